@@ -1,0 +1,50 @@
+"""The errors of the orchestrator. A state machine's Catch names them, so each is a promise.
+
+OrchestratorError
+├── Refused          the input or the state of the environment does not allow it; nothing was touched
+├── ClaimLost        somebody else holds the claim now; this writer must change nothing more
+├── AliasConflict    the alias changed under us and the claim is still ours: somebody outside moved it
+├── NotRestored      an alias could not be read back on its stable version
+├── Throttled        AWS asked us to slow down; trying again is right
+└── Unreachable      the cloud did not answer
+"""
+
+from __future__ import annotations
+
+
+class OrchestratorError(Exception):
+    """The root of everything that the orchestrator raises on purpose."""
+
+
+class Refused(OrchestratorError):  # noqa: N818 - the name is what Catch and the reader see
+    """Bad input or a state that forbids it. Nothing was touched.
+
+    Args:
+        field: what is wrong, as the user spelt it, such as ``strategy.steps[1].weight_percent``.
+        value: what was given.
+        remedy: what would be right.
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        self.field, self.value, self.remedy = field, value, remedy
+        super().__init__(f"{field}: {value!r} is refused: {remedy}")
+
+
+class ClaimLost(OrchestratorError):  # noqa: N818 - as above
+    """The environment's claim carries another epoch than ours."""
+
+
+class AliasConflict(OrchestratorError):  # noqa: N818 - as above
+    """The alias was changed by somebody who does not hold the claim."""
+
+
+class NotRestored(OrchestratorError):  # noqa: N818 - as above
+    """A function's alias does not read back as stable after a rollback wrote it."""
+
+
+class Throttled(OrchestratorError):  # noqa: N818 - as above
+    """The control plane's request limit was met even after the client's own retries."""
+
+
+class Unreachable(OrchestratorError):  # noqa: N818 - as above
+    """The cloud could not be reached, or refused our credentials."""
