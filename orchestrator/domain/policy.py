@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from orchestrator.domain.errors import Refused
 
+CHECKLIST = ("tests", "security_review", "documentation", "performance", "rollback_plan")
+"""The pre-deployment checklist of the deployment strategy; each item is answered by a reference to evidence."""
+
 
 class WhenInconclusive(StrEnum):
     """What is done when a step's longest bake has passed without enough evidence."""
@@ -55,6 +58,7 @@ class DeliveryPolicy:
         hold_deadline: how long a HOLD waits for a person.
         rollback_window: how long after its end an alarm still undoes a deployment.
         alarm_max_age: an alarm event older than this is history.
+        checklist: the pre-deployment evidence without which nothing ships, such as ``tests``.
         strategies: name to its raw table, read by `orchestrator.domain.strategy`.
     """
 
@@ -69,6 +73,7 @@ class DeliveryPolicy:
     alarm_max_age: timedelta
     when_inconclusive: WhenInconclusive
     thresholds: Thresholds
+    checklist: tuple[str, ...]
     strategies: Mapping[str, Mapping[str, object]]
 
     @classmethod
@@ -88,7 +93,7 @@ class DeliveryPolicy:
             "rollback_window": "rollback_window_seconds",
             "alarm_max_age": "alarm_max_age_seconds",
         }
-        known = {"default_strategy", "when_inconclusive", "thresholds", "strategies", *durations.values()}
+        known = {"default_strategy", "when_inconclusive", "thresholds", "checklist", "strategies", *durations.values()}
         for key in table:
             if key not in known:
                 raise Refused(f"delivery.{key}", table[key], f"remove it; known keys are {', '.join(sorted(known))}")
@@ -105,6 +110,7 @@ class DeliveryPolicy:
             },
             when_inconclusive=_choice(table, "when_inconclusive"),
             thresholds=_thresholds(_table(table, "thresholds")),
+            checklist=_checklist(table),
             strategies=named,
         )
 
@@ -120,6 +126,13 @@ def _thresholds(table: Mapping[str, object]) -> Thresholds:
             "delivery.thresholds.false_alarm_percent", numbers["false_alarm_percent"], "give 0 < percent < 100"
         )
     return Thresholds(minimum_requests=int(numbers.pop("minimum_requests")), **numbers)
+
+
+def _checklist(table: Mapping[str, object]) -> tuple[str, ...]:
+    value = table.get("checklist", [])
+    if not isinstance(value, list) or not all(entry in CHECKLIST for entry in value):
+        raise Refused("delivery.checklist", value, f"give a list out of {', '.join(CHECKLIST)}")
+    return tuple(value)
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -1,0 +1,225 @@
+"""What the ledger keeps: claims, deployments, decisions, signals and incidents, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from orchestrator.domain.decision import Action, Decision
+from orchestrator.domain.plan import Function, Plan, Service
+from orchestrator.domain.verdict import Evidence, Json, Verdict
+
+
+class Kind(StrEnum):
+    """What an execution that holds the claim does to the environment."""
+
+    DEPLOYMENT = "deployment"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who may change the environment. `epoch` only grows; `execution` is empty while nobody holds it."""
+
+    epoch: int
+    execution: str = ""
+    deployment: str = ""
+    kind: Kind = Kind.DEPLOYMENT
+    taken_at: datetime | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether an execution is named as its holder; that one may have died since."""
+        return bool(self.execution)
+
+
+class Phase(StrEnum):
+    """How far a deployment has come. The order is the order of the state machine."""
+
+    PLANNED = "PLANNED"
+    CLAIMED = "CLAIMED"
+    READY = "READY"
+    PUBLISHED = "PUBLISHED"
+    SHIFTING = "SHIFTING"
+    HELD = "HELD"
+    PROMOTED = "PROMOTED"
+    ROLLING_BACK = "ROLLING_BACK"
+    ENDED = "ENDED"
+
+
+class Ending(StrEnum):
+    """How a deployment came out."""
+
+    SUCCEEDED = "SUCCEEDED"
+    NOTHING_TO_SHIP = "NOTHING_TO_SHIP"
+    REFUSED = "REFUSED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What `$LATEST` held when the deployment was planned.
+
+    Attributes:
+        digest: names code and configuration of all functions.
+        revisions: function to the RevisionId of its `$LATEST`, which publishing is guarded by.
+        code: function to the CodeSha256 of its `$LATEST`.
+    """
+
+    digest: str
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A weight that was set on all functions, and the alias revisions that came of it."""
+
+    step: int
+    weight_percent: int
+    at: datetime
+    revisions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """Where the data can be restored to: the instant before canary's first write, and backups by table."""
+
+    at: datetime
+    backups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What started a rollback: an alarm, a person, a verdict or a dead execution."""
+
+    source: str
+    reason: str
+    at: datetime
+    event: str = ""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A rollback's course, completed as it goes.
+
+    Attributes:
+        restored_at: when every alias was read back on stable.
+        calls: control-plane calls that took.
+    """
+
+    trigger: Trigger
+    execution: str = ""
+    fenced_at: datetime | None = None
+    restored_at: datetime | None = None
+    verified_at: datetime | None = None
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One attempt to make a release stable, from its plan to its ending.
+
+    Attributes:
+        excused_alarms: ARNs that rang before the first shift and have not been seen OK since.
+        shifts: every weight that was set, in order.
+        running: sums of the sequential tests, carried from look to look.
+    """
+
+    id: str
+    environment: str
+    requested_by: str
+    requested_at: datetime
+    release: Release
+    plan: Plan
+    service: Service
+    functions: tuple[Function, ...]
+    phase: Phase
+    execution: str
+    checklist: Mapping[str, str] = field(default_factory=dict)
+    changes_items: bool = False
+    epoch: int = 0
+    alarms_at_start: tuple[str, ...] = ()
+    excused_alarms: tuple[str, ...] = ()
+    restore_point: RestorePoint | None = None
+    shifts: tuple[Shift, ...] = ()
+    running: Mapping[str, Json] = field(default_factory=dict)
+    rollback: Rollback | None = None
+    ending: Ending | None = None
+    reason: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def first_shift_at(self) -> datetime | None:
+        """When canary got its first traffic; None while it has had none."""
+        return self.shifts[0].at if self.shifts else None
+
+    def shifted_at(self, step: int) -> datetime | None:
+        """When a step's weight was first set; None while it was not."""
+        return next((shift.at for shift in self.shifts if shift.step == step), None)
+
+
+@dataclass(frozen=True)
+class DecisionEntry:
+    """One link of a deployment's chain of decisions: what was decided, on which evidence, by whom."""
+
+    deployment: str
+    number: int
+    at: datetime
+    state: str
+    action: Action | str
+    reason: str
+    decision: Decision | None = None
+    verdict: Verdict | None = None
+    evidence: tuple[Evidence, ...] = ()
+    previous_hash: str = ""
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """An event that reached an intake, and what was made of it: the answer to why nothing happened."""
+
+    id: str
+    at: datetime
+    source: str
+    name: str
+    acted: bool
+    why: str
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a person asked of a deployment in flight."""
+
+    request: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """A deployment that waits for a person: the task token answers it."""
+
+    token: str
+    since: datetime
+    deadline: datetime
+    step: int
+    look: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A rollback as an after-action report begins: what happened when, and what it took."""
+
+    id: str
+    deployment: str
+    opened_at: datetime
+    closed_at: datetime
+    cause: str
+    timeline: tuple[tuple[str, datetime], ...]
+    figures: Mapping[str, Json] = field(default_factory=dict)
