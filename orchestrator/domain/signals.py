@@ -40,7 +40,7 @@ class Ruling:
     why: str
 
 
-def judge_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime) -> Ruling:  # noqa: PLR0911 - a reason a return
+def judge_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime) -> Ruling:
     """Decide what an alarm's change means for the newest deployment.
 
     Args:
@@ -48,38 +48,45 @@ def judge_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime)
         deployment: the deployment in flight, or else the newest one; None where there was never one.
         now: the time of judgement.
     """
-    if event.state != ALARM_RINGS:
-        return _ignore(f"the alarm went to {event.state}, and only {ALARM_RINGS} undoes a deployment", deployment)
     if deployment is None:
-        return _ignore("there was never a deployment", None)
-    age = now - event.at
-    allowed = deployment.plan.rollback_window
+        return Ruling(roll_back=False, deployment="", why="there was never a deployment")
+    why_not = _not_worth_acting_on(event, deployment, now) or _not_to_be_undone(deployment, now)
+    if why_not:
+        return Ruling(roll_back=False, deployment=deployment.id, why=why_not)
+    phase = "is in flight" if deployment.ended_at is None else "ended inside its rollback window"
+    return Ruling(roll_back=True, deployment=deployment.id, why=f"{event.name} rang and the deployment {phase}")
+
+
+def _not_worth_acting_on(event: AlarmEvent, deployment: Deployment, now: datetime) -> str:
+    if event.state != ALARM_RINGS:
+        return f"the alarm went to {event.state}, and only {ALARM_RINGS} undoes a deployment"
     if event.arn not in deployment.service.alarms:
-        return _ignore("the alarm is none of this service's", deployment)
-    if age > deployment.plan.alarm_max_age:
-        return _ignore(f"the event is {age.total_seconds():.0f} s old", deployment)
+        return "the alarm is none of this service's"
+    if now - event.at > deployment.plan.alarm_max_age:
+        return f"the event is {(now - event.at).total_seconds():.0f} s old"
     if deployment.first_shift_at is None:
-        return _ignore("the deployment has shifted no traffic yet", deployment)
+        return "the deployment has shifted no traffic yet"
     if event.at < deployment.first_shift_at:
-        return _ignore("the alarm rang before the deployment shifted traffic", deployment)
+        return "the alarm rang before the deployment shifted traffic"
     if event.arn in deployment.excused_alarms:
-        return _ignore("the alarm rang before the deployment and has not been OK since", deployment)
+        return "the alarm rang before the deployment and has not been OK since"
+    return ""
+
+
+def _not_to_be_undone(deployment: Deployment, now: datetime) -> str:
     if deployment.rollback is not None:
-        return _ignore("the deployment is being rolled back or was", deployment)
+        return "the deployment is being rolled back or was"
     if deployment.ended_at is None:
-        return _roll_back("a deployment is in flight", deployment, event)
+        return ""
     if deployment.ending is not Ending.SUCCEEDED:
-        return _ignore(f"the deployment ended {deployment.ending}", deployment)
-    since = now - deployment.ended_at
-    if since > allowed:
-        return _ignore(
+        return f"the deployment ended {deployment.ending}"
+    since, window = now - deployment.ended_at, deployment.plan.rollback_window
+    if since > window:
+        return (
             f"the deployment ended {since.total_seconds():.0f} s ago, outside its rollback window of "
-            f"{allowed.total_seconds():.0f} s",
-            deployment,
+            f"{window.total_seconds():.0f} s"
         )
-    return _roll_back(
-        f"the deployment ended {since.total_seconds():.0f} s ago, inside its rollback window", deployment, event
-    )
+    return ""
 
 
 def judge_claim(claim: Claim, deployment: Deployment | None, *, alive: bool) -> Ruling:
@@ -104,7 +111,3 @@ def judge_claim(claim: Claim, deployment: Deployment | None, *, alive: bool) -> 
 
 def _ignore(why: str, deployment: Deployment | None) -> Ruling:
     return Ruling(roll_back=False, deployment=deployment.id if deployment else "", why=why)
-
-
-def _roll_back(why: str, deployment: Deployment, event: AlarmEvent) -> Ruling:
-    return Ruling(roll_back=True, deployment=deployment.id, why=f"{event.name} rang and {why}")
