@@ -16,7 +16,7 @@ class OrchestratorError(Exception):
     """The root of everything that the orchestrator raises on purpose."""
 
 
-class Refused(OrchestratorError):  # noqa: N818 - the name is what Catch and the reader see
+class Refused(OrchestratorError):
     """Bad input or a state that forbids it. Nothing was touched.
 
     Args:
@@ -30,21 +30,21 @@ class Refused(OrchestratorError):  # noqa: N818 - the name is what Catch and the
         super().__init__(f"{field}: {value!r} is refused: {remedy}")
 
 
-class ClaimLost(OrchestratorError):  # noqa: N818 - as above
+class ClaimLost(OrchestratorError):
     """The environment's claim carries another epoch than ours."""
 
 
-class AliasConflict(OrchestratorError):  # noqa: N818 - as above
+class AliasConflict(OrchestratorError):
     """The alias was changed by somebody who does not hold the claim."""
 
 
-class NotRestored(OrchestratorError):  # noqa: N818 - as above
+class NotRestored(OrchestratorError):
     """A function's alias does not read back as stable after a rollback wrote it."""
 
 
-class Throttled(OrchestratorError):  # noqa: N818 - as above
+class Throttled(OrchestratorError):
     """The control plane's request limit was met even after the client's own retries."""
 
 
-class Unreachable(OrchestratorError):  # noqa: N818 - as above
+class Unreachable(OrchestratorError):
     """The cloud could not be reached, or refused our credentials."""

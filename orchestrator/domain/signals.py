@@ -57,7 +57,7 @@ def judge_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime)
     return Ruling(roll_back=True, deployment=deployment.id, why=f"{event.name} rang and the deployment {phase}")
 
 
-def _not_worth_acting_on(event: AlarmEvent, deployment: Deployment, now: datetime) -> str:
+def _not_worth_acting_on(event: AlarmEvent, deployment: Deployment, now: datetime) -> str:  # noqa: PLR0911 - a reason a return
     if event.state != ALARM_RINGS:
         return f"the alarm went to {event.state}, and only {ALARM_RINGS} undoes a deployment"
     if event.arn not in deployment.service.alarms:
