@@ -1,0 +1,89 @@
+"""Where the service may connect to, and where never.
+
+A platform is reached by https on port 443, by name, at an address that is public. The name is resolved once and the connection
+goes to what was checked, so that a name that changes its answer gains nothing. The local environment alone may name loopback.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+HTTPS_PORT = 443
+
+
+class AddressRefused(ValueError):
+    """An address that the service does not connect to."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """An upstream platform that people log in at.
+
+    host, port: where it is; secure: whether by TLS, which only a loopback platform of the local environment is not.
+    """
+
+    name: str
+    title: str
+    url: str
+    host: str
+    port: int
+    secure: bool = True
+
+
+def platform(name: str, url: str, title: str, *, loopback_allowed: bool) -> Platform:
+    """Return the platform at url. Raises AddressRefused."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise AddressRefused(f"{name}: url is malformed") from error
+    if not host or parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise AddressRefused(f"{name}: url must be scheme and host alone")
+    origin = url.rstrip("/")
+    if loopback_allowed and parts.scheme == "http" and _is_loopback(host):
+        return Platform(name, title, origin, host, port or 80, secure=False)
+    if parts.scheme != "https" or port not in {None, HTTPS_PORT}:
+        raise AddressRefused(f"{name}: url must be https on port 443")
+    if _is_address(host):
+        raise AddressRefused(f"{name}: url must have a name, not an address")
+    return Platform(name, title, origin, host, HTTPS_PORT)
+
+
+def resolve(target: Platform) -> str:
+    """Return one address of the platform to connect to. Raises AddressRefused, OSError.
+
+    Every address of the name must be public: a name that has a private one among them is not to be trusted with any.
+    """
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if target.secure and not all(is_public(address) for address in addresses):
+        raise AddressRefused(f"{target.name}: its name leads to an address that is not public")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the public internet's, also where IPv4 hides in IPv6."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
+        if inner is not None:
+            return is_public(str(inner))
+        if parsed in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
+            return is_public(str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)))
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        # 0x7f000001, 2130706433 and 127.1 are addresses to a resolver, though not to this parser.
+        return host.rsplit(".", maxsplit=1)[-1].isdigit() or host.startswith("0x")
+    return True

@@ -1,0 +1,141 @@
+"""The authorization endpoint (RFC 6749 §3.1) and the login behind it: pages for a person, one JSON answer for their poll."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from service import pages
+from service.edge import Edge, json_answer, problem
+from service.keys import KeyUnavailable
+from service.login_flow import Complete
+from service.oauth import authorization, credentials
+from service.oauth.errors import InvalidRequest, OAuthError, Refused
+from service.storage import StoreUnavailable
+from service.upstream import UpstreamUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.login_flow import LoginFlow
+    from service.settings import Settings
+
+BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
+_COOKIE_MAX_CHARACTERS: Final = 64
+_BROWSER_BYTES: Final = 32
+_NONCE_BYTES: Final = 16
+
+
+def build(
+    settings: Settings,
+    flow: LoginFlow,
+    *,
+    clock: Callable[[], float] = time.time,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> Edge:
+    """Return the function `authorize`."""
+    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable, UpstreamUnavailable))
+    endpoint = _Authorize(edge, flow, entropy)
+    edge.app.get("/authorize")(endpoint.authorize)
+    edge.app.post("/login")(endpoint.login)
+    edge.app.get("/login/poll")(endpoint.poll)
+    edge.app.post("/login/synthetic")(endpoint.login_synthetic)
+    edge.app.exception_handler(Refused)(endpoint.refused)
+    return edge
+
+
+@dataclass(frozen=True)
+class _Authorize:
+    edge: Edge
+    flow: LoginFlow
+    entropy: Callable[[int], bytes]
+
+    def authorize(self) -> Response[str]:
+        """Begin a login: the page that says who asks, or the client's error at its redirect URI."""
+        settings = self.edge.settings
+        parameters = self.edge.query()
+        back = authorization.return_address(parameters, settings.clients)
+        self.edge.observed.synthetic = back.client.synthetic
+        try:
+            request = authorization.read(parameters, back)
+        except OAuthError as error:
+            return _redirect(back.failure(error, settings.issuer))
+        cookie = self._browser() or credentials.base64url(self.entropy(_BROWSER_BYTES))
+        transaction = self.flow.begin(request, cookie, self.edge.now())
+        shown = pages.consent(request, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
+        return _page(HTTPStatus.OK, shown, cookie=cookie)
+
+    def login(self) -> Response[str]:
+        """Go on to the platform that the person chose, or back to the client where they refused."""
+        form = self.edge.form()
+        form.refuse_repetition()
+        now = self.edge.now()
+        transaction = form.required("transaction")
+        login, back = self.flow.open(transaction, self._browser(), now)
+        self.edge.observed.synthetic = login.synthetic
+        if form.optional("decision") == "deny":
+            return _redirect(self.flow.refuse(login, back, now))
+        platform = self.flow.platforms.get(form.required("platform"))
+        if platform is None:
+            raise InvalidRequest("platform is unknown")
+        address = self.flow.go_to(login, platform, now)
+        return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
+
+    def poll(self) -> Response[str]:
+        """Tell the waiting page whether the person has logged in and, once, where it goes then."""
+        now = self.edge.now()
+        try:
+            login, back = self.flow.open(self.edge.query().required("transaction"), self._browser(), now)
+            moved = self.flow.poll(login, back, now)
+        except Refused as refusal:
+            return problem(HTTPStatus.NOT_FOUND, str(refusal))
+        if isinstance(moved, Complete):
+            return json_answer(HTTPStatus.OK, {"phase": "complete", "redirect": moved.redirect})
+        return json_answer(HTTPStatus.OK, {"phase": "waiting", "retry_after_seconds": moved.retry_after_seconds})
+
+    def login_synthetic(self) -> Response[str]:
+        """Log the synthetic identity in, on proof that the orchestrator asks."""
+        self.edge.observed.synthetic = True
+        form = self.edge.form()
+        form.refuse_repetition()
+        now = self.edge.now()
+        transaction = form.required("transaction")
+        login, back = self.flow.open(transaction, self._browser(), now)
+        completed = self.flow.prove_synthetic(login, transaction, back, form.required("mac"), now)
+        if completed is None:
+            return problem(HTTPStatus.FORBIDDEN, "The proof does not hold.")
+        if completed.redirect is None:
+            return problem(HTTPStatus.CONFLICT, "This login has ended already.")
+        return _redirect(completed.redirect)
+
+    def refused(self, refusal: Refused) -> Response[str]:
+        """Show a refusal as a page: here is a person, and no client that could be told."""
+        return _page(HTTPStatus.BAD_REQUEST, pages.error(str(refusal), self._nonce()))
+
+    def _browser(self) -> str:
+        """Return the browser's cookie; empty where it has none, or one that is not of our making."""
+        try:
+            morsel = SimpleCookie(self.edge.header("cookie") or "").get(BROWSER_COOKIE)
+        except CookieError:
+            return ""
+        return morsel.value if morsel is not None and len(morsel.value) <= _COOKIE_MAX_CHARACTERS else ""
+
+    def _nonce(self) -> str:
+        return credentials.base64url(self.entropy(_NONCE_BYTES))
+
+
+def _page(status: HTTPStatus, shown: pages.Page, *, cookie: str | None = None) -> Response[str]:
+    headers: dict[str, str | list[str]] = {"Content-Security-Policy": shown.policy, "X-Frame-Options": "DENY"}
+    if cookie is not None:
+        headers["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
+    return Response(int(status), "text/html; charset=utf-8", shown.html, headers)
+
+
+def _redirect(location: str) -> Response[str]:
+    return Response(int(HTTPStatus.SEE_OTHER), None, "", {"Location": location})

@@ -1,0 +1,112 @@
+"""What anybody may ask: metadata, keys, userinfo, health, version."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from service.edge import Edge, json_answer, open_to_all, preflight
+from service.endpoints.userinfo import UserInfo
+from service.keys import KeyUnavailable, PublicKeys, Vault
+from service.oauth import metadata
+from service.storage import Store, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.event_handler import Response
+
+    from service.settings import Settings
+
+_CACHED_SECONDS: Final = 300
+"""How long metadata and keys may be kept by their readers: a new key is published for longer than this before it signs."""
+HEALTH_DEADLINE_SECONDS: Final = 2.5
+
+_OPEN_PATHS: Final = (
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+    "/.well-known/jwks.json",
+)
+
+
+def build(
+    settings: Settings,
+    store: Store,
+    keys: PublicKeys,
+    vault: Vault,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Edge:
+    """Return the function `public`."""
+    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
+    app = edge.app
+    scopes = frozenset(scope for client in settings.clients.values() for scope in client.scopes)
+
+    @app.get(_OPEN_PATHS[0])
+    def authorization_server() -> Response[str]:
+        document = metadata.authorization_server(settings.issuer, scopes)
+        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
+
+    @app.get(_OPEN_PATHS[1])
+    def openid_configuration() -> Response[str]:
+        document = metadata.openid_configuration(settings.issuer, scopes)
+        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
+
+    @app.get(_OPEN_PATHS[2])
+    def jwks() -> Response[str]:
+        document = {"keys": [jwk.published() for jwk in keys.jwks]}
+        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
+
+    app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, store, keys, vault).answer)
+
+    def _preflight() -> Response[str]:
+        return preflight("GET, POST")
+
+    for path in (*_OPEN_PATHS, "/userinfo"):
+        app.route(path, method="OPTIONS")(_preflight)
+
+    @app.get("/health")
+    def health() -> Response[str]:
+        return json_answer(HTTPStatus.OK, {"healthy": True, "version": settings.version})
+
+    @app.get("/health/deep")
+    def health_deep() -> Response[str]:
+        deadline = time.monotonic() + HEALTH_DEADLINE_SECONDS
+        probes = {"state_table": store.probe_state, "tokens_table_epoch": store.epoch, "signing_key": keys.probe}
+        checks = {name: _checked(probe, deadline) for name, probe in probes.items()}
+        healthy = all(check["healthy"] for check in checks.values())
+        status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+        return json_answer(status, {"healthy": healthy, "version": settings.version, "checks": checks})
+
+    @app.get("/version")
+    def version() -> Response[str]:
+        release = settings.release
+        return json_answer(
+            HTTPStatus.OK,
+            {
+                "function": settings.function,
+                "version": settings.version,
+                "commit": release.commit,
+                "build": release.build,
+                "configuration": release.configuration,
+            },
+        )
+
+    return edge
+
+
+def _checked(probe: Callable[[], object], deadline: float) -> dict[str, Any]:
+    """Run one check and time it; what comes after the deadline is not begun and counts as failed."""
+    started = time.monotonic()
+    if started >= deadline:
+        return {"healthy": False, "error": "deadline"}
+    try:
+        probe()
+    except (StoreUnavailable, KeyUnavailable) as error:
+        return {"healthy": False, "ms": _milliseconds(started), "error": str(error)}
+    return {"healthy": True, "ms": _milliseconds(started)}
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

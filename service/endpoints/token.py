@@ -1,0 +1,56 @@
+"""The token endpoint (RFC 6749 §3.2): a form in, tokens or an error out."""
+
+from __future__ import annotations
+
+import os
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from service.edge import Edge, open_to_all, preflight
+from service.issuance import Issuance, Signs
+from service.keys import KeyUnavailable
+from service.oauth import token_request
+from service.oauth.token_request import CodeGrant
+from service.storage import Store, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.event_handler import Response
+
+    from service.settings import Settings
+
+
+def build(
+    settings: Settings,
+    store: Store,
+    signer: Signs,
+    *,
+    clock: Callable[[], float] = time.time,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> Edge:
+    """Return the function `token`."""
+    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
+    issuance = Issuance(settings.issuer, store, signer, entropy)
+
+    @edge.app.post("/token")
+    def token() -> Response[str]:
+        form = edge.form()
+        claimed = settings.clients.get(form.optional("client_id") or "")
+        edge.observed.synthetic = claimed is not None and claimed.synthetic
+        client = token_request.authenticated(form, edge.header("authorization"), settings.clients)
+        grant = token_request.read(form)
+        now = edge.now()
+        if isinstance(grant, CodeGrant):
+            issued = issuance.redeem(grant, client, now)
+        else:
+            issued = issuance.refresh(grant, client, now)
+        edge.observed.grant = "issued"
+        return open_to_all(HTTPStatus.OK, issued.body())
+
+    @edge.app.route("/token", method="OPTIONS")
+    def token_preflight() -> Response[str]:
+        return preflight("POST")
+
+    return edge

@@ -1,0 +1,27 @@
+"""The function `authorize`: authorization requests and the login at the upstream platform."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from service import aws, settings
+from service.endpoints import authorize
+from service.keys import SyntheticProof, Vault
+from service.login_flow import LoginFlow
+from service.storage import Store
+
+_SETTINGS: Final = settings.load(os.environ, "authorize")
+
+handler: Final = authorize.build(
+    _SETTINGS,
+    LoginFlow(
+        issuer=_SETTINGS.issuer,
+        clients=_SETTINGS.clients,
+        platforms=settings.platforms(os.environ, local=_SETTINGS.local),
+        store=Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
+        vault=Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
+        proof=SyntheticProof(aws.kms(), settings.required(os.environ, "SYNTHETIC_KEY_ID"), _SETTINGS.environment),
+        entropy=os.urandom,
+    ),
+)

@@ -1,0 +1,77 @@
+"""One log line for each request, which is also its metrics: CloudWatch's embedded metric format at one-second resolution.
+
+Powertools' Metrics writes one set of dimensions for each metric; the orchestrator reads a function's rate both pooled and by
+version, and grants by result besides, so the line is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+NAMESPACE: Final = "IbOauth"
+SYNTHETIC_NAMESPACE: Final = "IbOauth/Synthetic"
+
+_RESOLUTION_SECONDS: Final = 1
+_REQUEST_METRICS: Final = [
+    {"Name": "Requests", "Unit": "Count", "StorageResolution": _RESOLUTION_SECONDS},
+    {"Name": "ServerErrors", "Unit": "Count", "StorageResolution": _RESOLUTION_SECONDS},
+    {"Name": "Latency", "Unit": "Milliseconds", "StorageResolution": _RESOLUTION_SECONDS},
+]
+_GRANT_METRICS: Final = [{"Name": "Grants", "Unit": "Count", "StorageResolution": _RESOLUTION_SECONDS}]
+_REQUEST_DIMENSIONS: Final = [["environment", "function"], ["environment", "function", "version"]]
+_GRANT_DIMENSIONS: Final = [["environment", "function", "result"], ["environment", "function", "version", "result"]]
+
+
+@dataclass
+class Observed:
+    """What is noted about a request while it is answered.
+
+    synthetic: it is the orchestrator's own, and left out of the business metrics.
+    grant: for a token request "issued", or the error code.
+    """
+
+    synthetic: bool = False
+    grant: str | None = None
+
+
+def line(
+    settings: Settings, observed: Observed, *, route: str, status: int, latency_ms: float, request_id: str, at_ms: int
+) -> str:
+    """Return a request's log line. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
+    namespace = SYNTHETIC_NAMESPACE if observed.synthetic else NAMESPACE
+    directives: list[dict[str, Any]] = [
+        {"Namespace": namespace, "Dimensions": _REQUEST_DIMENSIONS, "Metrics": _REQUEST_METRICS},
+    ]
+    record: dict[str, Any] = {
+        "level": "INFO",
+        "message": "request",
+        "environment": settings.environment,
+        "function": settings.function,
+        "function_name": settings.function_name,
+        "version": settings.version,
+        "route": route,
+        "status": status,
+        "request_id": request_id,
+        "Requests": 1,
+        "ServerErrors": int(status >= HTTPStatus.INTERNAL_SERVER_ERROR),
+        "Latency": round(latency_ms, 3),
+    }
+    if observed.grant is not None:
+        directives.append({"Namespace": namespace, "Dimensions": _GRANT_DIMENSIONS, "Metrics": _GRANT_METRICS})
+        record |= {"Grants": 1, "result": observed.grant}
+    record["_aws"] = {"Timestamp": at_ms, "CloudWatchMetrics": directives}
+    return json.dumps(record, separators=(",", ":"))
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Write a line to the function's log, in one piece."""
+    out = stream or sys.stdout
+    out.write(f"{text}\n")
+    out.flush()

@@ -1,0 +1,108 @@
+"""The authorization request (RFC 6749 §4.1.1, RFC 7636, RFC 8707) and the answer at the redirect URI (RFC 9207)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from service.oauth import pkce, scopes
+from service.oauth.errors import (
+    InvalidRequest,
+    OAuthError,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnsupportedResponseType,
+    UntrustedRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.oauth.clients import Client
+    from service.oauth.parameters import Parameters
+    from service.oauth.scopes import Scope
+
+
+@dataclass(frozen=True)
+class ReturnAddress:
+    """Where an answer may go: a client that is known, at a redirect URI that is registered, with the state it sent."""
+
+    client: Client
+    redirect_uri: str
+    state: str | None
+
+    @property
+    def host(self) -> str:
+        """The host to show to the person; the scheme, where a private-use scheme has no host."""
+        parts = urlsplit(self.redirect_uri)
+        return parts.hostname or parts.scheme
+
+    def success(self, code: str, issuer: str) -> str:
+        """Return the address that hands over the code."""
+        return self._with({"code": code, "iss": issuer})
+
+    def failure(self, error: OAuthError, issuer: str) -> str:
+        """Return the address that tells the client what went wrong."""
+        return self._with({"error": error.code, "error_description": error.description, "iss": issuer})
+
+    def _with(self, answer: Mapping[str, str]) -> str:
+        fields = dict(answer) if self.state is None else {**answer, "state": self.state}
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+        return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{query}"
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """A request that may go on to a login."""
+
+    back: ReturnAddress
+    scope: Scope
+    audience: str
+    code_challenge: str
+
+
+def return_address(parameters: Parameters, clients: Mapping[str, Client]) -> ReturnAddress:
+    """Return who asks and where the answer goes. Raises UntrustedRequest, which must never become a redirect.
+
+    A state that is repeated is left out of the answer: there is no telling which one the client meant.
+    """
+    try:
+        client_id = parameters.required("client_id")
+        redirect_uri = parameters.required("redirect_uri")
+    except InvalidRequest as error:
+        raise UntrustedRequest(error.description) from error
+    client = clients.get(client_id)
+    if client is None:
+        raise UntrustedRequest("client_id is unknown")
+    if not client.allows_redirect(redirect_uri):
+        raise UntrustedRequest("redirect_uri is not registered for this client")
+    try:
+        state = parameters.optional("state")
+    except InvalidRequest:
+        state = None
+    return ReturnAddress(client, redirect_uri, state)
+
+
+def read(parameters: Parameters, back: ReturnAddress) -> AuthorizationRequest:
+    """Return the request to answer at `back`. Raises an OAuthError, which is told there."""
+    parameters.refuse_repetition()
+    if parameters.optional("request") is not None:
+        raise RequestNotSupported("request objects are not supported")
+    if parameters.optional("request_uri") is not None:
+        raise RequestUriNotSupported("request objects are not supported")
+    if parameters.required("response_type") != "code":
+        raise UnsupportedResponseType("response_type must be code")
+    if parameters.optional("response_mode") not in {None, "query"}:
+        raise InvalidRequest("response_mode must be query")
+    if parameters.optional("code_challenge_method") != pkce.METHOD:
+        raise InvalidRequest("code_challenge_method must be S256")
+    challenge = parameters.required("code_challenge")
+    if not pkce.is_challenge(challenge):
+        raise InvalidRequest("code_challenge is malformed")
+    return AuthorizationRequest(
+        back=back,
+        scope=scopes.within(parameters.optional("scope"), back.client.scopes),
+        audience=back.client.audience_for(parameters.optional("resource")),
+        code_challenge=challenge,
+    )

@@ -1,0 +1,90 @@
+"""Client applications: who may ask, where the answer goes, how they prove themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from service.oauth.errors import InvalidClient, InvalidTarget
+
+if TYPE_CHECKING:
+    from service.oauth.scopes import Scope
+
+# RFC 8252 §7.3: a native application listens on whatever port it gets. Anchored to the whole authority, so that neither
+# user information nor a longer host name can hide behind the loopback's.
+_LOOPBACK = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?P<port>:[0-9]{1,5})?(?P<rest>[/?][^#\s]*)?")
+_PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s#][^\s#]*")
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client application, as configured.
+
+    secret_sha256: hex SHA-256 of a generated secret; None makes the client public.
+    audience: the `aud` of its access tokens.
+    synthetic: the identity with which the orchestrator verifies a release; never a person.
+    """
+
+    client_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    scopes: Scope
+    audience: str
+    secret_sha256: str | None = None
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the field, for what could not be trusted later."""
+        if not self.client_id or not self.name or not self.audience:
+            raise ValueError("client_id, name and audience must not be empty")
+        if not self.redirect_uris:
+            raise ValueError("redirect_uris must not be empty")
+        for uri in self.redirect_uris:
+            if not _registrable(uri):
+                raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
+        if self.secret_sha256 is not None and not _SHA256_HEX.fullmatch(self.secret_sha256):
+            raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
+
+    def allows_redirect(self, uri: str) -> bool:
+        """Whether uri is registered: exactly, or, on a loopback host, apart from its port."""
+        return any(uri == registered or _same_but_port(uri, registered) for registered in self.redirect_uris)
+
+    def authenticate(self, secret: str | None) -> None:
+        """Check the secret that came with a request, in constant time. Raises InvalidClient.
+
+        A public client has none to show; one that shows one anyway is misconfigured, and told so.
+        """
+        if self.secret_sha256 is None:
+            if secret is not None:
+                raise InvalidClient("this client is public and has no secret")
+            return
+        if secret is None or not compare_digest(sha256(secret.encode()).hexdigest(), self.secret_sha256):
+            raise InvalidClient("client authentication failed")
+
+    def audience_for(self, resource: str | None) -> str:
+        """Return the audience of a token for the resource asked for (RFC 8707). Raises InvalidTarget."""
+        if resource is not None and resource != self.audience:
+            raise InvalidTarget("resource is not one of this client's")
+        return self.audience
+
+
+def _registrable(uri: str) -> bool:
+    if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
+        return True
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:
+        return False
+    clean = "#" not in uri and "@" not in parts.netloc and not any(character.isspace() for character in uri)
+    return parts.scheme == "https" and bool(parts.hostname) and clean
+
+
+def _same_but_port(uri: str, registered: str) -> bool:
+    asked, known = _LOOPBACK.fullmatch(uri), _LOOPBACK.fullmatch(registered)
+    return asked is not None and known is not None and (asked["host"], asked["rest"]) == (known["host"], known["rest"])

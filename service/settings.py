@@ -1,0 +1,161 @@
+"""What the functions are told, from environment variables and nothing else.
+
+A value that is missing or wrong raises SettingInvalid when the function loads, naming the variable: a release that is configured
+wrongly fails before it answers anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from service.addresses import AddressRefused, Platform, platform
+from service.oauth.clients import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENVIRONMENTS = ("local", "dev", "staging", "prod")
+_LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+
+class SettingInvalid(ValueError):
+    """An environment variable is missing or wrong."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}")
+        self.variable = variable
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is running: the commit and build it comes from, the digest of its configuration."""
+
+    commit: str
+    build: str
+    configuration: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that all three functions share."""
+
+    environment: str
+    function: str
+    function_name: str
+    version: str
+    issuer: str
+    state_table: str
+    tokens_table: str
+    clients: Mapping[str, Client]
+    release: Release
+
+    @property
+    def local(self) -> bool:
+        """Whether this is the local cloud, where alone a loopback address may be used without TLS."""
+        return self.environment == "local"
+
+
+def load(variables: Mapping[str, str], function: str) -> Settings:
+    """Read the shared settings; `function` is authorize, token or public. Raises SettingInvalid."""
+    environment = required(variables, "ENVIRONMENT")
+    if environment not in _ENVIRONMENTS:
+        raise SettingInvalid("ENVIRONMENT", f"must be one of {', '.join(_ENVIRONMENTS)}, not {environment}")
+    issuer = _issuer(required(variables, "ISSUER"), local=environment == "local")
+    return Settings(
+        environment=environment,
+        function=function,
+        function_name=variables.get("AWS_LAMBDA_FUNCTION_NAME", function),
+        version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        issuer=issuer,
+        state_table=required(variables, "STATE_TABLE"),
+        tokens_table=required(variables, "TOKENS_TABLE"),
+        clients=_clients(_json(variables, "CLIENTS", list), issuer),
+        release=_release(_json(variables, "RELEASE", dict)),
+    )
+
+
+def required(variables: Mapping[str, str], variable: str) -> str:
+    """Return a variable's value. Raises SettingInvalid when it is missing or empty."""
+    value = variables.get(variable, "")
+    if not value:
+        raise SettingInvalid(variable, "is required")
+    return value
+
+
+def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Platform]:
+    """Read PLATFORMS: the upstream platforms by name. Raises SettingInvalid."""
+    entries = _json(variables, "PLATFORMS", dict)
+    if not entries:
+        raise SettingInvalid("PLATFORMS", "must name at least one platform")
+    try:
+        return {
+            name: platform(name, entry["url"], entry["title"], loopback_allowed=local)
+            for name, entry in entries.items()
+        }
+    except (AddressRefused, KeyError, TypeError) as error:
+        raise SettingInvalid("PLATFORMS", f"is wrong: {error}") from error
+
+
+def published_keys(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Read the signing key and PUBLISHED_KEY_IDS: the keys to publish, the one that signs first. Raises SettingInvalid."""
+    further = (key.strip() for key in variables.get("PUBLISHED_KEY_IDS", "").split(","))
+    return tuple(dict.fromkeys((required(variables, "SIGNING_KEY_ID"), *(key for key in further if key))))
+
+
+def _issuer(issuer: str, *, local: bool) -> str:
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname
+    except ValueError as error:
+        raise SettingInvalid("ISSUER", "is not a URL") from error
+    if issuer.endswith("/") or parts.query or parts.fragment or parts.username or not host:
+        raise SettingInvalid("ISSUER", "must be scheme and host, without a trailing slash, query or fragment")
+    if local and parts.scheme == "http" and host in _LOOPBACK_HOSTS:
+        return issuer
+    if parts.scheme != "https":
+        raise SettingInvalid("ISSUER", "must be https")
+    if parts.path and not local:
+        # RFC 8414 puts the well-known segment before an issuer's path, where a stage does not answer.
+        raise SettingInvalid("ISSUER", "must not have a path")
+    return issuer
+
+
+def _clients(entries: list[Any], issuer: str) -> Mapping[str, Client]:
+    clients: dict[str, Client] = {}
+    for entry in entries:
+        try:
+            client = Client(
+                client_id=entry["client_id"],
+                name=entry["name"],
+                redirect_uris=tuple(entry["redirect_uris"]),
+                scopes=tuple(entry["scopes"]),
+                audience=entry.get("audience", issuer),
+                secret_sha256=entry.get("secret_sha256"),
+                synthetic=entry.get("synthetic", False),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise SettingInvalid("CLIENTS", f"has a wrong entry: {error}") from error
+        if client.client_id in clients:
+            raise SettingInvalid("CLIENTS", f"names {client.client_id} twice")
+        clients[client.client_id] = client
+    return clients
+
+
+def _release(entry: dict[str, Any]) -> Release:
+    try:
+        return Release(str(entry["commit"]), str(entry["build"]), str(entry["configuration"]))
+    except KeyError as error:
+        raise SettingInvalid("RELEASE", f"lacks {error}") from error
+
+
+def _json(variables: Mapping[str, str], variable: str, form: type) -> Any:
+    try:
+        value = json.loads(required(variables, variable))
+    except json.JSONDecodeError as error:
+        raise SettingInvalid(variable, f"is not JSON: {error}") from error
+    if not isinstance(value, form):
+        raise SettingInvalid(variable, f"must be a JSON {'object' if form is dict else 'array'}")
+    return value

@@ -1,0 +1,288 @@
+"""The two tables: one conditional write for each decision, consistent reads, no cache.
+
+A conditional write whose answer got lost is sent again by botocore and then fails on its own success. So every deciding write
+leaves the request's nonce, the item comes back when the condition fails, and whoever finds their own nonce has won.
+
+Conditions compare `expires_at` with the time given: DynamoDB deletes what has expired when it gets round to it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service import items
+from service.oauth import logins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from service.items import Item
+    from service.oauth.codes import Code
+    from service.oauth.credentials import Credential
+    from service.oauth.families import Cause, Family
+    from service.oauth.logins import Login
+
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class StoreUnavailable(Exception):
+    """A table did not answer, or refused. Nothing was decided, or what was decided is told by reading again."""
+
+
+class Store:
+    """Logins and codes in the state table, families and the revocation epoch in the tokens table.
+
+    Every method may raise StoreUnavailable. `now` is in epoch seconds.
+    """
+
+    def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str) -> None:
+        self._client = client
+        self._state = state_table
+        self._tokens = tokens_table
+
+    # Reads
+
+    def epoch(self) -> int:
+        """Return the revocation epoch: whatever carries a lower one is dead."""
+        return items.to_epoch(self._get(self._tokens, {"pk": items.text(items.EPOCH_KEY)}))
+
+    def login(self, transaction: Credential) -> Login | None:
+        """Return the login of a transaction."""
+        key = items.key("login", transaction.digest, synthetic=transaction.synthetic)
+        item = self._get(self._state, key)
+        if item is None:
+            return None
+        return items.to_login(transaction.digest, item, synthetic=transaction.synthetic)
+
+    def code_and_epoch(self, code: Credential) -> tuple[Code | None, int]:
+        """Return a code and the revocation epoch, in one call."""
+        key = items.key("code", code.digest, synthetic=code.synthetic)
+        item, epoch = self._with_epoch(self._state, key)
+        return (items.to_code(code.digest, item, synthetic=code.synthetic) if item else None), epoch
+
+    def family_and_epoch(self, family_id: str, *, synthetic: bool) -> tuple[Family | None, int]:
+        """Return a family and the revocation epoch, in one call."""
+        key = items.key("family", family_id, synthetic=synthetic)
+        item, epoch = self._with_epoch(self._tokens, key)
+        return (items.to_family(family_id, item, synthetic=synthetic) if item else None), epoch
+
+    def probe_state(self) -> None:
+        """Read a key that does not exist from the state table."""
+        self._get(self._state, {"pk": items.text("health")})
+
+    # Logins
+
+    def begin(self, login: Login) -> None:
+        """Store a login that has just started."""
+        with _narrowed():
+            self._client.put_item(TableName=self._state, Item=items.of_login(login))
+
+    def await_platform(self, login: Login, platform: str, upstream: bytes, now: int) -> bool:
+        """Note which platform the person goes to. Return whether the login was still open."""
+        changed = self._update(
+            self._state,
+            items.key("login", login.digest, synthetic=login.synthetic),
+            "SET phase = :waiting, platform = :platform, upstream = :upstream, polls = :zero, polled_at = :zero",
+            "phase <> :complete AND expires_at > :now",
+            {
+                ":waiting": items.text(logins.Phase.WAITING.value),
+                ":complete": items.text(logins.Phase.COMPLETE.value),
+                ":platform": items.text(platform),
+                ":upstream": {"B": upstream},
+                ":zero": items.number(0),
+                ":now": items.number(now),
+            },
+        )
+        return changed is not None
+
+    def count_poll(self, login: Login, now: int) -> bool:
+        """Take the right to ask the platform once in this second. Return whether this request has it."""
+        changed = self._update(
+            self._state,
+            items.key("login", login.digest, synthetic=login.synthetic),
+            "SET polled_at = :now ADD polls :one",
+            "phase = :waiting AND polled_at < :now AND polls < :most AND expires_at > :now",
+            {
+                ":now": items.number(now),
+                ":one": items.number(1),
+                ":most": items.number(logins.MAX_POLLS),
+                ":waiting": items.text(logins.Phase.WAITING.value),
+            },
+        )
+        return changed is not None
+
+    def complete(self, login: Login, code: Code | None, nonce: str, now: int) -> bool:
+        """End a login, with a code or, where the person refused, without one. Return whether this request ended it.
+
+        Both items are written or neither; the nonce (at most 36 characters) makes a repetition of this request the same.
+        """
+        writes: list[Any] = [
+            {
+                "Update": {
+                    "TableName": self._state,
+                    "Key": items.key("login", login.digest, synthetic=login.synthetic),
+                    "UpdateExpression": "SET phase = :complete, claimed_by = :nonce REMOVE upstream",
+                    "ConditionExpression": "phase <> :complete AND expires_at > :now",
+                    "ExpressionAttributeValues": {
+                        ":complete": items.text(logins.Phase.COMPLETE.value),
+                        ":nonce": items.text(nonce),
+                        ":now": items.number(now),
+                    },
+                },
+            },
+        ]
+        if code is not None:
+            writes.append({"Put": {"TableName": self._state, "Item": items.of_code(code)}})
+        try:
+            self._client.transact_write_items(TransactItems=writes, ClientRequestToken=nonce)
+        except ClientError as error:
+            reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                return False
+            raise StoreUnavailable(_code(error)) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        return True
+
+    # Codes and families
+
+    def redeem(self, code: Code, family_id: str, nonce: str, now: int, epoch: int) -> Code | None:
+        """Redeem a live code for a family. Return the code as it stands then: redeemed by this nonce means that we won."""
+        item = self._update_or_find(
+            self._state,
+            items.key("code", code.digest, synthetic=code.synthetic),
+            "SET redeemed_by = :nonce, redeemed_at = :now, family = :family",
+            "attribute_exists(pk) AND attribute_not_exists(redeemed_by) AND expires_at > :now"
+            " AND session_expires_at > :now AND epoch >= :epoch",
+            {
+                ":nonce": items.text(nonce),
+                ":family": items.text(family_id),
+                ":now": items.number(now),
+                ":epoch": items.number(epoch),
+            },
+        )
+        return items.to_code(code.digest, item, synthetic=code.synthetic) if item else None
+
+    def found(self, family: Family) -> bool:
+        """Store a family that begins. Return whether it is this request's; another's would have to guess its handle."""
+        with _narrowed():
+            try:
+                self._client.put_item(
+                    TableName=self._tokens,
+                    Item=items.of_family(family),
+                    ConditionExpression="attribute_not_exists(pk)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if _code(error) != _CONDITION_FAILED:
+                    raise
+                item: Any = error.response.get("Item", {})
+                return bool(item) and item["rotated_by"]["S"] == family.rotated_by
+        return True
+
+    def rotate(self, family: Family, refresh_hash: str, nonce: str, now: int, epoch: int) -> Family | None:
+        """Make `refresh_hash` current in place of the token that `family` was read with.
+
+        Return the family as it stands then: rotated by this nonce means that we won.
+        """
+        item = self._update_or_find(
+            self._tokens,
+            items.key("family", family.family_id, synthetic=family.synthetic),
+            "SET refresh_hash = :next, rotated_by = :nonce, rotated_at = :now ADD generation :one",
+            "refresh_hash = :current AND attribute_not_exists(revoked_because) AND expires_at > :now AND epoch >= :epoch",
+            {
+                ":current": items.text(family.refresh_hash),
+                ":next": items.text(refresh_hash),
+                ":nonce": items.text(nonce),
+                ":one": items.number(1),
+                ":now": items.number(now),
+                ":epoch": items.number(epoch),
+            },
+        )
+        return items.to_family(family.family_id, item, synthetic=family.synthetic) if item else None
+
+    def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:
+        """Revoke a family. The first cause stays; one that was deleted already is dead already."""
+        self._update(
+            self._tokens,
+            items.key("family", family_id, synthetic=synthetic),
+            "SET revoked_because = if_not_exists(revoked_because, :cause), revoked_at = if_not_exists(revoked_at, :now)",
+            "attribute_exists(pk)",
+            {":cause": items.text(cause.value), ":now": items.number(now)},
+        )
+
+    # The table calls
+
+    def _get(self, table: str, key: Item) -> Mapping[str, Any] | None:
+        with _narrowed():
+            return self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+
+    def _with_epoch(self, table: str, key: Item) -> tuple[Mapping[str, Any] | None, int]:
+        epoch_key = {"pk": items.text(items.EPOCH_KEY)}
+        requests: dict[str, Any] = {self._tokens: {"Keys": [epoch_key], "ConsistentRead": True}}
+        requests.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
+        with _narrowed():
+            answer = self._client.batch_get_item(RequestItems=requests)
+        if answer.get("UnprocessedKeys"):
+            raise StoreUnavailable("UnprocessedKeys")
+        found = {(name, item["pk"]["S"]): item for name, rows in answer["Responses"].items() for item in rows}
+        return found.get((table, key["pk"]["S"])), items.to_epoch(found.get((self._tokens, items.EPOCH_KEY)))
+
+    def _update(
+        self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Return the item as changed, or None where the condition did not hold."""
+        with _narrowed():
+            try:
+                return self._client.update_item(
+                    TableName=table,
+                    Key=key,
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                )["Attributes"]
+            except ClientError as error:
+                if _code(error) != _CONDITION_FAILED:
+                    raise
+                return None
+
+    def _update_or_find(
+        self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Return the item as changed or, where the condition did not hold, as it was found: None where there is none."""
+        with _narrowed():
+            try:
+                return self._client.update_item(
+                    TableName=table,
+                    Key=key,
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )["Attributes"]
+            except ClientError as error:
+                if _code(error) != _CONDITION_FAILED:
+                    raise
+                found: Any = error.response.get("Item")
+                return found or None
+
+
+@contextmanager
+def _narrowed() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise StoreUnavailable(_code(error)) from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(type(error).__name__) from error
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "Unknown")
