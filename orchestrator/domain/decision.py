@@ -22,13 +22,19 @@ from orchestrator.domain.verdict import Outcome, Verdict
 
 
 class Action(StrEnum):
-    """What the deployment does next."""
+    """What a machine does next; the only thing it routes on."""
 
-    BAKE = "BAKE"
-    ADVANCE = "ADVANCE"
+    PROCEED = "PROCEED"  # versions are published: verify them
+    BAKE = "BAKE"  # the same step, another look
+    ADVANCE = "ADVANCE"  # the next step
     PROMOTE = "PROMOTE"
+    WATCH = "WATCH"  # promoted: look again
     HOLD = "HOLD"
+    FINISH = "FINISH"
+    REFUSE = "REFUSE"  # nothing was touched
     ROLL_BACK = "ROLL_BACK"
+    RESTORE = "RESTORE"  # of a rollback: write the aliases back
+    NOTHING = "NOTHING"  # of a rollback: there is nothing to undo
 
 
 class Request(StrEnum):
@@ -92,7 +98,9 @@ def next_action(  # noqa: PLR0911 - one return a rule, in the order of the docst
         return _bake(plan, cursor, f"bake extended: {verdict.reason}")
     if verdict.outcome is Outcome.ERROR or plan.when_inconclusive is WhenInconclusive.ROLL_BACK:
         return _stay(cursor, Action.ROLL_BACK, f"no evidence within the longest bake: {verdict.reason}")
-    return _stay(cursor, Action.HOLD, f"no evidence within the longest bake: {verdict.reason}")
+    deadline = _seconds(plan.hold_deadline)
+    reason = f"no evidence within the longest bake: {verdict.reason}"
+    return Decision(Action.HOLD, cursor.step, cursor.look, deadline, reason)
 
 
 def advance(plan: Plan, cursor: Cursor, reason: str) -> Decision:
@@ -100,6 +108,16 @@ def advance(plan: Plan, cursor: Cursor, reason: str) -> Decision:
     if cursor.step + 1 < len(plan.steps):
         return _enter(plan, cursor.step + 1, Action.ADVANCE, reason)
     return _stay(cursor, Action.PROMOTE, reason)
+
+
+def after_promotion(plan: Plan, verdict: Verdict, watched: timedelta) -> Decision:
+    """Decide what follows a look at the promoted version. Only PASS finishes; what stays unknown is undone."""
+    here = Cursor(max(0, len(plan.steps) - 1), 0)
+    if verdict.outcome is Outcome.PASS:
+        return _stay(here, Action.FINISH, verdict.reason)
+    if verdict.outcome is not Outcome.FAIL and watched < plan.max_bake:
+        return Decision(Action.WATCH, here.step, 0, _seconds(plan.look), f"watched longer: {verdict.reason}")
+    return _stay(here, Action.ROLL_BACK, verdict.reason)
 
 
 def after_hold(plan: Plan, cursor: Cursor, request: Request, by: str) -> Decision:

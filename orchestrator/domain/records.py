@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.domain.decision import Action, Decision
+from orchestrator.domain.decision import Decision
 from orchestrator.domain.plan import Function, Plan, Service
 from orchestrator.domain.verdict import Evidence, Json, Verdict
 
@@ -75,12 +75,11 @@ class Release:
 
 @dataclass(frozen=True)
 class Shift:
-    """A weight that was set on all functions, and the alias revisions that came of it."""
+    """A weight that was set on all functions and read back."""
 
     step: int
     weight_percent: int
     at: datetime
-    revisions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,7 @@ class Deployment:
 
     Attributes:
         excused_alarms: ARNs that rang before the first shift and have not been seen OK since.
+        revisions: function to the revision of its alias as we last read it; whoever changed it since was not us.
         shifts: every weight that was set, in order.
         running: sums of the sequential tests, carried from look to look.
     """
@@ -144,6 +144,7 @@ class Deployment:
     alarms_at_start: tuple[str, ...] = ()
     excused_alarms: tuple[str, ...] = ()
     restore_point: RestorePoint | None = None
+    revisions: Mapping[str, str] = field(default_factory=dict)
     shifts: tuple[Shift, ...] = ()
     running: Mapping[str, Json] = field(default_factory=dict)
     rollback: Rollback | None = None
@@ -163,15 +164,19 @@ class Deployment:
 
 @dataclass(frozen=True)
 class DecisionEntry:
-    """One link of a deployment's chain of decisions: what was decided, on which evidence, by whom."""
+    """One link of a deployment's chain of decisions: what was decided, and on which evidence.
+
+    Attributes:
+        state: the state of the machine that decided.
+        entered: when that state was entered, as the machine says; a retry of the same entry is the same decision.
+    """
 
     deployment: str
     number: int
     at: datetime
     state: str
-    action: Action | str
-    reason: str
-    decision: Decision | None = None
+    entered: str
+    decision: Decision
     verdict: Verdict | None = None
     evidence: tuple[Evidence, ...] = ()
     previous_hash: str = ""

@@ -1,0 +1,1 @@
+"""Deployment, rollback and recovery of the OAuth service."""

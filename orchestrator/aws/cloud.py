@@ -1,0 +1,115 @@
+"""Everything that a task can reach, composed once a process from the function's environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.aliases import Aliases
+from orchestrator.aws.clients import client
+from orchestrator.aws.executions import Executions
+from orchestrator.aws.ledger import Ledger
+from orchestrator.aws.messages import Bus, Topics
+from orchestrator.aws.tables import Tables
+from orchestrator.aws.versions import Versions
+from orchestrator.domain.errors import OrchestratorError
+
+A = TypeVar("A")
+B = TypeVar("B")
+LIVE = "live"
+PARALLEL_CALLS = 8
+"""Lambda's control plane takes 15 requests a second: more threads would only be throttled."""
+
+logger = Logger()
+
+
+def now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The environment's services, each made when first used.
+
+    Attributes:
+        settings: the function's environment variables, or the command line's equivalent.
+        clients: botocore client by service name.
+        now: the clock.
+    """
+
+    settings: Mapping[str, str]
+    clients: Callable[[str], Any] = client
+    now: Callable[[], datetime] = now
+
+    @classmethod
+    def of_this_function(cls) -> Cloud:
+        """The cloud as this Lambda function is configured to see it."""
+        return cls(os.environ)
+
+    @property
+    def environment(self) -> str:
+        """The environment's name, such as ``prod``."""
+        return self.settings["ENVIRONMENT"]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The environment's ledger."""
+        return Ledger(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """The alias `live` of the service's functions."""
+        return Aliases(self.clients("lambda"), LIVE)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """The versions of the service's functions."""
+        return Versions(self.clients("lambda"))
+
+    @cached_property
+    def executions(self) -> Executions:
+        """Executions of the state machines."""
+        return Executions(self.clients("stepfunctions"))
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The service's tables as things to be recovered."""
+        return Tables(self.clients("dynamodb"))
+
+    @cached_property
+    def topics(self) -> Topics:
+        """The topics of operators and clients."""
+        return Topics(self.clients("sns"))
+
+    @cached_property
+    def bus(self) -> Bus:
+        """The environment's event bus."""
+        return Bus(self.clients("events"), self.settings["EVENT_BUS"])
+
+    def announce(self, detail_type: str, deployment: str, **detail: object) -> None:
+        """Put an event of this deployment on the bus. Who listens must not be able to stop a deployment: a failure
+        is logged and passed over.
+        """  # noqa: D205 - one thought
+        body = {"environment": self.environment, "deployment": deployment, "at": self.now(), **detail}
+        try:
+            self.bus.put(detail_type, body)
+        except (OrchestratorError, ClientError) as error:
+            logger.warning("event was not put", extra={"detail_type": detail_type, "error": str(error)})
+
+
+def for_each(items: Iterable[A], call: Callable[[A], B]) -> list[B]:
+    """Call once an item, side by side, and give the results in order; the first failure is raised after all ended."""
+    listed = list(items)
+    if len(listed) < 2:  # noqa: PLR2004 - one needs no thread
+        return [call(item) for item in listed]
+    with ThreadPoolExecutor(min(PARALLEL_CALLS, len(listed))) as threads:
+        return list(threads.map(call, listed))

@@ -1,0 +1,18 @@
+"""Once a minute: does anybody tend the claim? The event that an execution ended may be lost; this looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.aws.cloud import Cloud
+from orchestrator.aws.orphans import roll_back_orphan
+from orchestrator.intake import intake
+
+
+def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
+    """Roll back where the claim's execution is dead."""
+    return roll_back_orphan(cloud)
+
+
+handler = intake(reconcile)

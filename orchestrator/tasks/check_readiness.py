@@ -1,0 +1,58 @@
+"""CheckReadiness: is the environment fit to be deployed to? Alarms that ring already are recorded, not blamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.domain.decision import Action
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.records import Deployment, Phase
+from orchestrator.tasks import Answer, Given, go, task, write_down
+
+
+def check_readiness(given: Given, cloud: Cloud) -> Answer:
+    """Check stable, `$LATEST`, alarms and tables.
+
+    Raises:
+        Refused: something is not ready; nothing was changed.
+        ClaimLost: another epoch holds the claim.
+    """
+    deployment = cloud.ledger.deployment(given.deployment)
+    for_each(deployment.functions, lambda function: _refuse_unready(function.function_name, cloud))
+    for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))
+    ringing = _ringing(deployment, cloud)
+    ready = replace(deployment, phase=Phase.READY, alarms_at_start=ringing, excused_alarms=ringing)
+    reason = f"ready; checklist {', '.join(deployment.checklist) or 'not asked for here'}"
+    if ringing:
+        reason += f"; already ringing and not blamed on canary: {', '.join(_name(arn) for arn in ringing)}"
+    return write_down(given, cloud, ready, go(Action.PROCEED, reason))
+
+
+def _refuse_unready(function_name: str, cloud: Cloud) -> None:
+    for version in ("$LATEST", cloud.aliases.read(function_name).routing.primary):
+        found = cloud.versions.describe(function_name, version)
+        if not found.ready:
+            raise Refused(
+                f"{function_name}:{version}", found.not_ready_reason, "wait until it is Successful and Active"
+            )
+
+
+def _refuse_unrecoverable(table: str, cloud: Cloud) -> None:
+    if not cloud.tables.recoverable(table):
+        raise Refused(f"tables.{table}", "point-in-time recovery is off", "turn it on: a rollback may need a restore")
+
+
+def _ringing(deployment: Deployment, cloud: Cloud) -> tuple[str, ...]:
+    states = cloud.alarms.states(deployment.service.alarms)
+    missing = sorted(set(deployment.service.alarms) - set(states))
+    if missing:
+        raise Refused("service.alarms", [_name(arn) for arn in missing], "deploy the service stack: they are not there")
+    return tuple(arn for arn, state in states.items() if state == "ALARM")
+
+
+def _name(arn: str) -> str:
+    return arn.rsplit(":", 1)[-1]
+
+
+handler = task(check_readiness)

@@ -1,0 +1,48 @@
+"""Fence: take the claim away from whoever holds it for this deployment, so that nobody else can move an alias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.decision import Action
+from orchestrator.domain.records import Deployment, Kind, Phase, Rollback, Trigger
+from orchestrator.domain.rollback import cause_among, judge_rollback
+from orchestrator.tasks import Answer, Given, task
+
+NEWEST = 25
+"""How many deployments are looked through for the newest that shifted traffic: many may have been refused since."""
+
+
+def fence(given: Given, cloud: Cloud) -> Answer:
+    """Decide whether there is something to undo, and if so take the claim under a new epoch.
+
+    Where there is nothing to undo but the claim's holder is dead, the claim is taken too, to be released.
+
+    Raises:
+        ClaimLost: somebody else took it at the same moment.
+        Refused: there is no such deployment.
+    """
+    deployment, seen = cloud.ledger.deployment(given.deployment), cloud.ledger.claim()
+    alive = seen.held and seen.execution != given.execution and cloud.executions.describe(seen.execution).alive
+    trigger = cause_among(cloud.ledger.triggers(given.deployment)) or Trigger(
+        "person", f"{given.execution} was started by hand", cloud.now()
+    )
+    decision = judge_rollback(deployment, _newest(deployment, cloud), seen, trigger, holder_alive=alive)
+    if decision.action is Action.NOTHING and (alive or not seen.held):
+        cloud.announce("RollbackSkipped", deployment.id, reason=decision.reason)
+        return Answer(deployment.id, 0, decision)
+    taken = cloud.ledger.take_claim(seen, given.execution, deployment.id, Kind.ROLLBACK, cloud.now())
+    if decision.action is Action.RESTORE:
+        begun = Rollback(trigger=trigger, execution=given.execution, fenced_at=cloud.now())
+        rolling = replace(deployment, phase=Phase.ROLLING_BACK, rollback=begun, epoch=taken.epoch)
+        cloud.ledger.keep(rolling, taken.epoch)
+    return Answer(deployment.id, taken.epoch, decision)
+
+
+def _newest(deployment: Deployment, cloud: Cloud) -> Deployment:
+    shifted = (found for found in cloud.ledger.deployments(NEWEST) if found.first_shift_at)
+    return next(shifted, deployment)
+
+
+handler = task(fence)
