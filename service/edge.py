@@ -122,10 +122,13 @@ class Edge:
         if isinstance(error, NotFoundError):
             return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
         # Values stay out of the log: an exception's message may quote what a client sent.
-        self.log.error("request failed", error=type(error).__name__, cause=_cause(error), where=_where(error))
+        # What is unavailable says why in AWS's words or ours alone.
+        unavailable = isinstance(error, self._unavailable)
+        reason = str(error) if unavailable else None
+        self.log.error("request failed", error=type(error).__name__, reason=reason, where=_where(error))
         if self.settings.function == "token":
             self.observed.grant = "server_error"
-        if isinstance(error, self._unavailable):
+        if unavailable:
             return temporarily_unavailable()
         return json_answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "server_error"}, _CORS)
 
@@ -199,10 +202,6 @@ def _event(response: Response[str]) -> dict[str, Any]:
         "isBase64Encoded": False,
         "multiValueHeaders": headers,
     }
-
-
-def _cause(error: Exception) -> str | None:
-    return type(error.__cause__).__name__ if error.__cause__ is not None else None
 
 
 def _where(error: Exception) -> list[str]:

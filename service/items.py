@@ -124,7 +124,7 @@ def to_code(digest: str, item: Mapping[str, Any], *, synthetic: bool) -> Code:
         epoch=int(item["epoch"]["N"]),
         expires_at=int(item["expires_at"]["N"]),
         redeemed_by=_optional(item, "redeemed_by", "S"),
-        family=_optional(item, "family", "S"),
+        family=_optional(item, "family_id", "S"),
     )
 
 

@@ -156,7 +156,7 @@ class Store:
         item = self._update_or_find(
             self._state,
             items.key("code", code.digest, synthetic=code.synthetic),
-            "SET redeemed_by = :nonce, redeemed_at = :now, family = :family",
+            "SET redeemed_by = :nonce, redeemed_at = :now, family_id = :family",
             "attribute_exists(pk) AND attribute_not_exists(redeemed_by) AND expires_at > :now"
             " AND session_expires_at > :now AND epoch >= :epoch",
             {

@@ -1,0 +1,356 @@
+"""The service over real tables and keys: a MiniStack of its own, of which only DynamoDB and KMS are used (no mends needed)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import botocore.session
+import pytest
+
+from orchestrator.local import platform as upstream_platform
+from service import settings as service_settings
+from service.endpoints import authorize, public, token
+from service.keys import PublicKeys, Signer, SyntheticProof, Vault
+from service.login_flow import LoginFlow
+from service.storage import Store
+
+ISSUER = "https://auth.example"
+SECRET = "a-secret-of-the-confidential-client"
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CLIENTS = [
+    {"client_id": "native", "name": "Native <app>", "redirect_uris": ["http://127.0.0.1/callback"], "scopes": ["profile", "email"]},
+    {"client_id": "web", "name": "Web", "redirect_uris": ["https://web.example/cb?x=1"], "scopes": ["profile"],
+     "secret_sha256": hashlib.sha256(SECRET.encode()).hexdigest()},
+    {"client_id": "synthetic", "name": "Synthetic identity", "redirect_uris": ["https://synthetic.invalid/callback"],
+     "scopes": ["profile"], "audience": "urn:ib-oauth:synthetic", "synthetic": True},
+]  # fmt: skip
+_SERIAL = count(1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    """Clients of a MiniStack that lives as long as the tests."""
+    folder = tmp_path_factory.mktemp("ministack")
+    port = _free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": "us-west-1",
+        "PERSIST_STATE": "0",
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=environment, cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, "MiniStack did not start"
+                time.sleep(0.05)
+        session = botocore.session.get_session()
+        session.set_credentials("test", "test")
+        endpoint = {"region_name": "us-west-1", "endpoint_url": f"http://127.0.0.1:{port}"}
+        yield Aws(session.create_client("dynamodb", **endpoint), session.create_client("kms", **endpoint))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@dataclass
+class Aws:
+    dynamodb: Any
+    kms: Any
+
+    def new_table(self, name):
+        self.dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def new_key(self, spec="SYMMETRIC_DEFAULT", usage="ENCRYPT_DECRYPT"):
+        return self.kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+
+    def items(self, table):
+        return self.dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
+
+
+@pytest.fixture(scope="session")
+def keys(aws):
+    return {
+        "SIGNING_KEY_ID": aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"),
+        "SESSION_KEY_ID": aws.new_key(),
+        "SYNTHETIC_KEY_ID": aws.new_key("HMAC_256", "GENERATE_VERIFY_MAC"),
+    }
+
+
+@pytest.fixture(scope="session")
+def platform_url():
+    with upstream_platform.serve() as url:
+        yield url
+
+
+@pytest.fixture
+def variables(aws, keys, platform_url):
+    """The environment variables of the functions, with tables of their own."""
+    serial = next(_SERIAL)
+    variables = {
+        "ENVIRONMENT": "local",
+        "ISSUER": ISSUER,
+        "STATE_TABLE": f"state-{serial}",
+        "TOKENS_TABLE": f"tokens-{serial}",
+        "CLIENTS": json.dumps(CLIENTS),
+        "RELEASE": json.dumps({"commit": "abc123", "build": "7", "configuration": "sha256:0"}),
+        "PLATFORMS": json.dumps({"demo": {"url": platform_url, "title": "Demo platform"}}),
+        "AWS_LAMBDA_FUNCTION_VERSION": "42",
+        **keys,
+    }
+    aws.new_table(variables["STATE_TABLE"])
+    aws.new_table(variables["TOKENS_TABLE"])
+    return variables
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, list[str]]
+    body: str
+
+    def header(self, name):
+        return next((values[0] for key, values in self.headers.items() if key.lower() == name.lower()), None)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def redirect(self):
+        """The parameters of the address that a redirect leads to."""
+        return {name: values[0] for name, values in parse_qs(urlsplit(self.header("location")).query).items()}
+
+
+@dataclass
+class Service:
+    """The three functions, a clock that stands until it is moved, and a browser's cookie."""
+
+    aws: Aws
+    variables: dict[str, str]
+    now: float = 1_800_000_000.0
+    cookie: str = ""
+    functions: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        load = service_settings.load
+        self.settings = load(self.variables, "token")
+        self.store = Store(self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"])
+        self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
+        self.signer = Signer(self.aws.kms, self.variables["SIGNING_KEY_ID"])
+        self.keys = PublicKeys(self.aws.kms, service_settings.published_keys(self.variables))
+        flow = LoginFlow(
+            issuer=ISSUER,
+            clients=self.settings.clients,
+            platforms=service_settings.platforms(self.variables, local=True),
+            store=self.store,
+            vault=self.vault,
+            proof=SyntheticProof(self.aws.kms, self.variables["SYNTHETIC_KEY_ID"], "local"),
+            entropy=os.urandom,
+        )
+        clock = lambda: self.now  # noqa: E731
+        self.functions = {
+            "authorize": authorize.build(load(self.variables, "authorize"), flow, clock=clock),
+            "token": token.build(self.settings, self.store, self.signer, clock=clock),
+            "public": public.build(load(self.variables, "public"), self.store, self.keys, self.vault, clock=clock),
+        }
+
+    def call(self, function, method, path, *, query=None, form=None, headers=None):
+        """Send one request, as API Gateway would."""
+        pairs = list(query.items()) if isinstance(query, dict) else list(query or ())
+        lists: dict[str, list[str]] = {}
+        for name, value in pairs:
+            lists.setdefault(name, []).append(value)
+        sent = {"Host": "ignored.example", **(headers or {})}
+        if form is not None:
+            sent["content-type"] = "application/x-www-form-urlencoded"
+        event = {
+            "resource": path,
+            "path": path,
+            "httpMethod": method,
+            "headers": sent,
+            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "queryStringParameters": dict(pairs) or None,
+            "multiValueQueryStringParameters": lists or None,
+            "requestContext": {"stage": "live", "requestId": "request"},
+            "body": urlencode(form) if form is not None else None,
+            "isBase64Encoded": False,
+        }
+        answer = self.functions[function](event, None)
+        return Answer(answer["statusCode"], answer["multiValueHeaders"], answer.get("body") or "")
+
+    def authorize(self, client="native", redirect="http://127.0.0.1:5000/callback", **extra):
+        """Start a login; the cookie is kept for what follows."""
+        query = {
+            "response_type": "code", "client_id": client, "redirect_uri": redirect, "state": "s",
+            "code_challenge": CHALLENGE, "code_challenge_method": "S256", **extra,
+        }  # fmt: skip
+        answer = self.call("authorize", "GET", "/authorize", query=query)
+        if answer.header("set-cookie"):
+            self.cookie = answer.header("set-cookie").partition(";")[0]
+        return answer
+
+    def transaction(self, **arguments):
+        page = self.authorize(**arguments)
+        assert page.status == 200, page.body
+        return re.search(r'name="transaction" value="([^"]+)"', page.body)[1]
+
+    def login_page(self, transaction):
+        """Choose the platform; return its login's token."""
+        page = self.call(
+            "authorize", "POST", "/login", form={"transaction": transaction, "platform": "demo"},
+            headers={"cookie": self.cookie},
+        )  # fmt: skip
+        assert page.status == 200, page.body
+        address = re.search(r'data-login-url="([^"]+)"', page.body)[1].replace("&amp;", "&")
+        return parse_qs(urlsplit(address).query)["token"][0]
+
+    def poll(self, transaction):
+        return self.call(
+            "authorize", "GET", "/login/poll", query={"transaction": transaction}, headers={"cookie": self.cookie}
+        )
+
+    def code(self, *, account="ada", **arguments):
+        """Log somebody in and return the code."""
+        transaction = self.transaction(**arguments)
+        self.log_in_upstream(self.login_page(transaction), account)
+        polled = self.poll(transaction)
+        assert polled.json["phase"] == "complete", polled.body
+        return parse_qs(urlsplit(polled.json["redirect"]).query)["code"][0]
+
+    def log_in_upstream(self, upstream_token, account="ada"):
+        import urllib.request
+
+        url = json.loads(self.variables["PLATFORMS"])["demo"]["url"]
+        body = urlencode({"token": upstream_token, "account": account}).encode()
+        with urllib.request.urlopen(f"{url}/auth/login", body) as answer:
+            assert answer.status == 200
+
+    def redeem(self, code, **changes):
+        form = {
+            "grant_type": "authorization_code", "client_id": "native", "code": code,
+            "redirect_uri": "http://127.0.0.1:5000/callback", "code_verifier": VERIFIER, **changes,
+        }  # fmt: skip
+        return self.call(
+            "token", "POST", "/token", form={key: value for key, value in form.items() if value is not None}
+        )
+
+    def refresh(self, refresh_token, **changes):
+        form = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": refresh_token, **changes}
+        return self.call("token", "POST", "/token", form=form)
+
+    def userinfo(self, access_token):
+        return self.call("public", "GET", "/userinfo", headers={"authorization": f"Bearer {access_token}"})
+
+    def synthetic_code(self):
+        transaction = self.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
+        message = f"ib-oauth/synthetic/local/{transaction}".encode()
+        mac = self.aws.kms.generate_mac(
+            KeyId=self.variables["SYNTHETIC_KEY_ID"], Message=message, MacAlgorithm="HMAC_SHA_256"
+        )["Mac"]
+        answer = self.prove(transaction, base64.urlsafe_b64encode(mac).rstrip(b"=").decode())
+        assert answer.status == 303, answer.body
+        return answer.redirect["code"]
+
+    def prove(self, transaction, mac):
+        return self.call(
+            "authorize", "POST", "/login/synthetic", form={"transaction": transaction, "mac": mac},
+            headers={"cookie": self.cookie},
+        )  # fmt: skip
+
+    def bump_epoch(self, epoch):
+        self.aws.dynamodb.put_item(
+            TableName=self.variables["TOKENS_TABLE"], Item={"pk": {"S": "epoch"}, "epoch": {"N": str(epoch)}}
+        )
+
+
+@pytest.fixture
+def service(aws, variables):
+    return Service(aws, variables)
+
+
+@pytest.fixture
+def base_url(aws, variables, service):
+    """The three functions behind HTTP, as API Gateway would put them; each function takes one request at a time."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    service.variables["CLIENTS"] = variables["CLIENTS"]
+    real = Service(aws, variables)
+    locks = {name: threading.Lock() for name in real.functions}
+    for edge in real.functions.values():
+        edge._clock = time.time
+    functions = {"/authorize": "authorize", "/login": "authorize", "/login/poll": "authorize", "/token": "token"}
+
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            address = urlsplit(self.path)
+            function = functions.get(address.path, "public")
+            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode() or None
+            event = {
+                "resource": address.path, "path": address.path, "httpMethod": self.command,
+                "headers": dict(self.headers), "queryStringParameters": None,
+                "multiValueQueryStringParameters": parse_qs(address.query) or None,
+                "requestContext": {"stage": "live", "requestId": "r"}, "body": body, "isBase64Encoded": False,
+            }  # fmt: skip
+            with locks[function]:
+                answered = real.functions[function](event, None)
+            body = (answered.get("body") or "").encode()
+            self.send_response(answered["statusCode"])
+            for name, values in answered["multiValueHeaders"].items():
+                for value in values:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,0 +1,243 @@
+"""Whole flows through the three functions: login, code, tokens, refresh, replay, reuse, revocation epoch."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+ISSUER = "https://auth.example"
+SECRET = "a-secret-of-the-confidential-client"
+
+
+def test_a_person_logs_in_and_a_client_gets_tokens_that_name_them(service):
+    tokens = service.redeem(service.code(scope="profile email"))
+    assert tokens.status == 200
+    assert tokens.json["token_type"] == "Bearer"
+    assert tokens.json["expires_in"] == 600
+    assert tokens.header("cache-control") == "no-store"
+    person = service.userinfo(tokens.json["access_token"]).json
+    assert (person["given_name"], person["family_name"], person["email"]) == ("Ada", "Lovelace", "ada@example.com")
+    assert person["sub"].startswith("demo:")
+
+
+def test_an_independent_library_verifies_the_access_token_with_the_published_keys(service):
+    access_token = service.redeem(service.code()).json["access_token"]
+    published = service.call("public", "GET", "/.well-known/jwks.json").json
+    token = jwt.decode(access_token, KeySet.import_key_set(published), algorithms=["ES256"])
+    assert token.header["typ"] == "at+jwt"
+    assert token.claims["iss"] == token.claims["aud"] == ISSUER
+    assert token.claims["exp"] - token.claims["iat"] == 600
+    assert "sid" not in token.claims
+
+
+def test_the_email_is_told_only_to_who_asked_for_it(service):
+    tokens = service.redeem(service.code(scope="profile"))
+    assert "email" not in service.userinfo(tokens.json["access_token"]).json
+
+
+def test_a_confidential_client_proves_itself(service):
+    redirect = "https://web.example/cb?x=1"
+    code = service.code(client="web", redirect=redirect)
+    unproven = service.redeem(code, client_id="web", redirect_uri=redirect)
+    assert (unproven.status, unproven.json["error"]) == (401, "invalid_client")
+    assert unproven.header("www-authenticate") == 'Basic realm="ib-oauth"'
+    assert service.redeem(code, client_id="web", redirect_uri=redirect, client_secret=SECRET).status == 200
+
+
+def test_a_refresh_rotates_and_the_new_token_works(service):
+    first = service.redeem(service.code()).json
+    second = service.refresh(first["refresh_token"])
+    assert second.status == 200
+    assert second.json["refresh_token"] != first["refresh_token"]
+    assert service.userinfo(second.json["access_token"]).status == 200
+    assert service.refresh(second.json["refresh_token"]).status == 200
+
+
+def test_reuse_of_a_refresh_token_ends_the_family(service):
+    first = service.redeem(service.code()).json
+    second = service.refresh(first["refresh_token"]).json
+    reused = service.refresh(first["refresh_token"])
+    assert (reused.status, reused.json["error"]) == (400, "invalid_grant")
+    assert service.refresh(second["refresh_token"]).json["error"] == "invalid_grant"
+    assert service.userinfo(second["access_token"]).status == 401
+
+
+@pytest.mark.parametrize("changes", [{}, {"code_verifier": "x" * 43}, {"client_id": "web", "client_secret": SECRET}])
+def test_a_replay_of_a_code_ends_the_family_whoever_sends_it(service, changes):
+    code = service.code()
+    tokens = service.redeem(code).json
+    replay = service.redeem(code, **changes)
+    assert (replay.status, replay.json["error"]) == (400, "invalid_grant")
+    assert service.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert service.userinfo(tokens["access_token"]).status == 401
+
+
+def test_a_replay_long_after_the_code_has_expired_still_ends_the_family(service):
+    code = service.code()
+    tokens = service.redeem(code).json
+    service.now += 3600
+    assert service.redeem(code).json["error"] == "invalid_grant"
+    assert service.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code_verifier": "x" * 43},
+        {"redirect_uri": "http://127.0.0.1:5001/callback"},
+        {"client_id": "web", "client_secret": SECRET},
+    ],
+)
+def test_a_code_presented_wrongly_is_refused_and_not_burnt(service, changes):
+    code = service.code()
+    assert service.redeem(code, **changes).json["error"] == "invalid_grant"
+    assert service.redeem(code).status == 200
+
+
+def test_an_expired_code_is_refused_although_its_item_is_still_there(service):
+    code = service.code()
+    service.now += 120
+    assert service.redeem(code).json["error"] == "invalid_grant"
+
+
+def test_a_family_ends_with_the_upstream_session(service):
+    tokens = service.redeem(service.code()).json
+    service.now += 24 * 3600 - 30
+    late = service.refresh(tokens["refresh_token"])
+    assert late.json["expires_in"] == 30
+    service.now += 30
+    assert service.refresh(late.json["refresh_token"]).json["error"] == "invalid_grant"
+    assert service.userinfo(late.json["access_token"]).status == 401
+
+
+def test_a_higher_epoch_ends_codes_and_tokens_of_before(service):
+    tokens, code = service.redeem(service.code()).json, service.code()
+    service.bump_epoch(1)
+    assert service.redeem(code).json["error"] == "invalid_grant"
+    assert service.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert service.userinfo(tokens["access_token"]).status == 401
+    assert service.redeem(service.code()).status == 200
+
+
+def test_a_refresh_narrows_the_scope_and_never_widens_it(service):
+    tokens = service.redeem(service.code(scope="profile email")).json
+    narrow = service.refresh(tokens["refresh_token"], scope="profile").json
+    assert narrow["scope"] == "profile"
+    wide = service.refresh(narrow["refresh_token"], scope="profile email admin")
+    assert (wide.status, wide.json["error"]) == (400, "invalid_scope")
+    assert service.refresh(narrow["refresh_token"]).json["scope"] == "profile email"
+
+
+def test_a_refresh_token_of_another_client_is_refused_and_the_family_lives(service):
+    tokens = service.redeem(service.code()).json
+    other = service.refresh(tokens["refresh_token"], client_id="web", client_secret=SECRET)
+    assert other.json["error"] == "invalid_grant"
+    assert service.refresh(tokens["refresh_token"]).status == 200
+
+
+def test_the_synthetic_identity_goes_the_whole_way_with_tokens_of_five_minutes(service):
+    redirect = "https://synthetic.invalid/callback"
+    tokens = service.redeem(service.synthetic_code(), client_id="synthetic", redirect_uri=redirect)
+    assert tokens.json["expires_in"] == 300
+    refreshed = service.refresh(tokens.json["refresh_token"], client_id="synthetic")
+    assert service.userinfo(refreshed.json["access_token"]).json == {"sub": "synthetic"}
+    service.now += 300
+    assert service.refresh(refreshed.json["refresh_token"], client_id="synthetic").json["error"] == "invalid_grant"
+
+
+def test_the_synthetic_identity_s_items_all_have_its_prefix_and_others_have_not(service, aws):
+    service.redeem(service.synthetic_code(), client_id="synthetic", redirect_uri="https://synthetic.invalid/callback")
+    tables = service.variables["STATE_TABLE"], service.variables["TOKENS_TABLE"]
+    keys = [item["pk"]["S"] for table in tables for item in aws.items(table)]
+    assert len(keys) == 3
+    assert all(key.startswith("synthetic#") for key in keys)
+    service.redeem(service.code())
+    assert sum(item["pk"]["S"].startswith("synthetic#") for table in tables for item in aws.items(table)) == 3
+
+
+@pytest.mark.parametrize("mac", ["", "AAAA", "not base64!", "ü", "A" * 43, "A" * 500])
+def test_without_the_proof_there_is_no_synthetic_login(service, mac):
+    transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
+    assert service.prove(transaction, mac).status in {400, 403}
+
+
+def test_the_proof_of_one_transaction_does_not_hold_for_a_person_s_login(service, aws):
+    transaction = service.transaction()
+    message = f"ib-oauth/synthetic/local/{transaction}".encode()
+    import base64
+
+    mac = aws.kms.generate_mac(
+        KeyId=service.variables["SYNTHETIC_KEY_ID"], Message=message, MacAlgorithm="HMAC_SHA_256"
+    )["Mac"]
+    assert service.prove(transaction, base64.urlsafe_b64encode(mac).decode()).status == 403
+
+
+def test_a_login_mints_exactly_one_code(service, aws):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    assert service.poll(transaction).json["redirect"] is not None
+    service.now += 5
+    assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
+    codes = [item for item in aws.items(service.variables["STATE_TABLE"]) if item["pk"]["S"].startswith("code#")]
+    assert len(codes) == 1
+
+
+def test_polling_waits_until_the_person_has_logged_in(service):
+    transaction = service.transaction()
+    upstream_token = service.login_page(transaction)
+    assert service.poll(transaction).json == {"phase": "waiting", "retry_after_seconds": 2}
+    service.log_in_upstream(upstream_token)
+    assert service.poll(transaction).json["phase"] == "waiting"  # within the same second: not asked again
+    service.now += 1
+    assert service.poll(transaction).json["phase"] == "complete"
+
+
+def test_a_login_belongs_to_the_browser_that_started_it(service):
+    transaction = service.transaction()
+    service.cookie = "__Host-ib-oauth-browser=another"
+    assert service.poll(transaction).status == 404
+
+
+def test_a_person_can_refuse_and_the_client_is_told(service):
+    transaction = service.transaction()
+    form = {"transaction": transaction, "decision": "deny"}
+    refused = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
+    assert refused.status == 303
+    assert (refused.redirect["error"], refused.redirect["iss"], refused.redirect["state"]) == (
+        "access_denied",
+        ISSUER,
+        "s",
+    )
+    again = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
+    assert again.status == 400
+
+
+def test_state_comes_back_byte_for_byte_beside_the_issuer(service):
+    state = "a b&c=d%20+ü\"<>'/?#"
+    transaction = service.transaction(state=state)
+    service.log_in_upstream(service.login_page(transaction))
+    answered = parse_qs(urlsplit(service.poll(transaction).json["redirect"]).query, strict_parsing=True)
+    assert answered["state"] == [state]
+    assert answered["iss"] == [ISSUER]
+
+
+def test_nothing_secret_is_stored_or_logged(service, aws, capsys):
+    code = service.code(scope="profile email")
+    tokens = service.redeem(code).json
+    refreshed = service.refresh(tokens["refresh_token"]).json
+    service.userinfo(refreshed["access_token"])
+    service.redeem(code)
+    tables = service.variables["STATE_TABLE"], service.variables["TOKENS_TABLE"]
+    stored = json.dumps([aws.items(table) for table in tables], default=lambda octets: octets.decode("latin-1"))
+    logged = capsys.readouterr()
+    cookie = service.cookie.partition("=")[2]
+    secrets = [code, tokens["refresh_token"], refreshed["refresh_token"], tokens["access_token"], "v" * 43, cookie]
+    secrets += [secret.partition("_")[2] for secret in secrets if "_" in secret] + ["Lovelace", "ada@example.com"]
+    for secret in secrets:
+        assert secret not in stored
+        assert secret not in logged.out + logged.err
+    assert '"message":"request"' in logged.out
