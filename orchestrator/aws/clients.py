@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import botocore.session
@@ -31,14 +32,23 @@ THROTTLES = frozenset(
 )  # fmt: skip
 
 
+_making = Lock()
+"""A botocore session may not make clients in two threads at once; the clients themselves may be shared."""
+
+
 @cache
 def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-@cache
 def client(service: str) -> Any:
     """The process's client of an AWS service, with region, endpoint and credentials from the environment."""
+    with _making:
+        return _client(service)
+
+
+@cache
+def _client(service: str) -> Any:
     return _session().create_client(service, config=CONFIG)
 
 

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.alarms import Alarms
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.clients import client
 from orchestrator.aws.executions import Executions
+from orchestrator.aws.instruments import Instruments, instruments
 from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.tables import Tables
@@ -84,6 +86,16 @@ class Cloud:
     def tables(self) -> Tables:
         """The service's tables as things to be recovered."""
         return Tables(self.clients("dynamodb"))
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """CloudWatch alarms."""
+        return Alarms(self.clients("cloudwatch"))
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """What the probes look through."""
+        return instruments(self.clients)
 
     @cached_property
     def topics(self) -> Topics:

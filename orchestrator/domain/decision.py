@@ -71,6 +71,11 @@ def first_decision(plan: Plan) -> Decision:
     return _enter(plan, 0, Action.ADVANCE, "verified before traffic")
 
 
+def without_traffic(verdict: Verdict) -> Decision:
+    """Where a deployment goes whose versions did not pass before traffic: no client ever saw them."""
+    return Decision(Action.ROLL_BACK, 0, 0, 0, f"before traffic: {verdict.reason}")
+
+
 def next_action(  # noqa: PLR0911 - one return a rule, in the order of the docstring
     plan: Plan, cursor: Cursor, verdict: Verdict, baked: timedelta, request: Request | None = None
 ) -> Decision:
@@ -134,10 +139,14 @@ def wants_synthetic_probes(plan: Plan, cursor: Cursor, verdict: Verdict, baked: 
     A step's bake is extended to `max_bake` first: real traffic is better evidence than our own.
     """
     last = cursor.look + 1 >= looks_within(plan.steps[cursor.step].bake, plan.look)
+    return last and settles_by_flows(plan, verdict, baked)
+
+
+def settles_by_flows(plan: Plan, verdict: Verdict, watched: timedelta) -> bool:
+    """Whether the evidence stayed too thin for as long as the plan waits, and synthetic flows may settle it."""
     return (
         verdict.outcome is Outcome.INCONCLUSIVE
-        and last
-        and baked >= plan.max_bake
+        and watched >= plan.max_bake
         and plan.when_inconclusive is WhenInconclusive.SYNTHETIC
     )
 

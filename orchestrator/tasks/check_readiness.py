@@ -8,6 +8,7 @@ from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.decision import Action
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import Deployment, Phase
+from orchestrator.domain.signals import ALARM_RINGS
 from orchestrator.tasks import Answer, Given, go, task, write_down
 
 
@@ -48,7 +49,7 @@ def _ringing(deployment: Deployment, cloud: Cloud) -> tuple[str, ...]:
     missing = sorted(set(deployment.service.alarms) - set(states))
     if missing:
         raise Refused("service.alarms", [_name(arn) for arn in missing], "deploy the service stack: they are not there")
-    return tuple(arn for arn, state in states.items() if state == "ALARM")
+    return tuple(arn for arn, alarm in states.items() if alarm.state == ALARM_RINGS)
 
 
 def _name(arn: str) -> str:

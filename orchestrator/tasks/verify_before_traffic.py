@@ -1,0 +1,32 @@
+"""VerifyBeforeTraffic: the new versions called directly, and OAuth flows across stable and canary.
+
+During a shift a real client meets stable for one request and canary for the next, so flows are run in mixtures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.decision import first_decision, without_traffic
+from orchestrator.domain.records import Phase
+from orchestrator.domain.verdict import Outcome
+from orchestrator.probes import look_before_traffic
+from orchestrator.probes.scene import before_traffic
+from orchestrator.tasks import Answer, Given, task, write_down
+
+
+def verify_before_traffic(given: Given, cloud: Cloud) -> Answer:
+    """Look at the canary versions while no client can reach them.
+
+    Raises:
+        ClaimLost: another epoch holds the claim.
+    """
+    deployment = cloud.ledger.deployment(given.deployment)
+    look = look_before_traffic(before_traffic(deployment, cloud.now()), cloud.instruments)
+    passed = look.verdict.outcome is Outcome.PASS
+    decision = first_decision(deployment.plan) if passed else without_traffic(look.verdict)
+    return write_down(given, cloud, replace(deployment, phase=Phase.PUBLISHED), decision, look.verdict, look.evidence)
+
+
+handler = task(verify_before_traffic)
