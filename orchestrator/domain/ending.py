@@ -8,6 +8,14 @@ from collections.abc import Mapping
 from orchestrator.domain.records import Deployment, Ending
 
 
+ANNOUNCED_AS = {
+    Ending.SUCCEEDED: "DeploymentSucceeded",
+    Ending.NOTHING_TO_SHIP: "DeploymentNothingToShip",
+    Ending.REFUSED: "DeploymentRefused",
+}
+"""The detail-type of the event that says how a deployment came out; a rollback announces itself."""
+
+
 def cause_of(error: Mapping[str, str]) -> str:
     """An error that a Catch kept, as one sentence. Lambda gives its cause as JSON with ``errorMessage``."""
     name, cause = error.get("Error", "error"), error.get("Cause", "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
-from orchestrator.domain.ending import ending_of
+from orchestrator.domain.ending import ANNOUNCED_AS, ending_of
 from orchestrator.domain.records import Ending, Phase
 from orchestrator.tasks import Answer, Given, go, task
 
@@ -26,7 +26,7 @@ def record(given: Given, cloud: Cloud) -> Answer:
             cloud.ledger.keep(ended, claim.epoch)
         elif not deployment.epoch:
             cloud.ledger.keep_unclaimed(ended)
-    cloud.announce(f"Deployment{ending.title().replace('_', '')}", given.deployment, reason=reason)
+    cloud.announce(ANNOUNCED_AS[ending], given.deployment, reason=reason)
     action = Action.REFUSE if ending is Ending.REFUSED else Action.FINISH
     return Answer(given.deployment, given.epoch, go(action, f"{ending}: {reason}"))
 

@@ -1,0 +1,62 @@
+"""The events that the code announces are those that docs/events/schemas.json describes."""
+
+import ast
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.ending import ANNOUNCED_AS
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = json.loads((ROOT / "docs/events/schemas.json").read_bytes())["$defs"]
+COMMON = {"environment", "deployment", "at"}
+TO_US = {"ReleaseReady"}
+
+
+def announcements() -> list[tuple[str, str, set[str]]]:
+    """(where, detail-type, names of the details) of every call of `announce` in the product."""
+    found = []
+    for path in sorted((ROOT / "orchestrator").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "announce":
+                first = node.args[0]
+                kinds = [first.value] if isinstance(first, ast.Constant) else sorted(ANNOUNCED_AS.values())
+                names = {keyword.arg for keyword in node.keywords}
+                found += [(path.name, kind, names) for kind in kinds]
+    return found
+
+
+@pytest.mark.parametrize(("where", "kind", "names"), announcements())
+def test_every_announced_event_is_described(where, kind, names):
+    schema = SCHEMAS[kind]
+    assert set(schema["required"]) - COMMON <= names <= set(schema["properties"])
+
+
+def test_every_described_event_is_announced_somewhere():
+    assert {kind for _, kind, _ in announcements()} == set(SCHEMAS) - TO_US
+
+
+class _EventsClient:
+    def __init__(self):
+        self.entries = []
+
+    def put_events(self, Entries):  # noqa: N803 - botocore's name
+        self.entries += Entries
+
+
+def test_an_event_as_put_on_the_bus_fits_its_schema():
+    events = _EventsClient()
+    cloud = Cloud(
+        {"ENVIRONMENT": "dev", "EVENT_BUS": "ib-oauth-dev"},
+        clients=lambda _service: events,
+        now=lambda: datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
+    )
+    cloud.announce("TrafficShifted", "d-1", step=0, weight_percent=10)
+    (entry,) = events.entries
+    assert entry["Source"] == "ib-oauth.orchestrator"
+    assert entry["EventBusName"] == "ib-oauth-dev"
+    jsonschema.validate(json.loads(entry["Detail"]), SCHEMAS[entry["DetailType"]])
