@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from orchestrator.domain.records import Deployment, Ending
 
-
 ANNOUNCED_AS = {
     Ending.SUCCEEDED: "DeploymentSucceeded",
     Ending.NOTHING_TO_SHIP: "DeploymentNothingToShip",
