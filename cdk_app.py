@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import App, Tags
+from aws_cdk import App, Aspects, Tags
 
 import environments
+from orchestrator import infrastructure as orchestrator_stack
 from orchestrator import packaging
-from service.infrastructure import Build, ServiceStack
+from orchestrator.local.refused_types import LeaveOut
+from service import infrastructure as service_stack
+from state_machines.infrastructure import StateMachines
 
 
 def compose(app: App) -> None:
@@ -22,8 +25,17 @@ def compose(app: App) -> None:
     environment = _environment(app)
     overlay = _text(app, "service_source")
     asset = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
-    service = ServiceStack(app, environment, Build(str(asset.folder), asset.digest, packaging.source_commit()))
-    Tags.of(service).add("environment", environment.name)
+    service = service_stack.ServiceStack(
+        app, environment, service_stack.Build(str(asset.folder), asset.digest, packaging.source_commit())
+    )
+    tasks = packaging.orchestrator_asset(environment)
+    orchestrator = orchestrator_stack.OrchestratorStack(
+        app, environment, orchestrator_stack.Build(str(tasks.folder), tasks.digest), service.description
+    )
+    StateMachines(orchestrator, environment, orchestrator.tasks)
+    Tags.of(app).add("environment", environment.name)
+    if environment.local:
+        Aspects.of(app).add(LeaveOut())
 
 
 def _environment(app: App) -> environments.Environment:

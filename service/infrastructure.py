@@ -22,13 +22,13 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from environments import ClientSettings, Environment
 from service.infrastructure_access import Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
+from stack_parts import kept, log_group, name_of
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -71,7 +71,6 @@ class ServiceStack(Stack):
             env=Place(region=environment.region),
         )
         self._environment = environment
-        self._keep = RemovalPolicy.RETAIN if environment.deletion_protection else RemovalPolicy.DESTROY
         self._resources = self._stores()
         self._aliases: dict[str, lambda_.CfnAlias] = {}
 
@@ -100,7 +99,7 @@ class ServiceStack(Stack):
         }
 
     def _name(self, what: str) -> str:
-        return f"ib-oauth-{what}-{self._environment.name}"
+        return name_of(what, self._environment)
 
     def _stores(self) -> Resources:
         data_key = None
@@ -131,7 +130,7 @@ class ServiceStack(Stack):
             encryption_key=key,
             time_to_live_attribute="delete_at",
             deletion_protection=self._environment.deletion_protection,
-            removal_policy=self._keep,
+            removal_policy=kept(self._environment),
         )
         # After a cut-over to a restored table the functions use that one; the stack goes on keeping its own.
         return table if live == name else dynamodb.Table.from_table_name(self, f"{what.title()}LiveTable", live)
@@ -151,30 +150,20 @@ class ServiceStack(Stack):
             key_spec=spec,
             key_usage=usage.get(spec, kms.KeyUsage.ENCRYPT_DECRYPT),
             enable_key_rotation=True if rotated else None,
-            removal_policy=self._keep,
+            removal_policy=kept(self._environment),
         )
 
     def _function(self, name: str, build: Build) -> lambda_.Function:
         """Make a function, its first version and its alias, under logical ids that never change."""
         settings = self._environment.service.functions[name]
-        log_group = logs.LogGroup(
-            self,
-            f"{name.title()}Logs",
-            log_group_name=f"/aws/lambda/{self._name(name)}",
-            removal_policy=self._keep,
-        )
-        cfn_log_group = log_group.node.default_child
-        assert isinstance(cfn_log_group, logs.CfnLogGroup)
-        cfn_log_group.retention_in_days = self._environment.log_retention_days
+        group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
         role = iam.Role(
             self,
             f"{name.title()}Role",
             role_name=self._name(name),
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={
-                "access": iam.PolicyDocument(
-                    statements=statements_of(name, self._environment, self._resources, log_group)
-                )
+                "access": iam.PolicyDocument(statements=statements_of(name, self._environment, self._resources, group))
             },
         )
         function = lambda_.Function(
@@ -188,7 +177,7 @@ class ServiceStack(Stack):
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(settings.timeout_seconds),
             tracing=lambda_.Tracing.ACTIVE,
-            log_group=log_group,
+            log_group=group,
             # The role's statements are all in infrastructure_access.py; constructs add none.
             role=role.without_policy_updates(),
         )

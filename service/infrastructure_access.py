@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
 from environments import Environment
+from stack_parts import may_log, may_trace, may_use_through
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,8 @@ def statements_of(
             for sid, actions, key, conditions in keys
             if actions
         ),
-        iam.PolicyStatement(
-            sid="Logs",
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-            resources=[f"{_arn(log_group)}:log-stream:*"],
-        ),
-        # X-Ray knows no resources.
-        iam.PolicyStatement(
-            sid="Tracing", actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]
-        ),
+        may_log(log_group),
+        may_trace(),
     ]
 
 
@@ -121,23 +115,6 @@ def _on_data_key(actions: set[str], resources: Resources) -> list[iam.PolicyStat
     """DynamoDB uses a customer's key with the caller's rights, so whoever reads a table needs to be able to decrypt."""
     if resources.data_key is None:
         return []
-    writes = ["kms:Encrypt", "kms:GenerateDataKey"] if actions - _READS else []
     region = Stack.of(resources.data_key).region
-    return [
-        iam.PolicyStatement(
-            sid="DataKey",
-            actions=["kms:Decrypt", "kms:DescribeKey", *writes],
-            resources=[resources.data_key.key_arn],
-            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
-        )
-    ]
-
-
-def _arn(log_group: logs.ILogGroup) -> str:
-    """Name the group's ARN without the ``:*`` that CloudFormation's attribute ends with."""
-    return Stack.of(log_group).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=log_group.log_group_name,
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    writes = bool(actions - _READS)
+    return [may_use_through("dynamodb", resources.data_key, sid="DataKey", writes=writes, region=region)]

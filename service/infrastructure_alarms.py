@@ -13,6 +13,7 @@ from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from environments import AlarmSettings, Environment
+from stack_parts import name_of
 
 _MINUTE_SECONDS = 60
 """Lambda's and API Gateway's own metrics are by the minute."""
@@ -39,7 +40,7 @@ def alarms_of(stack: Stack, environment: Environment, namespace: str) -> list[st
 
 def _of_function(environment: Environment, settings: AlarmSettings, namespace: str, function: str) -> list[_Signal]:
     own = _Metrics(namespace, {"environment": environment.name, "function": function}, settings.period_seconds)
-    its = _Metrics("AWS/Lambda", {"FunctionName": f"ib-oauth-{function}-{environment.name}"}, _MINUTE_SECONDS)
+    its = _Metrics("AWS/Lambda", {"FunctionName": name_of(function, environment)}, _MINUTE_SECONDS)
     return [
         _Signal(
             f"{function}-server-errors",
@@ -83,7 +84,7 @@ def _refused_grants(environment: Environment, settings: AlarmSettings, namespace
 
 def _of_api(environment: Environment, settings: AlarmSettings) -> _Signal:
     metrics = _Metrics(
-        "AWS/ApiGateway", {"ApiName": f"ib-oauth-api-{environment.name}", "Stage": environment.name}, _MINUTE_SECONDS
+        "AWS/ApiGateway", {"ApiName": name_of("api", environment), "Stage": environment.name}, _MINUTE_SECONDS
     )
     return _Signal(
         "api-server-errors",
@@ -129,7 +130,7 @@ def _share(
 
 
 def _alarm(stack: Stack, environment: Environment, settings: AlarmSettings, signal: _Signal) -> str:
-    name = f"ib-oauth-{signal.what}-{environment.name}"
+    name = name_of(signal.what, environment)
     cloudwatch.Alarm(
         stack,
         f"{signal.what.title().replace('-', '')}Alarm",

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from environments import Environment
+from stack_parts import log_group, name_of
 
 ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "authorize": (
@@ -61,8 +61,9 @@ class Api(Construct):
 
     def __init__(self, stack: Stack, environment: Environment, aliases: Mapping[str, lambda_.CfnAlias]) -> None:
         super().__init__(stack, "Api")
-        self.name = f"ib-oauth-api-{environment.name}"
+        self.name = name_of("api", environment)
         service = environment.service
+        access_logs = log_group(self, "AccessLogs", f"/aws/apigateway/{self.name}", environment)
         rest_api = apigateway.RestApi(
             self,
             "Rest",
@@ -79,7 +80,7 @@ class Api(Construct):
                 data_trace_enabled=False,
                 throttling_rate_limit=service.throttle_requests_per_second,
                 throttling_burst_limit=service.throttle_burst_requests,
-                access_log_destination=apigateway.LogGroupLogDestination(self._log_group(environment)),
+                access_log_destination=apigateway.LogGroupLogDestination(access_logs),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG, separators=(",", ":"))),
             ),
         )
@@ -93,18 +94,6 @@ class Api(Construct):
         else:
             host = f"{rest_api.rest_api_id}.execute-api.{stack.region}.{Aws.URL_SUFFIX}"
             self.url = f"https://{host}/{environment.name}"
-
-    def _log_group(self, environment: Environment) -> logs.LogGroup:
-        group = logs.LogGroup(
-            self,
-            "AccessLogs",
-            log_group_name=f"/aws/apigateway/ib-oauth-api-{environment.name}",
-            removal_policy=RemovalPolicy.RETAIN if environment.deletion_protection else RemovalPolicy.DESTROY,
-        )
-        cfn_group = group.node.default_child
-        assert isinstance(cfn_group, logs.CfnLogGroup)
-        cfn_group.retention_in_days = environment.log_retention_days
-        return group
 
     def _route(
         self,

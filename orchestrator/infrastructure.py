@@ -1,0 +1,289 @@
+"""The orchestrator's stack: ledger, bus, topics, task functions, intakes with their rules, alarms on itself.
+
+The state machines are added by whoever composes the app (`state_machines/infrastructure.py`): they are bound to the task
+functions that this stack makes, and the functions know the machines by name only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aws_cdk
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from environments import Environment
+from orchestrator.infrastructure_access import (
+    INTAKES,
+    TASKS,
+    Place,
+    Places,
+    Rights,
+    executions_arn,
+    machine_arn,
+    statements_of,
+)
+from orchestrator.infrastructure_alarms import watch
+from orchestrator.infrastructure_intakes import route
+from stack_parts import kept, log_group, may_log, may_trace, name_of
+
+MEMORY_MB = 512
+TIMEOUT_SECONDS = 60
+"""Shorter than the 75 s that the definitions give a task: a state never goes on while its function still writes."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """The orchestrator's code: the asset's folder and the digest of its content."""
+
+    folder: str
+    digest: str
+
+
+class OrchestratorStack(Stack):
+    """The orchestrator of one environment.
+
+    Args:
+        scope: the app.
+        environment: where.
+        build: the code of all functions.
+        service: what the service's stack says of itself; `plan` reads it from its settings.
+
+    Attributes:
+        tasks: task functions by module, for the state machines.
+    """
+
+    def __init__(self, scope: Construct, environment: Environment, build: Build, service: Mapping[str, Any]) -> None:
+        super().__init__(
+            scope,
+            f"ib-oauth-orchestrator-{environment.name}",
+            description=f"Deployment, rollback and recovery of the OAuth service ({environment.name})",
+            env=aws_cdk.Environment(region=environment.region),
+        )
+        self._environment, self._build = environment, build
+        self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
+        # Never AWS's own key: CloudWatch's alarms may not publish through that.
+        self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
+        self._ledger = self._make_ledger()
+        self._bus = self._make_bus()
+        self._topics = {name: self._topic(name) for name in ("operators", "clients")}
+        self._dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            queue_name=name_of("dead-letters", environment),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        places = self._places(service)
+        self.tasks = {name: self._task(name, rights, places, service) for name, rights in TASKS.items()}
+        intakes = {name: self._intake(name, rights, places) for name, rights in INTAKES.items()}
+        machines = {name: machine_arn(self, environment, name) for name in ("deployment", "rollback")}
+        route(
+            self,
+            environment,
+            self._bus,
+            intakes,
+            self._dead_letters,
+            alarms=service["alarms"],
+            machines=list(machines.values()),
+        )
+        watch(
+            self,
+            environment,
+            self._topics["operators"],
+            intakes=[self._function_name("intake", name) for name in INTAKES],
+            rollback_machine=machines["rollback"],
+            deployment_machine=machines["deployment"],
+            dead_letter_queue=name_of("dead-letters", environment),
+        )
+
+    def _key(self, what: str, description: str) -> kms.Key:
+        return kms.Key(
+            self,
+            f"{what.title()}Key",
+            alias=f"alias/{name_of(what, self._environment)}",
+            description=f"{description} ({self._environment.name})",
+            enable_key_rotation=True,
+            removal_policy=kept(self._environment),
+        )
+
+    def _make_ledger(self) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            "Ledger",
+            table_name=name_of("ledger", self._environment),
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED
+            if self._ledger_key
+            else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=self._ledger_key,
+            time_to_live_attribute="expires_at",
+            deletion_protection=self._environment.deletion_protection,
+            removal_policy=kept(self._environment),
+        )
+
+    def _make_bus(self) -> events.EventBus:
+        """Make the bus. Of all who may put events on it, only the announcers may say that a release is ready."""
+        bus = events.EventBus(self, "Bus", event_bus_name=f"ib-oauth-{self._environment.name}")
+        others = {"ArnNotEquals": {"aws:PrincipalArn": list(self._environment.announcers)}}
+        conditions = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
+        events.CfnEventBusPolicy(
+            self,
+            "BusPolicy",
+            event_bus_name=bus.event_bus_name,
+            statement_id="OnlyAnnouncersSayReleaseReady",
+            statement={
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "events:PutEvents",
+                "Resource": bus.event_bus_arn,
+                "Condition": {**conditions, **(others if self._environment.announcers else {})},
+            },
+        )
+        return bus
+
+    def _topic(self, audience: str) -> sns.Topic:
+        topic = sns.Topic(
+            self,
+            f"{audience.title()}Topic",
+            topic_name=name_of(audience, self._environment),
+            master_key=self._topics_key,
+            enforce_ssl=True,
+        )
+        if audience == "operators":
+            cloudwatch = iam.ServicePrincipal(
+                "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            )
+            topic.grant_publish(cloudwatch)
+            self._topics_key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+        return topic
+
+    def _places(self, service: Mapping[str, Any]) -> Places:
+        functions = [self._arn("lambda", "function", name) for name in service["functions"].values()]
+        logs = [self._arn("logs", "log-group", f"/aws/lambda/{name}:*") for name in service["functions"].values()]
+        executions = {name: [executions_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
+        machines = {name: [machine_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
+        return Places(
+            arns={
+                Place.FUNCTIONS: functions,
+                Place.QUALIFIED: [f"{arn}:*" for arn in functions],
+                Place.LIVE: [f"{arn}:{service['alias']}" for arn in functions],
+                Place.TABLES: [
+                    self.format_arn(service="dynamodb", resource="table", resource_name=name)
+                    for name in service["tables"]
+                ],
+                Place.ALARMS: service["alarms"],
+                Place.LOGS: logs,
+                Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
+                Place.DEPLOYMENT_MACHINE: machines["deployment"],
+                Place.ROLLBACK_MACHINE: machines["rollback"],
+                Place.DEPLOYMENTS: executions["deployment"],
+                Place.ROLLBACKS: executions["rollback"],
+                Place.OPERATORS: [self._topics["operators"].topic_arn],
+                Place.CLIENTS: [self._topics["clients"].topic_arn],
+                Place.ANYWHERE: ["*"],
+            },
+            ledger=self._ledger.table_arn,
+            bus=self._bus.event_bus_arn,
+            ledger_key=self._ledger_key,
+            topics_key=self._topics_key,
+        )
+
+    def _task(self, name: str, rights: Rights, places: Places, service: Mapping[str, Any]) -> lambda_.Function:
+        variables = {
+            "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
+            "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
+            "ROLLBACK_MACHINE": machine_arn(self, self._environment, "rollback"),
+            "DELIVERY": _compact(self._environment.delivery),
+            "SERVICE": self.to_json_string(service),
+        }
+        needed = {
+            "plan": ("DELIVERY", "SERVICE"),
+            "hold": ("OPERATORS_TOPIC",),
+            "notify": ("OPERATORS_TOPIC", "CLIENTS_TOPIC"),
+            "start_rollback": ("ROLLBACK_MACHINE",),
+        }
+        own = {key: variables[key] for key in needed.get(name, ())}
+        return self._function("task", name, statements_of(rights, places, self.region), own)
+
+    def _intake(self, name: str, rights: Rights, places: Places) -> lambda_.Function:
+        started = "deployment" if name == "release_ready" else "rollback"
+        variables = {f"{started.upper()}_MACHINE": machine_arn(self, self._environment, started)}
+        to_dead_letters = iam.PolicyStatement(
+            sid="DeadLetters", actions=["sqs:SendMessage"], resources=[self._dead_letters.queue_arn]
+        )
+        statements = [*statements_of(rights, places, self.region), to_dead_letters]
+        # Two layers lose events: EventBridge, whose targets have the queue too, and Lambda, which retries twice.
+        return self._function("intake", name, statements, variables, dead_letter_queue=self._dead_letters)
+
+    def _function(
+        self,
+        kind: str,
+        name: str,
+        statements: list[iam.PolicyStatement],
+        variables: Mapping[str, str],
+        **settings: Any,
+    ) -> lambda_.Function:
+        title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
+        group = log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
+        policy = iam.PolicyDocument(statements=[*statements, may_log(group), may_trace()])
+        role = iam.Role(
+            self,
+            f"{title}Role",
+            role_name=function_name,
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"access": policy},
+        )
+        return lambda_.Function(
+            self,
+            title,
+            function_name=function_name,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"orchestrator.{'tasks' if kind == 'task' else 'intake'}.{name}.handler",
+            code=lambda_.Code.from_asset(self._build.folder, asset_hash=self._build.digest),
+            memory_size=MEMORY_MB,
+            timeout=Duration.seconds(TIMEOUT_SECONDS),
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=group,
+            role=role.without_policy_updates(),
+            # An execution that started before this deployment goes on with the version it was bound to.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            environment={
+                "ENVIRONMENT": self._environment.name,
+                "LEDGER_TABLE": name_of("ledger", self._environment),
+                "EVENT_BUS": f"ib-oauth-{self._environment.name}",
+                "POWERTOOLS_SERVICE_NAME": "orchestrator",
+                "LOG_LEVEL": self._environment.service.log_level,
+                **variables,
+            },
+            **settings,
+        )
+
+    def _function_name(self, kind: str, name: str) -> str:
+        return name_of(f"{kind}-{name.replace('_', '-')}", self._environment)
+
+    def _arn(self, service: str, resource: str, name: str) -> str:
+        return self.format_arn(
+            service=service, resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

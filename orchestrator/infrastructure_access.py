@@ -1,0 +1,188 @@
+"""What each task and intake may do: one row each, and nothing is granted anywhere else.
+
+A row names actions and where they apply; `Places` says which ARNs those places are. Beside its row every function may log,
+trace and, as its row says, read or write the ledger and announce events on the bus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from environments import Environment
+from stack_parts import may_use_through, name_of
+
+
+class Place(Enum):
+    """Where actions apply."""
+
+    FUNCTIONS = auto()  # the service's functions, unqualified
+    QUALIFIED = auto()  # their versions and aliases
+    LIVE = auto()  # their alias `live`
+    TABLES = auto()
+    ALARMS = auto()
+    LOGS = auto()
+    SYNTHETIC_KEY = auto()
+    DEPLOYMENT_MACHINE = auto()
+    ROLLBACK_MACHINE = auto()
+    DEPLOYMENTS = auto()  # executions of the machine
+    ROLLBACKS = auto()
+    OPERATORS = auto()
+    CLIENTS = auto()
+    ANYWHERE = auto()  # for actions that know no resources
+
+
+class Ledger(Enum):
+    """What a function does with the ledger."""
+
+    READS = ("GetItem", "Query")
+    WRITES = ("GetItem", "Query", "PutItem", "ConditionCheckItem")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Actions and where they apply."""
+
+    actions: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Rights:
+    """One row: what a function may do beside logging and tracing."""
+
+    ledger: Ledger
+    announces: bool
+    grants: tuple[Grant, ...] = ()
+
+
+def _may(*actions: str, on: tuple[Place, ...]) -> Grant:
+    return Grant(actions, on)
+
+
+_READ_VERSIONS = _may("lambda:GetFunctionConfiguration", on=(Place.FUNCTIONS, Place.QUALIFIED))
+_READ_ALIASES = _may("lambda:GetAlias", on=(Place.FUNCTIONS, Place.LIVE))
+_MOVE_ALIASES = _may("lambda:GetAlias", "lambda:UpdateAlias", on=(Place.FUNCTIONS, Place.LIVE))
+_CALL_VERSIONS = _may("lambda:InvokeFunction", on=(Place.QUALIFIED,))
+_BE_SYNTHETIC = _may("kms:GenerateMac", on=(Place.SYNTHETIC_KEY,))
+_LOOK = (
+    _may("cloudwatch:GetMetricData", on=(Place.ANYWHERE,)),
+    _may("cloudwatch:DescribeAlarms", on=(Place.ALARMS,)),
+    _may("logs:FilterLogEvents", on=(Place.LOGS,)),
+    _CALL_VERSIONS,
+    _BE_SYNTHETIC,
+)
+_SEE_EXECUTIONS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS))
+_SEE_ROLLBACKS = _may("states:DescribeExecution", on=(Place.ROLLBACKS,))
+_START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
+
+TASKS: Mapping[str, Rights] = {
+    # deployment
+    "plan": Rights(Ledger.WRITES, announces=True, grants=(_READ_ALIASES, _READ_VERSIONS)),
+    "claim": Rights(Ledger.WRITES, announces=True, grants=(_SEE_EXECUTIONS,)),
+    "check_readiness": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            _READ_ALIASES,
+            _READ_VERSIONS,
+            _may("cloudwatch:DescribeAlarms", on=(Place.ALARMS,)),
+            _may("dynamodb:DescribeContinuousBackups", on=(Place.TABLES,)),
+        ),
+    ),
+    "record_restore_point": Rights(
+        Ledger.WRITES, announces=False, grants=(_may("dynamodb:CreateBackup", on=(Place.TABLES,)),)
+    ),
+    "publish": Rights(
+        Ledger.WRITES,
+        announces=True,
+        grants=(_may("lambda:PublishVersion", "lambda:ListVersionsByFunction", on=(Place.FUNCTIONS,)),),
+    ),
+    "verify_before_traffic": Rights(Ledger.WRITES, announces=False, grants=(_CALL_VERSIONS, _BE_SYNTHETIC)),
+    "shift_traffic": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
+    "verify": Rights(Ledger.WRITES, announces=True, grants=_LOOK),
+    "hold": Rights(Ledger.WRITES, announces=True, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
+    "take_answer": Rights(Ledger.WRITES, announces=False),
+    "promote": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
+    "verify_after_traffic": Rights(Ledger.WRITES, announces=False, grants=_LOOK),
+    "record": Rights(Ledger.WRITES, announces=True),
+    "start_rollback": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_ROLLBACKS)),
+    # rollback
+    "fence": Rights(Ledger.WRITES, announces=True, grants=(_SEE_EXECUTIONS,)),
+    "restore_aliases": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
+    "verify_stable": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(_READ_ALIASES, _may("lambda:InvokeFunction", on=(Place.LIVE,))),
+    ),
+    "record_incident": Rights(
+        Ledger.WRITES, announces=True, grants=(_may("states:StopExecution", on=(Place.DEPLOYMENTS,)),)
+    ),
+    # both
+    "notify": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS, Place.CLIENTS)),)),
+    "release": Rights(Ledger.WRITES, announces=False),
+}
+
+INTAKES: Mapping[str, Rights] = {
+    "alarm": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_ROLLBACKS)),
+    "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
+    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
+    "release_ready": Rights(
+        Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Places:
+    """The ARNs behind each place, and the keys through which the ledger and the topics are used.
+
+    `ledger_key` is None where AWS's own key encrypts the ledger.
+    """
+
+    arns: Mapping[Place, Sequence[str]]
+    ledger: str
+    bus: str
+    ledger_key: kms.IKey | None
+    topics_key: kms.IKey
+
+
+def statements_of(rights: Rights, places: Places, region: str) -> list[iam.PolicyStatement]:
+    """Return the policy statements that a row becomes."""
+    statements = [
+        iam.PolicyStatement(
+            sid="Ledger", actions=[f"dynamodb:{action}" for action in rights.ledger.value], resources=[places.ledger]
+        )
+    ]
+    if places.ledger_key:
+        writes = rights.ledger is Ledger.WRITES
+        statements.append(may_use_through("dynamodb", places.ledger_key, sid="LedgerKey", writes=writes, region=region))
+    if rights.announces:
+        statements.append(iam.PolicyStatement(sid="Announce", actions=["events:PutEvents"], resources=[places.bus]))
+    for grant in rights.grants:
+        resources = [arn for place in grant.places for arn in places.arns[place]]
+        statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources))
+    if any("sns:Publish" in grant.actions for grant in rights.grants):
+        statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))
+    return statements
+
+
+def machine_arn(stack: Stack, environment: Environment, machine: str) -> str:
+    """Name a state machine's ARN without asking the machine, which is made from functions that need it."""
+    return _states_arn(stack, "stateMachine", name_of(machine, environment))
+
+
+def executions_arn(stack: Stack, environment: Environment, machine: str) -> str:
+    """Name all executions of a state machine."""
+    return _states_arn(stack, "execution", f"{name_of(machine, environment)}:*")
+
+
+def _states_arn(stack: Stack, resource: str, name: str) -> str:
+    return stack.format_arn(
+        service="states", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )

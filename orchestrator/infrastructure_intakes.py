@@ -1,0 +1,96 @@
+"""Which events reach which intake: rules with their retries, and one dead-letter queue for what nobody could take in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from environments import Environment
+from stack_parts import name_of
+
+ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
+_ALARM_MAX_AGE = Duration.minutes(5)
+"""An alarm that is older is history: the intake would refuse it."""
+_OTHERS_MAX_AGE = Duration.hours(1)
+_RETRIES = 20
+
+
+def route(
+    scope: Construct,
+    environment: Environment,
+    bus: events.IEventBus,
+    intakes: Mapping[str, lambda_.Function],
+    dead_letters: sqs.IQueue,
+    alarms: Sequence[str],
+    machines: Sequence[str],
+) -> None:
+    """Make the rules.
+
+    Args:
+        scope: the stack.
+        environment: where.
+        bus: the environment's own bus, on which releases are announced. AWS's own events come on the default bus.
+        intakes: functions by module.
+        dead_letters: where events go that could not be delivered.
+        alarms: exact ARNs of the service's alarms.
+        machines: ARNs of the machines whose bad endings are looked into.
+    """
+    patterns: Mapping[str, tuple[events.IEventBus | None, Mapping[str, Any], Duration]] = {
+        "alarm": (
+            None,
+            {
+                "source": ["aws.cloudwatch"],
+                "detail_type": ["CloudWatch Alarm State Change"],
+                "resources": list(alarms),
+                "detail": {"state": {"value": ["ALARM"]}},
+            },
+            _ALARM_MAX_AGE,
+        ),
+        "execution_ended": (
+            None,
+            {
+                "source": ["aws.states"],
+                "detail_type": ["Step Functions Execution Status Change"],
+                "detail": {"stateMachineArn": list(machines), "status": list(ENDED_BADLY)},
+            },
+            _OTHERS_MAX_AGE,
+        ),
+        "release_ready": (bus, {"detail_type": ["ReleaseReady"]}, _OTHERS_MAX_AGE),
+    }
+    for name, (on, pattern, max_age) in patterns.items():
+        rule = events.Rule(
+            scope,
+            f"{_title(name)}Rule",
+            rule_name=_rule_name(name, environment),
+            event_bus=on,
+            event_pattern=events.EventPattern(**pattern),
+        )
+        rule.add_target(_target(intakes[name], dead_letters, max_age))
+    every_minute = events.Rule(
+        scope,
+        "ReconcileRule",
+        rule_name=_rule_name("reconcile", environment),
+        schedule=events.Schedule.rate(Duration.minutes(1)),
+    )
+    every_minute.add_target(_target(intakes["reconcile"], dead_letters, Duration.minutes(1)))
+
+
+def _target(intake: lambda_.Function, dead_letters: sqs.IQueue, max_age: Duration) -> targets.LambdaFunction:
+    return targets.LambdaFunction(
+        intake, dead_letter_queue=dead_letters, max_event_age=max_age, retry_attempts=_RETRIES
+    )
+
+
+def _rule_name(intake: str, environment: Environment) -> str:
+    return name_of(f"intake-{intake.replace('_', '-')}", environment)
+
+
+def _title(name: str) -> str:
+    return name.title().replace("_", "")

@@ -1,0 +1,1 @@
+"""The state machines: their definitions, and how these are read and bound."""

@@ -1,0 +1,70 @@
+"""The state machines as resources: definitions bound to published versions of the task functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from environments import Environment
+from stack_parts import log_group, name_of
+from state_machines import definitions
+
+
+class StateMachines(Construct):
+    """All state machines of an environment.
+
+    Args:
+        scope: the stack that has the task functions.
+        environment: where.
+        tasks: task functions by module.
+    """
+
+    def __init__(self, scope: Construct, environment: Environment, tasks: Mapping[str, lambda_.Function]) -> None:
+        super().__init__(scope, "StateMachines")
+        for name in definitions.names():
+            self._machine(definitions.load(name), environment, tasks)
+
+    def _machine(
+        self, definition: definitions.Definition, environment: Environment, tasks: Mapping[str, lambda_.Function]
+    ) -> None:
+        title = definition.name.title()
+        role = iam.Role(
+            self,
+            f"{title}Role",
+            role_name=name_of(f"machine-{definition.name}", environment),
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+        )
+        bound = {}
+        for placeholder in sorted(definition.placeholders):
+            module = definitions.module_of(placeholder)
+            if module not in tasks:
+                raise definitions.DefinitionRefused(
+                    f"{definition.name} names {placeholder}, but there is no task {module}"
+                )
+            function = tasks[module]
+            bound[placeholder] = function.current_version.function_arn
+            # Every version: an execution that started before this deployment goes on with the versions of its time.
+            role.add_to_policy(
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f"{function.function_arn}:*"])
+            )
+        sfn.StateMachine(
+            self,
+            title,
+            state_machine_name=name_of(definition.name, environment),
+            definition_body=sfn.DefinitionBody.from_string(definition.text),
+            definition_substitutions=bound,
+            role=role,
+            logs=sfn.LogOptions(
+                # Log groups of this prefix share one resource policy, which has a limit.
+                destination=log_group(
+                    self, f"{title}Logs", f"/aws/vendedlogs/states/{name_of(definition.name, environment)}", environment
+                ),
+                level=sfn.LogLevel.ALL,
+                include_execution_data=False,
+            ),
+            tracing_enabled=True,
+        )
