@@ -1,0 +1,58 @@
+"""Benchmarks: ``python -m benchmarks.NAME [--json]``. Each prints its figure, the limit's or the peer's from the same run, and the ratio."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure beside what it is compared with.
+
+    Attributes:
+        figure: what was measured, in `unit`.
+        compared_with: the limit, or the peer's figure from the same run.
+        against: what that is, in words.
+        lower_is_better: a limit from above; otherwise from below.
+    """
+
+    name: str
+    figure: float
+    unit: str
+    compared_with: float
+    against: str
+    lower_is_better: bool = True
+
+    @property
+    def ratio(self) -> float:
+        """The figure over what it is compared with."""
+        return self.figure / self.compared_with if self.compared_with else float("inf")
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is on the right side."""
+        return self.ratio <= 1 if self.lower_is_better else self.ratio >= 1
+
+
+def report(benchmark: str, lines: Sequence[Line], notes: Sequence[str] = ()) -> int:
+    """Print the lines as a table, or as one JSON object with --json; returns 0 where all are reached, else 1."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
+    parser.add_argument("--json", action="store_true")
+    if parser.parse_args().json:
+        rows = [{**asdict(line), "ratio": round(line.ratio, 3), "reached": line.reached} for line in lines]
+        print(json.dumps({"benchmark": benchmark, "lines": rows, "notes": list(notes)}))
+    else:
+        print(benchmark)
+        for line in lines:
+            sign = "≤" if line.lower_is_better else "≥"
+            mark = "" if line.reached else "   NOT REACHED"
+            print(
+                f"  {line.name:<58} {line.figure:>9.3g} {line.unit:<4} {sign} {line.compared_with:>7.3g} "
+                f"({line.against})  ratio {line.ratio:.2f}{mark}"
+            )
+        for note in notes:
+            print(f"  {note}")
+    return 0 if all(line.reached for line in lines) else 1
