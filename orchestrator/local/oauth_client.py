@@ -36,16 +36,20 @@ _LOGIN_URL = re.compile(r'data-login-url="([^"]+)"')
 
 @dataclass(frozen=True)
 class TrafficClient:
-    """A client application that traffic plays. secret None makes it a public one."""
+    """A client application that traffic plays.
+
+    secret None makes it a public one; share says how many of the logins are its, beside the others' shares.
+    """
 
     client_id: str
     redirect_uri: str
     scope: str = "profile email"
     secret: str | None = None
+    share: int = 1
 
 
 LOCAL_CLIENTS: Final = (
-    TrafficClient("demo-client", "http://127.0.0.1:49152/callback"),
+    TrafficClient("demo-client", "http://127.0.0.1:49152/callback", share=2),
     TrafficClient(
         "demo-server",
         "https://demo-server.example/callback",

@@ -188,7 +188,7 @@ class Traffic:
             return
         tokens = None if activity == LOG_IN else self._sessions.take()
         if tokens is None:
-            new = player.log_in(random.choice(self._clients))
+            new = player.log_in(random.choices(self._clients, [client.share for client in self._clients])[0])
             if new is not None:
                 self._sessions.put(new)
         elif activity == REFRESH or tokens.expires_at <= time.time() + 1:

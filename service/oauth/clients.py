@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import sha256
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from service.oauth import client_secrets
 from service.oauth.errors import InvalidClient, InvalidTarget
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 # user information nor a longer host name can hide behind the loopback's.
 _LOOPBACK = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?P<port>:[0-9]{1,5})?(?P<rest>[/?][^#\s]*)?")
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s#][^\s#]*")
-_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Client:
         for uri in self.redirect_uris:
             if not _registrable(uri):
                 raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
-        if self.secret_sha256 is not None and not _SHA256_HEX.fullmatch(self.secret_sha256):
+        if self.secret_sha256 is not None and not client_secrets.is_hash(self.secret_sha256):
             raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
 
     def allows_redirect(self, uri: str) -> bool:
@@ -63,7 +61,7 @@ class Client:
             if secret is not None:
                 raise InvalidClient("this client is public and has no secret")
             return
-        if secret is None or not compare_digest(sha256(secret.encode()).hexdigest(), self.secret_sha256):
+        if secret is None or not client_secrets.matches(secret, self.secret_sha256):
             raise InvalidClient("client authentication failed")
 
     def audience_for(self, resource: str | None) -> str:

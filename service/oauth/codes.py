@@ -17,7 +17,7 @@ from enum import Enum, auto
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
-from service.oauth import pkce
+from service.oauth import pkce, validity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,9 +102,9 @@ def phase(code: Code, now: int, epoch: int) -> Phase:
     """
     if code.redeemed_by is not None:
         return Phase.REDEEMED
-    if code.expires_at <= now or code.session_expires_at <= now or code.epoch < epoch:
-        return Phase.LAPSED
-    return Phase.LIVE
+    ends_at = min(code.expires_at, code.session_expires_at)
+    live = validity.counts(ends_at=ends_at, epoch=code.epoch, now=now, current_epoch=epoch)
+    return Phase.LIVE if live else Phase.LAPSED
 
 
 def presented(code: Code, redemption: Redemption) -> Presented:

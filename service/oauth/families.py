@@ -17,6 +17,8 @@ from enum import Enum, auto
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
+from service.oauth import validity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -91,9 +93,8 @@ def phase(family: Family, now: int, epoch: int) -> Phase:
     """Return where the family stands at `now` under the current revocation epoch."""
     if family.revoked_because is not None:
         return Phase.REVOKED
-    if family.expires_at <= now or family.epoch < epoch:
-        return Phase.LAPSED
-    return Phase.LIVE
+    live = validity.counts(ends_at=family.expires_at, epoch=family.epoch, now=now, current_epoch=epoch)
+    return Phase.LIVE if live else Phase.LAPSED
 
 
 def presented(family: Family, refresh_hash: str) -> Presented:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -26,6 +30,7 @@ from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
 from service.storage import Store
 
+ROOT = Path(__file__).resolve().parents[3]
 ISSUER = "https://auth.example"
 SECRET = "a-secret-of-the-confidential-client"
 VERIFIER = "v" * 43
@@ -77,7 +82,11 @@ def aws(tmp_path_factory):
         session = botocore.session.get_session()
         session.set_credentials("test", "test")
         endpoint = {"region_name": "us-west-1", "endpoint_url": f"http://127.0.0.1:{port}"}
-        yield Aws(session.create_client("dynamodb", **endpoint), session.create_client("kms", **endpoint))
+        yield Aws(
+            session.create_client("dynamodb", **endpoint),
+            session.create_client("kms", **endpoint),
+            endpoint["endpoint_url"],
+        )
     finally:
         process.terminate()
         process.wait(10)
@@ -87,6 +96,7 @@ def aws(tmp_path_factory):
 class Aws:
     dynamodb: Any
     kms: Any
+    endpoint_url: str
 
     def new_table(self, name):
         self.dynamodb.create_table(
@@ -305,52 +315,49 @@ def service(aws, variables):
 
 
 @pytest.fixture
-def base_url(aws, variables, service):
-    """The three functions behind HTTP, as API Gateway would put them; each function takes one request at a time."""
-    import threading
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+def serve(aws, variables, tmp_path):
+    """Serve the service, or a release laid over it, and return its address. Its log is the file `log`."""
+    processes = []
 
-    service.variables["CLIENTS"] = variables["CLIENTS"]
-    real = Service(aws, variables)
-    locks = {name: threading.Lock() for name in real.functions}
-    for edge in real.functions.values():
-        edge._clock = time.time
-    functions = {"/authorize": "authorize", "/login": "authorize", "/login/poll": "authorize", "/token": "token"}
+    def serve(overlay=None):
+        source = ROOT
+        if overlay is not None:
+            source = tmp_path / "release"
+            shutil.copytree(ROOT / "service", source / "service")
+            shutil.copytree(overlay, source / "service", dirs_exist_ok=True)
+        environment = {
+            **variables,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(source),
+            "AWS_ENDPOINT_URL": aws.endpoint_url,
+            "AWS_DEFAULT_REGION": "us-west-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("gateway.py"))],
+                env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        processes.append(process)
+        first = process.stdout.readline()
+        assert first, (tmp_path / "log").read_text()
+        threading.Thread(target=_drain, args=(process.stdout, tmp_path / "log"), daemon=True).start()
+        return json.loads(first)["url"]
 
-    class Gateway(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    yield serve
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
 
-        def answer(self):
-            address = urlsplit(self.path)
-            function = functions.get(address.path, "public")
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode() or None
-            event = {
-                "resource": address.path, "path": address.path, "httpMethod": self.command,
-                "headers": dict(self.headers), "queryStringParameters": None,
-                "multiValueQueryStringParameters": parse_qs(address.query) or None,
-                "requestContext": {"stage": "live", "requestId": "r"}, "body": body, "isBase64Encoded": False,
-            }  # fmt: skip
-            with locks[function]:
-                answered = real.functions[function](event, None)
-            body = (answered.get("body") or "").encode()
-            self.send_response(answered["statusCode"])
-            for name, values in answered["multiValueHeaders"].items():
-                for value in values:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
 
-        do_GET = do_POST = answer
+def _drain(stream, path):
+    with path.open("a") as log, contextlib.suppress(ValueError):
+        for line in stream:
+            log.write(line)
 
-        def log_message(self, *_):
-            pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+@pytest.fixture
+def base_url(serve):
+    return serve()

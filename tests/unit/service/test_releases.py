@@ -1,0 +1,77 @@
+"""The example releases do what they say, seen by real traffic."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from orchestrator.local.oauth_client import TrafficClient
+from orchestrator.local.traffic import Traffic
+
+RELEASES = Path(__file__).resolve().parents[3] / "examples" / "releases"
+CLIENTS = [
+    TrafficClient("native", "http://127.0.0.1:5000/callback", share=2),
+    TrafficClient("web", "https://web.example/cb?x=1", scope="profile", secret="a-secret-of-the-confidential-client"),
+]
+
+
+@pytest.fixture
+def token_responses(serve, platform_url):
+    """Let traffic run on the service, then have a release take over; return its traffic and its token responses."""
+
+    def run(release, at_least):
+        with Traffic(serve(), platform_url, CLIENTS, rate_per_second=120, seed=5) as before:
+            _wait_for(before, 200)
+        assert before.first_bad_response_after(0) is None
+        after = Traffic(serve(RELEASES / release / "service"), platform_url, CLIENTS, rate_per_second=60, seed=6)
+        after._sessions = before._sessions
+        with after:
+            _wait_for(after, at_least)
+        return after, _of_token(after)
+
+    return run
+
+
+def _wait_for(traffic, token_requests):
+    deadline = time.monotonic() + 60
+    while len(_of_token(traffic)) < token_requests:
+        assert time.monotonic() < deadline, traffic.report()
+        time.sleep(0.05)
+
+
+def _of_token(traffic):
+    return [response for response in traffic.responses() if response.route == "POST /token"]
+
+
+def test_the_good_release_serves_everybody(token_responses):
+    traffic, seen = token_responses("good", 60)
+    assert traffic.first_bad_response_after(0) is None
+    assert {response.status for response in seen} == {200}
+
+
+def test_token_500s_answers_handled_500s_to_about_a_quarter_of_token_requests(token_responses, tmp_path):
+    _, seen = token_responses("token-500s", 250)
+    statuses = Counter(response.status for response in seen)
+    assert set(statuses) == {200, 500}
+    assert 0.15 < statuses[500] / len(seen) < 0.40  # a third of the logins before, none since
+    assert {response.error for response in seen if response.bad} == {"server_error"}
+    assert all(response.version == "42" for response in seen)
+    assert '"error":"TypeError"' in (tmp_path / "log").read_text()
+
+
+def test_invalid_grant_answers_invalid_grant_to_everybody_and_never_5xx(token_responses):
+    traffic, seen = token_responses("invalid-grant", 40)
+    assert {(response.status, response.error) for response in seen} == {(400, "invalid_grant")}
+    assert max(response.status for response in traffic.responses()) < 500
+
+
+@pytest.mark.parametrize("release", ["good", "token-500s", "invalid-grant"])
+def test_a_release_changes_existing_files_of_the_service_only(release):
+    overlay = RELEASES / release / "service"
+    service = RELEASES.parents[1] / "service"
+    changed = [path.relative_to(overlay) for path in overlay.rglob("*.py")]
+    assert changed
+    assert all((service / path).read_text() != (overlay / path).read_text() for path in changed)
