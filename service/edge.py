@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from service import metrics
+from service import log, metrics
 from service.metrics import Observed
 from service.oauth.bearer import Challenge
 from service.oauth.errors import OAuthError
@@ -58,7 +56,7 @@ class Edge:
         self.settings = settings
         self.app = APIGatewayRestResolver()
         self.observed = Observed()
-        self.log = Logger(service="ib-oauth", version=settings.version, function_name=settings.function_name)
+        self._request_id = ""
         self._clock = clock
         self._unavailable = unavailable
         self.app.exception_handler(Exception)(self._answer_to)
@@ -67,6 +65,7 @@ class Edge:
         """Answer an API Gateway proxy event (REST, payload version 1)."""
         started = time.perf_counter()
         self.observed = Observed()
+        self._request_id = str(getattr(context, "aws_request_id", ""))
         try:
             answer = self.app.resolve(event, context)
         except Exception as error:  # noqa: BLE001 - the last resort: an event that the router itself cannot read
@@ -75,14 +74,14 @@ class Edge:
         for name, value in _ALWAYS.items():
             headers.setdefault(name, [value])
         headers[VERSION_HEADER] = [self.settings.version]
-        metrics.write(
-            metrics.line(
+        log.write(
+            metrics.record(
                 self.settings,
                 self.observed,
                 route=f"{event.get('httpMethod')} {event.get('resource')}",
                 status=answer["statusCode"],
                 latency_ms=(time.perf_counter() - started) * 1000,
-                request_id=str(getattr(context, "aws_request_id", "")),
+                request_id=self._request_id,
                 at_ms=int(self._clock() * 1000),
             )
         )
@@ -121,11 +120,10 @@ class Edge:
             return challenge(error)
         if isinstance(error, NotFoundError):
             return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
-        # Values stay out of the log: an exception's message may quote what a client sent.
-        # What is unavailable says why in AWS's words or ours alone.
+        # What is unavailable says why in AWS's words or ours alone; any other message may quote what a client sent.
         unavailable = isinstance(error, self._unavailable)
         reason = str(error) if unavailable else None
-        self.log.error("request failed", error=type(error).__name__, reason=reason, where=_where(error))
+        log.write(log.failure(self.settings, error, request_id=self._request_id, reason=reason))
         if self.settings.function == "token":
             self.observed.grant = "server_error"
         if unavailable:
@@ -202,7 +200,3 @@ def _event(response: Response[str]) -> dict[str, Any]:
         "isBase64Encoded": False,
         "multiValueHeaders": headers,
     }
-
-
-def _where(error: Exception) -> list[str]:
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]

@@ -6,11 +6,9 @@ version, and grants by result besides, so the line is written here.
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -41,15 +39,15 @@ class Observed:
     grant: str | None = None
 
 
-def line(
+def record(
     settings: Settings, observed: Observed, *, route: str, status: int, latency_ms: float, request_id: str, at_ms: int
-) -> str:
-    """Return a request's log line. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
+) -> dict[str, Any]:
+    """Return the record of a request. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
     namespace = SYNTHETIC_NAMESPACE if observed.synthetic else NAMESPACE
     directives: list[dict[str, Any]] = [
         {"Namespace": namespace, "Dimensions": _REQUEST_DIMENSIONS, "Metrics": _REQUEST_METRICS},
     ]
-    record: dict[str, Any] = {
+    seen: dict[str, Any] = {
         "level": "INFO",
         "message": "request",
         "environment": settings.environment,
@@ -65,13 +63,6 @@ def line(
     }
     if observed.grant is not None:
         directives.append({"Namespace": namespace, "Dimensions": _GRANT_DIMENSIONS, "Metrics": _GRANT_METRICS})
-        record |= {"Grants": 1, "result": observed.grant}
-    record["_aws"] = {"Timestamp": at_ms, "CloudWatchMetrics": directives}
-    return json.dumps(record, separators=(",", ":"))
-
-
-def write(text: str, stream: TextIO | None = None) -> None:
-    """Write a line to the function's log, in one piece."""
-    out = stream or sys.stdout
-    out.write(f"{text}\n")
-    out.flush()
+        seen |= {"Grants": 1, "result": observed.grant}
+    seen["_aws"] = {"Timestamp": at_ms, "CloudWatchMetrics": directives}
+    return seen

@@ -1,0 +1,46 @@
+"""The function's log: JSON lines, written in one piece, to standard output.
+
+Two kinds of lines: one for each request, which is also its metrics (see metrics.py), and one for each failure. Neither quotes a
+request: no code, token, verifier, session, or name of a person ever reaches a line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.settings import Settings
+
+_FRAMES = 5
+
+
+def write(record: Mapping[str, Any]) -> None:
+    """Write one record."""
+    sys.stdout.write(f"{json.dumps(record, separators=(',', ':'))}\n")
+    sys.stdout.flush()
+
+
+def failure(settings: Settings, error: Exception, *, request_id: str, reason: str | None) -> dict[str, Any]:
+    """Return the record of a failure: its class and where it happened, without the message, which may quote a request.
+
+    reason: what is known to quote nothing, such as AWS's error code.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return {
+        "level": "ERROR",
+        "message": "request failed",
+        "environment": settings.environment,
+        "function": settings.function,
+        "function_name": settings.function_name,
+        "version": settings.version,
+        "request_id": request_id,
+        "error": type(error).__name__,
+        "reason": reason,
+        "where": [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    }

@@ -1,0 +1,199 @@
+"""The lives of codes, families and logins: exhaustively, from the tables that say what may happen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.oauth import codes, credentials, families, logins, pkce, validity
+from service.oauth.codes import Code, Redemption
+from service.oauth.credentials import Kind
+from service.oauth.families import Cause, Family
+from service.oauth.logins import Login
+
+NOW = 1_000_000
+VERIFIER = "v" * 43
+CODE = Code(
+    digest="d", synthetic=False, client_id="c", redirect_uri="https://c.example/cb", scope=("profile",), audience="a",
+    subject="s", code_challenge=pkce.challenge_of(VERIFIER), session=None, session_expires_at=NOW + 1000, epoch=3,
+    expires_at=NOW + 100,
+)  # fmt: skip
+RIGHT = Redemption("c", "https://c.example/cb", VERIFIER)
+WRONG = [
+    replace(RIGHT, client_id="other"),
+    replace(RIGHT, redirect_uri="https://c.example/"),
+    replace(RIGHT, verifier="w" * 43),
+    replace(RIGHT, verifier=""),
+    replace(RIGHT, client_id="ü"),
+]
+FAMILY = Family(
+    family_id="f", synthetic=False, client_id="c", scope=("profile",), audience="a", subject="s", session=None, epoch=3,
+    generation=1, refresh_hash="current", rotated_by="n", expires_at=NOW + 100,
+)  # fmt: skip
+LOGIN = Login(
+    digest="d", synthetic=False, client_id="c", redirect_uri="r", scope=(), audience="a", state=None, code_challenge="x",
+    browser="b", epoch=0, expires_at=NOW + 600,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("life", [codes, families])
+def test_the_table_says_what_happens_in_every_phase_to_whatever_is_presented(life):
+    assert set(life.TRANSITIONS) == set(product(life.Phase, life.Presented))
+
+
+def test_only_a_live_code_presented_rightly_issues_anything():
+    issuing = [moment for moment, (_, effect) in codes.TRANSITIONS.items() if effect is codes.Effect.ISSUE]
+    assert issuing == [(codes.Phase.LIVE, codes.Presented.RIGHTLY)]
+
+
+def test_no_code_and_no_family_ever_comes_back_to_life():
+    for life in (codes, families):
+        for (before, _), (after, _) in life.TRANSITIONS.items():
+            assert after is before or before is life.Phase.LIVE
+
+
+def test_only_the_current_token_of_a_live_family_rotates():
+    rotating = [moment for moment, (_, effect) in families.TRANSITIONS.items() if effect is families.Effect.ROTATE]
+    assert rotating == [(families.Phase.LIVE, families.Presented.CURRENT)]
+
+
+@pytest.mark.parametrize(
+    ("code", "epoch", "phase"),
+    [
+        (CODE, 3, codes.Phase.LIVE),
+        (CODE, 2, codes.Phase.LIVE),
+        (CODE, 4, codes.Phase.LAPSED),
+        (replace(CODE, expires_at=NOW + 1), 3, codes.Phase.LIVE),
+        (replace(CODE, expires_at=NOW), 3, codes.Phase.LAPSED),
+        (replace(CODE, session_expires_at=NOW), 3, codes.Phase.LAPSED),
+        (replace(CODE, redeemed_by="n"), 3, codes.Phase.REDEEMED),
+        (replace(CODE, redeemed_by="n", expires_at=NOW), 4, codes.Phase.REDEEMED),
+    ],
+)
+def test_a_code_is_live_until_it_is_redeemed_expires_or_a_restore_comes(code, epoch, phase):
+    assert codes.phase(code, NOW, epoch) is phase
+
+
+def test_a_code_is_presented_rightly_with_its_client_redirect_and_verifier_only():
+    assert codes.presented(CODE, RIGHT) is codes.Presented.RIGHTLY
+    assert [codes.presented(CODE, wrong) for wrong in WRONG] == [codes.Presented.WRONGLY] * len(WRONG)
+
+
+@pytest.mark.parametrize("redemption", [RIGHT, *WRONG])
+@pytest.mark.parametrize("redeemed", [None, "n"])
+@pytest.mark.parametrize("now", [NOW, NOW + 100])
+def test_the_effect_is_the_table_s(redemption, redeemed, now):
+    code = replace(CODE, redeemed_by=redeemed)
+    expected = codes.TRANSITIONS[codes.phase(code, now, 3), codes.presented(code, redemption)][1]
+    assert codes.effect(code, redemption, now, 3) is expected
+
+
+@pytest.mark.parametrize(
+    ("family", "epoch", "phase"),
+    [
+        (FAMILY, 3, families.Phase.LIVE),
+        (FAMILY, 4, families.Phase.LAPSED),
+        (replace(FAMILY, expires_at=NOW), 3, families.Phase.LAPSED),
+        (replace(FAMILY, revoked_because=Cause.REUSE), 3, families.Phase.REVOKED),
+        (replace(FAMILY, revoked_because=Cause.REPLAY, expires_at=NOW), 4, families.Phase.REVOKED),
+    ],
+)
+def test_a_family_is_live_until_it_is_revoked_expires_or_a_restore_comes(family, epoch, phase):
+    assert families.phase(family, NOW, epoch) is phase
+
+
+@pytest.mark.parametrize("token", ["current", "earlier"])
+@pytest.mark.parametrize("cause", [None, *Cause])
+@pytest.mark.parametrize("now", [NOW, NOW + 100])
+def test_a_refresh_has_the_effect_of_the_table(token, cause, now):
+    family = replace(FAMILY, revoked_because=cause)
+    expected = families.TRANSITIONS[families.phase(family, now, 3), families.presented(family, token)][1]
+    assert families.effect(family, token, "c", now, 3) is expected
+
+
+@pytest.mark.parametrize("token", ["current", "earlier"])
+def test_another_client_gets_nothing_and_changes_nothing(token):
+    assert families.effect(FAMILY, token, "other", NOW, 3) is families.Effect.REFUSE
+
+
+@given(st.integers(), st.integers(), st.integers(), st.integers())
+def test_what_was_issued_counts_before_its_end_and_under_no_later_epoch(ends_at, epoch, now, current_epoch):
+    expected = now < ends_at and not current_epoch > epoch
+    assert validity.counts(ends_at=ends_at, epoch=epoch, now=now, current_epoch=current_epoch) is expected
+
+
+def test_a_login_belongs_to_its_browser_while_it_lives():
+    assert logins.belongs_to(LOGIN, "b", NOW)
+    assert not logins.belongs_to(LOGIN, "other", NOW)
+    assert not logins.belongs_to(LOGIN, "b", NOW + 600)
+
+
+@pytest.mark.parametrize(
+    ("login", "poll"),
+    [
+        (LOGIN, logins.Poll.ASK),
+        (replace(LOGIN, polled_at=NOW - 1), logins.Poll.ASK),
+        (replace(LOGIN, polled_at=NOW), logins.Poll.WAIT),
+        (replace(LOGIN, polls=logins.MAX_POLLS), logins.Poll.GIVE_UP),
+    ],
+)
+def test_a_poll_asks_the_platform_at_most_once_a_second_and_not_for_ever(login, poll):
+    assert logins.poll(login, NOW) is poll
+
+
+# Credentials
+
+
+@given(st.binary(min_size=32, max_size=32), st.booleans(), st.sampled_from([Kind.CODE, Kind.LOGIN]))
+def test_a_credential_is_read_back_as_what_it_was_minted(entropy, synthetic, kind):
+    minted = credentials.mint(kind, entropy, synthetic=synthetic)
+    assert credentials.parse(minted.text, kind) == minted
+    assert minted.digest == credentials.base64url(hashlib.sha256(minted.text.encode()).digest())
+    assert all(credentials.parse(minted.text, other) is None for other in Kind if other is not kind)
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32), st.booleans())
+def test_a_refresh_token_names_its_family_and_nothing_else_does(handle, entropy, synthetic):
+    minted = credentials.mint_refresh(credentials.handle_from(handle), entropy, synthetic=synthetic)
+    parsed = credentials.parse(minted.text, Kind.REFRESH)
+    assert parsed == minted
+    assert parsed.family == credentials.digest(parsed.handle)
+    assert parsed.handle not in parsed.family
+    assert credentials.parse(minted.text, Kind.CODE) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ibc_", "ibc_" + "a" * 42, "ibc_" + "a" * 44, "xbc_" + "a" * 43, "ibc_" + "!" * 43, "ibc_" + "a" * 43 + "\n"],
+)
+def test_what_we_cannot_have_minted_is_no_credential(text):
+    assert credentials.parse(text, Kind.CODE) is None
+
+
+def test_a_refresh_token_without_a_handle_is_none():
+    assert credentials.parse("ibr_" + "a" * 43, Kind.REFRESH) is None
+
+
+def test_too_little_randomness_is_refused():
+    with pytest.raises(ValueError, match="32 random bytes"):
+        credentials.mint(Kind.CODE, b"x" * 31, synthetic=False)
+    with pytest.raises(ValueError, match="16 random bytes"):
+        credentials.handle_from(b"x" * 15)
+    with pytest.raises(ValueError, match="needs a handle"):
+        credentials.mint(Kind.REFRESH, b"x" * 32, synthetic=False)
+
+
+def test_a_code_belongs_to_no_family():
+    with pytest.raises(ValueError, match="only a refresh token"):
+        _ = credentials.mint(Kind.CODE, b"x" * 32, synthetic=False).family
+
+
+def test_a_credential_does_not_show_itself():
+    minted = credentials.mint_refresh("h" * 22, b"x" * 32, synthetic=False)
+    assert minted.text not in repr(minted)
+    assert "h" * 22 not in repr(minted)

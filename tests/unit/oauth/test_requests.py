@@ -1,0 +1,415 @@
+"""Parameters, scopes, clients, authorization and token requests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.oauth import authorization, client_secrets, pkce, scopes, token_request
+from service.oauth.authorization import ReturnAddress
+from service.oauth.clients import Client
+from service.oauth.errors import (
+    AccessDenied,
+    InvalidClient,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    OAuthError,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnsupportedGrantType,
+    UnsupportedResponseType,
+    UntrustedRequest,
+)
+from service.oauth.parameters import MAX_CHARACTERS, MAX_PARAMETERS, Parameters
+
+ISSUER = "https://auth.example"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636 appendix B
+SECRET = "correct horse: battery+staple%"
+NATIVE = Client(
+    "native", "Native", ("http://127.0.0.1/callback", "http://[::1]:8000/cb?x=1"), ("profile", "email"), ISSUER
+)
+WEB = Client(
+    "web", "Web", ("https://web.example/cb?x=1",), ("profile",), ISSUER, hashlib.sha256(SECRET.encode()).hexdigest()
+)
+CLIENTS = {client.client_id: client for client in (NATIVE, WEB)}
+GOOD = {
+    "response_type": "code",
+    "client_id": "native",
+    "redirect_uri": "http://127.0.0.1:9999/callback",
+    "scope": "email profile",
+    "state": "s",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+}
+
+
+def _parameters(**changes):
+    return Parameters((name, value) for name, value in {**GOOD, **changes}.items() if value is not None)
+
+
+def _read(parameters):
+    return authorization.read(parameters, authorization.return_address(parameters, CLIENTS))
+
+
+# Parameters
+
+
+def test_a_parameter_without_a_value_counts_as_left_out():
+    assert Parameters.from_form("scope=&state=s").optional("scope") is None
+
+
+def test_a_repeated_parameter_is_refused_when_it_is_read_and_when_any_is():
+    parameters = Parameters.from_lists({"scope": ["a", "b"], "state": ["s"]})
+    with pytest.raises(InvalidRequest, match="scope is repeated"):
+        parameters.required("scope")
+    with pytest.raises(InvalidRequest, match="a parameter is repeated"):
+        parameters.refuse_repetition()
+    assert parameters.required("state") == "s"
+
+
+def test_a_missing_parameter_is_named():
+    with pytest.raises(InvalidRequest, match="code is required"):
+        Parameters(()).required("code")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "&".join(f"p{number}=v" for number in range(MAX_PARAMETERS + 1)),
+        f"state={'a' * MAX_CHARACTERS}",
+        f"state={'%61' * (MAX_CHARACTERS + 1)}",
+    ],
+)
+def test_too_much_is_refused_before_it_is_looked_at(body):
+    with pytest.raises(InvalidRequest, match="too many"):
+        Parameters.from_form(body)
+
+
+def test_as_much_as_is_allowed_is_read():
+    assert Parameters.from_form(f"state={'%61' * (MAX_CHARACTERS - 5)}").required("state") == "a" * (MAX_CHARACTERS - 5)
+
+
+# PKCE
+
+
+def test_the_example_of_rfc_7636_holds():
+    assert pkce.challenge_of(VERIFIER) == CHALLENGE
+    assert pkce.proves(VERIFIER, CHALLENGE)
+
+
+@pytest.mark.parametrize(
+    "verifier", ["", "a" * 42, "a" * 129, "a" * 42 + "!", "ü" * 43, VERIFIER[:-1] + "a", VERIFIER + "\n"]
+)
+def test_what_is_not_the_verifier_does_not_prove(verifier):
+    assert not pkce.proves(verifier, CHALLENGE)
+
+
+@given(st.text(alphabet="abcXYZ019-._~", min_size=43, max_size=128))
+def test_a_verifier_proves_its_challenge_and_no_other(verifier):
+    assert pkce.proves(verifier, pkce.challenge_of(verifier))
+    assert not pkce.proves(verifier, CHALLENGE)
+
+
+# Scopes
+
+
+def test_a_scope_keeps_its_order_and_counts_a_word_once():
+    assert scopes.parse("b a b") == ("b", "a")
+
+
+@pytest.mark.parametrize("text", [" ", "a  b", 'a"', "a\\b", "ä", "a\nb"])
+def test_a_malformed_scope_is_refused(text):
+    with pytest.raises(InvalidScope, match="malformed"):
+        scopes.parse(text)
+
+
+def test_nothing_asked_is_everything_allowed_and_more_than_allowed_is_refused():
+    assert scopes.within(None, ("a", "b")) == ("a", "b")
+    assert scopes.within("b", ("a", "b")) == ("b",)
+    with pytest.raises(InvalidScope, match="wider"):
+        scopes.within("a c", ("a", "b"))
+
+
+# Clients
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/callback",
+        "http://127.0.0.1:1/callback",
+        "http://127.0.0.1:65535/callback",
+        "http://[::1]:1/cb?x=1",
+        "http://[::1]/cb?x=1",
+    ],
+)
+def test_a_loopback_redirect_may_differ_in_its_port(uri):
+    assert NATIVE.allows_redirect(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:1/callback/",
+        "http://127.0.0.1:1/other",
+        "http://127.0.0.1:1/callback?x=1",
+        "http://127.0.0.1:1@evil.example/callback",
+        "http://127.0.0.1.evil.example/callback",
+        "http://127.0.0.1:1/callback#fragment",
+        "http://127.0.0.1:123456/callback",
+        "http://127.0.0.1:/callback",
+        "http://localhost:1/callback",
+        "https://127.0.0.1:1/callback",
+        "HTTP://127.0.0.1:1/callback",
+        "http://127.0.0.1:1/callback\n",
+        "http://[::1]:1/callback",
+        "",
+    ],
+)
+def test_nothing_else_of_a_loopback_redirect_may_differ(uri):
+    assert not NATIVE.allows_redirect(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://web.example/cb",
+        "https://web.example/cb?x=1&y=2",
+        "https://web.example:443/cb?x=1",
+        "https://WEB.example/cb?x=1",
+    ],
+)
+def test_a_web_redirect_must_be_the_registered_one_exactly(uri):
+    assert WEB.allows_redirect("https://web.example/cb?x=1")
+    assert not WEB.allows_redirect(uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://app.example/cb", "com.example.app:/callback", "http://localhost:3000", "http://127.0.0.1?x"]
+)
+def test_https_loopback_and_private_use_schemes_can_be_registered(uri):
+    assert Client("c", "C", (uri,), (), ISSUER).allows_redirect(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://app.example/cb",
+        "https://app.example/cb#f",
+        "https://user@app.example/cb",
+        "https:///cb",
+        "https://app.example:99999/cb",
+        "https://app.example/a b",
+        "javascript:alert(1)",
+        "custom:/callback",
+        "com.example.app://host/callback",
+        "/callback",
+    ],
+)
+def test_other_redirects_cannot_be_registered(uri):
+    with pytest.raises(ValueError, match="redirect_uris"):
+        Client("c", "C", (uri,), (), ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"client_id": ""}, "client_id"),
+        ({"name": ""}, "name"),
+        ({"audience": ""}, "audience"),
+        ({"redirect_uris": ()}, "redirect_uris"),
+        ({"secret_sha256": "A" * 64}, "secret_sha256"),
+        ({"secret_sha256": "plain secret"}, "secret_sha256"),
+    ],
+)
+def test_a_client_that_could_not_be_trusted_is_refused_with_its_field(changes, problem):
+    fields = {
+        "client_id": "c",
+        "name": "C",
+        "redirect_uris": ("https://app.example/cb",),
+        "scopes": (),
+        "audience": ISSUER,
+    }
+    with pytest.raises(ValueError, match=problem):
+        Client(**{**fields, **changes})
+
+
+def test_a_confidential_client_needs_its_secret_and_a_public_one_must_not_have_any():
+    WEB.authenticate(SECRET)
+    NATIVE.authenticate(None)
+    for client, secret in ((WEB, None), (WEB, "wrong"), (WEB, ""), (NATIVE, SECRET)):
+        with pytest.raises(InvalidClient):
+            client.authenticate(secret)
+
+
+def test_a_secret_matches_its_hash_alone():
+    assert client_secrets.matches(SECRET, WEB.secret_sha256)
+    assert not client_secrets.matches(SECRET + "x", WEB.secret_sha256)
+
+
+def test_a_resource_is_the_client_s_own_or_refused():
+    assert WEB.audience_for(None) == WEB.audience_for(ISSUER) == ISSUER
+    with pytest.raises(InvalidTarget):
+        WEB.audience_for("https://other.example")
+
+
+# The authorization request
+
+
+def test_a_good_request_is_read():
+    request = _read(_parameters())
+    assert request.back == ReturnAddress(NATIVE, "http://127.0.0.1:9999/callback", "s")
+    assert (request.scope, request.audience, request.code_challenge) == (("email", "profile"), ISSUER, CHALLENGE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": None},
+        {"client_id": "stranger"},
+        {"redirect_uri": None},
+        {"redirect_uri": "https://evil.example/"},
+    ],
+)
+def test_an_unknown_client_or_redirect_is_never_answered_at_the_redirect(changes):
+    with pytest.raises(UntrustedRequest):
+        authorization.return_address(_parameters(**changes), CLIENTS)
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_a_repeated_client_or_redirect_is_not_believed(name):
+    lists = {key: [value] for key, value in GOOD.items()} | {name: [GOOD[name], GOOD[name]]}
+    with pytest.raises(UntrustedRequest):
+        authorization.return_address(Parameters.from_lists(lists), CLIENTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": None}, InvalidRequest),
+        ({"response_type": "token"}, UnsupportedResponseType),
+        ({"response_mode": "fragment"}, InvalidRequest),
+        ({"code_challenge": None}, InvalidRequest),
+        ({"code_challenge": "short"}, InvalidRequest),
+        ({"code_challenge_method": None}, InvalidRequest),
+        ({"code_challenge_method": "plain"}, InvalidRequest),
+        ({"scope": "profile admin"}, InvalidScope),
+        ({"resource": "https://other.example"}, InvalidTarget),
+        ({"request": "jwt"}, RequestNotSupported),
+        ({"request_uri": "https://client.example/request"}, RequestUriNotSupported),
+    ],
+)
+def test_what_else_is_wrong_is_told_at_the_redirect(changes, error):
+    with pytest.raises(error):
+        _read(_parameters(**changes))
+
+
+def test_response_mode_query_and_a_missing_scope_are_fine():
+    assert _read(_parameters(response_mode="query", scope=None)).scope == ("profile", "email")
+
+
+@pytest.mark.parametrize("name", ["state", "scope", "code_challenge", "unknown"])
+def test_a_repeated_parameter_is_told_at_the_redirect(name):
+    lists = {key: [value] for key, value in GOOD.items()} | {name: ["a", "b"]}
+    parameters = Parameters.from_lists(lists)
+    back = authorization.return_address(parameters, CLIENTS)
+    assert back.state == (None if name == "state" else "s")
+    with pytest.raises(InvalidRequest):
+        authorization.read(parameters, back)
+
+
+@given(st.text(min_size=1))
+def test_an_answer_gives_the_state_back_as_it_came(state):
+    back = ReturnAddress(WEB, "https://web.example/cb?x=1", state)
+    answered = dict(
+        parse_qsl(urlsplit(back.success("the-code", ISSUER)).query, strict_parsing=True, errors="surrogatepass")
+    )
+    assert answered == {"x": "1", "code": "the-code", "iss": ISSUER, "state": state}
+
+
+def test_an_error_names_the_issuer_too_and_invents_no_state():
+    location = ReturnAddress(NATIVE, "http://127.0.0.1:1/callback", None).failure(AccessDenied("no"), ISSUER)
+    assert location.startswith("http://127.0.0.1:1/callback?")
+    answered = dict(parse_qsl(urlsplit(location).query))
+    assert answered == {"error": "access_denied", "error_description": "no", "iss": ISSUER}
+
+
+def test_the_host_of_a_private_use_scheme_is_the_scheme():
+    client = Client("c", "C", ("com.example.app:/cb",), (), ISSUER)
+    assert ReturnAddress(client, "com.example.app:/cb", None).host == "com.example.app"
+    assert ReturnAddress(WEB, "https://web.example/cb?x=1", None).host == "web.example"
+
+
+# The token request
+
+
+def test_both_grants_are_read():
+    form = "grant_type=authorization_code&code=c&redirect_uri=r&code_verifier=v"
+    assert token_request.read(Parameters.from_form(form)) == token_request.CodeGrant("c", "r", "v")
+    form = "grant_type=refresh_token&refresh_token=t"
+    assert token_request.read(Parameters.from_form(form)) == token_request.RefreshGrant("t", None)
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ("", InvalidRequest),
+        ("grant_type=password", UnsupportedGrantType),
+        ("grant_type=authorization_code&redirect_uri=r&code_verifier=v", InvalidRequest),
+        ("grant_type=authorization_code&code=c&code_verifier=v", InvalidRequest),
+        ("grant_type=authorization_code&code=c&redirect_uri=r", InvalidRequest),
+        ("grant_type=refresh_token", InvalidRequest),
+        ("grant_type=refresh_token&refresh_token=a&refresh_token=b", InvalidRequest),
+    ],
+)
+def test_an_incomplete_token_request_is_refused(form, error):
+    with pytest.raises(error):
+        token_request.read(Parameters.from_form(form))
+
+
+def _basic(client_id, secret):
+    from urllib.parse import quote_plus
+
+    return "Basic " + base64.b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
+
+
+def test_a_client_is_known_by_its_parameters_or_by_http_basic():
+    public = Parameters((("client_id", "native"),))
+    assert token_request.authenticated(public, None, CLIENTS) is NATIVE
+    posted = Parameters((("client_id", "web"), ("client_secret", SECRET)))
+    assert token_request.authenticated(posted, None, CLIENTS) is WEB
+    assert token_request.authenticated(Parameters(()), _basic("web", SECRET), CLIENTS) is WEB
+    assert token_request.authenticated(Parameters((("client_id", "web"),)), _basic("web", SECRET), CLIENTS) is WEB
+
+
+@pytest.mark.parametrize(
+    ("pairs", "authorization_header", "error"),
+    [
+        ((), None, InvalidClient),
+        ((("client_id", "stranger"),), None, InvalidClient),
+        ((("client_id", "web"),), None, InvalidClient),
+        ((), _basic("web", "wrong"), InvalidClient),
+        ((), "Bearer abc", InvalidClient),
+        ((), "Basic !!!", InvalidClient),
+        ((), "Basic " + base64.b64encode(b"\xff\xfe:x").decode(), InvalidClient),
+        ((), "Basic " + base64.b64encode(b"no colon").decode(), InvalidClient),
+        ((("client_secret", SECRET),), _basic("web", SECRET), InvalidRequest),
+        ((("client_id", "native"),), _basic("web", SECRET), InvalidRequest),
+    ],
+)
+def test_a_client_that_does_not_prove_itself_is_refused(pairs, authorization_header, error):
+    with pytest.raises(error):
+        token_request.authenticated(Parameters(pairs), authorization_header, CLIENTS)
+
+
+def test_every_error_has_a_code_of_its_own_and_a_description_that_rfc_6749_allows():
+    classes = OAuthError.__subclasses__()
+    assert len({error.code for error in classes}) == len(classes) >= 10
+    assert [error.http_status for error in classes if error.http_status != 400] == [401]
