@@ -20,30 +20,38 @@ from service import infrastructure as service_stack
 from state_machines.infrastructure import StateMachines
 
 
-def compose(app: App) -> None:
-    """Add the stacks of the environment that the app's context names."""
-    environment = _environment(app)
-    overlay = _text(app, "service_source")
-    asset = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
-    service = service_stack.ServiceStack(
-        app, environment, service_stack.Build(str(asset.folder), asset.digest, packaging.source_commit())
-    )
-    tasks = packaging.orchestrator_asset(environment)
-    orchestrator = orchestrator_stack.OrchestratorStack(
-        app, environment, orchestrator_stack.Build(str(tasks.folder), tasks.digest), service.description
-    )
+def compose(
+    app: App,
+    environment: environments.Environment,
+    service_build: service_stack.Build,
+    orchestrator_build: orchestrator_stack.Build,
+) -> None:
+    """Add the stacks of an environment to an app."""
+    service = service_stack.ServiceStack(app, environment, service_build)
+    orchestrator = orchestrator_stack.OrchestratorStack(app, environment, orchestrator_build, service.description)
     StateMachines(orchestrator, environment, orchestrator.tasks)
     Tags.of(app).add("environment", environment.name)
     if environment.local:
         Aspects.of(app).add(LeaveOut())
 
 
-def _environment(app: App) -> environments.Environment:
+def main() -> None:
+    """Build the assets and synthesise the stacks that the app's context asks for."""
+    app = App()
     environment = environments.load(_text(app, "environment") or "local")
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
-        return environment.at(endpoint_url=endpoint_url, platform_url=platform_url)
-    return environment
+        environment = environment.at(endpoint_url=endpoint_url, platform_url=platform_url)
+    overlay = _text(app, "service_source")
+    service = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
+    orchestrator = packaging.orchestrator_asset(environment)
+    compose(
+        app,
+        environment,
+        service_stack.Build(str(service.folder), service.digest, packaging.source_commit()),
+        orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest),
+    )
+    app.synth()
 
 
 def _text(app: App, key: str) -> str | None:
@@ -52,6 +60,4 @@ def _text(app: App, key: str) -> str | None:
 
 
 if __name__ == "__main__":
-    cdk = App()
-    compose(cdk)
-    cdk.synth()
+    main()

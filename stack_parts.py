@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from collections.abc import Mapping
+
+from aws_cdk import Acknowledgment, ArnFormat, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from environments import Environment
 
@@ -32,14 +34,9 @@ def log_group(scope: Construct, construct_id: str, name: str, environment: Envir
 
 def may_log(group: logs.ILogGroup) -> iam.PolicyStatement:
     """Let a function write to its own log group."""
-    # Named, because the group's ARN attribute ends with ":*" already.
-    arn = Stack.of(group).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"{group.log_group_name}:log-stream:*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    return iam.PolicyStatement(
+        sid="Logs", actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[_streams(group)]
     )
-    return iam.PolicyStatement(sid="Logs", actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[arn])
 
 
 def may_trace() -> iam.PolicyStatement:
@@ -64,4 +61,77 @@ def may_use_through(service: str, key: kms.IKey, *, sid: str, writes: bool, regi
         actions=["kms:Decrypt", *(["kms:Encrypt", "kms:GenerateDataKey"] if writes else [])],
         resources=[key.key_arn],
         conditions={"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}},
+    )
+
+
+def lambda_role(
+    scope: Construct,
+    construct_id: str,
+    name: str,
+    group: logs.ILogGroup,
+    statements: list[iam.PolicyStatement],
+    wildcards: Mapping[str, str],
+) -> iam.Role:
+    """Make a Lambda function's role: its own statements, its logs, its traces, and nothing that a construct might add.
+
+    Args:
+        scope: the stack.
+        construct_id: unique within it.
+        name: the role's.
+        group: where the function logs.
+        statements: what it may do.
+        wildcards: resources with a wildcard among those of `statements`, each with the reason why it has to be one.
+    """
+    role = iam.Role(
+        scope,
+        construct_id,
+        role_name=name,
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        inline_policies={"access": iam.PolicyDocument(statements=[*statements, may_log(group), may_trace()])},
+    )
+    explain_wildcards(
+        role, {**wildcards, _streams(group): "Lambda names the streams", "*": "its actions know no resources"}
+    )
+    return role
+
+
+def explain(scope: IConstruct, reason: str, *rules: str) -> None:
+    """Say why rules of AwsSolutions do not apply to a construct and what is in it."""
+    Validations.of(scope).acknowledge(
+        *(Acknowledgment(id=f"AwsSolutions::AwsSolutions-{rule}", reason=reason) for rule in rules)
+    )
+
+
+def explain_wildcards(scope: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Say why policies of a construct name resources with a wildcard. Each is a finding of its own.
+
+    Args:
+        scope: a role.
+        reasons: resource, as the policy names it, to the reason.
+    """
+    for resource, reason in reasons.items():
+        explain(scope, reason, f"IAM5[Resource::{_as_found(Stack.of(scope).resolve(resource))}]")
+
+
+def _as_found(resolved: object) -> str:
+    """Write a resolved resource the way that findings do: what is only known when deployed is a name in angles."""
+    match resolved:
+        case str():
+            return resolved
+        case {"Fn::Join": ["", [*parts]]}:
+            return "".join(_as_found(part) for part in parts)
+        case {"Ref": str(name)}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"<{name}.{attribute}>"
+    raise ValueError(f"a policy's resource is not expected to be {resolved!r}")
+
+
+def _streams(group: logs.ILogGroup) -> str:
+    # By name, because the group's ARN attribute ends with ":*" already.
+    return Stack.of(group).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=f"{group.log_group_name}:log-stream:*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )

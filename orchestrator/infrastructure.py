@@ -32,10 +32,11 @@ from orchestrator.infrastructure_access import (
     executions_arn,
     machine_arn,
     statements_of,
+    wildcards_of,
 )
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_intakes import route
-from stack_parts import kept, log_group, may_log, may_trace, name_of
+from stack_parts import explain, kept, lambda_role, log_group, name_of
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -69,7 +70,9 @@ class OrchestratorStack(Stack):
             f"ib-oauth-orchestrator-{environment.name}",
             description=f"Deployment, rollback and recovery of the OAuth service ({environment.name})",
             env=aws_cdk.Environment(region=environment.region),
+            termination_protection=environment.deletion_protection,
         )
+        explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment, self._build = environment, build
         self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
@@ -141,20 +144,18 @@ class OrchestratorStack(Stack):
     def _make_bus(self) -> events.EventBus:
         """Make the bus. Of all who may put events on it, only the announcers may say that a release is ready."""
         bus = events.EventBus(self, "Bus", event_bus_name=f"ib-oauth-{self._environment.name}")
-        others = {"ArnNotEquals": {"aws:PrincipalArn": list(self._environment.announcers)}}
-        conditions = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
-        events.CfnEventBusPolicy(
-            self,
-            "BusPolicy",
-            event_bus_name=bus.event_bus_name,
-            statement_id="OnlyAnnouncersSayReleaseReady",
-            statement={
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "events:PutEvents",
-                "Resource": bus.event_bus_arn,
-                "Condition": {**conditions, **(others if self._environment.announcers else {})},
-            },
+        conditions: dict[str, Any] = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
+        if self._environment.announcers:
+            conditions["ArnNotEquals"] = {"aws:PrincipalArn": list(self._environment.announcers)}
+        bus.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="OnlyAnnouncersSayReleaseReady",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["events:PutEvents"],
+                resources=[bus.event_bus_arn],
+                conditions=conditions,
+            )
         )
         return bus
 
@@ -220,7 +221,9 @@ class OrchestratorStack(Stack):
             "start_rollback": ("ROLLBACK_MACHINE",),
         }
         own = {key: variables[key] for key in needed.get(name, ())}
-        return self._function("task", name, statements_of(rights, places, self.region), own)
+        return self._function(
+            "task", name, statements_of(rights, places, self.region), own, wildcards_of(rights, places)
+        )
 
     def _intake(self, name: str, rights: Rights, places: Places) -> lambda_.Function:
         started = "deployment" if name == "release_ready" else "rollback"
@@ -230,7 +233,8 @@ class OrchestratorStack(Stack):
         )
         statements = [*statements_of(rights, places, self.region), to_dead_letters]
         # Two layers lose events: EventBridge, whose targets have the queue too, and Lambda, which retries twice.
-        return self._function("intake", name, statements, variables, dead_letter_queue=self._dead_letters)
+        wildcards = wildcards_of(rights, places)
+        return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
 
     def _function(
         self,
@@ -238,18 +242,12 @@ class OrchestratorStack(Stack):
         name: str,
         statements: list[iam.PolicyStatement],
         variables: Mapping[str, str],
+        wildcards: Mapping[str, str],
         **settings: Any,
     ) -> lambda_.Function:
         title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
         group = log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
-        policy = iam.PolicyDocument(statements=[*statements, may_log(group), may_trace()])
-        role = iam.Role(
-            self,
-            f"{title}Role",
-            role_name=function_name,
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={"access": policy},
-        )
+        role = lambda_role(self, f"{title}Role", function_name, group, statements, wildcards)
         return lambda_.Function(
             self,
             title,

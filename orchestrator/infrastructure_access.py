@@ -44,6 +44,16 @@ class Ledger(Enum):
     WRITES = ("GetItem", "Query", "PutItem", "ConditionCheckItem")
 
 
+WILDCARDS: Mapping[Place, str] = {
+    Place.QUALIFIED: "any version may be stable or canary one day",
+    Place.LOGS: "Lambda names the streams of a log group",
+    Place.DEPLOYMENTS: "executions are named by deployments",
+    Place.ROLLBACKS: "executions are named by deployments",
+    Place.ANYWHERE: "its actions know no resources",
+}
+"""Places whose ARNs have a wildcard, and why."""
+
+
 @dataclass(frozen=True)
 class Grant:
     """Actions and where they apply."""
@@ -170,6 +180,12 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
     if any("sns:Publish" in grant.actions for grant in rights.grants):
         statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))
     return statements
+
+
+def wildcards_of(rights: Rights, places: Places) -> Mapping[str, str]:
+    """Return the wildcard resources of a row, with the reasons for them."""
+    named = {place for grant in rights.grants for place in grant.places}
+    return {arn: reason for place, reason in WILDCARDS.items() if place in named for arn in places.arns[place]}
 
 
 def machine_arn(stack: Stack, environment: Environment, machine: str) -> str:

@@ -33,6 +33,10 @@ _ORCHESTRATOR_PARTS = ("__init__.py", "domain", "tasks", "intake", "aws", "probe
 _TRIMMED = ("bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pycache__", "tests", "py.typed")
 
 
+# Beside the code, but not part of it: how it is deployed, and what Python leaves behind.
+_NOT_CODE = ("infrastructure", "stack_policy", "__pycache__", ".")
+
+
 class PackagingFailed(Exception):
     """A dependency could not be installed; says which lock and what pip said."""
 
@@ -117,7 +121,7 @@ def _lay(source: Path, target: Path) -> None:
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     del folder
-    return {name for name in names if name == "__pycache__" or name.startswith(("infrastructure", "."))}
+    return {name for name in names if name.startswith(_NOT_CODE)}
 
 
 def _move(folder: Path, final: Path) -> None:

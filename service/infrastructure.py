@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import Environment as Place
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -28,7 +27,7 @@ from environments import ClientSettings, Environment
 from service.infrastructure_access import Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
-from stack_parts import kept, log_group, name_of
+from stack_parts import explain, kept, lambda_role, log_group, name_of
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -69,7 +68,9 @@ class ServiceStack(Stack):
             f"ib-oauth-stack-{environment.name}",
             description=f"OAuth service ({environment.name})",
             env=Place(region=environment.region),
+            termination_protection=environment.deletion_protection,
         )
+        explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment = environment
         self._resources = self._stores()
         self._aliases: dict[str, lambda_.CfnAlias] = {}
@@ -157,15 +158,8 @@ class ServiceStack(Stack):
         """Make a function, its first version and its alias, under logical ids that never change."""
         settings = self._environment.service.functions[name]
         group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
-        role = iam.Role(
-            self,
-            f"{name.title()}Role",
-            role_name=self._name(name),
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={
-                "access": iam.PolicyDocument(statements=statements_of(name, self._environment, self._resources, group))
-            },
-        )
+        statements = statements_of(name, self._environment, self._resources)
+        role = lambda_role(self, f"{name.title()}Role", self._name(name), group, statements, wildcards={})
         function = lambda_.Function(
             self,
             f"{name.title()}Function",

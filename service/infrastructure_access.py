@@ -12,10 +12,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 
 from environments import Environment
-from stack_parts import may_log, may_trace, may_use_through
+from stack_parts import may_use_through
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,8 @@ ACCESS = {
 _READS = frozenset({"GetItem", "BatchGetItem"})
 
 
-def statements_of(
-    name: str, environment: Environment, resources: Resources, log_group: logs.ILogGroup
-) -> list[iam.PolicyStatement]:
-    """Return the statements of a function's role."""
+def statements_of(name: str, environment: Environment, resources: Resources) -> list[iam.PolicyStatement]:
+    """Return what a function's role may do beside logging and tracing."""
     access = ACCESS[name]
     of_environment = {"StringEquals": {"kms:EncryptionContext:environment": environment.name}}
     keys = (
@@ -97,8 +94,6 @@ def statements_of(
             for sid, actions, key, conditions in keys
             if actions
         ),
-        may_log(log_group),
-        may_trace(),
     ]
 
 

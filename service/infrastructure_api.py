@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import log_group, name_of
+from stack_parts import explain, log_group, name_of
 
 ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "authorize": (
@@ -70,8 +70,9 @@ class Api(Construct):
             rest_api_name=self.name,
             description=f"OAuth service ({environment.name})",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
-            cloud_watch_role=not environment.local,
-            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if not environment.local else None,
+            # One role for all APIs of an account and region: it must not go with one of them.
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
             deploy_options=apigateway.StageOptions(
                 stage_name=environment.name,
                 tracing_enabled=True,
@@ -83,6 +84,17 @@ class Api(Construct):
                 access_log_destination=apigateway.LogGroupLogDestination(access_logs),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG, separators=(",", ":"))),
             ),
+        )
+        explain(self, "The functions validate: OAuth answers a bad request in its own form", "APIG2")
+        explain(
+            self, "Clients are authenticated by the service itself: it is what others authorise by", "APIG4", "COG4"
+        )
+        explain(self, "The web ACL belongs to an environment's domain; without one, the stage throttles", "APIG3")
+        managed = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+        explain(
+            self,
+            "What API Gateway itself asks for, to be able to log: one role an account and region",
+            f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{managed}]",
         )
         # The stack states the address itself, as ApiUrl.
         rest_api.node.try_remove_child("Endpoint")

@@ -10,7 +10,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import log_group, name_of
+from stack_parts import explain_wildcards, log_group, name_of
 from state_machines import definitions
 
 
@@ -47,10 +47,12 @@ class StateMachines(Construct):
                 )
             function = tasks[module]
             bound[placeholder] = function.current_version.function_arn
-            # Every version: an execution that started before this deployment goes on with the versions of its time.
-            role.add_to_policy(
-                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f"{function.function_arn}:*"])
+            versions = f"{function.function_arn}:*"
+            role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[versions]))
+            explain_wildcards(
+                role, {versions: "an execution that began before this deployment goes on with versions of its time"}
             )
+        explain_wildcards(role, {"*": "log delivery and tracing know no resources"})
         sfn.StateMachine(
             self,
             title,

@@ -1,4 +1,4 @@
-"""Settings that CloudFormation of the local cloud accepts and forgets: read from the template, set through the API.
+"""What is set through the API after a deployment: the stack policy, and what the local CloudFormation forgets.
 
 MiniStack makes a table without its time to live and without its point-in-time recovery. The template stays the only place
 that says what they are.
@@ -32,6 +32,18 @@ def apply(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         wanted = properties.get("PointInTimeRecoverySpecification")
         if wanted and wanted != _point_in_time_recovery(client, name):
             client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+
+
+def protect(stack: str, policy: str, environ: Mapping[str, str]) -> None:
+    """Set a stack's policy, which the CDK command line cannot.
+
+    Args:
+        stack: the stack's name.
+        policy: JSON.
+        environ: variables with which AWS clients talk to the local cloud.
+    """
+    client = _session(environ).client("cloudformation", endpoint_url=environ["AWS_ENDPOINT_URL"])
+    client.set_stack_policy(StackName=stack, StackPolicyBody=policy)
 
 
 def bootstrapped(environ: Mapping[str, str]) -> bool:

@@ -102,6 +102,9 @@ def deploy(
         cloud,
         ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
     )
+    if SERVICE in stacks:
+        policy = (ROOT / "service" / "stack_policy.json").read_text(encoding="utf-8")
+        after_deploy.protect(f"{SERVICE}-{environment.name}", policy, cloud.environ)
     for name in names:
         after_deploy.apply(json.loads((assembly / f"{name}.template.json").read_bytes()), cloud.environ)
     return assembly

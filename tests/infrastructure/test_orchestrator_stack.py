@@ -1,0 +1,258 @@
+"""What the orchestrator's stack and its state machines have in every environment."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import environments
+from orchestrator.domain.policy import DeliveryPolicy
+from orchestrator.domain.strategy import read_strategy
+from orchestrator.infrastructure_access import INTAKES, TASKS
+from state_machines import definitions
+from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
+
+ROOT = Path(environments.FILE).parent
+
+
+def modules(folder: str) -> set[str]:
+    return {file.stem for file in (ROOT / "orchestrator" / folder).glob("*.py")} - {"__init__"}
+
+
+def machine(one, name: str) -> dict:
+    return named(
+        one.orchestrator, "AWS::StepFunctions::StateMachine", "StateMachineName", f"ib-oauth-{name}-{one.name}"
+    )
+
+
+def rule(one, name: str) -> dict:
+    return named(one.orchestrator, "AWS::Events::Rule", "Name", f"ib-oauth-intake-{name}-{one.name}")
+
+
+def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
+    placeholders = {
+        module
+        for name in definitions.names()
+        for module in map(definitions.module_of, definitions.load(name).placeholders)
+    }
+
+    assert placeholders == modules("tasks") == TASKS.keys()
+
+
+def test_every_intake_has_a_function(every):
+    made = {function["Handler"] for function in resources(every.orchestrator, "AWS::Lambda::Function").values()}
+
+    assert modules("intake") == INTAKES.keys()
+    assert made == {f"orchestrator.tasks.{name}.handler" for name in TASKS} | {
+        f"orchestrator.intake.{name}.handler" for name in INTAKES
+    }
+
+
+@pytest.mark.parametrize("name", definitions.names())
+def test_a_machine_has_its_file_as_it_is(every, name):
+    assert machine(every, name)["DefinitionString"] == definitions.load(name).text
+
+
+@pytest.mark.parametrize("name", definitions.names())
+def test_a_machine_is_bound_to_published_versions_that_are_kept(every, name):
+    bound = machine(every, name)["DefinitionSubstitutions"]
+
+    assert bound.keys() == definitions.load(name).placeholders
+    for placeholder, reference in bound.items():
+        version = every.orchestrator["Resources"][reference["Ref"]]
+        assert version["Type"] == "AWS::Lambda::Version"
+        assert (version["DeletionPolicy"], version["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        function = every.orchestrator["Resources"][version["Properties"]["FunctionName"]["Ref"]]["Properties"]
+        assert function["Handler"] == f"orchestrator.tasks.{definitions.module_of(placeholder)}.handler"
+
+
+def test_other_code_is_another_version(prod, tmp_path):
+    other = synthesise(tmp_path, environments.load("prod"), code="b")
+
+    before, after = (machine(one, "rollback")["DefinitionSubstitutions"] for one in (prod, other))
+
+    assert all(before[placeholder] != after[placeholder] for placeholder in before)
+
+
+@pytest.mark.parametrize("name", definitions.names())
+def test_a_machine_may_invoke_its_own_tasks_in_any_version_and_nothing_else(every, name):
+    title = name.title()
+    (policy,) = [
+        found
+        for key, found in resources(every.orchestrator, "AWS::IAM::Policy").items()
+        if f"{title}Role" in json.dumps(found["Roles"])
+    ]
+    statements = policy["PolicyDocument"]["Statement"]
+    invoked = {
+        text_of(resource)
+        for found in statements
+        if found["Action"] == "lambda:InvokeFunction"
+        for resource in (found["Resource"] if isinstance(found["Resource"], list) else [found["Resource"]])
+    }
+    functions = {
+        every.orchestrator["Resources"][reference["Ref"]]["Properties"]["FunctionName"]["Ref"]
+        for reference in machine(every, name)["DefinitionSubstitutions"].values()
+    }
+
+    assert invoked == {f"<{function}.Arn>:*" for function in functions}
+    others = {
+        action for found in statements if found["Action"] != "lambda:InvokeFunction" for action in found["Action"]
+    }
+    assert all(action.startswith(("logs:", "xray:")) for action in others)
+
+
+def test_a_state_waits_longer_than_its_function_can_run(local):
+    longest = max(function["Timeout"] for function in resources(local.orchestrator, "AWS::Lambda::Function").values())
+    waits = [
+        state["TimeoutSeconds"]
+        for name in definitions.names()
+        for state in definitions.load(name).states.values()
+        if state["Type"] == "Task" and "TimeoutSeconds" in state
+    ]
+
+    assert longest < min(waits)
+
+
+def test_machines_are_traced_and_logged_without_what_they_carry(every):
+    for found in resources(every.orchestrator, "AWS::StepFunctions::StateMachine").values():
+        assert found["TracingConfiguration"] == {"Enabled": True}
+        assert found["LoggingConfiguration"]["Level"] == "ALL"
+        assert found["LoggingConfiguration"]["IncludeExecutionData"] is False
+
+
+def test_the_service_is_described_by_its_own_stack(every):
+    plan = named(every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-{every.name}")
+    service = json.loads(text_of(plan["Environment"]["Variables"]["SERVICE"]))
+    alarms = {alarm["AlarmName"] for alarm in resources(every.service, "AWS::CloudWatch::Alarm").values()}
+
+    assert {arn.rpartition(":")[2] for arn in service["alarms"]} == alarms
+    assert service["functions"] == {name: f"ib-oauth-{name}-{every.name}" for name in environments.FUNCTIONS}
+    assert service["alias"] == "live"
+    assert service["tls"] is (every.name != "local")
+    assert service["tables"] == [f"ib-oauth-state-{every.name}", f"ib-oauth-tokens-{every.name}"]
+
+
+def test_what_plan_is_given_is_what_plan_reads(every):
+    plan = named(every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-{every.name}")
+
+    policy = DeliveryPolicy.parse(json.loads(plan["Environment"]["Variables"]["DELIVERY"]))
+
+    assert policy.strategies
+    assert all(read_strategy(name, policy).name == name for name in policy.strategies)
+
+
+def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
+    pattern = rule(every, "alarm")["EventPattern"]
+
+    assert pattern["source"] == ["aws.cloudwatch"]
+    assert pattern["detail"] == {"state": {"value": ["ALARM"]}}
+    names = {text_of(arn).rpartition(":")[2] for arn in pattern["resources"]}
+    assert names == {alarm["AlarmName"] for alarm in resources(every.service, "AWS::CloudWatch::Alarm").values()}
+    assert not any("*" in text_of(arn) for arn in pattern["resources"])
+
+
+def test_every_bad_ending_of_either_machine_is_looked_into(every):
+    pattern = rule(every, "execution-ended")["EventPattern"]
+
+    assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    assert {text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]} == {
+        f"ib-oauth-{name}-{every.name}" for name in ("deployment", "rollback")
+    }
+
+
+def test_the_claim_is_looked_after_every_minute(every):
+    assert rule(every, "reconcile")["ScheduleExpression"] == "rate(1 minute)"
+
+
+def test_releases_are_announced_on_our_own_bus(every):
+    assert rule(every, "release-ready")["EventBusName"] == {"Ref": "BusEA82B648"}
+    assert every.orchestrator["Resources"]["BusEA82B648"]["Properties"]["Name"] == f"ib-oauth-{every.name}"
+
+
+def test_an_event_that_cannot_be_taken_in_is_kept(every):
+    queue = {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}
+    for found in resources(every.orchestrator, "AWS::Events::Rule").values():
+        (target,) = found["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": queue}
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 3600
+    for name in INTAKES:
+        function = named(every.orchestrator, "AWS::Lambda::Function", "Handler", f"orchestrator.intake.{name}.handler")
+        assert function["DeadLetterConfig"] == {"TargetArn": queue}
+
+
+@pytest.mark.parametrize("announcers", [(), ("arn:aws:iam::123456789012:role/pipeline",)])
+def test_nobody_but_the_announcers_may_say_that_a_release_is_ready(tmp_path, announcers):
+    import dataclasses
+
+    environment = dataclasses.replace(environments.load("dev"), announcers=announcers)
+
+    (policy,) = resources(synthesise(tmp_path, environment).orchestrator, "AWS::Events::EventBusPolicy").values()
+
+    statement = policy["Statement"]
+    assert (statement["Effect"], statement["Action"], statement["Principal"]) == (
+        "Deny",
+        "events:PutEvents",
+        {"AWS": "*"},
+    )
+    assert statement["Condition"]["StringEquals"] == {"events:detail-type": "ReleaseReady"}
+    assert statement["Condition"].get("ArnNotEquals", {}) == (
+        {"aws:PrincipalArn": list(announcers)} if announcers else {}
+    )
+
+
+def test_the_ledger_is_recoverable(every):
+    ledger = named(every.orchestrator, "AWS::DynamoDB::Table", "TableName", f"ib-oauth-ledger-{every.name}")
+
+    assert [key["AttributeName"] for key in ledger["KeySchema"]] == ["pk", "sk"]
+    assert ledger["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_alarms_on_the_orchestrator_tell_the_operators(every):
+    alarms = {alarm["AlarmName"]: alarm for alarm in resources(every.orchestrator, "AWS::CloudWatch::Alarm").values()}
+    prefix = "ib-oauth-orchestrator"
+
+    assert alarms.keys() == {
+        f"{prefix}-{what}-{every.name}"
+        for what in (
+            "rollback-executionsfailed",
+            "rollback-executionstimedout",
+            "rollback-executionsaborted",
+            "deployment-executionstimedout",
+            *(f"intake-{name.replace('_', '-')}-errors" for name in INTAKES),
+            "dead-letters",
+            "reconciler-silent",
+        )
+    }
+    assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())
+
+
+def test_a_silent_reconciler_rings_when_it_says_nothing_at_all(every):
+    alarm = named(
+        every.orchestrator,
+        "AWS::CloudWatch::Alarm",
+        "AlarmName",
+        f"ib-oauth-orchestrator-reconciler-silent-{every.name}",
+    )
+
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
+
+
+def test_cloudwatch_may_publish_to_the_operators_through_their_key(every):
+    key = named(
+        every.orchestrator, "AWS::KMS::Key", "Description", f"Encrypts messages to operators and clients ({every.name})"
+    )
+    services = [found["Principal"].get("Service") for found in key["KeyPolicy"]["Statement"]]
+    topics = resources(every.orchestrator, "AWS::SNS::Topic").values()
+
+    assert "cloudwatch.amazonaws.com" in services
+    assert all(topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["TopicsKeyF5117125", "Arn"]} for topic in topics)
+
+
+def test_log_level_reaches_the_tasks(tmp_path):
+    one = synthesise(tmp_path, changed(environments.load("staging"), log_level="ERROR"))
+
+    assert {
+        function["Environment"]["Variables"]["LOG_LEVEL"]
+        for function in resources(one.orchestrator, "AWS::Lambda::Function").values()
+    } == {"ERROR"}

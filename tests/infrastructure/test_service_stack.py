@@ -1,0 +1,270 @@
+"""What the service's stack has in every environment."""
+
+import json
+
+import pytest
+
+import environments
+from service.infrastructure_api import ROUTES
+from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
+
+FUNCTIONS = ("authorize", "token", "public")
+LAMBDA_VARIABLES_BYTES = 4096
+EVERYWHERE = {
+    "ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "POWERTOOLS_SERVICE_NAME", "LOG_LEVEL",
+}  # fmt: skip
+
+
+def function(one, name: str) -> dict:
+    return named(one.service, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-{name}-{one.name}")
+
+
+def variables(one, name: str) -> dict[str, str]:
+    return {key: text_of(value) for key, value in function(one, name)["Environment"]["Variables"].items()}
+
+
+def alarms(one) -> dict[str, dict]:
+    return {alarm["AlarmName"]: alarm for alarm in resources(one.service, "AWS::CloudWatch::Alarm").values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("authorize", {"PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"}),
+        ("token", {"SIGNING_KEY_ID"}),
+        ("public", {"SIGNING_KEY_ID", "SESSION_KEY_ID"}),
+    ],
+)
+def test_a_function_is_told_what_it_needs_and_no_more(every, name, own):
+    assert variables(every, name).keys() == EVERYWHERE | own
+
+
+def test_functions_run_on_arm_with_traces_and_their_own_log_groups(every):
+    for name in FUNCTIONS:
+        found = function(every, name)
+        assert (found["Runtime"], found["Architectures"]) == ("python3.13", ["arm64"])
+        assert found["Handler"] == f"service.handlers.{name}.handler"
+        assert found["TracingConfig"] == {"Mode": "Active"}
+        group = every.service["Resources"][found["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+        assert group["LogGroupName"] == f"/aws/lambda/ib-oauth-{name}-{every.name}"
+
+
+def test_lambda_takes_that_many_variables(every):
+    for template in (every.service, every.orchestrator):
+        for found in resources(template, "AWS::Lambda::Function").values():
+            # What a name in angles becomes is at most a key's ARN, 76 characters longer than the shortest name here.
+            own = found["Environment"]["Variables"].items()
+            size = sum(len(key) + len(text_of(value)) + 76 * text_of(value).count("<import") for key, value in own)
+            assert size <= LAMBDA_VARIABLES_BYTES, found["FunctionName"]
+
+
+def test_a_release_is_named_by_commit_code_and_configuration(prod, tmp_path):
+    before = json.loads(variables(prod, "public")["RELEASE"])
+    other = changed(environments.load("prod"), log_level="DEBUG")
+
+    after = json.loads(variables(synthesise(tmp_path, other), "public")["RELEASE"])
+
+    assert before == {"commit": "0" * 40, "build": "a" * 16, "configuration": before["configuration"]}
+    assert after["build"] == before["build"]
+    assert after["configuration"] != before["configuration"]
+
+
+def test_clients_are_given_without_what_they_do_not_have(local):
+    clients = {client["client_id"]: client for client in json.loads(variables(local, "token")["CLIENTS"])}
+
+    assert clients["demo-client"] == {
+        "client_id": "demo-client",
+        "name": "Demo client",
+        "redirect_uris": ["http://127.0.0.1/callback"],
+        "scopes": ["profile", "email"],
+    }
+    assert clients["synthetic"]["synthetic"] is True
+    assert "secret_sha256" in clients["demo-server"]
+
+
+def test_an_issuer_has_no_path_except_on_the_local_cloud(every, synthesised):
+    issuer = variables(every, "token")["ISSUER"]
+
+    if every.name == "local":
+        assert issuer == text_of(every.service["Outputs"]["ApiUrl"]["Value"])
+    else:
+        assert issuer == environments.load(every.name).service.issuer
+        assert text_of(every.service["Outputs"]["ApiUrl"]["Value"]).startswith("https://")
+
+
+def test_local_addresses_are_those_that_the_processes_got(tmp_path):
+    environment = environments.load("local").at(
+        endpoint_url="http://127.0.0.1:4001", platform_url="http://127.0.0.1:4002"
+    )
+
+    one = synthesise(tmp_path, environment)
+
+    assert variables(one, "authorize")["ISSUER"].startswith("http://127.0.0.1:4001/_aws/execute-api/<")
+    assert json.loads(variables(one, "authorize")["PLATFORMS"])["demo"]["url"] == "http://127.0.0.1:4002"
+
+
+def test_routes_are_the_table_of_routes(every):
+    methods = resources(every.service, "AWS::ApiGateway::Method").values()
+    parts = resources(every.service, "AWS::ApiGateway::Resource")
+
+    def path(ref: dict) -> str:
+        found = parts.get(ref.get("Ref", ""))
+        return f"{path(found['ParentId'])}/{found['PathPart']}" if found else ""
+
+    routed = sorted((path(method["ResourceId"]), method["HttpMethod"]) for method in methods)
+
+    assert routed == sorted(
+        (path, method) for routes in ROUTES.values() for path, all_of in routes for method in all_of
+    )
+
+
+def test_the_stage_traces_throttles_measures_and_logs(every):
+    (stage,) = resources(every.service, "AWS::ApiGateway::Stage").values()
+    (settings,) = stage["MethodSettings"]
+    service = environments.load(every.name).service
+
+    assert stage["StageName"] == every.name
+    assert stage["TracingEnabled"] is True
+    assert settings["MetricsEnabled"] is True
+    assert settings["DataTraceEnabled"] is False
+    assert settings["ThrottlingRateLimit"] == service.throttle_requests_per_second
+    assert settings["ThrottlingBurstLimit"] == service.throttle_burst_requests
+    assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
+
+
+def test_access_logs_carry_no_code_and_no_token(every):
+    (stage,) = resources(every.service, "AWS::ApiGateway::Stage").values()
+    logged = stage["AccessLogSetting"]["Format"].lower()
+
+    assert not any(
+        word in logged for word in ("querystring", "header", "authorizer", "requestoverride", "$context.path")
+    )
+
+
+def test_tables_are_recoverable_and_forget_what_has_expired(every):
+    tables = resources(every.service, "AWS::DynamoDB::Table")
+
+    assert {table["TableName"] for table in tables.values()} == {
+        f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens")
+    }
+    for table in tables.values():
+        assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "delete_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_data_outlives_its_stack_where_the_environment_protects_it(synthesised, name):
+    one = synthesised(name)
+    for template in (one.service, one.orchestrator):
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup"}:
+                assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), logical_id
+        for table in resources(template, "AWS::DynamoDB::Table").values():
+            assert table["DeletionProtectionEnabled"] is True
+            assert table["SSESpecification"]["SSEType"] == "KMS"
+
+
+def test_nothing_remains_of_a_local_stack(local):
+    for template in (local.service, local.orchestrator):
+        for logical_id, resource in template["Resources"].items():
+            if (
+                resource["Type"] not in {"AWS::Lambda::Version", "AWS::ApiGateway::Account"}
+                and "CloudWatchRole" not in logical_id
+            ):
+                assert resource.get("DeletionPolicy", "Delete") == "Delete", logical_id
+
+
+def test_keys_are_of_the_kinds_that_the_service_needs(every):
+    aliases = resources(every.service, "AWS::KMS::Alias").values()
+    keys = {
+        alias["AliasName"]: every.service["Resources"][alias["TargetKeyId"]["Fn::GetAtt"][0]]["Properties"]
+        for alias in aliases
+    }
+
+    def kind(what: str) -> tuple:
+        key = keys[f"alias/ib-oauth-{what}-{every.name}"]
+        return key.get("KeySpec"), key.get("KeyUsage"), key.get("EnableKeyRotation")
+
+    assert kind("signing") == ("ECC_NIST_P256", "SIGN_VERIFY", None)
+    assert kind("synthetic") == ("HMAC_256", "GENERATE_VERIFY_MAC", None)
+    assert kind("session")[2] is True
+
+
+def test_logs_are_kept_as_long_as_the_environment_says(every):
+    days = environments.load(every.name).log_retention_days
+    for template in (every.service, every.orchestrator):
+        groups = resources(template, "AWS::Logs::LogGroup").values()
+        assert {group["RetentionInDays"] for group in groups} == {days}
+        assert all(group["LogGroupName"].startswith("/aws/") for group in groups)
+
+
+def test_every_signal_that_undoes_a_deployment_has_its_alarm(every):
+    by_function = ("server-errors", "latency", "errors", "throttles")
+
+    assert alarms(every).keys() == {
+        f"ib-oauth-api-server-errors-{every.name}",
+        f"ib-oauth-token-refused-grants-{every.name}",
+        *(f"ib-oauth-{name}-{what}-{every.name}" for name in FUNCTIONS for what in by_function),
+    }
+
+
+def test_what_the_functions_say_of_themselves_is_judged_every_ten_seconds(every):
+    for name, alarm in alarms(every).items():
+        metrics = [
+            (found["MetricStat"]["Metric"]["Namespace"], found["MetricStat"]["Period"])
+            for found in alarm.get("Metrics", [])
+            if "MetricStat" in found
+        ] or [(alarm["Namespace"], alarm["Period"])]
+        for namespace, period in metrics:
+            assert period == (10 if namespace == "IbOauth" else 60), name
+
+
+def test_a_rate_of_few_requests_does_not_ring(every):
+    least = environments.load(every.name).service.alarms.minimum_requests
+    for name, alarm in alarms(every).items():
+        assert alarm["TreatMissingData"] == "notBreaching"
+        if "latency" not in name:
+            (expression,) = [found["Expression"] for found in alarm["Metrics"] if "Expression" in found]
+            assert expression.startswith(f"IF(whole >= {least}, 100 * ")
+
+
+def test_an_alarm_watches_pooled_traffic_and_no_version(every):
+    for alarm in alarms(every).values():
+        metrics = [found["MetricStat"]["Metric"] for found in alarm.get("Metrics", []) if "MetricStat" in found] or [
+            alarm
+        ]
+        for metric in metrics:
+            names = {dimension["Name"] for dimension in metric["Dimensions"]}
+            assert names in (
+                {"environment", "function"},
+                {"environment", "function", "result"},
+                {"FunctionName"},
+                {"ApiName", "Stage"},
+            )
+
+
+def test_the_functions_use_a_restored_table_once_the_settings_name_it(tmp_path):
+    one = synthesise(tmp_path, changed(environments.load("staging"), tokens_table="ib-oauth-tokens-staging-restored"))
+
+    assert variables(one, "token")["TOKENS_TABLE"] == "ib-oauth-tokens-staging-restored"
+    assert "ib-oauth-tokens-staging" in {
+        table["TableName"] for table in resources(one.service, "AWS::DynamoDB::Table").values()
+    }
+    (role,) = [
+        role
+        for role in resources(one.service, "AWS::IAM::Role").values()
+        if role.get("RoleName") == "ib-oauth-token-staging"
+    ]
+    (statement,) = [
+        found for found in role["Policies"][0]["PolicyDocument"]["Statement"] if found["Sid"] == "TokensTable"
+    ]
+    assert text_of(statement["Resource"]).endswith("table/ib-oauth-tokens-staging-restored")
+
+
+def test_a_stack_in_production_cannot_be_deleted_by_mistake(synthesised):
+    manifest = json.loads((synthesised("prod").folder / "manifest.json").read_bytes())
+    stacks = [found for name, found in manifest["artifacts"].items() if found["type"] == "aws:cloudformation:stack"]
+
+    assert [found["properties"]["terminationProtection"] for found in stacks] == [True, True]
