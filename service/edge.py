@@ -64,7 +64,7 @@ class Edge:
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an API Gateway proxy event (REST, payload version 1)."""
         started = time.perf_counter()
-        self.observed = Observed()
+        self.observed = Observed(probe=_is_probe(event))
         self._request_id = str(getattr(context, "aws_request_id", ""))
         try:
             answer = self.app.resolve(event, context)
@@ -190,6 +190,12 @@ def preflight(methods: str) -> Response[str]:
         "Access-Control-Max-Age": "86400",
     }
     return Response(status_code=int(HTTPStatus.NO_CONTENT), content_type=None, body="", headers=dict(headers))
+
+
+def _is_probe(event: Mapping[str, Any]) -> bool:
+    """Whether the orchestrator's verification sent the event: API Gateway writes the request's context itself."""
+    context = event.get("requestContext")
+    return isinstance(context, dict) and context.get("synthetic") is True
 
 
 def _event(response: Response[str]) -> dict[str, Any]:

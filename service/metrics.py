@@ -31,19 +31,26 @@ _GRANT_DIMENSIONS: Final = [["environment", "function", "result"], ["environment
 class Observed:
     """What is noted about a request while it is answered.
 
-    synthetic: it is the orchestrator's own, and left out of the business metrics.
+    probe: it was sent to this version past the API, which only the orchestrator may do; synthetic: it is of the synthetic
+    identity, or monitoring. Both are left out of the business metrics: a release must not pass on evidence made by its judge.
     grant: for a token request "issued", or the error code.
     """
 
+    probe: bool = False
     synthetic: bool = False
     grant: str | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the request's metrics."""
+        return SYNTHETIC_NAMESPACE if self.probe or self.synthetic else NAMESPACE
 
 
 def record(
     settings: Settings, observed: Observed, *, route: str, status: int, latency_ms: float, request_id: str, at_ms: int
 ) -> dict[str, Any]:
     """Return the record of a request. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
-    namespace = SYNTHETIC_NAMESPACE if observed.synthetic else NAMESPACE
+    namespace = observed.namespace
     directives: list[dict[str, Any]] = [
         {"Namespace": namespace, "Dimensions": _REQUEST_DIMENSIONS, "Metrics": _REQUEST_METRICS},
     ]

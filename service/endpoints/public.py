@@ -68,10 +68,12 @@ def build(
 
     @app.get("/health")
     def health() -> Response[str]:
+        edge.observed.synthetic = True  # monitoring is no business
         return json_answer(HTTPStatus.OK, {"healthy": True, "version": settings.version})
 
     @app.get("/health/deep")
     def health_deep() -> Response[str]:
+        edge.observed.synthetic = True  # monitoring is no business
         deadline = time.monotonic() + HEALTH_DEADLINE_SECONDS
         probes = {"state_table": store.probe_state, "tokens_table_epoch": store.epoch, "signing_key": keys.probe}
         checks = {name: _checked(probe, deadline) for name, probe in probes.items()}
@@ -81,6 +83,7 @@ def build(
 
     @app.get("/version")
     def version() -> Response[str]:
+        edge.observed.synthetic = True  # monitoring is no business
         release = settings.release
         return json_answer(
             HTTPStatus.OK,

@@ -71,6 +71,32 @@ def test_grants_are_counted_by_result_and_the_synthetic_identity_s_apart(service
     assert seen == [("IbOauth", "issued", 1), ("IbOauth", "invalid_grant", 1), ("IbOauth/Synthetic", "issued", 1)]
 
 
+def _namespace(capsys):
+    (line,) = capsys.readouterr().out.splitlines()
+    return json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/deep", "/version"])
+def test_monitoring_is_left_out_of_the_business_metrics(service, capsys, path):
+    service.call("public", "GET", path)
+    assert _namespace(capsys) == "IbOauth/Synthetic"
+
+
+@pytest.mark.parametrize(
+    ("context", "namespace"),
+    [
+        ({"synthetic": True}, "IbOauth/Synthetic"),
+        ({"synthetic": "true"}, "IbOauth"),
+        ({}, "IbOauth"),
+    ],
+)
+def test_a_probe_past_the_api_is_left_out_of_the_business_metrics(service, capsys, context, namespace):
+    event = {"httpMethod": "GET", "path": "/authorize", "resource": "/authorize", "requestContext": {"stage": "live", **context},
+             "headers": {}, "queryStringParameters": {"client_id": "native", "redirect_uri": "http://127.0.0.1:1/callback"}}  # fmt: skip
+    assert service.functions["authorize"](event, None)["statusCode"] == 303
+    assert _namespace(capsys) == namespace
+
+
 # Errors
 
 
