@@ -27,7 +27,7 @@ def verify_after_traffic(given: Given, cloud: Cloud) -> Answer:
     if settles_by_flows(deployment.plan, verdict, now - promoted_at):
         paired = look_at_flows(scene, cloud.instruments)
         verdict, evidence = paired.verdict, (*evidence, *paired.evidence)
-    seen = replace(deployment, excused_alarms=look.excused_alarms)
+    seen = replace(deployment, running=look.running, excused_alarms=look.excused_alarms)
     return write_down(given, cloud, seen, decide(deployment.plan, verdict, now - promoted_at), verdict, evidence)
 
 
