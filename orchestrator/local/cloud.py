@@ -16,13 +16,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from orchestrator.local.control import KEY_HEADER, POLICIES_PATH
-from orchestrator.local.fidelity.options import Options, Profile
+from orchestrator.local.fidelity import MENDS, Options, Profile
 from orchestrator.local.running import Running, process_start
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ class LocalCloud:
         seed: int | None = None,
         auth: bool = False,
         lifetime: Lifetime = "parent",
-        mended: bool = True,
+        mends: Sequence[str] = MENDS,
         workers_per_function: int = Options.workers_per_function,
         port: int = 0,
     ) -> LocalCloud:
@@ -86,7 +86,7 @@ class LocalCloud:
             seed: makes the mends' random draws repeatable.
             auth: hold roles to their policies from the start; see `enforce_policies`.
             lifetime: `parent` ends with this process, `detached` goes on until `stop`.
-            mended: False starts MiniStack as it is, which contract tests compare with.
+            mends: their names in order; none starts MiniStack as it is, which contract tests compare with.
             workers_per_function: ceiling of Lambda workers of one version of a function.
             port: 0 for any free one.
 
@@ -106,7 +106,7 @@ class LocalCloud:
             *("--workers-per-function", str(workers_per_function)),
             *(("--seed", str(seed)) if seed is not None else ()),
             *(("--auth",) if auth else ()),
-            *(() if mended else ("--stock",)),
+            *("--mends", ",".join(mends)),
         ]
         log = folder / LOG_NAME
         if log.exists():

@@ -25,7 +25,6 @@ from typing import Any
 
 from orchestrator.local.control import Application, with_control
 from orchestrator.local.fidelity import MENDS, PROFILES, Options, PinBroken, apply
-from orchestrator.local.fidelity.pins import verify_version
 from orchestrator.local.running import Running, process_start
 
 REFUSED_EXIT = 78  # EX_CONFIG of sysexits.h
@@ -89,16 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers-per-function", type=int, default=Options.workers_per_function)
     parser.add_argument("--lifetime", choices=("parent", "detached"), default="parent")
     parser.add_argument("--auth", action="store_true", help="hold roles to their policies from the start")
-    parser.add_argument("--stock", action="store_true", help="MiniStack as it is, for contract tests")
+    parser.add_argument("--mends", default=",".join(MENDS), help="their names; none for MiniStack as it is")
     return parser
 
 
 def _install(asked: argparse.Namespace) -> tuple[str, ...]:
     options = Options(profile=asked.profile, seed=asked.seed, workers_per_function=asked.workers_per_function)
-    if asked.stock:
-        verify_version()
-        return ()
-    return apply(options, MENDS)
+    return apply(options, tuple(filter(None, asked.mends.split(","))))
 
 
 def _take_standard_output() -> Callable[[Any], None]:

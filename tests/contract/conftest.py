@@ -21,8 +21,15 @@ import pytest
 from botocore.config import Config
 
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
+from orchestrator.local.fidelity import MENDS
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/contract-test"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--mends", type=lambda names: names.split(","), default=MENDS, help="only these, to hold one alone"
+    )
 
 
 def pytest_configure(config):
@@ -57,12 +64,15 @@ class CloudUnderTest:
     def region(self) -> str:
         return self.local.region
 
-    def client(self, service: str) -> Any:
-        """A boto3 client that does not retry, so that a test sees each answer."""
-        if service not in self._clients:
+    def client(self, service: str, **config: Any) -> Any:
+        """A boto3 client that does not retry, so that a test sees each answer; made once, unless configured."""
+        if config or service not in self._clients:
+            settings = Config(
+                **{"retries": {"max_attempts": 0}, "max_pool_connections": 50, "read_timeout": 60} | config
+            )
             session = boto3.Session("test", "test", region_name=self.region)
-            config = Config(retries={"max_attempts": 0}, max_pool_connections=50, read_timeout=60)
-            self._clients[service] = session.client(service, endpoint_url=self.endpoint_url, config=config)
+            client = session.client(service, endpoint_url=self.endpoint_url, config=settings)
+            return client if config else self._clients.setdefault(service, client)
         return self._clients[service]
 
     def name(self, kind: str) -> str:
@@ -105,5 +115,6 @@ def zipped(source: str) -> bytes:
 @pytest.fixture(scope="session")
 def cloud(request, tmp_path_factory):
     mended = request.param == "mended"
-    with LocalCloud.start(tmp_path_factory.mktemp(request.param), mended=mended, seed=7) as local:
+    mends = request.config.getoption("mends") if mended else ()
+    with LocalCloud.start(tmp_path_factory.mktemp(request.param), mends=mends, seed=7) as local:
         yield CloudUnderTest(local, mended)

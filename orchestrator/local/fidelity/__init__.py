@@ -22,7 +22,18 @@ __all__ = ["MENDS", "PROFILES", "Mend", "Options", "PinBroken", "Profile", "appl
 # In the order of installation. Where two mends wrap the same function, the later one is outside: it sees an
 # invocation first and its result last. So: what decides *which* version runs, then what runs it, then what measures it,
 # then what happens because of the measurement, and last what delays it all.
-MENDS: tuple[str, ...] = ()
+MENDS: tuple[str, ...] = (
+    "weighted_aliases",
+    "alias_guards",
+    "alias_concurrency",
+    "lambda_errors",
+    "lambda_workers",
+    "stepfunctions_timeouts",
+    "stepfunctions_tasks",
+    "stepfunctions_errors",
+    "stepfunctions_paths",
+    "stepfunctions_limits",
+)
 
 
 class Mend(Protocol):

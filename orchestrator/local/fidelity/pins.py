@@ -3,7 +3,7 @@
 A mend names each internal that it replaces or depends on, with the digest of its source, in its ``PINNED``. Start-up
 verifies all pins before it installs anything, so an upgrade cannot quietly take a mend out of service.
 
-``python -m orchestrator.local.fidelity.pins NAME …`` prints the digests of what is installed, for a mend under review.
+``python -m orchestrator.local.fidelity NAME …`` prints the digests of what is installed, for a mend under review.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -49,14 +48,14 @@ def verify(pins_by_mend: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         f"{name} (used by the mend {mend}): expected {expected}, found {found}"
         for mend, pins in pins_by_mend
         for name, expected in pins.items()
-        if (found := _digest_or_reason(name)) != expected
+        if (found := digest_or_reason(name)) != expected
     ]
     if broken:
         raise PinBroken(
             "MiniStack's internals are not what the mends were written for:\n  "
             + "\n  ".join(broken)
             + "\nInstall the locked dependencies again (make install), or review the named mends against the new source "
-            "and take the new digests from `python -m orchestrator.local.fidelity.pins NAME`."
+            "and take the new digests from `python -m orchestrator.local.fidelity NAME …`."
         )
 
 
@@ -85,15 +84,11 @@ def resolve(name: str) -> Any:
     raise LookupError(f"{name}: no such module")
 
 
-def _digest_or_reason(name: str) -> str:
+def digest_or_reason(name: str) -> str:
+    """Return the digest of the internal of that name, or in words why it has none."""
     try:
         return digest(resolve(name))
     except LookupError:
         return "nothing of that name"
     except (TypeError, OSError):
         return "no source"
-
-
-if __name__ == "__main__":
-    for pinned in sys.argv[1:]:
-        print(f'    "{pinned}": "{_digest_or_reason(pinned)}",')  # noqa: T201 - its output is the point
