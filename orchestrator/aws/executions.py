@@ -16,6 +16,9 @@ RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
 ABSENT = "ABSENT"
 """What is said of an execution that Step Functions does not know, or knows no more."""
 
+ENDED = frozenset({"ExecutionDoesNotExist", "ValidationException"})
+"""How a stop is refused of an execution that runs no longer; AWS documents the first, MiniStack answers the second."""
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -80,7 +83,7 @@ class Executions:
             with narrowed():
                 self._client.stop_execution(executionArn=arn, error="Stopped", cause=reason)
         except ClientError as error:
-            if code_of(error) != "ExecutionDoesNotExist":
+            if code_of(error) not in ENDED:
                 raise
 
     def answer(self, token: str, output: object) -> None:

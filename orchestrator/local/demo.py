@@ -94,7 +94,7 @@ def _ship(
     stacks.deploy(
         local,
         environment,
-        service_source=RELEASES / chapter.overlay,
+        service_source=RELEASES / chapter.overlay / "service",
         platform_url=platform_url,
         stacks=(stacks.SERVICE,),
     )

@@ -267,7 +267,8 @@ def _judge(walked: int, broken: list[Flow], control: Flow | None) -> Verdict:
     if control is not None and control.broke:
         return Verdict.inconclusive(f"stable fails alike: {control.told}")
     if broken:
-        return Verdict.failed("; ".join(flow.told for flow in broken))
+        others = f"; {len(broken) - 1} more of {walked} mixtures broke" if len(broken) > 1 else ""
+        return Verdict.failed(f"{broken[0].told}{others}")
     return Verdict.passed(f"{walked} mixtures of stable and canary went through from login to refreshed token")
 
 
