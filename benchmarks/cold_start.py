@@ -37,7 +37,9 @@ def main() -> int:
         Line(module, milliseconds(f"import {module}") - bare, "ms", LIMIT_MS, "limit over bare Python")
         for module in modules
     ]
-    return report("cold_start", lines, [f"bare Python starts in {bare:.0f} ms; boto3 alone imports in {boto3:.0f} ms over it"])
+    return report(
+        "cold_start", lines, [f"bare Python starts in {bare:.0f} ms; boto3 alone imports in {boto3:.0f} ms over it"]
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ makes it fail.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,21 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import environments
-from orchestrator.aws.clients import client
-from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.records import Ending
-from orchestrator.local import platform, stacks
-from orchestrator.local.cloud import LocalCloud
 from orchestrator.local.demo_report import report_of
+from orchestrator.local.stage import ENVIRONMENT, Stage, stage
 from orchestrator.local.traffic import Traffic
 
-ROOT = Path(__file__).resolve().parents[2]
-RELEASES = ROOT / "examples" / "releases"
 REPORT = Path("build/demo-report.json")
 FOLDER = Path(".local")
-ENVIRONMENT = "local"
 RATE_PER_SECOND = 24.0
+PATIENCE_SECONDS = 30.0
+"""How long after the watch a rollback may still write its incident down."""
 WARM_SECONDS = 6.0
 """Traffic before the first deployment, so that stable has a baseline."""
 
@@ -68,36 +62,19 @@ def main() -> None:
         DemoFailed: a release did not end as it must.
     """
     began = time.monotonic()
-    environment = environments.load(ENVIRONMENT)
-    with platform.serve() as platform_url, LocalCloud.start(FOLDER) as local:
-        _say(began, f"the local cloud listens at {local.endpoint_url}")
-        os.environ.update(local.environ)
-        stacks.deploy(local, environment, platform_url=platform_url)
-        api_url = _output(f"{stacks.SERVICE}-{ENVIRONMENT}", "ApiUrl")
-        _say(began, f"both stacks are deployed; the OAuth service answers at {api_url}")
-        with Traffic(api_url, platform_url, rate_per_second=RATE_PER_SECOND) as traffic:
+    with stage(FOLDER) as here:
+        _say(began, f"the local cloud listens at {here.local.endpoint_url}")
+        _say(began, f"both stacks are deployed; the OAuth service answers at {here.api_url}")
+        with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND) as traffic:
             time.sleep(WARM_SECONDS)
-            reports = [_ship(chapter, began, local, environment, platform_url, traffic) for chapter in CHAPTERS]
+            reports = [_ship(chapter, began, here, traffic) for chapter in CHAPTERS]
         _write(reports, traffic.report(), time.monotonic() - began)
     _say(began, f"stopped; the report is in {REPORT}")
 
 
-def _ship(
-    chapter: Chapter,
-    began: float,
-    local: LocalCloud,
-    environment: environments.Environment,
-    platform_url: str,
-    traffic: Traffic,
-) -> dict[str, object]:
+def _ship(chapter: Chapter, began: float, here: Stage, traffic: Traffic) -> dict[str, object]:
     _say(began, f"── {chapter.title}")
-    stacks.deploy(
-        local,
-        environment,
-        service_source=RELEASES / chapter.overlay / "service",
-        platform_url=platform_url,
-        stacks=(stacks.SERVICE,),
-    )
+    here.put_into_latest(chapter.overlay)
     _say(began, "cdk deploy has put it into $LATEST; nobody gets it yet")
     since = time.time()
     command = [
@@ -112,22 +89,15 @@ def _ship(
         "demo",
     ]
     subprocess.run([*command, "--idempotency-key", chapter.overlay, *chapter.arguments], check=False)
-    cloud = Cloud({"ENVIRONMENT": ENVIRONMENT, "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}"})
-    deployment = cloud.ledger.deployment(f"d-{chapter.overlay}")
+    deployment = here.ended(f"d-{chapter.overlay}", PATIENCE_SECONDS)
     if deployment.ending is not chapter.ending:
         raise DemoFailed(f"{chapter.title}: {deployment.ending}, must be {chapter.ending}: {deployment.reason}")
-    report = {"release": chapter.overlay, **report_of(deployment, traffic.responses(since), cloud.ledger.signals(50))}
+    signals = here.cloud.ledger.signals(50)
+    report = {"release": chapter.overlay, **report_of(deployment, traffic.responses(since), signals)}
     for step in report["steps"]:
-        _say(
-            began,
-            f"  {step['weight_percent']} % asked, {step['observed_percent']} % observed of {step['requests']} requests",
-        )
+        asked, observed, requests = step["weight_percent"], step["observed_percent"], step["requests"]
+        _say(began, f"  {asked} % asked, {observed} % observed of {requests} requests")
     return report
-
-
-def _output(stack: str, key: str) -> str:
-    outputs = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-    return str(next(output["OutputValue"] for output in outputs if output["OutputKey"] == key)).rstrip("/")
 
 
 def _write(reports: list[dict[str, object]], traffic: dict[str, object], seconds: float) -> None:
