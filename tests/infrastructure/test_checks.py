@@ -55,10 +55,12 @@ def test_aws_solutions_would_find_something(tmp_path):
     assert {rule for rule, path in violations(tmp_path / "assembly") if "Careless" in path} >= {"AwsSolutions-SQS4"}
 
 
-def test_cfn_lint_finds_nothing(every):
+@pytest.mark.parametrize("name", ["local", "prod"])
+def test_cfn_lint_finds_nothing(synthesised, name):
+    one = synthesised(name)
     command = [
         *(Path(sys.executable).with_name("cfn-lint"), "--regions", "us-west-1", "--ignore-checks", *NOT_LINTED, "--"),
-        *(every.service_file, every.orchestrator_file),
+        *(one.service_file, one.orchestrator_file),
     ]
 
     finished = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)

@@ -1,0 +1,144 @@
+import re
+
+import pytest
+
+import environments
+from environments import EnvironmentRefused, load, names
+from orchestrator.domain.policy import DeliveryPolicy
+from orchestrator.domain.strategy import read_strategy
+
+SMALL = environments.FILE.read_text()
+
+
+def with_change(tmp_path, old: str, new: str):
+    """The file with one change, which must be one."""
+    assert SMALL.count(old) == 1, f"{old!r} stands {SMALL.count(old)} times in environments.toml"
+    file = tmp_path / "environments.toml"
+    file.write_text(SMALL.replace(old, new))
+    return file
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_environment_loads(name):
+    environment = load(name)
+
+    assert environment.name == name
+    assert environment.region == "us-west-1"
+    assert environment.service.functions.keys() == set(environments.FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_environment_has_a_delivery_policy_whose_strategies_can_be_read(name):
+    policy = DeliveryPolicy.parse(load(name).delivery)
+
+    assert all(read_strategy(strategy, policy).name == strategy for strategy in policy.strategies)
+
+
+def test_there_are_four_and_one_of_them_is_local():
+    assert set(names()) == {"dev", "staging", "prod", "local"}
+    assert [name for name in names() if load(name).local] == ["local"]
+
+
+def test_tables_are_merged_key_by_key_over_the_defaults():
+    dev, prod = load("dev"), load("prod")
+
+    assert dev.service.throttle_requests_per_second == 100
+    assert prod.service.throttle_requests_per_second == 500
+    assert prod.service.alarms == dev.service.alarms
+
+
+def test_a_list_is_replaced_whole():
+    assert [client.client_id for client in load("prod").service.clients] == ["synthetic"]
+    assert [client.client_id for client in load("local").service.clients] == ["demo-client", "demo-server", "synthetic"]
+
+
+def test_production_is_protected():
+    prod = load("prod")
+
+    assert prod.deletion_protection
+    assert prod.customer_managed_keys
+    assert prod.log_retention_days == 365
+
+
+def test_an_unknown_environment_is_refused_with_those_there_are():
+    with pytest.raises(
+        EnvironmentRefused, match=r"environment: 'production' is refused: name one of dev, staging, prod, local"
+    ):
+        load("production")
+
+
+def test_a_table_is_named_by_settings_so_that_a_restored_one_can_take_over(tmp_path):
+    file = with_change(
+        tmp_path, "[prod.delivery]", '[prod.service.tables]\ntokens = "ib-oauth-tokens-prod-r2"\n[prod.delivery]'
+    )
+
+    service = load("prod", file).service
+
+    assert (service.state_table, service.tokens_table) == ("ib-oauth-state-prod", "ib-oauth-tokens-prod-r2")
+
+
+def test_the_local_environment_takes_the_addresses_of_its_processes():
+    environment = load("local").at(endpoint_url="http://127.0.0.1:1234", platform_url="http://127.0.0.1:1235")
+
+    assert environment.endpoint_url == "http://127.0.0.1:1234"
+    assert {platform.url for platform in environment.service.platforms.values()} == {"http://127.0.0.1:1235"}
+
+
+def test_no_account_takes_local_addresses():
+    with pytest.raises(EnvironmentRefused, match=r"prod\.cloud: 'aws' is refused"):
+        load("prod").at(endpoint_url="http://127.0.0.1:1234")
+
+
+WRONG = [
+    # environment, what stands there, what is put there, what the error says
+    ("prod", 'cloud = "aws"  ', 'cloud = "azure"', "prod.cloud: 'azure' is refused: give one of aws, local"),
+    ("prod", 'region = "us-west-1"', 'region = "West"', "prod.region: 'West' is refused"),
+    ("prod", 'dependencies = "bundled"', 'dependencies = "docker"', "prod.dependencies: 'docker' is refused"),
+    ("prod", "log_retention_days = 365", "log_retention_days = 366", "prod.log_retention_days: 366 is refused: give one of 1, 3"),
+    ("prod", "log_retention_days = 365", "log_retention_days = true", "prod.log_retention_days: True is refused"),
+    ("dev", "announcers = []", 'announcers = ["pipeline"]', "dev.announcers: 'pipeline' is refused: give the whole ARN"),
+    ("dev", "announcers = []", 'announcers = ["arn:aws:iam::123456789012:role/*"]', "dev.announcers: 'arn:aws:iam"),
+    ("dev", "announcers = []", 'announcers = "all"', "dev.announcers: 'all' is refused: give a list"),
+    ("dev", "announcers = []", "announcer = []", "dev.announcer: [] is refused: remove it; known keys are cloud"),
+    ("prod", 'issuer = "https://api.oauth.example.com"', 'issuer = "https://api.oauth.example.com/"', "prod.service.issuer:"),
+    ("prod", 'issuer = "https://api.oauth.example.com"', 'issuer = "http://api.oauth.example.com"', "prod.service.issuer:"),
+    ("prod", 'issuer = "https://api.oauth.example.com"', "", "prod.service.issuer: None is refused: give an https address"),
+    ("local", "throttle_burst_requests = 10000", 'throttle_burst_requests = 10000\nissuer = "https://x.example"', "local.service.issuer:"),
+    ("dev", 'log_level = "DEBUG"', 'log_level = "debug"', "dev.service.log_level: 'debug' is refused: give one of DEBUG"),
+    ("prod", "throttle_requests_per_second = 500", "throttle_requests_per_second = 0", "give a whole number from 1 to 10000"),
+    ("prod", "throttle_requests_per_second = 500", "throttle_requests_per_second = 1.5", "throttle_requests_per_second: 1.5"),
+    ("prod", "timeout_seconds = 15  ", "timeout_seconds = 30", "prod.service.functions.authorize.timeout_seconds: 30"),
+    ("dev", "period_seconds = 10\nminimum", "period_seconds = 15\nminimum", "dev.service.alarms.period_seconds: 15 is refused"),
+    ("dev", "server_error_percent = 5", "server_error_percent = 0", "server_error_percent: 0 is refused: give a percentage"),
+    ("dev", "datapoints = 2", "datapoints = 4", "dev.service.alarms.datapoints: 4 is refused: give at most the 3"),
+    ("dev", "p99_latency_ms = 3000", "p99_latency_seconds = 3", "dev.service.alarms.p99_latency_ms: None is refused"),
+    ("dev", 'url = "https://platform.dev.example.com"', 'url = "http://127.0.0.1:80"', "dev.service.platforms.example.url:"),
+    ("local", 'url = "http://127.0.0.1:1"', 'url = "http://10.0.0.1:1"', "local.service.platforms.demo.url:"),
+    ("local", 'client_id = "demo-server"', 'client_id = "demo-client"', "give each client_id once"),
+    ("local", "2dfcd679", "2DFCD679", "local.service.clients[1].secret_sha256:"),
+    ("local", 'name = "Demo client"', 'name = ""', "local.service.clients[0].name: '' is refused: give a text"),
+    ("local", 'name = "Demo client"', 'name = "Demo client"\nsynthetic = true', "give exactly one client with synthetic = true"),
+    ("local", 'name = "Demo client"', 'name = "Demo client"\nsecret = "x"', "local.service.clients[0].secret: 'x' is refused"),
+    ("local", 'redirect_uris = ["http://127.0.0.1/callback"]', "redirect_uris = []", "local.service.clients[0].redirect_uris:"),
+    ("dev", "[dev.service.platforms.example]", "[dev.service.platform.example]", "at least one platform"),
+    ("dev", "[defaults.delivery]", "[defaults.elsewhere]", "dev.elsewhere:"),
+    ("staging", 'issuer = "https://staging.oauth.example.com"', 'issuer = "https://s.example.com"\nalarms = 3', "staging.service.alarms: 3 is refused: give a table"),
+    ("dev", "[[defaults.service.clients]]", "[defaults.service.clients]", "is refused: give an array of tables"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "old", "new", "said"), WRONG, ids=lambda value: re.sub(r"\s+", " ", value)[:40])
+def test_a_wrong_setting_is_refused_with_its_place_and_a_remedy(tmp_path, name, old, new, said):
+    file = with_change(tmp_path, old, new)
+
+    with pytest.raises(EnvironmentRefused) as refused:
+        load(name, file)
+
+    assert said in str(refused.value)
+
+
+def test_an_environment_s_name_is_a_short_word(tmp_path):
+    file = with_change(tmp_path, "[prod.delivery]", '["Produktion!"]\n[prod.delivery]')
+
+    with pytest.raises(EnvironmentRefused, match="Produktion!"):
+        names(file)
