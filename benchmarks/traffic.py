@@ -85,8 +85,8 @@ def main() -> int:
     notes = [
         f"good release: {good.ending}",
         *told,
-        f"bad release: {bad.ending} by {breach['trigger']} ({breach['alarm']}); last response of canary at "
-        f"{breach['last_response_of_canary_at']}, restored at {breach['all_aliases_restored_at']}",
+        f"bad release: {bad.ending} by {breach['trigger']} ({breach['alarm']})",
+        f"all aliases restored at {breach['all_aliases_restored_at']}, last response of canary at {breach['last_response_of_canary_at']}",
     ]
     return report("traffic", lines, notes)
 
