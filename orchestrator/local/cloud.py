@@ -101,7 +101,7 @@ class LocalCloud:
             raise LocalCloudRuns(f"a local cloud runs from {folder} already (pid {found.pid}); stop it first")
         command = [
             *(sys.executable, "-m", "orchestrator.local.server"),
-            *("--folder", str(folder), "--control-key", secrets.token_urlsafe()),
+            *("--folder", str(folder), f"--control-key={secrets.token_urlsafe()}"),
             *("--profile", profile, "--lifetime", lifetime, "--port", str(port)),
             *("--workers-per-function", str(workers_per_function)),
             *(("--seed", str(seed)) if seed is not None else ()),

@@ -33,6 +33,7 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_errors",
     "stepfunctions_paths",
     "stepfunctions_limits",
+    "cloudformation_alarms",
 )
 
 

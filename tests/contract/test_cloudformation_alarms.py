@@ -1,0 +1,57 @@
+"""Alarms that a template makes."""
+
+import json
+
+import pytest
+
+METRICS = [
+    {"Id": "share", "Expression": "IF(whole >= 10, 100 * part / whole, 0)", "Label": "percent", "ReturnData": True},
+    *(
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {"Namespace": "Contract", "MetricName": metric, "Dimensions": [{"Name": "d", "Value": "1"}]},
+                "Period": 10,
+                "Stat": "Sum",
+            },
+            "ReturnData": False,
+        }
+        for name, metric in (("part", "ServerErrors"), ("whole", "Requests"))
+    ),
+]
+
+
+def alarm(cloud, **properties):
+    """An alarm as it is described after a template made it."""
+    name = cloud.name("alarm")
+    ringing = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 5}
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": name, **ringing, **properties}}
+    stack = cloud.name("stack")
+    formation = cloud.client("cloudformation")
+    formation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Alarm": resource}}))
+    formation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    (found,) = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return found
+
+
+def test_a_template_makes_an_alarm_on_metric_math(cloud):
+    found = alarm(cloud, Metrics=METRICS, TreatMissingData="notBreaching", DatapointsToAlarm=1)
+
+    assert sorted(found["Metrics"], key=lambda metric: metric["Id"]) == sorted(METRICS, key=lambda metric: metric["Id"])
+    assert (found["Threshold"], found["TreatMissingData"], found["StateValue"]) == (
+        5.0,
+        "notBreaching",
+        "INSUFFICIENT_DATA",
+    )
+
+
+def test_such_an_alarm_has_no_single_metric(cloud):
+    assert not alarm(cloud, Metrics=METRICS).keys() & {"MetricName", "Namespace", "Statistic", "Period"}
+
+
+@pytest.mark.both
+def test_a_template_makes_an_alarm_on_one_metric(cloud):
+    found = alarm(cloud, Namespace="Contract", MetricName="Errors", Statistic="Sum", Period=60)
+
+    assert (found["Namespace"], found["MetricName"], found["Period"]) == ("Contract", "Errors", 60)
+    assert "Metrics" not in found
