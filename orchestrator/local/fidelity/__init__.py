@@ -34,6 +34,7 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_paths",
     "stepfunctions_limits",
     "cloudformation_alarms",
+    "policy_context",
 )
 
 

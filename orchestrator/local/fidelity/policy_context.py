@@ -1,0 +1,184 @@
+"""IAM, where policies are enforced: what a request's action and condition keys are.
+
+AWS:
+
+- Lambda: ``GET …/aliases/NAME`` is GetAlias, ``PUT`` UpdateAlias, ``DELETE`` DeleteAlias, and so on: every operation is an action
+  of its own. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+- DynamoDB: ``dynamodb:LeadingKeys`` are the partition keys that a request names, of the table that is being authorised.
+  https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+- KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
+  https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+- ``aws:SecureTransport`` is true: the endpoints of AWS speak TLS, and a policy that denies everything else denies nobody.
+  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+
+MiniStack takes every request to an alias for ListAliases or CreateAlias, knows neither leading keys nor encryption contexts, and
+finds its own http insecure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from orchestrator.local.fidelity.options import Options
+from orchestrator.local.fidelity.wrapping import wrap
+
+PINNED = {
+    "ministack.core.iam_actions._lambda_action": "19fa24ebca403b7afb7dbdd2de306589a087ba1a8dd5ec4df5ce7df77401080f",
+    "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c08e31cc7148fc9ffc139fdf8e87d569ee49bb78859d1804f",
+    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
+    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
+    "ministack.core.iam_evaluator.pin_request_origin": "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
+    "ministack.core.iam_evaluator._resolve_condition_key": "15e26964cd38f32c421942a5542a689cb51b63a4e8f746932323a9aeb1caba0c",
+}
+
+Json = dict[str, Any]
+
+# Below /functions/NAME/: what stands there, whether a name follows, and the method.
+_LAMBDA_ACTIONS: Mapping[tuple[str, bool, str], str] = {
+    ("aliases", False, "GET"): "ListAliases",
+    ("aliases", False, "POST"): "CreateAlias",
+    ("aliases", True, "GET"): "GetAlias",
+    ("aliases", True, "PUT"): "UpdateAlias",
+    ("aliases", True, "DELETE"): "DeleteAlias",
+    ("concurrency", False, "GET"): "GetFunctionConcurrency",
+    ("concurrency", False, "PUT"): "PutFunctionConcurrency",
+    ("concurrency", False, "DELETE"): "DeleteFunctionConcurrency",
+    ("provisioned-concurrency", False, "GET"): "GetProvisionedConcurrencyConfig",
+    ("provisioned-concurrency", False, "PUT"): "PutProvisionedConcurrencyConfig",
+    ("provisioned-concurrency", False, "DELETE"): "DeleteProvisionedConcurrencyConfig",
+}
+_BELOW_FUNCTION = re.compile(r"/functions/[^/]+/(?P<what>[a-z-]+)(?P<named>/[^/]+)?/?$")
+
+_EQUALS = re.compile(r"(?P<name>#?\w+)\s*=\s*(?P<value>:\w+)")
+_KEYS_BY_TABLE = "local:keys-by-table"
+"""A context key of our own, between reading a request and authorising it on one table."""
+
+
+def install(options: Options) -> None:
+    """Let requests be authorised as what they are."""
+    del options
+    actions = importlib.import_module("ministack.core.iam_actions")
+    evaluator = importlib.import_module("ministack.core.iam_evaluator")
+    tables = importlib.import_module("ministack.services.dynamodb")._tables
+
+    def partition_key(table: str) -> str | None:
+        found = tables.get(table)
+        return found["pk_name"] if found else None
+
+    wrap(actions, "_lambda_action", _by_operation)
+    wrap(actions, "dynamodb_service_context", lambda original: _with_leading_keys(original, partition_key))
+    wrap(actions, "request_tag_context", _with_encryption_context)
+    wrap(evaluator, "enforce", _on_one_table)
+    wrap(evaluator, "pin_request_origin", _over_tls)
+
+
+def _by_operation(original: Callable[[str, str], str | None]) -> Callable[[str, str], str | None]:
+    def action(method: str, path: str) -> str | None:
+        found = _BELOW_FUNCTION.search(path)
+        own = _LAMBDA_ACTIONS.get((found["what"], found["named"] is not None, method)) if found else None
+        return own or original(method, path)
+
+    return action
+
+
+def _with_leading_keys(
+    original: Callable[[bytes], Json], partition_key: Callable[[str], str | None]
+) -> Callable[[bytes], Json]:
+    def context(body: bytes) -> Json:
+        keys: dict[str, list[str]] = {}
+        for table, named in _named_keys(_object(body)):
+            name = partition_key(table)
+            if name is not None and isinstance(named.get(name), Mapping):
+                keys.setdefault(table, []).extend(str(value) for value in named[name].values())
+        return {**original(body), _KEYS_BY_TABLE: keys}
+
+    return context
+
+
+def _on_one_table(original: Callable[..., Any]) -> Callable[..., Any]:
+    def enforce(
+        access_key_id: str,
+        iam_action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        context = dict(service_context or {})
+        keys = context.pop(_KEYS_BY_TABLE, {}).get(resource_arn.partition(":table/")[2].partition("/")[0])
+        if keys:
+            context["dynamodb:LeadingKeys"] = keys
+        return original(access_key_id, iam_action, service, region, resource_arn, context)
+
+    return enforce
+
+
+def _with_encryption_context(original: Callable[..., Json]) -> Callable[..., Json]:
+    def context(service: str, iam_action: str, body: bytes, params: Mapping[str, Any]) -> Json:
+        found = original(service, iam_action, body, params)
+        given = _object(body).get("EncryptionContext") if service == "kms" else None
+        if not isinstance(given, Mapping):
+            return found
+        return {**found, **{f"kms:EncryptionContext:{key}": value for key, value in given.items()}}
+
+    return context
+
+
+def _over_tls(original: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+    def pin(source_ip: str, secure_transport: bool) -> None:  # noqa: FBT001 - MiniStack's signature
+        del secure_transport
+        original(source_ip, True)
+
+    return pin
+
+
+def _named_keys(request: Json) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every table in a DynamoDB request with attributes of an item that it names there."""
+    table = request.get("TableName")
+    if isinstance(table, str):
+        for member in ("Key", "Item"):
+            if isinstance(request.get(member), Mapping):
+                yield table, request[member]
+        yield table, _equals(request)
+    for table, asked in _mapping(request.get("RequestItems")).items():
+        if isinstance(asked, Mapping):  # BatchGetItem
+            yield from ((table, key) for key in asked.get("Keys", []))
+        else:  # BatchWriteItem
+            yield from ((table, _mapping(one).get("Item") or _mapping(one).get("Key") or {}) for one in _writes(asked))
+    for item in request.get("TransactItems", []):
+        for detail in _mapping(item).values():
+            yield from _named_keys(_mapping(detail))
+
+
+def _writes(asked: Any) -> Iterator[Any]:
+    for write in asked:
+        yield from _mapping(write).values()
+
+
+def _equals(request: Json) -> Mapping[str, Any]:
+    """What a Query's key condition sets equal to a value."""
+    names, values = (
+        _mapping(request.get("ExpressionAttributeNames")),
+        _mapping(request.get("ExpressionAttributeValues")),
+    )
+    condition = request.get("KeyConditionExpression")
+    if not isinstance(condition, str):
+        return {}
+    found = [(match["name"], match["value"]) for match in _EQUALS.finditer(condition)]
+    return {str(names.get(name, name)): values.get(value) for name, value in found}
+
+
+def _object(body: bytes) -> Json:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}  # MiniStack's handler refuses it in its own words
+    return _mapping(found)
+
+
+def _mapping(value: Any) -> Json:
+    return dict(value) if isinstance(value, Mapping) else {}

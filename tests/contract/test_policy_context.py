@@ -1,0 +1,169 @@
+"""What a request is authorised as, where policies are enforced."""
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from orchestrator.local.cloud import ACCOUNT
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    ],
+}
+ANSWER = "def handler(event, context): return {}"
+
+
+@pytest.fixture
+def enforced(cloud):
+    """Policies are enforced while the test runs; it makes its resources as root, whom no policy binds."""
+    cloud.local.enforce_policies(True)
+    yield cloud
+    cloud.local.enforce_policies(False)
+
+
+def acting(cloud, service: str, *statements: dict):
+    """A client of a role that may do what these statements say."""
+    name = cloud.name("role")
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+    iam.put_role_policy(RoleName=name, PolicyName="access", PolicyDocument=json.dumps(document))
+    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=cloud.region
+    )
+    return session.client(service, endpoint_url=cloud.endpoint_url)
+
+
+def denied(call, **arguments) -> str:
+    """The message of the denial, which a call must end in."""
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    assert refused.value.response["Error"]["Code"] in {"AccessDeniedException", "AuthorizationError", "AccessDenied"}
+    return refused.value.response["Error"]["Message"]
+
+
+def aliased(cloud) -> str:
+    # Under policies a function's role has to exist.
+    role = cloud.client("iam").create_role(RoleName=cloud.name("role"), AssumeRolePolicyDocument=json.dumps(TRUST))
+    function = cloud.function(ANSWER, Role=role["Role"]["Arn"])
+    (version,) = cloud.versions(function, ANSWER + "  # 1")
+    cloud.client("lambda").create_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    return function
+
+
+def table(cloud) -> str:
+    name = cloud.name("table")
+    cloud.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def fenced(table_name: str, *keys: str, actions=("GetItem", "PutItem", "BatchGetItem", "Query")) -> dict:
+    return {
+        "Action": [f"dynamodb:{action}" for action in actions],
+        "Resource": f"arn:aws:dynamodb:*:*:table/{table_name}",
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+    }
+
+
+def key(value: str) -> dict:
+    return {"pk": {"S": value}}
+
+
+def test_reading_and_moving_an_alias_are_actions_of_their_own(enforced):
+    function = aliased(enforced)
+    mover = acting(enforced, "lambda", {"Action": ["lambda:GetAlias", "lambda:UpdateAlias"], "Resource": "*"})
+
+    assert mover.get_alias(FunctionName=function, Name="live")["FunctionVersion"] == "1"
+    mover.update_alias(FunctionName=function, Name="live", FunctionVersion="1", Description="moved")
+    assert "lambda:DeleteAlias" in denied(mover.delete_alias, FunctionName=function, Name="live")
+
+
+def test_who_may_list_aliases_may_not_move_one(enforced):
+    function = aliased(enforced)
+    reader = acting(enforced, "lambda", {"Action": ["lambda:ListAliases", "lambda:CreateAlias"], "Resource": "*"})
+
+    assert "lambda:UpdateAlias" in denied(reader.update_alias, FunctionName=function, Name="live", FunctionVersion="1")
+    assert reader.list_aliases(FunctionName=function)["Aliases"]
+
+
+def test_leading_keys_fence_items_in_and_out(enforced):
+    name = table(enforced)
+    client = acting(enforced, "dynamodb", fenced(name, "synthetic#*"))
+
+    client.put_item(TableName=name, Item={**key("synthetic#1"), "a": {"S": "b"}})
+    assert client.get_item(TableName=name, Key=key("synthetic#1"))["Item"]
+    assert "dynamodb:GetItem" in denied(client.get_item, TableName=name, Key=key("person#1"))
+    assert "dynamodb:PutItem" in denied(client.put_item, TableName=name, Item=key("person#1"))
+
+
+def test_a_query_names_its_key_too(enforced):
+    name = table(enforced)
+    client = acting(enforced, "dynamodb", fenced(name, "synthetic#*"))
+    query = {"TableName": name, "KeyConditionExpression": "#k = :k", "ExpressionAttributeNames": {"#k": "pk"}}
+
+    assert client.query(**query, ExpressionAttributeValues={":k": {"S": "synthetic#1"}})["Items"] == []
+    assert "dynamodb:Query" in denied(client.query, **query, ExpressionAttributeValues={":k": {"S": "person#1"}})
+
+
+def test_every_table_of_a_batch_is_judged_by_its_own_keys(enforced):
+    one, other = table(enforced), table(enforced)
+    client = acting(enforced, "dynamodb", fenced(one, "code#*"), fenced(other, "epoch"))
+
+    both = {one: {"Keys": [key("code#1")]}, other: {"Keys": [key("epoch")]}}
+    assert client.batch_get_item(RequestItems=both)["Responses"]
+    crossed = {one: {"Keys": [key("epoch")]}, other: {"Keys": [key("epoch")]}}
+    assert "dynamodb:BatchGetItem" in denied(client.batch_get_item, RequestItems=crossed)
+
+
+def test_a_transaction_is_judged_item_by_item(enforced):
+    name = table(enforced)
+    client = acting(enforced, "dynamodb", fenced(name, "synthetic#*"))
+
+    def put(pk: str) -> dict:
+        return {"Put": {"TableName": name, "Item": key(pk)}}
+
+    client.transact_write_items(TransactItems=[put("synthetic#1")])
+    assert "dynamodb:PutItem" in denied(
+        client.transact_write_items, TransactItems=[put("synthetic#2"), put("person#2")]
+    )
+
+
+def test_a_key_is_used_in_the_encryption_context_that_the_policy_names(enforced):
+    key_id = enforced.client("kms").create_key()["KeyMetadata"]["Arn"]
+    condition = {"StringEquals": {"kms:EncryptionContext:environment": "prod"}}
+    client = acting(enforced, "kms", {"Action": "kms:Encrypt", "Resource": key_id, "Condition": condition})
+
+    assert client.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"environment": "prod"})["CiphertextBlob"]
+    assert "kms:Encrypt" in denied(
+        client.encrypt, KeyId=key_id, Plaintext=b"x", EncryptionContext={"environment": "dev"}
+    )
+    assert "kms:Encrypt" in denied(client.encrypt, KeyId=key_id, Plaintext=b"x")
+
+
+def test_a_policy_that_wants_tls_denies_nobody(enforced):
+    topic = enforced.client("sns").create_topic(Name=enforced.name("topic"))["TopicArn"]
+    insecure = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": topic,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    enforced.client("sns").set_topic_attributes(
+        TopicArn=topic,
+        AttributeName="Policy",
+        AttributeValue=json.dumps({"Version": "2012-10-17", "Statement": [insecure]}),
+    )
+    publisher = acting(enforced, "sns", {"Action": "sns:Publish", "Resource": topic})
+
+    assert publisher.publish(TopicArn=topic, Message="told")["MessageId"]
