@@ -5,6 +5,7 @@
 | ``claim``              | ``claim``             | epoch, and the execution that may change things |
 | ``history``            | time, deployment id   | that there was a deployment                     |
 | ``deployment#{id}``    | ``record``            | the deployment                                  |
+| ``deployment#{id}``    | ``refused``           | why there is no plan                            |
 | ``deployment#{id}``    | ``decision#000001`` … | the chain of decisions                          |
 | ``deployment#{id}``    | ``trigger#{time}#…``  | what asked for a rollback                       |
 | ``deployment#{id}``    | ``ask``               | what a person asked, until a look takes it up   |
@@ -148,6 +149,16 @@ class Ledger:
     def deployments(self, limit: int) -> list[Deployment]:
         """The newest deployments, newest first."""
         return [self.deployment(_decode(item, str)) for item in self._query("history", limit=limit)]
+
+    def refuse(self, refusal: Signal) -> None:
+        """Keep why a deployment was refused whose plan never came to be."""
+        with narrowed():
+            self._client.put_item(**self._put(f"deployment#{refusal.deployment}", "refused", refusal))
+
+    def refusal(self, deployment_id: str) -> Signal | None:
+        """Why a deployment has no plan."""
+        item = self._get(f"deployment#{deployment_id}", "refused")
+        return _decode(item, Signal) if item else None
 
     def keep(self, deployment: Deployment, epoch: int) -> Deployment:
         """Write a deployment back as the holder of the claim.

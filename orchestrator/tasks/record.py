@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
 from orchestrator.domain.ending import ANNOUNCED_AS, ending_of
-from orchestrator.domain.records import Ending, Phase
+from orchestrator.domain.records import Ending, Phase, Signal
 from orchestrator.tasks import Answer, Given, go, task
 
 
@@ -19,7 +19,18 @@ def record(given: Given, cloud: Cloud) -> Answer:
     """
     deployment = cloud.ledger.find_deployment(given.deployment)
     ending, reason = ending_of(given.error, deployment)
-    if deployment is not None and deployment.ended_at is None:
+    if deployment is None:
+        why = Signal(
+            given.deployment,
+            cloud.now(),
+            "request",
+            given.deployment,
+            acted=False,
+            why=reason,
+            deployment=given.deployment,
+        )
+        cloud.ledger.refuse(why)
+    elif deployment.ended_at is None:
         ended = replace(deployment, phase=Phase.ENDED, ending=ending, reason=reason, ended_at=cloud.now())
         claim = cloud.ledger.claim()
         if claim.execution == given.execution:

@@ -1,0 +1,86 @@
+"""Starting and stopping the local cloud of this folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+
+import environments
+from orchestrator.cli.context import LOCAL_FOLDER
+from orchestrator.cli.output import console
+from orchestrator.domain.errors import Refused
+from orchestrator.local import platform, stacks
+from orchestrator.local.cloud import LocalCloud
+from orchestrator.local.fidelity.options import PROFILES
+
+
+def up(env: str, profile: str, seed: int | None, *, detach: bool) -> None:
+    """Start it, deploy both stacks, and stay until Ctrl-C or, detached, return.
+
+    Raises:
+        Refused: the environment is none of the local cloud, or the profile is unknown.
+        LocalCloudError: it did not start, or runs already.
+    """
+    environment = _local(env)
+    if profile not in PROFILES:
+        raise Refused("--profile", profile, f"give one of {', '.join(PROFILES)}")
+    screen = console()
+    with ExitStack() as opened:
+        local = LocalCloud.start(LOCAL_FOLDER, profile=profile, seed=seed, lifetime="detached" if detach else "parent")
+        started = opened.enter_context(ExitStack())
+        started.callback(local.stop)
+        platform_url = _platform_beside(local) if detach else opened.enter_context(platform.serve())
+        screen.print(f"local cloud {local.endpoint_url} (pid {local.pid}), login platform {platform_url}")
+        screen.print("deploying both stacks with the CDK command line …")
+        stacks.deploy(local, environment, platform_url=platform_url)
+        screen.print("deployed; try `orchestrator status`")
+        if detach:
+            started.pop_all()
+            screen.print("it goes on in the background; `orchestrator down` stops it")
+            return
+        screen.print("Ctrl-C stops it")
+        _wait_for_ctrl_c()
+    screen.print("stopped")
+
+
+def down(env: str) -> None:
+    """Stop it.
+
+    Raises:
+        LocalCloudNotRunning: nothing runs.
+    """
+    _local(env)
+    local = LocalCloud.find(LOCAL_FOLDER)
+    local.stop()
+    console().print(f"stopped the local cloud (pid {local.pid})")
+
+
+def _local(env: str) -> environments.Environment:
+    if env not in environments.names() or environments.load(env).cloud != "local":
+        raise Refused("env", env, 'only an environment with cloud = "local" is started and stopped here')
+    return environments.load(env)
+
+
+def _platform_beside(local: LocalCloud) -> str:
+    """Start the login platform as a process that ends with the local cloud."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.local.platform", "--parent-pid", str(local.pid)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    assert process.stdout is not None, "it was asked for"
+    return str(json.loads(process.stdout.readline())["url"])
+
+
+def _wait_for_ctrl_c() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
