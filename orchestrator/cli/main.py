@@ -44,7 +44,7 @@ def answering(as_json: bool) -> Iterator[None]:
     except RefusedByPlan as error:
         _fail(as_json, f"refused, nothing was touched: {error}", REFUSED)
     except LocalCloudNotRunning as error:
-        _fail(as_json, f"{error}; start it with `orchestrator up`", UNREACHABLE)
+        _fail(as_json, str(error), UNREACHABLE)
     except (Unreachable, BotoCoreError) as error:
         _fail(as_json, f"the cloud could not be reached: {error}", UNREACHABLE)
     except ClientError as error:

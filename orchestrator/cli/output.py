@@ -18,11 +18,12 @@ from orchestrator.cli.story import Line
 
 TONES = {"good": "green", "bad": "red", "": ""}
 WHAT_WIDTH = 21
+LOG_WIDTH = 400
 
 
 def console() -> Console:
-    """Where people read; colours and width are the terminal's, and NO_COLOR is respected."""
-    return Console(highlight=False)
+    """Where people read; colours and width are the terminal's, and NO_COLOR is respected. A log gets long lines whole."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def as_json(value: object) -> None:
@@ -35,13 +36,14 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone():%H:%M:%S}"
 
 
-def line(told: Line) -> Text:
-    """One line of a story; it wraps under itself."""
-    text = Text()
-    text.append(f"{clock(told.at)}  ", style="dim")
-    text.append(f"{told.what:<{WHAT_WIDTH}} ", style="bold")
-    text.append(told.text, style=TONES[told.tone])
-    return text
+def line(told: Line) -> Table:
+    """One line of a story; a long one goes on under itself."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="bold", no_wrap=True, width=WHAT_WIDTH)
+    grid.add_column(style=TONES[told.tone], overflow="fold")
+    grid.add_row(clock(told.at), told.what, Text(told.text))
+    return grid
 
 
 def step_line(seen: StepSeen) -> str:
@@ -72,11 +74,11 @@ def steps_table(steps: Sequence[StepSeen]) -> Table:
     return table
 
 
-def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """A plain table."""
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], whole: Sequence[str] = ()) -> Table:
+    """A plain table; the columns named in `whole` are never broken into lines, because people copy from them."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in whole)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     return table

@@ -72,7 +72,7 @@ def history(context: Context, limit: int, *, json: bool) -> None:
         return
     rows = [
         (
-            f"{deployment.requested_at.astimezone():%Y-%m-%d %H:%M}",
+            f"{deployment.requested_at.astimezone():%m-%d %H:%M}",
             deployment.id,
             deployment.ending or deployment.phase,
             deployment.plan.strategy,
@@ -81,7 +81,9 @@ def history(context: Context, limit: int, *, json: bool) -> None:
         for deployment in found
     ]
     if rows:
-        console().print(table_of(("when", "deployment", "ending", "strategy", "release"), rows))
+        console().print(
+            table_of(("when", "deployment", "ending", "strategy", "release"), rows, ("deployment", "ending"))
+        )
     else:
         console().print("no deployment yet")
 
