@@ -35,6 +35,12 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_limits",
     "cloudformation_alarms",
     "policy_context",
+    "metric_queries",
+    "lambda_metrics",
+    "apigateway_metrics",
+    "emf",
+    "alarms",
+    "alarm_events",
 )
 
 

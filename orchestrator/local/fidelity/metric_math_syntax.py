@@ -1,0 +1,197 @@
+"""CloudWatch's metric math: from text to a tree.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html#metric-math-syntax
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+
+class InvalidExpression(Exception):
+    """The expression is none, or uses what there is not; says what and where."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A scalar."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string, as METRICS takes it."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """The id of a metric or of an expression, or a keyword such as REPEAT."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Array:
+    """Several time series."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Unary minus."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A binary operator with its operands."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function with its arguments."""
+
+    function: str
+    arguments: tuple[Node, ...]
+
+
+Node = Number | Text | Name | Array | Negative | Operation | Call
+
+_TOKEN: Final = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<text>\"[^\"]*\"|'[^']*')"
+    r"|(?P<sign>&&|\|\||==|!=|<=|>=|[-+*/^<>(),\[\]]))"
+)
+# Lowest first; what stands in one row binds equally strongly.
+_PRECEDENCE: Final = (("||",), ("&&",), ("==", "!=", "<=", ">=", "<", ">"), ("+", "-"), ("*", "/"))
+_SPELT: Final = {"AND": "&&", "OR": "||"}
+_DEEPEST: Final = 100
+
+
+def parse(text: str) -> Node:
+    """Return the tree of an expression; raises InvalidExpression."""
+    return _Parser(text).whole()
+
+
+def names(node: Node) -> Iterator[str]:
+    """All names that an expression uses, keywords included."""
+    match node:
+        case Name(name):
+            yield name
+        case Array(items) | Call(_, items):
+            for item in items:
+                yield from names(item)
+        case Negative(of):
+            yield from names(of)
+        case Operation(_, left, right):
+            yield from names(left)
+            yield from names(right)
+
+
+class _Parser:
+    """Recursive descent, one method a level of precedence."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = _tokens(text)
+        self._next = 0
+        self._depth = 0
+
+    def whole(self) -> Node:
+        found = self._operation(0)
+        if self._peek():
+            self._fail()
+        return found
+
+    def _operation(self, level: int) -> Node:
+        if level == len(_PRECEDENCE):
+            return self._negative()
+        self._depth += 1
+        if self._depth > _DEEPEST * len(_PRECEDENCE):
+            raise InvalidExpression(f"{self._text}: nested too deeply")
+        left = self._operation(level + 1)
+        while self._peek() in _PRECEDENCE[level]:
+            left = Operation(self._take(), left, self._operation(level + 1))
+        self._depth -= 1
+        return left
+
+    def _negative(self) -> Node:
+        if self._peek() == "-":
+            self._take()
+            return Negative(self._negative())
+        base = self._operand()
+        if self._peek() != "^":
+            return base
+        return Operation(self._take(), base, self._negative())
+
+    def _operand(self) -> Node:
+        taken = self._take()
+        if taken == "(":
+            inner = self._operation(0)
+            self._expect(")")
+            return inner
+        if taken == "[":
+            return Array(self._list("]"))
+        if taken[:1] in {'"', "'"}:
+            return Text(taken[1:-1])
+        if taken[:1].isdigit() or taken[:1] == ".":
+            return Number(float(taken))
+        if not taken[:1].isalpha():
+            self._next -= 1
+            self._fail()
+        if self._peek() == "(":
+            self._take()
+            return Call(taken, self._list(")"))
+        return Name(taken)
+
+    def _list(self, end: str) -> tuple[Node, ...]:
+        items: list[Node] = []
+        while self._peek() != end:
+            if items:
+                self._expect(",")
+            items.append(self._operation(0))
+        self._take()
+        return tuple(items)
+
+    def _peek(self) -> str:
+        return self._tokens[self._next] if self._next < len(self._tokens) else ""
+
+    def _take(self) -> str:
+        token = self._peek()
+        if not token:
+            self._fail()
+        self._next += 1
+        return token
+
+    def _expect(self, token: str) -> None:
+        if self._peek() != token:
+            self._fail()
+        self._next += 1
+
+    def _fail(self) -> None:
+        raise InvalidExpression(f"{self._text}: unexpected {self._peek() or 'end'}")
+
+
+def _tokens(text: str) -> list[str]:
+    found = []
+    at = 0
+    stripped = text.rstrip()
+    while at < len(stripped):
+        match = _TOKEN.match(stripped, at)
+        if not match:
+            raise InvalidExpression(f"{text}: unexpected {stripped[at:].lstrip()[:1]}")
+        token = match[0].strip()
+        found.append(_SPELT.get(token, token))
+        at = match.end()
+    return found
