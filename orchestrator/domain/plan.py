@@ -23,6 +23,9 @@ TRANSITIONS_PER_LOOK = 4
 BASE_TRANSITIONS = 17
 """The states of deployment.asl.json outside the loop on the way to success. A test counts them there."""
 
+TRANSITIONS_PER_WATCH = 3
+"""Watch, VerifyAfterTraffic, Verified: what each further look at the promoted version takes."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -110,7 +113,7 @@ class Plan:
             when_inconclusive=policy.when_inconclusive,
             thresholds=policy.thresholds,
         )
-        events = transitions(plan.looks_at_most) * EVENTS_PER_TRANSITION
+        events = plan.transitions_at_most * EVENTS_PER_TRANSITION
         if events > HISTORY_LIMIT_EVENTS:
             raise Refused(
                 "strategy",
@@ -128,12 +131,18 @@ class Plan:
     @property
     def looks_at_most(self) -> int:
         """Looks of all steps, when every bake is extended as far as it may be."""
-        return len(self.steps) * looks_within(self.max_bake, self.look)
+        extensions = (looks_within(max(self.max_bake - step.bake, self.look), self.look) for step in self.steps)
+        return self.looks + sum(extensions)
 
     @property
     def transitions(self) -> int:
         """State transitions of a run that succeeds with exactly `looks` looks."""
         return transitions(self.looks)
+
+    @property
+    def transitions_at_most(self) -> int:
+        """State transitions of the longest run: every bake and the watch over the promoted version extended to the full."""
+        return transitions(self.looks_at_most) + TRANSITIONS_PER_WATCH * looks_within(self.max_bake, self.look)
 
 
 def looks_within(bake: timedelta, look: timedelta) -> int:

@@ -1,0 +1,115 @@
+"""Values that tests start from: a policy, a plan, a deployment. Each test changes what it is about, by `replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator.domain.plan import Function, Plan, Service
+from orchestrator.domain.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
+from orchestrator.domain.records import Deployment, Phase, Release
+from orchestrator.domain.strategy import read_strategy
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+FUNCTIONS = ("authorize", "public", "token")
+ALARM = "arn:aws:cloudwatch:us-west-1:000000000000:alarm:ib-oauth-token-server-errors-test"
+OTHER_ALARM = "arn:aws:cloudwatch:us-west-1:000000000000:alarm:ib-oauth-token-latency-test"
+EXECUTION = "arn:aws:states:us-west-1:000000000000:execution:ib-oauth-deployment-test:d-1"
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def thresholds_table() -> dict[str, Any]:
+    return {
+        "minimum_requests": 50,
+        "false_alarm_percent": 1.0,
+        "max_error_percent": 5.0,
+        "tolerated_increase_percent": 1.0,
+        "max_latency_ratio": 2.0,
+        "latency_floor_ms": 20,
+        "max_p99_ms": 3000,
+    }
+
+
+def delivery_table(**changes: Any) -> dict[str, Any]:
+    """An environment's [delivery] table as environments.toml has it."""
+    return {
+        "default_strategy": "canary-10-50",
+        "look_seconds": 10,
+        "settle_seconds": 5,
+        "period_seconds": 1,
+        "max_bake_seconds": 60,
+        "after_bake_seconds": 20,
+        "hold_deadline_seconds": 600,
+        "rollback_window_seconds": 900,
+        "alarm_max_age_seconds": 300,
+        "when_inconclusive": "ROLL_BACK",
+        "thresholds": thresholds_table(),
+        "checklist": [],
+        "strategies": {
+            "all-at-once": {"type": "all-at-once"},
+            "canary-10-50": {
+                "type": "canary",
+                "steps": [{"weight_percent": 10, "bake_seconds": 30}, {"weight_percent": 50, "bake_seconds": 20}],
+            },
+            "linear-25": {"type": "linear", "step_percent": 25, "bake_seconds": 20},
+        },
+        **changes,
+    }
+
+
+def policy(**changes: Any) -> DeliveryPolicy:
+    return DeliveryPolicy.parse(delivery_table(**changes))
+
+
+def plan(strategy: object = None, **changes: Any) -> Plan:
+    chosen = policy(**changes)
+    return Plan.of(read_strategy(strategy, chosen), chosen)
+
+
+def service(functions: tuple[str, ...] = FUNCTIONS) -> Service:
+    return Service(
+        functions={name: f"ib-oauth-{name}-test" for name in functions},
+        alias="live",
+        api_url="https://api.invalid/test",
+        issuer="https://issuer.invalid",
+        tables=("ib-oauth-state-test", "ib-oauth-tokens-test"),
+        alarms=(ALARM, OTHER_ALARM),
+        metric_namespace="IbOauth",
+        api_name="ib-oauth-api-test",
+        stage="test",
+        synthetic_key_id="arn:aws:kms:us-west-1:000000000000:key/synthetic",
+        tls=True,
+    )
+
+
+def functions(stable: str = "1", canary: str = "2", names: tuple[str, ...] = FUNCTIONS) -> tuple[Function, ...]:
+    return tuple(Function(name, f"ib-oauth-{name}-test", stable, canary) for name in names)
+
+
+def deployment(**changes: Any) -> Deployment:
+    """A deployment that has been planned and has versions of its own: stable 1, canary 2."""
+    given: dict[str, Any] = {
+        "id": "d-1",
+        "environment": "test",
+        "requested_by": "somebody",
+        "requested_at": NOW,
+        "release": Release("sha256:a"),
+        "plan": plan(),
+        "service": service(),
+        "functions": functions(),
+        "phase": Phase.PLANNED,
+        "execution": EXECUTION,
+    }
+    return Deployment(**(given | changes))
+
+
+def checklist() -> Mapping[str, str]:
+    return {item: f"https://evidence.invalid/{item}" for item in CHECKLIST}
+
+
+def every_wish() -> tuple[WhenInconclusive, ...]:
+    return tuple(WhenInconclusive)
