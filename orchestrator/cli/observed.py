@@ -43,7 +43,7 @@ def observe(cloud: Cloud, deployment: Deployment, now: datetime) -> list[StepSee
     """Read every step of a deployment so far."""
     restored = deployment.rollback.restored_at if deployment.rollback else None
     ends = [shift.at for shift in deployment.shifts[1:]] + [restored or deployment.ended_at or now]
-    return [_step(cloud, deployment, shift, end) for shift, end in zip(deployment.shifts, ends, strict=True)]
+    return [_step(cloud, deployment, shift, end) for shift, end in zip(deployment.shifts, ends, strict=False)]
 
 
 def error_percent(counts: tuple[int, int]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.domain.decision import Action
 from orchestrator.domain.records import DecisionEntry, Deployment, Ending
 
 LOOKS = ("Verify", "VerifyBeforeTraffic", "VerifyAfterTraffic", "VerifyStable")
@@ -64,10 +65,9 @@ def _decided(entry: DecisionEntry) -> Line:
     if entry.verdict is None:
         return Line(entry.at, spaced(entry.state), decision.reason)
     tone = {"PASS": "good", "FAIL": "bad"}.get(entry.verdict.outcome, "")
-    where = f"step {decision.step + 1} " if entry.state == "Verify" else ""
-    return Line(
-        entry.at, spaced(entry.state), f"{where}{entry.verdict.outcome} → {decision.action}: {decision.reason}", tone
-    )
+    if decision.action is Action.RESTORE:  # the rollback's look at stable decides nothing any more
+        return Line(entry.at, spaced(entry.state), f"{entry.verdict.outcome}: {entry.verdict.reason}", tone)
+    return Line(entry.at, spaced(entry.state), f"{entry.verdict.outcome} → {decision.action}: {decision.reason}", tone)
 
 
 def _undone(deployment: Deployment) -> list[Line]:

@@ -89,8 +89,11 @@ class Evidence:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several verdicts; of equals the first. No verdict at all is INCONCLUSIVE, never PASS."""
+    """The worst of several verdicts; of equals the first, and where all passed, that they did. No verdict at all is INCONCLUSIVE, never PASS."""
     ranked = list(verdicts)
     if not ranked:
         return Verdict.inconclusive("no probe looked")
-    return max(ranked, key=lambda verdict: WORSE.index(verdict.outcome))
+    found = max(ranked, key=lambda verdict: WORSE.index(verdict.outcome))
+    if found.outcome is Outcome.PASS and len(ranked) > 1:
+        return Verdict.passed(f"all {len(ranked)} probes passed")
+    return found

@@ -33,12 +33,11 @@ def report_of(deployment: Deployment, responses: Sequence[Response], signals: Se
 
 
 def _steps(deployment: Deployment, responses: Sequence[Response]) -> list[dict[str, Any]]:
-    ends = [shift.at for shift in deployment.shifts[1:]]
     restored = deployment.rollback.restored_at if deployment.rollback else None
-    ends.append(restored or deployment.ended_at or datetime.now(UTC))
+    ends = [*(shift.at for shift in deployment.shifts[1:]), restored or deployment.ended_at or datetime.now(UTC)]
     canaries = {one.name: one.canary_version for one in deployment.functions if one.changed}
     steps = []
-    for shift, end in zip(deployment.shifts, ends, strict=True):
+    for shift, end in zip(deployment.shifts, ends, strict=False):  # without a shift there is an end and no step
         seen = [
             response
             for response in responses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -23,6 +24,9 @@ def wrap(module: ModuleType, name: str, wrapper: Wrapper) -> Any:
     """
     original = getattr(module, name)
     replacement = wrapper(original)
+    if inspect.ismethod(replacement):
+        # A bound method takes no attributes; a function around it does.
+        replacement = functools.partial(replacement)
     if callable(original):
         functools.update_wrapper(replacement, original)
     for other in _ministack_modules(module):
