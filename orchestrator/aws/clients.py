@@ -28,8 +28,10 @@ CONFIG = Config(
 
 THROTTLES = frozenset(
     {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown",
-     "ProvisionedThroughputExceededException", "LimitExceededException"}
+     "ProvisionedThroughputExceededException", "LimitExceededException", "TransactionConflictException",
+     "TransactionInProgressException"}
 )  # fmt: skip
+"""Every fenced write checks the claim in a transaction, so whoever takes the claim meanwhile meets that transaction."""
 
 
 _making = Lock()

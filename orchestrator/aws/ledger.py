@@ -31,7 +31,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.domain.chain import START, link
-from orchestrator.domain.errors import ClaimLost, Refused
+from orchestrator.domain.errors import ClaimLost, Refused, Throttled
 from orchestrator.domain.records import (
     Ask,
     Claim,
@@ -48,6 +48,9 @@ T = TypeVar("T")
 CLAIM = {"pk": {"S": "claim"}, "sk": {"S": "claim"}}
 CLAIM_CHECK = 0
 """Every fenced transaction puts the check of the claim first, so its cancellation reason is at this place."""
+
+BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Why DynamoDB cancels a transaction that may be tried again."""
 
 
 class Ledger:
@@ -93,8 +96,11 @@ class Ledger:
         return taken
 
     def release_claim(self, epoch: int) -> None:
-        """Give the claim back, if it is still ours; otherwise whoever took it over has it already."""
-        put = self._put(CLAIM["pk"]["S"], CLAIM["sk"]["S"], Claim(epoch), epoch={"N": str(epoch)})
+        """Give the claim back, if it is still ours; otherwise whoever took it over has it already.
+
+        The epoch goes on as well: a writer of ours that comes late, with no other holder yet, is fenced like any other.
+        """
+        put = self._put(CLAIM["pk"]["S"], CLAIM["sk"]["S"], Claim(epoch + 1), epoch={"N": str(epoch + 1)})
         put["Item"]["execution"] = {"S": ""}
         put["ConditionExpression"] = "epoch = :mine"
         put["ExpressionAttributeValues"] = {":mine": {"N": str(epoch)}}
@@ -127,6 +133,7 @@ class Ledger:
         except ClientError as error:
             if code_of(error) != "TransactionCanceledException":
                 raise
+            _refuse_busy(error)
             return self.deployment(deployment.id)
         return deployment
 
@@ -342,7 +349,14 @@ class Ledger:
             reasons = error.response.get("CancellationReasons") or []
             if reasons and reasons[CLAIM_CHECK].get("Code") == "ConditionalCheckFailed":
                 raise ClaimLost(f"epoch {epoch} no longer holds the claim") from error
+            _refuse_busy(error)
             raise
+
+
+def _refuse_busy(error: ClientError) -> None:
+    reasons = error.response.get("CancellationReasons") or []
+    if any(reason.get("Code") in BUSY for reason in reasons):
+        raise Throttled(str(error)) from error
 
 
 def _decode(item: Mapping[str, Any], kind: type[T]) -> T:
