@@ -38,6 +38,8 @@ CERTIFICATE_WARNING = timedelta(days=14)
 MODERN_TLS = frozenset({"TLSv1.2", "TLSv1.3"})
 METADATA = Request("GET", "/.well-known/openid-configuration")
 USERINFO = Request("GET", "/userinfo")
+RENAMED_CHALLENGE = "x-amzn-remapped-www-authenticate"
+"""What a REST API calls the WWW-Authenticate of a function's answer."""
 
 
 def look(scene: Scene, invokes: Invokes, web: Web, *, at_the_edge: bool = True) -> Evidence:
@@ -115,7 +117,7 @@ def _judge(
 
 def _edge(scene: Scene, web: Web) -> tuple[Finding, ...]:
     """What only the API can get wrong: headers that it takes away or renames on the way out."""
-    asked = ((METADATA, "headers", _protected), (USERINFO, "no token", all_of(status(401), _challenges)))
+    asked = ((METADATA, "headers", _protected), (USERINFO, "no token", all_of(status(401), _challenges_renamed)))
     found = []
     for request, name, wrong in asked:
         answer = web.send(scene.service.api_url, request)
@@ -159,6 +161,11 @@ def _stays(answer: Answer) -> str:
 def _challenges(answer: Answer) -> str:
     challenge = answer.header("www-authenticate")
     return "" if challenge.startswith("Bearer ") else "401 without a WWW-Authenticate: Bearer challenge"
+
+
+def _challenges_renamed(answer: Answer) -> str:
+    """Hold an answer through the API to its challenge, under the name that what stands before it gives it."""
+    return "" if answer.header(RENAMED_CHALLENGE).startswith("Bearer ") else _challenges(answer)
 
 
 def _refuses_token_in_query(answer: Answer) -> str:

@@ -1,20 +1,35 @@
-"""REST APIs for contract tests: one path, one function or alias behind it."""
+"""A REST API for contract tests: one path, answered by a function through a proxy integration."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 
-def rest_api(cloud: Any, function_arn: str, *, stage: str = "live") -> str:
-    """Put a proxy integration of the function (or alias) in front of everything under ``/``; returns the stage's URL."""
+@dataclass(frozen=True)
+class Api:
+    """A deployed REST API; `url` is the address of its one path."""
+
+    id: str
+    stage: str
+    url: str
+
+
+def rest_api(cloud: Any, function: str, *, authorization: str = "NONE", stage: str = "live") -> Api:
+    """Create a REST API whose GET /asked is answered by a function (or ``name:alias``), and deploy it."""
     client = cloud.client("apigateway")
     api = client.create_rest_api(name=cloud.name("api"))["id"]
     root = client.get_resources(restApiId=api)["items"][0]["id"]
-    everything = client.create_resource(restApiId=api, parentId=root, pathPart="{proxy+}")["id"]
-    uri = f"arn:aws:apigateway:{cloud.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
-    client.put_method(restApiId=api, resourceId=everything, httpMethod="ANY", authorizationType="NONE")
+    resource = client.create_resource(restApiId=api, parentId=root, pathPart="asked")["id"]
+    client.put_method(restApiId=api, resourceId=resource, httpMethod="GET", authorizationType=authorization)
+    lambda_arn = f"arn:aws:lambda:{cloud.region}:000000000000:function:{function}"
     client.put_integration(
-        restApiId=api, resourceId=everything, httpMethod="ANY", type="AWS_PROXY", integrationHttpMethod="POST", uri=uri
+        restApiId=api,
+        resourceId=resource,
+        httpMethod="GET",
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{cloud.region}:lambda:path/2015-03-31/functions/{lambda_arn}/invocations",
     )
     client.create_deployment(restApiId=api, stageName=stage)
-    return cloud.local.api_url(api, stage)
+    return Api(api, stage, f"{cloud.local.api_url(api, stage)}/asked")

@@ -37,6 +37,7 @@ MENDS: tuple[str, ...] = (
     "policy_context",
     "metric_queries",
     "lambda_metrics",
+    "apigateway_headers",
     "apigateway_metrics",
     "emf",
     "alarms",
