@@ -78,15 +78,27 @@ def one_run(here: Stage, model: Deployment, number: int, traffic: Traffic) -> tu
 
 
 def end_workers(server: int) -> int:
-    """Kill the Lambda workers of our own server process, so that every function starts cold; returns how many."""
-    workers = [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and _parent(folder) == server
-    ]  # fmt: skip
+    """Kill our own server's workers of the orchestrator's functions, so that each starts cold; returns how many.
+
+    The service's workers live on: clients keep asking while a rollback starts cold.
+    """
+    workers = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _ours(folder, server)]
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     return len(workers)
+
+
+def _ours(process: Path, server: int) -> bool:
+    if _parent(process) != server:
+        return False
+    try:
+        variables = (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # it ended meanwhile
+        return False
+    return any(
+        one.startswith((b"AWS_LAMBDA_FUNCTION_NAME=ib-oauth-task-", b"AWS_LAMBDA_FUNCTION_NAME=ib-oauth-intake-"))
+        for one in variables
+    )
 
 
 def _parent(process: Path) -> int:

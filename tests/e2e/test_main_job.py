@@ -21,9 +21,11 @@ ALARM = f"ib-oauth-token-server-errors-{ENVIRONMENT}"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    with stage(tmp_path_factory.mktemp("local"), seed=1) as here:
-        with Traffic(here.api_url, here.platform_url, rate_per_second=15, seed=1):
-            yield here
+    with (
+        stage(tmp_path_factory.mktemp("local"), seed=1) as here,
+        Traffic(here.api_url, here.platform_url, rate_per_second=15, seed=1),
+    ):
+        yield here
 
 
 def aliases(here: Stage) -> dict[str, tuple[str, str, int]]:
