@@ -33,6 +33,7 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_errors",
     "stepfunctions_paths",
     "stepfunctions_limits",
+    "stepfunctions_events",
     "cloudformation_alarms",
     "policy_context",
     "metric_queries",
