@@ -159,8 +159,9 @@ def timestamp(at: float) -> str:
 
 
 def _treated(rule: Rule, judged: Judged) -> str:
-    treatment = rule.treat_missing_data[:1].upper() + rule.treat_missing_data[1:]
-    return f"{_counted(judged.filled, 'missing datapoint')} {'was' if judged.filled == 1 else 'were'} treated as [{treatment}]"
+    treatment = {"breaching": "Breaching", "notBreaching": "NonBreaching"}[rule.treat_missing_data]
+    verb = "was" if judged.filled == 1 else "were"
+    return f"{_counted(judged.filled, 'missing datapoint')} {verb} treated as [{treatment}]"
 
 
 def _counted(number: int, what: str) -> str:

@@ -190,7 +190,7 @@ def _putting(original: Callable[..., Answer]) -> Callable[..., Answer]:
         try:
             check(given)
         except InvalidQuery as invalid:
-            return refused("ValidationError", str(invalid), is_cbor=is_cbor, is_json=is_json)
+            return refused(invalid.code, str(invalid), is_cbor=is_cbor, is_json=is_json)
         with _CHANGING:
             before = importlib.import_module(_MODULE)._alarms.get(given["AlarmName"])
             put = original(params, body, is_cbor, is_json)
@@ -240,7 +240,7 @@ def _setting(original: Callable[..., Answer]) -> Callable[..., Answer]:
         try:
             _check_state(value, data)
         except InvalidQuery as invalid:
-            return refused("ValidationError", str(invalid), is_cbor=is_cbor, is_json=is_json)
+            return refused(invalid.code, str(invalid), is_cbor=is_cbor, is_json=is_json)
         with _CHANGING:
             change = _changed(alarm, str(value), given.get("StateReason", ""), data)
         if change:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from orchestrator.local.fidelity import metric_store
-from orchestrator.local.fidelity.metric_math import compute
-from orchestrator.local.fidelity.metric_math_syntax import InvalidExpression, Node, names, parse
+from orchestrator.local.fidelity.metric_math import KNOWN_FUNCTIONS, compute
+from orchestrator.local.fidelity.metric_math_syntax import InvalidExpression, Node, functions, names, parse
 from orchestrator.local.fidelity.metric_math_values import FILLERS, Metrics, TimeSeries, Value
 from orchestrator.local.fidelity.metric_series import MINUTE_SECONDS, known_statistic
 
@@ -28,7 +28,11 @@ _parsed = lru_cache(maxsize=256)(parse)
 
 
 class InvalidQuery(Exception):
-    """A query that AWS would not take; says why."""
+    """A request that AWS would not take; says why. `code` is AWS's name of the error."""
+
+    def __init__(self, message: str, code: str = "ValidationError") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ def read_queries(given: Sequence[Mapping[str, Any]]) -> list[Query]:
     for query in queries:
         if isinstance(query.source, MetricStat):
             continue
-        if unknown := {name for name in names(query.source) if name not in FILLERS} - ids:
-            raise InvalidQuery(f"Error in expression '{query.id}': Unknown id {', '.join(sorted(unknown))}")
+        unknown = {name for name in names(query.source) if name not in FILLERS} - ids
+        unknown |= set(functions(query.source)) - KNOWN_FUNCTIONS
+        if unknown:
+            raise InvalidQuery(f"Error in expression '{query.id}': Unknown {', '.join(sorted(unknown))}")
     return queries
 
 
@@ -101,7 +107,7 @@ def _query(given: Mapping[str, Any]) -> Query:
     if expression := given.get("Expression"):
         try:
             node = _parsed(expression)
-        except InvalidExpression as invalid:
+        except (InvalidExpression, RecursionError) as invalid:
             raise InvalidQuery(f"Error in expression '{name}': {invalid}") from invalid
         period = int(given.get("Period") or 0)
         return Query(name, given.get("Label") or name, returned, period and check_period(period), node)
@@ -143,7 +149,7 @@ class _Reading:
             self._under_way.append(name)
             try:
                 self._expressions[name] = self._computed(query, query.source)
-            except InvalidExpression as invalid:
+            except (InvalidExpression, RecursionError) as invalid:
                 raise InvalidQuery(f"Error in expression '{name}': {invalid}") from invalid
             self._under_way.pop()
         return self._expressions[name]

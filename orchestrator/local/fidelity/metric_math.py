@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from typing import Final
 
 from orchestrator.local.fidelity.metric_math_syntax import (
     Array,
@@ -35,6 +36,8 @@ from orchestrator.local.fidelity.metric_math_values import (
     filled,
     several,
 )
+
+KNOWN_FUNCTIONS: Final = frozenset({"METRICS", "PERIOD", "FILL", *FUNCTIONS})
 
 
 def compute(node: Node, metrics: Metrics) -> Value:

@@ -86,17 +86,27 @@ def parse(text: str) -> Node:
 
 def names(node: Node) -> Iterator[str]:
     """All names that an expression uses, keywords included."""
+    return (part.name for part in _parts(node) if isinstance(part, Name))
+
+
+def functions(node: Node) -> Iterator[str]:
+    """All functions that an expression calls."""
+    return (part.function for part in _parts(node) if isinstance(part, Call))
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    yield node
     match node:
-        case Name(name):
-            yield name
         case Array(items) | Call(_, items):
-            for item in items:
-                yield from names(item)
+            inner: tuple[Node, ...] = items
         case Negative(of):
-            yield from names(of)
+            inner = (of,)
         case Operation(_, left, right):
-            yield from names(left)
-            yield from names(right)
+            inner = (left, right)
+        case _:
+            inner = ()
+    for part in inner:
+        yield from _parts(part)
 
 
 class _Parser:
@@ -127,9 +137,13 @@ class _Parser:
         return left
 
     def _negative(self) -> Node:
-        if self._peek() == "-":
+        signs = 0
+        while self._peek() == "-":
             self._take()
-            return Negative(self._negative())
+            signs += 1
+        if signs:
+            of = self._negative()
+            return Negative(of) if signs % 2 else of
         base = self._operand()
         if self._peek() != "^":
             return base
@@ -146,7 +160,7 @@ class _Parser:
         if taken[:1] in {'"', "'"}:
             return Text(taken[1:-1])
         if taken[:1].isdigit() or taken[:1] == ".":
-            return Number(float(taken))
+            return Number(_finite(taken))
         if not taken[:1].isalpha():
             self._next -= 1
             self._fail()
@@ -181,6 +195,13 @@ class _Parser:
 
     def _fail(self) -> None:
         raise InvalidExpression(f"{self._text}: unexpected {self._peek() or 'end'}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if value == float("inf"):
+        raise InvalidExpression(f"{number[:10]}…: too large a number")
+    return value
 
 
 def _tokens(text: str) -> list[str]:

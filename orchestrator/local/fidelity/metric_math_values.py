@@ -95,10 +95,10 @@ def combined(sign: Operator, left: Value, right: Value) -> Value:
     if isinstance(left, Mapping) or isinstance(right, Mapping):
         starts = {*(left if isinstance(left, Mapping) else ()), *(right if isinstance(right, Mapping) else ())}
         found = {start: sign(value_at(left, start), value_at(right, start)) for start in sorted(starts)}
-        return {start: value for start, value in found.items() if value is not None}
+        return {start: value for start, value in found.items() if value is not None and math.isfinite(value)}
     scalar = sign(left, right)
-    if scalar is None:
-        raise InvalidExpression("a scalar divided by zero")
+    if scalar is None or not math.isfinite(scalar):
+        raise InvalidExpression("a scalar that is no number")
     return scalar
 
 

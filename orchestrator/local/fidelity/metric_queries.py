@@ -97,7 +97,7 @@ def _instead(operation: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Cal
             try:
                 answered = operation(asked(params, body, is_cbor=is_cbor, is_json=is_json))
             except InvalidQuery as invalid:
-                return refused("ValidationError", str(invalid), is_cbor=is_cbor, is_json=is_json)
+                return refused(invalid.code, str(invalid), is_cbor=is_cbor, is_json=is_json)
             return answer(operation.__name__, answered, is_cbor=is_cbor, is_json=is_json)
 
         return replacement
@@ -107,10 +107,15 @@ def _instead(operation: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Cal
 
 def _put_metric_data(given: Mapping[str, Any]) -> Mapping[str, Any]:
     now = time.time()
-    for datum in given.get("MetricData", ()):
-        at = _seconds(datum.get("Timestamp"))
+    data = given.get("MetricData", ())
+    times = [_seconds(datum.get("Timestamp")) for datum in data]
+    for number, at in enumerate(times, 1):
         if at is not None and not metric_store.accepts(at, now):
-            continue  # AWS answers 200 and drops it
+            message = "must specify a time within the past two weeks and no more than two hours in the future"
+            raise InvalidQuery(
+                f"The parameter MetricData.member.{number}.Timestamp {message}.", "InvalidParameterValue"
+            )
+    for datum, at in zip(data, times, strict=True):
         metric_store.record(
             given["Namespace"],
             datum["MetricName"],
