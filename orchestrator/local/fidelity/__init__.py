@@ -34,6 +34,7 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_paths",
     "stepfunctions_limits",
     "stepfunctions_events",
+    "stepfunctions_history",
     "cloudformation_alarms",
     "policy_context",
     "metric_queries",
@@ -43,6 +44,7 @@ MENDS: tuple[str, ...] = (
     "emf",
     "alarms",
     "alarm_events",
+    "late_metrics",
 )
 
 
