@@ -41,10 +41,13 @@ MENDS: tuple[str, ...] = (
     "lambda_metrics",
     "apigateway_headers",
     "apigateway_metrics",
+    "late_logs",  # inside of what reads metrics out of the lines
     "emf",
     "alarms",
     "alarm_events",
     "late_metrics",
+    "late_events",
+    "late_aliases",
 )
 
 
