@@ -271,3 +271,27 @@ def test_an_alarm_that_is_put_again_keeps_its_state(scene):
     kept = ("StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp")
     assert [after[key] for key in kept] == [before[key] for key in kept]
     assert after["Threshold"] == 7
+
+
+@pytest.mark.both
+def test_a_state_of_an_alarm_that_there_is_not_cannot_be_set(cloud):
+    with pytest.raises(ClientError) as refused:
+        cloud.client("cloudwatch").set_alarm_state(
+            AlarmName=cloud.name("nobody"), StateValue="OK", StateReason="by hand"
+        )
+    assert refused.value.response["Error"]["Code"] in {"ResourceNotFound", "ResourceNotFoundException"}
+
+
+@pytest.mark.both
+def test_an_alarm_s_actions_reach_a_topic_with_the_new_state(cloud):
+    client, sns, sqs = cloud.client("cloudwatch"), cloud.client("sns"), cloud.client("sqs")
+    topic = sns.create_topic(Name=cloud.name("topic"))["TopicArn"]
+    queue = cloud.name("queue")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{cloud.region}:000000000000:{queue}")
+    name = Scene(cloud, Metrics(cloud), cloud.name("acting")).alarm("", "Load", AlarmActions=[topic])
+    client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
+
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
+    notice = json.loads(json.loads(message["Body"])["Message"])
+    assert (notice["AlarmName"], notice["NewStateValue"], notice["NewStateReason"]) == (name, "ALARM", "by hand")

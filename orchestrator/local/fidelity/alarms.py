@@ -42,6 +42,10 @@ from orchestrator.local.fidelity.options import Options
 from orchestrator.local.fidelity.wrapping import wrap
 
 PINNED = {
+    "ministack.services.cloudwatch._enable_alarm_actions": "40da31b56cc59a753078939715aee41bb8a0ff719f2d4b1fddd9c97a0bb365d2",
+    "ministack.services.cloudwatch._disable_alarm_actions": "8a8c267b0887d0b4abdf0ef9cbfd30aeed5e3bcc099b1d3d76f86ae827840ba2",
+    "ministack.services.cloudwatch._delete_alarms": "5f8a0651d9764fe93e9f6e31f828c66cd7c558252173c9a8c8c402066e3de0fc",
+    "ministack.services.cloudwatch.cloudformation_delete_metric_alarm": "9e51067c38cd028cb7a85ff2f4a1ed1f8b6ad60b4a9e52499612f1f7a046ed5c",
     "ministack.services.cloudwatch._evaluate_alarm": "a0b0acd3d432b711a4e0a2cc389b6acea5aab29ecc5e5986b13fb370cdad30fe",
     "ministack.services.cloudwatch._evaluate_all_alarms": "f83f88e57f1ccfc9ae5020078bce761ce6af4f5d9b6ec938be7f439681daaaa7",
     "ministack.services.cloudwatch._put_metric_alarm": "953a67ff4bb1ee4bc36f84b0c5c0fce770df1eb228c40a9fb59a83d67c310d5f",
@@ -61,6 +65,13 @@ _MODULE: Final = "ministack.services.cloudwatch"
 _LOGGER: Final = logging.getLogger("cloudwatch.alarms")
 _STATES: Final = (OK, ALARM, INSUFFICIENT_DATA)
 _CHANGING: Final = threading.RLock()  # held while alarms are put, set and judged, never while anybody is told
+
+_OTHER_WRITERS: Final = (
+    "_enable_alarm_actions",
+    "_disable_alarm_actions",
+    "_delete_alarms",
+    "cloudformation_delete_metric_alarm",
+)
 
 Alarm = dict[str, Any]
 
@@ -103,6 +114,8 @@ def install(options: Options) -> None:
     wrap(cloudwatch, "_put_metric_alarm", _putting)
     wrap(cloudwatch, "cloudformation_put_metric_alarm", _putting_from_template)
     wrap(cloudwatch, "_set_alarm_state", _setting)
+    for name in _OTHER_WRITERS:
+        wrap(cloudwatch, name, _one_at_a_time)
     threading.Thread(target=_run, name="alarm-clock", daemon=True).start()
 
 
@@ -111,16 +124,16 @@ def _run() -> None:
         now = time.time()
         due = (now - SETTLE_SECONDS) // TICK_SECONDS * TICK_SECONDS + TICK_SECONDS
         time.sleep(max(due + SETTLE_SECONDS - now, 0.01))
-        try:
-            evaluate_all(int(due))
-        except Exception:
-            _LOGGER.exception("alarms were not evaluated at %s", due)
+        evaluate_all(int(due))
 
 
 def evaluate_all(at: int) -> None:
     """Evaluate the alarms of every account and region for the periods that ended until `at`, epoch seconds."""
     for (account, region, name), _ in importlib.import_module(_MODULE)._alarms.all_items():
-        contextvars.copy_context().run(_evaluate_in, account, region, name, at)
+        try:
+            contextvars.copy_context().run(_evaluate_in, account, region, name, at)
+        except Exception:  # one alarm's failure is not the others', and the clock goes on
+            _LOGGER.exception("alarm %s was not evaluated at %s", name, at)
 
 
 def _evaluate_in(account: str, region: str, name: str, at: int) -> None:
@@ -155,18 +168,22 @@ def _evaluated(alarm: Alarm, at: int) -> Change | None:
 
 def _changed(alarm: Alarm, value: str, reason: str, reason_data: str | None) -> Change | None:
     """Give an alarm a state; returns the change, None where it has the same as before."""
-    before = State.of(alarm)
-    now = round(time.time(), 3)
-    alarm |= {"StateValue": value, "StateReason": reason, "StateUpdatedTimestamp": now}
-    alarm.pop("StateReasonData", None)
+    cloudwatch = importlib.import_module(_MODULE)
+    is_composite = "AlarmRule" in alarm
+    before, name, now = State.of(alarm), alarm["AlarmName"], round(time.time(), 3)
+    # A new record in the old one's place: the old one may be on its way into an answer.
+    rest = {key: value for key, value in alarm.items() if key != "StateReasonData"}
+    alarm = {**rest, "StateValue": value, "StateReason": reason, "StateUpdatedTimestamp": now}
     if reason_data:
         alarm["StateReasonData"] = reason_data
+    if before.value != value:
+        alarm["StateTransitionedTimestamp"] = now
+    (cloudwatch._composite_alarms if is_composite else cloudwatch._alarms)[name] = alarm
     if before.value == value:
         return None
-    alarm["StateTransitionedTimestamp"] = now
-    kind = "CompositeAlarm" if "AlarmRule" in alarm else "MetricAlarm"
+    kind = "CompositeAlarm" if is_composite else "MetricAlarm"
     data = json.loads(reason_data) if reason_data else None
-    importlib.import_module(_MODULE)._record_history(alarm["AlarmName"], before.value, value, reason, kind, data)
+    cloudwatch._record_history(name, before.value, value, reason, kind, data)
     return Change(alarm, before, State.of(alarm))
 
 
@@ -182,6 +199,16 @@ def _act(change: Change) -> None:
     cloudwatch = importlib.import_module(_MODULE)
     cloudwatch._dispatch_alarm_actions(change.alarm, change.before.value, change.after.value, change.after.reason)
     cloudwatch._evaluate_parent_alarms(change.alarm)
+
+
+def _one_at_a_time(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep a change of the configuration from meeting an evaluation of the same alarm."""
+
+    def changing(*given: Any, **named: Any) -> Any:
+        with _CHANGING:
+            return original(*given, **named)
+
+    return changing
 
 
 def _putting(original: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -234,15 +261,15 @@ def _setting(original: Callable[..., Answer]) -> Callable[..., Answer]:
         given = asked(params, body, is_cbor=is_cbor, is_json=is_json)
         cloudwatch = importlib.import_module(_MODULE)
         name, value, data = given.get("AlarmName", ""), given.get("StateValue"), given.get("StateReasonData") or None
-        alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
-        if not alarm:
-            return refused("ResourceNotFound", f"Alarm {name} not found", is_cbor=is_cbor, is_json=is_json, status=404)
         try:
             _check_state(value, data)
         except InvalidQuery as invalid:
             return refused(invalid.code, str(invalid), is_cbor=is_cbor, is_json=is_json)
         with _CHANGING:
-            change = _changed(alarm, str(value), given.get("StateReason", ""), data)
+            alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+            change = alarm and _changed(alarm, str(value), given.get("StateReason", ""), data)
+        if not alarm:
+            return refused("ResourceNotFound", f"Alarm {name} not found", is_cbor=is_cbor, is_json=is_json, status=404)
         if change:
             cloudwatch._composite_triggers.pop(name, None)
             tell(change)
