@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.decision import Decision
+from orchestrator.domain.errors import AliasConflict
 from orchestrator.domain.plan import Function, Plan, Service
 from orchestrator.domain.verdict import Evidence, Json, Verdict
 
@@ -160,6 +161,17 @@ class Deployment:
     def shifted_at(self, step: int) -> datetime | None:
         """When a step's weight was first set; None while it was not."""
         return next((shift.at for shift in self.shifts if shift.step == step), None)
+
+
+def refuse_late(deployment: Deployment, step: int) -> None:
+    """Refuse to shift to a step that the deployment has left behind: such a task was started before and comes late.
+
+    Raises:
+        AliasConflict: a later step's weight was set already.
+    """
+    last = deployment.shifts[-1].step if deployment.shifts else step
+    if last > step:
+        raise AliasConflict(f"{deployment.id} has gone on to step {last}: step {step} is not set again")
 
 
 @dataclass(frozen=True)

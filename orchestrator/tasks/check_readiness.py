@@ -7,6 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.decision import Action
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.plan import Function
 from orchestrator.domain.records import Deployment, Phase
 from orchestrator.domain.signals import ALARM_RINGS
 from orchestrator.tasks import Answer, Given, go, task, write_down
@@ -20,7 +21,8 @@ def check_readiness(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
     """
     deployment = cloud.ledger.deployment(given.deployment)
-    for_each(deployment.functions, lambda function: _refuse_unready(function.function_name, cloud))
+    for_each(deployment.functions, lambda function: _refuse_moved(function, deployment, cloud))
+    for_each(deployment.functions, lambda function: _refuse_unready(function, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))
     ringing = _ringing(deployment, cloud)
     ready = replace(deployment, phase=Phase.READY, alarms_at_start=ringing, excused_alarms=ringing)
@@ -30,12 +32,20 @@ def check_readiness(given: Given, cloud: Cloud) -> Answer:
     return write_down(given, cloud, ready, go(Action.PROCEED, reason))
 
 
-def _refuse_unready(function_name: str, cloud: Cloud) -> None:
-    for version in ("$LATEST", cloud.aliases.read(function_name).routing.primary):
-        found = cloud.versions.describe(function_name, version)
+def _refuse_moved(function: Function, deployment: Deployment, cloud: Cloud) -> None:
+    # The plan was made without the claim: another deployment may have ended in between, and moved what is stable.
+    found = cloud.aliases.read(function.function_name)
+    if found.revision != deployment.revisions[function.name]:
+        remedy = "it was moved while this deployment was being prepared; start the deployment again"
+        raise Refused(f"{function.function_name}:live", f"version {found.routing.primary}", remedy)
+
+
+def _refuse_unready(function: Function, cloud: Cloud) -> None:
+    for version in ("$LATEST", function.stable_version):
+        found = cloud.versions.describe(function.function_name, version)
         if not found.ready:
             raise Refused(
-                f"{function_name}:{version}", found.not_ready_reason, "wait until it is Successful and Active"
+                f"{function.function_name}:{version}", found.not_ready_reason, "wait until it is Successful and Active"
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
 from orchestrator.domain.records import Deployment, Kind, Phase, Rollback, Trigger
-from orchestrator.domain.rollback import cause_among, judge_rollback
+from orchestrator.domain.rollback import cause_among, judge_rollback, stopped_before_it_began, takes_claim
 from orchestrator.tasks import Answer, Given, task
 
 NEWEST = 25
@@ -17,7 +17,8 @@ NEWEST = 25
 def fence(given: Given, cloud: Cloud) -> Answer:
     """Decide whether there is something to undo, and if so take the claim under a new epoch.
 
-    Where there is nothing to undo but the claim's holder is dead, the claim is taken too, to be released.
+    Where there is nothing to undo but the claim is left over, or the deployment has not begun, the claim is taken too, to be
+    released.
 
     Raises:
         ClaimLost: somebody else took it at the same moment.
@@ -28,15 +29,22 @@ def fence(given: Given, cloud: Cloud) -> Answer:
     trigger = cause_among(cloud.ledger.triggers(given.deployment)) or Trigger(
         "person", f"{given.execution} was started by hand", cloud.now()
     )
-    decision = judge_rollback(deployment, _newest(deployment, cloud), seen, trigger, holder_alive=alive)
-    if decision.action is Action.NOTHING and (alive or not seen.held):
+    newest = _newest(deployment, cloud)
+    decision = judge_rollback(deployment, newest, seen, trigger, holder_alive=alive)
+    if not takes_claim(deployment, seen, decision, holder_alive=alive):
         cloud.announce("RollbackSkipped", deployment.id, reason=decision.reason)
         return Answer(deployment.id, 0, decision)
     taken = cloud.ledger.take_claim(seen, given.execution, deployment.id, Kind.ROLLBACK, cloud.now())
+    # Read again: until the claim was ours, its holder may have gone on.
+    deployment = cloud.ledger.deployment(given.deployment)
+    decision = judge_rollback(deployment, newest, seen, trigger, holder_alive=alive)
     if decision.action is Action.RESTORE:
         begun = Rollback(trigger=trigger, execution=given.execution, fenced_at=cloud.now())
         rolling = replace(deployment, phase=Phase.ROLLING_BACK, rollback=begun, epoch=taken.epoch)
         cloud.ledger.keep(rolling, taken.epoch)
+    elif deployment.ended_at is None:
+        cloud.ledger.keep(stopped_before_it_began(deployment, decision, cloud.now()), taken.epoch)
+        cloud.announce("DeploymentRefused", deployment.id, reason=decision.reason)
     return Answer(deployment.id, taken.epoch, decision)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.routing import shift
-from orchestrator.domain.records import Phase, Shift
+from orchestrator.domain.records import Phase, Shift, refuse_late
 from orchestrator.tasks import Answer, Given, passed_on, task
 
 
@@ -18,9 +18,10 @@ def shift_traffic(given: Given, cloud: Cloud) -> Answer:
 
     Raises:
         ClaimLost: another epoch holds the claim; no alias was written after that.
-        AliasConflict: somebody without the claim moves an alias.
+        AliasConflict: somebody without the claim moves an alias, or this is an earlier step's task that comes late.
     """
     deployment, decision = cloud.ledger.deployment(given.deployment), passed_on(given)
+    refuse_late(deployment, decision.step)
     weight_percent = deployment.plan.steps[decision.step].weight_percent
     revisions = shift(deployment, weight_percent, given.epoch, cloud)
     first = deployment.shifted_at(decision.step) is None
