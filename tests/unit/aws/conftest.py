@@ -4,9 +4,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.ledger import Ledger
 from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import cloud_over
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.samples import FUNCTIONS
@@ -52,5 +52,4 @@ def lambdas():
 @pytest.fixture
 def cloud(lambdas, clock):
     """A cloud over fakes: a ledger and Lambda's control plane."""
-    clients = {"dynamodb": FakeDynamoDB(), "lambda": lambdas}
-    return Cloud({"ENVIRONMENT": "test", "LEDGER_TABLE": TABLE}, clients=clients.__getitem__, now=clock.now)
+    return cloud_over({"dynamodb": FakeDynamoDB(), "lambda": lambdas}, clock.now)

@@ -1,0 +1,48 @@
+"""A `Cloud` over fakes: everything real from the tasks down to the clients, which are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from orchestrator.aws.aliases import Aliases
+from orchestrator.aws.cloud import LIVE, Cloud
+
+ACCOUNT, REGION = "000000000000", "us-west-1"
+
+
+def machine_arn(name: str) -> str:
+    """The ARN of the test environment's state machine."""
+    return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:ib-oauth-{name}-test"
+
+
+def execution_arn(machine: str, name: str) -> str:
+    """The ARN of an execution of the test environment's state machine."""
+    return f"arn:aws:states:{REGION}:{ACCOUNT}:execution:ib-oauth-{machine}-test:{name}"
+
+
+def topic_arn(audience: str) -> str:
+    """The ARN of the test environment's topic for an audience."""
+    return f"arn:aws:sns:{REGION}:{ACCOUNT}:ib-oauth-{audience}-test"
+
+
+SETTINGS: Mapping[str, str] = {
+    "ENVIRONMENT": "test",
+    "LEDGER_TABLE": "ib-oauth-ledger-test",
+    "EVENT_BUS": "ib-oauth-test",
+    "OPERATORS_TOPIC": topic_arn("operators"),
+    "CLIENTS_TOPIC": topic_arn("clients"),
+    "DEPLOYMENT_MACHINE": machine_arn("deployment"),
+    "ROLLBACK_MACHINE": machine_arn("rollback"),
+}
+
+
+def cloud_over(
+    clients: Mapping[str, Any], now: Callable[[], datetime], settings: Mapping[str, str] = SETTINGS
+) -> Cloud:
+    """Compose a cloud of clients by service; a service that is missing may not be used. Nothing is paced in real time."""
+    cloud = Cloud(settings, clients=clients.__getitem__, now=now)
+    # cached_property keeps its value where an attribute would be.
+    vars(cloud)["aliases"] = Aliases(clients["lambda"], LIVE)
+    return cloud
