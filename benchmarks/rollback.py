@@ -3,7 +3,7 @@
 On the local cloud: a deployment in flight at 50 %, an alarm set to ALARM, and the time until every alias was read back on stable. Warm, and
 with every Lambda worker ended before, so that each task function starts cold. Beside it, when canary served its last response.
 
-On a simulated control plane (tests/fakes/lambda_control_plane.py): twenty functions under Lambda's limit of 15 requests a second.
+On a simulated control plane: twenty functions under Lambda's limit of 15 requests a second (benchmarks/simulated.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from benchmarks import Line, report
+from benchmarks.simulated import simulated_control_plane
 from orchestrator.aws.routing import shift
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.records import Deployment, Kind, Phase, Shift
@@ -150,8 +151,9 @@ def back_at_stable(here: Stage, model: Deployment) -> None:
 
 def main() -> int:
     """Run both parts."""
+    simulated_lines, simulated_notes = simulated_control_plane()
     lines, notes = local_cloud()
-    return report("rollback", lines, notes)
+    return report("rollback", [*lines, *simulated_lines], [*notes, *simulated_notes])
 
 
 if __name__ == "__main__":

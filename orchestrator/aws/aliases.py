@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import code_of, narrowed
+from orchestrator.aws.pace import unpaced
 from orchestrator.domain.errors import AliasConflict
 
 FULL = 100
@@ -49,10 +50,11 @@ class Aliases:
     Args:
         client: botocore's Lambda client.
         name: the alias, `live`.
+        pace: returns when the control plane takes the next call.
     """
 
-    def __init__(self, client: Any, name: str) -> None:
-        self._client, self._name = client, name
+    def __init__(self, client: Any, name: str, pace: Callable[[], None] = unpaced) -> None:
+        self._client, self._name, self._pace = client, name, pace
 
     def read(self, function_name: str) -> Alias:
         """Read where the alias points.
@@ -60,6 +62,7 @@ class Aliases:
         Raises:
             AliasConflict: there is no such alias.
         """
+        self._pace()
         with narrowed(ResourceNotFoundException=AliasConflict):
             return _alias(self._client.get_alias(FunctionName=function_name, Name=self._name))
 
@@ -79,6 +82,7 @@ class Aliases:
             ClaimLost: by `check_claim`; nothing was written, or what was written has been overruled.
             AliasConflict: somebody without the claim changed the alias.
         """
+        self._pace()  # before the claim is checked: nothing is waited for between check and write
         check_claim()
         try:
             self._update(function_name, routing, signature, revision)

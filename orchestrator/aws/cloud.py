@@ -20,6 +20,7 @@ from orchestrator.aws.executions import Executions
 from orchestrator.aws.instruments import Instruments, instruments
 from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.messages import Bus, Topics
+from orchestrator.aws.pace import Pace
 from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
 from orchestrator.domain.errors import OrchestratorError
@@ -70,7 +71,7 @@ class Cloud:
     @cached_property
     def aliases(self) -> Aliases:
         """The alias `live` of the service's functions."""
-        return Aliases(self.clients("lambda"), LIVE)
+        return Aliases(self.clients("lambda"), LIVE, Pace().wait)
 
     @cached_property
     def versions(self) -> Versions:
