@@ -43,7 +43,7 @@ bench: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy orchestrator service state_machines environments.py settings_tables.py cdk_app.py benchmarks
+	$(BIN)/mypy orchestrator service state_machines environments.py settings_tables.py stack_parts.py cdk_app.py benchmarks
 
 test-sfn-local: install
 	$(BIN)/python -m tests.workflow.sfn_local

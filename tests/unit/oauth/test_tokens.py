@@ -87,7 +87,9 @@ def test_the_key_and_its_thumbprint_are_what_an_independent_library_makes_of_the
     assert independent.as_dict()["x"] == ECKey.import_key(KEY).as_dict()["x"]
 
 
-@pytest.mark.parametrize("spki", [b"", SPKI[:-1], SPKI + b"\x00", b"\x31" + SPKI[1:]])
+@pytest.mark.parametrize(
+    "spki", [b"", SPKI[:-1], SPKI + b"\x00", b"\x31" + SPKI[1:]], ids=["empty", "cut", "longer", "another kind"]
+)
 def test_another_kind_of_key_is_refused(spki):
     with pytest.raises(ValueError, match="P-256"):
         tokens.jwk_of(spki)
