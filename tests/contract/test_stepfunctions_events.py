@@ -9,7 +9,7 @@ from tests.contract.waiting import eventually
 
 DETAIL_TYPE = "Step Functions Execution Status Change"
 PASS = {"Pass": {"Type": "Pass", "Result": {"done": True}, "End": True}}
-WAIT = {"Wait": {"Type": "Wait", "Seconds": 5, "End": True}}
+WAIT = {"Wait": {"Type": "Wait", "Seconds": 2, "End": True}}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.contract.machines import Machines
 from tests.contract.waiting import eventually
 
 INVOKE = "arn:aws:states:::lambda:invoke"
-SLOW = "def handler(event, context): __import__('time').sleep(3)"
+SLOW = "def handler(event, context): __import__('time').sleep(2)"
 SILENT = "def handler(event, context): print('token', event['token'])"
 FAILING = "def handler(event, context): raise ValueError('nobody was asked')"
 CAUGHT = {"Type": "Pass", "End": True}
@@ -54,7 +54,7 @@ def test_a_task_past_the_seconds_at_its_path_fails_with_a_timeout_that_is_caught
     found = machines.run({"Work": work, "Caught": CAUGHT}, {"patience": 1})
     assert found.status == "SUCCEEDED"
     assert found.output["error"]["Error"] == "States.Timeout"
-    assert found.seconds < 2.5
+    assert found.seconds < 1.9
 
 
 def test_a_task_that_is_retried_after_a_timeout_has_the_whole_time_again(machines, cloud):
@@ -67,14 +67,14 @@ def test_a_task_that_is_retried_after_a_timeout_has_the_whole_time_again(machine
 
 
 def test_a_missed_heartbeat_is_caught_under_its_own_name(machines, asking):
-    found = machines.run(states({**asking, "HeartbeatSeconds": 1, "TimeoutSeconds": 3}, ["States.HeartbeatTimeout"]))
+    found = machines.run(states({**asking, "HeartbeatSeconds": 1, "TimeoutSeconds": 2}, ["States.HeartbeatTimeout"]))
     assert found.status == "SUCCEEDED"
     assert found.output["error"]["Error"] == "States.HeartbeatTimeout"
 
 
 def test_a_missed_heartbeat_is_caught_as_a_timeout_too(machines, asking):
     found = machines.run(
-        states({**asking, "HeartbeatSecondsPath": "$.beat", "TimeoutSeconds": 3}, ["States.Timeout"]), {"beat": 1}
+        states({**asking, "HeartbeatSecondsPath": "$.beat", "TimeoutSeconds": 2}, ["States.Timeout"]), {"beat": 1}
     )
     assert found.status == "SUCCEEDED"
     assert found.output["error"]["Error"] == "States.HeartbeatTimeout"
