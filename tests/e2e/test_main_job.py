@@ -19,10 +19,11 @@ LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
 ALARM = f"ib-oauth-token-server-errors-{ENVIRONMENT}"
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
+# Under AWS's timing in `make test`; the demo and the benchmarks run without it.
+@pytest.fixture(scope="module", params=["aws-timing", pytest.param("instant", marks=pytest.mark.proof)])
+def here(request, tmp_path_factory):
     with (
-        stage(tmp_path_factory.mktemp("local"), seed=1) as here,
+        stage(tmp_path_factory.mktemp("local"), profile=request.param, seed=1) as here,
         Traffic(here.api_url, here.platform_url, rate_per_second=15, seed=1),
     ):
         yield here

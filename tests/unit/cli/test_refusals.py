@@ -1,0 +1,56 @@
+"""What the command line says to input that makes no sense, and to a cloud that is not there."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli.main import FAILED, REFUSED, UNREACHABLE, app
+
+RUN = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value", "remedy"),
+    [
+        (["deploy", "--steps", "10:x"], "--steps[0]", "10:x", "give percent:seconds, such as 10:60,50:120"),
+        (["deploy", "--steps", "10:9", "--strategy", "a"], "--steps", "10:9", "give --strategy or --steps, not both"),
+        (["deploy", "--checklist", "tests"], "--checklist", "tests", "give item=reference, such as"),
+        (["status", "--env", "prd"], "env", "prd", "name one of dev, staging, prod, local"),
+        (["strategies", "--env", "prd"], "env", "prd", "name one of dev, staging, prod, local"),
+    ],
+)
+def test_a_refusal_names_field_value_and_remedy(arguments, field, value, remedy):
+    answer = RUN.invoke(app, [*arguments, "--json"])
+    assert answer.exit_code == REFUSED
+    error = json.loads(answer.stdout)["error"]
+    assert (error["field"], error["value"]) == (field, value)
+    assert error["remedy"].startswith(remedy)
+
+
+def test_without_a_local_cloud_it_says_how_to_start_one():
+    answer = RUN.invoke(app, ["status"])
+    assert answer.exit_code == UNREACHABLE
+    assert "orchestrator up" in answer.output
+
+
+def test_only_a_local_environment_can_be_started():
+    answer = RUN.invoke(app, ["up", "--env", "prod"])
+    assert answer.exit_code == REFUSED
+    assert 'cloud = "local"' in answer.output
+
+
+def test_strategies_say_looks_and_transitions_as_one_json_object():
+    answer = RUN.invoke(app, ["strategies", "--json"])
+    assert answer.exit_code == 0
+    listed = json.loads(answer.stdout)
+    assert listed["canary-10-50"]["transitions"] == 17 + 4 * listed["canary-10-50"]["looks"]
+
+
+def test_the_four_exit_codes_are_different():
+    assert len({0, FAILED, REFUSED, UNREACHABLE}) == 4
