@@ -1,0 +1,192 @@
+"""Races and lost answers, on MiniStack's DynamoDB: its conditional writes are atomic under threads (moto's are not)."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.issuance import Issuance
+from service.oauth import families
+from service.oauth.errors import InvalidGrant
+from service.oauth.token_request import CodeGrant, RefreshGrant
+from service.storage import Store
+
+ISSUER = "https://auth.example"
+REDIRECT = "http://127.0.0.1:5000/callback"
+VERIFIER = "v" * 43
+
+
+class Slow:
+    """A DynamoDB client whose every call takes 2 to 20 ms more."""
+
+    def __init__(self, client, seed):
+        self._client = client
+        self._random = random.Random(seed)
+
+    def __getattr__(self, name):
+        operation = getattr(self._client, name)
+
+        def call(**arguments):
+            time.sleep(self._random.uniform(0.002, 0.020))
+            return operation(**arguments)
+
+        return call
+
+
+class LosesAnswers:
+    """A DynamoDB client that repeats one kind of call, as botocore does when the first answer got lost."""
+
+    def __init__(self, client, operation):
+        self._client = client
+        self._operation = operation
+        self.repeated = 0
+
+    def __getattr__(self, name):
+        operation = getattr(self._client, name)
+
+        def call(**arguments):
+            if name == self._operation:
+                operation(**arguments)
+                self.repeated += 1
+            return operation(**arguments)
+
+        return call
+
+
+@pytest.fixture
+def issuance(service):
+    def make(client=None):
+        variables = service.variables
+        store = Store(client or service.aws.dynamodb, variables["STATE_TABLE"], variables["TOKENS_TABLE"])
+        return Issuance(ISSUER, store, service.signer, os.urandom)
+
+    return make
+
+
+def _race(contestants, attempt):
+    """Run the attempt in so many threads at once; return what came of each."""
+    barrier = threading.Barrier(contestants)
+
+    def one(number):
+        barrier.wait()
+        try:
+            return attempt(number)
+        except InvalidGrant as error:
+            return error
+
+    with ThreadPoolExecutor(contestants) as threads:
+        return list(threads.map(one, range(contestants)))
+
+
+def _winners(results):
+    return [result for result in results if not isinstance(result, InvalidGrant)]
+
+
+@pytest.mark.parametrize("contestants", [2, 3, 5, 8, 16, 32])
+def test_one_of_many_parallel_redemptions_wins_and_no_token_lives_after_the_others(service, issuance, aws, contestants):
+    code, client, now = service.code(), service.settings.clients["native"], int(service.now)
+    contenders = [issuance(Slow(aws.dynamodb, seed)) for seed in range(contestants)]
+    grant = CodeGrant(code, REDIRECT, VERIFIER)
+    results = _race(contestants, lambda number: contenders[number].redeem(grant, client, now))
+    assert len(_winners(results)) == 1
+    tokens = _winners(results)[0]
+    assert service.userinfo(tokens.access_token).status == 401
+    assert service.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
+    stored = [item for item in aws.items(service.variables["TOKENS_TABLE"]) if "family#" in item["pk"]["S"]]
+    assert all("revoked_because" in item for item in stored)
+
+
+@pytest.mark.parametrize("contestants", [2, 3, 5, 8, 16, 32])
+def test_one_of_many_parallel_refreshes_wins_and_the_family_ends(service, issuance, aws, contestants):
+    first, client, now = service.redeem(service.code()).json, service.settings.clients["native"], int(service.now)
+    contenders = [issuance(Slow(aws.dynamodb, seed)) for seed in range(contestants)]
+    grant = RefreshGrant(first["refresh_token"], None)
+    results = _race(contestants, lambda number: contenders[number].refresh(grant, client, now))
+    assert len(_winners(results)) == 1
+    assert service.refresh(_winners(results)[0].refresh_token).json["error"] == "invalid_grant"
+
+
+def test_many_parallel_polls_mint_one_code(service, aws):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    login = aws.items(service.variables["STATE_TABLE"])[0]
+    store = service.store
+    from service import items
+    from service.oauth import codes
+
+    opened = items.to_login(login["pk"]["S"].partition("#")[2], login, synthetic=False)
+
+    def complete(number):
+        code = codes.Code(
+            digest=f"code-{number}", synthetic=False, client_id="native", redirect_uri=REDIRECT, scope=(), audience="a",
+            subject="s", code_challenge="c", session=None, session_expires_at=1, epoch=0, expires_at=1,
+        )  # fmt: skip
+        return store.complete(opened, code, f"nonce-{number}", int(service.now))
+
+    assert sorted(_race(8, complete)) == [False] * 7 + [True]
+    assert len([item for item in aws.items(service.variables["STATE_TABLE"]) if "code#" in item["pk"]["S"]]) == 1
+
+
+def test_a_redemption_whose_answer_got_lost_is_still_a_success(service, issuance, aws):
+    losing = LosesAnswers(aws.dynamodb, "update_item")
+    grant = CodeGrant(service.code(), REDIRECT, VERIFIER)
+    issued = issuance(losing).redeem(grant, service.settings.clients["native"], int(service.now))
+    assert losing.repeated == 1
+    assert service.userinfo(issued.access_token).status == 200
+
+
+def test_a_new_family_whose_answer_got_lost_is_still_ours(service, issuance, aws):
+    losing = LosesAnswers(aws.dynamodb, "put_item")
+    grant = CodeGrant(service.code(), REDIRECT, VERIFIER)
+    issued = issuance(losing).redeem(grant, service.settings.clients["native"], int(service.now))
+    assert losing.repeated == 1
+    assert service.refresh(issued.refresh_token).status == 200
+
+
+def test_a_refresh_whose_answer_got_lost_is_still_a_success(service, issuance, aws):
+    first = service.redeem(service.code()).json
+    losing = LosesAnswers(aws.dynamodb, "update_item")
+    client = service.settings.clients["native"]
+    issued = issuance(losing).refresh(RefreshGrant(first["refresh_token"], None), client, int(service.now))
+    assert losing.repeated == 1
+    assert service.refresh(issued.refresh_token).status == 200
+
+
+def test_a_login_that_ends_in_a_lost_answer_has_ended_once(service, aws):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    service.store._client = LosesAnswers(aws.dynamodb, "transact_write_items")
+    polled = service.poll(transaction)
+    assert service.store._client.repeated == 1
+    assert polled.json["redirect"] is not None
+
+
+def test_a_code_that_a_restore_kills_between_reading_and_writing_is_refused(service, issuance, aws):
+    code, client = service.code(), service.settings.clients["native"]
+
+    class RedeemedMeanwhile(Store):
+        def found(self, family):
+            # The code's item is older than what is asked for by the time of the write.
+            key = next(item["pk"] for item in aws.items(service.variables["STATE_TABLE"]) if "code#" in item["pk"]["S"])
+            aws.dynamodb.update_item(
+                TableName=service.variables["STATE_TABLE"], Key={"pk": key},
+                UpdateExpression="SET expires_at = :past", ExpressionAttributeValues={":past": {"N": "1"}},
+            )  # fmt: skip
+            return super().found(family)
+
+    variables = service.variables
+    store = RedeemedMeanwhile(aws.dynamodb, variables["STATE_TABLE"], variables["TOKENS_TABLE"])
+    with pytest.raises(InvalidGrant):
+        Issuance(ISSUER, store, service.signer, os.urandom).redeem(
+            CodeGrant(code, REDIRECT, VERIFIER), client, int(service.now)
+        )
+    assert all(
+        item["revoked_because"]["S"] == families.Cause.REPLAY.value
+        for item in aws.items(variables["TOKENS_TABLE"])
+        if "family#" in item["pk"]["S"]
+    )

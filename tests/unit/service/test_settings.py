@@ -1,0 +1,108 @@
+"""The functions' settings: what is wrong is refused when the function loads, by the variable's name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from service import settings
+from service.settings import SettingInvalid
+
+CLIENT = {"client_id": "c", "name": "C", "redirect_uris": ["https://c.example/cb"], "scopes": ["profile"]}
+GOOD = {
+    "ENVIRONMENT": "prod",
+    "ISSUER": "https://auth.example",
+    "STATE_TABLE": "state",
+    "TOKENS_TABLE": "tokens",
+    "CLIENTS": json.dumps([CLIENT]),
+    "RELEASE": json.dumps({"commit": "a", "build": "b", "configuration": "c"}),
+    "PLATFORMS": json.dumps({"p": {"url": "https://p.example", "title": "P"}}),
+    "SIGNING_KEY_ID": "key",
+}
+
+
+def test_good_settings_are_read():
+    read = settings.load(
+        {**GOOD, "AWS_LAMBDA_FUNCTION_VERSION": "7", "AWS_LAMBDA_FUNCTION_NAME": "ib-oauth-token-prod"}, "token"
+    )
+    assert (read.environment, read.function, read.version, read.function_name) == (
+        "prod",
+        "token",
+        "7",
+        "ib-oauth-token-prod",
+    )
+    assert read.clients["c"].audience == "https://auth.example"
+    assert read.release.commit == "a"
+    assert not read.local
+
+
+def test_outside_lambda_the_version_is_latest():
+    assert settings.load(GOOD, "token").version == "$LATEST"
+
+
+@pytest.mark.parametrize("variable", ["ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named(variable, value):
+    variables = {name: text for name, text in GOOD.items() if name != variable}
+    if value is not None:
+        variables[variable] = value
+    with pytest.raises(SettingInvalid, match=f"{variable} is required") as refusal:
+        settings.load(variables, "token")
+    assert refusal.value.variable == variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ENVIRONMENT", "production"),
+        ("ISSUER", "http://auth.example"),
+        ("ISSUER", "http://127.0.0.1:8000"),
+        ("ISSUER", "https://auth.example/"),
+        ("ISSUER", "https://auth.example/stage"),
+        ("ISSUER", "https://auth.example?x=1"),
+        ("ISSUER", "https://user@auth.example"),
+        ("ISSUER", "https://[bad"),
+        ("ISSUER", "auth.example"),
+        ("CLIENTS", "no json"),
+        ("CLIENTS", "{}"),
+        ("CLIENTS", json.dumps([CLIENT, CLIENT])),
+        ("CLIENTS", json.dumps([{**CLIENT, "redirect_uris": ["http://c.example/cb"]}])),
+        ("CLIENTS", json.dumps([{"client_id": "c"}])),
+        ("CLIENTS", json.dumps(["c"])),
+        ("CLIENTS", json.dumps([7])),
+        ("RELEASE", "[]"),
+        ("RELEASE", json.dumps({"commit": "a"})),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_variable_s_name(variable, value):
+    with pytest.raises(SettingInvalid, match=f"^{variable} ") as refusal:
+        settings.load({**GOOD, variable: value}, "token")
+    assert refusal.value.variable == variable
+
+
+def test_the_local_environment_alone_may_have_a_loopback_issuer_with_a_path():
+    issuer = "http://127.0.0.1:4566/_aws/execute-api/id/local"
+    assert settings.load({**GOOD, "ENVIRONMENT": "local", "ISSUER": issuer}, "token").issuer == issuer
+    with pytest.raises(SettingInvalid, match="ISSUER must be https"):
+        settings.load({**GOOD, "ENVIRONMENT": "local", "ISSUER": "http://auth.example"}, "token")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "{}", "[]", '{"p": {}}', '{"p": "https://p.example"}', '{"p": {"url": "http://10.0.0.1", "title": "P"}}'],
+)
+def test_wrong_platforms_are_refused(value):
+    with pytest.raises(SettingInvalid, match=r"^PLATFORMS "):
+        settings.platforms({"PLATFORMS": value}, local=False)
+
+
+def test_platforms_are_read_by_name():
+    assert settings.platforms(GOOD, local=False)["p"].host == "p.example"
+
+
+def test_the_key_that_signs_is_published_first_and_each_once():
+    assert settings.published_keys(GOOD) == ("key",)
+    assert settings.published_keys({**GOOD, "PUBLISHED_KEY_IDS": "next, key,,next"}) == ("key", "next")
+    with pytest.raises(SettingInvalid, match="SIGNING_KEY_ID"):
+        settings.published_keys({})
