@@ -394,3 +394,80 @@ def test_the_issuer_is_the_configured_one_whatever_the_host_header(service, path
 def test_the_key_set_has_public_members_only(service):
     keys = service.call("public", "GET", "/.well-known/jwks.json").json["keys"]
     assert [set(key) for key in keys] == [{"kty", "crv", "x", "y", "use", "alg", "kid"}]
+
+
+# What cannot be, and what comes late
+
+
+@pytest.mark.parametrize(
+    "refresh_token", ["nonsense", f"ibr_{'a' * 22}.{'b' * 43}", f"ibrs_{'a' * 22}.{'b' * 43}", "ibc_" + "a" * 43]
+)
+def test_a_refresh_token_that_was_never_issued_is_refused(service, refresh_token):
+    assert service.refresh(refresh_token).json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("code", ["nonsense", "ibc_" + "a" * 43, "ibcs_" + "a" * 43, f"ibr_{'a' * 22}.{'b' * 43}"])
+def test_a_code_that_was_never_issued_is_refused(service, code):
+    assert service.redeem(code).json["error"] == "invalid_grant"
+
+
+def test_a_code_of_the_synthetic_identity_is_nothing_to_another_client(service):
+    code = service.synthetic_code()
+    assert service.redeem(code, redirect_uri="https://synthetic.invalid/callback").json["error"] == "invalid_grant"
+
+
+def test_a_store_that_holds_keys_back_decides_nothing(service):
+    tokens = service.redeem(service.code()).json
+
+    def throttled(**arguments):
+        return {"Responses": {}, "UnprocessedKeys": arguments["RequestItems"]}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.aws.dynamodb, "batch_get_item", throttled)
+        assert service.refresh(tokens["refresh_token"]).status == 503
+    assert service.refresh(tokens["refresh_token"]).status == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="x"),
+        ClientError({"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": "TransactionConflict"}]}, "T"),
+    ],
+)  # fmt: skip
+def test_a_login_whose_end_could_not_be_written_can_still_end(service, error):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.aws.dynamodb, "transact_write_items", _raiser(error))
+        assert service.poll(transaction).status == 503
+    service.now += 1
+    assert service.poll(transaction).json["redirect"] is not None
+
+
+def test_a_mac_key_that_fails_is_503_and_no_refusal(service):
+    transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
+    error = ClientError({"Error": {"Code": "KMSInternalException"}}, "VerifyMac")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.aws.kms, "verify_mac", _raiser(error))
+        assert service.prove(transaction, "A" * 43).status == 503
+
+
+def test_userinfo_of_a_family_that_is_gone_is_refused(service, aws):
+    tokens = service.redeem(service.code()).json
+    for item in aws.items(service.variables["TOKENS_TABLE"]):
+        aws.dynamodb.delete_item(TableName=service.variables["TOKENS_TABLE"], Key={"pk": item["pk"]})
+    assert service.userinfo(tokens["access_token"]).status == 401
+
+
+def test_no_attribute_that_an_expression_names_is_a_reserved_word_of_dynamodb(service):
+    from pathlib import Path
+
+    from ministack.services._dynamodb_keywords import AWS_KEYWORDS
+
+    source = Path(__import__("service.storage", fromlist=["storage"]).__file__).read_text()
+    expressions = " ".join(re.findall(r'"((?:SET|phase|attribute|refresh_hash|expires_at| AND)[^"]*)"', source))
+    functions = {"SET", "ADD", "REMOVE", "AND", "attribute_exists", "attribute_not_exists", "if_not_exists"}
+    names = set(re.findall(r"(?<![:\w])[a-z_A-Z]+", expressions)) - functions
+    assert {"phase", "refresh_hash", "family_id", "redeemed_by"} <= names
+    assert {name for name in names if name.upper() in AWS_KEYWORDS} == set()
