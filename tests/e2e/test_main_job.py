@@ -43,6 +43,8 @@ def states_entered(here: Stage, execution: str) -> list[str]:
 def shifted(here: Stage, deployment: str) -> bool:
     def found() -> bool | None:
         kept = here.cloud.ledger.find_deployment(deployment)
+        assert not (kept and kept.ended_at), kept
+        assert not here.cloud.ledger.refusal(deployment), here.cloud.ledger.refusal(deployment)
         return True if kept and kept.shifts else None
 
     return here.until(found, 60, "a shift")
