@@ -90,7 +90,7 @@ def test_asynchronous_invocations_are_split(cloud):
 
 def test_a_rest_api_splits_its_requests_and_the_function_sees_the_alias(cloud):
     split = Split(cloud, 0.5)
-    url = rest_api(cloud, split.alias).url
+    url = rest_api(cloud, f"{split.name}:live").url
 
     def get(_):
         with urllib.request.urlopen(url) as response:
