@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.domain.errors import Refused
 
-RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
+RUNNING, SUCCEEDED, FAILED = "RUNNING", "SUCCEEDED", "FAILED"
 ABSENT = "ABSENT"
 """What is said of an execution that Step Functions does not know, or knows no more."""
 

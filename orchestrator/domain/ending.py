@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
-from orchestrator.domain.records import Deployment, Ending
+from orchestrator.domain.records import Deployment, Ending, Phase
 
 ANNOUNCED_AS = {
     Ending.SUCCEEDED: "DeploymentSucceeded",
@@ -39,6 +41,11 @@ def ending_of(error: Mapping[str, str], deployment: Deployment | None) -> tuple[
         return Ending.NOTHING_TO_SHIP, "$LATEST is what stable is"
     versions = ", ".join(f"{function.name} {function.canary_version}" for function in deployment.functions)
     return Ending.SUCCEEDED, f"stable is now {versions}"
+
+
+def refused(deployment: Deployment, reason: str, now: datetime) -> Deployment:
+    """A deployment that ends without having touched anything."""
+    return replace(deployment, phase=Phase.ENDED, ending=Ending.REFUSED, reason=reason, ended_at=now)
 
 
 def message_to_operators(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.domain.decision import Action, Decision
 from orchestrator.domain.records import Claim, Deployment, Ending, Kind, Phase, Trigger
@@ -58,11 +56,6 @@ def takes_claim(deployment: Deployment, claim: Claim, decision: Decision, *, hol
         return False
     not_begun = claim.kind is Kind.DEPLOYMENT and deployment.ending is None and deployment.phase in UNTOUCHED
     return not holder_alive or not_begun
-
-
-def stopped_before_it_began(deployment: Deployment, decision: Decision, now: datetime) -> Deployment:
-    """A deployment whose rollback finds nothing to restore because nothing was touched."""
-    return replace(deployment, phase=Phase.ENDED, ending=Ending.REFUSED, reason=decision.reason, ended_at=now)
 
 
 def cause_among(triggers: Sequence[Trigger]) -> Trigger | None:

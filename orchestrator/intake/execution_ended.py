@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.orphans import roll_back_orphan
+from orchestrator.aws.orphans import close_unclaimed, roll_back_orphan
 from orchestrator.intake import intake
 
 
 def take_execution_ended(event: Mapping[str, Any], cloud: Cloud) -> str:
-    """Roll back if the execution that ended still holds the claim."""
+    """Roll back if the execution that ended still holds the claim; complete the record of one that never did."""
     detail = event["detail"]
-    holder = cloud.ledger.claim().execution
-    if holder != detail["executionArn"]:
-        return f"{detail['name']} ended {detail['status']} and does not hold the claim"
-    return roll_back_orphan(cloud)
+    if cloud.ledger.claim().execution == detail["executionArn"]:
+        return roll_back_orphan(cloud)
+    closed = ""
+    if detail["stateMachineArn"] != cloud.settings["ROLLBACK_MACHINE"]:
+        closed = close_unclaimed(cloud, detail["name"], detail["status"])
+    return closed or f"{detail['name']} ended {detail['status']} and does not hold the claim"
 
 
 handler = intake(take_execution_ended)

@@ -15,7 +15,8 @@ def claim(given: Given, cloud: Cloud) -> Answer:
     """Take the claim for this deployment.
 
     Raises:
-        Refused: a living execution holds it, or a dead one left an environment that must be rolled back first.
+        Refused: a living execution holds it, a dead one left an environment that must be rolled back first, or the
+            deployment has ended.
         ClaimLost: somebody else took it at the same moment.
     """
     seen = cloud.ledger.claim()
@@ -23,6 +24,9 @@ def claim(given: Given, cloud: Cloud) -> Answer:
         _refuse_holder(seen, cloud)
     taken = cloud.ledger.take_claim(seen, given.execution, given.deployment, Kind.DEPLOYMENT, cloud.now())
     deployment = cloud.ledger.deployment(given.deployment)
+    if deployment.ended_at:
+        # Its execution was taken for dead while it lived: what everybody was told stands.
+        raise Refused("deployment", deployment.id, f"it has ended: {deployment.reason}; start another")
     cloud.ledger.keep(replace(deployment, phase=Phase.CLAIMED, epoch=taken.epoch), taken.epoch)
     cloud.announce("DeploymentClaimed", deployment.id, epoch=taken.epoch)
     return Answer(given.deployment, taken.epoch, go(Action.PROCEED, f"claimed with epoch {taken.epoch}"))

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
+from orchestrator.domain.ending import refused
 from orchestrator.domain.records import Deployment, Kind, Phase, Rollback, Trigger
-from orchestrator.domain.rollback import cause_among, judge_rollback, stopped_before_it_began, takes_claim
+from orchestrator.domain.rollback import cause_among, judge_rollback, takes_claim
 from orchestrator.tasks import Answer, Given, task
 
 NEWEST = 25
@@ -43,7 +44,7 @@ def fence(given: Given, cloud: Cloud) -> Answer:
         rolling = replace(deployment, phase=Phase.ROLLING_BACK, rollback=begun, epoch=taken.epoch)
         cloud.ledger.keep(rolling, taken.epoch)
     elif deployment.ended_at is None:
-        cloud.ledger.keep(stopped_before_it_began(deployment, decision, cloud.now()), taken.epoch)
+        cloud.ledger.keep(refused(deployment, decision.reason, cloud.now()), taken.epoch)
         cloud.announce("DeploymentRefused", deployment.id, reason=decision.reason)
     return Answer(deployment.id, taken.epoch, decision)
 

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.cloud import LIVE, Cloud
 
-ACCOUNT, REGION = "000000000000", "us-west-1"
+ACCOUNT, REGION = "123456789012", "us-west-1"
 
 
 def machine_arn(name: str) -> str:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.decision import Action
+from orchestrator.domain.ending import refused
 from orchestrator.domain.errors import AliasConflict
 from orchestrator.domain.records import Claim, Ending, Kind, Phase, Shift, Trigger, refuse_late
 from orchestrator.domain.rollback import (
@@ -11,7 +12,6 @@ from orchestrator.domain.rollback import (
     TASK_ERROR,
     cause_among,
     judge_rollback,
-    stopped_before_it_began,
     takes_claim,
 )
 from tests.samples import EXECUTION, NOW, deployment, seconds
@@ -102,7 +102,7 @@ def test_a_rollback_takes_the_claim_to_restore_and_to_tidy_up_after_its_own_depl
 
 def test_a_deployment_stopped_before_it_began_is_refused_with_the_reason():
     decision = judged(UNTOUCHED, UNTOUCHED)
-    ended = stopped_before_it_began(UNTOUCHED, decision, NOW)
+    ended = refused(UNTOUCHED, decision.reason, NOW)
     assert (ended.phase, ended.ending, ended.ended_at) == (Phase.ENDED, Ending.REFUSED, NOW)
     assert ended.reason == "the deployment had touched nothing yet: token-server-errors rang"
 

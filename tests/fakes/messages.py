@@ -1,0 +1,76 @@
+"""Event bus, topics, alarms and tables' recovery, as far as the tasks use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass
+class FakeEvents:
+    """An EventBridge client that keeps what is put."""
+
+    put: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """(detail-type, detail), in order."""
+
+    def put_events(self, *, Entries: Sequence[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - botocore's
+        self.put += [(entry["DetailType"], json.loads(entry["Detail"])) for entry in Entries]
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": str(len(self.put))}]}
+
+
+@dataclass
+class FakeTopics:
+    """An SNS client that keeps what is published."""
+
+    published: list[tuple[str, str, str]] = field(default_factory=list)
+    """(topic, subject, text), in order."""
+
+    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> dict[str, str]:  # noqa: N803 - botocore's
+        assert 1 <= len(Subject) <= 100, "SNS refuses another subject"
+        assert "\n" not in Subject, "SNS refuses a subject of several lines"
+        self.published.append((TopicArn, Subject, Message))
+        return {"MessageId": str(len(self.published))}
+
+
+@dataclass
+class FakeAlarms:
+    """A CloudWatch client whose alarms ring as a test says."""
+
+    since: datetime
+    ringing: set[str] = field(default_factory=set)
+    """Names of the alarms in ALARM."""
+
+    def describe_alarms(self, **asked: Any) -> dict[str, Any]:
+        assert len(asked["AlarmNames"]) <= asked["MaxRecords"] <= 100, "DescribeAlarms takes no more"
+        assert asked["AlarmTypes"], "without types CloudWatch leaves composite alarms out"
+        found = [
+            {
+                "AlarmName": name,
+                "StateValue": "ALARM" if name in self.ringing else "OK",
+                "StateUpdatedTimestamp": self.since,
+            }
+            for name in asked["AlarmNames"]
+        ]
+        return {"MetricAlarms": found, "CompositeAlarms": []}
+
+
+@dataclass
+class FakeRecovery:
+    """The recovery operations of a DynamoDB client."""
+
+    off: set[str] = field(default_factory=set)
+    """Tables whose point-in-time recovery is off."""
+    backups: list[str] = field(default_factory=list)
+
+    def describe_continuous_backups(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+        status = "DISABLED" if TableName in self.off else "ENABLED"
+        return {
+            "ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status}}
+        }
+
+    def create_backup(self, *, TableName: str, BackupName: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+        self.backups.append(BackupName)
+        return {"BackupDetails": {"BackupArn": f"arn:backup:{TableName}:{BackupName}"}}

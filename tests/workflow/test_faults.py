@@ -1,0 +1,87 @@
+"""Whatever goes wrong at whichever state: all functions end on one version, the claim is free, and somebody was told.
+
+Real tasks, real adapters and real intakes over fakes, driven by moto's interpreter of the definitions as they are in their files.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from state_machines import definitions
+from tests.workflow.cases import CASES, MACHINES, STORIES, STORY_OF, STRATEGY, Case, create_machines, play, task_states
+from tests.workflow.faults import FAULTS, HARMLESS, LASTING, TASK_TIMEOUT_SECONDS
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import World, function_arns, inhabited
+
+RESTORED_WITHIN_SECONDS = 90.0
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        create_machines(moto, function_arns)
+        yield moto
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_environment_is_whole_after(case, interpreter):
+    world, fault = play(case, interpreter, f"d-{CASES.index(case)}")
+
+    assert fault.times, "the fault never struck: no story goes through this state"
+    ends_at = world.check()
+    if case.fault in HARMLESS:
+        assert ends_at == case.story.ends_at
+    if case.machine == "rollback":
+        assert ends_at == "stable"
+    found = world.deployment
+    if found and found.rollback and found.rollback.restored_at:
+        took = (found.rollback.restored_at - world.begun_at).total_seconds() - fault.at_seconds
+        assert took <= RESTORED_WITHIN_SECONDS
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_story_without_a_fault_comes_out_as_it_says(story, interpreter):
+    def also(invocation, run):
+        return story.also(invocation) or run()
+
+    world = World(interpreter, f"d-story-{story.name}", story.scenario, also)
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY)
+        world.settle()
+    assert world.check() == story.ends_at
+
+
+def test_there_is_a_case_for_every_task_state_and_every_fault():
+    states = [
+        (machine, name)
+        for machine in MACHINES
+        for name, state in definitions.load(machine).states.items()
+        if state["Type"] == "Task"
+    ]
+    assert len(CASES) == len(set(CASES)) == len(states) * len(FAULTS)
+    assert {(case.machine, case.state) for case in CASES} == set(states) == set(STORY_OF)
+
+
+def test_every_definition_has_its_cases():
+    """A new machine needs stories of its own: it is not to be forgotten here."""
+    assert set(MACHINES) == {"deployment", "rollback"} <= set(definitions.names())
+
+
+def test_every_fault_that_lasts_or_is_harmless_is_a_fault():
+    assert FAULTS.keys() >= LASTING | HARMLESS
+    assert not LASTING & HARMLESS
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_timed_out_task_takes_as_long_as_its_state_says(machine):
+    states = definitions.load(machine).states
+    limits = {states[name].get("TimeoutSeconds", TASK_TIMEOUT_SECONDS) for name in task_states(machine)}
+    assert limits == {TASK_TIMEOUT_SECONDS}
+
+
+def test_an_environment_that_is_left_at_a_weight_would_be_found(interpreter):
+    """The check itself: without the intakes and the reconciler, a stopped execution leaves its weight behind."""
+    case = Case("deployment", "Verify", "stopped before")
+    world, _ = play(case, interpreter, "d-unsettled", settle=False)
+    with pytest.raises(AssertionError, match="weights left"):
+        world.check()

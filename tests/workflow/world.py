@@ -1,0 +1,347 @@
+"""A whole environment in memory: service, ledger, control plane, events and both state machines, whose tasks are the real ones.
+
+Time is simulated. Executions are run one after the other, as they were started; what EventBridge would do then is done by `settle`, and only
+by it: end events to the intake, and the reconciler once a minute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import msgspec
+from botocore.exceptions import ClientError
+
+import orchestrator.intake
+import orchestrator.tasks
+from orchestrator.domain.chain import broken_at
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.policy import DeliveryPolicy
+from orchestrator.domain.records import Deployment, Ending
+from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
+from orchestrator.probes import Look
+from orchestrator.probes.scene import Scene
+from state_machines import definitions
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import SETTINGS, cloud_over, execution_arn, machine_arn
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.lambda_control_plane import LambdaControlPlane
+from tests.fakes.messages import FakeAlarms, FakeEvents, FakeRecovery, FakeTopics
+from tests.fakes.step_functions import ABORTED, RUNNING, FakeStepFunctions
+from tests.samples import FUNCTIONS, delivery_table, service
+from tests.workflow.moto_interpreter import Ended, MotoInterpreter
+
+ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", ABORTED})
+"""What the rule on execution status changes lets through (orchestrator/infrastructure_intakes.py)."""
+
+RECONCILES_EVERY_SECONDS = 60.0
+TASK_SECONDS = 0.5
+"""How long a task takes here."""
+
+MAX_BAKE_SECONDS = 20
+PATIENCE_MINUTES = 12
+TELLS = frozenset({"DeploymentSucceeded", "DeploymentNothingToShip", "DeploymentRefused", "RollbackCompleted"})
+"""Events that say how it came out."""
+
+
+class Broken(AssertionError):
+    """An environment that no deployment may leave behind."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A task's function, called by a state."""
+
+    machine: str
+    execution: str
+    state: str
+    function: str
+    payload: Mapping[str, Any]
+
+
+Bridge = Callable[[Invocation, Callable[[], Any]], Any]
+"""Stands between state and task: (invocation, run the task) -> Lambda's answer. Faults are put in here."""
+
+
+def straight(_invocation: Invocation, run: Callable[[], Any]) -> Any:
+    """No fault."""
+    return run()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How the canary does, and what a person answers to a HOLD.
+
+    Attributes:
+        outcome_at: outcome of every probe by the weight at which it looks; PASS where nothing is said.
+        answer: what a person answers when asked; nothing where nobody does.
+        when_inconclusive: of the environment's policy.
+        changed: whether there is something to ship.
+    """
+
+    outcome_at: Mapping[int, Outcome] = field(default_factory=dict)
+    answer: str = ""
+    when_inconclusive: str = "ROLL_BACK"
+    changed: bool = True
+
+
+class World:
+    """One environment.
+
+    Args:
+        interpreter: runs the definitions; its machines exist already.
+        name: the deployment's id, new to the interpreter.
+        scenario: how the canary does.
+        bridge: between states and tasks.
+    """
+
+    def __init__(self, interpreter: MotoInterpreter, name: str, scenario: Scenario, bridge: Bridge = straight) -> None:
+        self.interpreter, self.name, self.scenario, self.bridge = interpreter, name, scenario, bridge
+        self.clock = SimulatedClock()
+        self.begun_at = self.clock.now()
+        self.plane = LambdaControlPlane()
+        self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
+        self.events, self.topics = FakeEvents(), FakeTopics()
+        self.alarms = FakeAlarms(self.clock.now())
+        self.table = FakeDynamoDB()
+        self.ended: dict[str, Ended] = {}
+        self.afterwards: list[Callable[[], Any]] = []
+        """What comes when everything is over."""
+        self.announced: list[tuple[str, str]] = []
+        """(execution, phase) of executions that ended badly and whose event was not delivered yet."""
+        for function in FUNCTIONS:
+            self.plane.add(f"ib-oauth-{function}-test")
+            if scenario.changed:
+                self.plane.change(f"ib-oauth-{function}-test", "code-2")
+        clients = {
+            "lambda": self.plane,
+            "dynamodb": _both(self.table, FakeRecovery()),
+            "stepfunctions": self.states,
+            "events": self.events,
+            "sns": self.topics,
+            "cloudwatch": self.alarms,
+        }
+        delivery = delivery_table(when_inconclusive=scenario.when_inconclusive, max_bake_seconds=MAX_BAKE_SECONDS)
+        assert DeliveryPolicy.parse(delivery), "the policy is a good one"
+        settings = {
+            **SETTINGS,
+            "DELIVERY": json.dumps(delivery),
+            "SERVICE": msgspec.json.encode(service()).decode(),
+        }
+        self.cloud = cloud_over(clients, self.clock.now, settings)
+        vars(self.cloud)["instruments"] = None
+
+    # --- what is done to it ------------------------------------------------------------------------------
+
+    def deploy(self, **given: Any) -> None:
+        """Start a deployment and run what follows until no execution is left to run."""
+        asked = json.dumps({"requested_by": "ann", **given})
+        self.states.start_execution(stateMachineArn=machine_arn("deployment"), name=self.name, input=asked)
+        self.run_started()
+
+    def run_started(self) -> None:
+        """Run the executions that were started, in their order, until none is left."""
+        while self.states.pending:
+            arn = self.states.pending.pop(0)
+            started = self.states.executions[arn]
+            ended = self.interpreter.run(started.machine, started.name, started.given)
+            self.ended[arn] = ended
+            self.states.end(arn, ended.phase)
+            if ended.phase in ENDED_BADLY and ended.phase != ABORTED:  # `stop` has announced that one
+                self.announced.append((arn, ended.phase))
+
+    def stop(self, arn: str) -> None:
+        """Stop an execution from outside, as a person at the console does."""
+        self.states.stop_execution(executionArn=arn, error="Stopped", cause="by a person")
+        self.announced.append((arn, ABORTED))
+
+    def intake(self, name: str, event: Mapping[str, Any]) -> str:
+        """Deliver an event to an intake."""
+        handler = importlib.import_module(f"orchestrator.intake.{name}").handler
+        answer: str = handler(event, None)["answer"]
+        return answer
+
+    def deliver(self, arn: str, phase: str) -> str:
+        """Deliver the event that an execution ended."""
+        detail = {
+            "executionArn": arn,
+            "stateMachineArn": self.states.executions[arn].machine,
+            "name": arn.rpartition(":")[2],
+            "status": phase,
+        }
+        return self.intake("execution_ended", {"id": f"{arn}-{phase}", "detail": detail})
+
+    def ring(self, event_id: str, *, state: str = "ALARM", arn: str = "", age_seconds: float = 0.0) -> str:
+        """Deliver an alarm's change, with what EventBridge's rule lets through and what it does not."""
+        at = self.clock.now().timestamp() - age_seconds
+        detail = {
+            "alarmName": (arn or service().alarms[0]).rpartition(":")[2],
+            "state": {"value": state, "timestamp": _iso(at), "reason": "7 of 9 datapoints"},
+        }
+        return self.intake("alarm", {"id": event_id, "resources": [arn or service().alarms[0]], "detail": detail})
+
+    def settle(self, *, twice: bool = False, backwards: bool = False) -> None:
+        """Do what EventBridge does until nothing changes: end events, and the reconciler every minute.
+
+        Args:
+            twice: every end event is delivered twice.
+            backwards: the last one first.
+        """
+        for _ in range(PATIENCE_MINUTES):
+            while self.announced or self.states.pending:
+                self.run_started()
+                order = reversed(self.announced) if backwards else iter(self.announced)
+                delivered = [one for one in order for _ in range(2 if twice else 1)]
+                self.announced.clear()
+                for arn, phase in delivered:
+                    self.deliver(arn, phase)
+            self.clock.advance(RECONCILES_EVERY_SECONDS)
+            self.intake("reconcile", {"id": "tick"})
+            if not self.cloud.ledger.claim().held:
+                return
+
+    # --- what it looks like ------------------------------------------------------------------------------
+
+    @property
+    def deployment(self) -> Deployment | None:
+        return self.cloud.ledger.find_deployment(self.name)
+
+    @property
+    def execution(self) -> str:
+        """The deployment's execution."""
+        return execution_arn("deployment", self.name)
+
+    def versions(self) -> set[tuple[str, str]]:
+        """All routings of all functions, as (version, weights)."""
+        routings = (self.plane.routing(f"ib-oauth-{name}-test") for name in FUNCTIONS)
+        return {(version, json.dumps(dict(weights))) for version, weights in routings}
+
+    def check(self) -> str:
+        """Hold the environment to what every deployment must leave behind; returns "stable" or "canary".
+
+        Raises:
+            Broken: it is not so.
+        """
+        found = self.versions()
+        if found not in ({("1", "{}")}, {("2", "{}")}):
+            raise Broken(f"not all-stable, not all-canary, or weights left: {sorted(found)}")
+        at = "stable" if found == {("1", "{}")} else "canary"
+        claim = self.cloud.ledger.claim()
+        if claim.held:
+            raise Broken(f"the claim is left with {claim.execution}")
+        running = [arn for arn, one in self.states.executions.items() if one.phase == RUNNING]
+        if running:
+            raise Broken(f"still running: {running}")
+        self._check_told()
+        self._check_record(at)
+        return at
+
+    def _check_told(self) -> None:
+        told = [kind for kind, detail in self.events.put if kind in TELLS and detail["deployment"] == self.name]
+        if not told and not self.topics.published:
+            raise Broken("nobody was told how it came out")
+
+    def _check_record(self, at: str) -> None:
+        found = self.deployment
+        if found is None:
+            return
+        endings = {"canary": {Ending.SUCCEEDED}, "stable": set(Ending) - {Ending.SUCCEEDED}}[at]
+        if found.ending not in endings or found.ended_at is None:
+            raise Broken(f"all {at}, but the ledger says {found.ending or 'that it goes on'} in phase {found.phase}")
+        broken = broken_at(self.cloud.ledger.decision_bodies(self.name))
+        if broken is not None:
+            raise Broken(f"decision {broken} does not continue the chain")
+
+    # --- tasks -------------------------------------------------------------------------------------------
+
+    def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
+        """Called by the interpreter for every invocation of a task."""
+        machine, execution = payload["execution"].split(":")[-2:]
+        invocation = Invocation(machine.split("-")[2], payload["execution"], payload["state"], function, payload)
+        assert execution, "an execution has a name"
+        return self.bridge(invocation, lambda: self.call(invocation))
+
+    def call(self, invocation: Invocation) -> Any:
+        """Run a task, as Lambda does, and answer as Lambda does."""
+        module = invocation.function.rpartition(":task-")[2].replace("-", "_")
+        self.clock.advance(TASK_SECONDS)
+        try:
+            answer = importlib.import_module(f"orchestrator.tasks.{module}").handler(invocation.payload, None)
+        except (OrchestratorError, ClientError, AssertionError, LookupError, TypeError, ValueError) as error:
+            return raised(type(error).__name__, str(error))
+        self._answer_hold(invocation)
+        return {"Payload": json.loads(json.dumps(answer))}
+
+    def _answer_hold(self, invocation: Invocation) -> None:
+        if invocation.payload.get("token") and self.scenario.answer:
+            answer = {"request": self.scenario.answer, "by": "ann", "at": self.clock.now().isoformat()}
+            self.states.send_task_success(taskToken=invocation.payload["token"], output=json.dumps(answer))
+
+    def look(self, scene: Scene, _instruments: object) -> Look:
+        """In place of every probe."""
+        verdict = Verdict(
+            self.scenario.outcome_at.get(scene.weight_percent, Outcome.PASS), f"at {scene.weight_percent} %"
+        )
+        evidence = Evidence("health", verdict, scene.versions, Window(scene.now, scene.now), "the test", 1)
+        return Look(verdict, (evidence,), scene.prior, tuple(scene.excused_alarms))
+
+
+def raised(error: str, message: str = "") -> Any:
+    """Lambda's answer for a function that raised."""
+    return {"FunctionError": "Unhandled", "Payload": {"errorType": error, "errorMessage": message}}
+
+
+def function_arns(name: str) -> Mapping[str, str]:
+    """What a definition's placeholders are bound to here."""
+    return {
+        placeholder: f"arn:aws:lambda:us-west-1:123456789012:function:task-{definitions.module_of(placeholder).replace('_', '-')}"
+        for placeholder in definitions.load(name).placeholders
+    }
+
+
+LOOKS = (
+    ("verify", "look_all"),
+    ("verify", "look_at_flows"),
+    ("verify_after_traffic", "look_all"),
+    ("verify_after_traffic", "look_at_flows"),
+    ("verify_before_traffic", "look_before_traffic"),
+    ("verify_stable", "look_at_stable"),
+)
+"""Where tasks look at the world: (task, function of orchestrator.probes)."""
+
+
+@contextmanager
+def inhabited(world: World) -> Iterator[World]:
+    """Make this world the one that tasks, intakes and the interpreter reach."""
+    quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(orchestrator.tasks, "_cloud", world.cloud))
+        patches.enter_context(mock.patch.object(orchestrator.tasks, "logger", quiet))
+        patches.enter_context(mock.patch.object(orchestrator.intake, "_cloud", world.cloud))
+        patches.enter_context(mock.patch.object(orchestrator.intake, "logger", quiet))
+        for module, look in LOOKS:
+            task = importlib.import_module(f"orchestrator.tasks.{module}")
+            patches.enter_context(mock.patch.object(task, look, world.look))
+        world.interpreter.connect(world.invoke, world.clock.advance)
+        yield world
+
+
+def _both(first: Any, second: Any) -> Any:
+    """One client with the operations of two."""
+
+    class Both:
+        def __getattr__(self, operation: str) -> Any:
+            return getattr(first, operation, None) or getattr(second, operation)
+
+    return Both()
+
+
+def _iso(epoch_seconds: float) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat()
