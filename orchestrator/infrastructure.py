@@ -177,7 +177,8 @@ class OrchestratorStack(Stack):
 
     def _places(self, service: Mapping[str, Any]) -> Places:
         functions = [self._arn("lambda", "function", name) for name in service["functions"].values()]
-        logs = [self._arn("logs", "log-group", f"/aws/lambda/{name}:*") for name in service["functions"].values()]
+        # A group is authorised by its name or by the streams in it, depending on the call.
+        groups = [self._arn("logs", "log-group", f"/aws/lambda/{name}") for name in service["functions"].values()]
         executions = {name: [executions_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
         machines = {name: [machine_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
         return Places(
@@ -189,8 +190,8 @@ class OrchestratorStack(Stack):
                     self.format_arn(service="dynamodb", resource="table", resource_name=name)
                     for name in service["tables"]
                 ],
-                Place.ALARMS: service["alarms"],
-                Place.LOGS: logs,
+                Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
+                Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
                 Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
                 Place.DEPLOYMENT_MACHINE: machines["deployment"],
                 Place.ROLLBACK_MACHINE: machines["rollback"],

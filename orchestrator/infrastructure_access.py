@@ -25,7 +25,7 @@ class Place(Enum):
     QUALIFIED = auto()  # their versions and aliases
     LIVE = auto()  # their alias `live`
     TABLES = auto()
-    ALARMS = auto()
+    ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_MACHINE = auto()
@@ -46,6 +46,7 @@ class Ledger(Enum):
 
 WILDCARDS: Mapping[Place, str] = {
     Place.QUALIFIED: "any version may be stable or canary one day",
+    Place.ALL_ALARMS: "CloudWatch authorises describing some alarms as describing all",
     Place.LOGS: "Lambda names the streams of a log group",
     Place.DEPLOYMENTS: "executions are named by deployments",
     Place.ROLLBACKS: "executions are named by deployments",
@@ -82,7 +83,7 @@ _CALL_VERSIONS = _may("lambda:InvokeFunction", on=(Place.QUALIFIED,))
 _BE_SYNTHETIC = _may("kms:GenerateMac", on=(Place.SYNTHETIC_KEY,))
 _LOOK = (
     _may("cloudwatch:GetMetricData", on=(Place.ANYWHERE,)),
-    _may("cloudwatch:DescribeAlarms", on=(Place.ALARMS,)),
+    _may("cloudwatch:DescribeAlarms", on=(Place.ALL_ALARMS,)),
     _may("logs:FilterLogEvents", on=(Place.LOGS,)),
     _CALL_VERSIONS,
     _BE_SYNTHETIC,
@@ -101,7 +102,7 @@ TASKS: Mapping[str, Rights] = {
         grants=(
             _READ_ALIASES,
             _READ_VERSIONS,
-            _may("cloudwatch:DescribeAlarms", on=(Place.ALARMS,)),
+            _may("cloudwatch:DescribeAlarms", on=(Place.ALL_ALARMS,)),
             _may("dynamodb:DescribeContinuousBackups", on=(Place.TABLES,)),
         ),
     ),
@@ -185,7 +186,13 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
 def wildcards_of(rights: Rights, places: Places) -> Mapping[str, str]:
     """Return the wildcard resources of a row, with the reasons for them."""
     named = {place for grant in rights.grants for place in grant.places}
-    return {arn: reason for place, reason in WILDCARDS.items() if place in named for arn in places.arns[place]}
+    return {
+        arn: reason
+        for place, reason in WILDCARDS.items()
+        if place in named
+        for arn in places.arns[place]
+        if arn.endswith("*")
+    }
 
 
 def machine_arn(stack: Stack, environment: Environment, machine: str) -> str:

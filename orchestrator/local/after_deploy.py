@@ -1,17 +1,25 @@
-"""What is set through the API after a deployment: the stack policy, and what the local CloudFormation forgets.
+"""What is set through the API after a deployment: the stack policy, and what the local CloudFormation forgets or does not await.
 
-MiniStack makes a table without its time to live and without its point-in-time recovery. The template stays the only place
+MiniStack makes a table without its time to live and without its point-in-time recovery, and is done with a function before the
+function is done with its update. The template stays the only place
 that says what they are.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import boto3
 
+POLL_SECONDS = 0.1
+UPDATE_SECONDS = 30
 _BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+
+
+class NotUpdated(Exception):
+    """A function did not take its new code or settings in time."""
 
 
 def apply(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
@@ -32,6 +40,27 @@ def apply(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         wanted = properties.get("PointInTimeRecoverySpecification")
         if wanted and wanted != _point_in_time_recovery(client, name):
             client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+
+
+def settle(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Wait until the template's functions are updated, as CloudFormation does in an account.
+
+    Args:
+        template: a synthesised CloudFormation template whose functions have names.
+        environ: variables with which AWS clients talk to the local cloud.
+    """
+    client = _session(environ).client("lambda", endpoint_url=environ["AWS_ENDPOINT_URL"])
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            _await_update(client, resource["Properties"]["FunctionName"])
+
+
+def _await_update(client: Any, function_name: str) -> None:
+    deadline = time.monotonic() + UPDATE_SECONDS
+    while (found := client.get_function_configuration(FunctionName=function_name))["LastUpdateStatus"] != "Successful":
+        if time.monotonic() > deadline:
+            raise NotUpdated(f"{function_name} is {found['LastUpdateStatus']} after {UPDATE_SECONDS} s")
+        time.sleep(POLL_SECONDS)
 
 
 def protect(stack: str, policy: str, environ: Mapping[str, str]) -> None:

@@ -64,7 +64,9 @@ def bootstrap(cloud: Cloud) -> None:
     Raises:
         DeployFailed: it could not be made.
     """
-    _cdk(cloud, ["bootstrap", f"aws://{ACCOUNT}/{cloud.region}"])
+    # In a folder without cdk.json: bootstrapping needs no app, and two command lines may not synthesise in one folder.
+    with tempfile.TemporaryDirectory() as folder:
+        _cdk(cloud, ["bootstrap", f"aws://{ACCOUNT}/{cloud.region}"], Path(folder))
 
 
 def deploy(
@@ -106,7 +108,9 @@ def deploy(
         policy = (ROOT / "service" / "stack_policy.json").read_text(encoding="utf-8")
         after_deploy.protect(f"{SERVICE}-{environment.name}", policy, cloud.environ)
     for name in names:
-        after_deploy.apply(json.loads((assembly / f"{name}.template.json").read_bytes()), cloud.environ)
+        template = json.loads((assembly / f"{name}.template.json").read_bytes())
+        after_deploy.apply(template, cloud.environ)
+        after_deploy.settle(template, cloud.environ)
     return assembly
 
 
@@ -132,16 +136,16 @@ def _settings() -> Mapping[str, object]:
     return settings
 
 
-def _cdk(cloud: Cloud, arguments: Sequence[str]) -> None:
+def _cdk(cloud: Cloud, arguments: Sequence[str], folder: Path = ROOT) -> None:
     flags = ["--no-notices", "--no-version-reporting", "--no-color"]
-    _run([str(NODE), str(CDK), *arguments, *flags], cloud.environ)
+    _run([str(NODE), str(CDK), *arguments, *flags], cloud.environ, folder)
 
 
-def _run(command: Sequence[str], variables: Mapping[str, str]) -> None:
+def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path = ROOT) -> None:
     """Run a command in a clean environment: an account's credentials must not reach a tool that deploys locally."""
     environ = {key: os.environ[key] for key in _INHERITED if key in os.environ} | _QUIET | dict(variables)
     finished = subprocess.run(
-        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if finished.returncode:
         raise DeployFailed(f"{' '.join(command)} ended with {finished.returncode}:\n{finished.stdout}")

@@ -96,6 +96,16 @@ def test_who_may_list_aliases_may_not_move_one(enforced):
     assert reader.list_aliases(FunctionName=function)["Aliases"]
 
 
+def test_a_version_is_invoked_by_who_may_invoke_versions(enforced):
+    function = aliased(enforced)
+    own = f"arn:aws:lambda:*:*:function:{function}"
+    versions = acting(enforced, "lambda", {"Action": "lambda:InvokeFunction", "Resource": f"{own}:1"})
+    latest = acting(enforced, "lambda", {"Action": "lambda:InvokeFunction", "Resource": own})
+
+    assert versions.invoke(FunctionName=function, Qualifier="1")["ExecutedVersion"] == "1"
+    assert "lambda:InvokeFunction" in denied(latest.invoke, FunctionName=function, Qualifier="1")
+
+
 def test_leading_keys_fence_items_in_and_out(enforced):
     name = table(enforced)
     client = acting(enforced, "dynamodb", fenced(name, "synthetic#*"))
@@ -167,3 +177,12 @@ def test_a_policy_that_wants_tls_denies_nobody(enforced):
     publisher = acting(enforced, "sns", {"Action": "sns:Publish", "Resource": topic})
 
     assert publisher.publish(TopicArn=topic, Message="told")["MessageId"]
+
+
+def test_alarms_are_described_by_who_may_describe_all_of_them(enforced):
+    own = f"arn:aws:cloudwatch:{enforced.region}:{ACCOUNT}:alarm"
+    everybody = acting(enforced, "cloudwatch", {"Action": "cloudwatch:DescribeAlarms", "Resource": f"{own}:*"})
+    some = acting(enforced, "cloudwatch", {"Action": "cloudwatch:DescribeAlarms", "Resource": f"{own}:mine"})
+
+    assert everybody.describe_alarms(AlarmNames=["mine"])["MetricAlarms"] == []
+    assert "cloudwatch:DescribeAlarms" in denied(some.describe_alarms, AlarmNames=["mine"])

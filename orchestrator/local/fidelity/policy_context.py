@@ -3,16 +3,19 @@
 AWS:
 
 - Lambda: ``GET …/aliases/NAME`` is GetAlias, ``PUT`` UpdateAlias, ``DELETE`` DeleteAlias, and so on: every operation is an action
-  of its own. https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+  of its own. An invocation of a version or alias is authorised on its qualified ARN, as is reading a version's configuration.
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 - DynamoDB: ``dynamodb:LeadingKeys`` are the partition keys that a request names, of the table that is being authorised.
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+- CloudWatch: DescribeAlarms is authorised on ``alarm:*``, whichever alarms it names.
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 - KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
   https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
 - ``aws:SecureTransport`` is true: the endpoints of AWS speak TLS, and a policy that denies everything else denies nobody.
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
-MiniStack takes every request to an alias for ListAliases or CreateAlias, knows neither leading keys nor encryption contexts, and
-finds its own http insecure.
+MiniStack takes every request to an alias for ListAliases or CreateAlias, ignores qualifiers, knows neither leading keys nor encryption contexts,
+authorises DescribeAlarms on ``*``, and finds its own http insecure.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from orchestrator.local.fidelity.options import Options
 from orchestrator.local.fidelity.wrapping import wrap
 
 PINNED = {
+    "ministack.core.iam_actions.extract_resource_arn": "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions._lambda_action": "19fa24ebca403b7afb7dbdd2de306589a087ba1a8dd5ec4df5ce7df77401080f",
     "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c08e31cc7148fc9ffc139fdf8e87d569ee49bb78859d1804f",
     "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
@@ -53,6 +57,9 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, bool, str], str] = {
 }
 _BELOW_FUNCTION = re.compile(r"/functions/[^/]+/(?P<what>[a-z-]+)(?P<named>/[^/]+)?/?$")
 
+_UNQUALIFIED_COLONS = 6
+"""In ``arn:aws:lambda:region:account:function:name``."""
+
 _EQUALS = re.compile(r"(?P<name>#?\w+)\s*=\s*(?P<value>:\w+)")
 _KEYS_BY_TABLE = "local:keys-by-table"
 """A context key of our own, between reading a request and authorising it on one table."""
@@ -70,9 +77,11 @@ def install(options: Options) -> None:
         return found["pk_name"] if found else None
 
     wrap(actions, "_lambda_action", _by_operation)
+    wrap(actions, "extract_resource_arn", _qualified)
     wrap(actions, "dynamodb_service_context", lambda original: _with_leading_keys(original, partition_key))
     wrap(actions, "request_tag_context", _with_encryption_context)
-    wrap(evaluator, "enforce", _on_one_table)
+    responses = importlib.import_module("ministack.core.responses")
+    wrap(evaluator, "enforce", lambda original: _on_its_resource(original, responses.get_account_id))
     wrap(evaluator, "pin_request_origin", _over_tls)
 
 
@@ -83,6 +92,24 @@ def _by_operation(original: Callable[[str, str], str | None]) -> Callable[[str, 
         return own or original(method, path)
 
     return action
+
+
+def _qualified(original: Callable[..., str]) -> Callable[..., str]:
+    def resource(  # the router's parameters
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query_params: Mapping[str, Any],
+        *place: str,
+    ) -> str:
+        arn = original(service, method, path, headers, body, query_params, *place)
+        given = query_params.get("Qualifier") if service == "lambda" and "/functions/" in path else None
+        qualifier = given[0] if isinstance(given, list) else given
+        return f"{arn}:{qualifier}" if qualifier and arn.count(":") == _UNQUALIFIED_COLONS else arn
+
+    return resource
 
 
 def _with_leading_keys(
@@ -99,7 +126,7 @@ def _with_leading_keys(
     return context
 
 
-def _on_one_table(original: Callable[..., Any]) -> Callable[..., Any]:
+def _on_its_resource(original: Callable[..., Any], account: Callable[[], str]) -> Callable[..., Any]:
     def enforce(
         access_key_id: str,
         iam_action: str,
@@ -112,6 +139,8 @@ def _on_one_table(original: Callable[..., Any]) -> Callable[..., Any]:
         keys = context.pop(_KEYS_BY_TABLE, {}).get(resource_arn.partition(":table/")[2].partition("/")[0])
         if keys:
             context["dynamodb:LeadingKeys"] = keys
+        if iam_action == "cloudwatch:DescribeAlarms":
+            resource_arn = f"arn:aws:cloudwatch:{region}:{account()}:alarm:*"
         return original(access_key_id, iam_action, service, region, resource_arn, context)
 
     return enforce
