@@ -32,7 +32,7 @@ demo: install
 	$(BIN)/python -m orchestrator.local.demo
 
 test: install check
-	$(BIN)/pytest -m "not proof" -n 2 --dist loadgroup
+	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile
 
 proof: install
 	$(BIN)/pytest -m proof

@@ -12,7 +12,7 @@ from orchestrator.domain.records import Ending
 from orchestrator.local.stage import ENVIRONMENT, Stage, stage
 from orchestrator.local.traffic import Traffic
 
-pytestmark = [pytest.mark.xdist_group("main_job"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 FUNCTIONS = ("authorize", "public", "token")
 QUICK = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 8}]}
 LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
