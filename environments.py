@@ -127,6 +127,8 @@ class ServiceSettings:
     log_level: str
     throttle_requests_per_second: int
     throttle_burst_requests: int
+    source_requests_per_second: int
+    source_burst_requests: int
     functions: Mapping[str, FunctionSettings]
     alarms: AlarmSettings
     clients: tuple[ClientSettings, ...]
@@ -257,6 +259,8 @@ def _service(name: str, table: Table, *, local: bool) -> ServiceSettings:
         log_level=table.choice("log_level", LOG_LEVELS),
         throttle_requests_per_second=table.whole("throttle_requests_per_second", 1, 10_000),
         throttle_burst_requests=table.whole("throttle_burst_requests", 1, 10_000),
+        source_requests_per_second=table.whole("source_requests_per_second", 1, 10_000),
+        source_burst_requests=table.whole("source_burst_requests", 1, 10_000),
         functions=_functions(table.table("functions")),
         alarms=_alarms(table.table("alarms")),
         clients=_clients(table),

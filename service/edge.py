@@ -6,27 +6,26 @@ to Lambda for a request, because to Lambda that would be a failed invocation and
 
 from __future__ import annotations
 
-import json
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from service import log, metrics
+from service import answers, log, metrics
 from service.metrics import Observed
 from service.oauth.bearer import Challenge
 from service.oauth.errors import OAuthError
 from service.oauth.parameters import Parameters
+from service.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from service.answers import Failure, Tell
     from service.settings import Settings
 
 VERSION_HEADER: Final = "x-ib-oauth-version"
-RETRY_AFTER_SECONDS: Final = 1
 
 _ALWAYS: Final = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -35,8 +34,6 @@ _ALWAYS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_CORS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate"}
-_ERROR_TYPES: Final = "application/problem+json"
 
 
 class Edge:
@@ -44,6 +41,7 @@ class Edge:
 
     `app` takes the routes; `observed` is what the current request is noted for (Lambda gives a process one request at a time).
     unavailable: what the routes may raise when something they need does not answer.
+    tell: how a failure is told to whoever asks this function; tell_at: the same for paths that are asked by somebody else.
     """
 
     def __init__(
@@ -52,6 +50,8 @@ class Edge:
         *,
         clock: Callable[[], float] = time.time,
         unavailable: tuple[type[Exception], ...] = (),
+        tell: Tell = answers.as_problem,
+        tell_at: Mapping[str, Tell] | None = None,
     ) -> None:
         self.settings = settings
         self.app = APIGatewayRestResolver()
@@ -59,6 +59,8 @@ class Edge:
         self._request_id = ""
         self._clock = clock
         self._unavailable = unavailable
+        self._tell, self._tell_at = tell, tell_at or {}
+        self._throttle = Throttle(settings.source_requests_per_second, settings.source_burst_requests)
         self.app.exception_handler(Exception)(self._answer_to)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -66,10 +68,7 @@ class Edge:
         started = time.perf_counter()
         self.observed = Observed(probe=_is_probe(event))
         self._request_id = str(getattr(context, "aws_request_id", ""))
-        try:
-            answer = self.app.resolve(event, context)
-        except Exception as error:  # noqa: BLE001 - the last resort: an event that the router itself cannot read
-            answer = _event(self._answer_to(error))
+        answer = self._throttled(event) or self._routed(event, context)
         headers: dict[str, list[str]] = answer.setdefault("multiValueHeaders", {})
         for name, value in _ALWAYS.items():
             headers.setdefault(name, [value])
@@ -111,24 +110,37 @@ class Edge:
         """Return a request header, or None."""
         return header(self.app.current_event.headers, name)
 
-    def _answer_to(self, error: Exception) -> Response[str]:
-        """Return the answer that a failure gets."""
+    def _routed(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            return self.app.resolve(event, context)
+        except Exception as error:  # noqa: BLE001 - the last resort: an event that the router itself cannot read
+            return _event(self._answer_to(error, event))
+
+    def _throttled(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the refusal of a source that asks too often. A function that is invoked past the API knows no source."""
+        source = _source(event)
+        wait_seconds = self._throttle.wait_seconds(source, self._clock()) if source else 0
+        return _event(self._told(answers.too_many(wait_seconds), event)) if wait_seconds else None
+
+    def _answer_to(self, error: Exception, event: Mapping[str, Any] | None = None) -> Response[str]:
+        """Return the answer that a failure gets. event: the request, where the router did not get as far as reading it."""
         if isinstance(error, OAuthError):
-            self.observed.grant = error.code if self.settings.function == "token" else None
-            return oauth_error(error)
+            self.observed.refused(error.code)
+            return answers.oauth_error(error)
         if isinstance(error, Challenge):
-            return challenge(error)
+            return answers.challenge(error)
+        event = self.app.current_event.raw_event if event is None else event
         if isinstance(error, NotFoundError):
-            return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
+            return self._told(answers.NOTHING_HERE, event)
         # What is unavailable says why in AWS's words or ours alone; any other message may quote what a client sent.
         unavailable = isinstance(error, self._unavailable)
         reason = str(error) if unavailable else None
         log.write(log.failure(self.settings, error, request_id=self._request_id, reason=reason))
-        if self.settings.function == "token":
-            self.observed.grant = "server_error"
-        if unavailable:
-            return temporarily_unavailable()
-        return json_answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "server_error"}, _CORS)
+        self.observed.refused("server_error")
+        return self._told(answers.UNAVAILABLE if unavailable else answers.BROKEN, event)
+
+    def _told(self, failure: Failure, event: Mapping[str, Any]) -> Response[str]:
+        return self._tell_at.get(str(event.get("path")), self._tell)(failure)
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:
@@ -136,66 +148,17 @@ def header(headers: Mapping[str, str], name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name), None)
 
 
-def json_answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
-    """Return a JSON answer."""
-    return Response(
-        status_code=int(status),
-        content_type="application/json",
-        body=json.dumps(body, separators=(",", ":")),
-        headers=dict(headers or {}),
-    )
-
-
-def open_to_all(status: int, body: Mapping[str, Any], *, max_age_seconds: int = 0) -> Response[str]:
-    """Return a JSON answer that any origin may read, cached for a while where that is said."""
-    cache = {"Cache-Control": f"public, max-age={max_age_seconds}"} if max_age_seconds else {}
-    return json_answer(status, body, {**_CORS, **cache})
-
-
-def oauth_error(error: OAuthError) -> Response[str]:
-    """Return an error as RFC 6749 §5.2 has it."""
-    headers = dict(_CORS)
-    if error.http_status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Basic realm="ib-oauth"'
-    return json_answer(error.http_status, {"error": error.code, "error_description": error.description}, headers)
-
-
-def challenge(refusal: Challenge) -> Response[str]:
-    """Return a refusal as RFC 6750 §3 has it."""
-    body = {} if refusal.code is None else {"error": refusal.code, "error_description": refusal.description}
-    return json_answer(refusal.http_status, body, {**_CORS, "WWW-Authenticate": refusal.www_authenticate})
-
-
-def problem(status: HTTPStatus, detail: str) -> Response[str]:
-    """Return a problem as RFC 9457 has it."""
-    body = json.dumps({"title": status.phrase, "status": int(status), "detail": detail}, separators=(",", ":"))
-    return Response(status_code=int(status), content_type=_ERROR_TYPES, body=body)
-
-
-def temporarily_unavailable() -> Response[str]:
-    """Return 503: nothing was decided, and the client may try again."""
-    return json_answer(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        {"error": "temporarily_unavailable"},
-        {**_CORS, "Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
-
-
-def preflight(methods: str) -> Response[str]:
-    """Return the answer to a CORS preflight: any origin, no credentials."""
-    headers = {
-        **_CORS,
-        "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": "authorization, content-type",
-        "Access-Control-Max-Age": "86400",
-    }
-    return Response(status_code=int(HTTPStatus.NO_CONTENT), content_type=None, body="", headers=dict(headers))
-
-
 def _is_probe(event: Mapping[str, Any]) -> bool:
     """Whether the orchestrator's verification sent the event: API Gateway writes the request's context itself."""
     context = event.get("requestContext")
     return isinstance(context, dict) and context.get("synthetic") is True
+
+
+def _source(event: Mapping[str, Any]) -> str:
+    """Return the address that API Gateway saw the request come from; empty where there is none."""
+    context = event.get("requestContext")
+    identity = context.get("identity") if isinstance(context, dict) else None
+    return str(identity.get("sourceIp") or "") if isinstance(identity, dict) else ""
 
 
 def _event(response: Response[str]) -> dict[str, Any]:

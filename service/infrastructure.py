@@ -204,8 +204,8 @@ class ServiceStack(Stack):
             "RELEASE": _compact(
                 {"commit": build.commit, "build": build.digest[:16], "configuration": configuration_of(environment)}
             ),
-            "POWERTOOLS_SERVICE_NAME": "ib-oauth",
-            "LOG_LEVEL": service.log_level,
+            "SOURCE_REQUESTS_PER_SECOND": str(service.source_requests_per_second),
+            "SOURCE_BURST_REQUESTS": str(service.source_burst_requests),
         }
         some = {
             "PLATFORMS": _compact({key: asdict(platform) for key, platform in service.platforms.items()}),

@@ -33,12 +33,18 @@ class Observed:
 
     probe: it was sent to this version past the API, which only the orchestrator may do; synthetic: it is of the synthetic
     identity, or monitoring. Both are left out of the business metrics: a release must not pass on evidence made by its judge.
-    grant: for a token request "issued", or the error code.
+    asks_for_grant: it is a token request, whose result counts; grant: that result, "issued" or the error code.
     """
 
     probe: bool = False
     synthetic: bool = False
+    asks_for_grant: bool = False
     grant: str | None = None
+
+    def refused(self, code: str) -> None:
+        """Note the error code that a request got."""
+        if self.asks_for_grant:
+            self.grant = code
 
     @property
     def namespace(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -51,6 +52,8 @@ class Settings:
     tokens_table: str
     clients: Mapping[str, Client]
     release: Release
+    source_requests_per_second: float
+    source_burst_requests: int
 
     @property
     def local(self) -> bool:
@@ -74,6 +77,8 @@ def load(variables: Mapping[str, str], function: str) -> Settings:
         tokens_table=required(variables, "TOKENS_TABLE"),
         clients=_clients(_json(variables, "CLIENTS", list), issuer),
         release=_release(_json(variables, "RELEASE", dict)),
+        source_requests_per_second=_positive(variables, "SOURCE_REQUESTS_PER_SECOND"),
+        source_burst_requests=int(_positive(variables, "SOURCE_BURST_REQUESTS")),
     )
 
 
@@ -149,6 +154,17 @@ def _release(entry: dict[str, Any]) -> Release:
         return Release(str(entry["commit"]), str(entry["build"]), str(entry["configuration"]))
     except KeyError as error:
         raise SettingInvalid("RELEASE", f"lacks {error}") from error
+
+
+def _positive(variables: Mapping[str, str], variable: str) -> float:
+    text = required(variables, variable)
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise SettingInvalid(variable, f"must be a number, not {text}") from error
+    if not 1 <= number < inf:
+        raise SettingInvalid(variable, f"must be at least 1, not {text}")
+    return number
 
 
 def _json(variables: Mapping[str, str], variable: str, form: type) -> Any:

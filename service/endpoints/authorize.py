@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.event_handler import Response
 
 from service import pages
-from service.edge import Edge, json_answer, problem
+from service.answers import Failure, as_problem, json_answer, problem
+from service.edge import Edge
 from service.keys import KeyUnavailable
 from service.login_flow import Complete
 from service.oauth import authorization, credentials
@@ -21,7 +22,7 @@ from service.storage import StoreUnavailable
 from service.upstream import UpstreamUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from service.login_flow import LoginFlow
     from service.settings import Settings
@@ -40,7 +41,19 @@ def build(
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
     """Return the function `authorize`."""
-    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable, UpstreamUnavailable))
+
+    def as_page(failure: Failure) -> Response[str]:
+        """Tell a failure to a person."""
+        nonce = credentials.base64url(entropy(_NONCE_BYTES))
+        return _page(failure.status, pages.error(failure.detail, nonce), headers=failure.headers)
+
+    edge = Edge(
+        settings,
+        clock=clock,
+        unavailable=(StoreUnavailable, KeyUnavailable, UpstreamUnavailable),
+        tell=as_page,
+        tell_at=dict.fromkeys(("/login/poll", "/login/synthetic"), as_problem),
+    )
     endpoint = _Authorize(edge, flow, entropy)
     edge.app.get("/authorize")(endpoint.authorize)
     edge.app.post("/login")(endpoint.login)
@@ -130,11 +143,17 @@ class _Authorize:
         return credentials.base64url(self.entropy(_NONCE_BYTES))
 
 
-def _page(status: HTTPStatus, shown: pages.Page, *, cookie: str | None = None) -> Response[str]:
-    headers: dict[str, str | list[str]] = {"Content-Security-Policy": shown.policy, "X-Frame-Options": "DENY"}
+def _page(
+    status: HTTPStatus,
+    shown: pages.Page,
+    *,
+    cookie: str | None = None,
+    headers: Mapping[str, str | list[str]] | None = None,
+) -> Response[str]:
+    sent = {**(headers or {}), "Content-Security-Policy": shown.policy, "X-Frame-Options": "DENY"}
     if cookie is not None:
-        headers["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
-    return Response(int(status), "text/html; charset=utf-8", shown.html, headers)
+        sent["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
+    return Response(int(status), "text/html; charset=utf-8", shown.html, sent)
 
 
 def _redirect(location: str) -> Response[str]:

@@ -6,7 +6,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from service.edge import Edge, json_answer, open_to_all, preflight
+from service.answers import json_answer, open_to_all, preflight
+from service.edge import Edge
 from service.endpoints.userinfo import UserInfo
 from service.keys import KeyUnavailable, PublicKeys, Vault
 from service.oauth import metadata

@@ -7,7 +7,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from service.edge import Edge, open_to_all, preflight
+from service.answers import as_oauth, open_to_all, preflight
+from service.edge import Edge
 from service.issuance import Issuance, Signs
 from service.keys import KeyUnavailable
 from service.oauth import token_request
@@ -31,11 +32,12 @@ def build(
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
     """Return the function `token`."""
-    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
+    edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable), tell=as_oauth)
     issuance = Issuance(settings.issuer, store, signer, entropy)
 
     @edge.app.post("/token")
     def token() -> Response[str]:
+        edge.observed.asks_for_grant = True
         form = edge.form()
         claimed = settings.clients.get(form.optional("client_id") or "")
         edge.observed.synthetic = claimed is not None and claimed.synthetic

@@ -7,7 +7,8 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from service.edge import Edge, open_to_all
+from service.answers import open_to_all
+from service.edge import Edge
 from service.oauth import bearer, families, tokens
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.infrastructure.templates import changed, named, resources, synthesise
 FUNCTIONS = ("authorize", "token", "public")
 LAMBDA_VARIABLES_BYTES = 4096
 EVERYWHERE = {
-    "ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "POWERTOOLS_SERVICE_NAME", "LOG_LEVEL",
+    "ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "SOURCE_REQUESTS_PER_SECOND", "SOURCE_BURST_REQUESTS",
 }  # fmt: skip
 
 

@@ -140,6 +140,8 @@ def variables(aws, keys, platform_url):
         "CLIENTS": json.dumps(CLIENTS),
         "RELEASE": json.dumps({"commit": "abc123", "build": "7", "configuration": "sha256:0"}),
         "PLATFORMS": json.dumps({"demo": {"url": platform_url, "title": "Demo platform"}}),
+        "SOURCE_REQUESTS_PER_SECOND": "10000",
+        "SOURCE_BURST_REQUESTS": "10000",
         "AWS_LAMBDA_FUNCTION_VERSION": "42",
         **keys,
     }
@@ -200,7 +202,7 @@ class Service:
             "public": public.build(load(self.variables, "public"), self.store, self.keys, self.vault, clock=clock),
         }
 
-    def call(self, function, method, path, *, query=None, form=None, headers=None):
+    def call(self, function, method, path, *, query=None, form=None, headers=None, source="127.0.0.1"):
         """Send one request, as API Gateway would."""
         pairs = list(query.items()) if isinstance(query, dict) else list(query or ())
         lists: dict[str, list[str]] = {}
@@ -217,7 +219,7 @@ class Service:
             "multiValueHeaders": {name: [value] for name, value in sent.items()},
             "queryStringParameters": dict(pairs) or None,
             "multiValueQueryStringParameters": lists or None,
-            "requestContext": {"stage": "live", "requestId": "request"},
+            "requestContext": {"stage": "live", "requestId": "request", "identity": {"sourceIp": source}},
             "body": urlencode(form) if form is not None else None,
             "isBase64Encoded": False,
         }

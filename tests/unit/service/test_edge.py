@@ -107,7 +107,7 @@ def test_a_store_that_fails_is_503_with_retry_after_and_the_code_is_not_burnt(se
         patch.setattr(service.aws.dynamodb, "update_item", _raiser(error))
         answer = service.redeem(code)
     assert (answer.status, answer.header("retry-after")) == (503, "1")
-    assert answer.json == {"error": "temporarily_unavailable"}
+    assert answer.json["error"] == "temporarily_unavailable"
     assert '"reason":"ProvisionedThroughputExceededException"' in capsys.readouterr().out
     assert service.redeem(code).status == 200
 
@@ -140,7 +140,7 @@ def test_a_bug_is_a_handled_500_that_quotes_nothing_of_the_request(service, monk
 
     monkeypatch.setattr("service.issuance.codes.effect", bug)
     answer = service.redeem(service.code())
-    assert (answer.status, answer.json) == (500, {"error": "server_error"})
+    assert (answer.status, answer.json["error"]) == (500, "server_error")
     logged = capsys.readouterr().out
     assert "ibc_secret" not in logged
     error = next(json.loads(line) for line in logged.splitlines() if '"ERROR"' in line)
@@ -161,6 +161,50 @@ def test_a_bug_is_a_handled_500_that_quotes_nothing_of_the_request(service, monk
 def test_an_event_that_makes_no_sense_is_answered_and_never_raised(service, event):
     for edge in service.functions.values():
         assert edge(dict(event), None)["statusCode"] in {400, 401, 404, 500}
+
+
+FAILING = [
+    ("authorize", "GET", "/authorize", "text/html; charset=utf-8"),
+    ("authorize", "POST", "/login", "text/html; charset=utf-8"),
+    ("authorize", "GET", "/login/poll", "application/problem+json"),
+    ("authorize", "POST", "/login/synthetic", "application/problem+json"),
+    ("token", "POST", "/token", "application/json"),
+    ("public", "GET", "/userinfo", "application/problem+json"),
+    ("public", "GET", "/version", "application/problem+json"),
+]
+
+
+@pytest.mark.parametrize(("function", "method", "path", "form"), FAILING)
+def test_a_failure_is_told_in_the_form_that_suits_who_asked(service, monkeypatch, function, method, path, form):
+    def bug(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(service.functions[function].app, "_resolve", bug)
+    answer = service.call(function, method, path)
+    assert (answer.status, answer.header("content-type")) == (500, form)
+    assert "a bug" not in answer.body
+    if form == "application/problem+json":
+        assert answer.json == {
+            "title": "Internal Server Error", "status": 500, "detail": "The service made a mistake. It has been noted.",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "method", "path", "form"), FAILING)
+def test_a_source_that_asks_too_often_is_told_when_to_come_back_and_another_source_is_not_kept_out(
+    request, variables, capsys, function, method, path, form
+):
+    variables |= {"SOURCE_REQUESTS_PER_SECOND": "1", "SOURCE_BURST_REQUESTS": "2"}
+    service = request.getfixturevalue("service")
+    answers = [service.call(function, method, path, source="192.0.2.1") for _ in range(3)]
+    assert [answer.status == 429 for answer in answers] == [False, False, True]
+    assert (answers[2].header("retry-after"), answers[2].header("content-type")) == ("1", form)
+    assert answers[2].header("x-ib-oauth-version") == "42"
+    assert service.call(function, method, path, source="192.0.2.2").status != 429
+    service.now += 1
+    assert service.call(function, method, path, source="192.0.2.1").status != 429
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["status"] for line in lines].count(429) == 1
+    assert "192.0.2" not in json.dumps(lines)
 
 
 def test_an_unknown_address_is_a_problem(service):

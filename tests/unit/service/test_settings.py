@@ -19,6 +19,8 @@ GOOD = {
     "RELEASE": json.dumps({"commit": "a", "build": "b", "configuration": "c"}),
     "PLATFORMS": json.dumps({"p": {"url": "https://p.example", "title": "P"}}),
     "SIGNING_KEY_ID": "key",
+    "SOURCE_REQUESTS_PER_SECOND": "20",
+    "SOURCE_BURST_REQUESTS": "100",
 }
 
 
@@ -41,7 +43,9 @@ def test_outside_lambda_the_version_is_latest():
     assert settings.load(GOOD, "token").version == "$LATEST"
 
 
-@pytest.mark.parametrize("variable", ["ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE"])
+@pytest.mark.parametrize(
+    "variable", ["ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "SOURCE_BURST_REQUESTS"]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_variable_is_named(variable, value):
     variables = {name: text for name, text in GOOD.items() if name != variable}
@@ -72,6 +76,10 @@ def test_a_missing_variable_is_named(variable, value):
         ("CLIENTS", json.dumps(["c"])),
         ("CLIENTS", json.dumps([7])),
         ("RELEASE", "[]"),
+        ("SOURCE_REQUESTS_PER_SECOND", "many"),
+        ("SOURCE_REQUESTS_PER_SECOND", "0"),
+        ("SOURCE_BURST_REQUESTS", "nan"),
+        ("SOURCE_BURST_REQUESTS", "inf"),
         ("RELEASE", json.dumps({"commit": "a"})),
     ],
 )

@@ -1,0 +1,124 @@
+"""Answers: JSON that anybody may read, OAuth errors, bearer challenges, and failures in the form that suits who asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from service.oauth.bearer import Challenge
+    from service.oauth.errors import OAuthError
+
+RETRY_AFTER_SECONDS: Final = 1
+
+_CORS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    # A REST API renames WWW-Authenticate of every function behind it: a page's script has to be allowed to read that name.
+    "Access-Control-Expose-Headers": "WWW-Authenticate, x-amzn-Remapped-WWW-Authenticate, Retry-After",
+}
+_PROBLEM: Final = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request got no answer of its endpoint.
+
+    code: RFC 6749's word for it (§4.1.2.1); detail: for a person, and without anything that the request said.
+    retry_after_seconds: when to try again; None where trying again changes nothing.
+    """
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    retry_after_seconds: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str | list[str]]:
+        """The headers that tell when to try again."""
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+
+
+NOTHING_HERE: Final = Failure(HTTPStatus.NOT_FOUND, "invalid_request", "There is nothing at this address.")
+BROKEN: Final = Failure(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "server_error", "The service made a mistake. It has been noted."
+)
+UNAVAILABLE: Final = Failure(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "temporarily_unavailable",
+    "Something that the service needs does not answer. Nothing was decided: try again.",
+    RETRY_AFTER_SECONDS,
+)
+
+
+def too_many(retry_after_seconds: int) -> Failure:
+    """Return the refusal of a source that asks too often."""
+    detail = "Too many requests from this address. Wait, then try again."
+    return Failure(HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable", detail, retry_after_seconds)
+
+
+def as_oauth(failure: Failure) -> Response[str]:
+    """Tell a failure to a client, as RFC 6749 §5.2 has it."""
+    body = {"error": failure.code, "error_description": failure.detail}
+    return _json(failure.status, body, {**_CORS, **failure.headers})
+
+
+def as_problem(failure: Failure) -> Response[str]:
+    """Tell a failure to a program, as RFC 9457 has it."""
+    return problem(failure.status, failure.detail, failure.headers)
+
+
+def json_answer(status: int, body: Mapping[str, Any]) -> Response[str]:
+    """Return a JSON answer."""
+    return _json(status, body, {})
+
+
+def open_to_all(status: int, body: Mapping[str, Any], *, max_age_seconds: int = 0) -> Response[str]:
+    """Return a JSON answer that any origin may read, cached for a while where that is said."""
+    cache = {"Cache-Control": f"public, max-age={max_age_seconds}"} if max_age_seconds else {}
+    return _json(status, body, {**_CORS, **cache})
+
+
+def oauth_error(error: OAuthError) -> Response[str]:
+    """Return an error as RFC 6749 §5.2 has it."""
+    headers: dict[str, str | list[str]] = {**_CORS}
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Basic realm="ib-oauth"'
+    return _json(error.http_status, {"error": error.code, "error_description": error.description}, headers)
+
+
+def challenge(refusal: Challenge) -> Response[str]:
+    """Return a refusal as RFC 6750 §3 has it."""
+    body = {} if refusal.code is None else {"error": refusal.code, "error_description": refusal.description}
+    return _json(refusal.http_status, body, {**_CORS, "WWW-Authenticate": refusal.www_authenticate})
+
+
+def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str | list[str]] | None = None) -> Response[str]:
+    """Return a problem as RFC 9457 has it: its type is the default, about:blank, so its title is the status's."""
+    body = {"title": status.phrase, "status": int(status), "detail": detail}
+    return Response(int(status), _PROBLEM, json.dumps(body, separators=(",", ":")), {**(headers or {})})
+
+
+def preflight(methods: str) -> Response[str]:
+    """Return the answer to a CORS preflight: any origin, no credentials."""
+    headers: dict[str, str | list[str]] = {
+        **_CORS,
+        "Access-Control-Allow-Methods": methods,
+        "Access-Control-Allow-Headers": "authorization, content-type",
+        "Access-Control-Max-Age": "86400",
+    }
+    return Response(status_code=int(HTTPStatus.NO_CONTENT), content_type=None, body="", headers=headers)
+
+
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str | list[str]]) -> Response[str]:
+    return Response(int(status), "application/json", json.dumps(body, separators=(",", ":")), {**headers})
+
+
+if TYPE_CHECKING:
+    Tell = Callable[[Failure], Response[str]]
+    """How a function tells a failure to whoever asked."""
