@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -32,6 +33,18 @@ ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
 }
 """Function to its paths with their methods. Nothing else is routed."""
+
+# What API Gateway answers by itself, without asking a function: type to status, RFC 6749's word and what a person reads.
+# A type that is not here is answered as its family's default, with its own status.
+_GATEWAY_ANSWERS: Mapping[str, tuple[int | None, str, str]] = {
+    "THROTTLED": (429, "temporarily_unavailable", "Too many requests. Wait, then try again."),
+    "QUOTA_EXCEEDED": (429, "temporarily_unavailable", "Too many requests. Wait, then try again."),
+    "MISSING_AUTHENTICATION_TOKEN": (404, "invalid_request", "There is nothing at this address."),
+    "REQUEST_TOO_LARGE": (413, "invalid_request", "The request is too large."),
+    "DEFAULT_4XX": (None, "invalid_request", "The request is refused."),
+    "DEFAULT_5XX": (None, "temporarily_unavailable", "The service does not answer. Try again."),
+}
+_ASKED_TO_WAIT = ("THROTTLED", "QUOTA_EXCEEDED", "DEFAULT_5XX")
 
 # No query string and no header: codes and tokens travel there. `$context.path` and resourcePath have neither.
 _ACCESS_LOG = {
@@ -98,6 +111,7 @@ class Api(Construct):
         )
         # The stack states the address itself, as ApiUrl.
         rest_api.node.try_remove_child("Endpoint")
+        self._answers(rest_api)
         for function, routes in ROUTES.items():
             self._route(rest_api, function, aliases[function], routes)
         if environment.local:
@@ -106,6 +120,26 @@ class Api(Construct):
         else:
             host = f"{rest_api.rest_api_id}.execute-api.{stack.region}.{Aws.URL_SUFFIX}"
             self.url = f"https://{host}/{environment.name}"
+
+    def _answers(self, rest_api: apigateway.RestApi) -> None:
+        """Answer in a form that suits clients and programs alike: OAuth's error and a problem's members in one object."""
+        always = {
+            "Access-Control-Allow-Origin": "'*'",
+            "Cache-Control": "'no-store'",
+            "Strict-Transport-Security": "'max-age=63072000; includeSubDomains'",
+            "X-Content-Type-Options": "'nosniff'",
+        }
+        for kind, (status, error, detail) in _GATEWAY_ANSWERS.items():
+            body: dict[str, str | int] = {"error": error, "error_description": detail, "detail": detail}
+            if status:
+                body |= {"title": HTTPStatus(status).phrase, "status": status}
+            rest_api.add_gateway_response(
+                f"Answer{kind.title().replace('_', '')}",
+                type=apigateway.ResponseType.of(kind),
+                status_code=str(status) if status else None,
+                response_headers={**always, **({"Retry-After": "'1'"} if kind in _ASKED_TO_WAIT else {})},
+                templates={"application/json": json.dumps(body)},
+            )
 
     def _route(
         self,

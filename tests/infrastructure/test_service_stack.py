@@ -58,6 +58,24 @@ def test_lambda_takes_that_many_variables(every):
             assert size <= LAMBDA_VARIABLES_BYTES, found["FunctionName"]
 
 
+def test_what_the_api_answers_by_itself_suits_clients_and_says_when_to_try_again(every):
+    answers = {
+        answer["ResponseType"]: answer
+        for answer in resources(every.service, "AWS::ApiGateway::GatewayResponse").values()
+    }
+    assert {kind: answer.get("StatusCode") for kind, answer in answers.items()} == {
+        "THROTTLED": "429", "QUOTA_EXCEEDED": "429", "MISSING_AUTHENTICATION_TOKEN": "404",
+        "REQUEST_TOO_LARGE": "413", "DEFAULT_4XX": None, "DEFAULT_5XX": None,
+    }  # fmt: skip
+    for kind, answer in answers.items():
+        told = json.loads(answer["ResponseTemplates"]["application/json"])
+        assert told["error"], kind
+        assert told["error_description"] == told["detail"]
+        assert told.get("status") == (int(answer["StatusCode"]) if "StatusCode" in answer else None)
+        waits = "gatewayresponse.header.Retry-After" in answer["ResponseParameters"]
+        assert waits is (kind in {"THROTTLED", "QUOTA_EXCEEDED", "DEFAULT_5XX"})
+
+
 def test_a_release_is_named_by_commit_code_and_configuration(prod, tmp_path):
     before = json.loads(variables(prod, "public")["RELEASE"])
     other = changed(environments.load("prod"), log_level="DEBUG")
