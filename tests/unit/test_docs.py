@@ -1,0 +1,34 @@
+"""The documents lead somewhere: every link to a file, and every path that is named in backticks, exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path
+    for path in (
+        ROOT / name for name in subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()
+    )
+    if path.name != "CHANGELOG.md"
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
+NAMED = re.compile(r"`((?:orchestrator|service|state_machines|tests|docs|benchmarks|examples)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_points_at_is_there(document):
+    text = document.read_text(encoding="utf-8")
+    links = [link for link in LINK.findall(text) if "://" not in link]
+    gone = [link for link in links if not (document.parent / link).exists()]
+    gone += [path for path in NAMED.findall(text) if not (ROOT / path).exists()]
+    assert gone == []
+
+
+def test_every_decision_is_in_the_list_of_decisions():
+    listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in (ROOT / "docs/adr").glob("0*.md")}
