@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.addresses import Platform
     from service.keys import SyntheticProof, Vault
     from service.oauth.authorization import AuthorizationRequest
-    from service.oauth.clients import Client
+    from service.oauth.clients import Clients
     from service.oauth.credentials import Credential
     from service.storage import Store
 
@@ -56,7 +56,7 @@ class LoginFlow:
     """
 
     issuer: str
-    clients: Mapping[str, Client]
+    clients: Clients
     platforms: Mapping[str, Platform]
     store: Store
     vault: Vault

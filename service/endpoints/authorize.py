@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from service.login_flow import LoginFlow
+    from service.oauth.clients import Clients
     from service.settings import Settings
 
 BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
@@ -37,10 +38,11 @@ def build(
     settings: Settings,
     flow: LoginFlow,
     *,
+    clients: Clients | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
-    """Return the function `authorize`."""
+    """Return the function `authorize`. clients: who may begin a login; without it, the clients that the flow knows."""
 
     def as_page(failure: Failure) -> Response[str]:
         """Tell a failure to a person."""
@@ -54,7 +56,7 @@ def build(
         tell=as_page,
         tell_at=dict.fromkeys(("/login/poll", "/login/synthetic"), as_problem),
     )
-    endpoint = _Authorize(edge, flow, entropy)
+    endpoint = _Authorize(edge, flow, flow.clients if clients is None else clients, entropy)
     edge.app.get("/authorize")(endpoint.authorize)
     edge.app.post("/login")(endpoint.login)
     edge.app.get("/login/poll")(endpoint.poll)
@@ -67,13 +69,14 @@ def build(
 class _Authorize:
     edge: Edge
     flow: LoginFlow
+    clients: Clients
     entropy: Callable[[int], bytes]
 
     def authorize(self) -> Response[str]:
         """Begin a login: the page that says who asks, or the client's error at its redirect URI."""
         settings = self.edge.settings
         parameters = self.edge.query()
-        back = authorization.return_address(parameters, settings.clients)
+        back = authorization.return_address(parameters, self.clients)
         self.edge.observed.synthetic = back.client.synthetic
         try:
             request = authorization.read(parameters, back)

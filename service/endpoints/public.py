@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
+    from service.oauth.clients import Clients
     from service.settings import Settings
 
 _CACHED_SECONDS: Final = 300
@@ -37,9 +38,11 @@ def build(
     keys: PublicKeys,
     vault: Vault,
     *,
+    clients: Clients | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Edge:
-    """Return the function `public`."""
+    """Return the function `public`. clients: whose tokens count; without it, the clients that are configured."""
+    known = settings.clients if clients is None else clients
     edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
     app = edge.app
     scopes = frozenset(scope for client in settings.clients.values() for scope in client.scopes)
@@ -59,7 +62,7 @@ def build(
         document = {"keys": [jwk.published() for jwk in keys.jwks]}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
-    app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, store, keys, vault).answer)
+    app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, store, keys, vault, known).answer)
 
     def _preflight() -> Response[str]:
         return preflight("GET, POST")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
+    from service.oauth.clients import Clients
     from service.settings import Settings
 
 
@@ -28,10 +29,12 @@ def build(
     store: Store,
     signer: Signs,
     *,
+    clients: Clients | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
-    """Return the function `token`."""
+    """Return the function `token`. clients: who may ask; without it, the clients that are configured."""
+    known = settings.clients if clients is None else clients
     edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable), tell=as_oauth)
     issuance = Issuance(settings.issuer, store, signer, entropy)
 
@@ -41,7 +44,7 @@ def build(
         form = edge.form()
         claimed = settings.clients.get(form.optional("client_id") or "")
         edge.observed.synthetic = claimed is not None and claimed.synthetic
-        client = token_request.authenticated(form, edge.header("authorization"), settings.clients)
+        client = token_request.authenticated(form, edge.header("authorization"), known)
         grant = token_request.read(form)
         now = edge.now()
         if isinstance(grant, CodeGrant):

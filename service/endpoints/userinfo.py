@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
     from service.keys import PublicKeys, Vault
+    from service.oauth.clients import Clients
     from service.oauth.families import Family
     from service.oauth.tokens import AccessToken
     from service.storage import Store
@@ -30,6 +31,7 @@ class UserInfo:
     store: Store
     keys: PublicKeys
     vault: Vault
+    clients: Clients
 
     def answer(self) -> Response[str]:
         """Return the claims of the token's subject. Raises Challenge, StoreUnavailable, KeyUnavailable."""
@@ -55,7 +57,7 @@ class UserInfo:
             raise bearer.invalid_token() from error
 
     def _living_family(self, token: AccessToken) -> Family:
-        client = self.edge.settings.clients.get(token.client_id)
+        client = self.clients.get(token.client_id)
         if client is None:
             raise bearer.invalid_token()
         self.edge.observed.synthetic = client.synthetic

@@ -19,7 +19,7 @@ from service.oauth.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from service.oauth.clients import Client
+    from service.oauth.clients import Client, Clients
     from service.oauth.parameters import Parameters
     from service.oauth.scopes import Scope
 
@@ -62,7 +62,7 @@ class AuthorizationRequest:
     code_challenge: str
 
 
-def return_address(parameters: Parameters, clients: Mapping[str, Client]) -> ReturnAddress:
+def return_address(parameters: Parameters, clients: Clients) -> ReturnAddress:
     """Return who asks and where the answer goes. Raises UntrustedRequest, which must never become a redirect.
 
     A state that is repeated is left out of the answer: there is no telling which one the client meant.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from service.oauth import client_secrets
@@ -69,6 +69,13 @@ class Client:
         if resource is not None and resource != self.audience:
             raise InvalidTarget("resource is not one of this client's")
         return self.audience
+
+
+class Clients(Protocol):
+    """Whoever knows the clients: a mapping of those that are configured, or a directory that also asks elsewhere."""
+
+    def get(self, client_id: str, /) -> Client | None:
+        """Return the client of this id, or None where nobody knows it."""
 
 
 def _registrable(uri: str) -> bool:

@@ -11,9 +11,7 @@ from urllib.parse import unquote_plus
 from service.oauth.errors import InvalidClient, InvalidRequest, UnsupportedGrantType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from service.oauth.clients import Client
+    from service.oauth.clients import Client, Clients
     from service.oauth.parameters import Parameters
 
 
@@ -52,7 +50,7 @@ def read(parameters: Parameters) -> Grant:
     raise UnsupportedGrantType("grant_type must be authorization_code or refresh_token")
 
 
-def authenticated(parameters: Parameters, authorization: str | None, clients: Mapping[str, Client]) -> Client:
+def authenticated(parameters: Parameters, authorization: str | None, clients: Clients) -> Client:
     """Return the client that sent the request, by HTTP Basic or by its parameters, never by both.
 
     Raises InvalidRequest where it did both, InvalidClient where it is unknown or did not prove itself.
