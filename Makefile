@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test proof bench check lock test-sfn-local clean
+.PHONY: help install demo test proof bench check coverage lock test-sfn-local clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -31,7 +31,7 @@ $(INSTALLED): requirements/dev.lock package-lock.json pyproject.toml
 demo: install
 	$(BIN)/python -m orchestrator.local.demo
 
-test: install check
+test: install check coverage
 	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile
 
 proof: install
@@ -44,6 +44,11 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy orchestrator service state_machines environments.py settings_tables.py stack_parts.py cdk_app.py benchmarks
+
+# What decides is tested by itself, branch by branch.
+coverage: install
+	$(BIN)/pytest -q -n 2 -m "not simulation and not proof" tests/unit/domain tests/unit/oauth --cov=orchestrator/domain --cov=service/oauth \
+		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 test-sfn-local: install
 	$(BIN)/python -m tests.workflow.sfn_local

@@ -51,6 +51,7 @@ def median_look(runs, **case):
     return found[len(found) // 2]
 
 
+@pytest.mark.simulation
 def test_a_healthy_tenth_of_a_percent_at_ten_percent_of_a_hundred_requests_a_second_is_not_failed():
     """The case in which "more than 0 errors in each of two minutes" rolls back 52 % of healthy five-minute bakes."""
     rate = 0.001
@@ -67,6 +68,7 @@ def _two_minutes_running_with_an_error(seed, requests_a_minute, rate):
     return any(first and second for first, second in pairwise(minutes))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("canary", "stable", "rate"),
     [(5, 45, 0.02), (50, 50, 0.2), (10, 90, 0.5), (100, 900, 0.011)],
@@ -78,11 +80,13 @@ def test_false_alarms_stay_below_alpha_over_a_hundred_looks(canary, stable, rate
     assert false_alarms(200, **case, looks=100, alpha=0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
 
 
+@pytest.mark.simulation
 def test_a_canary_exactly_at_the_margin_is_not_failed():
     case = {"canary": 100, "stable": 900, "rates": lambda _: (0.011, 0.001), "null": Margin(0.01)}
     assert false_alarms(200, **case, looks=30, alpha=0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
 
 
+@pytest.mark.simulation
 def test_rates_that_rise_on_both_versions_alike_are_nobodys_fault():
     case = {"canary": 50, "stable": 450, "null": Margin(0.0), "rates": lambda look: (0.002 + look / 200,) * 2}
     assert false_alarms(200, **case, looks=40, alpha=0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
