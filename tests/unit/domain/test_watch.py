@@ -12,9 +12,10 @@ from orchestrator.domain.watch import Measure, Watch, Watches
 from tests.samples import NOW, seconds
 
 LIMIT = Limit(0.01)
+NOTHING = Tally()
 
 
-def measure(name="token/server_errors", canary=Tally(), stable=Tally(), null=LIMIT):
+def measure(name="token/server_errors", canary=NOTHING, stable=NOTHING, null=LIMIT):
     return Measure(name, f"{name} says", canary, stable, null)
 
 
