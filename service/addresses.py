@@ -1,21 +1,39 @@
 """Where the service may connect to, and where never.
 
-A platform is reached by https on port 443, by name, at an address that is public. The name is resolved once and the connection
+A server is reached by https on port 443, by name, at an address that is public. The name is resolved once and the connection
 goes to what was checked, so that a name that changes its answer gains nothing. The local environment alone may name loopback.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 HTTPS_PORT = 443
 
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NAME_MAX_CHARACTERS = 253
+_GLOBAL_UNICAST = ipaddress.ip_network(
+    "2000::/3"
+)  # the rest of IPv6 is reserved, local, or IPv4 in disguise (RFC 4291 §2.4)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+
 
 class AddressRefused(ValueError):
-    """An address that the service does not connect to."""
+    """An address that the service does not connect to. The message quotes nothing of it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server on the network. secure: whether by TLS, which only a loopback server of the local environment is not."""
+
+    host: str
+    port: int = HTTPS_PORT
+    secure: bool = True
 
 
 @dataclass(frozen=True)
@@ -32,35 +50,53 @@ class Platform:
     port: int
     secure: bool = True
 
+    @property
+    def server(self) -> Server:
+        """Where it is called."""
+        return Server(self.host, self.port, self.secure)
+
 
 def platform(name: str, url: str, title: str, *, loopback_allowed: bool) -> Platform:
     """Return the platform at url. Raises AddressRefused."""
     try:
+        found = server(url, loopback_allowed=loopback_allowed)
+        parts = urlsplit(url)
+    except AddressRefused as error:
+        raise AddressRefused(f"{name}: url {error}") from error
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise AddressRefused(f"{name}: url must be scheme and host alone")
+    return Platform(name, title, url.rstrip("/"), found.host, found.port, found.secure)
+
+
+def server(url: str, *, loopback_allowed: bool) -> Server:
+    """Return the server of a url. Raises AddressRefused."""
+    try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise AddressRefused(f"{name}: url is malformed") from error
-    if not host or parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise AddressRefused(f"{name}: url must be scheme and host alone")
-    origin = url.rstrip("/")
+        raise AddressRefused("is malformed") from error
+    if not host or "@" in parts.netloc:
+        raise AddressRefused("must have a host, and nothing before it")
     if loopback_allowed and parts.scheme == "http" and _is_loopback(host):
-        return Platform(name, title, origin, host, port or 80, secure=False)
+        return Server(host, port or 80, secure=False)
     if parts.scheme != "https" or port not in {None, HTTPS_PORT}:
-        raise AddressRefused(f"{name}: url must be https on port 443")
+        raise AddressRefused("must be https on port 443")
     if _is_address(host):
-        raise AddressRefused(f"{name}: url must have a name, not an address")
-    return Platform(name, title, origin, host, HTTPS_PORT)
+        raise AddressRefused("must have a name, not an address")
+    if len(host) > _NAME_MAX_CHARACTERS or not _NAME.fullmatch(host):
+        raise AddressRefused("must have a host name of letters, digits, hyphens and dots")
+    return Server(host)
 
 
-def resolve(target: Platform) -> str:
-    """Return one address of the platform to connect to. Raises AddressRefused, OSError.
+def resolve(target: Server) -> str:
+    """Return one address of the server to connect to. Raises AddressRefused, OSError.
 
     Every address of the name must be public: a name that has a private one among them is not to be trusted with any.
     """
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if target.secure and not all(is_public(address) for address in addresses):
-        raise AddressRefused(f"{target.name}: its name leads to an address that is not public")
+        raise AddressRefused("its name leads to an address that is not public")
     return addresses[0]
 
 
@@ -69,10 +105,12 @@ def is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
+        if inner is None and parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if parsed in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)
-            return is_public(str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)))
+        if parsed not in _GLOBAL_UNICAST:
+            return False
     return parsed.is_global and not parsed.is_multicast
 
 

@@ -4,23 +4,18 @@
     {platform}/auth/?login=0&token={content}       the person's browser logs in there
     GET  {platform}/v1/auth/app/info?token=…       404 until the person has logged in, then session and profile
 
-A platform may be slow, broken or hostile: every call has one deadline over all of it, a size limit, no redirects, and goes to an
-address that was checked (see addresses.py).
+A platform may be slow, broken or hostile: every call is bounded (see fetching.py).
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-import ssl
-import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from service.addresses import AddressRefused, resolve
+from service.fetching import FetchFailed, Limits, fetch
 
 if TYPE_CHECKING:
     from service.addresses import Platform
@@ -101,34 +96,13 @@ def _text(answer: dict[str, Any], name: str, default: str | None = None) -> str:
 def _call(platform: Platform, method: str, path: str) -> tuple[int, dict[str, Any]]:
     """Return the status, and the object in a 200's body. Raises UpstreamUnavailable."""
     try:
-        connection = _connect(platform)
-    except (AddressRefused, OSError) as error:
-        raise UpstreamUnavailable(type(error).__name__) from error
-    # One deadline over everything: a socket's own timeout starts anew with every byte that trickles in.
-    guard = threading.Timer(DEADLINE_SECONDS, _cut, (connection,))
-    guard.daemon = True
-    guard.start()
-    try:
-        if isinstance(connection.sock, ssl.SSLSocket):
-            connection.sock.do_handshake()
-        headers = {"Accept": "application/json", "User-Agent": "ib-oauth", "Connection": "close"}
-        connection.request(method, path, body=b"" if method == "POST" else None, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read(MAX_BYTES + 1)
-        status = answer.status
-    except (OSError, http.client.HTTPException) as error:
-        raise UpstreamUnavailable(type(error).__name__) from error
-    finally:
-        guard.cancel()
-        connection.close()
-    if status != HTTPStatus.OK:
-        return status, {}
-    return status, _object(body)
+        answer = fetch(platform.server, method, path, Limits(DEADLINE_SECONDS, MAX_BYTES))
+    except FetchFailed as error:
+        raise UpstreamUnavailable(str(error)) from error
+    return answer.status, _object(answer.body) if answer.status == HTTPStatus.OK else {}
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_BYTES:
-        raise UpstreamUnavailable(f"answered more than {MAX_BYTES} bytes")
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -136,25 +110,3 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise UpstreamUnavailable("answered no JSON object")
     return answer
-
-
-def _connect(platform: Platform) -> http.client.HTTPConnection:
-    """Connect to the address that was checked, whatever the name says a moment later; TLS verifies the name all the same."""
-    address = resolve(platform)
-    plain = socket.create_connection((address, platform.port), timeout=DEADLINE_SECONDS)
-    connection = http.client.HTTPConnection(platform.host, platform.port, timeout=DEADLINE_SECONDS)
-    connection.sock = plain
-    if platform.secure:
-        connection.default_port = platform.port  # so that Host carries no port
-        connection.sock = ssl.create_default_context().wrap_socket(
-            plain, server_hostname=platform.host, do_handshake_on_connect=False
-        )
-    return connection
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """End a call that takes too long: whoever reads from the socket gets an error or an end."""
-    try:
-        connection.sock.shutdown(socket.SHUT_RDWR)
-    except (OSError, AttributeError):
-        return  # it ended by itself in this very moment
