@@ -18,6 +18,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
 NAMED = re.compile(r"`((?:orchestrator|service|state_machines|tests|docs|benchmarks|examples)/[\w./-]+)`")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -32,3 +33,13 @@ def test_what_a_document_points_at_is_there(document):
 def test_every_decision_is_in_the_list_of_decisions():
     listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in (ROOT / "docs/adr").glob("0*.md")}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_document_leans_on_is_there(document):
+    named = TEST.findall(document.read_text(encoding="utf-8"))
+    assert [f"{path}::{name}" for path, name in named if not _defines(ROOT / path, name)] == []
+
+
+def _defines(path, name):
+    return path.is_file() and re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
