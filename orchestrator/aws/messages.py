@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 
 from orchestrator.aws.clients import narrowed
+from orchestrator.domain.errors import Throttled
 
 SOURCE = "ib-oauth.orchestrator"
 SUBJECT_LIMIT = 100
 """SNS refuses a longer subject."""
+ATTEMPTS = 3
+"""EventBridge accepts a call and refuses an entry of it, which botocore takes for a success and does not try again."""
 
 
 class Bus:
@@ -28,7 +31,7 @@ class Bus:
         """Put one event.
 
         Raises:
-            Throttled: EventBridge refused the entry for now.
+            Throttled: EventBridge refused the call or, again and again, the entry.
         """
         entry = {
             "Source": SOURCE,
@@ -36,8 +39,14 @@ class Bus:
             "Detail": msgspec.json.encode(detail).decode(),
             "EventBusName": self._name,
         }
-        with narrowed():
-            self._client.put_events(Entries=[entry])
+        refused: dict[str, str] = {}
+        for _ in range(ATTEMPTS):
+            with narrowed():
+                answer = self._client.put_events(Entries=[entry])
+            if not answer["FailedEntryCount"]:
+                return
+            refused = answer["Entries"][0]
+        raise Throttled(f"{detail_type} was refused by the bus {self._name}: {refused.get('ErrorCode')}")
 
 
 class Topics:
