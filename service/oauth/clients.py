@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # user information nor a longer host name can hide behind the loopback's.
 _LOOPBACK = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?P<port>:[0-9]{1,5})?(?P<rest>[/?][^#\s]*)?")
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s#][^\s#]*")
+# What RFC 3986 allows, without what delimits a fragment: the address goes into headers, one of which lists policies.
+_URI = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
+_AUTHORITY = re.compile(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,18 @@ class Client:
         if not self.redirect_uris:
             raise ValueError("redirect_uris must not be empty")
         for uri in self.redirect_uris:
-            if not _registrable(uri):
+            if not is_registrable(uri):
                 raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
         if self.secret_sha256 is not None and not client_secrets.is_hash(self.secret_sha256):
             raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
+
+    @property
+    def verified_host(self) -> str | None:
+        """The host that published what is known of the client; None for one that is configured or was registered.
+
+        A client may call itself what it likes: of one that describes itself, this is what a person can go by.
+        """
+        return urlsplit(self.client_id).hostname if "://" in self.client_id else None
 
     def allows_redirect(self, uri: str) -> bool:
         """Whether uri is registered: exactly, or, on a loopback host, apart from its port."""
@@ -78,7 +89,10 @@ class Clients(Protocol):
         """Return the client of this id, or None where nobody knows it."""
 
 
-def _registrable(uri: str) -> bool:
+def is_registrable(uri: str) -> bool:
+    """Whether answers may be sent there: by https, to loopback, or to an application's private-use scheme (RFC 8252 §7)."""
+    if not _URI.fullmatch(uri):
+        return False
     if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
         return True
     try:
@@ -86,8 +100,7 @@ def _registrable(uri: str) -> bool:
         parts.port  # noqa: B018 - reading it is the check
     except ValueError:
         return False
-    clean = "#" not in uri and "@" not in parts.netloc and not any(character.isspace() for character in uri)
-    return parts.scheme == "https" and bool(parts.hostname) and clean
+    return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
 def _same_but_port(uri: str, registered: str) -> bool:

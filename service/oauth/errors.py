@@ -2,10 +2,11 @@
 
     Refused                      nothing below this class is a bug: the request was answered, with a reason
     ├── UntrustedRequest         shown as a page and never as a redirect: who asked, or where to answer, is unknown
-    └── OAuthError               the errors of RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core §3.1.2.6
+    └── OAuthError               the errors of RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 8707 §2, OpenID Core §3.1.2.6
         ├── InvalidRequest, InvalidClient (401), InvalidGrant, InvalidScope, InvalidTarget
         ├── UnsupportedGrantType, UnsupportedResponseType
         ├── RequestNotSupported, RequestUriNotSupported
+        ├── InvalidClientMetadata, InvalidRedirectUri
         └── AccessDenied
 
 Descriptions are written here and in the code that raises, never taken from the request: RFC 6749 allows few characters in
@@ -89,6 +90,18 @@ class RequestUriNotSupported(OAuthError):
     """A request object by reference."""
 
     code = "request_uri_not_supported"
+
+
+class InvalidClientMetadata(OAuthError):
+    """What a client says about itself is wrong, or not to be had here."""
+
+    code = "invalid_client_metadata"
+
+
+class InvalidRedirectUri(OAuthError):
+    """A client names an address to which no answer is sent."""
+
+    code = "invalid_redirect_uri"
 
 
 class AccessDenied(OAuthError):
