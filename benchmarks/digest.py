@@ -1,0 +1,215 @@
+"""Two tables compared by their digests: items a second from memory, CPU over loopback HTTP, and memory, beside boto3's client.
+
+The peer is what one would write first: boto3's client scans, and each item's canonical form is hashed by the same digest.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import msgspec
+from botocore.credentials import Credentials
+
+from benchmarks import Line, report
+from orchestrator.aws.scanning import Account, Page, Scanner
+from orchestrator.domain import digest
+from orchestrator.domain.digest import Digest
+
+CORES = 2
+ITEMS_IN_A_PAGE = 4700  # one megabyte, as DynamoDB's pages are
+KEY = b"k" * 32
+SECONDS = 2.0
+PAGES_OVER_HTTP = 12
+
+_decode_page = msgspec.json.Decoder(Page).decode
+_decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+_encode_item = msgspec.json.Encoder(order="sorted").encode
+
+
+def page_of_items(number: int, items: int = ITEMS_IN_A_PAGE, *, last: bool = True) -> bytes:
+    """One page as DynamoDB sends it: families of refresh tokens, 211 bytes an item."""
+    rows = [
+        {
+            "pk": {"S": f"family#{number:08x}{row:08x}{'x' * 8}"},
+            "schema": {"N": "1"},
+            "client_id": {"S": "native"},
+            "scope": {"S": "profile"},
+            "epoch": {"N": "0"},
+            "generation": {"N": str(row)},
+            "expires": {"N": "1800000000"},
+            "refresh_hash": {"S": "y" * 8},
+        }
+        for row in range(items)
+    ]
+    end = {} if last else {"LastEvaluatedKey": {"pk": rows[-1]["pk"]}}
+    return msgspec.json.encode({"Items": rows, "Count": items, "ScannedCount": items, **end})
+
+
+def raw(page: bytes) -> Digest:
+    """The first tier: bytes as they came."""
+    return digest.of_raw(_decode_page(page).Items, KEY)
+
+
+def canonical(page: bytes) -> Digest:
+    """The second tier: what the items say."""
+    return digest.of_canonical(map(_decode_item, _decode_page(page).Items), KEY, _encode_item)
+
+
+def items_a_second(of: Callable[[bytes], Digest]) -> int:
+    """How many items one process digests from memory in a second."""
+    page, items, began = page_of_items(0), 0, time.perf_counter()
+    while time.perf_counter() - began < SECONDS:
+        items += of(page).items
+    return int(items / (time.perf_counter() - began))
+
+
+def on_both_cores(of: Callable[[bytes], Digest]) -> float:
+    """The same by a process a core."""
+    with multiprocessing.get_context("spawn").Pool(CORES) as pool:
+        return float(sum(pool.map(items_a_second, [of] * CORES, chunksize=1)))
+
+
+class Pages(BaseHTTPRequestHandler):
+    """A DynamoDB that has prepared its pages: what is measured is the reader."""
+
+    protocol_version = "HTTP/1.1"
+    bodies: tuple[bytes, ...] = ()
+
+    def do_POST(self) -> None:
+        """Answer a Scan with the page after the key that it starts from."""
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        start = asked.get("ExclusiveStartKey")
+        body = self.bodies[int(start["pk"]["S"].removeprefix("family#")[:8], 16) + 1 if start else 0]
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-amz-crc32", str(crc32(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def serve(ready: Any) -> None:
+    """Serve the pages from a process of its own, so that its CPU is not the reader's."""
+    Pages.bodies = tuple(page_of_items(number, last=number == PAGES_OVER_HTTP - 1) for number in range(PAGES_OVER_HTTP))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    ready.send(f"http://127.0.0.1:{server.server_address[1]}")
+    server.serve_forever()
+
+
+def by_scanner(url: str) -> Digest:
+    """Read the served table as the drill does."""
+    scanner = Scanner(Account(url, "us-west-1", Credentials("id", "secret")))
+    total = Digest()
+    for items in scanner.pages("table"):
+        total += digest.of_raw(items, KEY)
+    scanner.close()
+    return total
+
+
+def by_boto3(url: str) -> Digest:
+    """Read it as one would write it first."""
+    import boto3  # noqa: PLC0415 - the memory that is measured is ours
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(parameter_validation=False)
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name="us-west-1",
+        config=config,
+        aws_access_key_id="id",
+        aws_secret_access_key="secret",
+    )
+    total = Digest()
+    for page in client.get_paginator("scan").paginate(TableName="table", ConsistentRead=True):
+        total += digest.of_canonical(page["Items"], KEY)
+    return total
+
+
+def cpu_seconds_a_million(read: Callable[[str], Digest], url: str) -> float:
+    """The reader's own CPU for a million items."""
+    read(url)
+    began = time.process_time()
+    items = read(url).items
+    return (time.process_time() - began) / items * 1e6
+
+
+def resident_mb(items: int) -> float:
+    """The largest resident size of a process of its own that digests so many items, page after page, in MB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return float(pool.apply(_digest_many, (items,)))
+
+
+def _digest_many(items: int) -> float:
+    def pages() -> Iterator[bytes]:
+        page = page_of_items(0)
+        for _ in range(-(-items // ITEMS_IN_A_PAGE)):
+            yield bytes(page)
+
+    total = Digest()
+    for page in pages():
+        total += raw(page)
+    assert total.items >= items, "all of them were read"
+    # Not getrusage: its largest size is also the parent's at the moment of the fork.
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def main() -> int:
+    """Measure all of it."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    server = context.Process(target=serve, args=(there,), daemon=True)
+    server.start()
+    url = here.recv()
+    try:
+        peer_cpu = cpu_seconds_a_million(by_boto3, url)
+        ours_cpu = cpu_seconds_a_million(by_scanner, url)
+    finally:
+        server.terminate()
+        server.join()
+    peer = 1e6 / peer_cpu
+    raw_rate, canonical_rate = on_both_cores(raw), on_both_cores(canonical)
+    small, large = resident_mb(10_000), resident_mb(10_000_000)
+    lines = [
+        Line(
+            "raw, from memory, two cores",
+            raw_rate,
+            "/s",
+            60 * peer,
+            "60 times boto3 + same digest",
+            lower_is_better=False,
+        ),
+        Line(
+            "canonical, from memory, two cores",
+            canonical_rate,
+            "/s",
+            12 * peer,
+            "12 times the same",
+            lower_is_better=False,
+        ),
+        Line("client CPU for a million items over HTTP", ours_cpu, "s", peer_cpu / 20, "1/20 of boto3's"),
+        Line("resident memory at 10 million items", large, "MB", 64, "limit"),
+        Line("growth from 10 thousand to 10 million", max(0.0, large - small), "MB", 5, "limit"),
+    ]
+    notes = [
+        f"boto3's client with the same digest: {peer:,.0f} items/s and {peer_cpu:.1f} s of CPU for a million",
+        f"{ITEMS_IN_A_PAGE} items a page of {len(page_of_items(0)) / ITEMS_IN_A_PAGE:.0f} bytes; {os.cpu_count()} cores",
+    ]
+    return report("digest", lines, notes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

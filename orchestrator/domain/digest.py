@@ -1,0 +1,115 @@
+"""Whether two tables hold the same items, however these are ordered, paged, or cut into segments.
+
+Each item becomes a keyed BLAKE2b of its bytes, and a table the sum of these modulo 2**256 beside the number of its items (a
+multiset hash: AdHash of Bellare and Micciancio, with a keyed function). Sums of parts add up to the sum of the whole, so segments
+can be read side by side. The key is drawn anew for each comparison: without it, a different table with the same sum cannot be
+made up, which for an unkeyed sum of 256 bits can be done.
+
+Two tiers. `of_raw` hashes items as they stand in DynamoDB's answers; where it agrees the content agrees. DynamoDB promises nothing
+about the order of attributes, so where it differs `of_canonical` decides: it disregards the order of attributes and of sets and how
+a number is written (1.0 is 1), and nothing else; types count.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Context
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+KEY_BYTES = 32
+_HASH_BYTES = 32
+_MODULUS = 1 << (8 * _HASH_BYTES)
+
+_PLAIN_DIGITS = 38
+"""A DynamoDB number has at most 38 significant digits; one that is written out in no more needs no arithmetic."""
+_EXACT = Context(prec=_PLAIN_DIGITS + 2)
+
+
+Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Of a multiset of items: how many there are, and the sum of their hashes modulo 2**256."""
+
+    items: int = 0
+    total: int = 0
+
+    def __add__(self, other: Digest) -> Digest:
+        return Digest(self.items + other.items, (self.total + other.total) % _MODULUS)
+
+    @property
+    def text(self) -> str:
+        """As it stands in evidence: ``items:sum`` with the sum in 64 hexadecimal digits."""
+        return f"{self.items}:{self.total:064x}"
+
+
+def of_raw(items: Iterable[bytes], key: bytes) -> Digest:
+    """Digest items by their bytes as they came. key: 32 random bytes, the same on both sides of a comparison."""
+    hashes = [blake2b(item, digest_size=_HASH_BYTES, key=key).digest() for item in items]
+    return Digest(len(hashes), sum(map(int.from_bytes, hashes)) % _MODULUS)
+
+
+def _json(item: Mapping[str, Any]) -> bytes:
+    return json.dumps(item, separators=(",", ":"), sort_keys=True).encode()
+
+
+def of_canonical(items: Iterable[Mapping[str, Any]], key: bytes, encode: Encode = _json) -> Digest:
+    """Digest items by what they say and not how it is written.
+
+    Args:
+        items: in DynamoDB's notation, such as {"attribute": {"S": "text"}}.
+        key: as for `of_raw`.
+        encode: writes an item with its attributes sorted; the same on both sides of a comparison.
+
+    Raises:
+        ValueError: an attribute value is not one of DynamoDB's.
+    """
+    return of_raw((encode(canonical(item)) for item in items), key)
+
+
+def canonical(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an item with its numbers and sets in their one spelling; the order of its attributes is the encoder's."""
+    changed = {name: _value(value) for name, value in item.items() if not _AS_IT_IS.issuperset(value)}
+    return {**item, **changed} if changed else item
+
+
+def number(text: str) -> str:
+    """Return the one spelling of a number: digits alone for a whole one, otherwise digits and an exponent of ten."""
+    if len(text) <= _PLAIN_DIGITS and text.isdigit() and (text[0] != "0" or text == "0"):
+        return text
+    exact = _EXACT.create_decimal(text)
+    if not exact.is_finite():
+        raise ValueError("a number is not finite")
+    if exact == 0:
+        return "0"
+    sign, digits, exponent = exact.normalize(_EXACT).as_tuple()
+    assert isinstance(exponent, int), "it is finite"
+    written = "".join(map(str, digits))
+    if 0 <= exponent <= _PLAIN_DIGITS - len(digits):
+        return f"{'-' * sign}{written}{'0' * exponent}"
+    return f"{'-' * sign}{written}e{exponent}"
+
+
+def _value(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    ((kind, content),) = value.items()
+    if kind in _AS_IT_IS:
+        return value
+    try:
+        return {kind: _CANONICAL[kind](content)}
+    except KeyError:
+        raise ValueError(f"{kind} is no type of DynamoDB's") from None
+
+
+_AS_IT_IS = frozenset({"S", "B", "BOOL", "NULL"})
+_CANONICAL: Mapping[str, Callable[[Any], Any]] = {
+    "N": number,
+    "SS": sorted,
+    "BS": sorted,
+    "NS": lambda numbers: sorted(map(number, numbers)),
+    "L": lambda values: [_value(value) for value in values],
+    "M": lambda values: {name: _value(value) for name, value in values.items()},
+}
