@@ -1,0 +1,240 @@
+"""Clients race for one grant, by the real Issuance over the real Store, in an order and with delays that can be repeated.
+
+Every contestant is a Lambda process of its own: it shares nothing with the others but the tables, so the calls to tables and key
+are the only points at which one can overtake another, and the only ones at which a writer here pauses. A call takes 2 to 20 ms of
+simulated time, part of it on the way there and part on the way back, and takes effect at one instant between, as a call for one
+item of DynamoDB does. Conditions are judged by the local cloud's evaluator (tests/fakes/tables.py).
+
+What must hold, whoever comes first and whatever fails: a grant is used once, and from the first refusal of a replay on none of
+its tokens is alive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from service import items
+from service.issuance import Issuance, Issued
+from service.oauth import codes, credentials, families, pkce
+from service.oauth.clients import Client
+from service.oauth.codes import Code
+from service.oauth.errors import InvalidGrant
+from service.oauth.token_request import CodeGrant, RefreshGrant
+from service.oauth.tokens import AccessToken
+from service.storage import Store, StoreUnavailable
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.errors import client_error
+from tests.fakes.intercepted import Intercepted
+from tests.fakes.scheduler import Scheduler
+from tests.fakes.tables import Tables
+
+Attempt = Callable[[], Any]
+
+NOW = 1_800_000_000
+ISSUER, REDIRECT, VERIFIER = "https://auth.example", "https://web.example/callback", "v" * 43
+CLIENT = Client("web", "Web", (REDIRECT,), ("profile",), ISSUER)
+STATE, TOKENS = "state", "tokens"
+CALL_MS = (2, 20)
+CONTESTANTS = (2, 32)
+WRITES = frozenset({"put_item", "update_item"})
+PROCESSES = 2
+
+
+class Kind(Enum):
+    """What the contestants do, all at once."""
+
+    REDEEM = "redemptions of one code"
+    REFRESH = "refreshes with one token"
+    REPLAY = "replays of a redeemed code, and refreshes with its token"
+    REVOKE = "one revocation, and refreshes with one token"
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How often a write goes wrong, as shares of all writes.
+
+    lost: it took effect, its answer did not arrive, and the SDK sends it again.
+    late: it takes effect, and whoever asked is told of a timeout.
+    throttled: it has no effect, and the SDK gives up.
+    """
+
+    lost: float = 0.0
+    late: float = 0.0
+    throttled: float = 0.0
+
+
+NONE, LOST, ALL = Faults(), Faults(lost=0.3), Faults(lost=0.1, late=0.1, throttled=0.1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a race came out.
+
+    issued: who got tokens; doubled: how many of them should not have, because somebody else had or did.
+    refused: who was told invalid_grant; unavailable: who was told 503 and may try again.
+    living: families that count and whose tokens somebody holds; abandoned: such that nobody was given.
+    ended: whether a revocation was answered with success.
+    """
+
+    kind: Kind
+    contestants: int
+    faults: Faults
+    issued: int
+    doubled: int
+    refused: int
+    unavailable: int
+    living: int
+    abandoned: int
+    ended: bool
+
+    @property
+    def violations(self) -> list[str]:
+        """What must hold and did not, in words."""
+        told = []
+        if self.doubled:
+            told.append("a grant was used twice")
+        if self.living and self.refused and self.kind is not Kind.REVOKE:
+            told.append("a token is alive after a replay was refused")
+        if self.living and self.ended:
+            told.append("a token is alive after its revocation")
+        if self.faults in {NONE, LOST}:  # then nothing excuses a client that did nothing wrong
+            if self.unavailable:
+                told.append("somebody was told 503 though nothing failed")
+            if self.kind in {Kind.REDEEM, Kind.REFRESH} and self.issued == 0:
+                told.append("nobody got the tokens")
+            if self.contestants == 1 and self.living != 1:
+                told.append("the only client's token is dead")
+            if self.abandoned:
+                told.append("a family that nobody was given is alive")
+        return told
+
+
+class Race:
+    """One world with one grant, and clients that want it.
+
+    Args:
+        seed: of everything that is left to chance.
+        store: the store to race over; a mutant of it where the race itself is on trial.
+    """
+
+    def __init__(self, seed: int, *, faults: Faults = NONE, store: type[Store] = Store) -> None:
+        self._random = Random(seed)
+        self._faults = faults
+        self._clock = SimulatedClock()
+        self.scheduler = Scheduler(lambda names: self._random.randrange(len(names)), self._clock)
+        self._tables = Tables(STATE, TOKENS)
+        networked = Intercepted(self._tables, self._over_the_network)
+        self._calm = self._issuance(Store(self._tables, STATE, TOKENS))
+        self._racing = self._issuance(store(networked, STATE, TOKENS))
+
+    def run(self, kind: Kind, contestants: int) -> Outcome:
+        """Let the contestants race; return what came of it, as a store that nothing is wrong with sees it."""
+        redeem = partial(self._racing.redeem, CodeGrant(self._code(), REDIRECT, VERIFIER), CLIENT, NOW)
+        if kind is Kind.REDEEM:
+            return self._outcome(kind, [], [redeem] * contestants, held=set())
+        first = self._calm.redeem(*redeem.args)
+        family = credentials.parse(first.refresh_token, credentials.Kind.REFRESH).family
+        refresh = partial(self._racing.refresh, RefreshGrant(first.refresh_token, None), CLIENT, NOW)
+        revoke = partial(self._racing.store.revoke, family, families.Cause.REQUEST, NOW, synthetic=False)
+        rivals = {
+            Kind.REFRESH: [],
+            Kind.REPLAY: [redeem] * self._random.randint(1, contestants),
+            Kind.REVOKE: [revoke],
+        }[kind]
+        return self._outcome(kind, rivals, [refresh] * (contestants - len(rivals)), held={family})
+
+    def _outcome(self, kind: Kind, rivals: list[Attempt], clients: list[Attempt], held: set[str]) -> Outcome:
+        writers = [self.scheduler.spawn(f"{number}", attempt) for number, attempt in enumerate([*rivals, *clients])]
+        self.scheduler.run()
+        for writer in writers:
+            if writer.error is not None and not isinstance(writer.error, InvalidGrant | StoreUnavailable):
+                raise writer.error
+        issued = [isinstance(writer.result, Issued) for writer in writers]
+        held = held | {writer.result.access_token for writer in writers if isinstance(writer.result, Issued)}
+        alive = self._alive()
+        return Outcome(
+            kind=kind,
+            contestants=len(writers),
+            faults=self._faults,
+            issued=sum(issued),
+            doubled=sum(issued[: len(rivals)]) + max(0, sum(issued[len(rivals) :]) - 1),
+            refused=sum(isinstance(writer.error, InvalidGrant) for writer in writers),
+            unavailable=sum(isinstance(writer.error, StoreUnavailable) for writer in writers),
+            living=len(alive & held),
+            abandoned=len(alive - held),
+            ended=kind is Kind.REVOKE and writers[0].error is None,
+        )
+
+    def _issuance(self, store: Store) -> Issuance:
+        return Issuance(ISSUER, store, self, self._random.randbytes)
+
+    def sign(self, token: AccessToken) -> str:
+        """Sign for the issuance: nobody verifies it here, so the token is its family's name. It takes a key's time."""
+        self._travel()
+        return token.family
+
+    def _code(self) -> str:
+        credential = credentials.mint(credentials.Kind.CODE, self._random.randbytes(32), synthetic=False)
+        code = Code(
+            digest=credential.digest, synthetic=False, client_id=CLIENT.client_id, redirect_uri=REDIRECT, scope=CLIENT.scopes,
+            audience=CLIENT.audience, subject="demo:ada", code_challenge=pkce.challenge_of(VERIFIER), session=None,
+            session_expires_at=NOW + 3600, epoch=0, expires_at=NOW + codes.LIFETIME_SECONDS,
+        )  # fmt: skip
+        self._tables.put_item(TableName=STATE, Item=items.of_code(code))
+        return credential.text
+
+    def _alive(self) -> set[str]:
+        """The families that count, by the names under which they are stored."""
+        stored = self._tables.scan(TableName=TOKENS)["Items"]
+        names = [item["pk"]["S"].removeprefix("family#") for item in stored]
+        found = [items.to_family(name, item, synthetic=False) for name, item in zip(names, stored, strict=True)]
+        return {one.family_id for one in found if families.phase(one, NOW, 0) is families.Phase.LIVE}
+
+    def _travel(self) -> None:
+        self.scheduler.pause(self._random.uniform(*CALL_MS) / 2000)
+
+    def _over_the_network(self, operation: str, _asked: Mapping[str, Any], call: Callable[[], Any]) -> Any:
+        self._travel()
+        fate = self._random.random() if operation in WRITES else 1.0
+        lost, late, throttled = accumulate((self._faults.lost, self._faults.late, self._faults.throttled))
+        if late <= fate < throttled:
+            raise client_error("ProvisionedThroughputExceededException")
+        with suppress(ClientError) if fate < late else nullcontext():
+            answer = call()
+        self._travel()
+        if lost <= fate < late:
+            raise ReadTimeoutError(endpoint_url="simulated")
+        if fate < lost:
+            answer = call()
+            self._travel()
+        return answer
+
+
+def violations(
+    kind: Kind, seed: int, *, faults: Faults = NONE, most: int = CONTESTANTS[1], store: type[Store] = Store
+) -> list[str]:
+    """Run one race of 2 to `most` contestants, as many as the seed says; return what must hold and did not."""
+    contestants = Random(f"{seed} contestants").randint(CONTESTANTS[0], most)
+    return Race(seed, faults=faults, store=store).run(kind, contestants).violations
+
+
+def violated(kind: Kind, seeds: range, faults: Faults = NONE) -> dict[str, int]:
+    """Run a race for each seed, on all processors; return how often what must hold did not."""
+    shares = [range(start, seeds.stop, PROCESSES) for start in range(seeds.start, seeds.start + PROCESSES)]
+    with ProcessPoolExecutor(PROCESSES) as processes:
+        return dict(sum(processes.map(partial(_counted, kind, faults), shares), Counter()))
+
+
+def _counted(kind: Kind, faults: Faults, seeds: Iterable[int]) -> Counter[str]:
+    return Counter(told for seed in seeds for told in violations(kind, seed, faults=faults))

@@ -1,0 +1,105 @@
+"""Whoever wants one grant at the same moment: one gets it, and nothing lives on after a replay; and the races can tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.grants import mutants
+from tests.grants.races import ALL, LOST, NONE, Faults, Kind, Race, violated, violations
+
+QUICK, WHOLE = 40, 10_000
+FEW = 8
+"""Contestants at most, where many seeds are to be tried quickly."""
+
+
+def caught(kind: Kind, store: type, faults: Faults = NONE) -> set[str]:
+    """What a mutant violates in a few races."""
+    return {told for seed in range(QUICK) for told in violations(kind, seed, faults=faults, most=FEW, store=store)}
+
+
+@pytest.mark.parametrize("faults", [NONE, LOST, ALL], ids=["no faults", "lost answers", "all faults"])
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lower())
+def test_one_of_all_that_race_gets_the_grant_and_no_token_outlives_a_replay_or_a_revocation(kind, faults):
+    assert not [told for seed in range(QUICK) for told in violations(kind, seed, faults=faults, most=FEW)]
+
+
+@pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
+def test_32_contestants_at_once_are_no_exception(kind):
+    outcome = Race(seed=32).run(kind, 32)
+    assert not outcome.violations
+    assert (outcome.issued, outcome.refused, outcome.living) == (1, 31, 0)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
+def test_in_10000_races_of_2_to_32_nothing_is_used_twice_and_nothing_outlives_a_replay(kind):
+    assert violated(kind, range(WHOLE)) == {}
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("faults", [LOST, ALL], ids=["lost answers", "all faults"])
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lower())
+def test_in_1000_races_of_each_kind_over_a_store_that_fails_it_is_the_same(kind, faults):
+    assert violated(kind, range(WHOLE // 10), faults) == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
+def test_a_client_that_races_nobody_gets_living_tokens_however_many_answers_are_lost(kind):
+    outcome = Race(seed=1, faults=Faults(lost=1.0)).run(kind, 1)
+    assert not outcome.violations
+    assert (outcome.issued, outcome.living) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
+def test_over_a_store_that_is_throttled_nobody_gets_tokens_and_nothing_is_decided(kind):
+    outcome = Race(seed=1, faults=Faults(throttled=1.0)).run(kind, 5)
+    assert (outcome.issued, outcome.refused, outcome.unavailable) == (0, 0, 5)
+    assert outcome.abandoned == 0
+
+
+def test_a_refresh_that_ends_in_a_timeout_after_its_write_leaves_no_second_token():
+    outcome = Race(seed=1, faults=Faults(late=1.0)).run(Kind.REFRESH, 3)
+    assert (outcome.issued, outcome.doubled) == (0, 0)
+
+
+def test_a_race_can_be_repeated_and_two_seeds_differ():
+    def turns(seed: int) -> tuple[str, ...]:
+        race = Race(seed)
+        race.run(Kind.REDEEM, 5)
+        return tuple(race.scheduler.turns)
+
+    assert turns(1) == turns(1)
+    assert len({turns(seed) for seed in range(20)}) == 20
+
+
+TWICE, LIVES, REVOKED = (
+    "a grant was used twice",
+    "a token is alive after a replay was refused",
+    "a token is alive after its revocation",
+)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "kind", "faults", "told"),
+    [
+        (mutants.RedeemsWhatIsRedeemed, Kind.REDEEM, NONE, TWICE),
+        (mutants.RotatesWhatIsNotCurrent, Kind.REFRESH, NONE, TWICE),
+        (mutants.ReadsThenWrites, Kind.REDEEM, NONE, TWICE),
+        (mutants.ReadsThenWrites, Kind.REFRESH, NONE, TWICE),
+        (mutants.WritesTheWholeFamily, Kind.REPLAY, NONE, LIVES),
+        (mutants.WritesTheWholeFamily, Kind.REVOKE, NONE, REVOKED),
+        (mutants.NeverRevokes, Kind.REDEEM, NONE, LIVES),
+        (mutants.NeverRevokes, Kind.REFRESH, NONE, LIVES),
+        (mutants.NeverRevokes, Kind.REPLAY, NONE, LIVES),
+        (mutants.NeverRevokes, Kind.REVOKE, NONE, REVOKED),
+        (mutants.RevokesByWhatItReadBefore, Kind.REDEEM, NONE, LIVES),
+        (mutants.FoundsTheFamilyLast, Kind.REDEEM, NONE, LIVES),
+        (mutants.DoesNotKnowItsOwnWrite, Kind.REDEEM, LOST, "nobody got the tokens"),
+        (mutants.DoesNotKnowItsOwnWrite, Kind.REFRESH, LOST, "nobody got the tokens"),
+    ],
+    ids=lambda one: one.__name__ if isinstance(one, type) else one.name.lower() if isinstance(one, Kind) else "",
+)
+def test_the_races_catch_a_store_that_is_wrong(mutant, kind, faults, told):
+    assert told in caught(kind, mutant, faults)
