@@ -5,7 +5,9 @@ One item a thing, partition key `pk`, no sort key:
     table   pk                              thing
     state   login#{digest of transaction}   Login
     state   code#{digest of code}           Code
+    state   client#{digest of client id}    Kept: what a client's document said
     tokens  family#{family id}              Family
+    tokens  client#{client id}              Registered
     tokens  epoch                           the revocation epoch; absent means 0
 
 The synthetic identity's keys are prefixed `synthetic#`. Every item carries `schema`, the version of its layout, `expires_at`,
@@ -15,12 +17,15 @@ a version does not know are left alone by it: a layout grows by adding, and two 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from service.oauth import scopes
+from service.oauth import credentials, scopes
+from service.oauth.client_metadata import Description, Kept
 from service.oauth.codes import Code
 from service.oauth.families import Cause, Family
 from service.oauth.logins import Login, Phase
+from service.oauth.registration import Registered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,9 +170,72 @@ def to_family(family_id: str, item: Mapping[str, Any], *, synthetic: bool) -> Fa
     )
 
 
+def document_key(client_id: str) -> Item:
+    """Return the primary key of what a client's document said."""
+    return key("client", credentials.digest(client_id), synthetic=False)
+
+
+def of_document(client_id: str, kept: Kept) -> Item:
+    """Return the item of what a client's document said."""
+    return _item(
+        document_key(client_id),
+        kept.expires_at,
+        client_id=client_id,
+        fresh_until=kept.fresh_until,
+        **_description(kept.description),
+    )
+
+
+def to_document(item: Mapping[str, Any]) -> Kept:
+    """Return what a client's document said."""
+    return Kept(_to_description(item), int(item["fresh_until"]["N"]), int(item["expires_at"]["N"]))
+
+
+def of_registered(registered: Registered) -> Item:
+    """Return the item of a client that has just been registered."""
+    return _item(
+        key("client", registered.client_id, synthetic=False),
+        registered.expires_at,
+        client_id=registered.client_id,
+        secret_sha256=registered.secret_sha256,
+        registered_at=registered.registered_at,
+        **_description(registered.description),
+    )
+
+
+def to_registered(item: Mapping[str, Any]) -> Registered:
+    """Return the registered client in an item."""
+    return Registered(
+        client_id=item["client_id"]["S"],
+        description=_to_description(item),
+        secret_sha256=_optional(item, "secret_sha256", "S"),
+        registered_at=int(item["registered_at"]["N"]),
+        expires_at=int(item["expires_at"]["N"]),
+    )
+
+
 def to_epoch(item: Mapping[str, Any] | None) -> int:
     """Return the revocation epoch; an environment that never restored anything has no item and is in epoch 0."""
     return int(item["epoch"]["N"]) if item is not None else 0
+
+
+def _description(description: Description) -> dict[str, str | None]:
+    return {
+        "client_name": description.name,
+        "redirect_uris": json.dumps(description.redirect_uris),
+        "wanted_scope": None if description.scope is None else scopes.text_of(description.scope),
+        "authentication": description.authentication,
+    }
+
+
+def _to_description(item: Mapping[str, Any]) -> Description:
+    wanted = _optional(item, "wanted_scope", "S")
+    return Description(
+        name=_optional(item, "client_name", "S"),
+        redirect_uris=tuple(json.loads(item["redirect_uris"]["S"])),
+        scope=None if wanted is None else tuple(wanted.split()),
+        authentication=item["authentication"]["S"],
+    )
 
 
 def _item(primary_key: Item, expires_at: int, **attributes: str | int | bytes | None) -> Item:

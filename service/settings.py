@@ -7,16 +7,20 @@ wrongly fails before it answers anybody.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from service.addresses import AddressRefused, Platform, platform
+from service.oauth import client_secrets, scopes
 from service.oauth.clients import Client
+from service.oauth.errors import InvalidScope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from service.oauth.scopes import Scope
 
 _ENVIRONMENTS = ("local", "dev", "staging", "prod")
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -40,6 +44,15 @@ class Release:
 
 
 @dataclass(frozen=True)
+class SelfDescribed:
+    """Clients that nobody configured. documents, registration: whether there are any of that kind; scopes: what they may ask."""
+
+    documents: bool = False
+    registration: bool = False
+    scopes: Scope = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings that all three functions share."""
 
@@ -54,6 +67,7 @@ class Settings:
     release: Release
     source_requests_per_second: float
     source_burst_requests: int
+    self_described: SelfDescribed = field(default_factory=SelfDescribed)
 
     @property
     def local(self) -> bool:
@@ -79,6 +93,7 @@ def load(variables: Mapping[str, str], function: str) -> Settings:
         release=_release(_json(variables, "RELEASE", dict)),
         source_requests_per_second=_positive(variables, "SOURCE_REQUESTS_PER_SECOND"),
         source_burst_requests=int(_positive(variables, "SOURCE_BURST_REQUESTS")),
+        self_described=_self_described(variables),
     )
 
 
@@ -143,10 +158,39 @@ def _clients(entries: list[Any], issuer: str) -> Mapping[str, Client]:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SettingInvalid("CLIENTS", f"has a wrong entry: {error}") from error
+        if "://" in client.client_id:
+            raise SettingInvalid(
+                "CLIENTS", f"has {client.client_id}: an address is the id of a client that nobody configures"
+            )
         if client.client_id in clients:
             raise SettingInvalid("CLIENTS", f"names {client.client_id} twice")
         clients[client.client_id] = client
     return clients
+
+
+def registration_token(variables: Mapping[str, str]) -> str:
+    """Read REGISTRATION_TOKEN_SHA256: the hash of the token with which clients may register. Raises SettingInvalid."""
+    text = required(variables, "REGISTRATION_TOKEN_SHA256")
+    if not client_secrets.is_hash(text):
+        raise SettingInvalid("REGISTRATION_TOKEN_SHA256", "must be 64 lower-case hexadecimal digits")
+    return text
+
+
+def _self_described(variables: Mapping[str, str]) -> SelfDescribed:
+    text = variables.get("SELF_DESCRIBED_CLIENT_SCOPES", "")
+    try:
+        allowed = scopes.parse(text) if text else ()
+    except InvalidScope as error:
+        raise SettingInvalid("SELF_DESCRIBED_CLIENT_SCOPES", "must be scopes with one space between them") from error
+    return SelfDescribed(_switch(variables, "CLIENT_DOCUMENTS"), _switch(variables, "REGISTRATION"), allowed)
+
+
+def _switch(variables: Mapping[str, str], variable: str) -> bool:
+    """Read a switch; one that is not there is off, as for whatever a release before this one did not know."""
+    text = variables.get(variable, "off")
+    if text not in {"on", "off"}:
+        raise SettingInvalid(variable, f"must be on or off, not {text}")
+    return text == "on"
 
 
 def _release(entry: dict[str, Any]) -> Release:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.oauth.families import Cause, Family
     from service.oauth.logins import Login
 
-_CONDITION_FAILED = "ConditionalCheckFailedException"
+CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class StoreUnavailable(Exception):
@@ -79,7 +79,7 @@ class Store:
 
     def begin(self, login: Login) -> None:
         """Store a login that has just started."""
-        with _narrowed():
+        with narrowed():
             self._client.put_item(TableName=self._state, Item=items.of_login(login))
 
     def await_platform(self, login: Login, platform: str, upstream: bytes, now: int) -> bool:
@@ -144,7 +144,7 @@ class Store:
             reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
                 return False
-            raise StoreUnavailable(_code(error)) from error
+            raise StoreUnavailable(code_of(error)) from error
         except BotoCoreError as error:
             raise StoreUnavailable(type(error).__name__) from error
         return True
@@ -170,7 +170,7 @@ class Store:
 
     def found(self, family: Family) -> bool:
         """Store a family that begins. Return whether it is this request's; another's would have to guess its handle."""
-        with _narrowed():
+        with narrowed():
             try:
                 self._client.put_item(
                     TableName=self._tokens,
@@ -179,7 +179,7 @@ class Store:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                if _code(error) != _CONDITION_FAILED:
+                if code_of(error) != CONDITION_FAILED:
                     raise
                 item: Any = error.response.get("Item", {})
                 return bool(item) and item["rotated_by"]["S"] == family.rotated_by
@@ -219,14 +219,14 @@ class Store:
     # The table calls
 
     def _get(self, table: str, key: Item) -> Mapping[str, Any] | None:
-        with _narrowed():
+        with narrowed():
             return self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
 
     def _with_epoch(self, table: str, key: Item) -> tuple[Mapping[str, Any] | None, int]:
         epoch_key = {"pk": items.text(items.EPOCH_KEY)}
         requests: dict[str, Any] = {self._tokens: {"Keys": [epoch_key], "ConsistentRead": True}}
         requests.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
-        with _narrowed():
+        with narrowed():
             answer = self._client.batch_get_item(RequestItems=requests)
         if answer.get("UnprocessedKeys"):
             raise StoreUnavailable("UnprocessedKeys")
@@ -237,7 +237,7 @@ class Store:
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         """Return the item as changed, or None where the condition did not hold."""
-        with _narrowed():
+        with narrowed():
             try:
                 return self._client.update_item(
                     TableName=table,
@@ -248,7 +248,7 @@ class Store:
                     ReturnValues="ALL_NEW",
                 )["Attributes"]
             except ClientError as error:
-                if _code(error) != _CONDITION_FAILED:
+                if code_of(error) != CONDITION_FAILED:
                     raise
                 return None
 
@@ -256,7 +256,7 @@ class Store:
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         """Return the item as changed or, where the condition did not hold, as it was found: None where there is none."""
-        with _narrowed():
+        with narrowed():
             try:
                 return self._client.update_item(
                     TableName=table,
@@ -268,21 +268,23 @@ class Store:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )["Attributes"]
             except ClientError as error:
-                if _code(error) != _CONDITION_FAILED:
+                if code_of(error) != CONDITION_FAILED:
                     raise
                 found: Any = error.response.get("Item")
                 return found or None
 
 
 @contextmanager
-def _narrowed() -> Iterator[None]:
+def narrowed() -> Iterator[None]:
+    """Turn whatever a table's call raises into StoreUnavailable."""
     try:
         yield
     except ClientError as error:
-        raise StoreUnavailable(_code(error)) from error
+        raise StoreUnavailable(code_of(error)) from error
     except BotoCoreError as error:
         raise StoreUnavailable(type(error).__name__) from error
 
 
-def _code(error: ClientError) -> str:
+def code_of(error: ClientError) -> str:
+    """Return AWS's word for an error."""
     return error.response.get("Error", {}).get("Code", "Unknown")

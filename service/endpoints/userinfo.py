@@ -44,7 +44,9 @@ class UserInfo:
 
     @cached_property
     def _audiences(self) -> frozenset[str]:
-        return frozenset(client.audience for client in self.edge.settings.clients.values())
+        settings = self.edge.settings
+        # The issuer's is the audience of clients that describe themselves, and of those configured without another.
+        return frozenset({settings.issuer, *(client.audience for client in settings.clients.values())})
 
     def _verified(self, text: str) -> AccessToken:
         """Return a token that one of our keys signed for us and that has not expired."""

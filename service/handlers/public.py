@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
-from service import aws, settings
+from service import aws, directory, settings
+from service.client_store import ClientStore
 from service.endpoints import public
 from service.keys import PublicKeys, Vault
 from service.storage import Store
@@ -17,4 +19,7 @@ handler: Final = public.build(
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
     PublicKeys(aws.kms(), settings.published_keys(os.environ)),
     Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
+    clients=directory.for_grants(
+        _SETTINGS, ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time
+    ),
 )

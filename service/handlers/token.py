@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
-from service import aws, settings
+from service import aws, directory, settings
+from service.client_store import ClientStore
 from service.endpoints import token
 from service.keys import Signer
 from service.storage import Store
@@ -16,4 +18,7 @@ handler: Final = token.build(
     _SETTINGS,
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
     Signer(aws.kms(), settings.required(os.environ, "SIGNING_KEY_ID")),
+    clients=directory.for_grants(
+        _SETTINGS, ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time
+    ),
 )

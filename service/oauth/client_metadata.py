@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from service.oauth import scopes
+from service.oauth import logins, scopes
 from service.oauth.clients import Client, is_registrable
 from service.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
 
@@ -23,6 +23,8 @@ MAX_NAME_CHARACTERS: Final = 64
 MAX_REDIRECT_URIS: Final = 10
 MAX_URI_CHARACTERS: Final = 512
 MAX_SCOPE_CHARACTERS: Final = 512
+MIN_FRESH_SECONDS: Final = 300
+MAX_FRESH_SECONDS: Final = 24 * 3600
 
 PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
@@ -33,6 +35,7 @@ _PATH = r"(?P<path>/[A-Za-z0-9\-._~%!$&'()*+,;=:@/]+)"
 _HTTPS_ID = re.compile(rf"https://[a-z0-9-]+(\.[a-z0-9-]+)+{_PATH}")
 _LOOPBACK_ID = re.compile(rf"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{{1,5}})?{_PATH}")
 _DOT_SEGMENTS = frozenset({".", ".."})
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(?P<seconds>[0-9]{1,9})(?![0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,26 @@ class Description:
     redirect_uris: tuple[str, ...]
     scope: Scope | None
     authentication: str = PUBLIC
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a document said, as it is kept. Times are epoch seconds.
+
+    fresh_until: from then on a new login asks for the document again; expires_at: until then a login that began before may use
+    what it began with.
+    """
+
+    description: Description
+    fresh_until: int
+    expires_at: int
+
+
+def kept(description: Description, cache_control: str, now: int) -> Kept:
+    """Return for how long to keep what a document said: as its server wishes, within bounds (RFC 9111 §5.2.2.1)."""
+    wished = _MAX_AGE.search(cache_control)
+    seconds = min(max(int(wished["seconds"]) if wished else 0, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
+    return Kept(description, now + seconds, now + seconds + logins.LIFETIME_SECONDS)
 
 
 def names_document(client_id: str, *, loopback_allowed: bool) -> bool:

@@ -14,6 +14,11 @@ def is_hash(text: str) -> bool:
     return _SHA256_HEX.fullmatch(text) is not None
 
 
+def hash_of(secret: str) -> str:
+    """Return what is kept of a secret: there is nothing to guess in 256 random bits, so that a plain hash is enough."""
+    return sha256(secret.encode()).hexdigest()
+
+
 def matches(secret: str, secret_sha256: str) -> bool:
     """Whether the secret is the one that was hashed; takes the same time wherever they differ."""
-    return compare_digest(sha256(secret.encode()).hexdigest(), secret_sha256)
+    return compare_digest(hash_of(secret), secret_sha256)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.oauth import client_metadata
+from service.oauth import client_metadata, logins
 from service.oauth.client_metadata import Description, client_of, names_document, of_document, of_registration
 from service.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
 
@@ -241,3 +241,27 @@ def test_no_spelling_of_an_id_hides_another_address(rest):
         parts = urlsplit(client_id)
         assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("https", "app.example", "", "")
         assert not {".", ".."} & set(unquote(parts.path).split("/"))
+
+
+@pytest.mark.parametrize(
+    ("cache_control", "seconds"),
+    [
+        ("", 300),
+        ("no-store", 300),
+        ("max-age=0", 300),
+        ("max-age=299", 300),
+        ("max-age=3600", 3600),
+        ("public, Max-Age=3600", 3600),
+        ("public,max-age=3600, must-revalidate", 3600),
+        ("max-age=999999999", 86400),
+        ("max-age=9999999999999999", 300),
+        ("max-age=-5", 300),
+        ("s-maxage=7200", 300),
+        ("x-max-age=7200", 300),
+    ],
+)
+def test_a_document_is_fresh_for_as_long_as_its_server_wishes_within_bounds(cache_control, seconds):
+    described = Description(None, ("https://app.example/cb",), None)
+    kept = client_metadata.kept(described, cache_control, 1000)
+    assert (kept.description, kept.fresh_until) == (described, 1000 + seconds)
+    assert kept.expires_at == kept.fresh_until + logins.LIFETIME_SECONDS  # the login that began last may still end

@@ -24,7 +24,9 @@ import botocore.session
 import pytest
 
 from orchestrator.local import platform as upstream_platform
+from service import directory
 from service import settings as service_settings
+from service.client_store import ClientStore
 from service.endpoints import authorize, public, token
 from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
@@ -186,20 +188,27 @@ class Service:
         self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
         self.signer = Signer(self.aws.kms, self.variables["SIGNING_KEY_ID"])
         self.keys = PublicKeys(self.aws.kms, service_settings.published_keys(self.variables))
+        clock = lambda: self.now  # noqa: E731
+        self.client_store = ClientStore(
+            self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"]
+        )
+        granted = directory.for_grants(self.settings, self.client_store, clock)
+        asking = directory.for_authorize(self.settings, self.client_store, clock)
         flow = LoginFlow(
             issuer=ISSUER,
-            clients=self.settings.clients,
+            clients=directory.for_login(self.settings, self.client_store, clock),
             platforms=service_settings.platforms(self.variables, local=True),
             store=self.store,
             vault=self.vault,
             proof=SyntheticProof(self.aws.kms, self.variables["SYNTHETIC_KEY_ID"], "local"),
             entropy=os.urandom,
         )
-        clock = lambda: self.now  # noqa: E731
         self.functions = {
-            "authorize": authorize.build(load(self.variables, "authorize"), flow, clock=clock),
-            "token": token.build(self.settings, self.store, self.signer, clock=clock),
-            "public": public.build(load(self.variables, "public"), self.store, self.keys, self.vault, clock=clock),
+            "authorize": authorize.build(load(self.variables, "authorize"), flow, clients=asking, clock=clock),
+            "token": token.build(self.settings, self.store, self.signer, clients=granted, clock=clock),
+            "public": public.build(
+                load(self.variables, "public"), self.store, self.keys, self.vault, clients=granted, clock=clock
+            ),
         }
 
     def call(self, function, method, path, *, query=None, form=None, headers=None, source="127.0.0.1"):
