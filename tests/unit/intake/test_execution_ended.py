@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from unittest import mock
 
 import pytest
 
-import orchestrator.intake
 from orchestrator.domain.records import Ending, Kind, Phase, Shift
 from orchestrator.intake import execution_ended, reconcile
-from tests.fakes.clock import SimulatedClock
-from tests.fakes.clouds import cloud_over, execution_arn, machine_arn
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.lambda_control_plane import LambdaControlPlane
-from tests.fakes.messages import FakeEvents
-from tests.fakes.step_functions import FakeStepFunctions
+from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import NOW, deployment
 
 EXECUTION = execution_arn("deployment", "d-1")
 ROLLBACK = execution_arn("rollback", "rollback-d-1-1")
-
-
-@pytest.fixture
-def states():
-    return FakeStepFunctions(SimulatedClock().now, lambda _arn: None, lambda _token, _output: False)
-
-
-@pytest.fixture
-def events():
-    return FakeEvents()
-
-
-@pytest.fixture
-def cloud(states, events):
-    clients = {"dynamodb": FakeDynamoDB(), "lambda": LambdaControlPlane(), "stepfunctions": states, "events": events}
-    found = cloud_over(clients, SimulatedClock().now)
-    with mock.patch.object(orchestrator.intake, "_cloud", found):
-        yield found
 
 
 def ended(arn: str, status: str = "FAILED") -> str:

@@ -1,0 +1,33 @@
+"""Intakes over fakes: what they start, tell and keep."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+import orchestrator.intake
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import cloud_over
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.lambda_control_plane import LambdaControlPlane
+from tests.fakes.messages import FakeEvents
+from tests.fakes.step_functions import FakeStepFunctions
+
+
+@pytest.fixture
+def states():
+    return FakeStepFunctions(SimulatedClock().now, lambda _arn: None, lambda _token, _output: False)
+
+
+@pytest.fixture
+def events():
+    return FakeEvents()
+
+
+@pytest.fixture
+def cloud(states, events):
+    clients = {"dynamodb": FakeDynamoDB(), "lambda": LambdaControlPlane(), "stepfunctions": states, "events": events}
+    found = cloud_over(clients, SimulatedClock().now)
+    with mock.patch.object(orchestrator.intake, "_cloud", found):
+        yield found
