@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from service import items
+from service.item_layouts import readable
 from service.storage import CONDITION_FAILED, StoreUnavailable, code_of, narrowed
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class ClientStore:
             answer = self._client.get_item(
                 TableName=self._state, Key=items.document_key(client_id), ConsistentRead=True
             )
-        kept = items.to_document(answer["Item"]) if "Item" in answer else None
+            item = readable(answer.get("Item"))
+        kept = items.to_document(item) if item else None
         return kept if kept is not None and now < kept.expires_at else None
 
     def keep_document(self, client_id: str, kept: Kept) -> None:
@@ -46,8 +48,8 @@ class ClientStore:
         """Return a client that registered, where its registration has not ended."""
         key = items.key("client", client_id, synthetic=False)
         with narrowed():
-            answer = self._client.get_item(TableName=self._tokens, Key=key, ConsistentRead=True)
-        found = items.to_registered(answer["Item"]) if "Item" in answer else None
+            item = readable(self._client.get_item(TableName=self._tokens, Key=key, ConsistentRead=True).get("Item"))
+        found = items.to_registered(item) if item else None
         return found if found is not None and now < found.expires_at else None
 
     def register(self, registered: Registered) -> None:

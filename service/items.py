@@ -10,7 +10,7 @@ One item a thing, partition key `pk`, no sort key:
     tokens  client#{client id}              Registered
     tokens  epoch                           the revocation epoch; absent means 0
 
-The synthetic identity's keys are prefixed `synthetic#`. Every item carries `schema`, the version of its layout, `expires_at`,
+The synthetic identity's keys are prefixed `synthetic#`. Every item carries `schema`, its layout (item_layouts), `expires_at`,
 which decides, and `delete_at`, which only tells DynamoDB when it may clean up (it takes up to 48 hours over it). Attributes that
 a version does not know are left alone by it: a layout grows by adding, and two adjacent versions read each other's items.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from service import item_layouts
 from service.oauth import credentials, scopes
 from service.oauth.client_metadata import Description, Kept
 from service.oauth.codes import Code
@@ -30,7 +31,6 @@ from service.oauth.registration import Registered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 1
 EPOCH_KEY = "epoch"
 _SYNTHETIC = "synthetic#"
 _KEEP_SECONDS = 24 * 3600
@@ -241,7 +241,7 @@ def _to_description(item: Mapping[str, Any]) -> Description:
 def _item(primary_key: Item, expires_at: int, **attributes: str | int | bytes | None) -> Item:
     item = {
         **primary_key,
-        "schema": number(SCHEMA),
+        "schema": number(item_layouts.WRITES),
         "expires_at": number(expires_at),
         "delete_at": number(expires_at + _KEEP_SECONDS),
     }

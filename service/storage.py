@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from service import items
+from service.item_layouts import LayoutUnknown, readable
 from service.oauth import logins
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class Store:
 
     def _get(self, table: str, key: Item) -> Mapping[str, Any] | None:
         with narrowed():
-            return self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+            return readable(self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item"))
 
     def _with_epoch(self, table: str, key: Item) -> tuple[Mapping[str, Any] | None, int]:
         epoch_key = {"pk": items.text(items.EPOCH_KEY)}
@@ -231,7 +232,9 @@ class Store:
         if answer.get("UnprocessedKeys"):
             raise StoreUnavailable("UnprocessedKeys")
         found = {(name, item["pk"]["S"]): item for name, rows in answer["Responses"].items() for item in rows}
-        return found.get((table, key["pk"]["S"])), items.to_epoch(found.get((self._tokens, items.EPOCH_KEY)))
+        with narrowed():
+            epoch = items.to_epoch(readable(found.get((self._tokens, items.EPOCH_KEY))))
+            return readable(found.get((table, key["pk"]["S"]))), epoch
 
     def _update(
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
@@ -271,18 +274,20 @@ class Store:
                 if code_of(error) != CONDITION_FAILED:
                     raise
                 found: Any = error.response.get("Item")
-                return found or None
+                return readable(found or None)
 
 
 @contextmanager
 def narrowed() -> Iterator[None]:
-    """Turn whatever a table's call raises into StoreUnavailable."""
+    """Turn whatever a table's call raises, and an item that cannot be read, into StoreUnavailable."""
     try:
         yield
     except ClientError as error:
         raise StoreUnavailable(code_of(error)) from error
     except BotoCoreError as error:
         raise StoreUnavailable(type(error).__name__) from error
+    except LayoutUnknown as error:
+        raise StoreUnavailable(str(error)) from error
 
 
 def code_of(error: ClientError) -> str:

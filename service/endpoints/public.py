@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from service import item_layouts
 from service.answers import json_answer, open_to_all, preflight
 from service.edge import Edge
 from service.endpoints.userinfo import UserInfo
@@ -97,6 +98,7 @@ def build(
                 "commit": release.commit,
                 "build": release.build,
                 "configuration": release.configuration,
+                "items": {"writes": item_layouts.WRITES, "reads": list(item_layouts.READS)},
             },
         )
 

@@ -1,0 +1,78 @@
+"""A client whose every request may reach either release gets what it would get from one.
+
+During a shift, and for as long as a rollback may come, two adjacent releases serve the same logins out of the same tables.
+"""
+
+from __future__ import annotations
+
+import shutil
+from itertools import combinations, product
+
+import pytest
+
+from tests.compatibility.conftest import ROOT, served
+from tests.compatibility.walks import (
+    CURRENT,
+    ENDS,
+    ISSUES,
+    PREVIOUS,
+    SIDES,
+    Incompatible,
+    Walk,
+    all_mixtures,
+    mixtures,
+)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_each_three_steps_go_through_in_all_combinations_of_releases(both, platform_url, end):
+    for sides in mixtures((*ISSUES, *ENDS[end])):
+        Walk(both, platform_url, sides).go(end)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("end", ENDS)
+def test_all_steps_up_to_the_last_refresh_go_through_in_all_combinations(both, platform_url, end):
+    for sides in all_mixtures(ISSUES):
+        other = next(side for side in SIDES if side != sides[ISSUES[-1]])
+        Walk(both, platform_url, {**sides, **dict.fromkeys(ENDS[end], other)}).go(end)
+
+
+def test_a_release_that_renames_an_attribute_works_alone_and_is_found_out_beside_the_one_before(
+    aws, variables, previous, platform_url, tmp_path
+):
+    renaming = tmp_path / "renaming"
+    shutil.copytree(ROOT / "service", renaming / "service")
+    items = renaming / "service" / "items.py"
+    text = items.read_text()
+    of_code, to_code = (
+        "code_challenge=code.code_challenge",
+        'code_challenge=item["code_challenge"]["S"],\n        session=',
+    )
+    assert text.count(of_code) == text.count(to_code) == 1
+    text = text.replace(of_code, "challenge=code.code_challenge")
+    items.write_text(text.replace(to_code, 'code_challenge=item["challenge"]["S"],\n        session='))
+    with (
+        served(renaming, tmp_path / "log of the new", variables, aws) as new,
+        served(previous, tmp_path / "log of the old", variables, aws) as old,
+    ):
+        urls = {CURRENT: new, PREVIOUS: old}
+        alone = dict.fromkeys((*ISSUES, *ENDS["replayed"]), CURRENT)
+        Walk(urls, platform_url, alone).go("replayed")
+        with pytest.raises(Incompatible, match="redeem by previous: answered 500"):
+            Walk(urls, platform_url, {**alone, "redeem": PREVIOUS}).go("replayed")
+
+
+def test_the_mixtures_have_every_three_steps_in_all_combinations_equally_often():
+    steps = tuple("abcdefghijklmnop")
+    rows = mixtures(steps)
+    for three in combinations(steps, 3):
+        seen = [tuple(row[step] for step in three) for row in rows]
+        assert {combination: seen.count(combination) for combination in product(SIDES, repeat=3)} == dict.fromkeys(
+            product(SIDES, repeat=3), 4
+        )
+
+
+def test_more_steps_than_the_mixtures_can_hold_are_refused():
+    with pytest.raises(ValueError, match="17 steps"):
+        mixtures(tuple("abcdefghijklmnopq"))

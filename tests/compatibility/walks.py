@@ -1,0 +1,175 @@
+"""Whole flows over HTTP whose every request goes to one of two releases, which share their tables and keys.
+
+authorize → choose → allow → poll → redeem → userinfo → refresh → userinfo → refresh, and then an end:
+    replayed    the code comes a second time, and the family is dead
+    reused      an earlier refresh token comes again, and the family is dead
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from orchestrator.local.oauth_client import Connection
+
+CURRENT, PREVIOUS = "current", "previous"
+SIDES = (CURRENT, PREVIOUS)
+ISSUES: Final = (
+    "authorize", "choose", "allow", "poll", "redeem", "userinfo", "refresh", "userinfo again", "refresh again",
+)  # fmt: skip
+ENDS: Final = {
+    "replayed": ("replay", "refresh after", "userinfo after"),
+    "reused": ("reuse", "refresh after", "userinfo after"),
+}
+CLIENT, REDIRECT = "native", "http://127.0.0.1:5000/callback"
+
+_TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
+_LOGIN_URL = re.compile(r'data-login-url="([^"]+)"')
+
+
+class Incompatible(AssertionError):
+    """A flow that two releases cannot serve together: says the step, whose it was, and what came back."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a step."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.text)
+
+
+@dataclass
+class Walk:
+    """One flow. urls: where either release is; platform_url: where people log in; sides: whose each step is."""
+
+    urls: Mapping[str, str]
+    platform_url: str
+    sides: Mapping[str, str]
+    cookie: str = ""
+    step: str = ""
+
+    def go(self, end: str) -> None:
+        """Walk to an end of ENDS. Raises Incompatible."""
+        verifier = secrets.token_urlsafe(48)
+        code = self.log_in(verifier)
+        redeemed = {
+            "grant_type": "authorization_code", "client_id": CLIENT, "code": code, "redirect_uri": REDIRECT,
+            "code_verifier": verifier,
+        }  # fmt: skip
+        first = self.send("redeem", "POST", "/token", form=redeemed).json
+        self.identify("userinfo", first, 200)
+        second = self.refresh("refresh", first, 200)
+        self.identify("userinfo again", second, 200)
+        third = self.refresh("refresh again", second, 200)
+        if end == "replayed":
+            refused = self.send("replay", "POST", "/token", form=redeemed, expected=400).json
+        else:
+            refused = self.refresh("reuse", first, 400)
+        self.hold(refused["error"] == "invalid_grant", str(refused))
+        self.refresh("refresh after", third, 400)
+        self.identify("userinfo after", third, 401)
+
+    def log_in(self, verifier: str) -> str:
+        """Return a code that a person got."""
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        state = secrets.token_urlsafe(8)
+        query = {
+            "response_type": "code", "client_id": CLIENT, "redirect_uri": REDIRECT, "state": state,
+            "scope": "profile email", "code_challenge": challenge, "code_challenge_method": "S256",
+        }  # fmt: skip
+        asked = self.send("authorize", "GET", f"/authorize?{urlencode(query)}")
+        self.cookie = asked.headers["set-cookie"].partition(";")[0]
+        transaction = self.found(_TRANSACTION, asked)
+        chosen = {"transaction": transaction, "platform": "demo"}
+        # A release that does not know the consent step takes the choice for the whole answer; allowing then opens another login.
+        self.send("choose", "POST", "/login", form=chosen)
+        opened = self.send("allow", "POST", "/login", form={**chosen, "decision": "allow"})
+        self.at_platform(self.found(_LOGIN_URL, opened).replace("&amp;", "&"))
+        polled = self.send("poll", "GET", f"/login/poll?{urlencode({'transaction': transaction})}").json
+        self.hold(polled.get("phase") == "complete" and polled["redirect"] is not None, str(polled))
+        given = {name: values[0] for name, values in parse_qs(urlsplit(polled["redirect"]).query).items()}
+        self.hold(given["state"] == state, "another state came back")
+        return given["code"]
+
+    def at_platform(self, address: str) -> None:
+        """Log a person in where the page sends them."""
+        token = parse_qs(urlsplit(address).query)["token"][0]
+        body = urlencode({"token": token, "account": "ada"}).encode()
+        with urllib.request.urlopen(f"{self.platform_url}/auth/login", body) as answer:
+            self.hold(answer.status == 200, "the platform refused the person")
+
+    def refresh(self, step: str, tokens: Mapping[str, str], expected: int) -> dict[str, Any]:
+        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": tokens["refresh_token"]}
+        return self.send(step, "POST", "/token", form=form, expected=expected).json
+
+    def identify(self, step: str, tokens: Mapping[str, str], expected: int) -> None:
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        person = self.send(step, "GET", "/userinfo", headers=bearer, expected=expected)
+        if expected == 200:
+            self.hold(person.json.get("email") == "ada@example.com", "named another person")
+
+    def send(
+        self,
+        step: str,
+        method: str,
+        address: str,
+        *,
+        form: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        expected: int = 200,
+    ) -> Answer:
+        self.step = step
+        connection = Connection(self.urls[self.sides[step]])
+        try:
+            status, got, body = connection.send(
+                method, address, form=form, headers={"Cookie": self.cookie, **(headers or {})}
+            )
+        finally:
+            connection.close()
+        answer = Answer(status, {name.lower(): value for name, value in got.items()}, body.decode())
+        self.hold(status == expected, f"answered {status} instead of {expected}: {answer.text[:300]}")
+        return answer
+
+    def found(self, pattern: re.Pattern[str], answer: Answer) -> str:
+        match = pattern.search(answer.text)
+        self.hold(match is not None, f"a page without {pattern.pattern}")
+        return match[1]
+
+    def hold(self, true: bool, wrong: str) -> None:
+        if not true:
+            raise Incompatible(f"{self.step} by {self.sides[self.step]}: {wrong}; whose the steps were: {self.sides}")
+
+
+def mixtures(steps: tuple[str, ...]) -> list[dict[str, str]]:
+    """Every three steps in all eight combinations of releases, in 32 flows: an orthogonal array of strength three.
+
+    A step's column is an odd-weight vector of five bits; three different ones are linearly independent, so that over all
+    32 rows each combination of any three columns comes equally often (Rao 1947). There are sixteen such vectors.
+    """
+    columns = [vector for vector in range(32) if vector.bit_count() % 2]
+    if len(steps) > len(columns):
+        raise ValueError(f"{len(steps)} steps: this array has {len(columns)} columns, take a wider one")
+    return [
+        {step: SIDES[(row & column).bit_count() % 2] for step, column in zip(steps, columns, strict=False)}
+        for row in range(32)
+    ]
+
+
+def all_mixtures(steps: tuple[str, ...]) -> list[dict[str, str]]:
+    """Every combination there is."""
+    return [dict(zip(steps, sides, strict=True)) for sides in product(SIDES, repeat=len(steps))]
