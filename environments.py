@@ -57,6 +57,8 @@ TIMEOUT_SECONDS = (1, 29)
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+::?[a-z0-9-]*:?[0-9]{12}:.+")
 
@@ -121,6 +123,9 @@ class ServiceSettings:
         issuer: https address without a path; None is the API's own address, which `local` alone may use.
         state_table, tokens_table: the tables that the functions use. Settings, because a restore makes a new table and a
             cut-over to it has to survive the next deployment of the stack.
+        client_documents: whether clients may describe themselves in a document at their client id.
+        registration_token_sha256: hex SHA-256 of the token with which clients may register; without it none may.
+        self_described_client_scopes: what clients of these two kinds may ask for.
     """
 
     issuer: str | None
@@ -133,6 +138,9 @@ class ServiceSettings:
     alarms: AlarmSettings
     clients: tuple[ClientSettings, ...]
     platforms: Mapping[str, PlatformSettings]
+    client_documents: bool
+    registration_token_sha256: str | None
+    self_described_client_scopes: tuple[str, ...]
     state_table: str
     tokens_table: str
 
@@ -265,6 +273,9 @@ def _service(name: str, table: Table, *, local: bool) -> ServiceSettings:
         alarms=_alarms(table.table("alarms")),
         clients=_clients(table),
         platforms=_platforms(table.table("platforms"), local=local),
+        client_documents=table.flag("client_documents"),
+        registration_token_sha256=_sha256(table, "registration_token_sha256"),
+        self_described_client_scopes=_scopes(table, "self_described_client_scopes"),
         **_tables(name, table.table("tables")),
     )
     table.end()
@@ -322,23 +333,32 @@ def _clients(table: Table) -> tuple[ClientSettings, ...]:
 
 
 def _client(own: Table) -> ClientSettings:
-    optional = {
-        key: own.text(key, matching=matching, remedy=remedy) if key in own else None
-        for key, matching, remedy in (
-            ("secret_sha256", _SHA256_HEX, "give 64 lower-case hexadecimal digits"),
-            ("audience", None, "give a text"),
-        )
-    }
     client = ClientSettings(
-        client_id=own.text("client_id"),
+        client_id=own.text(
+            "client_id", matching=_CLIENT_ID, remedy="give a word; an address is the id of a client's document"
+        ),
         name=own.text("name"),
         redirect_uris=own.texts("redirect_uris", at_least=1),
-        scopes=own.texts("scopes"),
+        scopes=_scopes(own, "scopes"),
+        secret_sha256=_sha256(own, "secret_sha256"),
+        audience=own.text("audience") if "audience" in own else None,
         synthetic=own.flag("synthetic", default=False),
-        **optional,
     )
     own.end()
     return client
+
+
+def _sha256(table: Table, key: str) -> str | None:
+    remedy = "give 64 lower-case hexadecimal digits"
+    return table.text(key, matching=_SHA256_HEX, remedy=remedy) if key in table else None
+
+
+def _scopes(table: Table, key: str) -> tuple[str, ...]:
+    scopes = table.texts(key)
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise EnvironmentRefused(table.field(key), scope, "give each scope as one word (RFC 6749 section 3.3)")
+    return scopes
 
 
 def _platforms(table: Table, *, local: bool) -> Mapping[str, PlatformSettings]:

@@ -23,19 +23,21 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from environments import ClientSettings, Environment
+from environments import Environment
 from service.infrastructure_access import Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
+from service.infrastructure_variables import check_size, of_clients
 from stack_parts import explain, kept, lambda_role, log_group, name_of
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
 
 # What each function needs to know, by its own name for it. Settings that a function does not read are not given to it.
+# REGISTRATION_TOKEN_SHA256 is there where clients may register.
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "authorize": ("PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"),
-    "token": ("SIGNING_KEY_ID",),
+    "token": ("SIGNING_KEY_ID", "REGISTRATION_TOKEN_SHA256"),
     "public": ("SIGNING_KEY_ID", "SESSION_KEY_ID"),
 }
 
@@ -200,7 +202,7 @@ class ServiceStack(Stack):
             "ISSUER": service.issuer or api.url,
             "STATE_TABLE": service.state_table,
             "TOKENS_TABLE": service.tokens_table,
-            "CLIENTS": _compact([_client(client) for client in service.clients]),
+            **of_clients(environment),
             "RELEASE": _compact(
                 {"commit": build.commit, "build": build.digest[:16], "configuration": configuration_of(environment)}
             ),
@@ -213,17 +215,17 @@ class ServiceStack(Stack):
             "SYNTHETIC_KEY_ID": self._resources.synthetic_key.key_arn,
             "SIGNING_KEY_ID": self._resources.signing_key.key_arn,
         }
-        return {**all_functions, **{variable: some[variable] for variable in _VARIABLES[name]}}
+        if service.registration_token_sha256 is not None:
+            some["REGISTRATION_TOKEN_SHA256"] = service.registration_token_sha256
+        own = {variable: some[variable] for variable in _VARIABLES[name] if variable in some}
+        check_size(environment, name, {**all_functions, **own})
+        return {**all_functions, **own}
 
 
 def configuration_of(environment: Environment) -> str:
     """Return the digest of the service's settings, which names a release together with its code."""
     settings = json.dumps(asdict(environment.service), sort_keys=True)
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
-
-
-def _client(client: ClientSettings) -> Mapping[str, object]:
-    return {key: value for key, value in asdict(client).items() if value not in {None, False}}
 
 
 def _compact(value: object) -> str:

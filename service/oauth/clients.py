@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from service.oauth import client_secrets
-from service.oauth.errors import InvalidClient, InvalidTarget
+from service.oauth import client_secrets, scopes
+from service.oauth.errors import InvalidClient, InvalidScope, InvalidTarget
 
 if TYPE_CHECKING:
     from service.oauth.scopes import Scope
@@ -50,6 +50,10 @@ class Client:
                 raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
         if self.secret_sha256 is not None and not client_secrets.is_hash(self.secret_sha256):
             raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
+        if not self.name.isprintable():
+            raise ValueError("name must be printable, on one line")
+        if self.scopes and not _are_words(self.scopes):
+            raise ValueError("scopes must be words, each once")
 
     @property
     def verified_host(self) -> str | None:
@@ -101,6 +105,13 @@ def is_registrable(uri: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
+
+
+def _are_words(scope: Scope) -> bool:
+    try:
+        return scopes.parse(scopes.text_of(scope)) == scope
+    except InvalidScope:
+        return False
 
 
 def _same_but_port(uri: str, registered: str) -> bool:

@@ -12,6 +12,7 @@ FUNCTIONS = ("authorize", "token", "public")
 LAMBDA_VARIABLES_BYTES = 4096
 EVERYWHERE = {
     "ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "SOURCE_REQUESTS_PER_SECOND", "SOURCE_BURST_REQUESTS",
+    "CLIENT_DOCUMENTS", "REGISTRATION", "SELF_DESCRIBED_CLIENT_SCOPES",
 }  # fmt: skip
 
 
@@ -98,6 +99,57 @@ def test_clients_are_given_without_what_they_do_not_have(local):
     }
     assert clients["synthetic"]["synthetic"] is True
     assert "secret_sha256" in clients["demo-server"]
+
+
+def test_clients_that_nobody_configured_are_switched_on_by_the_environment(every):
+    on = {"local", "dev"}
+
+    for name in FUNCTIONS:
+        told = variables(every, name)
+        assert (told["CLIENT_DOCUMENTS"], told["REGISTRATION"]) == ("on" if every.name in on else "off", "off")
+        assert told["SELF_DESCRIBED_CLIENT_SCOPES"].startswith("profile")
+
+
+def test_the_token_function_alone_knows_by_what_clients_register(tmp_path):
+    one = synthesise(tmp_path, changed(environments.load("prod"), registration_token_sha256="a" * 64))
+
+    assert {variables(one, name)["REGISTRATION"] for name in FUNCTIONS} == {"on"}
+    assert [name for name in FUNCTIONS if "REGISTRATION_TOKEN_SHA256" in variables(one, name)] == ["token"]
+
+
+def client(number: int = 0, **changes) -> environments.ClientSettings:
+    described = {"client_id": f"client-{number}", "name": "A client", "redirect_uris": ("https://c.example/callback",)}
+    return environments.ClientSettings(**{**described, "scopes": ("profile",), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"redirect_uris": ("http://c.example/cb",)}, "redirect_uris: http://c.example/cb is neither https"),
+        ({"redirect_uris": ("https://c.example/cb#f",)}, "redirect_uris: "),
+        ({"name": "two\nlines"}, "name"),
+        ({"scopes": ("two words",)}, "scopes"),
+    ],
+)
+def test_a_client_that_no_function_would_accept_is_refused_by_its_place(tmp_path, changes, said):
+    prod = environments.load("prod")
+    wrong = changed(prod, clients=(*prod.service.clients, client(**changes)))
+
+    with pytest.raises(environments.EnvironmentRefused) as refused:
+        synthesise(tmp_path, wrong)
+
+    assert "prod.service.clients[1]: 'client-0' is refused: " in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_more_clients_than_lambda_takes_are_refused_with_the_remedy(tmp_path):
+    prod = environments.load("prod")
+    many = changed(prod, clients=(*prod.service.clients, *(client(number) for number in range(40))))
+
+    with pytest.raises(
+        environments.EnvironmentRefused, match=r"prod\.service\.clients: '\d+ bytes.*4096.*client_documents"
+    ):
+        synthesise(tmp_path, many)
 
 
 def test_an_issuer_has_no_path_except_on_the_local_cloud(every, synthesised):

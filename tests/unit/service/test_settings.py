@@ -75,6 +75,11 @@ def test_a_missing_variable_is_named(variable, value):
         ("CLIENTS", json.dumps([{"client_id": "c"}])),
         ("CLIENTS", json.dumps(["c"])),
         ("CLIENTS", json.dumps([7])),
+        ("CLIENTS", json.dumps([{**CLIENT, "client_id": "https://c.example/client.json"}])),
+        ("CLIENT_DOCUMENTS", "true"),
+        ("CLIENT_DOCUMENTS", ""),
+        ("REGISTRATION", "1"),
+        ("SELF_DESCRIBED_CLIENT_SCOPES", "profile  email"),
         ("RELEASE", "[]"),
         ("SOURCE_REQUESTS_PER_SECOND", "many"),
         ("SOURCE_REQUESTS_PER_SECOND", "0"),
@@ -114,3 +119,17 @@ def test_the_key_that_signs_is_published_first_and_each_once():
     assert settings.published_keys({**GOOD, "PUBLISHED_KEY_IDS": "next, key,,next"}) == ("key", "next")
     with pytest.raises(SettingInvalid, match="SIGNING_KEY_ID"):
         settings.published_keys({})
+
+
+def test_clients_that_nobody_configured_are_off_unless_they_are_on():
+    off = settings.load(GOOD, "token").self_described
+    assert (off.documents, off.registration, off.scopes) == (False, False, ())
+    on = {"CLIENT_DOCUMENTS": "on", "REGISTRATION": "on", "SELF_DESCRIBED_CLIENT_SCOPES": "profile email"}
+    read = settings.load({**GOOD, **on}, "token").self_described
+    assert (read.documents, read.registration, read.scopes) == (True, True, ("profile", "email"))
+
+
+def test_of_the_token_with_which_clients_register_only_the_hash_is_told():
+    assert settings.registration_token({"REGISTRATION_TOKEN_SHA256": "a" * 64}) == "a" * 64
+    with pytest.raises(SettingInvalid, match="64 lower-case hexadecimal digits"):
+        settings.registration_token({"REGISTRATION_TOKEN_SHA256": "the token itself"})
