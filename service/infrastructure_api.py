@@ -21,7 +21,10 @@ ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("/login/poll", ("GET",)),
         ("/login/synthetic", ("POST",)),
     ),
-    "token": (("/token", ("POST", "OPTIONS")),),
+    "token": (
+        ("/token", ("POST", "OPTIONS")),
+        ("/register", ("POST",)),
+    ),
     "public": (
         ("/.well-known/oauth-authorization-server", ("GET", "OPTIONS")),
         ("/.well-known/openid-configuration", ("GET", "OPTIONS")),

@@ -11,7 +11,7 @@ from service.answers import json_answer, open_to_all, preflight
 from service.edge import Edge
 from service.endpoints.userinfo import UserInfo
 from service.keys import KeyUnavailable, PublicKeys, Vault
-from service.oauth import metadata
+from service.oauth import client_metadata, metadata
 from service.storage import Store, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -46,16 +46,22 @@ def build(
     known = settings.clients if clients is None else clients
     edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
     app = edge.app
+    described = settings.self_described
     scopes = frozenset(scope for client in settings.clients.values() for scope in client.scopes)
+    if described.documents or described.registration:
+        scopes |= frozenset(described.scopes)
+    clients_may = client_metadata.advertised(
+        settings.issuer, documents=described.documents, registration=described.registration
+    )
 
     @app.get(_OPEN_PATHS[0])
     def authorization_server() -> Response[str]:
-        document = metadata.authorization_server(settings.issuer, scopes)
+        document = {**metadata.authorization_server(settings.issuer, scopes), **clients_may}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
     @app.get(_OPEN_PATHS[1])
     def openid_configuration() -> Response[str]:
-        document = metadata.openid_configuration(settings.issuer, scopes)
+        document = {**metadata.openid_configuration(settings.issuer, scopes), **clients_may}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
     @app.get(_OPEN_PATHS[2])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from service.answers import as_oauth, open_to_all, preflight
 from service.edge import Edge
+from service.endpoints.registration import Registrar, RegistrationEndpoint
 from service.issuance import Issuance, Signs
 from service.keys import KeyUnavailable
 from service.oauth import token_request
@@ -30,10 +31,14 @@ def build(
     signer: Signs,
     *,
     clients: Clients | None = None,
+    registrar: Registrar | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
-    """Return the function `token`. clients: who may ask; without it, the clients that are configured."""
+    """Return the function `token`.
+
+    clients: who may ask; without it, the clients that are configured. registrar: who registers others; without it, nobody.
+    """
     known = settings.clients if clients is None else clients
     edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable), tell=as_oauth)
     issuance = Issuance(settings.issuer, store, signer, entropy)
@@ -57,5 +62,7 @@ def build(
     @edge.app.route("/token", method="OPTIONS")
     def token_preflight() -> Response[str]:
         return preflight("POST")
+
+    edge.app.post("/register")(RegistrationEndpoint(edge, registrar, entropy).answer)
 
     return edge

@@ -1,4 +1,4 @@
-"""The function `token`: token requests. It alone may sign."""
+"""The function `token`: token requests, and registrations of clients. It alone may sign."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Final
 from service import aws, directory, settings
 from service.client_store import ClientStore
 from service.endpoints import token
+from service.endpoints.registration import Registrar
 from service.keys import Signer
 from service.storage import Store
 
 _SETTINGS: Final = settings.load(os.environ, "token")
+_CLIENTS: Final = ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table)
 
 handler: Final = token.build(
     _SETTINGS,
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
     Signer(aws.kms(), settings.required(os.environ, "SIGNING_KEY_ID")),
-    clients=directory.for_grants(
-        _SETTINGS, ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time
+    clients=directory.for_grants(_SETTINGS, _CLIENTS, time.time),
+    registrar=(
+        Registrar(_CLIENTS, settings.registration_token(os.environ)) if _SETTINGS.self_described.registration else None
     ),
 )

@@ -101,6 +101,12 @@ def of_registration(metadata: Any) -> Description:
     return _described(members, authentication)
 
 
+def advertised(issuer: str, *, documents: bool, registration: bool) -> dict[str, Any]:
+    """Return what the server's metadata says of clients that describe themselves (RFC 8414 §2, the draft's §6)."""
+    told: dict[str, Any] = {"client_id_metadata_document_supported": documents}
+    return {**told, "registration_endpoint": f"{issuer}/register"} if registration else told
+
+
 def client_of(
     client_id: str, description: Description, allowed: Scope, audience: str, *, secret_sha256: str | None = None
 ) -> Client:

@@ -265,3 +265,10 @@ def test_a_document_is_fresh_for_as_long_as_its_server_wishes_within_bounds(cach
     kept = client_metadata.kept(described, cache_control, 1000)
     assert (kept.description, kept.fresh_until) == (described, 1000 + seconds)
     assert kept.expires_at == kept.fresh_until + logins.LIFETIME_SECONDS  # the login that began last may still end
+
+
+def test_a_server_says_whether_clients_may_describe_themselves():
+    off = client_metadata.advertised(ISSUER, documents=False, registration=False)
+    assert off == {"client_id_metadata_document_supported": False}
+    on = client_metadata.advertised(ISSUER, documents=True, registration=True)
+    assert on == {"client_id_metadata_document_supported": True, "registration_endpoint": f"{ISSUER}/register"}

@@ -28,6 +28,7 @@ from service import directory
 from service import settings as service_settings
 from service.client_store import ClientStore
 from service.endpoints import authorize, public, token
+from service.endpoints.registration import Registrar
 from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
 from service.storage import Store
@@ -205,13 +206,20 @@ class Service:
         )
         self.functions = {
             "authorize": authorize.build(load(self.variables, "authorize"), flow, clients=asking, clock=clock),
-            "token": token.build(self.settings, self.store, self.signer, clients=granted, clock=clock),
+            "token": token.build(
+                self.settings, self.store, self.signer, clients=granted, registrar=self._registrar(), clock=clock
+            ),
             "public": public.build(
                 load(self.variables, "public"), self.store, self.keys, self.vault, clients=granted, clock=clock
             ),
         }
 
-    def call(self, function, method, path, *, query=None, form=None, headers=None, source="127.0.0.1"):
+    def _registrar(self):
+        if not self.settings.self_described.registration:
+            return None
+        return Registrar(self.client_store, service_settings.registration_token(self.variables))
+
+    def call(self, function, method, path, *, query=None, form=None, body=None, headers=None, source="127.0.0.1"):
         """Send one request, as API Gateway would."""
         pairs = list(query.items()) if isinstance(query, dict) else list(query or ())
         lists: dict[str, list[str]] = {}
@@ -229,7 +237,7 @@ class Service:
             "queryStringParameters": dict(pairs) or None,
             "multiValueQueryStringParameters": lists or None,
             "requestContext": {"stage": "live", "requestId": "request", "identity": {"sourceIp": source}},
-            "body": urlencode(form) if form is not None else None,
+            "body": urlencode(form) if form is not None else body,
             "isBase64Encoded": False,
         }
         answer = self.functions[function](event, None)

@@ -14,7 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from urllib.parse import parse_qs, urlsplit
 
-FUNCTIONS = {"/authorize": "authorize", "/login": "authorize", "/login/poll": "authorize", "/token": "token"}
+FUNCTIONS = {
+    "/authorize": "authorize",
+    "/login": "authorize",
+    "/login/poll": "authorize",
+    "/token": "token",
+    "/register": "token",
+}
 HANDLERS = {name: import_module(f"service.handlers.{name}").handler for name in ("authorize", "token", "public")}
 LOCKS = {name: threading.Lock() for name in HANDLERS}
 

@@ -1,0 +1,138 @@
+"""Registering clients: off by default; with the token, whole flows; what is wrong is refused in RFC 7591's words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+import pytest
+
+from service import directory
+from service.endpoints.registration import MAX_BODY_CHARACTERS
+from service.oauth import registration
+from service.storage import StoreUnavailable
+from tests.unit.service.conftest import Service
+
+TOKEN = "an-initial-access-token"
+CALLBACK = "http://127.0.0.1:5000/callback"
+METADATA = {"client_name": "Registered", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+
+
+@pytest.fixture
+def open_service(aws, variables):
+    return Service(
+        aws,
+        {
+            **variables,
+            "REGISTRATION": "on",
+            "REGISTRATION_TOKEN_SHA256": hashlib.sha256(TOKEN.encode()).hexdigest(),
+            "SELF_DESCRIBED_CLIENT_SCOPES": "profile email",
+        },
+    )
+
+
+def register(service, metadata=METADATA, *, authorization=f"Bearer {TOKEN}", content_type="application/json"):
+    headers = {"content-type": content_type} | ({"authorization": authorization} if authorization else {})
+    body = metadata if isinstance(metadata, str) else json.dumps(metadata)
+    return service.call("token", "POST", "/register", body=body, headers=headers)
+
+
+def test_nobody_registers_where_nobody_switched_it_on(service):
+    answer = register(service)
+    assert (answer.status, answer.header("content-type")) == (404, "application/problem+json")
+    told = service.call("public", "GET", "/.well-known/oauth-authorization-server").json
+    assert "registration_endpoint" not in told
+    assert told["client_id_metadata_document_supported"] is False
+
+
+def test_where_it_is_on_the_metadata_says_where(open_service):
+    told = open_service.call("public", "GET", "/.well-known/oauth-authorization-server").json
+    assert told["registration_endpoint"] == "https://auth.example/register"
+
+
+def test_a_public_client_registers_and_logs_somebody_in(open_service):
+    answer = register(open_service)
+    assert (answer.status, answer.header("cache-control")) == (201, "no-store")
+    client_id = answer.json["client_id"]
+    tokens = open_service.redeem(open_service.code(client=client_id, redirect=CALLBACK), client_id=client_id)
+    assert tokens.status == 200, tokens.body
+    assert open_service.userinfo(tokens.json["access_token"]).json["given_name"] == "Ada"
+    assert open_service.refresh(tokens.json["refresh_token"], client_id=client_id).status == 200
+
+
+def test_a_confidential_client_proves_itself_by_the_secret_that_it_was_told_once(open_service):
+    told = register(open_service, {"redirect_uris": [CALLBACK]}).json
+    assert told["token_endpoint_auth_method"] == "client_secret_basic"
+    code = open_service.code(client=told["client_id"], redirect=CALLBACK)
+    assert open_service.redeem(code, client_id=told["client_id"]).json["error"] == "invalid_client"
+    assert open_service.redeem(code, client_id=told["client_id"], client_secret="wrong").status == 401
+    pair = f"{told['client_id']}:{told['client_secret']}"
+    form = {
+        "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43,
+    }  # fmt: skip
+    basic = {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    assert open_service.call("token", "POST", "/token", form=form, headers=basic).status == 200
+    stored = json.dumps(open_service.aws.items(open_service.variables["TOKENS_TABLE"]), default=repr)
+    assert told["client_secret"] not in stored
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic YTpi"])
+def test_without_the_token_nothing_is_registered(open_service, authorization):
+    answer = register(open_service, authorization=authorization)
+    assert answer.status == 401
+    assert answer.header("www-authenticate").startswith("Bearer ")
+    assert open_service.aws.items(open_service.variables["TOKENS_TABLE"]) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        ({**METADATA, "redirect_uris": ["http://app.example/cb"]}, "invalid_redirect_uri"),
+        ({**METADATA, "redirect_uris": []}, "invalid_redirect_uri"),
+        ({**METADATA, "token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+        ({**METADATA, "client_name": "x" * 65}, "invalid_client_metadata"),
+        ([], "invalid_client_metadata"),
+        ("{", "invalid_client_metadata"),
+        ("", "invalid_client_metadata"),
+        ("[" * 9000, "invalid_client_metadata"),
+        (json.dumps({**METADATA, "x": "x" * MAX_BODY_CHARACTERS}), "invalid_client_metadata"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_words_that_clients_know(open_service, metadata, error):
+    answer = register(open_service, metadata)
+    assert (answer.status, answer.json["error"]) == (400, error)
+    assert answer.json["error_description"]
+    assert open_service.aws.items(open_service.variables["TOKENS_TABLE"]) == []
+
+
+def test_metadata_come_as_json(open_service):
+    assert register(open_service, content_type="text/plain").json["error"] == "invalid_client_metadata"
+    assert register(open_service, content_type="application/json; charset=utf-8").status == 201
+
+
+def test_a_registration_ends_and_with_it_the_client_everywhere(open_service):
+    client_id = register(open_service).json["client_id"]
+    tokens = open_service.redeem(open_service.code(client=client_id, redirect=CALLBACK), client_id=client_id).json
+    open_service.now += registration.LIFETIME_SECONDS - 1
+    assert open_service.authorize(client=client_id, redirect=CALLBACK).status == 200
+    open_service.now += 1
+    assert "unknown" in open_service.authorize(client=client_id, redirect=CALLBACK).body
+    assert open_service.refresh(tokens["refresh_token"], client_id=client_id).json["error"] == "invalid_client"
+
+
+def test_a_client_that_registered_has_no_document_and_no_host_to_be_known_by(open_service):
+    known = directory.for_grants(open_service.settings, open_service.client_store, lambda: open_service.now)
+    client = known.get(register(open_service).json["client_id"])
+    assert (client.verified_host, client.scopes) == (None, ("profile", "email"))
+    assert known.get("ibx_" + "a" * 22) is None
+
+
+def test_a_registration_that_was_sent_twice_is_one_and_another_s_is_never_overwritten(open_service):
+    described = directory.Description(None, (CALLBACK,), None)
+    first = registration.register(described, b"i" * 16, b"s" * 32, 1_800_000_000)
+    other = registration.register(described, b"i" * 16, b"s" * 32, 1_800_000_001)
+    open_service.client_store.register(first.registered)
+    open_service.client_store.register(first.registered)
+    with pytest.raises(StoreUnavailable, match="taken"):
+        open_service.client_store.register(other.registered)
