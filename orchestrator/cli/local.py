@@ -13,7 +13,7 @@ import environments
 from orchestrator.cli.context import LOCAL_FOLDER
 from orchestrator.cli.output import console
 from orchestrator.domain.errors import Refused
-from orchestrator.local import platform, stacks
+from orchestrator.local import platform, stacks, stage
 from orchestrator.local.cloud import LocalCloud
 from orchestrator.local.fidelity.options import PROFILES
 
@@ -37,7 +37,9 @@ def up(env: str, profile: str, seed: int | None, *, detach: bool) -> None:
         screen.print(f"local cloud {local.endpoint_url} (pid {local.pid}), login platform {platform_url}")
         screen.print("deploying both stacks with the CDK command line …")
         stacks.deploy(local, environment, platform_url=platform_url)
-        screen.print("deployed; try `orchestrator status`")
+        service = stage.stack_output(stage.cloud_at(local.environ), stacks.SERVICE, "ApiUrl").rstrip("/")
+        screen.print(f"deployed; the OAuth service is at {service}", soft_wrap=True)
+        screen.print("try `orchestrator status`, or log in with examples/client/login.py (docs/integration.md)")
         if detach:
             started.pop_all()
             screen.print("it goes on in the background; `orchestrator down` stops it")
