@@ -72,7 +72,7 @@ class Evidence:
     """What one probe saw, complete enough to be judged again by a reader of the ledger.
 
     Attributes:
-        probe: health, metrics, logs, security, performance, alarms or flows.
+        probe: health, metrics, logs, security, performance, alarms, flows or compatibility.
         versions: function name to what was compared, such as ``{"token": {"stable": "4", "canary": "5"}}``.
         source: where the numbers came from, such as ``cloudwatch IbOauth by version``.
         samples: how many observations the verdict rests on.

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from orchestrator.domain.observation import Compared
 from orchestrator.domain.verdict import Evidence, Json, Verdict, worst
-from orchestrator.probes import alarms, flows, health, logs, metrics, paired, performance, security, stable
+from orchestrator.probes import (
+    alarms,
+    compatibility,
+    flows,
+    health,
+    logs,
+    metrics,
+    paired,
+    performance,
+    security,
+    stable,
+)
 from orchestrator.probes.measure import measure
 from orchestrator.probes.ports import Instruments
 from orchestrator.probes.scene import Scene
@@ -72,10 +83,14 @@ def look_all(scene: Scene, instruments: Instruments) -> Look:
 
 
 def look_before_traffic(scene: Scene, instruments: Instruments) -> Look:
-    """Look at canary while no client can reach it: by direct invocation, alone and in flows together with stable."""
+    """Look at canary while no client can reach it: by direct invocation, alone and in flows together with stable.
+
+    Compatibility comes first: of several failures it is the reason of the others.
+    """
     return _look(
         scene,
         {
+            compatibility.PROBE: lambda: compatibility.look(scene, instruments.functions),
             health.PROBE: lambda: health.look(scene, instruments.functions, instruments.web, at_the_edge=False),
             security.PROBE: lambda: security.look(scene, instruments.functions, instruments.web, at_the_edge=False),
             flows.PROBE: lambda: flows.look(scene, instruments),

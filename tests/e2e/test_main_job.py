@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.domain.plan import transitions
 from orchestrator.domain.records import Ending
+from orchestrator.domain.verdict import Outcome
 from orchestrator.local.stage import ENVIRONMENT, Stage, stage
 from orchestrator.local.traffic import Traffic
 
@@ -67,6 +68,21 @@ def test_what_is_live_already_is_nothing_to_ship(here):
     here.start("d-same")
     ended = here.ended("d-same", 30)
     assert ended.ending is Ending.NOTHING_TO_SHIP
+
+
+def test_a_release_whose_items_stable_cannot_read_is_refused_before_any_client_meets_it(here):
+    before = aliases(here)
+    here.put_into_latest("incompatible-items")
+    here.start("d-layout", strategy=QUICK)
+    ended = here.ended("d-layout", 90)
+    assert ended.ending is Ending.ROLLED_BACK
+    assert ended.shifts == ()
+    assert aliases(here) == before
+    looked = next(entry for entry in here.cloud.ledger.decisions("d-layout") if entry.state == "VerifyBeforeTraffic")
+    found = next(evidence for evidence in looked.evidence if evidence.probe == "compatibility")
+    assert found.verdict.outcome is Outcome.FAIL
+    assert found.figures == {"items": {"stable": {"writes": 1, "reads": [1]}, "canary": {"writes": 2, "reads": [1, 2]}}}
+    assert looked.verdict == found.verdict
 
 
 def test_a_request_that_makes_no_sense_is_refused_by_field_value_and_remedy(here):
