@@ -422,6 +422,7 @@ def test_deep_health_begins_no_check_after_its_deadline(service, monkeypatch):
 def test_version_says_what_is_running(service):
     assert service.call("public", "GET", "/version").json == {
         "function": "public", "version": "42", "commit": "abc123", "build": "7", "configuration": "sha256:0",
+        "items": {"writes": 1, "reads": [1]},
     }  # fmt: skip
 
 
