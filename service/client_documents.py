@@ -71,7 +71,7 @@ class ClientDocuments:
     audience: str
     clock: Callable[[], float]
     loopback_allowed: bool
-    _hosts: Throttle = field(default_factory=lambda: Throttle(HOST_PER_SECOND, HOST_BURST), repr=False)
+    _throttle: Throttle = field(default_factory=lambda: Throttle(HOST_PER_SECOND, HOST_BURST), repr=False)
     _failures: _Failures = field(default_factory=_Failures, repr=False)
 
     def get(self, client_id: str, /) -> Client | None:
@@ -82,13 +82,13 @@ class ClientDocuments:
                 " user, query, fragment and dot segments"
             )
         now = int(self.clock())
-        known = self.store.document(client_id, now)
-        if known is None or now >= known.fresh_until:
-            known = self._asked(client_id, now)
+        known = self.store.document(client_id)
+        if known is None or not known.fresh(now):
+            known = self._asked(client_id, now, known_before=known is not None)
             self.store.keep_document(client_id, known)
         return client_metadata.client_of(client_id, known.description, self.scopes, self.audience)
 
-    def _asked(self, client_id: str, now: int) -> Kept:
+    def _asked(self, client_id: str, now: int, *, known_before: bool) -> Kept:
         reason = self._failures.reason(client_id, now)
         if reason is not None:
             raise DocumentUnusable(reason)
@@ -96,7 +96,8 @@ class ClientDocuments:
             server = addresses.server(client_id, loopback_allowed=self.loopback_allowed)
         except AddressRefused as error:
             raise DocumentUnusable(f"the address in client_id {error}") from error
-        if self._hosts.wait_seconds(server.host, now):
+        # A document that was good before counts for itself: nobody shuts its client out by naming others at its host.
+        if self._throttle.wait_seconds(client_id if known_before else server.host, now):
             raise DocumentUnusable("the host of client_id has been asked for too many documents. Wait, then try again.")
         try:
             answer = fetch(server, "GET", _path(client_id), LIMITS)

@@ -29,15 +29,14 @@ class ClientStore:
         self._state = state_table
         self._tokens = tokens_table
 
-    def document(self, client_id: str, now: int) -> Kept | None:
-        """Return what a client's document said, where that may still be used."""
+    def document(self, client_id: str) -> Kept | None:
+        """Return what a client's document said when it was last asked for, however long ago."""
         with narrowed():
             answer = self._client.get_item(
                 TableName=self._state, Key=items.document_key(client_id), ConsistentRead=True
             )
             item = readable(answer.get("Item"))
-        kept = items.to_document(item) if item else None
-        return kept if kept is not None and now < kept.expires_at else None
+        return items.to_document(item) if item else None
 
     def keep_document(self, client_id: str, kept: Kept) -> None:
         """Keep what a client's document says; the last one to ask is right."""

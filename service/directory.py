@@ -59,8 +59,10 @@ class KeptDocuments:
 
     def get(self, client_id: str, /) -> Client | None:
         """Return the client, or None where nothing is kept of it any more. Raises StoreUnavailable."""
-        kept = self.store.document(client_id, int(self.clock()))
-        return client_metadata.client_of(client_id, kept.description, self.scopes, self.audience) if kept else None
+        kept = self.store.document(client_id)
+        if kept is None or not kept.usable(int(self.clock())):
+            return None
+        return client_metadata.client_of(client_id, kept.description, self.scopes, self.audience)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ class Kept:
     fresh_until: int
     expires_at: int
 
+    def fresh(self, now: int) -> bool:
+        """Whether a login may begin with it."""
+        return now < self.fresh_until
+
+    def usable(self, now: int) -> bool:
+        """Whether a login that began with it may go on."""
+        return now < self.expires_at
+
 
 def kept(description: Description, cache_control: str, now: int) -> Kept:
     """Return for how long to keep what a document said: as its server wishes, within bounds (RFC 9111 §5.2.2.1)."""

@@ -265,6 +265,8 @@ def test_a_document_is_fresh_for_as_long_as_its_server_wishes_within_bounds(cach
     kept = client_metadata.kept(described, cache_control, 1000)
     assert (kept.description, kept.fresh_until) == (described, 1000 + seconds)
     assert kept.expires_at == kept.fresh_until + logins.LIFETIME_SECONDS  # the login that began last may still end
+    assert (kept.fresh(kept.fresh_until - 1), kept.fresh(kept.fresh_until)) == (True, False)
+    assert (kept.usable(kept.expires_at - 1), kept.usable(kept.expires_at)) == (True, False)
 
 
 def test_a_server_says_whether_clients_may_describe_themselves():

@@ -153,7 +153,8 @@ def test_what_is_kept_is_no_longer_used_after_its_end(service, site):
     service.now += 300 + 600
     site.publish("/client.json", status=404)
     assert "200" in _refused(service, client_id)
-    assert service.client_store.document(client_id, int(service.now)) is None
+    kept = directory.for_login(service.settings, service.client_store, lambda: service.now)
+    assert kept.get(client_id) is None
 
 
 def test_a_client_asks_for_no_more_than_such_clients_may(service, site):
@@ -246,6 +247,15 @@ def test_nobody_can_have_one_process_knock_at_a_host_again_and_again(service, si
     assert len(site.asked) == client_documents.HOST_BURST
     service.now += 1 / client_documents.HOST_PER_SECOND
     _begins(service, site.publish("/later.json"))
+
+
+def test_nobody_shuts_a_client_out_by_naming_others_at_its_host(service, site):
+    good = site.publish("/good.json")
+    _begins(service, good)
+    service.now += 86400
+    for number in range(client_documents.HOST_BURST + 5):
+        _refused(service, site.publish(f"/{number}.json", status=404))
+    _begins(service, good)
 
 
 @pytest.mark.parametrize(
