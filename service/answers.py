@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.event_handler import Response
+from service.oauth.compact import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +22,28 @@ _CORS: Final = {
     "Access-Control-Expose-Headers": "WWW-Authenticate, x-amzn-Remapped-WWW-Authenticate, Retry-After",
 }
 _PROBLEM: Final = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer. content_type: None for one that has no body; headers: a list where a header stands more than once."""
+
+    status_code: int
+    content_type: str | None
+    body: str
+    headers: Mapping[str, str | list[str]]
+
+    def event(self) -> dict[str, Any]:
+        """Return the answer as API Gateway takes it."""
+        headers = {name: value if isinstance(value, list) else [value] for name, value in self.headers.items()}
+        if self.content_type is not None:
+            headers["Content-Type"] = [self.content_type]
+        return {
+            "statusCode": self.status_code,
+            "body": self.body,
+            "isBase64Encoded": False,
+            "multiValueHeaders": headers,
+        }
 
 
 @dataclass(frozen=True)
@@ -62,29 +83,29 @@ def too_many(retry_after_seconds: int) -> Failure:
     return Failure(HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable", detail, retry_after_seconds)
 
 
-def as_oauth(failure: Failure) -> Response[str]:
+def as_oauth(failure: Failure) -> Response:
     """Tell a failure to a client, as RFC 6749 §5.2 has it."""
     body = {"error": failure.code, "error_description": failure.detail}
     return _json(failure.status, body, {**_CORS, **failure.headers})
 
 
-def as_problem(failure: Failure) -> Response[str]:
+def as_problem(failure: Failure) -> Response:
     """Tell a failure to a program, as RFC 9457 has it."""
     return problem(failure.status, failure.detail, failure.headers)
 
 
-def json_answer(status: int, body: Mapping[str, Any]) -> Response[str]:
+def json_answer(status: int, body: Mapping[str, Any]) -> Response:
     """Return a JSON answer."""
     return _json(status, body, {})
 
 
-def open_to_all(status: int, body: Mapping[str, Any], *, max_age_seconds: int = 0) -> Response[str]:
+def open_to_all(status: int, body: Mapping[str, Any], *, max_age_seconds: int = 0) -> Response:
     """Return a JSON answer that any origin may read, cached for a while where that is said."""
     cache = {"Cache-Control": f"public, max-age={max_age_seconds}"} if max_age_seconds else {}
     return _json(status, body, {**_CORS, **cache})
 
 
-def oauth_error(error: OAuthError) -> Response[str]:
+def oauth_error(error: OAuthError) -> Response:
     """Return an error as RFC 6749 §5.2 has it."""
     headers: dict[str, str | list[str]] = {**_CORS}
     if error.http_status == HTTPStatus.UNAUTHORIZED:
@@ -92,19 +113,19 @@ def oauth_error(error: OAuthError) -> Response[str]:
     return _json(error.http_status, {"error": error.code, "error_description": error.description}, headers)
 
 
-def challenge(refusal: Challenge) -> Response[str]:
+def challenge(refusal: Challenge) -> Response:
     """Return a refusal as RFC 6750 §3 has it."""
     body = {} if refusal.code is None else {"error": refusal.code, "error_description": refusal.description}
     return _json(refusal.http_status, body, {**_CORS, "WWW-Authenticate": refusal.www_authenticate})
 
 
-def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str | list[str]] | None = None) -> Response[str]:
+def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str | list[str]] | None = None) -> Response:
     """Return a problem as RFC 9457 has it: its type is the default, about:blank, so its title is the status's."""
     body = {"title": status.phrase, "status": int(status), "detail": detail}
-    return Response(int(status), _PROBLEM, json.dumps(body, separators=(",", ":")), {**(headers or {})})
+    return Response(int(status), _PROBLEM, to_json(body), {**(headers or {})})
 
 
-def preflight(methods: str) -> Response[str]:
+def preflight(methods: str) -> Response:
     """Return the answer to a CORS preflight: any origin, no credentials."""
     headers: dict[str, str | list[str]] = {
         **_CORS,
@@ -115,10 +136,10 @@ def preflight(methods: str) -> Response[str]:
     return Response(status_code=int(HTTPStatus.NO_CONTENT), content_type=None, body="", headers=headers)
 
 
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str | list[str]]) -> Response[str]:
-    return Response(int(status), "application/json", json.dumps(body, separators=(",", ":")), {**headers})
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str | list[str]]) -> Response:
+    return Response(int(status), "application/json", to_json(body), {**headers})
 
 
 if TYPE_CHECKING:
-    Tell = Callable[[Failure], Response[str]]
+    Tell = Callable[[Failure], Response]
     """How a function tells a failure to whoever asked."""

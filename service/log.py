@@ -6,11 +6,12 @@ request: no code, token, verifier, session, or name of a person ever reaches a l
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+from service.oauth.compact import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,12 @@ _FRAMES = 5
 
 def write(record: Mapping[str, Any]) -> None:
     """Write one record."""
-    sys.stdout.write(f"{json.dumps(record, separators=(',', ':'))}\n")
+    write_line(to_json(record))
+
+
+def write_line(record: str) -> None:
+    """Write one record that is JSON already."""
+    sys.stdout.write(f"{record}\n")
     sys.stdout.flush()
 
 

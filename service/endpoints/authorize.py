@@ -9,10 +9,8 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools.event_handler import Response
-
 from service import pages
-from service.answers import Failure, as_problem, json_answer, problem
+from service.answers import Failure, Response, as_problem, json_answer, problem
 from service.edge import Edge
 from service.keys import KeyUnavailable
 from service.login_flow import Complete
@@ -44,7 +42,7 @@ def build(
 ) -> Edge:
     """Return the function `authorize`. clients: who may begin a login; without it, the clients that the flow knows."""
 
-    def as_page(failure: Failure) -> Response[str]:
+    def as_page(failure: Failure) -> Response:
         """Tell a failure to a person."""
         nonce = credentials.base64url(entropy(_NONCE_BYTES))
         return _page(failure.status, pages.error(failure.detail, nonce), headers=failure.headers)
@@ -72,7 +70,7 @@ class _Authorize:
     clients: Clients
     entropy: Callable[[int], bytes]
 
-    def authorize(self) -> Response[str]:
+    def authorize(self) -> Response:
         """Begin a login: the page that says who asks, or the client's error at its redirect URI."""
         settings = self.edge.settings
         parameters = self.edge.query()
@@ -87,7 +85,7 @@ class _Authorize:
         shown = pages.consent(request, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
         return _page(HTTPStatus.OK, shown, cookie=cookie)
 
-    def login(self) -> Response[str]:
+    def login(self) -> Response:
         """Go on to the platform that the person chose, or back to the client where they refused."""
         form = self.edge.form()
         form.refuse_repetition()
@@ -103,7 +101,7 @@ class _Authorize:
         address = self.flow.go_to(login, platform, now)
         return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
 
-    def poll(self) -> Response[str]:
+    def poll(self) -> Response:
         """Tell the waiting page whether the person has logged in and, once, where it goes then."""
         now = self.edge.now()
         try:
@@ -115,7 +113,7 @@ class _Authorize:
             return json_answer(HTTPStatus.OK, {"phase": "complete", "redirect": moved.redirect})
         return json_answer(HTTPStatus.OK, {"phase": "waiting", "retry_after_seconds": moved.retry_after_seconds})
 
-    def login_synthetic(self) -> Response[str]:
+    def login_synthetic(self) -> Response:
         """Log the synthetic identity in, on proof that the orchestrator asks."""
         self.edge.observed.synthetic = True
         form = self.edge.form()
@@ -130,7 +128,7 @@ class _Authorize:
             return problem(HTTPStatus.CONFLICT, "This login has ended already.")
         return _redirect(completed.redirect)
 
-    def refused(self, refusal: Refused) -> Response[str]:
+    def refused(self, refusal: Refused) -> Response:
         """Show a refusal as a page: here is a person, and no client that could be told."""
         return _page(HTTPStatus.BAD_REQUEST, pages.error(str(refusal), self._nonce()))
 
@@ -152,12 +150,12 @@ def _page(
     *,
     cookie: str | None = None,
     headers: Mapping[str, str | list[str]] | None = None,
-) -> Response[str]:
+) -> Response:
     sent = {**(headers or {}), "Content-Security-Policy": shown.policy, "X-Frame-Options": "DENY"}
     if cookie is not None:
         sent["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
     return Response(int(status), "text/html; charset=utf-8", shown.html, sent)
 
 
-def _redirect(location: str) -> Response[str]:
+def _redirect(location: str) -> Response:
     return Response(int(HTTPStatus.SEE_OTHER), None, "", {"Location": location})

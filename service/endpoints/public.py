@@ -17,8 +17,7 @@ from service.storage import Store, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools.event_handler import Response
-
+    from service.answers import Response
     from service.oauth.clients import Clients
     from service.settings import Settings
 
@@ -55,35 +54,35 @@ def build(
     )
 
     @app.get(_OPEN_PATHS[0])
-    def authorization_server() -> Response[str]:
+    def authorization_server() -> Response:
         document = {**metadata.authorization_server(settings.issuer, scopes), **clients_may}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
     @app.get(_OPEN_PATHS[1])
-    def openid_configuration() -> Response[str]:
+    def openid_configuration() -> Response:
         document = {**metadata.openid_configuration(settings.issuer, scopes), **clients_may}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
     @app.get(_OPEN_PATHS[2])
-    def jwks() -> Response[str]:
+    def jwks() -> Response:
         document = {"keys": [jwk.published() for jwk in keys.jwks]}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
     app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, store, keys, vault, known).answer)
 
-    def _preflight() -> Response[str]:
+    def _preflight() -> Response:
         return preflight("GET, POST")
 
     for path in (*_OPEN_PATHS, "/userinfo"):
         app.route(path, method="OPTIONS")(_preflight)
 
     @app.get("/health")
-    def health() -> Response[str]:
+    def health() -> Response:
         edge.observed.synthetic = True  # monitoring is no business
         return json_answer(HTTPStatus.OK, {"healthy": True, "version": settings.version})
 
     @app.get("/health/deep")
-    def health_deep() -> Response[str]:
+    def health_deep() -> Response:
         edge.observed.synthetic = True  # monitoring is no business
         deadline = time.monotonic() + HEALTH_DEADLINE_SECONDS
         probes = {"state_table": store.probe_state, "tokens_table_epoch": store.epoch, "signing_key": keys.probe}
@@ -93,7 +92,7 @@ def build(
         return json_answer(status, {"healthy": healthy, "version": settings.version, "checks": checks})
 
     @app.get("/version")
-    def version() -> Response[str]:
+    def version() -> Response:
         edge.observed.synthetic = True  # monitoring is no business
         release = settings.release
         return json_answer(

@@ -15,8 +15,7 @@ from service.oauth.registration import ID_BYTES, SECRET_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools.event_handler import Response
-
+    from service.answers import Response
     from service.client_store import ClientStore
     from service.edge import Edge
 
@@ -39,7 +38,7 @@ class RegistrationEndpoint:
     registrar: Registrar | None
     entropy: Callable[[int], bytes]
 
-    def answer(self) -> Response[str]:
+    def answer(self) -> Response:
         """Return the new client. Raises Challenge, InvalidClientMetadata, InvalidRedirectUri, StoreUnavailable."""
         if self.registrar is None:
             return as_problem(NOTHING_HERE)
@@ -51,7 +50,7 @@ class RegistrationEndpoint:
 
     def _metadata(self) -> Any:
         content_type = self.edge.header("content-type") or ""
-        body = self.edge.app.current_event.decoded_body or ""
+        body = self.edge.body()
         if content_type.partition(";")[0].strip().lower() != "application/json" or len(body) > MAX_BODY_CHARACTERS:
             raise InvalidClientMetadata(
                 f"the metadata must be sent as application/json, in at most {MAX_BODY_CHARACTERS} characters"

@@ -19,8 +19,7 @@ from service.storage import Store, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools.event_handler import Response
-
+    from service.answers import Response
     from service.oauth.clients import Clients
     from service.settings import Settings
 
@@ -44,7 +43,7 @@ def build(
     issuance = Issuance(settings.issuer, store, signer, entropy)
 
     @edge.app.post("/token")
-    def token() -> Response[str]:
+    def token() -> Response:
         edge.observed.asks_for_grant = True
         form = edge.form()
         claimed = settings.clients.get(form.optional("client_id") or "")
@@ -60,7 +59,7 @@ def build(
         return open_to_all(HTTPStatus.OK, issued.body())
 
     @edge.app.route("/token", method="OPTIONS")
-    def token_preflight() -> Response[str]:
+    def token_preflight() -> Response:
         return preflight("POST")
 
     edge.app.post("/register")(RegistrationEndpoint(edge, registrar, entropy).answer)

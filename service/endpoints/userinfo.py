@@ -12,8 +12,7 @@ from service.edge import Edge
 from service.oauth import bearer, families, tokens
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
-
+    from service.answers import Response
     from service.keys import PublicKeys, Vault
     from service.oauth.clients import Clients
     from service.oauth.families import Family
@@ -33,7 +32,7 @@ class UserInfo:
     vault: Vault
     clients: Clients
 
-    def answer(self) -> Response[str]:
+    def answer(self) -> Response:
         """Return the claims of the token's subject. Raises Challenge, StoreUnavailable, KeyUnavailable."""
         in_query = self.edge.query().optional("access_token") is not None
         token = self._verified(bearer.token_of(self.edge.header("authorization"), in_query=in_query))

@@ -6,10 +6,12 @@ import binascii
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from service.oauth import scopes, signatures
+from service.oauth.compact import to_json
 from service.oauth.credentials import base64url
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Jwk:
     @property
     def thumbprint(self) -> str:
         """The key's id, from the key alone (RFC 7638 §3.2)."""
-        members = json.dumps({"crv": "P-256", "kty": "EC", "x": self.x, "y": self.y}, separators=(",", ":"))
+        members = to_json({"crv": "P-256", "kty": "EC", "x": self.x, "y": self.y})
         return base64url(sha256(members.encode()).digest())
 
     def published(self) -> dict[str, str]:
@@ -95,7 +97,6 @@ def jwk_of(spki: bytes) -> Jwk:
 
 def signing_input(token: AccessToken, kid: str) -> bytes:
     """Return what is to be signed: header and claims."""
-    header = {"alg": ALGORITHM, "typ": TYPE, "kid": kid}
     claims = {
         "iss": token.issuer,
         "aud": token.audience,
@@ -108,7 +109,7 @@ def signing_input(token: AccessToken, kid: str) -> bytes:
         "iat": token.issued_at,
         "exp": token.expires_at,
     }
-    return f"{_encoded(header)}.{_encoded(claims)}".encode("ascii")
+    return f"{_header(kid)}.{_encoded(claims)}".encode("ascii")
 
 
 def compact(signed: bytes, signature: bytes) -> str:
@@ -175,8 +176,13 @@ def _number(claims: Mapping[str, Any], name: str) -> int:
     return value
 
 
+@lru_cache(maxsize=8)  # a ring's keys, of which one signs
+def _header(kid: str) -> str:
+    return _encoded({"alg": ALGORITHM, "typ": TYPE, "kid": kid})
+
+
 def _encoded(member: Mapping[str, Any]) -> str:
-    return base64url(json.dumps(member, separators=(",", ":")).encode())
+    return base64url(to_json(member).encode())
 
 
 def _decoded(text: str) -> bytes:

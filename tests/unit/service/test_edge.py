@@ -179,7 +179,7 @@ def test_a_failure_is_told_in_the_form_that_suits_who_asked(service, monkeypatch
     def bug(*_, **__):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(service.functions[function].app, "_resolve", bug)
+    monkeypatch.setattr(service.functions[function].app, "answer", bug)
     answer = service.call(function, method, path)
     assert (answer.status, answer.header("content-type")) == (500, form)
     assert "a bug" not in answer.body
