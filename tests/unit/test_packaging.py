@@ -87,7 +87,7 @@ def test_bundled_dependencies_are_built_for_lambda_and_small_enough():
     binaries = [name for name in files(service) | files(orchestrator) if name.endswith(".so")]
     assert binaries
     assert all("aarch64" in name or "abi3" in name for name in binaries)
-    assert {"aws_lambda_powertools/__init__.py", "cryptography/__init__.py"} <= files(service)
+    assert "cryptography/__init__.py" in files(service)
     assert {"aws_lambda_powertools/__init__.py", "msgspec/__init__.py"} <= files(orchestrator)
     assert not [name for name in files(service) | files(orchestrator) if name.startswith(("boto3", "botocore", "bin/"))]
     assert zipped_bytes(service) <= LARGEST_SERVICE_BYTES
