@@ -37,6 +37,8 @@ def alarms(one) -> dict[str, dict]:
     ],
 )
 def test_a_function_is_told_what_it_needs_and_no_more(every, name, own):
+    if every.name == "local" and name == "token":  # there alone clients may register
+        own = own | {"REGISTRATION_TOKEN_SHA256"}
     assert variables(every, name).keys() == EVERYWHERE | own
 
 
@@ -102,11 +104,11 @@ def test_clients_are_given_without_what_they_do_not_have(local):
 
 
 def test_clients_that_nobody_configured_are_switched_on_by_the_environment(every):
-    on = {"local", "dev"}
+    documents, registration = every.name in {"local", "dev"}, every.name == "local"
 
     for name in FUNCTIONS:
         told = variables(every, name)
-        assert (told["CLIENT_DOCUMENTS"], told["REGISTRATION"]) == ("on" if every.name in on else "off", "off")
+        assert (told["CLIENT_DOCUMENTS"] == "on", told["REGISTRATION"] == "on") == (documents, registration)
         assert told["SELF_DESCRIBED_CLIENT_SCOPES"].startswith("profile")
 
 
