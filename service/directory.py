@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.client_documents import ClientDocuments
 from service.oauth import client_metadata
 from service.oauth.client_metadata import Description, names_document
 from service.oauth.registration import is_registered_id
@@ -105,6 +104,9 @@ class Registrations:
 
 def for_authorize(settings: Settings, store: ClientStore, clock: Callable[[], float]) -> Directory:
     """Return the directory of the authorization endpoint, which alone fetches documents."""
+    # Imported here because of the three functions only `authorize` fetches: the others start 20 ms sooner.
+    from service.client_documents import ClientDocuments  # noqa: PLC0415
+
     described = settings.self_described
     documents = ClientDocuments(store, described.scopes, settings.issuer, clock, loopback_allowed=settings.local)
     return _directory(settings, store, clock, documents)
