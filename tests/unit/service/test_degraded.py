@@ -1,0 +1,155 @@
+"""A table or a key that fails at any call of any request: 503 with a time to try again, and nothing half-issued.
+
+The calls are those that a request really makes, so that a call that somebody adds is covered without being named here.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from service.storage import Store, StoreUnavailable
+from tests.unit.service.conftest import Aws, Service
+from tests.unit.service.faults import Wire, faults_of
+from tests.unit.service.story import STEPS, Story, missing, steps_of
+
+HEALTH = "GET /health/deep"
+"""It tells monitoring which check failed, and monitoring asks again by itself."""
+PAGES = ("authorize", "choose", "allow", "deny", "authorize as synthetic")
+OPEN = {"GET /health", "GET /version"}
+"""They say that the function runs, and need nothing for it."""
+ISSUING = {"redeem": "native", "refresh": "native", "redeem as synthetic": "synthetic"}
+"""The steps that give tokens, and to whom."""
+
+
+class Stage:
+    """Tells the same story again and again, each time over new tables and with nothing cached."""
+
+    def __init__(self, aws, variables):
+        self.aws, self.variables, self.told = aws, variables, 0
+
+    def story(self):
+        self.told += 1
+        tables = {name: f"{self.variables[name]}-{self.told}" for name in ("STATE_TABLE", "TOKENS_TABLE")}
+        for table in tables.values():
+            self.aws.new_table(table)
+        wire = Wire()
+        wired = Aws(wire.over("dynamodb", self.aws.dynamodb), wire.over("kms", self.aws.kms), self.aws.endpoint_url)
+        return Story(Service(wired, {**self.variables, **tables})), wire
+
+    def at(self, step):
+        """Return a story in which this step comes next, and what goes to AWS from here on."""
+        story, wire = self.story()
+        story.until(step)
+        wire.clear()
+        return story, wire
+
+    def state(self, story):
+        return self.aws.items(story.service.variables["STATE_TABLE"])
+
+
+@pytest.fixture
+def stage(aws, variables):
+    return Stage(aws, variables)
+
+
+def living(stage, story):
+    """The ids of the families that a code was redeemed for and that live: those whose tokens somebody may hold."""
+    named = {item["family_id"]["S"] for item in stage.state(story) if "family_id" in item}
+    families = {
+        item["pk"]["S"].partition("family#")[2]: item
+        for item in stage.aws.items(story.service.variables["TOKENS_TABLE"])
+        if "family#" in item["pk"]["S"]
+    }
+    return {name for name in named if name in families and "revoked_because" not in families[name]}
+
+
+def hold_unavailable(step, answer):
+    assert answer.status == 503, (answer.status, answer.body)
+    if step == HEALTH:
+        assert answer.json["healthy"] is False
+        return
+    assert answer.header("retry-after") == "1"
+    kind = "text/html" if step in PAGES else "application/json" if step_is_oauth(step) else "application/problem+json"
+    assert answer.header("content-type").startswith(kind)
+    if kind == "application/json":
+        assert answer.json["error"] == "temporarily_unavailable"
+    assert "Nothing was decided" in answer.body or kind == "application/json"
+
+
+def step_is_oauth(step):
+    return step in STEPS and STEPS[step].route in {"POST /token", "POST /revoke", "POST /introspect"}
+
+
+def test_every_route_is_told_in_the_story(stage):
+    story, _ = stage.story()
+    assert missing(story.service) == set()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, step):
+    story, wire = stage.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    good = story.tell(step)
+    assert good.status < 400, good.body
+    calls = list(wire.calls)
+    assert calls, "a step that needs nothing belongs among those that are always answered"
+    for index, (service, operation) in enumerate(calls):
+        for fault in faults_of(service, operation):
+            hold_decided(stage, step, index, fault, good.status)
+
+
+def hold_decided(stage, step, index, fault, good_status):
+    """Have one call fail once: the request is 503, and the same request again is answered, or refused for good."""
+    story, wire = stage.at(step)
+    wire.fail(index, fault)
+    hold_unavailable(step, story.tell(step))
+    case = f"{step}: call {index}, {wire.calls[index][1]}, {fault.name}"
+    wire.clear()
+    story.service.now += 1
+    again = story.tell(step)
+    if not fault.takes_effect:
+        assert again.status == good_status, f"{case}: then {again.status} {again.body}"
+    assert again.status < 500, case
+    if step == "poll":
+        codes = [item for item in stage.state(story) if item["pk"]["S"].startswith("code#")]
+        assert len(codes) == 1, case
+        assert fault.takes_effect or again.json["redirect"], case
+    if step in ISSUING and again.status == 200:
+        assert len(living(stage, story)) == 1, case
+        assert story.service.refresh(again.json["refresh_token"], client_id=ISSUING[step]).status == 200, case
+    elif step in ISSUING:
+        assert again.json["error"] == "invalid_grant", case
+        assert living(stage, story) == set(), case
+
+
+def test_routes_that_take_nothing_are_503_where_they_need_something_and_else_need_nothing(stage):
+    story, _ = stage.story()
+    bare = [step for step in steps_of(story.service) if step not in STEPS]
+    assert HEALTH in bare
+    for step in bare:
+        story, wire = stage.at(step)
+        assert story.tell(step).status == 200, step
+        calls = list(wire.calls)
+        assert not calls or step not in OPEN
+        for index, (service, operation) in enumerate(calls):
+            for fault in (one for one in faults_of(service, operation) if not one.takes_effect):
+                again, wired = stage.at(step)
+                wired.fail(index, fault)
+                hold_unavailable(step, again.tell(step))
+                wired.clear()
+                assert again.tell(step).status == 200, (step, fault.name)
+
+
+def test_a_store_that_takes_a_failure_for_a_success_would_be_found(stage, monkeypatch):
+    found = Store.found
+
+    def careless(self, family):
+        try:
+            return found(self, family)
+        except StoreUnavailable:
+            return True
+
+    monkeypatch.setattr(Store, "found", careless)
+    with pytest.raises(AssertionError):
+        test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, "redeem")
