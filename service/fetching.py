@@ -106,6 +106,8 @@ def _exchanged(server: Server, plain: socket.socket, method: str, path: str, max
         plain.close()
     if len(body) > max_bytes:
         raise FetchFailed(f"more than {max_bytes} bytes")
+    if answer.length:  # http.client lets a body pass that ended before its Content-Length
+        raise FetchFailed("ended early")
     media_type = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     return Fetched(answer.status, media_type, answer.getheader("Cache-Control") or "", body)
 
