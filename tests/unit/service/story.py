@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.unit.service.conftest import SECRET, VERIFIER, Answer, Service
+from tests.unit.service.conftest import SECRET, VERIFIER, Answer, Aws, Service
+from tests.unit.service.faults import Wire
 
 REDIRECT = "http://127.0.0.1:5000/callback"
 SYNTHETIC_REDIRECT = "https://synthetic.invalid/callback"
@@ -158,3 +159,29 @@ def missing(service: Service) -> set[str]:
     return (
         {route for route in routes if route.startswith("POST ")} - {one.route for one in STEPS.values()} - UNTOLD.keys()
     )
+
+
+class Stage:
+    """Tells the same story again and again, each time over new tables and with nothing cached."""
+
+    def __init__(self, aws, variables):
+        self.aws, self.variables, self.told = aws, variables, 0
+
+    def story(self):
+        self.told += 1
+        tables = {name: f"{self.variables[name]}-{self.told}" for name in ("STATE_TABLE", "TOKENS_TABLE")}
+        for table in tables.values():
+            self.aws.new_table(table)
+        wire = Wire()
+        wired = Aws(wire.over("dynamodb", self.aws.dynamodb), wire.over("kms", self.aws.kms), self.aws.endpoint_url)
+        return Story(Service(wired, {**self.variables, **tables})), wire
+
+    def at(self, step):
+        """Return a story in which this step comes next, and what goes to AWS from here on."""
+        story, wire = self.story()
+        story.until(step)
+        wire.clear()
+        return story, wire
+
+    def state(self, story):
+        return self.aws.items(story.service.variables["STATE_TABLE"])

@@ -8,9 +8,8 @@ from __future__ import annotations
 import pytest
 
 from service.storage import Store, StoreUnavailable
-from tests.unit.service.conftest import Aws, Service
-from tests.unit.service.faults import Wire, faults_of
-from tests.unit.service.story import STEPS, Story, missing, steps_of
+from tests.unit.service.faults import faults_of
+from tests.unit.service.story import STEPS, Stage, missing, steps_of
 
 HEALTH = "GET /health/deep"
 """It tells monitoring which check failed, and monitoring asks again by itself."""
@@ -19,32 +18,6 @@ OPEN = {"GET /health", "GET /version"}
 """They say that the function runs, and need nothing for it."""
 ISSUING = {"redeem": "native", "refresh": "native", "redeem as synthetic": "synthetic"}
 """The steps that give tokens, and to whom."""
-
-
-class Stage:
-    """Tells the same story again and again, each time over new tables and with nothing cached."""
-
-    def __init__(self, aws, variables):
-        self.aws, self.variables, self.told = aws, variables, 0
-
-    def story(self):
-        self.told += 1
-        tables = {name: f"{self.variables[name]}-{self.told}" for name in ("STATE_TABLE", "TOKENS_TABLE")}
-        for table in tables.values():
-            self.aws.new_table(table)
-        wire = Wire()
-        wired = Aws(wire.over("dynamodb", self.aws.dynamodb), wire.over("kms", self.aws.kms), self.aws.endpoint_url)
-        return Story(Service(wired, {**self.variables, **tables})), wire
-
-    def at(self, step):
-        """Return a story in which this step comes next, and what goes to AWS from here on."""
-        story, wire = self.story()
-        story.until(step)
-        wire.clear()
-        return story, wire
-
-    def state(self, story):
-        return self.aws.items(story.service.variables["STATE_TABLE"])
 
 
 @pytest.fixture

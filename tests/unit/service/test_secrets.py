@@ -1,0 +1,214 @@
+"""No secret stands in a log, in an item or in a header that is not made for it: after every request, every refusal, every failure."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import subprocess
+import sys
+
+import pytest
+
+from service import log, login_flow
+from service.edge import Edge
+from service.keys import Vault
+from service.oauth.credentials import Credential
+from tests.unit.service.conftest import ROOT
+from tests.unit.service.faults import faults_of
+from tests.unit.service.recorder import CREDENTIAL, CREDENTIALS, NAMING, PERSONAL, Leak, Recorder
+from tests.unit.service.story import STEPS, Stage, steps_of
+
+SECRETS = CREDENTIALS | {"cookie", "authorization"}
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """A recorder that also hears what the platform gives."""
+    recorder = Recorder()
+    open_login, profile = login_flow.upstream.open_login, login_flow.upstream.profile
+
+    def opened(platform):
+        login = open_login(platform)
+        recorder.take_down(CREDENTIAL, "platform's session", login.sid)
+        recorder.take_down(CREDENTIAL, "platform's login", login.content)
+        return login
+
+    def told(platform, content):
+        person = profile(platform, content)
+        if person is not None:
+            recorder.take_down(NAMING, "subject", person.subject)
+            for name in ("given_name", "family_name", "email", "api_url"):
+                recorder.take_down(PERSONAL, name, getattr(person, name))
+        return person
+
+    monkeypatch.setattr(login_flow.upstream, "open_login", opened)
+    monkeypatch.setattr(login_flow.upstream, "profile", told)
+    return recorder
+
+
+@pytest.fixture
+def stage(aws, variables):
+    return Stage(aws, variables)
+
+
+class Heard:
+    """Tells steps and looks afterwards at everything that there is to look at."""
+
+    def __init__(self, stage, recorder, capfd, caplog):
+        self.stage, self.recorder, self.capfd, self.caplog = stage, recorder, capfd, caplog
+        caplog.set_level(logging.INFO)
+
+    def at(self, step):
+        story, wire = self.stage.story()
+        self.recorder.listen(story.service)
+        story.until(step)
+        wire.clear()
+        return story, wire
+
+    def search(self, story):
+        out, err = self.capfd.readouterr()
+        assert '"message":"request"' in out
+        self.recorder.search_log(out + err + self.caplog.text)
+        self.recorder.search_headers()
+        tables = [value for name, value in story.service.variables.items() if name.endswith("_TABLE")]
+        for table in tables:
+            self.recorder.search_items(table, self.stage.aws.items(table))
+
+
+@pytest.fixture
+def heard(stage, recorder, capfd, caplog):
+    return Heard(stage, recorder, capfd, caplog)
+
+
+def told(heard, step):
+    """Tell a step with whatever it needs, in a way that goes well."""
+    story, _ = heard.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    story.keep(step, story.tell(step))
+    heard.search(story)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_leaks_where_all_goes_well(heard, step):
+    told(heard, step)
+    assert {kind for kind, _ in heard.recorder.secrets.values()} >= {CREDENTIAL}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_leaks_where_a_parameter_is_wrong(heard, step):
+    """Each parameter and header in turn: another secret, nearly the right one, too long, missing."""
+    story, _ = heard.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    sent = story.service.call
+    request = {}
+    story.service.call = lambda *to, **given: request.update(to=to, given=given) or sent(*to, **given)
+    story.tell(step)
+    for part in ("form", "query", "headers"):
+        for name, value in dict(request["given"].get(part) or {}).items():
+            wrongs = (secrets.token_urlsafe(32), f"{value}x", value[:-1] + secrets.token_urlsafe(2000), None)
+            for wrong in wrongs:
+                changed = {key: kept for key, kept in request["given"][part].items() if key != name}
+                if wrong is not None:
+                    changed[name] = wrong
+                    heard.recorder.take_down(CREDENTIAL if name in SECRETS else NAMING, f"wrong {name}", wrong)
+                answer = sent(*request["to"], **{**request["given"], part: changed})
+                assert answer.status < 500, (step, part, name)
+    heard.recorder.answers = [one for one in heard.recorder.answers if one.status >= 400]
+    heard.search(story)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_leaks_where_a_call_fails(heard, step):
+    story, wire = heard.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    story.tell(step)
+    calls = list(wire.calls)
+    for index, call in enumerate(calls):
+        failing, wire = heard.at(step)
+        wire.fail(index, faults_of(*call)[0])
+        assert failing.tell(step).status == 503
+        heard.search(failing)
+
+
+def test_nothing_leaks_where_the_service_makes_a_mistake(heard, monkeypatch):
+    """A mistake's message may quote a request; the log has its class and where it was."""
+    story, _ = heard.at("redeem")
+
+    def mistaken(self, item):
+        raise ValueError(f"cannot make sense of {story.code} for {heard.recorder.secrets}")
+
+    monkeypatch.setattr("service.storage.Store.code_and_epoch", mistaken)
+    assert story.tell("redeem").status == 500
+    heard.search(story)
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_botocore_which_logs_whole_requests_at_debug_says_nothing_whatever_the_level(variables, level):
+    code = "import logging\n" + "\n".join(
+        f"import service.handlers.{name}" for name in ("authorize", "token", "public")
+    )
+    code += "\nprint([logging.getLogger(n).isEnabledFor(logging.DEBUG) for n in ('botocore', 'urllib3', 'service')])"
+    environment = {
+        **variables,
+        "PYTHONPATH": str(ROOT),
+        "AWS_DEFAULT_REGION": "us-west-1",
+        "LOG_LEVEL": level,
+        "POWERTOOLS_LOG_LEVEL": level,
+    }
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[False, False, False]\n"
+
+
+# What is planted here is found: otherwise the tests above show nothing.
+
+
+def test_a_form_that_is_logged_is_found(heard, monkeypatch):
+    form = Edge.form
+
+    def logged(self):
+        parameters = form(self)
+        log.write({"form": str(vars(parameters))})
+        return parameters
+
+    monkeypatch.setattr(Edge, "form", logged)
+    with pytest.raises(Leak, match="the log holds a"):
+        told(heard, "redeem")
+
+
+def test_a_code_that_is_stored_in_clear_is_found(heard, monkeypatch):
+    monkeypatch.setattr(Credential, "digest", property(lambda self: self.text))
+    with pytest.raises(Leak, match=r"state-.* item holds a (code|transaction)"):
+        told(heard, "redeem")
+
+
+def test_a_session_that_is_stored_unencrypted_is_found(heard, monkeypatch):
+    monkeypatch.setattr(Vault, "lock", lambda self, contents, purpose, owner: json.dumps(contents).encode())
+    monkeypatch.setattr(Vault, "unlock", lambda self, locked, purpose, owner: json.loads(locked))
+    with pytest.raises(Leak, match=r"item holds a (platform's|family_name|email)"):
+        told(heard, "redeem")
+
+
+def test_a_person_who_is_named_in_the_log_is_found(heard, monkeypatch):
+    complete = login_flow.LoginFlow._complete
+
+    def talkative(self, login, back, subject, *rest):
+        log.write({"logged_in": subject})
+        return complete(self, login, back, subject, *rest)
+
+    monkeypatch.setattr(login_flow.LoginFlow, "_complete", talkative)
+    with pytest.raises(Leak, match="the log holds a subject"):
+        told(heard, "poll")
+
+
+def test_a_token_in_a_header_is_found(heard):
+    story, _ = heard.at("refresh")
+    answer = story.tell("refresh")
+    answer.headers["X-Debug"] = [answer.json["refresh_token"]]
+    with pytest.raises(Leak, match="the header X-Debug holds a refresh_token"):
+        heard.search(story)
