@@ -126,6 +126,20 @@ def test_a_code_is_redeemed_under_its_exact_client_id_alone(service, site):
     assert service.redeem(code, client_id=client_id).status == 200
 
 
+def test_an_address_that_can_name_no_document_is_no_client_of_any_grant(service):
+    for client_id in ("https://app.example", "http://app.example/client.json", "https://app.example/../x"):
+        answer = service.refresh("any", client_id=client_id)
+        assert (answer.status, answer.json["error"]) == (401, "invalid_client")
+
+
+def test_a_store_that_is_gone_is_503_and_not_the_client_s_fault(service, site):
+    client_id = site.publish("/client.json")
+    service.aws.dynamodb.delete_table(TableName=service.variables["STATE_TABLE"])
+    page = _page(service, client_id)
+    assert (page.status, page.header("retry-after")) == (503, "1")
+    assert site.asked == []
+
+
 def test_a_document_is_asked_for_once_while_it_is_fresh_and_again_after_that(service, site):
     client_id = site.publish("/client.json", headers=[("Cache-Control", "max-age=1000")])
     _begins(service, client_id)

@@ -136,3 +136,10 @@ def test_a_registration_that_was_sent_twice_is_one_and_another_s_is_never_overwr
     open_service.client_store.register(first.registered)
     with pytest.raises(StoreUnavailable, match="taken"):
         open_service.client_store.register(other.registered)
+
+
+def test_a_store_that_is_gone_registers_nothing_and_says_when_to_try_again(open_service):
+    open_service.aws.dynamodb.delete_table(TableName=open_service.variables["TOKENS_TABLE"])
+    answer = register(open_service)
+    assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
+    assert answer.header("retry-after") == "1"
