@@ -1,0 +1,67 @@
+"""The policies keep the synthetic identity's items apart from everybody else's as far as leading keys go, and the orchestrator from both."""
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from service import items
+from service.infrastructure_access import ACCESS
+from tests.infrastructure.templates import resources, text_of
+from tests.infrastructure.test_rights import actions, as_list, orchestrator_rows, statements
+
+SYNTHETIC = "synthetic#*"
+THINGS = ("login", "code", "family", "client")
+TOUCHES_ITEMS = {
+    "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+    "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", "dynamodb:PartiQLSelect",
+}  # fmt: skip
+HAS_NO_LEADING_KEY = {"dynamodb:Scan", "dynamodb:PartiQLSelect"}
+
+
+def key(thing, *, synthetic):
+    return items.key(thing, "digest", synthetic=synthetic)["pk"]["S"]
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_one_pattern_alone_covers_the_synthetic_identity_s_keys_and_covers_nothing_else(thing):
+    patterns = {pattern for row in ACCESS.values() for pattern in (*row.state_keys, *row.tokens_keys)}
+    assert {one for one in patterns if fnmatchcase(key(thing, synthetic=True), one)} == {SYNTHETIC}
+    assert not fnmatchcase(key(thing, synthetic=False), SYNTHETIC)
+
+
+def test_a_fence_is_around_every_right_to_items_and_no_right_goes_round_it(every):
+    """A condition on leading keys holds for all of none: an action that has no leading key would pass it."""
+    for name in ACCESS:
+        role = f"ib-oauth-{name}-{every.name}"
+        assert not actions(every.service, role) & HAS_NO_LEADING_KEY
+        for statement in statements(every.service, role):
+            if set(as_list(statement["Action"])) & TOUCHES_ITEMS:
+                keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                assert keys
+                assert not {"*", "synthetic*"} & set(keys)
+
+
+def test_a_function_that_issues_nothing_writes_none_of_the_synthetic_identity_s_items(every):
+    assert not actions(every.service, f"ib-oauth-public-{every.name}") & {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+
+
+def test_the_orchestrator_touches_no_item_of_the_service(every):
+    """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items."""
+    ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
+    for what, _ in orchestrator_rows():
+        for statement in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}"):
+            if set(as_list(statement["Action"])) & TOUCHES_ITEMS:
+                touched = {text_of(resource) for resource in as_list(statement["Resource"])}
+                assert touched <= ledger, (what, touched)
+
+
+def test_only_the_orchestrator_makes_the_proof_and_only_authorize_checks_it(every):
+    makers = {
+        what for what, _ in orchestrator_rows()
+        if "kms:GenerateMac" in actions(every.orchestrator, f"ib-oauth-{what}-{every.name}")
+    }  # fmt: skip
+    checkers = {name for name in ACCESS if "kms:VerifyMac" in actions(every.service, f"ib-oauth-{name}-{every.name}")}
+    assert makers
+    assert checkers == {"authorize"}
+    for name in ACCESS:
+        assert "kms:GenerateMac" not in actions(every.service, f"ib-oauth-{name}-{every.name}")

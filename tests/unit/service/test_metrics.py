@@ -1,0 +1,123 @@
+"""What CloudWatch is told of every request: by function and version, at one second, business apart from what we do ourselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.service.faults import faults_of
+from tests.unit.service.story import STEPS, Stage, steps_of
+
+BUSINESS, OURS = "IbOauth", "IbOauth/Synthetic"
+BY_FUNCTION = [["environment", "function"], ["environment", "function", "version"]]
+BY_RESULT = [["environment", "function", "result"], ["environment", "function", "version", "result"]]
+UNITS = {"Requests": "Count", "ServerErrors": "Count", "Latency": "Milliseconds", "Grants": "Count"}
+FUNCTIONS = {
+    "/authorize": "authorize",
+    "/login": "authorize",
+    "/token": "token",
+    "/revoke": "token",
+    "/introspect": "token",
+}
+
+
+@pytest.fixture
+def stage(aws, variables):
+    return Stage(aws, variables)
+
+
+def record(capsys):
+    """The last request's line."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if "_aws" in line][-1]
+
+
+def hold_emf(seen):
+    """Hold a line to CloudWatch's embedded metric format, and to what the orchestrator asks for."""
+    for directive in seen["_aws"]["CloudWatchMetrics"]:
+        for metric in directive["Metrics"]:
+            assert metric == {"Name": metric["Name"], "Unit": UNITS[metric["Name"]], "StorageResolution": 1}
+            assert isinstance(seen[metric["Name"]], int | float)
+        for name in {one for dimensions in directive["Dimensions"] for one in dimensions}:
+            assert isinstance(seen[name], str)
+            assert seen[name]
+    requests, *grants = seen["_aws"]["CloudWatchMetrics"]
+    assert requests["Dimensions"] == BY_FUNCTION
+    assert [metric["Name"] for metric in requests["Metrics"]] == ["Requests", "ServerErrors", "Latency"]
+    assert [directive["Dimensions"] for directive in grants] == ([BY_RESULT] if "Grants" in seen else [])
+    assert (seen["environment"], seen["version"], seen["Requests"]) == ("local", "42", 1)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_endpoint_is_counted_by_function_and_version(stage, capsys, step):
+    story, _ = stage.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    answer = story.tell(step)
+    seen = record(capsys)
+    hold_emf(seen)
+    path = STEPS[step].route.split()[1]
+    function = next((name for prefix, name in FUNCTIONS.items() if path.startswith(prefix)), "public")
+    assert (seen["function"], seen["route"]) == (function, STEPS[step].route)
+    assert (seen["status"], seen["ServerErrors"]) == (answer.status, 0)
+    assert seen["Latency"] > 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_request_that_could_not_be_answered_counts_as_a_server_error(stage, capsys, step):
+    story, wire = stage.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    story.tell(step)
+    first = wire.calls[0]
+    failing, wire = stage.at(step)
+    wire.fail(0, faults_of(*first)[0])
+    assert failing.tell(step).status == 503
+    seen = record(capsys)
+    hold_emf(seen)
+    assert (seen["status"], seen["Requests"], seen["ServerErrors"]) == (503, 1, 1)
+    assert seen.get("result") == ("server_error" if STEPS[step].route == "POST /token" else None)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_synthetic_identity_and_nobody_else_is_left_out_of_the_business_metrics(stage, capsys, step):
+    story, _ = stage.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    story.tell(step)
+    directives = record(capsys)["_aws"]["CloudWatchMetrics"]
+    assert {one["Namespace"] for one in directives} == {OURS if "synthetic" in step else BUSINESS}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_grants_are_counted_at_the_token_endpoint_alone(stage, capsys, step):
+    story, _ = stage.at(step)
+    if step not in steps_of(story.service):
+        pytest.skip(f"there is no {STEPS[step].route}")
+    story.tell(step)
+    seen = record(capsys)
+    assert (seen.get("Grants"), seen.get("result")) == (
+        (1, "issued") if STEPS[step].route == "POST /token" else (None, None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "result"),
+    [
+        ({"grant_type": "authorization_code", "client_id": "native", "code": "x"}, "invalid_request"),
+        ({"grant_type": "password", "client_id": "native"}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token", "client_id": "nobody", "refresh_token": "x"}, "invalid_client"),
+        ({"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x"}, "invalid_grant"),
+    ],
+)
+def test_a_refused_grant_is_counted_by_its_error_code(service, capsys, form, result):
+    service.call("token", "POST", "/token", form=form)
+    seen = record(capsys)
+    hold_emf(seen)
+    assert (seen["Grants"], seen["result"], seen["ServerErrors"]) == (1, result, 0)
+
+
+def test_a_name_that_a_client_makes_up_for_an_error_never_becomes_a_dimension(service, capsys):
+    service.call("token", "POST", "/token", form={"grant_type": "x" * 300, "client_id": "native"})
+    assert record(capsys)["result"] == "unsupported_grant_type"

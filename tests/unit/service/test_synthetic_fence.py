@@ -1,0 +1,122 @@
+"""The synthetic identity touches nothing but its own items, in the code as in the policies; nobody becomes it, and it becomes nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from service import login_flow
+from service.login_flow import SYNTHETIC_SUBJECT
+from service.upstream import Profile
+from tests.unit.service.conftest import Aws, Service
+from tests.unit.service.story import REDIRECT, STEPS, SYNTHETIC_REDIRECT, Stage, steps_of
+
+SYNTHETIC = {"client_id": "synthetic", "redirect_uri": SYNTHETIC_REDIRECT}
+NATIVE = {"client_id": "native", "redirect_uri": REDIRECT}
+EVERYBODYS = {"epoch", "health"}
+
+
+class Keys:
+    """A DynamoDB client that takes down the key of every item that is asked for or written."""
+
+    def __init__(self, client):
+        self.client, self.seen = client, set()
+
+    def __getattr__(self, operation):
+        called = getattr(self.client, operation)
+
+        def call(**arguments):
+            self.seen |= set(self.within(arguments))
+            return called(**arguments)
+
+        return call
+
+    def within(self, value):
+        if isinstance(value, dict):
+            if isinstance(value.get("pk"), dict):
+                yield value["pk"]["S"]
+            for inner in value.values():
+                yield from self.within(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self.within(inner)
+
+
+@pytest.fixture
+def keys_of(aws, variables):
+    """The keys that a step asks for or writes, together with those that it needs."""
+
+    def of(step):
+        keys = Keys(aws.dynamodb)
+        story = Stage(aws, variables).story()[0]
+        story.service = Service(Aws(keys, aws.kms, aws.endpoint_url), story.service.variables)
+        if step not in steps_of(story.service):
+            pytest.skip(f"there is no {STEPS[step].route}")
+        story.until(step)
+        story.tell(step)
+        return keys.seen
+
+    return of
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if "synthetic" in step])
+def test_a_step_of_the_synthetic_identity_asks_for_nobody_else_s_items(keys_of, step):
+    seen = keys_of(step) - EVERYBODYS
+    assert seen
+    assert all(key.startswith("synthetic#") for key in seen)
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if "synthetic" not in step])
+def test_a_step_of_anybody_else_asks_for_none_of_its_items(keys_of, step):
+    assert not [key for key in keys_of(step) if key.startswith("synthetic#")]
+
+
+def test_a_code_of_a_person_is_neither_redeemed_nor_burnt_by_the_synthetic_identity(service):
+    code = service.code()
+    assert service.redeem(code, **SYNTHETIC).json["error"] == "invalid_grant"
+    assert service.redeem(code, **{**NATIVE, "client_id": "synthetic"}).json["error"] == "invalid_grant"
+    assert service.redeem(code).status == 200
+
+
+def test_a_code_of_the_synthetic_identity_is_neither_redeemed_nor_burnt_by_a_client(service):
+    code = service.synthetic_code()
+    assert service.redeem(code, **NATIVE).json["error"] == "invalid_grant"
+    assert service.redeem(code, **{**SYNTHETIC, "client_id": "native"}).json["error"] == "invalid_grant"
+    assert service.redeem(code, **SYNTHETIC).status == 200
+
+
+def test_neither_refreshes_the_other_s_token_and_no_family_ends_by_trying(service):
+    person = service.redeem(service.code()).json["refresh_token"]
+    ours = service.redeem(service.synthetic_code(), **SYNTHETIC).json["refresh_token"]
+    assert service.refresh(person, client_id="synthetic").json["error"] == "invalid_grant"
+    assert service.refresh(ours, client_id="native").json["error"] == "invalid_grant"
+    assert service.refresh(person).status == 200
+    assert service.refresh(ours, client_id="synthetic").status == 200
+
+
+@pytest.mark.parametrize(("prefix", "respelled"), [("ibrs_", "ibr_"), ("ibcs_", "ibc_")])
+def test_a_credential_that_is_respelled_as_a_person_s_names_nothing(service, prefix, respelled):
+    code = service.synthetic_code()
+    if prefix == "ibcs_":
+        answer = service.redeem(code.replace(prefix, respelled), **NATIVE)
+    else:
+        ours = service.redeem(code, **SYNTHETIC).json["refresh_token"]
+        answer = service.refresh(ours.replace(prefix, respelled))
+    assert answer.json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("user_id", [SYNTHETIC_SUBJECT, f"synthetic#{SYNTHETIC_SUBJECT}", ":", "x"])
+def test_whatever_a_platform_calls_a_person_it_is_never_the_synthetic_subject(service, monkeypatch, user_id):
+    monkeypatch.setattr(login_flow.upstream, "profile", lambda platform, content: Profile(user_id, "A", "B", "", ""))
+    person = service.userinfo(service.redeem(service.code()).json["access_token"]).json
+    assert person["sub"] == f"demo:{user_id}"
+    assert person["sub"] != SYNTHETIC_SUBJECT
+
+
+def test_the_synthetic_identity_s_tokens_have_an_audience_of_their_own(service):
+    from service.oauth import tokens
+
+    ours = service.redeem(service.synthetic_code(), **SYNTHETIC).json["access_token"]
+    persons = service.redeem(service.code()).json["access_token"]
+    assert tokens.take_apart(ours).claims["aud"] == "urn:ib-oauth:synthetic"
+    assert tokens.take_apart(ours).claims["sub"] == SYNTHETIC_SUBJECT
+    assert tokens.take_apart(persons).claims["aud"] != "urn:ib-oauth:synthetic"
