@@ -15,7 +15,8 @@ from environments import ClientSettings, Environment, EnvironmentRefused
 from service.oauth.clients import Client
 
 LAMBDA_LIMIT_BYTES = 4096
-"""Of all variables of a function, as one JSON object: that is how Lambda measures them, quotes within values escaped."""
+"""Of all variables of a function, counted as one JSON object: what Lambda quotes when it has measured too much is one, with the
+quotes within values escaped. Counted otherwise it would be less, so this errs on the safe side."""
 
 _UNKNOWN_BYTES = 128
 """What a value may take that is known only when the stack is deployed: the ARN of a key, the address of an API."""
