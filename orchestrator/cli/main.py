@@ -181,6 +181,29 @@ def abort(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
 
 
 @app.command()
+def erase(
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="The person, as `sub` names them; `-` reads it from standard input, out of the shell's history."
+        ),
+    ],
+    env: Env = "local",
+    units_per_second: Annotated[
+        float, typer.Option(min=1, help="How much of the tables' capacity to use, in units a second.")
+    ] = 200,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; otherwise only count.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Delete what the service keeps of a person, and end their grants."""
+    from orchestrator.cli import erasing
+    from orchestrator.cli.context import context_of
+
+    with answering(json):
+        erasing.erase(context_of(env), subject, units_per_second, yes=yes, json=json)
+
+
+@app.command()
 def status(env: Env = "local", json: AsJson = False) -> None:
     """Say who holds the claim, where every alias is, what rings, and what $LATEST has."""
     from orchestrator.cli import reading
