@@ -7,7 +7,7 @@ Whoever loses the write has presented something that was used already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from service.oauth import codes, credentials, families, scopes
@@ -86,14 +86,14 @@ class Issuance:
             raise InvalidGrant(_CODE_REFUSED)
 
         family, refresh = self._begin(code, epoch)
-        issued = self._issued(family, family.scope, refresh, now)
+        issued = self._issued(family, family.scope, refresh, now, epoch)
         if not self.store.found(family):
             raise StoreUnavailable("a new family's id was taken")
-        settled = self.store.redeem(code, family.family_id, family.rotated_by, now, epoch)
-        if settled is None or settled.redeemed_by != family.rotated_by:
+        lost = self.store.redeem(code, family.family_id, family.rotated_by, now, epoch)
+        if lost is not None:
             self.store.revoke(family.family_id, Cause.REPLAY, now, synthetic=family.synthetic)
-            if settled is not None:
-                self._revoke_issued(settled, now)
+            if lost.found is not None:
+                self._revoke_issued(lost.found, now)
             raise InvalidGrant(_CODE_REFUSED)
         return issued
 
@@ -105,20 +105,18 @@ class Issuance:
         family, epoch = self.store.family_and_epoch(credential.family, synthetic=credential.synthetic)
         if family is None:
             raise InvalidGrant(_TOKEN_REFUSED)
-        self._revoke_if_reused(family, credential, client, now, epoch)
-        if families.effect(family, credential.digest, client.client_id, now, epoch) is not families.Effect.ROTATE:
+        if self._effect(family, credential, client, now, epoch) is not families.Effect.ROTATE:
             raise InvalidGrant(_TOKEN_REFUSED)
 
         scope = scopes.within(grant.scope, family.scope)
         refresh = credentials.mint_refresh(
             credential.handle, self.entropy(SECRET_BYTES), synthetic=credential.synthetic
         )
-        issued = self._issued(replace(family, epoch=epoch), scope, refresh, now)
-        nonce = self._nonce()
-        settled = self.store.rotate(family, refresh.digest, nonce, now, epoch)
-        if settled is None or settled.rotated_by != nonce:
-            if settled is not None:
-                self._revoke_if_reused(settled, credential, client, now, epoch)
+        issued = self._issued(family, scope, refresh, now, epoch)
+        lost = self.store.rotate(family, refresh.digest, self._nonce(), now, epoch)
+        if lost is not None:
+            if lost.found is not None:
+                self._effect(lost.found, credential, client, now, epoch)
             raise InvalidGrant(_TOKEN_REFUSED)
         return issued
 
@@ -142,7 +140,7 @@ class Issuance:
         )
         return family, refresh
 
-    def _issued(self, family: Family, scope: Scope, refresh: Credential, now: int) -> Issued:
+    def _issued(self, family: Family, scope: Scope, refresh: Credential, now: int, epoch: int) -> Issued:
         """Sign an access token, and put it together with the refresh token."""
         expires_at = min(now + ACCESS_TOKEN_SECONDS, family.expires_at)
         token = AccessToken(
@@ -153,7 +151,7 @@ class Issuance:
             scope=scope,
             token_id=credentials.base64url(self.entropy(_NONCE_BYTES)),
             family=family.family_id,
-            epoch=family.epoch,
+            epoch=epoch,
             issued_at=now,
             expires_at=expires_at,
         )
@@ -164,10 +162,12 @@ class Issuance:
         if code.family is not None:
             self.store.revoke(code.family, Cause.REPLAY, now, synthetic=code.synthetic)
 
-    def _revoke_if_reused(self, family: Family, credential: Credential, client: Client, now: int, epoch: int) -> None:
-        """Revoke the family where this token was current once and is no longer."""
-        if families.effect(family, credential.digest, client.client_id, now, epoch) is families.Effect.REVOKE:
+    def _effect(self, family: Family, credential: Credential, client: Client, now: int, epoch: int) -> families.Effect:
+        """Return what presenting this token brings about. Where it is REVOKE, that has been done."""
+        effect = families.effect(family, credential.digest, client.client_id, now, epoch)
+        if effect is families.Effect.REVOKE:
             self.store.revoke(family.family_id, Cause.REUSE, now, synthetic=family.synthetic)
+        return effect
 
     def _nonce(self) -> str:
         return credentials.base64url(self.entropy(_NONCE_BYTES))

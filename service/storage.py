@@ -9,7 +9,9 @@ Conditions compare `expires_at` with the time given: DynamoDB deletes what has e
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,7 +20,7 @@ from service.item_layouts import LayoutUnknown, readable
 from service.oauth import logins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -28,11 +30,20 @@ if TYPE_CHECKING:
     from service.oauth.families import Cause, Family
     from service.oauth.logins import Login
 
-CONDITION_FAILED = "ConditionalCheckFailedException"
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+Found = TypeVar("Found")
 
 
 class StoreUnavailable(Exception):
     """A table did not answer, or refused. Nothing was decided, or what was decided is told by reading again."""
+
+
+@dataclass(frozen=True)
+class Lost(Generic[Found]):
+    """Another request's write came first. found: what it left; None where there is nothing any more."""
+
+    found: Found | None
 
 
 class Store:
@@ -152,9 +163,9 @@ class Store:
 
     # Codes and families
 
-    def redeem(self, code: Code, family_id: str, nonce: str, now: int, epoch: int) -> Code | None:
-        """Redeem a live code for a family. Return the code as it stands then: redeemed by this nonce means that we won."""
-        item = self._update_or_find(
+    def redeem(self, code: Code, family_id: str, nonce: str, now: int, epoch: int) -> Lost[Code] | None:
+        """Redeem a live code for a family. Return None where this request did, or the code as it was found."""
+        return self._decide(
             self._state,
             items.key("code", code.digest, synthetic=code.synthetic),
             "SET redeemed_by = :nonce, redeemed_at = :now, family_id = :family",
@@ -166,8 +177,9 @@ class Store:
                 ":now": items.number(now),
                 ":epoch": items.number(epoch),
             },
+            "redeemed_by",
+            partial(items.to_code, code.digest, synthetic=code.synthetic),
         )
-        return items.to_code(code.digest, item, synthetic=code.synthetic) if item else None
 
     def found(self, family: Family) -> bool:
         """Store a family that begins. Return whether it is this request's; another's would have to guess its handle."""
@@ -186,12 +198,12 @@ class Store:
                 return bool(item) and item["rotated_by"]["S"] == family.rotated_by
         return True
 
-    def rotate(self, family: Family, refresh_hash: str, nonce: str, now: int, epoch: int) -> Family | None:
+    def rotate(self, family: Family, refresh_hash: str, nonce: str, now: int, epoch: int) -> Lost[Family] | None:
         """Make `refresh_hash` current in place of the token that `family` was read with.
 
-        Return the family as it stands then: rotated by this nonce means that we won.
+        Return None where this request did, or the family as it was found.
         """
-        item = self._update_or_find(
+        return self._decide(
             self._tokens,
             items.key("family", family.family_id, synthetic=family.synthetic),
             "SET refresh_hash = :next, rotated_by = :nonce, rotated_at = :now ADD generation :one",
@@ -204,8 +216,9 @@ class Store:
                 ":now": items.number(now),
                 ":epoch": items.number(epoch),
             },
+            "rotated_by",
+            partial(items.to_family, family.family_id, synthetic=family.synthetic),
         )
-        return items.to_family(family.family_id, item, synthetic=family.synthetic) if item else None
 
     def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:
         """Revoke a family. The first cause stays; one that was deleted already is dead already."""
@@ -229,10 +242,9 @@ class Store:
         requests.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
         with narrowed():
             answer = self._client.batch_get_item(RequestItems=requests)
-        if answer.get("UnprocessedKeys"):
-            raise StoreUnavailable("UnprocessedKeys")
-        found = {(name, item["pk"]["S"]): item for name, rows in answer["Responses"].items() for item in rows}
-        with narrowed():
+            if answer.get("UnprocessedKeys"):
+                raise StoreUnavailable("UnprocessedKeys")
+            found = {(name, item["pk"]["S"]): item for name, rows in answer["Responses"].items() for item in rows}
             epoch = items.to_epoch(readable(found.get((self._tokens, items.EPOCH_KEY))))
             return readable(found.get((table, key["pk"]["S"]))), epoch
 
@@ -255,26 +267,37 @@ class Store:
                     raise
                 return None
 
-    def _update_or_find(
-        self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
-    ) -> Mapping[str, Any] | None:
-        """Return the item as changed or, where the condition did not hold, as it was found: None where there is none."""
+    def _decide(
+        self,
+        table: str,
+        key: Item,
+        expression: str,
+        condition: str,
+        values: Mapping[str, Any],
+        winner: str,
+        read: Callable[[Mapping[str, Any]], Found],
+    ) -> Lost[Found] | None:
+        """Write once, where the condition holds. winner: the attribute that keeps the nonce of whoever has.
+
+        Return None where this request has, be it by an earlier sending of the same write; else the item as it was found, read.
+        """
         with narrowed():
             try:
-                return self._client.update_item(
+                self._client.update_item(
                     TableName=table,
                     Key=key,
                     UpdateExpression=expression,
                     ConditionExpression=condition,
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )["Attributes"]
+                )
             except ClientError as error:
                 if code_of(error) != CONDITION_FAILED:
                     raise
-                found: Any = error.response.get("Item")
-                return readable(found or None)
+                item: Any = readable(error.response.get("Item") or None)  # type: ignore[arg-type]
+                if item is None or item.get(winner) != values[":nonce"]:
+                    return Lost(None if item is None else read(item))
+        return None
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from hashlib import sha256
 
 SECRET_BYTES = 32
@@ -42,12 +41,12 @@ class Credential:
     text: str = field(repr=False)
     handle: str | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """The hash that is stored in place of the credential."""
         return digest(self.text)
 
-    @cached_property
+    @property
     def family(self) -> str:
         """The id of the family that a refresh token belongs to.
 
