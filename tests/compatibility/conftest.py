@@ -64,11 +64,20 @@ def served(source, folder, variables, aws):  # noqa: F811 - pytest's way of nami
             process.stdout.close()
 
 
+KEPT_BY_THEIR_VERSION = ("native", "web", "synthetic")
+"""The clients of the frozen release. A version keeps the variables that it was published with, whatever the next one is given."""
+
+
+def variables_of_before(variables):  # noqa: F811
+    clients = [one for one in json.loads(variables["CLIENTS"]) if one["client_id"] in KEPT_BY_THEIR_VERSION]
+    return {**variables, "CLIENTS": json.dumps(clients)}
+
+
 @pytest.fixture
 def both(aws, variables, previous, tmp_path):  # noqa: F811
     """Where either release is served, by its side."""
     with (
         served(ROOT, tmp_path / CURRENT, variables, aws) as current,
-        served(previous, tmp_path / PREVIOUS, variables, aws) as before,
+        served(previous, tmp_path / PREVIOUS, variables_of_before(variables), aws) as before,
     ):
         yield {CURRENT: current, PREVIOUS: before}

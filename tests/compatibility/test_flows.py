@@ -5,6 +5,7 @@ During a shift, and for as long as a rollback may come, two adjacent releases se
 
 from __future__ import annotations
 
+import base64
 import shutil
 from itertools import combinations, product
 
@@ -14,9 +15,11 @@ from tests.compatibility.conftest import ROOT, served
 from tests.compatibility.walks import (
     CURRENT,
     ENDS,
+    IDENTITY,
     ISSUES,
     PREVIOUS,
     SIDES,
+    SYNTHETIC,
     Incompatible,
     Walk,
     all_mixtures,
@@ -28,6 +31,18 @@ from tests.compatibility.walks import (
 def test_each_three_steps_go_through_in_all_combinations_of_releases(both, platform_url, end):
     for sides in mixtures((*ISSUES, *ENDS[end])):
         Walk(both, platform_url, sides).go(end)
+
+
+def test_the_synthetic_identity_s_flow_goes_through_in_every_combination(both, platform_url, aws, keys):
+    """It is what the orchestrator judges a release by, before traffic and where there is too little of it."""
+
+    def proof(transaction):
+        message = f"ib-oauth/synthetic/local/{transaction}".encode()
+        mac = aws.kms.generate_mac(KeyId=keys["SYNTHETIC_KEY_ID"], Message=message, MacAlgorithm="HMAC_SHA_256")["Mac"]
+        return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+    for sides in all_mixtures(SYNTHETIC):
+        Walk(both, platform_url, sides, IDENTITY).go_as_synthetic(proof)
 
 
 @pytest.mark.proof

@@ -13,7 +13,7 @@ import json
 import re
 import secrets
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
@@ -30,7 +30,21 @@ ENDS: Final = {
     "replayed": ("replay", "refresh after", "userinfo after"),
     "reused": ("reuse", "refresh after", "userinfo after"),
 }
-CLIENT, REDIRECT = "native", "http://127.0.0.1:5000/callback"
+SYNTHETIC: Final = ("authorize", "prove", "redeem", "userinfo", "refresh", "userinfo again")
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who asks, and whom the tokens are about: the email that userinfo tells, None for nobody's."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    email: str | None
+
+
+NATIVE: Final = Client("native", "http://127.0.0.1:5000/callback", "profile email", "ada@example.com")
+IDENTITY: Final = Client("synthetic", "https://synthetic.invalid/callback", "profile", None)
 
 _TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
 _LOGIN_URL = re.compile(r'data-login-url="([^"]+)"')
@@ -60,6 +74,7 @@ class Walk:
     urls: Mapping[str, str]
     platform_url: str
     sides: Mapping[str, str]
+    client: Client = NATIVE
     cookie: str = ""
     step: str = ""
 
@@ -67,34 +82,48 @@ class Walk:
         """Walk to an end of ENDS. Raises Incompatible."""
         verifier = secrets.token_urlsafe(48)
         code = self.log_in(verifier)
-        redeemed = {
-            "grant_type": "authorization_code", "client_id": CLIENT, "code": code, "redirect_uri": REDIRECT,
-            "code_verifier": verifier,
-        }  # fmt: skip
-        first = self.send("redeem", "POST", "/token", form=redeemed).json
-        self.identify("userinfo", first, 200)
-        second = self.refresh("refresh", first, 200)
-        self.identify("userinfo again", second, 200)
+        first, second = self.use(code, verifier)
         third = self.refresh("refresh again", second, 200)
         if end == "replayed":
-            refused = self.send("replay", "POST", "/token", form=redeemed, expected=400).json
+            refused = self.send("replay", "POST", "/token", form=self.redemption(code, verifier), expected=400).json
         else:
             refused = self.refresh("reuse", first, 400)
         self.hold(refused["error"] == "invalid_grant", str(refused))
         self.refresh("refresh after", third, 400)
         self.identify("userinfo after", third, 401)
 
-    def log_in(self, verifier: str) -> str:
-        """Return a code that a person got."""
+    def go_as_synthetic(self, proof: Callable[[str], str]) -> None:
+        """Walk as the orchestrator does. proof: the MAC over a transaction. Raises Incompatible."""
+        verifier = secrets.token_urlsafe(48)
+        transaction, _ = self.begin(verifier)
+        form = {"transaction": transaction, "mac": proof(transaction)}
+        proven = self.send("prove", "POST", "/login/synthetic", form=form, expected=303)
+        code = parse_qs(urlsplit(proven.headers["location"]).query)["code"][0]
+        self.use(code, verifier)
+
+    def use(self, code: str, verifier: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Redeem a code, refresh once, and ask userinfo with either token. Returns the first and the second tokens."""
+        first = self.send("redeem", "POST", "/token", form=self.redemption(code, verifier)).json
+        self.identify("userinfo", first, 200)
+        second = self.refresh("refresh", first, 200)
+        self.identify("userinfo again", second, 200)
+        return first, second
+
+    def begin(self, verifier: str) -> tuple[str, str]:
+        """Begin a login. Returns its transaction, and the state that it was begun with."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         state = secrets.token_urlsafe(8)
         query = {
-            "response_type": "code", "client_id": CLIENT, "redirect_uri": REDIRECT, "state": state,
-            "scope": "profile email", "code_challenge": challenge, "code_challenge_method": "S256",
+            "response_type": "code", "client_id": self.client.client_id, "redirect_uri": self.client.redirect_uri,
+            "state": state, "scope": self.client.scope, "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
         asked = self.send("authorize", "GET", f"/authorize?{urlencode(query)}")
         self.cookie = asked.headers["set-cookie"].partition(";")[0]
-        transaction = self.found(_TRANSACTION, asked)
+        return self.found(_TRANSACTION, asked), state
+
+    def log_in(self, verifier: str) -> str:
+        """Return a code that a person got."""
+        transaction, state = self.begin(verifier)
         chosen = {"transaction": transaction, "platform": "demo"}
         # A release that does not know the consent step takes the choice for the whole answer; allowing then opens another login.
         self.send("choose", "POST", "/login", form=chosen)
@@ -113,15 +142,23 @@ class Walk:
         with urllib.request.urlopen(f"{self.platform_url}/auth/login", body) as answer:
             self.hold(answer.status == 200, "the platform refused the person")
 
+    def redemption(self, code: str, verifier: str) -> dict[str, str]:
+        return {
+            "grant_type": "authorization_code", "client_id": self.client.client_id, "code": code,
+            "redirect_uri": self.client.redirect_uri, "code_verifier": verifier,
+        }  # fmt: skip
+
     def refresh(self, step: str, tokens: Mapping[str, str], expected: int) -> dict[str, Any]:
-        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": tokens["refresh_token"]}
+        form = {
+            "grant_type": "refresh_token", "client_id": self.client.client_id, "refresh_token": tokens["refresh_token"],
+        }  # fmt: skip
         return self.send(step, "POST", "/token", form=form, expected=expected).json
 
     def identify(self, step: str, tokens: Mapping[str, str], expected: int) -> None:
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         person = self.send(step, "GET", "/userinfo", headers=bearer, expected=expected)
         if expected == 200:
-            self.hold(person.json.get("email") == "ada@example.com", "named another person")
+            self.hold(person.json.get("email") == self.client.email, "named another person")
 
     def send(
         self,

@@ -14,13 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from urllib.parse import parse_qs, urlsplit
 
-FUNCTIONS = {
-    "/authorize": "authorize",
-    "/login": "authorize",
-    "/login/poll": "authorize",
-    "/token": "token",
-    "/register": "token",
+PATHS = {
+    "authorize": ("/authorize", "/login", "/login/poll", "/login/synthetic"),
+    "token": ("/token", "/revoke", "/introspect", "/register"),
 }
+FUNCTIONS = {path: name for name, paths in PATHS.items() for path in paths}
 HANDLERS = {name: import_module(f"service.handlers.{name}").handler for name in ("authorize", "token", "public")}
 LOCKS = {name: threading.Lock() for name in HANDLERS}
 
