@@ -137,7 +137,7 @@ def preflight(methods: str) -> Response:
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str | list[str]]) -> Response:
-    return Response(int(status), "application/json", to_json(body), {**headers})
+    return Response(int(status), "application/json", to_json(body), headers)
 
 
 if TYPE_CHECKING:

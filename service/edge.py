@@ -54,6 +54,8 @@ class Edge:
     ) -> None:
         self.settings = settings
         self.app = Routes()
+        self._lines = metrics.Lines(settings)
+        self._always = {name: [value] for name, value in {**_ALWAYS, VERSION_HEADER: settings.version}.items()}
         self.observed = Observed()
         self._event: Mapping[str, Any] = {}
         self._request_id = ""
@@ -69,13 +71,9 @@ class Edge:
         self.observed = Observed(probe=_is_probe(event))
         self._request_id = str(getattr(context, "aws_request_id", ""))
         answer = (self._throttled() or self._answered()).event()
-        headers: dict[str, list[str]] = answer["multiValueHeaders"]
-        for name, value in _ALWAYS.items():
-            headers.setdefault(name, [value])
-        headers[VERSION_HEADER] = [self.settings.version]
+        answer["multiValueHeaders"] = {**self._always, **answer["multiValueHeaders"]}
         log.write_line(
-            metrics.line(
-                self.settings,
+            self._lines.line(
                 self.observed,
                 route=f"{event.get('httpMethod')} {event.get('resource')}",
                 status=answer["statusCode"],

@@ -55,29 +55,38 @@ class Observed:
         return SYNTHETIC_NAMESPACE if self.probe or self.synthetic else NAMESPACE
 
 
-def line(
-    settings: Settings, observed: Observed, *, route: str, status: int, latency_ms: float, request_id: str, at_ms: int
-) -> str:
-    """Return the line of a request. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
-    seen: dict[str, Any] = {
-        "level": "INFO",
-        "message": "request",
-        "environment": settings.environment,
-        "function": settings.function,
-        "function_name": settings.function_name,
-        "version": settings.version,
-        "route": route,
-        "status": status,
-        "request_id": request_id,
-        "Requests": 1,
-        "ServerErrors": int(status >= HTTPStatus.INTERNAL_SERVER_ERROR),
-        "Latency": round(latency_ms, 3),
-    }
-    if observed.grant is not None:
-        seen["Grants"] = 1
-        seen["result"] = observed.grant
-    directives = _directives(observed.namespace, grants=observed.grant is not None)
-    return f'{to_json(seen)[:-1]},"_aws":{{"Timestamp":{at_ms},"CloudWatchMetrics":{directives}}}}}'
+class Lines:
+    """The lines of one function's requests. What is the same in all of them is made into text once."""
+
+    def __init__(self, settings: Settings) -> None:
+        same = {
+            "level": "INFO",
+            "message": "request",
+            "environment": settings.environment,
+            "function": settings.function,
+            "function_name": settings.function_name,
+            "version": settings.version,
+        }
+        self._same = to_json(same)[1:-1]
+
+    def line(
+        self, observed: Observed, *, route: str, status: int, latency_ms: float, request_id: str, at_ms: int
+    ) -> str:
+        """Return the line of a request. route is the route's pattern and never what was asked for; at_ms is epoch milliseconds."""
+        seen: dict[str, Any] = {
+            "route": route,
+            "status": status,
+            "request_id": request_id,
+            "Requests": 1,
+            "ServerErrors": int(status >= HTTPStatus.INTERNAL_SERVER_ERROR),
+            "Latency": round(latency_ms, 3),
+        }
+        if observed.grant is not None:
+            seen["Grants"] = 1
+            seen["result"] = observed.grant
+        directives = _directives(observed.namespace, grants=observed.grant is not None)
+        emf = f'"_aws":{{"Timestamp":{at_ms},"CloudWatchMetrics":{directives}}}'
+        return f"{{{self._same},{to_json(seen)[1:-1]},{emf}}}"
 
 
 @cache

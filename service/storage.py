@@ -8,7 +8,7 @@ Conditions compare `expires_at` with the time given: DynamoDB deletes what has e
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -20,7 +20,7 @@ from service.item_layouts import LayoutUnknown, readable
 from service.oauth import logins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -300,17 +300,22 @@ class Store:
         return None
 
 
-@contextmanager
-def narrowed() -> Iterator[None]:
+class _Narrowed(AbstractContextManager[None]):
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ClientError):
+            raise StoreUnavailable(code_of(error)) from error
+        if isinstance(error, BotoCoreError):
+            raise StoreUnavailable(type(error).__name__) from error
+        if isinstance(error, LayoutUnknown):
+            raise StoreUnavailable(str(error)) from error
+
+
+_NARROWED: Final = _Narrowed()
+
+
+def narrowed() -> AbstractContextManager[None]:
     """Turn whatever a table's call raises, and an item that cannot be read, into StoreUnavailable."""
-    try:
-        yield
-    except ClientError as error:
-        raise StoreUnavailable(code_of(error)) from error
-    except BotoCoreError as error:
-        raise StoreUnavailable(type(error).__name__) from error
-    except LayoutUnknown as error:
-        raise StoreUnavailable(str(error)) from error
+    return _NARROWED
 
 
 def code_of(error: ClientError) -> str:

@@ -13,7 +13,7 @@ Only hashes are stored. The secrets have 256 bits, so a plain SHA-256 is enough:
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
@@ -21,6 +21,7 @@ from hashlib import sha256
 SECRET_BYTES = 32
 HANDLE_BYTES = 16
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SPELLING = re.compile(r"ib(?P<kind>[lcr])(?P<synthetic>s?)_(?:(?P<handle>[A-Za-z0-9_-]{22})\.)?[A-Za-z0-9_-]{43}")
 
 
@@ -65,7 +66,7 @@ def digest(text: str) -> str:
 
 def base64url(octets: bytes) -> str:
     """Return base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+    return b2a_base64(octets, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def parse(text: str, kind: Kind) -> Credential | None:

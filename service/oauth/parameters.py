@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from service.oauth.errors import InvalidRequest
 
@@ -38,7 +38,8 @@ class Parameters:
         """Read an application/x-www-form-urlencoded body or query string. Raises InvalidRequest."""
         if len(body) > 3 * MAX_CHARACTERS:  # each character can be percent-encoded
             raise InvalidRequest("too many parameters, or too long")
-        return cls(parse_qsl(body, keep_blank_values=True))
+        pairs = (pair.partition("=") for pair in body.split("&") if pair)
+        return cls((unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
 
     @classmethod
     def from_lists(cls, lists: Mapping[str, list[str]]) -> Parameters:
