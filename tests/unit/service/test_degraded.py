@@ -13,7 +13,11 @@ from tests.unit.service.story import STEPS, Stage, missing, steps_of
 
 HEALTH = "GET /health/deep"
 """It tells monitoring which check failed, and monitoring asks again by itself."""
-PAGES = ("authorize", "choose", "allow", "deny", "authorize as synthetic")
+KINDS = {
+    **dict.fromkeys(("GET /authorize", "POST /login"), "text/html"),
+    **dict.fromkeys(("POST /token", "POST /register", "POST /revoke", "POST /introspect"), "application/json"),
+}
+"""How a failure is told: to people as a page, to clients as OAuth has it, and to all others as a problem."""
 OPEN = {"GET /health", "GET /version"}
 """They say that the function runs, and need nothing for it."""
 ISSUING = {"redeem": "native", "refresh": "native", "redeem as synthetic": "synthetic"}
@@ -42,15 +46,11 @@ def hold_unavailable(step, answer):
         assert answer.json["healthy"] is False
         return
     assert answer.header("retry-after") == "1"
-    kind = "text/html" if step in PAGES else "application/json" if step_is_oauth(step) else "application/problem+json"
+    kind = KINDS.get(STEPS[step].route if step in STEPS else step, "application/problem+json")
     assert answer.header("content-type").startswith(kind)
     if kind == "application/json":
         assert answer.json["error"] == "temporarily_unavailable"
     assert "Nothing was decided" in answer.body or kind == "application/json"
-
-
-def step_is_oauth(step):
-    return step in STEPS and STEPS[step].route in {"POST /token", "POST /revoke", "POST /introspect"}
 
 
 def test_every_route_is_told_in_the_story(stage):

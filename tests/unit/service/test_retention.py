@@ -43,9 +43,9 @@ def thing(item):
     return item["pk"]["S"].removeprefix("synthetic#").partition("#")[0] + "#"
 
 
-def test_the_story_leaves_every_kind_of_item_that_a_person_has(kept):
+def test_the_story_leaves_every_kind_of_item_and_everything_personal(kept):
     found, _ = kept
-    assert {thing(item) for _, item in found} == {"login#", "code#", "family#"}
+    assert {thing(item) for _, item in found} == {"login#", "code#", "family#", "client#"}
     assert {name for _, item in found for name in PERSONAL & item.keys()} == PERSONAL
 
 

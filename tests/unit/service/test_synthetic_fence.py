@@ -12,7 +12,7 @@ from tests.unit.service.story import REDIRECT, STEPS, SYNTHETIC_REDIRECT, Stage,
 
 SYNTHETIC = {"client_id": "synthetic", "redirect_uri": SYNTHETIC_REDIRECT}
 NATIVE = {"client_id": "native", "redirect_uri": REDIRECT}
-EVERYBODYS = {"epoch", "health"}
+EVERYBODYS = {"epoch", "health", "ring"}
 
 
 class Keys:
