@@ -32,6 +32,7 @@ from service import items, settings
 from service.edge import Edge
 from service.endpoints import public, token
 from service.issuance import Issuance
+from service.key_ring import Alone
 from service.keys import PublicKeys, Signer, Vault
 from service.oauth import codes, credentials, pkce
 from service.oauth.codes import Code
@@ -111,14 +112,15 @@ class Ours:
         kms: Any = Kms()
         self._store = Store(tables, "state", "tokens")
         self._tables = tables
-        signer = Signer(kms, "key")
+        ring = Alone("key")
+        signer = Signer(kms, ring)
         self._settings = settings.load(VARIABLES, "token")
         self._issuance = Issuance(self._settings.issuer, self._store, signer, os.urandom)
         self._token = token.build(self._settings, self._store, signer)
         self._public = public.build(
             replace(self._settings, function="public"),
             self._store,
-            PublicKeys(kms, ("key",)),
+            PublicKeys(kms, ring),
             Vault(kms, "key", "prod"),
         )
 

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import Environment as Place
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
@@ -24,7 +24,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from environments import Environment
-from service.infrastructure_access import Resources, statements_of
+from service.infrastructure_access import ACCESS, RING_KEYS_REASON, SIGNING_KEY_TAG, Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
 from service.infrastructure_variables import check_size, of_clients
@@ -37,8 +37,8 @@ METRIC_NAMESPACE = "IbOauth"
 # REGISTRATION_TOKEN_SHA256 is there where clients may register.
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "authorize": ("PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"),
-    "token": ("SIGNING_KEY_ID", "REGISTRATION_TOKEN_SHA256"),
-    "public": ("SIGNING_KEY_ID", "SESSION_KEY_ID"),
+    "token": ("SIGNING_KEY_ID", "KEYS_TABLE", "REGISTRATION_TOKEN_SHA256"),
+    "public": ("SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"),
 }
 
 
@@ -62,6 +62,8 @@ class ServiceStack(Stack):
 
     Attributes:
         description: what the orchestrator is told of the service, as the JSON object it reads from its settings.
+        signing: what the rotation of signing keys is told: the ring's table and the KMS key that encrypts it, if there is one,
+            the stack's own signing key, the ARN of every key, and the tag that says which of them sign here.
     """
 
     def __init__(self, scope: Construct, environment: Environment, build: Build) -> None:
@@ -100,6 +102,14 @@ class ServiceStack(Stack):
             "synthetic_key_id": self._resources.synthetic_key.key_arn,
             "tls": not environment.local,
         }
+        data_key = self._resources.data_key
+        self.signing: Mapping[str, str] = {
+            "keys_table": self._name("keys"),
+            "stack_key": self._resources.signing_key.key_arn,
+            "all_keys": self._resources.ring_keys,
+            "tag": SIGNING_KEY_TAG,
+            **({"data_key": data_key.key_arn} if data_key else {}),
+        }
 
     def _name(self, what: str) -> str:
         return name_of(what, self._environment)
@@ -109,11 +119,16 @@ class ServiceStack(Stack):
         if self._environment.customer_managed_keys:
             data_key = self._key("data", "Encrypts the service's tables", rotated=True)
         service = self._environment.service
+        signing_key = self._key("signing", "Signs access tokens", spec=kms.KeySpec.ECC_NIST_P256)
+        Tags.of(signing_key).add(SIGNING_KEY_TAG, self._environment.name)
         return Resources(
             state=self._table("state", service.state_table, data_key),
             tokens=self._table("tokens", service.tokens_table, data_key),
             data_key=data_key,
-            signing_key=self._key("signing", "Signs access tokens", spec=kms.KeySpec.ECC_NIST_P256),
+            # Not a setting like the other two: a restore must not bring a retired key back to life.
+            ring=self._table("keys", self._name("keys"), data_key),
+            signing_key=signing_key,
+            ring_keys=self.format_arn(service="kms", resource="key", resource_name="*"),
             session_key=self._key("session", "Encrypts sessions at platforms", rotated=True),
             synthetic_key=self._key("synthetic", "Proves the synthetic identity", spec=kms.KeySpec.HMAC_256),
         )
@@ -161,7 +176,8 @@ class ServiceStack(Stack):
         settings = self._environment.service.functions[name]
         group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
         statements = statements_of(name, self._environment, self._resources)
-        role = lambda_role(self, f"{name.title()}Role", self._name(name), group, statements, wildcards={})
+        wildcards = {self._resources.ring_keys: RING_KEYS_REASON} if ACCESS[name].signing else {}
+        role = lambda_role(self, f"{name.title()}Role", self._name(name), group, statements, wildcards)
         function = lambda_.Function(
             self,
             f"{name.title()}Function",
@@ -214,6 +230,7 @@ class ServiceStack(Stack):
             "SESSION_KEY_ID": self._resources.session_key.key_arn,
             "SYNTHETIC_KEY_ID": self._resources.synthetic_key.key_arn,
             "SIGNING_KEY_ID": self._resources.signing_key.key_arn,
+            "KEYS_TABLE": self._name("keys"),
         }
         if service.registration_token_sha256 is not None:
             some["REGISTRATION_TOKEN_SHA256"] = service.registration_token_sha256

@@ -19,19 +19,27 @@ from stack_parts import may_use_through
 
 @dataclass(frozen=True)
 class Resources:
-    """The stack's tables and keys. `data_key` is None where AWS's own key encrypts the tables."""
+    """The stack's tables and keys. `data_key` is None where AWS's own key encrypts the tables.
+
+    ring_keys: the ARN of every signing key there will ever be, of which `SIGNING_KEY_TAG` says the environment's.
+    """
 
     state: dynamodb.ITable
     tokens: dynamodb.ITable
     data_key: kms.IKey | None
+    ring: dynamodb.ITable
     signing_key: kms.IKey
+    ring_keys: str
     session_key: kms.IKey
     synthetic_key: kms.IKey
 
 
 @dataclass(frozen=True)
 class Access:
-    """Rights of one function: actions by table with the keys they are fenced to, and actions by KMS key."""
+    """Rights of one function: actions by table with the keys they are fenced to, and actions by KMS key.
+
+    signing: on the stack's own signing key, and on those that the orchestrator makes; whoever has such a right reads the ring.
+    """
 
     state: tuple[str, ...]
     state_keys: tuple[str, ...]
@@ -68,6 +76,11 @@ ACCESS = {
     ),
 }
 
+SIGNING_KEY_TAG = "ib-oauth:signing-key"
+"""On every signing key, with the name of its environment."""
+
+RING_KEYS_REASON = "signing keys are made by rotation; the tag says whose they are"
+
 _READS = frozenset({"GetItem", "BatchGetItem"})
 
 
@@ -83,6 +96,7 @@ def statements_of(name: str, environment: Environment, resources: Resources) -> 
     return [
         _on_table("StateTable", access.state, resources.state, access.state_keys),
         _on_table("TokensTable", access.tokens, resources.tokens, access.tokens_keys),
+        *_on_ring(access, environment, resources),
         *_on_data_key({*access.state, *access.tokens}, resources),
         *(
             iam.PolicyStatement(
@@ -93,6 +107,21 @@ def statements_of(name: str, environment: Environment, resources: Resources) -> 
             )
             for sid, actions, key, conditions in keys
             if actions
+        ),
+    ]
+
+
+def _on_ring(access: Access, environment: Environment, resources: Resources) -> list[iam.PolicyStatement]:
+    """Let whoever uses signing keys know which there are. The stack's own needs no tag, which counts only some time later."""
+    if not access.signing:
+        return []
+    return [
+        _on_table("KeysTable", ("GetItem",), resources.ring, ("ring",)),
+        iam.PolicyStatement(
+            sid="RingKeys",
+            actions=[f"kms:{action}" for action in access.signing],
+            resources=[resources.ring_keys],
+            conditions={"StringEquals": {f"aws:ResourceTag/{SIGNING_KEY_TAG}": environment.name}},
         ),
     ]
 

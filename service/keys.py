@@ -6,7 +6,6 @@ import json
 from base64 import urlsafe_b64decode
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_kms import KMSClient
 
+    from service.key_ring import Ring, RingKey
     from service.oauth.tokens import AccessToken, Jwk, Signed
 
 _MAC_ALGORITHM: Final = "HMAC_SHA_256"
@@ -29,47 +29,81 @@ class KeyUnavailable(Exception):
 
 
 class Signer:
-    """Signs access tokens with one KMS key. Every method may raise KeyUnavailable."""
+    """Signs access tokens with the ring's signing key. Every method may raise KeyUnavailable."""
 
-    def __init__(self, client: KMSClient, key_id: str) -> None:
-        self._client = client
-        self._key_id = key_id
-
-    @cached_property
-    def kid(self) -> str:
-        """The key's id in the key set: its thumbprint."""
-        return _public_key(self._client, self._key_id).thumbprint
+    def __init__(self, client: KMSClient, ring: Ring) -> None:
+        self._client, self._ring = client, ring
+        self._kids: dict[str, str] = {}
 
     def sign(self, token: AccessToken) -> str:
         """Return the token as a compact JWT."""
-        signed = tokens.signing_input(token, self.kid)
+        key = self._ring.known()[0]
+        try:
+            return self._signed(token, key)
+        except KeyUnavailable:
+            # A key that was revoked is disabled at once, and this process may know the ring of a moment ago.
+            self._ring.look_again()
+            successor = self._ring.known()[0]
+            if successor == key:
+                raise
+            return self._signed(token, successor)
+
+    def _signed(self, token: AccessToken, key: RingKey) -> str:
+        signed = tokens.signing_input(token, self._kid(key))
         with _narrowed():
             answer = self._client.sign(
-                KeyId=self._key_id, Message=signed, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256"
+                KeyId=key.key_id, Message=signed, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256"
             )
         return tokens.compact(signed, signatures.to_jose(answer["Signature"]))
 
+    def _kid(self, key: RingKey) -> str:
+        if key.kid is not None:
+            return key.kid
+        if key.key_id not in self._kids:
+            self._kids[key.key_id] = _public_key(self._client, key.key_id).thumbprint
+        return self._kids[key.key_id]
+
 
 class PublicKeys:
-    """The keys that verify access tokens, fetched once in a process: which they are is configuration of the release."""
+    """The keys that verify access tokens: those of the ring, each fetched once in a process, because it never changes."""
 
-    def __init__(self, client: KMSClient, key_ids: tuple[str, ...]) -> None:
-        self._client = client
-        self._key_ids = key_ids
+    def __init__(self, client: KMSClient, ring: Ring) -> None:
+        self._client, self._ring = client, ring
+        self._known: dict[str, Jwk] = {}
 
-    @cached_property
+    @property
     def jwks(self) -> tuple[Jwk, ...]:
         """The published keys, the one that signs first. Raises KeyUnavailable."""
-        return tuple(_public_key(self._client, key_id) for key_id in self._key_ids)
+        return tuple(jwk for jwk in map(self._found, self._ring.known()) if jwk is not None)
 
     def verifies(self, signed: Signed) -> bool:
         """Whether one of our keys made the signature. Raises KeyUnavailable."""
-        jwk = next((jwk for jwk in self.jwks if jwk.thumbprint == signed.kid), None)
+        jwk = self._by_kid(signed.kid)
+        if jwk is None:
+            self._ring.look_again()
+            jwk = self._by_kid(signed.kid)
         return jwk is not None and _verifies(jwk, signed)
 
     def probe(self) -> None:
-        """Ask KMS for the key that signs, past the cache. Raises KeyUnavailable."""
-        _public_key(self._client, self._key_ids[0])
+        """Read the ring and ask KMS for the key that signs, both past the cache. Raises KeyUnavailable."""
+        signing = self._ring.probe()[0]
+        _checked(_public_key(self._client, signing.key_id), signing)
+
+    def _by_kid(self, kid: str) -> Jwk | None:
+        return next((jwk for jwk in self.jwks if jwk.thumbprint == kid), None)
+
+    def _found(self, key: RingKey) -> Jwk | None:
+        """Return a key. None for a new one that KMS does not let us see yet: tags count up to 5 minutes late, and nothing
+        is signed with it before that time is over.
+        """  # noqa: D205 - one thought
+        try:
+            if key.key_id not in self._known:
+                self._known[key.key_id] = _checked(_public_key(self._client, key.key_id), key)
+        except KeyUnavailable:
+            if key.awaited:
+                return None
+            raise
+        return self._known[key.key_id]
 
 
 @dataclass(frozen=True)
@@ -134,6 +168,12 @@ class SyntheticProof:
 def _public_key(client: KMSClient, key_id: str) -> Jwk:
     with _narrowed():
         return tokens.jwk_of(client.get_public_key(KeyId=key_id)["PublicKey"])
+
+
+def _checked(jwk: Jwk, key: RingKey) -> Jwk:
+    if key.kid is not None and jwk.thumbprint != key.kid:
+        raise KeyUnavailable("the ring has another id for a key than its thumbprint")
+    return jwk
 
 
 def _verifies(jwk: Jwk, signed: Signed) -> bool:

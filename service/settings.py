@@ -119,12 +119,6 @@ def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Plat
         raise SettingInvalid("PLATFORMS", f"is wrong: {error}") from error
 
 
-def published_keys(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Read the signing key and PUBLISHED_KEY_IDS: the keys to publish, the one that signs first. Raises SettingInvalid."""
-    further = (key.strip() for key in variables.get("PUBLISHED_KEY_IDS", "").split(","))
-    return tuple(dict.fromkeys((required(variables, "SIGNING_KEY_ID"), *(key for key in further if key))))
-
-
 def _issuer(issuer: str, *, local: bool) -> str:
     try:
         parts = urlsplit(issuer)

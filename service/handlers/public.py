@@ -6,7 +6,7 @@ import os
 import time
 from typing import Final
 
-from service import aws, directory, settings
+from service import aws, directory, key_ring, settings
 from service.client_store import ClientStore
 from service.endpoints import public
 from service.keys import PublicKeys, Vault
@@ -17,7 +17,7 @@ _SETTINGS: Final = settings.load(os.environ, "public")
 handler: Final = public.build(
     _SETTINGS,
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
-    PublicKeys(aws.kms(), settings.published_keys(os.environ)),
+    PublicKeys(aws.kms(), key_ring.of(os.environ, aws.dynamodb())),
     Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
     clients=directory.for_grants(
         _SETTINGS, ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Final
 
-from service import aws, directory, settings
+from service import aws, directory, key_ring, settings
 from service.client_store import ClientStore
 from service.endpoints import token
 from service.endpoints.registration import Registrar
@@ -19,7 +19,7 @@ _CLIENTS: Final = ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.t
 handler: Final = token.build(
     _SETTINGS,
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
-    Signer(aws.kms(), settings.required(os.environ, "SIGNING_KEY_ID")),
+    Signer(aws.kms(), key_ring.of(os.environ, aws.dynamodb())),
     clients=directory.for_grants(_SETTINGS, _CLIENTS, time.time),
     registrar=(
         Registrar(_CLIENTS, settings.registration_token(os.environ)) if _SETTINGS.self_described.registration else None

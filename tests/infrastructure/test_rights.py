@@ -52,6 +52,7 @@ def test_a_role_of_the_service_is_its_row(local, name):
     row = ACCESS[name]
     wanted = EVERYBODY | {f"dynamodb:{action}" for action in (*row.state, *row.tokens)}
     wanted |= {f"kms:{action}" for action in (*row.signing, *row.session, *row.synthetic)}
+    wanted |= {"dynamodb:GetItem"} if row.signing else set()  # of the key ring
 
     assert actions(local.service, f"ib-oauth-{name}-local") == wanted
 
@@ -65,7 +66,8 @@ def test_tables_are_fenced_by_the_keys_a_function_has_business_with(local, name)
         if found["Sid"].endswith("Table")
     }
 
-    assert fences == {"StateTable": list(row.state_keys), "TokensTable": list(row.tokens_keys)}
+    ring = {"KeysTable": ["ring"]} if row.signing else {}
+    assert fences == {"StateTable": list(row.state_keys), "TokensTable": list(row.tokens_keys), **ring}
 
 
 def test_the_token_function_alone_signs(every):
@@ -107,11 +109,31 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
                         assert set(as_list(statement["Action"])) <= allowed, role["RoleName"]
 
 
+def tagged_as_of(environment: str) -> dict:
+    return {"StringEquals": {"aws:ResourceTag/ib-oauth:signing-key": environment}}
+
+
+def test_a_signing_key_is_used_by_its_name_or_by_its_tag(every):
+    for name, row in ACCESS.items():
+        found = [
+            statement
+            for statement in statements(every.service, f"ib-oauth-{name}-{every.name}")
+            if set(as_list(statement["Action"])) & {"kms:Sign", "kms:GetPublicKey"}
+        ]
+        assert {statement["Sid"] for statement in found} == ({"SigningKey", "RingKeys"} if row.signing else set())
+        for statement in found:
+            by_tag = statement["Sid"] == "RingKeys"
+            assert statement.get("Condition") == (tagged_as_of(every.name) if by_tag else None)
+            assert text_of(statement["Resource"]).endswith(":key/*") is by_tag
+
+
 def test_rights_end_at_the_environment(every):
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
             for policy in role.get("Policies", []):
                 for statement in policy["PolicyDocument"]["Statement"]:
+                    if tagged_as_of(every.name) == statement.get("Condition"):
+                        continue  # keys that a rotation makes have no name; their tag is the environment's
                     for resource in as_list(statement["Resource"]):
                         # By the environment's name, or by reference to something of these two stacks.
                         named = text_of(resource).replace("<AWS::Partition>", "").replace("<AWS::AccountId>", "")

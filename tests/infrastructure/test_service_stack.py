@@ -32,8 +32,8 @@ def alarms(one) -> dict[str, dict]:
     ("name", "own"),
     [
         ("authorize", {"PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"}),
-        ("token", {"SIGNING_KEY_ID"}),
-        ("public", {"SIGNING_KEY_ID", "SESSION_KEY_ID"}),
+        ("token", {"SIGNING_KEY_ID", "KEYS_TABLE"}),
+        ("public", {"SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"}),
     ],
 )
 def test_a_function_is_told_what_it_needs_and_no_more(every, name, own):
@@ -217,7 +217,7 @@ def test_tables_are_recoverable_and_forget_what_has_expired(every):
     tables = resources(every.service, "AWS::DynamoDB::Table")
 
     assert {table["TableName"] for table in tables.values()} == {
-        f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens")
+        f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens", "keys")
     }
     for table in tables.values():
         assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
@@ -262,6 +262,7 @@ def test_keys_are_of_the_kinds_that_the_service_needs(every):
     assert kind("signing") == ("ECC_NIST_P256", "SIGN_VERIFY", None)
     assert kind("synthetic") == ("HMAC_256", "GENERATE_VERIFY_MAC", None)
     assert kind("session")[2] is True
+    assert {"Key": "ib-oauth:signing-key", "Value": every.name} in keys[f"alias/ib-oauth-signing-{every.name}"]["Tags"]
 
 
 def test_logs_are_kept_as_long_as_the_environment_says(every):

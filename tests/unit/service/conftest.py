@@ -24,7 +24,7 @@ import botocore.session
 import pytest
 
 from orchestrator.local import platform as upstream_platform
-from service import directory
+from service import directory, key_ring
 from service import settings as service_settings
 from service.client_store import ClientStore
 from service.endpoints import authorize, public, token
@@ -140,6 +140,7 @@ def variables(aws, keys, platform_url):
         "ISSUER": ISSUER,
         "STATE_TABLE": f"state-{serial}",
         "TOKENS_TABLE": f"tokens-{serial}",
+        "KEYS_TABLE": f"keys-{serial}",
         "CLIENTS": json.dumps(CLIENTS),
         "RELEASE": json.dumps({"commit": "abc123", "build": "7", "configuration": "sha256:0"}),
         "PLATFORMS": json.dumps({"demo": {"url": platform_url, "title": "Demo platform"}}),
@@ -150,6 +151,7 @@ def variables(aws, keys, platform_url):
     }
     aws.new_table(variables["STATE_TABLE"])
     aws.new_table(variables["TOKENS_TABLE"])
+    aws.new_table(variables["KEYS_TABLE"])
     return variables
 
 
@@ -187,9 +189,10 @@ class Service:
         self.settings = load(self.variables, "token")
         self.store = Store(self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"])
         self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
-        self.signer = Signer(self.aws.kms, self.variables["SIGNING_KEY_ID"])
-        self.keys = PublicKeys(self.aws.kms, service_settings.published_keys(self.variables))
         clock = lambda: self.now  # noqa: E731
+        # One ring for each function, as each has a process of its own.
+        self.signer = Signer(self.aws.kms, key_ring.of(self.variables, self.aws.dynamodb, clock))
+        self.keys = PublicKeys(self.aws.kms, key_ring.of(self.variables, self.aws.dynamodb, clock))
         self.client_store = ClientStore(
             self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"]
         )

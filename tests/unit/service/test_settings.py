@@ -114,13 +114,6 @@ def test_platforms_are_read_by_name():
     assert settings.platforms(GOOD, local=False)["p"].host == "p.example"
 
 
-def test_the_key_that_signs_is_published_first_and_each_once():
-    assert settings.published_keys(GOOD) == ("key",)
-    assert settings.published_keys({**GOOD, "PUBLISHED_KEY_IDS": "next, key,,next"}) == ("key", "next")
-    with pytest.raises(SettingInvalid, match="SIGNING_KEY_ID"):
-        settings.published_keys({})
-
-
 def test_clients_that_nobody_configured_are_off_unless_they_are_on():
     off = settings.load(GOOD, "token").self_described
     assert (off.documents, off.registration, off.scopes) == (False, False, ())
