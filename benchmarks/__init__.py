@@ -28,8 +28,10 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """The figure over what it is compared with."""
-        return self.figure / self.compared_with if self.compared_with else float("inf")
+        """The figure over what it is compared with; 1 where both are nothing."""
+        if not self.compared_with:
+            return float("inf") if self.figure else 1.0
+        return self.figure / self.compared_with
 
     @property
     def reached(self) -> bool:

@@ -21,6 +21,8 @@ from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from flask import Flask, Response, request
 from joserfc.jwk import ECKey
 
+REDIRECT = "http://127.0.0.1:5000/callback"
+
 Wait = Callable[[], None]
 Environ = dict[str, Any]
 
@@ -125,7 +127,7 @@ class Peer:
 
     def __init__(self, *, jwt: bool = False, wait: Wait = lambda: None) -> None:
         self.memory = Memory(wait)
-        self._client = _Client("native", "http://127.0.0.1:5000/callback", "profile email")
+        self._client = _Client("native", REDIRECT, "profile email")
         self._user = _User("demo:ada")
         self._app = Flask("peer")
         self._app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
