@@ -11,6 +11,8 @@ from itertools import combinations, product
 
 import pytest
 
+from service import key_ring
+from service.oauth import tokens
 from tests.compatibility.conftest import ROOT, served
 from tests.compatibility.walks import (
     CURRENT,
@@ -43,6 +45,23 @@ def test_the_synthetic_identity_s_flow_goes_through_likewise(both, platform_url,
 
     for sides in mixtures(SYNTHETIC):
         Walk(both, platform_url, sides, IDENTITY).go_as_synthetic(proof)
+
+
+def test_a_next_signing_key_that_is_published_disturbs_neither_release(both, platform_url, aws, keys, variables):
+    """The frozen release knows no ring and signs with the stack's key, which signs until the ring turns on."""
+    phases = {keys["SIGNING_KEY_ID"]: "signing", aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"): "published"}
+    entries = [
+        {"M": {"key_id": {"S": key_id}, "kid": {"S": kid_of(aws, key_id)}, "phase": {"S": phase}, "since": {"N": "1"}}}
+        for key_id, phase in phases.items()
+    ]
+    ring = {"pk": {"S": key_ring.RING_KEY}, "schema": {"N": "1"}, "version": {"N": "1"}, "keys": {"L": entries}}
+    aws.dynamodb.put_item(TableName=variables["KEYS_TABLE"], Item=ring)
+    for sides in mixtures((*ISSUES, *ENDS["replayed"]))[::4]:
+        Walk(both, platform_url, sides).go("replayed")
+
+
+def kid_of(aws, key_id):
+    return tokens.jwk_of(aws.kms.get_public_key(KeyId=key_id)["PublicKey"]).thumbprint
 
 
 @pytest.mark.proof
