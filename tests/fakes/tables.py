@@ -16,6 +16,7 @@ from tests.fakes.errors import client_error
 _OPERATIONS = {
     "batch_get_item": dynamodb._batch_get_item,
     "create_table": dynamodb._create_table,
+    "delete_item": dynamodb._delete_item,
     "delete_table": dynamodb._delete_table,
     "get_item": dynamodb._get_item,
     "put_item": dynamodb._put_item,
