@@ -93,6 +93,24 @@ def test_neither_refreshes_the_other_s_token_and_no_family_ends_by_trying(servic
     assert service.refresh(ours, client_id="synthetic").status == 200
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["the synthetic identity tries", "a client tries"])
+def test_who_presents_what_is_not_of_their_kind_is_refused_before_any_item_is_asked_for(service, aws, ours):
+    """The answer would be the same without: this is the fence that stands where a policy cannot."""
+    if ours:
+        code, other = service.code(), service.redeem(service.code()).json["refresh_token"]
+    else:
+        code, other = (
+            service.synthetic_code(),
+            service.redeem(service.synthetic_code(), **SYNTHETIC).json["refresh_token"],
+        )
+    client = SYNTHETIC if ours else NATIVE
+    keys = Keys(aws.dynamodb)
+    trying = Service(Aws(keys, aws.kms, aws.endpoint_url), service.variables)
+    assert trying.redeem(code, **client).json["error"] == "invalid_grant"
+    assert trying.refresh(other, client_id=client["client_id"]).json["error"] == "invalid_grant"
+    assert keys.seen - EVERYBODYS == set()
+
+
 @pytest.mark.parametrize(("prefix", "respelled"), [("ibrs_", "ibr_"), ("ibcs_", "ibc_")])
 def test_a_credential_that_is_respelled_as_a_person_s_names_nothing(service, prefix, respelled):
     code = service.synthetic_code()
