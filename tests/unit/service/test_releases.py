@@ -68,12 +68,6 @@ def test_invalid_grant_answers_invalid_grant_to_everybody_and_never_5xx(token_re
     assert max(response.status for response in traffic.responses()) < 500
 
 
-def test_incompatible_items_serves_everybody_who_meets_no_other_release(token_responses):
-    traffic, seen = token_responses("incompatible-items", 60)
-    assert traffic.first_bad_response_after(0) is None
-    assert {response.status for response in seen} == {200}
-
-
 @pytest.mark.parametrize("release", ["good", "token-500s", "invalid-grant", "incompatible-items"])
 def test_a_release_changes_existing_files_of_the_service_only(release):
     overlay = RELEASES / release / "service"
