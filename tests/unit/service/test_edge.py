@@ -403,7 +403,8 @@ def test_health_does_no_io_and_deep_health_does(service, monkeypatch):
     checks = deep.json["checks"]
     assert not any(check["healthy"] for check in checks.values())
     assert checks["state_table"]["error"] == "EndpointConnectionError"
-    assert checks["signing_key"]["error"] == "the key ring: EndpointConnectionError"  # which key signs is in a table, too
+    # Which key signs is in a table, too.
+    assert checks["signing_key"]["error"] == "the key ring: EndpointConnectionError"
 
 
 def test_deep_health_names_each_check_with_its_milliseconds(service):
