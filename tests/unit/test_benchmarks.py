@@ -1,0 +1,40 @@
+"""The benchmarks of the service run, compare with a peer that works, and know what it means to reach a limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import Line, oauth, races
+
+
+@pytest.mark.parametrize(
+    ("figure", "limit", "ratio", "reached"),
+    [(1.0, 2.0, 0.5, True), (2.0, 2.0, 1.0, True), (3.0, 2.0, 1.5, False), (0.0, 0.0, 1.0, True), (1.0, 0.0, float("inf"), False)],
+)  # fmt: skip
+def test_a_limit_from_above_is_reached_up_to_itself(figure, limit, ratio, reached):
+    line = Line("name", figure, "", limit, "limit")
+    assert (line.ratio, line.reached) == (ratio, reached)
+
+
+def test_the_token_benchmark_asks_ours_and_the_peer_and_all_are_served():
+    lines, notes = oauth.measure(requests=3, rounds=1)
+    assert all(line.figure > 0 and line.compared_with > 0 for line in lines)
+    assert len(notes) == 5
+
+
+@pytest.mark.proof
+def test_a_refresh_costs_well_under_half_of_the_peer_s_cpu_time():
+    """The limits, a third and a quarter, are the benchmark's to print: here noise must not fail a build."""
+    lines, _ = oauth.measure(rounds=8)
+    opaque, jwt = (line.figure / line.compared_with for line in lines)
+    assert opaque < 2.2
+    assert jwt < 1.3
+
+
+def test_the_races_find_nothing_in_ours_and_double_grants_at_the_peer_s():
+    lines, notes = races.measure(races=6, peer_races=4, mutant_races=2)
+    assert [line.figure for line in lines] == [0, 0, 0, 0]
+    told = " ".join(notes)
+    assert "Authlib, redemption: used twice in 4 of 4 races" in told
+    assert "Authlib, refresh: used twice in 4 of 4 races" in told
+    assert "RedeemsWhatIsRedeemed (redeem): 2" in told
