@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.issuance import Issuance
-from service.oauth import families
+from service.oauth import credentials, families
 from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant, RefreshGrant
 from service.storage import Store
@@ -109,6 +109,45 @@ def test_one_of_many_parallel_refreshes_wins_and_the_family_ends(service, issuan
     results = _race(contestants, lambda number: contenders[number].refresh(grant, client, now))
     assert len(_winners(results)) == 1
     assert service.refresh(_winners(results)[0].refresh_token).json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("refreshes", [1, 4, 15])
+def test_a_replay_of_the_code_that_races_with_refreshes_ends_the_family(service, issuance, aws, refreshes):
+    code, client, now = service.code(), service.settings.clients["native"], int(service.now)
+    first = service.redeem(code).json
+    contenders = [issuance(Slow(aws.dynamodb, seed)) for seed in range(refreshes + 1)]
+
+    def attempt(number):
+        if number == 0:
+            return contenders[0].redeem(CodeGrant(code, REDIRECT, VERIFIER), client, now)
+        return contenders[number].refresh(RefreshGrant(first["refresh_token"], None), client, now)
+
+    results = _race(refreshes + 1, attempt)
+    assert isinstance(results[0], InvalidGrant)
+    assert len(_winners(results)) <= 1
+    for tokens in _winners(results):
+        assert service.userinfo(tokens.access_token).status == 401
+        assert service.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
+    assert service.userinfo(first["access_token"]).status == 401
+
+
+@pytest.mark.parametrize("refreshes", [1, 4, 15])
+def test_a_revocation_that_races_with_refreshes_ends_the_family(service, issuance, aws, refreshes):
+    client, now = service.settings.clients["native"], int(service.now)
+    first = service.redeem(service.code()).json["refresh_token"]
+    family = credentials.parse(first, credentials.Kind.REFRESH).family
+    contenders = [issuance(Slow(aws.dynamodb, seed)) for seed in range(refreshes + 1)]
+
+    def attempt(number):
+        if number == 0:
+            return contenders[0].store.revoke(family, families.Cause.REQUEST, now, synthetic=False)
+        return contenders[number].refresh(RefreshGrant(first, None), client, now)
+
+    results = _race(refreshes + 1, attempt)
+    for tokens in _winners(results[1:]):
+        assert service.userinfo(tokens.access_token).status == 401
+        assert service.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
+    assert service.refresh(first).json["error"] == "invalid_grant"
 
 
 def test_many_parallel_polls_mint_one_code(service, aws):
