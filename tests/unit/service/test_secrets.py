@@ -7,13 +7,22 @@ import logging
 import secrets
 import subprocess
 import sys
+import threading
 
+import msgspec
 import pytest
 
+from orchestrator.domain import observation
+from orchestrator.domain.verdict import Outcome
+from orchestrator.probes import flows
+from orchestrator.probes.ports import Instruments
+from orchestrator.probes.scene import before_traffic
 from service import log, login_flow
 from service.edge import Edge
 from service.keys import Vault
 from service.oauth.credentials import Credential
+from service.storage import StoreUnavailable
+from tests import samples
 from tests.unit.service.conftest import ROOT
 from tests.unit.service.faults import faults_of
 from tests.unit.service.recorder import CREDENTIAL, CREDENTIALS, NAMING, PERSONAL, Leak, Recorder
@@ -163,6 +172,43 @@ def test_botocore_which_logs_whole_requests_at_debug_says_nothing_whatever_the_l
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[False, False, False]\n"
+
+
+class Functions:
+    """The service as the orchestrator's probes see it: functions that are invoked, a key that makes MACs."""
+
+    def __init__(self, service):
+        self.service = service
+        self.one_at_a_time = threading.Lock()  # as a function's process answers
+
+    def invoke(self, function_name, qualifier, request):
+        name = function_name.split("-")[2]
+        sent = {"query": request.query, "form": request.form, "headers": dict(request.headers)}
+        with self.one_at_a_time:
+            answer = self.service.call(name, request.method, request.path, **sent)
+        headers = {header.lower(): tuple(values) for header, values in answer.headers.items()}
+        return observation.Answer(answer.status, headers, answer.body, 1.0, qualifier)
+
+    def mac(self, key_id, message):
+        key = self.service.variables["SYNTHETIC_KEY_ID"]
+        return self.service.aws.kms.generate_mac(KeyId=key, Message=message, MacAlgorithm="HMAC_SHA_256")["Mac"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_nothing_of_a_flow_but_its_steps_reaches_the_ledger(service, recorder, monkeypatch, broken):
+    """The orchestrator handles codes and tokens of the synthetic identity, and keeps as evidence what became of them."""
+
+    def away(*_):
+        raise StoreUnavailable("planted")
+
+    functions = Functions(recorder.listen(service))
+    if broken:
+        monkeypatch.setattr(service.store, "rotate", away)
+    scene = before_traffic(samples.deployment(environment="local"), samples.NOW)
+    evidence = flows.look(scene, Instruments(None, None, None, functions, None, functions))
+    assert len(recorder.secrets) > 20
+    assert (evidence.verdict.outcome is Outcome.PASS) is not broken
+    recorder.search_log(msgspec.json.encode(evidence).decode())
 
 
 # What is planted here is found: otherwise the tests above show nothing.
