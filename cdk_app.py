@@ -28,7 +28,9 @@ def compose(
 ) -> None:
     """Add the stacks of an environment to an app."""
     service = service_stack.ServiceStack(app, environment, service_build)
-    orchestrator = orchestrator_stack.OrchestratorStack(app, environment, orchestrator_build, service.description)
+    orchestrator = orchestrator_stack.OrchestratorStack(
+        app, environment, orchestrator_build, service.description, service.signing_keys
+    )
     StateMachines(orchestrator, environment, orchestrator.tasks)
     Tags.of(app).add("environment", environment.name)
     if environment.local:

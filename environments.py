@@ -52,6 +52,8 @@ RETENTION_DAYS = (
 # Periods of an alarm on a high-resolution metric, and the shortest of an ordinary one (PutMetricAlarm).
 ALARM_PERIODS_SECONDS = (10, 20, 30, 60)
 MEMORY_MB = (128, 10_240)
+# A rotation takes an hour and a day is worth one; a key that signs for longer than a year is one that nobody rotates.
+KEY_ROTATION_DAYS = (1, 365)
 # API Gateway gives up on an integration after 29 s: a function that may run longer answers nobody.
 TIMEOUT_SECONDS = (1, 29)
 
@@ -153,6 +155,7 @@ class Environment:
         cloud: `aws`, or `local` for the embedded local cloud.
         dependencies: `bundled` into the Lambda assets, or `provided` by whatever runs them.
         customer_managed_keys: tables under KMS keys of our own, rather than AWS's.
+        key_rotation_days: how long a key signs access tokens before another one does.
         announcers: ARNs of the principals that may put a `ReleaseReady` event on the bus.
         service: the OAuth service.
         delivery: the orchestrator's rules, unread, with its named strategies under `strategies`.
@@ -166,6 +169,7 @@ class Environment:
     customer_managed_keys: bool
     deletion_protection: bool
     log_retention_days: int
+    key_rotation_days: int
     announcers: tuple[str, ...]
     service: ServiceSettings
     delivery: Mapping[str, object]
@@ -236,6 +240,7 @@ def _environment(name: str, table: Table) -> Environment:
         customer_managed_keys=table.flag("customer_managed_keys"),
         deletion_protection=table.flag("deletion_protection"),
         log_retention_days=table.one_of("log_retention_days", RETENTION_DAYS),
+        key_rotation_days=table.whole("key_rotation_days", *KEY_ROTATION_DAYS),
         announcers=_announcers(table),
         service=_service(name, table.table("service"), local=cloud == "local"),
         delivery=_delivery(table),

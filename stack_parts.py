@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, ArnFormat, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
@@ -11,6 +12,24 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
 from environments import Environment
+
+
+@dataclass(frozen=True)
+class SigningKeys:
+    """The keys that sign access tokens, and where it is written which of them do.
+
+    Attributes:
+        ring_table: the ring's table, by name.
+        data_key: encrypts that table; None where AWS's own key does.
+        stack_key: ARN of the one that CloudFormation makes.
+        all_keys: ARN of every key that a rotation ever makes, and of many others: `tag` says which are the environment's.
+    """
+
+    ring_table: str
+    data_key: kms.IKey | None
+    stack_key: str
+    all_keys: str
+    tag: str
 
 
 def name_of(what: str, environment: Environment) -> str:

@@ -29,6 +29,7 @@ from orchestrator.infrastructure_access import (
     Place,
     Places,
     Rights,
+    conditions_of,
     executions_arn,
     machine_arn,
     statements_of,
@@ -36,7 +37,7 @@ from orchestrator.infrastructure_access import (
 )
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_intakes import route
-from stack_parts import explain, kept, lambda_role, log_group, name_of
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -59,12 +60,20 @@ class OrchestratorStack(Stack):
         environment: where.
         build: the code of all functions.
         service: what the service's stack says of itself; `plan` reads it from its settings.
+        signing_keys: the service's keys that rotate.
 
     Attributes:
         tasks: task functions by module, for the state machines.
     """
 
-    def __init__(self, scope: Construct, environment: Environment, build: Build, service: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        environment: Environment,
+        build: Build,
+        service: Mapping[str, Any],
+        signing_keys: SigningKeys,
+    ) -> None:
         super().__init__(
             scope,
             f"ib-oauth-orchestrator-{environment.name}",
@@ -73,7 +82,7 @@ class OrchestratorStack(Stack):
             termination_protection=environment.deletion_protection,
         )
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
-        self._environment, self._build = environment, build
+        self._environment, self._build, self._signing_keys = environment, build, signing_keys
         self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
@@ -199,12 +208,20 @@ class OrchestratorStack(Stack):
                 Place.ROLLBACKS: executions["rollback"],
                 Place.OPERATORS: [self._topics["operators"].topic_arn],
                 Place.CLIENTS: [self._topics["clients"].topic_arn],
+                Place.KEY_RING: [
+                    self.format_arn(service="dynamodb", resource="table", resource_name=self._signing_keys.ring_table)
+                ],
+                Place.SIGNING_KEYS: [self._signing_keys.all_keys],
+                Place.NEW_SIGNING_KEYS: [self._signing_keys.all_keys],
+                Place.KEY_TO_BE: ["*"],
                 Place.ANYWHERE: ["*"],
             },
+            conditions=conditions_of(self._environment, self._signing_keys.tag),
             ledger=self._ledger.table_arn,
             bus=self._bus.event_bus_arn,
             ledger_key=self._ledger_key,
             topics_key=self._topics_key,
+            ring_key=self._signing_keys.data_key,
         )
 
     def _task(self, name: str, rights: Rights, places: Places, service: Mapping[str, Any]) -> lambda_.Function:
@@ -227,8 +244,7 @@ class OrchestratorStack(Stack):
         )
 
     def _intake(self, name: str, rights: Rights, places: Places) -> lambda_.Function:
-        started = "deployment" if name == "release_ready" else "rollback"
-        variables = {f"{started.upper()}_MACHINE": machine_arn(self, self._environment, started)}
+        variables = self._intake_variables(name)
         to_dead_letters = iam.PolicyStatement(
             sid="DeadLetters", actions=["sqs:SendMessage"], resources=[self._dead_letters.queue_arn]
         )
@@ -236,6 +252,16 @@ class OrchestratorStack(Stack):
         # Two layers lose events: EventBridge, whose targets have the queue too, and Lambda, which retries twice.
         wildcards = wildcards_of(rights, places)
         return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
+
+    def _intake_variables(self, name: str) -> Mapping[str, str]:
+        if name == "rotate_keys":
+            return {
+                "KEYS_TABLE": self._signing_keys.ring_table,
+                "SIGNING_KEY_ID": self._signing_keys.stack_key,
+                "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
+            }
+        started = "deployment" if name == "release_ready" else "rollback"
+        return {f"{started.upper()}_MACHINE": machine_arn(self, self._environment, started)}
 
     def _function(
         self,

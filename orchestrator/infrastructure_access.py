@@ -34,6 +34,10 @@ class Place(Enum):
     ROLLBACKS = auto()
     OPERATORS = auto()
     CLIENTS = auto()
+    KEY_RING = auto()  # the table that says which keys sign
+    SIGNING_KEYS = auto()  # keys with the environment's tag
+    NEW_SIGNING_KEYS = auto()  # keys that get it
+    KEY_TO_BE = auto()  # a key that gets it, and that has no ARN before it is made
     ANYWHERE = auto()  # for actions that know no resources
 
 
@@ -50,6 +54,9 @@ WILDCARDS: Mapping[Place, str] = {
     Place.LOGS: "Lambda names the streams of a log group",
     Place.DEPLOYMENTS: "executions are named by deployments",
     Place.ROLLBACKS: "executions are named by deployments",
+    Place.SIGNING_KEYS: "signing keys are made by rotation; the tag says whose they are",
+    Place.NEW_SIGNING_KEYS: "signing keys are made by rotation; the tag says whose they are",
+    Place.KEY_TO_BE: "its actions know no resources",
     Place.ANYWHERE: "its actions know no resources",
 }
 """Places whose ARNs have a wildcard, and why."""
@@ -90,6 +97,13 @@ _LOOK = (
 )
 _SEE_EXECUTIONS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS))
 _SEE_ROLLBACKS = _may("states:DescribeExecution", on=(Place.ROLLBACKS,))
+_ROTATE_KEYS = (
+    _may("dynamodb:GetItem", "dynamodb:PutItem", on=(Place.KEY_RING,)),
+    _may("tag:GetResources", on=(Place.ANYWHERE,)),
+    _may("kms:DescribeKey", "kms:GetPublicKey", "kms:DisableKey", "kms:ScheduleKeyDeletion", on=(Place.SIGNING_KEYS,)),
+    _may("kms:CreateKey", on=(Place.KEY_TO_BE,)),
+    _may("kms:TagResource", on=(Place.NEW_SIGNING_KEYS,)),
+)
 _START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
 
 TASKS: Mapping[str, Rights] = {
@@ -146,21 +160,35 @@ INTAKES: Mapping[str, Rights] = {
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
     ),
+    "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),
 }
 
 
 @dataclass(frozen=True)
 class Places:
-    """The ARNs behind each place, and the keys through which the ledger and the topics are used.
+    """The ARNs behind each place, the conditions under which it is one, and the keys through which tables and topics are used.
 
-    `ledger_key` is None where AWS's own key encrypts the ledger.
+    `ledger_key` and `ring_key` are None where AWS's own key encrypts the table.
     """
 
     arns: Mapping[Place, Sequence[str]]
+    conditions: Mapping[Place, Mapping[str, Mapping[str, object]]]
     ledger: str
     bus: str
     ledger_key: kms.IKey | None
     topics_key: kms.IKey
+    ring_key: kms.IKey | None
+
+
+def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[str, Mapping[str, object]]]:
+    """Return the conditions of the places that have some; each stands in grants of its own."""
+    to_be = {"StringEquals": {f"aws:RequestTag/{tag}": environment.name}}
+    return {
+        Place.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
+        Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
+        Place.NEW_SIGNING_KEYS: to_be,
+        Place.KEY_TO_BE: to_be,
+    }
 
 
 def statements_of(rights: Rights, places: Places, region: str) -> list[iam.PolicyStatement]:
@@ -177,7 +205,13 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
         statements.append(iam.PolicyStatement(sid="Announce", actions=["events:PutEvents"], resources=[places.bus]))
     for grant in rights.grants:
         resources = [arn for place in grant.places for arn in places.arns[place]]
-        statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources))
+        conditions = {place: places.conditions.get(place) for place in grant.places}
+        condition = conditions[grant.places[0]]
+        if any(other != condition for other in conditions.values()):
+            raise ValueError(f"{grant.actions} apply on different conditions: give each place a grant of its own")
+        statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources, conditions=condition))
+    if places.ring_key and any(Place.KEY_RING in grant.places for grant in rights.grants):
+        statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
     if any("sns:Publish" in grant.actions for grant in rights.grants):
         statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))
     return statements

@@ -20,6 +20,8 @@ _ALARM_MAX_AGE = Duration.minutes(5)
 """An alarm that is older is history: the intake would refuse it."""
 _OTHERS_MAX_AGE = Duration.hours(1)
 _RETRIES = 20
+_SCHEDULED = {"reconcile": Duration.minutes(1), "rotate_keys": Duration.minutes(15)}
+"""Who looks how often. What was missed is not made up for: the next one looks at the same thing."""
 
 
 def route(
@@ -73,13 +75,14 @@ def route(
             event_pattern=events.EventPattern(**pattern),
         )
         rule.add_target(_target(intakes[name], dead_letters, max_age))
-    every_minute = events.Rule(
-        scope,
-        "ReconcileRule",
-        rule_name=_rule_name("reconcile", environment),
-        schedule=events.Schedule.rate(Duration.minutes(1)),
-    )
-    every_minute.add_target(_target(intakes["reconcile"], dead_letters, Duration.minutes(1)))
+    for name, every in _SCHEDULED.items():
+        rule = events.Rule(
+            scope,
+            f"{_title(name)}Rule",
+            rule_name=_rule_name(name, environment),
+            schedule=events.Schedule.rate(every),
+        )
+        rule.add_target(_target(intakes[name], dead_letters, every))
 
 
 def _target(intake: lambda_.Function, dead_letters: sqs.IQueue, max_age: Duration) -> targets.LambdaFunction:

@@ -28,7 +28,7 @@ from service.infrastructure_access import ACCESS, RING_KEYS_REASON, SIGNING_KEY_
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
 from service.infrastructure_variables import check_size, of_clients
-from stack_parts import explain, kept, lambda_role, log_group, name_of
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -62,8 +62,7 @@ class ServiceStack(Stack):
 
     Attributes:
         description: what the orchestrator is told of the service, as the JSON object it reads from its settings.
-        signing: what the rotation of signing keys is told: the ring's table and the KMS key that encrypts it, if there is one,
-            the stack's own signing key, the ARN of every key, and the tag that says which of them sign here.
+        signing_keys: what their rotation is told.
     """
 
     def __init__(self, scope: Construct, environment: Environment, build: Build) -> None:
@@ -102,14 +101,13 @@ class ServiceStack(Stack):
             "synthetic_key_id": self._resources.synthetic_key.key_arn,
             "tls": not environment.local,
         }
-        data_key = self._resources.data_key
-        self.signing: Mapping[str, str] = {
-            "keys_table": self._name("keys"),
-            "stack_key": self._resources.signing_key.key_arn,
-            "all_keys": self._resources.ring_keys,
-            "tag": SIGNING_KEY_TAG,
-            **({"data_key": data_key.key_arn} if data_key else {}),
-        }
+        self.signing_keys = SigningKeys(
+            ring_table=self._name("keys"),
+            data_key=self._resources.data_key,
+            stack_key=self._resources.signing_key.key_arn,
+            all_keys=self._resources.ring_keys,
+            tag=SIGNING_KEY_TAG,
+        )
 
     def _name(self, what: str) -> str:
         return name_of(what, self._environment)

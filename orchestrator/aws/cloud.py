@@ -18,6 +18,7 @@ from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.clients import client
 from orchestrator.aws.executions import Executions
 from orchestrator.aws.instruments import Instruments, instruments
+from orchestrator.aws.key_ring import KeyRing
 from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
@@ -87,6 +88,18 @@ class Cloud:
     def tables(self) -> Tables:
         """The service's tables as things to be recovered."""
         return Tables(self.clients("dynamodb"))
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        """The service's signing keys."""
+        return KeyRing(
+            self.clients("dynamodb"),
+            self.clients("kms"),
+            self.clients("resourcegroupstaggingapi"),
+            table=self.settings["KEYS_TABLE"],
+            stack_key=self.settings["SIGNING_KEY_ID"],
+            environment=self.environment,
+        )
 
     @cached_property
     def alarms(self) -> Alarms:

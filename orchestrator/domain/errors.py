@@ -3,6 +3,7 @@
 OrchestratorError
 ├── Refused          the input or the state of the environment does not allow it; nothing was touched
 ├── ClaimLost        somebody else holds the claim now; this writer must change nothing more
+├── RingChanged      somebody else changed the key ring meanwhile; nothing was written, trying again is right
 ├── AliasConflict    the alias changed under us and the claim is still ours: somebody outside moved it
 ├── NotRestored      an alias could not be read back on its stable version
 ├── Throttled        AWS asked us to slow down; trying again is right
@@ -32,6 +33,10 @@ class Refused(OrchestratorError):
 
 class ClaimLost(OrchestratorError):
     """The environment's claim carries another epoch than ours."""
+
+
+class RingChanged(OrchestratorError):
+    """The key ring is no longer the one that was read."""
 
 
 class AliasConflict(OrchestratorError):

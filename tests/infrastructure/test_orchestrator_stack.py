@@ -164,6 +164,14 @@ def test_the_claim_is_looked_after_every_minute(every):
     assert rule(every, "reconcile")["ScheduleExpression"] == "rate(1 minute)"
 
 
+def test_the_key_ring_is_looked_at_four_times_an_hour(every):
+    function = named(every.orchestrator, "AWS::Lambda::Function", "Handler", "orchestrator.intake.rotate_keys.handler")
+    variables = function["Environment"]["Variables"]
+
+    assert rule(every, "rotate-keys")["ScheduleExpression"] == "rate(15 minutes)"
+    assert (variables["KEYS_TABLE"], variables["KEY_ROTATION_DAYS"]) == (f"ib-oauth-keys-{every.name}", "90")
+
+
 def test_releases_are_announced_on_our_own_bus(every):
     assert rule(every, "release-ready")["EventBusName"] == {"Ref": "BusEA82B648"}
     assert every.orchestrator["Resources"]["BusEA82B648"]["Properties"]["Name"] == f"ib-oauth-{every.name}"

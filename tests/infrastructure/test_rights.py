@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.infrastructure_access import INTAKES, TASKS, Ledger, Place
+from orchestrator.infrastructure_access import INTAKES, TASKS, Grant, Ledger, Place, Places, Rights, statements_of
 from service.infrastructure_access import ACCESS
 from tests.infrastructure.templates import resources, text_of
 
@@ -100,7 +100,9 @@ def test_nothing_may_act_as_it_likes(every):
 
 
 def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
-    allowed = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData"}
+    allowed = {
+        "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData", "tag:GetResources", "kms:CreateKey",
+    }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
             for policy in role.get("Policies", []):
@@ -111,6 +113,69 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
 
 def tagged_as_of(environment: str) -> dict:
     return {"StringEquals": {"aws:ResourceTag/ib-oauth:signing-key": environment}}
+
+
+def to_be_tagged_as_of(environment: str) -> dict:
+    return {"StringEquals": {"aws:RequestTag/ib-oauth:signing-key": environment}}
+
+
+def test_whoever_rotates_keys_makes_and_removes_the_environments_own_and_signs_nothing(every):
+    of_keys = {
+        action: found
+        for found in statements(every.orchestrator, f"ib-oauth-intake-rotate-keys-{every.name}")
+        for action in as_list(found["Action"])
+        if action.startswith("kms:") and action not in DATA_KEY
+    }
+    tagged, to_be = tagged_as_of(every.name), to_be_tagged_as_of(every.name)
+
+    assert {action: found["Condition"] for action, found in of_keys.items()} == {
+        "kms:DescribeKey": tagged,
+        "kms:GetPublicKey": tagged,
+        "kms:DisableKey": tagged,
+        "kms:ScheduleKeyDeletion": tagged,
+        "kms:CreateKey": to_be,
+        "kms:TagResource": to_be,
+    }
+
+
+def test_only_the_rotation_writes_which_keys_sign_and_only_there(every):
+    def is_the_ring(arn: str) -> bool:
+        return arn.endswith(f"table/ib-oauth-keys-{every.name}") or "<KeysTable" in arn
+
+    assert any(name.startswith("KeysTable") for name in resources(every.service, "AWS::DynamoDB::Table"))
+    writers = {
+        (template_name, role["RoleName"])
+        for template_name, template in (("service", every.service), ("orchestrator", every.orchestrator))
+        for role in resources(template, "AWS::IAM::Role").values()
+        for policy in role.get("Policies", [])
+        for found in policy["PolicyDocument"]["Statement"]
+        if "dynamodb:PutItem" in as_list(found["Action"])
+        and any(is_the_ring(text_of(arn)) for arn in as_list(found["Resource"]))
+    }
+
+    assert writers == {("orchestrator", f"ib-oauth-intake-rotate-keys-{every.name}")}
+    (found,) = [
+        one
+        for one in statements(every.orchestrator, f"ib-oauth-intake-rotate-keys-{every.name}")
+        if "dynamodb:PutItem" in as_list(one["Action"]) and one.get("Sid") != "Ledger"
+    ]
+    assert found["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}}
+
+
+def test_places_under_different_conditions_are_not_put_into_one_grant():
+    rights = Rights(Ledger.READS, announces=False, grants=(Grant(("kms:Sign",), (Place.SIGNING_KEYS, Place.LOGS)),))
+    arns = {place: ["arn"] for place in Place}
+    places = Places(
+        arns=arns,
+        conditions={Place.SIGNING_KEYS: {}},
+        ledger="",
+        bus="",
+        ledger_key=None,
+        topics_key=None,
+        ring_key=None,
+    )
+    with pytest.raises(ValueError, match="give each place a grant of its own"):
+        statements_of(rights, places, "us-west-1")
 
 
 def test_a_signing_key_is_used_by_its_name_or_by_its_tag(every):
@@ -132,7 +197,7 @@ def test_rights_end_at_the_environment(every):
         for role in resources(template, "AWS::IAM::Role").values():
             for policy in role.get("Policies", []):
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    if tagged_as_of(every.name) == statement.get("Condition"):
+                    if statement.get("Condition") in (tagged_as_of(every.name), to_be_tagged_as_of(every.name)):
                         continue  # keys that a rotation makes have no name; their tag is the environment's
                     for resource in as_list(statement["Resource"]):
                         # By the environment's name, or by reference to something of these two stacks.
