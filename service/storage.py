@@ -96,7 +96,7 @@ class Store:
 
     def await_platform(self, login: Login, platform: str, upstream: bytes, now: int) -> bool:
         """Note which platform the person goes to. Return whether the login was still open."""
-        changed = self._update(
+        lost = self._attempt(
             self._state,
             items.key("login", login.digest, synthetic=login.synthetic),
             "SET phase = :waiting, platform = :platform, upstream = :upstream, polls = :zero, polled_at = :zero",
@@ -110,11 +110,11 @@ class Store:
                 ":now": items.number(now),
             },
         )
-        return changed is not None
+        return lost is None
 
     def count_poll(self, login: Login, now: int) -> bool:
         """Take the right to ask the platform once in this second. Return whether this request has it."""
-        changed = self._update(
+        lost = self._attempt(
             self._state,
             items.key("login", login.digest, synthetic=login.synthetic),
             "SET polled_at = :now ADD polls :one",
@@ -126,7 +126,7 @@ class Store:
                 ":waiting": items.text(logins.Phase.WAITING.value),
             },
         )
-        return changed is not None
+        return lost is None
 
     def complete(self, login: Login, code: Code | None, nonce: str, now: int) -> bool:
         """End a login, with a code or, where the person refused, without one. Return whether this request ended it.
@@ -222,7 +222,7 @@ class Store:
 
     def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:
         """Revoke a family. The first cause stays; one that was deleted already is dead already."""
-        self._update(
+        self._attempt(
             self._tokens,
             items.key("family", family_id, synthetic=synthetic),
             "SET revoked_because = if_not_exists(revoked_because, :cause), revoked_at = if_not_exists(revoked_at, :now)",
@@ -248,24 +248,26 @@ class Store:
             epoch = items.to_epoch(readable(found.get((self._tokens, items.EPOCH_KEY))))
             return readable(found.get((table, key["pk"]["S"]))), epoch
 
-    def _update(
+    def _attempt(
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
-    ) -> Mapping[str, Any] | None:
-        """Return the item as changed, or None where the condition did not hold."""
+    ) -> Lost[Mapping[str, Any]] | None:
+        """Write where the condition holds. Return None where it did, else the item as it was found."""
         with narrowed():
             try:
-                return self._client.update_item(
+                self._client.update_item(
                     TableName=table,
                     Key=key,
                     UpdateExpression=expression,
                     ConditionExpression=condition,
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
-                )["Attributes"]
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
             except ClientError as error:
                 if code_of(error) != CONDITION_FAILED:
                     raise
-                return None
+                item: Any = error.response.get("Item")
+                return Lost(readable(item or None))
+        return None
 
     def _decide(
         self,
@@ -281,23 +283,13 @@ class Store:
 
         Return None where this request has, be it by an earlier sending of the same write; else the item as it was found, read.
         """
-        with narrowed():
-            try:
-                self._client.update_item(
-                    TableName=table,
-                    Key=key,
-                    UpdateExpression=expression,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=values,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except ClientError as error:
-                if code_of(error) != CONDITION_FAILED:
-                    raise
-                item: Any = readable(error.response.get("Item") or None)  # type: ignore[arg-type]
-                if item is None or item.get(winner) != values[":nonce"]:
-                    return Lost(None if item is None else read(item))
-        return None
+        lost = self._attempt(table, key, expression, condition, values)
+        if lost is None:
+            return None
+        item = lost.found
+        if item is not None and item.get(winner) == values[":nonce"]:
+            return None
+        return Lost(None if item is None else read(item))
 
 
 class _Narrowed(AbstractContextManager[None]):

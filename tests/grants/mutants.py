@@ -38,7 +38,7 @@ class ReadsThenWrites(Store):
         if used or "revoked_because" in found:
             return Lost(found and read(found))
         values = {name: value for name, value in values.items() if name in expression}
-        self._update(table, key, expression, "attribute_exists(pk)", values)
+        self._attempt(table, key, expression, "attribute_exists(pk)", values)
         return None
 
 
