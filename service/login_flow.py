@@ -100,6 +100,11 @@ class LoginFlow:
             raise LoginOver(_OVER)
         return back.failure(AccessDenied("the person refused"), self.issuer)
 
+    def ask(self, login: Login) -> None:
+        """Let the person be asked for their consent: there is a login yet, and a person."""
+        if login.synthetic or login.phase is Phase.COMPLETE:
+            raise LoginOver(_OVER)
+
     def go_to(self, login: Login, platform: Platform, now: int) -> str:
         """Have the platform open a login of its own. Return the address at which the person logs in."""
         if login.synthetic:

@@ -188,7 +188,11 @@ class OAuthClient:
     def _at_platform(self, page: Answer, cookie: str, transaction: str) -> bool:
         """Choose the platform and log somebody in there. Return whether that went well."""
         platform = re.search(r'name="platform" value="([^"]+)"', page.body.decode("utf-8", "replace"))
-        form = {"transaction": transaction, "platform": platform[1] if platform is not None else ""}
+        form = {
+            "transaction": transaction,
+            "platform": platform[1] if platform is not None else "",
+            "decision": "allow",
+        }
         waiting = self._ask("POST", "/login", "/login", form=form, headers={"Cookie": cookie})
         address = _LOGIN_URL.search(waiting.body.decode("utf-8", "replace"))
         if waiting.seen.bad or address is None:

@@ -30,6 +30,7 @@ BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
 _COOKIE_MAX_CHARACTERS: Final = 64
 _BROWSER_BYTES: Final = 32
 _NONCE_BYTES: Final = 16
+_ALLOW, _DENY = "allow", "deny"
 
 
 def build(
@@ -82,22 +83,31 @@ class _Authorize:
             return _redirect(back.failure(error, settings.issuer))
         cookie = self._browser() or credentials.base64url(self.entropy(_BROWSER_BYTES))
         transaction = self.flow.begin(request, cookie, self.edge.now())
-        shown = pages.consent(request, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
+        shown = pages.choice(back, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
         return _page(HTTPStatus.OK, shown, cookie=cookie)
 
     def login(self) -> Response:
-        """Go on to the platform that the person chose, or back to the client where they refused."""
+        """Go on from the platform that the person chose to their consent, from there to the login, or back to the client.
+
+        The three are one route: the release before this one knows no consent, and takes an answer to it for a choice.
+        """
         form = self.edge.form()
         form.refuse_repetition()
         now = self.edge.now()
         transaction = form.required("transaction")
         login, back = self.flow.open(transaction, self._browser(), now)
         self.edge.observed.synthetic = login.synthetic
-        if form.optional("decision") == "deny":
+        decision = form.optional("decision")
+        if decision == _DENY:
             return _redirect(self.flow.refuse(login, back, now))
+        if decision not in {None, _ALLOW}:
+            raise InvalidRequest("decision must be allow or deny")
         platform = self.flow.platforms.get(form.required("platform"))
         if platform is None:
             raise InvalidRequest("platform is unknown")
+        if decision is None:
+            self.flow.ask(login)
+            return _page(HTTPStatus.OK, pages.consent(back, login.scope, transaction, platform, self._nonce()))
         address = self.flow.go_to(login, platform, now)
         return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
 

@@ -38,6 +38,11 @@ class ReturnAddress:
         parts = urlsplit(self.redirect_uri)
         return parts.hostname or parts.scheme
 
+    @property
+    def on_this_computer(self) -> bool:
+        """Whether the answer goes to an application on the person's own computer, at a loopback host or by a scheme of its own."""
+        return urlsplit(self.redirect_uri).scheme != "https"
+
     def success(self, code: str, issuer: str) -> str:
         """Return the address that hands over the code."""
         return self._with({"code": code, "iss": issuer})

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.addresses import Platform
-    from service.oauth.authorization import AuthorizationRequest, ReturnAddress
+    from service.oauth.authorization import ReturnAddress
+    from service.oauth.scopes import Scope
 
 _FOLDER = Path(__file__).parent
 _SCOPE_WORDS = {"profile": "your name", "email": "your email address"}
@@ -32,18 +33,27 @@ class Page:
     policy: str
 
 
-def consent(request: AuthorizationRequest, transaction: str, platforms: Sequence[Platform], nonce: str) -> Page:
-    """Return the page that says who asks for what, and offers the platforms to log in at."""
+def choice(back: ReturnAddress, transaction: str, platforms: Sequence[Platform], nonce: str) -> Page:
+    """Return the page that says who asks, and offers the platforms to log in at."""
     buttons = "".join(_filled("platform.html", name=item.name, title=item.title) for item in platforms)
-    items = "".join(_filled("scope.html", words=_SCOPE_WORDS.get(scope, scope)) for scope in request.scope)
+    body = _filled("choice.html", markup={"platforms": buttons}, transaction=transaction, **_words(back))
+    return _page("Log in", body, nonce, form_action=_target(back.redirect_uri))
+
+
+def consent(back: ReturnAddress, scope: Scope, transaction: str, platform: Platform, nonce: str) -> Page:
+    """Return the page that says what is shared with whom, and asks."""
+    items = "".join(_filled("scope.html", words=_SCOPE_WORDS.get(word, word)) for word in scope)
+    voucher = back.client.verified_host
     body = _filled(
         "consent.html",
-        markup={"platforms": buttons, "scopes": items},
-        client=request.back.client.name,
-        host=request.back.host,
+        markup={"scopes": items},
+        voucher=f", as {voucher} describes it," if voucher is not None else "",
+        platform=platform.title,
+        name=platform.name,
         transaction=transaction,
+        **_words(back),
     )
-    return _page("Log in", body, nonce, form_action=_target(request.back.redirect_uri))
+    return _page("Share?", body, nonce, form_action=_target(back.redirect_uri))
 
 
 def waiting(back: ReturnAddress, transaction: str, platform: Platform, address: str, nonce: str) -> Page:
@@ -51,12 +61,11 @@ def waiting(back: ReturnAddress, transaction: str, platform: Platform, address: 
     body = _filled(
         "waiting.html",
         markup={"script": _template("waiting.js").template},
-        client=back.client.name,
-        host=back.host,
         platform=platform.title,
         address=address,
         transaction=transaction,
         nonce=nonce,
+        **_words(back),
     )
     return _page("Log in", body, nonce, form_action=_target(back.redirect_uri), frame=platform.url)
 
@@ -76,6 +85,12 @@ def _page(title: str, body: str, nonce: str, *, form_action: str = "", frame: st
         + f"; frame-src {frame}; frame-ancestors 'none'; base-uri 'none'"
     )
     return Page(html, policy)
+
+
+def _words(back: ReturnAddress) -> dict[str, str]:
+    """Who asks, and where the person returns to."""
+    place = ", an application on this computer" if back.on_this_computer else ""
+    return {"client": back.client.name, "host": back.host, "place": place}
 
 
 def _target(redirect_uri: str) -> str:

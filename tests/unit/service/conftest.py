@@ -265,7 +265,7 @@ class Service:
     def login_page(self, transaction):
         """Choose the platform; return its login's token."""
         page = self.call(
-            "authorize", "POST", "/login", form={"transaction": transaction, "platform": "demo"},
+            "authorize", "POST", "/login", form={"transaction": transaction, "platform": "demo", "decision": "allow"},
             headers={"cookie": self.cookie},
         )  # fmt: skip
         assert page.status == 200, page.body

@@ -102,9 +102,14 @@ def test_a_person_logs_in_for_a_client_that_nobody_configured(service, site):
 
 
 def test_the_consent_page_shows_the_host_that_the_client_is_known_by(service, site):
-    page = _page(service, site.publish("/client.json", client_name="Your bank"))
-    assert "Your bank" in page.body
-    assert "127.0.0.1" in page.body
+    site.url = site.url.replace("127.0.0.1", "localhost")  # apart from the host that the answer goes to
+    transaction = service.transaction(
+        client=site.publish("/client.json", client_name="Your bank"), redirect=CALLBACK, scope="profile"
+    )
+    form = {"transaction": transaction, "platform": "demo"}
+    page = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
+    assert "<strong>Your bank</strong>, as localhost describes it, asks to know:" in page.body
+    assert '<strong class="host">127.0.0.1</strong>' in page.body
 
 
 def test_neither_token_nor_userinfo_asks_the_client_s_host(service, site):

@@ -265,6 +265,6 @@ def test_a_platform_that_does_not_answer_is_503_for_the_person(service, monkeypa
         raise UpstreamUnavailable("answered 500")
 
     monkeypatch.setattr(upstream, "open_login", unavailable)
-    form = {"transaction": transaction, "platform": "demo"}
+    form = {"transaction": transaction, "platform": "demo", "decision": "allow"}
     answer = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
     assert (answer.status, answer.header("retry-after")) == (503, "1")

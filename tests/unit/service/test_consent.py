@@ -1,0 +1,74 @@
+"""Before anybody logs in, they are asked: what is shared with whom, by one page for the choice and one for the consent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+def post(service, form, cookie=None):
+    headers = {"cookie": service.cookie if cookie is None else cookie}
+    return service.call("authorize", "POST", "/login", form=form, headers=headers)
+
+
+def test_choosing_a_platform_asks_for_consent_and_goes_nowhere_yet(service, monkeypatch):
+    monkeypatch.setattr("service.upstream.open_login", lambda _: pytest.fail("nobody has agreed yet"))
+    page = post(service, {"transaction": service.transaction(), "platform": "demo"})
+    assert page.status == 200
+    assert "Native &lt;app&gt;" in page.body
+    assert "<strong>Demo platform</strong>" in page.body
+    assert re.findall(r"<li>([^<]+)</li>", page.body) == ["your name", "your email address"]
+    assert '<strong class="host">127.0.0.1</strong>, an application on this computer' in page.body
+    assert "data-login-url" not in page.body
+
+
+def test_only_what_is_asked_for_is_asked(service):
+    page = post(service, {"transaction": service.transaction(scope="profile"), "platform": "demo"})
+    assert re.findall(r"<li>([^<]+)</li>", page.body) == ["your name"]
+
+
+def test_a_client_on_a_host_is_told_from_one_on_this_computer(service):
+    transaction = service.transaction(client="web", redirect="https://web.example/cb?x=1")
+    page = post(service, {"transaction": transaction, "platform": "demo"})
+    assert '<strong class="host">web.example</strong>.' in page.body
+    assert "on this computer" not in page.body
+
+
+def test_who_agrees_goes_on_to_the_login(service):
+    transaction = service.transaction()
+    post(service, {"transaction": transaction, "platform": "demo"})
+    page = post(service, {"transaction": transaction, "platform": "demo", "decision": "allow"})
+    assert "data-login-url" in page.body
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_who_refuses_goes_back_and_the_client_is_told(service, asked):
+    transaction = service.transaction()
+    if asked:
+        post(service, {"transaction": transaction, "platform": "demo"})
+    answer = post(service, {"transaction": transaction, "platform": "demo", "decision": "deny"})
+    assert (answer.status, answer.redirect["error"]) == (303, "access_denied")
+    assert post(service, {"transaction": transaction, "platform": "demo"}).status == 400, "the login has ended"
+
+
+@pytest.mark.parametrize("decision", ["yes", "ALLOW", "allow deny"])
+def test_any_other_decision_is_refused_and_decides_nothing(service, decision):
+    transaction = service.transaction()
+    assert post(service, {"transaction": transaction, "platform": "demo", "decision": decision}).status == 400
+    assert post(service, {"transaction": transaction, "platform": "demo"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}, {"decision": "deny"}]
+)
+def test_another_browser_is_asked_nothing_and_decides_nothing(service, form):
+    transaction = service.transaction()
+    assert post(service, {"transaction": transaction, **form}, cookie="__Host-ib-oauth-browser=other").status == 400
+    assert post(service, {"transaction": transaction, "platform": "demo"}).status == 200
+
+
+@pytest.mark.parametrize("form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}])
+def test_the_synthetic_identity_is_asked_nothing(service, form):
+    transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
+    assert post(service, {"transaction": transaction, **form}).status == 400
