@@ -97,7 +97,9 @@ class ClientSettings:
 
     Attributes:
         secret_sha256: hex SHA-256 of a generated secret; without it the client is public.
-        audience: of its access tokens; without it, the issuer.
+        audience: of its access tokens where it asks for no resource; without it, the issuer.
+        resources: what else it may ask its access tokens to be for (RFC 8707).
+        identifies_as: the resources that it is: a resource server, which may ask whether tokens for it live (RFC 7662).
     """
 
     client_id: str
@@ -107,6 +109,8 @@ class ClientSettings:
     secret_sha256: str | None = None
     audience: str | None = None
     synthetic: bool = False
+    resources: tuple[str, ...] = ()
+    identifies_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -343,11 +347,14 @@ def _client(own: Table) -> ClientSettings:
             "client_id", matching=_CLIENT_ID, remedy="give a word; an address is the id of a client's document"
         ),
         name=own.text("name"),
-        redirect_uris=own.texts("redirect_uris", at_least=1),
+        # A resource server that people do not log in to has none.
+        redirect_uris=own.texts("redirect_uris", at_least=0 if "identifies_as" in own else 1),
         scopes=_scopes(own, "scopes"),
         secret_sha256=_sha256(own, "secret_sha256"),
         audience=own.text("audience") if "audience" in own else None,
         synthetic=own.flag("synthetic", default=False),
+        resources=own.texts("resources"),
+        identifies_as=own.texts("identifies_as"),
     )
     own.end()
     return client

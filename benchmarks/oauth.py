@@ -121,11 +121,12 @@ class Ours:
         signer = Signer(kms, ring)
         self._settings = settings.load(VARIABLES, "token")
         self._issuance = Issuance(self._settings.issuer, self._store, signer, os.urandom)
-        self._token = token.build(self._settings, self._store, signer)
+        keys = PublicKeys(kms, ring)
+        self._token = token.build(self._settings, self._store, signer, keys)
         self._public = public.build(
             replace(self._settings, function="public"),
             self._store,
-            PublicKeys(kms, ring),
+            keys,
             Vault(kms, "key", "prod"),
         )
 

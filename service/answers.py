@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,6 +103,11 @@ def open_to_all(status: int, body: Mapping[str, Any], *, max_age_seconds: int = 
     """Return a JSON answer that any origin may read, cached for a while where that is said."""
     cache = {"Cache-Control": f"public, max-age={max_age_seconds}"} if max_age_seconds else {}
     return _json(status, body, {**_CORS, **cache})
+
+
+def to_servers(answer: Response) -> Response:
+    """Return an answer that no page's script may read: its endpoint is for servers, whose secrets have no place in a page."""
+    return replace(answer, headers={name: value for name, value in answer.headers.items() if name not in _CORS})
 
 
 def oauth_error(error: OAuthError) -> Response:

@@ -23,11 +23,14 @@ ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
     "token": (
         ("/token", ("POST", "OPTIONS")),
+        ("/revoke", ("POST", "OPTIONS")),
+        ("/introspect", ("POST",)),
         ("/register", ("POST",)),
     ),
     "public": (
         ("/.well-known/oauth-authorization-server", ("GET", "OPTIONS")),
         ("/.well-known/openid-configuration", ("GET", "OPTIONS")),
+        ("/.well-known/oauth-protected-resource", ("GET", "OPTIONS")),
         ("/.well-known/jwks.json", ("GET", "OPTIONS")),
         ("/userinfo", ("GET", "POST", "OPTIONS")),
         ("/health", ("GET",)),

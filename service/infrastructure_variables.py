@@ -62,13 +62,16 @@ def _check(place: str, client: ClientSettings) -> None:
             audience=client.audience or "the issuer",
             secret_sha256=client.secret_sha256,
             synthetic=client.synthetic,
+            resources=client.resources,
+            identifies_as=client.identifies_as,
         )
     except ValueError as error:
         raise EnvironmentRefused(place, client.client_id, str(error)) from error
 
 
 def _told(client: ClientSettings) -> Mapping[str, object]:
-    return {key: value for key, value in asdict(client).items() if value not in {None, False}}
+    """Return what is said of a client. What is empty is left out, for the sake of Lambda's limit; `scopes` has no default."""
+    return {key: value for key, value in asdict(client).items() if key == "scopes" or value not in {None, False, ()}}
 
 
 def _switch(*, on: bool) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from service.oauth import codes, credentials, families, scopes
+from service.oauth import codes, credentials, families, scopes, token_request
 from service.oauth.credentials import HANDLE_BYTES, SECRET_BYTES, Kind
 from service.oauth.errors import InvalidGrant
 from service.oauth.families import Cause, Family
@@ -71,7 +71,7 @@ class Issuance:
     entropy: Callable[[int], bytes]
 
     def redeem(self, grant: CodeGrant, client: Client, now: int) -> Issued:
-        """Return tokens for a code. Raises InvalidGrant, StoreUnavailable, KeyUnavailable."""
+        """Return tokens for a code. Raises InvalidGrant, InvalidTarget, StoreUnavailable, KeyUnavailable."""
         credential = credentials.parse(grant.code, Kind.CODE)
         if credential is None or credential.synthetic != client.synthetic:
             raise InvalidGrant(_CODE_REFUSED)
@@ -85,6 +85,7 @@ class Issuance:
         if effect is not codes.Effect.ISSUE:
             raise InvalidGrant(_CODE_REFUSED)
 
+        token_request.hold_to_grant(grant.resource, code.audience)
         family, refresh = self._begin(code, epoch)
         issued = self._issued(family, family.scope, refresh, now, epoch)
         if not self.store.found(family):
@@ -98,7 +99,10 @@ class Issuance:
         return issued
 
     def refresh(self, grant: RefreshGrant, client: Client, now: int) -> Issued:
-        """Return new tokens for a refresh token. Raises InvalidGrant, InvalidScope, StoreUnavailable, KeyUnavailable."""
+        """Return new tokens for a refresh token.
+
+        Raises InvalidGrant, InvalidScope, InvalidTarget, StoreUnavailable, KeyUnavailable.
+        """
         credential = credentials.parse(grant.token, Kind.REFRESH)
         if credential is None or credential.handle is None or credential.synthetic != client.synthetic:
             raise InvalidGrant(_TOKEN_REFUSED)
@@ -109,6 +113,7 @@ class Issuance:
             raise InvalidGrant(_TOKEN_REFUSED)
 
         scope = scopes.within(grant.scope, family.scope)
+        token_request.hold_to_grant(grant.resource, family.audience)
         refresh = credentials.mint_refresh(
             credential.handle, self.entropy(SECRET_BYTES), synthetic=credential.synthetic
         )

@@ -177,7 +177,7 @@ def _checked(jwk: Jwk, key: RingKey) -> Jwk:
 
 
 def _verifies(jwk: Jwk, signed: Signed) -> bool:
-    # Imported here because of the three functions only `public` verifies, and it may answer metadata first.
+    # Imported here because few requests verify: not metadata, and no token request.
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415

@@ -144,11 +144,13 @@ def _clients(entries: list[Any], issuer: str) -> Mapping[str, Client]:
             client = Client(
                 client_id=entry["client_id"],
                 name=entry["name"],
-                redirect_uris=tuple(entry["redirect_uris"]),
+                redirect_uris=tuple(entry.get("redirect_uris", ())),
                 scopes=tuple(entry["scopes"]),
                 audience=entry.get("audience", issuer),
                 secret_sha256=entry.get("secret_sha256"),
                 synthetic=entry.get("synthetic", False),
+                resources=tuple(entry.get("resources", ())),
+                identifies_as=tuple(entry.get("identifies_as", ())),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SettingInvalid("CLIENTS", f"has a wrong entry: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from service.endpoints.userinfo import UserInfo
 from service.keys import KeyUnavailable, PublicKeys, Vault
 from service.oauth import client_metadata, metadata
 from service.storage import Store, StoreUnavailable
+from service.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +27,7 @@ _CACHED_SECONDS: Final = 300
 """How long metadata and keys may be kept by their readers: a new key is published for longer than this before it signs."""
 HEALTH_DEADLINE_SECONDS: Final = 2.5
 
-_OPEN_PATHS: Final = (
-    "/.well-known/oauth-authorization-server",
-    "/.well-known/openid-configuration",
-    "/.well-known/jwks.json",
-)
+_KEYS_PATH: Final = "/.well-known/jwks.json"
 
 
 def build(
@@ -53,27 +51,29 @@ def build(
         settings.issuer, documents=described.documents, registration=described.registration
     )
 
-    @app.get(_OPEN_PATHS[0])
-    def authorization_server() -> Response:
-        document = {**metadata.authorization_server(settings.issuer, scopes), **clients_may}
-        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
+    documents = {
+        "/.well-known/oauth-authorization-server": {
+            **metadata.authorization_server(settings.issuer, scopes),
+            **clients_may,
+        },
+        "/.well-known/openid-configuration": {**metadata.openid_configuration(settings.issuer, scopes), **clients_may},
+        metadata.PROTECTED_RESOURCE_PATH: metadata.protected_resource(settings.issuer, scopes),
+    }
+    for path, document in documents.items():
+        app.get(path)(partial(open_to_all, HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS))
 
-    @app.get(_OPEN_PATHS[1])
-    def openid_configuration() -> Response:
-        document = {**metadata.openid_configuration(settings.issuer, scopes), **clients_may}
-        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
-
-    @app.get(_OPEN_PATHS[2])
+    @app.get(_KEYS_PATH)
     def jwks() -> Response:
         document = {"keys": [jwk.published() for jwk in keys.jwks]}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
-    app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, store, keys, vault, known).answer)
+    verification = Verification(settings.issuer, store, keys)
+    app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, verification, vault, known).answer)
 
     def _preflight() -> Response:
         return preflight("GET, POST")
 
-    for path in (*_OPEN_PATHS, "/userinfo"):
+    for path in (*documents, _KEYS_PATH, "/userinfo"):
         app.route(path, method="OPTIONS")(_preflight)
 
     @app.get("/health")

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from service.answers import open_to_all
 from service.edge import Edge
-from service.oauth import bearer, families, tokens
+from service.oauth import bearer, metadata
+from service.oauth.bearer import Challenge
+from service.oauth.tokens import TokenInvalid
 
 if TYPE_CHECKING:
     from service.answers import Response
-    from service.keys import PublicKeys, Vault
+    from service.keys import Vault
     from service.oauth.clients import Clients
     from service.oauth.families import Family
     from service.oauth.tokens import AccessToken
-    from service.storage import Store
+    from service.verification import Verification
 
 _PROFILE, _EMAIL = "profile", "email"
 
@@ -27,47 +29,40 @@ class UserInfo:
     """Answers /userinfo. A token counts while its family does: revoking a grant ends its access tokens, too."""
 
     edge: Edge
-    store: Store
-    keys: PublicKeys
+    verification: Verification
     vault: Vault
     clients: Clients
 
     def answer(self) -> Response:
         """Return the claims of the token's subject. Raises Challenge, StoreUnavailable, KeyUnavailable."""
-        in_query = self.edge.query().optional("access_token") is not None
-        token = self._verified(bearer.token_of(self.edge.header("authorization"), in_query=in_query))
-        family = self._living_family(token)
-        if _PROFILE not in token.scope:
-            raise bearer.insufficient_scope(_PROFILE)
+        try:
+            in_query = self.edge.query().optional("access_token") is not None
+            token, family = self._accepted(bearer.token_of(self.edge.header("authorization"), in_query=in_query))
+            if _PROFILE not in token.scope:
+                raise bearer.insufficient_scope(_PROFILE)
+        except Challenge as refusal:
+            raise refusal.at(metadata.protected_resource_address(self.edge.settings.issuer)) from refusal
         return open_to_all(HTTPStatus.OK, self._claims(token, family))
 
     @cached_property
     def _audiences(self) -> frozenset[str]:
+        """Whom tokens are for that count here. One that is for an API is that API's: it must not get at the person with it."""
         settings = self.edge.settings
-        # The issuer's is the audience of clients that describe themselves, and of those configured without another.
-        return frozenset({settings.issuer, *(client.audience for client in settings.clients.values())})
+        synthetic = (client.audience for client in settings.clients.values() if client.synthetic)
+        return frozenset({settings.issuer, *synthetic})
 
-    def _verified(self, text: str) -> AccessToken:
-        """Return a token that one of our keys signed for us and that has not expired."""
+    def _accepted(self, text: str) -> tuple[AccessToken, Family]:
+        """Return a token that is for us, and its grant, which lives."""
+        now = self.edge.now()
         try:
-            signed = tokens.take_apart(text)
-            if not self.keys.verifies(signed):
+            token = self.verification.token(text, now)
+            client = self.clients.get(token.client_id)
+            if client is None or token.audience not in self._audiences:
                 raise bearer.invalid_token()
-            return tokens.read(signed.claims, self.edge.settings.issuer, self._audiences, self.edge.now())
-        except tokens.TokenInvalid as error:
+            self.edge.observed.synthetic = client.synthetic
+            return token, self.verification.grant(token, now, synthetic=client.synthetic)
+        except TokenInvalid as error:
             raise bearer.invalid_token() from error
-
-    def _living_family(self, token: AccessToken) -> Family:
-        client = self.clients.get(token.client_id)
-        if client is None:
-            raise bearer.invalid_token()
-        self.edge.observed.synthetic = client.synthetic
-        family, epoch = self.store.family_and_epoch(token.family, synthetic=client.synthetic)
-        if family is None or token.epoch < epoch:
-            raise bearer.invalid_token()
-        if families.phase(family, self.edge.now(), epoch) is not families.Phase.LIVE:
-            raise bearer.invalid_token()
-        return family
 
     def _claims(self, token: AccessToken, family: Family) -> dict[str, str]:
         claims = {"sub": token.subject}

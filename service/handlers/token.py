@@ -1,4 +1,4 @@
-"""The function `token`: token requests, and registrations of clients. It alone may sign."""
+"""The function `token`: token requests, revocation, introspection, and registrations of clients. It alone may sign."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from service import aws, directory, key_ring, settings
 from service.client_store import ClientStore
 from service.endpoints import token
 from service.endpoints.registration import Registrar
-from service.keys import Signer
+from service.keys import PublicKeys, Signer
 from service.storage import Store
 
 _SETTINGS: Final = settings.load(os.environ, "token")
 _CLIENTS: Final = ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table)
+_RING: Final = key_ring.of(os.environ, aws.dynamodb())
 
 handler: Final = token.build(
     _SETTINGS,
     Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
-    Signer(aws.kms(), key_ring.of(os.environ, aws.dynamodb())),
+    Signer(aws.kms(), _RING),
+    PublicKeys(aws.kms(), _RING),
     clients=directory.for_grants(_SETTINGS, _CLIENTS, time.time),
     registrar=(
         Registrar(_CLIENTS, settings.registration_token(os.environ)) if _SETTINGS.self_described.registration else None

@@ -1,4 +1,4 @@
-"""Bearer tokens at a protected resource (RFC 6750): how one arrives, and how a refusal is told."""
+"""Bearer tokens at a protected resource (RFC 6750): how one arrives, and how a refusal is told (with RFC 9728 §5.1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ _REALM: Final = "ib-oauth"
 
 
 class Challenge(Refused):
-    """A refusal at a protected resource. code None is the answer to a request that carried no token at all (§3.1)."""
+    """A refusal at a protected resource. code None is the answer to a request that carried no token at all (§3.1).
+
+    resource_metadata: the address of the resource's metadata, from which a client learns where tokens come from.
+    """
+
+    resource_metadata: str = ""
 
     def __init__(self, http_status: int, code: str | None = None, description: str = "", scope: str = "") -> None:
         super().__init__(description or "a bearer token is required")
@@ -24,8 +29,20 @@ class Challenge(Refused):
     @property
     def www_authenticate(self) -> str:
         """The value of the WWW-Authenticate header."""
-        attributes = {"realm": _REALM, "error": self.code, "error_description": self.description, "scope": self.scope}
+        attributes = {
+            "realm": _REALM,
+            "error": self.code,
+            "error_description": self.description,
+            "scope": self.scope,
+            "resource_metadata": self.resource_metadata,
+        }
         return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items() if value)
+
+    def at(self, resource_metadata: str) -> Challenge:
+        """Return the refusal as it is told at the resource with this metadata."""
+        told = Challenge(self.http_status, self.code, self.description, self.scope)
+        told.resource_metadata = resource_metadata
+        return told
 
 
 def token_of(authorization: str | None, *, in_query: bool) -> str:

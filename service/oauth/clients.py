@@ -19,6 +19,7 @@ _LOOPBACK = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?P<port
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s#][^\s#]*")
 # What RFC 3986 allows, without what delimits a fragment: the address goes into headers, one of which lists policies.
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
+_ABSOLUTE_URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:{_URI.pattern}")
 _AUTHORITY = re.compile(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -27,7 +28,10 @@ class Client:
     """One client application, as configured.
 
     secret_sha256: hex SHA-256 of a generated secret; None makes the client public.
-    audience: the `aud` of its access tokens.
+    audience: the `aud` of its access tokens where it asks for no resource (RFC 8707).
+    resources: what else it may ask its access tokens to be for.
+    identifies_as: the resources that it is: such a client is a resource server, and is told of tokens that are for it. One that
+    nobody logs in to has no redirect URIs.
     synthetic: the identity with which the orchestrator verifies a release; never a person.
     """
 
@@ -38,13 +42,15 @@ class Client:
     audience: str
     secret_sha256: str | None = None
     synthetic: bool = False
+    resources: tuple[str, ...] = ()
+    identifies_as: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for what could not be trusted later."""
         if not self.client_id or not self.name or not self.audience:
             raise ValueError("client_id, name and audience must not be empty")
-        if not self.redirect_uris:
-            raise ValueError("redirect_uris must not be empty")
+        if not self.redirect_uris and not self.identifies_as:
+            raise ValueError("redirect_uris must not be empty, but for a client that has identifies_as")
         for uri in self.redirect_uris:
             if not is_registrable(uri):
                 raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
@@ -54,6 +60,14 @@ class Client:
             raise ValueError("name must be printable, on one line")
         if self.scopes and not _are_words(self.scopes):
             raise ValueError("scopes must be words, each once")
+        self._check_resources()
+
+    def _check_resources(self) -> None:
+        for field, uris in (("resources", self.resources), ("identifies_as", self.identifies_as)):
+            if not all(is_resource(uri) for uri in uris):
+                raise ValueError(f"{field} must be absolute URIs without a fragment")
+        if self.identifies_as and self.secret_sha256 is None:
+            raise ValueError("identifies_as needs secret_sha256: whoever is told of tokens has to prove who it is")
 
     @property
     def verified_host(self) -> str | None:
@@ -80,10 +94,14 @@ class Client:
             raise InvalidClient("client authentication failed")
 
     def audience_for(self, resource: str | None) -> str:
-        """Return the audience of a token for the resource asked for (RFC 8707). Raises InvalidTarget."""
-        if resource is not None and resource != self.audience:
+        """Return the audience of a token for the resource asked for (RFC 8707 §2). Raises InvalidTarget."""
+        if resource is None:
+            return self.audience
+        if not is_resource(resource):
+            raise InvalidTarget("resource must be an absolute URI without a fragment")
+        if resource != self.audience and resource not in self.resources:
             raise InvalidTarget("resource is not one of this client's")
-        return self.audience
+        return resource
 
 
 class Clients(Protocol):
@@ -105,6 +123,11 @@ def is_registrable(uri: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
+
+
+def is_resource(text: str) -> bool:
+    """Whether text can be a resource indicator: an absolute URI without a fragment (RFC 8707 §2, RFC 3986 §4.3)."""
+    return _ABSOLUTE_URI.fullmatch(text) is not None
 
 
 def _are_words(scope: Scope) -> bool:

@@ -1,10 +1,11 @@
 """The life of a family: one grant, with the refresh token that is current and all that came before it.
 
     LIVE ── current token ──▶ LIVE             rotated: the next token becomes the current one
-     │  └── earlier token ──▶ REVOKED          reuse: thief and owner cannot be told apart, both lose (RFC 9700 §4.14.2)
+     │  ├── earlier token ──▶ REVOKED          reuse: thief and owner cannot be told apart, both lose (RFC 9700 §4.14.2)
+     │  └── given up ───────▶ REVOKED          the client has no more use for it (RFC 7009)
      ▼ time, or a newer epoch
-    LAPSED ── any token ───▶ LAPSED            refused
-    REVOKED ── any token ──▶ REVOKED           refused
+    LAPSED ── any of these ▶ LAPSED            refused
+    REVOKED ── any of these ▶ REVOKED          refused
 
 TRANSITIONS is that drawing. In the store a rotation is one conditional write whose condition is `LIVE, and this token is the
 current one`.
@@ -34,10 +35,11 @@ class Phase(Enum):
 
 
 class Presented(Enum):
-    """Which refresh token of the family was presented."""
+    """Which refresh token of the family was presented; GIVEN_UP is any token of it, presented to be revoked."""
 
     CURRENT = auto()
     EARLIER = auto()
+    GIVEN_UP = auto()
 
 
 class Effect(Enum):
@@ -59,10 +61,13 @@ class Cause(Enum):
 TRANSITIONS: Final[Mapping[tuple[Phase, Presented], tuple[Phase, Effect]]] = {
     (Phase.LIVE, Presented.CURRENT): (Phase.LIVE, Effect.ROTATE),
     (Phase.LIVE, Presented.EARLIER): (Phase.REVOKED, Effect.REVOKE),
+    (Phase.LIVE, Presented.GIVEN_UP): (Phase.REVOKED, Effect.REVOKE),
     (Phase.REVOKED, Presented.CURRENT): (Phase.REVOKED, Effect.REFUSE),
     (Phase.REVOKED, Presented.EARLIER): (Phase.REVOKED, Effect.REFUSE),
+    (Phase.REVOKED, Presented.GIVEN_UP): (Phase.REVOKED, Effect.REFUSE),
     (Phase.LAPSED, Presented.CURRENT): (Phase.LAPSED, Effect.REFUSE),
     (Phase.LAPSED, Presented.EARLIER): (Phase.LAPSED, Effect.REFUSE),
+    (Phase.LAPSED, Presented.GIVEN_UP): (Phase.LAPSED, Effect.REFUSE),
 }
 
 
@@ -107,6 +112,20 @@ def effect(family: Family, refresh_hash: str, client_id: str, now: int, epoch: i
 
     A client that presents somebody else's token gets nothing and changes nothing: it could not use the token anyway.
     """
-    if not compare_digest(family.client_id.encode(), client_id.encode()):
+    if not _issued_to(family, client_id):
         return Effect.REFUSE
     return TRANSITIONS[phase(family, now, epoch), presented(family, refresh_hash)][1]
+
+
+def effect_of_giving_up(family: Family, client_id: str, now: int, epoch: int) -> Effect:
+    """Return what a client's request to revoke a token of the family brings about at `now`: REVOKE or REFUSE.
+
+    Only the client's own (RFC 7009 §2.1).
+    """
+    if not _issued_to(family, client_id):
+        return Effect.REFUSE
+    return TRANSITIONS[phase(family, now, epoch), Presented.GIVEN_UP][1]
+
+
+def _issued_to(family: Family, client_id: str) -> bool:
+    return compare_digest(family.client_id.encode(), client_id.encode())

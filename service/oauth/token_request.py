@@ -1,4 +1,8 @@
-"""The token request (RFC 6749 §4.1.3 and §6) and how its client is known (§2.3)."""
+"""What clients send to the token endpoint and its neighbours, and how a client is known (RFC 6749 §2.3, §4.1.3 and §6).
+
+A grant is for one resource, which was settled when the person agreed. A token request may repeat it (RFC 8707 §2.2), and cannot
+turn to another.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_plus
 
-from service.oauth.errors import InvalidClient, InvalidRequest, UnsupportedGrantType
+from service.oauth.errors import InvalidClient, InvalidRequest, InvalidTarget, UnsupportedGrantType
 
 if TYPE_CHECKING:
     from service.oauth.clients import Client, Clients
@@ -17,19 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CodeGrant:
-    """grant_type=authorization_code."""
+    """grant_type=authorization_code. resource: the resource asked for, None where none was."""
 
     code: str
     redirect_uri: str
     verifier: str
+    resource: str | None = None
 
 
 @dataclass(frozen=True)
 class RefreshGrant:
-    """grant_type=refresh_token. scope is what was asked for, None where nothing was."""
+    """grant_type=refresh_token. scope and resource are what was asked for, None where nothing was."""
 
     token: str
     scope: str | None
+    resource: str | None = None
 
 
 Grant: TypeAlias = CodeGrant | RefreshGrant
@@ -44,10 +50,30 @@ def read(parameters: Parameters) -> Grant:
             code=parameters.required("code"),
             redirect_uri=parameters.required("redirect_uri"),
             verifier=parameters.required("code_verifier"),
+            resource=parameters.optional("resource"),
         )
     if grant_type == "refresh_token":
-        return RefreshGrant(token=parameters.required("refresh_token"), scope=parameters.optional("scope"))
+        return RefreshGrant(
+            token=parameters.required("refresh_token"),
+            scope=parameters.optional("scope"),
+            resource=parameters.optional("resource"),
+        )
     raise UnsupportedGrantType("grant_type must be authorization_code or refresh_token")
+
+
+def shown_token(parameters: Parameters) -> str:
+    """Return the token that a request asks about or gives up (RFC 7009 §2.1, RFC 7662 §2.1). Raises InvalidRequest.
+
+    `token_type_hint` may say anything: our refresh tokens and access tokens cannot be taken for each other.
+    """
+    parameters.refuse_repetition()
+    return parameters.required("token")
+
+
+def hold_to_grant(resource: str | None, audience: str) -> None:
+    """Raise InvalidTarget where a token request names another resource than the one granted (RFC 8707 §2.2)."""
+    if resource is not None and resource != audience:
+        raise InvalidTarget("resource is not the one that was granted")
 
 
 def authenticated(parameters: Parameters, authorization: str | None, clients: Clients) -> Client:

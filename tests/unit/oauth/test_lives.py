@@ -116,6 +116,16 @@ def test_a_refresh_has_the_effect_of_the_table(token, cause, now):
     assert families.effect(family, token, "c", now, 3) is expected
 
 
+@pytest.mark.parametrize("cause", [None, *Cause])
+@pytest.mark.parametrize("now", [NOW, NOW + 100])
+@pytest.mark.parametrize("client_id", ["c", "other"])
+def test_giving_up_revokes_a_family_that_lives_and_is_the_client_s_own(cause, now, client_id):
+    family = replace(FAMILY, revoked_because=cause)
+    revokes = families.phase(family, now, 3) is families.Phase.LIVE and client_id == "c"
+    expected = families.Effect.REVOKE if revokes else families.Effect.REFUSE
+    assert families.effect_of_giving_up(family, client_id, now, 3) is expected
+
+
 @pytest.mark.parametrize("token", ["current", "earlier"])
 def test_another_client_gets_nothing_and_changes_nothing(token):
     assert families.effect(FAMILY, token, "other", NOW, 3) is families.Effect.REFUSE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -231,6 +232,11 @@ def test_other_redirects_cannot_be_registered(uri):
         ({"scopes": ('"',)}, "scopes"),
         ({"secret_sha256": "A" * 64}, "secret_sha256"),
         ({"secret_sha256": "plain secret"}, "secret_sha256"),
+        ({"resources": ("api.example",)}, "resources"),
+        ({"resources": ("https://api.example/#f",)}, "resources"),
+        ({"identifies_as": ("",), "secret_sha256": "0" * 64}, "identifies_as"),
+        ({"identifies_as": ("https://api.example/",)}, "secret_sha256"),
+        ({"identifies_as": ("https://api.example/",), "redirect_uris": ()}, "secret_sha256"),
     ],
 )
 def test_a_client_that_could_not_be_trusted_is_refused_with_its_field(changes, problem):
@@ -262,6 +268,30 @@ def test_a_resource_is_the_client_s_own_or_refused():
     assert WEB.audience_for(None) == WEB.audience_for(ISSUER) == ISSUER
     with pytest.raises(InvalidTarget):
         WEB.audience_for("https://other.example")
+
+
+API = "https://api.example/v1?x=1"
+
+
+def test_a_resource_picks_the_audience_among_those_that_the_client_may_ask_for():
+    client = replace(WEB, resources=(API, "urn:example:ledger"))
+    assert [client.audience_for(one) for one in (None, ISSUER, API, "urn:example:ledger")] == [
+        ISSUER, ISSUER, API, "urn:example:ledger",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "resource", [f"{API}#f", "/v1", "api.example", "https://api.example/v1?x=2", "https://ä.example", " "]
+)
+def test_a_resource_that_is_none_or_another_s_is_an_invalid_target(resource):
+    with pytest.raises(InvalidTarget):
+        replace(WEB, resources=(API,)).audience_for(resource)
+
+
+def test_a_resource_server_needs_no_redirect_uris_and_is_sent_no_answers():
+    server = replace(WEB, redirect_uris=(), identifies_as=(API,))
+    assert not server.allows_redirect("https://web.example/cb?x=1")
+    assert not server.allows_redirect("")
 
 
 # The authorization request
@@ -352,6 +382,30 @@ def test_the_host_of_a_private_use_scheme_is_the_scheme():
 
 
 # The token request
+
+
+def test_a_token_request_may_repeat_the_resource_that_was_granted_and_name_no_other():
+    form = "grant_type=refresh_token&refresh_token=t&resource=urn%3Aapi"
+    assert token_request.read(Parameters.from_form(form)).resource == "urn:api"
+    code = "grant_type=authorization_code&code=c&redirect_uri=r&code_verifier=v&resource=urn%3Aapi"
+    assert token_request.read(Parameters.from_form(code)).resource == "urn:api"
+    token_request.hold_to_grant("urn:api", "urn:api")
+    token_request.hold_to_grant(None, "urn:api")
+    with pytest.raises(InvalidTarget):
+        token_request.hold_to_grant("urn:other", "urn:api")
+
+
+def test_one_grant_is_for_one_resource():
+    form = "grant_type=refresh_token&refresh_token=t&resource=urn%3Aa&resource=urn%3Ab"
+    with pytest.raises(InvalidRequest):
+        token_request.read(Parameters.from_form(form))
+
+
+def test_a_shown_token_is_read_whatever_it_is_hinted_to_be():
+    assert token_request.shown_token(Parameters.from_form("token=t&token_type_hint=saml2")) == "t"
+    for form in ("token_type_hint=access_token", "token=t&token=u", "token=t&token_type_hint=a&token_type_hint=b"):
+        with pytest.raises(InvalidRequest):
+            token_request.shown_token(Parameters.from_form(form))
 
 
 def test_both_grants_are_read():

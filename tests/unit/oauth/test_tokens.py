@@ -105,7 +105,7 @@ def test_a_token_says_after_reading_what_it_said_before():
     signed = tokens.take_apart(_signed())
     assert signed.kid == tokens.jwk_of(SPKI).thumbprint
     KEY.public_key().verify(signatures.to_der(signed.signature), signed.signing_input, ec.ECDSA(SHA256()))
-    assert tokens.read(signed.claims, TOKEN.issuer, {"urn:api"}, 1599) == TOKEN
+    assert tokens.read(signed.claims, TOKEN.issuer, 1599) == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,6 @@ def _claims(**changes):
     "changes",
     [
         {"iss": "https://other.example"},
-        {"aud": "urn:other"},
         {"exp": 1000},
         {"sub": ...},
         {"exp": "1600"},
@@ -160,9 +159,9 @@ def _claims(**changes):
         {"epoch": ...},
     ],
 )
-def test_claims_that_are_not_for_us_or_not_any_more_are_refused(changes):
+def test_claims_that_are_not_ours_or_not_any_more_are_refused(changes):
     with pytest.raises(TokenInvalid):
-        tokens.read(_claims(**changes), TOKEN.issuer, {"urn:api"}, 1000)
+        tokens.read(_claims(**changes), TOKEN.issuer, 1000)
 
 
 # Bearer errors
@@ -199,6 +198,13 @@ def test_refusals_say_what_rfc_6750_has_them_say():
     assert 'error="insufficient_scope"' in refusal.www_authenticate
 
 
+def test_a_refusal_at_a_resource_says_where_its_metadata_are():
+    refusal = bearer.insufficient_scope("profile").at("https://auth.example/metadata")
+    assert (refusal.http_status, refusal.code) == (403, "insufficient_scope")
+    assert refusal.www_authenticate.endswith('scope="profile", resource_metadata="https://auth.example/metadata"')
+    assert bearer.Challenge(401).at("u").www_authenticate == 'Bearer realm="ib-oauth", resource_metadata="u"'
+
+
 # Metadata
 
 
@@ -214,3 +220,21 @@ def test_an_independent_library_finds_the_metadata_valid():
         assert document[required]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["authorization_response_iss_parameter_supported"] is True
+
+
+def test_what_protects_userinfo_is_told_and_where_tokens_are_checked():
+    issuer = "https://auth.example"
+    resource = metadata.protected_resource(issuer, {"profile"})
+    server = metadata.authorization_server(issuer, {"profile"})
+    assert resource["resource"] in server["protected_resources"]
+    assert resource["authorization_servers"] == [server["issuer"]]
+    assert resource["bearer_methods_supported"] == ["header"]
+    assert metadata.protected_resource_address(issuer) == f"{issuer}/.well-known/oauth-protected-resource"
+    assert "none" not in server["introspection_endpoint_auth_methods_supported"]
+    assert "none" in server["revocation_endpoint_auth_methods_supported"]
+
+
+def test_no_list_in_the_metadata_is_empty():
+    for tell in (metadata.authorization_server, metadata.openid_configuration, metadata.protected_resource):
+        assert "scopes_supported" not in tell("https://auth.example", ())
+        assert [] not in tell("https://auth.example", ()).values()

@@ -210,7 +210,13 @@ class Service:
         self.functions = {
             "authorize": authorize.build(load(self.variables, "authorize"), flow, clients=asking, clock=clock),
             "token": token.build(
-                self.settings, self.store, self.signer, clients=granted, registrar=self._registrar(), clock=clock
+                self.settings,
+                self.store,
+                self.signer,
+                self.keys,
+                clients=granted,
+                registrar=self._registrar(),
+                clock=clock,
             ),
             "public": public.build(
                 load(self.variables, "public"), self.store, self.keys, self.vault, clients=granted, clock=clock

@@ -13,7 +13,9 @@ OPEN_DOCUMENTS = [
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
     "/.well-known/jwks.json",
+    "/.well-known/oauth-protected-resource",
 ]
+METADATA_AT = f'resource_metadata="{ISSUER}/.well-known/oauth-protected-resource"'
 EVERYWHERE = [
     ("authorize", "GET", "/authorize"),
     ("authorize", "POST", "/login"),
@@ -22,6 +24,8 @@ EVERYWHERE = [
     ("authorize", "GET", "/nothing"),
     ("token", "POST", "/token"),
     ("token", "GET", "/token"),
+    ("token", "POST", "/revoke"),
+    ("token", "POST", "/introspect"),
     ("public", "GET", "/userinfo"),
     ("public", "GET", "/health"),
     ("public", "GET", "/health/deep"),
@@ -169,6 +173,8 @@ FAILING = [
     ("authorize", "GET", "/login/poll", "application/problem+json"),
     ("authorize", "POST", "/login/synthetic", "application/problem+json"),
     ("token", "POST", "/token", "application/json"),
+    ("token", "POST", "/revoke", "application/json"),
+    ("token", "POST", "/introspect", "application/json"),
     ("public", "GET", "/userinfo", "application/problem+json"),
     ("public", "GET", "/version", "application/problem+json"),
 ]
@@ -241,14 +247,14 @@ def test_a_repeated_parameter_is_an_invalid_request(service):
 # CORS
 
 
-@pytest.mark.parametrize("path", ["/token", "/userinfo", *OPEN_DOCUMENTS])
+@pytest.mark.parametrize("path", ["/token", "/revoke", "/userinfo", *OPEN_DOCUMENTS])
 def test_browsers_of_any_origin_may_call_the_open_endpoints_without_credentials(service, path):
-    function = "token" if path == "/token" else "public"
+    function = "token" if path in {"/token", "/revoke"} else "public"
     preflight = service.call(function, "OPTIONS", path)
     assert (preflight.status, preflight.header("access-control-allow-origin")) == (204, "*")
     assert "authorization" in preflight.header("access-control-allow-headers")
     assert preflight.header("access-control-allow-credentials") is None
-    method = "POST" if path == "/token" else "GET"
+    method = "POST" if function == "token" else "GET"
     assert service.call(function, method, path).header("access-control-allow-origin") == "*"
 
 
@@ -354,7 +360,7 @@ def test_a_proof_used_twice_mints_one_code(service, aws):
 
 def test_userinfo_without_a_token_is_challenged_without_an_error(service):
     answer = service.call("public", "GET", "/userinfo")
-    assert (answer.status, answer.header("www-authenticate")) == (401, 'Bearer realm="ib-oauth"')
+    assert (answer.status, answer.header("www-authenticate")) == (401, f'Bearer realm="ib-oauth", {METADATA_AT}')
 
 
 def test_userinfo_refuses_a_token_in_the_query(service):
