@@ -19,7 +19,7 @@ def test_a_limit_from_above_is_reached_up_to_itself(figure, limit, ratio, reache
 def test_the_token_benchmark_asks_ours_and_the_peer_and_all_are_served():
     lines, notes = oauth.measure(requests=3, rounds=1)
     assert all(line.figure > 0 and line.compared_with > 0 for line in lines)
-    assert len(notes) == 5
+    assert "are the signature" in " ".join(notes)
 
 
 @pytest.mark.proof
