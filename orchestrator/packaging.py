@@ -35,6 +35,8 @@ _TRIMMED = ("bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pyc
 
 # Beside the code, but not part of it: how it is deployed, and what Python leaves behind.
 _NOT_CODE = ("infrastructure", "stack_policy", "__pycache__", ".")
+_GENERATOR = "openapi"
+"""A folder that writes the OpenAPI document; the document itself is served."""
 
 
 class PackagingFailed(Exception):
@@ -121,7 +123,7 @@ def _lay(source: Path, target: Path) -> None:
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     del folder
-    return {name for name in names if name.startswith(_NOT_CODE)}
+    return {name for name in names if name == _GENERATOR or name.startswith(_NOT_CODE)}
 
 
 def _move(folder: Path, final: Path) -> None:

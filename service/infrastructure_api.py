@@ -32,6 +32,7 @@ ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("/.well-known/openid-configuration", ("GET", "OPTIONS")),
         ("/.well-known/oauth-protected-resource", ("GET", "OPTIONS")),
         ("/.well-known/jwks.json", ("GET", "OPTIONS")),
+        ("/openapi.json", ("GET", "OPTIONS")),
         ("/userinfo", ("GET", "POST", "OPTIONS")),
         ("/health", ("GET",)),
         ("/health/deep", ("GET",)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from service import item_layouts
@@ -28,6 +30,7 @@ _CACHED_SECONDS: Final = 300
 HEALTH_DEADLINE_SECONDS: Final = 2.5
 
 _KEYS_PATH: Final = "/.well-known/jwks.json"
+_OPENAPI_PATH: Final = "/openapi.json"
 
 
 def build(
@@ -67,13 +70,18 @@ def build(
         document = {"keys": [jwk.published() for jwk in keys.jwks]}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
+    @app.get(_OPENAPI_PATH)
+    def openapi() -> Response:
+        document = {**_openapi(), "servers": [{"url": settings.issuer}]}
+        return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
+
     verification = Verification(settings.issuer, store, keys)
     app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, verification, vault, known).answer)
 
     def _preflight() -> Response:
         return preflight("GET, POST")
 
-    for path in (*documents, _KEYS_PATH, "/userinfo"):
+    for path in (*documents, _KEYS_PATH, _OPENAPI_PATH, "/userinfo"):
         app.route(path, method="OPTIONS")(_preflight)
 
     @app.get("/health")
@@ -108,6 +116,13 @@ def build(
         )
 
     return edge
+
+
+@cache
+def _openapi() -> dict[str, Any]:
+    """Return what `python -m service.openapi` wrote, without the server that serves it. Read when it is first asked for."""
+    written: dict[str, Any] = json.loads((Path(__file__).parents[1] / "openapi.json").read_bytes())
+    return written
 
 
 def _checked(probe: Callable[[], object], deadline: float) -> dict[str, Any]:

@@ -35,9 +35,9 @@ class Gateway(BaseHTTPRequestHandler):
             "httpMethod": self.command,
             "headers": dict(self.headers),
             "queryStringParameters": None,
-            "multiValueQueryStringParameters": parse_qs(address.query) or None,
+            "multiValueQueryStringParameters": parse_qs(address.query, keep_blank_values=True) or None,
             "requestContext": {"stage": "live", "requestId": "r"},
-            "body": self.rfile.read(int(self.headers.get("content-length") or 0)).decode() or None,
+            "body": self.rfile.read(int(self.headers.get("content-length") or 0)).decode("utf-8", "replace") or None,
             "isBase64Encoded": False,
         }
         with LOCKS[name]:
@@ -51,7 +51,7 @@ class Gateway(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = answer  # noqa: N815 - http.server calls them so
+    do_GET = do_POST = do_OPTIONS = answer  # noqa: N815 - http.server calls them so
 
     def log_message(self, *_):
         """Leave the output to the functions' own log."""
