@@ -98,9 +98,12 @@ def test_clients_are_given_without_what_they_do_not_have(local):
         "name": "Demo client",
         "redirect_uris": ["http://127.0.0.1/callback"],
         "scopes": ["profile", "email"],
+        "resources": ["https://demo-api.example/mcp"],
     }
     assert clients["synthetic"]["synthetic"] is True
     assert "secret_sha256" in clients["demo-server"]
+    assert set(clients["demo-api"]) == {"client_id", "name", "scopes", "identifies_as", "secret_sha256"}
+    assert clients["demo-server"]["resources"] == clients["demo-api"]["identifies_as"]
 
 
 def test_clients_that_nobody_configured_are_switched_on_by_the_environment(every):
@@ -131,6 +134,8 @@ def client(number: int = 0, **changes) -> environments.ClientSettings:
         ({"redirect_uris": ("https://c.example/cb#f",)}, "redirect_uris: "),
         ({"name": "two\nlines"}, "name"),
         ({"scopes": ("two words",)}, "scopes"),
+        ({"resources": ("api.example",)}, "resources must be absolute URIs"),
+        ({"identifies_as": ("https://api.example/",)}, "identifies_as needs secret_sha256"),
     ],
 )
 def test_a_client_that_no_function_would_accept_is_refused_by_its_place(tmp_path, changes, said):

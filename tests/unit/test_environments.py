@@ -49,7 +49,12 @@ def test_tables_are_merged_key_by_key_over_the_defaults():
 
 def test_a_list_is_replaced_whole():
     assert [client.client_id for client in load("prod").service.clients] == ["synthetic"]
-    assert [client.client_id for client in load("local").service.clients] == ["demo-client", "demo-server", "synthetic"]
+    assert [client.client_id for client in load("local").service.clients] == [
+        "demo-client",
+        "demo-server",
+        "demo-api",
+        "synthetic",
+    ]
 
 
 def test_production_is_protected():
@@ -120,6 +125,8 @@ WRONG = [
     ("local", 'name = "Demo client"', 'name = "Demo client"\nsynthetic = true', "give exactly one client with synthetic = true"),
     ("local", 'name = "Demo client"', 'name = "Demo client"\nsecret = "x"', "local.service.clients[0].secret: 'x' is refused"),
     ("local", 'redirect_uris = ["http://127.0.0.1/callback"]', "redirect_uris = []", "local.service.clients[0].redirect_uris:"),
+    ("local", 'identifies_as = ["https://demo-api.example/"]', "", "local.service.clients[2].redirect_uris:"),
+    ("local", 'resources = ["https://demo-api.example/"]', 'resources = "https://demo-api.example/"', "local.service.clients[1].resources:"),
     ("local", 'client_id = "demo-client"', 'client_id = "https://demo.example/client"', "clients[0].client_id: 'https://demo.example/client' is refused: give a word"),
     ("local", 'scopes = ["profile", "email"]\n[[', 'scopes = ["profile email"]\n[[', "local.service.clients[0].scopes: 'profile email' is refused: give each scope as one word"),
     ("prod", "client_documents = false", 'client_documents = "on"', "prod.service.client_documents: 'on' is refused: give true or false"),
