@@ -98,7 +98,6 @@ def test_clients_are_given_without_what_they_do_not_have(local):
         "name": "Demo client",
         "redirect_uris": ["http://127.0.0.1/callback"],
         "scopes": ["profile", "email"],
-        "resources": ["https://demo-api.example/mcp"],
     }
     assert clients["synthetic"]["synthetic"] is True
     assert "secret_sha256" in clients["demo-server"]
