@@ -29,7 +29,10 @@ ISSUES: Final = (
 ENDS: Final = {
     "replayed": ("replay", "refresh after", "userinfo after"),
     "reused": ("reuse", "refresh after", "userinfo after"),
+    "revoked": ("revoke", "refresh after", "userinfo after"),
 }
+ONLY_HERE: Final = frozenset({"revoke"})
+"""Steps that the frozen release does not know."""
 SYNTHETIC: Final = ("authorize", "prove", "redeem", "userinfo", "refresh", "userinfo again")
 
 
@@ -86,9 +89,12 @@ class Walk:
         third = self.refresh("refresh again", second, 200)
         if end == "replayed":
             refused = self.send("replay", "POST", "/token", form=self.redemption(code, verifier), expected=400).json
+            self.hold(refused["error"] == "invalid_grant", str(refused))
+        elif end == "reused":
+            self.refresh("reuse", first, 400)
         else:
-            refused = self.refresh("reuse", first, 400)
-        self.hold(refused["error"] == "invalid_grant", str(refused))
+            given_up = {"client_id": self.client.client_id, "token": third["refresh_token"]}
+            self.send("revoke", "POST", "/revoke", form=given_up)
         self.refresh("refresh after", third, 400)
         self.identify("userinfo after", third, 401)
 
@@ -152,7 +158,9 @@ class Walk:
         form = {
             "grant_type": "refresh_token", "client_id": self.client.client_id, "refresh_token": tokens["refresh_token"],
         }  # fmt: skip
-        return self.send(step, "POST", "/token", form=form, expected=expected).json
+        answer = self.send(step, "POST", "/token", form=form, expected=expected).json
+        self.hold(expected == 200 or answer["error"] == "invalid_grant", str(answer))
+        return answer
 
     def identify(self, step: str, tokens: Mapping[str, str], expected: int) -> None:
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}

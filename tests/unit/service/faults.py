@@ -71,12 +71,12 @@ UNPROCESSED = Fault(
 CANCELLED = Fault("TransactionConflict", _cancelled)
 
 
-def faults_of(service: str, operation: str) -> tuple[Fault, ...]:
-    """Every way in which a call can fail."""
+def faults_of(service: str, operation: str, *, every: bool = True) -> tuple[Fault, ...]:
+    """The ways in which a call can fail: each, or one of each kind: refused, answer lost, and what this operation alone has."""
     if service == "kms":
-        return KMS
+        return KMS if every else KMS[:1]
     special = {"batch_get_item": (UNPROCESSED,), "transact_write_items": (CANCELLED,)}
-    return (*DYNAMODB, *special.get(operation, ()))
+    return (*(DYNAMODB if every else (DYNAMODB[0], ANSWER_LOST)), *special.get(operation, ()))
 
 
 @dataclass

@@ -172,11 +172,10 @@ def routes_of(service: Service) -> dict[str, set[tuple[str, str]]]:
 
 
 def steps_of(service: Service) -> list[str]:
-    """Every step of the routes that there are, and every route that takes nothing, by its own name."""
+    """Every step, and every route that takes nothing, by its own name."""
     routes = {f"{method} {path}" for found in routes_of(service).values() for method, path in found}
     told = {step.route for step in STEPS.values()}
-    bare = sorted(route for route in routes - told if route.startswith("GET "))
-    return [name for name, step in STEPS.items() if step.route in routes] + bare
+    return [*STEPS, *sorted(route for route in routes - told if route.startswith("GET "))]
 
 
 def missing(service: Service) -> set[str]:

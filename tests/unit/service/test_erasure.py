@@ -22,6 +22,9 @@ from service.oauth.families import Cause
 
 ADA, GRACE = (f"demo:{ACCOUNTS[name].user_uuid}" for name in ("ada", "grace"))
 
+FAILED, REFUSED = 1, 2
+"""Exit codes."""
+
 
 @pytest.fixture
 def tables(service):
@@ -250,7 +253,7 @@ def test_a_login_that_ends_meanwhile_is_erased_by_the_next_pass(service, tables,
 def test_a_person_who_keeps_logging_in_is_told_instead_of_chased_for_ever(service, command, monkeypatch):
     monkeypatch.setattr(People, "erase", lambda self, subject, now: Counts(1, 0))
     answer = command("--subject", ADA, "--yes")
-    assert answer.exit_code == main.FAILED
+    assert answer.exit_code == FAILED
     assert f"{erasing.MAX_PASSES} codes" in answer.output
     assert answer.signals == []
 
@@ -259,5 +262,5 @@ def test_a_person_who_keeps_logging_in_is_told_instead_of_chased_for_ever(servic
 def test_nobody_and_the_synthetic_identity_are_refused(service, tables, command, given):
     lived(service)
     before = subjects(service, tables)
-    assert command("--subject", given, "--yes").exit_code == main.REFUSED
+    assert command("--subject", given, "--yes").exit_code == REFUSED
     assert subjects(service, tables) == before

@@ -7,8 +7,8 @@ import pytest
 from service import login_flow
 from service.login_flow import SYNTHETIC_SUBJECT
 from service.upstream import Profile
-from tests.unit.service.conftest import Aws, Service
-from tests.unit.service.story import REDIRECT, STEPS, SYNTHETIC_REDIRECT, Stage, steps_of
+from tests.unit.service.conftest import SECRET, Aws, Service
+from tests.unit.service.story import REDIRECT, STEPS, SYNTHETIC_REDIRECT, Stage
 
 SYNTHETIC = {"client_id": "synthetic", "redirect_uri": SYNTHETIC_REDIRECT}
 NATIVE = {"client_id": "native", "redirect_uri": REDIRECT}
@@ -49,8 +49,6 @@ def keys_of(aws, variables):
         keys = Keys(aws.dynamodb)
         story = Stage(aws, variables).story()[0]
         story.service = Service(Aws(keys, aws.kms, aws.endpoint_url), story.service.variables)
-        if step not in steps_of(story.service):
-            pytest.skip(f"there is no {STEPS[step].route}")
         story.until(step)
         story.tell(step)
         return keys.seen
@@ -109,6 +107,50 @@ def test_who_presents_what_is_not_of_their_kind_is_refused_before_any_item_is_as
     assert trying.redeem(code, **client).json["error"] == "invalid_grant"
     assert trying.refresh(other, client_id=client["client_id"]).json["error"] == "invalid_grant"
     assert keys.seen - EVERYBODYS == set()
+
+
+WEB = {"client_id": "web", "client_secret": SECRET}
+
+
+@pytest.fixture
+def of_both(service):
+    """The tokens of a person, and those of the synthetic identity."""
+    return {
+        "person": service.redeem(service.code()).json,
+        "synthetic": service.redeem(service.synthetic_code(), **SYNTHETIC).json,
+    }
+
+
+def asks(service, path, token, **client):
+    return service.call("token", "POST", path, form={"token": token, **client})
+
+
+@pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
+def test_neither_revokes_the_other_s_grant_and_both_are_answered_as_if(service, of_both, kind):
+    assert asks(service, "/revoke", of_both["person"][kind], client_id="synthetic").status == 200
+    assert asks(service, "/revoke", of_both["synthetic"][kind], client_id="native").status == 200
+    assert service.refresh(of_both["person"]["refresh_token"]).status == 200
+    assert service.refresh(of_both["synthetic"]["refresh_token"], client_id="synthetic").status == 200
+
+
+@pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
+def test_nobody_is_told_anything_about_the_synthetic_identity_s_tokens(service, of_both, kind):
+    assert asks(service, "/introspect", of_both["synthetic"][kind], **WEB).json == {"active": False}
+    assert (
+        asks(service, "/introspect", of_both["person"][kind], client_id="synthetic").json["error"] == "invalid_client"
+    )
+
+
+@pytest.mark.parametrize("path", ["/revoke", "/introspect"])
+@pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
+def test_who_asks_about_the_other_s_token_has_no_item_of_theirs_looked_at(service, aws, of_both, path, kind):
+    keys = Keys(aws.dynamodb)
+    asking = Service(Aws(keys, aws.kms, aws.endpoint_url), service.variables)
+    asks(asking, path, of_both["synthetic"][kind], **WEB)
+    assert not [key for key in keys.seen if key.startswith("synthetic#")]
+    keys.seen.clear()
+    asks(asking, path, of_both["person"][kind], client_id="synthetic")
+    assert not [key for key in keys.seen if key.startswith("family#")]
 
 
 @pytest.mark.parametrize(("prefix", "respelled"), [("ibrs_", "ibr_"), ("ibcs_", "ibc_")])
