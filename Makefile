@@ -1,5 +1,6 @@
 # make demo    installs, starts the local cloud, ships a good release and bad ones, stops
 # make test    installs and runs the tests
+# make browser installs the headless Chromium of the page tests (Debian, as root)
 # make proof   the long suites
 # make bench   every benchmark
 # make check   ruff, mypy
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test proof bench check coverage lock test-sfn-local clean
+.PHONY: help install browser demo test proof bench check coverage lock test-sfn-local clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -31,7 +32,10 @@ $(INSTALLED): requirements/dev.lock package-lock.json pyproject.toml
 demo: install
 	$(BIN)/python -m orchestrator.local.demo
 
-test: install check coverage
+browser:
+	@tests/install_chromium.sh
+
+test: install browser check coverage
 	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile
 
 proof: install

@@ -134,6 +134,11 @@ def platform_url():
 @pytest.fixture
 def variables(aws, keys, platform_url):
     """The environment variables of the functions, with tables of their own."""
+    return new_variables(aws, keys, platform_url)
+
+
+def new_variables(aws, keys, platform_url):
+    """Make tables, and return the environment variables of functions that use them."""
     serial = next(_SERIAL)
     variables = {
         "ENVIRONMENT": "local",
@@ -345,36 +350,42 @@ def service(aws, variables):
 @pytest.fixture
 def serve(aws, variables, tmp_path):
     """Serve the service, or a release laid over it, and return its address. Its log is the file `log`."""
-    processes = []
+    with contextlib.ExitStack() as opened:
 
-    def serve(overlay=None):
-        source = ROOT
-        if overlay is not None:
-            source = tmp_path / "release"
-            shutil.copytree(ROOT / "service", source / "service")
-            shutil.copytree(overlay, source / "service", dirs_exist_ok=True)
-        environment = {
-            **variables,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(source),
-            "AWS_ENDPOINT_URL": aws.endpoint_url,
-            "AWS_DEFAULT_REGION": "us-west-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
-        with (tmp_path / "log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", str(Path(__file__).with_name("gateway.py"))],
-                env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-        processes.append(process)
+        def serve(overlay=None):
+            source = ROOT
+            if overlay is not None:
+                source = tmp_path / "release"
+                shutil.copytree(ROOT / "service", source / "service")
+                shutil.copytree(overlay, source / "service", dirs_exist_ok=True)
+            return opened.enter_context(serving(aws, variables, tmp_path, source))
+
+        yield serve
+
+
+@contextlib.contextmanager
+def serving(aws, variables, folder, source=ROOT):
+    """Serve the service in `source` from a process of its own, which logs to `folder`/log; gives its address."""
+    environment = {
+        **variables,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(source),
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
+        "AWS_DEFAULT_REGION": "us-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("gateway.py"))],
+            env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
         first = process.stdout.readline()
-        assert first, (tmp_path / "log").read_text()
-        threading.Thread(target=_drain, args=(process.stdout, tmp_path / "log"), daemon=True).start()
-        return json.loads(first)["url"]
-
-    yield serve
-    for process in processes:
+        assert first, (folder / "log").read_text()
+        threading.Thread(target=_drain, args=(process.stdout, folder / "log"), daemon=True).start()
+        yield json.loads(first)["url"]
+    finally:
         process.terminate()
         process.wait(10)
         process.stdout.close()

@@ -1,0 +1,134 @@
+"""Who the browser's tests are about: a client application with a page of its own, and somebody with a keyboard."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from service.oauth import pkce
+
+PICTURES = Path(__file__).resolve().parents[3] / "build" / "pages"
+WAIT_SECONDS = 10
+MOST_TABS = 12
+
+
+class Application:
+    """A client application: its first page has a link to log in, its callback redeems the code."""
+
+    def __init__(self, service_url):
+        self.service_url, self.answers, self.verifier, self.state = service_url, [], "", ""
+        application = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                address = urlsplit(self.path)
+                if address.path == "/callback":
+                    application.answers.append({name: value[0] for name, value in parse_qs(address.query).items()})
+                body = b"<!doctype html><html lang=en><title>Application</title><h1>Back at the application</h1>"
+                if address.path == "/":
+                    link = application.link().replace("&", "&amp;")
+                    body = (
+                        f"<!doctype html><html lang=en><title>Application</title><a href='{link}'>Log in</a>".encode()
+                    )
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Keep quiet: the address holds the code."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def link(self, **changes):
+        self.verifier, self.state = secrets.token_urlsafe(48), secrets.token_urlsafe(8)
+        query = {
+            "response_type": "code", "client_id": "native", "redirect_uri": f"{self.url}/callback", "state": self.state,
+            "code_challenge": pkce.challenge_of(self.verifier), "code_challenge_method": "S256", **changes,
+        }  # fmt: skip
+        return f"{self.service_url}/authorize?{urlencode(query)}"
+
+    def redeem(self, code):
+        form = {
+            "grant_type": "authorization_code", "client_id": "native", "code": code,
+            "redirect_uri": f"{self.url}/callback", "code_verifier": self.verifier,
+        }  # fmt: skip
+        with urllib.request.urlopen(f"{self.service_url}/token", urlencode(form).encode()) as answer:
+            return json.load(answer)
+
+    def person(self, access_token):
+        request = urllib.request.Request(
+            f"{self.service_url}/userinfo", headers={"Authorization": f"Bearer {access_token}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+class Person:
+    """Somebody at the browser, who reads what it says and has a keyboard."""
+
+    def __init__(self, browser, application, platform_url):
+        self.browser, self.application, self.platform_url = browser, application, platform_url
+
+    def open(self, address):
+        self.browser.get(address)
+        return self
+
+    def begin(self):
+        return self.open(self.application.link())
+
+    def heading(self):
+        return self.browser.find_element(By.TAG_NAME, "h1").text
+
+    def sees(self, text):
+        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda _: text in self.heading(), f"waited for {text}")
+        return self
+
+    def press(self, name):
+        """Press a button or link by keyboard alone: Tab until it has the focus, then Enter."""
+        seen = []
+        for _ in range(MOST_TABS):
+            self.browser.switch_to.active_element.send_keys(Keys.TAB)
+            focused = self.browser.switch_to.active_element
+            seen.append(focused.text)
+            if name in focused.text:
+                assert (
+                    self.browser.execute_script("return getComputedStyle(arguments[0]).outlineStyle", focused) != "none"
+                )
+                focused.send_keys(Keys.ENTER)
+                return self
+        raise AssertionError(f"no way to {name} by keyboard; on the way were {seen}")
+
+    def to_consent(self):
+        return self.begin().sees("Log in to").press("Continue with Demo platform").sees("Share with")
+
+    def to_login(self):
+        return self.to_consent().press("Allow").sees("Log in at Demo platform")
+
+    def log_in(self, account="ada"):
+        frame = self.browser.find_element(By.TAG_NAME, "iframe")
+        self.browser.switch_to.frame(frame)
+        WebDriverWait(self.browser, WAIT_SECONDS).until(
+            lambda b: b.find_elements(By.CSS_SELECTOR, f"[value={account}]")
+        )
+        self.browser.find_element(By.CSS_SELECTOR, f"[value={account}]").send_keys(Keys.ENTER)
+        self.browser.switch_to.default_content()
+        return self.sees("Back at the application")
+
+    def picture(self, name):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.browser.save_screenshot(str(PICTURES / f"{name}.png"))
+        return self

@@ -1,0 +1,208 @@
+"""What a person meets, in a real browser: headless Chromium, a client application, the platform, and the service between them.
+
+Runs where Chromium and its driver are (`make browser` installs Debian's, as root); with BROWSER_REQUIRED=1 a machine without them
+fails instead of skipping.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.unit.service.conftest import ROOT, new_variables, serving
+from tests.unit.service.person import WAIT_SECONDS, Application, Person
+
+pytestmark = pytest.mark.browser
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    # Nothing leaves this machine, whatever a page or the browser itself would like to look up.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+
+
+def _installed(*names):
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """One browser for all tests of this module; each starts with a clean jar of cookies."""
+    browser, driver = _installed("chromium", "google-chrome"), _installed("chromedriver")
+    if browser is None or driver is None:
+        assert os.environ.get("BROWSER_REQUIRED") != "1", "chromium and chromedriver are required here: make browser"
+        pytest.skip("no Chromium here: make browser installs it")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="module")
+def service_url(aws, keys, platform_url, tmp_path_factory):
+    with serving(aws, new_variables(aws, keys, platform_url), tmp_path_factory.mktemp("service")) as url:
+        yield url
+
+
+@pytest.fixture
+def application(service_url):
+    application = Application(service_url)
+    yield application
+    application.server.shutdown()
+    application.server.server_close()
+
+
+@pytest.fixture
+def person(chromium, application, platform_url):
+    for kind in ("performance", "browser"):
+        chromium.get_log(kind)
+    chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.set_window_size(900, 900)
+    yield Person(chromium, application, platform_url)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    chromium.get("about:blank")
+
+
+PAGES = {
+    "choice": lambda person: person.begin().sees("Log in to"),
+    "consent": lambda person: person.to_consent(),
+    "login": lambda person: person.to_login(),
+    "error": lambda person: person.open(person.application.link(client_id="nobody")).sees("This did not work"),
+}
+
+
+def test_a_person_logs_in_by_keyboard_and_lands_back_with_a_code_that_works(person, application):
+    person.open(application.url).press("Log in").sees("Log in to").press("Continue with Demo platform")
+    person.sees("Share with Native <app>?").press("Allow").sees("Log in at").log_in()
+    (answer,) = application.answers
+    assert (answer["state"], answer["iss"]) == (application.state, "https://auth.example")
+    tokens = application.redeem(answer["code"])
+    assert application.person(tokens["access_token"])["given_name"] == "Ada"
+
+
+def test_nothing_is_asked_of_any_other_host_and_no_policy_is_broken(person, application):
+    person.to_login().log_in()
+    sent = [json.loads(entry["message"])["message"] for entry in person.browser.get_log("performance")]
+    asked = {
+        urlsplit(message["params"]["request"]["url"]).netloc
+        for message in sent
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["request"]["url"].startswith("http")
+    }
+    known = {urlsplit(url).netloc for url in (application.url, application.service_url, person.platform_url)}
+    assert asked == known
+    complaints = [
+        entry["message"] for entry in person.browser.get_log("browser") if "favicon.ico" not in entry["message"]
+    ]
+    assert complaints == []
+
+
+@pytest.mark.parametrize("page", ["choice", "consent", "login"])
+def test_on_every_page_a_person_can_go_back_without_sharing_anything(person, application, page):
+    PAGES[page](person).press("Cancel").sees("Back at the application")
+    (answer,) = application.answers
+    assert (answer["error"], answer["state"]) == ("access_denied", application.state)
+    assert "code" not in answer
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_keeps_to_the_rules_of_accessibility_in_both_colour_schemes(person, page, scheme):
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    person.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    PAGES[page](person).picture(f"{page}-{scheme}")
+    # Run as the browser itself would: the page's own policy lets no foreign script in.
+    person.browser.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
+    found = person.browser.execute_cdp_cmd(
+        "Runtime.evaluate",
+        {
+            "expression": "axe.run(document, {iframes: false}).then(found => JSON.stringify(found))",
+            "awaitPromise": True,
+            "returnByValue": True,
+        },
+    )
+    checked = json.loads(found["result"]["value"])
+    told = {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in checked["violations"]}
+    assert told == {}
+    rules = {rule["id"] for rule in checked["passes"]}
+    assert {"color-contrast", "document-title", "html-has-lang"} <= rules, "the rules were looked at"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_fits_a_screen_of_320_pixels(person, page):
+    person.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": True}
+    )
+    try:
+        PAGES[page](person).picture(f"{page}-320")
+        assert person.browser.execute_script("return document.documentElement.scrollWidth") == 320
+    finally:
+        person.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_page_that_is_older_than_its_login_says_so_and_where_to_go(person):
+    person.to_consent()
+    person.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    person.press("Allow").sees("This did not work")
+    assert "start again" in person.browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+
+
+def test_two_logins_in_two_tabs_end_each_where_it_began(person, application):
+    person.to_consent()
+    first, first_state, first_verifier = person.browser.current_window_handle, application.state, application.verifier
+    person.browser.switch_to.new_window("tab")
+    person.to_login().log_in("grace")
+    assert application.answers[-1]["state"] == application.state
+    assert (
+        application.person(application.redeem(application.answers[-1]["code"])["access_token"])["given_name"] == "Grace"
+    )
+    person.browser.close()
+    person.browser.switch_to.window(first)
+    person.press("Allow").sees("Log in at").log_in("ada")
+    assert application.answers[-1]["state"] == first_state
+    application.verifier = first_verifier
+    assert (
+        application.person(application.redeem(application.answers[-1]["code"])["access_token"])["given_name"] == "Ada"
+    )
+
+
+def test_going_back_after_the_end_offers_nothing_to_use_again(person, application):
+    person.to_login()
+    page = person.browser.page_source
+    person.log_in()
+    person.browser.back()
+    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: "Back at" not in browser.page_source)
+    assert "ibl_" in page
+    assert "ibl_" not in person.browser.page_source, "no page was kept, and no form is sent twice"
+    assert len(application.answers) == 1
+
+
+def test_the_cookie_is_out_of_scripts_reach_and_of_this_host_alone(person):
+    person.begin()
+    (cookie,) = person.browser.get_cookies()
+    assert cookie["name"] == "__Host-ib-oauth-browser"
+    assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"], cookie["path"]) == (True, True, "Lax", "/")
+    assert person.browser.execute_script("return document.cookie") == ""
+
+
+def test_another_site_cannot_put_the_login_in_a_frame(person, application):
+    person.open(application.url)
+    person.browser.execute_script(
+        "const frame = document.createElement('iframe'); frame.src = arguments[0]; document.body.append(frame)",
+        application.link(),
+    )
+    WebDriverWait(person.browser, WAIT_SECONDS).until(
+        lambda browser: any("frame-ancestors" in entry["message"] for entry in browser.get_log("browser"))
+    )
