@@ -26,7 +26,7 @@ from tests.grants import mutants
 from tests.grants.races import CALL_MS, CONTESTANTS, NONE, PROCESSES, VERIFIER, Kind, violated, violations
 
 RACES, PEER_RACES, MUTANT_RACES = 10_000, 500, 100
-FEW = 8
+FEW = 3
 """Contestants at most in the races of broken stores: some are caught only where the few calls between two writes are not drowned by others."""
 FAULTY = (
     (mutants.RedeemsWhatIsRedeemed, Kind.REDEEM),

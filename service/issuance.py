@@ -87,7 +87,7 @@ class Issuance:
 
         token_request.hold_to_grant(grant.resource, code.audience)
         family, refresh = self._begin(code, epoch)
-        issued = self._issued(family, family.scope, refresh, now, epoch)
+        issued = self._issued(family, family.scope, refresh, family.rotated_by, now, epoch)
         if not self.store.found(family):
             raise StoreUnavailable("a new family's id was taken")
         lost = self.store.redeem(code, family.family_id, family.rotated_by, now, epoch)
@@ -117,8 +117,9 @@ class Issuance:
         refresh = credentials.mint_refresh(
             credential.handle, self.entropy(SECRET_BYTES), synthetic=credential.synthetic
         )
-        issued = self._issued(family, scope, refresh, now, epoch)
-        lost = self.store.rotate(family, refresh.digest, self._nonce(), now, epoch)
+        nonce = self._nonce()
+        issued = self._issued(family, scope, refresh, nonce, now, epoch)
+        lost = self.store.rotate(family, refresh.digest, nonce, now, epoch)
         if lost is not None:
             if lost.found is not None:
                 self._effect(lost.found, credential, client, now, epoch)
@@ -145,8 +146,11 @@ class Issuance:
         )
         return family, refresh
 
-    def _issued(self, family: Family, scope: Scope, refresh: Credential, now: int, epoch: int) -> Issued:
-        """Sign an access token, and put it together with the refresh token."""
+    def _issued(self, family: Family, scope: Scope, refresh: Credential, nonce: str, now: int, epoch: int) -> Issued:
+        """Sign an access token, and put it together with the refresh token.
+
+        The token's id is the request's nonce: it tells, of a token somebody holds, whether it came of the last rotation.
+        """
         expires_at = min(now + ACCESS_TOKEN_SECONDS, family.expires_at)
         token = AccessToken(
             issuer=self.issuer,
@@ -154,7 +158,7 @@ class Issuance:
             subject=family.subject,
             client_id=family.client_id,
             scope=scope,
-            token_id=credentials.base64url(self.entropy(_NONCE_BYTES)),
+            token_id=nonce,
             family=family.family_id,
             epoch=epoch,
             issued_at=now,

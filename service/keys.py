@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from service.oauth import signatures, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mypy_boto3_kms import KMSClient
 
@@ -191,11 +191,16 @@ def _verifies(jwk: Jwk, signed: Signed) -> bool:
     return True
 
 
-@contextmanager
-def _narrowed() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise KeyUnavailable(error.response.get("Error", {}).get("Code", "Unknown")) from error
-    except BotoCoreError as error:
-        raise KeyUnavailable(type(error).__name__) from error
+class _Narrowed(AbstractContextManager[None]):
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ClientError):
+            raise KeyUnavailable(error.response.get("Error", {}).get("Code", "Unknown")) from error
+        if isinstance(error, BotoCoreError):
+            raise KeyUnavailable(type(error).__name__) from error
+
+
+_NARROWED: Final = _Narrowed()
+
+
+def _narrowed() -> AbstractContextManager[None]:
+    return _NARROWED

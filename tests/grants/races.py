@@ -47,6 +47,8 @@ CLIENT = Client("web", "Web", (REDIRECT,), ("profile",), ISSUER)
 STATE, TOKENS = "state", "tokens"
 CALL_MS = (2, 20)
 CONTESTANTS = (2, 32)
+ARRIVE_WITHIN_MS = (0, 30)
+"""In every other race all arrive at one instant; in the others within a few calls' time, so that some come between two writes."""
 WRITES = frozenset({"put_item", "update_item"})
 PROCESSES = 2
 
@@ -155,7 +157,9 @@ class Race:
         return self._outcome(kind, rivals, [refresh] * (contestants - len(rivals)), held={family})
 
     def _outcome(self, kind: Kind, rivals: list[Attempt], clients: list[Attempt], held: set[str]) -> Outcome:
-        writers = [self.scheduler.spawn(f"{number}", attempt) for number, attempt in enumerate([*rivals, *clients])]
+        within_ms = self._random.choice(ARRIVE_WITHIN_MS)
+        arrivals = [partial(self._arrive, attempt, within_ms) for attempt in [*rivals, *clients]]
+        writers = [self.scheduler.spawn(f"{number}", arrival) for number, arrival in enumerate(arrivals)]
         self.scheduler.run()
         for writer in writers:
             if writer.error is not None and not isinstance(writer.error, InvalidGrant | StoreUnavailable):
@@ -175,6 +179,10 @@ class Race:
             abandoned=len(alive - held),
             ended=kind is Kind.REVOKE and writers[0].error is None,
         )
+
+    def _arrive(self, attempt: Attempt, within_ms: int) -> Any:
+        self.scheduler.pause(self._random.uniform(0, within_ms) / 1000)
+        return attempt()
 
     def _issuance(self, store: Store) -> Issuance:
         return Issuance(ISSUER, store, self, self._random.randbytes)
