@@ -8,8 +8,14 @@ from orchestrator.local.stage import stage
 
 
 @pytest.fixture(scope="session")
-def api(tmp_path_factory):
-    """The API's address, with its stage; every role is held to its policies."""
+def here(tmp_path_factory):
+    """The environment; every role is held to its policies."""
     with stage(tmp_path_factory.mktemp("local"), seed=7) as here:
         here.local.enforce_policies(True)
-        yield here.api_url
+        yield here
+
+
+@pytest.fixture
+def api(here):
+    """The API's address, with its stage."""
+    return here.api_url

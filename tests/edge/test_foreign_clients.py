@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -21,6 +25,7 @@ from tests.edge.person import TIMEOUT_SECONDS, Person, answered
 
 pytestmark = pytest.mark.timeout(200)
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "client" / "login.py"
 RESOURCE = "https://demo-api.example/"
 MCP_SERVER = f"{RESOURCE}mcp"
 SERVER = ("demo-server", "local-demo-server-secret-not-for-accounts")
@@ -126,6 +131,31 @@ def test_a_resource_server_learns_whether_a_token_that_is_for_it_lives(session, 
 def test_a_token_that_is_for_an_api_does_not_open_userinfo(session, service):
     logged_in(session, service, resource=RESOURCE)
     assert session.get(service["userinfo_endpoint"]).status_code == 401
+
+
+# The example that docs/integration.md explains
+
+
+def test_the_example_client_logs_somebody_in_and_out_as_it_stands(api):
+    program = subprocess.Popen(
+        [sys.executable, "-u", str(EXAMPLE), "--issuer", api, "--client-id", "demo-client", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with program:
+        try:
+            first = program.stdout.readline()
+            assert first.startswith("Open http"), first + program.stdout.read()
+            back = Person("grace").goes_to(first.removeprefix("Open ").strip())
+            assert requests.get(back, timeout=TIMEOUT_SECONDS).text == "You are logged in. You can close this window."
+            told = program.communicate(timeout=60)[0].splitlines()
+        finally:
+            program.terminate()
+    assert program.returncode == 0, told
+    assert re.fullmatch(r"Logged in as demo:\S+ \(Grace Hopper\)", told[0])
+    assert re.fullmatch(r"Refreshed: the next access token lasts [1-9][0-9]* s", told[1])
+    assert told[2:] == ["Logged out: 200"]
 
 
 # The Model Context Protocol: a client that knows nothing but the address of a resource (RFC 9728), and a resource that knows

@@ -10,18 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from orchestrator.local.oauth_client import Connection, OAuthClient, TrafficClient
-from orchestrator.local.stage import stage
 
 pytestmark = pytest.mark.timeout(200)
 CALLBACK = "http://127.0.0.1:49152/callback"
 TOKEN = "local-registration-token-not-for-accounts"
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    with stage(tmp_path_factory.mktemp("local"), seed=3) as here:
-        here.local.enforce_policies(True)
-        yield here
 
 
 @pytest.fixture
