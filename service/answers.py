@@ -83,6 +83,12 @@ def too_many(retry_after_seconds: int) -> Failure:
     return Failure(HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable", detail, retry_after_seconds)
 
 
+def too_soon(retry_after_seconds: int) -> Failure:
+    """Return the refusal of a poll that did not wait as long as it was told to."""
+    detail = "This login was asked about a moment ago. Wait, then ask again."
+    return Failure(HTTPStatus.TOO_MANY_REQUESTS, "slow_down", detail, retry_after_seconds)
+
+
 def as_oauth(failure: Failure) -> Response:
     """Tell a failure to a client, as RFC 6749 §5.2 has it."""
     body = {"error": failure.code, "error_description": failure.detail}

@@ -27,16 +27,25 @@ SYNTHETIC_SUBJECT: Final = "synthetic"
 SYNTHETIC_SESSION_SECONDS: Final = 300
 _NONCE_BYTES: Final = 16
 _SECONDS_PER_HOUR: Final = 3600
-_OVER = "This login has ended or is not yours. Go back to the application and start again."
 
 
 class LoginOver(UntrustedRequest):
     """There is no such login, it has ended, or another browser started it; which of these is not told."""
 
+    def __init__(self) -> None:
+        super().__init__("This login has ended or is not yours. Go back to the application and start again.")
+
 
 @dataclass(frozen=True)
 class Waiting:
     """The person has not logged in yet."""
+
+    retry_after_seconds: int
+
+
+@dataclass(frozen=True)
+class TooSoon:
+    """Another poll asked within this second; the platform was not asked again."""
 
     retry_after_seconds: int
 
@@ -88,45 +97,53 @@ class LoginFlow:
         credential = credentials.parse(transaction, Kind.LOGIN)
         login = self.store.login(credential) if credential is not None else None
         if login is None or not logins.belongs_to(login, credentials.digest(browser), now):
-            raise LoginOver(_OVER)
+            raise LoginOver
         client = self.clients.get(login.client_id)
         if client is None:  # taken out of the configuration in the meantime
-            raise LoginOver(_OVER)
+            raise LoginOver
         return login, ReturnAddress(client, login.redirect_uri, login.state)
 
     def refuse(self, login: Login, back: ReturnAddress, now: int) -> str:
         """End the login because the person said no. Return where the browser goes."""
         if not self.store.complete(login, None, self._nonce(), now):
-            raise LoginOver(_OVER)
+            raise LoginOver
         return back.failure(AccessDenied("the person refused"), self.issuer)
 
     def ask(self, login: Login) -> None:
         """Let the person be asked for their consent: there is a login yet, and a person."""
         if login.synthetic or login.phase is Phase.COMPLETE:
-            raise LoginOver(_OVER)
+            raise LoginOver
 
     def go_to(self, login: Login, platform: Platform, now: int) -> str:
         """Have the platform open a login of its own. Return the address at which the person logs in."""
         if login.synthetic:
-            raise LoginOver(_OVER)  # it has no business at a platform
+            raise LoginOver  # it has no business at a platform
         opened = upstream.open_login(platform)
         locked = self.vault.lock(
             {"sid": opened.sid, "content": opened.content, "hours": opened.session_hours}, "login", login.digest
         )
         if not self.store.await_platform(login, platform.name, locked, now):
-            raise LoginOver(_OVER)
+            raise LoginOver
         return upstream.login_url(platform, opened.content)
 
-    def poll(self, login: Login, back: ReturnAddress, now: int) -> Waiting | Complete:
+    def place(self, login: Login) -> tuple[Platform, str]:
+        """Return the platform that the person went to, and the address at which they log in there."""
+        platform = self.platforms.get(login.platform or "")
+        if login.upstream is None or platform is None:
+            raise LoginOver
+        opened = self.vault.unlock(login.upstream, "login", login.digest)
+        return platform, upstream.login_url(platform, opened["content"])
+
+    def poll(self, login: Login, back: ReturnAddress, now: int) -> Waiting | TooSoon | Complete:
         """Ask the platform whether the person has logged in, and mint the code if so: once, whoever else polls."""
         if login.phase is Phase.COMPLETE:
             return Complete(None)
         platform = self.platforms.get(login.platform or "")
         move = logins.poll(login, now)
         if login.upstream is None or platform is None or move is Poll.GIVE_UP:
-            raise LoginOver(_OVER)
+            raise LoginOver
         if move is Poll.WAIT or not self.store.count_poll(login, now):
-            return Waiting(logins.POLL_SECONDS)
+            return TooSoon(logins.POLL_SECONDS)
         opened = self.vault.unlock(login.upstream, "login", login.digest)
         person = upstream.profile(platform, opened["content"])
         if person is None:

@@ -10,10 +10,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 
 from service import pages
-from service.answers import Failure, Response, as_problem, json_answer, problem
+from service.answers import Failure, Response, as_problem, json_answer, problem, too_soon
 from service.edge import Edge
 from service.keys import KeyUnavailable
-from service.login_flow import Complete
+from service.login_flow import Complete, LoginOver, TooSoon
 from service.oauth import authorization, credentials
 from service.oauth.errors import InvalidRequest, OAuthError, Refused
 from service.storage import StoreUnavailable
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from service.login_flow import LoginFlow
+    from service.oauth.authorization import ReturnAddress
     from service.oauth.clients import Clients
+    from service.oauth.logins import Login
     from service.settings import Settings
 
 BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
 _COOKIE_MAX_CHARACTERS: Final = 64
 _BROWSER_BYTES: Final = 32
 _NONCE_BYTES: Final = 16
-_ALLOW, _DENY = "allow", "deny"
+_ALLOW, _DENY, _CONTINUE = "allow", "deny", "continue"
 
 
 def build(
@@ -100,8 +102,10 @@ class _Authorize:
         decision = form.optional("decision")
         if decision == _DENY:
             return _redirect(self.flow.refuse(login, back, now))
+        if decision == _CONTINUE:
+            return self._go_on(login, back, transaction, now)
         if decision not in {None, _ALLOW}:
-            raise InvalidRequest("decision must be allow or deny")
+            raise InvalidRequest("decision must be allow, deny or continue")
         platform = self.flow.platforms.get(form.required("platform"))
         if platform is None:
             raise InvalidRequest("platform is unknown")
@@ -121,7 +125,19 @@ class _Authorize:
             return problem(HTTPStatus.NOT_FOUND, str(refusal))
         if isinstance(moved, Complete):
             return json_answer(HTTPStatus.OK, {"phase": "complete", "redirect": moved.redirect})
+        if isinstance(moved, TooSoon):
+            return as_problem(too_soon(moved.retry_after_seconds))
         return json_answer(HTTPStatus.OK, {"phase": "waiting", "retry_after_seconds": moved.retry_after_seconds})
+
+    def _go_on(self, login: Login, back: ReturnAddress, transaction: str, now: int) -> Response:
+        """Answer whoever says that they are done, as a browser without scripts has to: back to the client, or wait on."""
+        moved = self.flow.poll(login, back, now)
+        if not isinstance(moved, Complete):
+            platform, address = self.flow.place(login)
+            return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
+        if moved.redirect is None:
+            raise LoginOver
+        return _redirect(moved.redirect)
 
     def login_synthetic(self) -> Response:
         """Log the synthetic identity in, on proof that the orchestrator asks."""

@@ -57,10 +57,12 @@ class LoginForm(Model):
 
     transaction: Transaction
     platform: str | Left = Field(
-        default=None, description="The name of the platform; required where nothing is denied."
+        default=None, description="The name of the platform; required to be asked, and to allow."
     )
-    decision: Literal["deny"] | Left = Field(
-        default=None, description="`deny` sends the person back with access_denied."
+    decision: Literal["allow", "deny", "continue"] | Left = Field(
+        default=None,
+        description="Without one the person is asked. `allow` goes to the platform; `deny` goes back with access_denied; "
+        "`continue` goes back with a code once the person has logged in, where a browser runs no scripts.",
     )
 
 

@@ -10,7 +10,11 @@ async function poll() {
       progress.textContent = "This login has ended. Go back to the application and start again.";
       return;
     }
-    if (response.ok) { answer = await response.json(); }
+    if (response.ok) {
+      answer = await response.json();
+    } else {
+      answer.retry_after_seconds = Number(response.headers.get("Retry-After")) || answer.retry_after_seconds;
+    }
   } catch { /* the network comes and goes; the next poll tells */ }
   if (answer.phase === "complete") {
     progress.textContent = "You are logged in. You can close this window.";

@@ -119,14 +119,17 @@ class Person:
         return self.to_consent().press("Allow").sees("Log in at Demo platform")
 
     def log_in(self, account="ada"):
-        frame = self.browser.find_element(By.TAG_NAME, "iframe")
-        self.browser.switch_to.frame(frame)
+        return self.choose(account).sees("Back at the application")
+
+    def choose(self, account):
+        """Choose an account on the platform's page, which the login page shows in a frame."""
+        self.browser.switch_to.frame(self.browser.find_element(By.TAG_NAME, "iframe"))
         WebDriverWait(self.browser, WAIT_SECONDS).until(
             lambda b: b.find_elements(By.CSS_SELECTOR, f"[value={account}]")
         )
         self.browser.find_element(By.CSS_SELECTOR, f"[value={account}]").send_keys(Keys.ENTER)
         self.browser.switch_to.default_content()
-        return self.sees("Back at the application")
+        return self
 
     def picture(self, name):
         PICTURES.mkdir(parents=True, exist_ok=True)

@@ -159,6 +159,20 @@ def test_a_page_that_is_older_than_its_login_says_so_and_where_to_go(person):
     assert "start again" in person.browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
 
 
+def test_without_scripts_a_person_goes_on_by_a_button(person, application):
+    person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        person.to_login().choose("ada")
+        # The platform is asked once a second at most; who is too quick sees the same page again.
+        WebDriverWait(person.browser, WAIT_SECONDS, poll_frequency=1.0).until(
+            lambda _: "Back at" in person.heading() or not person.press("Continue")
+        )
+    finally:
+        person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    (answer,) = application.answers
+    assert application.person(application.redeem(answer["code"])["access_token"])["given_name"] == "Ada"
+
+
 def test_two_logins_in_two_tabs_end_each_where_it_began(person, application):
     person.to_consent()
     first, first_state, first_verifier = person.browser.current_window_handle, application.state, application.verifier

@@ -68,6 +68,34 @@ def test_another_browser_is_asked_nothing_and_decides_nothing(service, form):
     assert post(service, {"transaction": transaction, "platform": "demo"}).status == 200
 
 
+def test_without_scripts_a_person_goes_on_by_a_form_once_they_have_logged_in(service):
+    transaction = service.transaction()
+    upstream_token = service.login_page(transaction)
+    done = {"transaction": transaction, "decision": "continue"}
+    early = post(service, done)
+    assert (early.status, upstream_token in early.body) == (200, True), "the same login, to wait on"
+    service.log_in_upstream(upstream_token)
+    assert post(service, done).status == 200, "within the same second the platform is not asked again"
+    service.now += 2
+    answer = post(service, done)
+    assert answer.status == 303
+    assert service.redeem(answer.redirect["code"]).status == 200
+    assert post(service, done).status == 400, "the login has ended"
+
+
+def test_nobody_goes_on_who_has_not_agreed(service):
+    transaction = service.transaction()
+    assert post(service, {"transaction": transaction, "decision": "continue"}).status == 400
+
+
+def test_another_browser_does_not_go_on(service):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    done = {"transaction": transaction, "decision": "continue"}
+    assert post(service, done, cookie="__Host-ib-oauth-browser=other").status == 400
+    assert post(service, done).status == 303
+
+
 @pytest.mark.parametrize("form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}])
 def test_the_synthetic_identity_is_asked_nothing(service, form):
     transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
