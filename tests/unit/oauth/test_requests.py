@@ -381,6 +381,18 @@ def test_the_host_of_a_private_use_scheme_is_the_scheme():
     assert ReturnAddress(WEB, "https://web.example/cb?x=1", None).host == "web.example"
 
 
+@pytest.mark.parametrize(
+    ("client", "redirect_uri", "here"),
+    [
+        (NATIVE, "http://127.0.0.1:1/callback", True),
+        (NATIVE, "com.example.app:/cb", True),
+        (WEB, "https://web.example/cb?x=1", False),
+    ],
+)
+def test_a_person_is_told_whether_the_answer_stays_on_their_computer(client, redirect_uri, here):
+    assert ReturnAddress(client, redirect_uri, None).on_this_computer is here
+
+
 # The token request
 
 

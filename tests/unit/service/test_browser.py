@@ -52,9 +52,30 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service_url(aws, keys, platform_url, tmp_path_factory):
-    with serving(aws, new_variables(aws, keys, platform_url), tmp_path_factory.mktemp("service")) as url:
+def variables(aws, keys, platform_url):
+    return new_variables(aws, keys, platform_url)
+
+
+@pytest.fixture(scope="module")
+def service_url(aws, variables, tmp_path_factory):
+    with serving(aws, variables, tmp_path_factory.mktemp("service")) as url:
         yield url
+
+
+@pytest.fixture
+def expire_logins(aws, variables):
+    """Make all logins as old as can be."""
+
+    def expire():
+        for item in aws.items(variables["STATE_TABLE"]):
+            aws.dynamodb.update_item(
+                TableName=variables["STATE_TABLE"],
+                Key={"pk": item["pk"]},
+                UpdateExpression="SET expires_at = :past",
+                ExpressionAttributeValues={":past": {"N": "1"}},
+            )
+
+    return expire
 
 
 @pytest.fixture
@@ -157,6 +178,22 @@ def test_a_page_that_is_older_than_its_login_says_so_and_where_to_go(person):
     person.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
     person.press("Allow").sees("This did not work")
     assert "start again" in person.browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+
+
+def test_a_login_that_takes_too_long_ends_with_a_page_that_says_so(person, application, expire_logins):
+    person.to_consent()
+    expire_logins()
+    person.press("Allow").sees("This did not work")
+    assert application.answers == []
+
+
+def test_a_page_that_waits_says_that_the_login_has_ended(person, application, expire_logins):
+    person.to_login()
+    expire_logins()
+    WebDriverWait(person.browser, WAIT_SECONDS).until(
+        lambda browser: "has ended" in browser.find_element(By.CSS_SELECTOR, "[role=status]").text
+    )
+    assert application.answers == []
 
 
 def test_without_scripts_a_person_goes_on_by_a_button(person, application):
