@@ -14,7 +14,6 @@ from typing import Any
 import aws_cdk
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -36,7 +35,7 @@ from orchestrator.infrastructure_access import (
     wildcards_of,
 )
 from orchestrator.infrastructure_alarms import watch
-from orchestrator.infrastructure_intakes import route
+from orchestrator.infrastructure_intakes import make_bus, route
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
 
 MEMORY_MB = 512
@@ -87,7 +86,7 @@ class OrchestratorStack(Stack):
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
         self._ledger = self._make_ledger()
-        self._bus = self._make_bus()
+        self._bus = make_bus(self, environment)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
         self._dead_letters = sqs.Queue(
             self,
@@ -149,24 +148,6 @@ class OrchestratorStack(Stack):
             deletion_protection=self._environment.deletion_protection,
             removal_policy=kept(self._environment),
         )
-
-    def _make_bus(self) -> events.EventBus:
-        """Make the bus. Of all who may put events on it, only the announcers may say that a release is ready."""
-        bus = events.EventBus(self, "Bus", event_bus_name=f"ib-oauth-{self._environment.name}")
-        conditions: dict[str, Any] = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
-        if self._environment.announcers:
-            conditions["ArnNotEquals"] = {"aws:PrincipalArn": list(self._environment.announcers)}
-        bus.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="OnlyAnnouncersSayReleaseReady",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["events:PutEvents"],
-                resources=[bus.event_bus_arn],
-                conditions=conditions,
-            )
-        )
-        return bus
 
     def _topic(self, audience: str) -> sns.Topic:
         topic = sns.Topic(

@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -22,6 +23,25 @@ _OTHERS_MAX_AGE = Duration.hours(1)
 _RETRIES = 20
 _SCHEDULED = {"reconcile": Duration.minutes(1), "rotate_keys": Duration.minutes(15)}
 """Who looks how often. What was missed is not made up for: the next one looks at the same thing."""
+
+
+def make_bus(scope: Construct, environment: Environment) -> events.EventBus:
+    """Make the environment's bus. Of all who may put events on it, only the announcers may say that a release is ready."""
+    bus = events.EventBus(scope, "Bus", event_bus_name=f"ib-oauth-{environment.name}")
+    conditions: dict[str, Any] = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
+    if environment.announcers:
+        conditions["ArnNotEquals"] = {"aws:PrincipalArn": list(environment.announcers)}
+    bus.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="OnlyAnnouncersSayReleaseReady",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["events:PutEvents"],
+            resources=[bus.event_bus_arn],
+            conditions=conditions,
+        )
+    )
+    return bus
 
 
 def route(

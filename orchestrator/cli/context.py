@@ -49,6 +49,8 @@ class Context:
             "LEDGER_TABLE": f"ib-oauth-ledger-{self.name}",
             "EVENT_BUS": f"ib-oauth-{self.name}",
             "ROLLBACK_MACHINE": self.machine("rollback"),
+            "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
+            "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
         return Cloud(settings, clients=self.clients)
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
-
-DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
+from orchestrator.cli import key_commands
+from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,43 +21,7 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 rolled back or failed, 2 refused (bad input), 3 the cloud could not be reached.",
 )
 
-Env = Annotated[str, typer.Option("--env", help="An environment of environments.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Watch = Annotated[bool, typer.Option("--watch", help="Follow it until the end.")]
 Id = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A deployment's id, as `history` lists it.")]
-
-
-@contextmanager
-def answering(as_json: bool) -> Iterator[None]:
-    """Turn every error that a user can meet into a sentence and an exit code."""
-    from orchestrator.cli.follow import RefusedByPlan
-    from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
-
-    try:
-        yield
-    except Refused as error:
-        facts = {"field": error.field, "value": error.value, "remedy": error.remedy}
-        _fail(as_json, f"refused: {error}", REFUSED, facts)
-    except RefusedByPlan as error:
-        _fail(as_json, f"refused, nothing was touched: {error}", REFUSED)
-    except LocalCloudNotRunning as error:
-        _fail(as_json, str(error), UNREACHABLE)
-    except (Unreachable, BotoCoreError) as error:
-        _fail(as_json, f"the cloud could not be reached: {error}", UNREACHABLE)
-    except ClientError as error:
-        _fail(as_json, f"the cloud refused: {error}", UNREACHABLE)
-    except (OrchestratorError, LocalCloudError) as error:
-        _fail(as_json, str(error), FAILED)
-
-
-def _fail(as_json: bool, message: str, code: int, facts: dict[str, Any] | None = None) -> None:
-    if as_json:
-        from orchestrator.cli.output import as_json as show
-
-        show({"error": {"message": message, **(facts or {})}})
-    else:
-        typer.echo(message, err=True)
-    raise typer.Exit(code)
 
 
 @app.command()
@@ -257,6 +218,9 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
         reading.strategies(env, json=json)
 
 
+app.add_typer(key_commands.app, name="keys")
+
+
 def help_pages() -> str:
     """The whole command line's help as Markdown, for docs/cli.md."""
     from typer.main import get_command
@@ -265,11 +229,18 @@ def help_pages() -> str:
     group = get_command(app)
     runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
     pages = ["# Command line", "", "Generated: `python -m orchestrator.cli.main`. A test holds it.", ""]
-    for name in [None, *getattr(group, "commands", {})]:
-        shown = runner.invoke(app, [*([name] if name else []), "--help"], prog_name="orchestrator").output
+    for words in _commands(group, ()):
+        shown = runner.invoke(app, [*words, "--help"], prog_name="orchestrator").output
         text = "\n".join(one.rstrip() for one in shown.strip().splitlines())
-        pages += [f"## orchestrator {name}" if name else "## orchestrator", "", "```text", text, "```", ""]
+        pages += [f"## {' '.join(('orchestrator', *words))}", "", "```text", text, "```", ""]
     return "\n".join(pages)
+
+
+def _commands(group: object, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Name a command and all below it, each by its words."""
+    yield words
+    for name, command in getattr(group, "commands", {}).items():
+        yield from _commands(command, (*words, name))
 
 
 if __name__ == "__main__":

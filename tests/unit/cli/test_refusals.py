@@ -5,7 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import FAILED, REFUSED, UNREACHABLE, app
+from orchestrator.cli.answering import FAILED, REFUSED, UNREACHABLE
+from orchestrator.cli.main import app
 
 RUN = CliRunner()
 
