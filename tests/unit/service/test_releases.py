@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import environments
 from orchestrator.local.oauth_client import TrafficClient
 from orchestrator.local.traffic import Traffic
 
@@ -52,11 +53,13 @@ def test_the_good_release_serves_everybody(token_responses):
     assert {response.status for response in seen} == {200}
 
 
-def test_token_500s_answers_handled_500s_to_about_a_quarter_of_token_requests(token_responses, tmp_path):
+def test_token_500s_answers_handled_500s_to_more_token_requests_than_the_alarm_bears(token_responses, tmp_path):
     _, seen = token_responses("token-500s", 250)
     statuses = Counter(response.status for response in seen)
     assert set(statuses) == {200, 500}
-    assert 0.15 < statuses[500] / len(seen) < 0.40  # a third of the logins before, none since
+    # A third of the logins before, and none since: what is left of the share depends on how many logins come in between.
+    borne = environments.load("local").service.alarms.server_error_percent / 100
+    assert borne < statuses[500] / len(seen) < 0.5
     assert {response.error for response in seen if response.bad} == {"server_error"}
     assert all(response.version == "42" for response in seen)
     assert '"error":"TypeError"' in (tmp_path / "log").read_text()
