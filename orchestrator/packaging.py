@@ -28,7 +28,7 @@ PYTHON_VERSION = "3.13"
 PLATFORM = "manylinux2014_aarch64"
 BUNDLED = "bundled"
 
-_ORCHESTRATOR_PARTS = ("__init__.py", "domain", "tasks", "intake", "aws", "probes")
+_ORCHESTRATOR_PARTS = ("__init__.py", "domain", "tasks", "intake", "aws", "probes", "prices.py", "prices.toml")
 # What wheels carry and no Lambda needs: installed scripts, pip's notes on the installation, compiled caches, tests.
 _TRIMMED = ("bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pycache__", "tests", "py.typed")
 

@@ -34,7 +34,8 @@ def test_the_orchestrator_s_asset_has_no_command_line_and_nothing_local():
     found = files(orchestrator_asset(LOCAL))
 
     assert {"orchestrator/tasks/plan.py", "orchestrator/intake/alarm.py", "orchestrator/domain/plan.py"} <= found
-    assert {name.split("/")[1] for name in found} == {"__init__.py", "domain", "tasks", "intake", "aws", "probes"}
+    parts = {"__init__.py", "domain", "tasks", "intake", "aws", "probes", "prices.py", "prices.toml"}
+    assert {name.split("/")[1] for name in found} == parts
 
 
 def test_an_overlay_makes_another_release_of_the_service(tmp_path):
