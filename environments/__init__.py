@@ -1,0 +1,164 @@
+"""The environments: what differs between local, dev, staging and prod, typed and checked.
+
+`environments.toml` is the source. Tables of ``[defaults]`` lie under those of each environment. The tables `delivery`
+and `strategies` are carried through as they are: they belong to the orchestrator, which checks them when it plans.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from environments.clients import ClientSettings, PlatformSettings
+from environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
+from environments.tables import EnvironmentRefused, Table
+
+__all__ = [
+    "FILE",
+    "FUNCTIONS",
+    "AlarmSettings",
+    "ClientSettings",
+    "Environment",
+    "EnvironmentRefused",
+    "FunctionSettings",
+    "PlatformSettings",
+    "ServiceSettings",
+    "load",
+    "names",
+]
+
+FILE = Path(__file__).resolve().parents[1] / "environments.toml"
+CLOUDS = ("aws", "local")
+DEPENDENCIES = ("bundled", "provided")
+
+# CloudWatch Logs keeps logs for these numbers of days and refuses every other (PutRetentionPolicy).
+RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+# A rotation takes an hour and a day is worth one; a key that signs for longer than a year is one that nobody rotates.
+KEY_ROTATION_DAYS = (1, 365)
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+::?[a-z0-9-]*:?[0-9]{12}:.+")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment.
+
+    Attributes:
+        cloud: `aws`, or `local` for the embedded local cloud.
+        dependencies: `bundled` into the Lambda assets, or `provided` by whatever runs them.
+        customer_managed_keys: tables under KMS keys of our own, rather than AWS's.
+        key_rotation_days: how long a key signs access tokens before another one does.
+        announcers: ARNs of the principals that may put a `ReleaseReady` event on the bus.
+        service: the OAuth service.
+        delivery: the orchestrator's rules, unread, with its named strategies under `strategies`.
+        endpoint_url: where the local cloud listens; None elsewhere, and where nothing is deployed.
+    """
+
+    name: str
+    region: str
+    cloud: str
+    dependencies: str
+    customer_managed_keys: bool
+    deletion_protection: bool
+    log_retention_days: int
+    key_rotation_days: int
+    announcers: tuple[str, ...]
+    service: ServiceSettings
+    delivery: Mapping[str, object]
+    endpoint_url: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it lives on the embedded local cloud."""
+        return self.cloud == "local"
+
+    def at(self, *, endpoint_url: str | None = None, platform_url: str | None = None) -> Environment:
+        """Return the local environment with the addresses that its processes got this time.
+
+        Raises:
+            EnvironmentRefused: the environment is not a local one: its addresses are settings.
+        """
+        if not self.local and (endpoint_url or platform_url):
+            raise EnvironmentRefused(f"{self.name}.cloud", self.cloud, "only a local environment is given addresses")
+        platforms = self.service.platforms
+        if platform_url:
+            platforms = {name: replace(platform, url=platform_url) for name, platform in platforms.items()}
+        return replace(self, endpoint_url=endpoint_url, service=replace(self.service, platforms=platforms))
+
+
+def names(file: Path = FILE) -> tuple[str, ...]:
+    """Return the names of all environments, in the file's order."""
+    return tuple(name for name in _read(file) if name != "defaults")
+
+
+def load(name: str, file: Path = FILE) -> Environment:
+    """Read one environment.
+
+    Raises:
+        EnvironmentRefused: there is none of that name, or a setting is missing, unknown or out of range.
+    """
+    document = _read(file)
+    known = [table for table in document if table != "defaults"]
+    if name not in known:
+        raise EnvironmentRefused("environment", name, f"name one of {', '.join(known)}")
+    defaults, own = document.get("defaults", {}), document[name]
+    return _environment(name, Table(name, _merge(defaults, own)))
+
+
+def _read(file: Path) -> dict[str, dict[str, object]]:
+    with file.open("rb") as opened:
+        document = tomllib.load(opened)
+    for name, table in document.items():
+        if not isinstance(table, dict) or not _NAME.fullmatch(name):
+            raise EnvironmentRefused(name, table, "give a table whose name is a short lower-case word")
+    return document
+
+
+def _merge(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(under)
+    for key, value in over.items():
+        lower = merged.get(key)
+        merged[key] = _merge(lower, value) if isinstance(lower, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _environment(name: str, table: Table) -> Environment:
+    cloud = table.choice("cloud", CLOUDS)
+    environment = Environment(
+        name=name,
+        region=table.text("region", matching=re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), remedy="give a region"),
+        cloud=cloud,
+        dependencies=table.choice("dependencies", DEPENDENCIES),
+        customer_managed_keys=table.flag("customer_managed_keys"),
+        deletion_protection=table.flag("deletion_protection"),
+        log_retention_days=table.one_of("log_retention_days", RETENTION_DAYS),
+        key_rotation_days=table.whole("key_rotation_days", *KEY_ROTATION_DAYS),
+        announcers=_announcers(table),
+        service=read_service(name, table.table("service"), local=cloud == "local"),
+        delivery=_delivery(table),
+    )
+    table.end()
+    return environment
+
+
+def _announcers(table: Table) -> tuple[str, ...]:
+    arns = table.texts("announcers")
+    for arn in arns:
+        if not _ARN.fullmatch(arn) or "*" in arn:
+            raise EnvironmentRefused(table.field("announcers"), arn, "give the whole ARN of one role or user")
+    return arns
+
+
+def _delivery(table: Table) -> Mapping[str, object]:
+    delivery, strategies = table.take("delivery", {}), table.take("strategies", {})
+    for key, value in (("delivery", delivery), ("strategies", strategies)):
+        if not isinstance(value, Mapping):
+            raise EnvironmentRefused(table.field(key), value, "give a table")
+    assert isinstance(delivery, Mapping)
+    return {**delivery, "strategies": strategies}
