@@ -37,6 +37,14 @@ def name_of(what: str, environment: Environment) -> str:
     return f"ib-oauth-{what}-{environment.name}"
 
 
+RUNBOOK = "docs/runbooks/alarms.md"
+
+
+def with_runbook(meaning: str, section: str) -> str:
+    """Return an alarm's description: what it means, and the section of the runbook that says what to do about it."""
+    return f"{meaning}. Runbook: {RUNBOOK}#{section}"
+
+
 def kept(environment: Environment) -> RemovalPolicy:
     """What becomes of data when its stack goes."""
     return RemovalPolicy.RETAIN if environment.deletion_protection else RemovalPolicy.DESTROY

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import name_of
+from stack_parts import name_of, with_runbook
 
 _MINUTE = Duration.minutes(1)
 RECONCILER_SILENT_MINUTES = 3
@@ -20,9 +20,10 @@ RECONCILER_SILENT_MINUTES = 3
 
 @dataclass(frozen=True)
 class _Watch:
-    """One alarm: rings as soon as one minute has more of the metric than `above`."""
+    """One alarm: rings as soon as one minute has more of the metric than `above`. `section` is the runbook's."""
 
     what: str
+    section: str
     meaning: str
     namespace: str
     metric: str
@@ -57,6 +58,7 @@ def watch(
             # A deployment that fails has rolled back or was refused, and says so itself; the others are unheard of.
             _Watch(
                 f"{machine}-{metric.lower()}",
+                f"{machine}-failed",
                 f"the {machine} machine had executions with {metric}",
                 "AWS/States",
                 metric,
@@ -69,10 +71,18 @@ def watch(
             for metric in metrics
         ),
         *(
-            _Watch(f"{name}-errors", f"{name} ended in an exception", "AWS/Lambda", "Errors", ("FunctionName", name))
+            _Watch(
+                f"{name}-errors",
+                "intake-errors",
+                f"{name} ended in an exception",
+                "AWS/Lambda",
+                "Errors",
+                ("FunctionName", name),
+            )
             for name in intakes
         ),
         _Watch(
+            "dead-letters",
             "dead-letters",
             "events that no intake could take in",
             "AWS/SQS",
@@ -87,7 +97,7 @@ def watch(
             scope,
             f"{short.title().replace('-', '')}Alarm",
             alarm_name=name_of(f"orchestrator-{short}", environment),
-            alarm_description=one.meaning,
+            alarm_description=with_runbook(one.meaning, one.section),
             metric=_metric(one.namespace, one.metric, one.dimension, one.statistic),
             threshold=one.above,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -100,7 +110,9 @@ def watch(
         scope,
         "ReconcilerSilentAlarm",
         alarm_name=name_of("orchestrator-reconciler-silent", environment),
-        alarm_description="the reconciler does not run: a dead deployment would keep its claim and its weights",
+        alarm_description=with_runbook(
+            "the reconciler does not run: a dead deployment would keep its claim and its weights", "reconciler-silent"
+        ),
         metric=_metric("AWS/Lambda", "Invocations", ("FunctionName", reconciler), "Sum"),
         threshold=1,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,

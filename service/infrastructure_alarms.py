@@ -13,7 +13,7 @@ from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from environments import AlarmSettings, Environment
-from stack_parts import name_of
+from stack_parts import name_of, with_runbook
 
 _MINUTE_SECONDS = 60
 """Lambda's and API Gateway's own metrics are by the minute."""
@@ -21,9 +21,10 @@ _MINUTE_SECONDS = 60
 
 @dataclass(frozen=True)
 class _Signal:
-    """One alarm: its name's middle, what it means to the person it wakes, and what it compares."""
+    """One alarm: its name's middle, its section of the runbook, what it means to the person it wakes, and what it compares."""
 
     what: str
+    section: str
     meaning: str
     value: cloudwatch.IMetric
     threshold: float
@@ -44,24 +45,28 @@ def _of_function(environment: Environment, settings: AlarmSettings, namespace: s
     return [
         _Signal(
             f"{function}-server-errors",
+            "server-errors",
             "percent of requests that the function itself answered with 5xx",
             _share(own.sum("ServerErrors"), own.sum("Requests"), settings),
             settings.server_error_percent,
         ),
         _Signal(
             f"{function}-latency",
+            "latency",
             "99th percentile of the function's own latency, in ms",
             own.p99("Latency"),
             settings.p99_latency_ms,
         ),
         _Signal(
             f"{function}-errors",
+            "errors",
             "percent of invocations that ended in an exception or a timeout",
             _share(its.sum("Errors"), its.sum("Invocations"), settings),
             settings.server_error_percent,
         ),
         _Signal(
             f"{function}-throttles",
+            "throttles",
             "percent of invocations that Lambda turned away",
             _share(its.sum("Throttles"), its.sum("Invocations"), settings),
             settings.server_error_percent,
@@ -75,6 +80,7 @@ def _refused_grants(environment: Environment, settings: AlarmSettings, namespace
     refused = _Metrics(namespace, {**dimensions, "result": "invalid_grant"}, settings.period_seconds)
     return _Signal(
         "token-refused-grants",
+        "refused-grants",
         "percent of token requests answered with invalid_grant, which is no 5xx",
         # Nobody refused is no datapoint at all.
         _share(refused.sum("Grants"), requests.sum("Requests"), settings, part_expression="FILL(part, 0)"),
@@ -87,6 +93,7 @@ def _of_api(environment: Environment, settings: AlarmSettings) -> _Signal:
         "AWS/ApiGateway", {"ApiName": name_of("api", environment), "Stage": environment.name}, _MINUTE_SECONDS
     )
     return _Signal(
+        "api-server-errors",
         "api-server-errors",
         "percent of requests that the API answered with 5xx, its own failures included",
         _share(metrics.sum("5XXError"), metrics.sum("Count"), settings),
@@ -135,7 +142,7 @@ def _alarm(stack: Stack, environment: Environment, settings: AlarmSettings, sign
         stack,
         f"{signal.what.title().replace('-', '')}Alarm",
         alarm_name=name,
-        alarm_description=f"{signal.meaning}; more than {signal.threshold:g} is wrong",
+        alarm_description=with_runbook(f"{signal.meaning}; more than {signal.threshold:g} is wrong", signal.section),
         metric=signal.value,
         threshold=signal.threshold,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -30,6 +30,8 @@ class Synthesised:
         self.orchestrator_file = folder / f"ib-oauth-orchestrator-{name}.template.json"
         self.service = json.loads(self.service_file.read_bytes())
         self.orchestrator = json.loads(self.orchestrator_file.read_bytes())
+        self.files = sorted(folder.glob("*.template.json"))
+        self.all = [json.loads(file.read_bytes()) for file in self.files]
 
 
 def synthesise(folder: Path, environment: environments.Environment, *, code: str = "a", prepare=None) -> Synthesised:

@@ -1,0 +1,146 @@
+"""Every alarm of every template: it rings when it should and not otherwise, and says where one reads what to do.
+
+Alarms are judged by the local cloud's own evaluator, on the metrics that they watch, in this process and without waiting. What a
+scene gives is by the runbook's section, because alarms that mean the same ring for the same reason.
+"""
+
+import importlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import environments
+from orchestrator.local.fidelity import metric_store
+from orchestrator.local.fidelity.alarm_records import check, metrics_as_described, watch_of
+from orchestrator.local.fidelity.alarm_states import ALARM, OK, judge
+from tests.infrastructure.templates import resources
+
+ROOT = Path(environments.FILE).parent
+RUNBOOK = ROOT / "docs/runbooks/alarms.md"
+LINK = re.compile(r"Runbook: docs/runbooks/alarms\.md#([a-z0-9-]+)$")
+NOW = 1_800_000_000 // 3600 * 3600
+ONE, NOTHING = 1.0, None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What each metric says a period: when the alarm must ring, and when it must not."""
+
+    ill: dict[str, float | None]
+    well: dict[str, float | None]
+    also_well: tuple[dict[str, float | None], ...] = field(default=())
+
+
+SHARE = ({"Errors": 0, "Invocations": 0}, {"Errors": 9, "Invocations": 9})
+"""Nobody came; too few came for a rate to say anything."""
+SCENES = {
+    "server-errors": Scene(
+        {"ServerErrors": 20, "Requests": 100},
+        {"ServerErrors": 2, "Requests": 100},
+        ({"ServerErrors": 9, "Requests": 9},),
+    ),
+    "latency": Scene({"Latency": 5000}, {"Latency": 150}),
+    "errors": Scene({"Errors": 20, "Invocations": 100}, {"Errors": 2, "Invocations": 100}, SHARE),
+    "throttles": Scene({"Throttles": 20, "Invocations": 100}, {"Throttles": 0, "Invocations": 100}),
+    "refused-grants": Scene({"Grants": 80, "Requests": 100}, {"Grants": 10, "Requests": 100}, ({"Requests": 100},)),
+    "api-server-errors": Scene({"5XXError": 20, "Count": 100}, {"5XXError": 2, "Count": 100}),
+    "rollback-failed": Scene(
+        dict.fromkeys(("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"), ONE),
+        dict.fromkeys(("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"), 0),
+    ),
+    "deployment-failed": Scene({"ExecutionsTimedOut": 1}, {"ExecutionsTimedOut": 0}),
+    "intake-errors": Scene({"Errors": 1}, {"Errors": 0}),
+    "dead-letters": Scene({"ApproximateNumberOfMessagesVisible": 1}, {"ApproximateNumberOfMessagesVisible": 0}),
+    "reconciler-silent": Scene({"Invocations": NOTHING}, {"Invocations": 1}),
+}
+
+
+def alarms(one) -> list[dict]:
+    found = [alarm for template in one.all for alarm in resources(template, "AWS::CloudWatch::Alarm").values()]
+    assert len({alarm["AlarmName"] for alarm in found}) == len(found)
+    return found
+
+
+def section_of(alarm: dict) -> str:
+    link = LINK.search(alarm["AlarmDescription"])
+    assert link, f"{alarm['AlarmName']} says no runbook: {alarm['AlarmDescription']}"
+    return link[1]
+
+
+def sections() -> list[str]:
+    return re.findall(r"^## ([a-z0-9-]+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def metrics_of(alarm: dict) -> list[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of what an alarm watches."""
+    watched = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
+    return [
+        (one["Namespace"], one["MetricName"], {pair["Name"]: pair["Value"] for pair in one.get("Dimensions", [])})
+        for one in watched
+    ]
+
+
+def plain(value):
+    """A template's value with a name in the place of what is only known when it is deployed."""
+    if (
+        isinstance(value, dict)
+        and len(value) == 1
+        and next(iter(value)) in {"Ref", "Fn::GetAtt", "Fn::Join", "Fn::Sub"}
+    ):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def state(alarm: dict, says: dict[str, float | None]) -> str:
+    """The state of an alarm whose metrics say the same in every period; a metric that is not named says nothing."""
+    if "Metrics" in alarm:
+        alarm = alarm | {"Metrics": metrics_as_described(alarm["Metrics"])}
+    check(alarm)  # AWS would take it
+    watch = watch_of(alarm)
+    assert watch, f"{alarm['AlarmName']} cannot be evaluated here"
+    store = importlib.import_module("ministack.services.cloudwatch")._metrics
+    store.clear()
+    periods = [NOW - watch.period_seconds * age for age in range(watch.rule.range_periods, 0, -1)]
+    for namespace, name, dimensions in metrics_of(alarm):
+        if says.get(name) is not None:
+            for start in periods:
+                metric_store.record(namespace, name, dimensions, says[name], at=start, resolution_seconds=1)
+    judged = judge(watch.rule, watch.values(periods), periods)
+    store.clear()
+    return judged.state
+
+
+def test_every_alarm_rings_when_it_should_and_only_then(every):
+    for alarm in map(plain, alarms(every)):
+        scene = SCENES[section_of(alarm)]
+        known = {name for _, name, _ in metrics_of(alarm)}
+        assert known <= scene.ill.keys(), f"{alarm['AlarmName']} watches {known}"
+        assert state(alarm, scene.ill) == ALARM, alarm["AlarmName"]
+        for quiet in (scene.well, *scene.also_well):
+            assert state(alarm, quiet) == OK, (alarm["AlarmName"], quiet)
+
+
+def test_every_alarm_names_a_section_of_the_runbook_and_every_section_an_alarm(every):
+    named = {section_of(alarm) for alarm in alarms(every)}
+
+    assert named <= set(sections()), "write the section in docs/runbooks/alarms.md"
+    if every.name == "prod":
+        assert named == set(sections())
+    assert len(sections()) == len(set(sections()))
+
+
+def test_every_section_says_what_it_means_what_to_look_at_and_what_to_do():
+    _, *parts = re.split(r"^## .+$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    assert parts
+    for name, text in zip(sections(), parts, strict=True):
+        assert [word for word in ("**Means**", "**Look**", "**Do**") if word not in text] == [], name
+
+
+def test_every_alarm_takes_missing_data_for_something(every):
+    # Left to itself CloudWatch keeps such an alarm in INSUFFICIENT_DATA, which rings nowhere.
+    assert all(alarm["TreatMissingData"] in {"breaching", "notBreaching"} for alarm in alarms(every))
