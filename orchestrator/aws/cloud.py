@@ -17,6 +17,7 @@ from orchestrator.aws.alarms import Alarms
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.clients import client
 from orchestrator.aws.executions import Executions
+from orchestrator.aws.freezes import Freezes
 from orchestrator.aws.instruments import Instruments, instruments
 from orchestrator.aws.key_ring import KeyRing
 from orchestrator.aws.ledger import Ledger
@@ -68,6 +69,11 @@ class Cloud:
     def ledger(self) -> Ledger:
         """The environment's ledger."""
         return Ledger(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
+
+    @cached_property
+    def freezes(self) -> Freezes:
+        """The environment's freeze switch."""
+        return Freezes(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
 
     @cached_property
     def aliases(self) -> Aliases:

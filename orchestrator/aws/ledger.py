@@ -13,6 +13,7 @@
 | ``releases``           | release digest        | that it was rolled back                         |
 | ``signals``            | time, event id        | events and what was made of them                |
 | ``incidents``          | incident id           | rollbacks that took place                       |
+| ``freeze``             | ``freeze``            | the freeze switch (`orchestrator.aws.freezes`)  |
 
 Each item has ``body``, the record as JSON, and the few attributes that conditions are about. Every write of
 somebody who holds the claim is one transaction with a check of the claim's epoch, so that whoever lost the

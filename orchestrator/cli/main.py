@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import key_commands
+from orchestrator.cli import guard_commands, key_commands
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -218,6 +218,7 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
         reading.strategies(env, json=json)
 
 
+app.add_typer(guard_commands.app)
 app.add_typer(key_commands.app, name="keys")
 
 

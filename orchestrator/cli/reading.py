@@ -18,6 +18,7 @@ from orchestrator.cli.output import as_json, clock, console, line, steps_table, 
 from orchestrator.cli.story import outcome_of, short, story_of
 from orchestrator.domain.chain import broken_at
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.freeze import Freeze
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import DecisionEntry, Deployment
@@ -37,13 +38,14 @@ def status(context: Context, *, json: bool) -> None:
     functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
     aliases = {name: cloud.aliases.read(function) for name, function in functions.items()}
     latest = digest({name: cloud.versions.describe(function) for name, function in functions.items()})
-    newest = next(iter(cloud.ledger.deployments(1)), None)
+    newest, freeze = next(iter(cloud.ledger.deployments(1)), None), cloud.freezes.read()
     ringing = _ringing(context, newest)
     if json:
         as_json(
             {
                 "environment": context.name,
                 "claim": claim,
+                "freeze": freeze if freeze and freeze.holds else None,
                 "release_in_latest": latest,
                 "aliases": {name: alias.routing for name, alias in aliases.items()},
                 "alarms_ringing": ringing,
@@ -54,6 +56,7 @@ def status(context: Context, *, json: bool) -> None:
     screen = console()
     holder = f"{claim.kind} {claim.deployment}" if claim.held else "nobody"
     screen.print(f"{context.name}: claim held by {holder}, epoch {claim.epoch}")
+    _show_freeze(screen, freeze)
     rows = [
         (name, alias.routing.primary, _canary(alias.routing.canary, alias.routing.weight_percent), alias.mark or "-")
         for name, alias in aliases.items()
@@ -66,10 +69,11 @@ def status(context: Context, *, json: bool) -> None:
 
 def history(context: Context, limit: int, *, json: bool) -> None:
     """List deployments, newest first."""
-    found = context.cloud.ledger.deployments(limit)
+    found, freeze = context.cloud.ledger.deployments(limit), context.cloud.freezes.read()
     if json:
-        as_json({"deployments": [_summary(deployment) for deployment in found]})
+        as_json({"freeze": freeze, "deployments": [_summary(deployment) for deployment in found]})
         return
+    _show_freeze(console(), freeze)
     rows = [
         (
             f"{deployment.requested_at.astimezone():%m-%d %H:%M}",
@@ -187,6 +191,11 @@ def strategies(env: str, *, json: bool) -> None:
         for name, plan in plans.items()
     ]
     console().print(table_of(("strategy", "steps", "looks", "transitions"), rows))
+
+
+def _show_freeze(screen: Console, freeze: Freeze | None) -> None:
+    if freeze and freeze.holds:
+        screen.print(f"{freeze.told}; no deployment begins", style="bold", markup=False)
 
 
 def _show_evidence(screen: Console, entry: DecisionEntry) -> None:

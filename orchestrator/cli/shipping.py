@@ -14,6 +14,7 @@ from orchestrator.cli.output import as_json, console
 from orchestrator.cli.story import outcome_of
 from orchestrator.domain.decision import Request
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.naming import deployment_id, new_key
 from orchestrator.domain.records import Ask, Deployment, Ending, Phase, Trigger
 from orchestrator.domain.request import read_request
@@ -58,6 +59,7 @@ def deploy(context: Context, given: Mapping[str, object], key: str | None, *, wa
     """
     # The same checks as Plan's, before anything starts; Plan repeats them, for it trusts nobody.
     read_strategy(read_request(given, context.policy).strategy, context.policy)
+    refuse_frozen(context.cloud.freezes.read())
     name = deployment_id(key or new_key(context.cloud.now(), secrets.token_bytes(8)))
     machine = context.machine("deployment")
     started = context.cloud.executions.start(machine, name, given)

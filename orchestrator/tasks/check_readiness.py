@@ -7,6 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.decision import Action
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Function
 from orchestrator.domain.records import Deployment, Phase
 from orchestrator.domain.signals import ALARM_RINGS
@@ -21,6 +22,8 @@ def check_readiness(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
     """
     deployment = cloud.ledger.deployment(given.deployment)
+    # Again: somebody may have frozen the environment since the plan was made.
+    refuse_frozen(cloud.freezes.read())
     for_each(deployment.functions, lambda function: _refuse_moved(function, deployment, cloud))
     for_each(deployment.functions, lambda function: _refuse_unready(function, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))

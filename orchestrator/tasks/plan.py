@@ -10,6 +10,7 @@ from orchestrator.aws.aliases import Alias
 from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.decision import Action
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Function, Plan, Service
 from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import Deployment, Phase, Release
@@ -25,6 +26,7 @@ def plan(given: Given, cloud: Cloud) -> Answer:
     Raises:
         Refused: the input, the environment or the release does not allow it; names field, value and remedy.
     """
+    refuse_frozen(cloud.freezes.read())
     policy = DeliveryPolicy.parse(msgspec.json.decode(cloud.settings["DELIVERY"]))
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
     request = read_request(given.given, policy)
