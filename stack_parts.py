@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, ArnFormat, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct, IConstruct
 
 from environments import Environment
@@ -57,6 +59,15 @@ def log_group(scope: Construct, construct_id: str, name: str, environment: Envir
     assert isinstance(cfn_group, logs.CfnLogGroup)
     cfn_group.retention_in_days = environment.log_retention_days
     return group
+
+
+def subscribe(topic: sns.Topic, contacts: Sequence[str]) -> None:
+    """Send what is published on a topic to e-mail addresses, whose owners confirm it once, and to https addresses."""
+    for address in contacts:
+        by_url = address.startswith("https://")
+        topic.add_subscription(
+            subscriptions.UrlSubscription(address) if by_url else subscriptions.EmailSubscription(address)
+        )
 
 
 def may_log(group: logs.ILogGroup) -> iam.PolicyStatement:

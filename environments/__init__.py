@@ -12,26 +12,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from environments.api import (
+    ApiSettings,
+    DomainSettings,
+    FirewallSettings,
+    ThrottleSettings,
+    UsagePlanSettings,
+    read_api,
+)
 from environments.clients import ClientSettings, PlatformSettings
+from environments.network import NetworkSettings, read_network
+from environments.operations import BudgetSettings, read_account, read_budget, read_contacts, read_principals
 from environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
+from environments.stores import REGION, BackupSettings, StoreSettings, UnitsSettings, read_backups, read_stores
 from environments.tables import EnvironmentRefused, Table
 
 __all__ = [
     "FILE",
     "FUNCTIONS",
     "AlarmSettings",
+    "ApiSettings",
+    "BackupSettings",
+    "BudgetSettings",
     "ClientSettings",
+    "DomainSettings",
     "Environment",
     "EnvironmentRefused",
+    "FirewallSettings",
     "FunctionSettings",
+    "NetworkSettings",
     "PlatformSettings",
     "ServiceSettings",
+    "StoreSettings",
+    "ThrottleSettings",
+    "UnitsSettings",
+    "UsagePlanSettings",
     "load",
     "names",
 ]
 
 FILE = Path(__file__).resolve().parents[1] / "environments.toml"
-CLOUDS = ("aws", "local")
+LOCAL = "local"
+CLOUDS = ("aws", LOCAL)
 DEPENDENCIES = ("bundled", "provided")
 
 # CloudWatch Logs keeps logs for these numbers of days and refuses every other (PutRetentionPolicy).
@@ -42,7 +64,6 @@ RETENTION_DAYS = (
 KEY_ROTATION_DAYS = (1, 365)
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
-_ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+::?[a-z0-9-]*:?[0-9]{12}:.+")
 
 
 @dataclass(frozen=True)
@@ -50,17 +71,22 @@ class Environment:
     """One environment.
 
     Attributes:
+        account: where alone its stacks may be deployed; None where the credentials decide.
         cloud: `aws`, or `local` for the embedded local cloud.
         dependencies: `bundled` into the Lambda assets, or `provided` by whatever runs them.
         customer_managed_keys: tables under KMS keys of our own, rather than AWS's.
         key_rotation_days: how long a key signs access tokens before another one does.
         announcers: ARNs of the principals that may put a `ReleaseReady` event on the bus.
+        promoters: ARNs of the principals, of another account mostly, that may take on the role that announces releases here.
+        network: None where the functions are in no VPC.
+        contacts: e-mail and https addresses by audience.
         service: the OAuth service.
         delivery: the orchestrator's rules, unread, with its named strategies under `strategies`.
         endpoint_url: where the local cloud listens; None elsewhere, and where nothing is deployed.
     """
 
     name: str
+    account: str | None
     region: str
     cloud: str
     dependencies: str
@@ -69,6 +95,13 @@ class Environment:
     log_retention_days: int
     key_rotation_days: int
     announcers: tuple[str, ...]
+    promoters: tuple[str, ...]
+    api: ApiSettings
+    stores: StoreSettings
+    backups: BackupSettings
+    network: NetworkSettings | None
+    contacts: Mapping[str, tuple[str, ...]]
+    budget: BudgetSettings
     service: ServiceSettings
     delivery: Mapping[str, object]
     endpoint_url: str | None = None
@@ -76,7 +109,7 @@ class Environment:
     @property
     def local(self) -> bool:
         """Whether it lives on the embedded local cloud."""
-        return self.cloud == "local"
+        return self.cloud == LOCAL
 
     def at(self, *, endpoint_url: str | None = None, platform_url: str | None = None) -> Environment:
         """Return the local environment with the addresses that its processes got this time.
@@ -129,30 +162,40 @@ def _merge(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
 
 
 def _environment(name: str, table: Table) -> Environment:
-    cloud = table.choice("cloud", CLOUDS)
+    cloud, region = _cloud(name, table), table.text("region", matching=REGION, remedy="give a region")
+    local, api = cloud == LOCAL, read_api(table.table("api"))
     environment = Environment(
         name=name,
-        region=table.text("region", matching=re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), remedy="give a region"),
+        account=read_account(table),
+        region=region,
         cloud=cloud,
         dependencies=table.choice("dependencies", DEPENDENCIES),
         customer_managed_keys=table.flag("customer_managed_keys"),
         deletion_protection=table.flag("deletion_protection"),
         log_retention_days=table.one_of("log_retention_days", RETENTION_DAYS),
         key_rotation_days=table.whole("key_rotation_days", *KEY_ROTATION_DAYS),
-        announcers=_announcers(table),
-        service=read_service(name, table.table("service"), local=cloud == "local"),
+        announcers=read_principals(table, "announcers"),
+        promoters=read_principals(table, "promoters"),
+        api=api,
+        stores=read_stores(table.table("stores"), region),
+        backups=read_backups(table.table("backups"), region),
+        network=read_network(table.table("network")) if "network" in table else None,
+        contacts=read_contacts(table.table("contacts")),
+        budget=read_budget(table.table("budget")),
+        service=read_service(name, table.table("service"), api.domain, local=local),
         delivery=_delivery(table),
     )
     table.end()
     return environment
 
 
-def _announcers(table: Table) -> tuple[str, ...]:
-    arns = table.texts("announcers")
-    for arn in arns:
-        if not _ARN.fullmatch(arn) or "*" in arn:
-            raise EnvironmentRefused(table.field("announcers"), arn, "give the whole ARN of one role or user")
-    return arns
+def _cloud(name: str, table: Table) -> str:
+    cloud = table.choice("cloud", CLOUDS)
+    if (cloud == LOCAL) != (name == LOCAL):
+        raise EnvironmentRefused(
+            table.field("cloud"), cloud, "the local cloud has one environment, which is called local"
+        )
+    return cloud
 
 
 def _delivery(table: Table) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from environments.api import DomainSettings
 from environments.clients import (
     HTTPS_HOST,
     ClientSettings,
@@ -26,16 +27,28 @@ ALARM_PERIODS_SECONDS = (10, 20, 30, 60)
 MEMORY_MB = (128, 10_240)
 # API Gateway gives up on an integration after 29 s: a function that may run longer answers nobody.
 TIMEOUT_SECONDS = (1, 29)
+# None at all would be a switch that turns the function off; an account has a thousand unless it asked for more.
+CONCURRENCY = (1, 10_000)
+STAGE = "stage"
+"""As an issuer: the address of the API's own stage."""
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """Size of one Lambda function."""
+    """Size of one Lambda function.
+
+    Attributes:
+        reserved_concurrency: how many run at once, at most, out of what the account may; None out of all that is not reserved.
+        provisioned_concurrency: how many of stable are kept warm. The orchestrator sets it on versions: an alias with
+            weights cannot have it.
+    """
 
     memory_mb: int
     timeout_seconds: int
+    reserved_concurrency: int | None = None
+    provisioned_concurrency: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class ServiceSettings:
     """The OAuth service in one environment.
 
     Attributes:
-        issuer: https address without a path; None is the API's own address, which `local` alone may use.
+        issuer: https address without a path; None is the address of the API's own stage.
         state_table, tokens_table: the tables that the functions use. Settings, because a restore makes a new table and a
             cut-over to it has to survive the next deployment of the stack.
         client_documents: whether clients may describe themselves in a document at their client id.
@@ -86,10 +99,10 @@ class ServiceSettings:
     tokens_table: str
 
 
-def read_service(name: str, table: Table, *, local: bool) -> ServiceSettings:
+def read_service(name: str, table: Table, domain: DomainSettings | None, *, local: bool) -> ServiceSettings:
     """Take what is said of the service in an environment of this name."""
     service = ServiceSettings(
-        issuer=_issuer(table, local=local),
+        issuer=_issuer(table, domain, local=local),
         log_level=table.choice("log_level", LOG_LEVELS),
         throttle_requests_per_second=table.whole("throttle_requests_per_second", 1, 10_000),
         throttle_burst_requests=table.whole("throttle_burst_requests", 1, 10_000),
@@ -108,14 +121,20 @@ def read_service(name: str, table: Table, *, local: bool) -> ServiceSettings:
     return service
 
 
-def _issuer(table: Table, *, local: bool) -> str | None:
-    if local:
-        value = table.take("issuer")
+def _issuer(table: Table, domain: DomainSettings | None, *, local: bool) -> str | None:
+    value = table.take("issuer")
+    if local or domain is not None:
         if value is not None:
-            raise EnvironmentRefused(table.field("issuer"), value, "remove it; a local issuer is its API's address")
+            address = f"its domain, https://{domain.name}" if domain else "its API's address"
+            raise EnvironmentRefused(table.field("issuer"), value, f"remove it; the issuer is {address}")
+        return f"https://{domain.name}" if domain else None
+    if value == STAGE:
         return None
-    # With a path its metadata would have to be elsewhere (RFC 8414 section 3.1), where no client looks.
-    return table.text("issuer", matching=HTTPS_HOST, remedy="give an https address without a path and without a slash")
+    # With another path its metadata would have to be elsewhere (RFC 8414 section 3.1), where no client looks.
+    if not isinstance(value, str) or not HTTPS_HOST.fullmatch(value):
+        remedy = f'give an https address without a path and without a slash, a domain of the API, or "{STAGE}" for its own address'
+        raise EnvironmentRefused(table.field("issuer"), value, remedy)
+    return value
 
 
 def _functions(table: Table) -> Mapping[str, FunctionSettings]:
@@ -123,11 +142,27 @@ def _functions(table: Table) -> Mapping[str, FunctionSettings]:
     for name in FUNCTIONS:
         own = table.table(name)
         functions[name] = FunctionSettings(
-            own.whole("memory_mb", *MEMORY_MB), own.whole("timeout_seconds", *TIMEOUT_SECONDS)
+            memory_mb=own.whole("memory_mb", *MEMORY_MB),
+            timeout_seconds=own.whole("timeout_seconds", *TIMEOUT_SECONDS),
+            reserved_concurrency=own.whole("reserved_concurrency", *CONCURRENCY)
+            if "reserved_concurrency" in own
+            else None,
+            provisioned_concurrency=own.whole("provisioned_concurrency", 0, CONCURRENCY[1])
+            if "provisioned_concurrency" in own
+            else 0,
         )
         own.end()
+        _refuse_more_than_is_reserved(own, functions[name])
     table.end()
     return functions
+
+
+def _refuse_more_than_is_reserved(table: Table, settings: FunctionSettings) -> None:
+    """While a release is shifted stable and canary are both kept warm, out of what is reserved for the function."""
+    needed = 2 * settings.provisioned_concurrency
+    if settings.reserved_concurrency is not None and needed > settings.reserved_concurrency:
+        remedy = f"give at least {needed}: twice provisioned_concurrency, which stable and canary have each"
+        raise EnvironmentRefused(table.field("reserved_concurrency"), settings.reserved_concurrency, remedy)
 
 
 def _alarms(table: Table) -> AlarmSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 
 class EnvironmentRefused(Exception):
@@ -68,6 +69,10 @@ class Table:
             raise EnvironmentRefused(self.field(key), value, remedy)
         return value
 
+    def optional_text(self, key: str, *, matching: re.Pattern[str], remedy: str) -> str | None:
+        """Take a text that matches, or None where there is none."""
+        return self.text(key, matching=matching, remedy=remedy) if key in self else None
+
     def choice(self, key: str, among: tuple[str, ...]) -> str:
         """Take one of some texts."""
         value = self.take(key)
@@ -88,6 +93,16 @@ class Table:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise EnvironmentRefused(self.field(key), value, f"give a whole number from {low} to {high}")
         return value
+
+    def wholes(self, key: str, low: int, high: int) -> tuple[int, ...]:
+        """Take a list of whole numbers from low to high, each greater than the one before; an absent one is empty."""
+        value = self.take(key, [])
+        entries = value if isinstance(value, list) else []
+        whole = all(isinstance(entry, int) and not isinstance(entry, bool) for entry in entries)
+        if entries != value or not whole or not all(low <= entry <= high for entry in entries) or _falls(entries):
+            remedy = f"give a list of whole numbers from {low} to {high}, each greater than the one before"
+            raise EnvironmentRefused(self.field(key), value, remedy)
+        return tuple(entries)
 
     def one_of(self, key: str, among: tuple[int, ...]) -> int:
         """Take one of some whole numbers."""
@@ -119,3 +134,7 @@ class Table:
         """Refuse what nobody took."""
         for key, value in self._values.items():
             raise EnvironmentRefused(self.field(key), value, f"remove it; known keys are {', '.join(self._known)}")
+
+
+def _falls(numbers: list[int]) -> bool:
+    return any(second <= first for first, second in pairwise(numbers))

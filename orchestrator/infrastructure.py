@@ -36,7 +36,8 @@ from orchestrator.infrastructure_access import (
 )
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_intakes import make_bus, route
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
+from orchestrator.infrastructure_promotion import promotion_role
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -77,7 +78,7 @@ class OrchestratorStack(Stack):
             scope,
             f"ib-oauth-orchestrator-{environment.name}",
             description=f"Deployment, rollback and recovery of the OAuth service ({environment.name})",
-            env=aws_cdk.Environment(region=environment.region),
+            env=aws_cdk.Environment(account=environment.account, region=environment.region),
             termination_protection=environment.deletion_protection,
         )
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
@@ -87,6 +88,7 @@ class OrchestratorStack(Stack):
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
         self._ledger = self._make_ledger()
         self._bus = make_bus(self, environment)
+        promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
         self._dead_letters = sqs.Queue(
             self,
@@ -163,6 +165,7 @@ class OrchestratorStack(Stack):
             )
             topic.grant_publish(cloudwatch)
             self._topics_key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+        subscribe(topic, self._environment.contacts[audience])
         return topic
 
     def _places(self, service: Mapping[str, Any]) -> Places:

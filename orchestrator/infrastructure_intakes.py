@@ -14,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from environments import Environment
+from orchestrator.infrastructure_promotion import promotion_role_arn
 from stack_parts import name_of
 
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
@@ -29,8 +30,9 @@ def make_bus(scope: Construct, environment: Environment) -> events.EventBus:
     """Make the environment's bus. Of all who may put events on it, only the announcers may say that a release is ready."""
     bus = events.EventBus(scope, "Bus", event_bus_name=f"ib-oauth-{environment.name}")
     conditions: dict[str, Any] = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
-    if environment.announcers:
-        conditions["ArnNotEquals"] = {"aws:PrincipalArn": list(environment.announcers)}
+    announcers = [*environment.announcers, *([promotion_role_arn(scope, environment)] if environment.promoters else [])]
+    if announcers:
+        conditions["ArnNotEquals"] = {"aws:PrincipalArn": announcers}
     bus.add_to_resource_policy(
         iam.PolicyStatement(
             sid="OnlyAnnouncersSayReleaseReady",

@@ -41,6 +41,9 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "public": ("SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"),
 }
 
+_NOT_OF_A_RELEASE = ("alarms", "throttle_requests_per_second", "throttle_burst_requests")
+"""Settings of the service that no function is told of."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -70,7 +73,7 @@ class ServiceStack(Stack):
             scope,
             f"ib-oauth-stack-{environment.name}",
             description=f"OAuth service ({environment.name})",
-            env=Place(region=environment.region),
+            env=Place(account=environment.account, region=environment.region),
             termination_protection=environment.deletion_protection,
         )
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
@@ -186,6 +189,7 @@ class ServiceStack(Stack):
             code=lambda_.Code.from_asset(build.folder, asset_hash=build.digest),
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(settings.timeout_seconds),
+            reserved_concurrent_executions=settings.reserved_concurrency,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
             # The role's statements are all in infrastructure_access.py; constructs add none.
@@ -238,9 +242,16 @@ class ServiceStack(Stack):
 
 
 def configuration_of(environment: Environment) -> str:
-    """Return the digest of the service's settings, which names a release together with its code."""
-    settings = json.dumps(asdict(environment.service), sort_keys=True)
-    return hashlib.sha256(settings.encode()).hexdigest()[:16]
+    """Return the digest of the settings that functions are told of or sized by, which names a release together with its code.
+
+    What is kept in front of the functions or beside them is not among these: a throttle is turned without a release.
+    """
+    service = environment.service
+    told = {
+        **{name: value for name, value in asdict(service).items() if name not in _NOT_OF_A_RELEASE},
+        "functions": {name: [own.memory_mb, own.timeout_seconds] for name, own in service.functions.items()},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _compact(value: object) -> str:

@@ -7,6 +7,7 @@ wrongly fails before it answers anybody.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from service.oauth.scopes import Scope
 
-_ENVIRONMENTS = ("local", "dev", "staging", "prod")
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_LOCAL = "local"
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -72,15 +74,15 @@ class Settings:
     @property
     def local(self) -> bool:
         """Whether this is the local cloud, where alone a loopback address may be used without TLS."""
-        return self.environment == "local"
+        return self.environment == _LOCAL
 
 
 def load(variables: Mapping[str, str], function: str) -> Settings:
     """Read the shared settings; `function` is authorize, token or public. Raises SettingInvalid."""
     environment = required(variables, "ENVIRONMENT")
-    if environment not in _ENVIRONMENTS:
-        raise SettingInvalid("ENVIRONMENT", f"must be one of {', '.join(_ENVIRONMENTS)}, not {environment}")
-    issuer = _issuer(required(variables, "ISSUER"), local=environment == "local")
+    if not _ENVIRONMENT.fullmatch(environment):
+        raise SettingInvalid("ENVIRONMENT", f"must be a short lower-case word, not {environment}")
+    issuer = _issuer(required(variables, "ISSUER"), environment)
     return Settings(
         environment=environment,
         function=function,
@@ -119,7 +121,8 @@ def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Plat
         raise SettingInvalid("PLATFORMS", f"is wrong: {error}") from error
 
 
-def _issuer(issuer: str, *, local: bool) -> str:
+def _issuer(issuer: str, environment: str) -> str:
+    local = environment == _LOCAL
     try:
         parts = urlsplit(issuer)
         host = parts.hostname
@@ -131,9 +134,10 @@ def _issuer(issuer: str, *, local: bool) -> str:
         return issuer
     if parts.scheme != "https":
         raise SettingInvalid("ISSUER", "must be https")
-    if parts.path and not local:
-        # RFC 8414 puts the well-known segment before an issuer's path, where a stage does not answer.
-        raise SettingInvalid("ISSUER", "must not have a path")
+    if parts.path and not local and parts.path != f"/{environment}":
+        # The path of the API's own stage, where there is no domain. RFC 8414 puts the well-known segment before an issuer's
+        # path, where a stage does not answer: who looks for the metadata has to look after it.
+        raise SettingInvalid("ISSUER", "must not have a path but that of the API's stage")
     return issuer
 
 

@@ -264,3 +264,63 @@ def test_log_level_reaches_the_tasks(tmp_path):
         function["Environment"]["Variables"]["LOG_LEVEL"]
         for function in resources(one.orchestrator, "AWS::Lambda::Function").values()
     } == {"ERROR"}
+
+
+PIPELINE = "arn:aws:iam::210987654321:role/pipeline"
+
+
+def test_whoever_promotes_takes_on_a_role_that_announces_releases_and_does_nothing_else(tmp_path):
+    import dataclasses
+
+    environment = dataclasses.replace(environments.load("dev"), promoters=(PIPELINE,), account="123456789012")
+
+    one = synthesise(tmp_path, environment)
+
+    role = named(one.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-promotion-dev")
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    (policy,) = role["Policies"]
+    (may,) = policy["PolicyDocument"]["Statement"]
+    (bus,) = resources(one.orchestrator, "AWS::Events::EventBusPolicy").values()
+    assert trusted["Principal"] == {"AWS": PIPELINE}
+    assert may["Action"] == "events:PutEvents"
+    assert may["Condition"] == {"StringEquals": {"events:detail-type": "ReleaseReady"}}
+    assert [text_of(arn) for arn in bus["Statement"]["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]] == [
+        "arn:<AWS::Partition>:iam::123456789012:role/ib-oauth-promotion-dev"
+    ]
+
+
+def test_nobody_promotes_until_somebody_is_named(every):
+    roles = resources(every.orchestrator, "AWS::IAM::Role").values()
+
+    assert not [role for role in roles if "promotion" in role.get("RoleName", "")]
+
+
+def test_stacks_of_an_account_are_deployed_there_and_nowhere_else(tmp_path):
+    import dataclasses
+
+    one = synthesise(tmp_path, dataclasses.replace(environments.load("dev"), account="123456789012"))
+
+    manifest = json.loads((one.folder / "manifest.json").read_bytes())
+    stacks = [found for found in manifest["artifacts"].values() if found["type"] == "aws:cloudformation:stack"]
+    assert {found["environment"] for found in stacks} == {"aws://123456789012/us-west-1"}
+
+
+def test_contacts_are_told_by_the_way_that_their_address_says(tmp_path):
+    import dataclasses
+
+    contacts = {
+        **environments.load("dev").contacts,
+        "operators": ("on-call@example.com", "https://hooks.example.com/pager"),
+        "clients": ("news@example.com",),
+    }
+    one = synthesise(tmp_path, dataclasses.replace(environments.load("dev"), contacts=contacts))
+
+    told = {
+        (found["Protocol"], found["Endpoint"], found["TopicArn"]["Ref"][:9])
+        for found in resources(one.orchestrator, "AWS::SNS::Subscription").values()
+    }
+    assert told == {
+        ("email", "on-call@example.com", "Operators"),
+        ("https", "https://hooks.example.com/pager", "Operators"),
+        ("email", "news@example.com", "ClientsTo"),
+    }

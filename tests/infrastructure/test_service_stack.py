@@ -1,10 +1,12 @@
 """What the service's stack has in every environment."""
 
+import dataclasses
 import json
 
 import pytest
 
 import environments
+from service import settings
 from service.infrastructure_api import ROUTES
 from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
 
@@ -90,6 +92,35 @@ def test_a_release_is_named_by_commit_code_and_configuration(prod, tmp_path):
     assert after["configuration"] != before["configuration"]
 
 
+def test_a_throttle_or_a_threshold_is_turned_without_another_release(prod):
+    from service.infrastructure import configuration_of
+
+    environment = environments.load("prod")
+    alarms = dataclasses.replace(environment.service.alarms, p99_latency_ms=1)
+    other = changed(environment, alarms=alarms, throttle_requests_per_second=1, throttle_burst_requests=1)
+
+    assert configuration_of(other) == configuration_of(environment)
+    assert configuration_of(changed(environment, source_burst_requests=1)) != configuration_of(environment)
+
+
+def test_an_environment_is_added_by_one_table(tmp_path):
+    file = tmp_path / "environments.toml"
+    platform = 'service = { issuer = "stage", platforms.example = { url = "https://p.example.com", title = "P" } }'
+    file.write_text(f"{environments.FILE.read_text()}\n[qa]\n{platform}\n")
+
+    qa = synthesise(tmp_path / "qa", environments.load("qa", file))
+
+    assert variables(qa, "token")["ISSUER"] == text_of(qa.service["Outputs"]["ApiUrl"]["Value"])
+    assert variables(qa, "token")["ISSUER"].endswith("/qa")
+    assert settings.load(variables(qa, "token") | {"ISSUER": "https://x.example/qa"}, "token").environment == "qa"
+
+
+def test_what_runs_at_once_is_reserved_where_the_environment_says_so(every):
+    for name in FUNCTIONS:
+        reserved = environments.load(every.name).service.functions[name].reserved_concurrency
+        assert function(every, name).get("ReservedConcurrentExecutions") == reserved
+
+
 def test_clients_are_given_without_what_they_do_not_have(local):
     clients = {client["client_id"]: client for client in json.loads(variables(local, "token")["CLIENTS"])}
 
@@ -158,14 +189,14 @@ def test_more_clients_than_lambda_takes_are_refused_with_the_remedy(tmp_path):
         synthesise(tmp_path, many)
 
 
-def test_an_issuer_has_no_path_except_on_the_local_cloud(every, synthesised):
+def test_an_issuer_has_a_path_only_where_it_is_the_address_of_a_stage(every, synthesised):
     issuer = variables(every, "token")["ISSUER"]
 
-    if every.name == "local":
-        assert issuer == text_of(every.service["Outputs"]["ApiUrl"]["Value"])
-    else:
-        assert issuer == environments.load(every.name).service.issuer
-        assert text_of(every.service["Outputs"]["ApiUrl"]["Value"]).startswith("https://")
+    assert issuer == (
+        environments.load(every.name).service.issuer or text_of(every.service["Outputs"]["ApiUrl"]["Value"])
+    )
+    assert issuer.startswith("http://127.0.0.1" if every.name == "local" else "https://")
+    assert issuer.endswith(f"/{every.name}") is (every.name in {"local", "dev"})
 
 
 def test_local_addresses_are_those_that_the_processes_got(tmp_path):

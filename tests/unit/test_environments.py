@@ -105,9 +105,19 @@ WRONG = [
     ("dev", "announcers = []", 'announcers = ["arn:aws:iam::123456789012:role/*"]', "dev.announcers: 'arn:aws:iam"),
     ("dev", "announcers = []", 'announcers = "all"', "dev.announcers: 'all' is refused: give a list"),
     ("dev", "announcers = []", "announcer = []", "dev.announcer: [] is refused: remove it; known keys are cloud"),
-    ("prod", 'issuer = "https://api.oauth.example.com"', 'issuer = "https://api.oauth.example.com/"', "prod.service.issuer:"),
-    ("prod", 'issuer = "https://api.oauth.example.com"', 'issuer = "http://api.oauth.example.com"', "prod.service.issuer:"),
-    ("prod", 'issuer = "https://api.oauth.example.com"', "", "prod.service.issuer: None is refused: give an https address"),
+    ("dev", 'issuer = "stage"  ', 'issuer = "https://dev.oauth.example.com/"', "dev.service.issuer:"),
+    ("dev", 'issuer = "stage"  ', 'issuer = "http://dev.oauth.example.com"', "dev.service.issuer:"),
+    ("dev", 'issuer = "stage"  ', 'issuer = "api"', "dev.service.issuer: 'api' is refused: give an https address"),
+    ("dev", 'issuer = "stage"  ', "#", "dev.service.issuer: None is refused: give an https address"),
+    ("prod", "throttle_requests_per_second = 500", 'throttle_requests_per_second = 500\nissuer = "https://x.example"', "prod.service.issuer: 'https://x.example' is refused: remove it; the issuer is its domain, https://api.oauth.example.com"),
+    ("prod", "reserved_concurrency = 200", "reserved_concurrency = 9", "prod.service.functions.token.reserved_concurrency: 9 is refused: give at least 10"),
+    ("prod", "reserved_concurrency = 200", "reserved_concurrency = 0", "prod.service.functions.token.reserved_concurrency: 0 is refused: give a whole number from 1"),
+    ("prod", "provisioned_concurrency = 5", "provisioned_concurrency = -1", "prod.service.functions.token.provisioned_concurrency: -1"),
+    ("dev", "[dev.stores]", 'account = "1234"\n[dev.stores]', "dev.account: '1234' is refused: give the twelve digits"),
+    ("dev", "[dev.stores]", 'cloud = "local"\n[dev.stores]', "dev.cloud: 'local' is refused: the local cloud has one environment"),
+    ("dev", "promoters = []", 'promoters = ["arn:aws:iam::123456789012:role/*"]', "dev.promoters: 'arn:aws:iam"),
+    ("dev", "operators = []", 'operators = ["nobody"]', "dev.contacts.operators: 'nobody' is refused: give an e-mail address"),
+    ("dev", "owners = []", "everybody = []", "dev.contacts.everybody: [] is refused: remove it; known keys are operators, clients, security, owners"),
     ("local", "throttle_burst_requests = 10000", 'throttle_burst_requests = 10000\nissuer = "https://x.example"', "local.service.issuer:"),
     ("dev", 'log_level = "DEBUG"', 'log_level = "debug"', "dev.service.log_level: 'debug' is refused: give one of DEBUG"),
     ("prod", "throttle_requests_per_second = 500", "throttle_requests_per_second = 0", "give a whole number from 1 to 10000"),
@@ -134,7 +144,7 @@ WRONG = [
     ("dev", 'log_level = "DEBUG"', 'log_level = "DEBUG"\nself_described_client_scopes = ["a b"]', "dev.service.self_described_client_scopes: 'a b' is refused"),
     ("dev", "[dev.service.platforms.example]", "[dev.service.platform.example]", "at least one platform"),
     ("dev", "[defaults.delivery]", "[defaults.elsewhere]", "dev.elsewhere:"),
-    ("staging", 'issuer = "https://staging.oauth.example.com"', 'issuer = "https://s.example.com"\nalarms = 3', "staging.service.alarms: 3 is refused: give a table"),
+    ("staging", 'title = "Example platform (staging)"', 'title = "Example platform (staging)"\n[staging.service]\nalarms = 3', "staging.service.alarms: 3 is refused: give a table"),
     ("dev", "[[defaults.service.clients]]", "[defaults.service.clients]", "is refused: give an array of tables"),
 ]  # fmt: skip
 
@@ -154,3 +164,14 @@ def test_an_environment_s_name_is_a_short_word(tmp_path):
 
     with pytest.raises(EnvironmentRefused, match="Produktion!"):
         names(file)
+
+
+def test_an_environment_is_added_by_one_table(tmp_path):
+    file = tmp_path / "environments.toml"
+    platform = 'service = { issuer = "stage", platforms.example = { url = "https://p.example.com", title = "P" } }'
+    file.write_text(f"{SMALL}\n[qa]\n{platform}\n")
+
+    qa, dev = load("qa", file), load("dev", file)
+
+    assert names(file) == (*names(), "qa")
+    assert (qa.service.issuer, qa.service.functions) == (None, dev.service.functions)

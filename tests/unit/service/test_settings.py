@@ -59,7 +59,7 @@ def test_a_missing_variable_is_named(variable, value):
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("ENVIRONMENT", "production"),
+        ("ENVIRONMENT", "Production!"),
         ("ISSUER", "http://auth.example"),
         ("ISSUER", "http://127.0.0.1:8000"),
         ("ISSUER", "https://auth.example/"),
@@ -129,3 +129,11 @@ def test_of_the_token_with_which_clients_register_only_the_hash_is_told():
     assert settings.registration_token({"REGISTRATION_TOKEN_SHA256": "a" * 64}) == "a" * 64
     with pytest.raises(SettingInvalid, match="64 lower-case hexadecimal digits"):
         settings.registration_token({"REGISTRATION_TOKEN_SHA256": "the token itself"})
+
+
+def test_an_issuer_may_have_the_path_of_its_environments_own_stage_and_no_other():
+    address = "https://n4h948fv4c.execute-api.us-west-1.amazonaws.com"
+
+    assert settings.load({**GOOD, "ENVIRONMENT": "qa", "ISSUER": f"{address}/qa"}, "token").issuer == f"{address}/qa"
+    with pytest.raises(SettingInvalid, match="ISSUER must not have a path but that of the API's stage"):
+        settings.load({**GOOD, "ENVIRONMENT": "qa", "ISSUER": f"{address}/prod"}, "token")

@@ -1,0 +1,165 @@
+"""What an environment may say of its API, tables, backups, network, people and money: each is refused by place, value and remedy."""
+
+import pytest
+
+from environments.api import ThrottleSettings, UsagePlanSettings, read_api
+from environments.network import read_network
+from environments.operations import read_budget, read_contacts
+from environments.stores import UnitsSettings, read_backups, read_stores
+from environments.tables import EnvironmentRefused, Table
+
+FIREWALL = {
+    "blocks": True,
+    "source_requests_per_five_minutes": 1000,
+    "largest_body_bytes": 8192,
+    "largest_query_bytes": 4096,
+}
+DOMAIN = {"name": "api.example.com", "hosted_zone": "example.com", "hosted_zone_id": "Z1"}
+CERTIFICATE = "arn:aws:acm:us-west-1:123456789012:certificate/3f1a"
+THROTTLE = {"requests_per_second": 10, "burst_requests": 20}
+PLAN = {**THROTTLE, "requests_per_day": 1000, "keys": ["orders"]}
+ON_DEMAND = {"capacity": "on-demand", "target_utilisation_percent": 70, "point_in_time_days": 35}
+UNITS = {"least_reads": 5, "most_reads": 50, "least_writes": 5, "most_writes": 50}
+PROVISIONED = {**ON_DEMAND, "capacity": "provisioned", "units": {"state": UNITS, "tokens": UNITS}}
+BACKUPS = {"hour_utc": 5, "keep_days": 35, "lock": "none", "copy_keep_days": 35}
+
+
+def without(values: dict, *keys: str) -> dict:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def api(**changes):
+    return read_api(Table("prod.api", {"firewall": FIREWALL, **changes}))
+
+
+def test_an_api_without_a_domain_keeps_the_address_of_its_stage_and_asks_nobody_for_a_key():
+    found = api()
+
+    assert found.domain is None
+    assert found.throttles == found.usage_plans == {}
+
+
+def test_a_domain_has_its_record_and_certificate_made_or_given():
+    made, given = api(domain=DOMAIN), api(domain={"name": "api.example.com", "certificate_arn": CERTIFICATE})
+
+    assert (made.domain.hosted_zone_id, made.domain.certificate_arn) == ("Z1", None)
+    assert (given.domain.hosted_zone_id, given.domain.certificate_arn) == (None, CERTIFICATE)
+
+
+def test_routes_and_holders_of_keys_have_limits_of_their_own():
+    found = api(throttles={"POST /token": THROTTLE}, usage_plans={"partners": PLAN})
+
+    assert found.throttles == {"POST /token": ThrottleSettings(10, 20)}
+    assert found.usage_plans == {"partners": UsagePlanSettings(10, 20, 1000, ("orders",))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"domain": {**DOMAIN, "name": "API"}}, "prod.api.domain.name: 'API' is refused: give a host name"),
+        ({"domain": {**DOMAIN, "hosted_zone_id": "1"}}, "prod.api.domain.hosted_zone_id: '1' is refused"),
+        ({"domain": without(DOMAIN, "hosted_zone_id")}, "prod.api.domain.hosted_zone_id: None is refused: give hosted_zone and"),
+        ({"domain": without(DOMAIN, "hosted_zone")}, "prod.api.domain.hosted_zone: None is refused: give hosted_zone and"),
+        ({"domain": {**DOMAIN, "hosted_zone": "ample.com"}}, "hosted_zone: 'ample.com' is refused: give a zone that api.example.com is in"),
+        ({"domain": {"name": "api.example.com"}}, "prod.api.domain.certificate_arn: None is refused: give a certificate, or the hosted zone"),
+        ({"domain": {**DOMAIN, "certificate_arn": "arn:x"}}, "prod.api.domain.certificate_arn: 'arn:x' is refused"),
+        ({"domain": {**DOMAIN, "zone": "x"}}, "prod.api.domain.zone: 'x' is refused: remove it"),
+        ({"throttles": {"/token": THROTTLE}}, "'/token' is refused: name a method and a path, such as POST /token"),
+        ({"throttles": {"POST /token": {**THROTTLE, "burst_requests": 0}}}, "prod.api.throttles.POST /token.burst_requests: 0"),
+        ({"usage_plans": {"partners": {**PLAN, "keys": []}}}, "prod.api.usage_plans.partners.keys: [] is refused: give a list of at least 1"),
+        ({"usage_plans": {"partners": {**PLAN, "keys": ["Orders"]}}}, "prod.api.usage_plans.partners: 'Orders' is refused"),
+        ({"usage_plans": {"a": PLAN, "b": PLAN}}, "prod.api.usage_plans: ['orders', 'orders'] is refused: give each holder one key"),
+        ({"firewall": {**FIREWALL, "blocks": "yes"}}, "prod.api.firewall.blocks: 'yes' is refused: give true or false"),
+        ({"firewall": {**FIREWALL, "source_requests_per_five_minutes": 9}}, "source_requests_per_five_minutes: 9 is refused: give a whole number from 10"),
+        ({"firewall": {**FIREWALL, "largest_body_bytes": 16_385}}, "prod.api.firewall.largest_body_bytes: 16385"),
+        ({"firewall": {**FIREWALL, "largest_query_bytes": 0}}, "prod.api.firewall.largest_query_bytes: 0"),
+        ({"cors": {}}, "prod.api.cors: {} is refused: remove it; known keys are"),
+    ],
+)  # fmt: skip
+def test_a_wrong_api_is_refused(changes, said):
+    with pytest.raises(EnvironmentRefused) as refused:
+        api(**changes)
+
+    assert said in str(refused.value)
+
+
+def test_capacity_is_on_demand_or_between_bounds():
+    on_demand, provisioned = (read_stores(Table("prod.stores", one), "us-west-1") for one in (ON_DEMAND, PROVISIONED))
+
+    assert not on_demand.provisioned
+    assert provisioned.provisioned
+    assert provisioned.units == {"state": UnitsSettings(5, 50, 5, 50), "tokens": UnitsSettings(5, 50, 5, 50)}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({**ON_DEMAND, "capacity": "auto"}, "prod.stores.capacity: 'auto' is refused: give one of on-demand, provisioned"),
+        ({**PROVISIONED, "capacity": "on-demand"}, 'is refused: remove it, or set capacity = "provisioned"'),
+        (without(PROVISIONED, "units"), "prod.stores.units.state.least_reads: None is refused: give a whole number from 1"),
+        ({**PROVISIONED, "units": {"state": UNITS, "tokens": {**UNITS, "most_writes": 4}}}, "prod.stores.units.tokens.most_writes: 4 is refused: give at least the 5"),
+        ({**PROVISIONED, "units": {"state": UNITS, "tokens": UNITS, "keys": UNITS}}, "prod.stores.units.keys:"),
+        ({**ON_DEMAND, "point_in_time_days": 36}, "prod.stores.point_in_time_days: 36 is refused: give a whole number from 1 to 35"),
+        ({**ON_DEMAND, "target_utilisation_percent": 95}, "prod.stores.target_utilisation_percent: 95"),
+        ({**ON_DEMAND, "replicas": ["us-west-1"]}, "prod.stores.replicas: 'us-west-1' is refused: give each region other than us-west-1 once"),
+        ({**ON_DEMAND, "replicas": ["us-east-1", "us-east-1"]}, "prod.stores.replicas: 'us-east-1' is refused"),
+    ],
+)  # fmt: skip
+def test_wrong_tables_are_refused(values, said):
+    with pytest.raises(EnvironmentRefused) as refused:
+        read_stores(Table("prod.stores", values), "us-west-1")
+
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hour_utc": 24}, "prod.backups.hour_utc: 24 is refused: give a whole number from 0 to 23"),
+        ({"lock": "yes"}, "prod.backups.lock: 'yes' is refused: give one of none, governance, compliance"),
+        ({"copy_region": "us-west-1"}, "prod.backups.copy_region: 'us-west-1' is refused: give a region other than"),
+        ({"copy_region": "Ohio"}, "prod.backups.copy_region: 'Ohio' is refused: give a region"),
+        ({"keep_days": 0}, "prod.backups.keep_days: 0"),
+    ],
+)
+def test_wrong_backups_are_refused(changes, said):
+    with pytest.raises(EnvironmentRefused) as refused:
+        read_backups(Table("prod.backups", {**BACKUPS, **changes}), "us-west-1")
+
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("cidr", ["10.20.0.1/20", "8.8.0.0/20", "10.0.0.0/8", "10.20.0.0/25", "network"])
+def test_a_network_is_a_private_block_with_room(cidr):
+    assert read_network(Table("prod.network", {"cidr": "10.20.0.0/20", "zones": 2})).zones == 2
+    with pytest.raises(EnvironmentRefused, match=r"prod\.network\.cidr: .* give a private block"):
+        read_network(Table("prod.network", {"cidr": cidr, "zones": 2}))
+
+
+def test_people_are_told_by_mail_or_at_an_https_address():
+    found = read_contacts(Table("prod.contacts", {"operators": ["a@example.com", "https://hooks.example.com/x"]}))
+
+    assert found == {
+        "operators": ("a@example.com", "https://hooks.example.com/x"),
+        "clients": (),
+        "security": (),
+        "owners": (),
+    }
+
+
+@pytest.mark.parametrize("address", ["http://hooks.example.com/x", "a b@example.com", "+49 30 1", "a@example"])
+def test_who_cannot_be_told_is_refused(address):
+    with pytest.raises(
+        EnvironmentRefused, match=r"prod\.contacts\.owners: .* give an e-mail address or an https address"
+    ):
+        read_contacts(Table("prod.contacts", {"owners": [address]}))
+
+
+@pytest.mark.parametrize("percents", [[80, 50], [50, 50], [0], [201], [True], ["80"], 80])
+def test_alerts_of_a_budget_are_rising_percentages(percents):
+    assert read_budget(Table("prod.budget", {"monthly_usd": 9, "alert_percents": [50, 120]})).alert_percents == (
+        50,
+        120,
+    )
+    with pytest.raises(EnvironmentRefused, match=r"prod\.budget\.alert_percents: .* each greater than the one before"):
+        read_budget(Table("prod.budget", {"monthly_usd": 9, "alert_percents": percents}))
