@@ -15,22 +15,30 @@ from orchestrator.cli.output import console
 from orchestrator.domain.errors import Refused
 from orchestrator.local import platform, stacks, stage
 from orchestrator.local.cloud import LocalCloud
-from orchestrator.local.fidelity.options import PROFILES
+from orchestrator.local.fidelity.options import PROFILES, Options
 
 
-def up(env: str, profile: str, seed: int | None, *, detach: bool) -> None:
+def up(env: str, profile: str, seed: int | None, restore_seconds: float | None, *, detach: bool) -> None:
     """Start it, deploy both stacks, and stay until Ctrl-C or, detached, return.
 
     Raises:
-        Refused: the environment is none of the local cloud, or the profile is unknown.
+        Refused: the environment is none of the local cloud, the profile is unknown, or a restore would take less than no time.
         LocalCloudError: it did not start, or runs already.
     """
     environment = _local(env)
     if profile not in PROFILES:
         raise Refused("--profile", profile, f"give one of {', '.join(PROFILES)}")
+    if restore_seconds is not None and restore_seconds < 0:
+        raise Refused("--restore-seconds", restore_seconds, "give 0 or more")
     screen = console()
     with ExitStack() as opened:
-        local = LocalCloud.start(LOCAL_FOLDER, profile=profile, seed=seed, lifetime="detached" if detach else "parent")
+        local = LocalCloud.start(
+            LOCAL_FOLDER,
+            profile=profile,
+            seed=seed,
+            restore_seconds=Options.restore_seconds if restore_seconds is None else restore_seconds,
+            lifetime="detached" if detach else "parent",
+        )
         started = opened.enter_context(ExitStack())
         started.callback(local.stop)
         platform_url = _platform_beside(local) if detach else opened.enter_context(platform.serve())

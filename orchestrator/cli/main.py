@@ -31,6 +31,9 @@ def up(
         str, typer.Option(help="`instant`, or `aws-timing`: as late and out of order as AWS.")
     ] = "instant",
     seed: Annotated[int | None, typer.Option(help="Makes what is drawn at random repeatable.")] = None,
+    restore_seconds: Annotated[
+        float | None, typer.Option(help="How long the restore of a table takes; minutes to hours on AWS.")
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Go on in the background until `orchestrator down`.")
     ] = False,
@@ -39,7 +42,7 @@ def up(
     from orchestrator.cli import local
 
     with answering(False):
-        local.up(env, profile, seed, detach=detach)
+        local.up(env, profile, seed, restore_seconds, detach=detach)
 
 
 @app.command()

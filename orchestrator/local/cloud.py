@@ -75,6 +75,8 @@ class LocalCloud:
         lifetime: Lifetime = "parent",
         mends: Sequence[str] = MENDS,
         workers_per_function: int = Options.workers_per_function,
+        restore_seconds: float = Options.restore_seconds,
+        recovery_lag_seconds: float = Options.recovery_lag_seconds,
         port: int = 0,
     ) -> LocalCloud:
         """Start a local cloud and wait until it answers.
@@ -88,6 +90,8 @@ class LocalCloud:
             lifetime: `parent` ends with this process, `detached` goes on until `stop`.
             mends: their names in order; none starts MiniStack as it is, which contract tests compare with.
             workers_per_function: ceiling of Lambda workers of one version of a function.
+            restore_seconds: how long the restore of a DynamoDB table takes.
+            recovery_lag_seconds: how long ago the latest moment is that a table can be restored to.
             port: 0 for any free one.
 
         Raises:
@@ -104,6 +108,7 @@ class LocalCloud:
             *("--folder", str(folder), f"--control-key={secrets.token_urlsafe()}"),
             *("--profile", profile, "--lifetime", lifetime, "--port", str(port)),
             *("--workers-per-function", str(workers_per_function)),
+            *("--restore-seconds", str(restore_seconds), "--recovery-lag-seconds", str(recovery_lag_seconds)),
             *(("--seed", str(seed)) if seed is not None else ()),
             *(("--auth",) if auth else ()),
             *("--mends", ",".join(mends)),

@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", choices=PROFILES, default="instant")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers-per-function", type=int, default=Options.workers_per_function)
+    parser.add_argument("--restore-seconds", type=float, default=Options.restore_seconds)
+    parser.add_argument("--recovery-lag-seconds", type=float, default=Options.recovery_lag_seconds)
     parser.add_argument("--lifetime", choices=("parent", "detached"), default="parent")
     parser.add_argument("--auth", action="store_true", help="hold roles to their policies from the start")
     parser.add_argument("--mends", default=",".join(MENDS), help="their names; none for MiniStack as it is")
@@ -93,7 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _install(asked: argparse.Namespace) -> tuple[str, ...]:
-    options = Options(profile=asked.profile, seed=asked.seed, workers_per_function=asked.workers_per_function)
+    options = Options(
+        profile=asked.profile,
+        seed=asked.seed,
+        workers_per_function=asked.workers_per_function,
+        restore_seconds=asked.restore_seconds,
+        recovery_lag_seconds=asked.recovery_lag_seconds,
+    )
     return apply(options, tuple(filter(None, asked.mends.split(","))))
 
 

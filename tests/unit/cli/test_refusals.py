@@ -46,6 +46,12 @@ def test_only_a_local_environment_can_be_started():
     assert 'cloud = "local"' in answer.output
 
 
+def test_a_restore_takes_no_less_than_no_time():
+    answer = RUN.invoke(app, ["up", "--restore-seconds", "-1"])
+    assert answer.exit_code == REFUSED
+    assert "--restore-seconds" in answer.output
+
+
 def test_strategies_say_looks_and_transitions_as_one_json_object():
     answer = RUN.invoke(app, ["strategies", "--json"])
     assert answer.exit_code == 0
