@@ -21,6 +21,7 @@ from orchestrator.aws.freezes import Freezes
 from orchestrator.aws.instruments import Instruments, instruments
 from orchestrator.aws.key_ring import KeyRing
 from orchestrator.aws.ledger import Ledger
+from orchestrator.aws.measures import Measures
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
 from orchestrator.aws.tables import Tables
@@ -116,6 +117,11 @@ class Cloud:
     def instruments(self) -> Instruments:
         """What the probes look through."""
         return instruments(self.clients)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is counted of the orchestrator itself."""
+        return Measures(self.environment, self.now)
 
     @cached_property
     def topics(self) -> Topics:

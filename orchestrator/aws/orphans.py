@@ -6,7 +6,7 @@ from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.executions import FAILED
 from orchestrator.aws.rollbacks import start_rollback
 from orchestrator.domain.ending import refused
-from orchestrator.domain.records import Trigger
+from orchestrator.domain.records import Ending, Trigger
 from orchestrator.domain.rollback import DEAD_EXECUTION
 from orchestrator.domain.signals import judge_claim
 
@@ -47,5 +47,6 @@ def close_unclaimed(cloud: Cloud, deployment_id: str, phase: str) -> str:
     why = f"its execution ended {phase} before it held the claim"
     if found:
         cloud.ledger.keep_unclaimed(refused(found, why, cloud.now()))
+        cloud.measures.count("Deployments", {"ending": Ending.REFUSED}, deployment_id)
     cloud.announce("DeploymentRefused", deployment_id, reason=why)
     return why

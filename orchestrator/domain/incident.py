@@ -43,6 +43,16 @@ def open_incident(deployment: Deployment, decisions: Sequence[DecisionEntry], no
     )
 
 
+_METRICS = {"trigger_to_restored_seconds": "TriggerToRestored", "exposed_seconds": "Exposed"}
+"""Figures of an incident to the names of the metrics that they become."""
+
+
+def seconds_of(incident: Incident) -> dict[str, float]:
+    """Return an incident's figures by the names of their metrics, in seconds; a figure that is not known is none."""
+    figures = {metric: incident.figures.get(figure) for figure, metric in _METRICS.items()}
+    return {metric: float(figure) for metric, figure in figures.items() if isinstance(figure, int | float)}
+
+
 def _figures(deployment: Deployment) -> dict[str, Json]:
     rollback, figures = deployment.rollback, {}
     assert rollback is not None, "only a rollback makes an incident"

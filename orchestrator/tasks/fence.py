@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
 from orchestrator.domain.ending import refused
-from orchestrator.domain.records import Deployment, Kind, Phase, Rollback, Trigger
+from orchestrator.domain.records import Deployment, Ending, Kind, Phase, Rollback, Trigger
 from orchestrator.domain.rollback import cause_among, judge_rollback, takes_claim
 from orchestrator.tasks import Answer, Given, task
 
@@ -45,6 +45,7 @@ def fence(given: Given, cloud: Cloud) -> Answer:
         cloud.ledger.keep(rolling, taken.epoch)
     elif deployment.ended_at is None:
         cloud.ledger.keep(refused(deployment, decision.reason, cloud.now()), taken.epoch)
+        cloud.measures.count("Deployments", {"ending": Ending.REFUSED}, deployment.id)
         cloud.announce("DeploymentRefused", deployment.id, reason=decision.reason)
     return Answer(deployment.id, taken.epoch, decision)
 

@@ -30,6 +30,7 @@ def record(given: Given, cloud: Cloud) -> Answer:
             deployment=given.deployment,
         )
         cloud.ledger.refuse(why)
+        cloud.measures.count("Deployments", {"ending": ending}, given.deployment)
     elif deployment.ended_at is None:
         ended = replace(deployment, phase=Phase.ENDED, ending=ending, reason=reason, ended_at=cloud.now())
         claim = cloud.ledger.claim()
@@ -37,6 +38,8 @@ def record(given: Given, cloud: Cloud) -> Answer:
             cloud.ledger.keep(ended, claim.epoch)
         elif not deployment.epoch:
             cloud.ledger.keep_unclaimed(ended)
+        # A retry finds the record complete, so nothing is counted twice.
+        cloud.measures.count("Deployments", {"ending": ending}, given.deployment)
     cloud.announce(ANNOUNCED_AS[ending], given.deployment, reason=reason)
     action = Action.REFUSE if ending is Ending.REFUSED else Action.FINISH
     return Answer(given.deployment, given.epoch, go(action, f"{ending}: {reason}"))

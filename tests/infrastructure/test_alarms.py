@@ -9,8 +9,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 import environments
 from orchestrator.local.fidelity import metric_store
 from orchestrator.local.fidelity.alarm_records import check, metrics_as_described, watch_of

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 import orchestrator.intake
 import orchestrator.tasks
+from orchestrator.aws.measures import Measures
 from orchestrator.domain.chain import broken_at
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.policy import DeliveryPolicy
@@ -137,6 +138,11 @@ class World:
         }
         self.cloud = cloud_over(clients, self.clock.now, settings)
         vars(self.cloud)["instruments"] = None
+        self.measured: list[dict[str, Any]] = []
+        vars(self.cloud)["measures"] = Measures("test", self.clock.now, self._measure)
+
+    def _measure(self, line: str) -> None:
+        self.measured.append(json.loads(line))
 
     # --- what is done to it ------------------------------------------------------------------------------
 
@@ -252,6 +258,12 @@ class World:
         found = self.deployment
         if found is None:
             return
+        counted = [line["ending"] for line in self.measured if "Deployments" in line]
+        if len(counted) != 1:
+            raise Broken(f"a deployment is counted once, by how it ended: {counted}")
+        rollbacks = [line["trigger"] for line in self.measured if "Rollbacks" in line]
+        if len(rollbacks) != (found.ending is Ending.ROLLED_BACK):
+            raise Broken(f"{found.ending} is counted as {len(rollbacks)} rollbacks")
         endings = {"canary": {Ending.SUCCEEDED}, "stable": set(Ending) - {Ending.SUCCEEDED}}[at]
         if found.ending not in endings or found.ended_at is None:
             raise Broken(f"all {at}, but the ledger says {found.ending or 'that it goes on'} in phase {found.phase}")

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.decision import Action, Decision
-from orchestrator.domain.incident import open_incident
+from orchestrator.domain.incident import open_incident, seconds_of
 from orchestrator.domain.records import DecisionEntry, Rollback, Shift, Trigger
 from tests.samples import NOW, deployment, seconds
 
@@ -36,6 +36,12 @@ def test_figures_say_how_long_clients_were_exposed():
 
 def test_without_a_shift_no_client_was_exposed():
     assert open_incident(replace(ROLLED, shifts=()), [], NOW).figures == {"trigger_to_restored_seconds": 2.0}
+
+
+def test_an_incidents_figures_become_metrics_where_they_are_known():
+    assert seconds_of(open_incident(ROLLED, [], NOW)) == {"TriggerToRestored": 2.0, "Exposed": 17.0}
+    assert seconds_of(open_incident(replace(ROLLED, shifts=()), [], NOW)) == {"TriggerToRestored": 2.0}
+    assert seconds_of(open_incident(replace(ROLLED, rollback=Rollback(TRIGGER)), [], NOW)) == {}
 
 
 def test_what_was_not_reached_is_left_out():
