@@ -20,7 +20,8 @@ import msgspec
 from botocore.credentials import Credentials
 
 from benchmarks import Line, report
-from orchestrator.aws.scanning import Account, Page, Scanner
+from orchestrator.aws.scanning import Page, Scanner
+from orchestrator.aws.wire import Account
 from orchestrator.domain import digest
 from orchestrator.domain.digest import Digest
 

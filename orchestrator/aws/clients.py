@@ -39,7 +39,8 @@ _making = Lock()
 
 
 @cache
-def _session() -> botocore.session.Session:
+def session() -> botocore.session.Session:
+    """The process's session, whose credentials come from the environment."""
     return botocore.session.get_session()
 
 
@@ -51,7 +52,7 @@ def client(service: str) -> Any:
 
 @cache
 def _client(service: str) -> Any:
-    return _session().create_client(service, config=CONFIG)
+    return session().create_client(service, config=CONFIG)
 
 
 def code_of(error: ClientError) -> str:

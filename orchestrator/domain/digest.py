@@ -8,16 +8,20 @@ made up, which for an unkeyed sum of 256 bits can be done.
 Two tiers. `of_raw` hashes items as they stand in DynamoDB's answers; where it agrees the content agrees. DynamoDB promises nothing
 about the order of attributes, so where it differs `of_canonical` decides: it disregards the order of attributes and of sets and how
 a number is written (1.0 is 1), and nothing else; types count.
+
+To find a difference, `by_bucket` keeps a sum for each of `BUCKETS` parts into which an item falls by its key, on whichever side and
+in whichever segment it is: where two buckets agree their items do, and `hashed_content` of the items in the others tells which differ.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context
 from hashlib import blake2b
 from typing import Any, TypeAlias
+from zlib import crc32
 
 KEY_BYTES = 32
 _HASH_BYTES = 32
@@ -27,6 +31,12 @@ _PLAIN_DIGITS = 38
 """A DynamoDB number has at most 38 significant digits; one that is written out in no more needs no arithmetic."""
 _EXACT = Context(prec=_PLAIN_DIGITS + 2)
 
+
+BUCKETS = 1024
+"""Ten million items are ten thousand a bucket; a thousand sums are 40 KB, which fit into one item of the ledger."""
+_ENTRY_BYTES = 16
+_COUNT_BYTES = 8
+_PACKED_BYTES = _COUNT_BYTES + _HASH_BYTES
 
 Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
 
@@ -45,6 +55,15 @@ class Digest:
     def text(self) -> str:
         """As it stands in evidence: ``items:sum`` with the sum in 64 hexadecimal digits."""
         return f"{self.items}:{self.total:064x}"
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read `text` again. Raises ValueError for any other."""
+        items, _, total = text.partition(":")
+        return cls(int(items), int(total, 16))
+
+
+NOTHING = Digest()
 
 
 def of_raw(items: Iterable[bytes], key: bytes) -> Digest:
@@ -69,6 +88,86 @@ def of_canonical(items: Iterable[Mapping[str, Any]], key: bytes, encode: Encode 
         ValueError: an attribute value is not one of DynamoDB's.
     """
     return of_raw((encode(canonical(item)) for item in items), key)
+
+
+def by_bucket(
+    items: Iterable[Mapping[str, Any]], key: bytes, names: Sequence[str], encode: Encode = _json
+) -> tuple[Digest, ...]:
+    """Digest items as `of_canonical` does, each into the bucket of its primary key.
+
+    Args:
+        items: as there.
+        key: as there.
+        names: the attributes of the primary key.
+        encode: as there.
+
+    Raises:
+        ValueError: an attribute value is not one of DynamoDB's.
+        KeyError: an item lacks its key.
+    """
+    counts, sums = [0] * BUCKETS, [0] * BUCKETS
+    for item in items:
+        told = canonical(item)
+        place = crc32(key_text(told, names).encode()) % BUCKETS
+        counts[place] += 1
+        sums[place] += int.from_bytes(blake2b(encode(told), digest_size=_HASH_BYTES, key=key).digest())
+    return tuple(Digest(count, total % _MODULUS) for count, total in zip(counts, sums, strict=True))
+
+
+def bucket_of(item: Mapping[str, Any], names: Sequence[str]) -> int:
+    """Return the bucket of a canonical item."""
+    return crc32(key_text(item, names).encode()) % BUCKETS
+
+
+def key_text(item: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the primary key of a canonical item as one text. The types of a table's keys are fixed, so they need not be in it."""
+    if len(names) == 1:
+        (content,) = item[names[0]].values()
+        return str(content)
+    return "\0".join(str(content) for name in names for content in item[name].values())
+
+
+def hashed_key(item: Mapping[str, Any], key: bytes, names: Sequence[str]) -> bytes:
+    """Name a canonical item by its primary key, for who may not know that: keys hold digests of tokens, and the ids of clients."""
+    return blake2b(key_text(item, names).encode(), digest_size=_ENTRY_BYTES, key=key).digest()
+
+
+def hashed_content(item: Mapping[str, Any], key: bytes, encode: Encode = _json) -> bytes:
+    """Return the hash of one canonical item, for comparing it with the other side's of the same key."""
+    return blake2b(encode(item), digest_size=_ENTRY_BYTES, key=key).digest()
+
+
+def added(parts: Iterable[Sequence[Digest]]) -> tuple[Digest, ...]:
+    """Add up the buckets of several segments."""
+    counts, sums = [0] * BUCKETS, [0] * BUCKETS
+    for part in parts:
+        for place, digest in enumerate(part):
+            counts[place] += digest.items
+            sums[place] += digest.total
+    return tuple(Digest(count, total % _MODULUS) for count, total in zip(counts, sums, strict=True))
+
+
+def pack(buckets: Iterable[Digest]) -> bytes:
+    """Write buckets down, 40 bytes each."""
+    return b"".join(bucket.items.to_bytes(_COUNT_BYTES) + bucket.total.to_bytes(_HASH_BYTES) for bucket in buckets)
+
+
+def unpack(packed: bytes) -> tuple[Digest, ...]:
+    """Read what `pack` wrote.
+
+    Raises:
+        ValueError: it is not whole.
+    """
+    if len(packed) != BUCKETS * _PACKED_BYTES:
+        raise ValueError(f"{len(packed)} bytes are not {BUCKETS} buckets")
+    places = range(0, len(packed), _PACKED_BYTES)
+    return tuple(
+        Digest(
+            int.from_bytes(packed[place : place + _COUNT_BYTES]),
+            int.from_bytes(packed[place + _COUNT_BYTES : place + _PACKED_BYTES]),
+        )
+        for place in places
+    )
 
 
 def canonical(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ OrchestratorError
 ├── RingChanged      somebody else changed the key ring meanwhile; nothing was written, trying again is right
 ├── AliasConflict    the alias changed under us and the claim is still ours: somebody outside moved it
 ├── NotRestored      an alias could not be read back on its stable version
+├── NotReadable      a table is not there, or holds only a part of what it will hold
+├── SourceUntold     nothing tells what a source held at a point
 ├── Throttled        AWS asked us to slow down; trying again is right
 └── Unreachable      the cloud did not answer
 """
@@ -45,6 +47,14 @@ class AliasConflict(OrchestratorError):
 
 class NotRestored(OrchestratorError):
     """A function's alias does not read back as stable after a rollback wrote it."""
+
+
+class NotReadable(OrchestratorError):
+    """A table may not be read: it is not there, not active, or still being restored."""
+
+
+class SourceUntold(OrchestratorError):
+    """What a source held at the point cannot be told any more; says why."""
 
 
 class Throttled(OrchestratorError):

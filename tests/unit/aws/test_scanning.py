@@ -10,7 +10,8 @@ from zlib import crc32
 import pytest
 from botocore.credentials import Credentials
 
-from orchestrator.aws.scanning import ATTEMPTS, Account, Scanner, ScanRefused
+from orchestrator.aws.scanning import Scanner
+from orchestrator.aws.wire import ATTEMPTS, Account, ReadRefused
 from orchestrator.domain.errors import Throttled, Unreachable
 
 ROWS = [{"pk": {"S": f"item {number}"}, "n": {"N": str(number)}} for number in range(10)]
@@ -144,7 +145,7 @@ def test_what_does_not_get_better_is_an_error_after_all_tries(dynamodb, scanner,
 )
 def test_what_another_try_cannot_change_is_an_error_at_once(dynamodb, scanner, trouble, code):
     dynamodb.answers = [trouble]
-    with pytest.raises(ScanRefused, match=code):
+    with pytest.raises(ReadRefused, match=code):
         read(scanner)
     assert len(dynamodb.asked) == 1
 

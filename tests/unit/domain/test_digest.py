@@ -7,7 +7,7 @@ import random
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain import digest
@@ -136,3 +136,50 @@ def test_nothing_digests_to_nothing_and_its_text_says_so():
     assert Digest().text == f"0:{'0' * 64}"
     assert digest.of_raw([b"x"], KEY).text.startswith("1:")
     assert len(digest.of_raw([b"x"], KEY).text) == 66
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.text(max_size=6), ITEM), max_size=8, unique_by=lambda row: row[0]), st.data())
+def test_buckets_add_up_to_the_whole_however_it_is_cut(rows, data):
+    items = [{**item, "pk": {"S": name}} for name, item in rows]
+    cut = data.draw(st.integers(0, len(items)))
+    parts = [digest.by_bucket(part, KEY, ("pk",)) for part in (items[cut:], items[:cut])]
+    whole = digest.added(parts)
+    assert whole == digest.by_bucket(items, KEY, ("pk",))
+    assert sum(whole, Digest()) == digest.of_canonical(items, KEY)
+    assert digest.unpack(digest.pack(whole)) == whole
+
+
+def test_a_difference_shows_in_the_bucket_of_its_key_and_in_no_other():
+    items = [{"pk": {"S": f"item {number}"}, "n": {"N": str(number)}} for number in range(200)]
+    other = [*items[:7], {**items[7], "n": {"N": "70"}}, *items[8:]]
+    before, after = digest.by_bucket(items, KEY, ("pk",)), digest.by_bucket(other, KEY, ("pk",))
+    differing = [place for place in range(digest.BUCKETS) if before[place] != after[place]]
+    assert differing == [digest.bucket_of(items[7], ("pk",))]
+
+
+def test_a_key_of_two_attributes_is_both_of_them():
+    one, other = {"pk": {"S": "a"}, "sk": {"N": "1"}}, {"pk": {"S": "a"}, "sk": {"N": "2"}}
+    assert digest.key_text(one, ("pk", "sk")) == "a\0001"
+    assert digest.hashed_key(one, KEY, ("pk", "sk")) != digest.hashed_key(other, KEY, ("pk", "sk"))
+    assert digest.hashed_key(one, KEY, ("pk",)) == digest.hashed_key(other, KEY, ("pk",))
+
+
+def test_hashed_keys_and_contents_say_nothing_without_the_key():
+    item = {"pk": {"S": "code#secret"}}
+    assert b"secret" not in digest.hashed_key(item, KEY, ("pk",))
+    assert digest.hashed_key(item, KEY, ("pk",)) != digest.hashed_key(item, OTHER_KEY, ("pk",))
+    assert digest.hashed_content(item, KEY) != digest.hashed_content(item, OTHER_KEY)
+    assert digest.hashed_content(item, KEY) != digest.hashed_content({**item, "a": {"S": ""}}, KEY)
+
+
+def test_a_digest_is_read_again_from_its_text():
+    made = digest.of_raw([b"x", b"y"], KEY)
+    assert Digest.parse(made.text) == made
+    with pytest.raises(ValueError, match="invalid literal"):
+        Digest.parse("many")
+
+
+def test_buckets_that_are_not_whole_are_refused():
+    with pytest.raises(ValueError, match="are not 1024 buckets"):
+        digest.unpack(digest.pack([Digest()] * 3))

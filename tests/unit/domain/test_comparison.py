@@ -1,0 +1,214 @@
+"""What is read of two tables, in which order, and what that comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain import digest
+from orchestrator.domain.comparison import (
+    EXAMPLES,
+    MOST_SEGMENTS,
+    SEGMENT_ITEMS,
+    SMALL_BYTES,
+    SMALL_ITEMS,
+    Differences,
+    Entry,
+    Incomplete,
+    Origin,
+    Reading,
+    Seen,
+    SegmentDigest,
+    Side,
+    Tier,
+    Tiers,
+    changed_keys,
+    figures,
+    segments_for,
+    unchanged_keys,
+    verdict,
+)
+from orchestrator.domain.digest import Digest
+from orchestrator.domain.verdict import Outcome
+
+KEY = b"k" * 32
+ITEMS = [{"pk": {"S": f"item {number}"}, "n": {"N": str(number)}} for number in range(40)]
+SEGMENTS = 4
+SEEN = Seen("tokens", Origin.STREAM, 40, 40, "raw", Differences())
+
+
+def segment_of(items, segment, shift=0):
+    return [item for number, item in enumerate(items) if (number + shift) % SEGMENTS == segment]
+
+
+def made(reading, items):
+    if reading.tier is Tier.RAW:
+        return SegmentDigest(reading, digest.of_canonical(items, KEY))
+    buckets = digest.by_bucket(items, KEY, ("pk",))
+    return SegmentDigest(reading, sum(buckets, Digest()), buckets)
+
+
+def read(source, restored, *, exported=False, shift=0):
+    """Read whatever is asked for, until nothing is."""
+    tables = {Side.SOURCE: (source, 0), Side.RESTORED: (restored, shift)}
+    done, rounds = [], []
+    while missing := Tiers("tokens", SEGMENTS, done, exported=exported).missing():
+        rounds.append(missing)
+        for reading in missing:
+            items, moved = tables[reading.side]
+            done.append(made(reading, segment_of(items, reading.segment, moved)))
+    return Tiers("tokens", SEGMENTS, done, exported=exported), rounds
+
+
+def test_equal_tables_are_settled_by_their_raw_digests():
+    tiers, rounds = read(ITEMS, ITEMS)
+    assert [{reading.tier for reading in asked} for asked in rounds] == [{Tier.RAW}]
+    assert len(rounds[0]) == 2 * SEGMENTS
+    assert (tiers.unequal(), tiers.suspects()) == ((), frozenset())
+    assert tiers.items(Side.SOURCE) == tiers.items(Side.RESTORED) == 40
+
+
+def test_only_segments_that_differ_are_read_again_and_the_bucket_that_differs_is_found():
+    changed = [*ITEMS[:7], {**ITEMS[7], "n": {"N": "0"}}, *ITEMS[8:]]
+    tiers, rounds = read(ITEMS, changed)
+    assert {(reading.tier, reading.segment) for reading in rounds[1]} == {(Tier.CANONICAL, 3)}
+    assert tiers.unequal() == (3,)
+    assert tiers.suspects() == {digest.bucket_of(ITEMS[7], ("pk",))}
+    assert tiers.suspects_within(1) == (tiers.suspects(), 0)
+    assert tiers.suspects_within(0) == (frozenset(), 1)
+
+
+def test_tables_that_are_cut_differently_are_found_equal_all_the_same():
+    tiers, _ = read(ITEMS, ITEMS, shift=1)
+    assert tiers.unequal() == (0, 1, 2, 3)
+    assert tiers.suspects() == frozenset()
+
+
+def test_an_export_has_no_raw_tier():
+    tiers, rounds = read(ITEMS, ITEMS[1:], exported=True)
+    assert {reading.tier for reading in rounds[0]} == {Tier.CANONICAL}
+    assert len(rounds) == 1
+    assert tiers.unequal() == (0, 1, 2, 3)
+    assert tiers.suspects() == {digest.bucket_of(ITEMS[0], ("pk",))}
+    assert (tiers.items(Side.SOURCE), tiers.items(Side.RESTORED)) == (40, 39)
+
+
+def test_what_was_not_read_to_its_end_is_not_judged():
+    reading = Reading("tokens", Side.SOURCE, Tier.RAW, 0, SEGMENTS)
+    tiers = Tiers("tokens", SEGMENTS, [made(reading, ITEMS)])
+    assert reading not in tiers.missing()
+    for judge in (tiers.unequal, tiers.suspects, lambda: tiers.items(Side.SOURCE)):
+        with pytest.raises(Incomplete, match="was not read"):
+            judge()
+
+
+def test_another_table_s_readings_and_another_cut_s_do_not_count():
+    others = [
+        made(replace(Reading("tokens", Side.SOURCE, Tier.RAW, 0, SEGMENTS), **change), ITEMS)
+        for change in ({"role": "state"}, {"segments": 5})
+    ]
+    assert len(Tiers("tokens", SEGMENTS, others).missing()) == 2 * SEGMENTS
+
+
+@pytest.mark.parametrize(
+    ("items", "size_bytes", "segments"),
+    [
+        (0, 0, 0),
+        (SMALL_ITEMS, SMALL_BYTES, 0),
+        (SMALL_ITEMS + 1, 1, 1),
+        (1, SMALL_BYTES + 1, 1),
+        (SEGMENT_ITEMS + 1, 1, 2),
+        (10**9, 1, MOST_SEGMENTS),
+    ],
+)
+def test_small_tables_are_compared_whole_and_large_ones_in_segments(items, size_bytes, segments):
+    assert segments_for(items, size_bytes) == segments
+
+
+A, B = Entry(b"a"), Entry(b"b")
+
+
+def test_each_kind_of_difference_is_counted_and_named_by_hashed_key():
+    source = {b"1": A, b"2": A, b"3": A, b"5": A}
+    restored = {b"1": A, b"2": B, b"4": A, b"5": B}
+    found = unchanged_keys(source, restored, {b"5"}, now=100)
+    assert found == Differences(1, 1, 1, 0, ("missing 33", "extra 34", "changed 32"))
+    assert found.count == 3
+    assert found + found == Differences(2, 2, 2, 0, found.examples * 2)
+
+
+def test_only_so_many_are_named_and_all_are_counted():
+    found = unchanged_keys({bytes([number]): A for number in range(100)}, {}, (), now=0)
+    assert (found.missing, len(found.examples)) == (100, EXAMPLES)
+
+
+def test_what_dynamodb_may_delete_by_now_is_not_missing():
+    until = Entry(b"a", deleted_from=100)
+    assert unchanged_keys({b"1": until}, {}, (), now=99).missing == 1
+    assert unchanged_keys({b"1": until}, {}, (), now=100) == Differences(expired=1)
+    assert changed_keys({b"1": frozenset({until})}, {}, now=100) == Differences(expired=1)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "restored", "kind"),
+    [
+        ({A}, A, None),
+        ({A, B}, B, None),
+        ({None}, None, None),
+        ({None, A}, None, None),
+        ({A}, None, "missing"),
+        ({None}, A, "extra"),
+        ({A}, B, "changed"),
+        ({None, A}, B, "changed"),
+    ],
+)
+def test_a_key_that_changed_must_hold_what_it_held_at_the_point(accepted, restored, kind):
+    found = changed_keys({b"1": frozenset(accepted)}, {b"1": restored} if restored else {}, now=0)
+    assert found.examples == ((f"{kind} 31",) if kind else ())
+    assert found.count == bool(kind)
+
+
+def test_a_verdict_says_how_the_source_is_known():
+    assert verdict(SEEN).outcome is Outcome.PASS
+    assert "undone by its stream" in verdict(SEEN).reason
+    assert "no change" in verdict(replace(SEEN, origin=Origin.QUIET)).reason
+    assert "an export" in verdict(replace(SEEN, origin=Origin.EXPORT)).reason
+
+
+def test_a_fuzzy_backup_is_called_fuzzy():
+    told = verdict(replace(SEEN, fuzzy=timedelta(seconds=60)))
+    assert told.outcome is Outcome.PASS
+    assert "fuzzy by 60 s" in told.reason
+
+
+def test_any_difference_fails():
+    told = verdict(replace(SEEN, differences=Differences(missing=1)))
+    assert told.outcome is Outcome.FAIL
+    assert told.reason.startswith("tokens: 1 missing, 0 extra, 0 changed of 40 items")
+    unread = verdict(replace(SEEN, differences=Differences(missing=1), unread_buckets=2))
+    assert unread.outcome is Outcome.FAIL
+    assert "at least 1 missing" in unread.reason
+
+
+def test_what_could_not_be_looked_through_is_no_pass():
+    told = verdict(replace(SEEN, unread_buckets=3))
+    assert told.outcome is Outcome.INCONCLUSIVE
+    assert "3 of 1024 buckets" in told.reason
+
+
+def test_two_empty_tables_prove_nothing():
+    empty = replace(SEEN, source_items=0, restored_items=0)
+    assert verdict(empty).outcome is Outcome.INCONCLUSIVE
+    # A source that was emptied after the point has shown what it was.
+    assert verdict(replace(empty, changed_since=1)).outcome is Outcome.PASS
+
+
+def test_the_figures_are_all_that_was_seen():
+    told = figures(
+        replace(SEEN, differences=Differences(1, 2, 3, 4, ("missing 00",)), changed_since=9, at_the_boundary=1)
+    )
+    assert (told["missing"], told["extra"], told["changed"], told["expired"]) == (1, 2, 3, 4)
+    assert told["examples"] == ["missing 00"]
+    assert (told["source_at_point"], told["changed_since_point"], told["at_the_boundary"]) == ("stream", 9, 1)
