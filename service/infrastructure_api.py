@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from environments import Environment
+from environments import Environment, EnvironmentRefused
+from service.infrastructure_domain import Domain
+from service.infrastructure_firewall import Firewall
+from service.infrastructure_usage import make_usage_plans, wants_key
 from stack_parts import explain, log_group, name_of
 
 ROUTES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -47,6 +51,16 @@ _GATEWAY_ANSWERS: Mapping[str, tuple[int | None, str, str]] = {
     "THROTTLED": (429, "temporarily_unavailable", "Too many requests. Wait, then try again."),
     "QUOTA_EXCEEDED": (429, "temporarily_unavailable", "Too many requests. Wait, then try again."),
     "MISSING_AUTHENTICATION_TOKEN": (404, "invalid_request", "There is nothing at this address."),
+    "INVALID_API_KEY": (
+        403,
+        "invalid_request",
+        "This endpoint wants the key of a usage plan, in the header x-api-key.",
+    ),
+    "WAF_FILTERED": (
+        403,
+        "invalid_request",
+        "The request looks like an attack. If it was none, tell whoever runs this.",
+    ),
     "REQUEST_TOO_LARGE": (413, "invalid_request", "The request is too large."),
     "DEFAULT_4XX": (None, "invalid_request", "The request is refused."),
     "DEFAULT_5XX": (None, "temporarily_unavailable", "The service does not answer. Try again."),
@@ -68,6 +82,10 @@ _ACCESS_LOG = {
     "integration_latency_ms": "$context.integrationLatency",
     "integration_error": "$context.integrationErrorMessage",
     "protocol": "$context.protocol",
+    "host": "$context.domainName",
+    "refused_as": "$context.error.responseType",
+    "firewall": "$context.waf.status",
+    "key": "$context.identity.apiKeyId",
 }
 
 
@@ -76,13 +94,13 @@ class Api(Construct):
 
     Attributes:
         name: the API's name, a dimension of its metrics.
-        url: its address with the stage, without a slash at its end.
+        url: its domain's address or, where it has none, its stage's; without a slash at its end.
     """
 
     def __init__(self, stack: Stack, environment: Environment, aliases: Mapping[str, lambda_.CfnAlias]) -> None:
         super().__init__(stack, "Api")
         self.name = name_of("api", environment)
-        service = environment.service
+        service, domain = environment.service, environment.api.domain
         access_logs = log_group(self, "AccessLogs", f"/aws/apigateway/{self.name}", environment)
         rest_api = apigateway.RestApi(
             self,
@@ -93,23 +111,21 @@ class Api(Construct):
             # One role for all APIs of an account and region: it must not go with one of them.
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
+            # Where the domain serves, nobody gets past it and what stands there.
+            disable_execute_api_endpoint=domain is not None,
             deploy_options=apigateway.StageOptions(
                 stage_name=environment.name,
                 tracing_enabled=True,
-                metrics_enabled=True,
-                logging_level=apigateway.MethodLoggingLevel.ERROR,
-                data_trace_enabled=False,
-                throttling_rate_limit=service.throttle_requests_per_second,
-                throttling_burst_limit=service.throttle_burst_requests,
                 access_log_destination=apigateway.LogGroupLogDestination(access_logs),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG, separators=(",", ":"))),
+                method_options=_throttles(environment),
+                **_of_method(service.throttle_requests_per_second, service.throttle_burst_requests),
             ),
         )
         explain(self, "The functions validate: OAuth answers a bad request in its own form", "APIG2")
         explain(
             self, "Clients are authenticated by the service itself: it is what others authorise by", "APIG4", "COG4"
         )
-        explain(self, "The web ACL belongs to an environment's domain; without one, the stage throttles", "APIG3")
         managed = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         explain(
             self,
@@ -120,8 +136,13 @@ class Api(Construct):
         rest_api.node.try_remove_child("Endpoint")
         self._answers(rest_api)
         for function, routes in ROUTES.items():
-            self._route(rest_api, function, aliases[function], routes)
-        if environment.local:
+            self._route(rest_api, environment, function, aliases[function], routes)
+        Firewall(self, environment, rest_api.deployment_stage.stage_arn)
+        make_usage_plans(self, environment, rest_api.deployment_stage)
+        if domain:
+            Domain(self, domain, rest_api)
+            self.url = f"https://{domain.name}"
+        elif environment.local:
             endpoint = environment.endpoint_url or "http://127.0.0.1:4566"
             self.url = f"{endpoint}/_aws/execute-api/{rest_api.rest_api_id}/{environment.name}"
         else:
@@ -151,6 +172,7 @@ class Api(Construct):
     def _route(
         self,
         rest_api: apigateway.RestApi,
+        environment: Environment,
         function: str,
         alias: lambda_.CfnAlias,
         routes: tuple[tuple[str, tuple[str, ...]], ...],
@@ -162,7 +184,12 @@ class Api(Construct):
         for path, methods in routes:
             resource = rest_api.root.resource_for_path(path)
             for method in methods:
-                resource.add_method(method, integration, authorization_type=apigateway.AuthorizationType.NONE)
+                resource.add_method(
+                    method,
+                    integration,
+                    authorization_type=apigateway.AuthorizationType.NONE,
+                    api_key_required=wants_key(environment, f"{method} {path}"),
+                )
         lambda_.CfnPermission(
             self,
             f"{function.title()}Invocation",
@@ -171,3 +198,29 @@ class Api(Construct):
             principal="apigateway.amazonaws.com",
             source_arn=rest_api.arn_for_execute_api("*", "/*", rest_api.deployment_stage.stage_name),
         )
+
+
+def _throttles(environment: Environment) -> dict[str, apigateway.MethodDeploymentOptions]:
+    """Return the settings of methods that have a throttle of their own. Raises EnvironmentRefused for a route there is not."""
+    known = [f"{method} {path}" for routes in ROUTES.values() for path, methods in routes for method in methods]
+    options = {}
+    for route, throttle in environment.api.throttles.items():
+        if route not in known:
+            place = f"{environment.name}.api.throttles"
+            raise EnvironmentRefused(place, route, f"name one of {', '.join(known)}")
+        method, _, path = route.partition(" ")
+        options[f"{path}/{method}"] = apigateway.MethodDeploymentOptions(
+            **_of_method(throttle.requests_per_second, throttle.burst_requests)
+        )
+    return options
+
+
+def _of_method(requests_per_second: int, burst_requests: int) -> dict[str, Any]:
+    """Return the settings of methods, whole: those of one method replace those of the stage and are not laid over them."""
+    return {
+        "metrics_enabled": True,
+        "logging_level": apigateway.MethodLoggingLevel.ERROR,
+        "data_trace_enabled": False,
+        "throttling_rate_limit": requests_per_second,
+        "throttling_burst_limit": burst_requests,
+    }

@@ -14,6 +14,7 @@ from orchestrator.domain.observation import Answer, Certificate, Request
 
 FORM = "application/x-www-form-urlencoded"
 VERSION_HEADER = "x-ib-oauth-version"
+USER_AGENT = "ib-oauth-orchestrator"
 TIMEOUT_SECONDS = 5.0
 BODY_LIMIT_BYTES = 1_000_000
 
@@ -37,7 +38,7 @@ class Http:
         split = urlsplit(f"{base_url}{request.path}")
         target = f"{split.path}?{urlencode(request.query)}" if request.query else split.path
         body = None if request.form is None else urlencode(request.form)
-        headers = {**request.headers, **({"Content-Type": FORM} if body is not None else {})}
+        headers = {"User-Agent": USER_AGENT, **request.headers, **({"Content-Type": FORM} if body is not None else {})}
         started = perf_counter()
         try:
             status, found, text = self._exchange(split, request.method, target, body, headers)

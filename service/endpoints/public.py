@@ -50,16 +50,17 @@ def build(
     scopes = frozenset(scope for client in settings.clients.values() for scope in client.scopes)
     if described.documents or described.registration:
         scopes |= frozenset(described.scopes)
-    clients_may = client_metadata.advertised(
+    # Whoever has a client in several environments is told which one this is (RFC 8414 section 2 lets metadata have more).
+    also = {"environment": settings.environment} | client_metadata.advertised(
         settings.issuer, documents=described.documents, registration=described.registration
     )
 
     documents = {
         "/.well-known/oauth-authorization-server": {
             **metadata.authorization_server(settings.issuer, scopes),
-            **clients_may,
+            **also,
         },
-        "/.well-known/openid-configuration": {**metadata.openid_configuration(settings.issuer, scopes), **clients_may},
+        "/.well-known/openid-configuration": {**metadata.openid_configuration(settings.issuer, scopes), **also},
         metadata.PROTECTED_RESOURCE_PATH: metadata.protected_resource(settings.issuer, scopes),
     }
     for path, document in documents.items():

@@ -181,6 +181,7 @@ class AuthorizationServer(Model):
     request_uri_parameter_supported: bool
     ui_locales_supported: list[str] | Left = None
     protected_resources: list[str]
+    environment: str = Field(description="Which of the service's environments this is, such as dev or prod.")
 
 
 class OpenIdConfiguration(AuthorizationServer):

@@ -70,7 +70,7 @@ def test_what_the_api_answers_by_itself_suits_clients_and_says_when_to_try_again
     }
     assert {kind: answer.get("StatusCode") for kind, answer in answers.items()} == {
         "THROTTLED": "429", "QUOTA_EXCEEDED": "429", "MISSING_AUTHENTICATION_TOKEN": "404",
-        "REQUEST_TOO_LARGE": "413", "DEFAULT_4XX": None, "DEFAULT_5XX": None,
+        "INVALID_API_KEY": "403", "WAF_FILTERED": "403", "REQUEST_TOO_LARGE": "413", "DEFAULT_4XX": None, "DEFAULT_5XX": None,
     }  # fmt: skip
     for kind, answer in answers.items():
         told = json.loads(answer["ResponseTemplates"]["application/json"])
@@ -225,17 +225,11 @@ def test_routes_are_the_table_of_routes(every):
     )
 
 
-def test_the_stage_traces_throttles_measures_and_logs(every):
+def test_the_stage_traces_and_logs(every):
     (stage,) = resources(every.service, "AWS::ApiGateway::Stage").values()
-    (settings,) = stage["MethodSettings"]
-    service = environments.load(every.name).service
 
     assert stage["StageName"] == every.name
     assert stage["TracingEnabled"] is True
-    assert settings["MetricsEnabled"] is True
-    assert settings["DataTraceEnabled"] is False
-    assert settings["ThrottlingRateLimit"] == service.throttle_requests_per_second
-    assert settings["ThrottlingBurstLimit"] == service.throttle_burst_requests
     assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
 
 
@@ -305,7 +299,7 @@ def test_logs_are_kept_as_long_as_the_environment_says(every):
     for template in (every.service, every.orchestrator):
         groups = resources(template, "AWS::Logs::LogGroup").values()
         assert {group["RetentionInDays"] for group in groups} == {days}
-        assert all(group["LogGroupName"].startswith("/aws/") for group in groups)
+        assert all(group["LogGroupName"].startswith(("/aws/", "aws-waf-logs-")) for group in groups)
 
 
 def test_every_signal_that_undoes_a_deployment_has_its_alarm(every):

@@ -34,6 +34,11 @@ EVERYWHERE = [
 ]
 
 
+def test_the_metadata_tell_one_environment_from_another(service):
+    for path in OPEN_DOCUMENTS[:2]:
+        assert service.call("public", "GET", path).json["environment"] == service.variables["ENVIRONMENT"]
+
+
 @pytest.mark.parametrize(("function", "method", "path"), EVERYWHERE)
 def test_every_answer_carries_the_version_and_the_security_headers(service, function, method, path):
     answer = service.call(function, method, path)
