@@ -21,6 +21,7 @@ from environments.api import (
     read_api,
 )
 from environments.clients import ClientSettings, PlatformSettings
+from environments.evidence import EvidenceSettings, read_evidence
 from environments.network import NetworkSettings, read_network
 from environments.operations import BudgetSettings, read_account, read_budget, read_contacts, read_principals
 from environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
@@ -38,6 +39,7 @@ __all__ = [
     "DomainSettings",
     "Environment",
     "EnvironmentRefused",
+    "EvidenceSettings",
     "FirewallSettings",
     "FunctionSettings",
     "NetworkSettings",
@@ -77,6 +79,7 @@ class Environment:
         customer_managed_keys: tables under KMS keys of our own, rather than AWS's.
         key_rotation_days: how long a key signs access tokens before another one does.
         announcers: ARNs of the principals that may put a `ReleaseReady` event on the bus.
+        evidence: how long evidence and configuration bundles are kept, and who cannot change them.
         promoters: ARNs of the principals, of another account mostly, that may take on the role that announces releases here.
         network: None where the functions are in no VPC.
         contacts: e-mail and https addresses by audience.
@@ -95,6 +98,7 @@ class Environment:
     log_retention_days: int
     key_rotation_days: int
     announcers: tuple[str, ...]
+    evidence: EvidenceSettings
     promoters: tuple[str, ...]
     api: ApiSettings
     stores: StoreSettings
@@ -175,6 +179,7 @@ def _environment(name: str, table: Table) -> Environment:
         log_retention_days=table.one_of("log_retention_days", RETENTION_DAYS),
         key_rotation_days=table.whole("key_rotation_days", *KEY_ROTATION_DAYS),
         announcers=read_principals(table, "announcers"),
+        evidence=read_evidence(table.table("evidence")),
         promoters=read_principals(table, "promoters"),
         api=api,
         stores=read_stores(table.table("stores"), region),

@@ -29,12 +29,14 @@ from orchestrator.infrastructure_access import (
     Places,
     Rights,
     conditions_of,
+    configured_arns,
     executions_arn,
     machine_arn,
     statements_of,
     wildcards_of,
 )
 from orchestrator.infrastructure_alarms import watch
+from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route
 from orchestrator.infrastructure_promotion import promotion_role
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe
@@ -86,7 +88,9 @@ class OrchestratorStack(Stack):
         self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
+        self._evidence_key = self._key("evidence", "Encrypts evidence") if environment.customer_managed_keys else None
         self._ledger = self._make_ledger()
+        self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
@@ -198,6 +202,10 @@ class OrchestratorStack(Stack):
                 Place.SIGNING_KEYS: [self._signing_keys.all_keys],
                 Place.NEW_SIGNING_KEYS: [self._signing_keys.all_keys],
                 Place.KEY_TO_BE: ["*"],
+                Place.CONFIGURED: configured_arns(self, self._environment),
+                Place.CONFIGURED_KEYS: [self.format_arn(service="kms", resource="key", resource_name="*")],
+                Place.ARCHIVE: [self._evidence.bucket_arn],
+                Place.ARCHIVED: [self._evidence.arn_for_objects("*")],
                 Place.ANYWHERE: ["*"],
             },
             conditions=conditions_of(self._environment, self._signing_keys.tag),
@@ -206,6 +214,7 @@ class OrchestratorStack(Stack):
             ledger_key=self._ledger_key,
             topics_key=self._topics_key,
             ring_key=self._signing_keys.data_key,
+            evidence_key=self._evidence_key,
         )
 
     def _task(self, name: str, rights: Rights, places: Places, service: Mapping[str, Any]) -> lambda_.Function:
@@ -238,6 +247,8 @@ class OrchestratorStack(Stack):
         return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
 
     def _intake_variables(self, name: str) -> Mapping[str, str]:
+        if name == "record_configuration":
+            return {"EVIDENCE_BUCKET": self._evidence.bucket_name}
         if name == "rotate_keys":
             return {
                 "KEYS_TABLE": self._signing_keys.ring_table,

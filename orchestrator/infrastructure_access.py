@@ -38,6 +38,10 @@ class Place(Enum):
     SIGNING_KEYS = auto()  # keys with the environment's tag
     NEW_SIGNING_KEYS = auto()  # keys that get it
     KEY_TO_BE = auto()  # a key that gets it, and that has no ARN before it is made
+    CONFIGURED = auto()  # everything that has one of the environment's names
+    CONFIGURED_KEYS = auto()  # keys with the environment's tag
+    ARCHIVE = auto()  # the bucket of evidence and configuration bundles
+    ARCHIVED = auto()  # what is in it
     ANYWHERE = auto()  # for actions that know no resources
 
 
@@ -57,6 +61,9 @@ WILDCARDS: Mapping[Place, str] = {
     Place.SIGNING_KEYS: "signing keys are made by rotation; the tag says whose they are",
     Place.NEW_SIGNING_KEYS: "signing keys are made by rotation; the tag says whose they are",
     Place.KEY_TO_BE: "its actions know no resources",
+    Place.CONFIGURED: "a configuration bundle has everything that has one of the environment's names, whoever made it",
+    Place.CONFIGURED_KEYS: "keys have ids that are drawn; the tag says whose they are",
+    Place.ARCHIVED: "files are named by their digests",
     Place.ANYWHERE: "its actions know no resources",
 }
 """Places whose ARNs have a wildcard, and why."""
@@ -104,6 +111,50 @@ _ROTATE_KEYS = (
     _may("kms:CreateKey", on=(Place.KEY_TO_BE,)),
     _may("kms:TagResource", on=(Place.NEW_SIGNING_KEYS,)),
 )
+_READ_CONFIGURATION = (
+    _may(
+        *("lambda:ListAliases", "lambda:GetPolicy", "lambda:GetFunctionConcurrency", "lambda:ListFunctionUrlConfigs"),
+        *("lambda:GetFunctionConfiguration", "apigateway:GET", "iam:ListRolePolicies", "iam:GetRolePolicy"),
+        *(
+            "iam:ListAttachedRolePolicies",
+            "events:ListTargetsByRule",
+            "events:DescribeEventBus",
+            "scheduler:GetSchedule",
+        ),
+        *("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups"),
+        *("dynamodb:GetResourcePolicy", "dynamodb:ListTagsOfResource", "states:DescribeStateMachine"),
+        *("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sqs:GetQueueAttributes"),
+        *("cloudformation:DescribeStacks", "cloudformation:GetTemplate", "cloudformation:GetStackPolicy"),
+        on=(Place.CONFIGURED,),
+    ),
+    _may("cloudwatch:DescribeAlarms", on=(Place.ALL_ALARMS,)),
+    _may(
+        *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+        on=(Place.CONFIGURED_KEYS,),
+    ),
+    _may(
+        *(
+            "s3:GetBucketLocation",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetBucketPublicAccessBlock",
+        ),
+        *("s3:GetLifecycleConfiguration", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicy"),
+        on=(Place.ARCHIVE,),
+    ),
+    _may(
+        *(
+            "lambda:ListFunctions",
+            "iam:ListRoles",
+            "events:ListRules",
+            "scheduler:ListSchedules",
+            "dynamodb:ListTables",
+        ),
+        *("kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups"),
+        on=(Place.ANYWHERE,),
+    ),
+)
+_ARCHIVE = _may("s3:PutObject", on=(Place.ARCHIVED,))
 _START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
 
 TASKS: Mapping[str, Rights] = {
@@ -161,6 +212,7 @@ INTAKES: Mapping[str, Rights] = {
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
     ),
     "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),
+    "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),
 }
 
 
@@ -168,7 +220,7 @@ INTAKES: Mapping[str, Rights] = {
 class Places:
     """The ARNs behind each place, the conditions under which it is one, and the keys through which tables and topics are used.
 
-    `ledger_key` and `ring_key` are None where AWS's own key encrypts the table.
+    `ledger_key`, `ring_key` and `evidence_key` are None where AWS's own key encrypts the table or the bucket.
     """
 
     arns: Mapping[Place, Sequence[str]]
@@ -178,6 +230,7 @@ class Places:
     ledger_key: kms.IKey | None
     topics_key: kms.IKey
     ring_key: kms.IKey | None
+    evidence_key: kms.IKey | None
 
 
 def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[str, Mapping[str, object]]]:
@@ -188,6 +241,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
         Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
         Place.NEW_SIGNING_KEYS: to_be,
         Place.KEY_TO_BE: to_be,
+        Place.CONFIGURED_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
     }
 
 
@@ -212,6 +266,8 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
         statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources, conditions=condition))
     if places.ring_key and any(Place.KEY_RING in grant.places for grant in rights.grants):
         statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
+    if places.evidence_key and any(Place.ARCHIVED in grant.places for grant in rights.grants):
+        statements.append(may_use_through("s3", places.evidence_key, sid="EvidenceKey", writes=True, region=region))
     if any("sns:Publish" in grant.actions for grant in rights.grants):
         statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))
     return statements
@@ -221,12 +277,42 @@ def wildcards_of(rights: Rights, places: Places) -> Mapping[str, str]:
     """Return the wildcard resources of a row, with the reasons for them."""
     named = {place for grant in rights.grants for place in grant.places}
     return {
-        arn: reason
-        for place, reason in WILDCARDS.items()
-        if place in named
-        for arn in places.arns[place]
-        if arn.endswith("*")
+        arn: reason for place, reason in WILDCARDS.items() if place in named for arn in places.arns[place] if "*" in arn
     }
+
+
+def configured_arns(stack: Stack, environment: Environment) -> list[str]:
+    """Name everything that a configuration bundle describes, by the names that things of the environment have."""
+    named = name_of("*", environment)
+    colon, slash, resource = ArnFormat.COLON_RESOURCE_NAME, ArnFormat.SLASH_RESOURCE_NAME, ArnFormat.NO_RESOURCE_NAME
+    made_up = [f"ib-oauth-{stack_name}-{environment.name}" for stack_name in ("stack", "orchestrator")]
+    return [
+        stack.format_arn(service="lambda", resource="function", resource_name=named, arn_format=colon),
+        stack.format_arn(service="lambda", resource="function", resource_name=f"{named}:*", arn_format=colon),
+        *(
+            stack.format_arn(service="iam", region="", resource="role", resource_name=name)
+            for name in (named, *(f"{one}-*" for one in made_up))
+        ),
+        *(
+            stack.format_arn(service="events", resource="rule", resource_name=name)
+            for name in (named, f"ib-oauth-{environment.name}/{named}")
+        ),
+        stack.format_arn(service="events", resource="event-bus", resource_name=f"ib-oauth-{environment.name}"),
+        stack.format_arn(service="scheduler", resource="schedule", resource_name=f"*/{named}", arn_format=slash),
+        stack.format_arn(service="dynamodb", resource="table", resource_name=named),
+        stack.format_arn(service="states", resource="stateMachine", resource_name=named, arn_format=colon),
+        stack.format_arn(service="sns", resource=named, arn_format=resource),
+        stack.format_arn(service="sqs", resource=named, arn_format=resource),
+        *(
+            stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{one}/*", arn_format=slash)
+            for one in made_up
+        ),
+        # API Gateway knows its APIs by ids that are drawn.
+        *(
+            stack.format_arn(service="apigateway", account="", resource=path, arn_format=resource)
+            for path in ("/restapis", "/restapis/*")
+        ),
+    ]
 
 
 def machine_arn(stack: Stack, environment: Environment, machine: str) -> str:

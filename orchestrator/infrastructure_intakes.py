@@ -22,7 +22,11 @@ _ALARM_MAX_AGE = Duration.minutes(5)
 """An alarm that is older is history: the intake would refuse it."""
 _OTHERS_MAX_AGE = Duration.hours(1)
 _RETRIES = 20
-_SCHEDULED = {"reconcile": Duration.minutes(1), "rotate_keys": Duration.minutes(15)}
+_SCHEDULED = {
+    "reconcile": Duration.minutes(1),
+    "rotate_keys": Duration.minutes(15),
+    "record_configuration": Duration.days(1),
+}
 """Who looks how often. What was missed is not made up for: the next one looks at the same thing."""
 
 
@@ -104,7 +108,8 @@ def route(
             rule_name=_rule_name(name, environment),
             schedule=events.Schedule.rate(every),
         )
-        rule.add_target(_target(intakes[name], dead_letters, every))
+        max_age = every if every.to_seconds() < _OTHERS_MAX_AGE.to_seconds() else _OTHERS_MAX_AGE
+        rule.add_target(_target(intakes[name], dead_letters, max_age))
 
 
 def _target(intake: lambda_.Function, dead_letters: sqs.IQueue, max_age: Duration) -> targets.LambdaFunction:

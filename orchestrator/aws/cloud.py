@@ -15,7 +15,10 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.alarms import Alarms
 from orchestrator.aws.aliases import Aliases
+from orchestrator.aws.archive import Archive
 from orchestrator.aws.clients import client
+from orchestrator.aws.configuration import read_configuration
+from orchestrator.aws.configuration_readers import Names
 from orchestrator.aws.executions import Executions
 from orchestrator.aws.freezes import Freezes
 from orchestrator.aws.instruments import Instruments, instruments
@@ -26,6 +29,7 @@ from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
 from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
+from orchestrator.domain.configuration import Bundle
 from orchestrator.domain.errors import OrchestratorError
 
 A = TypeVar("A")
@@ -106,6 +110,26 @@ class Cloud:
             table=self.settings["KEYS_TABLE"],
             stack_key=self.settings["SIGNING_KEY_ID"],
             environment=self.environment,
+        )
+
+    @cached_property
+    def archive(self) -> Archive:
+        """Evidence and configuration bundles."""
+        return Archive(self.clients, self.settings["LEDGER_TABLE"], self.settings["EVIDENCE_BUCKET"])
+
+    def configuration(self, why: str) -> Bundle:
+        """What the environment is configured as, now.
+
+        Raises:
+            Throttled, Unreachable: a part of it could not be read; half of it is none.
+        """
+        return read_configuration(
+            self.clients,
+            Names(self.environment, self.settings["EVIDENCE_BUCKET"]),
+            account=str(self.clients("sts").get_caller_identity()["Account"]),
+            region=self.clients("lambda").meta.region_name,
+            now=self.now(),
+            why=why,
         )
 
     @cached_property

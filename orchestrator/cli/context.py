@@ -50,6 +50,7 @@ class Context:
             "EVENT_BUS": f"ib-oauth-{self.name}",
             "ROLLBACK_MACHINE": self.machine("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
+            "EVIDENCE_BUCKET": f"ib-oauth-evidence-{self.name}-{self.account}",
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
         return Cloud(settings, clients=self.clients)

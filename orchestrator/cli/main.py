@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import guard_commands, key_commands
+from orchestrator.cli import config_commands, guard_commands, key_commands
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -223,6 +223,7 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
 
 app.add_typer(guard_commands.app)
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(config_commands.app, name="config")
 
 
 def help_pages() -> str:

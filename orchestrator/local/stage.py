@@ -112,6 +112,7 @@ def cloud_at(environ: Mapping[str, str]) -> Cloud:
         "ENVIRONMENT": ENVIRONMENT,
         "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}",
         "EVENT_BUS": f"ib-oauth-{ENVIRONMENT}",
+        "EVIDENCE_BUCKET": f"ib-oauth-evidence-{ENVIRONMENT}-{ACCOUNT}",
     }
     return Cloud(settings, clients=make)
 

@@ -31,6 +31,7 @@ SETTINGS: Mapping[str, str] = {
     "ENVIRONMENT": "test",
     "LEDGER_TABLE": "ib-oauth-ledger-test",
     "EVENT_BUS": "ib-oauth-test",
+    "EVIDENCE_BUCKET": "ib-oauth-evidence-test-123456789012",
     "OPERATORS_TOPIC": topic_arn("operators"),
     "CLIENTS_TOPIC": topic_arn("clients"),
     "DEPLOYMENT_MACHINE": machine_arn("deployment"),

@@ -172,6 +172,47 @@ def test_the_key_ring_is_looked_at_four_times_an_hour(every):
     assert (variables["KEYS_TABLE"], variables["KEY_ROTATION_DAYS"]) == (f"ib-oauth-keys-{every.name}", "90")
 
 
+def test_the_configuration_is_looked_at_every_day(every):
+    function = named(
+        every.orchestrator, "AWS::Lambda::Function", "Handler", "orchestrator.intake.record_configuration.handler"
+    )
+    (bucket,) = resources(every.orchestrator, "AWS::S3::Bucket")
+
+    assert rule(every, "record-configuration")["ScheduleExpression"] == "rate(1 day)"
+    assert function["Environment"]["Variables"]["EVIDENCE_BUCKET"] == {"Ref": bucket}
+
+
+def test_what_is_archived_is_kept_closed_and_never_replaced_unseen(every):
+    (bucket,) = resources(every.orchestrator, "AWS::S3::Bucket").values()
+    (policy,) = resources(every.orchestrator, "AWS::S3::BucketPolicy").values()
+    (rule_of,) = bucket["LifecycleConfiguration"]["Rules"]
+    settings = environments.load(every.name).evidence
+
+    assert text_of(bucket["BucketName"]) == f"ib-oauth-evidence-{every.name}-<AWS::AccountId>"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert rule_of["ExpirationInDays"] == rule_of["NoncurrentVersionExpiration"]["NoncurrentDays"] == settings.keep_days
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    by_default = encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert by_default == ("aws:kms" if environments.load(every.name).customer_managed_keys else "AES256")
+    denied = [found["Condition"] for found in policy["PolicyDocument"]["Statement"] if found["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+
+
+@pytest.mark.parametrize(("lock", "mode"), [("none", None), ("governance", "GOVERNANCE"), ("compliance", "COMPLIANCE")])
+def test_how_the_archive_is_locked_is_a_setting(tmp_path, lock, mode):
+    import dataclasses
+
+    dev = environments.load("dev")
+    environment = dataclasses.replace(dev, evidence=dataclasses.replace(dev.evidence, lock=lock, lock_days=7))
+
+    (bucket,) = resources(synthesise(tmp_path, environment).orchestrator, "AWS::S3::Bucket").values()
+
+    retention = {"DefaultRetention": {"Mode": mode, "Days": 7}}
+    wanted = {"ObjectLockEnabled": "Enabled", "Rule": retention} if mode else None
+    assert bucket.get("ObjectLockConfiguration") == wanted
+
+
 def test_releases_are_announced_on_our_own_bus(every):
     assert rule(every, "release-ready")["EventBusName"] == {"Ref": "BusEA82B648"}
     assert every.orchestrator["Resources"]["BusEA82B648"]["Properties"]["Name"] == f"ib-oauth-{every.name}"

@@ -8,6 +8,7 @@ from tests.infrastructure.templates import resources, text_of
 
 EVERYBODY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 ALL_ALARMS = "arn::cloudwatch:us-west-1::alarm:*"  # CloudWatch authorises a description of alarms on all of them
+APIS = ("arn::apigateway:us-west-1::/restapis", "arn::apigateway:us-west-1::/restapis/*")  # by ids that are drawn
 DATA_KEY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
 
 
@@ -102,6 +103,8 @@ def test_nothing_may_act_as_it_likes(every):
 def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
     allowed = {
         "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData", "tag:GetResources", "kms:CreateKey",
+        "lambda:ListFunctions", "iam:ListRoles", "events:ListRules", "scheduler:ListSchedules", "dynamodb:ListTables",
+        "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
@@ -173,6 +176,7 @@ def test_places_under_different_conditions_are_not_put_into_one_grant():
         ledger_key=None,
         topics_key=None,
         ring_key=None,
+        evidence_key=None,
     )
     with pytest.raises(ValueError, match="give each place a grant of its own"):
         statements_of(rights, places, "us-west-1")
@@ -197,12 +201,16 @@ def test_rights_end_at_the_environment(every):
         for role in resources(template, "AWS::IAM::Role").values():
             for policy in role.get("Policies", []):
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    if statement.get("Condition") in (tagged_as_of(every.name), to_be_tagged_as_of(every.name)):
-                        continue  # keys that a rotation makes have no name; their tag is the environment's
+                    if statement.get("Condition") in (
+                        tagged_as_of(every.name),
+                        to_be_tagged_as_of(every.name),
+                        {"StringEquals": {"aws:ResourceTag/environment": every.name}},
+                    ):
+                        continue  # keys have no names; their tag is the environment's
                     for resource in as_list(statement["Resource"]):
                         # By the environment's name, or by reference to something of these two stacks.
                         named = text_of(resource).replace("<AWS::Partition>", "").replace("<AWS::AccountId>", "")
-                        assert named in {"*", ALL_ALARMS} or "<" in named or every.name in named, named
+                        assert named in {"*", ALL_ALARMS, *APIS} or "<" in named or every.name in named, named
 
 
 def test_customer_keys_are_used_through_dynamodb_only(prod):

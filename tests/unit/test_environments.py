@@ -145,6 +145,8 @@ WRONG = [
     ("dev", "[dev.service.platforms.example]", "[dev.service.platform.example]", "at least one platform"),
     ("dev", "[defaults.delivery]", "[defaults.elsewhere]", "dev.elsewhere:"),
     ("staging", 'title = "Example platform (staging)"', 'title = "Example platform (staging)"\n[staging.service]\nalarms = 3', "staging.service.alarms: 3 is refused: give a table"),
+    ("dev", 'keep_days = 30\nlock = "none"', 'keep_days = 29\nlock = "none"', "dev.evidence.lock_days: 30 is refused: give at most the 29"),
+    ("prod", 'lock = "governance"  ', 'lock = "always"', "prod.evidence.lock: 'always' is refused: give one of none"),
     ("dev", "[[defaults.service.clients]]", "[defaults.service.clients]", "is refused: give an array of tables"),
 ]  # fmt: skip
 

@@ -1,0 +1,41 @@
+"""S3 as the archive uses it: one bucket's objects in memory, every version of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fakes.errors import client_error
+
+
+class FakeS3:
+    """An S3 client over buckets that are simply there."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.versions: list[tuple[str, bytes]] = []
+        """(key, content) in the order in which they were put."""
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **settings: Any) -> dict[str, Any]:  # noqa: N803 - botocore's
+        assert Bucket, "a bucket has a name"
+        assert settings["ChecksumAlgorithm"] == "SHA256", "what is put is checked as it arrives"
+        self.objects[Key] = Body
+        self.versions.append((Key, Body))
+        return {"VersionId": str(len(self.versions))}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+        assert Bucket, "a bucket has a name"
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", f"The specified key {Key} does not exist.", status=404)
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_objects_v2", f"{operation} is not faked"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - botocore's
+        """One object a page, so that whoever forgets to turn pages is found out."""
+        assert Bucket, "a bucket has a name"
+        found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
+        yield from ({"Contents": [one]} for one in found) if found else ({},)

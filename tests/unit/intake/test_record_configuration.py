@@ -1,0 +1,66 @@
+"""Every day a bundle, and what it says beside the one before."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from orchestrator.aws import cloud as cloud_module
+from orchestrator.domain.configuration import bundle_of
+from orchestrator.domain.errors import Throttled
+from orchestrator.domain.normal_form import Identities, Part
+from orchestrator.intake.record_configuration import handler
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import cloud_over
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.lambda_control_plane import LambdaControlPlane
+from tests.fakes.s3 import FakeS3
+
+
+class Whoever:
+    """An STS client."""
+
+    def get_caller_identity(self):
+        return {"Account": "123456789012"}
+
+
+@pytest.fixture
+def there(monkeypatch):
+    """The environment as it is configured; a test changes it."""
+    clock, timeouts = SimulatedClock(), [3]
+    clients = {"dynamodb": FakeDynamoDB(), "s3": FakeS3(), "lambda": LambdaControlPlane(), "sts": Whoever()}
+    clients["lambda"].meta = mock.Mock(region_name="us-west-1")
+
+    def read(_clients, names, *, account, region, now, why):
+        clock.advance(1)
+        part = Part("function", "f", {"Timeout": timeouts[-1]})
+        return bundle_of(names.environment, Identities(account, region), now, why, [part])
+
+    monkeypatch.setattr(cloud_module, "read_configuration", read)
+    monkeypatch.setattr("orchestrator.intake._cloud", cloud_over(clients, clock.now))
+    return timeouts
+
+
+def answer() -> str:
+    return handler({"id": "tick"}, None)["answer"]
+
+
+def test_a_day_without_a_change_says_so_and_another_says_since_when(there):
+    first, same = answer(), answer()
+    there.append(4)
+    changed = answer()
+
+    assert first.endswith("1 parts, the first")
+    assert same.endswith("1 parts, unchanged")
+    assert f"changed since {same.partition(':')[0]}" in changed
+
+
+def test_half_a_configuration_is_not_kept(there, monkeypatch):
+    def throttled(*_, **__):
+        raise Throttled("ListRoles")
+
+    monkeypatch.setattr(cloud_module, "read_configuration", throttled)
+
+    with pytest.raises(Throttled):
+        answer()
