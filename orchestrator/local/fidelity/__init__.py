@@ -35,6 +35,7 @@ MENDS: tuple[str, ...] = (
     "stepfunctions_limits",
     "stepfunctions_events",
     "stepfunctions_history",
+    "stepfunctions_maps",
     "cloudformation_alarms",
     "restoring_tables",
     "point_in_time_recovery",
