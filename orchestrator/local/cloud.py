@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from orchestrator.local.control import KEY_HEADER, POLICIES_PATH
+from orchestrator.local.control import KEY_HEADER, POLICIES_PATH, REGIONS_PATH
 from orchestrator.local.fidelity import MENDS, Options, Profile
 from orchestrator.local.running import Running, process_start
 
@@ -195,6 +195,10 @@ class LocalCloud:
             **_KEYS,
         }
 
+    def environ_in(self, region: str) -> dict[str, str]:
+        """Environment variables as `environ`, for another region of the same cloud."""
+        return {**self.environ, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
     def environ_over(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return a child's environment: the base without its AWS settings (a profile, another endpoint), with ours."""
         return {name: value for name, value in base.items() if not name.startswith("AWS_")} | self.environ
@@ -208,9 +212,19 @@ class LocalCloud:
 
         Raises LocalCloudNotRunning where the server does not answer.
         """
+        self._control(POLICIES_PATH, {"enforce": enforced})
+
+    def lose(self, *regions: str) -> None:
+        """Let these regions, and no other, answer nobody from now on; none: let all answer again.
+
+        Raises LocalCloudNotRunning where the server does not answer.
+        """
+        self._control(REGIONS_PATH, {"lost": regions})
+
+    def _control(self, path: str, wanted: Mapping[str, object]) -> None:
         request = urllib.request.Request(  # noqa: S310 - our own server on the loopback interface
-            self.endpoint_url + POLICIES_PATH,
-            data=json.dumps({"enforce": enforced}).encode(),
+            self.endpoint_url + path,
+            data=json.dumps(wanted).encode(),
             headers={KEY_HEADER: self._running.control_key},
             method="POST",
         )
@@ -218,7 +232,7 @@ class LocalCloud:
             with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
                 return
         except OSError as error:
-            raise LocalCloudNotRunning(f"{self.endpoint_url} did not switch its policies: {error}") from error
+            raise LocalCloudNotRunning(f"{self.endpoint_url} did not switch {path}: {error}") from error
 
     def stop(self) -> None:
         """Stop the server and its Lambda workers, and wait until they have gone. Again is no error."""

@@ -2,6 +2,7 @@
 
 ``POST /_local/policies`` with ``{"enforce": true}`` holds Lambda roles to their policies from then on. MiniStack itself
 offers that only from its start, when the CDK command line could not publish its assets yet.
+``POST /_local/regions`` with ``{"lost": ["us-west-1"]}`` loses these regions, and no other, from then on: see `outage`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from orchestrator.local.outage import Outage
+
 POLICIES_PATH = "/_local/policies"
+REGIONS_PATH = "/_local/regions"
 KEY_HEADER = "x-local-control-key"
 
 Message = MutableMapping[str, Any]
@@ -21,23 +26,47 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def with_control(
-    application: Application, *, key: str, enforce_policies: Callable[[bool], None], ready: Callable[[], None]
-) -> Application:
-    """Put the control endpoint in front of an ASGI application.
+@dataclass(frozen=True)
+class Controls:
+    """What can be switched while the cloud runs.
+
+    Attributes:
+        enforce_policies: switches the policies' enforcement.
+        outage: the regions that are lost.
+    """
+
+    enforce_policies: Callable[[bool], None]
+    outage: Outage
+
+    def switch(self, path: str, asked: object) -> bool:
+        """Do what a request to a path asks for; returns whether it made sense."""
+        match (path, asked):
+            case ("/_local/policies", {"enforce": bool(enforced)}):
+                self.enforce_policies(enforced)
+            case ("/_local/regions", {"lost": list(regions)}) if all(isinstance(region, str) for region in regions):
+                self.outage.switch(regions)
+            case _:
+                return False
+        return True
+
+
+def with_control(application: Application, *, key: str, controls: Controls, ready: Callable[[], None]) -> Application:
+    """Put the control endpoint in front of an ASGI application, and take away what a lost region would answer.
 
     Args:
         application: MiniStack.
         key: what a caller must send in the header `KEY_HEADER`; the state file has it.
-        enforce_policies: switches the policies' enforcement.
+        controls: what can be switched.
         ready: called once, when the application has started.
     """
 
     async def controlled(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == POLICIES_PATH:
-            await _answer(send, await _switch(scope, receive, key, enforce_policies))
-            return
-        await application(scope, receive, _telling(send, ready) if scope["type"] == "lifespan" else send)
+        if scope["type"] == "http" and scope["path"] in {POLICIES_PATH, REGIONS_PATH}:
+            await _answer(send, await _switch(scope, receive, key, controls))
+        elif scope["type"] == "http" and controls.outage.stops(scope):
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            await application(scope, receive, _telling(send, ready) if scope["type"] == "lifespan" else send)
 
     return controlled
 
@@ -51,7 +80,7 @@ def _telling(send: Send, ready: Callable[[], None]) -> Send:
     return sending
 
 
-async def _switch(scope: Message, receive: Receive, key: str, enforce_policies: Callable[[bool], None]) -> HTTPStatus:
+async def _switch(scope: Message, receive: Receive, key: str, controls: Controls) -> HTTPStatus:
     headers = dict(scope["headers"])
     if not hmac.compare_digest(headers.get(KEY_HEADER.encode(), b""), key.encode()):
         return HTTPStatus.FORBIDDEN
@@ -62,13 +91,10 @@ async def _switch(scope: Message, receive: Receive, key: str, enforce_policies: 
         body += message.get("body", b"")
         more = message.get("more_body", False)
     try:
-        asked = json.loads(body)["enforce"]
-    except (ValueError, KeyError, TypeError):
+        asked = json.loads(body)
+    except ValueError:
         return HTTPStatus.BAD_REQUEST
-    if not isinstance(asked, bool):
-        return HTTPStatus.BAD_REQUEST
-    enforce_policies(asked)
-    return HTTPStatus.NO_CONTENT
+    return HTTPStatus.NO_CONTENT if controls.switch(scope["path"], asked) else HTTPStatus.BAD_REQUEST
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

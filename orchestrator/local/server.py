@@ -23,8 +23,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.local.control import Application, with_control
+from orchestrator.local.control import Application, Controls, with_control
 from orchestrator.local.fidelity import MENDS, PROFILES, Options, PinBroken, apply
+from orchestrator.local.outage import OUTAGE
 from orchestrator.local.running import Running, process_start
 
 REFUSED_EXIT = 78  # EX_CONFIG of sysexits.h
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ministack.AUTH = enforced
 
     enforce_policies(asked.auth)
-    application = with_control(ministack.app, key=asked.control_key, enforce_policies=enforce_policies, ready=ready)
+    controls = Controls(enforce_policies, OUTAGE)
+    application = with_control(ministack.app, key=asked.control_key, controls=controls, ready=ready)
     try:
         asyncio.run(_serve(application, listening, parent if asked.lifetime == "parent" else None))
     finally:

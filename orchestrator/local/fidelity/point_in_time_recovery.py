@@ -29,6 +29,7 @@ from orchestrator.local.fidelity.journal import LONGEST_DAYS, Journal, Window
 from orchestrator.local.fidelity.options import Options
 from orchestrator.local.fidelity.restoring_tables import RESTORING, Answer, Json, Restore, answer, refused
 from orchestrator.local.fidelity.wrapping import wrap
+from orchestrator.local.outage import out_of_reach
 
 PINNED = {
     "ministack.services.dynamodb._describe_continuous_backups": "ba81b08f309d3e7a3b81ac81bac4b2541ded657b41ca1fb2a2b6bee844b7ac2b",
@@ -139,6 +140,8 @@ class _Recovery:
 
     def restore(self, data: Json) -> Answer:
         source = self._source(data)
+        if source and out_of_reach(source["TableArn"]):
+            return refused("InternalServerError", f"The region of {source['TableArn']} does not answer")
         if source is None:
             named = data.get("SourceTableName") or data.get("SourceTableArn")
             return refused("TableNotFoundException", f"Table not found: {named}")

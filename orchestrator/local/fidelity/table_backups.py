@@ -37,6 +37,7 @@ from orchestrator.local.fidelity.options import Options
 from orchestrator.local.fidelity.point_in_time_recovery import JOURNALS
 from orchestrator.local.fidelity.restoring_tables import RESTORING, Answer, Json, Operation, Restore, answer, refused
 from orchestrator.local.fidelity.wrapping import wrap
+from orchestrator.local.outage import out_of_reach
 
 PINNED = {
     "ministack.services.dynamodb._create_backup": "c214b50b30e2d267a838a4fdedf5e9e082ff0d2d1cbbaf20a1a9c8f505d9d76b",
@@ -114,6 +115,8 @@ class _Backups:
     def restore(self, data: Json) -> Answer:
         arn = data.get("BackupArn") or ""
         record = self._record(arn)
+        if record and out_of_reach(arn):
+            return refused("InternalServerError", f"The region of {arn} does not answer")
         if record is None:
             return refused("BackupNotFoundException", f"Backup not found: {arn}")
         if record["BackupDetails"]["BackupStatus"] != "AVAILABLE":
