@@ -13,6 +13,7 @@ from pathlib import Path
 from aws_cdk import App, Aspects, Tags
 
 import environments
+from monitoring.infrastructure import MonitoringStack
 from orchestrator import infrastructure as orchestrator_stack
 from orchestrator import packaging
 from orchestrator.local.refused_types import LeaveOut
@@ -32,6 +33,8 @@ def compose(
         app, environment, orchestrator_build, service.description, service.signing_keys
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
+    # Last, because it watches whatever alarms the others have.
+    MonitoringStack(app, environment, service, orchestrator)
     Tags.of(app).add("environment", environment.name)
     if environment.local:
         Aspects.of(app).add(LeaveOut())

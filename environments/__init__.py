@@ -27,6 +27,7 @@ from environments.operations import BudgetSettings, read_account, read_budget, r
 from environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from environments.stores import REGION, BackupSettings, StoreSettings, UnitsSettings, read_backups, read_stores
 from environments.tables import EnvironmentRefused, Table
+from environments.watching import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 
 __all__ = [
     "FILE",
@@ -42,8 +43,10 @@ __all__ = [
     "EvidenceSettings",
     "FirewallSettings",
     "FunctionSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "PlatformSettings",
+    "SecuritySettings",
     "ServiceSettings",
     "StoreSettings",
     "ThrottleSettings",
@@ -106,6 +109,8 @@ class Environment:
     network: NetworkSettings | None
     contacts: Mapping[str, tuple[str, ...]]
     budget: BudgetSettings
+    monitoring: MonitoringSettings
+    security: SecuritySettings
     service: ServiceSettings
     delivery: Mapping[str, object]
     endpoint_url: str | None = None
@@ -187,6 +192,8 @@ def _environment(name: str, table: Table) -> Environment:
         network=read_network(table.table("network")) if "network" in table else None,
         contacts=read_contacts(table.table("contacts")),
         budget=read_budget(table.table("budget")),
+        monitoring=read_monitoring(table.table("monitoring")),
+        security=read_security(table.table("security")),
         service=read_service(name, table.table("service"), api.domain, local=local),
         delivery=_delivery(table),
     )

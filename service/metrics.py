@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "IbOauth"
 SYNTHETIC_NAMESPACE: Final = "IbOauth/Synthetic"
+SELF_DESCRIBED: Final = "(self-described)"
+"""What every client that is not configured is called in the log. No configured client can be called so: an id has no brackets."""
 
 _RESOLUTION_SECONDS: Final = 1
 _REQUEST_METRICS: Final = [
@@ -37,12 +39,15 @@ class Observed:
     probe: it was sent to this version past the API, which only the orchestrator may do; synthetic: it is of the synthetic
     identity, or monitoring. Both are left out of the business metrics: a release must not pass on evidence made by its judge.
     asks_for_grant: it is a token request, whose result counts; grant: that result, "issued" or the error code.
+    client: the configured client that asked, once it is known to be that one. Any other is SELF_DESCRIBED: what it calls itself
+    may be a person's own address.
     """
 
     probe: bool = False
     synthetic: bool = False
     asks_for_grant: bool = False
     grant: str | None = None
+    client: str | None = None
 
     def refused(self, code: str) -> None:
         """Note the error code that a request got."""
@@ -84,6 +89,8 @@ class Lines:
         if observed.grant is not None:
             seen["Grants"] = 1
             seen["result"] = observed.grant
+        if observed.client is not None:
+            seen["client"] = observed.client
         directives = _directives(observed.namespace, grants=observed.grant is not None)
         emf = f'"_aws":{{"Timestamp":{at_ms},"CloudWatchMetrics":{directives}}}'
         return f"{{{self._same},{to_json(seen)[1:-1]},{emf}}}"

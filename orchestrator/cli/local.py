@@ -19,7 +19,7 @@ from orchestrator.local.fidelity.options import PROFILES, Options
 
 
 def up(env: str, profile: str, seed: int | None, restore_seconds: float | None, *, detach: bool) -> None:
-    """Start it, deploy both stacks, and stay until Ctrl-C or, detached, return.
+    """Start it, deploy the stacks, and stay until Ctrl-C or, detached, return.
 
     Raises:
         Refused: the environment is none of the local cloud, the profile is unknown, or a restore would take less than no time.
@@ -43,8 +43,8 @@ def up(env: str, profile: str, seed: int | None, restore_seconds: float | None, 
         started.callback(local.stop)
         platform_url = _platform_beside(local) if detach else opened.enter_context(platform.serve())
         screen.print(f"local cloud {local.endpoint_url} (pid {local.pid}), login platform {platform_url}")
-        screen.print("deploying both stacks with the CDK command line …")
-        stacks.deploy(local, environment, platform_url=platform_url)
+        screen.print("deploying the stacks with the CDK command line …")
+        stacks.deploy(local, environment, platform_url=platform_url, stacks=stacks.EVERYTHING)
         service = stage.stack_output(stage.cloud_at(local.environ), stacks.SERVICE, "ApiUrl").rstrip("/")
         screen.print(f"deployed; the OAuth service is at {service}", soft_wrap=True)
         screen.print("try `orchestrator status`, or log in with examples/client/login.py (docs/integration.md)")

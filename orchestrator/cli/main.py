@@ -38,7 +38,7 @@ def up(
         bool, typer.Option("--detach", help="Go on in the background until `orchestrator down`.")
     ] = False,
 ) -> None:
-    """Start the local cloud and deploy both stacks to it."""
+    """Start the local cloud and deploy the stacks to it."""
     from orchestrator.cli import local
 
     with answering(False):

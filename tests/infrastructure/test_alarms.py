@@ -51,8 +51,23 @@ SCENES = {
     "deployment-failed": Scene({"ExecutionsTimedOut": 1}, {"ExecutionsTimedOut": 0}),
     "intake-errors": Scene({"Errors": 1}, {"Errors": 0}),
     "dead-letters": Scene({"ApproximateNumberOfMessagesVisible": 1}, {"ApproximateNumberOfMessagesVisible": 0}),
+    "near-throttle": Scene({"Count": 1_000_000}, {"Count": 600}),
+    "near-concurrency": Scene({"ConcurrentExecutions": 900}, {"ConcurrentExecutions": 20}),
+    "near-timeout": Scene({"Duration": 14_500}, {"Duration": 300}),
+    "table-throttled": Scene(
+        {"ReadThrottleEvents": 1, "WriteThrottleEvents": NOTHING},
+        {"ReadThrottleEvents": NOTHING, "WriteThrottleEvents": NOTHING},
+        ({"ReadThrottleEvents": 0, "WriteThrottleEvents": 0},),
+    ),
+    "table-errors": Scene({"SystemErrors": 1}, {"SystemErrors": NOTHING}),
+    "log-volume": Scene({"IncomingBytes": 400_000_000}, {"IncomingBytes": 1_000_000}),
+    "operators-untold": Scene({"NumberOfNotificationsFailed": 1}, {"NumberOfNotificationsFailed": 0}),
     "reconciler-silent": Scene({"Invocations": NOTHING}, {"Invocations": 1}),
 }
+
+
+NOT_EVALUATED_HERE = {"unusual-latency"}
+"""Bands that CloudWatch learns in two weeks; the local cloud stores such an alarm. `tests/infrastructure/test_monitoring.py` holds its text."""
 
 
 def alarms(one) -> list[dict]:
@@ -113,7 +128,9 @@ def state(alarm: dict, says: dict[str, float | None]) -> str:
 
 
 def test_every_alarm_rings_when_it_should_and_only_then(every):
-    for alarm in map(plain, alarms(every)):
+    judged = [alarm for alarm in map(plain, alarms(every)) if section_of(alarm) not in NOT_EVALUATED_HERE]
+    assert len(judged) > len(SCENES)
+    for alarm in judged:
         scene = SCENES[section_of(alarm)]
         known = {name for _, name, _ in metrics_of(alarm)}
         assert known <= scene.ill.keys(), f"{alarm['AlarmName']} watches {known}"
@@ -123,7 +140,10 @@ def test_every_alarm_rings_when_it_should_and_only_then(every):
 
 
 def test_every_alarm_names_a_section_of_the_runbook_and_every_section_an_alarm(every):
-    named = {section_of(alarm) for alarm in alarms(every)}
+    composites = [
+        one for template in every.all for one in resources(template, "AWS::CloudWatch::CompositeAlarm").values()
+    ]
+    named = {section_of(alarm) for alarm in (*alarms(every), *composites)}
 
     assert named <= set(sections()), "write the section in docs/runbooks/alarms.md"
     if every.name == "prod":

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = (
     "orchestrator",
     "service",
+    "monitoring",
     "state_machines",
     "environments",
     "stack_parts",

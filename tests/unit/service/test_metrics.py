@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.unit.service.conftest import Service
 from tests.unit.service.faults import faults_of
 from tests.unit.service.story import STEPS, Stage
 
@@ -97,3 +98,25 @@ def test_a_refused_grant_is_counted_by_its_error_code(service, capsys, form, res
 def test_a_name_that_a_client_makes_up_for_an_error_never_becomes_a_dimension(service, capsys):
     service.call("token", "POST", "/token", form={"grant_type": "x" * 300, "client_id": "native"})
     assert record(capsys)["result"] == "unsupported_grant_type"
+
+
+def test_a_configured_client_is_named_once_it_is_known_to_be_that_one(service, capsys):
+    service.call(
+        "token", "POST", "/token", form={"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x"}
+    )
+    assert record(capsys)["client"] == "native"
+    service.call(
+        "token", "POST", "/token", form={"grant_type": "refresh_token", "client_id": "web", "client_secret": "wrong"}
+    )
+    assert "client" not in record(capsys)
+
+
+def test_a_client_that_describes_itself_is_not_named(aws, variables, capsys):
+    service = Service(aws, {**variables, "CLIENT_DOCUMENTS": "on", "SELF_DESCRIBED_CLIENT_SCOPES": "profile"})
+    theirs = "https://a-person.example/app"
+    service.call(
+        "token", "POST", "/token", form={"grant_type": "refresh_token", "client_id": theirs, "refresh_token": "x"}
+    )
+    seen = record(capsys)
+    assert (seen["client"], seen["result"]) == ("(self-described)", "invalid_grant")
+    assert theirs not in json.dumps(seen)
