@@ -80,18 +80,10 @@ def test_the_local_cloud_is_given_everything_but_what_it_refuses(local, synthesi
     def kinds(one) -> Counter:
         return Counter(resource["Type"] for stack in one.all for resource in stack["Resources"].values())
 
-<<<<<<< HEAD
     left_out = kinds(synthesised("dev")) - kinds(local)
 
     assert left_out == listed_as_left_out()
     assert all(kind.startswith(REFUSED) for kind in left_out)
-=======
-    assert kinds(synthesised("dev")) - kinds(local) == {
-        "AWS::Events::EventBusPolicy": 1,
-        "AWS::CloudWatch::CompositeAlarm": 2,
-        "AWS::Logs::QueryDefinition": 9,
-    }
->>>>>>> 7d0beaf (A stack that watches: dashboard, one page for many alarms, limits, unusual latency, saved questions, and which clients ask for grants)
     assert not kinds(local) - kinds(synthesised("dev"))
 
 

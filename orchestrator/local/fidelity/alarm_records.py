@@ -97,6 +97,8 @@ def check(given: Record) -> None:
         _check_one_metric(given)
     elif given.get("MetricName"):
         raise InvalidQuery("MetricName and Metrics must not be specified together")
+    elif band := given.get("ThresholdMetricId"):
+        _check_band(band, given["Metrics"])
     else:
         _check_metrics(given["Metrics"])
     watch = watch_of(given)
@@ -137,6 +139,13 @@ def _check_metrics(metrics: Sequence[Mapping[str, Any]]) -> None:
         raise InvalidQuery("Exactly one element of Metrics must return data")
     if sum(isinstance(query.source, MetricStat) for query in queries) > MOST_METRICS:
         raise InvalidQuery(f"An alarm takes no more than {MOST_METRICS} metrics")
+
+
+def _check_band(band: str, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Hold an alarm on a band to naming one. What is in the band is learned, and nothing here learns it."""
+    expressions = {one.get("Id"): one.get("Expression") or "" for one in metrics}
+    if not expressions.get(band, "").startswith("ANOMALY_DETECTION_BAND("):
+        raise InvalidQuery(f"ThresholdMetricId {band} is no expression of Metrics that gives a band")
 
 
 def _returned(queries: Sequence[Query]) -> Query:

@@ -2,10 +2,12 @@
 
 AWS: ``AWS::CloudWatch::Alarm`` takes ``Metrics``, up to twenty metrics and expressions of which one returns the data that the
 alarm watches, in place of ``MetricName``, ``Namespace``, ``Period``, ``Statistic``, ``ExtendedStatistic`` and ``Dimensions``.
+An alarm on a band names the expression that gives the band as its ``ThresholdMetricId``, in place of a ``Threshold``.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 
-MiniStack refuses the whole stack: "Properties.Metrics (metric math) is not supported".
+MiniStack refuses the whole stack: "Properties.Metrics (metric math) is not supported", "Threshold is required". An alarm on a band is
+stored here and not judged (`alarm_records`).
 """
 
 from __future__ import annotations
@@ -40,8 +42,10 @@ def install(options: Options) -> None:
             if not metrics:
                 return original(name, props)
             others = {key: value for key, value in props.items() if key != "Metrics"}
-            made = original(name, {**others, **_PLACEHOLDERS})
-            return {**{key: value for key, value in made.items() if key not in _OF_ONE_METRIC}, "Metrics": metrics}
+            band = {"ThresholdMetricId": props["ThresholdMetricId"]} if "ThresholdMetricId" in props else {}
+            made = original(name, {**others, **_PLACEHOLDERS, **({"Threshold": 0} if band else {})})
+            left = {*_OF_ONE_METRIC, *(("Threshold",) if band else ())}
+            return {**{key: value for key, value in made.items() if key not in left}, "Metrics": metrics, **band}
 
         return record
 
