@@ -1,7 +1,7 @@
 """The environments: what differs between local, dev, staging and prod, typed and checked.
 
-`environments.toml` is the source. Tables of ``[defaults]`` lie under those of each environment. The tables `delivery`
-and `strategies` are carried through as they are: they belong to the orchestrator, which checks them when it plans.
+`environments.toml` is the source. Tables of ``[defaults]`` lie under those of each environment. The tables `delivery`,
+`strategies` and `recovery` are carried through as they are: they belong to the orchestrator, which checks them when it plans.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Environment:
         contacts: e-mail and https addresses by audience.
         service: the OAuth service.
         delivery: the orchestrator's rules, unread, with its named strategies under `strategies`.
+        recovery: the orchestrator's rules of drills and restores, unread.
         endpoint_url: where the local cloud listens; None elsewhere, and where nothing is deployed.
     """
 
@@ -113,6 +114,7 @@ class Environment:
     security: SecuritySettings
     service: ServiceSettings
     delivery: Mapping[str, object]
+    recovery: Mapping[str, object]
     endpoint_url: str | None = None
 
     @property
@@ -196,6 +198,7 @@ def _environment(name: str, table: Table) -> Environment:
         security=read_security(table.table("security")),
         service=read_service(name, table.table("service"), api.domain, local=local),
         delivery=_delivery(table),
+        recovery=_carried(table, "recovery"),
     )
     table.end()
     return environment
@@ -211,9 +214,11 @@ def _cloud(name: str, table: Table) -> str:
 
 
 def _delivery(table: Table) -> Mapping[str, object]:
-    delivery, strategies = table.take("delivery", {}), table.take("strategies", {})
-    for key, value in (("delivery", delivery), ("strategies", strategies)):
-        if not isinstance(value, Mapping):
-            raise EnvironmentRefused(table.field(key), value, "give a table")
-    assert isinstance(delivery, Mapping)
-    return {**delivery, "strategies": strategies}
+    return {**_carried(table, "delivery"), "strategies": _carried(table, "strategies")}
+
+
+def _carried(table: Table, key: str) -> Mapping[str, object]:
+    value = table.take(key, {})
+    if not isinstance(value, Mapping):
+        raise EnvironmentRefused(table.field(key), value, "give a table")
+    return value

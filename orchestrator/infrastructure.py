@@ -176,7 +176,8 @@ class OrchestratorStack(Stack):
         functions = [self._arn("lambda", "function", name) for name in service["functions"].values()]
         # A group is authorised by its name or by the streams in it, depending on the call.
         groups = [self._arn("logs", "log-group", f"/aws/lambda/{name}") for name in service["functions"].values()]
-        executions = {name: [executions_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
+        machines_known = ("deployment", "rollback", "drill")
+        executions = {name: [executions_arn(self, self._environment, name)] for name in machines_known}
         machines = {name: [machine_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
         return Places(
             arns={
@@ -187,6 +188,12 @@ class OrchestratorStack(Stack):
                     self.format_arn(service="dynamodb", resource="table", resource_name=name)
                     for name in service["tables"]
                 ],
+                Place.DRILL_TABLES: [
+                    self.format_arn(
+                        service="dynamodb", resource="table", resource_name=name_of("drill-*", self._environment)
+                    )
+                ],
+                Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
                 Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
                 Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
                 Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
@@ -194,6 +201,7 @@ class OrchestratorStack(Stack):
                 Place.ROLLBACK_MACHINE: machines["rollback"],
                 Place.DEPLOYMENTS: executions["deployment"],
                 Place.ROLLBACKS: executions["rollback"],
+                Place.DRILLS: executions["drill"],
                 Place.OPERATORS: [self._topics["operators"].topic_arn],
                 Place.CLIENTS: [self._topics["clients"].topic_arn],
                 Place.KEY_RING: [
@@ -223,6 +231,10 @@ class OrchestratorStack(Stack):
             "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
             "ROLLBACK_MACHINE": machine_arn(self, self._environment, "rollback"),
             "DELIVERY": _compact(self._environment.delivery),
+            "RECOVERY": _compact(self._environment.recovery),
+            "TABLES": _compact(
+                {"state": self._environment.service.state_table, "tokens": self._environment.service.tokens_table}
+            ),
             "SERVICE": self.to_json_string(service),
         }
         needed = {
@@ -230,6 +242,12 @@ class OrchestratorStack(Stack):
             "hold": ("OPERATORS_TOPIC",),
             "notify": ("OPERATORS_TOPIC", "CLIENTS_TOPIC"),
             "start_rollback": ("ROLLBACK_MACHINE",),
+            "plan_recovery": ("RECOVERY", "SERVICE", "TABLES"),
+            "start_restore": ("RECOVERY",),
+            "await_restore": ("RECOVERY",),
+            "reapply_settings": ("RECOVERY",),
+            "clean_up": ("RECOVERY",),
+            "notify_recovery": ("OPERATORS_TOPIC",),
         }
         own = {key: variables[key] for key in needed.get(name, ())}
         return self._function(

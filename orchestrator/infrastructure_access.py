@@ -25,6 +25,7 @@ class Place(Enum):
     QUALIFIED = auto()  # their versions and aliases
     LIVE = auto()  # their alias `live`
     TABLES = auto()
+    DRILL_TABLES = auto()  # copies that drills make
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
@@ -32,6 +33,8 @@ class Place(Enum):
     ROLLBACK_MACHINE = auto()
     DEPLOYMENTS = auto()  # executions of the machine
     ROLLBACKS = auto()
+    DRILLS = auto()
+    SCALABLE = auto()  # what Application Auto Scaling scales
     OPERATORS = auto()
     CLIENTS = auto()
     KEY_RING = auto()  # the table that says which keys sign
@@ -53,6 +56,9 @@ class Ledger(Enum):
 
 
 WILDCARDS: Mapping[Place, str] = {
+    Place.DRILL_TABLES: "copies are named by drills",
+    Place.DRILLS: "executions are named by drills",
+    Place.SCALABLE: "the id of a scalable target says nothing of its table",
     Place.QUALIFIED: "any version may be stable or canary one day",
     Place.ALL_ALARMS: "CloudWatch authorises describing some alarms as describing all",
     Place.LOGS: "Lambda names the streams of a log group",
@@ -156,6 +162,57 @@ _READ_CONFIGURATION = (
 )
 _ARCHIVE = _may("s3:PutObject", on=(Place.ARCHIVED,))
 _START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
+_SEE_DRILLS = _may("states:DescribeExecution", on=(Place.DRILLS,))
+_DESCRIBE = _may("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups", on=(Place.TABLES,))
+_TAG_COPIES = _may("dynamodb:DescribeTable", "dynamodb:TagResource", on=(Place.DRILL_TABLES,))
+_RESTORE = (
+    # Authorised on the source and on the copy; the copy is written by whoever restores it (DynamoDB: restore permissions).
+    _may("dynamodb:RestoreTableToPointInTime", on=(Place.TABLES, Place.DRILL_TABLES)),
+    _may(
+        "dynamodb:DescribeTable",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+        on=(Place.DRILL_TABLES,),
+    ),
+)
+_READ_SETTINGS = (
+    _may(
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:DescribeContinuousBackups",
+        "dynamodb:ListTagsOfResource",
+        "dynamodb:GetResourcePolicy",
+        on=(Place.TABLES, Place.DRILL_TABLES),
+    ),
+    _may(
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        on=(Place.ANYWHERE,),
+    ),
+)
+_WRITE_SETTINGS = (
+    _may(
+        "dynamodb:UpdateTable",
+        "dynamodb:UpdateTimeToLive",
+        "dynamodb:UpdateContinuousBackups",
+        "dynamodb:TagResource",
+        "dynamodb:UntagResource",
+        "dynamodb:PutResourcePolicy",
+        "dynamodb:DeleteResourcePolicy",
+        on=(Place.DRILL_TABLES,),
+    ),
+    _may(
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:PutScalingPolicy",
+        on=(Place.SCALABLE,),
+    ),
+)
+_REMOVE = (_may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),)
 
 TASKS: Mapping[str, Rights] = {
     # deployment
@@ -199,7 +256,19 @@ TASKS: Mapping[str, Rights] = {
     "record_incident": Rights(
         Ledger.WRITES, announces=True, grants=(_may("states:StopExecution", on=(Place.DEPLOYMENTS,)),)
     ),
-    # both
+    # drill
+    "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=(_DESCRIBE,)),
+    "claim_recovery": Rights(Ledger.WRITES, announces=False, grants=(_SEE_DRILLS,)),
+    "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
+    "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
+    "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
+    "compare_settings": Rights(Ledger.WRITES, announces=False, grants=_READ_SETTINGS),
+    "measure": Rights(Ledger.WRITES, announces=False),
+    "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
+    "conclude": Rights(Ledger.WRITES, announces=False),
+    "notify_recovery": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
+    "release_recovery": Rights(Ledger.WRITES, announces=False),
+    # deployment and rollback
     "notify": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS, Place.CLIENTS)),)),
     "release": Rights(Ledger.WRITES, announces=False),
 }
@@ -242,6 +311,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
         Place.NEW_SIGNING_KEYS: to_be,
         Place.KEY_TO_BE: to_be,
         Place.CONFIGURED_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Place.SCALABLE: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.domain.plan import Function, Plan, Service
 from orchestrator.domain.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
-from orchestrator.domain.records import Deployment, Phase, Release
+from orchestrator.domain.records import Deployment, Kind, Phase, Release
+from orchestrator.domain.recovery import Cost, Objectives, Recovery, Role, TableRecovery
 from orchestrator.domain.strategy import read_strategy
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -61,6 +62,23 @@ def delivery_table(**changes: Any) -> dict[str, Any]:
     }
 
 
+def recovery_table(**changes: Any) -> dict[str, Any]:
+    """An environment's [recovery] table as environments.toml has it."""
+    return {
+        "drill_schedule": "cron(0 5 * * ? *)",
+        "drill_window_minutes": 60,
+        "rto_minutes": 120,
+        "rpo_minutes": 10,
+        "max_cost_usd": 5,
+        "max_tables": 4,
+        "lease_hours": 12,
+        "restores_at_once": 4,
+        "poll_seconds": 30,
+        "sabotage": True,
+        **changes,
+    }
+
+
 def policy(**changes: Any) -> DeliveryPolicy:
     return DeliveryPolicy.parse(delivery_table(**changes))
 
@@ -105,6 +123,37 @@ def deployment(**changes: Any) -> Deployment:
         "execution": EXECUTION,
     }
     return Deployment(**(given | changes))
+
+
+def recovery(**changes: Any) -> Recovery:
+    """A drill of both tables that has been planned."""
+    tables = tuple(
+        TableRecovery(
+            role=role,
+            source=f"ib-oauth-{role}-test",
+            target=f"ib-oauth-drill-dr-1-{role}-test",
+            size_bytes=1_000_000,
+            items=1000,
+            source_arn=f"arn:aws:dynamodb:us-west-1:123456789012:table/ib-oauth-{role}-test",
+        )
+        for role in Role
+    )
+    given: dict[str, Any] = {
+        "id": "dr-1",
+        "kind": Kind.DRILL,
+        "environment": "test",
+        "requested_by": "somebody",
+        "requested_at": NOW,
+        "execution": EXECUTION.replace("deployment", "drill").replace("d-1", "dr-1"),
+        "service": service(),
+        "point": NOW - timedelta(minutes=5),
+        "latest": NOW - timedelta(minutes=5),
+        "tables": tables,
+        "objectives": Objectives(timedelta(hours=2), timedelta(minutes=10)),
+        "cost": Cost(0.01, {"restore": 0.01}, "2025-11-01"),
+        "lease_until": NOW + timedelta(hours=12),
+    }
+    return Recovery(**(given | changes))
 
 
 def checklist() -> Mapping[str, str]:

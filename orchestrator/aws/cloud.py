@@ -27,10 +27,14 @@ from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.measures import Measures
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
+from orchestrator.aws.recovery_ledger import Recoveries
+from orchestrator.aws.restoring import Restoring
+from orchestrator.aws.table_settings import SettingsOfTables
 from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
 from orchestrator.domain.configuration import Bundle
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.records import Kind
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -81,6 +85,20 @@ class Cloud:
         return Freezes(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
 
     @cached_property
+    def drills(self) -> Recoveries:
+        """The ledger's recoveries, under the claim of drills."""
+        return Recoveries(self.clients("dynamodb"), self.settings["LEDGER_TABLE"], Kind.DRILL)
+
+    @cached_property
+    def restores(self) -> Recoveries:
+        """The ledger's recoveries, under the environment's claim."""
+        return Recoveries(self.clients("dynamodb"), self.settings["LEDGER_TABLE"], Kind.RESTORE)
+
+    def recoveries(self, kind: Kind) -> Recoveries:
+        """The ledger's recoveries, under the claim that a recovery of this kind takes."""
+        return self.restores if kind is Kind.RESTORE else self.drills
+
+    @cached_property
     def aliases(self) -> Aliases:
         """The alias `live` of the service's functions."""
         return Aliases(self.clients("lambda"), LIVE, Pace().wait)
@@ -99,6 +117,16 @@ class Cloud:
     def tables(self) -> Tables:
         """The service's tables as things to be recovered."""
         return Tables(self.clients("dynamodb"))
+
+    @cached_property
+    def restoring(self) -> Restoring:
+        """Tables that are restored beside their sources."""
+        return Restoring(self.clients("dynamodb"))
+
+    @cached_property
+    def table_settings(self) -> SettingsOfTables:
+        """What tables are, apart from their items."""
+        return SettingsOfTables(self.clients("dynamodb"), self.clients("application-autoscaling"))
 
     @cached_property
     def key_ring(self) -> KeyRing:

@@ -1,4 +1,4 @@
-"""The ledger: one DynamoDB table that is the truth about claims, deployments, decisions, signals and incidents.
+"""The ledger: one DynamoDB table that is the truth about claims, deployments, decisions, signals, incidents and recoveries.
 
 | pk                     | sk                    | holds                                           |
 |------------------------|-----------------------|-------------------------------------------------|
@@ -15,6 +15,8 @@
 | ``incidents``          | incident id           | rollbacks that took place                       |
 | ``freeze``             | ``freeze``            | the freeze switch (`orchestrator.aws.freezes`)  |
 
+Claims are in claims.py, recoveries in recovery_ledger.py.
+
 Each item has ``body``, the record as JSON, and the few attributes that conditions are about. Every write of
 somebody who holds the claim is one transaction with a check of the claim's epoch, so that whoever lost the
 claim changes nothing afterwards. Ids begin with the time, so a query in order is a query by time.
@@ -22,105 +24,35 @@ claim changes nothing afterwards. Ids begin with the time, so a query in order i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.claims import ClaimedTable, decoded, refuse_busy
 from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.domain.chain import START, link
-from orchestrator.domain.errors import ClaimLost, Refused, Throttled
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import (
     Ask,
-    Claim,
     DecisionEntry,
     Deployment,
     Held,
     Incident,
-    Kind,
     Signal,
     Trigger,
 )
 
-T = TypeVar("T")
-CLAIM = {"pk": {"S": "claim"}, "sk": {"S": "claim"}}
-CLAIM_CHECK = 0
-"""Every fenced transaction puts the check of the claim first, so its cancellation reason is at this place."""
 
-BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""Why DynamoDB cancels a transaction that may be tried again."""
-
-
-class Ledger:
-    """The ledger's table.
+class Ledger(ClaimedTable):
+    """The ledger's table, under the environment's claim.
 
     Args:
         client: botocore's DynamoDB client.
         table: the table's name.
     """
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-
-    # --- the claim ---------------------------------------------------------------------------------------
-
-    def claim(self) -> Claim:
-        """Read the claim, consistently. Before anybody ever took it, its epoch is 0."""
-        item = self._get(CLAIM["pk"]["S"], CLAIM["sk"]["S"])
-        return _decode(item, Claim) if item else Claim(epoch=0)
-
-    def take_claim(self, seen: Claim, execution: str, deployment: str, kind: Kind, now: datetime) -> Claim:
-        """Take the claim from the state in which it was seen, under the next epoch.
-
-        Raises:
-            ClaimLost: it changed since it was seen, and not by an earlier try of this very execution.
-        """
-        taken = Claim(seen.epoch + 1, execution, deployment, kind, now)
-        put = self._put(CLAIM["pk"]["S"], CLAIM["sk"]["S"], taken, epoch={"N": str(taken.epoch)})
-        put["ConditionExpression"] = "attribute_not_exists(pk) OR (epoch = :seen AND execution = :holder)"
-        put["Item"]["execution"] = {"S": execution}
-        put["ExpressionAttributeValues"] = {":seen": {"N": str(seen.epoch)}, ":holder": {"S": seen.execution}}
-        try:
-            with narrowed():
-                self._client.put_item(**put)
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            # A retry of our own committed write looks like somebody else's: the execution is the nonce.
-            found = self.claim()
-            if (found.execution, found.deployment, found.kind) == (execution, deployment, kind):
-                return found
-            raise ClaimLost(f"the claim went to {found.execution or 'nobody'} with epoch {found.epoch}") from error
-        return taken
-
-    def release_claim(self, epoch: int) -> None:
-        """Give the claim back, if it is still ours; otherwise whoever took it over has it already.
-
-        The epoch goes on as well: a writer of ours that comes late, with no other holder yet, is fenced like any other.
-        """
-        put = self._put(CLAIM["pk"]["S"], CLAIM["sk"]["S"], Claim(epoch + 1), epoch={"N": str(epoch + 1)})
-        put["Item"]["execution"] = {"S": ""}
-        put["ConditionExpression"] = "epoch = :mine"
-        put["ExpressionAttributeValues"] = {":mine": {"N": str(epoch)}}
-        try:
-            with narrowed():
-                self._client.put_item(**put)
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-
-    def check_claim(self, epoch: int) -> None:
-        """Raise ClaimLost unless the claim, read consistently, has this epoch."""
-        found = self.claim()
-        if found.epoch != epoch:
-            raise ClaimLost(f"epoch {epoch} lost the claim to {found.execution or 'nobody'} with epoch {found.epoch}")
-
-    def fence(self, epoch: int) -> Callable[[], None]:
-        """`check_claim` as the argument that an alias write takes."""
-        return lambda: self.check_claim(epoch)
 
     # --- deployments -------------------------------------------------------------------------------------
 
@@ -134,14 +66,14 @@ class Ledger:
         except ClientError as error:
             if code_of(error) != "TransactionCanceledException":
                 raise
-            _refuse_busy(error)
+            refuse_busy(error)
             return self.deployment(deployment.id)
         return deployment
 
     def find_deployment(self, deployment_id: str) -> Deployment | None:
         """Read a deployment, consistently; None where there is none."""
         item = self._get(f"deployment#{deployment_id}", "record")
-        return _decode(item, Deployment) if item else None
+        return decoded(item, Deployment) if item else None
 
     def deployment(self, deployment_id: str) -> Deployment:
         """Read a deployment, consistently.
@@ -156,7 +88,7 @@ class Ledger:
 
     def deployments(self, limit: int) -> list[Deployment]:
         """The newest deployments, newest first."""
-        return [self.deployment(_decode(item, str)) for item in self._query("history", limit=limit)]
+        return [self.deployment(decoded(item, str)) for item in self._query("history", limit=limit)]
 
     def refuse(self, refusal: Signal) -> None:
         """Keep why a deployment was refused whose plan never came to be."""
@@ -166,7 +98,7 @@ class Ledger:
     def refusal(self, deployment_id: str) -> Signal | None:
         """Why a deployment has no plan."""
         item = self._get(f"deployment#{deployment_id}", "refused")
-        return _decode(item, Signal) if item else None
+        return decoded(item, Signal) if item else None
 
     def keep(self, deployment: Deployment, epoch: int) -> Deployment:
         """Write a deployment back as the holder of the claim.
@@ -187,7 +119,7 @@ class Ledger:
 
     def decisions(self, deployment_id: str) -> list[DecisionEntry]:
         """A deployment's chain of decisions, first one first."""
-        return [_decode(item, DecisionEntry) for item in self._decision_items(deployment_id)]
+        return [decoded(item, DecisionEntry) for item in self._decision_items(deployment_id)]
 
     def decision_bodies(self, deployment_id: str) -> list[Mapping[str, Any]]:
         """The chain as kept, for checking its hashes."""
@@ -215,7 +147,7 @@ class Ledger:
 
     def _last_decision(self, deployment_id: str) -> DecisionEntry | None:
         found = self._query(f"deployment#{deployment_id}", prefix="decision#", limit=1)
-        return _decode(found[0], DecisionEntry) if found else None
+        return decoded(found[0], DecisionEntry) if found else None
 
     def _decision_items(self, deployment_id: str) -> Sequence[Mapping[str, Any]]:
         return self._query(f"deployment#{deployment_id}", prefix="decision#", forward=True)
@@ -231,7 +163,7 @@ class Ledger:
     def triggers(self, deployment_id: str) -> list[Trigger]:
         """Everything that asked for a rollback of this deployment, earliest first."""
         found = self._query(f"deployment#{deployment_id}", prefix="trigger#", forward=True)
-        return [_decode(item, Trigger) for item in found]
+        return [decoded(item, Trigger) for item in found]
 
     def ask(self, deployment_id: str, ask: Ask) -> None:
         """Keep what a person asks of a deployment; the next look takes it up. A later ask replaces it."""
@@ -241,7 +173,7 @@ class Ledger:
     def asked(self, deployment_id: str) -> Ask | None:
         """What a person has asked of this deployment."""
         item = self._get(f"deployment#{deployment_id}", "ask")
-        return _decode(item, Ask) if item else None
+        return decoded(item, Ask) if item else None
 
     def hold(self, deployment: Deployment, held: Held, epoch: int) -> None:
         """Keep the task token by which a person's answer reaches the held deployment.
@@ -255,7 +187,7 @@ class Ledger:
     def held(self, deployment_id: str) -> Held | None:
         """The HOLD that this deployment waits in or last waited in."""
         item = self._get(f"deployment#{deployment_id}", "held")
-        return _decode(item, Held) if item else None
+        return decoded(item, Held) if item else None
 
     def signal(self, signal: Signal) -> bool:
         """Keep an event and its ruling; False where this very event was kept before."""
@@ -272,7 +204,7 @@ class Ledger:
 
     def signals(self, limit: int) -> list[Signal]:
         """The newest events, newest first."""
-        return [_decode(item, Signal) for item in self._query("signals", limit=limit)]
+        return [decoded(item, Signal) for item in self._query("signals", limit=limit)]
 
     # --- endings -----------------------------------------------------------------------------------------
 
@@ -301,64 +233,7 @@ class Ledger:
     def incident(self, incident_id: str) -> Incident | None:
         """An incident, by its id."""
         item = self._get("incidents", incident_id)
-        return _decode(item, Incident) if item else None
-
-    # --- DynamoDB ----------------------------------------------------------------------------------------
-
-    def _put(self, pk: str, sk: str, record: object, **attributes: Mapping[str, str]) -> dict[str, Any]:
-        body = msgspec.json.encode(record).decode()
-        return {"TableName": self._table, "Item": {"pk": {"S": pk}, "sk": {"S": sk}, "body": {"S": body}, **attributes}}
+        return decoded(item, Incident) if item else None
 
     def _put_deployment(self, deployment: Deployment) -> dict[str, Any]:
         return self._put(f"deployment#{deployment.id}", "record", deployment)
-
-    def _get(self, pk: str, sk: str) -> Mapping[str, Any] | None:
-        with narrowed():
-            key = {"pk": {"S": pk}, "sk": {"S": sk}}
-            found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return found or None
-
-    def _query(
-        self, pk: str, *, prefix: str = "", limit: int = 0, forward: bool = False
-    ) -> Sequence[Mapping[str, Any]]:
-        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
-        asked: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
-            "ExpressionAttributeValues": values,
-            "ConsistentRead": True,
-            "ScanIndexForward": forward,
-        }
-        with narrowed():
-            if limit:
-                return list(self._client.query(**asked, Limit=limit)["Items"])
-            return [item for page in self._client.get_paginator("query").paginate(**asked) for item in page["Items"]]
-
-    def _fenced(self, epoch: int, puts: Sequence[Mapping[str, Any]]) -> None:
-        check = {
-            "TableName": self._table,
-            "Key": CLAIM,
-            "ConditionExpression": "epoch = :mine",
-            "ExpressionAttributeValues": {":mine": {"N": str(epoch)}},
-        }
-        try:
-            with narrowed():
-                self._client.transact_write_items(
-                    TransactItems=[{"ConditionCheck": check}, *({"Put": put} for put in puts)]
-                )
-        except ClientError as error:
-            reasons = error.response.get("CancellationReasons") or []
-            if reasons and reasons[CLAIM_CHECK].get("Code") == "ConditionalCheckFailed":
-                raise ClaimLost(f"epoch {epoch} no longer holds the claim") from error
-            _refuse_busy(error)
-            raise
-
-
-def _refuse_busy(error: ClientError) -> None:
-    reasons = error.response.get("CancellationReasons") or []
-    if any(reason.get("Code") in BUSY for reason in reasons):
-        raise Throttled(str(error)) from error
-
-
-def _decode(item: Mapping[str, Any], kind: type[T]) -> T:
-    return msgspec.json.decode(item["body"]["S"], type=kind)

@@ -8,6 +8,7 @@ OrchestratorError
 ├── NotRestored      an alias could not be read back on its stable version
 ├── NotReadable      a table is not there, or holds only a part of what it will hold
 ├── SourceUntold     nothing tells what a source held at a point
+├── RestoreFailed    a copy of a table did not come to be, or not before its lease ended
 ├── Throttled        AWS asked us to slow down; trying again is right
 └── Unreachable      the cloud did not answer
 """
@@ -55,6 +56,10 @@ class NotReadable(OrchestratorError):
 
 class SourceUntold(OrchestratorError):
     """What a source held at the point cannot be told any more; says why."""
+
+
+class RestoreFailed(OrchestratorError):
+    """A table that was being restored is not there any more, or was not ready in time."""
 
 
 class Throttled(OrchestratorError):

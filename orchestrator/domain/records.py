@@ -18,11 +18,17 @@ class Kind(StrEnum):
 
     DEPLOYMENT = "deployment"
     ROLLBACK = "rollback"
+    DRILL = "drill"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Who may change the environment. `epoch` only grows; `execution` is empty while nobody holds it."""
+    """Who may change the environment. `epoch` only grows; `execution` is empty while nobody holds it.
+
+    Attributes:
+        deployment: what it is held for: a deployment's id, or a recovery's.
+    """
 
     epoch: int
     execution: str = ""

@@ -7,6 +7,7 @@ from service.infrastructure_access import ACCESS
 from tests.infrastructure.templates import resources, text_of
 
 EVERYBODY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+SCALABLE = "arn::application-autoscaling:us-west-1::scalable-target/*"  # their ids are AWS's
 ALL_ALARMS = "arn::cloudwatch:us-west-1::alarm:*"  # CloudWatch authorises a description of alarms on all of them
 APIS = ("arn::apigateway:us-west-1::/restapis", "arn::apigateway:us-west-1::/restapis/*")  # by ids that are drawn
 DATA_KEY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
@@ -105,6 +106,7 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
         "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData", "tag:GetResources", "kms:CreateKey",
         "lambda:ListFunctions", "iam:ListRoles", "events:ListRules", "scheduler:ListSchedules", "dynamodb:ListTables",
         "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
+        "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
@@ -210,7 +212,8 @@ def test_rights_end_at_the_environment(every):
                     for resource in as_list(statement["Resource"]):
                         # By the environment's name, or by reference to something of these two stacks.
                         named = text_of(resource).replace("<AWS::Partition>", "").replace("<AWS::AccountId>", "")
-                        assert named in {"*", ALL_ALARMS, *APIS} or "<" in named or every.name in named, named
+                        known = {"*", ALL_ALARMS, SCALABLE, *APIS}
+                        assert named in known or "<" in named or every.name in named, named
 
 
 def test_customer_keys_are_used_through_dynamodb_only(prod):
@@ -224,12 +227,13 @@ def test_customer_keys_are_used_through_dynamodb_only(prod):
 
 
 def test_who_only_reads_the_ledger_only_decrypts(prod):
-    (reader,) = [what for what, rights in orchestrator_rows() if rights.ledger is Ledger.READS]
-    (found,) = [
-        one for one in statements(prod.orchestrator, f"ib-oauth-{reader}-prod") if one.get("Sid") == "LedgerKey"
-    ]
-
-    assert found["Action"] == "kms:Decrypt"
+    readers = [what for what, rights in orchestrator_rows() if rights.ledger is Ledger.READS]
+    assert readers
+    for reader in readers:
+        (found,) = [
+            one for one in statements(prod.orchestrator, f"ib-oauth-{reader}-prod") if one.get("Sid") == "LedgerKey"
+        ]
+        assert found["Action"] == "kms:Decrypt"
 
 
 def test_every_place_is_used():

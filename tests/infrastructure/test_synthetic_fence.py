@@ -46,14 +46,19 @@ def test_a_function_that_issues_nothing_writes_none_of_the_synthetic_identity_s_
 
 
 def test_the_orchestrator_touches_no_item_of_the_service(every):
-    """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items."""
+    """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items.
+
+    A drill has its copies of them.
+    """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
+    copies = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-drill-*-{every.name}"
     key_ring = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-keys-{every.name}"
     for what, _ in orchestrator_rows():
         for statement in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}"):
             if set(as_list(statement["Action"])) & TOUCHES_ITEMS:
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
-                assert touched <= ledger | ({key_ring} if what == "intake-rotate-keys" else set()), (what, touched)
+                own = {"intake-rotate-keys": {key_ring}}.get(what, {copies})
+                assert touched <= ledger | own, (what, touched)
 
 
 def test_only_the_orchestrator_makes_the_proof_and_only_authorize_checks_it(every):

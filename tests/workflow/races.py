@@ -142,7 +142,8 @@ class Race:
 
     def roll_back(self) -> None:
         """Take the claim and restore, as the states Fence and RestoreAliases do."""
-        given = Given(ROLLBACK, self.begun.id, "Fence", "t", {"deployment": self.begun.id})
+        id_ = self.begun.id
+        given = Given(execution=ROLLBACK, deployment=id_, state="Fence", entered="t", given={"deployment": id_})
         fenced = self._tried(fence, given, ClaimLost)
         self.epoch = fenced.epoch
         known = {
@@ -156,7 +157,8 @@ class Race:
 
     def _of_deployment(self, state: str, step: int) -> Given:
         decision = {"action": "ADVANCE", "step": step, "look": 0, "wait_seconds": 10, "reason": "raced"}
-        return Given(EXECUTION, self.begun.id, state, "t", {"epoch": 1, "decision": decision})
+        known = {"epoch": 1, "decision": decision}
+        return Given(execution=EXECUTION, deployment=self.begun.id, state=state, entered="t", given=known)
 
     def _tried(self, task: Callable[[Given, Cloud], Answer], given: Given, *again: type[Exception]) -> Answer:
         """Run a task as its state does: again where the cloud was not reached or its machine's Retry says so."""

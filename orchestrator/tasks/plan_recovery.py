@@ -1,0 +1,60 @@
+"""PlanRecovery: check everything up front, and keep the recovery in the ledger with its lease. Nothing else is touched."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator import prices
+from orchestrator.aws.cloud import Cloud
+from orchestrator.aws.recovery_plans import plan_of
+from orchestrator.domain.plan import Service
+from orchestrator.domain.recovery import Recovery, RecoveryAction, RecoveryDecision, Role
+from orchestrator.domain.recovery_plan import read_recovery_request
+from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.tasks import Recovered, Recovering, recovery_task
+
+
+def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
+    """Plan a recovery. A retry finds the plan that was kept, with its point and its lease.
+
+    Raises:
+        Refused: the input, a table or the cost does not allow it; names field, value and remedy.
+    """
+    policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY"]))
+    request = read_recovery_request(given.given, policy, cloud.environment)
+    tables = msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str])
+    now = cloud.now()
+    plan = plan_of(
+        cloud.restoring,
+        given.kind,
+        given.recovery,
+        tables,
+        request,
+        policy,
+        environment=cloud.environment,
+        prices=prices.load(cloud.settings["AWS_REGION"]),
+        now=now,
+    )
+    kept = cloud.recoveries(given.kind).open(
+        Recovery(
+            id=given.recovery,
+            kind=given.kind,
+            environment=cloud.environment,
+            requested_by=request.requested_by,
+            requested_at=now,
+            execution=given.execution,
+            service=msgspec.json.decode(cloud.settings["SERVICE"], type=Service),
+            point=plan.point,
+            latest=plan.latest,
+            tables=plan.tables,
+            objectives=policy.objectives,
+            cost=plan.cost,
+            lease_until=plan.lease_until,
+            sabotage=request.sabotage,
+        ).reached(given.state, cloud.now())
+    )
+    reason = f"{len(kept.tables)} tables to {kept.point.isoformat()}, for about {kept.cost.usd:.2f} US dollars"
+    return Recovered(kept.id, 0, RecoveryDecision(RecoveryAction.PROCEED, reason))
+
+
+handler = recovery_task(plan_recovery)

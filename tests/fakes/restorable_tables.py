@@ -1,0 +1,239 @@
+"""Tables as things to be restored: what they are apart from their items, and how a copy comes to be, as AWS documents it.
+
+A copy is CREATING for a while and then ACTIVE; its RestoreSummary says from what and to when. It has the source's keys, indexes, billing and
+encryption, and nothing else of it. Every change of a table takes a moment, in which no other is taken and nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.fakes.clouds import ACCOUNT, REGION
+from tests.fakes.errors import client_error
+
+COPIED = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingModeSummary", "SSEDescription")
+WINDOW = timedelta(days=35)
+LAG = timedelta(minutes=5)
+
+
+@dataclass
+class FakeTable:
+    """One table: its description, and the settings that have operations of their own."""
+
+    description: dict[str, Any]
+    busy_until: datetime
+    status_until: str = "ACTIVE"
+    time_to_live: dict[str, Any] = field(default_factory=lambda: {"TimeToLiveStatus": "DISABLED"})
+    recovery_days: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    policy: str = ""
+
+
+class RestorableTables:
+    """A DynamoDB client.
+
+    Args:
+        now: the clock.
+        restore_seconds: how long a restore takes.
+        change_seconds: how long a change of a table takes.
+        at_once: how many restores the account may have under way.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        restore_seconds: float = 1200,
+        change_seconds: float = 5,
+        at_once: int = 50,
+    ) -> None:
+        self._now = now
+        self._restoring, self._changing = timedelta(seconds=restore_seconds), timedelta(seconds=change_seconds)
+        self._at_once = at_once
+        self.tables: dict[str, FakeTable] = {}
+        self.restored: list[tuple[str, str, datetime]] = []
+        """(source, target, time) of every restore that was taken, in order."""
+
+    def add(self, name: str, **description: Any) -> FakeTable:
+        """A table with everything that a restore drops, in a window that has been open for long."""
+        table = FakeTable(
+            {
+                "TableName": name,
+                "TableArn": arn_of(name),
+                "TableSizeBytes": 1_000_000,
+                "ItemCount": 1000,
+                "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+                "DeletionProtectionEnabled": True,
+                **description,
+            },
+            busy_until=self._now(),
+            time_to_live={"TimeToLiveStatus": "ENABLED", "AttributeName": "delete_at"},
+            recovery_days=35,
+            tags={"environment": "test", "aws:cloudformation:stack-name": "ib-oauth-stack-test"},
+        )
+        self.tables[name] = table
+        return table
+
+    # --- describing --------------------------------------------------------------------------------------
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+        table = self._known(TableName)
+        status = table.status_until if self._now() < table.busy_until else "ACTIVE"
+        found = {**deepcopy(table.description), "TableStatus": status}
+        if "RestoreSummary" in found:
+            found["RestoreSummary"]["RestoreInProgress"] = status == "CREATING"
+        return {"Table": found}
+
+    def describe_time_to_live(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803
+        return {"TimeToLiveDescription": dict(self._known(TableName).time_to_live)}
+
+    def describe_continuous_backups(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803
+        days = self._known(TableName).recovery_days
+        recovery: dict[str, Any] = {"PointInTimeRecoveryStatus": "ENABLED" if days else "DISABLED"}
+        if days:
+            now = self._now()
+            recovery |= {
+                "RecoveryPeriodInDays": days,
+                "EarliestRestorableDateTime": now - timedelta(days=days),
+                "LatestRestorableDateTime": now - LAG,
+            }
+        return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}
+
+    def list_tags_of_resource(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
+        return {"Tags": [{"Key": key, "Value": value} for key, value in self._of(ResourceArn).tags.items()]}
+
+    def get_resource_policy(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
+        policy = self._of(ResourceArn).policy
+        if not policy:
+            raise client_error("PolicyNotFoundException", "no policy")
+        return {"Policy": policy}
+
+    # --- restoring ---------------------------------------------------------------------------------------
+
+    def restore_table_to_point_in_time(
+        self,
+        *,
+        SourceTableName: str,  # noqa: N803
+        TargetTableName: str,  # noqa: N803
+        RestoreDateTime: datetime,  # noqa: N803
+    ) -> dict[str, Any]:
+        source, now = self._known(SourceTableName), self._now()
+        if TargetTableName in self.tables:
+            raise client_error("TableAlreadyExistsException", TargetTableName)
+        if not source.recovery_days:
+            raise client_error("PointInTimeRecoveryUnavailableException", SourceTableName)
+        if not now - timedelta(days=source.recovery_days) <= RestoreDateTime <= now - LAG:
+            raise client_error("InvalidRestoreTimeException", str(RestoreDateTime))
+        under_way = [one for one in self.tables.values() if one.status_until == "CREATING" and now < one.busy_until]
+        if len(under_way) >= self._at_once:
+            raise client_error("LimitExceededException", "too many restores")
+        kept = {key: deepcopy(value) for key, value in source.description.items() if key in COPIED}
+        summary = {"SourceTableArn": arn_of(SourceTableName), "RestoreDateTime": RestoreDateTime}
+        self.tables[TargetTableName] = FakeTable(
+            {
+                **kept,
+                "TableName": TargetTableName,
+                "TableArn": arn_of(TargetTableName),
+                "TableSizeBytes": 0,
+                "ItemCount": 0,
+                "RestoreSummary": summary,
+            },
+            busy_until=now + self._restoring,
+            status_until="CREATING",
+        )
+        self.restored.append((SourceTableName, TargetTableName, RestoreDateTime))
+        return {"TableDescription": self.describe_table(TableName=TargetTableName)["Table"]}
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    def update_table(self, *, TableName: str, **changes: Any) -> dict[str, Any]:  # noqa: N803
+        table = self._idle(TableName)
+        for name, value in changes.items():
+            match name:
+                case "TableClass":
+                    table.description["TableClassSummary"] = {"TableClass": value}
+                case "BillingMode":
+                    table.description["BillingModeSummary"] = {"BillingMode": value}
+                case "GlobalSecondaryIndexUpdates":
+                    self._change_indexes(table, value)
+                case _:
+                    table.description[name] = value
+        table.busy_until, table.status_until = self._now() + self._changing, "UPDATING"
+        return {}
+
+    def update_time_to_live(self, *, TableName: str, TimeToLiveSpecification: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        on = TimeToLiveSpecification["Enabled"]
+        name = {"AttributeName": TimeToLiveSpecification["AttributeName"]} if on else {}
+        self._idle(TableName).time_to_live = {"TimeToLiveStatus": "ENABLING" if on else "DISABLED", **name}
+        return {}
+
+    def update_continuous_backups(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        PointInTimeRecoverySpecification: dict[str, Any],  # noqa: N803
+    ) -> dict[str, Any]:
+        wanted = PointInTimeRecoverySpecification
+        days = wanted.get("RecoveryPeriodInDays", 35) if wanted["PointInTimeRecoveryEnabled"] else 0
+        self._idle(TableName).recovery_days = days
+        return {}
+
+    def tag_resource(self, *, ResourceArn: str, Tags: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        self._of(ResourceArn).tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+        return {}
+
+    def untag_resource(self, *, ResourceArn: str, TagKeys: list[str]) -> dict[str, Any]:  # noqa: N803
+        for key in TagKeys:
+            self._of(ResourceArn).tags.pop(key, None)
+        return {}
+
+    def put_resource_policy(self, *, ResourceArn: str, Policy: str) -> dict[str, Any]:  # noqa: N803
+        self._of(ResourceArn).policy = Policy
+        return {}
+
+    def delete_resource_policy(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
+        self._of(ResourceArn).policy = ""
+        return {}
+
+    def delete_table(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803
+        table = self._idle(TableName)
+        if table.description.get("DeletionProtectionEnabled"):
+            raise client_error("ValidationException", "Resource cannot be deleted as it is currently protected")
+        del self.tables[TableName]
+        return {}
+
+    def _change_indexes(self, table: FakeTable, updates: list[dict[str, Any]]) -> None:
+        for update in updates:
+            indexes = table.description["GlobalSecondaryIndexes"]
+            if "Delete" in update:
+                gone = update["Delete"]["IndexName"]
+                table.description["GlobalSecondaryIndexes"] = [one for one in indexes if one["IndexName"] != gone]
+            else:
+                changed = update["Update"]
+                (index,) = [one for one in indexes if one["IndexName"] == changed["IndexName"]]
+                index |= changed
+
+    def _known(self, name: str) -> FakeTable:
+        if name not in self.tables:
+            raise client_error("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+        return self.tables[name]
+
+    def _idle(self, name: str) -> FakeTable:
+        table = self._known(name)
+        if self._now() < table.busy_until:
+            raise client_error("ResourceInUseException", f"{name} is {table.status_until}")
+        return table
+
+    def _of(self, arn: str) -> FakeTable:
+        return self._known(arn.rpartition("/")[2])
+
+
+def arn_of(table: str) -> str:
+    """The ARN of a table."""
+    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"

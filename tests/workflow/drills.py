@@ -1,0 +1,133 @@
+"""An environment in memory whose tables are restored: real tasks, real adapters, the drill's definition, simulated time."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import msgspec
+from botocore.exceptions import ClientError
+
+import orchestrator.intake
+import orchestrator.tasks
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.recovery import Recovery
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.messages import FakeEvents, FakeTopics
+from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.step_functions import FakeStepFunctions
+from tests.samples import recovery_table, service
+from tests.workflow.moto_interpreter import Ended, MotoInterpreter
+from tests.workflow.world import Bridge, Invocation, raised, straight
+
+STATE, TOKENS = "ib-oauth-state-test", "ib-oauth-tokens-test"
+TASK_SECONDS = 0.5
+
+
+class DrillWorld:
+    """One environment with two tables.
+
+    Args:
+        interpreter: runs the definition; its machine exists already.
+        bridge: between states and tasks.
+        tables: how restores go; otherwise as AWS's do.
+        policy: changes of the environment's [recovery].
+    """
+
+    def __init__(
+        self,
+        interpreter: MotoInterpreter,
+        bridge: Bridge = straight,
+        tables: Callable[[SimulatedClock], RestorableTables] | None = None,
+        **policy: Any,
+    ) -> None:
+        self.interpreter, self.bridge = interpreter, bridge
+        self.clock = SimulatedClock()
+        self.begun_at = self.clock.now()
+        self.tables = tables(self.clock) if tables else RestorableTables(self.clock.now)
+        for name in (STATE, TOKENS):
+            if name not in self.tables.tables:
+                self.tables.add(name)
+        self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
+        self.events, self.topics = FakeEvents(), FakeTopics()
+        settings = {
+            **SETTINGS,
+            "AWS_REGION": REGION,
+            "SERVICE": msgspec.json.encode(service()).decode(),
+            "RECOVERY": json.dumps(recovery_table(**policy)),
+            "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
+        }
+        clients = {
+            "dynamodb": _both(FakeDynamoDB(), self.tables),
+            "application-autoscaling": None,
+            "stepfunctions": self.states,
+            "events": self.events,
+            "sns": self.topics,
+        }
+        self.cloud = Cloud(settings, clients=clients.__getitem__, now=self.clock.now)
+
+    def drill(self, name: str, **given: Any) -> Ended:
+        """Run a drill to its end."""
+        asked = json.dumps({"requested_by": "ann", **given})
+        machine = machine_arn("drill")
+        self.states.start_execution(stateMachineArn=machine, name=name, input=asked)
+        ended = self.interpreter.run(machine, name, asked)
+        self.states.end(execution_arn("drill", name), ended.phase)
+        return ended
+
+    def recovery(self, name: str) -> Recovery:
+        """What the ledger keeps of a drill."""
+        return self.cloud.drills.read(name)
+
+    def copies(self) -> set[str]:
+        """The names of the copies that there are."""
+        return {name for name in self.tables.tables if name.startswith("ib-oauth-drill-")}
+
+    def intake(self, name: str, event: Mapping[str, Any]) -> str:
+        """Deliver an event to an intake."""
+        answer: str = importlib.import_module(f"orchestrator.intake.{name}").handler(event, None)["answer"]
+        return answer
+
+    def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
+        """Called by the interpreter for every invocation of a task."""
+        invocation = Invocation("drill", payload["execution"], payload["state"], function, payload)
+        return self.bridge(invocation, lambda: self.call(invocation))
+
+    def call(self, invocation: Invocation) -> Any:
+        """Run a task, as Lambda does, and answer as Lambda does."""
+        module = invocation.function.rpartition(":task-")[2].replace("-", "_")
+        self.clock.advance(TASK_SECONDS)
+        try:
+            answer = importlib.import_module(f"orchestrator.tasks.{module}").handler(invocation.payload, None)
+        except (OrchestratorError, ClientError) as error:
+            return raised(type(error).__name__, str(error))
+        return {"Payload": json.loads(json.dumps(answer))}
+
+
+@contextmanager
+def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
+    """Make this world the one that tasks, intakes and the interpreter reach."""
+    quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
+    with ExitStack() as patches:
+        for module in (orchestrator.tasks, orchestrator.intake):
+            patches.enter_context(mock.patch.object(module, "_cloud", world.cloud))
+            patches.enter_context(mock.patch.object(module, "logger", quiet))
+        world.interpreter.connect(world.invoke, world.clock.advance)
+        yield world
+
+
+def _both(ledger: Any, tables: Any) -> Any:
+    """One client: the ledger's operations, and those of tables."""
+
+    class Both:
+        def __getattr__(self, operation: str) -> Any:
+            return getattr(ledger, operation, None) or getattr(tables, operation)
+
+    return Both()

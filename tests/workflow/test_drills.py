@@ -1,0 +1,134 @@
+"""A drill, state by state, over tables that are restored as AWS restores them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
+from state_machines import definitions
+from tests.fakes.restorable_tables import RestorableTables
+from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import function_arns
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        moto.create("drill", definitions.bind(definitions.load("drill"), function_arns("drill")))
+        yield moto
+
+
+def test_a_drill_of_healthy_tables_is_green_and_leaves_nothing(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        ended = world.drill("dr-green")
+        recovery = world.recovery("dr-green")
+    assert ended.phase == "SUCCEEDED", recovery.reason
+    assert recovery.ending is RecoveryEnding.GREEN
+    assert world.copies() == set()
+    assert recovery.cleaned_at is not None
+    assert not world.cloud.drills.claim().held
+
+
+def test_the_phases_add_up_to_the_wall_time(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.drill("dr-phases")
+    recovery = world.recovery("dr-phases")
+    assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
+    assert [phase.name for phase in recovery.phases] == [
+        "PlanRecovery", "ClaimRecovery", "StartRestore", "AwaitRestore", "ReapplySettings", "CompareSettings", "Measure",
+        "CleanUp", "Conclude",
+    ]  # fmt: skip
+
+
+def test_both_tables_are_restored_to_one_point_and_each_once(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.drill("dr-once")
+    recovery = world.recovery("dr-once")
+    assert [(source, point) for source, _, point in world.tables.restored] == [
+        (STATE, recovery.point),
+        (TOKENS, recovery.point),
+    ]
+
+
+def test_a_copy_is_tagged_with_drill_environment_and_lease_while_it_is_still_being_made(interpreter):
+    seen = []
+
+    def watch(invocation, run):
+        answer = run()
+        if invocation.state == "AwaitRestore" and not seen:
+            seen.extend(dict(world.tables.tables[name].tags) for name in world.copies())
+        return answer
+
+    with drilled(DrillWorld(interpreter, watch)) as world:
+        world.drill("dr-tags")
+    lease = world.recovery("dr-tags").lease_until.isoformat()
+    assert seen == [{DRILL_TAG: "dr-tags", ENVIRONMENT_TAG: "test", LEASE_TAG: lease}] * 2
+
+
+def test_more_copies_than_the_account_takes_at_once_are_made_one_after_the_other(interpreter):
+    def narrow(clock):
+        return RestorableTables(clock.now, at_once=1)
+
+    with drilled(DrillWorld(interpreter, tables=narrow)) as world:
+        ended = world.drill("dr-narrow")
+    assert ended.phase == "SUCCEEDED"
+    assert len(world.tables.restored) == 2
+
+
+def test_a_setting_that_is_not_as_in_the_source_turns_the_drill_red_and_names_it(interpreter):
+    def meddle(invocation, run):
+        answer = run()
+        if invocation.state == "ReapplySettings" and answer["Payload"]["decision"]["action"] == "PROCEED":
+            for name in world.copies():
+                if "-tokens-" in name:
+                    world.tables.tables[name].time_to_live = {"TimeToLiveStatus": "DISABLED"}
+        return answer
+
+    with drilled(DrillWorld(interpreter, meddle)) as world:
+        ended = world.drill("dr-ttl")
+    recovery = world.recovery("dr-ttl")
+    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert recovery.reason.startswith("settings.tokens.time_to_live: time to live of the copy: none")
+    assert world.copies() == set()
+
+
+def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(interpreter):
+    def break_it(invocation, run):
+        if invocation.state == "CompareSettings":
+            return {"FunctionError": "Unhandled", "Payload": {"errorType": "RuntimeError", "errorMessage": "it broke"}}
+        return run()
+
+    with drilled(DrillWorld(interpreter, break_it)) as world:
+        ended = world.drill("dr-broken")
+    recovery = world.recovery("dr-broken")
+    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert recovery.reason == "machine.1: RuntimeError: it broke"
+    assert world.copies() == set()
+    ((_, subject, text),) = world.topics.published
+    assert subject == "test: drill red"
+    assert "it broke" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "why"),
+    [
+        ({}, {"max_cost_usd": 0}, "recovery.max_cost_usd allows 0 US dollars"),
+        ({"to": "2020-01-01T00:00:00Z"}, {}, "give a time from 2026-"),
+        ({"to": "yesterday"}, {}, "give a time with its zone"),
+        ({"sabotage": "fire"}, {}, "give one of missing-row"),
+        ({"sabotage": "ttl-off"}, {"sabotage": False}, "not in test: its settings do not say recovery.sabotage = true"),
+    ],
+)
+def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, policy, why):
+    name = f"dr-refused-{sum(why.encode())}"
+    with drilled(DrillWorld(interpreter, **policy)) as world:
+        ended = world.drill(name, **given)
+    assert ended.phase == "FAILED"
+    assert world.tables.restored == []
+    assert why in world.cloud.drills.refusal(name).why
+    ((_, subject, _),) = world.topics.published
+    assert subject == "test: drill refused"
