@@ -34,6 +34,7 @@ VARIABLES = {
     "STATE_TABLE": "state",
     "TOKENS_TABLE": "tokens",
     "KEYS_TABLE": "keys",
+    "REVOCATIONS_TABLE": "revocations",
     "CLIENTS": json.dumps(
         [{"client_id": "web", "name": "Web", "redirect_uris": ["https://web.example/callback"], "scopes": ["profile"]}]
     ),

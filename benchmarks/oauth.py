@@ -39,7 +39,7 @@ from service.oauth import codes, credentials, pkce
 from service.oauth.codes import Code
 from service.oauth.token_request import CodeGrant
 from service.oauth.tokens import AccessToken
-from service.storage import Store
+from service.revocations import RevokingStore
 
 REQUESTS, ROUNDS = 250, 20
 OPAQUE_SHARE, JWT_SHARE = 1 / 4, 1 / 3
@@ -125,7 +125,7 @@ class Ours:
     def __init__(self, *, jwt: bool = True) -> None:
         tables: Any = Tables()
         kms: Any = Kms()
-        self._store = Store(tables, "state", "tokens")
+        self._store = RevokingStore(tables, "state", "tokens", "revocations")
         self._tables, self._kms = tables, kms
         ring = KeyRing(tables, "keys", "key")
         signer = Signer(kms, ring) if jwt else Opaque()

@@ -37,7 +37,7 @@ METRIC_NAMESPACE = "IbOauth"
 # REGISTRATION_TOKEN_SHA256 is there where clients may register.
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "authorize": ("PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"),
-    "token": ("SIGNING_KEY_ID", "KEYS_TABLE", "REGISTRATION_TOKEN_SHA256"),
+    "token": ("SIGNING_KEY_ID", "KEYS_TABLE", "REVOCATIONS_TABLE", "REGISTRATION_TOKEN_SHA256"),
     "public": ("SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"),
 }
 
@@ -97,6 +97,7 @@ class ServiceStack(Stack):
             "api_url": api.url,
             "issuer": environment.service.issuer or api.url,
             "tables": [environment.service.state_table, environment.service.tokens_table],
+            "revocations": self._name("revocations"),
             "alarms": alarms,
             "metric_namespace": METRIC_NAMESPACE,
             "api_name": api.name,
@@ -128,6 +129,8 @@ class ServiceStack(Stack):
             data_key=data_key,
             # Not a setting like the other two: a restore must not bring a retired key back to life.
             ring=self._table("keys", self._name("keys"), data_key),
+            # Nor may it take a revocation back.
+            revocations=self._table("revocations", self._name("revocations"), data_key),
             signing_key=signing_key,
             ring_keys=self.format_arn(service="kms", resource="key", resource_name="*"),
             session_key=self._key("session", "Encrypts sessions at platforms", rotated=True),
@@ -233,6 +236,7 @@ class ServiceStack(Stack):
             "SYNTHETIC_KEY_ID": self._resources.synthetic_key.key_arn,
             "SIGNING_KEY_ID": self._resources.signing_key.key_arn,
             "KEYS_TABLE": self._name("keys"),
+            "REVOCATIONS_TABLE": self._name("revocations"),
         }
         if service.registration_token_sha256 is not None:
             some["REGISTRATION_TOKEN_SHA256"] = service.registration_token_sha256

@@ -28,6 +28,7 @@ class Resources:
     tokens: dynamodb.ITable
     data_key: kms.IKey | None
     ring: dynamodb.ITable
+    revocations: dynamodb.ITable
     signing_key: kms.IKey
     ring_keys: str
     session_key: kms.IKey
@@ -38,6 +39,7 @@ class Resources:
 class Access:
     """Rights of one function: actions by table with the keys they are fenced to, and actions by KMS key.
 
+    revocations: on the log of revocations, which nobody in the service reads.
     signing: on the stack's own signing key, and on those that the orchestrator makes; whoever has such a right reads the ring.
     """
 
@@ -45,6 +47,7 @@ class Access:
     state_keys: tuple[str, ...]
     tokens: tuple[str, ...]
     tokens_keys: tuple[str, ...]
+    revocations: tuple[str, ...] = ()
     signing: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
     synthetic: tuple[str, ...] = ()
@@ -64,6 +67,7 @@ ACCESS = {
         state_keys=("code#*", "synthetic#*"),
         tokens=("GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
         tokens_keys=("family#*", "epoch", "synthetic#*", "client#*"),
+        revocations=("PutItem",),
         signing=("Sign", "GetPublicKey"),
     ),
     "public": Access(
@@ -81,6 +85,8 @@ SIGNING_KEY_TAG = "ib-oauth:signing-key"
 
 RING_KEYS_REASON = "signing keys are made by rotation; the tag says whose they are"
 
+REVOCATIONS_KEYS = ("revoked#*", "disowned#*", "synthetic#*")
+
 _READS = frozenset({"GetItem", "BatchGetItem"})
 
 
@@ -96,6 +102,11 @@ def statements_of(name: str, environment: Environment, resources: Resources) -> 
     return [
         _on_table("StateTable", access.state, resources.state, access.state_keys),
         _on_table("TokensTable", access.tokens, resources.tokens, access.tokens_keys),
+        *(
+            [_on_table("RevocationsTable", access.revocations, resources.revocations, REVOCATIONS_KEYS)]
+            if access.revocations
+            else []
+        ),
         *_on_ring(access, environment, resources),
         *_on_data_key({*access.state, *access.tokens}, resources),
         *(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from service.oauth.credentials import Credential
     from service.oauth.scopes import Scope
     from service.oauth.token_request import CodeGrant, RefreshGrant
-    from service.storage import Store
+    from service.revocations import RevokingStore
 
 ACCESS_TOKEN_SECONDS: Final = 600
 _NONCE_BYTES: Final = 16
@@ -66,7 +66,7 @@ class Issuance:
     """Issues tokens. entropy(n) returns n random bytes; `now` is in epoch seconds."""
 
     issuer: str
-    store: Store
+    store: RevokingStore
     signer: Signs
     entropy: Callable[[int], bytes]
 

@@ -9,6 +9,8 @@ One item a thing, partition key `pk`, no sort key:
     tokens  family#{family id}              Family
     tokens  client#{client id}              Registered
     tokens  epoch                           the revocation epoch; absent means 0
+    revocations  revoked#{family id}        that a family was revoked
+    revocations  disowned#{family id}#{digest of client id}     that a client gave up a token of a family that was not there
 
 The synthetic identity's keys are prefixed `synthetic#`. Every item carries `schema`, its layout (item_layouts), `expires_at`,
 which decides, and `delete_at`, which only tells DynamoDB when it may clean up (it takes up to 48 hours over it). Attributes that
@@ -35,6 +37,9 @@ EPOCH_KEY = "epoch"
 _SYNTHETIC = "synthetic#"
 _KEEP_SECONDS = 24 * 3600
 """How long a thing is kept after its end, so that a late replay of it is still recognised."""
+LOGGED_SECONDS = 40 * 24 * 3600
+"""How long a revocation stays in the log: longer than tables can be restored back (35 days) and a family that lived then can
+live (5 days)."""
 
 Item: TypeAlias = dict[str, Any]
 """An item in DynamoDB's own notation: {"attribute": {"S": "text"}}."""
@@ -211,6 +216,22 @@ def to_registered(item: Mapping[str, Any]) -> Registered:
         secret_sha256=_optional(item, "secret_sha256", "S"),
         registered_at=int(item["registered_at"]["N"]),
         expires_at=int(item["expires_at"]["N"]),
+    )
+
+
+def of_revocation(family_id: str, cause: Cause, now: int, *, synthetic: bool) -> Item:
+    """Return the log's entry for a family that is revoked."""
+    return _item(
+        key("revoked", family_id, synthetic=synthetic), now + LOGGED_SECONDS, cause=cause.value, revoked_at=now
+    )
+
+
+def of_disowning(family_id: str, client_id: str, now: int, *, synthetic: bool) -> Item:
+    """Return the log's entry for a token that a client gave up, of a family that is not there."""
+    return _item(
+        key("disowned", f"{family_id}#{credentials.digest(client_id)}", synthetic=synthetic),
+        now + LOGGED_SECONDS,
+        revoked_at=now,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.items import Item
     from service.oauth.codes import Code
     from service.oauth.credentials import Credential
-    from service.oauth.families import Cause, Family
+    from service.oauth.families import Family
     from service.oauth.logins import Login
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
@@ -49,7 +49,7 @@ class Lost(Generic[Found]):
 class Store:
     """Logins and codes in the state table, families and the revocation epoch in the tokens table.
 
-    Every method may raise StoreUnavailable. `now` is in epoch seconds.
+    What revokes has a RevokingStore (revocations.py). Every method may raise StoreUnavailable. `now` is in epoch seconds.
     """
 
     def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str) -> None:
@@ -218,16 +218,6 @@ class Store:
             },
             "rotated_by",
             partial(items.to_family, family.family_id, synthetic=family.synthetic),
-        )
-
-    def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:
-        """Revoke a family. The first cause stays; one that was deleted already is dead already."""
-        self._attempt(
-            self._tokens,
-            items.key("family", family_id, synthetic=synthetic),
-            "SET revoked_because = if_not_exists(revoked_because, :cause), revoked_at = if_not_exists(revoked_at, :now)",
-            "attribute_exists(pk)",
-            {":cause": items.text(cause.value), ":now": items.number(now)},
         )
 
     # The table calls

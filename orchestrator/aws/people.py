@@ -15,7 +15,8 @@ from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.domain.erasure import Counts, Subject
 from orchestrator.domain.errors import Refused
 
-CODE, FAMILY = "code#", "family#"
+CODE, FAMILY, REVOKED = "code#", "family#", "revoked#"
+LOGGED_SECONDS, _KEEP_SECONDS = 40 * 24 * 3600, 24 * 3600
 _PAGE_ITEMS = 1000
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _HIS = "#subject = :subject"
@@ -28,6 +29,7 @@ class People:
         client: botocore's DynamoDB client.
         state_table: where codes are.
         tokens_table: where families are.
+        revocations_table: the log of revocations, which no restore brings back.
         units_per_second: how much of the tables' capacity may be used, read and written.
         pause: waits for some seconds.
     """
@@ -37,12 +39,13 @@ class People:
         client: Any,
         state_table: str,
         tokens_table: str,
+        revocations_table: str,
         *,
         units_per_second: float,
         pause: Callable[[float], None] = sleep,
     ) -> None:
         self._client = client
-        self._state, self._tokens = state_table, tokens_table
+        self._state, self._tokens, self._revocations = state_table, tokens_table, revocations_table
         self._units_per_second, self._pause = units_per_second, pause
 
     def table_bytes(self) -> int:
@@ -66,8 +69,9 @@ class People:
     def erase(self, subject: Subject, now: int) -> Counts:
         """Delete a person's items and return how many there were. now: epoch seconds.
 
-        Codes go first: without its code nobody begins another family. A family is revoked before it is deleted, so that
-        wherever this stops, nothing of what was reached lives on. What is gone already is passed over: it can be repeated.
+        Codes go first: without its code nobody begins another family. A family is logged as revoked, revoked, and deleted, so
+        that wherever this stops, nothing of what was reached lives on, nor after a restore. What is gone already is passed
+        over: it can be repeated.
 
         Raises:
             Throttled, Unreachable: DynamoDB does not answer; what was erased by then stays so.
@@ -75,6 +79,7 @@ class People:
         codes = sum(self._delete(self._state, key, subject) for key in self._keys(self._state, CODE, subject))
         families = 0
         for key in self._keys(self._tokens, FAMILY, subject):
+            self._log(key, now)
             self._revoke(key, subject, now)
             families += self._delete(self._tokens, key, subject)
         return Counts(codes, families)
@@ -110,6 +115,22 @@ class People:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
+    def _log(self, key: str, now: int) -> None:
+        """Write the revocation down where a restore does not reach; an entry that is there already stays."""
+        self._change(
+            self._client.put_item,
+            TableName=self._revocations,
+            Item={
+                "pk": {"S": REVOKED + key.removeprefix(FAMILY)},
+                "schema": {"N": "1"},
+                "expires_at": {"N": str(now + LOGGED_SECONDS)},
+                "delete_at": {"N": str(now + LOGGED_SECONDS + _KEEP_SECONDS)},
+                "cause": {"S": "request"},
+                "revoked_at": {"N": str(now)},
+            },
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+
     def _revoke(self, key: str, subject: Subject, now: int) -> None:
         self._change(
             self._client.update_item,
@@ -139,7 +160,7 @@ class People:
         )
 
     def _change(self, operation: Callable[..., Mapping[str, Any]], **arguments: Any) -> bool:
-        """Make a conditional write. Returns whether the item was there, and the person's."""
+        """Make a conditional write. Returns whether its condition held."""
         with narrowed():
             try:
                 answer = operation(**arguments, ReturnConsumedCapacity="TOTAL")

@@ -55,6 +55,11 @@ class Context:
         }
         return Cloud(settings, clients=self.clients)
 
+    @property
+    def revocations_table(self) -> str:
+        """The name of the table with the log of revocations."""
+        return f"ib-oauth-revocations-{self.name}"
+
     @cached_property
     def policy(self) -> DeliveryPolicy:
         """How this environment delivers."""

@@ -29,7 +29,11 @@ def erase(context: Context, given: str, units_per_second: float, *, yes: bool, j
     subject = subject_of(sys.stdin.readline().rstrip("\n") if given == FROM_STANDARD_INPUT else given)
     service = context.environment.service
     people = People(
-        context.clients("dynamodb"), service.state_table, service.tokens_table, units_per_second=units_per_second
+        context.clients("dynamodb"),
+        service.state_table,
+        service.tokens_table,
+        context.revocations_table,
+        units_per_second=units_per_second,
     )
     cost = cost_of(people.table_bytes(), units_per_second)
     screen = console()

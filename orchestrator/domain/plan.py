@@ -38,6 +38,7 @@ class Service:
         tables: names of the tables whose restore point is recorded.
         alarms: ARNs of the alarms whose ringing undoes a deployment; exact, no patterns.
         metric_namespace: where the functions' EMF metrics are.
+        revocations: name of the table with the log of revocations; empty where a release before this one described the service.
         tls: whether the API is reached by https, so that certificates can be judged.
     """
 
@@ -52,6 +53,7 @@ class Service:
     stage: str
     synthetic_key_id: str
     tls: bool
+    revocations: str = ""
 
 
 @dataclass(frozen=True)

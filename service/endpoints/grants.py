@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.oauth.credentials import Credential
     from service.oauth.families import Family
     from service.oauth.parameters import Parameters
+    from service.revocations import RevokingStore
     from service.storage import Store
     from service.verification import Verification
 
@@ -39,7 +40,7 @@ class Revocation:
     """
 
     edge: Edge
-    store: Store
+    store: RevokingStore
     verification: Verification
     authenticated: Authenticated
 
@@ -67,6 +68,7 @@ class Revocation:
         now = self.edge.now()
         family, epoch = self.store.family_and_epoch(family_id, synthetic=client.synthetic)
         if family is None:
+            self.store.disown(family_id, client.client_id, now, synthetic=client.synthetic)
             return
         if families.effect_of_giving_up(family, client.client_id, now, epoch) is families.Effect.REVOKE:
             self.store.revoke(family_id, Cause.REQUEST, now, synthetic=client.synthetic)

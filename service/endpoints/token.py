@@ -16,7 +16,7 @@ from service.keys import KeyUnavailable
 from service.metrics import SELF_DESCRIBED
 from service.oauth import token_request
 from service.oauth.token_request import CodeGrant
-from service.storage import Store, StoreUnavailable
+from service.storage import StoreUnavailable
 from service.verification import Verification, Verifies
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.answers import Failure, Response
     from service.oauth.clients import Client, Clients
     from service.oauth.parameters import Parameters
+    from service.revocations import RevokingStore
     from service.settings import Settings
 
 _REVOKE: Final = "/revoke"
@@ -33,7 +34,7 @@ _INTROSPECT: Final = "/introspect"
 
 def build(
     settings: Settings,
-    store: Store,
+    store: RevokingStore,
     signer: Signs,
     keys: Verifies,
     *,

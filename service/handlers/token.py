@@ -11,7 +11,7 @@ from service.client_store import ClientStore
 from service.endpoints import token
 from service.endpoints.registration import Registrar
 from service.keys import PublicKeys, Signer
-from service.storage import Store
+from service.revocations import RevokingStore
 
 _SETTINGS: Final = settings.load(os.environ, "token")
 _CLIENTS: Final = ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table)
@@ -19,7 +19,12 @@ _RING: Final = key_ring.of(os.environ, aws.dynamodb())
 
 handler: Final = token.build(
     _SETTINGS,
-    Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
+    RevokingStore(
+        aws.dynamodb(),
+        _SETTINGS.state_table,
+        _SETTINGS.tokens_table,
+        settings.required(os.environ, "REVOCATIONS_TABLE"),
+    ),
     Signer(aws.kms(), _RING),
     PublicKeys(aws.kms(), _RING),
     clients=directory.for_grants(_SETTINGS, _CLIENTS, time.time),

@@ -19,6 +19,7 @@ from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
 from service.openapi.models import REFERENCES, schemas
 from service.openapi.operations import OPERATIONS, Body, Operation, Scheme, Told
+from service.revocations import RevokingStore
 from service.settings import load
 from service.storage import Store
 
@@ -141,7 +142,12 @@ def _functions() -> tuple[Edge, ...]:
     )
     return (
         authorize.build(load(_VARIABLES, "authorize"), flow),
-        token.build(load(_VARIABLES, "token"), store, Signer(_NOBODY, ring), keys),
+        token.build(
+            load(_VARIABLES, "token"),
+            RevokingStore(_NOBODY, "state", "tokens", "revocations"),
+            Signer(_NOBODY, ring),
+            keys,
+        ),
         public.build(load(_VARIABLES, "public"), store, keys, vault),
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from service import items
-from service.storage import Lost, Store
+from service.revocations import RevokingStore
+from service.storage import Lost
 
 
-class _WithoutCondition(Store):
-    """A Store that leaves a part out of the condition of one of its writes."""
+class _WithoutCondition(RevokingStore):
+    """A store that leaves a part out of the condition of one of its writes."""
 
     dropped: str
 
@@ -29,7 +30,7 @@ class RotatesWhatIsNotCurrent(_WithoutCondition):
     dropped = "refresh_hash = :current AND "
 
 
-class ReadsThenWrites(Store):
+class ReadsThenWrites(RevokingStore):
     """Looks once more, right before it writes, in place of a condition."""
 
     def _decide(self, table, key, expression, condition, values, winner, read):
@@ -42,7 +43,7 @@ class ReadsThenWrites(Store):
         return None
 
 
-class WritesTheWholeFamily(Store):
+class WritesTheWholeFamily(RevokingStore):
     """Rotates by writing all that it read, and so writes over a revocation that came between."""
 
     def rotate(self, family, refresh_hash, nonce, now, epoch):
@@ -61,21 +62,21 @@ class WritesTheWholeFamily(Store):
         )
 
 
-class NeverRevokes(Store):
+class NeverRevokes(RevokingStore):
     """Refuses a replay and leaves it at that."""
 
     def revoke(self, family_id, cause, now, *, synthetic):
         return None
 
 
-class RevokesByWhatItReadBefore(Store):
+class RevokesByWhatItReadBefore(RevokingStore):
     """Does not tell a loser what the winner issued, so that the loser goes by its own, older reading."""
 
     def redeem(self, code, family_id, nonce, now, epoch):
         return super().redeem(code, family_id, nonce, now, epoch) and Lost(None)
 
 
-class FoundsTheFamilyLast(Store):
+class FoundsTheFamilyLast(RevokingStore):
     """Redeems first and stores the family afterwards: a replay between the two finds nothing to revoke."""
 
     def __init__(self, *arguments):
@@ -93,7 +94,7 @@ class FoundsTheFamilyLast(Store):
         return lost
 
 
-class DoesNotKnowItsOwnWrite(Store):
+class DoesNotKnowItsOwnWrite(RevokingStore):
     """Takes every failed condition for somebody else's success, its own write whose answer was lost included."""
 
     def _decide(self, table, key, expression, condition, values, winner, read):

@@ -32,7 +32,8 @@ from service.oauth.codes import Code
 from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant, RefreshGrant
 from service.oauth.tokens import AccessToken
-from service.storage import Store, StoreUnavailable
+from service.revocations import RevokingStore
+from service.storage import StoreUnavailable
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.errors import client_error
 from tests.fakes.intercepted import Intercepted
@@ -44,7 +45,7 @@ Attempt = Callable[[], Any]
 NOW = 1_800_000_000
 ISSUER, REDIRECT, VERIFIER = "https://auth.example", "https://web.example/callback", "v" * 43
 CLIENT = Client("web", "Web", (REDIRECT,), ("profile",), ISSUER)
-STATE, TOKENS = "state", "tokens"
+STATE, TOKENS, REVOCATIONS = TABLES = "state", "tokens", "revocations"
 CALL_MS = (2, 20)
 CONTESTANTS = (2, 32)
 ARRIVE_WITHIN_MS = (0, 30)
@@ -130,15 +131,15 @@ class Race:
         store: the store to race over; a mutant of it where the race itself is on trial.
     """
 
-    def __init__(self, seed: int, *, faults: Faults = NONE, store: type[Store] = Store) -> None:
+    def __init__(self, seed: int, *, faults: Faults = NONE, store: type[RevokingStore] = RevokingStore) -> None:
         self._random = Random(seed)
         self._faults = faults
         self._clock = SimulatedClock()
         self.scheduler = Scheduler(lambda names: self._random.randrange(len(names)), self._clock)
-        self._tables = Tables(STATE, TOKENS)
+        self._tables = Tables(*TABLES)
         networked = Intercepted(self._tables, self._over_the_network)
-        self._calm = self._issuance(Store(self._tables, STATE, TOKENS))
-        self._racing = self._issuance(store(networked, STATE, TOKENS))
+        self._calm = self._issuance(RevokingStore(self._tables, *TABLES))
+        self._racing = self._issuance(store(networked, *TABLES))
 
     def run(self, kind: Kind, contestants: int) -> Outcome:
         """Let the contestants race; return what came of it, as a store that nothing is wrong with sees it."""
@@ -184,7 +185,7 @@ class Race:
         self.scheduler.pause(self._random.uniform(0, within_ms) / 1000)
         return attempt()
 
-    def _issuance(self, store: Store) -> Issuance:
+    def _issuance(self, store: RevokingStore) -> Issuance:
         return Issuance(ISSUER, store, self, self._random.randbytes)
 
     def sign(self, token: AccessToken) -> str:
@@ -230,7 +231,12 @@ class Race:
 
 
 def violations(
-    kind: Kind, seed: int, *, faults: Faults = NONE, most: int = CONTESTANTS[1], store: type[Store] = Store
+    kind: Kind,
+    seed: int,
+    *,
+    faults: Faults = NONE,
+    most: int = CONTESTANTS[1],
+    store: type[RevokingStore] = RevokingStore,
 ) -> list[str]:
     """Run one race of 2 to `most` contestants, as many as the seed says; return what must hold and did not."""
     contestants = Random(f"{seed} contestants").randint(CONTESTANTS[0], most)

@@ -30,7 +30,7 @@ from service.oauth import codes, credentials, families, pkce
 from service.oauth.clients import Client
 from service.oauth.errors import InvalidGrant, InvalidScope, OAuthError
 from service.oauth.token_request import CodeGrant, RefreshGrant
-from service.storage import Store
+from service.revocations import RevokingStore
 from tests.fakes.tables import Tables
 from tests.grants import mutants
 
@@ -38,7 +38,7 @@ START = 1_800_000_000
 REDIRECT, VERIFIER = "https://web.example/callback", "v" * 43
 WEB = Client("web", "Web", (REDIRECT,), ("profile", "email"), "https://auth.example")
 OTHER = Client("other", "Other", (REDIRECT,), ("profile", "email"), "https://auth.example")
-STATE, TOKENS = "lives-state", "lives-tokens"
+STATE, TOKENS, REVOCATIONS = TABLES = "lives-state", "lives-tokens", "lives-revocations"
 RARELY = st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1])
 """What ends most of what there is."""
 WRONG = ("client", "redirect_uri", "verifier")
@@ -80,7 +80,7 @@ class Key:
 class Lives(RuleBasedStateMachine):
     """One service, its clock, and everything that it ever issued."""
 
-    stored_in = Store
+    stored_in = RevokingStore
     all_codes = Bundle("codes")
     all_families = Bundle("families")
 
@@ -88,8 +88,8 @@ class Lives(RuleBasedStateMachine):
     def begin(self, seed):
         self.now, self.epoch = START, 0
         self.random, self.key = Random(seed), Key()
-        self.tables = Tables(STATE, TOKENS)
-        self.store = self.stored_in(self.tables, STATE, TOKENS)
+        self.tables = Tables(*TABLES)
+        self.store = self.stored_in(self.tables, *TABLES)
         self.issuance = Issuance("https://auth.example", self.store, self.key, self.random.randbytes)
         self.families: list[Family] = []
 

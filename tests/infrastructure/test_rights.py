@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.infrastructure_access import INTAKES, TASKS, Grant, Ledger, Place, Places, Rights, statements_of
-from service.infrastructure_access import ACCESS
+from service.infrastructure_access import ACCESS, REVOCATIONS_KEYS
 from tests.infrastructure.templates import resources, text_of
 
 EVERYBODY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
@@ -52,7 +52,7 @@ def test_a_role_of_the_orchestrator_is_its_row(local, what, rights):
 @pytest.mark.parametrize("name", ACCESS)
 def test_a_role_of_the_service_is_its_row(local, name):
     row = ACCESS[name]
-    wanted = EVERYBODY | {f"dynamodb:{action}" for action in (*row.state, *row.tokens)}
+    wanted = EVERYBODY | {f"dynamodb:{action}" for action in (*row.state, *row.tokens, *row.revocations)}
     wanted |= {f"kms:{action}" for action in (*row.signing, *row.session, *row.synthetic)}
     wanted |= {"dynamodb:GetItem"} if row.signing else set()  # of the key ring
 
@@ -69,7 +69,20 @@ def test_tables_are_fenced_by_the_keys_a_function_has_business_with(local, name)
     }
 
     ring = {"KeysTable": ["ring"]} if row.signing else {}
-    assert fences == {"StateTable": list(row.state_keys), "TokensTable": list(row.tokens_keys), **ring}
+    log = {"RevocationsTable": list(REVOCATIONS_KEYS)} if row.revocations else {}
+    assert fences == {"StateTable": list(row.state_keys), "TokensTable": list(row.tokens_keys), **log, **ring}
+
+
+def test_the_log_of_revocations_is_added_to_by_the_token_function_and_by_nobody_in_the_service_read_or_cleared(every):
+    touching = {
+        (name, action)
+        for name in ACCESS
+        for statement in statements(every.service, f"ib-oauth-{name}-{every.name}")
+        if any("Revocations" in text_of(resource) for resource in as_list(statement["Resource"]))
+        for action in as_list(statement["Action"])
+    }
+
+    assert touching == {("token", "dynamodb:PutItem")}
 
 
 def test_the_token_function_alone_signs(every):

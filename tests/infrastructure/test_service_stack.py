@@ -34,7 +34,7 @@ def alarms(one) -> dict[str, dict]:
     ("name", "own"),
     [
         ("authorize", {"PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"}),
-        ("token", {"SIGNING_KEY_ID", "KEYS_TABLE"}),
+        ("token", {"SIGNING_KEY_ID", "KEYS_TABLE", "REVOCATIONS_TABLE"}),
         ("public", {"SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"}),
     ],
 )
@@ -246,7 +246,7 @@ def test_tables_are_recoverable_and_forget_what_has_expired(every):
     tables = resources(every.service, "AWS::DynamoDB::Table")
 
     assert {table["TableName"] for table in tables.values()} == {
-        f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens", "keys")
+        f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens", "keys", "revocations")
     }
     for table in tables.values():
         assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]

@@ -5,12 +5,12 @@ from fnmatch import fnmatchcase
 import pytest
 
 from service import items
-from service.infrastructure_access import ACCESS
+from service.infrastructure_access import ACCESS, REVOCATIONS_KEYS
 from tests.infrastructure.templates import resources, text_of
 from tests.infrastructure.test_rights import actions, as_list, orchestrator_rows, statements
 
 SYNTHETIC = "synthetic#*"
-THINGS = ("login", "code", "family", "client")
+THINGS = ("login", "code", "family", "client", "revoked", "disowned")
 TOUCHES_ITEMS = {
     "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
     "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", "dynamodb:PartiQLSelect",
@@ -24,7 +24,9 @@ def key(thing, *, synthetic):
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_one_pattern_alone_covers_the_synthetic_identity_s_keys_and_covers_nothing_else(thing):
-    patterns = {pattern for row in ACCESS.values() for pattern in (*row.state_keys, *row.tokens_keys)}
+    patterns = {
+        pattern for row in ACCESS.values() for pattern in (*row.state_keys, *row.tokens_keys, *REVOCATIONS_KEYS)
+    }
     assert {one for one in patterns if fnmatchcase(key(thing, synthetic=True), one)} == {SYNTHETIC}
     assert not fnmatchcase(key(thing, synthetic=False), SYNTHETIC)
 

@@ -31,7 +31,7 @@ from service.endpoints import authorize, public, token
 from service.endpoints.registration import Registrar
 from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
-from service.storage import Store
+from service.revocations import RevokingStore
 
 ROOT = Path(__file__).resolve().parents[3]
 ISSUER = "https://auth.example"
@@ -146,6 +146,7 @@ def new_variables(aws, keys, platform_url):
         "STATE_TABLE": f"state-{serial}",
         "TOKENS_TABLE": f"tokens-{serial}",
         "KEYS_TABLE": f"keys-{serial}",
+        "REVOCATIONS_TABLE": f"revocations-{serial}",
         "CLIENTS": json.dumps(CLIENTS),
         "RELEASE": json.dumps({"commit": "abc123", "build": "7", "configuration": "sha256:0"}),
         "PLATFORMS": json.dumps({"demo": {"url": platform_url, "title": "Demo platform"}}),
@@ -157,7 +158,13 @@ def new_variables(aws, keys, platform_url):
     aws.new_table(variables["STATE_TABLE"])
     aws.new_table(variables["TOKENS_TABLE"])
     aws.new_table(variables["KEYS_TABLE"])
+    aws.new_table(variables["REVOCATIONS_TABLE"])
     return variables
+
+
+def tables_of(variables):
+    """The names of the tables that a store which revokes is over."""
+    return tuple(variables[name] for name in ("STATE_TABLE", "TOKENS_TABLE", "REVOCATIONS_TABLE"))
 
 
 @dataclass
@@ -192,7 +199,7 @@ class Service:
     def __post_init__(self):
         load = service_settings.load
         self.settings = load(self.variables, "token")
-        self.store = Store(self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"])
+        self.store = RevokingStore(self.aws.dynamodb, *tables_of(self.variables))
         self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
         clock = lambda: self.now  # noqa: E731
         # One ring for each function, as each has a process of its own.

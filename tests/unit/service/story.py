@@ -20,6 +20,7 @@ from tests.unit.service.conftest import SECRET, VERIFIER, Answer, Aws, Service
 from tests.unit.service.faults import Wire
 from tests.unit.service.test_client_documents import Site
 
+NOT_THERE = f"ibr_{'h' * 22}.{'s' * 43}"
 REDIRECT = "http://127.0.0.1:5000/callback"
 SYNTHETIC_REDIRECT = "https://synthetic.invalid/callback"
 REGISTRATION_TOKEN = "an-initial-access-token"
@@ -150,6 +151,7 @@ STEPS = {
     "authorize by document": Step("GET /authorize", (), Story.authorize_by_document),
     "choose by document": Step("POST /login", ("authorize by document",), lambda story: story.login(platform="demo")),
     "revoke": Step("POST /revoke", _TO_TOKENS, lambda story: story.with_token("/revoke", client_id="native")),
+    "revoke what is not there": Step("POST /revoke", (), lambda story: story.service.call("token", "POST", "/revoke", form={"client_id": "native", "token": NOT_THERE})),
     "introspect": Step("POST /introspect", _TO_TOKENS, lambda story: story.with_token("/introspect", **WEB)),
     "authorize as synthetic": Step(
         "GET /authorize", (), lambda story: story.service.authorize(client="synthetic", redirect=SYNTHETIC_REDIRECT)

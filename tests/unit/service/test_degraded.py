@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.storage import Store, StoreUnavailable
+from service.revocations import RevokingStore
+from service.storage import StoreUnavailable
 from tests.unit.service.faults import faults_of
 from tests.unit.service.story import STEPS, Stage, missing, steps_of
 
@@ -114,7 +115,7 @@ def test_routes_that_take_nothing_are_503_where_they_need_something_and_else_nee
 
 
 def test_a_store_that_takes_a_failure_for_a_success_would_be_found(stage, monkeypatch):
-    found = Store.found
+    found = RevokingStore.found
 
     def careless(self, family):
         try:
@@ -122,6 +123,6 @@ def test_a_store_that_takes_a_failure_for_a_success_would_be_found(stage, monkey
         except StoreUnavailable:
             return True
 
-    monkeypatch.setattr(Store, "found", careless)
+    monkeypatch.setattr(RevokingStore, "found", careless)
     with pytest.raises(AssertionError):
         test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, "redeem", every=False)

@@ -32,14 +32,19 @@ def tables(service):
 
 
 @pytest.fixture
+def log(service):
+    return service.variables["REVOCATIONS_TABLE"]
+
+
+@pytest.fixture
 def paused():
     return []
 
 
 @pytest.fixture
-def people_of(service, tables, paused):
+def people_of(service, tables, log, paused):
     def of(client=None, pace=100.0):
-        return People(client or service.aws.dynamodb, *tables, units_per_second=pace, pause=paused.append)
+        return People(client or service.aws.dynamodb, *tables, log, units_per_second=pace, pause=paused.append)
 
     return of
 
@@ -69,7 +74,7 @@ class Dies:
         operation = getattr(self.client, name)
 
         def call(**arguments):
-            if name in {"update_item", "delete_item"}:
+            if name in {"put_item", "update_item", "delete_item"}:
                 self.left -= 1
                 if self.left < 0:
                     raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "m"}}, name)
@@ -115,14 +120,16 @@ def test_it_can_be_repeated(service, people_of):
     assert people_of().erase(subject_of(ADA), int(service.now)) == Counts()
 
 
-@pytest.mark.parametrize("writes", range(7))
+@pytest.mark.parametrize("writes", range(9))
 def test_wherever_it_stops_what_was_reached_is_dead_and_repeating_it_finishes(service, tables, people_of, writes):
     lived(service)
     with pytest.raises(Throttled):
         people_of(Dies(service.aws.dynamodb, writes)).erase(subject_of(ADA), int(service.now))
     families = [item for item in service.aws.items(tables[1]) if item.get("subject", {}).get("S") == ADA]
     revoked = [item for item in families if "revoked_because" in item]
-    assert len(revoked) == (1 if writes in {4, 6} else 0)  # three codes first; then each family, revoked and deleted
+    assert len(revoked) == (
+        1 if writes in {5, 8} else 0
+    )  # three codes first; then each family, logged, revoked and deleted
     people_of().erase(subject_of(ADA), int(service.now))
     assert ADA not in {subject for subject, _ in subjects(service, tables)}
 
@@ -142,7 +149,7 @@ def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, 
             return lambda **arguments: {**operation(**arguments), "ConsumedCapacity": {"CapacityUnits": 5.0}}
 
     people_of(Consumes(), pace=10.0).erase(subject_of(ADA), int(service.now))
-    assert paused == [0.5] * (2 + 3 + 2 * 2)  # a page of each table, three codes, two families twice
+    assert paused == [0.5] * (2 + 3 + 2 * 3)  # a page of each table, three codes, two families thrice
 
 
 def test_an_item_that_became_somebody_else_s_meanwhile_is_left(service, tables, people_of):
@@ -167,7 +174,7 @@ def test_an_item_that_became_somebody_else_s_meanwhile_is_left(service, tables, 
 
 
 def test_tables_that_are_not_there_are_a_refusal_that_says_what_to_do(service, paused):
-    away = People(service.aws.dynamodb, "no-state", "no-tokens", units_per_second=1, pause=paused.append)
+    away = People(service.aws.dynamodb, "no-state", "no-tokens", "no-log", units_per_second=1, pause=paused.append)
     with pytest.raises(Refused, match="deploy the service stack first"):
         away.table_bytes()
 
@@ -184,11 +191,26 @@ def test_the_names_are_those_of_the_service(service, tables):
     assert items.to_family("f", revoked, synthetic=False).revoked_because is Cause.REQUEST
 
 
+def test_a_family_is_logged_as_revoked_before_it_is_deleted_in_the_words_of_the_service(service, people_of, log):
+    lived(service)
+    of_ada = {
+        key.removeprefix(people.FAMILY)
+        for key in people_of()._keys(people_of()._tokens, people.FAMILY, subject_of(ADA))
+    }
+    people_of().erase(subject_of(ADA), int(service.now))
+    logged = sorted(service.aws.items(log), key=lambda item: item["pk"]["S"])
+    assert len(of_ada) == 2
+    assert logged == [
+        items.of_revocation(family, Cause.REQUEST, int(service.now), synthetic=False) for family in sorted(of_ada)
+    ]
+
+
 @pytest.fixture
-def command(service, tables, monkeypatch):
+def command(service, tables, log, monkeypatch):
     """The command over this service's tables. What it writes into the ledger is in `signals`."""
     signals = []
     context = SimpleNamespace(
+        revocations_table=log,
         clients=lambda name: service.aws.dynamodb,
         environment=SimpleNamespace(service=SimpleNamespace(state_table=tables[0], tokens_table=tables[1])),
         cloud=SimpleNamespace(

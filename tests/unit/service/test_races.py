@@ -14,7 +14,8 @@ from service.issuance import Issuance
 from service.oauth import credentials, families
 from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant, RefreshGrant
-from service.storage import Store
+from service.revocations import RevokingStore
+from tests.unit.service.conftest import tables_of
 
 ISSUER = "https://auth.example"
 REDIRECT = "http://127.0.0.1:5000/callback"
@@ -62,7 +63,7 @@ class LosesAnswers:
 def issuance(service):
     def make(client=None):
         variables = service.variables
-        store = Store(client or service.aws.dynamodb, variables["STATE_TABLE"], variables["TOKENS_TABLE"])
+        store = RevokingStore(client or service.aws.dynamodb, *tables_of(variables))
         return Issuance(ISSUER, store, service.signer, os.urandom)
 
     return make
@@ -208,7 +209,7 @@ def test_a_login_that_ends_in_a_lost_answer_has_ended_once(service, aws):
 def test_a_code_that_a_restore_kills_between_reading_and_writing_is_refused(service, issuance, aws):
     code, client = service.code(), service.settings.clients["native"]
 
-    class RedeemedMeanwhile(Store):
+    class RedeemedMeanwhile(RevokingStore):
         def found(self, family):
             # The code's item is older than what is asked for by the time of the write.
             key = next(item["pk"] for item in aws.items(service.variables["STATE_TABLE"]) if "code#" in item["pk"]["S"])
@@ -219,7 +220,7 @@ def test_a_code_that_a_restore_kills_between_reading_and_writing_is_refused(serv
             return super().found(family)
 
     variables = service.variables
-    store = RedeemedMeanwhile(aws.dynamodb, variables["STATE_TABLE"], variables["TOKENS_TABLE"])
+    store = RedeemedMeanwhile(aws.dynamodb, *tables_of(variables))
     with pytest.raises(InvalidGrant):
         Issuance(ISSUER, store, service.signer, os.urandom).redeem(
             CodeGrant(code, REDIRECT, VERIFIER), client, int(service.now)

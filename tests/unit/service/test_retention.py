@@ -32,7 +32,7 @@ def kept(aws, variables, monkeypatch):
         story.until(step)
         story.keep(step, story.tell(step))
         now = max(now, story.service.now)
-        for table in ("STATE_TABLE", "TOKENS_TABLE"):
+        for table in ("STATE_TABLE", "TOKENS_TABLE", "REVOCATIONS_TABLE"):
             found += [(table, item) for item in aws.items(story.service.variables[table])]
     return found, now
 
@@ -43,7 +43,7 @@ def thing(item):
 
 def test_the_story_leaves_every_kind_of_item_and_everything_personal(kept):
     found, _ = kept
-    assert {thing(item) for _, item in found} == {"login#", "code#", "family#", "client#"}
+    assert {thing(item) for _, item in found} == {"login#", "code#", "family#", "client#", "revoked#", "disowned#"}
     assert {name for _, item in found for name in PERSONAL & item.keys()} == PERSONAL
 
 
@@ -72,7 +72,7 @@ def test_a_client_s_registration_which_names_nobody_is_what_is_kept_longest():
 def test_the_document_lists_every_layout_with_its_table(kept):
     text = (ROOT / "docs" / "personal-data.md").read_text()
     told = dict(ROW.findall(text))
-    layouts = set(re.findall(r"^ {4}(?:state|tokens) +(\w+#)\{", items.__doc__, re.MULTILINE))
+    layouts = set(re.findall(r"^ {4}(?:state|tokens|revocations) +(\w+#)\{", items.__doc__, re.MULTILINE))
     assert told.keys() == layouts
     for table, item in kept[0]:
         assert told[thing(item)] in {table.removesuffix("_TABLE").lower(), "both"}
