@@ -15,6 +15,7 @@ from tests.fakes.errors import client_error
 
 _OPERATIONS = {
     "batch_get_item": dynamodb._batch_get_item,
+    "batch_write_item": dynamodb._batch_write_item,
     "create_table": dynamodb._create_table,
     "delete_item": dynamodb._delete_item,
     "delete_table": dynamodb._delete_table,
