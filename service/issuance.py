@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from service.revocations import RevokingStore
 
 ACCESS_TOKEN_SECONDS: Final = 600
+SYNTHETIC_ACCESS_TOKEN_SECONDS: Final = 300
+"""Of the synthetic identity, whose tokens are for nothing but trying them out."""
 _NONCE_BYTES: Final = 16
 
 _CODE_REFUSED = "the code is not valid"
@@ -151,7 +153,8 @@ class Issuance:
 
         The token's id is the request's nonce: it tells, of a token somebody holds, whether it came of the last rotation.
         """
-        expires_at = min(now + ACCESS_TOKEN_SECONDS, family.expires_at)
+        lifetime_seconds = SYNTHETIC_ACCESS_TOKEN_SECONDS if family.synthetic else ACCESS_TOKEN_SECONDS
+        expires_at = min(now + lifetime_seconds, family.expires_at)
         token = AccessToken(
             issuer=self.issuer,
             audience=family.audience,

@@ -107,6 +107,17 @@ class PublicKeys:
 
 
 @dataclass(frozen=True)
+class GivenKeys:
+    """Keys that verify access tokens and that one was told: nothing is asked of anybody."""
+
+    jwks: tuple[Jwk, ...]
+
+    def verifies(self, signed: Signed) -> bool:
+        """Whether one of the keys made the signature."""
+        return any(jwk.thumbprint == signed.kid and _verifies(jwk, signed) for jwk in self.jwks)
+
+
+@dataclass(frozen=True)
 class Vault:
     """Encrypts what the upstream platform gave us, bound to what it is and whose it is."""
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from service.storage import Store
 
 SYNTHETIC_SUBJECT: Final = "synthetic"
-SYNTHETIC_SESSION_SECONDS: Final = 300
+SYNTHETIC_SESSION_SECONDS: Final = 12 * 3600
+"""So long a login of the synthetic identity lasts: what it got before a restore has to be good for something after it."""
 _NONCE_BYTES: Final = 16
 _SECONDS_PER_HOUR: Final = 3600
 

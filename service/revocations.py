@@ -33,8 +33,16 @@ if TYPE_CHECKING:
 class RevokingStore(Store):
     """A store that can revoke families. Every method may raise StoreUnavailable."""
 
-    def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str, revocations_table: str) -> None:
-        super().__init__(client, state_table, tokens_table)
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        state_table: str,
+        tokens_table: str,
+        revocations_table: str,
+        *,
+        least_epoch: int = 0,
+    ) -> None:
+        super().__init__(client, state_table, tokens_table, least_epoch=least_epoch)
         self._revocations: Final = revocations_table
 
     def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:

@@ -17,6 +17,7 @@ from service.addresses import AddressRefused, Platform, platform
 from service.oauth import client_secrets, scopes
 from service.oauth.clients import Client
 from service.oauth.errors import InvalidScope
+from service.oauth.tokens import Jwk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _LOCAL = "local"
+NO_PLATFORMS = "none"
+"""In PLATFORMS: nobody logs in at a platform, and no request leaves for one. For a drill, to which no person comes."""
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -55,8 +58,19 @@ class SelfDescribed:
 
 
 @dataclass(frozen=True)
+class PublishedKeys:
+    """Another issuer and the keys that it publishes: its tokens are known here, and nothing here can make any."""
+
+    issuer: str
+    keys: tuple[Jwk, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
-    """The settings that all three functions share."""
+    """The settings that all three functions share.
+
+    least_epoch: the revocation epoch below which the tables are not served: they are a restored copy that nobody made safe.
+    """
 
     environment: str
     function: str
@@ -70,6 +84,7 @@ class Settings:
     source_requests_per_second: float
     source_burst_requests: int
     self_described: SelfDescribed = field(default_factory=SelfDescribed)
+    least_epoch: int = 0
 
     @property
     def local(self) -> bool:
@@ -96,6 +111,7 @@ def load(variables: Mapping[str, str], function: str) -> Settings:
         source_requests_per_second=_positive(variables, "SOURCE_REQUESTS_PER_SECOND"),
         source_burst_requests=int(_positive(variables, "SOURCE_BURST_REQUESTS")),
         self_described=_self_described(variables),
+        least_epoch=_least_epoch(variables),
     )
 
 
@@ -109,6 +125,8 @@ def required(variables: Mapping[str, str], variable: str) -> str:
 
 def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Platform]:
     """Read PLATFORMS: the upstream platforms by name. Raises SettingInvalid."""
+    if variables.get("PLATFORMS") == NO_PLATFORMS:
+        return {}
     entries = _json(variables, "PLATFORMS", dict)
     if not entries:
         raise SettingInvalid("PLATFORMS", "must name at least one platform")
@@ -119,6 +137,24 @@ def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Plat
         }
     except (AddressRefused, KeyError, TypeError) as error:
         raise SettingInvalid("PLATFORMS", f"is wrong: {error}") from error
+
+
+def published_keys(variables: Mapping[str, str]) -> PublishedKeys | None:
+    """Read PUBLISHED_KEYS, which a drill has; None where there are none. Raises SettingInvalid."""
+    if "PUBLISHED_KEYS" not in variables:
+        return None
+    entry = _json(variables, "PUBLISHED_KEYS", dict)
+    try:
+        return PublishedKeys(str(entry["issuer"]), tuple(Jwk(str(key["x"]), str(key["y"])) for key in entry["keys"]))
+    except (KeyError, TypeError) as error:
+        raise SettingInvalid("PUBLISHED_KEYS", f"is wrong: {error}") from error
+
+
+def _least_epoch(variables: Mapping[str, str]) -> int:
+    text = variables.get("LEAST_EPOCH", "0")
+    if not text.isascii() or not text.isdigit():
+        raise SettingInvalid("LEAST_EPOCH", f"must be a whole number, not {text}")
+    return int(text)
 
 
 def _issuer(issuer: str, environment: str) -> str:

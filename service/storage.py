@@ -49,19 +49,20 @@ class Lost(Generic[Found]):
 class Store:
     """Logins and codes in the state table, families and the revocation epoch in the tokens table.
 
-    What revokes has a RevokingStore (revocations.py). Every method may raise StoreUnavailable. `now` is in epoch seconds.
+    Tables of an epoch below `least_epoch` are not served. What revokes has a RevokingStore (revocations.py). Every method may raise StoreUnavailable. `now` is in epoch seconds.
     """
 
-    def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str) -> None:
+    def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str, *, least_epoch: int = 0) -> None:
         self._client = client
         self._state = state_table
         self._tokens = tokens_table
+        self._least_epoch = least_epoch
 
     # Reads
 
     def epoch(self) -> int:
         """Return the revocation epoch: whatever carries a lower one is dead."""
-        return items.to_epoch(self._get(self._tokens, {"pk": items.text(items.EPOCH_KEY)}))
+        return self._in_force(self._get(self._tokens, {"pk": items.text(items.EPOCH_KEY)}))
 
     def login(self, transaction: Credential) -> Login | None:
         """Return the login of a transaction."""
@@ -235,8 +236,17 @@ class Store:
             if answer.get("UnprocessedKeys"):
                 raise StoreUnavailable("UnprocessedKeys")
             found = {(name, item["pk"]["S"]): item for name, rows in answer["Responses"].items() for item in rows}
-            epoch = items.to_epoch(readable(found.get((self._tokens, items.EPOCH_KEY))))
+            epoch = self._in_force(readable(found.get((self._tokens, items.EPOCH_KEY))))
             return readable(found.get((table, key["pk"]["S"]))), epoch
+
+    def _in_force(self, item: Mapping[str, Any] | None) -> int:
+        """Return the epoch in its item. A restored copy that nobody made safe has a lower one than its readers were told."""
+        epoch = items.to_epoch(item)
+        if epoch < self._least_epoch:
+            raise StoreUnavailable(
+                f"the tables are of epoch {epoch}, before {self._least_epoch}: nobody made them safe"
+            )
+        return epoch
 
     def _attempt(
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]

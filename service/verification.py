@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from service.keys import GivenKeys
 from service.oauth import families, tokens
 from service.oauth.tokens import TokenInvalid
 
 if TYPE_CHECKING:
     from service.oauth.families import Family
     from service.oauth.tokens import AccessToken, Signed
+    from service.settings import PublishedKeys
     from service.storage import Store
 
 
@@ -25,16 +27,30 @@ class Verifies(Protocol):
 
 
 @dataclass(frozen=True)
+class Published:
+    """Another issuer, and whatever knows the keys that it publishes."""
+
+    issuer: str
+    keys: Verifies
+
+
+@dataclass(frozen=True)
 class Verification:
-    """Verifies access tokens. `now` is in epoch seconds."""
+    """Verifies access tokens. `now` is in epoch seconds.
+
+    published: another issuer whose tokens are known here, with its keys. Each issuer's keys count for its own tokens only.
+    """
 
     issuer: str
     store: Store
     keys: Verifies
+    published: Published | None = None
 
     def token(self, text: str, now: int) -> AccessToken:
         """Return a token that one of our keys signed and that has not expired. Raises TokenInvalid, KeyUnavailable."""
         signed = tokens.take_apart(text)
+        if self.published is not None and self.published.keys.verifies(signed):
+            return tokens.read(signed.claims, self.published.issuer, now)
         if not self.keys.verifies(signed):
             raise TokenInvalid("no key of ours signed it")
         return tokens.read(signed.claims, self.issuer, now)
@@ -45,3 +61,8 @@ class Verification:
         if family is None or token.epoch < epoch or families.phase(family, now, epoch) is not families.Phase.LIVE:
             raise TokenInvalid("its grant is over")
         return family
+
+
+def of_published(told: PublishedKeys | None) -> Published | None:
+    """Return the other issuer that settings tell of."""
+    return None if told is None else Published(told.issuer, GivenKeys(told.keys))

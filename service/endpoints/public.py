@@ -16,7 +16,7 @@ from service.endpoints.userinfo import UserInfo
 from service.keys import KeyUnavailable, PublicKeys, Vault
 from service.oauth import client_metadata, metadata
 from service.storage import Store, StoreUnavailable
-from service.verification import Verification
+from service.verification import Published, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,13 @@ def build(
     vault: Vault,
     *,
     clients: Clients | None = None,
+    published: Published | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Edge:
-    """Return the function `public`. clients: whose tokens count; without it, the clients that are configured."""
+    """Return the function `public`.
+
+    clients: whose tokens count; without it, the clients that are configured. published: another issuer whose tokens are known.
+    """
     known = settings.clients if clients is None else clients
     edge = Edge(settings, clock=clock, unavailable=(StoreUnavailable, KeyUnavailable))
     app = edge.app
@@ -76,7 +80,7 @@ def build(
         document = {**_openapi(), "servers": [{"url": settings.issuer}]}
         return open_to_all(HTTPStatus.OK, document, max_age_seconds=_CACHED_SECONDS)
 
-    verification = Verification(settings.issuer, store, keys)
+    verification = Verification(settings.issuer, store, keys, published)
     app.route("/userinfo", method=["GET", "POST"])(UserInfo(edge, verification, vault, known).answer)
 
     def _preflight() -> Response:

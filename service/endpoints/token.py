@@ -17,7 +17,7 @@ from service.metrics import SELF_DESCRIBED
 from service.oauth import token_request
 from service.oauth.token_request import CodeGrant
 from service.storage import StoreUnavailable
-from service.verification import Verification, Verifies
+from service.verification import Published, Verification, Verifies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,14 @@ def build(
     *,
     clients: Clients | None = None,
     registrar: Registrar | None = None,
+    published: Published | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> Edge:
     """Return the function `token`.
 
-    keys: those that the signer signs with. clients: who may ask; without it, the clients that are configured. registrar: who registers others; without it, nobody.
+    keys: those that the signer signs with; published: another issuer whose tokens are known. clients: who may ask; without it, the
+    clients that are configured. registrar: who registers others; without it, nobody.
     """
     known = settings.clients if clients is None else clients
     edge = Edge(
@@ -56,7 +58,7 @@ def build(
         tell_at={_INTROSPECT: _as_oauth_to_servers},
     )
     issuance = Issuance(settings.issuer, store, signer, entropy)
-    verification = Verification(settings.issuer, store, keys)
+    verification = Verification(settings.issuer, store, keys, published)
 
     def authenticated(form: Parameters) -> Client:
         claimed = settings.clients.get(form.optional("client_id") or "")

@@ -22,7 +22,7 @@ handler: Final = authorize.build(
         issuer=_SETTINGS.issuer,
         clients=directory.for_login(_SETTINGS, _CLIENTS, time.time),
         platforms=settings.platforms(os.environ, local=_SETTINGS.local),
-        store=Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table),
+        store=Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table, least_epoch=_SETTINGS.least_epoch),
         vault=Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
         proof=SyntheticProof(aws.kms(), settings.required(os.environ, "SYNTHETIC_KEY_ID"), _SETTINGS.environment),
         entropy=os.urandom,

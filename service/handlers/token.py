@@ -6,7 +6,7 @@ import os
 import time
 from typing import Final
 
-from service import aws, directory, key_ring, settings
+from service import aws, directory, key_ring, settings, verification
 from service.client_store import ClientStore
 from service.endpoints import token
 from service.endpoints.registration import Registrar
@@ -24,6 +24,7 @@ handler: Final = token.build(
         _SETTINGS.state_table,
         _SETTINGS.tokens_table,
         settings.required(os.environ, "REVOCATIONS_TABLE"),
+        least_epoch=_SETTINGS.least_epoch,
     ),
     Signer(aws.kms(), _RING),
     PublicKeys(aws.kms(), _RING),
@@ -31,4 +32,5 @@ handler: Final = token.build(
     registrar=(
         Registrar(_CLIENTS, settings.registration_token(os.environ)) if _SETTINGS.self_described.registration else None
     ),
+    published=verification.of_published(settings.published_keys(os.environ)),
 )

@@ -32,6 +32,7 @@ from service.endpoints.registration import Registrar
 from service.keys import PublicKeys, Signer, SyntheticProof, Vault
 from service.login_flow import LoginFlow
 from service.revocations import RevokingStore
+from service.verification import of_published
 
 ROOT = Path(__file__).resolve().parents[3]
 ISSUER = "https://auth.example"
@@ -199,7 +200,7 @@ class Service:
     def __post_init__(self):
         load = service_settings.load
         self.settings = load(self.variables, "token")
-        self.store = RevokingStore(self.aws.dynamodb, *tables_of(self.variables))
+        self.store = RevokingStore(self.aws.dynamodb, *tables_of(self.variables), least_epoch=self.settings.least_epoch)
         self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
         clock = lambda: self.now  # noqa: E731
         # One ring for each function, as each has a process of its own.
@@ -210,8 +211,9 @@ class Service:
         )
         granted = directory.for_grants(self.settings, self.client_store, clock)
         asking = directory.for_authorize(self.settings, self.client_store, clock)
+        published = of_published(service_settings.published_keys(self.variables))
         flow = LoginFlow(
-            issuer=ISSUER,
+            issuer=self.settings.issuer,
             clients=directory.for_login(self.settings, self.client_store, clock),
             platforms=service_settings.platforms(self.variables, local=True),
             store=self.store,
@@ -228,10 +230,17 @@ class Service:
                 self.keys,
                 clients=granted,
                 registrar=self._registrar(),
+                published=published,
                 clock=clock,
             ),
             "public": public.build(
-                load(self.variables, "public"), self.store, self.keys, self.vault, clients=granted, clock=clock
+                load(self.variables, "public"),
+                self.store,
+                self.keys,
+                self.vault,
+                clients=granted,
+                published=published,
+                clock=clock,
             ),
         }
 

@@ -9,6 +9,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from service.login_flow import SYNTHETIC_SESSION_SECONDS
+
 ISSUER = "https://auth.example"
 SECRET = "a-secret-of-the-confidential-client"
 
@@ -146,6 +148,8 @@ def test_the_synthetic_identity_goes_the_whole_way_with_tokens_of_five_minutes(s
     refreshed = service.refresh(tokens.json["refresh_token"], client_id="synthetic")
     assert service.userinfo(refreshed.json["access_token"]).json == {"sub": "synthetic"}
     service.now += 300
+    assert service.userinfo(refreshed.json["access_token"]).status == 401
+    service.now += SYNTHETIC_SESSION_SECONDS - 300
     assert service.refresh(refreshed.json["refresh_token"], client_id="synthetic").json["error"] == "invalid_grant"
 
 
