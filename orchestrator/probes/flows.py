@@ -10,29 +10,32 @@ Nothing of a flow but its steps, HTTP statuses and OAuth error codes leaves this
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
+from http import HTTPStatus
 
 from orchestrator.domain.observation import GRANTING, ISSUED, Answer, Request
-from orchestrator.domain.plan import Function
 from orchestrator.domain.verdict import Evidence, Json, Verdict
-from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI, side_by_side
-from orchestrator.probes.ports import Instruments, Invokes, MakesMacs
+from orchestrator.probes import synthetic
+from orchestrator.probes.checks import side_by_side
+from orchestrator.probes.ports import Instruments, Invokes
 from orchestrator.probes.scene import Scene
+from orchestrator.probes.synthetic import Broken, Prover, error_of, refuse_unexpected
 
 PROBE = "flows"
 STABLE, CANARY = "stable", "canary"
-BROWSER_COOKIE = "__Host-ib-oauth-browser"
-SUBJECT = "synthetic"
 SERVER_ERRORS_FROM = 500
 
-_TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
+
+_TAKEN_BY: Mapping[str, str] = {
+    "authorize": "authorize",
+    "login": "login",
+    "redeem": "token",
+    "userinfo": "userinfo",
+    "refresh": "refresh",
+    "userinfo after refresh": "userinfo_again",
+}
+"""A flow's steps, and which part of a mixture says by whom each is taken."""
 
 
 @dataclass(frozen=True)
@@ -93,35 +96,27 @@ class Flow:
         return f"{self.mixture}: {last.name} by {last.side} ({last.function}:{last.version}) {self.broke}"
 
 
-class _Broken(Exception):
-    """A step's answer is not what the flow needs to go on."""
-
-
 @dataclass
 class _Walk:
     """One flow in progress: where its requests go, and the steps so far."""
 
     scene: Scene
     invokes: Invokes
-    macs: MakesMacs
     mixture: Mixture
     steps: list[Step] = field(default_factory=list)
 
-    def send(self, name: str, function: str, side: str, request: Request, expected: int) -> Answer:
-        called = self._function(function)
+    def send(self, step: str, function: str, request: Request, expected: int) -> Answer:
+        side = getattr(self.mixture, _TAKEN_BY[step])
+        called = next(one for one in self.scene.functions if one.name == function)
         version = called.canary_version if side == CANARY else called.stable_version
         answer = self.invokes.invoke(called.function_name, version, request)
-        error = _error_of(answer)
-        result = (ISSUED if answer.status < 400 else error or "no_result") if function == GRANTING else ""  # noqa: PLR2004 - HTTP
-        self.steps.append(Step(name, function, side, version, answer.status, round(answer.elapsed_ms, 1), result))
-        if answer.unhandled:
-            raise _Broken(f"raised {answer.unhandled}")
-        if answer.status != expected:
-            raise _Broken(f"answered {answer.status} {error}".rstrip() + f" instead of {expected}")
-        return answer
-
-    def _function(self, name: str) -> Function:
-        return next(function for function in self.scene.functions if function.name == name)
+        result = (
+            (ISSUED if answer.status < HTTPStatus.BAD_REQUEST else error_of(answer) or "no_result")
+            if function == GRANTING
+            else ""
+        )
+        self.steps.append(Step(step, function, side, version, answer.status, round(answer.elapsed_ms, 1), result))
+        return refuse_unexpected(answer, expected)
 
 
 def look(scene: Scene, instruments: Instruments) -> Evidence:
@@ -151,98 +146,19 @@ def walk(scene: Scene, instruments: Instruments, mixture: Mixture) -> Flow:
     Raises:
         Throttled, Unreachable: Lambda or KMS did not let us.
     """
-    going = _Walk(scene, instruments.functions, instruments.macs, mixture)
+    going = _Walk(scene, instruments.functions, mixture)
     try:
-        _go(going)
-    except _Broken as error:
+        _go(going, Prover(instruments.macs, scene.service.synthetic_key_id, scene.environment))
+    except Broken as error:
         return Flow(mixture.name, tuple(going.steps), str(error))
     return Flow(mixture.name, tuple(going.steps))
 
 
-def _go(going: _Walk) -> None:
-    mixture = going.mixture
-    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-    transaction, cookie = _begin(going, verifier, state)
-    code = _log_in(going, transaction, cookie, state)
-    redeemed = {
-        "grant_type": "authorization_code",
-        "client_id": CLIENT_ID,
-        "code": code,
-        "redirect_uri": REDIRECT_URI,
-        "code_verifier": verifier,
-    }
-    access, refresh = _tokens(going.send("redeem", "token", mixture.token, _form("/token", redeemed), 200))
-    _identify(going, "userinfo", mixture.userinfo, access)
-    refreshed = {"grant_type": "refresh_token", "client_id": CLIENT_ID, "refresh_token": refresh}
-    access, _ = _tokens(going.send("refresh", "token", mixture.refresh, _form("/token", refreshed), 200))
-    _identify(going, "userinfo after refresh", mixture.userinfo_again, access)
-
-
-def _begin(going: _Walk, verifier: str, state: str) -> tuple[str, str]:
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    query = {
-        "response_type": "code",
-        "client_id": CLIENT_ID,
-        "redirect_uri": REDIRECT_URI,
-        "scope": "profile",
-        "state": state,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-    }
-    answer = going.send(
-        "authorize", "authorize", going.mixture.authorize, Request("GET", "/authorize", query=query), 200
-    )
-    transaction = _TRANSACTION.search(answer.body)
-    cookie = next((one.partition(";")[0] for one in answer.headers.get("set-cookie", ()) if BROWSER_COOKIE in one), "")
-    if transaction is None or not cookie:
-        raise _Broken("gave a page without a transaction or a browser cookie")
-    return transaction.group(1), cookie
-
-
-def _log_in(going: _Walk, transaction: str, cookie: str, state: str) -> str:
-    message = f"ib-oauth/synthetic/{going.scene.environment}/{transaction}".encode()
-    mac = going.macs.mac(going.scene.service.synthetic_key_id, message)
-    proof = base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
-    request = _form("/login/synthetic", {"transaction": transaction, "mac": proof}, {"Cookie": cookie})
-    answer = going.send("login", "authorize", going.mixture.login, request, 303)
-    location = answer.header("location")
-    given = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-    if not location.startswith(f"{REDIRECT_URI}?") or given.get("state") != state or "code" not in given:
-        raise _Broken(f"led elsewhere than back with a code {_error_of(answer)}".rstrip())
-    return given["code"]
-
-
-def _tokens(answer: Answer) -> tuple[str, str]:
-    document = _document(answer)
-    access, refresh = document.get("access_token"), document.get("refresh_token")
-    if not isinstance(access, str) or not isinstance(refresh, str):
-        raise _Broken("answered 200 without both tokens")
-    return access, refresh
-
-
-def _identify(going: _Walk, name: str, side: str, access: str) -> None:
-    request = Request("GET", "/userinfo", headers={"Authorization": f"Bearer {access}"})
-    answer = going.send(name, "public", side, request, 200)
-    if _document(answer).get("sub") != SUBJECT:
-        raise _Broken("named another subject")
-
-
-def _form(path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Request:
-    return Request("POST", path, headers=headers or {}, form=form)
-
-
-def _document(answer: Answer) -> Mapping[str, object]:
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _error_of(answer: Answer) -> str:
-    """The OAuth error code of an answer, in its body or its redirect; empty where there is none."""
-    named = _document(answer).get("error") or parse_qs(urlsplit(answer.header("location")).query).get("error", [""])[0]
-    return named if isinstance(named, str) and re.fullmatch(r"[a-z_]{1,40}", named) else ""
+def _go(going: _Walk, prover: Prover) -> None:
+    tokens = synthetic.redeem(going.send, synthetic.log_in(going.send, synthetic.begin(going.send), prover))
+    synthetic.identify(going.send, tokens.access)
+    tokens = synthetic.refresh(going.send, tokens.refresh)
+    synthetic.identify(going.send, tokens.access, "userinfo after refresh")
 
 
 def _distinct(scene: Scene, mixtures: tuple[Mixture, ...]) -> list[Mixture]:
