@@ -1,0 +1,190 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.prices import Price, Prices
+from orchestrator.domain.records import Kind
+from orchestrator.domain.recovery import Role, Sabotage
+from orchestrator.domain.recovery_plan import (
+    RecoveryRequest,
+    Source,
+    asked_point,
+    cost_of,
+    draw_up,
+    free_to_start,
+    new_recovery_key,
+    read_recovery_request,
+    read_time,
+    recovery_id,
+    scheduled_key,
+    target_name,
+)
+from orchestrator.domain.recovery_policy import RecoveryPolicy
+from tests.samples import NOW, recovery, recovery_table, seconds
+
+POLICY = RecoveryPolicy.parse(recovery_table())
+PRICES = Prices(
+    "us-west-1",
+    date(2026, 9, 29),
+    "a test",
+    {
+        unit: Price(unit, usd)
+        for unit, usd in (
+            ("dynamodb_restore_gb", 0.2),
+            ("dynamodb_storage_gb_month", 0.3),
+            ("dynamodb_pitr_gb_month", 0.1),
+            ("dynamodb_million_read_units", 0.4),
+        )
+    },
+)
+GB = 1_000_000_000
+
+
+def source(role=Role.STATE, **changes):
+    given = {
+        "role": role,
+        "name": f"ib-oauth-{role}-test",
+        "arn": f"arn:{role}",
+        "size_bytes": 1000,
+        "items": 10,
+        "earliest": NOW - timedelta(days=35),
+        "latest": NOW - timedelta(minutes=5),
+    }
+    return Source(**(given | changes))
+
+
+def drawn(*sources, policy=POLICY, **request):
+    asked = RecoveryRequest("ann", **request)
+    return draw_up(Kind.DRILL, "dr-1", sources, asked, policy, environment="test", prices=PRICES, now=NOW)
+
+
+def test_all_tables_get_the_latest_second_that_all_of_them_reach():
+    plan = drawn(
+        source(latest=NOW - timedelta(seconds=300.4)), source(Role.TOKENS, latest=NOW - timedelta(seconds=400.6))
+    )
+    assert plan.point == plan.latest == NOW - timedelta(seconds=401)
+    assert [table.target for table in plan.tables] == [
+        "ib-oauth-drill-dr-1-state-test",
+        "ib-oauth-drill-dr-1-tokens-test",
+    ]
+    assert plan.lease_until == NOW + timedelta(hours=12)
+
+
+def test_a_time_that_a_person_gives_is_taken_where_all_tables_reach_it():
+    asked = NOW - timedelta(days=1, microseconds=-7)
+    assert drawn(source(), to=asked).point == NOW - timedelta(days=1)
+
+
+@pytest.mark.parametrize("to", [NOW - timedelta(days=36), NOW])
+def test_a_time_outside_the_window_is_refused_with_the_window(to):
+    with pytest.raises(Refused) as caught:
+        drawn(source(earliest=NOW - timedelta(days=35, seconds=-0.5)), to=to)
+    assert (caught.value.field, caught.value.value) == ("to", to.isoformat())
+    first, last = NOW - timedelta(days=35, seconds=-1), NOW - timedelta(minutes=5)
+    assert caught.value.remedy == f"give a time from {first.isoformat()} to {last.isoformat()}: all tables reach that"
+
+
+@pytest.mark.parametrize("window", [{"earliest": None}, {"latest": None}])
+def test_a_table_without_recovery_is_refused_by_its_name(window):
+    with pytest.raises(Refused, match=r"tables\.ib-oauth-tokens-test: .*is off.*turn it on"):
+        drawn(source(), source(Role.TOKENS, **window))
+
+
+def test_windows_that_do_not_meet_are_refused():
+    with pytest.raises(Refused, match="no time lies in the windows of all"):
+        drawn(source(earliest=NOW - seconds(10), latest=NOW), source(Role.TOKENS, latest=NOW - seconds(20)))
+
+
+def test_more_tables_than_the_policy_allows_are_refused():
+    with pytest.raises(Refused, match=r"recovery\.max_tables allows 1"):
+        drawn(source(), source(Role.TOKENS), policy=replace(POLICY, max_tables=1))
+
+
+def test_what_costs_more_than_it_may_is_refused_before_anything_is_made():
+    with pytest.raises(Refused, match=r"cost: 49\.\d+ is refused: recovery\.max_cost_usd allows 5 US dollars"):
+        drawn(source(size_bytes=100 * GB))
+
+
+def test_the_cost_has_its_parts_and_the_day_of_its_prices():
+    cost = cost_of([GB, GB], timedelta(days=15), PRICES)
+    assert cost.parts == {
+        "restore": 0.4,
+        "storage": 0.3,
+        "recovery of the copies": 0.1,
+        "reads": round(3 * 2 * GB / 4096 / 1e6 * 0.4, 4),
+    }
+    assert cost.usd == pytest.approx(sum(cost.parts.values()), abs=0.001)
+    assert cost.prices_of == "2026-09-29"
+
+
+def test_an_id_is_a_key_that_can_stand_in_a_functions_name():
+    assert recovery_id("20261124T050000Z") == "dr-20261124T050000Z"
+    longest = target_name(Kind.DRILL, recovery_id("x" * 25), "authorize", "staging")
+    assert len(longest) <= 64
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 26, "a:b"])
+def test_a_key_that_cannot_is_refused(key):
+    with pytest.raises(Refused, match="give 1 to 25 letters, digits or -"):
+        recovery_id(key)
+
+
+def test_the_same_scheduled_time_is_the_same_drill():
+    assert scheduled_key(datetime(2026, 11, 24, 5, tzinfo=UTC)) == "20261124T050000Z"
+    assert recovery_id(new_recovery_key(NOW, b"salt")).startswith("dr-20261123T030000Z-")
+
+
+def test_a_restores_tables_are_not_called_drills():
+    assert target_name(Kind.RESTORE, "dr-1", "state", "test") == "ib-oauth-restored-dr-1-state-test"
+
+
+def test_a_request_is_read():
+    given = {"requested_by": "ann", "to": "2026-11-23T02:00:00+01:00", "sabotage": "ttl-off"}
+    found = read_recovery_request(given, POLICY, "test")
+    assert found == RecoveryRequest("ann", datetime(2026, 11, 23, 1, tzinfo=UTC), Sabotage.TTL_OFF)
+    assert read_recovery_request({"requested_by": "ann"}, POLICY, "test") == RecoveryRequest("ann")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"requested_by": " "}, "requested_by"),
+        ({}, "requested_by"),
+        ({"requested_by": "ann", "when": 1}, "when"),
+        ({"requested_by": "ann", "sabotage": "fire"}, "sabotage"),
+        ({"requested_by": "ann", "to": "2026-11-23T02:00:00"}, "to"),
+        ({"requested_by": "ann", "to": 20261123}, "to"),
+        ({"requested_by": "ann", "to": "yesterday"}, "to"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_by_its_field(given, field):
+    with pytest.raises(Refused) as caught:
+        read_recovery_request(given, POLICY, "test")
+    assert caught.value.field == field
+
+
+def test_sabotage_is_refused_where_the_settings_do_not_allow_it():
+    with pytest.raises(Refused, match=r"not in prod: its settings do not say recovery\.sabotage = true"):
+        read_recovery_request({"requested_by": "ann", "sabotage": "ttl-off"}, replace(POLICY, sabotage=False), "prod")
+
+
+def test_no_time_is_the_latest():
+    assert read_time(None) is None
+
+
+def test_a_saboteur_asks_for_another_time():
+    found = recovery()
+    assert asked_point(found) == found.point
+    assert asked_point(replace(found, sabotage=Sabotage.TIME_OFF_BY_A_MINUTE)) == found.point - timedelta(minutes=1)
+
+
+def test_so_many_restores_are_started_as_may_run_at_once():
+    found = recovery()
+    state, tokens = found.tables
+    assert free_to_start(found, 1) == (state,)
+    under_way = found.with_tables([replace(state, started_at=NOW)])
+    assert free_to_start(under_way, 1) == ()
+    assert free_to_start(under_way, 2) == (tokens,)
+    assert free_to_start(found.with_tables([replace(state, started_at=NOW, ready_at=NOW)]), 1) == (tokens,)
