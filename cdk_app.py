@@ -3,6 +3,7 @@
 Context (``cdk synth -c key=value``):
     environment: a name in environments.toml; `local` where it is not given.
     service_source: a folder laid over `service/`, which makes another release of it.
+    without_code: any value synthesises the templates around empty code, where only they are looked at.
     endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
 """
 
@@ -48,8 +49,11 @@ def main() -> None:
     if endpoint_url or platform_url:
         environment = environment.at(endpoint_url=endpoint_url, platform_url=platform_url)
     overlay = _text(app, "service_source")
-    service = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
-    orchestrator = packaging.orchestrator_asset(environment)
+    if _text(app, "without_code"):
+        service = orchestrator = packaging.empty_asset()
+    else:
+        service = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
+        orchestrator = packaging.orchestrator_asset(environment)
     compose(
         app,
         environment,

@@ -1,7 +1,7 @@
 """The environments: what differs between local, dev, staging and prod, typed and checked.
 
 `environments.toml` is the source. Tables of ``[defaults]`` lie under those of each environment. The tables `delivery`,
-`strategies` and `recovery` are carried through as they are: they belong to the orchestrator, which checks them when it plans.
+`strategies`, `recovery` and `usage` are carried through as they are: they belong to the orchestrator, which checks them when it plans.
 """
 
 from __future__ import annotations
@@ -68,6 +68,9 @@ RETENTION_DAYS = (
 # A rotation takes an hour and a day is worth one; a key that signs for longer than a year is one that nobody rotates.
 KEY_ROTATION_DAYS = (1, 365)
 
+# What AWS lets stand in a tag, as far as anybody needs it.
+OWNER = re.compile(r"[A-Za-z0-9 _.:/=+@-]{1,128}")
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
@@ -86,7 +89,9 @@ class Environment:
         promoters: ARNs of the principals, of another account mostly, that may take on the role that announces releases here.
         network: None where the functions are in no VPC.
         contacts: e-mail and https addresses by audience.
+        owner: whom the bill is about, as a cost allocation tag says it.
         service: the OAuth service.
+        usage: what an estimate of costs assumes, unread.
         delivery: the orchestrator's rules, unread, with its named strategies under `strategies`.
         recovery: the orchestrator's rules of drills and restores, unread.
         endpoint_url: where the local cloud listens; None elsewhere, and where nothing is deployed.
@@ -112,7 +117,9 @@ class Environment:
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
+    owner: str
     service: ServiceSettings
+    usage: Mapping[str, object]
     delivery: Mapping[str, object]
     recovery: Mapping[str, object]
     endpoint_url: str | None = None
@@ -194,9 +201,11 @@ def _environment(name: str, table: Table) -> Environment:
         network=read_network(table.table("network")) if "network" in table else None,
         contacts=read_contacts(table.table("contacts")),
         budget=read_budget(table.table("budget")),
+        owner=table.text("owner", matching=OWNER, remedy="give a word or an address, as a tag's value"),
         monitoring=read_monitoring(table.table("monitoring")),
         security=read_security(table.table("security")),
         service=read_service(name, table.table("service"), api.domain, local=local),
+        usage=_carried(table, "usage"),
         delivery=_delivery(table),
         recovery=_carried(table, "recovery"),
     )

@@ -74,6 +74,13 @@ def orchestrator_asset(environment: environments.Environment) -> Asset:
     )
 
 
+def empty_asset() -> Asset:
+    """Return an asset with nothing in it, for templates that are only looked at."""
+    folder = BUILD / "assets" / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Asset(folder, _digest(folder))
+
+
 def source_commit(folder: Path = ROOT / "service") -> str:
     """Return the commit that last changed a folder, with ``+`` where it has changes since; `unknown` outside git.
 

@@ -1,8 +1,9 @@
-"""``orchestrator freeze`` and ``thaw``: the switch that keeps deployments from beginning."""
+"""``orchestrator freeze``, ``thaw`` and ``cost``: what keeps an environment from surprises."""
 
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,3 +33,32 @@ def thaw(reason: Reason, env: Env = "local", json: AsJson = False) -> None:
 
     with answering(json):
         freezing.thaw(context_of(env), reason, getpass.getuser(), json=json)
+
+
+Assumed = Annotated[float | None, typer.Option(min=0, help="Otherwise as [….usage] in environments.toml says.")]
+
+
+@app.command()
+def cost(
+    env: Env = "local",
+    assembly: Annotated[
+        Path | None,
+        typer.Option(help="A cloud assembly, such as a release's; otherwise the templates are synthesised."),
+    ] = None,
+    requests_per_month: Assumed = None,
+    stored_gb: Assumed = None,
+    deployments_per_month: Assumed = None,
+    drills_per_month: Assumed = None,
+    json: AsJson = False,
+) -> None:
+    """Estimate what a month of an environment, a deployment and a drill cost, with what that assumes. Needs no cloud."""
+    from orchestrator.cli import costs
+
+    changes = {
+        "requests_per_month": requests_per_month,
+        "stored_gb": stored_gb,
+        "deployments_per_month": deployments_per_month,
+        "drills_per_month": drills_per_month,
+    }
+    with answering(json):
+        costs.cost(env, assembly, changes, json=json)

@@ -1,0 +1,68 @@
+"""An estimate of each environment as it is synthesised: nothing of the templates is forgotten, and it is told with its assumptions."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import environments
+from orchestrator import prices
+from orchestrator.cli import costs
+from orchestrator.cli.main import app
+from orchestrator.domain.cost import Usage
+
+RUN = CliRunner()
+ON_USE_THAT_NOBODY_HERE_KNOWS = set()
+"""Types whose cost hangs on an account's use: each is named by the estimate."""
+
+
+def test_every_resource_of_every_environment_is_priced_free_or_named(every):
+    environment = environments.load(every.name)
+    usage = Usage.parse(environment.usage, "usage")
+    estimates = costs.estimates_of(
+        environment, costs.templates_in(every.folder, every.name), usage, prices.load(environment.region)
+    )
+    assert {kind for estimate in estimates for kind in estimate.not_estimated} <= ON_USE_THAT_NOBODY_HERE_KNOWS
+    assert all(estimate.usd > 0 for estimate in estimates)
+
+
+def test_production_is_expected_to_stay_within_its_budget(prod):
+    answer = RUN.invoke(app, ["cost", "--env", "prod", "--assembly", str(prod.folder), "--json"])
+    told = json.loads(answer.stdout)
+    assert answer.exit_code == 0
+    assert told["usd_per_month"] < told["budget_usd_per_month"]
+    assert told["assumptions"]["requests_per_month"] == environments.load("prod").usage["requests_per_month"]
+    assert {estimate["what"] for estimate in told["estimates"]} == {"a month", "a deployment, canary-10-50", "a drill"}
+    assert all(
+        charge["because"] or charge["amount"] for estimate in told["estimates"] for charge in estimate["charges"]
+    )
+
+
+def test_more_requests_cost_more_and_the_assumption_is_shown(prod):
+    def usd(*options):
+        answer = RUN.invoke(app, ["cost", "--env", "prod", "--assembly", str(prod.folder), "--json", *options])
+        return json.loads(answer.stdout)["usd_per_month"]
+
+    assert usd("--requests-per-month", "100000000") > usd()
+    answer = RUN.invoke(
+        app, ["cost", "--env", "prod", "--assembly", str(prod.folder), "--requests-per-month", "100000000"]
+    )
+    assert "requests_per_month 100,000,000" in answer.stdout
+    assert "rest on prices that were not looked up" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "remedy"),
+    [
+        (["--env", "moon"], "env", "name one of dev, staging, prod, local"),
+        (
+            ["--env", "prod", "--assembly", "nowhere"],
+            "--assembly",
+            "name a folder that `cdk synth -c environment=prod` wrote",
+        ),
+    ],
+)
+def test_what_cannot_be_estimated_is_refused(arguments, field, remedy):
+    answer = RUN.invoke(app, ["cost", *arguments, "--json"])
+    error = json.loads(answer.stdout)["error"]
+    assert (answer.exit_code, error["field"], error["remedy"]) == (2, field, remedy)
