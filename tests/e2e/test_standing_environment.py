@@ -1,0 +1,161 @@
+"""One environment without traffic, and what CloudFormation and people with plain AWS commands do to it.
+
+The tests go in order: deploying the stack changes `$LATEST` and leaves `live` where the orchestrator put it; at the end the orchestrator
+is taken away, and the break-glass runbook is run word for word.
+"""
+
+import json
+
+import pytest
+
+import environments
+from orchestrator.local import stacks
+from orchestrator.local.stage import ENVIRONMENT, stage
+from tests.e2e.runbook import Runbook
+
+pytestmark = pytest.mark.timeout(400)
+FUNCTIONS = [f"ib-oauth-{name}-{ENVIRONMENT}" for name in environments.FUNCTIONS]
+LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
+STOP_ALL, SEE, ASK_THE_LEDGER, PUT_BACK = range(4)
+"""The blocks of commands of the break-glass runbook, in its order."""
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    with stage(tmp_path_factory.mktemp("cloud")) as standing:
+        yield standing
+
+
+def live(standing, function: str) -> dict:
+    found = standing.cloud.clients("lambda").get_alias(FunctionName=function, Name="live")
+    return {key: value for key, value in found.items() if key != "ResponseMetadata"}
+
+
+def latest(standing, function: str) -> str:
+    return standing.cloud.clients("lambda").get_function_configuration(FunctionName=function)["CodeSha256"]
+
+
+def test_a_first_deployment_puts_live_on_version_1(standing):
+    for function in FUNCTIONS:
+        assert live(standing, function)["FunctionVersion"] == "1"
+
+
+def test_deploying_other_code_moves_no_alias(standing):
+    client = standing.cloud.clients("lambda")
+    standing.put_into_latest("token-500s")
+    for function in FUNCTIONS:
+        version = client.publish_version(FunctionName=function)["Version"]
+        client.update_alias(
+            FunctionName=function,
+            Name="live",
+            FunctionVersion="1",
+            RoutingConfig={"AdditionalVersionWeights": {version: 0.25}},
+            Description="epoch=1 deployment=d-by-hand",
+        )
+    before = {function: (live(standing, function), latest(standing, function)) for function in FUNCTIONS}
+
+    standing.put_into_latest("good")
+
+    for function in FUNCTIONS:
+        alias, code = before[function]
+        assert live(standing, function) == alias
+        assert alias["RoutingConfig"]["AdditionalVersionWeights"] == {"2": 0.25}
+        assert latest(standing, function) != code
+        versions = client.list_versions_by_function(FunctionName=function)["Versions"]
+        assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+
+
+def test_tables_have_what_the_local_cloudformation_forgets(standing):
+    client = standing.cloud.clients("dynamodb")
+    for table, attribute in (
+        ("ib-oauth-state-local", "delete_at"),
+        ("ib-oauth-tokens-local", "delete_at"),
+        ("ib-oauth-ledger-local", "expires_at"),
+    ):
+        lives = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        backups = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        assert (lives["TimeToLiveStatus"], lives["AttributeName"]) == ("ENABLED", attribute)
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_the_service_s_stack_is_under_its_policy(standing):
+    set_one = standing.cloud.clients("cloudformation").get_stack_policy(StackName="ib-oauth-stack-local")
+
+    assert json.loads(set_one["StackPolicyBody"]) == json.loads(
+        (stacks.ROOT / "service" / "stack_policy.json").read_bytes()
+    )
+
+
+def test_a_deployment_that_fails_says_what_the_command_line_said(standing, tmp_path):
+    with pytest.raises(stacks.DeployFailed, match=r"cdk_app.py ended with 1:(.|\n)*nowhere does not exist"):
+        stacks.deploy(standing.local, environments.load("local"), service_source=tmp_path / "nowhere")
+
+
+@pytest.fixture(scope="module")
+def runbook():
+    return Runbook("break-glass", {"ENV=prod": f"ENV={ENVIRONMENT}"})
+
+
+@pytest.fixture(scope="module")
+def abandoned(standing):
+    """A deployment stands at 50 %, and no function of the orchestrator is left."""
+    client = standing.cloud.clients("lambda")
+    for function in FUNCTIONS:
+        no_weights = {"AdditionalVersionWeights": {}}
+        client.update_alias(FunctionName=function, Name="live", FunctionVersion="1", RoutingConfig=no_weights)
+    standing.start("d-abandoned", strategy=LONG)
+    ledger = standing.cloud.ledger
+
+    def shifted():
+        found = ledger.find_deployment("d-abandoned")
+        assert not ledger.refusal("d-abandoned"), ledger.refusal("d-abandoned")
+        assert not (found and found.ended_at), found
+        return found if found and found.shifts else None
+
+    deployment = standing.until(shifted, 200, "a shift")
+    pages = client.get_paginator("list_functions").paginate()
+    names = [one["FunctionName"] for page in pages for one in page["Functions"]]
+    gone = [name for name in names if name.startswith(("ib-oauth-task-", "ib-oauth-intake-"))]
+    for name in gone:
+        client.delete_function(FunctionName=name)
+    assert len(gone) > 15
+    return deployment
+
+
+def routings(standing) -> dict[str, tuple[str, dict[str, float]]]:
+    client = standing.cloud.clients("lambda")
+    found = {
+        name: client.get_alias(FunctionName=f"ib-oauth-{name}-{ENVIRONMENT}", Name="live")
+        for name in environments.FUNCTIONS
+    }
+    return {
+        name: (one["FunctionVersion"], (one.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})
+        for name, one in found.items()
+    }
+
+
+def test_the_break_glass_commands_put_every_function_back_on_stable(standing, abandoned, runbook):
+    environ, here = standing.local.environ, f"ENV={ENVIRONMENT}"
+    stable = {one.name: one.stable_version for one in abandoned.functions}
+    assert routings(standing) == {
+        one.name: (one.stable_version, {one.canary_version: 0.5}) for one in abandoned.functions
+    }
+
+    runbook.run(runbook.blocks[STOP_ALL], environ=environ)
+    running = standing.cloud.clients("stepfunctions").list_executions(
+        stateMachineArn=standing.machine("deployment"), statusFilter="RUNNING"
+    )
+    assert running["executions"] == []
+
+    seen = runbook.run(here, runbook.blocks[SEE], environ=environ)
+    assert all(f'"{one.canary_version}": 0.5' in seen for one in abandoned.functions)
+
+    told = json.loads(runbook.run(here, runbook.blocks[ASK_THE_LEDGER], environ=environ))
+    assert (told["id"], {one["name"]: one["stable_version"] for one in told["functions"]}) == (abandoned.id, stable)
+
+    for name, version in stable.items():
+        there = runbook.blocks[PUT_BACK].replace("NAME=token STABLE=7", f"NAME={name} STABLE={version}")
+        assert f"NAME={name} STABLE={version}" in there
+        runbook.run(here, there, environ=environ)
+    assert routings(standing) == {name: (version, {}) for name, version in stable.items()}
+    assert runbook.run(here, runbook.blocks[SEE], environ=environ).count('"Description": "break-glass"') == len(stable)
