@@ -21,8 +21,6 @@ from orchestrator.domain.prices import Prices
 from orchestrator.domain.strategy import read_strategy
 from state_machines import definitions
 
-DRILL = "drill"
-
 
 def cost(env: str, assembly: Path | None, changes: Mapping[str, float | None], *, json: bool) -> None:
     """Estimate a month, a deployment and a drill; needs no cloud.
@@ -77,7 +75,7 @@ def estimates_of(
             warm_mb=sum(one.memory_mb * (one.provisioned_concurrency or 0) for one in functions),
         ),
         deployment_of(plan, memory, usage, region),
-        drill_of(_states_of_a_drill(), memory, usage, region),
+        drill_of(len(definitions.load("drill").states), memory, usage, region),
     )
 
 
@@ -97,12 +95,6 @@ def _synthesised(env: str) -> Path:
     from orchestrator.local.stacks import synthesise  # noqa: PLC0415 - an estimate of an assembly needs no synthesis
 
     return synthesise({"environment": env, "without_code": "yes"})
-
-
-def _states_of_a_drill() -> int:
-    """The states of the drill's definition, each entered once; of the rollback's where there is no drill yet."""
-    name = DRILL if DRILL in definitions.names() else "rollback"
-    return len(definitions.load(name).states)
 
 
 def _told(estimate: Estimate) -> Mapping[str, Any]:
