@@ -89,6 +89,11 @@ class OrchestratorStack(Stack):
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
         self._evidence_key = self._key("evidence", "Encrypts evidence") if environment.customer_managed_keys else None
+        self._variables_key = (
+            self._key("task-variables", "Encrypts what tasks and intakes are told")
+            if environment.customer_managed_keys
+            else None
+        )
         self._ledger = self._make_ledger()
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
@@ -128,7 +133,7 @@ class OrchestratorStack(Stack):
     def _key(self, what: str, description: str) -> kms.Key:
         return kms.Key(
             self,
-            f"{what.title()}Key",
+            f"{what.title().replace('-', '')}Key",
             alias=f"alias/{name_of(what, self._environment)}",
             description=f"{description} ({self._environment.name})",
             enable_key_rotation=True,
@@ -287,7 +292,7 @@ class OrchestratorStack(Stack):
     ) -> lambda_.Function:
         title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
         group = log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
-        role = lambda_role(self, f"{title}Role", function_name, group, statements, wildcards)
+        role = lambda_role(self, f"{title}Role", function_name, group, statements, wildcards, self._variables_key)
         return lambda_.Function(
             self,
             title,
@@ -301,6 +306,7 @@ class OrchestratorStack(Stack):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
             role=role.without_policy_updates(),
+            environment_encryption=self._variables_key,
             # An execution that started before this deployment goes on with the version it was bound to.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             environment={
