@@ -434,4 +434,5 @@ def test_a_stack_in_production_cannot_be_deleted_by_mistake(synthesised):
     manifest = json.loads((synthesised("prod").folder / "manifest.json").read_bytes())
     stacks = [found for name, found in manifest["artifacts"].items() if found["type"] == "aws:cloudformation:stack"]
 
-    assert [found["properties"]["terminationProtection"] for found in stacks] == [True, True]
+    assert len(stacks) > 1
+    assert all(found["properties"]["terminationProtection"] for found in stacks)
