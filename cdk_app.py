@@ -4,6 +4,7 @@ Context (``cdk synth -c key=value``):
     environment: a name in environments.toml; `local` where it is not given.
     service_source: a folder laid over `service/`, which makes another release of it.
     without_code: any value synthesises the templates around empty code, where only they are looked at.
+    environments: another file than environments.toml, such as a rehearsal's.
     endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
 """
 
@@ -44,7 +45,8 @@ def compose(
 def main() -> None:
     """Build the assets and synthesise the stacks that the app's context asks for."""
     app = App()
-    environment = environments.load(_text(app, "environment") or "local")
+    file = Path(_text(app, "environments") or environments.FILE)
+    environment = environments.load(_text(app, "environment") or "local", file)
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
         environment = environment.at(endpoint_url=endpoint_url, platform_url=platform_url)

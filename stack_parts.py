@@ -41,6 +41,14 @@ def name_of(what: str, environment: Environment) -> str:
     return f"ib-oauth-{what}-{environment.name}"
 
 
+def worldwide(name: str, environment: Environment) -> str:
+    """Return the name of a thing whose names are one set in all regions, such as a role or a bucket.
+
+    While an environment is not at home, what it left there still has the plain name.
+    """
+    return f"{name}-{environment.region}" if environment.lost_region else name
+
+
 RUNBOOK = "docs/runbooks/alarms.md"
 
 

@@ -39,7 +39,7 @@ from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route
 from orchestrator.infrastructure_promotion import promotion_role
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -292,7 +292,8 @@ class OrchestratorStack(Stack):
     ) -> lambda_.Function:
         title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
         group = log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
-        role = lambda_role(self, f"{title}Role", function_name, group, statements, wildcards, self._variables_key)
+        role_name = worldwide(function_name, self._environment)
+        role = lambda_role(self, f"{title}Role", role_name, group, statements, wildcards, self._variables_key)
         return lambda_.Function(
             self,
             title,

@@ -30,7 +30,7 @@ from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
 from service.infrastructure_network import Network, may_attach
 from service.infrastructure_variables import check_size, of_clients
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, worldwide
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -201,9 +201,8 @@ class ServiceStack(Stack):
         if self._network:
             statements += may_attach(self, self._name(name))
             place = vars(self._network.of(name))
-        role = lambda_role(
-            self, f"{name.title()}Role", self._name(name), group, statements, wildcards, self._variables_key
-        )
+        role_name = worldwide(self._name(name), self._environment)
+        role = lambda_role(self, f"{name.title()}Role", role_name, group, statements, wildcards, self._variables_key)
         function = lambda_.Function(
             self,
             f"{name.title()}Function",
