@@ -37,7 +37,12 @@ def compose(
     StateMachines(orchestrator, environment, orchestrator.tasks)
     # Last, because it watches whatever alarms the others have.
     MonitoringStack(app, environment, service, orchestrator)
+    # Cost allocation tags: whose a bill is, by environment and by part.
     Tags.of(app).add("environment", environment.name)
+    Tags.of(app).add("service", "ib-oauth")
+    Tags.of(app).add("owner", environment.owner)
+    for stack in app.node.children:
+        Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
     if environment.local:
         Aspects.of(app).add(LeaveOut())
 

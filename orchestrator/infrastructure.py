@@ -36,6 +36,7 @@ from orchestrator.infrastructure_access import (
     wildcards_of,
 )
 from orchestrator.infrastructure_alarms import watch
+from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route
 from orchestrator.infrastructure_promotion import promotion_role
@@ -99,6 +100,7 @@ class OrchestratorStack(Stack):
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
+        watch_costs(self, environment, self._topics["operators"], self._topics_key)
         self._dead_letters = sqs.Queue(
             self,
             "DeadLetters",
