@@ -22,6 +22,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from environments import Environment
+from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.infrastructure_access import (
     INTAKES,
     TASKS,
@@ -38,7 +39,7 @@ from orchestrator.infrastructure_access import (
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_evidence import evidence_bucket
-from orchestrator.infrastructure_intakes import make_bus, route
+from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
 from orchestrator.infrastructure_promotion import promotion_role
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
@@ -121,7 +122,10 @@ class OrchestratorStack(Stack):
             self._dead_letters,
             alarms=service["alarms"],
             machines=list(machines.values()),
+            drill_machine=machine_arn(self, environment, "drill"),
         )
+        policy = RecoveryPolicy.parse(environment.recovery)
+        schedule_drills(self, environment, policy, intakes["start_drill"], self._dead_letters)
         watch(
             self,
             environment,
@@ -200,12 +204,22 @@ class OrchestratorStack(Stack):
                         service="dynamodb", resource="table", resource_name=name_of("drill-*", self._environment)
                     )
                 ],
+                Place.DRILL_FUNCTIONS: [self._arn("lambda", "function", name_of("drill-*", self._environment))],
+                Place.DRILL_ROLES: [
+                    self.format_arn(
+                        service="iam", region="", resource="role", resource_name=name_of("drill-*", self._environment)
+                    )
+                ],
+                Place.DRILL_LOGS: [
+                    self._arn("logs", "log-group", f"/aws/lambda/{name_of('drill-*', self._environment)}")
+                ],
                 Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
                 Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
                 Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
                 Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
                 Place.DEPLOYMENT_MACHINE: machines["deployment"],
                 Place.ROLLBACK_MACHINE: machines["rollback"],
+                Place.DRILL_MACHINE: [machine_arn(self, self._environment, "drill")],
                 Place.DEPLOYMENTS: executions["deployment"],
                 Place.ROLLBACKS: executions["rollback"],
                 Place.DRILLS: executions["drill"],
@@ -272,6 +286,10 @@ class OrchestratorStack(Stack):
         return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
 
     def _intake_variables(self, name: str) -> Mapping[str, str]:
+        if name == "sweep":
+            return {"OPERATORS_TOPIC": self._topics["operators"].topic_arn}
+        if name == "start_drill":
+            return {"DRILL_MACHINE": machine_arn(self, self._environment, "drill")}
         if name == "record_configuration":
             return {"EVIDENCE_BUCKET": self._evidence.bucket_name}
         if name == "rotate_keys":
