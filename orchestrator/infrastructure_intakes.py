@@ -25,6 +25,8 @@ _ALARM_MAX_AGE = Duration.minutes(5)
 """An alarm that is older is history: the intake would refuse it."""
 _OTHERS_MAX_AGE = Duration.hours(1)
 _RETRIES = 20
+_SWITCHED_OFF = "rate(1 day)"
+"""What a schedule says that is switched off: EventBridge refuses one that says nothing."""
 _SCHEDULED = {
     "reconcile": Duration.minutes(1),
     "rotate_keys": Duration.minutes(15),
@@ -119,12 +121,10 @@ def schedule_drills(
     intake: lambda_.Function,
     dead_letters: sqs.IQueue,
 ) -> None:
-    """Have drills begin by themselves, somewhere in the window after each scheduled time; nothing where there is no schedule.
+    """Have drills begin by themselves, somewhere in the window after each scheduled time. Without one the schedule is switched off.
 
     The intake is told the scheduled time, not when it was called: that is what a drill is named after.
     """
-    if not policy.drill_schedule:
-        return
     role = iam.Role(
         scope,
         "DrillScheduleRole",
@@ -147,7 +147,8 @@ def schedule_drills(
         "DrillSchedule",
         name=name_of("drill", environment),
         description=f"Begins the recovery drill ({environment.name})",
-        schedule_expression=policy.drill_schedule,
+        state="ENABLED" if policy.drill_schedule else "DISABLED",
+        schedule_expression=policy.drill_schedule or _SWITCHED_OFF,
         schedule_expression_timezone="UTC",
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
             mode="FLEXIBLE" if window else "OFF", maximum_window_in_minutes=window or None

@@ -175,15 +175,12 @@ def test_after_a_drill_that_ends_badly_is_swept_at_once_and_after_all_every_five
 
 
 def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_time(every):
-    found = resources(every.orchestrator, "AWS::Scheduler::Schedule")
+    (schedule,) = resources(every.orchestrator, "AWS::Scheduler::Schedule").values()
     policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
-    if every.name == "local":
-        assert (found, policy.drill_schedule) == ({}, "")
-        return
 
-    (schedule,) = found.values()
     assert schedule["Name"] == f"ib-oauth-drill-{every.name}"
-    assert schedule["ScheduleExpression"] == policy.drill_schedule
+    assert schedule["State"] == ("DISABLED" if every.name == "local" else "ENABLED")
+    assert schedule["ScheduleExpression"] == (policy.drill_schedule or "rate(1 day)")
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 60}
     target = schedule["Target"]
     assert json.loads(target["Input"]) == {"scheduled": "<aws.scheduler.scheduled-time>"}
