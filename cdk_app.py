@@ -19,6 +19,8 @@ from monitoring.infrastructure import MonitoringStack
 from orchestrator import infrastructure as orchestrator_stack
 from orchestrator import packaging
 from orchestrator.local.refused_types import LeaveOut
+from security.infrastructure import SecurityStack
+from security.infrastructure_boundary import bound
 from service import infrastructure as service_stack
 from state_machines.infrastructure import StateMachines
 
@@ -30,6 +32,7 @@ def compose(
     orchestrator_build: orchestrator_stack.Build,
 ) -> None:
     """Add the stacks of an environment to an app."""
+    security = SecurityStack(app, environment)
     service = service_stack.ServiceStack(app, environment, service_build)
     orchestrator = orchestrator_stack.OrchestratorStack(
         app, environment, orchestrator_build, service.description, service.signing_keys
@@ -37,6 +40,9 @@ def compose(
     StateMachines(orchestrator, environment, orchestrator.tasks)
     # Last, because it watches whatever alarms the others have.
     MonitoringStack(app, environment, service, orchestrator)
+    for guarded in (service, orchestrator):
+        guarded.add_stack_dependency(security)
+        bound(guarded, environment)
     # Cost allocation tags: whose a bill is, by environment and by part.
     Tags.of(app).add("environment", environment.name)
     Tags.of(app).add("service", "ib-oauth")
