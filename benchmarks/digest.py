@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 
 from benchmarks import Line, report
 from orchestrator.aws.scanning import Page, Scanner
-from orchestrator.aws.wire import Account
+from orchestrator.aws.wire import TABLES, Account, Wire
 from orchestrator.domain import digest
 from orchestrator.domain.digest import Digest
 
@@ -111,7 +111,7 @@ def serve(ready: Any) -> None:
 
 def by_scanner(url: str) -> Digest:
     """Read the served table as the drill does."""
-    scanner = Scanner(Account(url, "us-west-1", Credentials("id", "secret")))
+    scanner = Scanner(Wire(Account(url, "us-west-1", Credentials("id", "secret")), TABLES))
     total = Digest()
     for items in scanner.pages("table"):
         total += digest.of_raw(items, KEY)

@@ -25,16 +25,13 @@ class Place(Enum):
     QUALIFIED = auto()  # their versions and aliases
     LIVE = auto()  # their alias `live`
     TABLES = auto()
+    STREAMS = auto()  # of the service's tables
     DRILL_TABLES = auto()  # copies that drills make
-    DRILL_FUNCTIONS = auto()  # what serves them, with its roles and logs
-    DRILL_ROLES = auto()
-    DRILL_LOGS = auto()
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_MACHINE = auto()
     ROLLBACK_MACHINE = auto()
-    DRILL_MACHINE = auto()
     DEPLOYMENTS = auto()  # executions of the machine
     ROLLBACKS = auto()
     DRILLS = auto()
@@ -60,10 +57,8 @@ class Ledger(Enum):
 
 
 WILDCARDS: Mapping[Place, str] = {
+    Place.STREAMS: "a stream is named by the time at which it began",
     Place.DRILL_TABLES: "copies are named by drills",
-    Place.DRILL_FUNCTIONS: "functions are named by drills",
-    Place.DRILL_ROLES: "roles are named by drills",
-    Place.DRILL_LOGS: "log groups are named by drills",
     Place.DRILLS: "executions are named by drills",
     Place.SCALABLE: "the id of a scalable target says nothing of its table",
     Place.QUALIFIED: "any version may be stable or canary one day",
@@ -219,11 +214,16 @@ _WRITE_SETTINGS = (
         on=(Place.SCALABLE,),
     ),
 )
-_REMOVE = (
-    _may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),
-    _may("lambda:DeleteFunction", on=(Place.DRILL_FUNCTIONS,)),
-    _may("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DeleteRole", on=(Place.DRILL_ROLES,)),
-    _may("logs:DeleteLogGroup", on=(Place.DRILL_LOGS,)),
+_REMOVE = (_may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),)
+
+_READ_CONTENT = (
+    _may(
+        "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, Place.DRILL_TABLES)
+    ),
+)
+_UNDO_CHANGES = (
+    _may("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", on=(Place.STREAMS,)),
+    _may("dynamodb:BatchGetItem", on=(Place.DRILL_TABLES,)),
 )
 
 TASKS: Mapping[str, Rights] = {
@@ -275,6 +275,8 @@ TASKS: Mapping[str, Rights] = {
     "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
     "compare_settings": Rights(Ledger.WRITES, announces=False, grants=_READ_SETTINGS),
+    "compare_content": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONTENT, *_UNDO_CHANGES)),
+    "digest_segment": Rights(Ledger.WRITES, announces=False, grants=_READ_CONTENT),
     "measure": Rights(Ledger.WRITES, announces=False),
     "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
     "conclude": Rights(Ledger.WRITES, announces=False),
@@ -291,19 +293,6 @@ INTAKES: Mapping[str, Rights] = {
     "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
-    ),
-    "start_drill": Rights(
-        Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DRILL_MACHINE,)),)
-    ),
-    "sweep": Rights(
-        Ledger.WRITES,
-        announces=False,
-        grants=(
-            *_REMOVE,
-            _SEE_DRILLS,
-            _may("tag:GetResources", on=(Place.ANYWHERE,)),
-            _may("sns:Publish", on=(Place.OPERATORS,)),
-        ),
     ),
     "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),
     "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),
@@ -359,7 +348,8 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
         if any(other != condition for other in conditions.values()):
             raise ValueError(f"{grant.actions} apply on different conditions: give each place a grant of its own")
         statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources, conditions=condition))
-    if places.ring_key and any(Place.KEY_RING in grant.places for grant in rights.grants):
+    # The ring's key is that of all the service's tables.
+    if places.ring_key and any(Place.KEY_RING in one.places or "dynamodb:Scan" in one.actions for one in rights.grants):
         statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
     if places.evidence_key and any(Place.ARCHIVED in grant.places for grant in rights.grants):
         statements.append(may_use_through("s3", places.evidence_key, sid="EvidenceKey", writes=True, region=region))

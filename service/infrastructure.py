@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import Environment as Place
@@ -28,9 +27,8 @@ from environments import Environment
 from service.infrastructure_access import ACCESS, RING_KEYS_REASON, SIGNING_KEY_TAG, Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
-from service.infrastructure_network import Network, may_attach
 from service.infrastructure_variables import check_size, of_clients
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, worldwide
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -81,12 +79,6 @@ class ServiceStack(Stack):
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment = environment
         self._resources = self._stores()
-        self._variables_key = (
-            self._key("variables", "Encrypts what functions are told", rotated=True)
-            if environment.customer_managed_keys
-            else None
-        )
-        self._network = self._make_network()
         self._aliases: dict[str, lambda_.CfnAlias] = {}
 
         functions = {name: self._function(name, build) for name in environment.service.functions}
@@ -136,24 +128,16 @@ class ServiceStack(Stack):
             tokens=self._table("tokens", service.tokens_table, data_key),
             data_key=data_key,
             # Not a setting like the other two: a restore must not bring a retired key back to life.
-            ring=self._table("keys", self._name("keys"), data_key),
+            ring=self._table("keys", self._name("keys"), data_key, told=False),
             # Nor may it take a revocation back.
-            revocations=self._table("revocations", self._name("revocations"), data_key),
+            revocations=self._table("revocations", self._name("revocations"), data_key, told=False),
             signing_key=signing_key,
             ring_keys=self.format_arn(service="kms", resource="key", resource_name="*"),
             session_key=self._key("session", "Encrypts sessions at platforms", rotated=True),
             synthetic_key=self._key("synthetic", "Proves the synthetic identity", spec=kms.KeySpec.HMAC_256),
         )
 
-    def _make_network(self) -> Network | None:
-        if self._environment.network is None:
-            return None
-        resources = self._resources
-        return Network(
-            self, self._environment, self._environment.network, [resources.state, resources.tokens, resources.ring]
-        )
-
-    def _table(self, what: str, live: str, key: kms.IKey | None) -> dynamodb.ITable:
+    def _table(self, what: str, live: str, key: kms.IKey | None, *, told: bool = True) -> dynamodb.ITable:
         name = self._name(what)
         table = dynamodb.Table(
             self,
@@ -167,6 +151,8 @@ class ServiceStack(Stack):
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
             encryption_key=key,
             time_to_live_attribute="delete_at",
+            # What changed after a point in time says what the table held at it: drills compare with that.
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if told else None,
             deletion_protection=self._environment.deletion_protection,
             removal_policy=kept(self._environment),
         )
@@ -197,12 +183,7 @@ class ServiceStack(Stack):
         group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
         statements = statements_of(name, self._environment, self._resources)
         wildcards = {self._resources.ring_keys: RING_KEYS_REASON} if ACCESS[name].signing else {}
-        place: Mapping[str, Any] = {}
-        if self._network:
-            statements += may_attach(self, self._name(name))
-            place = vars(self._network.of(name))
-        role_name = worldwide(self._name(name), self._environment)
-        role = lambda_role(self, f"{name.title()}Role", role_name, group, statements, wildcards, self._variables_key)
+        role = lambda_role(self, f"{name.title()}Role", self._name(name), group, statements, wildcards)
         function = lambda_.Function(
             self,
             f"{name.title()}Function",
@@ -218,8 +199,6 @@ class ServiceStack(Stack):
             log_group=group,
             # The role's statements are all in infrastructure_access.py; constructs add none.
             role=role.without_policy_updates(),
-            environment_encryption=self._variables_key,
-            **place,
         )
         cfn_function = function.node.default_child
         assert isinstance(cfn_function, lambda_.CfnFunction)

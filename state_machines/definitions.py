@@ -46,6 +46,14 @@ class Definition:
         assert isinstance(found, dict)
         return found
 
+    @property
+    def distributed(self) -> bool:
+        """Whether a state maps over its items in child executions."""
+        return any(
+            state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
+            for state in self.states.values()
+        )
+
 
 def names() -> tuple[str, ...]:
     """Return the names of all definitions, sorted."""

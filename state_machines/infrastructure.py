@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import explain_wildcards, log_group, name_of, worldwide
+from stack_parts import explain_wildcards, log_group, name_of
 from state_machines import definitions
 
 
@@ -35,7 +36,7 @@ class StateMachines(Construct):
         role = iam.Role(
             self,
             f"{title}Role",
-            role_name=worldwide(name_of(f"machine-{definition.name}", environment), environment),
+            role_name=name_of(f"machine-{definition.name}", environment),
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
         )
         bound = {}
@@ -53,6 +54,8 @@ class StateMachines(Construct):
                 role, {versions: "an execution that began before this deployment goes on with versions of its time"}
             )
         explain_wildcards(role, {"*": "log delivery and tracing know no resources"})
+        if definition.distributed:
+            _may_run_children(role, definition.name, environment)
         sfn.StateMachine(
             self,
             title,
@@ -70,3 +73,24 @@ class StateMachines(Construct):
             ),
             tracing_enabled=True,
         )
+
+
+def _may_run_children(role: iam.Role, machine: str, environment: Environment) -> None:
+    """Let a machine with a distributed map run its child executions, as Step Functions documents it.
+
+    The machine's own ARN is written down: asking the machine for it would make it need the role that needs it.
+    """
+    stack, name = Stack.of(role), name_of(machine, environment)
+    own = _states_arn(stack, "stateMachine", name)
+    children = _states_arn(stack, "execution", f"{name}:*")
+    role.add_to_policy(iam.PolicyStatement(actions=["states:StartExecution"], resources=[own]))
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=[children])
+    )
+    explain_wildcards(role, {children: "a map's executions are named by Step Functions"})
+
+
+def _states_arn(stack: Stack, resource: str, name: str) -> str:
+    return stack.format_arn(
+        service="states", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )

@@ -75,6 +75,8 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "restores_at_once": 4,
         "poll_seconds": 30,
         "sabotage": True,
+        "whole_items": 200_000,
+        "stream_settle_seconds": 5,
         **changes,
     }
 

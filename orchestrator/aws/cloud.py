@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from time import sleep
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
@@ -27,11 +28,15 @@ from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.measures import Measures
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
+from orchestrator.aws.readings import Readings
 from orchestrator.aws.recovery_ledger import Recoveries
 from orchestrator.aws.restoring import Restoring
+from orchestrator.aws.stream_changes import StreamChanges
+from orchestrator.aws.table_content import TableContents
 from orchestrator.aws.table_settings import SettingsOfTables
 from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
+from orchestrator.aws.wire import Asks, wire
 from orchestrator.domain.configuration import Bundle
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.records import Kind
@@ -58,11 +63,15 @@ class Cloud:
         settings: the function's environment variables, or the command line's equivalent.
         clients: botocore client by service name.
         now: the clock.
+        wires: opens a connection for reading whole tables and streams, by service name.
+        sleep: waits for some seconds.
     """
 
     settings: Mapping[str, str]
     clients: Callable[[str], Any] = client
     now: Callable[[], datetime] = now
+    wires: Callable[[str], Asks] = wire
+    sleep: Callable[[float], None] = sleep
 
     @classmethod
     def of_this_function(cls) -> Cloud:
@@ -127,6 +136,21 @@ class Cloud:
     def table_settings(self) -> SettingsOfTables:
         """What tables are, apart from their items."""
         return SettingsOfTables(self.clients("dynamodb"), self.clients("application-autoscaling"))
+
+    @cached_property
+    def table_contents(self) -> TableContents:
+        """What tables hold."""
+        return TableContents(self.clients("dynamodb"), self.wires)
+
+    @cached_property
+    def stream_changes(self) -> StreamChanges:
+        """What changed in tables, by their streams."""
+        return StreamChanges(self.clients("dynamodbstreams"), self.wires, self.now, pause=self.sleep)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What the ledger keeps of tables that are being compared."""
+        return Readings(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
 
     @cached_property
     def key_ring(self) -> KeyRing:

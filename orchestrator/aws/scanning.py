@@ -5,14 +5,12 @@ msgspec finds where each item begins and ends; nobody looks into it unless someb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from random import Random
-from time import sleep
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from orchestrator.aws.wire import TABLES, Account, Wire
+from orchestrator.aws.wire import Asks
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -29,15 +27,11 @@ class Scanner:
     """Reads tables, one thread at a time.
 
     Args:
-        account: where, and as whom.
-        pause: waits for some seconds before another try.
-        random: draws how long.
+        wire: to DynamoDB.
     """
 
-    def __init__(
-        self, account: Account, *, pause: Callable[[float], None] = sleep, random: Random | None = None
-    ) -> None:
-        self._wire = Wire(account, TABLES, pause=pause, random=random)
+    def __init__(self, wire: Asks) -> None:
+        self._wire = wire
 
     def pages(self, table: str, *, segment: int = 0, segments: int = 1) -> Iterator[list[msgspec.Raw]]:
         """Read one segment of a table, consistently, page after page.

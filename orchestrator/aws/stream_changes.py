@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import narrowed
 from orchestrator.aws.contents import Hashing
-from orchestrator.aws.wire import STREAMS, Account, ReadRefused, Wire
+from orchestrator.aws.wire import Asks, ReadRefused
 from orchestrator.domain.changes import Change
 from orchestrator.domain.comparison import Entry
 from orchestrator.domain.errors import SourceUntold
@@ -57,7 +57,7 @@ class StreamChanges:
 
     Args:
         client: botocore's client of DynamoDB Streams.
-        account: for reading without it.
+        wires: opens a connection for reading without it, by service.
         now: the clock.
         pause: waits for some seconds.
     """
@@ -65,12 +65,12 @@ class StreamChanges:
     def __init__(
         self,
         client: Any,
-        account: Callable[[], Account],
+        wires: Callable[[str], Asks],
         now: Callable[[], datetime],
         *,
         pause: Callable[[float], None] = sleep,
     ) -> None:
-        self._client, self._account, self._now, self._pause = client, account, now, pause
+        self._client, self._wires, self._now, self._pause = client, wires, now, pause
 
     def since(
         self, stream: str, earliest: datetime, hashing: Hashing, settle_seconds: float
@@ -86,7 +86,7 @@ class StreamChanges:
         """
         self._pause(settle_seconds)
         until = self._now()
-        wire, read = Wire(self._account(), STREAMS, pause=self._pause), set[str]()
+        wire, read = self._wires("dynamodbstreams"), set[str]()
         try:
             # A shard that split meanwhile has children that the first description did not know.
             while new := [shard for shard in self._shards(stream) if shard["ShardId"] not in read]:
@@ -116,7 +116,7 @@ class StreamChanges:
                 return found
             asked["ExclusiveStartShardId"] = description["LastEvaluatedShardId"]
 
-    def _records(self, wire: Wire, stream: str, shard: str) -> Iterator[_Images]:
+    def _records(self, wire: Asks, stream: str, shard: str) -> Iterator[_Images]:
         iterator: str | None = self._iterator(stream, shard)
         empty = 0
         while iterator is not None and empty < EMPTY_ANSWERS:

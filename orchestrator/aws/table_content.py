@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.aws.contents import Content, Hashing
 from orchestrator.aws.scanning import Scanner
-from orchestrator.aws.wire import TABLES, Account, Wire
+from orchestrator.aws.wire import Asks
 from orchestrator.domain.comparison import Entry
 from orchestrator.domain.errors import NotReadable
 
@@ -56,11 +56,11 @@ class TableContents:
 
     Args:
         client: botocore's DynamoDB client.
-        account: for reading without it.
+        wires: opens a connection for reading without it, by service.
     """
 
-    def __init__(self, client: Any, account: Callable[[], Account]) -> None:
-        self._client, self._account = client, account
+    def __init__(self, client: Any, wires: Callable[[str], Asks]) -> None:
+        self._client, self._wires = client, wires
 
     def shape(self, table: str) -> Shape:
         """Describe a table that may be read.
@@ -72,8 +72,8 @@ class TableContents:
         with narrowed():
             lives = self._client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
         stream = found.get("StreamSpecification") or {}
-        told = bool(stream.get("StreamEnabled")) and stream.get("StreamViewType") == _BOTH_IMAGES
         label = found.get("LatestStreamLabel", "")
+        told = bool(stream.get("StreamEnabled") and stream.get("StreamViewType") == _BOTH_IMAGES and label)
         return Shape(
             table=table,
             names=tuple(part["AttributeName"] for part in found["KeySchema"]),
@@ -92,7 +92,7 @@ class TableContents:
         """Return a table as a side of a comparison."""
 
         def pages(segment: int, segments: int) -> Iterator[Sequence[msgspec.Raw]]:
-            scanner = Scanner(self._account())
+            scanner = Scanner(self._wires("dynamodb"))
             try:
                 yield from scanner.pages(table, segment=segment, segments=segments)
             finally:
@@ -103,7 +103,7 @@ class TableContents:
     def fetch(self, table: str, keys: Sequence[Any], hashing: Hashing) -> Mapping[bytes, Entry]:
         """Return the entries of the items under some keys, in DynamoDB's notation, by hashed key."""
         found: dict[bytes, Entry] = {}
-        wire = Wire(self._account(), TABLES)
+        wire = self._wires("dynamodb")
         try:
             for start in range(0, len(keys), _GET_AT_ONCE):
                 asked = {table: {"Keys": list(keys[start : start + _GET_AT_ONCE]), "ConsistentRead": True}}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from random import Random
 from time import sleep
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 from zlib import crc32
 
@@ -21,7 +21,7 @@ import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from orchestrator.aws.clients import THROTTLES, session
+from orchestrator.aws.clients import THROTTLES, client, session
 from orchestrator.domain.errors import OrchestratorError, Throttled, Unreachable
 
 T = TypeVar("T")
@@ -57,9 +57,14 @@ class Account:
     credentials: Any
 
 
-def account_of(client: Any) -> Account:
-    """Return where a botocore client goes to, and as whom."""
-    return Account(client.meta.endpoint_url, client.meta.region_name, session().get_credentials())
+class Asks(Protocol):
+    """A connection to one API, for one thread at a time."""
+
+    def ask(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
+        """Ask until it is answered, and return the decoded answer."""
+
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class Wire:
@@ -148,3 +153,10 @@ def _refusal(status: int, content: bytes) -> OrchestratorError:
     except (ValueError, AttributeError):
         code = str(status)
     return Throttled(code) if code in THROTTLES else ReadRefused(code)
+
+
+def wire(service: str) -> Wire:
+    """Open a connection to `dynamodb` or `dynamodbstreams`, where the process's own clients of these go."""
+    meta = client(service).meta
+    account = Account(meta.endpoint_url, meta.region_name, session().get_credentials())
+    return Wire(account, {"dynamodb": TABLES, "dynamodbstreams": STREAMS}[service])

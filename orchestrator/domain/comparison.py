@@ -26,9 +26,8 @@ from orchestrator.domain.verdict import Json, Verdict
 SEGMENT_ITEMS = 500_000
 """What one task reads in well under a minute, digested canonically on a third of a core."""
 MOST_SEGMENTS = 256
-SMALL_ITEMS = 200_000
-SMALL_BYTES = 64 << 20
-"""A table up to both sizes is compared by one task, which holds it in memory; its pages are read once."""
+WHOLE_BYTES = 64 << 20
+"""A table of more bytes is never compared by one task, which holds both sides in memory."""
 EXAMPLES = 20
 """So many differences of a kind are named in evidence; all are counted."""
 
@@ -66,6 +65,13 @@ class Reading:
     segments: int
 
 
+def told(readings: Sequence[Reading]) -> str:
+    """Name segments in a sentence."""
+    first = readings[0]
+    more = f" and {len(readings) - 1} more" if len(readings) > 1 else ""
+    return f"segment {first.segment} of {first.segments} of the {first.side} table{more}"
+
+
 @dataclass(frozen=True)
 class SegmentDigest:
     """What a reading came to. buckets: of the canonical tier."""
@@ -75,9 +81,9 @@ class SegmentDigest:
     buckets: tuple[Digest, ...] = ()
 
 
-def segments_for(items: int, size_bytes: int) -> int:
-    """Into how many segments a table of this size is cut; 0 where one task compares it whole."""
-    if items <= SMALL_ITEMS and size_bytes <= SMALL_BYTES:
+def segments_for(items: int, size_bytes: int, whole_items: int) -> int:
+    """Into how many segments a table of this size is cut; 0 where one task compares it whole, which goes up to so many items."""
+    if items <= whole_items and size_bytes <= WHOLE_BYTES:
         return 0
     return max(1, min(MOST_SEGMENTS, -(-items // SEGMENT_ITEMS)))
 

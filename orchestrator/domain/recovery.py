@@ -193,6 +193,7 @@ class RecoveryAction(StrEnum):
 
     PROCEED = "PROCEED"
     WAIT = "WAIT"  # the same state again, later
+    DIGEST = "DIGEST"  # segments are still to be read
     RESTORE = "RESTORE"  # a restore is still to be asked for
     GREEN = "GREEN"
     RED = "RED"

@@ -16,6 +16,9 @@ SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 RESTORES_AT_ONCE = 50
 """DynamoDB restores so many tables of an account at once (quotas of DynamoDB)."""
 
+MOST_WHOLE_ITEMS = 300_000
+"""So many small items of two sides fit into a function that compares them."""
+
 FIRST_POLLS = 10
 LONGEST_POLL = timedelta(minutes=5)
 
@@ -25,7 +28,7 @@ class RecoveryPolicy:
     """Everything of ``[recovery]`` in environments.toml, checked.
 
     Attributes:
-        drill_schedule: when drills begin, in EventBridge Scheduler's words, in UTC; empty where nobody but people begins one.
+        drill_schedule: when drills begin, in EventBridge Scheduler's words, in UTC.
         drill_window: within which after that the scheduler may choose; 0 for none.
         objectives: RTO and RPO.
         max_cost_usd: a recovery that is expected to cost more is refused.
@@ -34,6 +37,8 @@ class RecoveryPolicy:
         restores_at_once: how many restores a recovery asks for before it waits.
         poll: how long between two looks at a restore, at first.
         sabotage: whether a drill may be sabotaged here.
+        whole_items: up to so many items a table is compared by one task, and a larger one in segments.
+        stream_settle: how late a write may be in its table's stream.
     """
 
     drill_schedule: str
@@ -45,6 +50,8 @@ class RecoveryPolicy:
     restores_at_once: int
     poll: timedelta
     sabotage: bool
+    whole_items: int
+    stream_settle: timedelta
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> RecoveryPolicy:
@@ -70,6 +77,8 @@ class RecoveryPolicy:
             restores_at_once=_whole(table, "restores_at_once", 1, RESTORES_AT_ONCE),
             poll=timedelta(seconds=_whole(table, "poll_seconds", 1, 300)),
             sabotage=_flag(table, "sabotage"),
+            whole_items=_whole(table, "whole_items", 0, MOST_WHOLE_ITEMS),
+            stream_settle=timedelta(seconds=_number(table, "stream_settle_seconds", 0, 30)),
         )
 
 
@@ -91,14 +100,16 @@ _KNOWN = frozenset(
         "restores_at_once",
         "poll_seconds",
         "sabotage",
+        "whole_items",
+        "stream_settle_seconds",
     }
 )
 
 
 def _schedule(table: Mapping[str, object]) -> str:
     value = table.get("drill_schedule")
-    if not isinstance(value, str) or not (value == "" or SCHEDULE.fullmatch(value)):
-        raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *), or an empty text")
+    if not isinstance(value, str) or not SCHEDULE.fullmatch(value):
+        raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *) or rate(7 days)")
     return value
 
 

@@ -14,7 +14,6 @@ REFUSED = (
     "AWS::ApplicationAutoScaling::",
     "AWS::Backup::BackupSelection",
     "AWS::Budgets::Budget",
-    "AWS::CE::",
     "AWS::CloudTrail::Trail",
     "AWS::CloudWatch::AnomalyDetector",
     "AWS::CloudWatch::CompositeAlarm",

@@ -61,10 +61,21 @@ class Changed:
 class Sides(Protocol):
     """One table and its restored copy."""
 
-    role: str
-    origin: Origin
-    source: Content
-    restored: Content
+    @property
+    def role(self) -> str:
+        """What the table is to the service."""
+
+    @property
+    def origin(self) -> Origin:
+        """What tells what the source held at the point."""
+
+    @property
+    def source(self) -> Content:
+        """The table."""
+
+    @property
+    def restored(self) -> Content:
+        """Its copy."""
 
     def changes(self) -> Changed | None:
         """What changed in the source since the point; None where its content at the point is known without that."""

@@ -40,6 +40,11 @@ class _Entry:
     token: str = ""
 
     @property
+    def facts(self) -> Mapping[str, object]:
+        """What a log line of this task names."""
+        return {"state": self.state, "epoch": self.epoch}
+
+    @property
     def epoch(self) -> int:
         """The epoch under which the execution holds the claim; 0 before it does."""
         return int(self.given.get("epoch") or 0)
@@ -107,21 +112,21 @@ class Recovered:
 
 
 Handler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
-_Hands = TypeVar("_Hands", Given, Recovering)
+_Hands = TypeVar("_Hands", bound=_Entry)
 _cloud = Cloud.of_this_function()
 
 
 def task(do: Callable[[Given, Cloud], Answer]) -> Handler:
     """Make a Lambda handler of a deployment's or a rollback's task."""
-    return _framed(Given, do)
+    return framed(Given, do)
 
 
 def recovery_task(do: Callable[[Recovering, Cloud], Recovered]) -> Handler:
     """Make a Lambda handler of a drill's or a restore's task."""
-    return _framed(Recovering, do)
+    return framed(Recovering, do)
 
 
-def _framed(kind: type[_Hands], do: Callable[[_Hands, Cloud], Answer | Recovered]) -> Handler:
+def framed(kind: type[_Hands], do: Callable[[_Hands, Cloud], Answer | Recovered]) -> Handler:
     """Decode a task's input, do it, encode its answer, and log one line."""
 
     def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:

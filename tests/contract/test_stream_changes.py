@@ -17,7 +17,7 @@ from orchestrator.aws.comparing import Point, TableSides
 from orchestrator.aws.contents import Hashing
 from orchestrator.aws.stream_changes import StreamChanges
 from orchestrator.aws.table_content import TableContents
-from orchestrator.aws.wire import Account
+from orchestrator.aws.wire import STREAMS, TABLES, Account, Wire
 from orchestrator.domain.comparison import Origin, SegmentDigest, Side, Tier, Tiers, verdict
 from orchestrator.domain.errors import NotReadable, SourceUntold
 from orchestrator.domain.verdict import Outcome
@@ -78,9 +78,14 @@ class Scene:
 
     def __init__(self, cloud):
         self.client = cloud.client("dynamodb")
-        self.account = Account(cloud.endpoint_url, cloud.region, Credentials("test", "test"))
-        self.tables = TableContents(self.client, lambda: self.account)
-        self.streams = StreamChanges(cloud.client("dynamodbstreams"), lambda: self.account, now)
+        account = Account(cloud.endpoint_url, cloud.region, Credentials("test", "test"))
+        apis = {"dynamodb": TABLES, "dynamodbstreams": STREAMS}
+
+        def wires(service):
+            return Wire(account, apis[service])
+
+        self.tables = TableContents(self.client, wires)
+        self.streams = StreamChanges(cloud.client("dynamodbstreams"), wires, now)
         self.source = Recorder(self.client, make_table(self.client, cloud.name("source")))
         self.copy = make_table(self.client, cloud.name("copy"), stream=False)
         time.sleep(2)  # A stream that began within the second of the point does not reach back to it.

@@ -11,7 +11,6 @@ OURS = (
     "orchestrator",
     "service",
     "monitoring",
-    "security",
     "state_machines",
     "environments",
     "stack_parts",

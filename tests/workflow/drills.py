@@ -19,10 +19,10 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery import Recovery
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
+from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.restorable_tables import RestorableTables
-from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
@@ -30,6 +30,7 @@ from tests.workflow.world import Bridge, Invocation, raised, straight
 
 STATE, TOKENS = "ib-oauth-state-test", "ib-oauth-tokens-test"
 TASK_SECONDS = 0.5
+ITEMS = 40
 
 
 class DrillWorld:
@@ -51,34 +52,42 @@ class DrillWorld:
     ) -> None:
         self.interpreter, self.bridge = interpreter, bridge
         self.clock = SimulatedClock()
-        self.begun_at = self.clock.now()
         self.tables = tables(self.clock) if tables else RestorableTables(self.clock.now)
         for name in (STATE, TOKENS):
             if name not in self.tables.tables:
                 self.tables.add(name)
+        self.contents = Contents(self.tables, self.clock.now)
+        for name in (STATE, TOKENS):
+            self.contents.stream(name)
+            for number in range(ITEMS):
+                self.contents.put(name, {"pk": {"S": f"item {number}"}, "n": {"N": str(number)}})
+        # All of that was long ago.
+        self.clock.advance(3600)
+        self.begun_at = self.clock.now()
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.events, self.topics = FakeEvents(), FakeTopics()
-        self.serving = FakeServing(self.tables)
         settings = {
             **SETTINGS,
             "AWS_REGION": REGION,
             "SERVICE": msgspec.json.encode(service()).decode(),
-            "DRILL_MACHINE": machine_arn("drill"),
             "RECOVERY": json.dumps(recovery_table(**policy)),
             "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
         }
         clients = {
             "dynamodb": _both(FakeDynamoDB(), self.tables),
+            "dynamodbstreams": self.contents,
             "application-autoscaling": None,
-            "lambda": self.serving,
-            "iam": self.serving,
-            "logs": self.serving,
-            "resourcegroupstaggingapi": self.serving,
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
         }
-        self.cloud = Cloud(settings, clients=clients.__getitem__, now=self.clock.now)
+        self.cloud = Cloud(
+            settings,
+            clients=clients.__getitem__,
+            now=self.clock.now,
+            wires=self.contents.wire,
+            sleep=self.clock.advance,
+        )
 
     def drill(self, name: str, **given: Any) -> Ended:
         """Run a drill to its end."""
@@ -86,24 +95,8 @@ class DrillWorld:
         machine = machine_arn("drill")
         self.states.start_execution(stateMachineArn=machine, name=name, input=asked)
         ended = self.interpreter.run(machine, name, asked)
-        self.states.end(self.execution(name), ended.phase)
+        self.states.end(execution_arn("drill", name), ended.phase)
         return ended
-
-    def execution(self, name: str) -> str:
-        """A drill's execution."""
-        return execution_arn("drill", name)
-
-    def stop(self, name: str) -> None:
-        """Stop a drill from outside, as somebody at the console does."""
-        self.states.stop_execution(executionArn=self.execution(name), error="Stopped", cause="by a person")
-
-    def deliver_end(self, name: str, phase: str) -> str:
-        """Deliver the event that a drill ended badly."""
-        return self.intake("sweep", {"id": f"{name}-{phase}", "detail": {"name": name, "status": phase}})
-
-    def sweep(self) -> str:
-        """What the schedule does every five minutes."""
-        return self.intake("sweep", {"id": "tick", "detail": {}})
 
     def recovery(self, name: str) -> Recovery:
         """What the ledger keeps of a drill."""

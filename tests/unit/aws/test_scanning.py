@@ -11,7 +11,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from orchestrator.aws.scanning import Scanner
-from orchestrator.aws.wire import ATTEMPTS, Account, ReadRefused
+from orchestrator.aws.wire import ATTEMPTS, TABLES, Account, ReadRefused, Wire
 from orchestrator.domain.errors import Throttled, Unreachable
 
 ROWS = [{"pk": {"S": f"item {number}"}, "n": {"N": str(number)}} for number in range(10)]
@@ -67,7 +67,7 @@ def scanner(dynamodb):
     account = Account(
         f"http://127.0.0.1:{dynamodb.server_address[1]}", "us-west-1", Credentials("id", "secret", "token")
     )
-    scanner = Scanner(account, pause=lambda _: None)
+    scanner = Scanner(Wire(account, TABLES, pause=lambda _: None))
     yield scanner
     scanner.close()
 
@@ -151,5 +151,6 @@ def test_what_another_try_cannot_change_is_an_error_at_once(dynamodb, scanner, t
 
 
 def test_who_does_not_listen_is_unreachable():
+    account = Account("http://127.0.0.1:9", "us-west-1", Credentials("id", "secret"))
     with pytest.raises(Unreachable):
-        read(Scanner(Account("http://127.0.0.1:9", "us-west-1", Credentials("id", "secret")), pause=lambda _: None))
+        read(Scanner(Wire(account, TABLES, pause=lambda _: None)))

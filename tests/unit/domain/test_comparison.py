@@ -12,8 +12,7 @@ from orchestrator.domain.comparison import (
     EXAMPLES,
     MOST_SEGMENTS,
     SEGMENT_ITEMS,
-    SMALL_BYTES,
-    SMALL_ITEMS,
+    WHOLE_BYTES,
     Differences,
     Entry,
     Incomplete,
@@ -27,6 +26,7 @@ from orchestrator.domain.comparison import (
     changed_keys,
     figures,
     segments_for,
+    told,
     unchanged_keys,
     verdict,
 )
@@ -86,6 +86,12 @@ def test_tables_that_are_cut_differently_are_found_equal_all_the_same():
     assert tiers.suspects() == frozenset()
 
 
+def test_segments_are_named_in_a_sentence():
+    _, (raw, *_) = read(ITEMS, ITEMS)
+    assert told(raw[:1]) == "segment 0 of 4 of the source table"
+    assert told(raw) == "segment 0 of 4 of the source table and 7 more"
+
+
 def test_an_export_has_no_raw_tier():
     tiers, rounds = read(ITEMS, ITEMS[1:], exported=True)
     assert {reading.tier for reading in rounds[0]} == {Tier.CANONICAL}
@@ -116,15 +122,15 @@ def test_another_table_s_readings_and_another_cut_s_do_not_count():
     ("items", "size_bytes", "segments"),
     [
         (0, 0, 0),
-        (SMALL_ITEMS, SMALL_BYTES, 0),
-        (SMALL_ITEMS + 1, 1, 1),
-        (1, SMALL_BYTES + 1, 1),
+        (200_000, WHOLE_BYTES, 0),
+        (200_000 + 1, 1, 1),
+        (1, WHOLE_BYTES + 1, 1),
         (SEGMENT_ITEMS + 1, 1, 2),
         (10**9, 1, MOST_SEGMENTS),
     ],
 )
 def test_small_tables_are_compared_whole_and_large_ones_in_segments(items, size_bytes, segments):
-    assert segments_for(items, size_bytes) == segments
+    assert segments_for(items, size_bytes, 200_000) == segments
 
 
 A, B = Entry(b"a"), Entry(b"b")
@@ -178,24 +184,24 @@ def test_a_verdict_says_how_the_source_is_known():
 
 
 def test_a_fuzzy_backup_is_called_fuzzy():
-    told = verdict(replace(SEEN, fuzzy=timedelta(seconds=60)))
-    assert told.outcome is Outcome.PASS
-    assert "fuzzy by 60 s" in told.reason
+    said = verdict(replace(SEEN, fuzzy=timedelta(seconds=60)))
+    assert said.outcome is Outcome.PASS
+    assert "fuzzy by 60 s" in said.reason
 
 
 def test_any_difference_fails():
-    told = verdict(replace(SEEN, differences=Differences(missing=1)))
-    assert told.outcome is Outcome.FAIL
-    assert told.reason.startswith("tokens: 1 missing, 0 extra, 0 changed of 40 items")
+    said = verdict(replace(SEEN, differences=Differences(missing=1)))
+    assert said.outcome is Outcome.FAIL
+    assert said.reason.startswith("tokens: 1 missing, 0 extra, 0 changed of 40 items")
     unread = verdict(replace(SEEN, differences=Differences(missing=1), unread_buckets=2))
     assert unread.outcome is Outcome.FAIL
     assert "at least 1 missing" in unread.reason
 
 
 def test_what_could_not_be_looked_through_is_no_pass():
-    told = verdict(replace(SEEN, unread_buckets=3))
-    assert told.outcome is Outcome.INCONCLUSIVE
-    assert "3 of 1024 buckets" in told.reason
+    said = verdict(replace(SEEN, unread_buckets=3))
+    assert said.outcome is Outcome.INCONCLUSIVE
+    assert "3 of 1024 buckets" in said.reason
 
 
 def test_two_empty_tables_prove_nothing():
@@ -206,9 +212,9 @@ def test_two_empty_tables_prove_nothing():
 
 
 def test_the_figures_are_all_that_was_seen():
-    told = figures(
+    said = figures(
         replace(SEEN, differences=Differences(1, 2, 3, 4, ("missing 00",)), changed_since=9, at_the_boundary=1)
     )
-    assert (told["missing"], told["extra"], told["changed"], told["expired"]) == (1, 2, 3, 4)
-    assert told["examples"] == ["missing 00"]
-    assert (told["source_at_point"], told["changed_since_point"], told["at_the_boundary"]) == ("stream", 9, 1)
+    assert (said["missing"], said["extra"], said["changed"], said["expired"]) == (1, 2, 3, 4)
+    assert said["examples"] == ["missing 00"]
+    assert (said["source_at_point"], said["changed_since_point"], said["at_the_boundary"]) == ("stream", 9, 1)

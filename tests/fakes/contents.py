@@ -1,0 +1,122 @@
+"""What tables hold, in memory, as it is read without a client: scans by segment, gets, and streams; and what a restore makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from tests.fakes.restorable_tables import RestorableTables, arn_of
+
+Item = Mapping[str, Any]
+LABEL = "2026-01-01T00:00:00.000"
+SHARD = "shard-1"
+
+
+class Contents:
+    """Tables' items with their history.
+
+    Args:
+        tables: the tables themselves; a copy holds what its source held at the point, but for its damage.
+        now: the clock.
+    """
+
+    def __init__(self, tables: RestorableTables, now: Callable[[], datetime]) -> None:
+        self._tables, self._now = tables, now
+        self.history: dict[str, list[tuple[datetime, str, Item | None]]] = {}
+        self.damage: list[Callable[[str, dict[str, Item]], None]] = []
+        """Called with a copy's name and what it holds, to change that."""
+        self.read: list[tuple[str, Mapping[str, Any]]] = []
+        """(operation, request) of everything that was asked."""
+
+    def stream(self, table: str) -> None:
+        """Give a table a stream with both images."""
+        self._tables.tables[table].description |= {
+            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "LatestStreamLabel": LABEL,
+            "LatestStreamArn": f"{arn_of(table)}/stream/{LABEL}",
+        }
+
+    def put(self, table: str, item: Item) -> None:
+        """Write an item, now."""
+        self.history.setdefault(table, []).append((self._now(), item["pk"]["S"], item))
+
+    def remove(self, table: str, key: str) -> None:
+        """Remove an item, now."""
+        self.history.setdefault(table, []).append((self._now(), key, None))
+
+    def held(self, table: str, at: datetime | None = None) -> dict[str, Item]:
+        """What a table holds, or held."""
+        for source, target, point in self._tables.restored:
+            if target == table:
+                copy = self.held(source, point)
+                for spoil in self.damage:
+                    spoil(table, copy)
+                return copy
+        found: dict[str, Item] = {}
+        for when, key, item in self.history.get(table, ()):
+            if at is not None and when > at:
+                break
+            found.pop(key, None)
+            if item is not None:
+                found[key] = item
+        return found
+
+    def wire(self, service: str) -> Contents:
+        """Open a connection: all of them are this."""
+        assert service in {"dynamodb", "dynamodbstreams"}
+        return self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def ask(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+        """Answer as DynamoDB does, in bytes."""
+        self.read.append((operation, asked))
+        return decode(json.dumps(getattr(self, f"_{operation}")(asked)).encode())
+
+    def _Scan(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802 - the operation's name
+        items = self.held(asked["TableName"])
+        return {
+            "Items": [
+                item for key, item in items.items() if crc32(key.encode()) % asked["TotalSegments"] == asked["Segment"]
+            ]
+        }
+
+    def _BatchGetItem(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802
+        ((table, request),) = asked["RequestItems"].items()
+        items = self.held(table)
+        keys = [key["pk"]["S"] for key in request["Keys"]]
+        return {"Responses": {table: [items[key] for key in keys if key in items]}, "UnprocessedKeys": {}}
+
+    def _GetRecords(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802
+        table, _, position = asked["ShardIterator"].partition("@")
+        records, held = [], dict[str, Item]()
+        for number, (when, key, item) in enumerate(self.history.get(table, ())):
+            images = {"OldImage": held.get(key), "NewImage": item}
+            records.append(
+                {
+                    "dynamodb": {
+                        "ApproximateCreationDateTime": int(when.timestamp()),
+                        "Keys": {"pk": {"S": key}},
+                        "SequenceNumber": str(number),
+                        **{name: image for name, image in images.items() if image},
+                    }
+                }
+            )
+            held.pop(key, None)
+            if item is not None:
+                held[key] = item
+        return {"Records": records[int(position) :], "NextShardIterator": f"{table}@{len(records)}"}
+
+    # --- the client of streams ---------------------------------------------------------------------------
+
+    def describe_stream(self, *, StreamArn: str) -> Any:  # noqa: N803 - botocore's
+        assert "/stream/" in StreamArn
+        return {"StreamDescription": {"Shards": [{"ShardId": SHARD}]}}
+
+    def get_shard_iterator(self, *, StreamArn: str, ShardId: str, ShardIteratorType: str) -> Any:  # noqa: N803
+        assert (ShardId, ShardIteratorType) == (SHARD, "TRIM_HORIZON")
+        return {"ShardIterator": f"{StreamArn.split('/')[1]}@0"}
