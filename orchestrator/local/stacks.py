@@ -95,12 +95,24 @@ def deploy(
         context["platform_url"] = platform_url
     if service_source:
         context["service_source"] = str(service_source.resolve())
-    names = [f"{stack}-{environment.name}" for stack in stacks]
     with ThreadPoolExecutor() as threads:
         synthesis = threads.submit(synthesise, context)
         if not after_deploy.bootstrapped(cloud.environ):
             bootstrap(cloud)
         assembly = synthesis.result()
+    deploy_assembly(cloud, environment, assembly, stacks)
+    return assembly
+
+
+def deploy_assembly(
+    cloud: Cloud, environment: environments.Environment, assembly: Path, stacks: Sequence[str] = (SERVICE, ORCHESTRATOR)
+) -> None:
+    """Deploy stacks from a cloud assembly that is there: a release's own, or the one before.
+
+    Raises:
+        DeployFailed: the deployment failed.
+    """
+    names = [f"{stack}-{environment.name}" for stack in stacks]
     _cdk(
         cloud,
         ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
@@ -112,7 +124,6 @@ def deploy(
         template = json.loads((assembly / f"{name}.template.json").read_bytes())
         after_deploy.apply(template, cloud.environ)
         after_deploy.settle(template, cloud.environ)
-    return assembly
 
 
 def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:

@@ -45,9 +45,9 @@ class Stage:
     platform_url: str
     api_url: str
 
-    def put_into_latest(self, release: str) -> None:
-        """Deploy one of `examples/releases` with the CDK command line; `live` does not move."""
-        stacks.deploy(
+    def put_into_latest(self, release: str) -> Path:
+        """Deploy one of `examples/releases` with the CDK command line; `live` does not move. Returns its cloud assembly."""
+        return stacks.deploy(
             self.local,
             environments.load(ENVIRONMENT),
             service_source=RELEASES / release / "service",

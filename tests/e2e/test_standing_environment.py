@@ -40,9 +40,9 @@ def test_a_first_deployment_puts_live_on_version_1(standing):
         assert live(standing, function)["FunctionVersion"] == "1"
 
 
-def test_deploying_other_code_moves_no_alias(standing):
+def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again_moves_an_alias(standing):
     client = standing.cloud.clients("lambda")
-    standing.put_into_latest("token-500s")
+    good = standing.put_into_latest("good")
     for function in FUNCTIONS:
         version = client.publish_version(FunctionName=function)["Version"]
         client.update_alias(
@@ -54,7 +54,7 @@ def test_deploying_other_code_moves_no_alias(standing):
         )
     before = {function: (live(standing, function), latest(standing, function)) for function in FUNCTIONS}
 
-    standing.put_into_latest("good")
+    standing.put_into_latest("token-500s")
 
     for function in FUNCTIONS:
         alias, code = before[function]
@@ -63,6 +63,12 @@ def test_deploying_other_code_moves_no_alias(standing):
         assert latest(standing, function) != code
         versions = client.list_versions_by_function(FunctionName=function)["Versions"]
         assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+
+    # Rollback of infrastructure from UPDATE_COMPLETE: the assembly of the release before is deployed again.
+    stacks.deploy_assembly(standing.local, environments.load(ENVIRONMENT), good, (stacks.SERVICE,))
+
+    for function in FUNCTIONS:
+        assert (live(standing, function), latest(standing, function)) == before[function]
 
 
 def test_tables_have_what_the_local_cloudformation_forgets(standing):
