@@ -23,6 +23,7 @@ def answering(as_json: bool) -> Iterator[None]:
     """Turn every error that a user can meet into a sentence and an exit code."""
     from orchestrator.cli.follow import RefusedByPlan
     from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
+    from orchestrator.packaging import PackagingFailed
 
     try:
         yield
@@ -37,7 +38,7 @@ def answering(as_json: bool) -> Iterator[None]:
         _fail(as_json, f"the cloud could not be reached: {error}", UNREACHABLE)
     except ClientError as error:
         _fail(as_json, f"the cloud refused: {error}", UNREACHABLE)
-    except (OrchestratorError, LocalCloudError) as error:
+    except (OrchestratorError, LocalCloudError, PackagingFailed) as error:
         _fail(as_json, str(error), FAILED)
 
 

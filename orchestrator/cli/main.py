@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import config_commands, guard_commands, key_commands
+from orchestrator.cli import config_commands, guard_commands, key_commands, release_commands
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -63,6 +63,7 @@ def deploy(
     strategy: Annotated[str | None, typer.Option(help="A name that `strategies` lists.")] = None,
     steps: Annotated[str | None, typer.Option(help="Inline steps, percent:seconds, such as 10:60,50:120.")] = None,
     checklist: Annotated[list[str] | None, typer.Option(help="item=reference; once for each item.")] = None,
+    checklist_file: Annotated[Path | None, typer.Option(help="What `orchestrator checklist` wrote.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Who asks; otherwise your user name.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key is the same deployment.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Ship a release that was rolled back before.")] = False,
@@ -82,6 +83,7 @@ def deploy(
             strategy=strategy,
             steps=steps,
             checklist=checklist or [],
+            checklist_file=checklist_file,
             requested_by=requested_by or getpass.getuser(),
             force=force,
             changes_items=changes_items,
@@ -222,6 +224,8 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
 
 
 app.add_typer(guard_commands.app)
+app.add_typer(release_commands.top)
+app.add_typer(release_commands.app, name="release")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(config_commands.app, name="config")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestrator.aws.executions import execution_arn
@@ -11,6 +12,7 @@ from orchestrator.aws.rollbacks import start_rollback
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import follow
 from orchestrator.cli.output import as_json, console
+from orchestrator.cli.releasing import read_checklist
 from orchestrator.cli.story import outcome_of
 from orchestrator.domain.decision import Request
 from orchestrator.domain.errors import Refused
@@ -30,6 +32,7 @@ def request_of(
     strategy: str | None,
     steps: str | None,
     checklist: Sequence[str],
+    checklist_file: Path | None = None,
     requested_by: str,
     force: bool,
     changes_items: bool,
@@ -46,8 +49,8 @@ def request_of(
         given["release"] = release
     if strategy or steps:
         given["strategy"] = strategy or {"type": "canary", "steps": _steps(str(steps))}
-    if checklist:
-        given["checklist"] = dict(_item(entry) for entry in checklist)
+    if checklist or checklist_file:
+        given["checklist"] = {**read_checklist(checklist_file), **dict(_item(entry) for entry in checklist)}
     return given
 
 
