@@ -1,0 +1,97 @@
+"""The workflows are what GitHub takes, call commands that exist, and keep no keys. GitHub itself does not run them here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from orchestrator.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def jobs(file):
+    return yaml.safe_load(file.read_text())["jobs"]
+
+
+def steps(file):
+    return [step for job in jobs(file).values() for step in job.get("steps", [])]
+
+
+def calls(file):
+    """Each call of the command line in a workflow: the words of the command, and the options that it is given."""
+    found = []
+    for step in steps(file):
+        script = step.get("run", "").replace("\\\n", " ")
+        for line in script.splitlines():
+            match = re.search(r"(?:^|[\s/(])orchestrator ((?:[a-z]+ )*[a-z]+)", line)
+            if match:
+                found.append((match[1].split(), re.findall(r"(?<![\w-])(--[a-z-]+)", line)))
+    return found
+
+
+def test_there_are_workflows():
+    assert [file.name for file in FILES] == ["check.yml", "release.yml", "ship.yml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_github_s_schema_takes_it(file):
+    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.github-workflows"]
+    finished = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_job_has_a_limit_of_time_and_no_more_rights_than_it_says(file):
+    document = yaml.safe_load(file.read_text())
+    assert document["permissions"] == {"contents": "read"}
+    for job in document["jobs"].values():
+        assert "uses" in job or job["timeout-minutes"] <= 300
+        assert set((job.get("permissions") or {}).values()) <= {"read", "write"}
+        assert [key for key, value in (job.get("permissions") or {}).items() if value == "write"] in ([], ["id-token"])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_key_is_stored_and_no_input_is_put_into_a_script(file):
+    text = file.read_text()
+    assert "secrets." not in text
+    assert "aws-access-key-id" not in text
+    for step in steps(file):
+        assert "${{" not in step.get("run", ""), "an expression in a script is a way in: hand it over by env"
+        assert step.get("with", {}).get("persist-credentials", False) is False
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_action_is_pinned_to_a_tag_or_a_commit(file):
+    used = [step["uses"] for step in steps(file) if "uses" in step]
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@(v\d+|[0-9a-f]{40})", one) for one in used), used
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_command_it_calls_is_there_with_its_options(file):
+    for words, options in calls(file):
+        command = get_command(app)
+        for word in words:
+            if word not in getattr(command, "commands", {}):
+                break
+            command = command.commands[word]
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        assert command.name in words
+        assert set(options) <= known, (words, options)
+
+
+def test_production_comes_after_staging_and_waits_for_people():
+    found = jobs(ROOT / ".github/workflows/release.yml")
+    assert found["staging"]["needs"] == "build"
+    assert found["production"]["needs"] == "staging"
+    assert found["production"]["with"]["after"] == "staging"
+    assert found["production"]["with"]["approval"] == "production"
+    called = [words for words, _ in calls(ROOT / ".github/workflows/ship.yml")]
+    assert [" ".join(words) for words in called] == ["checklist", "release promote", "verify"]
