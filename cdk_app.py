@@ -4,6 +4,7 @@ Context (``cdk synth -c key=value``):
     environment: a name in environments.toml; `local` where it is not given.
     service_source: a folder laid over `service/`, which makes another release of it.
     without_code: any value synthesises the templates around empty code, where only they are looked at.
+    environments: another file than environments.toml, such as a rehearsal's.
     endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
 """
 
@@ -18,6 +19,8 @@ from monitoring.infrastructure import MonitoringStack
 from orchestrator import infrastructure as orchestrator_stack
 from orchestrator import packaging
 from orchestrator.local.refused_types import LeaveOut
+from security.infrastructure import SecurityStack
+from security.infrastructure_boundary import bound
 from service import infrastructure as service_stack
 from state_machines.infrastructure import StateMachines
 
@@ -29,6 +32,7 @@ def compose(
     orchestrator_build: orchestrator_stack.Build,
 ) -> None:
     """Add the stacks of an environment to an app."""
+    security = SecurityStack(app, environment)
     service = service_stack.ServiceStack(app, environment, service_build)
     orchestrator = orchestrator_stack.OrchestratorStack(
         app, environment, orchestrator_build, service.description, service.signing_keys
@@ -36,7 +40,15 @@ def compose(
     StateMachines(orchestrator, environment, orchestrator.tasks)
     # Last, because it watches whatever alarms the others have.
     MonitoringStack(app, environment, service, orchestrator)
+    for guarded in (service, orchestrator):
+        guarded.add_stack_dependency(security)
+        bound(guarded, environment)
+    # Cost allocation tags: whose a bill is, by environment and by part.
     Tags.of(app).add("environment", environment.name)
+    Tags.of(app).add("service", "ib-oauth")
+    Tags.of(app).add("owner", environment.owner)
+    for stack in app.node.children:
+        Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
     if environment.local:
         Aspects.of(app).add(LeaveOut())
 
@@ -44,7 +56,8 @@ def compose(
 def main() -> None:
     """Build the assets and synthesise the stacks that the app's context asks for."""
     app = App()
-    environment = environments.load(_text(app, "environment") or "local")
+    file = Path(_text(app, "environments") or environments.FILE)
+    environment = environments.load(_text(app, "environment") or "local", file)
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
         environment = environment.at(endpoint_url=endpoint_url, platform_url=platform_url)

@@ -15,6 +15,8 @@ from constructs import Construct, IConstruct
 
 from environments import Environment
 
+_LOGS_KEY = "LogsKey"
+
 
 @dataclass(frozen=True)
 class SigningKeys:
@@ -39,6 +41,14 @@ def name_of(what: str, environment: Environment) -> str:
     return f"ib-oauth-{what}-{environment.name}"
 
 
+def worldwide(name: str, environment: Environment) -> str:
+    """Return the name of a thing whose names are one set in all regions, such as a role or a bucket.
+
+    While an environment is not at home, what it left there still has the plain name.
+    """
+    return f"{name}-{environment.region}" if environment.lost_region else name
+
+
 RUNBOOK = "docs/runbooks/alarms.md"
 
 
@@ -53,8 +63,14 @@ def kept(environment: Environment) -> RemovalPolicy:
 
 
 def log_group(scope: Construct, construct_id: str, name: str, environment: Environment) -> logs.LogGroup:
-    """Make a log group with the environment's retention, a number of days that CDK's own enumeration does not take."""
-    group = logs.LogGroup(scope, construct_id, log_group_name=name, removal_policy=kept(environment))
+    """Make a log group with the environment's retention, a number of days that CDK's own enumeration does not take.
+
+    Where the environment has keys of its own, one key of the stack encrypts all of its logs.
+    """
+    key = _logs_key(Stack.of(scope), environment) if environment.customer_managed_keys else None
+    group = logs.LogGroup(
+        scope, construct_id, log_group_name=name, removal_policy=kept(environment), encryption_key=key
+    )
     cfn_group = group.node.default_child
     assert isinstance(cfn_group, logs.CfnLogGroup)
     cfn_group.retention_in_days = environment.log_retention_days
@@ -68,6 +84,36 @@ def subscribe(topic: sns.Topic, contacts: Sequence[str]) -> None:
         topic.add_subscription(
             subscriptions.UrlSubscription(address) if by_url else subscriptions.EmailSubscription(address)
         )
+
+
+def _logs_key(stack: Stack, environment: Environment) -> kms.IKey:
+    """Find the key of a stack's logs, or make it with its first log group."""
+    found = stack.node.try_find_child(_LOGS_KEY)
+    if isinstance(found, kms.Key):
+        return found
+    part = stack.stack_name.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}")
+    key = kms.Key(
+        stack,
+        _LOGS_KEY,
+        alias=f"alias/{name_of(f'{part}-logs', environment)}",
+        description=f"Encrypts the logs of {stack.stack_name}",
+        enable_key_rotation=True,
+        removal_policy=kept(environment),
+    )
+    # CloudWatch Logs uses the key in its own name, for whoever may read the group; so only for groups of ours.
+    ours = stack.format_arn(
+        service="logs", resource="log-group", resource_name="*ib-oauth-*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="Logs",
+            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+            resources=["*"],  # in a key's policy that is the key
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": ours}},
+        )
+    )
+    return key
 
 
 def may_log(group: logs.ILogGroup) -> iam.PolicyStatement:
@@ -109,6 +155,7 @@ def lambda_role(
     group: logs.ILogGroup,
     statements: list[iam.PolicyStatement],
     wildcards: Mapping[str, str],
+    variables_key: kms.IKey | None = None,
 ) -> iam.Role:
     """Make a Lambda function's role: its own statements, its logs, its traces, and nothing that a construct might add.
 
@@ -119,18 +166,33 @@ def lambda_role(
         group: where the function logs.
         statements: what it may do.
         wildcards: resources with a wildcard among those of `statements`, each with the reason why it has to be one.
+        variables_key: encrypts what the function is told; None where AWS's own key does.
     """
+    told = [_may_read_variables(scope, name, variables_key)] if variables_key else []
     role = iam.Role(
         scope,
         construct_id,
         role_name=name,
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        inline_policies={"access": iam.PolicyDocument(statements=[*statements, may_log(group), may_trace()])},
+        inline_policies={"access": iam.PolicyDocument(statements=[*statements, *told, may_log(group), may_trace()])},
     )
     explain_wildcards(
         role, {**wildcards, _streams(group): "Lambda names the streams", "*": "its actions know no resources"}
     )
     return role
+
+
+def _may_read_variables(scope: Construct, function_name: str, key: kms.IKey) -> iam.PolicyStatement:
+    """Let Lambda decrypt a function's variables in the name of its role; Lambda names the function in the encryption context."""
+    function = Stack.of(scope).format_arn(
+        service="lambda", resource="function", resource_name=function_name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    return iam.PolicyStatement(
+        sid="Variables",
+        actions=["kms:Decrypt"],
+        resources=[key.key_arn],
+        conditions={"StringEquals": {"kms:EncryptionContext:aws:lambda:FunctionArn": function}},
+    )
 
 
 def explain(scope: IConstruct, reason: str, *rules: str) -> None:

@@ -80,6 +80,7 @@ class Environment:
 
     Attributes:
         account: where alone its stacks may be deployed; None where the credentials decide.
+        lost_region: where it was before that region was lost; None as long as it is at home.
         cloud: `aws`, or `local` for the embedded local cloud.
         dependencies: `bundled` into the Lambda assets, or `provided` by whatever runs them.
         customer_managed_keys: tables under KMS keys of our own, rather than AWS's.
@@ -100,6 +101,7 @@ class Environment:
     name: str
     account: str | None
     region: str
+    lost_region: str | None
     cloud: str
     dependencies: str
     customer_managed_keys: bool
@@ -186,6 +188,7 @@ def _environment(name: str, table: Table) -> Environment:
         name=name,
         account=read_account(table),
         region=region,
+        lost_region=_lost_region(table, region),
         cloud=cloud,
         dependencies=table.choice("dependencies", DEPENDENCIES),
         customer_managed_keys=table.flag("customer_managed_keys"),
@@ -211,6 +214,15 @@ def _environment(name: str, table: Table) -> Environment:
     )
     table.end()
     return environment
+
+
+def _lost_region(table: Table, region: str) -> str | None:
+    lost = table.optional_text("lost_region", matching=REGION, remedy="give a region")
+    if lost == region:
+        raise EnvironmentRefused(
+            table.field("lost_region"), lost, "give the region that was lost, not the one it is in now"
+        )
+    return lost
 
 
 def _cloud(name: str, table: Table) -> str:

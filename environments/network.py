@@ -7,27 +7,20 @@ from dataclasses import dataclass
 
 from environments.tables import EnvironmentRefused, Table
 
-ZONES = (2, 6)
 PREFIX_BITS = (16, 24)
-"""What a VPC takes is 16 to 28; with six zones of three subnets each, more than 24 leaves no room for functions."""
+"""What a VPC takes is 16 to 28; cut into two zones with three subnets each, a smaller block leaves no room for functions."""
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """A VPC for the service's functions.
-
-    Attributes:
-        cidr: its addresses.
-        zones: how many availability zones it spans; each has a NAT gateway, which is what the network costs.
-    """
+    """A VPC for the service's functions, in two availability zones; `cidr` is its addresses."""
 
     cidr: str
-    zones: int
 
 
 def read_network(table: Table) -> NetworkSettings:
     """Take what is said of the network."""
-    network = NetworkSettings(_cidr(table), table.whole("zones", *ZONES))
+    network = NetworkSettings(_cidr(table))
     table.end()
     return network
 

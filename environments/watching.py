@@ -11,6 +11,7 @@ from environments.tables import Table
 CONCURRENT_EXECUTIONS = (10, 100_000)
 LOG_MEGABYTES = (1, 1_000_000)
 BAND_DEVIATIONS = (1, 10)
+BLOCKED_REQUESTS = (1, 10_000_000)
 
 _POLICY_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,128}")
 OWN_BOUNDARY = "own"
@@ -45,12 +46,14 @@ class SecuritySettings:
         config_rules: whether it switches on AWS Config with rules; an account has one recorder a region.
         permission_boundary: "own" for the policy that the environment's stack makes, the name of one that the account
             prescribes, or None.
+        blocked_requests_per_five_minutes: that the web ACL turns away before whoever guards is told.
     """
 
     trail: bool
     guard_duty: bool
     config_rules: bool
     permission_boundary: str | None
+    blocked_requests_per_five_minutes: int
 
 
 def read_monitoring(table: Table) -> MonitoringSettings:
@@ -77,6 +80,7 @@ def read_security(table: Table) -> SecuritySettings:
             matching=_POLICY_NAME,
             remedy=f'give the name of a policy in the account, or "{OWN_BOUNDARY}"',
         ),
+        blocked_requests_per_five_minutes=table.whole("blocked_requests_per_five_minutes", *BLOCKED_REQUESTS),
     )
     table.end()
     return settings

@@ -39,7 +39,8 @@ class MonitoringStack(Stack):
             scope,
             f"ib-oauth-monitoring-{environment.name}",
             description=f"Dashboard, alarms for people and saved queries of the OAuth service ({environment.name})",
-            env=aws_cdk.Environment(region=environment.region),
+            env=aws_cdk.Environment(account=environment.account, region=environment.region),
+            termination_protection=environment.deletion_protection,
         )
         # The operators' topic must be there before an alarm can tell it, and an alarm before another is made of it.
         self.add_stack_dependency(service)

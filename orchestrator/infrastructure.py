@@ -22,6 +22,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from environments import Environment
+from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.infrastructure_access import (
     INTAKES,
     TASKS,
@@ -36,10 +37,11 @@ from orchestrator.infrastructure_access import (
     wildcards_of,
 )
 from orchestrator.infrastructure_alarms import watch
+from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_evidence import evidence_bucket
-from orchestrator.infrastructure_intakes import make_bus, route
+from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
 from orchestrator.infrastructure_promotion import promotion_role
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -102,11 +104,17 @@ class OrchestratorStack(Stack):
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
         self._evidence_key = self._key("evidence", "Encrypts evidence") if environment.customer_managed_keys else None
+        self._variables_key = (
+            self._key("task-variables", "Encrypts what tasks and intakes are told")
+            if environment.customer_managed_keys
+            else None
+        )
         self._ledger = self._make_ledger()
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
+        watch_costs(self, environment, self._topics["operators"], self._topics_key)
         self._dead_letters = sqs.Queue(
             self,
             "DeadLetters",
@@ -127,7 +135,10 @@ class OrchestratorStack(Stack):
             self._dead_letters,
             alarms=service["alarms"],
             machines=list(machines.values()),
+            drill_machine=machine_arn(self, environment, "drill"),
         )
+        policy = RecoveryPolicy.parse(environment.recovery)
+        schedule_drills(self, environment, policy, intakes["start_drill"], self._dead_letters)
         watch(
             self,
             environment,
@@ -141,7 +152,7 @@ class OrchestratorStack(Stack):
     def _key(self, what: str, description: str) -> kms.Key:
         return kms.Key(
             self,
-            f"{what.title()}Key",
+            f"{what.title().replace('-', '')}Key",
             alias=f"alias/{name_of(what, self._environment)}",
             description=f"{description} ({self._environment.name})",
             enable_key_rotation=True,
@@ -210,12 +221,22 @@ class OrchestratorStack(Stack):
                         service="dynamodb", resource="table", resource_name=name_of("drill-*", self._environment)
                     )
                 ],
+                Place.DRILL_FUNCTIONS: [self._arn("lambda", "function", name_of("drill-*", self._environment))],
+                Place.DRILL_ROLES: [
+                    self.format_arn(
+                        service="iam", region="", resource="role", resource_name=name_of("drill-*", self._environment)
+                    )
+                ],
+                Place.DRILL_LOGS: [
+                    self._arn("logs", "log-group", f"/aws/lambda/{name_of('drill-*', self._environment)}")
+                ],
                 Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
                 Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
                 Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
                 Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
                 Place.DEPLOYMENT_MACHINE: machines["deployment"],
                 Place.ROLLBACK_MACHINE: machines["rollback"],
+                Place.DRILL_MACHINE: [machine_arn(self, self._environment, "drill")],
                 Place.DEPLOYMENTS: executions["deployment"],
                 Place.ROLLBACKS: executions["rollback"],
                 Place.DRILLS: executions["drill"],
@@ -283,6 +304,10 @@ class OrchestratorStack(Stack):
         return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
 
     def _intake_variables(self, name: str) -> Mapping[str, str]:
+        if name == "sweep":
+            return {"OPERATORS_TOPIC": self._topics["operators"].topic_arn}
+        if name == "start_drill":
+            return {"DRILL_MACHINE": machine_arn(self, self._environment, "drill")}
         if name == "record_configuration":
             return {"EVIDENCE_BUCKET": self._evidence.bucket_name}
         if name == "rotate_keys":
@@ -306,7 +331,8 @@ class OrchestratorStack(Stack):
         size = SIZES.get(name, Size())
         title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
         group = log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
-        role = lambda_role(self, f"{title}Role", function_name, group, statements, wildcards)
+        role_name = worldwide(function_name, self._environment)
+        role = lambda_role(self, f"{title}Role", role_name, group, statements, wildcards, self._variables_key)
         return lambda_.Function(
             self,
             title,
@@ -320,6 +346,7 @@ class OrchestratorStack(Stack):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
             role=role.without_policy_updates(),
+            environment_encryption=self._variables_key,
             # An execution that started before this deployment goes on with the version it was bound to.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             environment={

@@ -27,11 +27,15 @@ class Place(Enum):
     TABLES = auto()
     STREAMS = auto()  # of the service's tables
     DRILL_TABLES = auto()  # copies that drills make
+    DRILL_FUNCTIONS = auto()  # what serves them, with its roles and logs
+    DRILL_ROLES = auto()
+    DRILL_LOGS = auto()
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_MACHINE = auto()
     ROLLBACK_MACHINE = auto()
+    DRILL_MACHINE = auto()
     DEPLOYMENTS = auto()  # executions of the machine
     ROLLBACKS = auto()
     DRILLS = auto()
@@ -59,6 +63,9 @@ class Ledger(Enum):
 WILDCARDS: Mapping[Place, str] = {
     Place.STREAMS: "a stream is named by the time at which it began",
     Place.DRILL_TABLES: "copies are named by drills",
+    Place.DRILL_FUNCTIONS: "functions are named by drills",
+    Place.DRILL_ROLES: "roles are named by drills",
+    Place.DRILL_LOGS: "log groups are named by drills",
     Place.DRILLS: "executions are named by drills",
     Place.SCALABLE: "the id of a scalable target says nothing of its table",
     Place.QUALIFIED: "any version may be stable or canary one day",
@@ -214,7 +221,12 @@ _WRITE_SETTINGS = (
         on=(Place.SCALABLE,),
     ),
 )
-_REMOVE = (_may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),)
+_REMOVE = (
+    _may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),
+    _may("lambda:DeleteFunction", on=(Place.DRILL_FUNCTIONS,)),
+    _may("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DeleteRole", on=(Place.DRILL_ROLES,)),
+    _may("logs:DeleteLogGroup", on=(Place.DRILL_LOGS,)),
+)
 
 _READ_CONTENT = (
     _may(
@@ -293,6 +305,19 @@ INTAKES: Mapping[str, Rights] = {
     "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
+    ),
+    "start_drill": Rights(
+        Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DRILL_MACHINE,)),)
+    ),
+    "sweep": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            *_REMOVE,
+            _SEE_DRILLS,
+            _may("tag:GetResources", on=(Place.ANYWHERE,)),
+            _may("sns:Publish", on=(Place.OPERATORS,)),
+        ),
     ),
     "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),
     "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),

@@ -8,7 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from environments import Environment, EvidenceSettings
-from stack_parts import explain, kept, name_of
+from stack_parts import explain, kept, name_of, worldwide
 
 
 def evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
@@ -24,7 +24,7 @@ def evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | 
         scope,
         "Evidence",
         # The account's number, because the names of all buckets of the world are one set.
-        bucket_name=f"{name_of('evidence', environment)}-{Aws.ACCOUNT_ID}",
+        bucket_name=worldwide(f"{name_of('evidence', environment)}-{Aws.ACCOUNT_ID}", environment),
         versioned=True,
         encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
         encryption_key=key,

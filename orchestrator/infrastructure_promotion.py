@@ -12,13 +12,16 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import name_of
+from stack_parts import name_of, worldwide
 
 
 def promotion_role_arn(scope: Construct, environment: Environment) -> str:
     """Name the role's ARN without asking the role, whose policy names the bus that this is for."""
     return Stack.of(scope).format_arn(
-        service="iam", region="", resource="role", resource_name=name_of("promotion", environment)
+        service="iam",
+        region="",
+        resource="role",
+        resource_name=worldwide(name_of("promotion", environment), environment),
     )
 
 
@@ -35,7 +38,7 @@ def promotion_role(scope: Construct, environment: Environment, bus: events.IEven
     iam.Role(
         scope,
         "PromotionRole",
-        role_name=name_of("promotion", environment),
+        role_name=worldwide(name_of("promotion", environment), environment),
         description=f"Announces releases to {environment.name}, and does nothing else",
         assumed_by=iam.CompositePrincipal(*(iam.ArnPrincipal(arn) for arn in environment.promoters)),
         inline_policies={"access": iam.PolicyDocument(statements=[announce])},

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import Environment as Place
@@ -27,8 +28,9 @@ from environments import Environment
 from service.infrastructure_access import ACCESS, RING_KEYS_REASON, SIGNING_KEY_TAG, Resources, statements_of
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
+from service.infrastructure_network import Network, may_attach
 from service.infrastructure_variables import check_size, of_clients
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of
+from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, worldwide
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -79,6 +81,12 @@ class ServiceStack(Stack):
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment = environment
         self._resources = self._stores()
+        self._variables_key = (
+            self._key("variables", "Encrypts what functions are told", rotated=True)
+            if environment.customer_managed_keys
+            else None
+        )
+        self._network = self._make_network()
         self._aliases: dict[str, lambda_.CfnAlias] = {}
 
         functions = {name: self._function(name, build) for name in environment.service.functions}
@@ -137,6 +145,14 @@ class ServiceStack(Stack):
             synthetic_key=self._key("synthetic", "Proves the synthetic identity", spec=kms.KeySpec.HMAC_256),
         )
 
+    def _make_network(self) -> Network | None:
+        if self._environment.network is None:
+            return None
+        resources = self._resources
+        return Network(
+            self, self._environment, self._environment.network, [resources.state, resources.tokens, resources.ring]
+        )
+
     def _table(self, what: str, live: str, key: kms.IKey | None, *, told: bool = True) -> dynamodb.ITable:
         name = self._name(what)
         table = dynamodb.Table(
@@ -183,7 +199,12 @@ class ServiceStack(Stack):
         group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
         statements = statements_of(name, self._environment, self._resources)
         wildcards = {self._resources.ring_keys: RING_KEYS_REASON} if ACCESS[name].signing else {}
-        role = lambda_role(self, f"{name.title()}Role", self._name(name), group, statements, wildcards)
+        place: Mapping[str, Any] = {}
+        if self._network:
+            statements += may_attach(self, self._name(name))
+            place = vars(self._network.of(name))
+        role_name = worldwide(self._name(name), self._environment)
+        role = lambda_role(self, f"{name.title()}Role", role_name, group, statements, wildcards, self._variables_key)
         function = lambda_.Function(
             self,
             f"{name.title()}Function",
@@ -199,6 +220,8 @@ class ServiceStack(Stack):
             log_group=group,
             # The role's statements are all in infrastructure_access.py; constructs add none.
             role=role.without_policy_updates(),
+            environment_encryption=self._variables_key,
+            **place,
         )
         cfn_function = function.node.default_child
         assert isinstance(cfn_function, lambda_.CfnFunction)

@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import explain_wildcards, log_group, name_of
+from stack_parts import explain_wildcards, log_group, name_of, worldwide
 from state_machines import definitions
 
 
@@ -36,7 +36,7 @@ class StateMachines(Construct):
         role = iam.Role(
             self,
             f"{title}Role",
-            role_name=name_of(f"machine-{definition.name}", environment),
+            role_name=worldwide(name_of(f"machine-{definition.name}", environment), environment),
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
         )
         bound = {}

@@ -50,7 +50,7 @@ class Context:
             "EVENT_BUS": f"ib-oauth-{self.name}",
             "ROLLBACK_MACHINE": self.machine("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
-            "EVIDENCE_BUCKET": f"ib-oauth-evidence-{self.name}-{self.account}",
+            "EVIDENCE_BUCKET": self._evidence_bucket,
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
         return Cloud(settings, clients=self.clients)
@@ -59,6 +59,12 @@ class Context:
     def revocations_table(self) -> str:
         """The name of the table with the log of revocations."""
         return f"ib-oauth-revocations-{self.name}"
+
+    @property
+    def _evidence_bucket(self) -> str:
+        name = f"ib-oauth-evidence-{self.name}-{self.account}"
+        # The names of all buckets are one set: what a lost region left has the plain name.
+        return f"{name}-{self.environment.region}" if self.environment.lost_region else name
 
     @cached_property
     def policy(self) -> DeliveryPolicy:

@@ -17,6 +17,9 @@ from orchestrator.domain.recovery_policy import RecoveryPolicy
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,24}")
 """A function of a drill is named by its id, and a Lambda function's name has 64 characters at most."""
 
+DRILL_PREFIX = "ib-oauth-drill-"
+"""How the name of everything begins that a drill makes."""
+
 FIELDS = ("requested_by", "to", "sabotage")
 READS_OF_A_TABLE = 3
 """How often a drill reads every item, at most: the copy's digest, and source and copy where they differ."""
@@ -92,8 +95,8 @@ def scheduled_key(scheduled: datetime) -> str:
 
 def target_name(kind: Kind, recovery: str, what: str, environment: str) -> str:
     """The name of what a recovery makes: a table by its role, a function or role by the function's name."""
-    word = "drill" if kind is Kind.DRILL else "restored"
-    return f"ib-oauth-{word}-{recovery}-{what}-{environment}"
+    prefix = DRILL_PREFIX if kind is Kind.DRILL else "ib-oauth-restored-"
+    return f"{prefix}{recovery}-{what}-{environment}"
 
 
 def read_recovery_request(given: Mapping[str, object], policy: RecoveryPolicy, environment: str) -> RecoveryRequest:

@@ -28,7 +28,7 @@ class RecoveryPolicy:
     """Everything of ``[recovery]`` in environments.toml, checked.
 
     Attributes:
-        drill_schedule: when drills begin, in EventBridge Scheduler's words, in UTC.
+        drill_schedule: when drills begin, in EventBridge Scheduler's words, in UTC; empty where nobody but people begins one.
         drill_window: within which after that the scheduler may choose; 0 for none.
         objectives: RTO and RPO.
         max_cost_usd: a recovery that is expected to cost more is refused.
@@ -108,8 +108,8 @@ _KNOWN = frozenset(
 
 def _schedule(table: Mapping[str, object]) -> str:
     value = table.get("drill_schedule")
-    if not isinstance(value, str) or not SCHEDULE.fullmatch(value):
-        raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *) or rate(7 days)")
+    if not isinstance(value, str) or not (value == "" or SCHEDULE.fullmatch(value)):
+        raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *), or an empty text")
     return value
 
 

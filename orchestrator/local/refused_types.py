@@ -14,6 +14,7 @@ REFUSED = (
     "AWS::ApplicationAutoScaling::",
     "AWS::Backup::BackupSelection",
     "AWS::Budgets::Budget",
+    "AWS::CE::",
     "AWS::CloudTrail::Trail",
     "AWS::CloudWatch::AnomalyDetector",
     "AWS::CloudWatch::CompositeAlarm",

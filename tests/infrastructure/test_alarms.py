@@ -13,6 +13,7 @@ import environments
 from orchestrator.local.fidelity import metric_store
 from orchestrator.local.fidelity.alarm_records import check, metrics_as_described, watch_of
 from orchestrator.local.fidelity.alarm_states import ALARM, OK, judge
+from security.infrastructure_signs import signs_of
 from tests.infrastructure.templates import resources
 
 ROOT = Path(environments.FILE).parent
@@ -62,6 +63,11 @@ SCENES = {
     "table-errors": Scene({"SystemErrors": 1}, {"SystemErrors": NOTHING}),
     "log-volume": Scene({"IncomingBytes": 400_000_000}, {"IncomingBytes": 1_000_000}),
     "operators-untold": Scene({"NumberOfNotificationsFailed": 1}, {"NumberOfNotificationsFailed": 0}),
+    **{
+        sign.what: Scene({sign.metric: sign.above + 1}, {sign.metric: sign.above or NOTHING})
+        for sign in signs_of(environments.load("prod"))
+    },
+    "firewall-blocks": Scene({"BlockedRequests": 600}, {"BlockedRequests": 100}),
     "reconciler-silent": Scene({"Invocations": NOTHING}, {"Invocations": 1}),
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 import environments
 from orchestrator.domain.policy import DeliveryPolicy
+from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.strategy import read_strategy
 from orchestrator.infrastructure_access import INTAKES, TASKS
 from state_machines import definitions
@@ -176,6 +177,33 @@ def test_every_bad_ending_of_either_machine_is_looked_into(every):
     assert {text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]} == {
         f"ib-oauth-{name}-{every.name}" for name in ("deployment", "rollback")
     }
+
+
+def test_after_a_drill_that_ends_badly_is_swept_at_once_and_after_all_every_five_minutes(every):
+    pattern = rule(every, "drill-ended")["EventPattern"]
+
+    assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    assert [text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]] == [
+        f"ib-oauth-drill-{every.name}"
+    ]
+    assert rule(every, "sweep")["ScheduleExpression"] == "rate(5 minutes)"
+    targets = {text_of(rule(every, name)["Targets"][0]["Arn"]) for name in ("drill-ended", "sweep")}
+    assert len(targets) == 1
+    assert "IntakeSweep" in targets.pop()
+
+
+def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_time(every):
+    (schedule,) = resources(every.orchestrator, "AWS::Scheduler::Schedule").values()
+    policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
+
+    assert schedule["Name"] == f"ib-oauth-drill-{every.name}"
+    assert schedule["State"] == ("DISABLED" if every.name == "local" else "ENABLED")
+    assert schedule["ScheduleExpression"] == (policy.drill_schedule or "rate(1 day)")
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 60}
+    target = schedule["Target"]
+    assert json.loads(target["Input"]) == {"scheduled": "<aws.scheduler.scheduled-time>"}
+    assert "IntakeStartDrill" in text_of(target["Arn"])
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}}
 
 
 def test_the_claim_is_looked_after_every_minute(every):

@@ -11,6 +11,7 @@ OURS = (
     "orchestrator",
     "service",
     "monitoring",
+    "security",
     "state_machines",
     "environments",
     "stack_parts",

@@ -131,9 +131,9 @@ def test_wrong_backups_are_refused(changes, said):
 
 @pytest.mark.parametrize("cidr", ["10.20.0.1/20", "8.8.0.0/20", "10.0.0.0/8", "10.20.0.0/25", "network"])
 def test_a_network_is_a_private_block_with_room(cidr):
-    assert read_network(Table("prod.network", {"cidr": "10.20.0.0/20", "zones": 2})).zones == 2
+    assert read_network(Table("prod.network", {"cidr": "10.20.0.0/20"})).cidr == "10.20.0.0/20"
     with pytest.raises(EnvironmentRefused, match=r"prod\.network\.cidr: .* give a private block"):
-        read_network(Table("prod.network", {"cidr": cidr, "zones": 2}))
+        read_network(Table("prod.network", {"cidr": cidr}))
 
 
 def test_people_are_told_by_mail_or_at_an_https_address():

@@ -23,6 +23,7 @@ from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
@@ -66,10 +67,12 @@ class DrillWorld:
         self.begun_at = self.clock.now()
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.events, self.topics = FakeEvents(), FakeTopics()
+        self.serving = FakeServing(self.tables)
         settings = {
             **SETTINGS,
             "AWS_REGION": REGION,
             "SERVICE": msgspec.json.encode(service()).decode(),
+            "DRILL_MACHINE": machine_arn("drill"),
             "RECOVERY": json.dumps(recovery_table(**policy)),
             "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
         }
@@ -77,6 +80,10 @@ class DrillWorld:
             "dynamodb": _both(FakeDynamoDB(), self.tables),
             "dynamodbstreams": self.contents,
             "application-autoscaling": None,
+            "lambda": self.serving,
+            "iam": self.serving,
+            "logs": self.serving,
+            "resourcegroupstaggingapi": self.serving,
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
@@ -95,8 +102,24 @@ class DrillWorld:
         machine = machine_arn("drill")
         self.states.start_execution(stateMachineArn=machine, name=name, input=asked)
         ended = self.interpreter.run(machine, name, asked)
-        self.states.end(execution_arn("drill", name), ended.phase)
+        self.states.end(self.execution(name), ended.phase)
         return ended
+
+    def execution(self, name: str) -> str:
+        """A drill's execution."""
+        return execution_arn("drill", name)
+
+    def stop(self, name: str) -> None:
+        """Stop a drill from outside, as somebody at the console does."""
+        self.states.stop_execution(executionArn=self.execution(name), error="Stopped", cause="by a person")
+
+    def deliver_end(self, name: str, phase: str) -> str:
+        """Deliver the event that a drill ended badly."""
+        return self.intake("sweep", {"id": f"{name}-{phase}", "detail": {"name": name, "status": phase}})
+
+    def sweep(self) -> str:
+        """What the schedule does every five minutes."""
+        return self.intake("sweep", {"id": "tick", "detail": {}})
 
     def recovery(self, name: str) -> Recovery:
         """What the ledger keeps of a drill."""

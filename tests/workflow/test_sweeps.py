@@ -1,0 +1,175 @@
+"""Whatever becomes of a drill, nothing of it stays: the sweeper takes what a dead one left, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
+from state_machines import definitions
+from tests.fakes.step_functions import ABORTED
+from tests.workflow.drills import DrillWorld, drilled
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import function_arns
+
+STATES = [name for name, state in definitions.load("drill").states.items() if state["Type"] == "Task"]
+PATIENCE_SWEEPS = 12
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        moto.create("drill", definitions.bind(definitions.load("drill"), function_arns("drill")))
+        yield moto
+
+
+def killed_at(state, *, after):
+    """A bridge that stops the execution at a state, before or after its task."""
+    killed = []
+
+    def bridge(invocation, run):
+        if invocation.state != state or killed:
+            return run()
+        killed.append(state)
+        name = invocation.execution.rpartition(":")[2]
+        if not after:
+            bridge.world.stop(name)
+            return {"Payload": {}}
+        answer = run()
+        bridge.world.stop(name)
+        return answer
+
+    return bridge
+
+
+def sweep_until_nothing_is_left(world):
+    for _ in range(PATIENCE_SWEEPS):
+        if not world.copies():
+            break
+        world.clock.advance(300)
+        world.sweep()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("state", STATES)
+def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_it(interpreter, state, after):
+    bridge = killed_at(state, after=after)
+    name = f"dr-{state}-{after}"
+    with drilled(DrillWorld(interpreter, bridge)) as world:
+        bridge.world = world
+        world.drill(name)
+        world.deliver_end(name, ABORTED)
+        sweep_until_nothing_is_left(world)
+        world.sweep()
+        recovery = world.cloud.drills.find(name)
+    assert world.copies() == set()
+    if recovery is None:
+        assert (state, after) == ("PlanRecovery", False)
+        return
+    assert recovery.ended_at is not None
+    assert recovery.cleaned_at is not None
+    concluded = state in {"Notify", "Release"} or (state == "Conclude" and after)
+    assert recovery.ending is (RecoveryEnding.GREEN if concluded else RecoveryEnding.RED)
+    holder = world.cloud.drills.claim().execution
+    assert holder in {"", world.execution(name)}
+    if not concluded:
+        assert not holder
+
+
+def test_the_next_drill_takes_the_claim_of_one_that_died_after_its_record_was_complete(interpreter):
+    bridge = killed_at("Release", after=False)
+    with drilled(DrillWorld(interpreter, bridge)) as world:
+        bridge.world = world
+        world.drill("dr-dead")
+        assert world.drill("dr-next").phase == "SUCCEEDED"
+
+
+def test_a_drill_that_lives_is_left_alone(interpreter):
+    told = []
+
+    def sweep_meanwhile(invocation, run):
+        if invocation.state == "CompareSettings":
+            told.append(world.sweep())
+        return run()
+
+    with drilled(DrillWorld(interpreter, sweep_meanwhile)) as world:
+        assert world.drill("dr-alive").phase == "SUCCEEDED"
+    assert told == ["nothing is left behind"]
+
+
+def test_a_task_that_outlives_its_execution_asks_for_no_copy_after_the_sweep(interpreter):
+    late = []
+
+    def outlive(invocation, run):
+        if invocation.state == "StartRestore" and not late:
+            late.append(run)
+            world.stop("dr-late")
+            return {"Payload": {}}
+        return run()
+
+    with drilled(DrillWorld(interpreter, outlive)) as world:
+        world.drill("dr-late")
+        world.deliver_end("dr-late", ABORTED)
+        assert late[0]()["Payload"]["errorType"] == "ClaimLost"
+    assert world.tables.restored == []
+
+
+def test_what_served_the_copies_is_removed_with_them(interpreter):
+    bridge = killed_at("CompareSettings", after=False)
+    thing = "ib-oauth-drill-dr-served-token-test"
+    with drilled(DrillWorld(interpreter, bridge)) as world:
+        bridge.world = world
+        world.serving.functions.add(thing)
+        world.serving.roles.add(thing)
+        world.serving.log_groups.add(f"/aws/lambda/{thing}")
+        world.drill("dr-served")
+        world.deliver_end("dr-served", ABORTED)
+    assert (world.serving.functions, world.serving.roles, world.serving.log_groups) == (set(), set(), set())
+
+
+def tagged(world, name, *, environment="test", lease=None, drill="dr-forgotten"):
+    table = world.tables.add(name)
+    over = (world.clock.now() - timedelta(minutes=1)).isoformat()
+    table.tags = {DRILL_TAG: drill, ENVIRONMENT_TAG: environment, LEASE_TAG: over if lease is None else lease}
+
+
+def test_what_is_tagged_and_unknown_to_the_ledger_goes_when_its_lease_is_over(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        tagged(world, "ib-oauth-drill-dr-forgotten-state-test")
+        assert world.sweep() == "ib-oauth-drill-dr-forgotten-state-test: abandoned, under_way"
+        world.clock.advance(300)
+        assert world.sweep() == "ib-oauth-drill-dr-forgotten-state-test: abandoned, gone"
+
+
+def test_what_is_not_known_to_be_an_abandoned_drills_is_never_touched(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.tables.add("ib-oauth-drill-dr-untagged-state-test")
+        tagged(world, "ib-oauth-drill-dr-lives-state-test", lease=(world.clock.now() + timedelta(hours=1)).isoformat())
+        tagged(world, "ib-oauth-drill-dr-no-lease-state-test", lease="soon")
+        tagged(world, "ib-oauth-drill-dr-elsewhere-state-prod", environment="prod")
+        tagged(world, "somebody-elses-table")
+        before = set(world.tables.tables)
+        assert world.sweep() == "nothing is left behind"
+    assert set(world.tables.tables) == before
+
+
+def test_the_operators_are_told_of_a_drill_that_died(interpreter):
+    bridge = killed_at("CompareSettings", after=False)
+    with drilled(DrillWorld(interpreter, bridge)) as world:
+        bridge.world = world
+        world.drill("dr-told")
+        world.deliver_end("dr-told", ABORTED)
+    ((_, subject, text),) = world.topics.published
+    assert subject == "test: drill red"
+    assert "its execution ended before the drill did" in text
+
+
+def test_a_scheduled_time_starts_one_drill_however_often_it_is_told(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        event = {"scheduled": "2026-11-24T05:00:00Z"}
+        assert world.intake("start_drill", event) == "started dr-20261124T050000Z"
+        world.states.end(world.execution("dr-20261124T050000Z"), "SUCCEEDED")
+        assert world.intake("start_drill", event) == "dr-20261124T050000Z was started before"
+    assert world.states.pending == [world.execution("dr-20261124T050000Z")]
