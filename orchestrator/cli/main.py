@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import config_commands, guard_commands, key_commands, release_commands
+from orchestrator.cli import config_commands, guard_commands, key_commands, recovery_commands, release_commands
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A deployment's id, as `history` lists it.")]
+AnyId = Annotated[
+    str, typer.Argument(metavar="ID", help="Of a deployment, a drill or a restore, as `history` lists it.")
+]
 
 
 @app.command()
@@ -185,7 +188,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
     json: AsJson = False,
 ) -> None:
-    """List deployments."""
+    """List deployments, and drills and restores."""
     from orchestrator.cli import reading
     from orchestrator.cli.context import context_of
 
@@ -194,8 +197,8 @@ def history(
 
 
 @app.command()
-def explain(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Every decision of a deployment, with the numbers it rests on."""
+def explain(deployment: AnyId, env: Env = "local", json: AsJson = False) -> None:
+    """Every decision of a deployment, or every finding of a drill, with the numbers it rests on."""
     from orchestrator.cli import reading
     from orchestrator.cli.context import context_of
 
@@ -223,6 +226,7 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
         reading.strategies(env, json=json)
 
 
+app.add_typer(recovery_commands.app)
 app.add_typer(guard_commands.app)
 app.add_typer(release_commands.top)
 app.add_typer(release_commands.app, name="release")

@@ -15,6 +15,7 @@ import environments
 from orchestrator.cli.context import Context
 from orchestrator.cli.observed import observe
 from orchestrator.cli.output import as_json, clock, console, line, steps_table, table_of
+from orchestrator.cli.recovery_story import findings_of, outcome_of_recovery, phases_of, summary_of, told_of, tone_of
 from orchestrator.cli.story import outcome_of, short, story_of
 from orchestrator.domain.chain import broken_at
 from orchestrator.domain.errors import Refused
@@ -22,6 +23,8 @@ from orchestrator.domain.freeze import Freeze
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import DecisionEntry, Deployment
+from orchestrator.domain.recovery import Recovery
+from orchestrator.domain.recovery_plan import RECOVERY_PREFIX
 from orchestrator.domain.release import digest
 from orchestrator.domain.signals import ALARM_RINGS
 from orchestrator.domain.strategy import read_strategy
@@ -39,7 +42,7 @@ def status(context: Context, *, json: bool) -> None:
     aliases = {name: cloud.aliases.read(function) for name, function in functions.items()}
     latest = digest({name: cloud.versions.describe(function) for name, function in functions.items()})
     newest, freeze = next(iter(cloud.ledger.deployments(1)), None), cloud.freezes.read()
-    ringing = _ringing(context, newest)
+    ringing, recovery = _ringing(context, newest), next(iter(cloud.drills.newest(1)), None)
     if json:
         as_json(
             {
@@ -50,6 +53,7 @@ def status(context: Context, *, json: bool) -> None:
                 "aliases": {name: alias.routing for name, alias in aliases.items()},
                 "alarms_ringing": ringing,
                 "newest_deployment": newest.id if newest else None,
+                "newest_recovery": summary_of(recovery) if recovery else None,
             }
         )
         return
@@ -65,13 +69,16 @@ def status(context: Context, *, json: bool) -> None:
     screen.print(f"$LATEST holds release {latest}")
     screen.print(f"alarms ringing: {', '.join(ringing) or 'none'}")
     screen.print(outcome_of(newest) if newest else "no deployment yet", markup=False)
+    screen.print(outcome_of_recovery(recovery) if recovery else "no drill yet", markup=False)
 
 
 def history(context: Context, limit: int, *, json: bool) -> None:
-    """List deployments, newest first."""
+    """List deployments, and drills and restores, newest first."""
     found, freeze = context.cloud.ledger.deployments(limit), context.cloud.freezes.read()
+    recoveries = context.cloud.drills.newest(limit)
     if json:
-        as_json({"freeze": freeze, "deployments": [_summary(deployment) for deployment in found]})
+        listed = [_summary(deployment) for deployment in found]
+        as_json({"freeze": freeze, "deployments": listed, "recoveries": [summary_of(one) for one in recoveries]})
         return
     _show_freeze(console(), freeze)
     rows = [
@@ -90,6 +97,14 @@ def history(context: Context, limit: int, *, json: bool) -> None:
         )
     else:
         console().print("no deployment yet")
+    if recoveries:
+        console().print(
+            table_of(
+                ("when", "recovery", "ending", "restored to", "why"),
+                [_row(one) for one in recoveries],
+                ("recovery", "ending"),
+            )
+        )
 
 
 def explain(context: Context, name: str, *, json: bool) -> None:
@@ -99,6 +114,9 @@ def explain(context: Context, name: str, *, json: bool) -> None:
         Refused: there is none of this id.
     """
     ledger = context.cloud.ledger
+    if name.startswith(RECOVERY_PREFIX):
+        _explain_recovery(context, name, json=json)
+        return
     refusal = ledger.refusal(name)
     if refusal:
         if json:
@@ -138,6 +156,29 @@ def explain(context: Context, name: str, *, json: bool) -> None:
         screen.print(f"{clock(signal.at)}  {signal.source} {signal.name} {acted}: {signal.why}", markup=False)
     chain = f"{len(decisions)} decisions, chain intact" if broken is None else f"CHAIN BROKEN at decision {broken + 1}"
     screen.print(chain, style="bold red" if broken is not None else "dim")
+
+
+def _explain_recovery(context: Context, name: str, *, json: bool) -> None:
+    """Tell a drill or a restore: its phases, everything that was looked at, and what was measured."""
+    refusal = context.cloud.drills.refusal(name)
+    if refusal:
+        if json:
+            as_json({"recovery": name, "ending": "REFUSED", "reason": refusal.why, "at": refusal.at})
+        else:
+            told = f"{name} was refused at {clock(refusal.at)}, nothing was made: {refusal.why}"
+            console().print(told, markup=False)
+        return
+    recovery = context.cloud.drills.read(name)
+    if json:
+        as_json({"recovery": recovery})
+        return
+    screen = console()
+    screen.print(outcome_of_recovery(recovery), style=f"bold {tone_of(recovery)}", markup=False)
+    for told in told_of(recovery):
+        screen.print(told, markup=False)
+    for phase in phases_of(recovery):
+        screen.print(line(phase))
+    screen.print(table_of(("check", "verdict", "why"), findings_of(recovery), ("check", "verdict")))
 
 
 def verify(context: Context, *, json: bool) -> int:
@@ -212,6 +253,16 @@ def _show_evidence(screen: Console, entry: DecisionEntry) -> None:
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {msgspec.json.encode(value).decode()}" for key, value in figures.items()]
+
+
+def _row(recovery: Recovery) -> tuple[str, ...]:
+    return (
+        f"{recovery.requested_at.astimezone():%m-%d %H:%M}",
+        recovery.id,
+        recovery.ending or "under way",
+        f"{recovery.point.astimezone():%m-%d %H:%M:%S}",
+        recovery.reason,
+    )
 
 
 def _summary(deployment: Deployment) -> dict[str, Any]:

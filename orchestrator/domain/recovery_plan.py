@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,9 @@ from orchestrator.domain.recovery_policy import RecoveryPolicy
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,24}")
 """A function of a drill is named by its id, and a Lambda function's name has 64 characters at most."""
+
+RECOVERY_PREFIX = "dr-"
+"""How the id of every recovery begins."""
 
 DRILL_PREFIX = "ib-oauth-drill-"
 """How the name of everything begins that a drill makes."""
@@ -80,7 +83,7 @@ def recovery_id(key: str) -> str:
     """
     if not KEY.fullmatch(key):
         raise Refused("key", key, "give 1 to 25 letters, digits or -")
-    return f"dr-{key}"
+    return f"{RECOVERY_PREFIX}{key}"
 
 
 def new_recovery_key(now: datetime, salt: bytes) -> str:
@@ -140,6 +143,16 @@ def _sabotage(given: object, policy: RecoveryPolicy, environment: str) -> Sabota
     if not policy.sabotage:
         raise Refused("sabotage", given, f"not in {environment}: its settings do not say recovery.sabotage = true")
     return Sabotage(str(given))
+
+
+def refuse_impossible_sabotage(sabotage: Sabotage, indexes: Collection[str]) -> None:
+    """Refuse to break what is not there: a saboteur who does nothing proves nothing.
+
+    Raises:
+        Refused: an index is to go, and no table has one.
+    """
+    if sabotage is Sabotage.INDEX_GONE and not indexes:
+        raise Refused("sabotage", sabotage.value, "no table of this service has an index; choose another kind")
 
 
 def draw_up(
