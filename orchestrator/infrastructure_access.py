@@ -286,6 +286,17 @@ TASKS: Mapping[str, Rights] = {
     "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
     "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
+    "sabotage": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            _may(
+                *("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:Scan"),
+                *("dynamodb:DeleteItem", "dynamodb:PutItem"),
+                on=(Place.DRILL_TABLES,),
+            ),
+        ),
+    ),
     "compare_settings": Rights(Ledger.WRITES, announces=False, grants=_READ_SETTINGS),
     "compare_content": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONTENT, *_UNDO_CHANGES)),
     "digest_segment": Rights(Ledger.WRITES, announces=False, grants=_READ_CONTENT),

@@ -114,6 +114,9 @@ class Restoring:
 
     def protect(self, table: str, *, on: bool) -> None:
         """Protect a table from being deleted, or lift that. A table that is not there, or being changed, is passed over."""
+        found = self._describe(table)
+        if found is None or bool(found.get("DeletionProtectionEnabled")) is on:
+            return
         try:
             with narrowed():
                 self._client.update_table(TableName=table, DeletionProtectionEnabled=on)

@@ -7,7 +7,7 @@ could not be done is done by the next call.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -68,7 +68,7 @@ class SettingsOfTables:
             stream=stream.get("StreamViewType", "") if stream.get("StreamEnabled") else "",
             tags=self._tags(arn),
             resource_policy=self._policy(arn),
-            autoscaling=self._autoscaling(table) if billing["mode"] == PROVISIONED else None,
+            autoscaling=self._autoscaling(table, _indexes(found)) if billing["mode"] == PROVISIONED else None,
         )
 
     def put_right(self, name: str, table: str, wanted: TableSettings, found: TableSettings) -> bool:
@@ -109,25 +109,27 @@ class SettingsOfTables:
         policy: Json = json.loads(text.replace(arn, _TABLE))
         return policy
 
-    def _autoscaling(self, table: str) -> Json:
-        asked = {"ServiceNamespace": "dynamodb"}
+    def _autoscaling(self, table: str, indexes: Iterable[str]) -> Json:
+        resources = [f"table/{table}", *(f"table/{table}/index/{name}" for name in indexes)]
         with narrowed():
-            targets = self._scaling.describe_scalable_targets(**asked)["ScalableTargets"]
-            policies = self._scaling.describe_scaling_policies(**asked)["ScalingPolicies"]
+            targets = self._scaling.describe_scalable_targets(ServiceNamespace="dynamodb", ResourceIds=resources)
         return {
             f"{_below(target['ResourceId'])} {target['ScalableDimension']}": {
                 "min": target["MinCapacity"],
                 "max": target["MaxCapacity"],
-                "policies": {
-                    policy["PolicyName"].replace(table, _TABLE): policy["TargetTrackingScalingPolicyConfiguration"]
-                    for policy in policies
-                    if (policy["ResourceId"], policy["ScalableDimension"])
-                    == (target["ResourceId"], target["ScalableDimension"])
-                    and "TargetTrackingScalingPolicyConfiguration" in policy
-                },
+                "policies": self._scaling_policies(table, target["ResourceId"], target["ScalableDimension"]),
             }
-            for target in targets
-            if target["ResourceId"].split("/")[1] == table
+            for target in targets["ScalableTargets"]
+        }
+
+    def _scaling_policies(self, table: str, resource: str, dimension: str) -> Json:
+        with narrowed():
+            found = self._scaling.describe_scaling_policies(
+                ServiceNamespace="dynamodb", ResourceId=resource, ScalableDimension=dimension
+            )
+        return {
+            policy["PolicyName"].replace(table, _TABLE): policy.get("TargetTrackingScalingPolicyConfiguration")
+            for policy in found["ScalingPolicies"]
         }
 
     # --- putting right -----------------------------------------------------------------------------------
@@ -211,6 +213,7 @@ def _indexes(found: Mapping[str, Any]) -> Mapping[str, Json]:
         }
         for kind, field in kinds
         for index in sorted(found.get(field) or (), key=lambda one: one["IndexName"])
+        if index.get("IndexStatus") != "DELETING"
     }
 
 

@@ -195,6 +195,7 @@ class RecoveryAction(StrEnum):
     WAIT = "WAIT"  # the same state again, later
     DIGEST = "DIGEST"  # segments are still to be read
     RESTORE = "RESTORE"  # a restore is still to be asked for
+    SABOTAGE = "SABOTAGE"  # somebody asked for something to be broken
     GREEN = "GREEN"
     RED = "RED"
     REFUSED = "REFUSED"

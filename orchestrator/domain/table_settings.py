@@ -37,8 +37,8 @@ class TableSettings:
     """
 
     keys: Json
-    billing: Json
     indexes: Mapping[str, Json] = field(default_factory=dict)
+    billing: Json = ""
     table_class: str = "STANDARD"
     encryption: Json = ""
     time_to_live: str = ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.aws.cloud import Cloud, for_each
-from orchestrator.domain.recovery import RecoveryAction, TableRecovery
+from orchestrator.domain.recovery import RecoveryAction, Sabotage, TableRecovery
 from orchestrator.domain.recovery_policy import RecoveryPolicy, seconds_before_poll
+from orchestrator.domain.sabotage import AFTER_SETTINGS
 from orchestrator.domain.table_settings import MOST_ROUNDS, to_reapply
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
 
@@ -21,20 +22,22 @@ def reapply_settings(given: Recovering, cloud: Cloud) -> Recovered:
     ledger = cloud.recoveries(given.kind)
     recovery = ledger.read(given.recovery)
     ledger.check_claim(given.epoch)
-    left = {table.role: names for table, names in for_each(recovery.tables, lambda one: (one, _put_right(one, cloud)))}
+    forgotten = "time_to_live" if recovery.sabotage is Sabotage.TTL_OFF else ""
+    left = dict(for_each(recovery.tables, lambda one: (one.role, _put_right(one, cloud, forgotten))))
     open_ones = [f"{role}: {', '.join(names)}" for role, names in left.items() if names]
     if not open_ones:
-        return go_on(given, cloud, recovery, "every setting that can be put right is as in the source")
+        action = RecoveryAction.SABOTAGE if recovery.sabotage in AFTER_SETTINGS else RecoveryAction.PROCEED
+        return go_on(given, cloud, recovery, "every setting that can be put right is as in the source", action)
     if given.attempt >= MOST_ROUNDS:
         return go_on(given, cloud, recovery, f"left as found: {'; '.join(open_ones)}")
     reason = f"put right, or to be: {'; '.join(open_ones)}"
     return go_on(given, cloud, recovery, reason, RecoveryAction.WAIT, seconds_before_poll(policy, 0))
 
 
-def _put_right(table: TableRecovery, cloud: Cloud) -> tuple[str, ...]:
-    """What differed, to be looked at again."""
+def _put_right(table: TableRecovery, cloud: Cloud, forgotten: str) -> tuple[str, ...]:
+    """What differed, to be looked at again. A saboteur has one setting forgotten."""
     wanted, found = cloud.table_settings.read(table.source), cloud.table_settings.read(table.target)
-    names = to_reapply(wanted, found)
+    names = tuple(name for name in to_reapply(wanted, found) if name != forgotten)
     for name in names:
         cloud.table_settings.put_right(name, table.target, wanted, found)
     return names

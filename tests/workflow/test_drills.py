@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
+from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.fakes.restorable_tables import RestorableTables
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
@@ -133,3 +134,48 @@ def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, 
     assert why in world.cloud.drills.refusal(name).why
     ((_, subject, _),) = world.topics.published
     assert subject == "test: drill refused"
+
+
+def with_an_index(clock):
+    """Tables that have one; the service's have none."""
+    tables = RestorableTables(clock.now)
+    index = {
+        "IndexName": "by-subject",
+        "KeySchema": [{"AttributeName": "subject", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "subject")]
+    tables.add(TOKENS, GlobalSecondaryIndexes=[index], AttributeDefinitions=attributes)
+    return tables
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "why"),
+    [
+        ("ttl-off", "settings.state.time_to_live", "time to live of the copy: none"),
+        ("time-off-by-a-minute", "restore.state", "it was restored to"),
+        ("index-gone", "settings.tokens.indexes", "indexes of the copy lacks by-subject"),
+        ("cleanup-blocked", "cleanup", "AWS refuses to remove ib-oauth-drill-dr-cleanup-blocked-state-test"),
+    ],
+)
+def test_a_saboteur_turns_the_drill_red_by_the_finding_that_names_it(interpreter, kind, check, why):
+    name = f"dr-{kind}"
+    with drilled(DrillWorld(interpreter, tables=with_an_index)) as world:
+        ended = world.drill(name, sabotage=kind)
+        recovery = world.recovery(name)
+        bad = {one.check: one.verdict for one in recovery.findings if one.verdict.outcome is not Outcome.PASS}
+        assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+        assert recovery.reason.startswith(f"{check}: ")
+        assert why in bad[check].reason
+        for _ in range(3):
+            world.clock.advance(300)
+            world.deliver_end(name, "FAILED")
+    assert world.copies() == set(), "the sweeper removes what a blocked cleaner could not"
+    assert world.recovery(name).ending is RecoveryEnding.RED
+
+
+def test_an_index_cannot_go_where_there_is_none(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.drill("dr-no-index", sabotage="index-gone")
+    assert "no table of this service has an index; choose another kind" in world.recovery("dr-no-index").reason
+    assert world.copies() == set()
