@@ -15,7 +15,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
 from environments import Environment
-from stack_parts import name_of
+from stack_parts import name_of, worldwide
 
 TAG = "environment"
 MOST_ADDRESSES = 10
@@ -55,7 +55,7 @@ def _budget(stack: Stack, environment: Environment, operators: sns.ITopic) -> No
         stack,
         "Budget",
         budget=budgets.CfnBudget.BudgetDataProperty(
-            budget_name=name_of("month", environment),
+            budget_name=worldwide(name_of("month", environment), environment),
             budget_type="COST",
             time_unit="MONTHLY",
             budget_limit=budgets.CfnBudget.SpendProperty(amount=environment.budget.monthly_usd, unit="USD"),
@@ -79,7 +79,7 @@ def _anomalies(stack: Stack, environment: Environment, operators: sns.ITopic) ->
     monitor = ce.CfnAnomalyMonitor(
         stack,
         "CostMonitor",
-        monitor_name=name_of("costs", environment),
+        monitor_name=worldwide(name_of("costs", environment), environment),
         monitor_type="CUSTOM",
         monitor_specification=json.dumps(
             {"Tags": {"Key": TAG, "Values": [environment.name], "MatchOptions": ["EQUALS"]}}

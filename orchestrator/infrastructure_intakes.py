@@ -18,7 +18,7 @@ from constructs import Construct
 from environments import Environment
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.infrastructure_promotion import promotion_role_arn
-from stack_parts import name_of
+from stack_parts import name_of, worldwide
 
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 _ALARM_MAX_AGE = Duration.minutes(5)
@@ -128,7 +128,7 @@ def schedule_drills(
     role = iam.Role(
         scope,
         "DrillScheduleRole",
-        role_name=name_of("drill-schedule", environment),
+        role_name=worldwide(name_of("drill-schedule", environment), environment),
         assumed_by=iam.ServicePrincipal(
             "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
         ),

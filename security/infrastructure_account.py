@@ -15,7 +15,7 @@ from constructs import Construct
 
 from environments import Environment
 from security.infrastructure_trail import bucket_of
-from stack_parts import explain, name_of
+from stack_parts import explain, name_of, worldwide
 
 MEDIUM_SEVERITY = 4
 RULES: Mapping[str, str] = {
@@ -53,7 +53,7 @@ def config_rules(scope: Construct, environment: Environment, key: kms.IKey, topi
     role = iam.Role(
         scope,
         "ConfigRole",
-        role_name=name_of("config", environment),
+        role_name=worldwide(name_of("config", environment), environment),
         assumed_by=service,
         managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWS_ConfigRole")],
     )

@@ -8,7 +8,7 @@ from constructs import Construct
 
 from environments import Environment
 from environments.watching import OWN_BOUNDARY
-from stack_parts import explain, name_of
+from stack_parts import explain, name_of, worldwide
 
 SERVICES = (
     "apigateway", "application-autoscaling", "backup", "cloudformation", "cloudwatch", "dynamodb", "events", "kms", "lambda", "logs", "s3", "scheduler",
@@ -56,7 +56,7 @@ def boundary(scope: Construct, environment: Environment) -> None:
 
 def boundary_name(environment: Environment) -> str:
     """Return the name of the environment's own boundary."""
-    return name_of("boundary", environment)
+    return worldwide(name_of("boundary", environment), environment)
 
 
 def bound(stack: Stack, environment: Environment) -> None:

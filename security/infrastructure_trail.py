@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import explain, explain_wildcards, kept, log_group, name_of
+from stack_parts import explain, explain_wildcards, kept, log_group, name_of, worldwide
 
 
 def make_trail(scope: Construct, environment: Environment, key: kms.IKey) -> logs.LogGroup:
@@ -56,7 +56,7 @@ def bucket_of(scope: Construct, environment: Environment, key: kms.IKey, what: s
     bucket = s3.Bucket(
         scope,
         f"{what.title()}Bucket",
-        bucket_name=f"ib-oauth-{what}-{environment.name}-{Stack.of(scope).account}",
+        bucket_name=worldwide(f"ib-oauth-{what}-{environment.name}-{Stack.of(scope).account}", environment),
         encryption=s3.BucketEncryption.KMS,
         encryption_key=key,
         bucket_key_enabled=True,

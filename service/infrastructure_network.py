@@ -17,7 +17,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from environments import Environment, NetworkSettings
-from stack_parts import log_group, name_of
+from stack_parts import log_group, name_of, worldwide
 
 REACHES_OUT = ("authorize",)
 """The functions that call somebody else's servers."""
@@ -134,7 +134,7 @@ class Network(Construct):
         role = iam.Role(
             self,
             "FlowsRole",
-            role_name=name_of("network-flows", environment),
+            role_name=worldwide(name_of("network-flows", environment), environment),
             assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"),
         )
         self._vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))

@@ -90,7 +90,16 @@ def context_of(name: str) -> Context:
     if name not in environments.names():
         raise Refused("env", name, f"name one of {', '.join(environments.names())}")
     environment = environments.load(name)
-    return Context(environment, _clients(environment.region, _address(environment)))
+    return Context(environment, clients_of(environment, environment.region))
+
+
+def clients_of(environment: environments.Environment, region: str) -> Callable[[str], Any]:
+    """Clients of a region of the cloud that an environment is in.
+
+    Raises:
+        LocalCloudNotRunning: it is the local one, and nothing runs.
+    """
+    return _clients(region, _address(environment))
 
 
 def _address(environment: environments.Environment) -> Mapping[str, Any]:

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import config_commands, guard_commands, key_commands, recovery_commands, release_commands
+from orchestrator.cli import (
+    config_commands,
+    guard_commands,
+    key_commands,
+    recovery_commands,
+    rehearse_commands,
+    release_commands,
+)
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -232,6 +239,7 @@ app.add_typer(release_commands.top)
 app.add_typer(release_commands.app, name="release")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(config_commands.app, name="config")
+app.add_typer(rehearse_commands.app, name="rehearse")
 
 
 def help_pages() -> str:

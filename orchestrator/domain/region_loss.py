@@ -65,7 +65,9 @@ class Facts:
         account: None where nobody could be asked.
         copies_to: where backups are copied to, as the settings have it; None without copies.
         domain: of the API; None where clients know its address of API Gateway.
+        looked: what it answered; nothing where the loss is only assumed.
         copies: what the other region has of the tables.
+        assumed: a plan for the case that it is lost, of which nothing is done.
     """
 
     environment: str
@@ -77,6 +79,7 @@ class Facts:
     looked: tuple[Looked, ...]
     copies: tuple[Copy, ...]
     now: datetime
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def plan(facts: Facts) -> RegionLossPlan:
 def _check(facts: Facts) -> None:
     if facts.region == facts.home:
         raise Refused("--to", facts.region, f"name a region other than {facts.home}")
-    if not facts.looked:
+    if not (facts.looked or facts.assumed):
         raise Refused("home", facts.home, "look at it first: nobody has asked it anything")
     answered = [one for one in facts.looked if one.answer]
     if answered:
@@ -209,7 +212,7 @@ def _steps(facts: Facts, tables: Sequence[Restored], settings: Sequence[Setting]
         Step(
             Deed.CONFIRM,
             f"{facts.home} does not answer",
-            f"{len(facts.looked)} services were asked and none answered; a region that takes writes must not be left behind",
+            f"{_told(facts)}; a region that takes writes must not be left behind",
             (),
             (f"aws dynamodb list-tables --region {facts.home}", f"aws lambda list-functions --region {facts.home}"),
         ),
@@ -268,6 +271,10 @@ def _steps(facts: Facts, tables: Sequence[Restored], settings: Sequence[Setting]
             (f"orchestrator config backup --env {environment}",),
         ),
     )
+
+
+def _told(facts: Facts) -> str:
+    return f"{len(facts.looked)} services were asked and none answered" if facts.looked else "assumed: nobody was asked"
 
 
 def _restore_commands(table: Restored, facts: Facts) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ def deploy(
     service_source: Path | None = None,
     *,
     platform_url: str | None = None,
+    settings: Path | None = None,
     stacks: Sequence[str] = (SERVICE, ORCHESTRATOR),
 ) -> Path:
     """Synthesise and deploy stacks of a local environment; bootstrap first where nobody did. Returns the cloud assembly.
@@ -86,6 +87,7 @@ def deploy(
         environment: a local environment.
         service_source: a folder laid over `service/`: another release of the service.
         platform_url: address of the login platform that the service sends people to.
+        settings: the file that the environment was loaded from, where that is not environments.toml.
         stacks: names of stacks without the environment; a change of the service's code needs `SERVICE` only.
 
     Raises:
@@ -94,6 +96,8 @@ def deploy(
     context = {"environment": environment.name, "endpoint_url": cloud.endpoint_url}
     if platform_url:
         context["platform_url"] = platform_url
+    if settings:
+        context["environments"] = str(settings.resolve())
     if service_source:
         context["service_source"] = str(service_source.resolve())
     with ThreadPoolExecutor() as threads:

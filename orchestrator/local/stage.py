@@ -23,6 +23,7 @@ from orchestrator.local.fidelity.options import Profile
 
 T = TypeVar("T")
 ENVIRONMENT = "local"
+EVIDENCE_BUCKET = f"ib-oauth-evidence-{ENVIRONMENT}-{ACCOUNT}"
 RELEASES = Path(__file__).resolve().parents[2] / "examples" / "releases"
 POLL_SECONDS = 0.2
 
@@ -93,7 +94,7 @@ class Stage:
         raise NotInTime(f"waited {seconds:g} s for {what}")
 
 
-def cloud_at(environ: Mapping[str, str]) -> Cloud:
+def cloud_at(environ: Mapping[str, str], evidence_bucket: str = EVIDENCE_BUCKET) -> Cloud:
     """The orchestrator's services at the address that environment variables name, whatever this process's own say."""
     session = botocore.session.get_session()
 
@@ -112,7 +113,7 @@ def cloud_at(environ: Mapping[str, str]) -> Cloud:
         "ENVIRONMENT": ENVIRONMENT,
         "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}",
         "EVENT_BUS": f"ib-oauth-{ENVIRONMENT}",
-        "EVIDENCE_BUCKET": f"ib-oauth-evidence-{ENVIRONMENT}-{ACCOUNT}",
+        "EVIDENCE_BUCKET": evidence_bucket,
     }
     return Cloud(settings, clients=make)
 

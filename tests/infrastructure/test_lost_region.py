@@ -1,34 +1,48 @@
 """An environment that had to leave its region: what is one set in all regions has names of its own, and nothing else has."""
 
 import dataclasses
+import json
 import re
+from collections.abc import Iterator
 
 import environments
 from tests.infrastructure.templates import synthesise
 
-WORLDWIDE = ("RoleName", "BucketName")
-HOME, OTHER = "us-west-1", "us-east-2"
+WORLDWIDE = ("RoleName", "BucketName", "ManagedPolicyName", "BudgetName", "MonitorName")
+"""Of these the names are one set in an account, or in the world."""
+HOME, OTHER = "us-west-1", "eu-west-1"
 
 
-def names(templates: list[dict]) -> dict[str, set[str]]:
-    """Every name that is written in templates, by the property that gives it."""
+def named(properties: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every property that names something of ours, and the name."""
+    if isinstance(properties, dict) and not any(one.startswith("Fn::") for one in properties):
+        for inner, value in properties.items():
+            yield from named(value, inner)
+    elif isinstance(properties, list):
+        for value in properties:
+            yield from named(value, "")
+    elif re.fullmatch(r"\w*Name", key) and "ib-oauth" in (text := json.dumps(properties)):
+        yield key, text
+
+
+def made(templates: list[dict]) -> dict[str, set[str]]:
+    """The names that resources get, by the property that gives them; a property that only mentions another's name is the same there."""
     found: dict[str, set[str]] = {}
     for template in templates:
         for resource in template["Resources"].values():
-            for key, value in resource.get("Properties", {}).items():
-                if re.fullmatch(r"\w*Name", key) and "ib-oauth" in str(value):
-                    found.setdefault(key, set()).add(str(value))
+            for key, name in named(resource.get("Properties", {})):
+                found.setdefault(key, set()).add(name)
     return found
 
 
-def test_roles_and_buckets_are_named_after_the_region_and_nothing_else_is(tmp_path, local):
-    moved = dataclasses.replace(environments.load("local"), region=OTHER, lost_region=HOME)
-    there, home = names(synthesise(tmp_path, moved).all), names(local.all)
+def test_what_is_one_set_worldwide_is_named_after_the_region_and_nothing_else_is(tmp_path, prod):
+    moved = dataclasses.replace(environments.load("prod"), region=OTHER, lost_region=HOME)
+    there, home = made(synthesise(tmp_path, moved).all), made(prod.all)
 
-    assert there.keys() == home.keys()
+    assert there.keys() == home.keys() >= {"RoleName", "BucketName", "BudgetName"}
     for key in home:
         if key in WORLDWIDE:
-            assert all(OTHER in name for name in there[key])
+            assert all(f"-{OTHER}" in name for name in there[key]), key
             assert not there[key] & home[key]
         else:
             assert {name.replace(OTHER, HOME) for name in there[key]} == home[key], key

@@ -89,6 +89,11 @@ def test_a_recovery_point_of_aws_backup_is_restored_by_aws_backup():
     assert "restore-table-from-backup" in commands.commands[5]
 
 
+def test_a_loss_can_be_assumed_and_is_then_told_so():
+    assert plan(replace(FACTS, looked=(), assumed=True)).steps[0].why.startswith("assumed: nobody was asked")
+    assert plan(FACTS).steps[0].why.startswith("2 services were asked and none answered")
+
+
 def test_without_a_domain_clients_have_to_be_told():
     repoint = next(step for step in plan(replace(FACTS, domain=None, account=None)).steps if step.deed is Deed.REPOINT)
     assert "address of the API" in repoint.why
