@@ -1,4 +1,4 @@
-"""``orchestrator freeze``, ``thaw`` and ``cost``: what keeps an environment from surprises."""
+"""``orchestrator freeze``, ``thaw``, ``cost`` and ``quota``: what keeps an environment from surprises."""
 
 from __future__ import annotations
 
@@ -62,3 +62,13 @@ def cost(
     }
     with answering(json):
         costs.cost(env, assembly, changes, json=json)
+
+
+@app.command()
+def quota(env: Env = "local", json: AsJson = False) -> None:
+    """Count whether what an environment reserves fits into its account, before `cdk deploy` finds out half-way."""
+    from orchestrator.cli import quotas
+    from orchestrator.cli.context import context_of
+
+    with answering(json):
+        quotas.quota(context_of(env), json=json)

@@ -12,7 +12,7 @@ from orchestrator.cli.main import app
 from orchestrator.domain.cost import Usage
 
 RUN = CliRunner()
-ON_USE_THAT_NOBODY_HERE_KNOWS = set()
+ON_USE_THAT_NOBODY_HERE_KNOWS = {"AWS::CloudTrail::Trail", "AWS::GuardDuty::Detector"}
 """Types whose cost hangs on an account's use: each is named by the estimate."""
 
 
