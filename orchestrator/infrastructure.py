@@ -269,6 +269,7 @@ class OrchestratorStack(Stack):
             "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
             "ROLLBACK_MACHINE": machine_arn(self, self._environment, "rollback"),
             "DELIVERY": _compact(self._environment.delivery),
+            "EVIDENCE_BUCKET": self._evidence.bucket_name,
             "RECOVERY": _compact(self._environment.recovery),
             "TABLES": _compact(
                 {"state": self._environment.service.state_table, "tokens": self._environment.service.tokens_table}
@@ -285,6 +286,8 @@ class OrchestratorStack(Stack):
             "await_restore": ("RECOVERY",),
             "reapply_settings": ("RECOVERY",),
             "compare_content": ("RECOVERY",),
+            "record_configuration": ("EVIDENCE_BUCKET",),
+            "record_evidence": ("EVIDENCE_BUCKET",),
             "clean_up": ("RECOVERY",),
             "notify_recovery": ("OPERATORS_TOPIC",),
         }

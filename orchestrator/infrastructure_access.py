@@ -303,9 +303,12 @@ TASKS: Mapping[str, Rights] = {
     "measure": Rights(Ledger.WRITES, announces=False),
     "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
     "conclude": Rights(Ledger.WRITES, announces=False),
+    "record_evidence": Rights(Ledger.WRITES, announces=False, grants=(_ARCHIVE,)),
     "notify_recovery": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "release_recovery": Rights(Ledger.WRITES, announces=False),
     # deployment and rollback
+    # deployment and drill
+    "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),
     "notify": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS, Place.CLIENTS)),)),
     "release": Rights(Ledger.WRITES, announces=False),
 }

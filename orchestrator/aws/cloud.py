@@ -20,6 +20,7 @@ from orchestrator.aws.archive import Archive
 from orchestrator.aws.clients import client
 from orchestrator.aws.configuration import read_configuration
 from orchestrator.aws.configuration_readers import Names
+from orchestrator.aws.evidence import EvidenceChain
 from orchestrator.aws.executions import Executions
 from orchestrator.aws.freezes import Freezes
 from orchestrator.aws.instruments import Instruments, instruments
@@ -169,6 +170,11 @@ class Cloud:
         """Evidence and configuration bundles."""
         return Archive(self.clients, self.settings["LEDGER_TABLE"], self.settings["EVIDENCE_BUCKET"])
 
+    @cached_property
+    def evidence(self) -> EvidenceChain:
+        """Evidence of recoveries."""
+        return EvidenceChain(self.clients, self.settings["LEDGER_TABLE"], self.archive)
+
     def configuration(self, why: str) -> Bundle:
         """What the environment is configured as, now.
 
@@ -179,7 +185,7 @@ class Cloud:
             self.clients,
             Names(self.environment, self.settings["EVIDENCE_BUCKET"]),
             account=str(self.clients("sts").get_caller_identity()["Account"]),
-            region=self.clients("lambda").meta.region_name,
+            region=self.settings["AWS_REGION"],
             now=self.now(),
             why=why,
         )

@@ -39,9 +39,9 @@ class Measures:
     now: Callable[[], datetime]
     write: Callable[[str], None] = write
 
-    def count(self, metric: str, of: Mapping[str, str], deployment: str) -> None:
-        """Count one. `of` says what else there is to say of it: dimensions of few values. deployment: for whoever reads the log."""
-        self._put({metric: 1}, "Count", of, deployment)
+    def count(self, metric: str, of: Mapping[str, str], deployment: str, number: int = 1) -> None:
+        """Count one, or so many. `of` says what else there is to say of it: dimensions of few values. deployment: for whoever reads the log."""
+        self._put({metric: number}, "Count", of, deployment)
 
     def seconds(self, figures: Mapping[str, float], of: Mapping[str, str], deployment: str) -> None:
         """Tell how long something took, by metric."""

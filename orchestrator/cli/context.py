@@ -46,6 +46,7 @@ class Context:
         """The orchestrator's services."""
         settings = {
             "ENVIRONMENT": self.name,
+            "AWS_REGION": self.environment.region,
             "LEDGER_TABLE": f"ib-oauth-ledger-{self.name}",
             "EVENT_BUS": f"ib-oauth-{self.name}",
             "ROLLBACK_MACHINE": self.machine("rollback"),

@@ -9,14 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import (
-    config_commands,
-    guard_commands,
-    key_commands,
-    recovery_commands,
-    rehearse_commands,
-    release_commands,
-)
+from orchestrator.cli import config_commands, evidence_commands, guard_commands, key_commands, recovery_commands, rehearse_commands, release_commands
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(
@@ -240,6 +233,7 @@ app.add_typer(release_commands.app, name="release")
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(rehearse_commands.app, name="rehearse")
+app.add_typer(evidence_commands.app, name="evidence")
 
 
 def help_pages() -> str:

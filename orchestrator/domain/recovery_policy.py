@@ -31,6 +31,7 @@ class RecoveryPolicy:
         drill_schedule: when drills begin, in EventBridge Scheduler's words, in UTC; empty where nobody but people begins one.
         drill_window: within which after that the scheduler may choose; 0 for none.
         objectives: RTO and RPO.
+        green_within: how long after a green drill the next must have been green, before an alarm rings.
         max_cost_usd: a recovery that is expected to cost more is refused.
         max_tables: a service of more tables is refused.
         lease: how long a drill may keep what it made.
@@ -44,6 +45,7 @@ class RecoveryPolicy:
     drill_schedule: str
     drill_window: timedelta
     objectives: Objectives
+    green_within: timedelta
     max_cost_usd: float
     max_tables: int
     lease: timedelta
@@ -70,6 +72,7 @@ class RecoveryPolicy:
                 recovery_time=timedelta(minutes=_number(table, "rto_minutes", 1, 10_080)),
                 data_loss=timedelta(minutes=_number(table, "rpo_minutes", 1, 10_080)),
             ),
+            green_within=timedelta(hours=_number(table, "green_within_hours", 1, 8784)),
             max_cost_usd=_number(table, "max_cost_usd", 0, 10_000),
             max_tables=_whole(table, "max_tables", 1, RESTORES_AT_ONCE),
             # The machine ends itself after a day: a lease is over by then.
@@ -94,6 +97,7 @@ _KNOWN = frozenset(
         "drill_window_minutes",
         "rto_minutes",
         "rpo_minutes",
+        "green_within_hours",
         "max_cost_usd",
         "max_tables",
         "lease_hours",

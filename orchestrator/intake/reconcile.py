@@ -7,11 +7,13 @@ from typing import Any
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.orphans import close_dead_plans, roll_back_orphan
+from orchestrator.aws.recorded import tell_age_of_proof
 from orchestrator.intake import intake
 
 
 def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     """Roll back where the claim's execution is dead, and close what died before it had the claim."""
+    tell_age_of_proof(cloud)
     close_dead_plans(cloud)
     return roll_back_orphan(cloud)
 

@@ -111,6 +111,7 @@ def cloud_at(environ: Mapping[str, str], evidence_bucket: str = EVIDENCE_BUCKET)
 
     settings = {
         "ENVIRONMENT": ENVIRONMENT,
+        "AWS_REGION": environ["AWS_REGION"],
         "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}",
         "EVENT_BUS": f"ib-oauth-{ENVIRONMENT}",
         "EVIDENCE_BUCKET": evidence_bucket,

@@ -126,6 +126,18 @@ def recovery_task(do: Callable[[Recovering, Cloud], Recovered]) -> Handler:
     return framed(Recovering, do)
 
 
+def of_either(
+    of_deployment: Callable[[Given, Cloud], Answer], of_recovery: Callable[[Recovering, Cloud], Recovered]
+) -> Handler:
+    """Make a Lambda handler of a task that machines of both kinds name."""
+    deploying, recovering = task(of_deployment), recovery_task(of_recovery)
+
+    def handler(event: Mapping[str, Any], context: object) -> Mapping[str, Any]:
+        return (recovering if "recovery" in event else deploying)(event, context)
+
+    return handler
+
+
 def framed(kind: type[_Hands], do: Callable[[_Hands, Cloud], Answer | Recovered]) -> Handler:
     """Decode a task's input, do it, encode its answer, and log one line."""
 

@@ -29,6 +29,7 @@ def topic_arn(audience: str) -> str:
 
 SETTINGS: Mapping[str, str] = {
     "ENVIRONMENT": "test",
+    "AWS_REGION": REGION,
     "LEDGER_TABLE": "ib-oauth-ledger-test",
     "EVENT_BUS": "ib-oauth-test",
     "EVIDENCE_BUCKET": "ib-oauth-evidence-test-123456789012",

@@ -316,6 +316,10 @@ def test_alarms_on_the_orchestrator_tell_the_operators(every):
             *(f"intake-{name.replace('_', '-')}-errors" for name in INTAKES),
             "dead-letters",
             "reconciler-silent",
+            "drill-red",
+            "recovery-time",
+            "data-loss",
+            "no-green-drill",
         )
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())

@@ -15,15 +15,18 @@ from botocore.exceptions import ClientError
 
 import orchestrator.intake
 import orchestrator.tasks
+from orchestrator.aws.measures import Measures
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery import Recovery
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
+from tests.fakes.configuration import FakeCaller, configuration_is
 from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.serving import FakeServing
+from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
@@ -66,8 +69,10 @@ class DrillWorld:
         self.clock.advance(3600)
         self.begun_at = self.clock.now()
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
-        self.events, self.topics = FakeEvents(), FakeTopics()
         self.serving = FakeServing(self.tables)
+        self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
+        self.measured: list[dict[str, Any]] = []
+        """Log lines that are metrics."""
         settings = {
             **SETTINGS,
             "AWS_REGION": REGION,
@@ -87,6 +92,8 @@ class DrillWorld:
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
+            "s3": self.s3,
+            "sts": FakeCaller(),
         }
         self.cloud = Cloud(
             settings,
@@ -94,6 +101,9 @@ class DrillWorld:
             now=self.clock.now,
             wires=self.contents.wire,
             sleep=self.clock.advance,
+        )
+        vars(self.cloud)["measures"] = Measures(
+            "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
         )
 
     def drill(self, name: str, **given: Any) -> Ended:
@@ -155,6 +165,7 @@ def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
     """Make this world the one that tasks, intakes and the interpreter reach."""
     quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
     with ExitStack() as patches:
+        patches.enter_context(configuration_is())
         for module in (orchestrator.tasks, orchestrator.intake):
             patches.enter_context(mock.patch.object(module, "_cloud", world.cloud))
             patches.enter_context(mock.patch.object(module, "logger", quiet))

@@ -40,8 +40,8 @@ def test_the_phases_add_up_to_the_wall_time(interpreter):
     recovery = world.recovery("dr-phases")
     assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
     assert [phase.name for phase in recovery.phases] == [
-        "PlanRecovery", "ClaimRecovery", "StartRestore", "AwaitRestore", "ReapplySettings", "CompareSettings", "CompareContent",
-        "Measure",
+        "PlanRecovery", "ClaimRecovery", "RecordConfiguration", "StartRestore", "AwaitRestore", "ReapplySettings",
+        "CompareSettings", "CompareContent", "Measure",
         "CleanUp", "Conclude",
     ]  # fmt: skip
 

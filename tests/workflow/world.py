@@ -32,9 +32,11 @@ from orchestrator.probes.scene import Scene
 from state_machines import definitions
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over, execution_arn, machine_arn
+from tests.fakes.configuration import FakeCaller, configuration_is
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeAlarms, FakeEvents, FakeRecovery, FakeTopics
+from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import ABORTED, RUNNING, FakeStepFunctions
 from tests.samples import FUNCTIONS, delivery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
@@ -128,6 +130,8 @@ class World:
             "events": self.events,
             "sns": self.topics,
             "cloudwatch": self.alarms,
+            "s3": FakeS3(),
+            "sts": FakeCaller(),
         }
         delivery = delivery_table(when_inconclusive=scenario.when_inconclusive, max_bake_seconds=MAX_BAKE_SECONDS)
         assert DeliveryPolicy.parse(delivery), "the policy is a good one"
@@ -334,6 +338,7 @@ def inhabited(world: World) -> Iterator[World]:
     """Make this world the one that tasks, intakes and the interpreter reach."""
     quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
     with ExitStack() as patches:
+        patches.enter_context(configuration_is())
         patches.enter_context(mock.patch.object(orchestrator.tasks, "_cloud", world.cloud))
         patches.enter_context(mock.patch.object(orchestrator.tasks, "logger", quiet))
         patches.enter_context(mock.patch.object(orchestrator.intake, "_cloud", world.cloud))

@@ -56,7 +56,7 @@ def test_strategies_say_looks_and_transitions_as_one_json_object():
     answer = RUN.invoke(app, ["strategies", "--json"])
     assert answer.exit_code == 0
     listed = json.loads(answer.stdout)
-    assert listed["canary-10-50"]["transitions"] == 17 + 4 * listed["canary-10-50"]["looks"]
+    assert listed["canary-10-50"]["transitions"] == 18 + 4 * listed["canary-10-50"]["looks"]
 
 
 def test_the_four_exit_codes_are_different():

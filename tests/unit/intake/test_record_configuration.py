@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import pytest
 
 from orchestrator.aws import cloud as cloud_module
@@ -13,24 +11,17 @@ from orchestrator.domain.normal_form import Identities, Part
 from orchestrator.intake.record_configuration import handler
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over
+from tests.fakes.configuration import FakeCaller
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.s3 import FakeS3
-
-
-class Whoever:
-    """An STS client."""
-
-    def get_caller_identity(self):
-        return {"Account": "123456789012"}
 
 
 @pytest.fixture
 def there(monkeypatch):
     """The environment as it is configured; a test changes it."""
     clock, timeouts = SimulatedClock(), [3]
-    clients = {"dynamodb": FakeDynamoDB(), "s3": FakeS3(), "lambda": LambdaControlPlane(), "sts": Whoever()}
-    clients["lambda"].meta = mock.Mock(region_name="us-west-1")
+    clients = {"dynamodb": FakeDynamoDB(), "s3": FakeS3(), "lambda": LambdaControlPlane(), "sts": FakeCaller()}
 
     def read(_clients, names, *, account, region, now, why):
         clock.advance(1)

@@ -1,0 +1,199 @@
+"""Evidence of a recovery: what its document says, and what it never says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain.configuration import Taken
+from orchestrator.domain.evidence import WITHHELD, document, report_of
+from orchestrator.domain.evidence_page import page_of
+from orchestrator.domain.recovery import (
+    Finding,
+    Measured,
+    Phase,
+    Recovery,
+    RecoveryEnding,
+    Sabotage,
+    concluded,
+    measure,
+    refused,
+)
+from orchestrator.domain.verdict import Verdict
+from tests.samples import NOW, recovery, seconds
+
+CONTENT = Finding("content.tokens", Verdict.passed("100 items agree"), {"source_at_point": "stream", "items": 100})
+LATE = NOW + timedelta(hours=3)
+ENDED = NOW + seconds(1830)
+
+
+def drilled(*findings: Finding, ended=ENDED, **changes) -> Recovery:
+    """A drill that took half an hour: waited for in two phases, the last one longer."""
+    phases = (Phase("AwaitRestore", NOW, NOW + seconds(30)), Phase("Conclude", NOW + seconds(30), ended))
+    tables = tuple(
+        replace(table, started_at=NOW + seconds(1), ready_at=NOW + seconds(20)) for table in recovery().tables
+    )
+    begun = recovery(phases=phases, tables=tables, cleaned_at=ended, measured=Measured(None, seconds(4), "canary rows"))
+    return concluded(replace(measure(begun, ended).found(*findings), **changes), ended)
+
+
+def report(of: Recovery, configuration: Taken | None = None):
+    """The report as whoever reads the file gets it."""
+    return json.loads(document(report_of(of, configuration)))
+
+
+def page(of: Recovery) -> str:
+    return page_of(report(of), "0" * 64).decode()
+
+
+def test_a_green_drill_says_what_was_done_how_long_it_took_and_that_nothing_remains():
+    told = report(drilled(CONTENT))
+
+    assert told["recovery"]["ending"] == "GREEN"
+    assert told["summary"] == (
+        "drill dr-1 of test: ib-oauth-state-test and ib-oauth-tokens-test restored to 2026-11-23 02:55:00 UTC; "
+        "every check passed. Recovery time 1829 s, data loss 4 s."
+    )
+    assert told["went_well"] == ["objective.recovery_time", "objective.data_loss", "content.tokens"]
+    assert (told["went_wrong"], told["residual"]) == ([], [])
+    assert told["source_at_point"] == {"content.tokens": "stream"}
+    assert told["recovery"]["requested_by"] == "somebody"
+
+
+def test_every_field_of_an_after_action_report_is_there_however_it_ended():
+    wanted = {
+        "summary", "recovery", "scope", "objectives", "timeline", "findings", "went_well", "went_wrong", "source_at_point",
+        "residual", "cost", "configuration", "format",
+    }  # fmt: skip
+    for one in (drilled(CONTENT), drilled(), refused(recovery(), "too dear", NOW)):
+        assert report(one).keys() == wanted
+
+
+def test_the_phases_add_up_to_the_wall_time():
+    timeline = report(drilled())["timeline"]
+
+    assert sum(phase["seconds"] for phase in timeline["phases"]) == timeline["wall_seconds"] == 1830
+    assert "which is the wall time" in page(drilled())
+
+
+def test_a_wall_time_that_is_not_accounted_for_is_said():
+    gap = drilled(CONTENT)
+
+    assert "30 min 30 s: 30.0 s are not accounted for" in page(replace(gap, phases=gap.phases[1:]))
+
+
+def test_an_objective_that_was_missed_is_not_met_and_neither_is_one_that_nobody_measured():
+    late = report(drilled(ended=LATE))
+    unmeasured = report(refused(recovery(), "too dear", NOW))
+
+    assert {one["name"]: one["met"] for one in late["objectives"]} == {"recovery_time": False, "data_loss": True}
+    assert "objective.recovery_time: FAIL: 10799 s of the 7200 s allowed" in late["went_wrong"]
+    assert late["recovery"]["ending"] == "RED"
+    assert [one["met"] for one in unmeasured["objectives"]] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        (drilled(), "nobody established what the source held at the point: the content is not proved"),
+        (replace(drilled(), cleaned_at=None), "what it made may still be there; anybody may remove it after 2026-11-23T15:00:00+00:00"),
+        (replace(drilled(), sabotage=Sabotage.TTL_OFF), "the copy was broken on purpose (ttl-off): this says whether a drill notices, not whether a restore works"),
+        (replace(drilled(), measured=Measured()), "recovery time was not measured"),
+        (drilled(Finding("content.state", Verdict.failed("3 missing"))), "content.state has to be put right"),
+        (drilled(Finding("content.state", Verdict.error("throttled"))), "content.state could not be judged"),
+        (drilled(Finding("content.state", Verdict.inconclusive("half read"))), "content.state could not be judged"),
+    ],
+)  # fmt: skip
+def test_what_remains_is_said(of, told):
+    assert told in report(of)["residual"]
+
+
+def test_a_recovery_that_was_refused_made_nothing_and_leaves_nothing():
+    told = report(refused(recovery(), "it would cost 9 USD", NOW))
+
+    assert told["summary"] == "drill dr-1 of test was refused, and nothing was made: it would cost 9 USD"
+    assert told["residual"] == []
+
+
+def test_the_configuration_is_named_by_its_bundle():
+    taken = Taken("c-1", NOW, "drill", 143, "sha256:abc", "key", "f" * 64)
+
+    assert report(drilled(), taken)["configuration"] == {"bundle": "c-1", "digest": "sha256:abc"}
+    assert "c-1 (sha256:abc)" in page_of(report(drilled(), taken), "").decode()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ibr_AAAAAAAAAAAAAAAAAAAAAA.BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+        "ibcs_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl",
+    ],
+)
+def test_a_credential_that_a_finding_should_not_have_carried_does_not_get_into_the_evidence(secret):
+    leaking = Finding("serving.flow", Verdict.failed(f"{secret} was refused"), {"seen": [secret], secret: 1})
+
+    told = document(report_of(drilled(leaking), None)).decode()
+
+    assert secret not in told
+    assert told.count(WITHHELD) >= 3
+    assert secret not in page(drilled(leaking))
+
+
+def test_a_page_runs_nothing_loads_nothing_and_says_what_others_wrote_as_text():
+    hostile = '<img src=x onerror="alert(1)"> & more'
+    text = page(drilled(Finding(hostile, Verdict.failed(hostile), {"figure": hostile}), requested_by=hostile))
+
+    assert hostile not in text
+    assert "&lt;img src=x" in text
+    assert "default-src 'none'" in text
+    for foreign in ("<script", "<link", "<img", "src=", "http://", "https://", "url(", "@import"):
+        assert foreign not in text.replace("&lt;img src=x", ""), foreign
+
+
+@pytest.mark.parametrize(
+    ("of", "badge"),
+    [
+        (drilled(CONTENT), "GREEN"),
+        (drilled(Finding("content.state", Verdict.failed("x"))), "RED"),
+        (refused(recovery(), "too dear", NOW), "REFUSED"),
+    ],
+)
+def test_a_page_says_its_ending_in_words_first(of, badge):
+    text = page(of)
+
+    body = text.partition("<header>")[2]
+    assert body.index(badge) < body.index("<h1>")
+    assert f"{badge}</title>" in text
+
+
+def test_what_did_not_pass_comes_first_on_a_page():
+    text = page(drilled(CONTENT, Finding("z", Verdict.failed("x")), Finding("y", Verdict.error("x"))))
+
+    assert text.index('scope="row" class="code">z') < text.index('"code">y') < text.index('"code">content.tokens')
+
+
+def test_a_page_of_a_refused_recovery_says_that_nothing_was_looked_at():
+    text = page(refused(recovery(), "too dear", NOW))
+
+    assert "Nothing was looked at." in text
+    assert "not measured" in text
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [(90, "1 min 30 s"), (3600, "1 h"), (3660, "1 h 1 min"), (60, "1 min"), (31, "1.0 s"), (100_000, "27 h 46 min")],
+)
+def test_lengths_are_said_as_people_say_them(ended, said):
+    assert f'class="number">{said}<' in page(drilled(ended=NOW + seconds(ended)))
+
+
+def test_what_was_broken_on_purpose_is_on_the_page():
+    assert "Broken on purpose" in page(replace(drilled(), sabotage=Sabotage.MISSING_ROW))
+
+
+def test_endings_are_all_shown():
+    assert {RecoveryEnding(one) for one in ("GREEN", "RED", "REFUSED")} == set(RecoveryEnding)
