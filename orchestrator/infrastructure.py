@@ -308,7 +308,10 @@ class OrchestratorStack(Stack):
 
     def _intake_variables(self, name: str) -> Mapping[str, str]:
         if name == "sweep":
-            return {"OPERATORS_TOPIC": self._topics["operators"].topic_arn}
+            return {
+                "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
+                "EVIDENCE_BUCKET": self._evidence.bucket_name,
+            }
         if name == "start_drill":
             return {"DRILL_MACHINE": machine_arn(self, self._environment, "drill")}
         if name == "record_configuration":

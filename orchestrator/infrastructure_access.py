@@ -331,6 +331,7 @@ INTAKES: Mapping[str, Rights] = {
             _SEE_DRILLS,
             _may("tag:GetResources", on=(Place.ANYWHERE,)),
             _may("sns:Publish", on=(Place.OPERATORS,)),
+            _ARCHIVE,
         ),
     ),
     "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),

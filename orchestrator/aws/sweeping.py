@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.aws.clients import narrowed
 from orchestrator.aws.cloud import Cloud
+from orchestrator.aws.recorded import record
 from orchestrator.aws.remains import remove, remove_function, remove_table
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Recovery, RecoveryAction, RecoveryDecision
@@ -48,6 +49,7 @@ def sweep(cloud: Cloud, recovery: Recovery) -> str:
         cloud.drills.keep_unclaimed(cleaned(recovery, cloud.now()))
     if epoch:
         cloud.drills.release_claim(epoch)
+    _record_once(cloud, recovery.id)
     told = f"left: {', '.join(left)}" if left else "nothing is left of it"
     return f"{recovery.id}: {why}; {told}"
 
@@ -85,6 +87,13 @@ def _complete(cloud: Cloud, recovery: Recovery, epoch: int) -> None:
     decision = RecoveryDecision(RecoveryAction.RED, recovery.reason)
     subject, text = message_of(recovery.id, recovery.kind, cloud.environment, recovery, decision, {})
     cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, text)
+
+
+def _record_once(cloud: Cloud, recovery_id: str) -> None:
+    """Write the evidence of a drill whose execution died before it could."""
+    recovery = cloud.drills.read(recovery_id)
+    if recovery.ended_at and cloud.evidence.of(recovery_id) is None:
+        record(cloud, recovery)
 
 
 def _tagged(cloud: Cloud) -> list[tuple[str, Mapping[str, str]]]:

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import config_commands, evidence_commands, guard_commands, key_commands, recovery_commands, rehearse_commands, release_commands
+from orchestrator.cli import (
+    config_commands,
+    evidence_commands,
+    guard_commands,
+    key_commands,
+    recovery_commands,
+    rehearse_commands,
+    release_commands,
+)
 from orchestrator.cli.answering import AsJson, Env, Watch, answering
 
 app = typer.Typer(

@@ -25,8 +25,8 @@ from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.restorable_tables import RestorableTables
-from tests.fakes.serving import FakeServing
 from tests.fakes.s3 import FakeS3
+from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter

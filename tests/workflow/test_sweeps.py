@@ -66,14 +66,18 @@ def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_
         sweep_until_nothing_is_left(world)
         world.sweep()
         recovery = world.cloud.drills.find(name)
+        link = world.cloud.evidence.of(name)
+        assert world.cloud.evidence.verify() == ()
     assert world.copies() == set()
     if recovery is None:
         assert (state, after) == ("PlanRecovery", False)
         return
     assert recovery.ended_at is not None
     assert recovery.cleaned_at is not None
-    concluded = state in {"Notify", "Release"} or (state == "Conclude" and after)
+    concluded = state in {"RecordEvidence", "Notify", "Release"} or (state == "Conclude" and after)
     assert recovery.ending is (RecoveryEnding.GREEN if concluded else RecoveryEnding.RED)
+    assert link is not None, "whoever ends a drill writes its evidence"
+    assert link.ending == recovery.ending
     holder = world.cloud.drills.claim().execution
     assert holder in {"", world.execution(name)}
     if not concluded:
