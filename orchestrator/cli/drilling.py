@@ -118,7 +118,15 @@ def _follow(context: Context, name: str, screen: Console) -> Recovery:
         time.sleep(POLL_SECONDS)
         recovery = context.cloud.drills.read(name)
     show(screen, recovery)
+    _until_free(context, recovery)
     return recovery
+
+
+def _until_free(context: Context, recovery: Recovery) -> None:
+    """Wait for the claim to be given back, so that whoever asks for the next drill now is not refused."""
+    deadline = context.cloud.now() + timedelta(seconds=APPEARS_SECONDS)
+    while context.cloud.drills.claim().execution == recovery.execution and context.cloud.now() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def show(screen: Console, recovery: Recovery) -> None:

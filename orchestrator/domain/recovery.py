@@ -251,9 +251,9 @@ def measure(recovery: Recovery, now: datetime) -> Recovery:
     given = recovery.measured
     measured = replace(given, recovery_time=took)
     if given.data_loss is None:
-        measured = replace(
-            measured, data_loss=recovery.requested_at - recovery.latest, source="the latest restorable time"
-        )
+        # Of two clocks the source's may be ahead of ours.
+        lost = max(recovery.requested_at - recovery.latest, timedelta(0))
+        measured = replace(measured, data_loss=lost, source="the latest restorable time")
     objectives = recovery.objectives
     return replace(recovery, measured=measured).found(
         _objective("objective.recovery_time", measured.recovery_time, objectives.recovery_time),

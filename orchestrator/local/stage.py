@@ -17,6 +17,7 @@ from orchestrator.aws.clients import CONFIG
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.executions import execution_arn
 from orchestrator.domain.records import Deployment
+from orchestrator.domain.recovery import Recovery
 from orchestrator.local import platform, stacks
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
 from orchestrator.local.fidelity.options import Profile
@@ -73,6 +74,22 @@ class Stage:
             NotInTime: it has not.
         """
         return self.until(lambda: self._ended(deployment_id), seconds, f"{deployment_id} to end")
+
+    def drill(self, recovery_id: str, **given: object) -> None:
+        """Start a drill."""
+        self.cloud.executions.start(self.machine("drill"), recovery_id, {"requested_by": "stage", **given})
+
+    def drilled(self, recovery_id: str, seconds: float) -> Recovery:
+        """Wait until a drill has ended and its claim is free.
+
+        Raises:
+            NotInTime: it has not.
+        """
+        return self.until(lambda: self._drilled(recovery_id), seconds, f"{recovery_id} to end")
+
+    def _drilled(self, recovery_id: str) -> Recovery | None:
+        found = self.cloud.drills.find(recovery_id)
+        return found if found and found.ended_at and not self.cloud.drills.claim().held else None
 
     def _ended(self, deployment_id: str) -> Deployment | None:
         found = self.cloud.ledger.find_deployment(deployment_id)

@@ -1,10 +1,15 @@
 """Every Lambda role is held to its policies while a release is promoted and another is rung back."""
 
+from datetime import timedelta
+
 import pytest
 
 from orchestrator.domain.records import Ending
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.verdict import Outcome
 from orchestrator.local.stage import ENVIRONMENT, stage
 from orchestrator.local.traffic import Traffic
+from tests.e2e.runbook import Runbook
 
 pytestmark = pytest.mark.timeout(280)
 STEPS = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 8}]}
@@ -12,8 +17,13 @@ ALARM = f"ib-oauth-token-server-errors-{ENVIRONMENT}"
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    with stage(tmp_path_factory.mktemp("local"), seed=2) as here:
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(scope="module")
+def here(folder):
+    with stage(folder, seed=2) as here:
         here.put_into_latest("good")
         here.local.enforce_policies(True)
         with Traffic(here.api_url, here.platform_url, rate_per_second=20, seed=2):
@@ -44,3 +54,49 @@ def test_an_alarm_takes_it_back_within_the_rollback_window(here):
     ended = here.until(undone, 60, "the rollback")
     assert ended.rollback.restored_at is not None
     assert denials(here, "d-good") == []
+
+
+def copies(here):
+    names = here.cloud.clients("dynamodb").list_tables()["TableNames"]
+    return [name for name in names if name.startswith("ib-oauth-drill-")]
+
+
+def told(recovery):
+    return {finding.check: finding.verdict for finding in recovery.findings}
+
+
+def test_a_drill_under_traffic_is_green_and_leaves_nothing(here):
+    here.drill("dr-green")
+    recovery = here.drilled("dr-green", 150)
+    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    assert {check.partition(".")[0] for check in told(recovery)} >= {
+        "restore",
+        "settings",
+        "content",
+        "objective",
+        "cleanup",
+    }
+    assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
+    assert copies(here) == []
+
+
+def test_a_row_that_is_missing_from_a_copy_turns_the_drill_red(here):
+    here.drill("dr-missing", sabotage="missing-row")
+    recovery = here.drilled("dr-missing", 90)
+    assert recovery.ending is RecoveryEnding.RED
+    bad = [check for check, verdict in told(recovery).items() if verdict.outcome is not Outcome.PASS]
+    assert bad in (["content.tokens"], ["content.state"]), recovery.reason
+    assert "1 missing" in recovery.reason
+    assert copies(here) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
+    (tmp_path / ".local").symlink_to(folder)
+    page = Runbook("drill", {"--env prod": "--env local", "--env dev": "--env local"})
+    printed = [page.run(f"cd {tmp_path}", block, environ={}) for block in page.blocks]
+    assert "US dollars at prices of" in printed[0]
+    assert "GREEN after" in printed[1]
+    assert "dr-green" in printed[2]
+    assert "GREEN" in printed[2].splitlines()[-1]
+    assert "settings.state.time_to_live: time to live of the copy: none" in printed[3]

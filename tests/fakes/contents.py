@@ -47,6 +47,25 @@ class Contents:
         """Remove an item, now."""
         self.history.setdefault(table, []).append((self._now(), key, None))
 
+    # --- what a saboteur does to a copy, through a client ------------------------------------------------
+
+    def scan(self, *, TableName: str, Limit: int) -> dict[str, Any]:  # noqa: N803 - botocore's
+        return {"Items": list(self.held(TableName).values())[:Limit]}
+
+    def delete_item(self, *, TableName: str, Key: Item) -> None:  # noqa: N803
+        def spoil(name: str, copy: dict[str, Item]) -> None:
+            if name == TableName:
+                del copy[Key["pk"]["S"]]
+
+        self.damage.append(spoil)
+
+    def put_item(self, *, TableName: str, Item: Item) -> None:  # noqa: N803
+        def spoil(name: str, copy: dict[str, Any]) -> None:
+            if name == TableName:
+                copy[Item["pk"]["S"]] = Item
+
+        self.damage.append(spoil)
+
     def held(self, table: str, at: datetime | None = None) -> dict[str, Item]:
         """What a table holds, or held."""
         for source, target, point in self._tables.restored:

@@ -28,6 +28,7 @@ from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.s3 import FakeS3
 from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
+from tests.fakes.stock_tables import StockTables
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.world import Bridge, Invocation, raised, straight
@@ -51,7 +52,7 @@ class DrillWorld:
         self,
         interpreter: MotoInterpreter,
         bridge: Bridge = straight,
-        tables: Callable[[SimulatedClock], RestorableTables] | None = None,
+        tables: Callable[[SimulatedClock], RestorableTables | StockTables] | None = None,
         **policy: Any,
     ) -> None:
         self.interpreter, self.bridge = interpreter, bridge
@@ -62,7 +63,8 @@ class DrillWorld:
                 self.tables.add(name)
         self.contents = Contents(self.tables, self.clock.now)
         for name in (STATE, TOKENS):
-            self.contents.stream(name)
+            if isinstance(self.tables, RestorableTables):
+                self.contents.stream(name)
             for number in range(ITEMS):
                 self.contents.put(name, {"pk": {"S": f"item {number}"}, "n": {"N": str(number)}})
         # All of that was long ago.
@@ -82,7 +84,7 @@ class DrillWorld:
             "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
         }
         clients = {
-            "dynamodb": _both(FakeDynamoDB(), self.tables),
+            "dynamodb": _both(FakeDynamoDB(), self.tables, self.contents),
             "dynamodbstreams": self.contents,
             "application-autoscaling": None,
             "lambda": self.serving,
@@ -137,6 +139,8 @@ class DrillWorld:
 
     def copies(self) -> set[str]:
         """The names of the copies that there are."""
+        if isinstance(self.tables, StockTables):
+            return self.tables.copies()
         return {name for name in self.tables.tables if name.startswith("ib-oauth-drill-")}
 
     def intake(self, name: str, event: Mapping[str, Any]) -> str:
@@ -173,11 +177,19 @@ def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
         yield world
 
 
-def _both(ledger: Any, tables: Any) -> Any:
-    """One client: the ledger's operations, and those of tables."""
+def _both(ledger: Any, tables: Any, contents: Contents) -> Any:
+    """One client: the ledger's operations, those of tables, and those of a saboteur on the items of copies."""
 
     class Both:
         def __getattr__(self, operation: str) -> Any:
-            return getattr(ledger, operation, None) or getattr(tables, operation)
+            other = getattr(ledger, operation, None) or getattr(tables, operation, None)
+            if operation not in {"scan", "put_item", "delete_item"}:
+                return other
+
+            def call(**asked: Any) -> Any:
+                copy = asked["TableName"].startswith("ib-oauth-drill-")
+                return (getattr(contents, operation) if copy else other)(**asked)
+
+            return call
 
     return Both()

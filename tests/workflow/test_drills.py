@@ -11,6 +11,7 @@ from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.stock_tables import StockTables
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
@@ -155,6 +156,8 @@ def with_an_index(clock):
         ("ttl-off", "settings.state.time_to_live", "time to live of the copy: none"),
         ("time-off-by-a-minute", "restore.state", "it was restored to"),
         ("index-gone", "settings.tokens.indexes", "indexes of the copy lacks by-subject"),
+        ("missing-row", "content.tokens", "1 missing, 0 extra, 0 changed"),
+        ("changed-byte", "content.tokens", "0 missing, 0 extra, 1 changed"),
         ("cleanup-blocked", "cleanup", "AWS refuses to remove ib-oauth-drill-dr-cleanup-blocked-state-test"),
     ],
 )
@@ -178,4 +181,20 @@ def test_an_index_cannot_go_where_there_is_none(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-no-index", sabotage="index-gone")
     assert "no table of this service has an index; choose another kind" in world.recovery("dr-no-index").reason
+    assert world.copies() == set()
+
+
+def test_on_stock_ministack_which_ignores_the_point_the_drill_is_red(interpreter):
+    def stock(clock):
+        tables = StockTables(clock.now)
+        for name in (STATE, TOKENS):
+            tables.add(name)
+        return tables
+
+    with drilled(DrillWorld(interpreter, tables=stock)) as world:
+        ended = world.drill("dr-stock")
+    recovery = world.recovery("dr-stock")
+    found = {one.check: one.verdict for one in recovery.findings}
+    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert found["restore.state"].reason == ("the table does not say that it was restored, nor from what, nor to when")
     assert world.copies() == set()

@@ -104,3 +104,8 @@ def test_a_loss_that_was_measured_stands():
 def test_what_was_never_restored_took_no_time_that_could_be_measured():
     found = measure(recovery(), NOW)
     assert outcomes(found)[0] == ("objective.recovery_time", Outcome.INCONCLUSIVE)
+
+
+def test_less_than_nothing_is_not_lost():
+    ahead = replace(started(), latest=NOW + seconds(1))
+    assert measure(ahead, NOW + seconds(60)).measured.data_loss == timedelta(0)
