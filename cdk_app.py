@@ -35,7 +35,7 @@ def compose(
     security = SecurityStack(app, environment)
     service = service_stack.ServiceStack(app, environment, service_build)
     orchestrator = orchestrator_stack.OrchestratorStack(
-        app, environment, orchestrator_build, service.description, service.signing_keys
+        app, environment, orchestrator_build, service.description, service.signing_keys, service.variables_key
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
     # Last, because it watches whatever alarms the others have.

@@ -78,6 +78,7 @@ class OrchestratorStack(Stack):
         build: the code of all functions.
         service: what the service's stack says of itself; `plan` reads it from its settings.
         signing_keys: the service's keys that rotate.
+        service_variables_key: encrypts what the service's functions are told; None where AWS's own key does.
 
     Attributes:
         tasks: task functions by module, for the state machines.
@@ -90,6 +91,7 @@ class OrchestratorStack(Stack):
         build: Build,
         service: Mapping[str, Any],
         signing_keys: SigningKeys,
+        service_variables_key: kms.IKey | None,
     ) -> None:
         super().__init__(
             scope,
@@ -100,6 +102,7 @@ class OrchestratorStack(Stack):
         )
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment, self._build, self._signing_keys = environment, build, signing_keys
+        self._service_variables_key = service_variables_key
         self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
         # Never AWS's own key: CloudWatch's alarms may not publish through that.
         self._topics_key = self._key("topics", "Encrypts messages to operators and clients")
@@ -126,7 +129,7 @@ class OrchestratorStack(Stack):
         places = self._places(service)
         self.tasks = {name: self._task(name, rights, places, service) for name, rights in TASKS.items()}
         intakes = {name: self._intake(name, rights, places) for name, rights in INTAKES.items()}
-        machines = {name: machine_arn(self, environment, name) for name in ("deployment", "rollback")}
+        machines = {name: machine_arn(self, environment, name) for name in ("deployment", "rollback", "restore")}
         route(
             self,
             environment,
@@ -200,27 +203,20 @@ class OrchestratorStack(Stack):
         functions = [self._arn("lambda", "function", name) for name in service["functions"].values()]
         # A group is authorised by its name or by the streams in it, depending on the call.
         groups = [self._arn("logs", "log-group", f"/aws/lambda/{name}") for name in service["functions"].values()]
-        machines_known = ("deployment", "rollback", "drill")
+        machines_known = ("deployment", "rollback", "drill", "restore")
         executions = {name: [executions_arn(self, self._environment, name)] for name in machines_known}
         machines = {name: [machine_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
+        # Those that are in use, and those that the stack made: after a restore they are not the same.
+        known = sorted({*service["tables"], *(name_of(role, self._environment) for role in ("state", "tokens"))})
+        tables = [self._table_arn(name) for name in known]
+        drill_tables = self._table_arn(name_of("drill-*", self._environment))
+        restored_tables = self._table_arn(name_of("restored-*", self._environment))
         return Places(
             arns={
                 Place.FUNCTIONS: functions,
                 Place.QUALIFIED: [f"{arn}:*" for arn in functions],
                 Place.LIVE: [f"{arn}:{service['alias']}" for arn in functions],
-                Place.TABLES: [
-                    self.format_arn(service="dynamodb", resource="table", resource_name=name)
-                    for name in service["tables"]
-                ],
-                Place.STREAMS: [
-                    self.format_arn(service="dynamodb", resource="table", resource_name=f"{name}/stream/*")
-                    for name in service["tables"]
-                ],
-                Place.DRILL_TABLES: [
-                    self.format_arn(
-                        service="dynamodb", resource="table", resource_name=name_of("drill-*", self._environment)
-                    )
-                ],
+                Place.STREAMS: [f"{arn}/stream/*" for arn in tables],
                 Place.DRILL_FUNCTIONS: [self._arn("lambda", "function", name_of("drill-*", self._environment))],
                 Place.DRILL_ROLES: [
                     self.format_arn(
@@ -230,6 +226,11 @@ class OrchestratorStack(Stack):
                 Place.DRILL_LOGS: [
                     self._arn("logs", "log-group", f"/aws/lambda/{name_of('drill-*', self._environment)}")
                 ],
+                Place.TABLES: tables,
+                Place.DRILL_TABLES: [drill_tables],
+                Place.RESTORED_TABLES: [restored_tables],
+                Place.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored_tables)],
+                Place.DOORS: [*tables, restored_tables],
                 Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
                 Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
                 Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
@@ -240,6 +241,7 @@ class OrchestratorStack(Stack):
                 Place.DEPLOYMENTS: executions["deployment"],
                 Place.ROLLBACKS: executions["rollback"],
                 Place.DRILLS: executions["drill"],
+                Place.RESTORES: executions["restore"],
                 Place.OPERATORS: [self._topics["operators"].topic_arn],
                 Place.CLIENTS: [self._topics["clients"].topic_arn],
                 Place.KEY_RING: [
@@ -260,6 +262,7 @@ class OrchestratorStack(Stack):
             ledger_key=self._ledger_key,
             topics_key=self._topics_key,
             ring_key=self._signing_keys.data_key,
+            variables_key=self._service_variables_key,
             evidence_key=self._evidence_key,
         )
 
@@ -268,11 +271,19 @@ class OrchestratorStack(Stack):
             "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
             "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
             "ROLLBACK_MACHINE": machine_arn(self, self._environment, "rollback"),
+            "DEPLOYMENT_MACHINE": machine_arn(self, self._environment, "deployment"),
             "DELIVERY": _compact(self._environment.delivery),
             "EVIDENCE_BUCKET": self._evidence.bucket_name,
             "RECOVERY": _compact(self._environment.recovery),
             "TABLES": _compact(
                 {"state": self._environment.service.state_table, "tokens": self._environment.service.tokens_table}
+            ),
+            "DECLARED": _compact(
+                {
+                    "time_to_live": "delete_at",
+                    "recovery": 35,
+                    "deletion_protection": self._environment.deletion_protection,
+                }
             ),
             "SERVICE": self.to_json_string(service),
         }
@@ -284,11 +295,14 @@ class OrchestratorStack(Stack):
             "plan_recovery": ("RECOVERY", "SERVICE", "TABLES"),
             "start_restore": ("RECOVERY",),
             "await_restore": ("RECOVERY",),
-            "reapply_settings": ("RECOVERY",),
+            "reapply_settings": ("RECOVERY", "DECLARED"),
+            "compare_settings": ("DECLARED",),
             "compare_content": ("RECOVERY",),
             "record_configuration": ("EVIDENCE_BUCKET",),
             "record_evidence": ("EVIDENCE_BUCKET",),
             "clean_up": ("RECOVERY",),
+            "cut_over": ("DEPLOYMENT_MACHINE",),
+            "await_cut_over": ("DEPLOYMENT_MACHINE", "RECOVERY"),
             "notify_recovery": ("OPERATORS_TOPIC",),
         }
         own = {key: variables[key] for key in needed.get(name, ())}
@@ -322,8 +336,8 @@ class OrchestratorStack(Stack):
                 "SIGNING_KEY_ID": self._signing_keys.stack_key,
                 "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
             }
-        started = "deployment" if name == "release_ready" else "rollback"
-        return {f"{started.upper()}_MACHINE": machine_arn(self, self._environment, started)}
+        started = {"release_ready": ("deployment",), "alarm": ("rollback",)}.get(name, ("deployment", "rollback"))
+        return {f"{machine.upper()}_MACHINE": machine_arn(self, self._environment, machine) for machine in started}
 
     def _function(
         self,
@@ -365,6 +379,9 @@ class OrchestratorStack(Stack):
             },
             **settings,
         )
+
+    def _table_arn(self, name: str) -> str:
+        return self.format_arn(service="dynamodb", resource="table", resource_name=name)
 
     def _function_name(self, kind: str, name: str) -> str:
         return name_of(f"{kind}-{name.replace('_', '-')}", self._environment)

@@ -30,6 +30,9 @@ class Place(Enum):
     DRILL_FUNCTIONS = auto()  # what serves them, with its roles and logs
     DRILL_ROLES = auto()
     DRILL_LOGS = auto()
+    RESTORED_TABLES = auto()  # those that a restore made, by their prefix
+    BACKUPS = auto()  # of live and restored tables
+    DOORS = auto()  # the one key of live and restored tables with which is seen whether they deny
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
@@ -39,6 +42,7 @@ class Place(Enum):
     DEPLOYMENTS = auto()  # executions of the machine
     ROLLBACKS = auto()
     DRILLS = auto()
+    RESTORES = auto()
     SCALABLE = auto()  # what Application Auto Scaling scales
     OPERATORS = auto()
     CLIENTS = auto()
@@ -67,8 +71,12 @@ WILDCARDS: Mapping[Place, str] = {
     Place.DRILL_ROLES: "roles are named by drills",
     Place.DRILL_LOGS: "log groups are named by drills",
     Place.DRILLS: "executions are named by drills",
+    Place.RESTORES: "executions are named by restores",
+    Place.BACKUPS: "DynamoDB names backups, also of tables that are gone",
     Place.SCALABLE: "the id of a scalable target says nothing of its table",
     Place.QUALIFIED: "any version may be stable or canary one day",
+    Place.RESTORED_TABLES: "restored tables are named by the restore that made them",
+    Place.DOORS: "restored tables are named by the restore that made them",
     Place.ALL_ALARMS: "CloudWatch authorises describing some alarms as describing all",
     Place.LOGS: "Lambda names the streams of a log group",
     Place.DEPLOYMENTS: "executions are named by deployments",
@@ -82,6 +90,20 @@ WILDCARDS: Mapping[Place, str] = {
     Place.ANYWHERE: "its actions know no resources",
 }
 """Places whose ARNs have a wildcard, and why."""
+
+
+ITEMS = frozenset(
+    {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+    }
+)
+"""Actions that read or write items: DynamoDB does that under a customer's key with the caller's rights."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +139,14 @@ _LOOK = (
     _CALL_VERSIONS,
     _BE_SYNTHETIC,
 )
-_SEE_EXECUTIONS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS))
+_MOVE_DOORS = _may(
+    "dynamodb:GetResourcePolicy",
+    "dynamodb:PutResourcePolicy",
+    "dynamodb:DeleteResourcePolicy",
+    on=(Place.TABLES, Place.RESTORED_TABLES),
+)
+_PROBE_DOORS = _may("dynamodb:UpdateItem", on=(Place.DOORS,))
+_SEE_EXECUTIONS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS, Place.RESTORES))
 _SEE_ROLLBACKS = _may("states:DescribeExecution", on=(Place.ROLLBACKS,))
 _ROTATE_KEYS = (
     _may("dynamodb:GetItem", "dynamodb:PutItem", on=(Place.KEY_RING,)),
@@ -171,12 +200,21 @@ _READ_CONFIGURATION = (
 )
 _ARCHIVE = _may("s3:PutObject", on=(Place.ARCHIVED,))
 _START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
+_RETARGET = _may(
+    "lambda:GetFunctionConfiguration", "lambda:GetFunction", "lambda:UpdateFunctionConfiguration", on=(Place.FUNCTIONS,)
+)
+_COPIES = (Place.DRILL_TABLES, Place.RESTORED_TABLES)
 _SEE_DRILLS = _may("states:DescribeExecution", on=(Place.DRILLS,))
-_DESCRIBE = _may("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups", on=(Place.TABLES,))
-_TAG_COPIES = _may("dynamodb:DescribeTable", "dynamodb:TagResource", on=(Place.DRILL_TABLES,))
+_SEE_CLAIMANTS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS, Place.DRILLS, Place.RESTORES))
+_DESCRIBE = (
+    _may("dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups", on=(Place.TABLES, Place.RESTORED_TABLES)),
+    _may("dynamodb:ListBackups", on=(Place.ANYWHERE,)),
+)
+_TAG_COPIES = _may("dynamodb:DescribeTable", "dynamodb:TagResource", on=_COPIES)
 _RESTORE = (
     # Authorised on the source and on the copy; the copy is written by whoever restores it (DynamoDB: restore permissions).
-    _may("dynamodb:RestoreTableToPointInTime", on=(Place.TABLES, Place.DRILL_TABLES)),
+    _may("dynamodb:RestoreTableToPointInTime", on=(Place.TABLES, *_COPIES)),
+    _may("dynamodb:RestoreTableFromBackup", on=(Place.BACKUPS, *_COPIES)),
     _may(
         "dynamodb:DescribeTable",
         "dynamodb:BatchWriteItem",
@@ -186,7 +224,7 @@ _RESTORE = (
         "dynamodb:Query",
         "dynamodb:Scan",
         "dynamodb:UpdateItem",
-        on=(Place.DRILL_TABLES,),
+        on=_COPIES,
     ),
 )
 _READ_SETTINGS = (
@@ -196,7 +234,7 @@ _READ_SETTINGS = (
         "dynamodb:DescribeContinuousBackups",
         "dynamodb:ListTagsOfResource",
         "dynamodb:GetResourcePolicy",
-        on=(Place.TABLES, Place.DRILL_TABLES),
+        on=(Place.TABLES, *_COPIES),
     ),
     _may(
         "application-autoscaling:DescribeScalableTargets",
@@ -213,7 +251,7 @@ _WRITE_SETTINGS = (
         "dynamodb:UntagResource",
         "dynamodb:PutResourcePolicy",
         "dynamodb:DeleteResourcePolicy",
-        on=(Place.DRILL_TABLES,),
+        on=_COPIES,
     ),
     _may(
         "application-autoscaling:RegisterScalableTarget",
@@ -249,11 +287,13 @@ TASKS: Mapping[str, Rights] = {
             _READ_ALIASES,
             _READ_VERSIONS,
             _may("cloudwatch:DescribeAlarms", on=(Place.ALL_ALARMS,)),
-            _may("dynamodb:DescribeContinuousBackups", on=(Place.TABLES,)),
+            _may("dynamodb:DescribeContinuousBackups", on=(Place.TABLES, Place.RESTORED_TABLES)),
         ),
     ),
     "record_restore_point": Rights(
-        Ledger.WRITES, announces=False, grants=(_may("dynamodb:CreateBackup", on=(Place.TABLES,)),)
+        Ledger.WRITES,
+        announces=False,
+        grants=(_may("dynamodb:CreateBackup", on=(Place.TABLES, Place.RESTORED_TABLES)),),
     ),
     "publish": Rights(
         Ledger.WRITES,
@@ -265,6 +305,7 @@ TASKS: Mapping[str, Rights] = {
     "verify": Rights(Ledger.WRITES, announces=True, grants=_LOOK),
     "hold": Rights(Ledger.WRITES, announces=True, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "take_answer": Rights(Ledger.WRITES, announces=False),
+    "close_source": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, _PROBE_DOORS)),
     "promote": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
     "verify_after_traffic": Rights(Ledger.WRITES, announces=False, grants=_LOOK),
     "record": Rights(Ledger.WRITES, announces=True),
@@ -272,6 +313,7 @@ TASKS: Mapping[str, Rights] = {
     # rollback
     "fence": Rights(Ledger.WRITES, announces=True, grants=(_SEE_EXECUTIONS,)),
     "restore_aliases": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
+    "reopen_source": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, _PROBE_DOORS)),
     "verify_stable": Rights(
         Ledger.WRITES,
         announces=False,
@@ -281,8 +323,8 @@ TASKS: Mapping[str, Rights] = {
         Ledger.WRITES, announces=True, grants=(_may("states:StopExecution", on=(Place.DEPLOYMENTS,)),)
     ),
     # drill
-    "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=(_DESCRIBE,)),
-    "claim_recovery": Rights(Ledger.WRITES, announces=False, grants=(_SEE_DRILLS,)),
+    "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=_DESCRIBE),
+    "claim_recovery": Rights(Ledger.WRITES, announces=False, grants=(_SEE_CLAIMANTS,)),
     "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
     "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
@@ -306,6 +348,20 @@ TASKS: Mapping[str, Rights] = {
     "record_evidence": Rights(Ledger.WRITES, announces=False, grants=(_ARCHIVE,)),
     "notify_recovery": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "release_recovery": Rights(Ledger.WRITES, announces=False),
+    # restore
+    "cut_over": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            _READ_ALIASES,
+            _READ_VERSIONS,
+            _RETARGET,
+            _may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),
+        ),
+    ),
+    "await_cut_over": Rights(
+        Ledger.WRITES, announces=False, grants=(_RETARGET, _may("states:DescribeExecution", on=(Place.DEPLOYMENTS,)))
+    ),
     # deployment and rollback
     # deployment and drill
     "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),
@@ -315,8 +371,8 @@ TASKS: Mapping[str, Rights] = {
 
 INTAKES: Mapping[str, Rights] = {
     "alarm": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_ROLLBACKS)),
-    "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
-    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS)),
+    "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, _RETARGET)),
+    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, _RETARGET)),
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
     ),
@@ -343,7 +399,8 @@ INTAKES: Mapping[str, Rights] = {
 class Places:
     """The ARNs behind each place, the conditions under which it is one, and the keys through which tables and topics are used.
 
-    `ledger_key`, `ring_key` and `evidence_key` are None where AWS's own key encrypts the table or the bucket.
+    `ledger_key`, `ring_key`, `variables_key` and `evidence_key` are None where AWS's own key encrypts the table, the service's functions'
+    variables, or the bucket.
     """
 
     arns: Mapping[Place, Sequence[str]]
@@ -353,6 +410,7 @@ class Places:
     ledger_key: kms.IKey | None
     topics_key: kms.IKey
     ring_key: kms.IKey | None
+    variables_key: kms.IKey | None
     evidence_key: kms.IKey | None
 
 
@@ -361,6 +419,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
     to_be = {"StringEquals": {f"aws:RequestTag/{tag}": environment.name}}
     return {
         Place.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
+        Place.DOORS: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["door"]}},
         Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
         Place.NEW_SIGNING_KEYS: to_be,
         Place.KEY_TO_BE: to_be,
@@ -388,14 +447,31 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
         if any(other != condition for other in conditions.values()):
             raise ValueError(f"{grant.actions} apply on different conditions: give each place a grant of its own")
         statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=resources, conditions=condition))
-    # The ring's key is that of all the service's tables.
-    if places.ring_key and any(Place.KEY_RING in one.places or "dynamodb:Scan" in one.actions for one in rights.grants):
+    statements += _on_variables(rights, places, region)
+    # The ring's key is that of all the service's tables, and of the copies that are restored from them.
+    if places.ring_key and any(ITEMS & set(grant.actions) for grant in rights.grants):
         statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
     if places.evidence_key and any(Place.ARCHIVED in grant.places for grant in rights.grants):
         statements.append(may_use_through("s3", places.evidence_key, sid="EvidenceKey", writes=True, region=region))
     if any("sns:Publish" in grant.actions for grant in rights.grants):
         statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))
     return statements
+
+
+def _on_variables(rights: Rights, places: Places, region: str) -> list[iam.PolicyStatement]:
+    """Let whoever reads a function's configuration read its variables, too, and whoever changes them encrypt them.
+
+    Lambda shows and takes variables under a customer's key with the caller's rights only ("Securing Lambda environment variables"):
+    a release would be named without its settings.
+    """
+    key, actions = places.variables_key, {action for grant in rights.grants for action in grant.actions}
+    if key is None or "lambda:GetFunctionConfiguration" not in actions:
+        return []
+    writes = "lambda:UpdateFunctionConfiguration" in actions
+    through = may_use_through("lambda", key, sid="ServiceVariables", writes=writes, region=region)
+    if writes:
+        through.add_actions("kms:CreateGrant")
+    return [through]
 
 
 def wildcards_of(rights: Rights, places: Places) -> Mapping[str, str]:

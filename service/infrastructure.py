@@ -25,7 +25,15 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from environments import Environment
-from service.infrastructure_access import ACCESS, RING_KEYS_REASON, SIGNING_KEY_TAG, Resources, statements_of
+from service.infrastructure_access import (
+    ACCESS,
+    RESTORED_REASON,
+    RING_KEYS_REASON,
+    SIGNING_KEY_TAG,
+    Resources,
+    restored_tables,
+    statements_of,
+)
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
 from service.infrastructure_network import Network, may_attach
@@ -68,6 +76,7 @@ class ServiceStack(Stack):
     Attributes:
         description: what the orchestrator is told of the service, as the JSON object it reads from its settings.
         signing_keys: what their rotation is told.
+        variables_key: encrypts what the functions are told; None where AWS's own key does.
     """
 
     def __init__(self, scope: Construct, environment: Environment, build: Build) -> None:
@@ -81,7 +90,7 @@ class ServiceStack(Stack):
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment = environment
         self._resources = self._stores()
-        self._variables_key = (
+        self.variables_key = (
             self._key("variables", "Encrypts what functions are told", rotated=True)
             if environment.customer_managed_keys
             else None
@@ -197,14 +206,16 @@ class ServiceStack(Stack):
         """Make a function, its first version and its alias, under logical ids that never change."""
         settings = self._environment.service.functions[name]
         group = log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
-        statements = statements_of(name, self._environment, self._resources)
-        wildcards = {self._resources.ring_keys: RING_KEYS_REASON} if ACCESS[name].signing else {}
+        statements = statements_of(self, name, self._environment, self._resources)
+        roles = ("state", "tokens")
+        restored = {restored_tables(self, role, self._environment): RESTORED_REASON for role in roles}
+        wildcards = restored | ({self._resources.ring_keys: RING_KEYS_REASON} if ACCESS[name].signing else {})
         place: Mapping[str, Any] = {}
         if self._network:
             statements += may_attach(self, self._name(name))
             place = vars(self._network.of(name))
         role_name = worldwide(self._name(name), self._environment)
-        role = lambda_role(self, f"{name.title()}Role", role_name, group, statements, wildcards, self._variables_key)
+        role = lambda_role(self, f"{name.title()}Role", role_name, group, statements, wildcards, self.variables_key)
         function = lambda_.Function(
             self,
             f"{name.title()}Function",
@@ -220,7 +231,7 @@ class ServiceStack(Stack):
             log_group=group,
             # The role's statements are all in infrastructure_access.py; constructs add none.
             role=role.without_policy_updates(),
-            environment_encryption=self._variables_key,
+            environment_encryption=self.variables_key,
             **place,
         )
         cfn_function = function.node.default_child

@@ -12,9 +12,10 @@ from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from constructs import Construct
 
 from environments import Environment
-from stack_parts import may_use_through
+from stack_parts import may_use_through, name_of
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ ACCESS = {
 SIGNING_KEY_TAG = "ib-oauth:signing-key"
 """On every signing key, with the name of its environment."""
 
+RESTORED_REASON = "restored tables are named by the restore that made them"
 RING_KEYS_REASON = "signing keys are made by rotation; the tag says whose they are"
 
 REVOCATIONS_KEYS = ("revoked#*", "disowned#*", "synthetic#*")
@@ -90,9 +92,27 @@ REVOCATIONS_KEYS = ("revoked#*", "disowned#*", "synthetic#*")
 _READS = frozenset({"GetItem", "BatchGetItem"})
 
 
-def statements_of(name: str, environment: Environment, resources: Resources) -> list[iam.PolicyStatement]:
+def restored_tables(scope: Construct, role: str, environment: Environment) -> str:
+    """Return the ARN of every table that a restore may make the service use as its `state` or `tokens`: never a drill's."""
+    return _arn(scope, name_of(f"restored-*-{role}", environment))
+
+
+def _tables(scope: Construct, role: str, live: str, environment: Environment) -> tuple[str, ...]:
+    """Return the ARNs of what may take the live table's place: the copies of restores, and the stack's own when going back."""
+    own = name_of(role, environment)
+    back = () if live == own else (_arn(scope, own),)
+    return (restored_tables(scope, role, environment), *back)
+
+
+def _arn(scope: Construct, table: str) -> str:
+    return Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name=table)
+
+
+def statements_of(
+    scope: Construct, name: str, environment: Environment, resources: Resources
+) -> list[iam.PolicyStatement]:
     """Return what a function's role may do beside logging and tracing."""
-    access = ACCESS[name]
+    access, service = ACCESS[name], environment.service
     of_environment = {"StringEquals": {"kms:EncryptionContext:environment": environment.name}}
     keys = (
         ("SigningKey", access.signing, resources.signing_key, None),
@@ -100,8 +120,20 @@ def statements_of(name: str, environment: Environment, resources: Resources) -> 
         ("SyntheticKey", access.synthetic, resources.synthetic_key, None),
     )
     return [
-        _on_table("StateTable", access.state, resources.state, access.state_keys),
-        _on_table("TokensTable", access.tokens, resources.tokens, access.tokens_keys),
+        _on_table(
+            "StateTable",
+            access.state,
+            resources.state,
+            access.state_keys,
+            _tables(scope, "state", service.state_table, environment),
+        ),
+        _on_table(
+            "TokensTable",
+            access.tokens,
+            resources.tokens,
+            access.tokens_keys,
+            _tables(scope, "tokens", service.tokens_table, environment),
+        ),
         *(
             [_on_table("RevocationsTable", access.revocations, resources.revocations, REVOCATIONS_KEYS)]
             if access.revocations
@@ -137,11 +169,13 @@ def _on_ring(access: Access, environment: Environment, resources: Resources) -> 
     ]
 
 
-def _on_table(sid: str, actions: tuple[str, ...], table: dynamodb.ITable, keys: tuple[str, ...]) -> iam.PolicyStatement:
+def _on_table(
+    sid: str, actions: tuple[str, ...], table: dynamodb.ITable, keys: tuple[str, ...], others: tuple[str, ...] = ()
+) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
         actions=[f"dynamodb:{action}" for action in actions],
-        resources=[table.table_arn],
+        resources=[table.table_arn, *others],
         conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrator.domain.cut_over import CutOver, Table, TableChange
 from orchestrator.domain.plan import Function, Plan, Service
 from orchestrator.domain.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
 from orchestrator.domain.records import Deployment, Kind, Phase, Release
@@ -157,6 +159,28 @@ def recovery(**changes: Any) -> Recovery:
         "lease_until": NOW + timedelta(hours=12),
     }
     return Recovery(**(given | changes))
+
+
+def restored_tables(recovery_id: str) -> tuple[TableRecovery, ...]:
+    """Both tables with the copies that a restore has made of them."""
+    return tuple(
+        replace(table, target=f"ib-oauth-restored-{recovery_id}-{table.role}-test", started_at=NOW, ready_at=NOW)
+        for table in recovery().tables
+    )
+
+
+def cut_over(**changes: Any) -> CutOver:
+    """From the service's tables to those that a restore has made."""
+
+    def table(name: str) -> Table:
+        return Table(name, f"arn:aws:dynamodb:us-west-1:000000000000:table/{name}")
+
+    roles = ("state", "tokens")
+    tables = tuple(
+        TableChange(role, table(f"ib-oauth-{role}-test"), table(f"ib-oauth-restored-re-1-{role}-test"))
+        for role in roles
+    )
+    return CutOver(**({"recovery": "re-1", "changes": tables} | changes))
 
 
 def checklist() -> Mapping[str, str]:

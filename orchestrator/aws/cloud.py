@@ -17,9 +17,11 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.alarms import Alarms
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.archive import Archive
+from orchestrator.aws.backups import Backups
 from orchestrator.aws.clients import client
 from orchestrator.aws.configuration import read_configuration
 from orchestrator.aws.configuration_readers import Names
+from orchestrator.aws.doors import Doors
 from orchestrator.aws.evidence import EvidenceChain
 from orchestrator.aws.executions import Executions
 from orchestrator.aws.freezes import Freezes
@@ -32,6 +34,7 @@ from orchestrator.aws.pace import Pace
 from orchestrator.aws.readings import Readings
 from orchestrator.aws.recovery_ledger import Recoveries
 from orchestrator.aws.restoring import Restoring
+from orchestrator.aws.retargeting import Retargeting
 from orchestrator.aws.stream_changes import StreamChanges
 from orchestrator.aws.table_content import TableContents
 from orchestrator.aws.table_settings import SettingsOfTables
@@ -129,6 +132,11 @@ class Cloud:
         return Tables(self.clients("dynamodb"))
 
     @cached_property
+    def backups(self) -> Backups:
+        """Backups of the service's tables."""
+        return Backups(self.clients("dynamodb"))
+
+    @cached_property
     def restoring(self) -> Restoring:
         """Tables that are restored beside their sources."""
         return Restoring(self.clients("dynamodb"))
@@ -152,6 +160,16 @@ class Cloud:
     def readings(self) -> Readings:
         """What the ledger keeps of tables that are being compared."""
         return Readings(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
+
+    @cached_property
+    def doors(self) -> Doors:
+        """The service's tables as things that can be closed to everybody."""
+        return Doors(self.clients("dynamodb"))
+
+    @cached_property
+    def retargeting(self) -> Retargeting:
+        """The service's functions as things that are told which tables to use."""
+        return Retargeting(self.clients("lambda"))
 
     @cached_property
     def key_ring(self) -> KeyRing:

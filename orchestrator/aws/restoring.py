@@ -60,7 +60,11 @@ class Restoring:
             latest=recovery.get("LatestRestorableDateTime") if on else None,
         )
 
-    def ask(self, source: str, target: str, point: datetime) -> bool:
+    def there(self, table: str) -> bool:
+        """Whether there is such a table."""
+        return self._describe(table) is not None
+
+    def ask(self, source: str, target: str, point: datetime, backup_arn: str = "") -> bool:
         """Ask for a copy as of a point; False where the account's limit of restores at once is met, to be asked again.
 
         A copy that is there already is left as it is: `look` says whose it is.
@@ -69,16 +73,24 @@ class Restoring:
             Refused: the source cannot be restored to that point.
         """
         try:
-            self._client.restore_table_to_point_in_time(
-                SourceTableName=source, TargetTableName=target, RestoreDateTime=point
-            )
+            if backup_arn:
+                self._client.restore_table_from_backup(TargetTableName=target, BackupArn=backup_arn)
+            else:
+                self._client.restore_table_to_point_in_time(
+                    SourceTableName=source, TargetTableName=target, RestoreDateTime=point
+                )
         except ClientError as error:
             code = code_of(error)
             if code in {"TableAlreadyExistsException", "TableInUseException", "ResourceInUseException"}:
                 return True
             if code == "LimitExceededException":
                 return False
-            if code in {"InvalidRestoreTimeException", "PointInTimeRecoveryUnavailableException", *_ABSENT}:
+            if code in {
+                "InvalidRestoreTimeException",
+                "PointInTimeRecoveryUnavailableException",
+                "BackupNotFoundException",
+                *_ABSENT,
+            }:
                 raise Refused(
                     f"tables.{source}", point.isoformat(), f"DynamoDB does not restore it: {error}"
                 ) from error
@@ -97,6 +109,7 @@ class Restoring:
             active=found["TableStatus"] == "ACTIVE",
             in_progress=summary.get("RestoreInProgress"),
             source_arn=summary.get("SourceTableArn", ""),
+            backup_arn=summary.get("SourceBackupArn", ""),
             point=summary.get("RestoreDateTime"),
         )
 

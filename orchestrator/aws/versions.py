@@ -42,6 +42,10 @@ class Versions:
             if code_of(error) == "ResourceNotFoundException":
                 raise Refused("function", f"{function_name}:{version}", "deploy the service stack first") from error
             raise
+        if (found.get("Environment") or {}).get("Error"):
+            # Lambda leaves out what the caller may not decrypt: the release would be named without its settings.
+            remedy = "let this role use the key that its variables are encrypted with"
+            raise Refused("function", f"{function_name}:{version}", remedy)
         update, state = found.get("LastUpdateStatus", "Successful"), found.get("State", "Active")
         return Latest(
             function_name=function_name,

@@ -80,6 +80,7 @@ def _planned(context: Context, given: Mapping[str, object], name: str) -> Recove
         refuse_impossible_sabotage(request.sabotage, indexes)
     return plan_of(
         context.cloud.restoring,
+        context.cloud.backups,
         Kind.DRILL,
         name,
         tables,

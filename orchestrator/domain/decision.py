@@ -28,12 +28,14 @@ class Action(StrEnum):
     BAKE = "BAKE"  # the same step, another look
     ADVANCE = "ADVANCE"  # the next step
     PROMOTE = "PROMOTE"
+    CUT_OVER = "CUT_OVER"  # close the tables that are left, then promote
     WATCH = "WATCH"  # promoted: look again
     HOLD = "HOLD"
     FINISH = "FINISH"
     REFUSE = "REFUSE"  # nothing was touched
     ROLL_BACK = "ROLL_BACK"
     RESTORE = "RESTORE"  # of a rollback: write the aliases back
+    REOPEN = "REOPEN"  # of a cut-over's rollback: open the tables that it closed
     NOTHING = "NOTHING"  # of a rollback: there is nothing to undo
 
 
@@ -69,6 +71,11 @@ def first_decision(plan: Plan) -> Decision:
     if not plan.steps:
         return Decision(Action.PROMOTE, 0, 0, 0, "all at once: the strategy has no step before promotion")
     return _enter(plan, 0, Action.ADVANCE, "verified before traffic")
+
+
+def cut_over(reason: str) -> Decision:
+    """Where a deployment goes that changes the service's tables and was verified without traffic: all at once, behind a closed door."""
+    return Decision(Action.CUT_OVER, 0, 0, 0, reason)
 
 
 def without_traffic(verdict: Verdict) -> Decision:

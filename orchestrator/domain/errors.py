@@ -9,6 +9,8 @@ OrchestratorError
 ├── NotReadable      a table is not there, or holds only a part of what it will hold
 ├── SourceUntold     nothing tells what a source held at a point
 ├── RestoreFailed    a copy of a table did not come to be, or not before its lease ended
+├── DoorChanged      somebody else changed a table's policy meanwhile; nothing was written, trying again is right
+├── DoorAjar         a table that was closed does not deny yet, or one that was opened still does; looking again is right
 ├── Throttled        AWS asked us to slow down; trying again is right
 └── Unreachable      the cloud did not answer
 """
@@ -60,6 +62,14 @@ class SourceUntold(OrchestratorError):
 
 class RestoreFailed(OrchestratorError):
     """A table that was being restored is not there any more, or was not ready in time."""
+
+
+class DoorChanged(OrchestratorError):
+    """A table's resource policy is no longer the one that was read."""
+
+
+class DoorAjar(OrchestratorError):
+    """A table's door is not as it was put: what DynamoDB answers does not follow its policy yet."""
 
 
 class Throttled(OrchestratorError):

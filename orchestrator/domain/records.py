@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.domain.cut_over import CutOver
 from orchestrator.domain.decision import Decision
 from orchestrator.domain.errors import AliasConflict
 from orchestrator.domain.plan import Function, Plan, Service
@@ -133,6 +134,7 @@ class Deployment:
         revisions: function to the revision of its alias as we last read it; whoever changed it since was not us.
         shifts: every weight that was set, in order.
         running: sums of the sequential tests, carried from look to look.
+        cut_over: which tables it leaves for which; None for a release, which leaves the tables as they are.
     """
 
     id: str
@@ -155,6 +157,7 @@ class Deployment:
     shifts: tuple[Shift, ...] = ()
     running: Mapping[str, Json] = field(default_factory=dict)
     rollback: Rollback | None = None
+    cut_over: CutOver | None = None
     ending: Ending | None = None
     reason: str = ""
     ended_at: datetime | None = None

@@ -90,6 +90,8 @@ class TableRecovery:
         source_arn: with which DynamoDB says where a restored table came from.
         started_at: when the restore was asked for; None while it was not.
         ready_at: when the copy was first seen ready to be read.
+        backup_arn: the backup that the copy is made of; empty where it is made of the source's point-in-time recovery.
+        gone: the source is not there any more.
     """
 
     role: Role
@@ -100,6 +102,8 @@ class TableRecovery:
     source_arn: str = ""
     started_at: datetime | None = None
     ready_at: datetime | None = None
+    backup_arn: str = ""
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ class Recovery:
         latest: the latest time to which all of them could be restored when it was planned.
         lease_until: when whatever it made may be removed by anybody who finds it.
         service: what is deployed.
+        deployment: of a restore: the deployment that makes the service use the copies; empty until it is asked for.
         cleaned_at: when nothing of it was left; a drill's tables, functions, roles and logs. None while there may be something.
     """
 
@@ -160,6 +165,7 @@ class Recovery:
     phases: tuple[Phase, ...] = ()
     findings: tuple[Finding, ...] = ()
     measured: Measured = Measured()
+    deployment: str = ""
     cleaned_at: datetime | None = None
     ending: RecoveryEnding | None = None
     reason: str = ""

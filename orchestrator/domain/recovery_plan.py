@@ -23,7 +23,7 @@ RECOVERY_PREFIX = "dr-"
 DRILL_PREFIX = "ib-oauth-drill-"
 """How the name of everything begins that a drill makes."""
 
-FIELDS = ("requested_by", "to", "sabotage")
+FIELDS = ("requested_by", "to", "sabotage", "backup", "through_freeze")
 READS_OF_A_TABLE = 3
 """How often a drill reads every item, at most: the copy's digest, and source and copy where they differ."""
 
@@ -40,6 +40,8 @@ class Source:
     Attributes:
         size_bytes, items: by DynamoDB's own count, which is up to six hours old.
         earliest, latest: the window that it can be restored to; None where point-in-time recovery is off.
+        backup_arn: the backup that it is restored from; empty where it is restored to a time within its window.
+        gone: the table is not there any more.
     """
 
     role: Role
@@ -49,15 +51,25 @@ class Source:
     items: int
     earliest: datetime | None
     latest: datetime | None
+    backup_arn: str = ""
+    gone: bool = False
 
 
 @dataclass(frozen=True)
 class RecoveryRequest:
-    """What a person or the schedule asks for. `to` is None for the latest time to which all tables can be restored."""
+    """What a person or the schedule asks for.
+
+    Attributes:
+        to: None for the latest time to which all tables can be restored.
+        backup: of a restore: the name of a backup that every table has, in place of a time.
+        through_freeze: of a restore: begin although the environment is frozen.
+    """
 
     requested_by: str
     to: datetime | None = None
     sabotage: Sabotage | None = None
+    backup: str = ""
+    through_freeze: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,31 @@ def read_recovery_request(given: Mapping[str, object], policy: RecoveryPolicy, e
     asker = given.get("requested_by")
     if not isinstance(asker, str) or not asker.strip():
         raise Refused("requested_by", asker, 'say who asks, such as {"requested_by": "you"}')
-    return RecoveryRequest(asker, read_time(given.get("to")), _sabotage(given.get("sabotage"), policy, environment))
+    to, backup = read_time(given.get("to")), given.get("backup", "")
+    through = given.get("through_freeze", False)
+    if not isinstance(through, bool):
+        raise Refused("through_freeze", through, "give true or false")
+    if not isinstance(backup, str):
+        raise Refused("backup", backup, "give the name of a backup that every table has")
+    if backup and to is not None:
+        raise Refused("backup", backup, "leave out `to`: a backup is of its own time")
+    return RecoveryRequest(
+        requested_by=asker,
+        to=to,
+        sabotage=_sabotage(given.get("sabotage"), policy, environment),
+        backup=backup,
+        through_freeze=through,
+    )
+
+
+def refuse_unlike_a_drill(request: RecoveryRequest) -> None:
+    """Let a drill ask for nothing that only a restore does.
+
+    Raises:
+        Refused: it does.
+    """
+    if request.backup:
+        raise Refused("backup", request.backup, "a drill restores to a time; a backup is for `orchestrator restore`")
 
 
 def read_time(given: object) -> datetime | None:
@@ -173,7 +209,11 @@ def draw_up(
     """
     if len(sources) > policy.max_tables:
         raise Refused("tables", len(sources), f"recovery.max_tables allows {policy.max_tables}: raise it, or ask why")
-    earliest, latest = _window(sources)
+    if request.backup:
+        # Of on-demand backups each is of its own time, and fuzzy by about a minute under writes: the latest is named.
+        earliest = latest = max(source.latest for source in sources if source.latest is not None).replace(microsecond=0)
+    else:
+        earliest, latest = _window(sources)
     point = (request.to or latest).replace(microsecond=0)
     if not earliest <= point <= latest:
         remedy = f"give a time from {earliest.isoformat()} to {latest.isoformat()}: all tables reach that"
@@ -192,6 +232,8 @@ def draw_up(
             size_bytes=source.size_bytes,
             items=source.items,
             source_arn=source.arn,
+            backup_arn=source.backup_arn,
+            gone=source.gone,
         )
         for source in sources
     )

@@ -11,7 +11,7 @@ from orchestrator.domain.policy import CHECKLIST, DeliveryPolicy
 ANY_RELEASE = ""
 """Ship whatever `$LATEST` holds."""
 
-FIELDS = ("release", "strategy", "checklist", "requested_by", "idempotency_key", "force", "changes_items")
+FIELDS = ("release", "strategy", "checklist", "requested_by", "idempotency_key", "force", "changes_items", "cut_over")
 EXAMPLE = '{"release": "sha256:…", "strategy": "canary-10-50", "requested_by": "you"}'
 
 
@@ -25,6 +25,7 @@ class DeploymentRequest:
         checklist: item to a reference to its evidence.
         force: ship a release that was rolled back before.
         changes_items: the release changes what it keeps in the tables, so a backup is made first.
+        cut_over: the restore whose tables the service is to use from now on; empty for a release.
     """
 
     release: str
@@ -33,6 +34,7 @@ class DeploymentRequest:
     checklist: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
     changes_items: bool = False
+    cut_over: str = ""
 
 
 def read_request(given: Mapping[str, object], policy: DeliveryPolicy) -> DeploymentRequest:
@@ -44,14 +46,27 @@ def read_request(given: Mapping[str, object], policy: DeliveryPolicy) -> Deploym
     for key in given:
         if key not in FIELDS:
             raise Refused(key, given[key], f"remove it; known fields are {', '.join(FIELDS)}")
+    recovery = _cut_over(given)
     return DeploymentRequest(
         release=_release(given.get("release")),
-        strategy=given.get("strategy"),
+        strategy={"type": "all-at-once"} if recovery else given.get("strategy"),
         requested_by=_text(given, "requested_by"),
-        checklist=_checklist(given.get("checklist"), policy),
+        # What speaks for a cut-over is the restore's own findings.
+        checklist={} if recovery else _checklist(given.get("checklist"), policy),
         force=_flag(given, "force"),
         changes_items=_flag(given, "changes_items"),
+        cut_over=recovery,
     )
+
+
+def _cut_over(given: Mapping[str, object]) -> str:
+    value = given.get("cut_over", "")
+    if not isinstance(value, str):
+        raise Refused("cut_over", value, "give the id of a restore that `orchestrator history` lists, or leave it out")
+    if value and given.get("strategy") is not None:
+        remedy = "leave it out: two tables at once would split what is written, so a cut-over is all at once"
+        raise Refused("strategy", given["strategy"], remedy)
+    return value
 
 
 def _release(given: object) -> str:

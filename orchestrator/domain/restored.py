@@ -9,11 +9,13 @@ from enum import StrEnum
 
 from orchestrator.domain.ending import cause_of
 from orchestrator.domain.errors import RestoreFailed
+from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Finding, Recovery, RecoveryAction, TableRecovery
 from orchestrator.domain.recovery_plan import free_to_start
 from orchestrator.domain.verdict import Verdict
 
 DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG = "ib-oauth:drill", "ib-oauth:environment", "ib-oauth:lease"
+RESTORE_TAG = "ib-oauth:restore"
 """What everything that a drill makes is tagged with: whose it is, where, and until when it may stay."""
 
 
@@ -32,6 +34,7 @@ class Restored:
     in_progress: bool | None
     source_arn: str
     point: datetime | None
+    backup_arn: str = ""
 
     @property
     def readable(self) -> bool:
@@ -48,7 +51,9 @@ class Removal(StrEnum):
 
 
 def tags_of(recovery: Recovery) -> Mapping[str, str]:
-    """The tags of what a drill makes."""
+    """The tags of what a recovery makes. What a real restore makes has no lease: nobody may remove it who only finds it."""
+    if recovery.kind is Kind.RESTORE:
+        return {RESTORE_TAG: recovery.id, ENVIRONMENT_TAG: recovery.environment}
     return {
         DRILL_TAG: recovery.id,
         ENVIRONMENT_TAG: recovery.environment,
@@ -73,6 +78,11 @@ def judge_restored(recovery: Recovery, table: TableRecovery, found: Restored) ->
     }
     if found.in_progress is None:
         verdict = Verdict.failed("the table does not say that it was restored, nor from what, nor to when")
+    elif table.backup_arn:
+        figures |= {"backup": found.backup_arn, "expected_backup": table.backup_arn}
+        same = found.backup_arn == table.backup_arn
+        told = f"from {found.backup_arn or 'no backup'}"
+        verdict = Verdict.passed(f"restored {told}") if same else Verdict.failed(f"it was restored {told}")
     elif found.source_arn != table.source_arn:
         verdict = Verdict.failed(f"it was restored from {found.source_arn}")
     elif found.point is None or found.point.replace(microsecond=0) != recovery.point:

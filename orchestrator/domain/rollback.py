@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.domain.decision import Action, Decision
 from orchestrator.domain.records import Claim, Deployment, Ending, Kind, Phase, Trigger
@@ -42,6 +43,11 @@ def judge_rollback(  # noqa: PLR0911 - a reason a return
         return _nothing("the deployment had succeeded before its execution failed")
     if deployment.ending not in {None, Ending.SUCCEEDED}:
         return _nothing(f"the deployment ended {deployment.ending}: {deployment.reason}")
+    if deployment.cut_over and deployment.ending is Ending.SUCCEEDED:
+        # What was written since would be lost with the tables that it was written to.
+        return _nothing(
+            "its tables are in use: `orchestrator restore --fail-back` goes back and takes along what was written"
+        )
     if deployment.phase in UNTOUCHED:
         # Its stable versions were read before it held the claim: somebody may have promoted others since.
         return _nothing(f"the deployment had touched nothing yet: {trigger.reason}")
@@ -56,6 +62,11 @@ def takes_claim(deployment: Deployment, claim: Claim, decision: Decision, *, hol
         return False
     not_begun = claim.kind is Kind.DEPLOYMENT and deployment.ending is None and deployment.phase in UNTOUCHED
     return not holder_alive or not_begun
+
+
+def after_restoring(deployment: Deployment, decision: Decision) -> Decision:
+    """What follows once the aliases are back: the tables that a cut-over has closed are opened again."""
+    return replace(decision, action=Action.REOPEN) if deployment.cut_over else decision
 
 
 def cause_among(triggers: Sequence[Trigger]) -> Trigger | None:

@@ -7,7 +7,7 @@ every setting is read on both sides, put right where it can be, and compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator.domain.recovery import Finding, Role
@@ -48,6 +48,25 @@ class TableSettings:
     tags: Mapping[str, str] = field(default_factory=dict)
     resource_policy: Json = ""
     autoscaling: Json = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the stack says of every table of the service, for a copy whose source is not there any more to be asked."""
+
+    time_to_live: str
+    recovery: int
+    deletion_protection: bool
+
+
+def wanted_without_source(copy: TableSettings, declared: Declared) -> TableSettings:
+    """A copy's settings as they are to be where the source is gone: what the stack declares, and all else as the restore brought it."""
+    return replace(
+        copy,
+        time_to_live=declared.time_to_live,
+        recovery=declared.recovery,
+        deletion_protection=declared.deletion_protection,
+    )
 
 
 REAPPLIED = (

@@ -19,7 +19,7 @@ def take_execution_ended(event: Mapping[str, Any], cloud: Cloud) -> str:
     if cloud.ledger.claim().execution == detail["executionArn"]:
         return roll_back_orphan(cloud)
     closed = ""
-    if detail["stateMachineArn"] != cloud.settings["ROLLBACK_MACHINE"]:
+    if detail["stateMachineArn"] == cloud.settings["DEPLOYMENT_MACHINE"]:
         closed = close_unclaimed(cloud, detail["name"], detail["status"])
     return closed or f"{detail['name']} ended {detail['status']} and does not hold the claim"
 

@@ -27,7 +27,7 @@ from orchestrator.probes.measure import measure
 from orchestrator.probes.ports import Instruments
 from orchestrator.probes.scene import Scene
 
-__all__ = ["Look", "look_all", "look_at_flows", "look_at_stable", "look_before_traffic"]
+__all__ = ["Look", "look_after_cut_over", "look_all", "look_at_flows", "look_at_stable", "look_before_traffic"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,22 @@ def look_before_traffic(scene: Scene, instruments: Instruments) -> Look:
             compatibility.PROBE: lambda: compatibility.look(scene, instruments.functions),
             health.PROBE: lambda: health.look(scene, instruments.functions, instruments.web, at_the_edge=False),
             security.PROBE: lambda: security.look(scene, instruments.functions, instruments.web, at_the_edge=False),
+            flows.PROBE: lambda: flows.look(scene, instruments),
+        },
+    )
+
+
+def look_after_cut_over(scene: Scene, instruments: Instruments) -> Look:
+    """Look at what clients get from tables that were restored: health, security and whole flows, all of them our own requests.
+
+    Clients' grants are no evidence here: whoever logged in after the time that was restored to is refused, and rightly so. Neither is
+    their number: a restore is not undone because the night is quiet. Errors still ring the service's alarms.
+    """
+    return _look(
+        scene,
+        {
+            health.PROBE: lambda: health.look(scene, instruments.functions, instruments.web),
+            security.PROBE: lambda: security.look(scene, instruments.functions, instruments.web),
             flows.PROBE: lambda: flows.look(scene, instruments),
         },
     )

@@ -125,13 +125,14 @@ def look(scene: Scene, instruments: Instruments) -> Evidence:
     Raises:
         Throttled, Unreachable: Lambda or KMS did not let us.
     """
-    flows = side_by_side(lambda mixture: walk(scene, instruments, mixture), _distinct(scene, MIXTURES))
+    mixtures = (ALL_CANARY,) if scene.apart else MIXTURES
+    flows = side_by_side(lambda mixture: walk(scene, instruments, mixture), _distinct(scene, mixtures))
     broken = [flow for flow in flows if flow.broke]
     # A flow that breaks on stable alone as well is nothing that canary brought.
-    control = walk(scene, instruments, ALL_STABLE) if broken else None
+    control = walk(scene, instruments, ALL_STABLE) if broken and not scene.apart else None
     return Evidence(
         probe=PROBE,
-        verdict=_judge(len(flows), broken, control),
+        verdict=_judge(flows, broken, control),
         versions=scene.versions,
         window=scene.window,
         source="synthetic OAuth flows by lambda:Invoke of chosen versions",
@@ -179,12 +180,15 @@ def _distinct(scene: Scene, mixtures: tuple[Mixture, ...]) -> list[Mixture]:
     return list({walked(mixture): mixture for mixture in reversed(mixtures)}.values())[::-1]
 
 
-def _judge(walked: int, broken: list[Flow], control: Flow | None) -> Verdict:
+def _judge(flows: list[Flow], broken: list[Flow], control: Flow | None) -> Verdict:
+    walked = len(flows)
     if control is not None and control.broke:
         return Verdict.inconclusive(f"stable fails alike: {control.told}")
     if broken:
         others = f"; {len(broken) - 1} more of {walked} mixtures broke" if len(broken) > 1 else ""
         return Verdict.failed(f"{broken[0].told}{others}")
+    if walked == 1:
+        return Verdict.passed(f"{flows[0].mixture} went through from login to refreshed token")
     return Verdict.passed(f"{walked} mixtures of stable and canary went through from login to refreshed token")
 
 

@@ -30,6 +30,7 @@ class Scene:
         looks_in_all: of the step, when its bake is not extended.
         excused_alarms: ARNs that rang before the deployment and have not been OK since.
         prior: the running tests, as the look before left them.
+        apart: canary uses other tables than stable, so nothing that one wrote can be read by the other.
     """
 
     environment: str
@@ -46,6 +47,7 @@ class Scene:
     looks_in_all: int = 1
     excused_alarms: frozenset[str] = frozenset()
     prior: Mapping[str, Json] = field(default_factory=dict)
+    apart: bool = False
 
     @property
     def changed(self) -> tuple[Function, ...]:
@@ -115,4 +117,5 @@ def _scene(
         looks_in_all=looks,
         excused_alarms=frozenset(deployment.excused_alarms),
         prior=deployment.running,
+        apart=deployment.cut_over is not None,
     )

@@ -22,8 +22,9 @@ def check_readiness(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
     """
     deployment = cloud.ledger.deployment(given.deployment)
-    # Again: somebody may have frozen the environment since the plan was made.
-    refuse_frozen(cloud.freezes.read())
+    if deployment.cut_over is None:
+        # Again: somebody may have frozen the environment since the plan was made.
+        refuse_frozen(cloud.freezes.read())
     for_each(deployment.functions, lambda function: _refuse_moved(function, deployment, cloud))
     for_each(deployment.functions, lambda function: _refuse_unready(function, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))

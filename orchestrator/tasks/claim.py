@@ -8,6 +8,7 @@ from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import Action
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import Claim, Kind, Phase
+from orchestrator.domain.restoration import hands_over, refuse_unvouched
 from orchestrator.tasks import Answer, Given, go, task
 
 
@@ -19,9 +20,11 @@ def claim(given: Given, cloud: Cloud) -> Answer:
             deployment has ended.
         ClaimLost: somebody else took it at the same moment.
     """
-    seen = cloud.ledger.claim()
-    if seen.held and seen.execution != given.execution:
-        _refuse_holder(seen, cloud)
+    seen, planned = cloud.ledger.claim(), cloud.ledger.deployment(given.deployment)
+    if seen.execution != given.execution:
+        refuse_unvouched(seen, planned)
+        if seen.held and not hands_over(seen, planned):
+            _refuse_holder(seen, cloud)
     taken = cloud.ledger.take_claim(seen, given.execution, given.deployment, Kind.DEPLOYMENT, cloud.now())
     deployment = cloud.ledger.deployment(given.deployment)
     if deployment.ended_at:

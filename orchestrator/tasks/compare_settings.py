@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.aws.wanted_settings import wanted_settings
 from orchestrator.domain.recovery import Finding, TableRecovery
 from orchestrator.domain.table_settings import compared
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
@@ -22,7 +23,7 @@ def compare_settings(given: Recovering, cloud: Cloud) -> Recovered:
 
 
 def _compared(table: TableRecovery, cloud: Cloud) -> tuple[Finding, ...]:
-    source, copy = cloud.table_settings.read(table.source), cloud.table_settings.read(table.target)
+    source, copy = wanted_settings(table, cloud), cloud.table_settings.read(table.target)
     return compared(table.role, source, copy)
 
 

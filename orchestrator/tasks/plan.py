@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -16,6 +17,7 @@ from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import Deployment, Phase, Release
 from orchestrator.domain.release import digest, refuse_unlike
 from orchestrator.domain.request import ANY_RELEASE, DeploymentRequest, read_request
+from orchestrator.domain.restoration import cut_over_of, refuse_other_tables
 from orchestrator.domain.strategy import read_strategy
 from orchestrator.tasks import Answer, Given, go, task
 
@@ -26,12 +28,15 @@ def plan(given: Given, cloud: Cloud) -> Answer:
     Raises:
         Refused: the input, the environment or the release does not allow it; names field, value and remedy.
     """
-    refuse_frozen(cloud.freezes.read())
     policy = DeliveryPolicy.parse(msgspec.json.decode(cloud.settings["DELIVERY"]))
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
     request = read_request(given.given, policy)
+    change = cut_over_of(cloud.restores.read(request.cut_over), cloud.ledger.claim()) if request.cut_over else None
+    if change is None:
+        # A restore was let through a freeze, or not, when it was planned.
+        refuse_frozen(cloud.freezes.read())
     planned = Plan.of(read_strategy(request.strategy, policy), policy)
-    functions, revisions, release = _read_release(service, cloud)
+    functions, revisions, release = _read_release(service, cloud, tables_change=change is not None)
     _refuse_release(request, release, cloud)
     deployment = cloud.ledger.open_deployment(
         Deployment(
@@ -41,13 +46,14 @@ def plan(given: Given, cloud: Cloud) -> Answer:
             requested_at=cloud.now(),
             release=release,
             plan=planned,
-            service=service,
+            service=replace(service, tables=change.entered) if change else service,
             functions=functions,
             revisions=revisions,
             phase=Phase.PLANNED,
             execution=given.execution,
             checklist=request.checklist,
             changes_items=request.changes_items,
+            cut_over=change,
         )
     )
     cloud.announce(
@@ -64,7 +70,9 @@ def plan(given: Given, cloud: Cloud) -> Answer:
     return Answer(deployment.id, 0, go(Action.PROCEED, reason))
 
 
-def _read_release(service: Service, cloud: Cloud) -> tuple[tuple[Function, ...], Mapping[str, str], Release]:
+def _read_release(
+    service: Service, cloud: Cloud, *, tables_change: bool
+) -> tuple[tuple[Function, ...], Mapping[str, str], Release]:
     names = sorted(service.functions)
     aliases = for_each(names, lambda name: cloud.aliases.read(service.functions[name]))
     latest = dict(
@@ -75,6 +83,8 @@ def _read_release(service: Service, cloud: Cloud) -> tuple[tuple[Function, ...],
         _refuse_unrest(service.functions[name], alias)
         stable = cloud.versions.describe(service.functions[name], alias.routing.primary)
         refuse_unlike(name, stable, latest[name])
+        if not tables_change:
+            refuse_other_tables(name, stable, latest[name])
         # Until Publish there is no canary: the function is on stable and nothing else.
         functions.append(Function(name, service.functions[name], stable.version, stable.version))
     revisions = {name: alias.revision for name, alias in zip(names, aliases, strict=True)}

@@ -7,7 +7,9 @@ import msgspec
 from orchestrator import prices
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.recovery_plans import plan_of
+from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Service
+from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Recovery, RecoveryAction, RecoveryDecision, Role
 from orchestrator.domain.recovery_plan import read_recovery_request
 from orchestrator.domain.recovery_policy import RecoveryPolicy
@@ -22,10 +24,13 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     """
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY"]))
     request = read_recovery_request(given.given, policy, cloud.environment)
+    if given.kind is Kind.RESTORE:
+        refuse_frozen(cloud.freezes.read(), override=request.through_freeze)
     tables = msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str])
     now = cloud.now()
     plan = plan_of(
         cloud.restoring,
+        cloud.backups,
         given.kind,
         given.recovery,
         tables,

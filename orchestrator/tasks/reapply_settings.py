@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.aws.wanted_settings import wanted_settings
 from orchestrator.domain.recovery import RecoveryAction, Sabotage, TableRecovery
 from orchestrator.domain.recovery_policy import RecoveryPolicy, seconds_before_poll
 from orchestrator.domain.sabotage import AFTER_SETTINGS
@@ -36,7 +37,7 @@ def reapply_settings(given: Recovering, cloud: Cloud) -> Recovered:
 
 def _put_right(table: TableRecovery, cloud: Cloud, forgotten: str) -> tuple[str, ...]:
     """What differed, to be looked at again. A saboteur has one setting forgotten."""
-    wanted, found = cloud.table_settings.read(table.source), cloud.table_settings.read(table.target)
+    wanted, found = wanted_settings(table, cloud), cloud.table_settings.read(table.target)
     names = tuple(name for name in to_reapply(wanted, found) if name != forgotten)
     for name in names:
         cloud.table_settings.put_right(name, table.target, wanted, found)

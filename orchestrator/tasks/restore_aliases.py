@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.routing import restore
+from orchestrator.domain.rollback import after_restoring
 from orchestrator.tasks import Answer, Given, passed_on, task
 
 
@@ -24,7 +25,7 @@ def restore_aliases(given: Given, cloud: Cloud) -> Answer:
     rolled = replace(deployment, revisions=revisions, rollback=replace(deployment.rollback, restored_at=at))
     cloud.ledger.keep(rolled, given.epoch)
     cloud.announce("AliasesRestored", deployment.id, restored_at=at, functions=sorted(revisions))
-    return Answer(deployment.id, given.epoch, passed_on(given))
+    return Answer(deployment.id, given.epoch, after_restoring(deployment, passed_on(given)))
 
 
 handler = task(restore_aliases)

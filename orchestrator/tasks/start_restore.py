@@ -39,7 +39,7 @@ def start_restore(given: Recovering, cloud: Cloud) -> Recovered:
 def _asked(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> bool:
     found = cloud.restoring.look(table.target)
     if found is None:
-        return cloud.restoring.ask(table.source, table.target, asked_point(recovery))
+        return cloud.restoring.ask(table.source, table.target, asked_point(recovery), table.backup_arn)
     if not belongs(table, found):
         raise Refused("target", table.target, f"a table of this name was restored from {found.source_arn}: remove it")
     return True

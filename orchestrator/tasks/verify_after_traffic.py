@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.decision import after_promotion as decide
 from orchestrator.domain.decision import settles_by_flows
-from orchestrator.probes import look_all, look_at_flows
+from orchestrator.probes import look_after_cut_over, look_all, look_at_flows
 from orchestrator.probes.scene import after_promotion
 from orchestrator.tasks import Answer, Given, task, write_down
 
@@ -22,7 +22,7 @@ def verify_after_traffic(given: Given, cloud: Cloud) -> Answer:
     deployment, now = cloud.ledger.deployment(given.deployment), cloud.now()
     promoted_at = deployment.shifts[-1].at
     scene = after_promotion(deployment, promoted_at, now)
-    look = look_all(scene, cloud.instruments)
+    look = (look_after_cut_over if deployment.cut_over else look_all)(scene, cloud.instruments)
     verdict, evidence = look.verdict, look.evidence
     if settles_by_flows(deployment.plan, verdict, now - promoted_at):
         paired = look_at_flows(scene, cloud.instruments)

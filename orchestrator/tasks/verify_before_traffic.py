@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud
-from orchestrator.domain.decision import first_decision, without_traffic
+from orchestrator.domain.decision import cut_over, first_decision, without_traffic
 from orchestrator.domain.records import Phase
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes import look_before_traffic
@@ -24,8 +24,12 @@ def verify_before_traffic(given: Given, cloud: Cloud) -> Answer:
     """
     deployment = cloud.ledger.deployment(given.deployment)
     look = look_before_traffic(before_traffic(deployment, cloud.now()), cloud.instruments)
-    passed = look.verdict.outcome is Outcome.PASS
-    decision = first_decision(deployment.plan) if passed else without_traffic(look.verdict)
+    if look.verdict.outcome is not Outcome.PASS:
+        decision = without_traffic(look.verdict)
+    elif deployment.cut_over:
+        decision = cut_over("verified before traffic")
+    else:
+        decision = first_decision(deployment.plan)
     return write_down(given, cloud, replace(deployment, phase=Phase.PUBLISHED), decision, look.verdict, look.evidence)
 
 

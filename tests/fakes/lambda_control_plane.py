@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from tests.fakes.clock import SimulatedClock
@@ -150,6 +151,24 @@ class LambdaControlPlane:
         if not found:
             raise client_error("ResourceNotFoundException", f"Function not found: {FunctionName}:{Qualifier}")
         return deepcopy(found)
+
+    def update_function_configuration(
+        self,
+        *,
+        FunctionName: str,  # noqa: N803
+        Environment: Mapping[str, Any],  # noqa: N803
+        RevisionId: str,  # noqa: N803
+    ) -> dict[str, Any]:
+        self._count("update_function_configuration", FunctionName)
+        latest = self.functions[FunctionName].latest
+        if RevisionId != latest["RevisionId"]:
+            raise client_error("PreconditionFailedException", "The Revision Id provided does not match", status=412)
+        latest |= {"Environment": deepcopy(Environment), "RevisionId": self._revision()}
+        return deepcopy(latest)
+
+    def get_waiter(self, name: str) -> Any:
+        assert name == "function_updated_v2", f"{name} is not faked"
+        return SimpleNamespace(wait=lambda **_: None)
 
     def list_versions_by_function(self, *, FunctionName: str) -> dict[str, Any]:  # noqa: N803
         self._count("list_versions_by_function", FunctionName)

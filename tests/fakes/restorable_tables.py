@@ -55,6 +55,8 @@ class RestorableTables:
         self._restoring, self._changing = timedelta(seconds=restore_seconds), timedelta(seconds=change_seconds)
         self._at_once = at_once
         self.tables: dict[str, FakeTable] = {}
+        self.backups: dict[str, dict[str, Any]] = {}
+        """By ARN."""
         self.restored: list[tuple[str, str, datetime]] = []
         """(source, target, time) of every restore that was taken, in order."""
 
@@ -149,6 +151,45 @@ class RestorableTables:
         )
         self.restored.append((SourceTableName, TargetTableName, RestoreDateTime))
         return {"TableDescription": self.describe_table(TableName=TargetTableName)["Table"]}
+
+    def restore_table_from_backup(self, *, TargetTableName: str, BackupArn: str) -> dict[str, Any]:  # noqa: N803
+        found = self.backups.get(BackupArn)
+        if found is None:
+            raise client_error("BackupNotFoundException", BackupArn)
+        summary = {"SourceTableArn": found["TableArn"], "SourceBackupArn": BackupArn, "RestoreDateTime": self._now()}
+        kept = {key: deepcopy(value) for key, value in found["description"].items() if key in COPIED}
+        names = {"TableName": TargetTableName, "TableArn": arn_of(TargetTableName)}
+        self.tables[TargetTableName] = FakeTable(
+            {**kept, **names, "TableSizeBytes": 0, "ItemCount": 0, "RestoreSummary": summary},
+            busy_until=self._now() + self._restoring,
+            status_until="CREATING",
+        )
+        return {"TableDescription": self.describe_table(TableName=TargetTableName)["Table"]}
+
+    def list_backups(self, *, TableName: str, BackupType: str) -> dict[str, Any]:  # noqa: N803
+        found = [one for one in self.backups.values() if one["TableName"] == TableName]
+        told = [one for one in found if BackupType in {"ALL", one["BackupType"]}]
+        return {"BackupSummaries": [{key: one[key] for key in one if key != "description"} for one in told]}
+
+    def back_up(self, table: str, name: str, kind: str = "USER") -> None:
+        """Have a backup of a table."""
+        arn = f"{arn_of(table)}/backup/{len(self.backups):08}"
+        self.backups[arn] = {
+            "BackupArn": arn,
+            "BackupName": name,
+            "BackupType": kind,
+            "BackupStatus": "AVAILABLE",
+            "BackupCreationDateTime": self._now() - LAG,
+            "BackupSizeBytes": 1_000_000,
+            "TableName": table,
+            "TableArn": arn_of(table),
+            "description": deepcopy(self.tables[table].description),
+        }
+
+    def lose(self, table: str) -> None:
+        """Delete a table; point-in-time recovery leaves a backup of it."""
+        self.back_up(table, f"{table}$DeletedTableBackup", "SYSTEM")
+        del self.tables[table]
 
     # --- changing ----------------------------------------------------------------------------------------
 

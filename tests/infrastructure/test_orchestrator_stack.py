@@ -170,12 +170,12 @@ def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
     assert not any("*" in text_of(arn) for arn in pattern["resources"])
 
 
-def test_every_bad_ending_of_either_machine_is_looked_into(every):
+def test_every_bad_ending_of_a_machine_that_has_the_environment_s_claim_is_looked_into(every):
     pattern = rule(every, "execution-ended")["EventPattern"]
 
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
     assert {text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]} == {
-        f"ib-oauth-{name}-{every.name}" for name in ("deployment", "rollback")
+        f"ib-oauth-{name}-{every.name}" for name in ("deployment", "rollback", "restore")
     }
 
 

@@ -119,7 +119,7 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
         "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData", "tag:GetResources", "kms:CreateKey",
         "lambda:ListFunctions", "iam:ListRoles", "events:ListRules", "scheduler:ListSchedules", "dynamodb:ListTables",
         "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
-        "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies", "dynamodb:ListBackups",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
@@ -191,6 +191,7 @@ def test_places_under_different_conditions_are_not_put_into_one_grant():
         ledger_key=None,
         topics_key=None,
         ring_key=None,
+        variables_key=None,
         evidence_key=None,
     )
     with pytest.raises(ValueError, match="give each place a grant of its own"):
@@ -255,3 +256,21 @@ def test_every_place_is_used():
     }
 
     assert used == set(Place)
+
+
+def test_whoever_reads_a_function_s_configuration_reads_its_variables_and_who_changes_them_encrypts_them(synthesised):
+    """A release is named by its variables, too: where they cannot be read, changed settings would ship unseen."""
+    one = synthesised("prod")
+    for what, rights in orchestrator_rows():
+        named = {action for grant in rights.grants for action in grant.actions}
+        wanted = {"kms:Decrypt"} if "lambda:GetFunctionConfiguration" in named else set()
+        if "lambda:UpdateFunctionConfiguration" in named:
+            wanted |= {"kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"}
+        found = [
+            statement
+            for statement in statements(one.orchestrator, f"ib-oauth-{what}-prod")
+            if statement.get("Sid") == "ServiceVariables"
+        ]
+        assert {action for statement in found for action in as_list(statement["Action"])} == wanted, what
+        for statement in found:
+            assert statement["Condition"] == {"StringEquals": {"kms:ViaService": "lambda.us-west-1.amazonaws.com"}}

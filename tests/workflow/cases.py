@@ -41,6 +41,8 @@ STORIES = (
     Story("good", Scenario(), "canary"),
     Story("bad", Scenario({50: Outcome.FAIL}), "stable"),
     Story("held", Scenario({50: Outcome.INCONCLUSIVE}, "resume", "HOLD"), "canary"),
+    Story("cut over", Scenario(cut_over=True), "canary"),
+    Story("cut back", Scenario({100: Outcome.FAIL}, cut_over=True), "stable"),
     Story("stuck", Scenario({50: Outcome.FAIL}), "stable", fails="RestoreAliases"),
 )
 
@@ -54,8 +56,10 @@ def task_states(machine: str) -> tuple[str, ...]:
 STORY_OF: Mapping[tuple[str, str], str] = {
     **{("deployment", state): "good" for state in task_states("deployment")},
     **{("deployment", state): "held" for state in ("Hold", "TakeAnswer")},
+    ("deployment", "CloseSource"): "cut over",
     ("deployment", "StartRollback"): "bad",
     **{("rollback", state): "bad" for state in task_states("rollback")},
+    ("rollback", "ReopenSource"): "cut back",
     ("rollback", "Escalate"): "stuck",
 }
 """The story that goes through a state. A state that no story reaches fails its cases: its fault never strikes."""

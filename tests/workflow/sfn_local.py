@@ -34,6 +34,7 @@ PATIENCE_SECONDS = 60.0
 ACTIONS: Mapping[str, Mapping[str, str]] = {
     "deployment": {
         "VerifyBeforeTraffic": "ADVANCE",
+        "CloseSource": "PROMOTE",
         "Verify": "PROMOTE",
         "Promote": "WATCH",
         "VerifyAfterTraffic": "FINISH",
@@ -42,7 +43,13 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
         "Release": "FINISH",
         "StartRollback": "ROLL_BACK",
     },
-    "rollback": {"Fence": "RESTORE", "RestoreAliases": "RESTORE", "VerifyStable": "RESTORE", "Escalate": "ROLL_BACK"},
+    "rollback": {
+        "Fence": "RESTORE",
+        "RestoreAliases": "RESTORE",
+        "ReopenSource": "RESTORE",
+        "VerifyStable": "RESTORE",
+        "Escalate": "ROLL_BACK",
+    },
 }
 """What each task decides where nothing fails; PROCEED in a deployment and FINISH in a rollback where nothing is named."""
 

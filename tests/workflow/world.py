@@ -25,7 +25,7 @@ from orchestrator.aws.measures import Measures
 from orchestrator.domain.chain import broken_at
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.policy import DeliveryPolicy
-from orchestrator.domain.records import Deployment, Ending
+from orchestrator.domain.records import Deployment, Ending, Kind
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
 from orchestrator.probes import Look
 from orchestrator.probes.scene import Scene
@@ -33,12 +33,13 @@ from state_machines import definitions
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
+from tests.fakes.doors import FakeDoors
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeAlarms, FakeEvents, FakeRecovery, FakeTopics
 from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import ABORTED, RUNNING, FakeStepFunctions
-from tests.samples import FUNCTIONS, delivery_table, service
+from tests.samples import FUNCTIONS, delivery_table, recovery, restored_tables, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 
 ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", ABORTED})
@@ -87,12 +88,14 @@ class Scenario:
         answer: what a person answers when asked; nothing where nobody does.
         when_inconclusive: of the environment's policy.
         changed: whether there is something to ship.
+        cut_over: whether it is a restore's, which holds the claim until the deployment takes it.
     """
 
     outcome_at: Mapping[int, Outcome] = field(default_factory=dict)
     answer: str = ""
     when_inconclusive: str = "ROLL_BACK"
     changed: bool = True
+    cut_over: bool = False
 
 
 class World:
@@ -114,6 +117,7 @@ class World:
         self.events, self.topics = FakeEvents(), FakeTopics()
         self.alarms = FakeAlarms(self.clock.now())
         self.table = FakeDynamoDB()
+        self.doors = FakeDoors(follows_after=1)
         self.ended: dict[str, Ended] = {}
         self.afterwards: list[Callable[[], Any]] = []
         """What comes when everything is over."""
@@ -123,9 +127,9 @@ class World:
             self.plane.add(f"ib-oauth-{function}-test")
             if scenario.changed:
                 self.plane.change(f"ib-oauth-{function}-test", "code-2")
-        clients = {
+        self.clients: dict[str, Any] = {
             "lambda": self.plane,
-            "dynamodb": _both(self.table, FakeRecovery()),
+            "dynamodb": both(both(self.table, FakeRecovery()), self.doors),
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
@@ -140,19 +144,31 @@ class World:
             "DELIVERY": json.dumps(delivery),
             "SERVICE": msgspec.json.encode(service()).decode(),
         }
-        self.cloud = cloud_over(clients, self.clock.now, settings)
+        self.cloud = cloud_over(self.clients, self.clock.now, settings)
         vars(self.cloud)["instruments"] = None
         self.measured: list[dict[str, Any]] = []
         vars(self.cloud)["measures"] = Measures("test", self.clock.now, self._measure)
+        if scenario.cut_over:
+            self._restore()
 
     def _measure(self, line: str) -> None:
         self.measured.append(json.loads(line))
+
+    def _restore(self) -> None:
+        """Be in the middle of a restore that has asked for this deployment."""
+        arn = execution_arn("restore", RESTORE)
+        kept = recovery(
+            id=RESTORE, kind=Kind.RESTORE, execution=arn, deployment=self.name, tables=restored_tables(RESTORE)
+        )
+        self.cloud.restores.open(kept)
+        self.cloud.restores.take_claim(self.cloud.restores.claim(), arn, RESTORE, Kind.RESTORE, self.clock.now())
 
     # --- what is done to it ------------------------------------------------------------------------------
 
     def deploy(self, **given: Any) -> None:
         """Start a deployment and run what follows until no execution is left to run."""
-        asked = json.dumps({"requested_by": "ann", **given})
+        cut_over = {"cut_over": RESTORE, "strategy": None} if self.scenario.cut_over else {}
+        asked = json.dumps({"requested_by": "ann", **given, **cut_over})
         self.states.start_execution(stateMachineArn=machine_arn("deployment"), name=self.name, input=asked)
         self.run_started()
 
@@ -251,7 +267,14 @@ class World:
             raise Broken(f"still running: {running}")
         self._check_told()
         self._check_record(at)
+        if self.scenario.cut_over:
+            self._check_doors(at)
         return at
+
+    def _check_doors(self, at: str) -> None:
+        closed = {name: self.doors.closed(name) for name in service().tables}
+        if set(closed.values()) != {at == "canary"}:
+            raise Broken(f"all {at}, but the tables that were left are closed or open like this: {closed}")
 
     def _check_told(self) -> None:
         told = [kind for kind, detail in self.events.put if kind in TELLS and detail["deployment"] == self.name]
@@ -309,6 +332,9 @@ class World:
         return Look(verdict, (evidence,), scene.prior, tuple(scene.excused_alarms))
 
 
+RESTORE = "re-1"
+
+
 def raised(error: str, message: str = "") -> Any:
     """Lambda's answer for a function that raised."""
     return {"FunctionError": "Unhandled", "Payload": {"errorType": error, "errorMessage": message}}
@@ -327,6 +353,7 @@ LOOKS = (
     ("verify", "look_at_flows"),
     ("verify_after_traffic", "look_all"),
     ("verify_after_traffic", "look_at_flows"),
+    ("verify_after_traffic", "look_after_cut_over"),
     ("verify_before_traffic", "look_before_traffic"),
     ("verify_stable", "look_at_stable"),
 )
@@ -350,7 +377,7 @@ def inhabited(world: World) -> Iterator[World]:
         yield world
 
 
-def _both(first: Any, second: Any) -> Any:
+def both(first: Any, second: Any) -> Any:
     """One client with the operations of two."""
 
     class Both:

@@ -12,6 +12,7 @@ from orchestrator.domain.decision import (
     Request,
     after_hold,
     after_promotion,
+    cut_over,
     first_decision,
     next_action,
     settles_by_flows,
@@ -37,6 +38,10 @@ plans = st.sampled_from([plan("canary-10-50", when_inconclusive=wish.value) for 
 
 def test_all_at_once_promotes_what_was_verified_without_traffic():
     assert first_decision(plan("all-at-once")).action is Action.PROMOTE
+
+
+def test_a_cut_over_goes_through_a_closed_door_and_waits_for_nothing():
+    assert cut_over("verified") == Decision(Action.CUT_OVER, 0, 0, 0, "verified")
 
 
 def test_the_first_step_follows_verification_and_waits_for_the_first_look():

@@ -18,6 +18,7 @@ from orchestrator.domain.recovery_plan import (
     read_recovery_request,
     read_time,
     recovery_id,
+    refuse_unlike_a_drill,
     scheduled_key,
     target_name,
 )
@@ -188,3 +189,43 @@ def test_so_many_restores_are_started_as_may_run_at_once():
     assert free_to_start(under_way, 1) == ()
     assert free_to_start(under_way, 2) == (tokens,)
     assert free_to_start(found.with_tables([replace(state, started_at=NOW, ready_at=NOW)]), 1) == (tokens,)
+
+
+def test_of_backups_the_latest_s_time_is_the_point_and_no_window_has_to_meet():
+    older, newer = NOW - timedelta(hours=2), NOW - timedelta(hours=1, microseconds=-5)
+    made = [
+        source(role, earliest=at, latest=at, backup_arn=f"backup/{role}")
+        for role, at in ((Role.STATE, older), (Role.TOKENS, newer))
+    ]
+    plan = drawn(*made, backup="before-d-1")
+    assert plan.point == NOW - timedelta(hours=1)
+    assert [table.backup_arn for table in plan.tables] == ["backup/state", "backup/tokens"]
+
+
+def test_a_table_that_is_gone_is_planned_as_such():
+    at = NOW - timedelta(minutes=9)
+    plan = drawn(source(earliest=at, latest=at, backup_arn="b", gone=True), source(Role.TOKENS))
+    assert plan.point == at
+    assert [(table.role, table.gone) for table in plan.tables] == [(Role.STATE, True), (Role.TOKENS, False)]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"backup": 7}, "backup"),
+        ({"backup": "before-d-1", "to": "2026-11-23T03:00:00Z"}, "backup"),
+        ({"through_freeze": "yes"}, "through_freeze"),
+    ],
+)
+def test_a_restore_s_own_wishes_that_make_no_sense_are_refused(given, field):
+    with pytest.raises(Refused) as caught:
+        read_recovery_request({"requested_by": "ann", **given}, POLICY, "test")
+    assert caught.value.field == field
+
+
+def test_a_restore_s_own_wishes_are_read_and_a_drill_has_none():
+    asked = read_recovery_request({"requested_by": "ann", "backup": "b", "through_freeze": True}, POLICY, "test")
+    assert (asked.backup, asked.through_freeze) == ("b", True)
+    with pytest.raises(Refused, match="orchestrator restore"):
+        refuse_unlike_a_drill(asked)
+    refuse_unlike_a_drill(RecoveryRequest("ann"))

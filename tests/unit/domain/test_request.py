@@ -58,3 +58,18 @@ def test_wrong_input_is_refused_by_its_field(given, field):
 def test_evidence_that_the_environment_wants_and_nobody_gave_is_named():
     with pytest.raises(Refused, match="wants evidence of security_review"):
         read_request({"requested_by": "a", "checklist": {"tests": "x"}}, policy(checklist=["tests", "security_review"]))
+
+
+def test_a_cut_over_is_all_at_once_and_what_speaks_for_it_is_the_restore():
+    request = read_request({"requested_by": "ann", "cut_over": "re-1"}, policy(checklist=["tests"]))
+    assert (request.cut_over, request.strategy, request.checklist) == ("re-1", {"type": "all-at-once"}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"cut_over": 7}, "cut_over"), ({"cut_over": "re-1", "strategy": "canary-10-50"}, "strategy")],
+)
+def test_a_cut_over_that_makes_no_sense_is_refused(given, field):
+    with pytest.raises(Refused) as refused:
+        read_request({"requested_by": "ann", **given}, POLICY)
+    assert refused.value.field == field

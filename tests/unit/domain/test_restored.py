@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.errors import RestoreFailed
+from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Finding, RecoveryAction
 from orchestrator.domain.restored import (
     PATIENCE,
@@ -116,3 +117,15 @@ def test_what_aws_refuses_to_remove_fails_at_once():
 def test_what_takes_too_long_fails():
     found, wait = judge_removal(RECOVERY, {"a": Removal.UNDER_WAY}, RECOVERY.lease_until + PATIENCE)
     assert (wait, found.findings[-1].verdict) == ("", Verdict.failed("not removed in time: a"))
+
+
+def test_what_a_real_restore_makes_has_no_lease_that_anybody_could_go_by():
+    restore = replace(RECOVERY, id="re-1", kind=Kind.RESTORE)
+    assert tags_of(restore) == {"ib-oauth:restore": "re-1", "ib-oauth:environment": "test"}
+
+
+@pytest.mark.parametrize(("backup", "outcome"), [("b-1", Outcome.PASS), ("b-2", Outcome.FAIL), ("", Outcome.FAIL)])
+def test_a_copy_of_a_backup_is_judged_by_the_backup(backup, outcome):
+    found = judge_restored(RECOVERY, replace(STATE, backup_arn="b-1"), replace(COPY, backup_arn=backup, point=None))
+    assert found.verdict.outcome is outcome
+    assert found.figures["expected_backup"] == "b-1"

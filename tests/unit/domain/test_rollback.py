@@ -10,11 +10,12 @@ from orchestrator.domain.rollback import (
     DEAD_EXECUTION,
     MISHAPS,
     TASK_ERROR,
+    after_restoring,
     cause_among,
     judge_rollback,
     takes_claim,
 )
-from tests.samples import EXECUTION, NOW, deployment, seconds
+from tests.samples import EXECUTION, NOW, cut_over, deployment, seconds
 
 ALARM = Trigger("alarm", "token-server-errors rang", NOW)
 DIED = Trigger(DEAD_EXECUTION, "it died", NOW)
@@ -123,3 +124,19 @@ def test_a_step_that_was_left_behind_is_not_set_again():
 @pytest.mark.parametrize(("found", "step"), [(IN_FLIGHT, 0), (IN_FLIGHT, 1), (deployment(), 0)])
 def test_a_step_that_comes_next_or_is_looked_at_again_may_be_set(found, step):
     assert refuse_late(found, step) is None
+
+
+def test_tables_that_are_in_use_are_not_left_by_a_rollback_which_would_lose_what_was_written():
+    cut = replace(SUCCEEDED, cut_over=cut_over())
+    for trigger in (ALARM, Trigger("person", "asked", NOW)):
+        decision = judged(cut, cut, FREE, trigger, alive=False)
+        assert decision.action is Action.NOTHING
+        assert "orchestrator restore --fail-back" in decision.reason
+
+
+def test_a_cut_over_that_fails_in_flight_is_undone_and_the_tables_are_opened_again():
+    cut = replace(IN_FLIGHT, cut_over=cut_over())
+    decision = judged(cut, cut)
+    assert decision.action is Action.RESTORE
+    assert after_restoring(cut, decision) == replace(decision, action=Action.REOPEN)
+    assert after_restoring(IN_FLIGHT, decision) == decision

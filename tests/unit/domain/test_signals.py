@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.domain.records import Claim, Ending, Kind, Rollback, Shift, Trigger
 from orchestrator.domain.signals import AlarmEvent, judge_alarm, judge_claim
-from tests.samples import ALARM, EXECUTION, NOW, OTHER_ALARM, deployment, seconds
+from tests.samples import ALARM, EXECUTION, NOW, OTHER_ALARM, cut_over, deployment, seconds
 
 SHIFTED = deployment(shifts=(Shift(0, 10, NOW),))
 RANG = AlarmEvent("e-1", ALARM, "token-server-errors", "ALARM", NOW + seconds(20), "7 of 9 datapoints")
@@ -53,6 +53,12 @@ def test_an_alarm_undoes_a_deployment_that_succeeded_within_its_rollback_window(
             replace(SHIFTED, ending=Ending.REFUSED, ended_at=NOW),
             LATER,
             "the deployment ended REFUSED",
+        ),
+        (
+            RANG,
+            replace(SHIFTED, ending=Ending.SUCCEEDED, ended_at=NOW, cut_over=cut_over()),
+            LATER,
+            "the deployment changed the service's tables",
         ),
     ],
 )

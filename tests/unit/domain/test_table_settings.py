@@ -3,7 +3,15 @@ from dataclasses import fields, replace
 import pytest
 
 from orchestrator.domain.recovery import Role
-from orchestrator.domain.table_settings import REAPPLIED, TableSettings, compared, differing, to_reapply
+from orchestrator.domain.table_settings import (
+    REAPPLIED,
+    Declared,
+    TableSettings,
+    compared,
+    differing,
+    to_reapply,
+    wanted_without_source,
+)
 from orchestrator.domain.verdict import Outcome
 
 SOURCE = TableSettings(
@@ -57,3 +65,8 @@ def test_every_setting_is_a_finding_with_both_values():
 def test_a_difference_is_told_by_what_differs(changes, told):
     bad = [one for one in compared(Role.STATE, SOURCE, replace(SOURCE, **changes)) if one.verdict.outcome != "PASS"]
     assert [one.verdict.reason for one in bad] == [told]
+
+
+def test_a_copy_whose_source_is_gone_is_to_have_what_the_stack_declares():
+    wanted = wanted_without_source(BARE, Declared("delete_at", 35, deletion_protection=True))
+    assert wanted == replace(SOURCE, tags={})

@@ -1,0 +1,162 @@
+"""The real restore: when its copies may be used, how the service comes to use them, and what that came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.domain.cut_over import CutOver, Table, TableChange
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.naming import deployment_id
+from orchestrator.domain.records import Claim, Deployment, Ending, Kind
+from orchestrator.domain.recovery import Finding, Recovery, Role
+from orchestrator.domain.release import Latest
+from orchestrator.domain.verdict import Json, Outcome, Verdict
+
+VARIABLES: Mapping[Role, str] = {Role.STATE: "STATE_TABLE", Role.TOKENS: "TOKENS_TABLE"}
+"""By which environment variable the service's functions are told a table's name."""
+
+SETTINGS: Mapping[Role, str] = {Role.STATE: "state_table", Role.TOKENS: "tokens_table"}
+"""By which setting of ``[environment.service]`` the stack is told the same."""
+
+CHECK = "cut_over"
+
+
+def deployment_for(recovery_id: str) -> str:
+    """The deployment that makes the service use a restore's copies: one name, so that it is started once."""
+    return deployment_id(recovery_id)
+
+
+def refuse_bad(recovery: Recovery) -> None:
+    """Let nothing be used of which anything was found wrong.
+
+    Raises:
+        Refused: a finding is not PASS, or nothing was looked at.
+    """
+    bad = [finding for finding in recovery.findings if finding.verdict.outcome is not Outcome.PASS]
+    if bad:
+        told = "; ".join(f"{finding.check}: {finding.verdict.reason}" for finding in bad)
+        raise Refused("recovery", recovery.id, f"its copies are not fit to be used: {told}")
+    if not recovery.findings:
+        raise Refused("recovery", recovery.id, "nothing was looked at")
+
+
+def cut_over_of(recovery: Recovery, claim: Claim) -> CutOver:
+    """What a deployment does that a restore asks for.
+
+    Raises:
+        Refused: the recovery is no restore under way, so that nobody vouches for its copies.
+    """
+    held = claim.held and claim.kind is Kind.RESTORE and claim.deployment == recovery.id
+    if recovery.kind is not Kind.RESTORE or not held or not recovery.deployment:
+        raise Refused("cut_over", recovery.id, "only a restore that is under way asks for this: `orchestrator restore`")
+    changes = tuple(
+        TableChange(
+            role=table.role,
+            leaves=Table(table.source, table.source_arn),
+            enters=Table(table.target, arn_beside(table.source_arn, table.target)),
+        )
+        for table in recovery.tables
+    )
+    return CutOver(recovery.id, changes, gone=tuple(table.source for table in recovery.tables if table.gone))
+
+
+def arn_beside(arn: str, table: str) -> str:
+    """The ARN of another table of the same account and region."""
+    return f"{arn.rpartition('/')[0]}/{table}"
+
+
+def hands_over(claim: Claim, deployment: Deployment) -> bool:
+    """Whether the claim's holder is the restore that asked for this deployment: it waits, and lets it change the environment."""
+    return (
+        deployment.cut_over is not None
+        and claim.kind is Kind.RESTORE
+        and claim.deployment == deployment.cut_over.recovery
+    )
+
+
+def refuse_unvouched(claim: Claim, deployment: Deployment) -> None:
+    """Let a deployment cut over only while the restore that asked for it holds the claim.
+
+    Raises:
+        Refused: it does not; it was given up meanwhile.
+    """
+    if deployment.cut_over is not None and not hands_over(claim, deployment):
+        remedy = "that restore holds the claim no longer, so nobody vouches for its copies; start another"
+        raise Refused("cut_over", deployment.cut_over.recovery, remedy)
+
+
+def retargeted(variables: Mapping[str, str], recovery: Recovery, *, back: bool = False) -> Mapping[str, str]:
+    """A function's environment variables with the copies in the sources' place, or the other way round."""
+    names = {VARIABLES[table.role]: table.source if back else table.target for table in recovery.tables}
+    return {**variables, **{name: value for name, value in names.items() if name in variables}}
+
+
+def refuse_other_release(name: str, stable: Latest, latest: Latest) -> None:
+    """Let a cut-over change the tables and nothing else: `$LATEST` must be what clients get now, apart from these.
+
+    Raises:
+        Refused: it holds another release.
+    """
+    if (stable.code_sha256, _apart(stable.configuration)) != (latest.code_sha256, _apart(latest.configuration)):
+        remedy = (
+            "it holds another release than clients get: deploy the stack with that one again, or ship this one first"
+        )
+        raise Refused(f"release.{name}", f"$LATEST {latest.code_sha256}", remedy)
+
+
+def _apart(configuration: Mapping[str, Json]) -> Mapping[str, Json]:
+    environment = configuration.get("Environment")
+    variables = environment.get("Variables", {}) if isinstance(environment, Mapping) else {}
+    told = {name: value for name, value in variables.items() if name not in VARIABLES.values()}
+    return {**configuration, "Environment": told}
+
+
+def tables_of(configuration: Mapping[str, Json]) -> Mapping[str, str]:
+    """The tables that a version uses, by the variable that says so."""
+    environment = configuration.get("Environment")
+    variables = environment.get("Variables", {}) if isinstance(environment, Mapping) else {}
+    return {name: str(variables[name]) for name in VARIABLES.values() if name in variables}
+
+
+def refuse_other_tables(name: str, stable: Latest, latest: Latest) -> None:
+    """Let nothing but a cut-over change the tables: what is written during a shift would be split between them.
+
+    Raises:
+        Refused: `$LATEST` uses other tables than stable.
+    """
+    before, after = tables_of(stable.configuration), tables_of(latest.configuration)
+    changed = {key for key in before.keys() & after.keys() if before[key] != after[key]}
+    if changed:
+        key = min(changed)
+        remedy = f"clients use {before[key]}: name that one in environments.toml and deploy the stack, or use `orchestrator restore`"
+        raise Refused(f"release.{name}.{key}", after[key], remedy)
+
+
+def not_asked_for(why: str) -> Finding:
+    """The finding of a restore that came to no deployment."""
+    return Finding(CHECK, Verdict.failed(why))
+
+
+def judge_cut_over(deployment: str, ended: Deployment | None, refusal: str) -> Finding:
+    """What became of the deployment that makes the service use the copies.
+
+    Args:
+        deployment: its id.
+        ended: as the ledger has it; None where its plan was refused.
+        refusal: why, in that case.
+    """
+    figures: dict[str, Json] = {"deployment": deployment}
+    if ended is None:
+        return Finding(CHECK, Verdict.failed(f"{deployment} was refused: {refusal}"), figures)
+    if ended.ending is not Ending.SUCCEEDED:
+        return Finding(CHECK, Verdict.failed(f"{deployment} ended {ended.ending}: {ended.reason}"), figures)
+    closed = ended.cut_over.closed_at if ended.cut_over else None
+    promoted = ended.shifts[-1].at if ended.shifts else None
+    if closed and promoted:
+        figures["closed_seconds"] = round((promoted - closed).total_seconds(), 3)
+    return Finding(CHECK, Verdict.passed(f"{deployment}: {ended.reason}"), figures)
+
+
+def settings_after(recovery: Recovery) -> Mapping[str, str]:
+    """What ``[environment.service]`` in environments.toml has to say once the copies are in use."""
+    return {SETTINGS[table.role]: table.target for table in recovery.tables}

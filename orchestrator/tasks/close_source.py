@@ -1,0 +1,37 @@
+"""CloseSource: close the tables that a cut-over leaves to everybody, and see that they are closed before anything moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.cut_over import DENIALS_IN_A_ROW
+from orchestrator.domain.decision import Action
+from orchestrator.tasks import Answer, Given, go, task, write_down
+
+
+def close_source(given: Given, cloud: Cloud) -> Answer:
+    """Close every table that is left and is still there. From here until the aliases have moved, the service answers 503.
+
+    Raises:
+        DoorAjar: a table does not deny yet; the machine tries again.
+        DoorChanged: somebody changed a table's policy; the machine tries again.
+        ClaimLost: another epoch holds the claim; no policy was written after that.
+    """
+    deployment = cloud.ledger.deployment(given.deployment)
+    assert deployment.cut_over is not None, "only a cut-over comes here"
+    tables = deployment.cut_over.to_close
+    for table in tables:
+        cloud.doors.close(table, cloud.ledger.fence(given.epoch))
+    for table in tables:
+        cloud.doors.refuse_open(table, DENIALS_IN_A_ROW)
+    at = cloud.now()
+    cloud.announce("TablesClosed", deployment.id, tables=[table.name for table in tables])
+    closed = replace(deployment, cut_over=replace(deployment.cut_over, closed_at=at))
+    told = (
+        f"{', '.join(table.name for table in tables)} deny everybody" if tables else "the tables that are left are gone"
+    )
+    return write_down(given, cloud, closed, go(Action.PROMOTE, told))
+
+
+handler = task(close_source)

@@ -1,0 +1,49 @@
+"""CutOver: tell the functions to use the copies, and have a deployment of its own bring that to the clients, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.domain.recovery import Recovery
+from orchestrator.domain.restoration import deployment_for, refuse_bad, refuse_other_release, retargeted
+from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
+
+
+def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
+    """Change the variables of `$LATEST` and start the deployment. A retry changes nothing twice and starts the same one.
+
+    Raises:
+        Refused: something is wrong with the copies, or `$LATEST` holds another release than clients get.
+        ClaimLost: another epoch holds the claim.
+    """
+    ledger = cloud.restores
+    recovery = ledger.read(given.recovery)
+    refuse_bad(recovery)
+    functions = sorted(recovery.service.functions.items())
+    for name, function_name in functions:
+        _refuse_other_release(name, function_name, cloud)
+    for _, function_name in functions:
+        cloud.retargeting.change(
+            function_name, lambda variables: retargeted(variables, recovery), ledger.fence(given.epoch)
+        )
+    deployment = deployment_for(recovery.id)
+    asked = replace(recovery, deployment=deployment)
+    answer = go_on(given, cloud, asked, f"{deployment} makes the service use {', '.join(_targets(recovery))}")
+    # Last, and after the record says so: from the deployment's claim on, this epoch can write nothing more.
+    request = {"requested_by": f"restore {recovery.id}", "cut_over": recovery.id, "force": True}
+    cloud.executions.start(cloud.settings["DEPLOYMENT_MACHINE"], deployment, request)
+    return answer
+
+
+def _refuse_other_release(name: str, function_name: str, cloud: Cloud) -> None:
+    live = cloud.aliases.read(function_name).routing.primary
+    stable, latest = for_each((live, "$LATEST"), lambda version: cloud.versions.describe(function_name, version))
+    refuse_other_release(name, stable, latest)
+
+
+def _targets(recovery: Recovery) -> list[str]:
+    return [table.target for table in recovery.tables]
+
+
+handler = recovery_task(cut_over)

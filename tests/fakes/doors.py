@@ -1,0 +1,77 @@
+"""Resource policies of tables, and what a table answers that has one: late, as DynamoDB does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.domain.cut_over import is_closed
+from tests.fakes.errors import client_error
+
+
+@dataclass
+class FakeDoors:
+    """The resource policies of a DynamoDB client.
+
+    Attributes:
+        follows_after: how many probes a change of a policy takes to be followed.
+    """
+
+    follows_after: int = 0
+    policies: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """ARN to (policy, revision)."""
+    gone: set[str] = field(default_factory=set)
+    """ARNs of tables that are not there."""
+    probed: list[str] = field(default_factory=list)
+    _denies: dict[str, bool] = field(default_factory=dict)
+    _left: dict[str, int] = field(default_factory=dict)
+    _revisions: int = 0
+
+    def get_resource_policy(self, *, ResourceArn: str) -> dict[str, str]:  # noqa: N803 - botocore's
+        if ResourceArn in self.gone:
+            raise client_error("ResourceNotFoundException", "no such table")
+        if ResourceArn not in self.policies:
+            raise client_error("PolicyNotFoundException", "no policy")
+        policy, revision = self.policies[ResourceArn]
+        return {"Policy": policy, "RevisionId": str(revision)}
+
+    def put_resource_policy(self, *, ResourceArn: str, Policy: str, ExpectedRevisionId: str) -> dict[str, str]:  # noqa: N803
+        self._expect(ResourceArn, ExpectedRevisionId)
+        self._revisions += 1
+        self.policies[ResourceArn] = (Policy, self._revisions)
+        self._left[ResourceArn] = self.follows_after
+        return {"RevisionId": str(self._revisions)}
+
+    def delete_resource_policy(self, *, ResourceArn: str, ExpectedRevisionId: str) -> dict[str, str]:  # noqa: N803
+        self._expect(ResourceArn, ExpectedRevisionId)
+        del self.policies[ResourceArn]
+        self._left[ResourceArn] = self.follows_after
+        return {}
+
+    def update_item(self, *, TableName: str, ConditionExpression: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        assert ConditionExpression == "attribute_exists(pk) AND attribute_not_exists(pk)", "it can never hold"
+        return self.probe(TableName)
+
+    def closed(self, table: str) -> bool:
+        """Whether a table's policy closes it."""
+        policy = next((policy for arn, (policy, _) in self.policies.items() if arn.endswith(f"/{table}")), "")
+        return bool(policy) and is_closed(json.loads(policy))
+
+    def probe(self, table: str) -> dict[str, Any]:
+        """What an update with a condition that never holds answers."""
+        self.probed.append(table)
+        arn = next((known for known in self._left if known.endswith(f"/{table}")), "")
+        if arn and not self._left[arn]:
+            policy = self.policies.get(arn)
+            self._denies[arn] = is_closed(json.loads(policy[0])) if policy else False
+        elif arn:
+            self._left[arn] -= 1
+        if self._denies.get(arn):
+            raise client_error("AccessDeniedException", "with an explicit deny in a resource-based policy")
+        raise client_error("ConditionalCheckFailedException", "The conditional request failed")
+
+    def _expect(self, arn: str, revision: str) -> None:
+        there = str(self.policies[arn][1]) if arn in self.policies else "NO_POLICY"
+        if revision != there:
+            raise client_error("PolicyNotFoundException", "another revision")

@@ -1,0 +1,136 @@
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.domain.cut_over import Table
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.records import Claim, Ending, Kind, Shift
+from orchestrator.domain.recovery import Finding, Role
+from orchestrator.domain.release import Latest
+from orchestrator.domain.restoration import (
+    CHECK,
+    arn_beside,
+    cut_over_of,
+    deployment_for,
+    hands_over,
+    judge_cut_over,
+    not_asked_for,
+    refuse_bad,
+    refuse_other_release,
+    refuse_other_tables,
+    refuse_unvouched,
+    retargeted,
+    settings_after,
+    tables_of,
+)
+from orchestrator.domain.verdict import Outcome, Verdict
+from tests.samples import NOW, cut_over, deployment, recovery, restored_tables, seconds
+
+RESTORE = recovery(id="re-1", kind=Kind.RESTORE, deployment="d-re-1", tables=restored_tables("re-1"))
+HELD = Claim(7, "execution", "re-1", Kind.RESTORE, NOW)
+VARIABLES = {"STATE_TABLE": "ib-oauth-state-test", "TOKENS_TABLE": "ib-oauth-tokens-test", "ISSUER": "https://i"}
+COPIES = {
+    "STATE_TABLE": "ib-oauth-restored-re-1-state-test",
+    "TOKENS_TABLE": "ib-oauth-restored-re-1-tokens-test",
+    "ISSUER": "https://i",
+}
+GOOD, BAD = Finding("one", Verdict.passed("fine")), Finding("other", Verdict.inconclusive("not looked at"))
+
+
+def latest(version="1", code="code", **environment):
+    configuration = {"MemorySize": 512, **({"Environment": {"Variables": environment}} if environment else {})}
+    return Latest("f", version, "r", code, "role", "", configuration, ready=True)
+
+
+def test_copies_are_used_only_where_everything_about_them_passed():
+    refuse_bad(RESTORE.found(GOOD))
+    with pytest.raises(Refused, match="other: not looked at"):
+        refuse_bad(RESTORE.found(GOOD, BAD))
+    with pytest.raises(Refused, match="nothing was looked at"):
+        refuse_bad(RESTORE)
+
+
+def test_a_cut_over_leaves_every_source_for_its_copy_and_closes_those_that_are_there():
+    lost = replace(RESTORE.tables[0], gone=True)
+    found = cut_over_of(replace(RESTORE, tables=(lost, RESTORE.tables[1])), HELD)
+    assert [change.leaves.name for change in found.changes] == [table.source for table in RESTORE.tables]
+    assert found.entered == tuple(table.target for table in RESTORE.tables)
+    assert found.to_close == (Table(RESTORE.tables[1].source, RESTORE.tables[1].source_arn),)
+    assert found.changes[0].enters.arn == arn_beside(lost.source_arn, lost.target)
+    assert found.changes[0].enters.arn.endswith(f":table/{lost.target}")
+
+
+@pytest.mark.parametrize(
+    ("found", "claim"),
+    [
+        (replace(RESTORE, kind=Kind.DRILL), HELD),
+        (replace(RESTORE, deployment=""), HELD),
+        (RESTORE, Claim(7)),
+        (RESTORE, replace(HELD, kind=Kind.DEPLOYMENT)),
+        (RESTORE, replace(HELD, deployment="re-2")),
+    ],
+)
+def test_nothing_but_a_restore_under_way_asks_for_a_cut_over(found, claim):
+    with pytest.raises(Refused, match="only a restore that is under way"):
+        cut_over_of(found, claim)
+
+
+def test_a_restore_hands_the_claim_over_to_the_deployment_that_it_asked_for_and_to_no_other():
+    asked = deployment(cut_over=cut_over())
+    assert hands_over(HELD, asked)
+    refuse_unvouched(HELD, asked)
+    for claim, other in (
+        (HELD, deployment()),
+        (replace(HELD, deployment="re-2"), asked),
+        (replace(HELD, kind=Kind.DEPLOYMENT), asked),
+    ):
+        assert not hands_over(claim, other)
+    refuse_unvouched(HELD, deployment())
+    with pytest.raises(Refused, match="nobody vouches for its copies"):
+        refuse_unvouched(Claim(8), asked)
+
+
+def test_a_function_is_told_of_the_copies_and_of_the_sources_again_and_of_nothing_it_did_not_know():
+    assert retargeted(VARIABLES, RESTORE) == COPIES
+    assert retargeted(COPIES, RESTORE, back=True) == VARIABLES
+    assert retargeted({"ISSUER": "https://i"}, RESTORE) == {"ISSUER": "https://i"}
+
+
+def test_a_cut_over_ships_nothing_but_the_tables():
+    refuse_other_release("token", latest(**VARIABLES), latest("2", **COPIES))
+    refuse_other_release("token", latest(), latest("2"))
+    for other in (latest("2", "code-2", **COPIES), latest("2", **{**COPIES, "ISSUER": "https://another"})):
+        with pytest.raises(Refused, match="another release than clients get"):
+            refuse_other_release("token", latest(**VARIABLES), other)
+
+
+def test_nothing_but_a_cut_over_changes_the_tables():
+    refuse_other_tables("token", latest(**VARIABLES), latest("2", **VARIABLES))
+    refuse_other_tables("token", latest(), latest("2", **VARIABLES))
+    assert tables_of(latest().configuration) == {}
+    with pytest.raises(Refused, match="clients use ib-oauth-state-test"):
+        refuse_other_tables("token", latest(**VARIABLES), latest("2", **COPIES))
+
+
+def test_what_became_of_the_cut_over_is_a_finding():
+    assert judge_cut_over("d-re-1", None, "frozen").verdict == Verdict.failed("d-re-1 was refused: frozen")
+    undone = deployment(ending=Ending.ROLLED_BACK, reason="it broke")
+    assert judge_cut_over("d-re-1", undone, "").verdict == Verdict.failed("d-re-1 ended ROLLED_BACK: it broke")
+    done = deployment(
+        ending=Ending.SUCCEEDED,
+        reason="stable is now 2",
+        cut_over=cut_over(closed_at=NOW),
+        shifts=(Shift(0, 100, NOW + seconds(1.5)),),
+    )
+    found = judge_cut_over("d-re-1", done, "")
+    assert (found.check, found.verdict.outcome) == (CHECK, Outcome.PASS)
+    assert found.figures == {"deployment": "d-re-1", "closed_seconds": 1.5}
+    same = deployment(ending=Ending.SUCCEEDED, reason="x")
+    assert judge_cut_over("d-re-1", same, "").figures == {"deployment": "d-re-1"}
+    assert not_asked_for("it broke").verdict == Verdict.failed("it broke")
+
+
+def test_the_names_that_a_restore_leads_to():
+    assert deployment_for("re-1") == "d-re-1"
+    assert settings_after(RESTORE) == {"state_table": COPIES["STATE_TABLE"], "tokens_table": COPIES["TOKENS_TABLE"]}
+    assert {table.role for table in RESTORE.tables} == set(Role)

@@ -1,0 +1,205 @@
+"""A restore, state by state, with the deployment that makes the service use its copies, over tables that are restored as AWS restores them."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.domain.records import Ending
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.verdict import Outcome
+from state_machines import definitions
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.restores import STATE, TOKENS, RestoreWorld
+from tests.workflow.world import Scenario, function_arns, inhabited, raised
+
+BEFORE = {STATE, TOKENS}
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        for name in ("deployment", "rollback", "restore"):
+            moto.create(name, definitions.bind(definitions.load(name), function_arns(name)))
+        yield moto
+
+
+def copies(world):
+    return {table.target for table in world.recovery.tables}
+
+
+def verdict(world, check):
+    return next(finding.verdict for finding in world.recovery.findings if finding.check == check)
+
+
+def test_a_restore_has_the_service_use_the_copies_and_closes_the_tables_that_were_left(interpreter):
+    world = RestoreWorld(interpreter, "re-good")
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert world.recovery.ending is RecoveryEnding.GREEN
+    assert world.used() == {"live": copies(world), "latest": copies(world)}
+    assert [world.doors.closed(name) for name in (STATE, TOKENS)] == [True, True]
+    assert not any(world.doors.closed(name) for name in copies(world))
+    assert world.deployment.ending is Ending.SUCCEEDED
+    assert set(world.deployment.service.tables) == copies(world)
+    assert not world.cloud.restores.claim().held
+
+
+def test_nothing_moves_before_all_tables_that_are_left_have_denied(interpreter):
+    closed_at_promotion = []
+
+    def watch(invocation, run):
+        if invocation.state == "Promote":
+            closed_at_promotion.extend(world.doors.closed(name) for name in (STATE, TOKENS))
+        return run()
+
+    world = RestoreWorld(interpreter, "re-order", bridge=watch)
+    with inhabited(world):
+        world.restore()
+    assert closed_at_promotion == [True, True]
+    assert set(world.doors.probed) >= BEFORE
+
+
+@pytest.mark.parametrize("at_percent", [0, 100])
+def test_a_cut_over_that_fails_leaves_the_service_where_it_was_with_its_tables_open(interpreter, at_percent):
+    world = RestoreWorld(interpreter, f"re-fails-{at_percent}", Scenario({at_percent: Outcome.FAIL}, changed=False))
+    with inhabited(world):
+        ended = world.restore()
+        world.settle()
+    assert ended.phase == "FAILED"
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert verdict(world, "cut_over").outcome is Outcome.FAIL
+    assert "ROLLED_BACK" in verdict(world, "cut_over").reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+    assert not any(world.doors.closed(name) for name in BEFORE)
+    assert not world.cloud.restores.claim().held
+
+
+def test_copies_of_which_anything_is_wrong_are_not_used(interpreter):
+    def spoil(invocation, run):
+        if invocation.state == "CompareSettings":
+            for table in world.recovery.tables:
+                world.tables.tables[table.target].time_to_live = {"TimeToLiveStatus": "DISABLED"}
+        return run()
+
+    world = RestoreWorld(interpreter, "re-spoilt", bridge=spoil)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "FAILED"
+    assert world.deployment is None
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+    assert verdict(world, "settings.state.time_to_live").outcome is Outcome.FAIL
+
+
+def test_a_release_that_nobody_shipped_is_not_shipped_along_with_the_tables(interpreter):
+    world = RestoreWorld(interpreter, "re-other")
+    world.plane.change("ib-oauth-token-test", "code-2")
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "FAILED"
+    assert "it holds another release than clients get" in world.recovery.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def test_a_table_that_is_gone_is_restored_from_what_it_left(interpreter):
+    world = RestoreWorld(interpreter, "re-gone")
+    world.tables.lose(STATE)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert world.used()["live"] == copies(world)
+    assert world.deployment.cut_over.gone == (STATE,)
+    assert world.doors.closed(TOKENS)
+
+
+def test_a_backup_by_name_is_restored_and_one_that_a_table_lacks_is_refused_with_those_there_are(interpreter):
+    world = RestoreWorld(interpreter, "re-backup")
+    for table in (STATE, TOKENS):
+        world.tables.back_up(table, "before-d-1")
+    with inhabited(world):
+        assert world.restore(backup="before-d-1").phase == "SUCCEEDED", world.recovery.reason
+    assert {table.backup_arn for table in world.recovery.tables} == set(world.tables.backups)
+
+    other = RestoreWorld(interpreter, "re-no-backup")
+    other.tables.back_up(STATE, "before-d-1")
+    with inhabited(other):
+        assert other.restore(backup="before-d-1").phase == "FAILED"
+        refusal = other.cloud.restores.refusal("re-no-backup").why
+    assert f"{TOKENS} has no such backup that can be restored; it has none" in refusal
+
+
+def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_other(interpreter):
+    lost = []
+
+    def lose(invocation, run):
+        answer = run()
+        if invocation.state == "CutOver" and not lost:
+            lost.append(answer)
+            world.run_started()  # it has run and ended before anybody asks again
+            return raised("Runtime.ExitError", "exit status 137")
+        return answer
+
+    world = RestoreWorld(interpreter, "re-lost", bridge=lose)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert lost
+    assert world.used()["live"] == copies(world)
+
+
+def test_no_other_deployment_may_change_the_tables(interpreter):
+    world = RestoreWorld(interpreter, "re-none")
+    for name in ("authorize", "public", "token"):
+        variables = {"STATE_TABLE": "another", "TOKENS_TABLE": TOKENS, "ISSUER": "https://issuer.invalid"}
+        world.plane.change(f"ib-oauth-{name}-test", "code-1", Environment={"Variables": variables})
+    with inhabited(world):
+        world.deploy(strategy={"type": "all-at-once"})
+    assert world.deployment is None
+    assert f"clients use {STATE}" in world.cloud.ledger.refusal(world.name).why
+
+
+def test_nobody_cuts_over_to_copies_that_no_restore_vouches_for(interpreter):
+    world = RestoreWorld(interpreter, "re-nobody")
+    with inhabited(world):
+        world.deploy(cut_over="re-never")
+    assert world.deployment is None
+    assert "recovery: 're-never' is refused" in world.cloud.ledger.refusal(world.name).why
+
+
+@pytest.mark.parametrize("state", ["AwaitRestore", "CompareSettings", "CutOver"])
+def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_gives_the_claim_back(interpreter, state):
+    def stop(invocation, run):
+        answer = run()
+        if invocation.state == state and invocation.machine == "restore":
+            world.states.pending.clear()  # where it was asked for, the deployment has not begun
+            world.stop(invocation.execution)
+        return answer
+
+    world = RestoreWorld(interpreter, f"re-stopped-{state}", bridge=stop)
+    with inhabited(world):
+        world.restore()
+        world.settle()
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert "died holding the claim" in world.recovery.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+    assert not any(world.doors.closed(name) for name in BEFORE)
+    assert not world.cloud.restores.claim().held
+
+
+def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
+    world = RestoreWorld(interpreter, "re-given-up")
+
+    def give_up(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("deployment", "Plan"):
+            claim = world.cloud.restores.claim()
+            world.cloud.restores.release_claim(claim.epoch)
+        return answer
+
+    world.bridge = give_up
+    with inhabited(world):
+        world.restore()
+        world.settle()
+    assert world.deployment.ending is Ending.REFUSED
+    assert "nobody vouches for its copies" in world.deployment.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
