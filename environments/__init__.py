@@ -24,6 +24,7 @@ from environments.clients import ClientSettings, PlatformSettings
 from environments.evidence import EvidenceSettings, read_evidence
 from environments.network import NetworkSettings, read_network
 from environments.operations import BudgetSettings, read_account, read_budget, read_contacts, read_principals
+from environments.pipeline import PipelineSettings, read_pipeline
 from environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from environments.stores import REGION, BackupSettings, StoreSettings, UnitsSettings, read_backups, read_stores
 from environments.tables import EnvironmentRefused, Table
@@ -88,6 +89,7 @@ class Environment:
         announcers: ARNs of the principals that may put a `ReleaseReady` event on the bus.
         evidence: how long evidence and configuration bundles are kept, and who cannot change them.
         promoters: ARNs of the principals, of another account mostly, that may take on the role that announces releases here.
+        pipeline: whose jobs may ship here from GitHub; None where nobody's.
         network: None where the functions are in no VPC.
         contacts: e-mail and https addresses by audience.
         owner: whom the bill is about, as a cost allocation tag says it.
@@ -115,6 +117,7 @@ class Environment:
     stores: StoreSettings
     backups: BackupSettings
     network: NetworkSettings | None
+    pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
     budget: BudgetSettings
     monitoring: MonitoringSettings
@@ -202,6 +205,7 @@ def _environment(name: str, table: Table) -> Environment:
         stores=read_stores(table.table("stores"), region),
         backups=read_backups(table.table("backups"), region),
         network=read_network(table.table("network")) if "network" in table else None,
+        pipeline=read_pipeline(table.table("pipeline")) if "pipeline" in table else None,
         contacts=read_contacts(table.table("contacts")),
         budget=read_budget(table.table("budget")),
         owner=table.text("owner", matching=OWNER, remedy="give a word or an address, as a tag's value"),

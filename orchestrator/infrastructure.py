@@ -40,6 +40,7 @@ from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
+from orchestrator.infrastructure_pipeline import pipeline_role
 from orchestrator.infrastructure_promotion import promotion_role
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
@@ -127,6 +128,7 @@ class OrchestratorStack(Stack):
             retention_period=Duration.days(14),
         )
         places = self._places(service)
+        pipeline_role(self, environment, places)
         self.tasks = {name: self._task(name, rights, places, service) for name, rights in TASKS.items()}
         intakes = {name: self._intake(name, rights, places) for name, rights in INTAKES.items()}
         machines = {name: machine_arn(self, environment, name) for name in ("deployment", "rollback", "restore")}

@@ -276,6 +276,19 @@ _UNDO_CHANGES = (
     _may("dynamodb:BatchGetItem", on=(Place.DRILL_TABLES,)),
 )
 
+# What a pipeline does by itself, beside deploying and announcing: it looks (orchestrator/infrastructure_pipeline.py).
+PIPELINE = Rights(
+    Ledger.READS,
+    announces=False,
+    grants=(
+        _READ_ALIASES,
+        _READ_VERSIONS,
+        _may("lambda:GetFunctionConcurrency", on=(Place.FUNCTIONS,)),
+        _may("lambda:GetAccountSettings", on=(Place.ANYWHERE,)),
+        *_LOOK,
+    ),
+)
+
 TASKS: Mapping[str, Rights] = {
     # deployment
     "plan": Rights(Ledger.WRITES, announces=True, grants=(_READ_ALIASES, _READ_VERSIONS)),

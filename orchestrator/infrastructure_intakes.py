@@ -17,6 +17,7 @@ from constructs import Construct
 
 from environments import Environment
 from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.infrastructure_pipeline import pipeline_role_arn
 from orchestrator.infrastructure_promotion import promotion_role_arn
 from stack_parts import name_of, worldwide
 
@@ -41,6 +42,7 @@ def make_bus(scope: Construct, environment: Environment) -> events.EventBus:
     bus = events.EventBus(scope, "Bus", event_bus_name=f"ib-oauth-{environment.name}")
     conditions: dict[str, Any] = {"StringEquals": {"events:detail-type": "ReleaseReady"}}
     announcers = [*environment.announcers, *([promotion_role_arn(scope, environment)] if environment.promoters else [])]
+    announcers += [pipeline_role_arn(Stack.of(scope), environment)] if environment.pipeline else []
     if announcers:
         conditions["ArnNotEquals"] = {"aws:PrincipalArn": announcers}
     bus.add_to_resource_policy(

@@ -1,0 +1,96 @@
+"""The role with which jobs of one repository's one environment ship here, by GitHub's OIDC tokens: no key is stored anywhere.
+
+It deploys as the CDK's own bootstrap roles, announces releases, and reads what `release promote --watch` and `verify` show. It neither moves
+traffic nor writes the ledger: that is the machine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+
+from environments import Environment
+from orchestrator.infrastructure_access import PIPELINE, Places, statements_of, wildcards_of
+from stack_parts import explain_wildcards, name_of, worldwide
+
+ISSUER = "token.actions.githubusercontent.com"
+AUDIENCE = "sts.amazonaws.com"
+HOURS = 5
+"""A deployment with all its bakes extended is followed to its end."""
+
+_BOOTSTRAP = "cdk-hnb659fds"
+
+
+def pipeline_role_arn(stack: Stack, environment: Environment) -> str:
+    """Name the role's ARN without asking the role, whose policy names the bus that this is for."""
+    name = worldwide(name_of("pipeline", environment), environment)
+    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)
+
+
+def pipeline_role(stack: Stack, environment: Environment, places: Places) -> None:
+    """Make the role and, where the account has none, the provider; nothing where no repository is named."""
+    pipeline = environment.pipeline
+    if pipeline is None:
+        return
+    provider = pipeline.provider or _provider(stack)
+    trusted: Mapping[str, Mapping[str, str]] = {
+        "StringEquals": {
+            f"{ISSUER}:aud": AUDIENCE,
+            f"{ISSUER}:sub": f"repo:{pipeline.repository}:environment:{pipeline.github_environment}",
+        }
+    }
+    bootstrap = stack.format_arn(
+        service="iam", region="", resource="role", resource_name=f"{_BOOTSTRAP}-*-{stack.account}-{environment.region}"
+    )
+    role = iam.Role(
+        stack,
+        "PipelineRole",
+        role_name=worldwide(name_of("pipeline", environment), environment),
+        description=f"Ships releases to {environment.name} from {pipeline.repository}",
+        assumed_by=iam.WebIdentityPrincipal(provider, trusted),
+        max_session_duration=Duration.hours(HOURS),
+        inline_policies={
+            "access": iam.PolicyDocument(
+                statements=[
+                    *statements_of(PIPELINE, places, environment.region),
+                    iam.PolicyStatement(sid="DeployAsTheCdkDoes", actions=["sts:AssumeRole"], resources=[bootstrap]),
+                    iam.PolicyStatement(
+                        sid="SayReleaseReady",
+                        actions=["events:PutEvents"],
+                        resources=[places.bus],
+                        conditions={"StringEquals": {"events:detail-type": "ReleaseReady"}},
+                    ),
+                    iam.PolicyStatement(
+                        sid="ProtectAliases",
+                        actions=["cloudformation:SetStackPolicy"],
+                        resources=[
+                            stack.format_arn(
+                                service="cloudformation",
+                                resource="stack",
+                                resource_name=f"{name_of('stack', environment)}/*",
+                            )
+                        ],
+                    ),
+                ]
+            )
+        },
+    )
+    stack_arn = stack.format_arn(
+        service="cloudformation", resource="stack", resource_name=f"{name_of('stack', environment)}/*"
+    )
+    explain_wildcards(
+        role,
+        {
+            **wildcards_of(PIPELINE, places),
+            bootstrap: "the CDK's bootstrap makes five roles of that name, each for one thing",
+            stack_arn: "CloudFormation puts an id of its own behind a stack's name",
+        },
+    )
+
+
+def _provider(stack: Stack) -> str:
+    # No thumbprints: AWS trusts GitHub's certificate by its own list of authorities.
+    provider = iam.CfnOIDCProvider(stack, "GithubTokens", url=f"https://{ISSUER}", client_id_list=[AUDIENCE])
+    return provider.attr_arn

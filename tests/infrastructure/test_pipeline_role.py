@@ -1,0 +1,108 @@
+"""The role of a pipeline: whose tokens it trusts, and what it may and may not."""
+
+import dataclasses
+import json
+import tomllib
+
+import pytest
+
+import environments
+from environments import EnvironmentRefused
+from environments.pipeline import PipelineSettings, read_pipeline
+from environments.tables import Table
+from tests.infrastructure.templates import named, resources, synthesise, text_of
+
+PIPELINE = PipelineSettings("example/ib-oauth", "staging", None)
+MOVES_TRAFFIC_OR_WRITES = {"lambda:UpdateAlias", "lambda:PublishVersion", "dynamodb:PutItem", "states:StartExecution"}
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    environment = dataclasses.replace(environments.load("dev"), pipeline=PIPELINE)
+    return synthesise(tmp_path_factory.mktemp("pipeline"), environment)
+
+
+@pytest.fixture(scope="module")
+def role(shipped):
+    return named(shipped.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-pipeline-dev")
+
+
+def statements(role):
+    (policy,) = role["Policies"]
+    return policy["PolicyDocument"]["Statement"]
+
+
+def actions(statement):
+    return [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+
+
+def test_it_trusts_the_tokens_of_one_environment_of_one_repository_for_aws_alone(shipped, role):
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert trust["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": "repo:example/ib-oauth:environment:staging",
+        }
+    }
+    (provider,) = resources(shipped.orchestrator, "AWS::IAM::OIDCProvider").values()
+    assert (provider["Url"], provider["ClientIdList"]) == (
+        "https://token.actions.githubusercontent.com",
+        ["sts.amazonaws.com"],
+    )
+
+
+def test_it_moves_no_traffic_and_writes_no_ledger(role):
+    assert not {action for statement in statements(role) for action in actions(statement)} & MOVES_TRAFFIC_OR_WRITES
+
+
+def test_it_says_that_a_release_is_ready_and_the_bus_lets_it(shipped, role):
+    (announce,) = [one for one in statements(role) if "events:PutEvents" in actions(one)]
+    assert announce["Condition"] == {"StringEquals": {"events:detail-type": "ReleaseReady"}}
+    (policy,) = resources(shipped.orchestrator, "AWS::Events::EventBusPolicy").values()
+    let = policy["Statement"]["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    assert [
+        text_of(arn).endswith(":role/ib-oauth-pipeline-dev") for arn in ([let] if isinstance(let, dict) else let)
+    ] == [True]
+
+
+def test_it_deploys_as_the_cdk_s_own_roles_of_this_account(role):
+    (assume,) = [one for one in statements(role) if "sts:AssumeRole" in actions(one)]
+    assert text_of(assume["Resource"]).startswith(
+        "arn:<AWS::Partition>:iam::<AWS::AccountId>:role/cdk-hnb659fds-*-<AWS::AccountId>"
+    )
+
+
+def test_nobody_ships_from_outside_until_a_repository_is_named(every):
+    roles = resources(every.orchestrator, "AWS::IAM::Role").values()
+    assert not [one for one in roles if "pipeline" in json.dumps(one.get("RoleName", ""))]
+    assert not resources(every.orchestrator, "AWS::IAM::OIDCProvider")
+
+
+def test_an_account_that_has_a_provider_keeps_it(tmp_path):
+    arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    environment = dataclasses.replace(environments.load("dev"), pipeline=dataclasses.replace(PIPELINE, provider=arn))
+    one = synthesise(tmp_path, environment)
+    role = named(one.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-pipeline-dev")
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Federated": arn}
+    assert not resources(one.orchestrator, "AWS::IAM::OIDCProvider")
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (
+            'repository = "example/*"\ngithub_environment = "staging"',
+            r"dev.pipeline.repository: 'example/\*' is refused: give OWNER/NAME",
+        ),
+        ('repository = "a/b"\ngithub_environment = "*"', r"dev.pipeline.github_environment: '\*' is refused"),
+        ('repository = "a/b"\ngithub_environment = "s"\nprovider = "arn:aws:iam::1:x"', "dev.pipeline.provider"),
+        (
+            'repository = "a/b"\ngithub_environment = "s"\nbranch = "main"',
+            "dev.pipeline.branch: 'main' is refused: remove it",
+        ),
+    ],
+)
+def test_a_pipeline_is_named_whole(text, refused):
+    with pytest.raises(EnvironmentRefused, match=refused):
+        read_pipeline(Table("dev.pipeline", tomllib.loads(text)))
