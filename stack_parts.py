@@ -148,6 +148,16 @@ def may_use_through(service: str, key: kms.IKey, *, sid: str, writes: bool, regi
     )
 
 
+def may_restore_under(key: kms.IKey, region: str) -> iam.PolicyStatement:
+    """Let a caller have DynamoDB make a table under a key beside the one it copies: it is given a grant for that, in the caller's name."""
+    return iam.PolicyStatement(
+        sid="RestoreKey",
+        actions=["kms:CreateGrant", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
+        resources=[key.key_arn],
+        conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
+    )
+
+
 def lambda_role(
     scope: Construct,
     construct_id: str,

@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from environments import Environment
-from stack_parts import may_use_through, name_of
+from stack_parts import may_restore_under, may_use_through, name_of
 
 
 class Place(Enum):
@@ -464,6 +464,8 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
     # The ring's key is that of all the service's tables, and of the copies that are restored from them.
     if places.ring_key and any(ITEMS & set(grant.actions) for grant in rights.grants):
         statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
+    if places.ring_key and any("dynamodb:RestoreTableToPointInTime" in one.actions for one in rights.grants):
+        statements.append(may_restore_under(places.ring_key, region))
     if places.evidence_key and any(Place.ARCHIVED in grant.places for grant in rights.grants):
         statements.append(may_use_through("s3", places.evidence_key, sid="EvidenceKey", writes=True, region=region))
     if any("sns:Publish" in grant.actions for grant in rights.grants):

@@ -240,6 +240,19 @@ def test_customer_keys_are_used_through_dynamodb_only(prod):
             assert found["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.us-west-1.amazonaws.com"}}
 
 
+def test_only_those_who_restore_have_dynamodb_granted_the_tables_key_and_only_through_it(prod):
+    granting = {
+        what: found["Condition"]
+        for what, _ in orchestrator_rows()
+        for found in statements(prod.orchestrator, f"ib-oauth-{what}-prod")
+        if "kms:CreateGrant" in as_list(found["Action"])
+    }
+
+    assert "task-start-restore" in granting
+    through = {"StringEquals": {"kms:ViaService": "dynamodb.us-west-1.amazonaws.com"}}
+    assert all(condition == through for condition in granting.values())
+
+
 def test_who_only_reads_the_ledger_only_decrypts(prod):
     readers = [what for what, rights in orchestrator_rows() if rights.ledger is Ledger.READS]
     assert readers
