@@ -48,7 +48,7 @@ bench: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy orchestrator service state_machines monitoring security environments stack_parts.py cdk_app.py benchmarks
+	$(BIN)/mypy orchestrator service state_machines monitoring backups security environments stack_parts.py cdk_app.py benchmarks
 
 # What decides is tested by itself, branch by branch.
 coverage: install

@@ -15,6 +15,8 @@ from pathlib import Path
 from aws_cdk import App, Aspects, Tags
 
 import environments
+from backups.infrastructure import BackupStack
+from backups.infrastructure_elsewhere import ElsewhereStack, regions_of
 from monitoring.infrastructure import MonitoringStack
 from orchestrator import infrastructure as orchestrator_stack
 from orchestrator import packaging
@@ -40,6 +42,11 @@ def compose(
     StateMachines(orchestrator, environment, orchestrator.tasks)
     # Last, because it watches whatever alarms the others have.
     MonitoringStack(app, environment, service, orchestrator)
+    backups = BackupStack(app, environment)
+    for region in regions_of(environment):
+        elsewhere = ElsewhereStack(app, environment, region)
+        service.add_stack_dependency(elsewhere)
+        backups.add_stack_dependency(elsewhere)
     for guarded in (service, orchestrator):
         guarded.add_stack_dependency(security)
         bound(guarded, environment)

@@ -37,6 +37,7 @@ from service.infrastructure_access import (
 from service.infrastructure_alarms import alarms_of
 from service.infrastructure_api import Api
 from service.infrastructure_network import Network, may_attach
+from service.infrastructure_stores import make_table
 from service.infrastructure_variables import check_size, of_clients
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, worldwide
 
@@ -158,29 +159,12 @@ class ServiceStack(Stack):
         if self._environment.network is None:
             return None
         resources = self._resources
-        return Network(
-            self, self._environment, self._environment.network, [resources.state, resources.tokens, resources.ring]
-        )
+        tables = [resources.state, resources.tokens, resources.ring, resources.revocations]
+        return Network(self, self._environment, self._environment.network, tables)
 
     def _table(self, what: str, live: str, key: kms.IKey | None, *, told: bool = True) -> dynamodb.ITable:
         name = self._name(what)
-        table = dynamodb.Table(
-            self,
-            f"{what.title()}Table",
-            table_name=name,
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
-            encryption_key=key,
-            time_to_live_attribute="delete_at",
-            # What changed after a point in time says what the table held at it: drills compare with that.
-            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if told else None,
-            deletion_protection=self._environment.deletion_protection,
-            removal_policy=kept(self._environment),
-        )
+        table = make_table(self, self._environment, what, key, told=told)
         # After a cut-over to a restored table the functions use that one; the stack goes on keeping its own.
         return table if live == name else dynamodb.Table.from_table_name(self, f"{what.title()}LiveTable", live)
 

@@ -15,6 +15,8 @@ import boto3
 
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 30
+LONGEST_DAYS = 35
+"""How far back a table can be restored that does not say."""
 _BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 
 
@@ -38,7 +40,7 @@ def apply(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         if (wanted := properties.get("TimeToLiveSpecification")) and wanted != _time_to_live(client, name):
             client.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
         wanted = properties.get("PointInTimeRecoverySpecification")
-        if wanted and wanted != _point_in_time_recovery(client, name):
+        if wanted and {"RecoveryPeriodInDays": LONGEST_DAYS, **wanted} != _point_in_time_recovery(client, name):
             client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
 
 
@@ -94,8 +96,10 @@ def _time_to_live(client: Any, table: str) -> Mapping[str, Any] | None:
 
 def _point_in_time_recovery(client: Any, table: str) -> Mapping[str, Any]:
     described = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
-    phase = described["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
-    return {"PointInTimeRecoveryEnabled": phase == "ENABLED"}
+    found = described["PointInTimeRecoveryDescription"]
+    if found["PointInTimeRecoveryStatus"] != "ENABLED":
+        return {"PointInTimeRecoveryEnabled": False}
+    return {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": found.get("RecoveryPeriodInDays", LONGEST_DAYS)}
 
 
 def _session(environ: Mapping[str, str]) -> boto3.Session:

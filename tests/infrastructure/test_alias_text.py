@@ -113,4 +113,5 @@ def test_the_stack_policy_denies_updates_of_aliases_and_versions():
     }
 
     assert denied["AWS::Lambda::Alias"] == denied["AWS::Lambda::Version"] == {"Update:*"}
-    assert denied["AWS::DynamoDB::Table"] == denied["AWS::KMS::Key"] == {"Update:Replace", "Update:Delete"}
+    for kind in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::KMS::Key"):
+        assert denied[kind] == {"Update:Replace", "Update:Delete"}

@@ -112,6 +112,7 @@ def test_synthesis_needs_no_credentials_no_docker_and_no_network(tmp_path):
 
     assert finished.returncode == 0, finished.stderr
     assert sorted(file.name for file in (tmp_path / "assembly").glob("*.template.json")) == [
+        "ib-oauth-backups-local.template.json",
         "ib-oauth-monitoring-local.template.json",
         "ib-oauth-orchestrator-local.template.json",
         "ib-oauth-security-local.template.json",

@@ -80,7 +80,9 @@ def test_endpoints_serve_the_account_and_its_own_tables_only(walled):
         (statement,) = found["PolicyDocument"]["Statement"]
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
     (of_tables,) = endpoints["dynamodb"]["PolicyDocument"]["Statement"]
-    assert len(of_tables["Resource"]) == 3
+    assert {text_of(arn) for arn in of_tables["Resource"]} == {
+        f"<{key}.Arn>" for key in resources(walled.service, "AWS::DynamoDB::Table")
+    }
     assert len(endpoints["dynamodb"]["RouteTableIds"]) == 6  # the closed subnets' among them
 
 

@@ -12,6 +12,7 @@ OURS = (
     "service",
     "monitoring",
     "security",
+    "backups",
     "state_machines",
     "environments",
     "stack_parts",
