@@ -15,7 +15,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from environments import Environment
-from stack_parts import explain, kept, name_of
+from stack_parts import explain, kept, name_of, worldwide
 
 # Not the ring of signing keys: with it a retired key would come back to life, and the keys themselves are not in any backup.
 _TABLES = ("state", "tokens", "revocations", "ledger")
@@ -88,7 +88,7 @@ class BackupStack(Stack):
         role = iam.Role(
             self,
             "Role",
-            role_name=name_of("backups", environment),
+            role_name=worldwide(name_of("backups", environment), environment),
             assumed_by=iam.ServicePrincipal(
                 "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
             ),

@@ -186,12 +186,13 @@ def _merge(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str,
 
 def _environment(name: str, table: Table) -> Environment:
     cloud, region = _cloud(name, table), table.text("region", matching=REGION, remedy="give a region")
+    lost_region = _lost_region(table, region)
     local, api = cloud == LOCAL, read_api(table.table("api"))
     environment = Environment(
         name=name,
         account=read_account(table),
         region=region,
-        lost_region=_lost_region(table, region),
+        lost_region=lost_region,
         cloud=cloud,
         dependencies=table.choice("dependencies", DEPENDENCIES),
         customer_managed_keys=table.flag("customer_managed_keys"),
@@ -202,8 +203,8 @@ def _environment(name: str, table: Table) -> Environment:
         evidence=read_evidence(table.table("evidence")),
         promoters=read_principals(table, "promoters"),
         api=api,
-        stores=read_stores(table.table("stores"), region),
-        backups=read_backups(table.table("backups"), region),
+        stores=read_stores(table.table("stores"), region, lost_region),
+        backups=read_backups(table.table("backups"), region, lost_region),
         network=read_network(table.table("network")) if "network" in table else None,
         pipeline=read_pipeline(table.table("pipeline")) if "pipeline" in table else None,
         contacts=read_contacts(table.table("contacts")),

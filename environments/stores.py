@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from environments.tables import EnvironmentRefused, Table
 
@@ -72,14 +72,14 @@ class BackupSettings:
     copy_keep_days: int
 
 
-def read_stores(table: Table, region: str) -> StoreSettings:
-    """Take what is said of the tables of an environment in this region."""
+def read_stores(table: Table, region: str, lost_region: str | None = None) -> StoreSettings:
+    """Take what is said of the tables of an environment in this region, where it may have come from a region that was lost."""
     capacity = table.choice("capacity", CAPACITIES)
     stores = StoreSettings(
         units=_units(table.table("units")) if capacity == "provisioned" else None,
         target_utilisation_percent=table.whole("target_utilisation_percent", *UTILISATION_PERCENT),
         point_in_time_days=table.whole("point_in_time_days", *POINT_IN_TIME_DAYS),
-        replicas=_replicas(table, region),
+        replicas=_replicas(table, region, lost_region),
     )
     if "units" in table:
         raise EnvironmentRefused(
@@ -103,16 +103,17 @@ def _units(table: Table) -> Mapping[str, UnitsSettings]:
     return units
 
 
-def _replicas(table: Table, region: str) -> tuple[str, ...]:
-    replicas = table.texts("replicas")
+def _replicas(table: Table, region: str, lost_region: str | None) -> tuple[str, ...]:
+    replicas, home = table.texts("replicas"), lost_region or region
     for one in replicas:
-        if not REGION.fullmatch(one) or one == region or replicas.count(one) > 1:
-            raise EnvironmentRefused(table.field("replicas"), one, f"give each region other than {region} once")
-    return replicas
+        if not REGION.fullmatch(one) or one == home or replicas.count(one) > 1:
+            raise EnvironmentRefused(table.field("replicas"), one, f"give each region other than {home} once")
+    # Where it had to go there may be a replica already, which is then the table itself.
+    return tuple(one for one in replicas if one != region)
 
 
-def read_backups(table: Table, region: str) -> BackupSettings:
-    """Take what is said of backups of an environment in this region."""
+def read_backups(table: Table, region: str, lost_region: str | None = None) -> BackupSettings:
+    """Take what is said of backups of an environment in this region, where it may have come from a region that was lost."""
     backups = BackupSettings(
         hour_utc=table.whole("hour_utc", 0, 23),
         keep_days=table.whole("keep_days", *KEEP_DAYS),
@@ -121,6 +122,8 @@ def read_backups(table: Table, region: str) -> BackupSettings:
         copy_keep_days=table.whole("copy_keep_days", *KEEP_DAYS),
     )
     table.end()
-    if backups.copy_region == region:
-        raise EnvironmentRefused(table.field("copy_region"), region, "give a region other than the environment's own")
-    return backups
+    if backups.copy_region == (lost_region or region):
+        remedy = "give a region other than the environment's own"
+        raise EnvironmentRefused(table.field("copy_region"), backups.copy_region, remedy)
+    # Where it had to go there may be the copies already: none are sent from there to there.
+    return replace(backups, copy_region=None) if backups.copy_region == region else backups

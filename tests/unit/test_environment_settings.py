@@ -129,6 +129,14 @@ def test_wrong_backups_are_refused(changes, said):
     assert said in str(refused.value)
 
 
+def test_an_environment_that_had_to_go_where_its_copies_are_sends_none_there():
+    backups = Table("prod.backups", {**BACKUPS, "copy_region": "us-east-2"})
+    stores = Table("prod.stores", {**ON_DEMAND, "replicas": ["us-east-1", "us-east-2"]})
+
+    assert read_backups(backups, "us-east-2", "us-west-1").copy_region is None
+    assert read_stores(stores, "us-east-2", "us-west-1").replicas == ("us-east-1",)
+
+
 @pytest.mark.parametrize("cidr", ["10.20.0.1/20", "8.8.0.0/20", "10.0.0.0/8", "10.20.0.0/25", "network"])
 def test_a_network_is_a_private_block_with_room(cidr):
     assert read_network(Table("prod.network", {"cidr": "10.20.0.0/20"})).cidr == "10.20.0.0/20"
