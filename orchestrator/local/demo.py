@@ -1,8 +1,8 @@
-"""The demo: a good release and two bad ones, shipped to the local cloud under real OAuth traffic.
+"""The demo: a good release and two bad ones, shipped to the local cloud under real OAuth traffic, and a recovery drill.
 
 Everything it does a user can do: it starts the local cloud, deploys the stacks with the CDK command line, and runs
-``orchestrator deploy --watch``. It asserts what it shows: a good release that was not promoted, or a bad one that was,
-makes it fail.
+``orchestrator deploy --watch`` and ``orchestrator drill --watch``. It asserts what it shows: a good release that was not
+promoted, a bad one that was, or a drill that is not green makes it fail.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from orchestrator.cli.recovery_story import summary_of
 from orchestrator.domain.records import Ending
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.recovery_plan import recovery_id
 from orchestrator.local.demo_report import report_of
 from orchestrator.local.stage import ENVIRONMENT, Stage, stage
 from orchestrator.local.traffic import Traffic
@@ -25,6 +30,7 @@ FOLDER = Path(".local")
 RATE_PER_SECOND = 24.0
 PATIENCE_SECONDS = 30.0
 """How long after the watch a rollback may still write its incident down."""
+DRILL_KEY = "demo"
 WARM_SECONDS = 6.0
 """Traffic before the first deployment, so that stable has a baseline."""
 
@@ -52,14 +58,14 @@ CHAPTERS = (
 
 
 class DemoFailed(Exception):
-    """A release did not end as it must."""
+    """A release or the drill did not end as it must."""
 
 
 def main() -> None:
     """Run the demo and write build/demo-report.json.
 
     Raises:
-        DemoFailed: a release did not end as it must.
+        DemoFailed: a release or the drill did not end as it must.
     """
     began = time.monotonic()
     with stage(FOLDER) as here:
@@ -68,7 +74,8 @@ def main() -> None:
         with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND) as traffic:
             time.sleep(WARM_SECONDS)
             reports = [_ship(chapter, began, here, traffic) for chapter in CHAPTERS]
-        _write(reports, traffic.report(), time.monotonic() - began)
+            drill = _drill(began, here)
+        _write(reports, drill, traffic.report(), time.monotonic() - began)
     _say(began, f"stopped; the report is in {REPORT}")
 
 
@@ -100,9 +107,27 @@ def _ship(chapter: Chapter, began: float, here: Stage, traffic: Traffic) -> dict
     return report
 
 
-def _write(reports: list[dict[str, object]], traffic: dict[str, object], seconds: float) -> None:
+def _drill(began: float, here: Stage) -> Mapping[str, object]:
+    _say(began, "── A drill: both tables are restored beside themselves, compared, and removed again")
+    command = [sys.executable, "-m", "orchestrator", "drill", "--env", ENVIRONMENT, "--watch", "--key", DRILL_KEY]
+    subprocess.run([*command, "--requested-by", "demo"], check=False)
+    recovery = here.drilled(recovery_id(DRILL_KEY), PATIENCE_SECONDS)
+    if recovery.ending is not RecoveryEnding.GREEN:
+        raise DemoFailed(f"the drill: {recovery.ending}, must be {RecoveryEnding.GREEN}: {recovery.reason}")
+    phases = {phase.name: round(phase.took.total_seconds(), 1) for phase in recovery.phases}
+    return {**summary_of(recovery), "phases_seconds": phases, "checks": len(recovery.findings)}
+
+
+def _write(
+    reports: list[dict[str, object]], drill: Mapping[str, object], traffic: dict[str, object], seconds: float
+) -> None:
     REPORT.parent.mkdir(exist_ok=True)
-    whole = {"seconds": round(seconds, 1), "deployments": reports, "traffic": traffic}
+    whole = {
+        "seconds": round(seconds, 1),
+        "deployments": reports,
+        "drill": msgspec.to_builtins(drill),
+        "traffic": traffic,
+    }
     REPORT.write_text(f"{json.dumps(whole, indent=2)}\n", encoding="utf-8")
 
 
