@@ -203,3 +203,13 @@ def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
     assert world.deployment.ending is Ending.REFUSED
     assert "nobody vouches for its copies" in world.deployment.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
+    for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"through_freeze": True}, "SUCCEEDED")):
+        world = RestoreWorld(interpreter, name)
+        with inhabited(world):
+            world.cloud.freezes.freeze("ann", "an incident", world.clock.now())
+            ended = world.restore(**given)
+        assert ended.phase == phase, (name, ended.cause)
+        assert (world.used()["live"] == BEFORE) is (phase == "FAILED")
