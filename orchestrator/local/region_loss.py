@@ -8,18 +8,13 @@ clients hold: their tokens, secrets and addresses.
 
 from __future__ import annotations
 
-import json
-import random
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
@@ -29,19 +24,16 @@ import environments
 from environments.editing import with_text
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.copies import Copies, named_as_of
-from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery import Role
 from orchestrator.domain.region_loss import EXPIRES, Deed, Facts, Looked, RegionLossPlan, plan
 from orchestrator.local import stacks
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
-from orchestrator.local.oauth_client import LOCAL_CLIENTS, Connection, OAuthClient, Tokens, TrafficClient
+from orchestrator.local.oauth_client import LOCAL_CLIENTS
+from orchestrator.local.rehearsal import People, RehearsalFailed, eventually, must, must_be, player, register
 from orchestrator.local.stage import ENVIRONMENT, EVIDENCE_BUCKET, Stage, cloud_at, stack_output, stage
 
 HOME: Final = "us-west-1"
 OTHER: Final = "us-east-2"
-PATIENCE_SECONDS: Final = 60.0
-_REGISTRATION_TOKEN: Final = "local-registration-token-not-for-accounts"  # noqa: S105 - of the local environment alone
-_REDIRECT: Final = "https://registered.example/callback"
 _ASKED: Final[tuple[tuple[str, str], ...]] = (
     ("dynamodb", "list_tables"),
     ("lambda", "list_functions"),
@@ -51,10 +43,6 @@ _ASKED: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
-class RehearsalFailed(OrchestratorError):
-    """A step of the plan did not come out as it must."""
-
-
 @dataclass(frozen=True)
 class Elsewhere:
     """Another region of a local cloud, as the deployment of stacks needs it."""
@@ -62,15 +50,6 @@ class Elsewhere:
     endpoint_url: str
     region: str
     environ: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class People:
-    """What clients and people hold when the region is lost: before and after the copies were made."""
-
-    copied: Tokens
-    registered: TrafficClient
-    too_late: TrafficClient
 
 
 @dataclass(frozen=True)
@@ -100,7 +79,6 @@ class Report:
 
 
 Say = Callable[[str], None]
-Found = TypeVar("Found")
 
 
 def rehearse(folder: Path, other: str, show: Callable[[RegionLossPlan], None], say: Say) -> Report:
@@ -142,27 +120,27 @@ def rehearse(folder: Path, other: str, show: Callable[[RegionLossPlan], None], s
 
 def _before(here: Stage, other: str, say: Say) -> People:
     """Let people and clients do what they do, with the copies made in the middle of it."""
-    with _player(here.api_url, here.platform_url) as player:
-        registered = _register(here.api_url)
-        copied = _must(player.log_in(LOCAL_CLIENTS[0]), "a login before the copies")
-        _must(player.log_in(registered), "a login of the client that registered before the copies")
+    with player(here.api_url, here.platform_url) as plays:
+        registered = register(here.api_url)
+        copied = must(plays.log_in(LOCAL_CLIENTS[0]), "a login before the copies")
+        must(plays.log_in(registered), "a login of the client that registered before the copies")
         elsewhere = cloud_at(here.local.environ_in(other)).clients("dynamodb")
         for role in Role:
             as_of = _copy(here.cloud.clients("dynamodb"), elsewhere, f"ib-oauth-{role}-{ENVIRONMENT}")
             say(f"a copy of the table {role} is in {other}, as of {as_of:%H:%M:%S}")
-        return People(copied, registered, _register(here.api_url))
+        return People(copied, registered, register(here.api_url))
 
 
 def _copy(home: Any, elsewhere: Any, table: str) -> datetime:
     """Copy a backup of a table to another region, by calls that DynamoDB has in an account too; returns of which moment it is."""
     details = home.create_backup(TableName=table, BackupName="to-be-copied")["BackupDetails"]
     as_of: datetime = details["BackupCreationDateTime"]
-    _await(lambda: _backup_phase(home, details["BackupArn"]) == "AVAILABLE", f"the backup of {table}")
+    eventually(lambda: _backup_phase(home, details["BackupArn"]) == "AVAILABLE", f"the backup of {table}")
     name = f"{table}-copy"
     elsewhere.restore_table_from_backup(BackupArn=details["BackupArn"], TargetTableName=name)
-    _await(lambda: _table_phase(elsewhere, name) == "ACTIVE", f"the copy of {table}")
+    eventually(lambda: _table_phase(elsewhere, name) == "ACTIVE", f"the copy of {table}")
     made = elsewhere.create_backup(TableName=name, BackupName=named_as_of(as_of))["BackupDetails"]["BackupArn"]
-    _await(lambda: _backup_phase(elsewhere, made) == "AVAILABLE", f"the backup of the copy of {table}")
+    eventually(lambda: _backup_phase(elsewhere, made) == "AVAILABLE", f"the backup of the copy of {table}")
     elsewhere.delete_table(TableName=name)
     home.delete_backup(BackupArn=details["BackupArn"])
     return as_of
@@ -253,7 +231,7 @@ class _There:
         for table in self._plan.tables:
             self._dynamodb.restore_table_from_backup(BackupArn=table.copy.arn, TargetTableName=table.name)
         for table in self._plan.tables:
-            _await(lambda name=table.name: _table_phase(self._dynamodb, name) == "ACTIVE", table.name)  # type: ignore[misc]
+            eventually(lambda name=table.name: _table_phase(self._dynamodb, name) == "ACTIVE", table.name)  # type: ignore[misc]
             recovery = {"PointInTimeRecoveryEnabled": True}
             self._dynamodb.update_continuous_backups(TableName=table.name, PointInTimeRecoverySpecification=recovery)
             ends = {"Enabled": True, "AttributeName": EXPIRES}
@@ -296,17 +274,17 @@ class _There:
 
     def _verify(self) -> str:
         people = self._people
-        with _player(self._api_url, self._platform_url) as player:
-            tokens = _must(player.log_in(LOCAL_CLIENTS[0]), "a new login")
-            newer, _ = player.refresh(tokens)
-            _must_be(player.userinfo(_must(newer, "a refresh")).seen.status, HTTPStatus.OK, "userinfo")
-            _must(player.log_in(people.registered), "a login of the client that had registered before the copies")
-            refused, answer = player.refresh(people.copied)
+        with player(self._api_url, self._platform_url) as plays:
+            tokens = must(plays.log_in(LOCAL_CLIENTS[0]), "a new login")
+            newer, _ = plays.refresh(tokens)
+            must_be(plays.userinfo(must(newer, "a refresh")).seen.status, HTTPStatus.OK, "userinfo")
+            must(plays.log_in(people.registered), "a login of the client that had registered before the copies")
+            refused, answer = plays.refresh(people.copied)
             if refused is not None or answer.json().get("error") != "invalid_grant":
                 raise RehearsalFailed(f"a refresh token of before the loss: {answer.json()}")
-            status = player.userinfo(people.copied).seen.status
-            _must_be(status, HTTPStatus.UNAUTHORIZED, "an access token of before the loss")
-            if player.log_in(people.too_late) is not None:
+            status = plays.userinfo(people.copied).seen.status
+            must_be(status, HTTPStatus.UNAUTHORIZED, "an access token of before the loss")
+            if plays.log_in(people.too_late) is not None:
                 raise RehearsalFailed(
                     "a client that registered after the copies is known: what is restored is not the copies"
                 )
@@ -325,52 +303,6 @@ class _There:
         taken = self._cloud.archive.keep_configuration(self._cloud.configuration("region loss"))
         self.evidence = f"{self._cloud.archive.bucket}/{taken.key}"
         return f"{taken.id}: {taken.parts} parts, in {self._cloud.archive.bucket}"
-
-
-# --- clients and people -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _player(api_url: str, platform_url: str) -> Iterator[OAuthClient]:
-    service, platform = Connection(api_url), Connection(platform_url)
-    try:
-        yield OAuthClient(service, platform, lambda _: None, random.Random(1))  # noqa: S311 - of a rehearsal
-    finally:
-        service.close()
-        platform.close()
-
-
-def _register(api_url: str) -> TrafficClient:
-    """Register a client, which needs its entry in the tokens table for all it does from then on."""
-    asked = {"client_name": "Registered", "redirect_uris": [_REDIRECT]}
-    request = urllib.request.Request(  # noqa: S310 - the local cloud
-        f"{api_url}/register",
-        json.dumps(asked).encode(),
-        {"Authorization": f"Bearer {_REGISTRATION_TOKEN}", "Content-Type": "application/json"},
-        method="POST",
-    )
-    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answered:  # noqa: S310 - as above
-        found = json.load(answered)
-    return TrafficClient(found["client_id"], _REDIRECT, secret=found["client_secret"])
-
-
-def _must(found: Found | None, what: str) -> Found:
-    if found is None:
-        raise RehearsalFailed(f"{what} did not come to its end")
-    return found
-
-
-def _must_be(found: object, wanted: object, what: str) -> None:
-    if found != wanted:
-        raise RehearsalFailed(f"{what}: {found}, must be {wanted}")
-
-
-def _await(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RehearsalFailed(f"{what} was not there after {PATIENCE_SECONDS:g} s")
-        time.sleep(0.1)
 
 
 def _backup_phase(client: Any, arn: str) -> str:

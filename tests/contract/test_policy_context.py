@@ -135,6 +135,43 @@ def test_every_table_of_a_batch_is_judged_by_its_own_keys(enforced):
     assert "dynamodb:BatchGetItem" in denied(client.batch_get_item, RequestItems=crossed)
 
 
+def test_a_restore_is_judged_by_its_source_and_by_its_target(enforced):
+    source, name = table(enforced), f"arn:aws:dynamodb:*:*:table/{enforced.name('copy')}"
+    wanted = {"PointInTimeRecoveryEnabled": True}
+    enforced.client("dynamodb").update_continuous_backups(TableName=source, PointInTimeRecoverySpecification=wanted)
+    own = f"arn:aws:dynamodb:*:*:table/{source}"
+    restoring = {"Action": "dynamodb:RestoreTableToPointInTime", "Resource": [own, f"{name}-*"]}
+    client = acting(enforced, "dynamodb", restoring)
+
+    asked = {"SourceTableName": source, "UseLatestRestorableTime": True}
+    target = name.rpartition("/")[2]
+    assert "RestoreTable" in denied(client.restore_table_to_point_in_time, **asked, TargetTableName=f"{target}x")
+    other = asked | {"SourceTableName": table(enforced)}
+    assert "RestoreTable" in denied(client.restore_table_to_point_in_time, **other, TargetTableName=f"{target}-1")
+    made = client.restore_table_to_point_in_time(**asked, TargetTableName=f"{target}-1")
+    assert made["TableDescription"]["TableName"] == f"{target}-1"
+
+
+def test_backups_tags_and_policies_are_judged_by_what_they_are_of(enforced):
+    name = table(enforced)
+    arn = enforced.client("dynamodb").describe_table(TableName=name)["Table"]["TableArn"]
+    backup = enforced.client("dynamodb").create_backup(TableName=name, BackupName="a-backup")["BackupDetails"]
+    statement = {
+        "Action": ["dynamodb:DescribeBackup", "dynamodb:TagResource", "dynamodb:GetResourcePolicy"],
+        "Resource": f"arn:aws:dynamodb:*:*:table/{name}*",
+    }
+    mine, nobody = (
+        acting(enforced, "dynamodb", statement),
+        acting(enforced, "dynamodb", statement | {"Resource": "arn:aws:dynamodb:*:*:table/none"}),
+    )
+
+    tags = [{"Key": "a", "Value": "b"}]
+    mine.tag_resource(ResourceArn=arn, Tags=tags)
+    assert mine.describe_backup(BackupArn=backup["BackupArn"])["BackupDescription"]
+    assert "TagResource" in denied(nobody.tag_resource, ResourceArn=arn, Tags=tags)
+    assert "DescribeBackup" in denied(nobody.describe_backup, BackupArn=backup["BackupArn"])
+
+
 def test_a_transaction_is_judged_item_by_item(enforced):
     name = table(enforced)
     client = acting(enforced, "dynamodb", fenced(name, "synthetic#*"))

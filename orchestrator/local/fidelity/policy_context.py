@@ -7,6 +7,9 @@ AWS:
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 - DynamoDB: ``dynamodb:LeadingKeys`` are the partition keys that a request names, of the table that is being authorised.
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+- DynamoDB: a restore is authorised on its source, table or backup, and on its target; what concerns a backup on that, and tags and policies on
+  their table. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+  (That whoever restores must be able to write the target as well is not looked at here.)
 - CloudWatch: DescribeAlarms is authorised on ``alarm:*``, whichever alarms it names.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 - KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
@@ -15,7 +18,7 @@ AWS:
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
 MiniStack takes every request to an alias for ListAliases or CreateAlias, ignores qualifiers, knows neither leading keys nor encryption contexts,
-authorises DescribeAlarms on ``*``, and finds its own http insecure.
+authorises DescribeAlarms and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, and finds its own http insecure.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from orchestrator.local.fidelity.wrapping import wrap
 PINNED = {
     "ministack.core.iam_actions.extract_resource_arn": "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions._lambda_action": "19fa24ebca403b7afb7dbdd2de306589a087ba1a8dd5ec4df5ce7df77401080f",
+    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c3f28de72185cba2e134551562c9d23f88e070633d48e25c0",
     "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c08e31cc7148fc9ffc139fdf8e87d569ee49bb78859d1804f",
     "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
     "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
@@ -78,6 +82,7 @@ def install(options: Options) -> None:
 
     wrap(actions, "_lambda_action", _by_operation)
     wrap(actions, "extract_resource_arn", _qualified)
+    wrap(actions, "dynamodb_resource_arns", _of_restores_too)
     wrap(actions, "dynamodb_service_context", lambda original: _with_leading_keys(original, partition_key))
     wrap(actions, "request_tag_context", _with_encryption_context)
     responses = importlib.import_module("ministack.core.responses")
@@ -110,6 +115,19 @@ def _qualified(original: Callable[..., str]) -> Callable[..., str]:
         return f"{arn}:{qualifier}" if qualifier and arn.count(":") == _UNQUALIFIED_COLONS else arn
 
     return resource
+
+
+def _of_restores_too(original: Callable[[bytes, str, str], list[str]]) -> Callable[[bytes, str, str], list[str]]:
+    def resources(body: bytes, region: str, account: str) -> list[str]:
+        request = _object(body)
+        tables = [request[member] for member in ("SourceTableName", "TargetTableName") if member in request]
+        named = [request[member] for member in ("SourceTableArn", "BackupArn", "ResourceArn") if member in request]
+        return original(body, region, account) or [
+            *named,
+            *(f"arn:aws:dynamodb:{region}:{account}:table/{table}" for table in tables),
+        ]
+
+    return resources
 
 
 def _with_leading_keys(
