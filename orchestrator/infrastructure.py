@@ -59,7 +59,11 @@ class Size:
 
 _READER = Size(memory_mb=1769, timeout_seconds=300)
 """Who reads whole tables through; the definition gives these states 315 s."""
-SIZES = {"compare_content": _READER, "digest_segment": _READER}
+SIZES = {
+    "compare_content": _READER,
+    "digest_segment": _READER,
+    "write_receipts": Size(memory_mb=128, timeout_seconds=75),
+}
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class OrchestratorStack(Stack):
             else None
         )
         self._ledger = self._make_ledger()
+        self._receipts = self._make_receipts()
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
@@ -184,6 +189,26 @@ class OrchestratorStack(Stack):
             removal_policy=kept(self._environment),
         )
 
+    def _make_receipts(self) -> dynamodb.Table:
+        """Say which seconds' rows were acknowledged. Nothing in it is anybody's secret, so AWS's own key does."""
+        return dynamodb.Table(
+            self,
+            "Receipts",
+            table_name=name_of("receipts", self._environment),
+            partition_key=dynamodb.Attribute(name="role", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="second", type=dynamodb.AttributeType.NUMBER),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            time_to_live_attribute="expires_at",
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _guarded(self) -> str:
+        service = self._environment.service
+        return _compact({"state": service.state_table, "tokens": service.tokens_table})
+
     def _topic(self, audience: str) -> sns.Topic:
         topic = sns.Topic(
             self,
@@ -218,6 +243,8 @@ class OrchestratorStack(Stack):
                 Place.FUNCTIONS: functions,
                 Place.QUALIFIED: [f"{arn}:*" for arn in functions],
                 Place.LIVE: [f"{arn}:{service['alias']}" for arn in functions],
+                Place.RECEIPT_ROWS: tables,
+                Place.RECEIPTS: [self._receipts.table_arn],
                 Place.STREAMS: [f"{arn}/stream/*" for arn in tables],
                 Place.DRILL_FUNCTIONS: [self._arn("lambda", "function", name_of("drill-*", self._environment))],
                 Place.DRILL_ROLES: [
@@ -277,9 +304,8 @@ class OrchestratorStack(Stack):
             "DELIVERY": _compact(self._environment.delivery),
             "EVIDENCE_BUCKET": self._evidence.bucket_name,
             "RECOVERY": _compact(self._environment.recovery),
-            "TABLES": _compact(
-                {"state": self._environment.service.state_table, "tokens": self._environment.service.tokens_table}
-            ),
+            "RECEIPTS_TABLE": name_of("receipts", self._environment),
+            "TABLES": self._guarded(),
             "DECLARED": _compact(
                 {
                     "time_to_live": "delete_at",
@@ -302,6 +328,7 @@ class OrchestratorStack(Stack):
             "compare_content": ("RECOVERY",),
             "record_configuration": ("EVIDENCE_BUCKET",),
             "record_evidence": ("EVIDENCE_BUCKET",),
+            "measure": ("RECOVERY", "RECEIPTS_TABLE"),
             "clean_up": ("RECOVERY",),
             "cut_over": ("DEPLOYMENT_MACHINE",),
             "await_cut_over": ("DEPLOYMENT_MACHINE", "RECOVERY"),
@@ -332,6 +359,8 @@ class OrchestratorStack(Stack):
             return {"DRILL_MACHINE": machine_arn(self, self._environment, "drill")}
         if name == "record_configuration":
             return {"EVIDENCE_BUCKET": self._evidence.bucket_name}
+        if name == "write_receipts":
+            return {"RECEIPTS_TABLE": name_of("receipts", self._environment), "TABLES": self._guarded()}
         if name == "rotate_keys":
             return {
                 "KEYS_TABLE": self._signing_keys.ring_table,

@@ -25,6 +25,8 @@ class Place(Enum):
     QUALIFIED = auto()  # their versions and aliases
     LIVE = auto()  # their alias `live`
     TABLES = auto()
+    RECEIPT_ROWS = auto()  # rows of receipts in these
+    RECEIPTS = auto()  # the table that says which were acknowledged
     STREAMS = auto()  # of the service's tables
     DRILL_TABLES = auto()  # copies that drills make
     DRILL_FUNCTIONS = auto()  # what serves them, with its roles and logs
@@ -268,12 +270,12 @@ _REMOVE = (
 
 _READ_CONTENT = (
     _may(
-        "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, Place.DRILL_TABLES)
+        "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, *_COPIES)
     ),
 )
 _UNDO_CHANGES = (
     _may("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", on=(Place.STREAMS,)),
-    _may("dynamodb:BatchGetItem", on=(Place.DRILL_TABLES,)),
+    _may("dynamodb:BatchGetItem", on=_COPIES),
 )
 
 # What a pipeline does by itself, beside deploying and announcing: it looks (orchestrator/infrastructure_pipeline.py).
@@ -355,7 +357,14 @@ TASKS: Mapping[str, Rights] = {
     "compare_settings": Rights(Ledger.WRITES, announces=False, grants=_READ_SETTINGS),
     "compare_content": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONTENT, *_UNDO_CHANGES)),
     "digest_segment": Rights(Ledger.WRITES, announces=False, grants=_READ_CONTENT),
-    "measure": Rights(Ledger.WRITES, announces=False),
+    "measure": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            _may("dynamodb:Query", on=(Place.RECEIPTS,)),
+            _may("dynamodb:BatchGetItem", on=_COPIES),
+        ),
+    ),
     "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
     "conclude": Rights(Ledger.WRITES, announces=False),
     "record_evidence": Rights(Ledger.WRITES, announces=False, grants=(_ARCHIVE,)),
@@ -403,6 +412,14 @@ INTAKES: Mapping[str, Rights] = {
             _ARCHIVE,
         ),
     ),
+    "write_receipts": Rights(
+        Ledger.READS,
+        announces=False,
+        grants=(
+            _may("dynamodb:PutItem", on=(Place.RECEIPT_ROWS,)),
+            _may("dynamodb:PutItem", on=(Place.RECEIPTS,)),
+        ),
+    ),
     "rotate_keys": Rights(Ledger.WRITES, announces=False, grants=_ROTATE_KEYS),
     "record_configuration": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONFIGURATION, _ARCHIVE)),
 }
@@ -431,6 +448,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
     """Return the conditions of the places that have some; each stands in grants of its own."""
     to_be = {"StringEquals": {f"aws:RequestTag/{tag}": environment.name}}
     return {
+        Place.RECEIPT_ROWS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["receipt#*"]}},
         Place.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
         Place.DOORS: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["door"]}},
         Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},

@@ -30,6 +30,7 @@ _SWITCHED_OFF = "rate(1 day)"
 """What a schedule says that is switched off: EventBridge refuses one that says nothing."""
 _SCHEDULED = {
     "reconcile": Duration.minutes(1),
+    "write_receipts": Duration.minutes(1),
     "rotate_keys": Duration.minutes(15),
     "record_configuration": Duration.days(1),
     "sweep": Duration.minutes(5),
@@ -111,6 +112,7 @@ def route(
             f"{_title(name)}Rule",
             rule_name=_rule_name(name, environment),
             schedule=events.Schedule.rate(every),
+            enabled=name != "write_receipts" or bool(environment.recovery["receipts"]),
         )
         max_age = every if every.to_seconds() < _OTHERS_MAX_AGE.to_seconds() else _OTHERS_MAX_AGE
         rule.add_target(_target(intakes[name], dead_letters, max_age))

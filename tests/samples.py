@@ -80,6 +80,7 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "sabotage": True,
         "whole_items": 200_000,
         "stream_settle_seconds": 5,
+        "receipts": False,
         **changes,
     }
 

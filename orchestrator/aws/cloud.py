@@ -32,6 +32,7 @@ from orchestrator.aws.measures import Measures
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
 from orchestrator.aws.readings import Readings
+from orchestrator.aws.receipts import Receipts
 from orchestrator.aws.recovery_ledger import Recoveries
 from orchestrator.aws.restoring import Restoring
 from orchestrator.aws.retargeting import Retargeting
@@ -170,6 +171,11 @@ class Cloud:
     def retargeting(self) -> Retargeting:
         """The service's functions as things that are told which tables to use."""
         return Retargeting(self.clients("lambda"))
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """Rows that tell what a restore lost."""
+        return Receipts(self.clients("dynamodb"), self.settings["RECEIPTS_TABLE"])
 
     @cached_property
     def key_ring(self) -> KeyRing:

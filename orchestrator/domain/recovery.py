@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.domain.plan import Service
+from orchestrator.domain.receipts import Loss
 from orchestrator.domain.records import Kind
 from orchestrator.domain.verdict import Json, Outcome, Verdict, worst
 
@@ -244,6 +245,15 @@ def concluded(recovery: Recovery, now: datetime) -> Recovery:
 def refused(recovery: Recovery, reason: str, now: datetime) -> Recovery:
     """A recovery that ends without having made anything."""
     return replace(recovery, ending=RecoveryEnding.REFUSED, reason=reason, ended_at=now)
+
+
+def lost(recovery: Recovery, losses: Iterable[Loss]) -> Recovery:
+    """With the loss that receipts tell: the largest of all tables. A table whose receipts tell none leaves it unmeasured."""
+    told = [one.data_loss for one in losses]
+    if not told or None in told:
+        return recovery
+    worst_loss = max(one for one in told if one is not None)
+    return replace(recovery, measured=replace(recovery.measured, data_loss=worst_loss, source="receipts"))
 
 
 def measure(recovery: Recovery, now: datetime) -> Recovery:

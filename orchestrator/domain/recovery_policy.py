@@ -39,6 +39,7 @@ class RecoveryPolicy:
         poll: how long between two looks at a restore, at first.
         sabotage: whether a drill may be sabotaged here.
         whole_items: up to so many items a table is compared by one task, and a larger one in segments.
+        receipts: whether a row a second is written, by which a recovery measures what it lost.
         stream_settle: how late a write may be in its table's stream.
     """
 
@@ -54,6 +55,7 @@ class RecoveryPolicy:
     sabotage: bool
     whole_items: int
     stream_settle: timedelta
+    receipts: bool
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> RecoveryPolicy:
@@ -82,6 +84,7 @@ class RecoveryPolicy:
             sabotage=_flag(table, "sabotage"),
             whole_items=_whole(table, "whole_items", 0, MOST_WHOLE_ITEMS),
             stream_settle=timedelta(seconds=_number(table, "stream_settle_seconds", 0, 30)),
+            receipts=_flag(table, "receipts"),
         )
 
 
@@ -106,6 +109,7 @@ _KNOWN = frozenset(
         "sabotage",
         "whole_items",
         "stream_settle_seconds",
+        "receipts",
     }
 )
 

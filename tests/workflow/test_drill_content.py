@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from types import SimpleNamespace
+
 import pytest
 
 from orchestrator.aws.wire import ReadRefused
@@ -109,3 +112,30 @@ def test_a_segment_that_cannot_be_read_makes_the_drill_red_and_its_copies_are_re
     assert [one.verdict.outcome for one in content.values()] == [Outcome.ERROR, Outcome.ERROR]
     assert "could not be read" in content["content.tokens"].verdict.reason
     assert world.copies() == set()
+
+
+def receipts(world, *, behind_seconds=0):
+    """A writer that has written every second, and copies that hold what was written until some seconds before their point."""
+    point = world.clock.now() - timedelta(minutes=5)
+    edge = int(point.timestamp()) - behind_seconds
+    vars(world.cloud)["receipts"] = SimpleNamespace(
+        acknowledged=lambda _role, since: set(range(int(since.timestamp()), int(point.timestamp()) + 600)),
+        rows=lambda _copy: set(range(edge - 899, edge + 1)),
+    )
+
+
+def test_receipts_measure_the_loss(interpreter):
+    recovery, _, _ = drill(interpreter, "dr-receipts", {**WHOLE, "receipts": True}, before=receipts)
+    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    assert recovery.measured.source == "receipts"
+    assert abs(recovery.measured.data_loss - timedelta(minutes=5)) <= timedelta(seconds=2)
+
+
+def test_a_copy_that_is_a_minute_behind_its_receipts_makes_the_drill_red(interpreter):
+    def before(world):
+        receipts(world, behind_seconds=60)
+
+    recovery, _, _ = drill(interpreter, "dr-behind", {**WHOLE, "receipts": True}, before=before)
+    assert recovery.ending is RecoveryEnding.RED
+    assert "receipts.state" in recovery.reason
+    assert recovery.measured.data_loss > timedelta(minutes=6)

@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.domain.receipts import Loss
 from orchestrator.domain.recovery import (
     Finding,
     Measured,
@@ -10,6 +11,7 @@ from orchestrator.domain.recovery import (
     RecoveryEnding,
     Role,
     concluded,
+    lost,
     measure,
     refused,
     verdict_of,
@@ -109,3 +111,11 @@ def test_what_was_never_restored_took_no_time_that_could_be_measured():
 def test_less_than_nothing_is_not_lost():
     ahead = replace(started(), latest=NOW + seconds(1))
     assert measure(ahead, NOW + seconds(60)).measured.data_loss == timedelta(0)
+
+
+def test_the_largest_loss_that_receipts_tell_counts_and_one_that_is_not_told_leaves_all_unmeasured():
+    three, five = Loss(data_loss=timedelta(minutes=3)), Loss(data_loss=timedelta(minutes=5))
+    told = lost(recovery(), [three, five]).measured
+    assert (told.data_loss, told.source) == (timedelta(minutes=5), "receipts")
+    assert lost(recovery(), [three, Loss()]).measured.data_loss is None
+    assert lost(recovery(), []).measured.data_loss is None

@@ -1,0 +1,52 @@
+"""What a restore lost, told by receipts: within a second of the truth, on a cloud whose restores are honest."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.aws.receipts import Receipts
+from orchestrator.domain.receipts import loss, verdict
+from orchestrator.domain.verdict import Outcome
+
+SECOND = timedelta(seconds=1)
+SILENT = {3, 4}
+"""Seconds of the story in which nothing is written: a gap."""
+
+
+def make_table(client, table, *keys):
+    kinds = {"S": "HASH", "N": "RANGE"}
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": name, "KeyType": kinds[kind]} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return table
+
+
+def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(cloud):
+    client = cloud.client("dynamodb")
+    guarded = make_table(client, cloud.name("guarded"), ("pk", "S"))
+    receipts = Receipts(client, make_table(client, cloud.name("receipts"), ("role", "S"), ("second", "N")))
+    client.update_continuous_backups(
+        TableName=guarded, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    began = int(time.time()) + 1
+    for number in range(12):
+        time.sleep(max(0.0, began + number - time.time()))
+        if number not in SILENT:
+            receipts.write("tokens", guarded, began + number)
+    point, moment = datetime.fromtimestamp(began + 8, UTC), datetime.now(UTC)
+    copy = cloud.name("copy")
+    client.restore_table_to_point_in_time(SourceTableName=guarded, TargetTableName=copy, RestoreDateTime=point)
+    client.get_waiter("table_exists").wait(TableName=copy, WaiterConfig={"Delay": 1})
+
+    acknowledged = receipts.acknowledged("tokens", point - timedelta(minutes=15))
+    found = loss(acknowledged, receipts.rows(copy), point, moment)
+
+    assert len(acknowledged) == 12 - len(SILENT)
+    assert verdict("tokens", found, acknowledged).outcome is Outcome.PASS, found
+    assert found.data_loss is not None
+    assert abs(found.data_loss - (moment - point)) <= SECOND
+    assert found.gaps == ((began + 3, began + 4),)
