@@ -202,7 +202,8 @@ class OrchestratorStack(Stack):
                 point_in_time_recovery_enabled=True
             ),
             time_to_live_attribute="expires_at",
-            removal_policy=RemovalPolicy.DESTROY,
+            deletion_protection=self._environment.deletion_protection,
+            removal_policy=kept(self._environment),
         )
 
     def _guarded(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, oauth, races
+from benchmarks import Line, digest, drill, oauth, races
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,20 @@ def test_the_races_find_nothing_in_ours_and_double_grants_at_the_peer_s():
     assert "Authlib, redemption: used twice in 4 of 4 races" in told
     assert "Authlib, refresh: used twice in 4 of 4 races" in told
     assert "RedeemsWhatIsRedeemed (redeem): 2" in told
+
+
+def test_the_digest_benchmark_reads_the_same_as_its_peer_and_stays_in_memory():
+    lines, notes = digest.measure(seconds=0.05, pages=1, small_items=10_000, large_items=50_000)
+    by_name = {line.name: line for line in lines}
+    assert all(line.compared_with > 0 for line in lines)
+    assert by_name["resident memory at 50,000 items"].reached
+    assert by_name["growth from 10,000 items"].reached
+    assert "boto3's client with the same digest" in notes[0]
+
+
+@pytest.mark.proof
+def test_the_drill_benchmark_is_green_and_its_phases_are_the_whole_of_it():
+    (line,), notes = drill.measure(items=2000)
+    assert line.reached
+    assert notes[0].startswith("GREEN")
+    assert sum("PASS" in note for note in notes) == 2
