@@ -199,6 +199,9 @@ def test_the_operators_are_told_of_a_drill_that_died(interpreter):
         bridge.world = world
         world.drill("dr-told")
         world.deliver_end("dr-told", ABORTED)
+        # A copy that was busy is removed by the sweep after.
+        world.clock.advance(60)
+        world.sweep()
     ((_, subject, text),) = world.topics.published
     assert subject == "test: drill red"
     assert "its execution ended before the drill did" in text
