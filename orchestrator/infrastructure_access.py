@@ -96,6 +96,7 @@ WILDCARDS: Mapping[Place, str] = {
 
 ITEMS = frozenset(
     {
+        "dynamodb:BatchGetItem",
         "dynamodb:BatchWriteItem",
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",
@@ -269,9 +270,7 @@ _REMOVE = (
 )
 
 _READ_CONTENT = (
-    _may(
-        "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, *_COPIES)
-    ),
+    _may("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, *_COPIES)),
 )
 _UNDO_CHANGES = (
     _may("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", on=(Place.STREAMS,)),
