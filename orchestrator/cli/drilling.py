@@ -140,11 +140,12 @@ def show(screen: Console, recovery: Recovery) -> None:
 
 def _appears(context: Context, name: str) -> Recovery:
     ledger, deadline = context.cloud.drills, context.cloud.now() + timedelta(seconds=APPEARS_SECONDS)
-    while context.cloud.now() < deadline:
-        found, refusal = ledger.find(name), ledger.refusal(name)
+    while True:
+        found, refusal, late = ledger.find(name), ledger.refusal(name), context.cloud.now() >= deadline
         if found:
             return found
         if refusal:
             raise RefusedByPlan(refusal.why)
+        if late:
+            raise Refused("recovery", name, "nothing of it reached the ledger; look at its execution in Step Functions")
         time.sleep(POLL_SECONDS)
-    raise Refused("recovery", name, "nothing of it reached the ledger; look at its execution in Step Functions")

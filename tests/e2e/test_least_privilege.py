@@ -11,7 +11,7 @@ from orchestrator.local.stage import ENVIRONMENT, stage
 from orchestrator.local.traffic import Traffic
 from tests.e2e.runbook import Runbook
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(420)
 STEPS = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 8}]}
 ALARM = f"ib-oauth-token-server-errors-{ENVIRONMENT}"
 

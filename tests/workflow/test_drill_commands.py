@@ -1,0 +1,124 @@
+"""The command line over a drill in memory: what it shows beforehand, meanwhile and afterwards, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+import environments
+from orchestrator.cli import drilling, reading
+from orchestrator.cli.context import Context
+from orchestrator.cli.follow import RefusedByPlan
+from orchestrator.domain.errors import Refused
+from state_machines import definitions
+from tests.fakes.clouds import machine_arn
+from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import function_arns
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        moto.create("drill", definitions.bind(definitions.load("drill"), function_arns("drill")))
+        yield moto
+
+
+@pytest.fixture
+def here(interpreter, monkeypatch):
+    """A world and the command line's context of it; what was started runs while the command line waits."""
+    world = DrillWorld(interpreter)
+    local = environments.load("local")
+    service = replace(local.service, state_table=STATE, tokens_table=TOKENS)
+    context = Context(replace(local, name="test", service=service), world.cloud.clients)
+    vars(context)["cloud"], vars(context)["account"] = world.cloud, "123456789012"
+
+    def wait(seconds):
+        world.clock.advance(seconds)
+        world.run_started()
+
+    monkeypatch.setattr(drilling, "time", SimpleNamespace(sleep=wait))
+    with drilled(world):
+        yield SimpleNamespace(world=world, context=context)
+
+
+def given(**more):
+    return {"requested_by": "ann", **more}
+
+
+def printed(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_plan_says_to_when_and_at_which_cost_and_starts_nothing(here, capsys):
+    drilling.plan(here.context, given(), json=True)
+    planned = printed(capsys)
+    assert [table["source"] for table in planned["tables"]] == [STATE, TOKENS]
+    assert planned["cost"]["usd"] >= 0
+    assert here.world.states.executions == {}
+    drilling.plan(here.context, given(), json=False)
+    assert "US dollars at prices of" in capsys.readouterr().out
+
+
+def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, capsys):
+    assert drilling.drill(here.context, given(), "green", watch=True, json=False) == 0
+    shown = capsys.readouterr().out
+    assert "dr-green GREEN after" in shown
+    assert all(words in shown for words in ("plan recovery", "await restore", "clean up", "conclude"))
+    assert not here.world.cloud.drills.claim().held
+
+
+def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
+    assert drilling.drill(here.context, given(sabotage="ttl-off"), "red", watch=True, json=True) == 1
+    assert "settings.state.time_to_live" in printed(capsys)["outcome"]
+
+
+def test_one_that_is_not_followed_is_started_once(here, capsys):
+    for _ in range(2):
+        assert drilling.drill(here.context, given(), "later", watch=False, json=True) == 0
+    assert len(here.world.states.pending) == 1
+    assert '"recovery": "dr-later"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [({"to": "yesterday"}, "to"), ({"to": "2001-01-01T00:00:00Z"}, "to"), ({"sabotage": "index-gone"}, "sabotage")],
+)
+def test_what_would_be_refused_is_refused_before_anything_is_started(here, more, field):
+    with pytest.raises(Refused) as caught:
+        drilling.drill(here.context, given(**more), "no", watch=True, json=False)
+    assert caught.value.field == field
+    assert here.world.states.executions == {}
+
+
+def test_one_that_the_machine_refuses_is_told_with_its_reason(here):
+    here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-odd", input="{}")
+    here.world.run_started()
+    with pytest.raises(RefusedByPlan, match="requested_by"):
+        drilling.drill(here.context, given(), "odd", watch=True, json=False)
+
+
+def test_it_is_in_the_history_and_can_be_explained(here, capsys):
+    drilling.drill(here.context, given(), "told", watch=True, json=True)
+    capsys.readouterr()
+    reading.history(here.context, 5, json=True)
+    (listed,) = printed(capsys)["recoveries"]
+    assert (listed["recovery"], listed["ending"]) == ("dr-told", "GREEN")
+    reading.history(here.context, 5, json=False)
+    assert "dr-told" in capsys.readouterr().out
+    reading.explain(here.context, "dr-told", json=True)
+    assert printed(capsys)["recovery"]["ending"] == "GREEN"
+    reading.explain(here.context, "dr-told", json=False)
+    assert "dr-told GREEN after" in capsys.readouterr().out
+
+
+def test_a_refused_one_can_be_explained_too(here, capsys):
+    here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-why", input="{}")
+    here.world.run_started()
+    reading.explain(here.context, "dr-why", json=False)
+    assert "dr-why was refused" in capsys.readouterr().out
+    reading.explain(here.context, "dr-why", json=True)
+    assert printed(capsys)["ending"] == "REFUSED"
