@@ -44,6 +44,10 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
     bootstrap = stack.format_arn(
         service="iam", region="", resource="role", resource_name=f"{_BOOTSTRAP}-*-{stack.account}-{environment.region}"
     )
+    protected = [
+        stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name_of(what, environment)}/*")
+        for what in ("stack", "orchestrator")
+    ]
     role = iam.Role(
         stack,
         "PipelineRole",
@@ -65,27 +69,18 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
                     iam.PolicyStatement(
                         sid="ProtectAliases",
                         actions=["cloudformation:SetStackPolicy"],
-                        resources=[
-                            stack.format_arn(
-                                service="cloudformation",
-                                resource="stack",
-                                resource_name=f"{name_of('stack', environment)}/*",
-                            )
-                        ],
+                        resources=protected,
                     ),
                 ]
             )
         },
-    )
-    stack_arn = stack.format_arn(
-        service="cloudformation", resource="stack", resource_name=f"{name_of('stack', environment)}/*"
     )
     explain_wildcards(
         role,
         {
             **wildcards_of(PIPELINE, places),
             bootstrap: "the CDK's bootstrap makes five roles of that name, each for one thing",
-            stack_arn: "CloudFormation puts an id of its own behind a stack's name",
+            **dict.fromkeys(protected, "CloudFormation puts an id of its own behind a stack's name"),
         },
     )
 

@@ -29,6 +29,9 @@ SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "
 SECURITY, BACKUPS = "ib-oauth-security", "ib-oauth-backups"
 EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING, BACKUPS)
 
+_POLICIES = {SERVICE: "service", ORCHESTRATOR: "orchestrator"}
+"""Stacks that keep something, and where their policy is."""
+
 # Left alone, the command line asks the internet for notices and for its newest version, and sends telemetry.
 _QUIET = {
     "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -122,9 +125,10 @@ def deploy_assembly(
         cloud,
         ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
     )
-    if SERVICE in stacks:
-        policy = (ROOT / "service" / "stack_policy.json").read_text(encoding="utf-8")
-        after_deploy.protect(f"{SERVICE}-{environment.name}", policy, cloud.environ)
+    for stack, folder in _POLICIES.items():
+        if stack in stacks:
+            policy = (ROOT / folder / "stack_policy.json").read_text(encoding="utf-8")
+            after_deploy.protect(f"{stack}-{environment.name}", policy, cloud.environ)
     for name in names:
         template = json.loads((assembly / f"{name}.template.json").read_bytes())
         after_deploy.apply(template, cloud.environ)

@@ -84,11 +84,12 @@ def test_tables_have_what_the_local_cloudformation_forgets(standing):
         assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-def test_the_service_s_stack_is_under_its_policy(standing):
-    set_one = standing.cloud.clients("cloudformation").get_stack_policy(StackName="ib-oauth-stack-local")
+@pytest.mark.parametrize(("stack", "folder"), [(stacks.SERVICE, "service"), (stacks.ORCHESTRATOR, "orchestrator")])
+def test_a_stack_that_keeps_something_is_under_its_policy(standing, stack, folder):
+    set_one = standing.cloud.clients("cloudformation").get_stack_policy(StackName=f"{stack}-{ENVIRONMENT}")
 
     assert json.loads(set_one["StackPolicyBody"]) == json.loads(
-        (stacks.ROOT / "service" / "stack_policy.json").read_bytes()
+        (stacks.ROOT / folder / "stack_policy.json").read_bytes()
     )
 
 

@@ -115,3 +115,20 @@ def test_the_stack_policy_denies_updates_of_aliases_and_versions():
     assert denied["AWS::Lambda::Alias"] == denied["AWS::Lambda::Version"] == {"Update:*"}
     for kind in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::KMS::Key"):
         assert denied[kind] == {"Update:Replace", "Update:Delete"}
+
+
+@pytest.mark.parametrize("folder", ["service", "orchestrator"])
+def test_the_stack_policies_deny_replacing_and_removing_what_keeps_data(folder):
+    policy = json.loads((environments.FILE.parent / folder / "stack_policy.json").read_text())
+    denied = {
+        kind
+        for statement in policy["Statement"]
+        if statement["Effect"] == "Deny" and set(statement["Action"]) == {"Update:Replace", "Update:Delete"}
+        for kind in statement["Condition"]["StringEquals"]["ResourceType"]
+    }
+    assert denied >= {"AWS::DynamoDB::Table", "AWS::KMS::Key"}
+
+
+def test_the_orchestrator_s_stack_may_go_on_to_other_versions_of_its_own_functions():
+    policy = json.loads((environments.FILE.parent / "orchestrator" / "stack_policy.json").read_text())
+    assert "AWS::Lambda::Version" not in json.dumps(policy)

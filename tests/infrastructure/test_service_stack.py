@@ -55,6 +55,12 @@ def test_functions_run_on_arm_with_traces_and_their_own_log_groups(every):
         assert group["LogGroupName"] == f"/aws/lambda/ib-oauth-{name}-{every.name}"
 
 
+def test_functions_have_the_memory_and_the_time_that_the_environment_says(every):
+    for name, wanted in environments.load(every.name).service.functions.items():
+        found = function(every, name)
+        assert (found["MemorySize"], found["Timeout"]) == (wanted.memory_mb, wanted.timeout_seconds)
+
+
 def test_lambda_takes_that_many_variables(every):
     for template in (every.service, every.orchestrator):
         for found in resources(template, "AWS::Lambda::Function").values():
