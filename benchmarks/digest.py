@@ -68,11 +68,11 @@ def canonical(page: bytes) -> Digest:
 
 
 def items_a_second(of: Callable[[bytes], Digest], seconds: float) -> int:
-    """How many items one process digests from memory in a second."""
-    page, items, began = page_of_items(0), 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
+    """How many items one process digests from memory in a second of its core: CPU time, as the peer's is."""
+    page, items, began = page_of_items(0), 0, time.process_time()
+    while time.process_time() - began < seconds:
         items += of(page).items
-    return int(items / (time.perf_counter() - began))
+    return int(items / (time.process_time() - began))
 
 
 def on_both_cores(of: Callable[[bytes], Digest], seconds: float) -> float:
