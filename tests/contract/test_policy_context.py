@@ -96,6 +96,13 @@ def test_who_may_list_aliases_may_not_move_one(enforced):
     assert reader.list_aliases(FunctionName=function)["Aliases"]
 
 
+def test_who_may_list_a_functions_urls_may_do_so(enforced):
+    function = aliased(enforced)
+    reader = acting(enforced, "lambda", {"Action": "lambda:ListFunctionUrlConfigs", "Resource": "*"})
+
+    assert reader.list_function_url_configs(FunctionName=function)["FunctionUrlConfigs"] == []
+
+
 def test_a_version_is_invoked_by_who_may_invoke_versions(enforced):
     function = aliased(enforced)
     own = f"arn:aws:lambda:*:*:function:{function}"

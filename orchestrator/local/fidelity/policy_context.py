@@ -55,6 +55,7 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, bool, str], str] = {
     ("concurrency", False, "GET"): "GetFunctionConcurrency",
     ("concurrency", False, "PUT"): "PutFunctionConcurrency",
     ("concurrency", False, "DELETE"): "DeleteFunctionConcurrency",
+    ("urls", False, "GET"): "ListFunctionUrlConfigs",
     ("provisioned-concurrency", False, "GET"): "GetProvisionedConcurrencyConfig",
     ("provisioned-concurrency", False, "PUT"): "PutProvisionedConcurrencyConfig",
     ("provisioned-concurrency", False, "DELETE"): "DeleteProvisionedConcurrencyConfig",
