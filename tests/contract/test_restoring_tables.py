@@ -8,12 +8,13 @@ from orchestrator.local.fidelity.restoring_tables import MOST_RESTORES
 from tests.contract.conftest import CloudUnderTest
 from tests.contract.tables import active, content, described, key, restore, table
 from tests.contract.test_point_in_time_recovery import put, refusal
+from tests.contract.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
-    """A cloud whose restores take longer than any test."""
-    with LocalCloud.start(tmp_path_factory.mktemp("slow"), restore_seconds=3600) as local:
+    """A cloud whose restores take longer than any test here, and its backups a tenth of that."""
+    with LocalCloud.start(tmp_path_factory.mktemp("slow"), restore_seconds=40) as local:
         yield CloudUnderTest(local, mended=True)
 
 
@@ -94,6 +95,22 @@ def test_a_name_is_taken_as_soon_as_its_restore_has_begun(slow):
             BillingMode="PAY_PER_REQUEST",
         )
     assert refused.value.response["Error"]["Code"] == "ResourceInUseException"
+
+
+def test_a_backup_is_neither_restored_before_it_is_whole_nor_deleted_while_it_is_restored(slow):
+    client, source = slow.client("dynamodb"), table(slow, recovery=False)
+    arn = client.create_backup(TableName=source, BackupName="a-backup")["BackupDetails"]["BackupArn"]
+    asked = {"BackupArn": arn, "TargetTableName": slow.name("restored")}
+    assert refusal(client.restore_table_from_backup, **asked) == "BackupInUseException"
+    assert refusal(client.delete_backup, BackupArn=arn) == "BackupInUseException"
+
+    def available() -> bool:
+        found = client.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]
+        return found["BackupStatus"] == "AVAILABLE"
+
+    eventually(available, within_seconds=30, every_seconds=0.2)
+    client.restore_table_from_backup(**asked)
+    assert refusal(client.delete_backup, BackupArn=arn) == "BackupInUseException"
 
 
 def test_an_account_restores_fifty_tables_at_once(slow):

@@ -118,15 +118,19 @@ def test_a_policy_goes_with_its_table_and_is_not_restored(cloud):
 def test_as_late_as_on_aws_a_denial_is_there_a_moment_later(tmp_path):
     with LocalCloud.start(tmp_path, profile="aws-timing", seed=7) as local:
         cloud = CloudUnderTest(local, mended=True)
-        client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
-        close(cloud, name)
-        put(client, name, "a", "in time")
+        client, names = cloud.client("dynamodb"), [table(cloud, recovery=False) for _ in range(5)]
 
-        def denied() -> bool:
+        def denied(name: str) -> bool:
             try:
                 put(client, name, "a", "x")
             except client.exceptions.ClientError as refused:
                 return refused.response["Error"]["Code"] == "AccessDeniedException"
             return False
 
-        eventually(denied)
+        at_once = []
+        for name in names:
+            close(cloud, name)
+            at_once.append(denied(name))
+        assert not all(at_once)
+        for name in names:
+            eventually(lambda name=name: denied(name))
