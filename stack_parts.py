@@ -24,7 +24,7 @@ class SigningKeys:
 
     Attributes:
         ring_table: the ring's table, by name.
-        data_key: encrypts that table; None where AWS's own key does.
+        data_key: encrypts that table and the service's others; None where AWS's own key does.
         stack_key: ARN of the one that CloudFormation makes.
         all_keys: ARN of every key that a rotation ever makes, and of many others: `tag` says which are the environment's.
     """

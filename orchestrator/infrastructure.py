@@ -38,6 +38,7 @@ from orchestrator.infrastructure_access import (
 )
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_costs import watch_costs
+from orchestrator.infrastructure_drills import drill_parts
 from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
 from orchestrator.infrastructure_pipeline import pipeline_role
@@ -131,6 +132,13 @@ class OrchestratorStack(Stack):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
+        )
+        self._drills = drill_parts(
+            self,
+            environment,
+            copies=self.format_arn(service="dynamodb", resource="table", resource_name=name_of("drill-*", environment)),
+            synthetic_key=service["synthetic_key_id"],
+            data_key=signing_keys.data_key,
         )
         places = self._places(service)
         pipeline_role(self, environment, places)
@@ -261,6 +269,11 @@ class OrchestratorStack(Stack):
                 Place.RESTORED_TABLES: [restored_tables],
                 Place.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored_tables)],
                 Place.DOORS: [*tables, restored_tables],
+                Place.REVOCATIONS: [
+                    self.format_arn(service="dynamodb", resource="table", resource_name=service["revocations"])
+                ],
+                Place.DRILL_ROLE: [self._drills.role],
+                Place.WITNESS_KEY: [self._drills.witness_key],
                 Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
                 Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
                 Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
@@ -315,12 +328,21 @@ class OrchestratorStack(Stack):
                 }
             ),
             "SERVICE": self.to_json_string(service),
+            "WITNESS_KEY": self._drills.witness_key,
+            "DRILL_ROLE": self._drills.role,
+            "DRILL_LOGS": self._drills.log_group,
+            "DRILL_SIGNING_KEY": self._drills.signing_key,
         }
         needed = {
             "plan": ("DELIVERY", "SERVICE"),
             "hold": ("OPERATORS_TOPIC",),
             "notify": ("OPERATORS_TOPIC", "CLIENTS_TOPIC"),
             "start_rollback": ("ROLLBACK_MACHINE",),
+            "prepare_witnesses": ("RECOVERY", "SERVICE", "TABLES", "WITNESS_KEY"),
+            "change_witnesses": ("WITNESS_KEY",),
+            "make_tokens_safe": ("RECOVERY",),
+            "serve_restored": ("DRILL_ROLE", "DRILL_LOGS", "DRILL_SIGNING_KEY"),
+            "try_restored": ("RECOVERY", "WITNESS_KEY"),
             "plan_recovery": ("RECOVERY", "SERVICE", "TABLES"),
             "start_restore": ("RECOVERY",),
             "await_restore": ("RECOVERY",),

@@ -35,6 +35,9 @@ class Place(Enum):
     RESTORED_TABLES = auto()  # those that a restore made, by their prefix
     BACKUPS = auto()  # of live and restored tables
     DOORS = auto()  # the one key of live and restored tables with which is seen whether they deny
+    DRILL_ROLE = auto()  # whose rights those functions have
+    WITNESS_KEY = auto()  # seals what was given before a drill's point
+    REVOCATIONS = auto()  # the log of revocations
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
@@ -262,6 +265,21 @@ _WRITE_SETTINGS = (
         on=(Place.SCALABLE,),
     ),
 )
+_READ_COPY = _may("dynamodb:GetItem", on=(Place.DRILL_TABLES,))
+_MAKE_SAFE = (
+    _may(
+        "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem", on=(Place.DRILL_TABLES,)
+    ),
+    _may("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Place.TABLES,)),
+    _may("dynamodb:GetItem", "dynamodb:Scan", on=(Place.REVOCATIONS,)),
+)
+_SERVE = (
+    _may("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Place.FUNCTIONS, Place.QUALIFIED)),
+    _may("lambda:CreateFunction", "lambda:GetFunctionConfiguration", "lambda:TagResource", on=(Place.DRILL_FUNCTIONS,)),
+    _may("iam:PassRole", on=(Place.DRILL_ROLE,)),
+)
+_CALL_LIVE = _may("lambda:InvokeFunction", on=(Place.LIVE,))
+_SEAL = _may("kms:Encrypt", "kms:Decrypt", on=(Place.WITNESS_KEY,))
 _REMOVE = (
     _may("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Place.DRILL_TABLES,)),
     _may("lambda:DeleteFunction", on=(Place.DRILL_FUNCTIONS,)),
@@ -337,8 +355,10 @@ TASKS: Mapping[str, Rights] = {
         Ledger.WRITES, announces=True, grants=(_may("states:StopExecution", on=(Place.DEPLOYMENTS,)),)
     ),
     # drill
+    "prepare_witnesses": Rights(Ledger.WRITES, announces=False, grants=(*_DESCRIBE, _CALL_LIVE, _BE_SYNTHETIC, _SEAL)),
     "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=_DESCRIBE),
     "claim_recovery": Rights(Ledger.WRITES, announces=False, grants=(_SEE_CLAIMANTS,)),
+    "change_witnesses": Rights(Ledger.WRITES, announces=False, grants=(_CALL_LIVE, _SEAL)),
     "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
     "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
@@ -362,6 +382,17 @@ TASKS: Mapping[str, Rights] = {
         grants=(
             _may("dynamodb:Query", on=(Place.RECEIPTS,)),
             _may("dynamodb:BatchGetItem", on=_COPIES),
+        ),
+    ),
+    "make_tokens_safe": Rights(Ledger.WRITES, announces=False, grants=(_READ_COPY, *_MAKE_SAFE)),
+    "serve_restored": Rights(Ledger.WRITES, announces=False, grants=(_READ_ALIASES, _READ_COPY, _CALL_LIVE, *_SERVE)),
+    "try_restored": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(
+            _may("lambda:InvokeFunction", on=(Place.DRILL_FUNCTIONS,)),
+            _BE_SYNTHETIC,
+            _may("kms:Decrypt", on=(Place.WITNESS_KEY,)),
         ),
     ),
     "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
@@ -453,6 +484,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
         Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
         Place.NEW_SIGNING_KEYS: to_be,
         Place.KEY_TO_BE: to_be,
+        Place.DRILL_ROLE: {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
         Place.CONFIGURED_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
         Place.SCALABLE: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
     }

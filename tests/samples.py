@@ -81,6 +81,7 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "whole_items": 200_000,
         "stream_settle_seconds": 5,
         "receipts": False,
+        "rotated_tokens": "revoke",
         **changes,
     }
 
@@ -107,6 +108,7 @@ def service(functions: tuple[str, ...] = FUNCTIONS) -> Service:
         stage="test",
         synthetic_key_id="arn:aws:kms:us-west-1:000000000000:key/synthetic",
         tls=True,
+        revocations="ib-oauth-revocations-test",
     )
 
 

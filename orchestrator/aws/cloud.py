@@ -34,14 +34,17 @@ from orchestrator.aws.pace import Pace
 from orchestrator.aws.readings import Readings
 from orchestrator.aws.receipts import Receipts
 from orchestrator.aws.recovery_ledger import Recoveries
+from orchestrator.aws.restored_tokens import RestoredTokens
 from orchestrator.aws.restoring import Restoring
 from orchestrator.aws.retargeting import Retargeting
+from orchestrator.aws.serving import Serving
 from orchestrator.aws.stream_changes import StreamChanges
 from orchestrator.aws.table_content import TableContents
 from orchestrator.aws.table_settings import SettingsOfTables
 from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
 from orchestrator.aws.wire import Asks, wire
+from orchestrator.aws.witnesses import SealedWitnesses
 from orchestrator.domain.configuration import Bundle
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.records import Kind
@@ -141,6 +144,26 @@ class Cloud:
     def restoring(self) -> Restoring:
         """Tables that are restored beside their sources."""
         return Restoring(self.clients("dynamodb"))
+
+    @cached_property
+    def witnesses(self) -> SealedWitnesses:
+        """What was given before the point of a drill, sealed."""
+        return SealedWitnesses(
+            self.clients("dynamodb"),
+            self.clients("kms"),
+            ledger=self.settings["LEDGER_TABLE"],
+            key_id=self.settings["WITNESS_KEY"],
+            environment=self.environment,
+        )
+
+    @cached_property
+    def serving(self) -> Serving:
+        """The functions that serve restored tables."""
+        return Serving(self.clients("lambda"))
+
+    def restored_tokens(self, copy: str, source: str, log: str) -> RestoredTokens:
+        """A restored copy of the tokens table, beside its source and the log of revocations."""
+        return RestoredTokens(self.clients("dynamodb"), copy, source, log)
 
     @cached_property
     def table_settings(self) -> SettingsOfTables:

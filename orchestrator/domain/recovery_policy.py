@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery import Objectives
+from orchestrator.domain.token_safety import RotatedPolicy
 
 SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 """EventBridge Scheduler's own forms; their content is judged by EventBridge."""
@@ -41,6 +42,7 @@ class RecoveryPolicy:
         whole_items: up to so many items a table is compared by one task, and a larger one in segments.
         receipts: whether a row a second is written, by which a recovery measures what it lost.
         stream_settle: how late a write may be in its table's stream.
+        rotated_tokens: what becomes of refresh tokens that were replaced after the point, or may have been.
     """
 
     drill_schedule: str
@@ -56,6 +58,7 @@ class RecoveryPolicy:
     whole_items: int
     stream_settle: timedelta
     receipts: bool
+    rotated_tokens: RotatedPolicy
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> RecoveryPolicy:
@@ -85,6 +88,7 @@ class RecoveryPolicy:
             whole_items=_whole(table, "whole_items", 0, MOST_WHOLE_ITEMS),
             stream_settle=timedelta(seconds=_number(table, "stream_settle_seconds", 0, 30)),
             receipts=_flag(table, "receipts"),
+            rotated_tokens=_rotated(table),
         )
 
 
@@ -110,6 +114,7 @@ _KNOWN = frozenset(
         "whole_items",
         "stream_settle_seconds",
         "receipts",
+        "rotated_tokens",
     }
 )
 
@@ -119,6 +124,13 @@ def _schedule(table: Mapping[str, object]) -> str:
     if not isinstance(value, str) or not (value == "" or SCHEDULE.fullmatch(value)):
         raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *), or an empty text")
     return value
+
+
+def _rotated(table: Mapping[str, object]) -> RotatedPolicy:
+    value = table.get("rotated_tokens")
+    if value not in list(RotatedPolicy):
+        raise Refused("recovery.rotated_tokens", value, f"give one of {', '.join(RotatedPolicy)}")
+    return RotatedPolicy(str(value))
 
 
 def _number(table: Mapping[str, object], key: str, low: float, high: float) -> float:

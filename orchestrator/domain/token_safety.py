@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from orchestrator.domain.verdict import Json, Verdict
+
 
 class RotatedPolicy(StrEnum):
     """What becomes of a family whose refresh token was replaced after the point, or may have been.
@@ -215,6 +217,23 @@ class Mark:
         if self.proven != self.fates.alive:
             return f"{self.proven} families were read back alive in place of {self.fates.alive}"
         return ""
+
+
+def finding_of(mark: Mark) -> tuple[Verdict, Mapping[str, Json]]:
+    """What is found of a copy that every segment of was judged and read back."""
+    figures: dict[str, Json] = {
+        "epoch": mark.epoch,
+        "policy": mark.policy,
+        "source_readable": mark.source_readable,
+        "families": mark.fates.families,
+        "alive": mark.fates.alive,
+        "read_back": mark.proven,
+        "fates": {str(one): count for one, count in mark.fates.fates.items()},
+    }
+    if mark.problem:
+        return Verdict.failed(mark.problem), figures
+    told = f"{mark.fates.alive} of {mark.fates.families} families live on in epoch {mark.epoch}, and were read back"
+    return Verdict.passed(told), figures
 
 
 MOST_NAMED = 5

@@ -34,7 +34,7 @@ class Broken(Exception):
 class Sends(Protocol):
     """Whatever takes requests to the functions. Raises Broken where another status comes back."""
 
-    def __call__(self, step: str, function: str, request: Request, expected: int) -> Answer:
+    def __call__(self, step: str, function: str, request: Request, expected: int, /) -> Answer:
         """Send a request of a step to a function."""
 
 

@@ -35,6 +35,10 @@ SETTINGS: Mapping[str, str] = {
     "EVIDENCE_BUCKET": "ib-oauth-evidence-test-123456789012",
     "OPERATORS_TOPIC": topic_arn("operators"),
     "CLIENTS_TOPIC": topic_arn("clients"),
+    "WITNESS_KEY": "witness",
+    "DRILL_ROLE": f"arn:aws:iam::{ACCOUNT}:role/ib-oauth-functions-of-drills-test",
+    "DRILL_LOGS": "/aws/lambda/ib-oauth-functions-of-drills-test",
+    "DRILL_SIGNING_KEY": "drill",
     "DEPLOYMENT_MACHINE": machine_arn("deployment"),
     "ROLLBACK_MACHINE": machine_arn("rollback"),
 }

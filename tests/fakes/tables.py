@@ -32,29 +32,53 @@ class Tables:
 
     Args:
         names: the tables to begin with, made anew: empty, with the partition key `pk`.
+        prefix: before every name in the evaluator, whose tables are all one process's.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, prefix: str = "") -> None:
+        self._prefix = prefix
         for name in names:
-            if dynamodb._describe_table({"TableName": name})[0] == 200:
-                self.delete_table(TableName=name)
-            self.create_table(
-                TableName=name,
-                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Make a table anew."""
+        if dynamodb._describe_table({"TableName": self._prefix + name})[0] == 200:
+            self.delete_table(TableName=name)
+        self.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
     def __getattr__(self, name: str) -> Any:
         operation = _OPERATIONS[name]
 
         def call(**asked: Any) -> dict[str, Any]:
             # Through JSON there and back, so that neither side holds on to what the other may change.
-            status, _, body = operation(json.loads(json.dumps(asked)))
+            status, _, body = operation(json.loads(json.dumps(self._named(asked))))
             answer: dict[str, Any] = json.loads(body)
+            if "Responses" in answer:
+                answer["Responses"] = {
+                    name.removeprefix(self._prefix): rows for name, rows in answer["Responses"].items()
+                }
             if status != 200:
                 code = answer.pop("__type").rpartition("#")[2]
                 raise client_error(code, answer.pop("message", ""), **answer)
             return answer
 
         return call
+
+    def _named(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if not self._prefix:
+            return asked
+        named = {**asked}
+        if "TableName" in named:
+            named["TableName"] = self._prefix + named["TableName"]
+        if "RequestItems" in named:
+            named["RequestItems"] = {self._prefix + name: rows for name, rows in named["RequestItems"].items()}
+        if "TransactItems" in named:
+            named["TransactItems"] = [
+                {kind: self._named(write) for kind, write in item.items()} for item in named["TransactItems"]
+            ]
+        return named

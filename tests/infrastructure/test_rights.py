@@ -105,6 +105,35 @@ def test_only_those_who_move_traffic_may_update_an_alias(every):
         )
 
 
+def test_one_task_makes_functions_for_drills_and_gives_them_one_role_which_reaches_copies_and_nothing_else(every):
+    passing = {
+        (what, text_of(one["Resource"]), one["Condition"]["StringEquals"]["iam:PassedToService"])
+        for what, _ in orchestrator_rows()
+        for one in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}")
+        if "iam:PassRole" in as_list(one["Action"])
+    }
+    ((what, role, service),) = passing
+    assert (what, "DrillFunctionsRole" in role, service) == ("task-serve-restored", True, "lambda.amazonaws.com")
+    makes = [
+        text_of(resource)
+        for one in statements(every.orchestrator, f"ib-oauth-task-serve-restored-{every.name}")
+        if "lambda:CreateFunction" in as_list(one["Action"])
+        for resource in as_list(one["Resource"])
+    ]
+    assert [arn.rpartition(":")[2] for arn in makes] == [f"ib-oauth-drill-*-{every.name}"]
+    own = statements(every.orchestrator, f"ib-oauth-functions-of-drills-{every.name}")
+    tables = [
+        text_of(resource)
+        for one in own
+        if any(action.startswith("dynamodb:") for action in as_list(one["Action"]))
+        for resource in as_list(one["Resource"])
+    ]
+    assert [arn.rpartition("/")[2] for arn in tables] == [f"ib-oauth-drill-*-{every.name}"]
+    signs = [text_of(one["Resource"]) for one in own if "kms:Sign" in as_list(one["Action"])]
+    assert len(signs) == 1
+    assert "DrillSigningKey" in signs[0]
+
+
 def test_nothing_may_act_as_it_likes(every):
     for template in (every.service, every.orchestrator):
         roles = [role for role in resources(template, "AWS::IAM::Role").values() if role.get("Policies")]

@@ -15,6 +15,7 @@ TOUCHES_ITEMS = {
     "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
     "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", "dynamodb:PartiQLSelect",
 }  # fmt: skip
+MAKES_SAFE = "task-make-tokens-safe"
 HAS_NO_LEADING_KEY = {"dynamodb:Scan", "dynamodb:PartiQLSelect"}
 
 
@@ -54,20 +55,24 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
     """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items.
 
     A drill and a restore have their copies of them. Whoever closes a table tries one key that no item has; whoever compares copies
-    with their sources reads these, and nothing more.
+    with their sources reads these, and nothing more; whoever makes a copy safe looks up in its source what its families are by now,
+    and reads the log of revocations.
     """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
     table = "arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth"
     copies = {f"{table}-drill-*-{every.name}", f"{table}-restored-*-{every.name}"}
     door = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["door"]}}
     key_ring = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-keys-{every.name}"
+    log = f"{table}-revocations-{every.name}"
     for what, _ in orchestrator_rows():
         for statement in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}"):
             touching = set(as_list(statement["Action"])) & TOUCHES_ITEMS
             compares = what in COMPARERS and touching == {"dynamodb:Scan"}
-            if touching and not compares and statement.get("Condition") != door:
+            looks_up = what == MAKES_SAFE and touching == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
+            if touching and not compares and not looks_up and statement.get("Condition") != door:
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
-                own = {"intake-rotate-keys": {key_ring}}.get(what, copies)
+                own = {"intake-rotate-keys": {key_ring}, MAKES_SAFE: {*copies, log}}.get(what, copies)
+                assert log not in touched or touching <= {"dynamodb:GetItem", "dynamodb:Scan"}
                 assert touched <= ledger | own, (what, touched)
 
 

@@ -15,7 +15,10 @@ from botocore.exceptions import ClientError
 
 import orchestrator.intake
 import orchestrator.tasks
+from orchestrator.aws.aliases import Aliases
+from orchestrator.aws.cloud import LIVE
 from orchestrator.aws.measures import Measures
+from orchestrator.aws.serving import Serving
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery import Recovery
 from tests.fakes.clock import SimulatedClock
@@ -24,17 +27,33 @@ from tests.fakes.configuration import FakeCaller, configuration_is
 from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.messages import FakeEvents, FakeTopics
+from tests.fakes.oauth_service import PACKAGE, Keys, OAuthFunctions
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.s3 import FakeS3
 from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.fakes.stock_tables import StockTables
+from tests.fakes.tables import Tables
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.world import Bridge, Invocation, raised, straight
 
-STATE, TOKENS = "ib-oauth-state-test", "ib-oauth-tokens-test"
+STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
 TASK_SECONDS = 0.5
+OF_ITEMS = frozenset(
+    {
+        "batch_get_item",
+        "batch_write_item",
+        "delete_item",
+        "get_item",
+        "put_item",
+        "query",
+        "scan",
+        "transact_write_items",
+        "update_item",
+    }
+)
+"""DynamoDB's operations on items. All others are on tables."""
 ITEMS = 40
 
 
@@ -70,6 +89,13 @@ class DrillWorld:
         # All of that was long ago.
         self.clock.advance(3600)
         self.begun_at = self.clock.now()
+        self.rows = Tables(STATE, TOKENS, REVOCATIONS, prefix="rows-")
+        self.keys = Keys()
+        self.functions = OAuthFunctions(
+            self.rows, self.keys, self.clock.now, state=STATE, tokens=TOKENS, revocations=REVOCATIONS
+        )
+        self.ledger = FakeDynamoDB()
+        self.at_the_point: dict[str, list[Any]] = {}
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.serving = FakeServing(self.tables)
         self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
@@ -84,10 +110,12 @@ class DrillWorld:
             "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
         }
         clients = {
-            "dynamodb": _both(FakeDynamoDB(), self.tables, self.contents),
+            "dynamodb": _Routed(self),
+            "kms": self.keys,
+            "cloudwatch": None,
             "dynamodbstreams": self.contents,
             "application-autoscaling": None,
-            "lambda": self.serving,
+            "lambda": _Functions(self),
             "iam": self.serving,
             "logs": self.serving,
             "resourcegroupstaggingapi": self.serving,
@@ -107,6 +135,9 @@ class DrillWorld:
         vars(self.cloud)["measures"] = Measures(
             "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
         )
+        # Nothing is paced in real time, and packages come from nowhere.
+        vars(self.cloud)["aliases"] = Aliases(clients["lambda"], LIVE)
+        vars(self.cloud)["serving"] = Serving(clients["lambda"], fetch=lambda _address: PACKAGE)
 
     def drill(self, name: str, **given: Any) -> Ended:
         """Run a drill to its end."""
@@ -162,6 +193,9 @@ class DrillWorld:
     def call(self, invocation: Invocation) -> Any:
         """Run a task, as Lambda does, and answer as Lambda does."""
         module = invocation.function.rpartition(":task-")[2].replace("-", "_")
+        if module == "change_witnesses":
+            # The last that is as at the point: from here on the tables change.
+            self.at_the_point = {name: self.rows.scan(TableName=name)["Items"] for name in (STATE, TOKENS)}
         self.clock.advance(TASK_SECONDS)
         try:
             answer = importlib.import_module(f"orchestrator.tasks.{module}").handler(invocation.payload, None)
@@ -183,19 +217,64 @@ def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
         yield world
 
 
-def _both(ledger: Any, tables: Any, contents: Contents) -> Any:
-    """One client: the ledger's operations, those of tables, and those of a saboteur on the items of copies."""
+class _Functions:
+    """One Lambda client: functions that answer, and those that a test has merely put there to be removed."""
 
-    class Both:
-        def __getattr__(self, operation: str) -> Any:
-            other = getattr(ledger, operation, None) or getattr(tables, operation, None)
-            if operation not in {"scan", "put_item", "delete_item"}:
-                return other
+    def __init__(self, world: DrillWorld) -> None:
+        self._world = world
 
-            def call(**asked: Any) -> Any:
-                copy = asked["TableName"].startswith("ib-oauth-drill-")
-                return (getattr(contents, operation) if copy else other)(**asked)
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._world.functions, operation)
 
-            return call
+    def delete_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - botocore's
+        known = self._world.functions if FunctionName in self._world.functions.functions else self._world.serving
+        return known.delete_function(FunctionName=FunctionName)
 
-    return Both()
+
+def _is_a_saboteur_s(operation: str, asked: Mapping[str, Any]) -> bool:
+    """Whether it is about the items of which contents are made, and not about those of the service."""
+    item = asked.get("Item") or asked.get("Key") or {}
+    return (operation == "scan" and "Segment" not in asked) or (
+        operation in {"put_item", "delete_item"} and item.get("pk", {}).get("S", "").startswith("item ")
+    )
+
+
+class _Routed:
+    """One DynamoDB client: the ledger's items, the items of the service's tables and copies, and tables as things to be restored."""
+
+    def __init__(self, world: DrillWorld) -> None:
+        self._world = world
+
+    def __getattr__(self, operation: str) -> Any:
+        world = self._world
+        if operation == "restore_table_to_point_in_time":
+            return self._restore
+        if operation == "delete_table":
+            return self._delete
+        if operation == "get_paginator":
+            return world.ledger.get_paginator
+        if operation not in OF_ITEMS:
+            return getattr(world.tables, operation)
+
+        def call(**asked: Any) -> Any:
+            named = asked.get("TableName") or next(iter(asked.get("RequestItems", {})), "")
+            copy = named.startswith("ib-oauth-drill-")
+            if copy and _is_a_saboteur_s(operation, asked):
+                return getattr(world.contents, operation)(**asked)
+            ours = copy or named in {STATE, TOKENS, REVOCATIONS}
+            return getattr(world.rows if ours else world.ledger, operation)(**asked)
+
+        return call
+
+    def _restore(self, **asked: Any) -> Any:
+        answer = self._world.tables.restore_table_to_point_in_time(**asked)
+        target, source = asked["TargetTableName"], asked["SourceTableName"]
+        self._world.rows.add(target)
+        for item in self._world.at_the_point[source]:
+            self._world.rows.put_item(TableName=target, Item=item)
+        return answer
+
+    def _delete(self, *, TableName: str) -> Any:  # noqa: N803 - botocore's
+        answer = self._world.tables.delete_table(TableName=TableName)
+        self._world.rows.delete_table(TableName=TableName)
+        return answer

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
+from orchestrator.aws.serving import Serving
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
+from orchestrator.domain.token_safety import RotatedPolicy, begun
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.stock_tables import StockTables
-from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
+from tests.workflow.drills import REVOCATIONS, STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
 
@@ -41,9 +46,8 @@ def test_the_phases_add_up_to_the_wall_time(interpreter):
     recovery = world.recovery("dr-phases")
     assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
     assert [phase.name for phase in recovery.phases] == [
-        "PlanRecovery", "ClaimRecovery", "RecordConfiguration", "StartRestore", "AwaitRestore", "ReapplySettings",
-        "CompareSettings", "CompareContent", "Measure",
-        "CleanUp", "Conclude",
+        "PlanRecovery", "ClaimRecovery", "RecordConfiguration", "ChangeWitnesses", "StartRestore", "AwaitRestore", "ReapplySettings",
+        "CompareSettings", "CompareContent", "MakeTokensSafe", "ServeRestored", "TryRestored", "Measure", "CleanUp", "Conclude",
     ]  # fmt: skip
 
 
@@ -97,6 +101,103 @@ def test_a_setting_that_is_not_as_in_the_source_turns_the_drill_red_and_names_it
     assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
     assert recovery.reason.startswith("settings.tokens.time_to_live: time to live of the copy: none")
     assert world.copies() == set()
+
+
+def test_what_was_given_before_the_point_is_tried_over_the_copies_and_each_is_a_finding(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        ended = world.drill("dr-tried")
+    recovery = world.recovery("dr-tried")
+    assert ended.phase == "SUCCEEDED", recovery.reason
+    tried = {one.check for one in recovery.findings if one.check.startswith(("tokens.", "serving."))}
+    assert tried == {
+        "tokens.safe", "serving.code", "serving.settings", "tokens.new_flow", "tokens.kept", "tokens.used_code",
+        "tokens.revoked_before", "tokens.revoked_since", "tokens.rotated_since", "tokens.open_code", "tokens.open_login",
+    }  # fmt: skip
+    safe = next(one for one in recovery.findings if one.check == "tokens.safe")
+    assert safe.figures["fates"] == {"adopted": 1, "revoked": 1, "logged": 1, "rotated": 1}
+    assert set(world.functions.functions) == {f"ib-oauth-{name}-test" for name in ("authorize", "token", "public")}
+
+
+def test_the_policy_that_accepts_is_tried_as_well(interpreter):
+    with drilled(DrillWorld(interpreter, rotated_tokens="accept")) as world:
+        ended = world.drill("dr-accept")
+    recovery = world.recovery("dr-accept")
+    assert ended.phase == "SUCCEEDED", recovery.reason
+    safe = next(one for one in recovery.findings if one.check == "tokens.safe")
+    assert safe.figures["fates"] == {"adopted": 1, "revoked": 1, "logged": 1, "taken-over": 1}
+
+
+def test_a_revoked_token_that_is_alive_in_the_copy_turns_the_drill_red_and_is_named(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        ended = world.drill("dr-alive", sabotage="revoked-token-alive")
+    recovery = world.recovery("dr-alive")
+    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert recovery.reason.startswith(
+        "tokens.revoked_before: a token revoked before the point: it should be dead, and was answered 200"
+    )
+
+
+@pytest.mark.parametrize("mark", [None, "dr-another"])
+def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
+    def skip(invocation, run):
+        if invocation.state != "MakeTokensSafe":
+            return run()
+        if mark:
+            (copy,) = [name for name in world.copies() if "-tokens-" in name]
+            tokens = world.cloud.restored_tokens(copy, TOKENS, REVOCATIONS)
+            tokens.keep(begun(mark, "s", [0], RotatedPolicy.REVOKE, 1, source_readable=True))
+        given = invocation.payload["given"]
+        decision = {"action": "PROCEED", "reason": "skipped", "wait_seconds": 0, "attempt": 0}
+        return {"Payload": {**given, "decision": decision}}
+
+    name = f"dr-unsafe-{bool(mark)}"
+    with drilled(DrillWorld(interpreter, skip)) as world:
+        ended = world.drill(name)
+    assert ended.phase == "FAILED"
+    assert "make its tokens safe before it is served" in world.recovery(name).reason
+    assert not [one for one in world.functions.functions if "drill" in one]
+
+
+def test_other_code_than_the_live_version_s_is_not_taken_for_it(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        vars(world.cloud)["serving"] = Serving(world.cloud.clients("lambda"), fetch=lambda _address: b"another package")
+        ended = world.drill("dr-code")
+    recovery = world.recovery("dr-code")
+    assert ended.phase == "FAILED"
+    assert recovery.reason.startswith("serving.code: authorize, public, token would be served with other code")
+
+
+def test_a_service_that_gives_no_witnesses_is_drilled_and_the_drill_is_red(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.functions.functions["ib-oauth-authorize-test"]["Environment"]["Variables"]["CLIENTS"] = "[]"
+        ended = world.drill("dr-mute")
+    recovery = world.recovery("dr-mute")
+    assert ended.phase == "FAILED"
+    assert {one.verdict.outcome for one in recovery.findings if one.check == "tokens.kept"} == {"INCONCLUSIVE"}
+
+
+def test_the_secrets_of_witnesses_are_sealed_in_the_ledger_and_nowhere_else(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.drill("dr-sealed")
+        found = world.cloud.witnesses.find("dr-sealed")
+    kept = json.dumps(list(world.ledger.items.values()))
+    secrets = [
+        found.kept,
+        found.revoked,
+        found.revoked_since,
+        found.rotated,
+        found.rotated_since,
+        *found.open_code,
+        *found.open_login,
+    ]
+    assert all(len(secret) > 20 for secret in secrets)
+    assert not [secret for secret in secrets if secret in kept]
+    (item,) = [item for key, item in world.ledger.items.items() if key[1] == "witnesses"]
+    assert item.keys() == {"pk", "sk", "body", "expires_at"}
+    with pytest.raises(ClientError):
+        world.keys.decrypt(
+            KeyId="witness", CiphertextBlob=b64decode(item["body"]["S"]), EncryptionContext={"recovery": "dr-other"}
+        )
 
 
 def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(interpreter):

@@ -89,7 +89,7 @@ def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_
         assert world.cloud.evidence.verify() == ()
     assert world.copies() == set()
     if recovery is None:
-        assert (state, after) == ("PlanRecovery", False)
+        assert (state, after) in {("PrepareWitnesses", False), ("PrepareWitnesses", True), ("PlanRecovery", False)}
         return
     assert recovery.ended_at is not None
     assert recovery.cleaned_at is not None

@@ -221,6 +221,18 @@ def test_reading_back_finds_whoever_is_alive_and_must_not_be(tables, tokens, ser
     assert tokens.prove(WHOLE, "", by, lambda: False) == (2, ["revoked"], None)
 
 
+def test_a_saboteur_brings_back_what_was_revoked_and_nothing_else(tables, tokens, service, restored):
+    restored(family("kept"), family("revoked"))
+    tables.put_item(TableName=COPY, Item=items.of_family(family("revoked", synthetic=True)))
+    for synthetic in (False, True):
+        service.revoke("revoked", Cause.REQUEST, NOW, synthetic=synthetic)
+    service.revoke("never-there", Cause.REQUEST, NOW, synthetic=False)
+    by = safety(tokens)
+    judge(tokens, by=by)
+    assert tokens.revive(tokens.log().revoked, by.epoch) == 2
+    assert alive(tables, "revoked")
+
+
 def test_the_mark_is_read_back_as_it_was_written(tokens):
     assert tokens.mark() is None
     mark = begun("dr-1", "MakeTokensSafe", [0], RotatedPolicy.ACCEPT, 4, source_readable=True)

@@ -1,0 +1,200 @@
+"""A drill's witnesses over the real service: given before the point, changed after it, and tried over copies as they were at the point."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from itertools import count
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from orchestrator.aws.restored_tokens import RestoredTokens
+from orchestrator.domain import serving
+from orchestrator.domain.recovery import verdict_of
+from orchestrator.domain.serving import Copy
+from orchestrator.domain.token_safety import RotatedPolicy, Safety
+from orchestrator.domain.verdict import Outcome
+from orchestrator.probes import witnesses
+from orchestrator.probes.synthetic import Prover
+from orchestrator.probes.witnesses import OLD, Served
+from service import items
+from service.storage import Store, StoreUnavailable
+from tests.unit.service.conftest import ISSUER, Service
+from tests.unit.service.recorder import Recorder
+from tests.unit.service.test_secrets import Functions
+
+_SERIAL = count(1)
+ALL = {*OLD, "tokens.new_flow"}
+
+
+def served(service):
+    functions = Functions(service)
+    return Served(functions, {name: (f"ib-oauth-{name}-local", "live") for name in service.functions})
+
+
+class World:
+    """The live service, and copies of its tables at a point, which `copy` serves."""
+
+    def __init__(self, aws, live):
+        self.aws, self.live = aws, live
+        self.prover = Prover(Functions(live), "key", "local")
+        self.now = lambda: datetime.fromtimestamp(live.now, UTC)
+
+    def restored(self):
+        """Copies of both tables as they are now; returns the variables of a drill over them."""
+        serial = next(_SERIAL)
+        names = {"STATE_TABLE": f"drill-state-{serial}", "TOKENS_TABLE": f"drill-tokens-{serial}"}
+        for variable, name in names.items():
+            self.aws.new_table(name)
+            for item in self.aws.items(self.live.variables[variable]):
+                self.aws.dynamodb.put_item(TableName=name, Item=item)
+        return SimpleNamespace(**{key.lower(): name for key, name in names.items()})
+
+    def make_safe(self, copy, policy):
+        """All of MakeTokensSafe, in one go; returns the new epoch."""
+        variables = self.live.variables
+        tokens = RestoredTokens(
+            self.aws.dynamodb, copy.tokens_table, variables["TOKENS_TABLE"], variables["REVOCATIONS_TABLE"]
+        )
+        epochs, readable = tokens.known_epochs()
+        by = Safety(tokens.log(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
+        tokens.raise_epoch(by.epoch)
+        tokens.judge((0, 1), "", by, lambda: False, source_readable=readable)
+        return by.epoch
+
+    def drill(self, copy, epoch):
+        told = [{"x": jwk.x, "y": jwk.y} for jwk in self.live.keys.jwks]
+        made = Copy(
+            state=copy.state_table, tokens=copy.tokens_table, issuer=serving.issuer_of("dr-1"),
+            signing_key=self.aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"), least_epoch=epoch, published=told, published_by=ISSUER,
+        )  # fmt: skip
+        drill = Service(self.aws, serving.variables_of(self.live.variables, made))
+        drill.now = self.live.now
+        return drill
+
+    def look(self, drill, found, policy=RotatedPolicy.REVOKE):
+        return {one.check: one for one in witnesses.look(served(drill), self.prover, found, policy, expected=True)}
+
+
+@pytest.fixture
+def world(aws, service):
+    return World(aws, service)
+
+
+def given(world):
+    """Witnesses, copies of the tables with them, and what happened since."""
+    found = witnesses.give(served(world.live), world.prover, world.now)
+    copy = world.restored()
+    world.live.now += 3600
+    return witnesses.change(served(world.live), found), copy
+
+
+@pytest.mark.parametrize("policy", RotatedPolicy)
+def test_over_a_copy_that_was_made_safe_everything_is_as_it_should_be(world, policy):
+    found, copy = given(world)
+    told = world.look(world.drill(copy, world.make_safe(copy, policy)), found, policy)
+    assert told.keys() == ALL
+    assert verdict_of(told.values()).outcome is Outcome.PASS, [
+        one for one in told.values() if one.verdict.outcome != "PASS"
+    ]
+    before = {item["pk"]["S"] for item in world.aws.items(world.live.variables["TOKENS_TABLE"])}
+    assert not [key for key in before if "revoked#" in key], "the live tables hear nothing of a drill"
+
+
+def test_over_a_copy_that_nobody_made_safe_nothing_is_answered(world):
+    found, copy = given(world)
+    told = world.look(world.drill(copy, 1), found)
+    told.pop("tokens.open_login")  # it has expired, which is told without the tables' epoch
+    assert {one.verdict.outcome for one in told.values()} == {Outcome.ERROR, Outcome.FAIL}
+    assert told["tokens.revoked_since"].figures["status"] == 503
+
+
+def test_a_copy_as_the_restore_left_it_has_revoked_and_used_things_alive(world):
+    """What all of this is for: without it, and with functions that ask for no epoch, all that should be dead lives."""
+    found, copy = given(world)
+    told = world.look(world.drill(copy, 0), found)
+    alive = {one.check for one in told.values() if one.verdict.outcome is Outcome.FAIL}
+    assert alive == {"tokens.revoked_since", "tokens.rotated_since"}  # codes and logins have expired by now
+
+
+def test_codes_and_logins_that_have_not_expired_are_dead_by_the_epoch(world):
+    found = witnesses.give(served(world.live), world.prover, world.now)
+    copy = world.restored()
+    found = witnesses.change(served(world.live), found)
+    unsafe = world.look(world.drill(copy, 0), found)
+    assert {
+        one for one in ("tokens.open_code", "tokens.open_login") if unsafe[one].verdict.outcome is Outcome.FAIL
+    } == {
+        "tokens.open_code",
+        "tokens.open_login",
+    }
+    again, copy = given(world)
+    safe = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), again)
+    assert safe["tokens.open_code"].verdict.outcome is safe["tokens.open_login"].verdict.outcome is Outcome.PASS
+
+
+def test_a_revoked_family_that_somebody_brings_to_life_is_found(world):
+    found, copy = given(world)
+    epoch = world.make_safe(copy, RotatedPolicy.REVOKE)
+    for item in world.aws.items(copy.tokens_table):
+        if "revoked_because" in item:
+            del item["revoked_because"]
+            world.aws.dynamodb.put_item(TableName=copy.tokens_table, Item={**item, "epoch": items.number(epoch)})
+    told = world.look(world.drill(copy, epoch), found)
+    assert told["tokens.revoked_before"].verdict.outcome is Outcome.FAIL
+    assert "it should be dead, and was answered 200 issued" in told["tokens.revoked_before"].verdict.reason
+
+
+def test_a_copy_from_before_the_witnesses_is_found(world):
+    copy = world.restored()
+    found = witnesses.give(served(world.live), world.prover, world.now)
+    found = witnesses.change(served(world.live), found)
+    told = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
+    assert told["tokens.kept"].verdict.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_without_witnesses_nothing_is_taken_for_granted(world, changed):
+    found = None if changed else witnesses.give(served(world.live), world.prover, world.now)
+    copy = world.restored()
+    drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
+    told = world.look(drill, found)
+    assert {one.check for one in told.values() if one.verdict.outcome is Outcome.INCONCLUSIVE} == set(OLD)
+    only = witnesses.look(served(drill), world.prover, None, RotatedPolicy.REVOKE, expected=False)
+    assert [(one.check, one.verdict.outcome) for one in only] == [("tokens.new_flow", Outcome.PASS)]
+
+
+def test_a_service_that_fails_is_an_error_and_no_proof_that_things_are_dead(world, monkeypatch):
+    found, copy = given(world)
+    drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
+
+    def away(*_, **__):
+        raise StoreUnavailable("planted")
+
+    for name in ("family_and_epoch", "code_and_epoch", "login"):
+        monkeypatch.setattr(Store, name, away)
+    told = world.look(drill, found)
+    assert {told[check].verdict.outcome for check in OLD} == {Outcome.ERROR}
+    assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
+
+
+def test_a_code_that_works_twice_is_found_in_the_new_flow(world, monkeypatch):
+    _, copy = given(world)
+    drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
+    monkeypatch.setattr(Store, "redeem", lambda *_, **__: None)
+    told = world.look(drill, None)
+    assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
+    assert "its code a second time: it should be dead" in told["tokens.new_flow"].verdict.reason
+
+
+def test_nothing_secret_is_in_what_is_found_or_in_a_representation(world):
+    recorder = Recorder()
+    recorder.listen(world.live)
+    found, copy = given(world)
+    told = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
+    assert len(recorder.secrets) > 20
+    recorder.search_log(msgspec.json.encode(list(told.values())).decode())
+    recorder.search_log(repr(found))
+    assert json.loads(msgspec.json.encode(found))["kept"] == found.kept
