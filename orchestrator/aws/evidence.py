@@ -167,10 +167,10 @@ class EvidenceChain(ClaimedTable):
     def _appended(self, head: Head, link: Link, recovery: Recovery) -> bool:
         """Whether it was appended; False where the head moved, or the recovery has a link already."""
         first = "attribute_not_exists(pk)"
-        moved = self._put(_EVIDENCE, _HEAD, Head(link.number, link.hash), hash={"S": link.hash})
+        moved = self._put(_EVIDENCE, _HEAD, Head(link.number, link.hash), newest={"S": link.hash})
         moved["ConditionExpression"] = first
         if head.number:
-            moved |= {"ConditionExpression": "hash = :seen", "ExpressionAttributeValues": {":seen": {"S": head.hash}}}
+            moved |= {"ConditionExpression": "newest = :seen", "ExpressionAttributeValues": {":seen": {"S": head.hash}}}
         text = link_file(link).decode()
         puts = [moved, self._text(_key(link.number), text), self._text(f"recovery#{link.recovery}", str(link.number))]
         puts[1]["ConditionExpression"] = puts[2]["ConditionExpression"] = first

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from ministack.services._dynamodb_keywords import AWS_KEYWORDS
+
 from tests.fakes.errors import client_error
 
 Item = Mapping[str, Any]
@@ -89,6 +91,8 @@ def holds(condition: str, item: Item, values: Values) -> bool:
 
 
 def _tokens(condition: str) -> list[str]:
+    reserved = {word for word in re.findall(r"(?<![:\w])[a-z]\w*", condition) if word.upper() in AWS_KEYWORDS}
+    assert not reserved, f"DynamoDB refuses {reserved} in an expression: they are reserved words"
     found, at = [], 0
     while at < len(condition.rstrip()):
         match = _TOKEN.match(condition, at)
