@@ -172,13 +172,22 @@ def unpack(packed: bytes) -> tuple[Digest, ...]:
 
 def canonical(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an item with its numbers and sets in their one spelling; the order of its attributes is the encoder's."""
-    changed = {name: _value(value) for name, value in item.items() if not _AS_IT_IS.issuperset(value)}
+    changed = {}
+    for name, value in item.items():
+        ((kind, content),) = value.items()
+        # Most numbers stand in their one spelling already: an item of these is not made anew.
+        if kind not in _AS_IT_IS and not (kind == "N" and _plain(content)):
+            changed[name] = _value(value)
     return {**item, **changed} if changed else item
+
+
+def _plain(text: str) -> bool:
+    return len(text) <= _PLAIN_DIGITS and text.isdigit() and (text[0] != "0" or text == "0")
 
 
 def number(text: str) -> str:
     """Return the one spelling of a number: digits alone for a whole one, otherwise digits and an exponent of ten."""
-    if len(text) <= _PLAIN_DIGITS and text.isdigit() and (text[0] != "0" or text == "0"):
+    if _plain(text):
         return text
     exact = _EXACT.create_decimal(text)
     if not exact.is_finite():
