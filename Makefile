@@ -4,6 +4,7 @@
 # make proof   the long suites
 # make bench   every benchmark
 # make check   ruff, mypy
+# make snapshots writes every environment's templates as text, for a review's diff
 # make lock    resolves requirements/*.lock anew (needs uv)
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test proof bench check coverage lock test-sfn-local clean
+.PHONY: help install browser demo test proof bench check coverage snapshots lock test-sfn-local clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -57,6 +58,9 @@ coverage: install
 
 test-sfn-local: install
 	$(BIN)/python -m tests.workflow.sfn_local
+
+snapshots: install
+	$(BIN)/python -m tests.infrastructure.snapshot
 
 lock:
 	uv pip compile --quiet pyproject.toml --all-extras --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock

@@ -41,8 +41,8 @@ class FunctionSettings:
 
     Attributes:
         reserved_concurrency: how many run at once, at most, out of what the account may; None out of all that is not reserved.
-        provisioned_concurrency: how many of stable are kept warm. The orchestrator sets it on versions: an alias with
-            weights cannot have it.
+        provisioned_concurrency: how many of a version somebody keeps warm, by hand: an alias with weights cannot have it, and
+            no deployment sets it on versions. What is reserved leaves room for it, and costs are counted with it.
     """
 
     memory_mb: int
