@@ -138,6 +138,7 @@ class RegionLossPlan:
 EXPIRES = "delete_at"
 """The attribute by which DynamoDB deletes the service's items."""
 
+_STREAM = "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
 _POLICY = "--stack-policy-body file://service/stack_policy.json"
 
 LOST = (
@@ -207,7 +208,9 @@ def _copies_from_there(facts: Facts) -> tuple[Setting, ...]:
 def _steps(facts: Facts, tables: Sequence[Restored], settings: Sequence[Setting]) -> tuple[Step, ...]:
     environment, region = facts.environment, facts.region
     stack = f"ib-oauth-stack-{environment}"
-    domain = facts.domain or "the address of the API in environments and clients"
+    domain = (
+        f"the stack points {facts.domain} at the new API" if facts.domain else "the address of the API is another one"
+    )
     return (
         Step(
             Deed.CONFIRM,
@@ -252,7 +255,7 @@ def _steps(facts: Facts, tables: Sequence[Restored], settings: Sequence[Setting]
         Step(
             Deed.REPOINT,
             "clients find it",
-            f"the stack points {domain} at the new API; without a domain of its own every client has to be told the new issuer",
+            f"{domain}; without a domain of its own every client has to be told the new issuer",
             (Need.OWN_DOMAIN,),
             (f"aws cloudformation describe-stacks --region {region} --stack-name {stack} --query 'Stacks[0].Outputs'",),
         ),
@@ -278,14 +281,14 @@ def _told(facts: Facts) -> str:
 
 
 def _restore_commands(table: Restored, facts: Facts) -> tuple[str, ...]:
-    """Restore, wait, and put right what a restore drops: recovery, time to live, and deletion protection."""
+    """Restore, wait, and put right what a restore drops: recovery, time to live, deletion protection and stream."""
     at = f"--region {facts.region} --table-name {table.name}"
     return (
         _restore_command(table, facts),
         f"aws dynamodb wait table-exists {at}",
         f"aws dynamodb update-continuous-backups {at} --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
         f"aws dynamodb update-time-to-live {at} --time-to-live-specification Enabled=true,AttributeName={EXPIRES}",
-        f"aws dynamodb update-table {at} --deletion-protection-enabled",
+        f"aws dynamodb update-table {at} --deletion-protection-enabled {_STREAM}",
     )
 
 

@@ -236,7 +236,10 @@ class _There:
             self._dynamodb.update_continuous_backups(TableName=table.name, PointInTimeRecoverySpecification=recovery)
             ends = {"Enabled": True, "AttributeName": EXPIRES}
             self._dynamodb.update_time_to_live(TableName=table.name, TimeToLiveSpecification=ends)
-            self._dynamodb.update_table(TableName=table.name, DeletionProtectionEnabled=True)
+            stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+            self._dynamodb.update_table(
+                TableName=table.name, DeletionProtectionEnabled=True, StreamSpecification=stream
+            )
         counts = {
             table.name: self._dynamodb.describe_table(TableName=table.name)["Table"]["ItemCount"]
             for table in self._plan.tables
@@ -266,7 +269,7 @@ class _There:
         elsewhere = Elsewhere(self._local.endpoint_url, self._plan.region, self._environ)
         environment = environments.load(ENVIRONMENT, self._file)
         stacks.deploy(elsewhere, environment, platform_url=self._platform_url, settings=self._file)
-        return f"both stacks are in {self._plan.region}"
+        return f"the stacks are in {self._plan.region}"
 
     def _repoint(self) -> str:
         self._api_url = stack_output(self._cloud, stacks.SERVICE, "ApiUrl").rstrip("/")
