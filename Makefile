@@ -1,6 +1,7 @@
 # make demo    installs, starts the local cloud, ships a good release and bad ones, stops
 # make test    installs and runs the tests
 # make browser installs the headless Chromium of the page tests (Debian, as root)
+# make scanner installs checkov, which a test runs over the templates, in an environment of its own
 # make proof   the long suites
 # make bench   every benchmark
 # make check   ruff, mypy
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test proof bench check coverage snapshots lock test-sfn-local clean
+.PHONY: help install browser scanner demo test proof bench check coverage snapshots lock test-sfn-local clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -36,7 +37,16 @@ demo: install
 browser:
 	@tests/install_chromium.sh
 
-test: install browser check coverage
+# It pins other versions of what we use, too.
+SCANNER := .venv-checkov
+scanner: $(SCANNER)/.installed
+
+$(SCANNER)/.installed: requirements/checkov.lock
+	@test -x $(SCANNER)/bin/python || $(PYTHON) -m venv $(SCANNER)
+	$(SCANNER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.lock
+	@touch $@
+
+test: install browser scanner check coverage
 	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile
 
 proof: install
@@ -64,6 +74,7 @@ snapshots: install
 
 lock:
 	uv pip compile --quiet pyproject.toml --all-extras --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
+	uv pip compile --quiet requirements/checkov.in --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
 
 clean:
 	rm -rf build cdk.out .local

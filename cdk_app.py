@@ -23,6 +23,7 @@ from orchestrator import packaging
 from orchestrator.local.refused_types import LeaveOut
 from security.infrastructure import SecurityStack
 from security.infrastructure_boundary import bound
+from security.infrastructure_findings import accept
 from service import infrastructure as service_stack
 from state_machines.infrastructure import StateMachines
 
@@ -40,13 +41,13 @@ def compose(
         app, environment, orchestrator_build, service.description, service.signing_keys, service.variables_key
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
-    # Last, because it watches whatever alarms the others have.
-    MonitoringStack(app, environment, service, orchestrator)
     backups = BackupStack(app, environment)
     for region in regions_of(environment):
         elsewhere = ElsewhereStack(app, environment, region)
         service.add_stack_dependency(elsewhere)
         backups.add_stack_dependency(elsewhere)
+    # Last, because it watches whatever alarms the others have.
+    MonitoringStack(app, environment, service, orchestrator, security)
     for guarded in (service, orchestrator):
         guarded.add_stack_dependency(security)
         bound(guarded, environment)
@@ -56,6 +57,7 @@ def compose(
     Tags.of(app).add("owner", environment.owner)
     for stack in app.node.children:
         Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
+    accept(app, environment.name)
     if environment.local:
         Aspects.of(app).add(LeaveOut())
 

@@ -32,9 +32,12 @@ class MonitoringStack(Stack):
         environment: where.
         service: the service's stack, whose alarms undo deployments.
         orchestrator: the orchestrator's stack, whose alarms are on itself.
+        security: the stack that guards the account.
     """
 
-    def __init__(self, scope: Construct, environment: Environment, service: Stack, orchestrator: Stack) -> None:
+    def __init__(
+        self, scope: Construct, environment: Environment, service: Stack, orchestrator: Stack, security: Stack
+    ) -> None:
         super().__init__(
             scope,
             f"ib-oauth-monitoring-{environment.name}",
@@ -57,6 +60,7 @@ class MonitoringStack(Stack):
             "The service: each undoes a deployment": of_service,
             "The orchestrator": of_orchestrator,
             "Limits, and what is unusual": own,
+            "The account": alarm_names(security),
         }
         dashboard(self, environment, {title: self._arns(names) for title, names in alarms.items()}, rule)
 

@@ -13,6 +13,10 @@ from environments import Environment
 from stack_parts import name_of, with_runbook
 
 SERVICE_UNWELL, NOBODY_UNDOES = "service-unwell", "nobody-undoes"
+UNDOING = (
+    "rollback-", "intake-alarm-", "intake-execution-ended-", "intake-reconcile-", "dead-letters-", "reconciler-silent-",
+)  # fmt: skip
+"""How the names of those alarms on the orchestrator begin that are about undoing a deployment."""
 
 
 def compose(
@@ -31,7 +35,9 @@ def compose(
         of_service: names of alarms that undo a deployment. Each tells EventBridge and nobody else: people are told once.
         of_orchestrator: names of alarms on the orchestrator. Each tells the operators by itself.
     """
-    service, orchestrator = _any(of_service), _any(of_orchestrator)
+    undoing = tuple(f"ib-oauth-orchestrator-{what}" for what in UNDOING)
+    service = _any(of_service)
+    orchestrator = _any([name for name in of_orchestrator if name.startswith(undoing)])
     rules = {
         SERVICE_UNWELL: (service, "clients see failures or wait too long"),
         NOBODY_UNDOES: (

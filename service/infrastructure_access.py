@@ -154,6 +154,35 @@ def statements_of(
     ]
 
 
+def keep_keys(environment: Environment, resources: Resources) -> None:
+    """Let none but the functions whose rows say so sign or open a session, whatever somebody else's policies give them.
+
+    The account's administrators can change these policies, which is a sign that somebody is told of (security stack). Keys that
+    rotation makes have KMS's own policy: whoever makes a key with another one must be able to change it.
+    """
+    signing = [name for name, row in ACCESS.items() if "Sign" in row.signing]
+    opening = [name for name, row in ACCESS.items() if row.session]
+    for key, functions, denied in (
+        (resources.signing_key, signing, ("Sign",)),
+        (resources.session_key, opening, ("Encrypt", "Decrypt", "ReEncrypt*", "GenerateDataKey*")),
+    ):
+        stack = Stack.of(key)
+        roles = [
+            stack.format_arn(service="iam", region="", resource="role", resource_name=name_of(name, environment))
+            for name in functions
+        ]
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="NobodyElse",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=[f"kms:{action}" for action in denied],
+                resources=["*"],  # in a key's policy that is the key
+                conditions={"ArnNotEquals": {"aws:PrincipalArn": roles}},
+            )
+        )
+
+
 def _on_ring(access: Access, environment: Environment, resources: Resources) -> list[iam.PolicyStatement]:
     """Let whoever uses signing keys know which there are. The stack's own needs no tag, which counts only some time later."""
     if not access.signing:

@@ -25,9 +25,9 @@ def enforced(cloud):
     cloud.local.enforce_policies(False)
 
 
-def acting(cloud, service: str, *statements: dict):
+def acting(cloud, service: str, *statements: dict, name: str = ""):
     """A client of a role that may do what these statements say."""
-    name = cloud.name("role")
+    name = name or cloud.name("role")
     iam = cloud.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
@@ -202,6 +202,29 @@ def test_a_key_is_used_in_the_encryption_context_that_the_policy_names(enforced)
         client.encrypt, KeyId=key_id, Plaintext=b"x", EncryptionContext={"environment": "dev"}
     )
     assert "kms:Encrypt" in denied(client.encrypt, KeyId=key_id, Plaintext=b"x")
+
+
+def test_a_keys_policy_names_who_uses_it_by_their_role_and_not_by_their_session(enforced):
+    kms, ours = enforced.client("kms"), enforced.name("role")
+    whole = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    nobody_else = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "kms:Encrypt",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:role/{ours}"]}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [whole, nobody_else]}
+    key_id = kms.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+    may = {"Action": "kms:Encrypt", "Resource": key_id}
+
+    assert acting(enforced, "kms", may, name=ours).encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    assert "kms:Encrypt" in denied(acting(enforced, "kms", may).encrypt, KeyId=key_id, Plaintext=b"x")
 
 
 def test_a_policy_that_wants_tls_denies_nobody(enforced):

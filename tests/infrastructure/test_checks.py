@@ -6,15 +6,17 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aws_cdk import Validations
-from cdk_nag import AwsSolutionsChecks
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 import environments
 from orchestrator.local.refused_types import REFUSED
 from orchestrator.local.stacks import NODE
+from security.infrastructure_findings import ACCEPTED, covers
 from tests.infrastructure.templates import synthesise
 
 ROOT = environments.FILE.parent
@@ -24,36 +26,108 @@ NOT_LINTED = {
 }
 
 
+PACKS = {"AwsSolutions": AwsSolutionsChecks, "NIST.800.53.R5": NIST80053R5Checks}
+CHECKOV = ROOT / ".venv-checkov" / "bin" / "checkov"
+
+
 def violations(folder: Path) -> list[tuple[str, str]]:
-    report = json.loads((folder / "validation-report.json").read_bytes())
-    (nag,) = [found for found in report["pluginReports"] if found["pluginName"] == "AwsSolutions"]
+    """Rule and construct of every finding of every pack; all packs must have looked."""
+    reports = json.loads((folder / "validation-report.json").read_bytes())["pluginReports"]
+    assert {report["pluginName"] for report in reports} >= PACKS.keys()
     return [
         (found["ruleName"], construct["constructPath"])
-        for found in nag["violations"]
+        for report in reports
+        if report["pluginName"] in PACKS
+        for found in report["violations"]
         for construct in found["violatingConstructs"]
     ]
 
 
+def look(app) -> None:
+    Validations.of(app).add_plugins(*(pack(app) for pack in PACKS.values()))
+
+
 @pytest.mark.parametrize("name", ["dev", "prod"])
-def test_aws_solutions_finds_nothing_that_is_not_explained(tmp_path, name):
-    one = synthesise(
-        tmp_path, environments.load(name), prepare=lambda app: Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    )
+def test_two_packs_of_rules_find_nothing_that_is_not_explained(tmp_path, name):
+    one = synthesise(tmp_path, environments.load(name), prepare=look)
 
     assert violations(one.folder) == []
 
 
-def test_aws_solutions_would_find_something(tmp_path):
-    from aws_cdk import aws_sqs as sqs
+def test_both_packs_would_find_something(tmp_path):
+    from aws_cdk import aws_dynamodb as dynamodb
 
-    def add_a_queue_without_a_dead_letter_queue(app):
-        sqs.Queue(app.node.find_child("ib-oauth-orchestrator-dev"), "Careless")
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    def add_a_table_that_is_not_recoverable(app):
+        key = dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING)
+        dynamodb.Table(app.node.find_child("ib-oauth-monitoring-dev"), "Careless", partition_key=key)
+        look(app)
 
     with pytest.raises(Exception, match="validation"):
-        synthesise(tmp_path, environments.load("dev"), prepare=add_a_queue_without_a_dead_letter_queue)
+        synthesise(tmp_path, environments.load("dev"), prepare=add_a_table_that_is_not_recoverable)
 
-    assert {rule for rule, path in violations(tmp_path / "assembly") if "Careless" in path} >= {"AwsSolutions-SQS4"}
+    found = {rule for rule, path in violations(tmp_path / "assembly") if "Careless" in path}
+    assert found >= {"AwsSolutions-DDB3", "NIST.800.53.R5-DynamoDBPITREnabled"}
+
+
+def checkov(*files: Path) -> dict[str, list[tuple[str, str]]]:
+    """Check and resource of what checkov finds and of what it was told to skip; it asks nobody."""
+    assert CHECKOV.exists(), "install it with `make scanner`"
+    command = [str(CHECKOV), "--framework", "cloudformation", "--skip-download", "--compact", "-o", "json"]
+    files_given = [part for file in files for part in ("-f", str(file))]
+    finished = subprocess.run([*command, *files_given], capture_output=True, text=True, check=False)
+    (report,) = [json.loads(finished.stdout)]
+    assert report["summary"]["parsing_errors"] == 0
+    results = report["results"]
+    return {
+        kind: [(one["check_id"], one["resource"]) for one in results[f"{kind}_checks"]]
+        for kind in ("passed", "failed", "skipped")
+    }
+
+
+CARELESS = {
+    "Resources": {
+        "Careless": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "careless"}},
+        "Explained": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {"TableName": "explained"},
+            "Metadata": {"checkov": {"skip": [{"id": "CKV_AWS_28", "comment": "a reason"}]}},
+        },
+    }
+}
+
+
+def test_checkov_finds_nothing_that_is_not_explained_and_would_find_something(prod, tmp_path):
+    careless = tmp_path / "careless.template.json"
+    careless.write_text(json.dumps(CARELESS))
+
+    found = checkov(*prod.files, careless)
+
+    assert len(found["passed"]) > 500
+    assert {(check, one) for check, one in found["failed"] if not one.endswith((".Careless", ".Explained"))} == set()
+    assert ("CKV_AWS_28", "AWS::DynamoDB::Table.Careless") in found["failed"]
+    assert ("CKV_AWS_28", "AWS::DynamoDB::Table.Explained") in found["skipped"]
+    assert {check for check, _ in found["skipped"]} == {check for row in ACCEPTED for check in row.checkov} | {
+        "CKV_AWS_28"
+    }
+
+
+def placed(node: dict) -> Iterator[tuple[str, str]]:
+    """Type and path of every resource in the tree that CDK leaves beside the templates."""
+    kind = node.get("attributes", {}).get("aws:cdk:cloudformation:type")
+    if kind:
+        yield kind, node["path"]
+    for child in node.get("children", {}).values():
+        yield from placed(child)
+
+
+def test_every_accepted_finding_has_a_reason_and_something_that_it_is_accepted_for(prod):
+    found = list(placed(json.loads((prod.folder / "tree.json").read_bytes())["tree"]))
+
+    assert len(found) > 300
+    for row in ACCEPTED:
+        assert len(row.reason) > 20
+        assert row.nist or row.checkov
+        assert any(covers(row, kind, path, "prod") for kind, path in found), row
 
 
 @pytest.mark.parametrize("name", ["local", "prod"])

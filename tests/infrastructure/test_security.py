@@ -374,7 +374,6 @@ def test_what_our_roles_do_is_within_the_boundary(everything_on):
         *NEVER,
         "iam:CreateRole",
         "iam:PutRolePolicy",
-        "iam:PassRole",
         "sts:AssumeRole",
         "cloudtrail:StopLogging",
         "ec2:RunInstances",

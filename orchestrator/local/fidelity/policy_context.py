@@ -14,11 +14,14 @@ AWS:
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 - KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
   https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+- ``aws:PrincipalArn`` of whoever acts as a role is the role's ARN, not the session's.
+  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
 - ``aws:SecureTransport`` is true: the endpoints of AWS speak TLS, and a policy that denies everything else denies nobody.
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
 MiniStack takes every request to an alias for ListAliases or CreateAlias, ignores qualifiers, knows neither leading keys nor encryption contexts,
-authorises DescribeAlarms and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, and finds its own http insecure.
+authorises DescribeAlarms and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, gives the session's ARN for the
+role's, and finds its own http insecure.
 """
 
 from __future__ import annotations
@@ -65,6 +68,7 @@ _BELOW_FUNCTION = re.compile(r"/functions/[^/]+/(?P<what>[a-z-]+)(?P<named>/[^/]
 _UNQUALIFIED_COLONS = 6
 """In ``arn:aws:lambda:region:account:function:name``."""
 
+_SESSION = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>.+)/[^/]+")
 _EQUALS = re.compile(r"(?P<name>#?\w+)\s*=\s*(?P<value>:\w+)")
 _KEYS_BY_TABLE = "local:keys-by-table"
 """A context key of our own, between reading a request and authorising it on one table."""
@@ -89,6 +93,7 @@ def install(options: Options) -> None:
     responses = importlib.import_module("ministack.core.responses")
     wrap(evaluator, "enforce", lambda original: _on_its_resource(original, responses.get_account_id))
     wrap(evaluator, "pin_request_origin", _over_tls)
+    wrap(evaluator, "_resolve_condition_key", _by_role)
 
 
 def _by_operation(original: Callable[[str, str], str | None]) -> Callable[[str, str], str | None]:
@@ -182,6 +187,16 @@ def _over_tls(original: Callable[[str, bool], None]) -> Callable[[str, bool], No
         original(source_ip, True)
 
     return pin
+
+
+def _by_role(original: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    def resolve(key: str, context: Any) -> Any:
+        found = original(key, context)
+        if key.lower() != "aws:principalarn" or not (session := _SESSION.fullmatch(str(found))):
+            return found
+        return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
+
+    return resolve
 
 
 def _named_keys(request: Json) -> Iterator[tuple[str, Mapping[str, Any]]]:
