@@ -269,9 +269,8 @@ class OrchestratorStack(Stack):
                 Place.RESTORED_TABLES: [restored_tables],
                 Place.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored_tables)],
                 Place.DOORS: [*tables, restored_tables],
-                Place.REVOCATIONS: [
-                    self.format_arn(service="dynamodb", resource="table", resource_name=service["revocations"])
-                ],
+                Place.REVOCATIONS: [self._table_arn(service["revocations"])],
+                Place.LOGGED_EPOCH: [self._table_arn(service["revocations"])],
                 Place.DRILL_ROLE: [self._drills.role],
                 Place.WITNESS_KEY: [self._drills.witness_key],
                 Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],

@@ -38,6 +38,7 @@ class Place(Enum):
     DRILL_ROLE = auto()  # whose rights those functions have
     WITNESS_KEY = auto()  # seals what was given before a drill's point
     REVOCATIONS = auto()  # the log of revocations
+    LOGGED_EPOCH = auto()  # the one item of it that is not the service's
     ALL_ALARMS = auto()
     LOGS = auto()
     SYNTHETIC_KEY = auto()
@@ -209,6 +210,7 @@ _START_ROLLBACK = _may("states:StartExecution", on=(Place.ROLLBACK_MACHINE,))
 _RETARGET = _may(
     "lambda:GetFunctionConfiguration", "lambda:GetFunction", "lambda:UpdateFunctionConfiguration", on=(Place.FUNCTIONS,)
 )
+_SETTLE = (_READ_ALIASES, _READ_VERSIONS, _RETARGET)
 _COPIES = (Place.DRILL_TABLES, Place.RESTORED_TABLES)
 _SEE_DRILLS = _may("states:DescribeExecution", on=(Place.DRILLS,))
 _SEE_CLAIMANTS = _may("states:DescribeExecution", on=(Place.DEPLOYMENTS, Place.ROLLBACKS, Place.DRILLS, Place.RESTORES))
@@ -265,13 +267,16 @@ _WRITE_SETTINGS = (
         on=(Place.SCALABLE,),
     ),
 )
-_READ_COPY = _may("dynamodb:GetItem", on=(Place.DRILL_TABLES,))
+_READ_COPY = _may("dynamodb:GetItem", on=_COPIES)
+_END_LOGGED = (
+    _may("dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=(Place.RESTORED_TABLES,)),
+    _may("dynamodb:Scan", on=(Place.REVOCATIONS,)),
+)
 _MAKE_SAFE = (
-    _may(
-        "dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem", on=(Place.DRILL_TABLES,)
-    ),
+    _may("dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem", on=_COPIES),
     _may("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Place.TABLES,)),
     _may("dynamodb:GetItem", "dynamodb:Scan", on=(Place.REVOCATIONS,)),
+    _may("dynamodb:PutItem", on=(Place.LOGGED_EPOCH,)),
 )
 _SERVE = (
     _may("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Place.FUNCTIONS, Place.QUALIFIED)),
@@ -337,7 +342,7 @@ TASKS: Mapping[str, Rights] = {
     "verify": Rights(Ledger.WRITES, announces=True, grants=_LOOK),
     "hold": Rights(Ledger.WRITES, announces=True, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "take_answer": Rights(Ledger.WRITES, announces=False),
-    "close_source": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, _PROBE_DOORS)),
+    "close_source": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, _PROBE_DOORS, *_END_LOGGED)),
     "promote": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
     "verify_after_traffic": Rights(Ledger.WRITES, announces=False, grants=_LOOK),
     "record": Rights(Ledger.WRITES, announces=True),
@@ -407,12 +412,15 @@ TASKS: Mapping[str, Rights] = {
         grants=(
             _READ_ALIASES,
             _READ_VERSIONS,
+            _READ_COPY,
             _RETARGET,
             _may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),
         ),
     ),
     "await_cut_over": Rights(
-        Ledger.WRITES, announces=False, grants=(_RETARGET, _may("states:DescribeExecution", on=(Place.DEPLOYMENTS,)))
+        Ledger.WRITES,
+        announces=False,
+        grants=(*_SETTLE, _may("states:DescribeExecution", on=(Place.DEPLOYMENTS,))),
     ),
     # deployment and rollback
     # deployment and drill
@@ -423,8 +431,8 @@ TASKS: Mapping[str, Rights] = {
 
 INTAKES: Mapping[str, Rights] = {
     "alarm": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_ROLLBACKS)),
-    "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, _RETARGET)),
-    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, _RETARGET)),
+    "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, *_SETTLE)),
+    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, *_SETTLE)),
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
     ),
@@ -480,6 +488,7 @@ def conditions_of(environment: Environment, tag: str) -> Mapping[Place, Mapping[
     return {
         Place.RECEIPT_ROWS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["receipt#*"]}},
         Place.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
+        Place.LOGGED_EPOCH: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}},
         Place.DOORS: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["door"]}},
         Place.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
         Place.NEW_SIGNING_KEYS: to_be,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.executions import execution_arn
 from orchestrator.domain.ending import cause_of
 from orchestrator.domain.records import Claim
 from orchestrator.domain.recovery import Finding, Recovery
-from orchestrator.domain.restoration import judge_cut_over, not_asked_for, retargeted
+from orchestrator.domain.release import Latest
+from orchestrator.domain.restoration import judge_cut_over, not_asked_for, variables_of
 from orchestrator.domain.verdict import Outcome
 
 
@@ -36,7 +38,7 @@ def ended(cloud: Cloud, recovery: Recovery, error: Mapping[str, str]) -> Finding
 
 
 def settle(cloud: Cloud, recovery: Recovery, finding: Finding, claim: Claim) -> Recovery:
-    """The recovery with what its cut-over came to. Where it failed, `$LATEST` is told to use the sources again.
+    """The recovery with what its cut-over came to. Where it failed, `$LATEST` is told again what clients' version was told.
 
     The deployment or its rollback has put the aliases back and opened the tables by then. A failed one is forgotten, so that
     whoever comes late and starts it after all is refused.
@@ -48,9 +50,10 @@ def settle(cloud: Cloud, recovery: Recovery, finding: Finding, claim: Claim) -> 
     if finding.verdict.outcome is Outcome.PASS:
         return known
     for function_name in recovery.service.functions.values():
-        cloud.retargeting.change(
-            function_name,
-            lambda variables: retargeted(variables, recovery, back=True),
-            cloud.restores.fence(claim.epoch),
-        )
+        live = cloud.versions.describe(function_name, cloud.aliases.read(function_name).routing.primary)
+        cloud.retargeting.change(function_name, partial(_as_of, live), cloud.restores.fence(claim.epoch))
     return replace(known, deployment="")
+
+
+def _as_of(live: Latest, _variables: Mapping[str, str]) -> Mapping[str, str]:
+    return variables_of(live)

@@ -36,6 +36,9 @@ FAMILY, REVOKED, DISOWNED = "family#", "revoked#", "disowned#"
 ROTATION = ("refresh_hash", "generation", "rotated_by", "rotated_at")
 """What of a family changes when its token is replaced."""
 
+REVOKED_BECAUSE = "request"
+"""The service's word for a family that somebody asked to end."""
+
 PAGE_ITEMS = 1000
 _GET_KEYS, _WRITE_ITEMS = 100, 25
 _ATTEMPTS, _PAUSE_SECONDS = 8, 0.05
@@ -165,12 +168,36 @@ class RestoredTokens:
                 break
         return alive, wrong, after or None
 
+    def end_logged(self) -> int:
+        """End every family that the log has and that is alive in the copy; returns how many those were.
+
+        For what was revoked after the families were judged, while the source still served. It takes a call for a hundred entries
+        of the log, and one for each family that is ended.
+        """
+        log = self.log()
+        names = {*log.revoked, *(name.rpartition("#")[0] for name in log.disowned)}
+        keys = sorted(_family_key(name) for name in names)
+        found = self._read_many(self._copy, keys)
+        alive = [item for item in found.values() if _ends(family_of(item), log)]
+        for item in alive:
+            self._end(item["pk"]["S"])
+        return len(alive)
+
+    def _end(self, key: str) -> None:
+        with narrowed():
+            self._client.update_item(
+                TableName=self._copy,
+                Key={"pk": {"S": key}},
+                UpdateExpression="SET revoked_because = if_not_exists(revoked_because, :because)",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":because": {"S": REVOKED_BECAUSE}},
+            )
+
     def revive(self, names: Iterable[str], epoch: int) -> int:
         """Bring families back to life that must stay dead, as a saboteur does; returns how many were there."""
         found = 0
         for name in names:
-            prefix, _, own = name.rpartition("#")
-            item = self._item(self._copy, {"pk": {"S": f"{prefix}#{FAMILY}{own}" if prefix else f"{FAMILY}{own}"}})
+            item = self._item(self._copy, {"pk": {"S": _family_key(name)}})
             if item:
                 alive = {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
                 self._write([_adopted(alive, None, epoch)])
@@ -225,10 +252,13 @@ class RestoredTokens:
             return found
 
     def _sources(self, keys: Sequence[str]) -> dict[str, Item]:
+        return self._read_many(self._source, keys)
+
+    def _read_many(self, table: str, keys: Sequence[str]) -> dict[str, Item]:
         found: dict[str, Item] = {}
         for start in range(0, len(keys), _GET_KEYS):
             asked = {
-                self._source: {
+                table: {
                     "Keys": [{"pk": {"S": key}} for key in keys[start : start + _GET_KEYS]],
                     "ConsistentRead": True,
                 }
@@ -236,7 +266,7 @@ class RestoredTokens:
 
             def call(left: Mapping[str, Any]) -> Mapping[str, Any]:
                 answer = self._client.batch_get_item(RequestItems=left)
-                found.update((item["pk"]["S"], item) for item in answer["Responses"].get(self._source, ()))
+                found.update((item["pk"]["S"], item) for item in answer["Responses"].get(table, ()))
                 unprocessed: Mapping[str, Any] = answer.get("UnprocessedKeys") or {}
                 return unprocessed
 
@@ -267,6 +297,15 @@ def family_of(item: Item) -> Family:
         expires_at=int(item["expires_at"]["N"]),
         revoked="revoked_because" in item,
     )
+
+
+def _family_key(name: str) -> str:
+    prefix, _, own = name.rpartition("#")
+    return f"{prefix}#{FAMILY}{own}" if prefix else f"{FAMILY}{own}"
+
+
+def _ends(family: Family, log: Log) -> bool:
+    return not family.revoked and (family.name in log.revoked or log.has_disowned(family))
 
 
 def _adopted(item: Item, source: Item | None, epoch: int) -> Item:

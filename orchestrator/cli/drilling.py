@@ -37,17 +37,22 @@ def plan(context: Context, given: Mapping[str, object], *, json: bool) -> None:
     Raises:
         Refused: it would be refused.
     """
-    planned = _planned(context, given, "dr-planned")
+    drawn = planned(context, given, "dr-planned", Kind.DRILL)
     if json:
-        as_json(planned)
+        as_json(drawn)
         return
+    show_plan(drawn)
+    console().print(f"what it makes may be removed by anybody from {drawn.lease_until.isoformat()} on")
+
+
+def show_plan(planned: RecoveryPlan) -> None:
+    """Which tables, to when, and what it is expected to cost."""
     screen = console()
     screen.print(f"to {planned.point.isoformat()}; the latest that all tables reach is {planned.latest.isoformat()}")
     rows = [(table.source, table.target, table.items, table.size_bytes) for table in planned.tables]
     screen.print(table_of(("table", "copy", "items, about", "bytes, about"), rows, ("table", "copy")))
     parts = ", ".join(f"{name} {usd:.4f}" for name, usd in planned.cost.parts.items())
     screen.print(f"about {planned.cost.usd:.4f} US dollars at prices of {planned.cost.prices_of}: {parts}")
-    screen.print(f"what it makes may be removed by anybody from {planned.lease_until.isoformat()} on")
 
 
 def drill(context: Context, given: Mapping[str, object], key: str | None, *, watch: bool, json: bool) -> int:
@@ -58,10 +63,10 @@ def drill(context: Context, given: Mapping[str, object], key: str | None, *, wat
     """
     name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
     # The same checks as PlanRecovery's, before anything starts; it repeats them, for it trusts nobody.
-    _planned(context, given, name)
+    planned(context, given, name, Kind.DRILL)
     started = context.cloud.executions.start(context.machine("drill"), name, given)
     if watch:
-        return _followed(context, name, json=json)
+        return followed(context, name, json=json)
     if json:
         as_json({"recovery": name, "started": started})
     else:
@@ -70,7 +75,12 @@ def drill(context: Context, given: Mapping[str, object], key: str | None, *, wat
     return 0
 
 
-def _planned(context: Context, given: Mapping[str, object], name: str) -> RecoveryPlan:
+def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind) -> RecoveryPlan:
+    """Plan a recovery as its machine would.
+
+    Raises:
+        Refused: it would be refused.
+    """
     environment = context.environment
     policy = RecoveryPolicy.parse(environment.recovery)
     request = read_recovery_request(given, policy, context.name)
@@ -81,7 +91,7 @@ def _planned(context: Context, given: Mapping[str, object], name: str) -> Recove
     return plan_of(
         context.cloud.restoring,
         context.cloud.backups,
-        Kind.DRILL,
+        kind,
         name,
         tables,
         request,
@@ -92,7 +102,8 @@ def _planned(context: Context, given: Mapping[str, object], name: str) -> Recove
     )
 
 
-def _followed(context: Context, name: str, *, json: bool) -> int:
+def followed(context: Context, name: str, *, json: bool) -> int:
+    """Follow a drill or a restore to its end; returns the exit code."""
     screen = console()
     screen.quiet = json
     recovery = _follow(context, name, screen)
@@ -126,7 +137,8 @@ def _follow(context: Context, name: str, screen: Console) -> Recovery:
 def _until_free(context: Context, recovery: Recovery) -> None:
     """Wait for the claim to be given back, so that whoever asks for the next drill now is not refused."""
     deadline = context.cloud.now() + timedelta(seconds=APPEARS_SECONDS)
-    while context.cloud.drills.claim().execution == recovery.execution and context.cloud.now() < deadline:
+    ledger = context.cloud.recoveries(recovery.kind)
+    while ledger.claim().execution == recovery.execution and context.cloud.now() < deadline:
         time.sleep(POLL_SECONDS)
 
 

@@ -18,6 +18,7 @@ from orchestrator.cli.output import as_json, clock, console, line, steps_table, 
 from orchestrator.cli.recovery_story import findings_of, outcome_of_recovery, phases_of, summary_of, told_of, tone_of
 from orchestrator.cli.story import outcome_of, short, story_of
 from orchestrator.domain.chain import broken_at
+from orchestrator.domain.ending import as_it_left
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.freeze import Freeze
 from orchestrator.domain.plan import Plan
@@ -192,7 +193,7 @@ def verify(context: Context, *, json: bool) -> int:
         raise Refused(
             "deployment", "the newest", "deploy once; the first plan writes down what the service consists of"
         )
-    look = look_at_stable(of_stable(newest, context.cloud.now()), context.cloud.instruments)
+    look = look_at_stable(of_stable(as_it_left(newest), context.cloud.now()), context.cloud.instruments)
     if json:
         as_json({"verdict": look.verdict, "evidence": look.evidence})
     else:

@@ -1,4 +1,4 @@
-"""``orchestrator drill``: prove that the tables can be restored."""
+"""``orchestrator drill`` proves that the tables can be restored, ``orchestrator restore`` does it."""
 
 from __future__ import annotations
 
@@ -40,4 +40,49 @@ def drill(
             drilling.plan(context_of(env), given, json=json)
             return
         code = drilling.drill(context_of(env), given, key, watch=watch, json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def restore(
+    env: Env = "local",
+    to: Annotated[
+        str | None, typer.Option(help="A time with its zone, such as 2026-11-23T03:00:00Z; otherwise the latest.")
+    ] = None,
+    backup: Annotated[
+        str | None, typer.Option(help="The name of a backup that every table has, in place of a time.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what it would do and cost, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    through_freeze: Annotated[
+        bool, typer.Option("--through-freeze", help="Begin although the environment is frozen.")
+    ] = False,
+    write_settings: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Of a restore that has succeeded: have environments.toml name its tables."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The same key is the same restore.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Who asks; otherwise your user name.")] = None,
+    watch: Watch = False,
+    json: AsJson = False,
+) -> None:
+    """Restore the tables beside themselves, and have the service use the copies. Shows its plan and asks first."""
+    from orchestrator.cli import restoring
+    from orchestrator.cli.context import context_of
+
+    given: dict[str, object] = {"requested_by": requested_by or getpass.getuser()}
+    given |= {"to": to} if to else {}
+    given |= {"backup": backup} if backup else {}
+    given |= {"through_freeze": True} if through_freeze else {}
+    with answering(json):
+        context = context_of(env)
+        if write_settings:
+            restoring.write_settings(context, write_settings)
+            return
+        if plan:
+            restoring.plan(context, given, json=json)
+            return
+        code = restoring.restore(
+            context, given, key, lambda question: yes or (not json and typer.confirm(question)), watch=watch, json=json
+        )
     raise typer.Exit(code)

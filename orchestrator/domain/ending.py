@@ -43,6 +43,14 @@ def ending_of(error: Mapping[str, str], deployment: Deployment | None) -> tuple[
     return Ending.SUCCEEDED, f"stable is now {versions}"
 
 
+def as_it_left(deployment: Deployment) -> Deployment:
+    """A deployment with what clients get since as its stable versions: after one that succeeded, these are its own."""
+    if deployment.ending is not Ending.SUCCEEDED:
+        return deployment
+    functions = tuple(replace(one, stable_version=one.canary_version) for one in deployment.functions)
+    return replace(deployment, functions=functions)
+
+
 def refused(deployment: Deployment, reason: str, now: datetime) -> Deployment:
     """A deployment that ends without having touched anything."""
     return replace(deployment, phase=Phase.ENDED, ending=Ending.REFUSED, reason=reason, ended_at=now)

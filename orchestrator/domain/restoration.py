@@ -15,6 +15,9 @@ from orchestrator.domain.verdict import Json, Outcome, Verdict
 VARIABLES: Mapping[Role, str] = {Role.STATE: "STATE_TABLE", Role.TOKENS: "TOKENS_TABLE"}
 """By which environment variable the service's functions are told a table's name."""
 
+LEAST_EPOCH = "LEAST_EPOCH"
+"""By which variable they are told the lowest revocation epoch that a table must be in; over any lower one they answer 503."""
+
 SETTINGS: Mapping[Role, str] = {Role.STATE: "state_table", Role.TOKENS: "tokens_table"}
 """By which setting of ``[environment.service]`` the stack is told the same."""
 
@@ -85,10 +88,17 @@ def refuse_unvouched(claim: Claim, deployment: Deployment) -> None:
         raise Refused("cut_over", deployment.cut_over.recovery, remedy)
 
 
-def retargeted(variables: Mapping[str, str], recovery: Recovery, *, back: bool = False) -> Mapping[str, str]:
-    """A function's environment variables with the copies in the sources' place, or the other way round."""
-    names = {VARIABLES[table.role]: table.source if back else table.target for table in recovery.tables}
-    return {**variables, **{name: value for name, value in names.items() if name in variables}}
+def retargeted(variables: Mapping[str, str], recovery: Recovery, epoch: int) -> Mapping[str, str]:
+    """A function's environment variables with the copies in the sources' place.
+
+    Args:
+        variables: as they are.
+        recovery: the restore.
+        epoch: the one that its copy of the tokens table was made safe in.
+    """
+    names = {VARIABLES[table.role]: table.target for table in recovery.tables}
+    known = {name: value for name, value in names.items() if name in variables}
+    return {**variables, **known, LEAST_EPOCH: str(epoch)}
 
 
 def refuse_other_release(name: str, stable: Latest, latest: Latest) -> None:
@@ -97,25 +107,45 @@ def refuse_other_release(name: str, stable: Latest, latest: Latest) -> None:
     Raises:
         Refused: it holds another release.
     """
-    if (stable.code_sha256, _apart(stable.configuration)) != (latest.code_sha256, _apart(latest.configuration)):
+    if (stable.code_sha256, _apart(stable)) != (latest.code_sha256, _apart(latest)):
         remedy = (
             "it holds another release than clients get: deploy the stack with that one again, or ship this one first"
         )
         raise Refused(f"release.{name}", f"$LATEST {latest.code_sha256}", remedy)
 
 
-def _apart(configuration: Mapping[str, Json]) -> Mapping[str, Json]:
-    environment = configuration.get("Environment")
+def variables_of(version: Latest) -> Mapping[str, str]:
+    """What a version is told by its environment variables."""
+    environment = version.configuration.get("Environment")
     variables = environment.get("Variables", {}) if isinstance(environment, Mapping) else {}
-    told = {name: value for name, value in variables.items() if name not in VARIABLES.values()}
-    return {**configuration, "Environment": told}
+    return {name: str(value) for name, value in variables.items()}
 
 
-def tables_of(configuration: Mapping[str, Json]) -> Mapping[str, str]:
+def refuse_other_sources(name: str, stable: Latest, recovery: Recovery) -> None:
+    """Let a restore leave the tables that clients use, and no others: those would stay open.
+
+    Raises:
+        Refused: the settings file, from which the restore was planned, names other tables than clients use.
+    """
+    used = tables_of(stable)
+    for table in recovery.tables:
+        found = used.get(VARIABLES[table.role], table.source)
+        if found != table.source:
+            remedy = "clients use another: have environments.toml name that one (`orchestrator restore --write-settings`), and deploy"
+            raise Refused(f"service.{name}.{SETTINGS[table.role]}", table.source, remedy)
+
+
+def _apart(version: Latest) -> Mapping[str, Json]:
+    """A version's configuration without what a cut-over changes."""
+    own = {LEAST_EPOCH, *VARIABLES.values()}
+    told = {name: value for name, value in variables_of(version).items() if name not in own}
+    return {**version.configuration, "Environment": told}
+
+
+def tables_of(version: Latest) -> Mapping[str, str]:
     """The tables that a version uses, by the variable that says so."""
-    environment = configuration.get("Environment")
-    variables = environment.get("Variables", {}) if isinstance(environment, Mapping) else {}
-    return {name: str(variables[name]) for name in VARIABLES.values() if name in variables}
+    variables = variables_of(version)
+    return {name: variables[name] for name in VARIABLES.values() if name in variables}
 
 
 def refuse_other_tables(name: str, stable: Latest, latest: Latest) -> None:
@@ -124,7 +154,7 @@ def refuse_other_tables(name: str, stable: Latest, latest: Latest) -> None:
     Raises:
         Refused: `$LATEST` uses other tables than stable.
     """
-    before, after = tables_of(stable.configuration), tables_of(latest.configuration)
+    before, after = tables_of(stable), tables_of(latest)
     changed = {key for key in before.keys() & after.keys() if before[key] != after[key]}
     if changed:
         key = min(changed)

@@ -8,6 +8,7 @@ from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.cut_over import DENIALS_IN_A_ROW
 from orchestrator.domain.decision import Action
 from orchestrator.tasks import Answer, Given, go, task, write_down
+from orchestrator.tasks.make_tokens_safe import tokens_of
 
 
 def close_source(given: Given, cloud: Cloud) -> Answer:
@@ -25,12 +26,15 @@ def close_source(given: Given, cloud: Cloud) -> Answer:
         cloud.doors.close(table, cloud.ledger.fence(given.epoch))
     for table in tables:
         cloud.doors.refuse_open(table, DENIALS_IN_A_ROW)
+    # Nothing more is revoked there; what was, since the copy was made safe, ends in the copy before anybody is served from it.
+    ended = tokens_of(cloud.restores.read(deployment.cut_over.recovery), cloud).end_logged()
     at = cloud.now()
     cloud.announce("TablesClosed", deployment.id, tables=[table.name for table in tables])
     closed = replace(deployment, cut_over=replace(deployment.cut_over, closed_at=at))
     told = (
         f"{', '.join(table.name for table in tables)} deny everybody" if tables else "the tables that are left are gone"
     )
+    told += f"; {ended} logins that were revoked meanwhile are ended in the copy"
     return write_down(given, cloud, closed, go(Action.PROMOTE, told))
 
 

@@ -6,8 +6,16 @@ from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.recovery import Recovery
-from orchestrator.domain.restoration import deployment_for, refuse_bad, refuse_other_release, retargeted
+from orchestrator.domain.restoration import (
+    deployment_for,
+    refuse_bad,
+    refuse_other_release,
+    refuse_other_sources,
+    retargeted,
+)
+from orchestrator.domain.serving import refuse_unsafe
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
+from orchestrator.tasks.make_tokens_safe import tokens_of
 
 
 def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
@@ -20,12 +28,13 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     ledger = cloud.restores
     recovery = ledger.read(given.recovery)
     refuse_bad(recovery)
+    mark = refuse_unsafe(tokens_of(recovery, cloud).mark(), recovery.id)
     functions = sorted(recovery.service.functions.items())
     for name, function_name in functions:
-        _refuse_other_release(name, function_name, cloud)
+        _refuse_others(name, function_name, recovery, cloud)
     for _, function_name in functions:
         cloud.retargeting.change(
-            function_name, lambda variables: retargeted(variables, recovery), ledger.fence(given.epoch)
+            function_name, lambda variables: retargeted(variables, recovery, mark.epoch), ledger.fence(given.epoch)
         )
     deployment = deployment_for(recovery.id)
     asked = replace(recovery, deployment=deployment)
@@ -36,9 +45,10 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     return answer
 
 
-def _refuse_other_release(name: str, function_name: str, cloud: Cloud) -> None:
+def _refuse_others(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> None:
     live = cloud.aliases.read(function_name).routing.primary
     stable, latest = for_each((live, "$LATEST"), lambda version: cloud.versions.describe(function_name, version))
+    refuse_other_sources(name, stable, recovery)
     refuse_other_release(name, stable, latest)
 
 

@@ -110,3 +110,24 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     assert "dr-green" in printed[2]
     assert "GREEN" in printed[2].splitlines()[-1]
     assert "settings.state.time_to_live: time to live of the copy: none" in printed[3]
+
+
+@pytest.mark.proof
+def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder, tmp_path):
+    here = trusted
+    # What was rolled back before is what `$LATEST` holds: a restore ships nothing along with the tables.
+    here.start("d-again", strategy={"type": "all-at-once"}, force=True)
+    assert here.ended("d-again", 200).ending is Ending.SUCCEEDED
+    (tmp_path / ".local").symlink_to(folder)
+    page = Runbook("restore", {"--env prod": "--env local"})
+    planned, done = (page.run(f"cd {tmp_path}", block, environ={}) for block in page.blocks[:2])
+    assert "the service answers 503" in " ".join(planned.split())
+    assert "GREEN after" in done
+    newest = here.cloud.restores.newest(1)[0]
+    assert newest.ending is RecoveryEnding.GREEN
+    dynamodb = here.cloud.clients("dynamodb")
+    for table in newest.tables:
+        with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
+            dynamodb.get_item(TableName=table.source, Key={"pk": {"S": "epoch"}})
+    variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
+    assert variables["Variables"]["TOKENS_TABLE"] == newest.tables[1].target

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
-from orchestrator.domain.recovery import Recovery
+from orchestrator.aws.restored_tokens import RestoredTokens
+from orchestrator.domain.recovery import Recovery, Role
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.tables import Tables
 from tests.samples import FUNCTIONS, recovery_table
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.world import Bridge, Invocation, Scenario, World, both, straight
 
-STATE, TOKENS = "ib-oauth-state-test", "ib-oauth-tokens-test"
+STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
 DECLARED = {"time_to_live": "delete_at", "recovery": 35, "deletion_protection": True}
+
+
+def family_item(family: str) -> dict[str, Any]:
+    """A login as the tokens table has it."""
+    return {
+        "pk": {"S": f"family#{family}"},
+        "client_id": {"S": "native"},
+        "epoch": {"N": "0"},
+        "generation": {"N": "1"},
+        "refresh_hash": {"S": f"hash of {family}"},
+        "expires_at": {"N": "4000000000"},
+    }
 
 
 class RestoreWorld(World):
@@ -30,7 +45,9 @@ class RestoreWorld(World):
         self, interpreter: MotoInterpreter, name: str, scenario: Scenario | None = None, bridge: Bridge = straight
     ) -> None:
         super().__init__(interpreter, f"d-{name}", scenario or Scenario(changed=False), bridge)
-        self.restore_name = name
+        self.restore_name, self.copied = name, False
+        self.rows = Tables(TOKENS, REVOCATIONS)
+        vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
         self.tables = RestorableTables(self.clock.now)
         for table in (STATE, TOKENS):
             self.tables.add(table)
@@ -62,12 +79,56 @@ class RestoreWorld(World):
         """Run a task; while a restore waits for its deployment, that one runs."""
         if invocation.state == "AwaitCutOver":
             self.run_started()
+        if invocation.state == "MakeTokensSafe" and not self.copied:
+            self._copy()
         return super().call(invocation)
+
+    @property
+    def tokens_copy(self) -> str:
+        """The name of the copy of the tokens table."""
+        return self.recovery.table(Role.TOKENS).target
+
+    def log_in(self, family: str) -> None:
+        """Have somebody logged in, in the live table."""
+        self.rows.put_item(TableName=TOKENS, Item=family_item(family))
+
+    def revoke(self, family: str) -> None:
+        """Have a login revoked: in the log first, then in the live table, as the service does."""
+        self.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": f"revoked#{family}"}})
+        self.rows.put_item(TableName=TOKENS, Item={**family_item(family), "revoked_because": {"S": "request"}})
+
+    def families(self, table: str) -> dict[str, bool]:
+        """The families of a table, and whether each may be refreshed."""
+        items = {item["pk"]["S"]: item for item in self.rows.scan(TableName=table)["Items"]}
+        epoch = int(items["epoch"]["epoch"]["N"]) if "epoch" in items else 0
+        return {
+            key.removeprefix("family#"): "revoked_because" not in item and int(item["epoch"]["N"]) >= epoch
+            for key, item in items.items()
+            if key.startswith("family#")
+        }
+
+    def _copy(self) -> None:
+        """Give the copy the items that the live table has at this moment."""
+        self.copied = True
+        key = {"AttributeName": "pk", "KeyType": "HASH"}
+        self.rows.create_table(
+            TableName=self.tokens_copy,
+            KeySchema=[key],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for item in self.rows.scan(TableName=TOKENS)["Items"]:
+            self.rows.put_item(TableName=self.tokens_copy, Item=item)
 
     @property
     def recovery(self) -> Recovery:
         """What the ledger keeps of the restore."""
         return self.cloud.restores.read(self.restore_name)
+
+    def variables(self) -> list[dict[str, str]]:
+        """What the versions are told that clients get."""
+        functions = [self.plane.functions[f"ib-oauth-{name}-test"] for name in FUNCTIONS]
+        return [one.versions[self.plane.routing(one.name)[0]]["Environment"]["Variables"] for one in functions]
 
     def used(self) -> dict[str, set[str]]:
         """Which tables the versions that clients get use, and those of `$LATEST`."""

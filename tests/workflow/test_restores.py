@@ -213,3 +213,36 @@ def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(
             ended = world.restore(**given)
         assert ended.phase == phase, (name, ended.cause)
         assert (world.used()["live"] == BEFORE) is (phase == "FAILED")
+
+
+def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_was_being_put_into_use(interpreter):
+    def revoke_late(invocation, run):
+        if (invocation.machine, invocation.state) == ("deployment", "Publish"):
+            world.revoke("late")
+        return run()
+
+    world = RestoreWorld(interpreter, "re-tokens", bridge=revoke_late)
+    for family in ("kept", "early", "late"):
+        world.log_in(family)
+    world.revoke("early")
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True, "early": False, "late": False}
+    epochs = {variables["LEAST_EPOCH"] for variables in world.variables()}
+    assert epochs == {"1"}
+
+
+def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
+    def unsafe(invocation, run):
+        answer = run()
+        if invocation.state == "MakeTokensSafe":
+            world.rows.delete_item(TableName=world.tokens_copy, Key={"pk": {"S": "recovery"}})
+        return answer
+
+    world = RestoreWorld(interpreter, "re-unsafe", bridge=unsafe)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "FAILED"
+    assert "make its tokens safe before it is served" in world.recovery.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.aws import restored_tokens
 from orchestrator.aws.restored_tokens import RestoredTokens
+from orchestrator.domain import token_safety
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.token_safety import Counted, Fate, Log, RotatedPolicy, Safety, Stage, begun
 from service import items
@@ -291,3 +292,22 @@ def test_the_words_are_those_of_the_service(tables, service, restored):
     service.rotate(family("f"), "f-2", "nonce", NOW, 0)
     rotated = tables.get_item(TableName=SOURCE, Key=item_key("f"))["Item"]
     assert {name for name, value in rotated.items() if item.get(name) != value} == set(restored_tokens.ROTATION)
+
+
+def test_what_was_revoked_after_the_copy_was_made_safe_ends_in_it_and_nothing_else_does(
+    tables, tokens, service, restored
+):
+    restored(family("kept"), family("revoked"), family("given-up"))
+    judge(tokens)
+    service.revoke("revoked", Cause.REQUEST, NOW, synthetic=False)
+    tables.put_item(TableName=LOG, Item={"pk": {"S": f"disowned#given-up#{token_safety.digest('web')}"}})
+    tables.put_item(TableName=LOG, Item={"pk": {"S": f"disowned#kept#{token_safety.digest('another client')}"}})
+    tables.put_item(TableName=LOG, Item={"pk": {"S": "revoked#never-there"}})
+    assert tokens.end_logged() == 2
+    assert {name: alive(tables, name) for name in ("kept", "revoked", "given-up")} == {
+        "kept": True,
+        "revoked": False,
+        "given-up": False,
+    }
+    assert row(tables, "given-up").revoked_because is Cause.REQUEST
+    assert tokens.end_logged() == 0

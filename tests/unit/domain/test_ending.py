@@ -3,7 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.ending import ANNOUNCED_AS, cause_of, ending_of, message_to_clients, message_to_operators
+from orchestrator.domain.ending import (
+    ANNOUNCED_AS,
+    as_it_left,
+    cause_of,
+    ending_of,
+    message_to_clients,
+    message_to_operators,
+)
 from orchestrator.domain.records import Ending, Shift
 from tests.samples import NOW, deployment, functions, seconds
 
@@ -87,3 +94,9 @@ def test_clients_are_told_of_an_update_and_of_one_withdrawn():
     subject, text = message_to_clients(replace(ENDED, ending=Ending.ROLLED_BACK))
     assert subject == "OAuth service: an update was withdrawn"
     assert "retrying them is safe" in text
+
+
+def test_after_a_deployment_that_succeeded_clients_get_its_versions_and_after_any_other_those_of_before():
+    assert {one.stable_version for one in as_it_left(ENDED).functions} == {"2"}
+    undone = replace(ENDED, ending=Ending.ROLLED_BACK)
+    assert as_it_left(undone) == undone

@@ -17,11 +17,13 @@ from orchestrator.domain.restoration import (
     not_asked_for,
     refuse_bad,
     refuse_other_release,
+    refuse_other_sources,
     refuse_other_tables,
     refuse_unvouched,
     retargeted,
     settings_after,
     tables_of,
+    variables_of,
 )
 from orchestrator.domain.verdict import Outcome, Verdict
 from tests.samples import NOW, cut_over, deployment, recovery, restored_tables, seconds
@@ -90,15 +92,16 @@ def test_a_restore_hands_the_claim_over_to_the_deployment_that_it_asked_for_and_
         refuse_unvouched(Claim(8), asked)
 
 
-def test_a_function_is_told_of_the_copies_and_of_the_sources_again_and_of_nothing_it_did_not_know():
-    assert retargeted(VARIABLES, RESTORE) == COPIES
-    assert retargeted(COPIES, RESTORE, back=True) == VARIABLES
-    assert retargeted({"ISSUER": "https://i"}, RESTORE) == {"ISSUER": "https://i"}
+def test_a_function_is_told_of_the_copies_their_epoch_and_of_no_table_it_did_not_know():
+    assert retargeted(VARIABLES, RESTORE, 3) == {**COPIES, "LEAST_EPOCH": "3"}
+    assert retargeted({"ISSUER": "https://i"}, RESTORE, 3) == {"ISSUER": "https://i", "LEAST_EPOCH": "3"}
 
 
 def test_a_cut_over_ships_nothing_but_the_tables():
     refuse_other_release("token", latest(**VARIABLES), latest("2", **COPIES))
     refuse_other_release("token", latest(), latest("2"))
+    refuse_other_release("token", latest(**VARIABLES), latest("2", **COPIES, LEAST_EPOCH="3"))
+    assert variables_of(latest(**VARIABLES)) == VARIABLES
     for other in (latest("2", "code-2", **COPIES), latest("2", **{**COPIES, "ISSUER": "https://another"})):
         with pytest.raises(Refused, match="another release than clients get"):
             refuse_other_release("token", latest(**VARIABLES), other)
@@ -107,7 +110,7 @@ def test_a_cut_over_ships_nothing_but_the_tables():
 def test_nothing_but_a_cut_over_changes_the_tables():
     refuse_other_tables("token", latest(**VARIABLES), latest("2", **VARIABLES))
     refuse_other_tables("token", latest(), latest("2", **VARIABLES))
-    assert tables_of(latest().configuration) == {}
+    assert tables_of(latest()) == {}
     with pytest.raises(Refused, match="clients use ib-oauth-state-test"):
         refuse_other_tables("token", latest(**VARIABLES), latest("2", **COPIES))
 
@@ -134,3 +137,10 @@ def test_the_names_that_a_restore_leads_to():
     assert deployment_for("re-1") == "d-re-1"
     assert settings_after(RESTORE) == {"state_table": COPIES["STATE_TABLE"], "tokens_table": COPIES["TOKENS_TABLE"]}
     assert {table.role for table in RESTORE.tables} == set(Role)
+
+
+def test_a_restore_leaves_the_tables_that_clients_use_and_no_others():
+    refuse_other_sources("token", latest(**VARIABLES), RESTORE)
+    refuse_other_sources("token", latest(), RESTORE)
+    with pytest.raises(Refused, match="clients use another"):
+        refuse_other_sources("token", latest(**COPIES), RESTORE)

@@ -1,0 +1,122 @@
+"""Restoring for real: show what would be done, ask, start it, follow it, and keep the settings file in agreement."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import environments
+from environments.editing import with_text
+from environments.tables import EnvironmentRefused
+from orchestrator.cli import drilling
+from orchestrator.cli.context import Context
+from orchestrator.cli.output import as_json, console
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.freeze import refuse_frozen
+from orchestrator.domain.records import Kind
+from orchestrator.domain.recovery import Recovery, RecoveryEnding
+from orchestrator.domain.recovery_plan import RecoveryPlan, new_recovery_key, recovery_id
+from orchestrator.domain.restoration import settings_after
+
+
+def plan(context: Context, given: Mapping[str, object], *, json: bool) -> None:
+    """Show what a restore would do. Changes nothing.
+
+    Raises:
+        Refused: it would be refused.
+    """
+    drawn = drilling.planned(context, given, "dr-planned", Kind.RESTORE)
+    if json:
+        as_json(drawn)
+    else:
+        _show(context, drawn)
+
+
+def restore(
+    context: Context,
+    given: Mapping[str, object],
+    key: str | None,
+    confirm: Callable[[str], bool],
+    *,
+    watch: bool,
+    json: bool,
+) -> int:
+    """Show the plan, have it confirmed, start the restore and, when asked, follow it; returns the exit code.
+
+    Args:
+        context: the environment.
+        given: the machine's input.
+        key: the same key is the same restore.
+        confirm: asks a person; returns whether they agree.
+        watch: follow it until the end.
+        json: print one JSON object.
+
+    Raises:
+        Refused: the input is wrong, it would be refused, or nobody agreed; nothing was started.
+    """
+    name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
+    refuse_frozen(context.cloud.freezes.read(), override=bool(given.get("through_freeze")))
+    drawn = drilling.planned(context, given, name, Kind.RESTORE)
+    if not json:
+        _show(context, drawn)
+    if not confirm(f"Have the OAuth service of {context.name} use these copies?"):
+        raise Refused("confirmation", "no", "nothing was started; agree, or give --yes")
+    started = context.cloud.executions.start(context.machine("restore"), name, given)
+    if watch:
+        code = drilling.followed(context, name, json=json)
+        if not json:
+            tell_settings(context, context.cloud.restores.read(name))
+        return code
+    if json:
+        as_json({"recovery": name, "started": started})
+    else:
+        told = "started" if started else "was started before:"
+        console().print(f"{told} {name}; see `orchestrator explain {name} --env {context.name}`")
+    return 0
+
+
+def write_settings(context: Context, name: str, file: Path = environments.FILE) -> None:
+    """Write into the settings file which tables a restore has the service use.
+
+    Raises:
+        Refused: there is no such restore, or it did not succeed.
+        EnvironmentRefused: the file says it in a way that cannot be changed by a program.
+    """
+    recovery = context.cloud.restores.read(name)
+    if recovery.kind is not Kind.RESTORE or recovery.ending is not RecoveryEnding.GREEN:
+        raise Refused("restore", name, f"the service does not use its copies: {recovery.reason or 'it is under way'}")
+    document = file.read_text(encoding="utf-8")
+    for setting, table in settings_after(recovery).items():
+        try:
+            document = with_text(document, f"{context.name}.service", setting, table)
+        except EnvironmentRefused as error:
+            raise Refused(error.field, error.value, error.remedy) from error
+    file.write_text(document, encoding="utf-8")
+    console().print(f"{file.name} names the copies now; `cdk deploy` the stacks, so that they agree")
+
+
+def tell_settings(context: Context, recovery: Recovery) -> None:
+    """Say what the settings file has to say from now on, where the copies are in use."""
+    if recovery.ending is not RecoveryEnding.GREEN:
+        return
+    screen = console()
+    screen.print("The copies are in use. Until environments.toml says so, no other deployment is let through:")
+    screen.print(f"[{context.name}.service]", markup=False)
+    for setting, table in settings_after(recovery).items():
+        screen.print(f'{setting} = "{table}"', markup=False)
+    screen.print(f"or: orchestrator restore --write-settings {recovery.id} --env {context.name}", markup=False)
+
+
+def _show(context: Context, drawn: RecoveryPlan) -> None:
+    screen = console()
+    drilling.show_plan(drawn)
+    lost = context.cloud.now() - drawn.point
+    screen.print(f"What was written in the {lost.total_seconds():.0f} s since then is not in the copies.")
+    screen.print(
+        "The copies get their settings and are checked; then a deployment makes the service use them, all at once. From the moment "
+        "that the tables it leaves are closed until that has happened, the service answers 503."
+    )
+    gone = [table.source for table in drawn.tables if table.gone]
+    if gone:
+        screen.print(f"Not there any more, and restored from what they left: {', '.join(gone)}.")

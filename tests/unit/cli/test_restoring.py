@@ -1,0 +1,141 @@
+"""Restoring from the command line: what is shown, asked and refused before anything starts, and the settings file afterwards."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+import environments
+from orchestrator.cli import freezing, restoring
+from orchestrator.cli.context import Context
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.records import Kind
+from orchestrator.domain.recovery import RecoveryEnding
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import cloud_over, machine_arn
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.messages import FakeEvents
+from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.step_functions import FakeStepFunctions
+from tests.samples import recovery, restored_tables
+from tests.workflow.world import both
+
+STATE, TOKENS = "ib-oauth-state-prod", "ib-oauth-tokens-prod"
+GIVEN = {"requested_by": "ann"}
+
+
+@pytest.fixture
+def tables():
+    return RestorableTables(SimulatedClock().now)
+
+
+@pytest.fixture
+def states():
+    return FakeStepFunctions(SimulatedClock().now, lambda _: None, lambda *_: False)
+
+
+@pytest.fixture
+def context(tables, states):
+    for name in (STATE, TOKENS):
+        tables.add(name)
+    clients = {
+        "dynamodb": both(FakeDynamoDB(), tables),
+        "stepfunctions": states,
+        "events": FakeEvents(),
+        "application-autoscaling": None,
+        "lambda": None,
+    }
+    context = Context(environments.load("prod"), clients.__getitem__)
+    vars(context)["cloud"] = cloud_over(clients, SimulatedClock().now)
+    vars(context)["account"] = machine_arn("restore").split(":")[4]
+    return context
+
+
+def restored(context, **changes):
+    kept = recovery(**{"id": "dr-1", "kind": Kind.RESTORE, "tables": restored_tables("dr-1"), **changes})
+    context.cloud.restores.open(kept)
+
+
+def test_the_plan_says_what_is_lost_and_that_the_service_is_closed_for_a_moment(context, states, capsys):
+    restoring.plan(context, GIVEN, json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "What was written in the 300 s since then is not in the copies." in told
+    assert "the service answers 503" in told
+    assert "ib-oauth-restored-dr-planned-state-prod" in told
+    assert states.executions == {}
+
+
+def test_a_table_that_is_gone_is_named_in_the_plan(context, tables, capsys):
+    tables.lose(STATE)
+    restoring.plan(context, GIVEN, json=False)
+    assert f"restored from what they left: {STATE}." in " ".join(capsys.readouterr().out.split())
+
+
+def test_nothing_starts_unless_somebody_agrees(context, states):
+    asked = []
+    with pytest.raises(Refused, match="nothing was started; agree, or give --yes"):
+        restoring.restore(context, GIVEN, "k", lambda question: bool(asked.append(question)), watch=False, json=True)
+    assert asked == ["Have the OAuth service of prod use these copies?"]
+    assert states.executions == {}
+
+
+def test_an_agreed_restore_is_started_once_under_its_name(context, states, capsys):
+    for started in (True, True):
+        assert restoring.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True) == 0
+        assert json.loads(capsys.readouterr().out) == {"recovery": "dr-k", "started": started}
+    ((arn, execution),) = states.executions.items()
+    assert arn.endswith("ib-oauth-restore-prod:dr-k")
+    assert json.loads(execution.given) == GIVEN
+
+
+def test_a_frozen_environment_is_restored_only_by_saying_so(context, states):
+    freezing.freeze(context, "the auditors are here", "bob", json=True)
+    with pytest.raises(Refused, match="frozen by bob"):
+        restoring.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True)
+    restoring.restore(context, {**GIVEN, "through_freeze": True}, "k", lambda _: True, watch=False, json=True)
+    assert len(states.executions) == 1
+
+
+@pytest.mark.parametrize("given", [{"to": "yesterday"}, {"to": "2020-01-01T00:00:00Z"}, {"backup": "none-such"}])
+def test_what_the_machine_would_refuse_is_refused_before_it_starts(context, states, given):
+    with pytest.raises(Refused):
+        restoring.restore(context, {**GIVEN, **given}, "k", lambda _: True, watch=False, json=True)
+    assert states.executions == {}
+
+
+def test_the_settings_file_names_the_copies_and_nothing_else_in_it_changes(context, tmp_path):
+    restored(context, ending=RecoveryEnding.GREEN)
+    file = tmp_path / "environments.toml"
+    file.write_text('[prod.service]\nissuer = "https://i"  # ours\n', encoding="utf-8")
+    restoring.write_settings(context, "dr-1", file)
+    assert tomllib.loads(file.read_text(encoding="utf-8"))["prod"]["service"] == {
+        "issuer": "https://i",
+        "state_table": "ib-oauth-restored-dr-1-state-test",
+        "tokens_table": "ib-oauth-restored-dr-1-tokens-test",
+    }
+    assert 'issuer = "https://i"  # ours' in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ending": RecoveryEnding.RED}, {}, {"kind": Kind.DRILL, "ending": RecoveryEnding.GREEN}]
+)
+def test_the_settings_file_is_left_alone_where_the_service_does_not_use_the_copies(context, tmp_path, changes):
+    restored(context, **changes)
+    file = tmp_path / "environments.toml"
+    file.write_text("[prod.service]\n", encoding="utf-8")
+    with pytest.raises(Refused, match="the service does not use its copies"):
+        restoring.write_settings(context, "dr-1", file)
+    assert file.read_text(encoding="utf-8") == "[prod.service]\n"
+
+
+def test_what_the_settings_file_has_to_say_is_told_where_the_copies_are_in_use(context, capsys):
+    done = recovery(id="dr-1", kind=Kind.RESTORE, tables=restored_tables("dr-1"), ending=RecoveryEnding.GREEN)
+    restoring.tell_settings(context, done)
+    told = capsys.readouterr().out
+    assert "[prod.service]" in told
+    assert 'state_table = "ib-oauth-restored-dr-1-state-test"' in told
+    restoring.tell_settings(context, replace(done, ending=RecoveryEnding.RED))
+    assert capsys.readouterr().out == ""
