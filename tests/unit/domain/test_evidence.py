@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.configuration import Taken
-from orchestrator.domain.evidence import WITHHELD, document, report_of
+from orchestrator.domain.evidence import WITHHELD, as_it_ended, document, report_of
 from orchestrator.domain.evidence_page import page_of
 from orchestrator.domain.recovery import (
     Finding,
@@ -197,3 +197,12 @@ def test_what_was_broken_on_purpose_is_on_the_page():
 
 def test_endings_are_all_shown():
     assert {RecoveryEnding(one) for one in ("GREEN", "RED", "REFUSED")} == set(RecoveryEnding)
+
+
+def test_a_recovery_that_nobody_concluded_is_evidence_too_and_red_for_what_broke_it():
+    done = replace(recovery(), ending=RecoveryEnding.GREEN, reason="fine", ended_at=NOW)
+    assert as_it_ended(done, {"Error": "Boom"}, NOW) == done
+    for error, told in (({"Error": "Boom", "Cause": "it broke"}, "Boom: it broke"), ({}, "machine.1")):
+        found = as_it_ended(recovery(), error, NOW)
+        assert (found.ending, found.ended_at) == (RecoveryEnding.RED, NOW)
+        assert told in found.reason
