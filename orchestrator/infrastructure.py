@@ -198,7 +198,7 @@ class OrchestratorStack(Stack):
         )
 
     def _make_receipts(self) -> dynamodb.Table:
-        """Say which seconds' rows were acknowledged. Nothing in it is anybody's secret, so AWS's own key does."""
+        """Say which seconds' rows were acknowledged. Under the ledger's key, which every function that writes or reads it may use."""
         return dynamodb.Table(
             self,
             "Receipts",
@@ -209,6 +209,10 @@ class OrchestratorStack(Stack):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED
+            if self._ledger_key
+            else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=self._ledger_key,
             time_to_live_attribute="expires_at",
             deletion_protection=self._environment.deletion_protection,
             removal_policy=kept(self._environment),

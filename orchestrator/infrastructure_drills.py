@@ -46,7 +46,7 @@ def drill_parts(
         synthetic_key: ARN of the key that proves the synthetic identity.
         data_key: encrypts the service's tables and so their copies; None where AWS's own key does.
     """
-    signing_key = _key(stack, environment, "drill-signing", "Signs what a drill issues", kms.KeySpec.ECC_NIST_P256)
+    signing_key = _key(stack, environment, "signing-of-drills", "Signs what a drill issues", kms.KeySpec.ECC_NIST_P256)
     witness_key = _key(stack, environment, "witness", "Seals the witnesses of drills", kms.KeySpec.SYMMETRIC_DEFAULT)
     # Not of the names that drills give, which whoever cleans up may remove.
     name = name_of("functions-of-drills", environment)

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,15 @@ NOT_LINTED = {
 
 
 PACKS = {"AwsSolutions": AwsSolutionsChecks, "NIST.800.53.R5": NIST80053R5Checks}
+# NIST asks for customer managed keys and reserved concurrency, which only production pays for
+JUDGES = {"dev": ("AwsSolutions",), "prod": tuple(PACKS)}
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "checkov"
 
 
-def violations(folder: Path) -> list[tuple[str, str]]:
-    """Rule and construct of every finding of every pack; all packs must have looked."""
+def violations(folder: Path, packs: Iterable[str] = PACKS) -> list[tuple[str, str]]:
+    """Rule and construct of every finding of the packs; all of them must have looked."""
     reports = json.loads((folder / "validation-report.json").read_bytes())["pluginReports"]
-    assert {report["pluginName"] for report in reports} >= PACKS.keys()
+    assert {report["pluginName"] for report in reports} >= set(packs)
     return [
         (found["ruleName"], construct["constructPath"])
         for report in reports
@@ -43,15 +46,15 @@ def violations(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def look(app) -> None:
-    Validations.of(app).add_plugins(*(pack(app) for pack in PACKS.values()))
+def look(app, packs: Iterable[str] = PACKS) -> None:
+    Validations.of(app).add_plugins(*(PACKS[pack](app) for pack in packs))
 
 
-@pytest.mark.parametrize("name", ["dev", "prod"])
-def test_two_packs_of_rules_find_nothing_that_is_not_explained(tmp_path, name):
-    one = synthesise(tmp_path, environments.load(name), prepare=look)
+@pytest.mark.parametrize(("name", "packs"), JUDGES.items())
+def test_packs_of_rules_find_nothing_that_is_not_explained(tmp_path, name, packs):
+    one = synthesise(tmp_path, environments.load(name), prepare=partial(look, packs=packs))
 
-    assert violations(one.folder) == []
+    assert violations(one.folder, packs) == []
 
 
 def test_both_packs_would_find_something(tmp_path):

@@ -71,7 +71,8 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
             looks_up = what == MAKES_SAFE and touching == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
             if touching and not compares and not looks_up and statement.get("Condition") != door:
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
-                own = {"intake-rotate-keys": {key_ring}, MAKES_SAFE: {*copies, log}}.get(what, copies)
+                safe = {*copies, log}
+                own = {"intake-rotate-keys": {key_ring}, MAKES_SAFE: safe, "task-close-source": safe}.get(what, copies)
                 assert log not in touched or touching <= {"dynamodb:GetItem", "dynamodb:Scan"}
                 assert touched <= ledger | own, (what, touched)
 

@@ -50,7 +50,9 @@ def given(**more):
 
 
 def printed(capsys):
-    return json.loads(capsys.readouterr().out)
+    """The one object that was printed. Tasks run in this process here, and their log lines go to the same place."""
+    told = capsys.readouterr().out
+    return json.loads(told[told.index("{\n") :])
 
 
 def test_a_plan_says_to_when_and_at_which_cost_and_starts_nothing(here, capsys):
