@@ -38,5 +38,5 @@ class Runbook:
             check=False,
             timeout=seconds,
         )
-        assert finished.returncode == 0, finished.stderr
+        assert finished.returncode == 0, finished.stdout + finished.stderr
         return finished.stdout

@@ -51,17 +51,22 @@ def test_a_function_that_issues_nothing_writes_none_of_the_synthetic_identity_s_
     assert not actions(every.service, f"ib-oauth-public-{every.name}") & {"dynamodb:PutItem", "dynamodb:UpdateItem"}
 
 
+READS_LOG = {"dynamodb:GetItem", "dynamodb:Scan"}
+SETS_EPOCH = ({"dynamodb:PutItem"}, {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}})
+
+
 def test_the_orchestrator_touches_no_item_of_the_service(every):
     """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items.
 
-    A drill and a restore have their copies of them. Whoever closes a table tries one key that no item has; whoever compares copies
+    A drill and a restore have their copies of them; the writer of receipts has keys that no item of the service has. Whoever closes a table tries one key that no item has; whoever compares copies
     with their sources reads these, and nothing more; whoever makes a copy safe looks up in its source what its families are by now,
-    and reads the log of revocations.
+    and reads the log of revocations, in which it may write the one item that says from which epoch on tokens count.
     """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
     table = "arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth"
     copies = {f"{table}-drill-*-{every.name}", f"{table}-restored-*-{every.name}"}
     door = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["door"]}}
+    receipts = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["receipt#*"]}}
     key_ring = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-keys-{every.name}"
     log = f"{table}-revocations-{every.name}"
     for what, _ in orchestrator_rows():
@@ -69,11 +74,11 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
             touching = set(as_list(statement["Action"])) & TOUCHES_ITEMS
             compares = what in COMPARERS and touching == {"dynamodb:Scan"}
             looks_up = what == MAKES_SAFE and touching == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
-            if touching and not compares and not looks_up and statement.get("Condition") != door:
+            if touching and not compares and not looks_up and statement.get("Condition") not in (door, receipts):
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
                 safe = {*copies, log}
                 own = {"intake-rotate-keys": {key_ring}, MAKES_SAFE: safe, "task-close-source": safe}.get(what, copies)
-                assert log not in touched or touching <= {"dynamodb:GetItem", "dynamodb:Scan"}
+                assert log not in touched or touching <= READS_LOG or (touching, statement["Condition"]) == SETS_EPOCH
                 assert touched <= ledger | own, (what, touched)
 
 
