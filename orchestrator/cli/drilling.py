@@ -11,12 +11,22 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator import prices
+from orchestrator.aws.evidence import told
 from orchestrator.aws.recovery_plans import plan_of
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import APPEARS_SECONDS, POLL_SECONDS, RefusedByPlan
 from orchestrator.cli.output import as_json, console, line, table_of
-from orchestrator.cli.recovery_story import findings_of, outcome_of_recovery, phases_of, told_of, tone_of
+from orchestrator.cli.recovery_story import (
+    evidence_of,
+    findings_of,
+    outcome_of_recovery,
+    outcome_without_evidence,
+    phases_of,
+    told_of,
+    tone_of,
+)
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.evidence_chain import Link
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Recovery, RecoveryEnding, Role
 from orchestrator.domain.recovery_plan import (
@@ -29,6 +39,8 @@ from orchestrator.domain.recovery_plan import (
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 
 CODES = {RecoveryEnding.GREEN: 0, RecoveryEnding.RED: 1, RecoveryEnding.REFUSED: 2}
+SETTLES_SECONDS = 360.0
+"""How long a record and its evidence may be missing once the execution is over: the sweeper, which completes both, comes every five minutes."""
 
 
 def plan(context: Context, given: Mapping[str, object], *, json: bool) -> None:
@@ -70,8 +82,8 @@ def drill(context: Context, given: Mapping[str, object], key: str | None, *, wat
     if json:
         as_json({"recovery": name, "started": started})
     else:
-        told = "started" if started else "was started before:"
-        console().print(f"{told} {name}; see `orchestrator explain {name} --env {context.name}`")
+        said = "started" if started else "was started before:"
+        console().print(f"{said} {name}; see `orchestrator explain {name} --env {context.name}`")
     return 0
 
 
@@ -103,51 +115,73 @@ def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind
 
 
 def followed(context: Context, name: str, *, json: bool) -> int:
-    """Follow a drill or a restore to its end; returns the exit code."""
-    screen = console()
-    screen.quiet = json
-    recovery = _follow(context, name, screen)
-    if json:
-        as_json({"outcome": outcome_of_recovery(recovery), "recovery": recovery})
-    return CODES[recovery.ending or RecoveryEnding.RED]
+    """Follow a drill or a restore until its evidence is in the chain; returns the exit code.
 
-
-def _follow(context: Context, name: str, screen: Console) -> Recovery:
-    """Show each phase as it ends; returns the recovery at its end.
+    One whose evidence did not get there is not green, whatever its record says.
 
     Raises:
         RefusedByPlan: there is nothing to follow.
+        Refused: nothing of it, or no end of it, reached the ledger.
     """
-    recovery, told = _appears(context, name), 0
+    screen = console()
+    screen.quiet = json
+    recovery = _until_over(context, _shown(context, name, screen))
+    evidence = _evidence(context, recovery)
+    outcome = outcome_of_recovery(recovery) if evidence else outcome_without_evidence(recovery)
+    screen.print(table_of(("check", "verdict", "why"), findings_of(recovery), ("check", "verdict")))
+    for one in told_of(recovery):
+        screen.print(one, style="dim", markup=False)
+    if evidence:
+        screen.print(evidence_of(evidence), style="dim", markup=False, soft_wrap=True)
+    screen.print(Text(outcome, style=f"bold {tone_of(recovery) if evidence else 'red'}"))
+    if json:
+        as_json({"outcome": outcome, "recovery": recovery, "evidence": told(evidence) if evidence else None})
+    return CODES[recovery.ending or RecoveryEnding.RED] if evidence else CODES[RecoveryEnding.RED]
+
+
+def _shown(context: Context, name: str, screen: Console) -> Recovery:
+    """Show each phase as it ends, until the record or the execution has; returns the recovery as it is then."""
+    recovery, shown = _appears(context, name), 0
     while True:
+        over = recovery.ended_at is not None or not context.cloud.executions.describe(recovery.execution).alive
         lines = phases_of(recovery)
-        done = len(lines) if recovery.ended_at else len(lines) - 1  # the last one may go on
-        for one in lines[told:done]:
+        done = len(lines) if over else len(lines) - 1  # the last one may go on
+        for one in lines[shown:done]:
             screen.print(line(one))
-        told = max(told, done)
-        if recovery.ended_at:
-            break
+        shown = max(shown, done)
+        if over:
+            return recovery
         time.sleep(POLL_SECONDS)
         recovery = context.cloud.drills.read(name)
-    show(screen, recovery)
-    _until_free(context, recovery)
-    return recovery
 
 
-def _until_free(context: Context, recovery: Recovery) -> None:
-    """Wait for the claim to be given back, so that whoever asks for the next drill now is not refused."""
-    deadline = context.cloud.now() + timedelta(seconds=APPEARS_SECONDS)
-    ledger = context.cloud.recoveries(recovery.kind)
-    while ledger.claim().execution == recovery.execution and context.cloud.now() < deadline:
+def _until_over(context: Context, recovery: Recovery) -> Recovery:
+    """Wait until nothing of it runs any more and its record is complete; returns it as it ended.
+
+    Raises:
+        Refused: nobody completed the record of an execution that died.
+    """
+    while context.cloud.executions.describe(recovery.execution).alive:
+        time.sleep(POLL_SECONDS)
+    deadline = context.cloud.now() + timedelta(seconds=SETTLES_SECONDS)
+    while True:
+        found = context.cloud.drills.read(recovery.id)
+        if found.ended_at:
+            return found
+        if context.cloud.now() >= deadline:
+            remedy = f"its execution is over and nobody completed its record: look at {recovery.execution}"
+            raise Refused("recovery", recovery.id, remedy)
         time.sleep(POLL_SECONDS)
 
 
-def show(screen: Console, recovery: Recovery) -> None:
-    """What was found, and how it came out."""
-    screen.print(table_of(("check", "verdict", "why"), findings_of(recovery), ("check", "verdict")))
-    for told in told_of(recovery):
-        screen.print(told, style="dim", markup=False)
-    screen.print(Text(outcome_of_recovery(recovery), style=f"bold {tone_of(recovery)}"))
+def _evidence(context: Context, recovery: Recovery) -> Link | None:
+    """Wait for a recovery's link in the chain; None where nobody appends it."""
+    deadline = context.cloud.now() + timedelta(seconds=SETTLES_SECONDS)
+    while True:
+        found = context.cloud.evidence.of(recovery.id)
+        if found or context.cloud.now() >= deadline:
+            return found
+        time.sleep(POLL_SECONDS)
 
 
 def _appears(context: Context, name: str) -> Recovery:

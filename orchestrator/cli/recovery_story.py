@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.cli.story import Line, spaced
+from orchestrator.domain.evidence_chain import Link
 from orchestrator.domain.recovery import Finding, Phase, Recovery, RecoveryEnding
 from orchestrator.domain.recovery_ending import measured_in_words
 from orchestrator.domain.verdict import Outcome
@@ -32,6 +33,16 @@ def outcome_of_recovery(recovery: Recovery) -> str:
         )
     seconds = (recovery.ended_at - recovery.requested_at).total_seconds()
     return f"{recovery.id} {recovery.ending} after {seconds:.0f} s: {recovery.reason}"
+
+
+def outcome_without_evidence(recovery: Recovery) -> str:
+    """The line in its place for one whose evidence did not get into the chain."""
+    return f"{recovery.id} is not green: its record says {recovery.ending}, and its evidence is not in the chain"
+
+
+def evidence_of(link: Link) -> str:
+    """Where its evidence is."""
+    return f"evidence: link {link.number}:{link.hash}; `orchestrator evidence show {link.recovery} --env {link.environment}`"
 
 
 def told_of(recovery: Recovery) -> list[str]:

@@ -17,7 +17,7 @@ from state_machines import definitions
 from tests.fakes.clouds import machine_arn
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
-from tests.workflow.world import function_arns
+from tests.workflow.world import function_arns, raised
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,64 @@ def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, 
     assert "dr-green GREEN after" in shown
     assert all(words in shown for words in ("plan recovery", "await restore", "clean up", "conclude"))
     assert not here.world.cloud.drills.claim().held
+    link = here.world.cloud.evidence.link("dr-green")
+    assert f"evidence: link 1:{link.hash}" in shown
+    assert shown.index("evidence: link") < shown.index("dr-green GREEN after")
+
+
+def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeypatch):
+    describe, looks = here.world.states.describe_execution, []
+
+    def slow_to_end(**asked):
+        looks.append(asked)
+        return {**describe(**asked), **({"status": "RUNNING"} if len(looks) < 5 else {})}
+
+    monkeypatch.setattr(here.world.states, "describe_execution", slow_to_end)
+    assert drilling.drill(here.context, given(), "late", watch=True, json=True) == 0
+    assert len(looks) == 5
+    assert printed(capsys)["evidence"]["recovery"] == "dr-late"
+
+
+def broken_in(state):
+    def bridge(invocation, run):
+        return raised("ValueError", "no bucket") if invocation.state == state else run()
+
+    return bridge
+
+
+def test_one_whose_evidence_is_not_written_is_not_green_whatever_its_record_says(here, capsys):
+    here.world.bridge = broken_in("RecordEvidence")
+    assert drilling.drill(here.context, given(), "unproved", watch=True, json=False) == 1
+    assert here.world.recovery("dr-unproved").ending == "GREEN"
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "dr-unproved is not green: its record says GREEN, and its evidence is not in the chain" in shown
+    assert "GREEN after" not in shown
+
+
+def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys, monkeypatch):
+    here.world.bridge = broken_in("RecordEvidence")
+    began = here.world.clock.now()
+
+    def wait(seconds):
+        here.world.clock.advance(seconds)
+        here.world.run_started()
+        if (here.world.clock.now() - began).total_seconds() > 250:
+            here.world.sweep()
+
+    monkeypatch.setattr(drilling, "time", SimpleNamespace(sleep=wait))
+    assert drilling.drill(here.context, given(), "swept", watch=True, json=False) == 0
+    assert "evidence: link 1:" in capsys.readouterr().out
+
+
+def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(here):
+    def bridge(invocation, run):
+        if invocation.state == "AwaitRestore":
+            here.world.stop("dr-dead")
+        return run()
+
+    here.world.bridge = bridge
+    with pytest.raises(Refused, match="its execution is over and nobody completed its record"):
+        drilling.drill(here.context, given(), "dead", watch=True, json=False)
 
 
 def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
