@@ -23,26 +23,16 @@ from constructs import Construct
 
 from environments import Environment
 from orchestrator.domain.recovery_policy import RecoveryPolicy
-from orchestrator.infrastructure_access import (
-    INTAKES,
-    TASKS,
-    Place,
-    Places,
-    Rights,
-    conditions_of,
-    configured_arns,
-    executions_arn,
-    machine_arn,
-    statements_of,
-    wildcards_of,
-)
+from orchestrator.infrastructure_access import INTAKES, TASKS, Rights
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_drills import drill_parts
 from orchestrator.infrastructure_evidence import evidence_bucket
 from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
 from orchestrator.infrastructure_pipeline import pipeline_role
+from orchestrator.infrastructure_places import Made, Places, arns_of, conditions_of, machine_arn
 from orchestrator.infrastructure_promotion import promotion_role
+from orchestrator.infrastructure_statements import statements_of, wildcards_of
 from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
 MEMORY_MB = 512
@@ -118,8 +108,14 @@ class OrchestratorStack(Stack):
             if environment.customer_managed_keys
             else None
         )
-        self._ledger = self._make_ledger()
-        self._receipts = self._make_receipts()
+        text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
+        self._ledger = self._table(
+            "ledger", dynamodb.Attribute(name="pk", type=text), dynamodb.Attribute(name="sk", type=text)
+        )
+        # Which seconds' rows were acknowledged.
+        self._receipts = self._table(
+            "receipts", dynamodb.Attribute(name="role", type=text), dynamodb.Attribute(name="second", type=number)
+        )
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
@@ -177,34 +173,14 @@ class OrchestratorStack(Stack):
             removal_policy=kept(self._environment),
         )
 
-    def _make_ledger(self) -> dynamodb.Table:
+    def _table(self, what: str, partition: dynamodb.Attribute, sort: dynamodb.Attribute) -> dynamodb.Table:
+        """Make a table of the orchestrator's own. All are under the ledger's key, which whoever reads or writes them may use."""
         return dynamodb.Table(
             self,
-            "Ledger",
-            table_name=name_of("ledger", self._environment),
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED
-            if self._ledger_key
-            else dynamodb.TableEncryption.DEFAULT,
-            encryption_key=self._ledger_key,
-            time_to_live_attribute="expires_at",
-            deletion_protection=self._environment.deletion_protection,
-            removal_policy=kept(self._environment),
-        )
-
-    def _make_receipts(self) -> dynamodb.Table:
-        """Say which seconds' rows were acknowledged. Under the ledger's key, which every function that writes or reads it may use."""
-        return dynamodb.Table(
-            self,
-            "Receipts",
-            table_name=name_of("receipts", self._environment),
-            partition_key=dynamodb.Attribute(name="role", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="second", type=dynamodb.AttributeType.NUMBER),
+            what.title(),
+            table_name=name_of(what, self._environment),
+            partition_key=partition,
+            sort_key=sort,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -240,68 +216,15 @@ class OrchestratorStack(Stack):
         return topic
 
     def _places(self, service: Mapping[str, Any]) -> Places:
-        functions = [self._arn("lambda", "function", name) for name in service["functions"].values()]
-        # A group is authorised by its name or by the streams in it, depending on the call.
-        groups = [self._arn("logs", "log-group", f"/aws/lambda/{name}") for name in service["functions"].values()]
-        machines_known = ("deployment", "rollback", "drill", "restore")
-        executions = {name: [executions_arn(self, self._environment, name)] for name in machines_known}
-        machines = {name: [machine_arn(self, self._environment, name)] for name in ("deployment", "rollback")}
-        # Those that are in use, and those that the stack made: after a restore they are not the same.
-        known = sorted({*service["tables"], *(name_of(role, self._environment) for role in ("state", "tokens"))})
-        tables = [self._table_arn(name) for name in known]
-        drill_tables = self._table_arn(name_of("drill-*", self._environment))
-        restored_tables = self._table_arn(name_of("restored-*", self._environment))
+        made = Made(
+            receipts=self._receipts.table_arn,
+            drill_role=self._drills.role,
+            witness_key=self._drills.witness_key,
+            topics={name: topic.topic_arn for name, topic in self._topics.items()},
+            evidence=self._evidence,
+        )
         return Places(
-            arns={
-                Place.FUNCTIONS: functions,
-                Place.QUALIFIED: [f"{arn}:*" for arn in functions],
-                Place.LIVE: [f"{arn}:{service['alias']}" for arn in functions],
-                Place.RECEIPT_ROWS: tables,
-                Place.RECEIPTS: [self._receipts.table_arn],
-                Place.STREAMS: [f"{arn}/stream/*" for arn in tables],
-                Place.DRILL_FUNCTIONS: [self._arn("lambda", "function", name_of("drill-*", self._environment))],
-                Place.DRILL_ROLES: [
-                    self.format_arn(
-                        service="iam", region="", resource="role", resource_name=name_of("drill-*", self._environment)
-                    )
-                ],
-                Place.DRILL_LOGS: [
-                    self._arn("logs", "log-group", f"/aws/lambda/{name_of('drill-*', self._environment)}")
-                ],
-                Place.TABLES: tables,
-                Place.DRILL_TABLES: [drill_tables],
-                Place.RESTORED_TABLES: [restored_tables],
-                Place.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored_tables)],
-                Place.DOORS: [*tables, restored_tables],
-                Place.REVOCATIONS: [self._table_arn(service["revocations"])],
-                Place.LOGGED_EPOCH: [self._table_arn(service["revocations"])],
-                Place.DRILL_ROLE: [self._drills.role],
-                Place.WITNESS_KEY: [self._drills.witness_key],
-                Place.SCALABLE: [self.format_arn(service="application-autoscaling", resource="scalable-target/*")],
-                Place.ALL_ALARMS: [self._arn("cloudwatch", "alarm", "*")],
-                Place.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
-                Place.SYNTHETIC_KEY: [service["synthetic_key_id"]],
-                Place.DEPLOYMENT_MACHINE: machines["deployment"],
-                Place.ROLLBACK_MACHINE: machines["rollback"],
-                Place.DRILL_MACHINE: [machine_arn(self, self._environment, "drill")],
-                Place.DEPLOYMENTS: executions["deployment"],
-                Place.ROLLBACKS: executions["rollback"],
-                Place.DRILLS: executions["drill"],
-                Place.RESTORES: executions["restore"],
-                Place.OPERATORS: [self._topics["operators"].topic_arn],
-                Place.CLIENTS: [self._topics["clients"].topic_arn],
-                Place.KEY_RING: [
-                    self.format_arn(service="dynamodb", resource="table", resource_name=self._signing_keys.ring_table)
-                ],
-                Place.SIGNING_KEYS: [self._signing_keys.all_keys],
-                Place.NEW_SIGNING_KEYS: [self._signing_keys.all_keys],
-                Place.KEY_TO_BE: ["*"],
-                Place.CONFIGURED: configured_arns(self, self._environment),
-                Place.CONFIGURED_KEYS: [self.format_arn(service="kms", resource="key", resource_name="*")],
-                Place.ARCHIVE: [self._evidence.bucket_arn],
-                Place.ARCHIVED: [self._evidence.arn_for_objects("*")],
-                Place.ANYWHERE: ["*"],
-            },
+            arns=arns_of(self, self._environment, service, self._signing_keys, made),
             conditions=conditions_of(self._environment, self._signing_keys.tag),
             ledger=self._ledger.table_arn,
             bus=self._bus.event_bus_arn,

@@ -12,7 +12,9 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 
 from environments import Environment
-from orchestrator.infrastructure_access import PIPELINE, Places, statements_of, wildcards_of
+from orchestrator.infrastructure_access import PIPELINE
+from orchestrator.infrastructure_places import Places
+from orchestrator.infrastructure_statements import statements_of, wildcards_of
 from stack_parts import explain_wildcards, name_of, worldwide
 
 ISSUER = "token.actions.githubusercontent.com"

@@ -2,7 +2,9 @@
 
 import pytest
 
-from orchestrator.infrastructure_access import INTAKES, TASKS, Grant, Ledger, Place, Places, Rights, statements_of
+from orchestrator.infrastructure_access import INTAKES, TASKS, Grant, Ledger, Rights
+from orchestrator.infrastructure_places import Place, Places
+from orchestrator.infrastructure_statements import statements_of
 from service.infrastructure_access import ACCESS, REVOCATIONS_KEYS
 from tests.infrastructure.templates import resources, text_of
 
