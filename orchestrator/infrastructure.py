@@ -281,7 +281,7 @@ class OrchestratorStack(Stack):
             "clean_up": ("RECOVERY",),
             "cut_over": ("DEPLOYMENT_MACHINE",),
             "await_cut_over": ("DEPLOYMENT_MACHINE", "RECOVERY"),
-            "notify_recovery": ("OPERATORS_TOPIC",),
+            "notify_recovery": ("OPERATORS_TOPIC", "EVIDENCE_BUCKET"),
         }
         own = {key: variables[key] for key in needed.get(name, ())}
         return self._function(

@@ -269,10 +269,10 @@ TASKS: Mapping[str, Rights] = {
     # drill
     "prepare_witnesses": Rights(Ledger.WRITES, announces=False, grants=(*_DESCRIBE, _CALL_LIVE, _BE_SYNTHETIC, _SEAL)),
     "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=_DESCRIBE),
-    "claim_recovery": Rights(Ledger.WRITES, announces=False, grants=(_SEE_CLAIMANTS,)),
+    "claim_recovery": Rights(Ledger.WRITES, announces=True, grants=(_SEE_CLAIMANTS,)),
     "change_witnesses": Rights(Ledger.WRITES, announces=False, grants=(_CALL_LIVE, _SEAL)),
     "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
-    "await_restore": Rights(Ledger.WRITES, announces=False, grants=(_TAG_COPIES,)),
+    "await_restore": Rights(Ledger.WRITES, announces=True, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
     "sabotage": Rights(
         Ledger.WRITES,
@@ -310,7 +310,7 @@ TASKS: Mapping[str, Rights] = {
     "clean_up": Rights(Ledger.WRITES, announces=False, grants=_REMOVE),
     "conclude": Rights(Ledger.WRITES, announces=False),
     "record_evidence": Rights(Ledger.WRITES, announces=False, grants=(_ARCHIVE,)),
-    "notify_recovery": Rights(Ledger.READS, announces=False, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
+    "notify_recovery": Rights(Ledger.READS, announces=True, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "release_recovery": Rights(Ledger.WRITES, announces=False),
     # restore
     "cut_over": Rights(
@@ -348,7 +348,7 @@ INTAKES: Mapping[str, Rights] = {
     ),
     "sweep": Rights(
         Ledger.WRITES,
-        announces=False,
+        announces=True,
         grants=(
             *_REMOVE,
             _SEE_DRILLS,

@@ -266,7 +266,14 @@ class Cloud:
         """Put an event of this deployment on the bus. Who listens must not be able to stop a deployment: a failure
         is logged and passed over.
         """  # noqa: D205 - one thought
-        body = {"environment": self.environment, "deployment": deployment, "at": self.now(), **detail}
+        self._announced(detail_type, {"deployment": deployment, **detail})
+
+    def announce_recovery(self, what: str, kind: Kind, recovery: str, **detail: object) -> None:
+        """Put an event of a drill or a restore on the bus, as ``DrillStarted`` or ``RestoreStarted``; fails as `announce` does."""
+        self._announced(f"{kind.title()}{what}", {"recovery": recovery, **detail})
+
+    def _announced(self, detail_type: str, detail: Mapping[str, object]) -> None:
+        body = {"environment": self.environment, "at": self.now(), **detail}
         try:
             self.bus.put(detail_type, body)
         except (OrchestratorError, ClientError) as error:

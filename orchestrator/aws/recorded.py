@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.evidence_chain import Link
-from orchestrator.domain.recovery import Recovery, RecoveryEnding
+from orchestrator.domain.records import Kind
+from orchestrator.domain.recovery import Measured, Recovery, RecoveryAction, RecoveryDecision, RecoveryEnding
 
 GREEN, TOOK, LOST, SINCE_GREEN = "DrillGreen", "RecoverySeconds", "DataLossSeconds", "SecondsSinceGreenDrill"
 
@@ -28,6 +29,36 @@ def record(cloud: Cloud, recovery: Recovery) -> Link:
             {name: _seconds(found) for name, found in figures.items() if found is not None}, of, recovery.id
         )
     return link
+
+
+def announce_end(
+    cloud: Cloud, kind: Kind, recovery_id: str, recovery: Recovery | None, decision: RecoveryDecision
+) -> None:
+    """Announce how a recovery came out: as its machine decided, which a record that could not be completed does not tell.
+
+    Args:
+        cloud: the environment.
+        kind: of the recovery.
+        recovery_id: its id.
+        recovery: its record; None where it never had a plan.
+        decision: the last one.
+    """
+    if decision.action is RecoveryAction.REFUSED:
+        cloud.announce_recovery("Refused", kind, recovery_id, reason=decision.reason)
+        return
+    link = cloud.evidence.of(recovery_id)
+    measured = recovery.measured if recovery else Measured()
+    cloud.announce_recovery(
+        "Completed",
+        kind,
+        recovery_id,
+        ending=decision.action,
+        reason=decision.reason,
+        sabotage=recovery.sabotage if recovery else None,
+        recovery_seconds=None if measured.recovery_time is None else _seconds(measured.recovery_time),
+        data_loss_seconds=None if measured.data_loss is None else _seconds(measured.data_loss),
+        evidence=f"{link.number}:{link.hash}" if link else None,
+    )
 
 
 def tell_age_of_proof(cloud: Cloud) -> timedelta | None:

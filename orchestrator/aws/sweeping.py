@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.aws.clients import narrowed
 from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.recorded import record
+from orchestrator.aws.recorded import announce_end, record
 from orchestrator.aws.remains import remove, remove_function, remove_table
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Recovery, RecoveryAction, RecoveryDecision
@@ -43,13 +43,18 @@ def sweep(cloud: Cloud, recovery: Recovery) -> str:
     removals = remove(cloud, recovery, saboteur=False)
     judged, wait = judge_removal(recovery, removals, cloud.now())
     left = [name for name, removal in removals.items() if removal is not Removal.GONE]
-    if recovery.ended_at is None and not wait:
+    completed = recovery.ended_at is None and not wait
+    if completed:
         _complete(cloud, died(judged, cloud.now()), epoch)
     elif not left and recovery.cleaned_at is None:
         cloud.drills.keep_unclaimed(cleaned(recovery, cloud.now()))
     if epoch:
         cloud.drills.release_claim(epoch)
     _record_once(cloud, recovery.id)
+    if completed:
+        ended = cloud.drills.read(recovery.id)
+        red = RecoveryDecision(RecoveryAction.RED, ended.reason)
+        announce_end(cloud, ended.kind, ended.id, ended, red)
     told = f"left: {', '.join(left)}" if left else "nothing is left of it"
     return f"{recovery.id}: {why}; {told}"
 

@@ -27,7 +27,11 @@ def await_restore(given: Recovering, cloud: Cloud) -> Recovered:
             recovery = _looked(recovery, table, cloud)
     action, reason = awaited(recovery, policy.restores_at_once)
     if action is RecoveryAction.PROCEED:
-        return go_on(given, cloud, recovery, reason)
+        answer = go_on(given, cloud, recovery, reason)
+        cloud.announce_recovery(
+            "TablesRestored", given.kind, recovery.id, copies=[one.target for one in recovery.tables]
+        )
+        return answer
     refuse_overdue(recovery, cloud.now())
     return go_on(given, cloud, recovery, reason, action, seconds_before_poll(policy, given.attempt))
 

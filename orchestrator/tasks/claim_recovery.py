@@ -26,10 +26,20 @@ def claim_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     if recovery.ended_at:
         # Its execution was taken for dead while it lived: what everybody was told stands.
         raise Refused("recovery", recovery.id, f"it has ended: {recovery.reason}; start another")
-    known = {**given.given, "epoch": taken.epoch}
-    return go_on(
-        replace(given, given=known), cloud, replace(recovery, epoch=taken.epoch), f"claimed with epoch {taken.epoch}"
+    known = replace(given, given={**given.given, "epoch": taken.epoch})
+    answer = go_on(known, cloud, replace(recovery, epoch=taken.epoch), f"claimed with epoch {taken.epoch}")
+    cloud.announce_recovery(
+        "Started",
+        given.kind,
+        recovery.id,
+        epoch=taken.epoch,
+        requested_by=recovery.requested_by,
+        point=recovery.point,
+        tables=[table.source for table in recovery.tables],
+        expected_usd=recovery.cost.usd,
+        sabotage=recovery.sabotage,
     )
+    return answer
 
 
 def _refuse_living(seen: Claim, cloud: Cloud) -> None:

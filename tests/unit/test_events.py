@@ -10,24 +10,35 @@ import pytest
 
 from orchestrator.aws.cloud import Cloud
 from orchestrator.domain.ending import ANNOUNCED_AS
+from orchestrator.domain.records import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = json.loads((ROOT / "docs/events/schemas.json").read_bytes())["$defs"]
-COMMON = {"environment", "deployment", "at"}
+COMMON = {"environment", "deployment", "recovery", "at"}
 TO_US = {"ReleaseReady"}
 
 
 def announcements() -> list[tuple[str, str, set[str]]]:
-    """(where, detail-type, names of the details) of every call of `announce` in the product."""
+    """(where, detail-type, names of the details) of every call of `announce` and `announce_recovery` in the product."""
     found = []
     for path in sorted((ROOT / "orchestrator").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "announce":
-                first = node.args[0]
-                kinds = [first.value] if isinstance(first, ast.Constant) else sorted(ANNOUNCED_AS.values())
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KINDS:
                 names = {keyword.arg for keyword in node.keywords}
-                found += [(path.name, kind, names) for kind in kinds]
+                found += [(path.name, kind, names) for kind in KINDS[node.func.attr](node.args[0])]
     return found
+
+
+def of_deployments(first: ast.expr) -> list[str]:
+    return [first.value] if isinstance(first, ast.Constant) else sorted(ANNOUNCED_AS.values())
+
+
+def of_recoveries(first: ast.expr) -> list[str]:
+    return [f"{kind}{ast.literal_eval(first)}" for kind in ("Drill", "Restore")]
+
+
+KINDS = {"announce": of_deployments, "announce_recovery": of_recoveries}
+"""The detail-types that a call announces, from its first argument."""
 
 
 @pytest.mark.parametrize(("where", "kind", "names"), announcements())
@@ -57,7 +68,9 @@ def test_an_event_as_put_on_the_bus_fits_its_schema():
         now=lambda: datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
     )
     cloud.announce("TrafficShifted", "d-1", step=0, weight_percent=10)
-    (entry,) = events.entries
-    assert entry["Source"] == "ib-oauth.orchestrator"
-    assert entry["EventBusName"] == "ib-oauth-dev"
-    jsonschema.validate(json.loads(entry["Detail"]), SCHEMAS[entry["DetailType"]])
+    cloud.announce_recovery("Refused", Kind.RESTORE, "dr-1", reason="cost 7: raise max_cost_usd")
+    assert [entry["DetailType"] for entry in events.entries] == ["TrafficShifted", "RestoreRefused"]
+    for entry in events.entries:
+        assert entry["Source"] == "ib-oauth.orchestrator"
+        assert entry["EventBusName"] == "ib-oauth-dev"
+        jsonschema.validate(json.loads(entry["Detail"]), SCHEMAS[entry["DetailType"]])
