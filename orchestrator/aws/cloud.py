@@ -1,4 +1,7 @@
-"""Everything that a task can reach, composed once a process from the function's environment variables."""
+"""Everything that a task can reach, composed once a process from the function's environment variables.
+
+What is behind a property is imported with its first use: a task uses a handful of these, and importing them all took a third of its start.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +12,45 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from time import sleep
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.alarms import Alarms
 from orchestrator.aws.aliases import Aliases
-from orchestrator.aws.archive import Archive
-from orchestrator.aws.backups import Backups
 from orchestrator.aws.clients import client
-from orchestrator.aws.configuration import read_configuration
-from orchestrator.aws.configuration_readers import Names
-from orchestrator.aws.doors import Doors
-from orchestrator.aws.evidence import EvidenceChain
 from orchestrator.aws.executions import Executions
 from orchestrator.aws.freezes import Freezes
-from orchestrator.aws.instruments import Instruments, instruments
-from orchestrator.aws.key_ring import KeyRing
 from orchestrator.aws.ledger import Ledger
-from orchestrator.aws.measures import Measures
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
-from orchestrator.aws.readings import Readings
-from orchestrator.aws.receipts import Receipts
-from orchestrator.aws.recovery_ledger import Recoveries
-from orchestrator.aws.restored_tokens import RestoredTokens
-from orchestrator.aws.restoring import Restoring
-from orchestrator.aws.retargeting import Retargeting
-from orchestrator.aws.serving import Serving
-from orchestrator.aws.stream_changes import StreamChanges
-from orchestrator.aws.table_content import TableContents
-from orchestrator.aws.table_settings import SettingsOfTables
-from orchestrator.aws.tables import Tables
 from orchestrator.aws.versions import Versions
 from orchestrator.aws.wire import Asks, wire
-from orchestrator.aws.witnesses import SealedWitnesses
-from orchestrator.domain.configuration import Bundle
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.records import Kind
+
+if TYPE_CHECKING:
+    from orchestrator.aws.alarms import Alarms
+    from orchestrator.aws.archive import Archive
+    from orchestrator.aws.backups import Backups
+    from orchestrator.aws.doors import Doors
+    from orchestrator.aws.evidence import EvidenceChain
+    from orchestrator.aws.instruments import Instruments
+    from orchestrator.aws.key_ring import KeyRing
+    from orchestrator.aws.measures import Measures
+    from orchestrator.aws.readings import Readings
+    from orchestrator.aws.receipts import Receipts
+    from orchestrator.aws.recovery_ledger import Recoveries
+    from orchestrator.aws.restored_tokens import RestoredTokens
+    from orchestrator.aws.restoring import Restoring
+    from orchestrator.aws.retargeting import Retargeting
+    from orchestrator.aws.serving import Serving
+    from orchestrator.aws.stream_changes import StreamChanges
+    from orchestrator.aws.table_content import TableContents
+    from orchestrator.aws.table_settings import SettingsOfTables
+    from orchestrator.aws.tables import Tables
+    from orchestrator.aws.witnesses import SealedWitnesses
+    from orchestrator.domain.configuration import Bundle
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -104,11 +107,15 @@ class Cloud:
     @cached_property
     def drills(self) -> Recoveries:
         """The ledger's recoveries, under the claim of drills."""
+        from orchestrator.aws.recovery_ledger import Recoveries
+
         return Recoveries(self.clients("dynamodb"), self.settings["LEDGER_TABLE"], Kind.DRILL)
 
     @cached_property
     def restores(self) -> Recoveries:
         """The ledger's recoveries, under the environment's claim."""
+        from orchestrator.aws.recovery_ledger import Recoveries
+
         return Recoveries(self.clients("dynamodb"), self.settings["LEDGER_TABLE"], Kind.RESTORE)
 
     def recoveries(self, kind: Kind) -> Recoveries:
@@ -133,21 +140,29 @@ class Cloud:
     @cached_property
     def tables(self) -> Tables:
         """The service's tables as things to be recovered."""
+        from orchestrator.aws.tables import Tables
+
         return Tables(self.clients("dynamodb"))
 
     @cached_property
     def backups(self) -> Backups:
         """Backups of the service's tables."""
+        from orchestrator.aws.backups import Backups
+
         return Backups(self.clients("dynamodb"))
 
     @cached_property
     def restoring(self) -> Restoring:
         """Tables that are restored beside their sources."""
+        from orchestrator.aws.restoring import Restoring
+
         return Restoring(self.clients("dynamodb"))
 
     @cached_property
     def witnesses(self) -> SealedWitnesses:
         """What was given before the point of a drill, sealed."""
+        from orchestrator.aws.witnesses import SealedWitnesses
+
         return SealedWitnesses(
             self.clients("dynamodb"),
             self.clients("kms"),
@@ -159,50 +174,70 @@ class Cloud:
     @cached_property
     def serving(self) -> Serving:
         """The functions that serve restored tables."""
+        from orchestrator.aws.serving import Serving
+
         return Serving(self.clients("lambda"))
 
     def restored_tokens(self, copy: str, source: str, log: str) -> RestoredTokens:
         """A restored copy of the tokens table, beside its source and the log of revocations."""
+        from orchestrator.aws.restored_tokens import RestoredTokens
+
         return RestoredTokens(self.clients("dynamodb"), copy, source, log)
 
     @cached_property
     def table_settings(self) -> SettingsOfTables:
         """What tables are, apart from their items."""
+        from orchestrator.aws.table_settings import SettingsOfTables
+
         return SettingsOfTables(self.clients("dynamodb"), self.clients("application-autoscaling"))
 
     @cached_property
     def table_contents(self) -> TableContents:
         """What tables hold."""
+        from orchestrator.aws.table_content import TableContents
+
         return TableContents(self.clients("dynamodb"), self.wires)
 
     @cached_property
     def stream_changes(self) -> StreamChanges:
         """What changed in tables, by their streams."""
+        from orchestrator.aws.stream_changes import StreamChanges
+
         return StreamChanges(self.clients("dynamodbstreams"), self.wires, self.now, pause=self.sleep)
 
     @cached_property
     def readings(self) -> Readings:
         """What the ledger keeps of tables that are being compared."""
+        from orchestrator.aws.readings import Readings
+
         return Readings(self.clients("dynamodb"), self.settings["LEDGER_TABLE"])
 
     @cached_property
     def doors(self) -> Doors:
         """The service's tables as things that can be closed to everybody."""
+        from orchestrator.aws.doors import Doors
+
         return Doors(self.clients("dynamodb"))
 
     @cached_property
     def retargeting(self) -> Retargeting:
         """The service's functions as things that are told which tables to use."""
+        from orchestrator.aws.retargeting import Retargeting
+
         return Retargeting(self.clients("lambda"))
 
     @cached_property
     def receipts(self) -> Receipts:
         """Rows that tell what a restore lost."""
+        from orchestrator.aws.receipts import Receipts
+
         return Receipts(self.clients("dynamodb"), self.settings["RECEIPTS_TABLE"])
 
     @cached_property
     def key_ring(self) -> KeyRing:
         """The service's signing keys."""
+        from orchestrator.aws.key_ring import KeyRing
+
         return KeyRing(
             self.clients("dynamodb"),
             self.clients("kms"),
@@ -215,11 +250,15 @@ class Cloud:
     @cached_property
     def archive(self) -> Archive:
         """Evidence and configuration bundles."""
+        from orchestrator.aws.archive import Archive
+
         return Archive(self.clients, self.settings["LEDGER_TABLE"], self.settings["EVIDENCE_BUCKET"])
 
     @cached_property
     def evidence(self) -> EvidenceChain:
         """Evidence of recoveries."""
+        from orchestrator.aws.evidence import EvidenceChain
+
         return EvidenceChain(self.clients, self.settings["LEDGER_TABLE"], self.archive)
 
     def configuration(self, why: str) -> Bundle:
@@ -228,6 +267,9 @@ class Cloud:
         Raises:
             Throttled, Unreachable: a part of it could not be read; half of it is none.
         """
+        from orchestrator.aws.configuration import read_configuration
+        from orchestrator.aws.configuration_readers import Names
+
         return read_configuration(
             self.clients,
             Names(self.environment, self.settings["EVIDENCE_BUCKET"]),
@@ -240,16 +282,22 @@ class Cloud:
     @cached_property
     def alarms(self) -> Alarms:
         """CloudWatch alarms."""
+        from orchestrator.aws.alarms import Alarms
+
         return Alarms(self.clients("cloudwatch"))
 
     @cached_property
     def instruments(self) -> Instruments:
         """What the probes look through."""
+        from orchestrator.aws.instruments import instruments
+
         return instruments(self.clients)
 
     @cached_property
     def measures(self) -> Measures:
         """What is counted of the orchestrator itself."""
+        from orchestrator.aws.measures import Measures
+
         return Measures(self.environment, self.now)
 
     @cached_property

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from unittest import mock
 
-from orchestrator.aws import cloud
+from orchestrator.aws import configuration
 from orchestrator.domain.configuration import Bundle, bundle_of
 from orchestrator.domain.normal_form import Identities, Part
 
@@ -29,5 +29,5 @@ def configured(_clients: Any, names: Any, *, account: str, region: str, now: dat
 @contextmanager
 def configuration_is(read: Any = configured) -> Iterator[None]:
     """Have clouds read this configuration."""
-    with mock.patch.object(cloud, "read_configuration", read):
+    with mock.patch.object(configuration, "read_configuration", read):
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.aws import cloud as cloud_module
+from orchestrator.aws import configuration
 from orchestrator.domain.configuration import bundle_of
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.normal_form import Identities, Part
@@ -28,7 +28,7 @@ def there(monkeypatch):
         part = Part("function", "f", {"Timeout": timeouts[-1]})
         return bundle_of(names.environment, Identities(account, region), now, why, [part])
 
-    monkeypatch.setattr(cloud_module, "read_configuration", read)
+    monkeypatch.setattr(configuration, "read_configuration", read)
     monkeypatch.setattr("orchestrator.intake._cloud", cloud_over(clients, clock.now))
     return timeouts
 
@@ -51,7 +51,7 @@ def test_half_a_configuration_is_not_kept(there, monkeypatch):
     def throttled(*_, **__):
         raise Throttled("ListRoles")
 
-    monkeypatch.setattr(cloud_module, "read_configuration", throttled)
+    monkeypatch.setattr(configuration, "read_configuration", throttled)
 
     with pytest.raises(Throttled):
         answer()
