@@ -57,6 +57,12 @@ def restore(
     through_freeze: Annotated[
         bool, typer.Option("--through-freeze", help="Begin although the environment is frozen.")
     ] = False,
+    uncompared: Annotated[
+        bool,
+        typer.Option(
+            "--uncompared", help="Do not compare what the copies hold with their source, which would have to be read."
+        ),
+    ] = False,
     write_settings: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Of a restore that has succeeded: have environments.toml name its tables."),
@@ -74,6 +80,7 @@ def restore(
     given |= {"to": to} if to else {}
     given |= {"backup": backup} if backup else {}
     given |= {"through_freeze": True} if through_freeze else {}
+    given |= {"uncompared": True} if uncompared else {}
     with answering(json):
         context = context_of(env)
         if write_settings:

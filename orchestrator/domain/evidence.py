@@ -34,7 +34,8 @@ def report_of(recovery: Recovery, configuration: Taken | None) -> Mapping[str, A
         configuration: the newest configuration bundle when it ended; None where there was none.
     """
     assert recovery.ended_at is not None, "evidence is of what has ended"
-    bad = [one for one in recovery.findings if one.verdict.outcome is not Outcome.PASS]
+    bad = [one for one in recovery.findings if one.decides and one.verdict.outcome is not Outcome.PASS]
+    unknown = [one for one in recovery.findings if not one.decides]
     report = {
         "format": FORMAT,
         "summary": _summary(recovery),
@@ -91,7 +92,7 @@ def report_of(recovery: Recovery, configuration: Taken | None) -> Mapping[str, A
         "went_well": [one.check for one in recovery.findings if one.verdict.outcome is Outcome.PASS],
         "went_wrong": [f"{one.check}: {one.verdict.outcome}: {one.verdict.reason}" for one in bad],
         "source_at_point": _sources(recovery.findings),
-        "residual": _residual(recovery, bad),
+        "residual": _residual(recovery, bad, unknown),
         "cost": {
             "expected_usd": recovery.cost.usd,
             "parts": dict(recovery.cost.parts),
@@ -126,7 +127,7 @@ def _summary(recovery: Recovery) -> str:
     what = f"{recovery.kind} {recovery.id} of {recovery.environment}"
     match recovery.ending:
         case RecoveryEnding.GREEN:
-            end = "every check passed"
+            end = "every check passed" if all(one.decides for one in recovery.findings) else recovery.reason
         case RecoveryEnding.REFUSED:
             return f"{what} was refused, and nothing was made: {recovery.reason}"
         case _:
@@ -151,6 +152,7 @@ def _finding(finding: Finding) -> Mapping[str, Json]:
     return {
         "check": finding.check,
         "outcome": finding.verdict.outcome,
+        "decides": finding.decides,
         "reason": finding.verdict.reason,
         "figures": dict(finding.figures),
     }
@@ -161,7 +163,7 @@ def _sources(findings: Sequence[Finding]) -> Mapping[str, Json]:
     return {one.check: one.figures["source_at_point"] for one in findings if "source_at_point" in one.figures}
 
 
-def _residual(recovery: Recovery, bad: Sequence[Finding]) -> list[str]:
+def _residual(recovery: Recovery, bad: Sequence[Finding], unknown: Sequence[Finding]) -> list[str]:
     """What remains to be done, or to be lived with."""
     told = []
     if recovery.sabotage:
@@ -185,6 +187,7 @@ def _residual(recovery: Recovery, bad: Sequence[Finding]) -> list[str]:
         for one in bad
         if one.verdict.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}
     ]
+    told += [f"{one.check} could not be judged, and nothing was decided by it" for one in unknown]
     return told
 
 

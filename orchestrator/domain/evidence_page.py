@@ -129,7 +129,7 @@ def _timeline(timeline: Mapping[str, Any]) -> str:
 def _findings(findings: Sequence[Mapping[str, Any]]) -> str:
     ordered = sorted(findings, key=lambda one: _ORDER[one["outcome"]])
     rows = [
-        f'<tr><th scope="row" class="code">{escape(one["check"])}</th><td>{_mark(_TONES.get(one["outcome"], "other"), one["outcome"])}</td>'
+        f'<tr><th scope="row" class="code">{escape(one["check"])}</th><td>{_mark(_TONES.get(one["outcome"], "other"), one["outcome"])}{"" if one.get("decides", True) else "<br>not decided by"}</td>'
         f"<td>{escape(one['reason'])}{_details(one['figures'])}</td></tr>"
         for one in ordered
     ]

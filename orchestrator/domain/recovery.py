@@ -128,11 +128,13 @@ class Finding:
     Attributes:
         check: unique in a recovery, from the general to the particular, such as ``settings.tokens.time_to_live``.
         figures: what was expected and found, as JSON; never a token, a code or a person.
+        decides: whether the recovery's verdict rests on it. What does not is told all the same.
     """
 
     check: str
     verdict: Verdict
     figures: Mapping[str, Json] = field(default_factory=dict)
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ class Recovery:
         lease_until: when whatever it made may be removed by anybody who finds it.
         service: what is deployed.
         deployment: of a restore: the deployment that makes the service use the copies; empty until it is asked for.
+        uncompared: of a restore: its contents are not compared, because whoever asked for it said so.
         cleaned_at: when nothing of it was left; a drill's tables, functions, roles and logs. None while there may be something.
     """
 
@@ -167,6 +170,7 @@ class Recovery:
     findings: tuple[Finding, ...] = ()
     measured: Measured = Measured()
     deployment: str = ""
+    uncompared: bool = False
     cleaned_at: datetime | None = None
     ending: RecoveryEnding | None = None
     reason: str = ""
@@ -223,20 +227,23 @@ class RecoveryDecision:
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """What all findings come to: the worst of them, by its check. Nothing found is INCONCLUSIVE, never PASS."""
-    told = [Verdict(one.verdict.outcome, f"{one.check}: {one.verdict.reason}") for one in findings]
+    """What all findings that decide come to: the worst of them, by its check. Nothing found is INCONCLUSIVE, never PASS."""
+    every = list(findings)
+    told = [Verdict(one.verdict.outcome, f"{one.check}: {one.verdict.reason}") for one in every if one.decides]
     if not told:
         return Verdict.inconclusive("nothing was looked at")
     found = worst(told)
     bad = [verdict for verdict in told if verdict.outcome is not Outcome.PASS]
     if not bad:
-        return Verdict.passed(f"all {len(told)} checks passed")
+        unknown = [one.check for one in every if not one.decides]
+        beside = f"; not known, and not decided by: {', '.join(unknown)}" if unknown else ""
+        return Verdict.passed(f"all {len(told)} checks passed{beside}")
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     return Verdict(found.outcome, f"{found.reason}{more}")
 
 
 def concluded(recovery: Recovery, now: datetime) -> Recovery:
-    """The recovery at its end: GREEN where every check passed, RED for everything else."""
+    """The recovery at its end: GREEN where every check that decides passed, RED for everything else."""
     verdict = verdict_of(recovery.findings)
     ending = RecoveryEnding.GREEN if verdict.outcome is Outcome.PASS else RecoveryEnding.RED
     return replace(recovery, ending=ending, reason=verdict.reason, ended_at=now)

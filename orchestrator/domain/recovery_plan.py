@@ -23,7 +23,7 @@ RECOVERY_PREFIX = "dr-"
 DRILL_PREFIX = "ib-oauth-drill-"
 """How the name of everything begins that a drill makes."""
 
-FIELDS = ("requested_by", "to", "sabotage", "backup", "through_freeze")
+FIELDS = ("requested_by", "to", "sabotage", "backup", "through_freeze", "uncompared")
 READS_OF_A_TABLE = 3
 """How often a drill reads every item, at most: the copy's digest, and source and copy where they differ."""
 
@@ -63,6 +63,7 @@ class RecoveryRequest:
         to: None for the latest time to which all tables can be restored.
         backup: of a restore: the name of a backup that every table has, in place of a time.
         through_freeze: of a restore: begin although the environment is frozen.
+        uncompared: of a restore: do not compare its contents with the source.
     """
 
     requested_by: str
@@ -70,6 +71,7 @@ class RecoveryRequest:
     sabotage: Sabotage | None = None
     backup: str = ""
     through_freeze: bool = False
+    uncompared: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,6 @@ def read_recovery_request(given: Mapping[str, object], policy: RecoveryPolicy, e
     if not isinstance(asker, str) or not asker.strip():
         raise Refused("requested_by", asker, 'say who asks, such as {"requested_by": "you"}')
     to, backup = read_time(given.get("to")), given.get("backup", "")
-    through = given.get("through_freeze", False)
-    if not isinstance(through, bool):
-        raise Refused("through_freeze", through, "give true or false")
     if not isinstance(backup, str):
         raise Refused("backup", backup, "give the name of a backup that every table has")
     if backup and to is not None:
@@ -139,8 +138,16 @@ def read_recovery_request(given: Mapping[str, object], policy: RecoveryPolicy, e
         to=to,
         sabotage=_sabotage(given.get("sabotage"), policy, environment),
         backup=backup,
-        through_freeze=through,
+        through_freeze=_flag(given, "through_freeze"),
+        uncompared=_flag(given, "uncompared"),
     )
+
+
+def _flag(given: Mapping[str, object], key: str) -> bool:
+    value = given.get(key, False)
+    if not isinstance(value, bool):
+        raise Refused(key, value, "give true or false")
+    return value
 
 
 def refuse_unlike_a_drill(request: RecoveryRequest) -> None:
@@ -151,6 +158,8 @@ def refuse_unlike_a_drill(request: RecoveryRequest) -> None:
     """
     if request.backup:
         raise Refused("backup", request.backup, "a drill restores to a time; a backup is for `orchestrator restore`")
+    if request.uncompared:
+        raise Refused("uncompared", True, "a drill is there to compare; this is for `orchestrator restore`")
 
 
 def read_time(given: object) -> datetime | None:

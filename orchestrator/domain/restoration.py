@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from orchestrator.domain.cut_over import CutOver, Table, TableChange
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.naming import deployment_id
 from orchestrator.domain.records import Claim, Deployment, Ending, Kind
-from orchestrator.domain.recovery import Finding, Recovery, Role
+from orchestrator.domain.recovery import Finding, Recovery, Role, TableRecovery
 from orchestrator.domain.release import Latest
 from orchestrator.domain.verdict import Json, Outcome, Verdict
 
@@ -33,14 +34,36 @@ def refuse_bad(recovery: Recovery) -> None:
     """Let nothing be used of which anything was found wrong.
 
     Raises:
-        Refused: a finding is not PASS, or nothing was looked at.
+        Refused: a finding that decides is not PASS, or nothing was looked at.
     """
-    bad = [finding for finding in recovery.findings if finding.verdict.outcome is not Outcome.PASS]
+    deciding = [finding for finding in recovery.findings if finding.decides]
+    bad = [finding for finding in deciding if finding.verdict.outcome is not Outcome.PASS]
     if bad:
         told = "; ".join(f"{finding.check}: {finding.verdict.reason}" for finding in bad)
         raise Refused("recovery", recovery.id, f"its copies are not fit to be used: {told}")
-    if not recovery.findings:
+    if not deciding:
         raise Refused("recovery", recovery.id, "nothing was looked at")
+
+
+def uncomparable(recovery: Recovery, table: TableRecovery) -> str:
+    """Why nothing can say what a table held at the point, before anybody has tried; empty where it is to be tried."""
+    if recovery.uncompared:
+        return f"{recovery.requested_by} asked for it not to be compared"
+    if table.gone:
+        return f"{table.source} is not there any more: nothing says what it held"
+    if table.backup_arn:
+        return "its copy is made of a backup, which is of a minute and not of a second: nothing says what it held then"
+    return ""
+
+
+def weighed(kind: Kind, finding: Finding) -> Finding:
+    """The finding of contents, with whether a recovery's verdict rests on it.
+
+    A drill has to know. A real restore is asked for because something is wrong with the source: that nobody can say any more what
+    it held is told and no reason to go without a copy. What is known to be wrong in the copy, and what could not be read, is one.
+    """
+    unknown = finding.verdict.outcome is Outcome.INCONCLUSIVE
+    return replace(finding, decides=not (kind is Kind.RESTORE and unknown))
 
 
 def cut_over_of(recovery: Recovery, claim: Claim) -> CutOver:

@@ -15,6 +15,7 @@ from orchestrator.domain.comparison import Reading, SegmentDigest, Tiers, figure
 from orchestrator.domain.errors import SourceUntold
 from orchestrator.domain.recovery import Finding, Recovery, RecoveryAction, TableRecovery
 from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.domain.restoration import uncomparable, weighed
 from orchestrator.domain.verdict import Verdict
 from orchestrator.probes.content import compare_tiers, compare_whole
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
@@ -36,7 +37,11 @@ def compare_content(given: Recovering, cloud: Cloud) -> Recovered:
     """
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY"]))
     recovery = cloud.recoveries(given.kind).read(given.recovery)
-    sizes = {table.role: segments_for(table.items, table.size_bytes, policy.whole_items) for table in recovery.tables}
+    untold = {table.role: uncomparable(recovery, table) for table in recovery.tables}
+    sizes = {
+        table.role: 0 if untold[table.role] else segments_for(table.items, table.size_bytes, policy.whole_items)
+        for table in recovery.tables
+    }
     comparison = cloud.readings.open(recovery, sizes)
     done = cloud.readings.all(recovery.id)
     cut = {role: segments for role, segments in comparison.segments.items() if segments}
@@ -47,9 +52,11 @@ def compare_content(given: Recovering, cloud: Cloud) -> Recovered:
         return ToBeRead(went_on.recovery, went_on.epoch, went_on.decision, missing)
 
     def judged(table: TableRecovery) -> Finding:
+        if why := untold[table.role]:
+            return Finding(f"content.{table.role}", Verdict.inconclusive(f"{table.role}: {why}"))
         return _judged(table, recovery, comparison, done, policy.stream_settle, cloud)
 
-    found = for_each(recovery.tables, judged)
+    found = [weighed(given.kind, one) for one in for_each(recovery.tables, judged)]
     return go_on(given, cloud, recovery.found(*found), "; ".join(one.verdict.reason for one in found))
 
 
@@ -72,7 +79,7 @@ def _judged(
     try:
         seen = compare_tiers(sides, tiers, cloud.now()) if segments else compare_whole(sides, cloud.now())
     except SourceUntold as error:
-        return Finding(f"content.{table.role}", Verdict.inconclusive(str(error)))
+        return Finding(f"content.{table.role}", Verdict.inconclusive(f"{table.role}: {error}"))
     cloud.table_contents.check(table.target)
     return Finding(f"content.{table.role}", verdict(seen), figures(seen))
 

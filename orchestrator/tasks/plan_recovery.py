@@ -56,6 +56,7 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
             cost=plan.cost,
             lease_until=plan.lease_until,
             sabotage=request.sabotage,
+            uncompared=request.uncompared,
         ).reached(given.state, cloud.now())
     )
     reason = f"{len(kept.tables)} tables to {kept.point.isoformat()}, for about {kept.cost.usd:.2f} US dollars"

@@ -7,8 +7,11 @@ from functools import partial
 from typing import Any
 
 from orchestrator.aws.restored_tokens import RestoredTokens
+from orchestrator.aws.stream_changes import StreamChanges
+from orchestrator.aws.table_content import TableContents
 from orchestrator.domain.recovery import Recovery, Role
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
+from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.tables import Tables
 from tests.samples import FUNCTIONS, recovery_table
@@ -16,6 +19,7 @@ from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.world import Bridge, Invocation, Scenario, World, both, straight
 
 STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
+ITEMS = 20
 DECLARED = {"time_to_live": "delete_at", "recovery": 35, "deletion_protection": True}
 
 
@@ -39,10 +43,16 @@ class RestoreWorld(World):
         name: the restore's id, new to the interpreter.
         scenario: how the deployment that cuts over does.
         bridge: between states and tasks.
+        policy: changes of the environment's [recovery].
     """
 
     def __init__(
-        self, interpreter: MotoInterpreter, name: str, scenario: Scenario | None = None, bridge: Bridge = straight
+        self,
+        interpreter: MotoInterpreter,
+        name: str,
+        scenario: Scenario | None = None,
+        bridge: Bridge = straight,
+        **policy: Any,
     ) -> None:
         super().__init__(interpreter, f"d-{name}", scenario or Scenario(changed=False), bridge)
         self.restore_name, self.copied = name, False
@@ -51,15 +61,26 @@ class RestoreWorld(World):
         self.tables = RestorableTables(self.clock.now)
         for table in (STATE, TOKENS):
             self.tables.add(table)
+        self.contents = Contents(self.tables, self.clock.now)
+        for table in (STATE, TOKENS):
+            self.contents.stream(table)
+            for number in range(ITEMS):
+                self.contents.put(table, {"pk": {"S": f"item {number}"}, "n": {"N": str(number)}})
+        # All of that was long ago.
+        self.clock.advance(3600)
         for function in FUNCTIONS:
             variables = {"STATE_TABLE": STATE, "TOKENS_TABLE": TOKENS, "ISSUER": "https://issuer.invalid"}
             self.plane.add(f"ib-oauth-{function}-test", Environment={"Variables": variables})
         self.clients["dynamodb"] = both(both(self.table, self.doors), self.tables)
         self.clients["application-autoscaling"] = None
+        vars(self.cloud)["table_contents"] = TableContents(self.tables, self.contents.wire)
+        vars(self.cloud)["stream_changes"] = StreamChanges(
+            self.contents, self.contents.wire, self.clock.now, pause=self.clock.advance
+        )
         settings: Any = self.cloud.settings
         settings |= {
             "AWS_REGION": REGION,
-            "RECOVERY": json.dumps(recovery_table()),
+            "RECOVERY": json.dumps(recovery_table(**policy)),
             "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
             "DECLARED": json.dumps(DECLARED),
         }

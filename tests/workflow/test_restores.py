@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.aws import comparing
+from orchestrator.aws.wire import ReadRefused
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
@@ -119,6 +121,7 @@ def test_a_backup_by_name_is_restored_and_one_that_a_table_lacks_is_refused_with
     with inhabited(world):
         assert world.restore(backup="before-d-1").phase == "SUCCEEDED", world.recovery.reason
     assert {table.backup_arn for table in world.recovery.tables} == set(world.tables.backups)
+    assert all("its copy is made of a backup" in one.verdict.reason for one in content(world).values())
 
     other = RestoreWorld(interpreter, "re-no-backup")
     other.tables.back_up(STATE, "before-d-1")
@@ -245,4 +248,111 @@ def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
         ended = world.restore()
     assert ended.phase == "FAILED"
     assert "make its tokens safe before it is served" in world.recovery.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def content(world):
+    return {one.check: one for one in world.recovery.findings if one.check.startswith("content.")}
+
+
+@pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
+def test_contents_are_compared_with_the_source_as_it_was_whatever_became_of_it_since(interpreter, whole_items):
+    def ruin(invocation, run):
+        if (invocation.machine, invocation.state) == ("restore", "StartRestore") and not ruined:
+            for table in (STATE, TOKENS):
+                ruined.append(table)
+                world.contents.put(table, {"pk": {"S": "item 3"}, "n": {"N": "-3"}})
+                world.contents.remove(table, "item 4")
+                world.contents.put(table, {"pk": {"S": "of an intruder"}})
+        return run()
+
+    ruined = []
+    world = RestoreWorld(interpreter, f"re-ruined-{whole_items}", bridge=ruin, whole_items=whole_items)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert ruined == [STATE, TOKENS]
+    assert [one.verdict.outcome for one in content(world).values()] == [Outcome.PASS, Outcome.PASS]
+    assert content(world)["content.tokens"].figures["changed_since_point"] == 3
+    assert world.recovery.reason.endswith("checks passed")
+
+
+@pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
+def test_a_copy_in_which_a_row_is_missing_is_not_used(interpreter, whole_items):
+    world = RestoreWorld(interpreter, f"re-missing-{whole_items}", whole_items=whole_items)
+    world.contents.damage.append(lambda name, copy: copy.pop("item 7") if "-tokens-" in name else None)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "FAILED"
+    assert content(world)["content.tokens"].verdict.outcome is Outcome.FAIL
+    assert world.recovery.reason.startswith("content.tokens: tokens: 1 missing")
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def stop_stream(world):
+    world.tables.tables[TOKENS].description["StreamSpecification"] = {"StreamEnabled": False}
+
+
+def young_stream(world):
+    label = world.clock.now().isoformat(timespec="milliseconds").removesuffix("+00:00")
+    world.tables.tables[TOKENS].description["LatestStreamLabel"] = label
+
+
+def lose_tokens(world):
+    world.tables.lose(TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "given", "why"),
+    [
+        ("gone", lose_tokens, {}, "is not there any more: nothing says what it held"),
+        ("mute", stop_stream, {}, "has no stream of both images"),
+        ("young", young_stream, {}, "and not to the point"),
+        ("wish", None, {"uncompared": True}, "ann asked for it not to be compared"),
+    ],
+)
+def test_where_nothing_says_what_the_source_held_that_is_told_and_the_copy_is_used(
+    interpreter, name, change, given, why
+):
+    world = RestoreWorld(interpreter, f"re-untold-{name}")
+    if change:
+        change(world)
+    with inhabited(world):
+        ended = world.restore(**given)
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    finding = content(world)["content.tokens"]
+    assert (finding.verdict.outcome, finding.decides) == (Outcome.INCONCLUSIVE, False)
+    assert why in finding.verdict.reason
+    assert "not known, and not decided by: " in world.recovery.reason
+    assert "content.tokens" in world.recovery.reason
+    assert world.used()["live"] == copies(world)
+
+
+def test_more_changes_than_can_be_undone_are_told_and_the_copy_is_used(interpreter, monkeypatch):
+    monkeypatch.setattr(comparing, "MOST_CHANGES", 2)
+
+    def ruin(invocation, run):
+        if (invocation.machine, invocation.state) == ("restore", "StartRestore"):
+            for number in range(3):
+                world.contents.put(TOKENS, {"pk": {"S": f"of an intruder {number}"}})
+        return run()
+
+    world = RestoreWorld(interpreter, "re-much", bridge=ruin)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert "more than 2 keys changed since the point" in content(world)["content.tokens"].verdict.reason
+    assert content(world)["content.state"].verdict.outcome is Outcome.PASS
+
+
+def test_a_segment_that_cannot_be_read_keeps_the_copies_from_being_used(interpreter):
+    def refuse(_name, _copy):
+        raise ReadRefused("AccessDeniedException")
+
+    world = RestoreWorld(interpreter, "re-unread", whole_items=0)
+    world.contents.damage.append(refuse)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "FAILED"
+    assert [one.verdict.outcome for one in content(world).values()] == [Outcome.ERROR, Outcome.ERROR]
     assert world.used() == {"live": BEFORE, "latest": BEFORE}

@@ -63,6 +63,18 @@ def test_a_green_drill_says_what_was_done_how_long_it_took_and_that_nothing_rema
     assert told["recovery"]["requested_by"] == "somebody"
 
 
+def test_what_nobody_knew_and_nothing_was_decided_by_is_told_in_all_places():
+    untold = replace(CONTENT, verdict=Verdict.inconclusive("it has no stream"), decides=False)
+    told = report(drilled(untold))
+
+    assert told["recovery"]["ending"] == "GREEN"
+    assert "not decided by: content.tokens" in told["summary"]
+    assert told["went_wrong"] == []
+    assert "content.tokens could not be judged, and nothing was decided by it" in told["residual"]
+    assert [one["decides"] for one in told["findings"]] == [True, True, False]
+    assert "not decided by" in page(drilled(untold))
+
+
 def test_every_field_of_an_after_action_report_is_there_however_it_ended():
     wanted = {
         "summary", "recovery", "scope", "objectives", "timeline", "findings", "went_well", "went_wrong", "source_at_point",

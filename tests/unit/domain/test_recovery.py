@@ -62,6 +62,14 @@ def test_the_worst_finding_speaks_and_says_how_many_more_there_are():
     assert verdict_of([GOOD, UNKNOWN]) == Verdict.inconclusive("content.state: nobody knows")
 
 
+def test_what_does_not_decide_is_named_and_speaks_neither_for_nor_against():
+    untold = replace(UNKNOWN, decides=False)
+    assert verdict_of([GOOD, untold]).outcome is Outcome.PASS
+    assert verdict_of([GOOD, untold]).reason.endswith("not known, and not decided by: content.state")
+    assert verdict_of([untold, BAD]).outcome is Outcome.FAIL
+    assert verdict_of([untold]).outcome is Outcome.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     ("findings", "ending"),
     [((GOOD,), RecoveryEnding.GREEN), ((GOOD, UNKNOWN), RecoveryEnding.RED), ((), RecoveryEnding.RED)],

@@ -215,6 +215,7 @@ def test_a_table_that_is_gone_is_planned_as_such():
         ({"backup": 7}, "backup"),
         ({"backup": "before-d-1", "to": "2026-11-23T03:00:00Z"}, "backup"),
         ({"through_freeze": "yes"}, "through_freeze"),
+        ({"uncompared": 1}, "uncompared"),
     ],
 )
 def test_a_restore_s_own_wishes_that_make_no_sense_are_refused(given, field):
@@ -228,4 +229,6 @@ def test_a_restore_s_own_wishes_are_read_and_a_drill_has_none():
     assert (asked.backup, asked.through_freeze) == ("b", True)
     with pytest.raises(Refused, match="orchestrator restore"):
         refuse_unlike_a_drill(asked)
+    with pytest.raises(Refused, match="a drill is there to compare"):
+        refuse_unlike_a_drill(read_recovery_request({"requested_by": "ann", "uncompared": True}, POLICY, "test"))
     refuse_unlike_a_drill(RecoveryRequest("ann"))

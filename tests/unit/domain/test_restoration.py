@@ -23,7 +23,9 @@ from orchestrator.domain.restoration import (
     retargeted,
     settings_after,
     tables_of,
+    uncomparable,
     variables_of,
+    weighed,
 )
 from orchestrator.domain.verdict import Outcome, Verdict
 from tests.samples import NOW, cut_over, deployment, recovery, restored_tables, seconds
@@ -50,6 +52,36 @@ def test_copies_are_used_only_where_everything_about_them_passed():
         refuse_bad(RESTORE.found(GOOD, BAD))
     with pytest.raises(Refused, match="nothing was looked at"):
         refuse_bad(RESTORE)
+
+
+def test_what_decides_nothing_neither_keeps_copies_from_being_used_nor_speaks_for_them():
+    untold = replace(BAD, decides=False)
+    refuse_bad(RESTORE.found(GOOD, untold))
+    with pytest.raises(Refused, match="nothing was looked at"):
+        refuse_bad(RESTORE.found(untold))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "decides"),
+    [
+        (Verdict.passed("p"), True),
+        (Verdict.failed("f"), True),
+        (Verdict.error("e"), True),
+        (Verdict.inconclusive("i"), False),
+    ],
+)
+def test_a_restore_goes_on_without_knowing_what_the_source_held_and_a_drill_does_not(verdict, decides):
+    found = Finding("content.state", verdict)
+    assert weighed(Kind.RESTORE, found).decides is decides
+    assert weighed(Kind.DRILL, found).decides
+
+
+def test_what_cannot_be_compared_says_why():
+    state = RESTORE.tables[0]
+    assert uncomparable(RESTORE, state) == ""
+    assert "is not there any more" in uncomparable(RESTORE, replace(state, gone=True))
+    assert "made of a backup" in uncomparable(RESTORE, replace(state, backup_arn="b"))
+    assert "somebody asked" in uncomparable(replace(RESTORE, uncompared=True), state)
 
 
 def test_a_cut_over_leaves_every_source_for_its_copy_and_closes_those_that_are_there():
