@@ -51,7 +51,7 @@ def open_deployment(here: Stage, model: Deployment, number: int) -> Deployment:
         model, id=name, execution=holder, epoch=claim.epoch, requested_at=now, revisions=revisions, phase=Phase.SHIFTING,
         shifts=(), rollback=None, ending=None, ended_at=None, alarms_at_start=(), excused_alarms=(), running={},
     )  # fmt: skip
-    cloud.ledger.open_deployment(fresh)
+    cloud.ledger.open(fresh)
     revisions = dict(shift(fresh, WEIGHT_PERCENT, claim.epoch, cloud))
     # The shift is dated back by a second: an alarm's time has a precision of a millisecond, and ours rings at once.
     shifted = Shift(0, WEIGHT_PERCENT, now - timedelta(seconds=1))

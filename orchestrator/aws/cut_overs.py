@@ -26,7 +26,7 @@ def ended(cloud: Cloud, recovery: Recovery, error: Mapping[str, str]) -> Finding
     """
     if not recovery.deployment:
         return not_asked_for(cause_of(error) if error else "nobody asked for it")
-    found, refusal = cloud.ledger.find_deployment(recovery.deployment), cloud.ledger.refusal(recovery.deployment)
+    found, refusal = cloud.ledger.find(recovery.deployment), cloud.ledger.refusal(recovery.deployment)
     if found is not None:
         return judge_cut_over(recovery.deployment, found, "") if found.ended_at else None
     if refusal is not None:

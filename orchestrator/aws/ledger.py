@@ -15,7 +15,7 @@
 | ``incidents``          | incident id           | rollbacks that took place                       |
 | ``freeze``             | ``freeze``            | the freeze switch (`orchestrator.aws.freezes`)  |
 
-Claims are in claims.py, recoveries in recovery_ledger.py.
+Claims are in claims.py, what is done with the record of a deployment as of a recovery in records.py, recoveries in recovery_ledger.py.
 
 Each item has ``body``, the record as JSON, and the few attributes that conditions are about. Every write of
 somebody who holds the claim is one transaction with a check of the claim's epoch, so that whoever lost the
@@ -31,10 +31,10 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.claims import ClaimedTable, decoded, refuse_busy
+from orchestrator.aws.claims import decoded
 from orchestrator.aws.clients import code_of, narrowed
+from orchestrator.aws.records import Records
 from orchestrator.domain.chain import START, link
-from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import (
     Ask,
     DecisionEntry,
@@ -46,74 +46,15 @@ from orchestrator.domain.records import (
 )
 
 
-class Ledger(ClaimedTable):
-    """The ledger's table, under the environment's claim.
+class Ledger(Records[Deployment]):
+    """Deployments, and everything else that the ledger holds, under the environment's claim.
 
     Args:
         client: botocore's DynamoDB client.
         table: the table's name.
     """
 
-    # --- deployments -------------------------------------------------------------------------------------
-
-    def open_deployment(self, deployment: Deployment) -> Deployment:
-        """Keep a new deployment; where an earlier try has kept it already, that one stands."""
-        entry = self._put("history", f"{deployment.requested_at.isoformat()}#{deployment.id}", deployment.id)
-        record = {**self._put_deployment(deployment), "ConditionExpression": "attribute_not_exists(pk)"}
-        try:
-            with narrowed():
-                self._client.transact_write_items(TransactItems=[{"Put": record}, {"Put": entry}])
-        except ClientError as error:
-            if code_of(error) != "TransactionCanceledException":
-                raise
-            refuse_busy(error)
-            return self.deployment(deployment.id)
-        return deployment
-
-    def find_deployment(self, deployment_id: str) -> Deployment | None:
-        """Read a deployment, consistently; None where there is none."""
-        item = self._get(f"deployment#{deployment_id}", "record")
-        return decoded(item, Deployment) if item else None
-
-    def deployment(self, deployment_id: str) -> Deployment:
-        """Read a deployment, consistently.
-
-        Raises:
-            Refused: there is none of this id.
-        """
-        found = self.find_deployment(deployment_id)
-        if found is None:
-            raise Refused("deployment", deployment_id, "name one that `orchestrator history` lists")
-        return found
-
-    def deployments(self, limit: int) -> list[Deployment]:
-        """The newest deployments, newest first."""
-        return [self.deployment(decoded(item, str)) for item in self._query("history", limit=limit)]
-
-    def refuse(self, refusal: Signal) -> None:
-        """Keep why a deployment was refused whose plan never came to be."""
-        with narrowed():
-            self._client.put_item(**self._put(f"deployment#{refusal.deployment}", "refused", refusal))
-
-    def refusal(self, deployment_id: str) -> Signal | None:
-        """Why a deployment has no plan."""
-        item = self._get(f"deployment#{deployment_id}", "refused")
-        return decoded(item, Signal) if item else None
-
-    def keep(self, deployment: Deployment, epoch: int) -> Deployment:
-        """Write a deployment back as the holder of the claim.
-
-        Raises:
-            ClaimLost: another epoch holds it; nothing was written.
-        """
-        self._fenced(epoch, [self._put_deployment(deployment)])
-        return deployment
-
-    def keep_unclaimed(self, deployment: Deployment) -> Deployment:
-        """Write back a deployment that never got the claim: nobody else writes it either."""
-        with narrowed():
-            self._client.put_item(**self._put_deployment(deployment))
-        return deployment
+    WHAT, LISTED, KIND = "deployment", "history", Deployment
 
     # --- decisions ---------------------------------------------------------------------------------------
 
@@ -142,7 +83,7 @@ class Ledger(ClaimedTable):
         chained = replace(chained, hash=link(chained.previous_hash, msgspec.to_builtins(chained)))
         put = self._put(f"deployment#{deployment.id}", f"decision#{chained.number:06}", chained)
         put["ConditionExpression"] = "attribute_not_exists(pk)"
-        self._fenced(epoch, [put, self._put_deployment(deployment)])
+        self._fenced(epoch, [put, self._put_record(deployment)])
         return chained
 
     def _last_decision(self, deployment_id: str) -> DecisionEntry | None:
@@ -182,7 +123,7 @@ class Ledger(ClaimedTable):
             ClaimLost: another epoch holds the claim; nothing was written.
         """
         writes = [self._put(f"deployment#{deployment.id}", "held", held)]
-        self._fenced(epoch, [*writes, self._put_deployment(deployment)])
+        self._fenced(epoch, [*writes, self._put_record(deployment)])
 
     def held(self, deployment_id: str) -> Held | None:
         """The HOLD that this deployment waits in or last waited in."""
@@ -227,13 +168,10 @@ class Ledger(ClaimedTable):
                 "body": {"S": deployment.id},
             },
         }
-        writes = [self._put("incidents", incident.id, incident), self._put_deployment(deployment)]
+        writes = [self._put("incidents", incident.id, incident), self._put_record(deployment)]
         self._fenced(epoch, [*writes, release])
 
     def incident(self, incident_id: str) -> Incident | None:
         """An incident, by its id."""
         item = self._get("incidents", incident_id)
         return decoded(item, Incident) if item else None
-
-    def _put_deployment(self, deployment: Deployment) -> dict[str, Any]:
-        return self._put(f"deployment#{deployment.id}", "record", deployment)

@@ -27,7 +27,7 @@ def roll_back_orphan(cloud: Cloud) -> str:
     if claim.kind is Kind.RESTORE and claim.held:
         return close_orphaned_restore(cloud, claim)
     alive = claim.held and cloud.executions.describe(claim.execution).alive
-    deployment = cloud.ledger.find_deployment(claim.deployment) if claim.held else None
+    deployment = cloud.ledger.find(claim.deployment) if claim.held else None
     ruling = judge_claim(claim, deployment, alive=alive)
     if ruling.roll_back:
         start_rollback(cloud, ruling.deployment, Trigger(DEAD_EXECUTION, ruling.why, cloud.now()))
@@ -54,7 +54,7 @@ def close_orphaned_restore(cloud: Cloud, claim: Claim) -> str:
 
 def close_dead_plans(cloud: Cloud) -> None:
     """Complete the records of recent deployments that died before they held the claim and whose end nobody told of."""
-    for found in cloud.ledger.deployments(RECENT):
+    for found in cloud.ledger.newest(RECENT):
         close_unclaimed(cloud, found.id, "unseen")
 
 
@@ -66,7 +66,7 @@ def close_unclaimed(cloud: Cloud, deployment_id: str, phase: str) -> str:
         deployment_id: the execution's name.
         phase: how the execution ended. One that failed has told why by its own Record, also where no plan was kept.
     """
-    found = cloud.ledger.find_deployment(deployment_id)
+    found = cloud.ledger.find(deployment_id)
     if (found.epoch or found.ended_at) if found else phase == FAILED:
         return ""
     if found and cloud.executions.describe(found.execution).alive:

@@ -40,5 +40,5 @@ def start_rollback(cloud: Cloud, deployment_id: str, trigger: Trigger) -> str:
 
 
 def _rolled_back(cloud: Cloud, deployment_id: str) -> bool:
-    deployment = cloud.ledger.find_deployment(deployment_id)
+    deployment = cloud.ledger.find(deployment_id)
     return deployment is not None and deployment.ending is Ending.ROLLED_BACK

@@ -45,7 +45,7 @@ def follow(context: Context, deployment_id: str, screen: Console) -> Deployment:
             elif screen.is_terminal:
                 live.update(Text(f"{deployment.phase.lower()} …", style="dim"))
             time.sleep(POLL_SECONDS)
-            deployment = context.cloud.ledger.deployment(deployment_id)
+            deployment = context.cloud.ledger.read(deployment_id)
     if deployment.shifts:
         screen.print(steps_table(observe(context.cloud, deployment, context.cloud.now())))
     tone = "green" if deployment.rollback is None else "red"
@@ -67,7 +67,7 @@ def _with_numbers(context: Context, deployment: Deployment, told: Line) -> Line:
 def _appears(context: Context, deployment_id: str) -> Deployment:
     ledger, deadline = context.cloud.ledger, context.cloud.now() + timedelta(seconds=APPEARS_SECONDS)
     while context.cloud.now() < deadline:
-        found = ledger.find_deployment(deployment_id)
+        found = ledger.find(deployment_id)
         if found:
             return found
         refusal = ledger.refusal(deployment_id)

@@ -42,7 +42,7 @@ def status(context: Context, *, json: bool) -> None:
     functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
     aliases = {name: cloud.aliases.read(function) for name, function in functions.items()}
     latest = digest({name: cloud.versions.describe(function) for name, function in functions.items()})
-    newest, freeze = next(iter(cloud.ledger.deployments(1)), None), cloud.freezes.read()
+    newest, freeze = next(iter(cloud.ledger.newest(1)), None), cloud.freezes.read()
     ringing, recovery = _ringing(context, newest), next(iter(cloud.drills.newest(1)), None)
     if json:
         as_json(
@@ -75,7 +75,7 @@ def status(context: Context, *, json: bool) -> None:
 
 def history(context: Context, limit: int, *, json: bool) -> None:
     """List deployments, and drills and restores, newest first."""
-    found, freeze = context.cloud.ledger.deployments(limit), context.cloud.freezes.read()
+    found, freeze = context.cloud.ledger.newest(limit), context.cloud.freezes.read()
     recoveries = context.cloud.drills.newest(limit)
     if json:
         listed = [_summary(deployment) for deployment in found]
@@ -127,7 +127,7 @@ def explain(context: Context, name: str, *, json: bool) -> None:
                 f"{name} was refused at {clock(refusal.at)}, nothing was touched: {refusal.why}", markup=False
             )
         return
-    deployment, decisions = ledger.deployment(name), ledger.decisions(name)
+    deployment, decisions = ledger.read(name), ledger.decisions(name)
     broken = broken_at(ledger.decision_bodies(name))
     signals = [signal for signal in ledger.signals(SIGNALS) if signal.deployment == name]
     if json:
@@ -188,7 +188,7 @@ def verify(context: Context, *, json: bool) -> int:
     Raises:
         Refused: there was no deployment yet, so nobody wrote down what the service consists of.
     """
-    newest = next(iter(context.cloud.ledger.deployments(1)), None)
+    newest = next(iter(context.cloud.ledger.newest(1)), None)
     if newest is None:
         raise Refused(
             "deployment", "the newest", "deploy once; the first plan writes down what the service consists of"

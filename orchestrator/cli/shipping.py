@@ -91,7 +91,7 @@ def roll_back(context: Context, name: str | None, reason: str, by: str, *, watch
     Raises:
         Refused: there is nothing to roll back.
     """
-    deployment = context.cloud.ledger.deployment(name) if name else _newest_shifted(context)
+    deployment = context.cloud.ledger.read(name) if name else _newest_shifted(context)
     if deployment.ending is Ending.ROLLED_BACK:
         raise Refused("deployment", deployment.id, "it was rolled back already")
     trigger = Trigger("person", f"{reason} (by {by})", context.cloud.now())
@@ -113,7 +113,7 @@ def ask(context: Context, name: str, request: str, by: str, *, json: bool) -> No
     Raises:
         Refused: it is over, or it does not wait and the request makes sense only for one that does.
     """
-    ledger, deployment = context.cloud.ledger, context.cloud.ledger.deployment(name)
+    ledger, deployment = context.cloud.ledger, context.cloud.ledger.read(name)
     if deployment.ended_at is not None:
         raise Refused("deployment", name, f"it ended {deployment.ending}; there is nothing to {request}")
     asked = Ask(request, by, context.cloud.now())
@@ -142,7 +142,7 @@ def _followed(context: Context, name: str, *, json: bool, wanted: tuple[Ending, 
 
 
 def _newest_shifted(context: Context) -> Deployment:
-    shifted = [found for found in context.cloud.ledger.deployments(NEWEST) if found.first_shift_at]
+    shifted = [found for found in context.cloud.ledger.newest(NEWEST) if found.first_shift_at]
     if not shifted:
         raise Refused("deployment", "the newest", "none has shifted traffic yet, so there is nothing to roll back")
     return shifted[0]

@@ -46,8 +46,8 @@ def _concerned(cloud: Cloud) -> Deployment | None:
     """The deployment in flight, or else the newest that shifted traffic, or else the newest."""
     claim = cloud.ledger.claim()
     if claim.held:
-        return cloud.ledger.find_deployment(claim.deployment)
-    newest = cloud.ledger.deployments(NEWEST)
+        return cloud.ledger.find(claim.deployment)
+    newest = cloud.ledger.newest(NEWEST)
     return next((found for found in newest if found.first_shift_at), next(iter(newest), None))
 
 

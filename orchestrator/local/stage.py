@@ -92,7 +92,7 @@ class Stage:
         return found if found and found.ended_at and not self.cloud.drills.claim().held else None
 
     def _ended(self, deployment_id: str) -> Deployment | None:
-        found = self.cloud.ledger.find_deployment(deployment_id)
+        found = self.cloud.ledger.find(deployment_id)
         return found if found and found.ended_at and not self.cloud.ledger.claim().held else None
 
     @staticmethod

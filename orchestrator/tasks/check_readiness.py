@@ -21,7 +21,7 @@ def check_readiness(given: Given, cloud: Cloud) -> Answer:
         Refused: something is not ready; nothing was changed.
         ClaimLost: another epoch holds the claim.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     if deployment.cut_over is None:
         # Again: somebody may have frozen the environment since the plan was made.
         refuse_frozen(cloud.freezes.read())

@@ -20,13 +20,13 @@ def claim(given: Given, cloud: Cloud) -> Answer:
             deployment has ended.
         ClaimLost: somebody else took it at the same moment.
     """
-    seen, planned = cloud.ledger.claim(), cloud.ledger.deployment(given.deployment)
+    seen, planned = cloud.ledger.claim(), cloud.ledger.read(given.deployment)
     if seen.execution != given.execution:
         refuse_unvouched(seen, planned)
         if seen.held and not hands_over(seen, planned):
             _refuse_holder(seen, cloud)
     taken = cloud.ledger.take_claim(seen, given.execution, given.deployment, Kind.DEPLOYMENT, cloud.now())
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     if deployment.ended_at:
         # Its execution was taken for dead while it lived: what everybody was told stands.
         raise Refused("deployment", deployment.id, f"it has ended: {deployment.reason}; start another")
@@ -39,7 +39,7 @@ def _refuse_holder(seen: Claim, cloud: Cloud) -> None:
     if cloud.executions.describe(seen.execution).alive:
         remedy = f"{seen.kind.value} {seen.deployment} holds it ({seen.execution}); wait for it or abort it"
         raise Refused("claim", f"epoch {seen.epoch}", remedy)
-    left = cloud.ledger.find_deployment(seen.deployment)
+    left = cloud.ledger.find(seen.deployment)
     if left is not None and left.ended_at is None:
         # What a dead deployment left half-done is put right by a rollback, never by the next deployment:
         # Plan has read aliases that may be at a weight.

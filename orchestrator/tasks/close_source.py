@@ -19,7 +19,7 @@ def close_source(given: Given, cloud: Cloud) -> Answer:
         DoorChanged: somebody changed a table's policy; the machine tries again.
         ClaimLost: another epoch holds the claim; no policy was written after that.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     assert deployment.cut_over is not None, "only a cut-over comes here"
     tables = deployment.cut_over.to_close
     for table in tables:

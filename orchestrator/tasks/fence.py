@@ -25,7 +25,7 @@ def fence(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: somebody else took it at the same moment.
         Refused: there is no such deployment.
     """
-    deployment, seen = cloud.ledger.deployment(given.deployment), cloud.ledger.claim()
+    deployment, seen = cloud.ledger.read(given.deployment), cloud.ledger.claim()
     alive = seen.held and seen.execution != given.execution and cloud.executions.describe(seen.execution).alive
     trigger = cause_among(cloud.ledger.triggers(given.deployment)) or Trigger(
         "person", f"{given.execution} was started by hand", cloud.now()
@@ -37,7 +37,7 @@ def fence(given: Given, cloud: Cloud) -> Answer:
         return Answer(deployment.id, 0, decision)
     taken = cloud.ledger.take_claim(seen, given.execution, deployment.id, Kind.ROLLBACK, cloud.now())
     # Read again: until the claim was ours, its holder may have gone on.
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     decision = judge_rollback(deployment, newest, seen, trigger, holder_alive=alive)
     if decision.action is Action.RESTORE:
         begun = Rollback(trigger=trigger, execution=given.execution, fenced_at=cloud.now())
@@ -51,7 +51,7 @@ def fence(given: Given, cloud: Cloud) -> Answer:
 
 
 def _newest(deployment: Deployment, cloud: Cloud) -> Deployment:
-    shifted = (found for found in cloud.ledger.deployments(NEWEST) if found.first_shift_at)
+    shifted = (found for found in cloud.ledger.newest(NEWEST) if found.first_shift_at)
     return next(shifted, deployment)
 
 

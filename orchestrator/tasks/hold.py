@@ -15,7 +15,7 @@ def hold(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: another epoch holds the claim.
     """
-    deployment, decision, now = cloud.ledger.deployment(given.deployment), passed_on(given), cloud.now()
+    deployment, decision, now = cloud.ledger.read(given.deployment), passed_on(given), cloud.now()
     deadline = now + deployment.plan.hold_deadline
     held = Held(given.token, now, deadline, decision.step, decision.look, decision.reason)
     cloud.ledger.hold(replace(deployment, phase=Phase.HELD), held, given.epoch)

@@ -9,7 +9,7 @@ from orchestrator.tasks import Answer, Given, passed_on, task
 
 def notify(given: Given, cloud: Cloud) -> Answer:
     """Publish to the operators, and to the clients where what they use has changed or was disturbed."""
-    deployment, decision = cloud.ledger.find_deployment(given.deployment), passed_on(given)
+    deployment, decision = cloud.ledger.find(given.deployment), passed_on(given)
     subject, text = message_to_operators(given.deployment, cloud.environment, deployment, decision.reason, given.error)
     cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, text)
     for_clients = message_to_clients(deployment) if deployment else None

@@ -38,7 +38,7 @@ def plan(given: Given, cloud: Cloud) -> Answer:
     planned = Plan.of(read_strategy(request.strategy, policy), policy)
     functions, revisions, release = _read_release(service, cloud, tables_change=change is not None)
     _refuse_release(request, release, cloud)
-    deployment = cloud.ledger.open_deployment(
+    deployment = cloud.ledger.open(
         Deployment(
             id=given.deployment,
             environment=cloud.environment,

@@ -19,7 +19,7 @@ def promote(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim; no alias was written after that.
         AliasConflict: somebody without the claim moves an alias.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     revisions = promote_aliases(deployment, given.epoch, cloud)
     step = len(deployment.plan.steps)
     earlier = tuple(shift for shift in deployment.shifts if shift.step < step)

@@ -19,7 +19,7 @@ def publish(given: Given, cloud: Cloud) -> Answer:
         Refused: `$LATEST` changed since it was planned.
         ClaimLost: another epoch holds the claim.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     cloud.ledger.check_claim(given.epoch)
     functions = tuple(
         for_each(deployment.functions, lambda function: _publish(function, deployment, given.epoch, cloud))

@@ -17,7 +17,7 @@ def record(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: a rollback took over; it completes the record.
     """
-    deployment = cloud.ledger.find_deployment(given.deployment)
+    deployment = cloud.ledger.find(given.deployment)
     ending, reason = ending_of(given.error, deployment)
     if deployment is None:
         why = Signal(

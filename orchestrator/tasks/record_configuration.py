@@ -14,7 +14,7 @@ def of_deployment(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
         Throttled, Unreachable: a part could not be read; the machine goes on without a bundle, which holds nobody up.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     taken = cloud.archive.keep_configuration(cloud.configuration(f"deployment {deployment.id}"))
     return write_down(given, cloud, deployment, go(Action.PROCEED, f"configuration bundle {taken.id}: {taken.digest}"))
 

@@ -17,7 +17,7 @@ def record_incident(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: a later rollback took over.
     """
-    deployment, now = cloud.ledger.deployment(given.deployment), cloud.now()
+    deployment, now = cloud.ledger.read(given.deployment), cloud.now()
     incident = open_incident(deployment, cloud.ledger.decisions(deployment.id), now)
     ended = replace(deployment, phase=Phase.ENDED, ending=Ending.ROLLED_BACK, reason=incident.cause, ended_at=now)
     cloud.ledger.close_incident(incident, ended, given.epoch)

@@ -16,7 +16,7 @@ def record_restore_point(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: another epoch holds the claim.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     at = cloud.now()
     tables = deployment.service.tables if deployment.changes_items else ()
     backups = for_each(tables, lambda table: cloud.tables.back_up(table, f"before-{deployment.id}"))

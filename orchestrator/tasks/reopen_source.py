@@ -17,7 +17,7 @@ def reopen_source(given: Given, cloud: Cloud) -> Answer:
         DoorChanged: somebody changed a table's policy; the machine tries again.
         ClaimLost: a later rollback took over.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     assert deployment.cut_over is not None, "only a cut-over's rollback comes here"
     for table in deployment.cut_over.to_close:
         cloud.doors.open(table, cloud.ledger.fence(given.epoch))

@@ -18,7 +18,7 @@ def restore_aliases(given: Given, cloud: Cloud) -> Answer:
         AliasConflict: somebody outside keeps moving an alias; the machine tries again.
         Throttled: the control plane's limit was met; the machine tries again.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     revisions = restore(deployment, given.epoch, cloud)
     at = cloud.now()
     assert deployment.rollback is not None, "Fence has begun it"

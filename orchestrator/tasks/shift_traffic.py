@@ -20,7 +20,7 @@ def shift_traffic(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim; no alias was written after that.
         AliasConflict: somebody without the claim moves an alias, or this is an earlier step's task that comes late.
     """
-    deployment, decision = cloud.ledger.deployment(given.deployment), passed_on(given)
+    deployment, decision = cloud.ledger.read(given.deployment), passed_on(given)
     refuse_late(deployment, decision.step)
     weight_percent = deployment.plan.steps[decision.step].weight_percent
     revisions = shift(deployment, weight_percent, given.epoch, cloud)

@@ -18,7 +18,7 @@ def take_answer(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: another epoch holds the claim.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     answer = msgspec.convert(given.given["answer"], Ask)
     decision = after_hold(deployment.plan, given.cursor, Request(answer.request), answer.by)
     return write_down(given, cloud, replace(deployment, phase=Phase.SHIFTING), decision)

@@ -19,7 +19,7 @@ def verify(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
     """
     cloud.ledger.check_claim(given.epoch)
-    deployment, cursor, now = cloud.ledger.deployment(given.deployment), given.cursor, cloud.now()
+    deployment, cursor, now = cloud.ledger.read(given.deployment), given.cursor, cloud.now()
     scene = during_step(deployment, cursor.step, cursor.look, now)
     look = look_all(scene, cloud.instruments)
     verdict, evidence = look.verdict, look.evidence

@@ -19,7 +19,7 @@ def verify_after_traffic(given: Given, cloud: Cloud) -> Answer:
         ClaimLost: another epoch holds the claim.
     """
     cloud.ledger.check_claim(given.epoch)
-    deployment, now = cloud.ledger.deployment(given.deployment), cloud.now()
+    deployment, now = cloud.ledger.read(given.deployment), cloud.now()
     promoted_at = deployment.shifts[-1].at
     scene = after_promotion(deployment, promoted_at, now)
     look = (look_after_cut_over if deployment.cut_over else look_all)(scene, cloud.instruments)

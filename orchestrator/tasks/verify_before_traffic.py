@@ -22,7 +22,7 @@ def verify_before_traffic(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: another epoch holds the claim.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     look = look_before_traffic(before_traffic(deployment, cloud.now()), cloud.instruments)
     if look.verdict.outcome is not Outcome.PASS:
         decision = without_traffic(look.verdict)

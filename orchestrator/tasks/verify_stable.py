@@ -16,7 +16,7 @@ def verify_stable(given: Given, cloud: Cloud) -> Answer:
     Raises:
         ClaimLost: a later rollback took over.
     """
-    deployment = cloud.ledger.deployment(given.deployment)
+    deployment = cloud.ledger.read(given.deployment)
     look = look_at_stable(of_stable(deployment, cloud.now()), cloud.instruments)
     assert deployment.rollback is not None, "Fence has begun it"
     verified = replace(deployment, rollback=replace(deployment.rollback, verified_at=cloud.now()))

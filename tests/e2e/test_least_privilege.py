@@ -48,7 +48,7 @@ def test_an_alarm_takes_it_back_within_the_rollback_window(here):
     here.cloud.clients("cloudwatch").set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
 
     def undone():
-        found = here.cloud.ledger.deployment("d-good")
+        found = here.cloud.ledger.read("d-good")
         return found if found.ending is Ending.ROLLED_BACK else None
 
     ended = here.until(undone, 60, "the rollback")

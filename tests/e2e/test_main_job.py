@@ -43,7 +43,7 @@ def states_entered(here: Stage, execution: str) -> list[str]:
 
 def shifted(here: Stage, deployment: str) -> bool:
     def found() -> bool | None:
-        kept = here.cloud.ledger.find_deployment(deployment)
+        kept = here.cloud.ledger.find(deployment)
         assert not (kept and kept.ended_at), kept
         assert not here.cloud.ledger.refusal(deployment), here.cloud.ledger.refusal(deployment)
         return True if kept and kept.shifts else None
@@ -112,7 +112,7 @@ def test_a_release_that_was_rolled_back_is_refused_unless_forced(here):
     execution = here.start("d-again", strategy=QUICK)
     here.until(lambda: not here.cloud.executions.describe(execution).alive or None, 30, "the refusal")
     assert here.cloud.executions.describe(execution).phase == "FAILED"
-    assert here.cloud.ledger.find_deployment("d-again") is None
+    assert here.cloud.ledger.find("d-again") is None
 
 
 def test_an_announced_release_is_deployed_and_an_alarm_takes_it_back_once(here):

@@ -114,7 +114,7 @@ def abandoned(standing):
     ledger = standing.cloud.ledger
 
     def shifted():
-        found = ledger.find_deployment("d-abandoned")
+        found = ledger.find("d-abandoned")
         assert not ledger.refusal("d-abandoned"), ledger.refusal("d-abandoned")
         assert not (found and found.ended_at), found
         return found if found and found.shifts else None

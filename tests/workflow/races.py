@@ -115,7 +115,7 @@ class Race:
             self.plane.publish_version(FunctionName=f"ib-oauth-{name}-test")
         given = deployment(functions=functions(STABLE, CANARY, self.names), phase=Phase.SHIFTING, epoch=1)
         known = {one.name: cloud.aliases.read(one.function_name).revision for one in given.functions}
-        planned = cloud.ledger.open_deployment(replace(given, revisions=known))
+        planned = cloud.ledger.open(replace(given, revisions=known))
         cloud.ledger.take_claim(cloud.ledger.claim(), EXECUTION, given.id, Kind.DEPLOYMENT, NOW)
         if not self.weight_percent:
             return planned
@@ -202,7 +202,7 @@ class Race:
 
     def _expect_consistent_ledger(self) -> None:
         ledger = Ledger(self.table, SETTINGS["LEDGER_TABLE"])
-        claim, found = ledger.claim(), ledger.deployment(self.begun.id)
+        claim, found = ledger.claim(), ledger.read(self.begun.id)
         if (claim.epoch, claim.execution) != (self.epoch, ROLLBACK):
             raise LostUpdate(f"the claim is {claim}")
         if (found.phase, found.epoch) != (Phase.ROLLING_BACK, self.epoch):

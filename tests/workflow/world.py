@@ -239,7 +239,7 @@ class World:
 
     @property
     def deployment(self) -> Deployment | None:
-        return self.cloud.ledger.find_deployment(self.name)
+        return self.cloud.ledger.find(self.name)
 
     @property
     def execution(self) -> str:

@@ -37,7 +37,7 @@ def entry(state: str = "Verify", entered: str = "t1", action: Action = Action.BA
 @pytest.fixture
 def claimed(ledger):
     """The ledger with a deployment that holds the claim under epoch 1."""
-    ledger.open_deployment(DEPLOYMENT)
+    ledger.open(DEPLOYMENT)
     ledger.take_claim(ledger.claim(), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
     return ledger
 
@@ -101,33 +101,33 @@ class TestTheClaim:
 
 class TestADeployment:
     def test_is_kept_and_found(self, ledger):
-        assert ledger.find_deployment("d-1") is None
-        assert ledger.open_deployment(DEPLOYMENT) == DEPLOYMENT
-        assert ledger.deployment("d-1") == ledger.find_deployment("d-1") == DEPLOYMENT
+        assert ledger.find("d-1") is None
+        assert ledger.open(DEPLOYMENT) == DEPLOYMENT
+        assert ledger.read("d-1") == ledger.find("d-1") == DEPLOYMENT
 
     def test_that_is_unknown_is_refused(self, ledger):
         with pytest.raises(Refused, match="orchestrator history"):
-            ledger.deployment("d-9")
+            ledger.read("d-9")
 
     def test_opened_again_by_a_retry_stays_as_it_was(self, ledger):
-        ledger.open_deployment(DEPLOYMENT)
-        assert ledger.open_deployment(replace(DEPLOYMENT, requested_by="a retry")) == DEPLOYMENT
-        assert len(ledger.deployments(10)) == 1
+        ledger.open(DEPLOYMENT)
+        assert ledger.open(replace(DEPLOYMENT, requested_by="a retry")) == DEPLOYMENT
+        assert len(ledger.newest(10)) == 1
 
     def test_is_listed_newest_first(self, ledger):
         for number in range(3):
-            ledger.open_deployment(deployment(id=f"d-{number}", requested_at=NOW + seconds(number)))
-        assert [found.id for found in ledger.deployments(2)] == ["d-2", "d-1"]
+            ledger.open(deployment(id=f"d-{number}", requested_at=NOW + seconds(number)))
+        assert [found.id for found in ledger.newest(2)] == ["d-2", "d-1"]
 
     def test_is_written_back_by_who_holds_the_claim_and_by_nobody_else(self, claimed):
         claimed.keep(replace(DEPLOYMENT, phase=Phase.CLAIMED), 1)
         with pytest.raises(ClaimLost, match="epoch 7 no longer holds the claim"):
             claimed.keep(replace(DEPLOYMENT, phase=Phase.PROMOTED), 7)
-        assert claimed.deployment("d-1").phase is Phase.CLAIMED
+        assert claimed.read("d-1").phase is Phase.CLAIMED
 
     def test_that_never_had_the_claim_is_written_back_without_it(self, ledger):
         ledger.keep_unclaimed(replace(DEPLOYMENT, ending=Ending.REFUSED))
-        assert ledger.deployment("d-1").ending is Ending.REFUSED
+        assert ledger.read("d-1").ending is Ending.REFUSED
 
 
 class TestDecisions:
@@ -145,9 +145,9 @@ class TestDecisions:
         with pytest.raises(ClaimLost):
             claimed.decide(entry(), changed, 2)
         assert claimed.decisions("d-1") == []
-        assert claimed.deployment("d-1").phase is Phase.PLANNED
+        assert claimed.read("d-1").phase is Phase.PLANNED
         claimed.decide(entry(), changed, 1)
-        assert claimed.deployment("d-1").phase is Phase.SHIFTING
+        assert claimed.read("d-1").phase is Phase.SHIFTING
 
     def test_are_taken_once_however_often_a_state_is_tried(self, claimed):
         first = claimed.decide(entry(action=Action.PROMOTE), DEPLOYMENT, 1)
@@ -190,7 +190,7 @@ class TestWhatIsAsked:
         held = Held("token", NOW, NOW + seconds(600), 0, 5, "too few")
         assert claimed.held("d-1") is None
         claimed.hold(replace(DEPLOYMENT, phase=Phase.HELD), held, 1)
-        assert (claimed.held("d-1"), claimed.deployment("d-1").phase) == (held, Phase.HELD)
+        assert (claimed.held("d-1"), claimed.read("d-1").phase) == (held, Phase.HELD)
         with pytest.raises(ClaimLost):
             claimed.hold(DEPLOYMENT, replace(held, token="other"), 2)
         assert claimed.held("d-1") == held
@@ -211,7 +211,7 @@ class TestAnEnding:
         ended = replace(DEPLOYMENT, ending=Ending.ROLLED_BACK)
         claimed.close_incident(self.INCIDENT, ended, 1)
         assert claimed.incident("i-d-1") == self.INCIDENT
-        assert claimed.deployment("d-1").ending is Ending.ROLLED_BACK
+        assert claimed.read("d-1").ending is Ending.ROLLED_BACK
         assert claimed.rolled_back_by("sha256:a") == "d-1"
 
     def test_by_one_who_lost_the_claim_keeps_nothing(self, claimed):
@@ -224,7 +224,7 @@ class TestAnEnding:
 WRITES = {
     "take_claim": lambda ledger: ledger.take_claim(Claim(0), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW),
     "release_claim": lambda ledger: ledger.release_claim(1),
-    "open_deployment": lambda ledger: ledger.open_deployment(DEPLOYMENT),
+    "open": lambda ledger: ledger.open(DEPLOYMENT),
     "keep": lambda ledger: ledger.keep(DEPLOYMENT, 1),
     "signal": lambda ledger: ledger.signal(Signal("e", NOW, "alarm", "n", acted=False, why="")),
 }
@@ -261,7 +261,7 @@ def test_a_transaction_that_met_another_is_tried_again_and_no_lost_claim(code):
     with pytest.raises(Throttled):
         Ledger(_Refusing(cancelled), "ledger").keep(DEPLOYMENT, 1)
     with pytest.raises(Throttled):
-        Ledger(_Refusing(cancelled), "ledger").open_deployment(DEPLOYMENT)
+        Ledger(_Refusing(cancelled), "ledger").open(DEPLOYMENT)
 
 
 def test_taking_the_claim_while_its_holder_writes_is_tried_again():

@@ -58,14 +58,14 @@ def test_one_that_failed_is_followed_by_the_next(cloud, states):
 
 
 def test_one_that_has_rolled_back_is_enough(cloud, states):
-    cloud.ledger.open_deployment(replace(deployment(), ending=Ending.ROLLED_BACK, ended_at=NOW))
+    cloud.ledger.open(replace(deployment(), ending=Ending.ROLLED_BACK, ended_at=NOW))
     start_rollback(cloud, "d-1", TRIGGER)
     states.end(attempt(1), "SUCCEEDED")
     assert start_rollback(cloud, "d-1", TRIGGER) == "rollback-d-1-1"
 
 
 def test_one_that_found_nothing_to_undo_at_that_time_is_followed_by_the_next(cloud, states):
-    cloud.ledger.open_deployment(deployment())
+    cloud.ledger.open(deployment())
     start_rollback(cloud, "d-1", TRIGGER)
     states.end(attempt(1), "SUCCEEDED")
     assert start_rollback(cloud, "d-1", TRIGGER) == "rollback-d-1-2"

@@ -22,7 +22,7 @@ def begun(cloud, lambdas):
         lambdas.change(name, "code-2")
         lambdas.publish_version(FunctionName=name)
     revisions = {name: cloud.aliases.read(f"ib-oauth-{name}-test").revision for name in FUNCTIONS}
-    found = cloud.ledger.open_deployment(deployment(functions=functions(), revisions=revisions, epoch=1))
+    found = cloud.ledger.open(deployment(functions=functions(), revisions=revisions, epoch=1))
     cloud.ledger.take_claim(cloud.ledger.claim(), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
     lambdas.calls.clear()
     lambdas.log.clear()

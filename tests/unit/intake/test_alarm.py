@@ -25,7 +25,7 @@ def rings(event_id="event-1", arn=ALARM, state="ALARM", at=NOW):
 
 def fly(cloud, flying=IN_FLIGHT):
     cloud.ledger.take_claim(cloud.ledger.claim(), flying.execution, flying.id, Kind.DEPLOYMENT, NOW)
-    cloud.ledger.open_deployment(flying)
+    cloud.ledger.open(flying)
 
 
 def test_a_deployment_in_flight_is_rolled_back_and_the_alarm_is_why(cloud, states, events):
@@ -80,14 +80,14 @@ def test_without_any_deployment_there_is_nothing_to_undo(cloud, states):
 
 def test_a_deployment_that_has_just_succeeded_is_undone(cloud, states):
     done = replace(IN_FLIGHT, ending=Ending.SUCCEEDED, ended_at=NOW - seconds(60))
-    cloud.ledger.open_deployment(done)
+    cloud.ledger.open(done)
     assert rings() == "token-server-errors rang and the deployment ended inside its rollback window"
     assert states.pending == [ROLLBACK]
 
 
 def test_a_refused_deployment_since_does_not_hide_the_one_that_shifted_traffic(cloud, states):
-    cloud.ledger.open_deployment(replace(IN_FLIGHT, ending=Ending.SUCCEEDED, ended_at=NOW - seconds(60)))
+    cloud.ledger.open(replace(IN_FLIGHT, ending=Ending.SUCCEEDED, ended_at=NOW - seconds(60)))
     refused = deployment(id="d-2", ending=Ending.REFUSED, ended_at=NOW - seconds(5), requested_at=NOW - seconds(6))
-    cloud.ledger.open_deployment(refused)
+    cloud.ledger.open(refused)
     rings()
     assert states.pending == [ROLLBACK]

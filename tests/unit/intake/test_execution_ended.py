@@ -36,7 +36,7 @@ IN_FLIGHT = deployment(execution=EXECUTION, phase=Phase.SHIFTING, shifts=(Shift(
 def test_a_deployment_that_died_with_the_claim_is_rolled_back(cloud, states, events):
     run_and_end(states, "d-1")
     claim(cloud)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     assert ended(EXECUTION) == f"the deployment {EXECUTION} died holding the claim"
     assert states.pending == [EXECUTION, ROLLBACK]
     assert [kind for kind, _ in events.put] == ["RollbackStarted"]
@@ -45,7 +45,7 @@ def test_a_deployment_that_died_with_the_claim_is_rolled_back(cloud, states, eve
 def test_the_same_event_twice_starts_one_rollback(cloud, states):
     run_and_end(states, "d-1")
     claim(cloud)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     assert ended(EXECUTION) == ended(EXECUTION)
     assert [arn for arn in states.executions if ":rollback-" in arn] == [ROLLBACK]
 
@@ -53,7 +53,7 @@ def test_the_same_event_twice_starts_one_rollback(cloud, states):
 def test_an_execution_that_ended_without_the_claim_leaves_its_holder_alone(cloud, states):
     run_and_end(states, "d-1")
     claim(cloud, ROLLBACK, Kind.ROLLBACK)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     assert ended(EXECUTION) == "d-1 ended FAILED and does not hold the claim"
     assert cloud.ledger.claim().execution == ROLLBACK
 
@@ -64,9 +64,9 @@ def test_a_rollback_that_ended_without_the_claim_changes_nothing(cloud):
 
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT"])
 def test_a_deployment_that_was_stopped_before_it_had_the_claim_is_refused_and_told(cloud, events, status):
-    cloud.ledger.open_deployment(deployment(execution=EXECUTION))
+    cloud.ledger.open(deployment(execution=EXECUTION))
     answer = ended(EXECUTION, status)
-    found = cloud.ledger.deployment("d-1")
+    found = cloud.ledger.read("d-1")
     assert (found.phase, found.ending) == (Phase.ENDED, Ending.REFUSED)
     assert found.ended_at
     assert found.reason == answer == f"its execution ended {status} before it held the claim"
@@ -81,17 +81,17 @@ def test_a_deployment_that_was_stopped_before_its_plan_was_kept_is_told(cloud, e
 
 def test_a_deployment_that_its_own_record_has_ended_stays_as_it_is(cloud, events):
     refused = replace(deployment(execution=EXECUTION), ending=Ending.REFUSED, ended_at=NOW, reason="no such strategy")
-    cloud.ledger.open_deployment(refused)
+    cloud.ledger.open(refused)
     assert ended(EXECUTION) == "d-1 ended FAILED and does not hold the claim"
-    assert cloud.ledger.deployment("d-1") == refused
+    assert cloud.ledger.read("d-1") == refused
     assert events.put == []
 
 
 def test_a_deployment_that_still_runs_is_not_closed_by_an_event_that_says_otherwise(cloud, states, events):
     states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-1", input="{}")
-    cloud.ledger.open_deployment(deployment(execution=EXECUTION))
+    cloud.ledger.open(deployment(execution=EXECUTION))
     assert ended(EXECUTION, "ABORTED") == "d-1 ended ABORTED and does not hold the claim"
-    assert cloud.ledger.deployment("d-1").ending is None
+    assert cloud.ledger.read("d-1").ending is None
     assert events.put == []
 
 
@@ -103,7 +103,7 @@ def test_a_plan_that_was_refused_was_told_by_its_own_record(cloud, events):
 def test_the_reconciler_rolls_back_what_no_event_told_of(cloud, states):
     run_and_end(states, "d-1", "TIMED_OUT")
     claim(cloud)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     assert reconcile.handler({}, None)["answer"].endswith("died holding the claim")
     assert ROLLBACK in states.executions
 
@@ -119,17 +119,17 @@ def test_the_reconciler_leaves_a_free_claim_and_a_living_holder_alone(cloud, sta
 def test_the_reconciler_closes_a_plan_whose_execution_died_unseen_and_no_other(cloud, states, events):
     run_and_end(states, "d-1", "ABORTED")
     states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-2", input="{}")
-    cloud.ledger.open_deployment(deployment(execution=EXECUTION))
-    cloud.ledger.open_deployment(deployment(id="d-2", execution=execution_arn("deployment", "d-2")))
+    cloud.ledger.open(deployment(execution=EXECUTION))
+    cloud.ledger.open(deployment(id="d-2", execution=execution_arn("deployment", "d-2")))
     reconcile.handler({}, None)
-    assert cloud.ledger.deployment("d-1").ending is Ending.REFUSED
-    assert cloud.ledger.deployment("d-2").ending is None
+    assert cloud.ledger.read("d-1").ending is Ending.REFUSED
+    assert cloud.ledger.read("d-2").ending is None
     assert [detail["deployment"] for _, detail in events.put] == ["d-1"]
 
 
 def test_a_claim_of_an_execution_that_step_functions_does_not_know_is_an_orphan(cloud, states):
     claim(cloud)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     reconcile.handler({}, None)
     assert ROLLBACK in states.executions
 
@@ -137,7 +137,7 @@ def test_a_claim_of_an_execution_that_step_functions_does_not_know_is_an_orphan(
 def test_a_rollback_that_failed_is_followed_by_the_next(cloud, states):
     run_and_end(states, "d-1")
     claim(cloud)
-    cloud.ledger.open_deployment(IN_FLIGHT)
+    cloud.ledger.open(IN_FLIGHT)
     ended(EXECUTION)
     states.end(ROLLBACK, "FAILED")
     cloud.ledger.take_claim(cloud.ledger.claim(), ROLLBACK, "d-1", Kind.ROLLBACK, NOW)
