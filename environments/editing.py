@@ -11,14 +11,14 @@ from environments.tables import EnvironmentRefused
 _HEADER = re.compile(r"^\[[^\[].*\]\s*(#.*)?$", re.MULTILINE)
 
 
-def with_text(document: str, table: str, key: str, value: str) -> str:
-    """Return the document with a text at a key of a table; a table that is not there is put at the end.
+def with_value(document: str, table: str, key: str, value: str | int) -> str:
+    """Return the document with a value at a key of a table; a table that is not there is put at the end.
 
     Args:
         document: the file's content.
         table: such as `prod.service`.
         key: a bare key of that table.
-        value: a text.
+        value: a text or a whole number.
 
     Raises:
         EnvironmentRefused: it is written in a way that this does not change, such as over several lines.
@@ -31,7 +31,7 @@ def with_text(document: str, table: str, key: str, value: str) -> str:
         following = _HEADER.search(document, header.end())
         end = following.start() if following else len(document)
         own = document[header.end() : end]
-        known = re.search(rf'^{re.escape(key)}\s*=\s*"[^"\n]*"', own, re.MULTILINE)
+        known = re.search(rf'^{re.escape(key)}\s*=\s*("[^"\n]*"|\d+)', own, re.MULTILINE)
         own = f"{own[: known.start()]}{line}{own[known.end() :]}" if known else f"{line}\n{own}"
         changed = f"{document[: header.end()]}{own}{document[end:]}"
     if _value(changed, table, key) != value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from environments.api import DomainSettings
 from environments.clients import (
@@ -29,6 +30,7 @@ MEMORY_MB = (128, 10_240)
 TIMEOUT_SECONDS = (1, 29)
 # None at all would be a switch that turns the function off; an account has a thousand unless it asked for more.
 CONCURRENCY = (1, 10_000)
+HIGHEST_EPOCH = 1_000_000_000
 STAGE = "stage"
 """As an issuer: the address of the API's own stage."""
 
@@ -77,6 +79,7 @@ class ServiceSettings:
         issuer: https address without a path; None is the address of the API's own stage.
         state_table, tokens_table: the tables that the functions use. Settings, because a restore makes a new table and a
             cut-over to it has to survive the next deployment of the stack.
+        least_epoch: the lowest revocation epoch that these may be in, which a cut-over raises; 0 where there was none.
         client_documents: whether clients may describe themselves in a document at their client id.
         registration_token_sha256: hex SHA-256 of the token with which clients may register; without it none may.
         self_described_client_scopes: what clients of these two kinds may ask for.
@@ -97,6 +100,7 @@ class ServiceSettings:
     self_described_client_scopes: tuple[str, ...]
     state_table: str
     tokens_table: str
+    least_epoch: int
 
 
 def read_service(name: str, table: Table, domain: DomainSettings | None, *, local: bool) -> ServiceSettings:
@@ -182,8 +186,10 @@ def _alarms(table: Table) -> AlarmSettings:
     return alarms
 
 
-def _tables(name: str, table: Table) -> dict[str, str]:
-    tables = {}
+def _tables(name: str, table: Table) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        "least_epoch": table.whole("least_epoch", 0, HIGHEST_EPOCH) if "least_epoch" in table else 0
+    }
     for key in ("state", "tokens"):
         given = table.take(key, f"ib-oauth-{key}-{name}")
         if not isinstance(given, str) or not _TABLE_NAME.fullmatch(given):

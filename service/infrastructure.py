@@ -53,8 +53,10 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "public": ("SIGNING_KEY_ID", "KEYS_TABLE", "SESSION_KEY_ID"),
 }
 
-_NOT_OF_A_RELEASE = ("alarms", "throttle_requests_per_second", "throttle_burst_requests")
-"""Settings of the service that no function is told of."""
+_NOT_OF_A_RELEASE = frozenset(
+    {"alarms", "throttle_requests_per_second", "throttle_burst_requests", "state_table", "tokens_table", "least_epoch"}
+)
+"""Settings of the service that no function is told of, or that a restore's cut-over tells them without a release."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,8 @@ class ServiceStack(Stack):
         }
         if service.registration_token_sha256 is not None:
             some["REGISTRATION_TOKEN_SHA256"] = service.registration_token_sha256
+        if service.least_epoch:
+            all_functions["LEAST_EPOCH"] = str(service.least_epoch)
         own = {variable: some[variable] for variable in _VARIABLES[name] if variable in some}
         check_size(environment, name, {**all_functions, **own})
         return {**all_functions, **own}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,6 +68,9 @@ def restore(
         str | None,
         typer.Option(metavar="ID", help="Of a restore that has succeeded: have environments.toml name its tables."),
     ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option(help="What --write-settings changes; otherwise environments.toml.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="The same key is the same restore.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Who asks; otherwise your user name.")] = None,
     watch: Watch = False,
@@ -84,7 +88,7 @@ def restore(
     with answering(json):
         context = context_of(env)
         if write_settings:
-            restoring.write_settings(context, write_settings)
+            restoring.write_settings(context, write_settings, *([settings_file] if settings_file else []))
             return
         if plan:
             restoring.plan(context, given, json=json)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json as encoder
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import environments
-from environments.editing import with_text
+from environments.editing import with_value
 from environments.tables import EnvironmentRefused
 from orchestrator.cli import drilling
 from orchestrator.cli.context import Context
@@ -77,22 +78,28 @@ def restore(
 
 
 def write_settings(context: Context, name: str, file: Path = environments.FILE) -> None:
-    """Write into the settings file which tables a restore has the service use.
+    """Write into the settings file which tables a restore has the service use, and the lowest epoch of these.
 
     Raises:
-        Refused: there is no such restore, or it did not succeed.
-        EnvironmentRefused: the file says it in a way that cannot be changed by a program.
+        Refused: there is no such restore, it did not succeed, or the file cannot be changed by a program; it stays as it was.
     """
     recovery = context.cloud.restores.read(name)
     if recovery.kind is not Kind.RESTORE or recovery.ending is not RecoveryEnding.GREEN:
         raise Refused("restore", name, f"the service does not use its copies: {recovery.reason or 'it is under way'}")
-    document = file.read_text(encoding="utf-8")
-    for setting, table in settings_after(recovery).items():
-        try:
-            document = with_text(document, f"{context.name}.service", setting, table)
-        except EnvironmentRefused as error:
-            raise Refused(error.field, error.value, error.remedy) from error
-    file.write_text(document, encoding="utf-8")
+    written = file.with_name(f"{file.name}.new")
+    try:
+        document = file.read_text(encoding="utf-8")
+        for setting, value in settings_after(recovery).items():
+            document = with_value(document, f"{context.name}.service.tables", setting, value)
+        written.write_text(document, encoding="utf-8")
+        environments.load(context.name, written)
+        written.replace(file)
+    except OSError as error:
+        raise Refused("settings-file", str(file), f"it can be neither read nor written: {error.strerror}") from error
+    except EnvironmentRefused as error:
+        raise Refused(error.field, error.value, error.remedy) from error
+    finally:
+        written.unlink(missing_ok=True)
     console().print(f"{file.name} names the copies now; `cdk deploy` the stacks, so that they agree")
 
 
@@ -102,9 +109,9 @@ def tell_settings(context: Context, recovery: Recovery) -> None:
         return
     screen = console()
     screen.print("The copies are in use. Until environments.toml says so, no other deployment is let through:")
-    screen.print(f"[{context.name}.service]", markup=False)
-    for setting, table in settings_after(recovery).items():
-        screen.print(f'{setting} = "{table}"', markup=False)
+    screen.print(f"[{context.name}.service.tables]", markup=False)
+    for setting, value in settings_after(recovery).items():
+        screen.print(f"{setting} = {encoder.dumps(value)}", markup=False)
     screen.print(f"or: orchestrator restore --write-settings {recovery.id} --env {context.name}", markup=False)
 
 

@@ -147,6 +147,7 @@ class Recovery:
         lease_until: when whatever it made may be removed by anybody who finds it.
         service: what is deployed.
         deployment: of a restore: the deployment that makes the service use the copies; empty until it is asked for.
+        least_epoch: of a restore: the lowest revocation epoch that the functions are told to serve from its cut-over on.
         uncompared: of a restore: its contents are not compared, because whoever asked for it said so.
         cleaned_at: when nothing of it was left; a drill's tables, functions, roles and logs. None while there may be something.
     """
@@ -170,6 +171,7 @@ class Recovery:
     findings: tuple[Finding, ...] = ()
     measured: Measured = Measured()
     deployment: str = ""
+    least_epoch: int = 0
     uncompared: bool = False
     cleaned_at: datetime | None = None
     ending: RecoveryEnding | None = None

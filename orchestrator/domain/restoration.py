@@ -19,8 +19,9 @@ VARIABLES: Mapping[Role, str] = {Role.STATE: "STATE_TABLE", Role.TOKENS: "TOKENS
 LEAST_EPOCH = "LEAST_EPOCH"
 """By which variable they are told the lowest revocation epoch that a table must be in; over any lower one they answer 503."""
 
-SETTINGS: Mapping[Role, str] = {Role.STATE: "state_table", Role.TOKENS: "tokens_table"}
-"""By which setting of ``[environment.service]`` the stack is told the same."""
+SETTINGS: Mapping[Role, str] = {Role.STATE: "state", Role.TOKENS: "tokens"}
+LEAST_EPOCH_SETTING = "least_epoch"
+"""By which settings of ``[environment.service.tables]`` the stack is told the same."""
 
 CHECK = "cut_over"
 
@@ -117,7 +118,7 @@ def retargeted(variables: Mapping[str, str], recovery: Recovery, epoch: int) -> 
     Args:
         variables: as they are.
         recovery: the restore.
-        epoch: the one that its copy of the tokens table was made safe in.
+        epoch: the lowest that its copy of the tokens table may be in from now on.
     """
     names = {VARIABLES[table.role]: table.target for table in recovery.tables}
     known = {name: value for name, value in names.items() if name in variables}
@@ -155,7 +156,7 @@ def refuse_other_sources(name: str, stable: Latest, recovery: Recovery) -> None:
         found = used.get(VARIABLES[table.role], table.source)
         if found != table.source:
             remedy = "clients use another: have environments.toml name that one (`orchestrator restore --write-settings`), and deploy"
-            raise Refused(f"service.{name}.{SETTINGS[table.role]}", table.source, remedy)
+            raise Refused(f"service.tables.{SETTINGS[table.role]}", table.source, f"{name}: {remedy}")
 
 
 def _apart(version: Latest) -> Mapping[str, Json]:
@@ -185,6 +186,24 @@ def refuse_other_tables(name: str, stable: Latest, latest: Latest) -> None:
         raise Refused(f"release.{name}.{key}", after[key], remedy)
 
 
+def floor_of(version: Latest) -> int:
+    """The lowest revocation epoch that a version serves tables of."""
+    return int(variables_of(version).get(LEAST_EPOCH, "0"))
+
+
+def refuse_lower_floor(name: str, stable: Latest, latest: Latest) -> None:
+    """Let no release serve tables of an epoch that the one before would not: what a restore had ended would be alive in them.
+
+    Raises:
+        Refused: `$LATEST` has a lower floor than stable.
+    """
+    before, after = floor_of(stable), floor_of(latest)
+    if after < before:
+        setting = f"{LEAST_EPOCH_SETTING} = {before}"
+        remedy = f"clients have {before} since a restore: write {setting} under service.tables in environments.toml (`orchestrator restore --write-settings`), and deploy the stack"
+        raise Refused(f"release.{name}.{LEAST_EPOCH}", str(after), remedy)
+
+
 def not_asked_for(why: str) -> Finding:
     """The finding of a restore that came to no deployment."""
     return Finding(CHECK, Verdict.failed(why))
@@ -210,6 +229,9 @@ def judge_cut_over(deployment: str, ended: Deployment | None, refusal: str) -> F
     return Finding(CHECK, Verdict.passed(f"{deployment}: {ended.reason}"), figures)
 
 
-def settings_after(recovery: Recovery) -> Mapping[str, str]:
-    """What ``[environment.service]`` in environments.toml has to say once the copies are in use."""
-    return {SETTINGS[table.role]: table.target for table in recovery.tables}
+def settings_after(recovery: Recovery) -> Mapping[str, str | int]:
+    """What ``[environment.service.tables]`` in environments.toml has to say once the copies are in use."""
+    return {
+        **{SETTINGS[table.role]: table.target for table in recovery.tables},
+        LEAST_EPOCH_SETTING: recovery.least_epoch,
+    }

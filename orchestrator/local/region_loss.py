@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 import environments
-from environments.editing import with_text
+from environments.editing import with_value
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.copies import Copies, named_as_of
 from orchestrator.domain.recovery import Role
@@ -260,7 +260,7 @@ class _There:
     def _settle(self) -> str:
         document = environments.FILE.read_text(encoding="utf-8")
         for setting in self._plan.settings:
-            document = with_text(document, setting.table, setting.key, setting.value)
+            document = with_value(document, setting.table, setting.key, setting.value)
         self._file.write_text(document, encoding="utf-8")
         environments.load(ENVIRONMENT, self._file)
         return f"{len(self._plan.settings)} settings are written in {self._file.name}"

@@ -8,6 +8,7 @@ from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.domain.recovery import Recovery
 from orchestrator.domain.restoration import (
     deployment_for,
+    floor_of,
     refuse_bad,
     refuse_other_release,
     refuse_other_sources,
@@ -30,14 +31,14 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     refuse_bad(recovery)
     mark = refuse_unsafe(tokens_of(recovery, cloud).mark(), recovery.id)
     functions = sorted(recovery.service.functions.items())
-    for name, function_name in functions:
-        _refuse_others(name, function_name, recovery, cloud)
+    floors = [_floor(name, function_name, recovery, cloud) for name, function_name in functions]
+    floor = max(mark.epoch, *floors)
     for _, function_name in functions:
         cloud.retargeting.change(
-            function_name, lambda variables: retargeted(variables, recovery, mark.epoch), ledger.fence(given.epoch)
+            function_name, lambda variables: retargeted(variables, recovery, floor), ledger.fence(given.epoch)
         )
     deployment = deployment_for(recovery.id)
-    asked = replace(recovery, deployment=deployment)
+    asked = replace(recovery, deployment=deployment, least_epoch=floor)
     answer = go_on(given, cloud, asked, f"{deployment} makes the service use {', '.join(_targets(recovery))}")
     # Last, and after the record says so: from the deployment's claim on, this epoch can write nothing more.
     request = {"requested_by": f"restore {recovery.id}", "cut_over": recovery.id, "force": True}
@@ -45,11 +46,13 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     return answer
 
 
-def _refuse_others(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> None:
+def _floor(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> int:
+    """The lowest epoch that clients' version serves, where a cut-over may leave its tables and ships nothing along with that."""
     live = cloud.aliases.read(function_name).routing.primary
     stable, latest = for_each((live, "$LATEST"), lambda version: cloud.versions.describe(function_name, version))
     refuse_other_sources(name, stable, recovery)
     refuse_other_release(name, stable, latest)
+    return floor_of(stable)
 
 
 def _targets(recovery: Recovery) -> list[str]:

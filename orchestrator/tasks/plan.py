@@ -17,7 +17,7 @@ from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import Deployment, Phase, Release
 from orchestrator.domain.release import digest, refuse_unlike
 from orchestrator.domain.request import ANY_RELEASE, DeploymentRequest, read_request
-from orchestrator.domain.restoration import cut_over_of, refuse_other_tables
+from orchestrator.domain.restoration import cut_over_of, refuse_lower_floor, refuse_other_tables
 from orchestrator.domain.strategy import read_strategy
 from orchestrator.tasks import Answer, Given, go, task
 
@@ -83,6 +83,7 @@ def _read_release(
         _refuse_unrest(service.functions[name], alias)
         stable = cloud.versions.describe(service.functions[name], alias.routing.primary)
         refuse_unlike(name, stable, latest[name])
+        refuse_lower_floor(name, stable, latest[name])
         if not tables_change:
             refuse_other_tables(name, stable, latest[name])
         # Until Publish there is no canary: the function is on stable and nothing else.

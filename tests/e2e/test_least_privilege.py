@@ -1,9 +1,11 @@
 """Every Lambda role is held to its policies while a release is promoted and another is rung back; then the tables are drilled."""
 
 from datetime import timedelta
+from shutil import copyfile
 
 import pytest
 
+import environments
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
@@ -119,8 +121,11 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
 def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder, tmp_path):
     here = trusted
     (tmp_path / ".local").symlink_to(folder)
-    page = Runbook("restore", {"--env prod": "--env local"})
-    planned, done = (page.run(f"cd {tmp_path}", block, environ={}) for block in page.blocks[:2])
+    file = tmp_path / "environments.toml"
+    copyfile(environments.FILE, file)
+    written = '--write-settings "$ID"'
+    page = Runbook("restore", {written: f"{written} --settings-file {file}", "--env prod": "--env local"})
+    planned, done, settled = (page.run(f"cd {tmp_path}", block, environ={}) for block in page.blocks)
     assert "the service answers 503" in " ".join(planned.split())
     assert "GREEN after" in done
     newest = here.cloud.restores.newest(1)[0]
@@ -131,3 +136,7 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder,
             dynamodb.get_item(TableName=table.source, Key={"pk": {"S": "epoch"}})
     variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
     assert variables["Variables"]["TOKENS_TABLE"] == newest.tables[1].target
+    assert "environments.toml names the copies now" in settled
+    told = environments.load("local", file).service
+    assert {"state": told.state_table, "tokens": told.tokens_table} == {one.role: one.target for one in newest.tables}
+    assert str(told.least_epoch) == variables["Variables"]["LEAST_EPOCH"]

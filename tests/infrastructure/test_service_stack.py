@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
 
 import environments
+from environments.editing import with_value
+from orchestrator.domain.records import Kind
+from orchestrator.domain.restoration import retargeted, settings_after
 from service import settings
 from service.infrastructure_api import ROUTES
 from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
+from tests.samples import recovery, restored_tables
 
 FUNCTIONS = ("authorize", "token", "public")
 LAMBDA_VARIABLES_BYTES = 4096
@@ -417,10 +422,20 @@ def test_an_alarm_watches_pooled_traffic_and_no_version(every):
             )
 
 
-def test_the_functions_use_a_restored_table_once_the_settings_name_it(tmp_path):
-    one = synthesise(tmp_path, changed(environments.load("staging"), tokens_table="ib-oauth-tokens-staging-restored"))
+def test_once_the_settings_are_written_the_stack_tells_the_functions_what_a_cut_over_told_them(tmp_path, synthesised):
+    tables = tuple(
+        replace(table, target=f"ib-oauth-restored-dr-1-{table.role}-staging") for table in restored_tables("dr-1")
+    )
+    done = recovery(kind=Kind.RESTORE, tables=tables, least_epoch=3)
+    document = environments.FILE.read_text(encoding="utf-8")
+    for setting, value in settings_after(done).items():
+        document = with_value(document, "staging.service.tables", setting, value)
+    (file := tmp_path / "environments.toml").write_text(document, encoding="utf-8")
+    one = synthesise(tmp_path, environments.load("staging", file))
 
-    assert variables(one, "token")["TOKENS_TABLE"] == "ib-oauth-tokens-staging-restored"
+    for name in environments.FUNCTIONS:
+        before = variables(synthesised("staging"), name)
+        assert variables(one, name) == retargeted(before, done, 3) != before
     assert "ib-oauth-tokens-staging" in {
         table["TableName"] for table in resources(one.service, "AWS::DynamoDB::Table").values()
     }
@@ -435,7 +450,7 @@ def test_the_functions_use_a_restored_table_once_the_settings_name_it(tmp_path):
     named = [text_of(resource).rpartition("/")[2] for resource in statement["Resource"]]
     # Beside it the copies of any restore, and the stack's own table, for the way back; never a drill's.
     assert named == [
-        "ib-oauth-tokens-staging-restored",
+        "ib-oauth-restored-dr-1-tokens-staging",
         "ib-oauth-restored-*-tokens-staging",
         "ib-oauth-tokens-staging",
     ]

@@ -107,16 +107,39 @@ def test_what_the_machine_would_refuse_is_refused_before_it_starts(context, stat
 
 
 def test_the_settings_file_names_the_copies_and_nothing_else_in_it_changes(context, tmp_path):
+    restored(context, ending=RecoveryEnding.GREEN, least_epoch=2)
+    file = tmp_path / "environments.toml"
+    before = environments.FILE.read_text(encoding="utf-8")
+    file.write_text(before, encoding="utf-8")
+    restoring.write_settings(context, "dr-1", file)
+    added = file.read_text(encoding="utf-8").replace(before.rstrip(), "", 1)
+    assert tomllib.loads(added)["prod"]["service"]["tables"] == {
+        "state": "ib-oauth-restored-dr-1-state-test",
+        "tokens": "ib-oauth-restored-dr-1-tokens-test",
+        "least_epoch": 2,
+    }
+    service = environments.load("prod", file).service
+    assert (service.state_table, service.least_epoch) == ("ib-oauth-restored-dr-1-state-test", 2)
+    assert [one.name for one in tmp_path.iterdir()] == ["environments.toml"]
+    # Again, and what stands there is what stood there.
+    once = file.read_text(encoding="utf-8")
+    restoring.write_settings(context, "dr-1", file)
+    assert file.read_text(encoding="utf-8") == once
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("[prod.service.tables]\nstate = '''by hand'''\n", "prod.service.tables.state"), (None, "settings-file")],
+)
+def test_a_settings_file_that_cannot_be_changed_stays_as_it_was(context, tmp_path, text, field):
     restored(context, ending=RecoveryEnding.GREEN)
     file = tmp_path / "environments.toml"
-    file.write_text('[prod.service]\nissuer = "https://i"  # ours\n', encoding="utf-8")
-    restoring.write_settings(context, "dr-1", file)
-    assert tomllib.loads(file.read_text(encoding="utf-8"))["prod"]["service"] == {
-        "issuer": "https://i",
-        "state_table": "ib-oauth-restored-dr-1-state-test",
-        "tokens_table": "ib-oauth-restored-dr-1-tokens-test",
-    }
-    assert 'issuer = "https://i"  # ours' in file.read_text(encoding="utf-8")
+    if text:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(Refused) as caught:
+        restoring.write_settings(context, "dr-1", file)
+    assert caught.value.field == field
+    assert not text or file.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(
@@ -135,7 +158,8 @@ def test_what_the_settings_file_has_to_say_is_told_where_the_copies_are_in_use(c
     done = recovery(id="dr-1", kind=Kind.RESTORE, tables=restored_tables("dr-1"), ending=RecoveryEnding.GREEN)
     restoring.tell_settings(context, done)
     told = capsys.readouterr().out
-    assert "[prod.service]" in told
-    assert 'state_table = "ib-oauth-restored-dr-1-state-test"' in told
+    assert "[prod.service.tables]" in told
+    assert 'state = "ib-oauth-restored-dr-1-state-test"' in told
+    assert "least_epoch = 0" in told
     restoring.tell_settings(context, replace(done, ending=RecoveryEnding.RED))
     assert capsys.readouterr().out == ""

@@ -12,10 +12,12 @@ from orchestrator.domain.restoration import (
     arn_beside,
     cut_over_of,
     deployment_for,
+    floor_of,
     hands_over,
     judge_cut_over,
     not_asked_for,
     refuse_bad,
+    refuse_lower_floor,
     refuse_other_release,
     refuse_other_sources,
     refuse_other_tables,
@@ -167,8 +169,20 @@ def test_what_became_of_the_cut_over_is_a_finding():
 
 def test_the_names_that_a_restore_leads_to():
     assert deployment_for("re-1") == "d-re-1"
-    assert settings_after(RESTORE) == {"state_table": COPIES["STATE_TABLE"], "tokens_table": COPIES["TOKENS_TABLE"]}
+    after = settings_after(replace(RESTORE, least_epoch=3))
+    assert after == {"state": COPIES["STATE_TABLE"], "tokens": COPIES["TOKENS_TABLE"], "least_epoch": 3}
     assert {table.role for table in RESTORE.tables} == set(Role)
+
+
+def test_no_release_serves_tables_of_an_epoch_that_the_one_before_would_not():
+    floors = {floor: latest(**VARIABLES, **({"LEAST_EPOCH": floor} if floor else {})) for floor in ("", "2", "3")}
+    for before, after in (("", ""), ("", "2"), ("2", "2"), ("2", "3")):
+        refuse_lower_floor("token", floors[before], floors[after])
+    for before, after in (("2", ""), ("3", "2")):
+        with pytest.raises(Refused, match=f"least_epoch = {before} under service.tables") as caught:
+            refuse_lower_floor("token", floors[before], floors[after])
+        assert (caught.value.field, caught.value.value) == ("release.token.LEAST_EPOCH", after or "0")
+    assert [floor_of(one) for one in floors.values()] == [0, 2, 3]
 
 
 def test_a_restore_leaves_the_tables_that_clients_use_and_no_others():
