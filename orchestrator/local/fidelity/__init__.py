@@ -26,6 +26,7 @@ MENDS: tuple[str, ...] = (
     "weighted_aliases",
     "alias_guards",
     "alias_concurrency",
+    "version_packages",
     "lambda_errors",
     "lambda_workers",
     "stepfunctions_timeouts",
