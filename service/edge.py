@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 VERSION_HEADER: Final = "x-ib-oauth-version"
+FORM: Final = "application/x-www-form-urlencoded"
 
 _ALWAYS: Final = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -89,11 +90,13 @@ class Edge:
         return int(self._clock())
 
     def form(self) -> Parameters:
-        """Return the form in the request's body. Raises InvalidRequest."""
-        content_type = self.header("content-type") or ""
-        if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-            return Parameters(())  # then what is required is missing, and told by name
-        return Parameters.from_form(self.body())
+        """Return the form in the request's body; an empty one where there is no body. Raises InvalidRequest."""
+        content_type = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        if content_type == FORM:
+            return Parameters.from_form(self.body())
+        if self.body():
+            raise InvalidRequest(f"the body must be a form: Content-Type {FORM}")
+        return Parameters(())  # then what is required is missing, and told by name
 
     def body(self) -> str:
         """Return the request's body. Raises InvalidRequest where it is no text."""

@@ -242,6 +242,14 @@ def test_a_body_in_base64_is_read_the_same(service):
     assert json.loads(service.functions["token"](event, None)["body"])["error"] == "unsupported_grant_type"
 
 
+@pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect"])
+def test_a_body_that_is_no_form_is_told_so_and_not_taken_for_a_client_that_says_nothing(service, path):
+    body = '{"grant_type": "refresh_token", "client_id": "web"}'
+    answer = service.call("token", "POST", path, body=body, headers={"content-type": "application/json; charset=utf-8"})
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
+    assert "application/x-www-form-urlencoded" in answer.json["error_description"]
+
+
 def test_a_repeated_parameter_is_an_invalid_request(service):
     answer = service.call(
         "token", "POST", "/token", form=[("client_id", "native"), ("grant_type", "a"), ("grant_type", "b")]
