@@ -131,9 +131,10 @@ def test_a_header_does_not_change_the_method(ask, header):
 # What is too much, twice, or in another form
 
 
-def test_what_is_not_a_form_lacks_what_is_required(ask):
+def test_what_is_not_a_form_is_told_so(ask):
     answer = ask("POST", "/token", json=FORM)
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
 
 
 def test_a_parameter_that_stands_twice_is_refused(ask):
