@@ -43,8 +43,8 @@ class FunctionSettings:
 
     Attributes:
         reserved_concurrency: how many run at once, at most, out of what the account may; None out of all that is not reserved.
-        provisioned_concurrency: how many of a version somebody keeps warm, by hand: an alias with weights cannot have it, and
-            no deployment sets it on versions. What is reserved leaves room for it, and costs are counted with it.
+        provisioned_concurrency: how many environments of a version are kept warm: of the one that serves, of canary before its
+            first request, and of the one before for as long as an alarm may bring it back.
     """
 
     memory_mb: int
@@ -162,7 +162,7 @@ def _functions(table: Table) -> Mapping[str, FunctionSettings]:
 
 
 def _refuse_more_than_is_reserved(table: Table, settings: FunctionSettings) -> None:
-    """While a release is shifted stable and canary are both kept warm, out of what is reserved for the function."""
+    """Stable and canary are both kept warm while one of them may be needed, out of what is reserved for the function."""
     needed = 2 * settings.provisioned_concurrency
     if settings.reserved_concurrency is not None and needed > settings.reserved_concurrency:
         remedy = f"give at least {needed}: twice provisioned_concurrency, which stable and canary have each"

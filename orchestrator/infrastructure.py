@@ -139,7 +139,7 @@ class OrchestratorStack(Stack):
         places = self._places(service)
         pipeline_role(self, environment, places)
         self.tasks = {name: self._task(name, rights, places, service) for name, rights in TASKS.items()}
-        intakes = {name: self._intake(name, rights, places) for name, rights in INTAKES.items()}
+        intakes = {name: self._intake(name, rights, places, service) for name, rights in INTAKES.items()}
         machines = {name: machine_arn(self, environment, name) for name in ("deployment", "rollback", "restore")}
         route(
             self,
@@ -288,8 +288,8 @@ class OrchestratorStack(Stack):
             "task", name, statements_of(rights, places, self.region), own, wildcards_of(rights, places)
         )
 
-    def _intake(self, name: str, rights: Rights, places: Places) -> lambda_.Function:
-        variables = self._intake_variables(name)
+    def _intake(self, name: str, rights: Rights, places: Places, service: Mapping[str, Any]) -> lambda_.Function:
+        variables = self._intake_variables(name, service)
         to_dead_letters = iam.PolicyStatement(
             sid="DeadLetters", actions=["sqs:SendMessage"], resources=[self._dead_letters.queue_arn]
         )
@@ -298,7 +298,7 @@ class OrchestratorStack(Stack):
         wildcards = wildcards_of(rights, places)
         return self._function("intake", name, statements, variables, wildcards, dead_letter_queue=self._dead_letters)
 
-    def _intake_variables(self, name: str) -> Mapping[str, str]:
+    def _intake_variables(self, name: str, service: Mapping[str, Any]) -> Mapping[str, str]:
         if name == "sweep":
             return {
                 "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
@@ -317,7 +317,9 @@ class OrchestratorStack(Stack):
                 "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
             }
         started = {"release_ready": ("deployment",), "alarm": ("rollback",)}.get(name, ("deployment", "rollback"))
-        return {f"{machine.upper()}_MACHINE": machine_arn(self, self._environment, machine) for machine in started}
+        own = {"SERVICE": self.to_json_string(service)} if name == "reconcile" else {}
+        machines = {f"{machine.upper()}_MACHINE": machine_arn(self, self._environment, machine) for machine in started}
+        return machines | own
 
     def _function(
         self,

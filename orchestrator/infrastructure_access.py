@@ -43,6 +43,10 @@ def _may(*actions: str, on: tuple[Place, ...]) -> Grant:
 
 _READ_VERSIONS = _may("lambda:GetFunctionConfiguration", on=(Place.FUNCTIONS, Place.QUALIFIED))
 _READ_ALIASES = _may("lambda:GetAlias", on=(Place.FUNCTIONS, Place.LIVE))
+_KEEP_WARM = (
+    _may("lambda:ListProvisionedConcurrencyConfigs", on=(Place.FUNCTIONS,)),
+    _may("lambda:PutProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig", on=(Place.QUALIFIED,)),
+)
 _MOVE_ALIASES = _may("lambda:GetAlias", "lambda:UpdateAlias", on=(Place.FUNCTIONS, Place.LIVE))
 _CALL_VERSIONS = _may("lambda:InvokeFunction", on=(Place.QUALIFIED,))
 _BE_SYNTHETIC = _may("kms:GenerateMac", on=(Place.SYNTHETIC_KEY,))
@@ -244,6 +248,7 @@ TASKS: Mapping[str, Rights] = {
         announces=True,
         grants=(_may("lambda:PublishVersion", "lambda:ListVersionsByFunction", on=(Place.FUNCTIONS,)),),
     ),
+    "warm": Rights(Ledger.WRITES, announces=False, grants=_KEEP_WARM),
     "verify_before_traffic": Rights(Ledger.WRITES, announces=False, grants=(_CALL_VERSIONS, _BE_SYNTHETIC)),
     "shift_traffic": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
     "verify": Rights(Ledger.WRITES, announces=True, grants=_LOOK),
@@ -339,7 +344,9 @@ TASKS: Mapping[str, Rights] = {
 INTAKES: Mapping[str, Rights] = {
     "alarm": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_ROLLBACKS)),
     "execution_ended": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, *_SETTLE)),
-    "reconcile": Rights(Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, *_SETTLE)),
+    "reconcile": Rights(
+        Ledger.WRITES, announces=True, grants=(_START_ROLLBACK, _SEE_EXECUTIONS, *_SETTLE, *_KEEP_WARM)
+    ),
     "release_ready": Rights(
         Ledger.WRITES, announces=False, grants=(_may("states:StartExecution", on=(Place.DEPLOYMENT_MACHINE,)),)
     ),

@@ -126,6 +126,7 @@ class ServiceStack(Stack):
             "stage": environment.name,
             "synthetic_key_id": self._resources.synthetic_key.key_arn,
             "tls": not environment.local,
+            "warm": {name: one.provisioned_concurrency for name, one in environment.service.functions.items()},
         }
         self.signing_keys = SigningKeys(
             ring_table=self._name("keys"),

@@ -25,6 +25,7 @@ from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.messages import Bus, Topics
 from orchestrator.aws.pace import Pace
 from orchestrator.aws.versions import Versions
+from orchestrator.aws.warmth import ProvisionedConcurrency
 from orchestrator.aws.wire import Asks, wire
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.records import Kind
@@ -131,6 +132,11 @@ class Cloud:
     def versions(self) -> Versions:
         """The versions of the service's functions."""
         return Versions(self.clients("lambda"))
+
+    @cached_property
+    def provisioned(self) -> ProvisionedConcurrency:
+        """Which versions of the service's functions are kept warm."""
+        return ProvisionedConcurrency(self.clients("lambda"))
 
     @cached_property
     def executions(self) -> Executions:

@@ -66,15 +66,16 @@ def estimates_of(
     policy = DeliveryPolicy.parse(environment.delivery)
     plan, memory = Plan.of(read_strategy(None, policy), policy), task_memory_mb(templates)
     functions = environment.service.functions.values()
+    warm_mb = sum(one.memory_mb * one.provisioned_concurrency for one in functions)
     return (
         month_of(
             templates,
             usage,
             region,
             retention_days=environment.log_retention_days,
-            warm_mb=sum(one.memory_mb * (one.provisioned_concurrency or 0) for one in functions),
+            warm_mb=warm_mb,
         ),
-        deployment_of(plan, memory, usage, region),
+        deployment_of(plan, memory, usage, region, warm_mb=warm_mb),
         drill_of(len(definitions.load("drill").states), memory, usage, region),
     )
 

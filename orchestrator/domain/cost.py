@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 from orchestrator.domain.cost_standing import BECAUSE, HOURS, WHAT, known, units_of
@@ -110,7 +111,7 @@ def month_of(
         usage: what is assumed.
         prices: of the environment's region.
         retention_days: how long logs are kept.
-        warm_mb: memory of all environments that are kept warm (provisioned concurrency), which no template says.
+        warm_mb: memory of all environments of one release that are kept warm (provisioned concurrency), which no template says.
     """
     resources = [resource for template in templates for resource in template["Resources"].values()]
     standing: Counter[str] = Counter()
@@ -123,17 +124,16 @@ def month_of(
     charges += _of_schedules(templates, usage, prices)
     charges += _of_requests(resources, usage, prices, retention_days)
     charges += _of_storage(resources, usage, prices)
-    if warm_mb:
-        amount = warm_mb / _MB_PER_GB * HOURS * 3600
-        because = f"{warm_mb} MB kept warm"
-        charges.append(prices.charge("provisioned concurrency", "lambda_provisioned_arm64_gb_second", amount, because))
+    charges += _of_warmth(warm_mb, timedelta(hours=HOURS), f"{warm_mb} MB kept warm", prices)
     unknown = {one["Type"] for one in resources if not known(one["Type"])}
     return Estimate("a month", tuple(charges), tuple(sorted(unknown)))
 
 
-def deployment_of(plan: Plan, task_memory_mb: int, usage: Usage, prices: Prices) -> Estimate:
-    """One deployment that succeeds without an extension."""
+def deployment_of(plan: Plan, task_memory_mb: int, usage: Usage, prices: Prices, *, warm_mb: int) -> Estimate:
+    """One deployment that succeeds without an extension. A second version is warm from its publication to the end of the rollback window."""
     tasks = plan.transitions
+    both_warm = sum((step.bake for step in plan.steps), plan.after_bake + plan.rollback_window)
+    because = f"{warm_mb} MB of a second version for {both_warm.total_seconds() / 60:.0f} min"
     return Estimate(
         f"a deployment, {plan.strategy}",
         (
@@ -154,6 +154,7 @@ def deployment_of(plan: Plan, task_memory_mb: int, usage: Usage, prices: Prices)
                 4 * tasks / _MILLION,
                 f"{tasks} states, 4 units each",
             ),
+            *_of_warmth(warm_mb, both_warm, because, prices),
         ),
     )
 
@@ -268,6 +269,13 @@ def _of_requests(
             ),
         ]
     return charges
+
+
+def _of_warmth(warm_mb: int, length: timedelta, because: str, prices: Prices) -> list[Charge]:
+    if not warm_mb:
+        return []
+    amount = warm_mb / _MB_PER_GB * length.total_seconds()
+    return [prices.charge("provisioned concurrency", "lambda_provisioned_arm64_gb_second", amount, because)]
 
 
 def _of_storage(resources: Sequence[Mapping[str, Any]], usage: Usage, prices: Prices) -> list[Charge]:

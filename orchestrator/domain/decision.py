@@ -25,6 +25,7 @@ class Action(StrEnum):
     """What a machine does next; the only thing it routes on."""
 
     PROCEED = "PROCEED"  # versions are published: verify them
+    WARM = "WARM"  # versions are published: wait until they are warm
     BAKE = "BAKE"  # the same step, another look
     ADVANCE = "ADVANCE"  # the next step
     PROMOTE = "PROMOTE"

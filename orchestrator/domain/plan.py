@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 
@@ -27,6 +27,13 @@ TRANSITIONS_PER_WATCH = 3
 """Watch, VerifyAfterTraffic, Verified: what each further look at the promoted version takes."""
 
 
+WARMING_LOOKS = 41
+"""Looks at canary's provisioned concurrency, 15 s apart: ten minutes, where AWS takes one to three."""
+
+TRANSITIONS_PER_WARMING_LOOK = 3
+"""WarmUp, Warm, Warmed."""
+
+
 @dataclass(frozen=True)
 class Service:
     """What is deployed: the OAuth service of one environment, as its stack describes it.
@@ -40,6 +47,7 @@ class Service:
         metric_namespace: where the functions' EMF metrics are.
         revocations: name of the table with the log of revocations; empty where a release before this one described the service.
         tls: whether the API is reached by https, so that certificates can be judged.
+        warm: short name to how many environments a version that serves, or may be brought back, is kept warm with.
     """
 
     functions: Mapping[str, str]
@@ -54,6 +62,7 @@ class Service:
     synthetic_key_id: str
     tls: bool
     revocations: str = ""
+    warm: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Plan:
     Attributes:
         looks: how many looks the steps have when none is extended.
         looks_at_most: how many they may have when every bake is extended to `max_bake`.
-        transitions: state transitions of a run with `looks` looks that succeeds.
+        transitions: state transitions of a run with `looks` looks that succeeds, without what warming canary takes.
     """
 
     strategy: str
@@ -143,8 +152,9 @@ class Plan:
 
     @property
     def transitions_at_most(self) -> int:
-        """State transitions of the longest run: every bake and the watch over the promoted version extended to the full."""
-        return transitions(self.looks_at_most) + TRANSITIONS_PER_WATCH * looks_within(self.max_bake, self.look)
+        """State transitions of the longest run: canary warmed, every bake and the watch over the promoted version extended to the full."""
+        watched = TRANSITIONS_PER_WATCH * looks_within(self.max_bake, self.look)
+        return transitions(self.looks_at_most) + watched + TRANSITIONS_PER_WARMING_LOOK * WARMING_LOOKS
 
 
 def looks_within(bake: timedelta, look: timedelta) -> int:

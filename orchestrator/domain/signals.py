@@ -50,7 +50,7 @@ def judge_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime)
     """
     if deployment is None:
         return Ruling(roll_back=False, deployment="", why="there was never a deployment")
-    why_not = _not_worth_acting_on(event, deployment, now) or _not_to_be_undone(deployment, now)
+    why_not = _not_worth_acting_on(event, deployment, now) or why_not_undone(deployment, now)
     if why_not:
         return Ruling(roll_back=False, deployment=deployment.id, why=why_not)
     phase = "is in flight" if deployment.ended_at is None else "ended inside its rollback window"
@@ -73,7 +73,8 @@ def _not_worth_acting_on(event: AlarmEvent, deployment: Deployment, now: datetim
     return ""
 
 
-def _not_to_be_undone(deployment: Deployment, now: datetime) -> str:
+def why_not_undone(deployment: Deployment, now: datetime) -> str:
+    """Why an alarm would not undo this deployment any more; empty where it would."""
     if deployment.rollback is not None:
         return "the deployment is being rolled back or was"
     if deployment.ended_at is None:

@@ -1,4 +1,4 @@
-"""Once a minute: does anybody tend the claim? The event that an execution ended may be lost; this looks."""
+"""Once a minute: does anybody tend the claim? The event that an execution ended may be lost; this looks. And what serves is kept warm."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.orphans import close_dead_plans, roll_back_orphan
 from orchestrator.aws.recorded import tell_age_of_proof
+from orchestrator.aws.warming import keep_warm
 from orchestrator.intake import intake
 
 
 def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
-    """Roll back where the claim's execution is dead, and close what died before it had the claim."""
+    """Roll back where the claim's execution is dead, and close what died before it had the claim; then see to what is warm."""
     tell_age_of_proof(cloud)
     close_dead_plans(cloud)
-    return roll_back_orphan(cloud)
+    why, cold = roll_back_orphan(cloud), keep_warm(cloud)
+    return "; ".join(filter(None, (why, cold)))
 
 
 handler = intake(reconcile)

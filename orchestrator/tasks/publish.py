@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.aws.aliases import mark
 from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.aws.warming import warmed
 from orchestrator.domain.decision import Action
 from orchestrator.domain.plan import Function
 from orchestrator.domain.records import Deployment, Phase
@@ -30,7 +31,7 @@ def publish(given: Given, cloud: Cloud) -> Answer:
         return write_down(given, cloud, published, go(Action.FINISH, "nothing to ship: $LATEST is what stable is"))
     cloud.announce("VersionsPublished", deployment.id, versions=changed)
     reason = "published " + ", ".join(f"{name} {version}" for name, version in changed.items())
-    return write_down(given, cloud, published, go(Action.PROCEED, reason))
+    return write_down(given, cloud, published, go(Action.WARM if warmed(published) else Action.PROCEED, reason))
 
 
 def _publish(function: Function, deployment: Deployment, epoch: int, cloud: Cloud) -> Function:

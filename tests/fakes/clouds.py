@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.cloud import LIVE, Cloud
+from tests.samples import service
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 
@@ -41,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
     "DRILL_SIGNING_KEY": "drill",
     "DEPLOYMENT_MACHINE": machine_arn("deployment"),
     "ROLLBACK_MACHINE": machine_arn("rollback"),
+    "SERVICE": msgspec.json.encode(service()).decode(),
 }
 
 

@@ -4,6 +4,8 @@ AWS: "GetFunction 100 requests per second; each of the remaining control plane A
 across all of them (Lambda quotas, API requests). The burst is not documented; it is an argument here, and stated wherever a
 figure rests on it. UpdateAlias keeps what is omitted and gives the alias a new RevisionId, also where nothing else changed;
 a RevisionId that is not the latest is refused (412). PublishVersion returns the last version where nothing changed since.
+Provisioned concurrency is asked for and comes later ("IN_PROGRESS | READY | FAILED", PutProvisionedConcurrencyConfig): here it has
+come once it was listed as often as `warms_after` says.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class FakeFunction:
     latest: dict[str, Any]
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    provisioned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reserved: int | None = None
 
 
 class LambdaControlPlane:
@@ -70,6 +74,9 @@ class LambdaControlPlane:
         self.calls: list[tuple[str, str]] = []
         self.log: list[tuple[str, str, Mapping[str, float], str]] = []
         """Every alias update that took effect: function, primary, weights, description."""
+        self.warms_after = 0
+        self.does_not_warm: dict[str, str] = {}
+        """Function to why its provisioned concurrency fails."""
 
     def add(self, name: str, code: str = "code-1", **configuration: Any) -> FakeFunction:
         """Add a function with version 1 and the alias `live` on it."""
@@ -166,6 +173,54 @@ class LambdaControlPlane:
         latest |= {"Environment": deepcopy(Environment), "RevisionId": self._revision()}
         return deepcopy(latest)
 
+    def put_provisioned_concurrency_config(
+        self,
+        *,
+        FunctionName: str,  # noqa: N803
+        Qualifier: str,  # noqa: N803
+        ProvisionedConcurrentExecutions: int,  # noqa: N803
+    ) -> dict[str, Any]:
+        self._count("put_provisioned_concurrency_config", FunctionName)
+        function = self.functions[FunctionName]
+        if Qualifier not in function.versions:
+            raise client_error("ResourceNotFoundException", f"Function not found: {FunctionName}:{Qualifier}")
+        others = sum(
+            one["RequestedProvisionedConcurrentExecutions"]
+            for version, one in function.provisioned.items()
+            if version != Qualifier
+        )
+        if function.reserved is not None and others + ProvisionedConcurrentExecutions > function.reserved:
+            raise client_error("InvalidParameterValueException", "greater than the reservedConcurrentExecution")
+        reason = self.does_not_warm.get(FunctionName, "")
+        function.provisioned[Qualifier] = {
+            "FunctionArn": f"arn:aws:lambda:us-west-1:123456789012:function:{FunctionName}:{Qualifier}",
+            "RequestedProvisionedConcurrentExecutions": ProvisionedConcurrentExecutions,
+            "Status": "FAILED" if reason else "IN_PROGRESS",
+            **({"StatusReason": reason} if reason else {}),
+            "listed": 0,
+        }
+        return {"Status": function.provisioned[Qualifier]["Status"]}
+
+    def delete_provisioned_concurrency_config(self, *, FunctionName: str, Qualifier: str) -> dict[str, Any]:  # noqa: N803
+        self._count("delete_provisioned_concurrency_config", FunctionName)
+        self.functions[FunctionName].provisioned.pop(Qualifier, None)
+        return {}
+
+    def list_provisioned_concurrency_configs(self, *, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        self._count("list_provisioned_concurrency_configs", FunctionName)
+        found = self.functions[FunctionName].provisioned
+        for one in found.values():
+            one["listed"] += 1
+            if one["Status"] == "IN_PROGRESS" and one["listed"] > self.warms_after:
+                one["Status"] = "READY"
+                one["AvailableProvisionedConcurrentExecutions"] = one["RequestedProvisionedConcurrentExecutions"]
+        hidden = {"listed"}
+        return {
+            "ProvisionedConcurrencyConfigs": [
+                {key: value for key, value in one.items() if key not in hidden} for one in found.values()
+            ]
+        }
+
     def get_waiter(self, name: str) -> Any:
         assert name == "function_updated_v2", f"{name} is not faked"
         return SimpleNamespace(wait=lambda **_: None)
@@ -184,6 +239,11 @@ class LambdaControlPlane:
         """Where `live` sends requests: its version, and weights of others."""
         alias = self.functions[function_name].aliases["live"]
         return alias["FunctionVersion"], (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+
+    def warm(self, function_name: str) -> Mapping[str, int]:
+        """How many environments of which versions were asked for."""
+        found = self.functions[function_name].provisioned
+        return {version: one["RequestedProvisionedConcurrentExecutions"] for version, one in found.items()}
 
     def mark(self, function_name: str) -> str:
         """The description of `live`."""

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -112,6 +113,11 @@ class OAuthFunctions:
     def get_alias(self, *, FunctionName: str, Name: str) -> dict[str, Any]:  # noqa: N803
         self._known(FunctionName)
         return {"Name": Name, "FunctionVersion": "1", "RevisionId": "r", "Description": ""}
+
+    def get_paginator(self, operation: str) -> Any:
+        """Nothing is kept warm here."""
+        assert operation == "list_provisioned_concurrency_configs"
+        return SimpleNamespace(paginate=lambda **_: [{"ProvisionedConcurrencyConfigs": []}])
 
     def get_function(self, *, FunctionName: str, Qualifier: str) -> dict[str, Any]:  # noqa: N803
         return {"Configuration": self._known(FunctionName), "Code": {"Location": f"https://code.invalid/{Qualifier}"}}

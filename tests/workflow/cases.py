@@ -43,6 +43,8 @@ STORIES = (
     Story("held", Scenario({50: Outcome.INCONCLUSIVE}, "resume", "HOLD"), "canary"),
     Story("cut over", Scenario(cut_over=True), "canary"),
     Story("cut back", Scenario({100: Outcome.FAIL}, cut_over=True), "stable"),
+    Story("warmed", Scenario(warm=5), "canary"),
+    Story("left cold", Scenario(warm=5, does_not_warm="FUNCTION_ERROR_INIT_FAILURE"), "stable"),
     Story("stuck", Scenario({50: Outcome.FAIL}), "stable", fails="RestoreAliases"),
 )
 
@@ -56,6 +58,7 @@ def task_states(machine: str) -> tuple[str, ...]:
 STORY_OF: Mapping[tuple[str, str], str] = {
     **{("deployment", state): "good" for state in task_states("deployment")},
     **{("deployment", state): "held" for state in ("Hold", "TakeAnswer")},
+    ("deployment", "Warm"): "warmed",
     ("deployment", "CloseSource"): "cut over",
     ("deployment", "StartRollback"): "bad",
     **{("rollback", state): "bad" for state in task_states("rollback")},

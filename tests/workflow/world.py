@@ -10,7 +10,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +89,8 @@ class Scenario:
         when_inconclusive: of the environment's policy.
         changed: whether there is something to ship.
         cut_over: whether it is a restore's, which holds the claim until the deployment takes it.
+        warm: how many environments versions of the function `token` are kept warm with.
+        does_not_warm: why canary's do not come to be.
     """
 
     outcome_at: Mapping[int, Outcome] = field(default_factory=dict)
@@ -96,6 +98,8 @@ class Scenario:
     when_inconclusive: str = "ROLL_BACK"
     changed: bool = True
     cut_over: bool = False
+    warm: int = 0
+    does_not_warm: str = ""
 
 
 class World:
@@ -113,6 +117,9 @@ class World:
         self.clock = SimulatedClock()
         self.begun_at = self.clock.now()
         self.plane = LambdaControlPlane()
+        self.plane.warms_after = 2
+        if scenario.does_not_warm:
+            self.plane.does_not_warm["ib-oauth-token-test"] = scenario.does_not_warm
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.events, self.topics = FakeEvents(), FakeTopics()
         self.alarms = FakeAlarms(self.clock.now())
@@ -142,7 +149,7 @@ class World:
         settings = {
             **SETTINGS,
             "DELIVERY": json.dumps(delivery),
-            "SERVICE": msgspec.json.encode(service()).decode(),
+            "SERVICE": msgspec.json.encode(replace(service(), warm={"token": scenario.warm})).decode(),
         }
         self.cloud = cloud_over(self.clients, self.clock.now, settings)
         vars(self.cloud)["instruments"] = None

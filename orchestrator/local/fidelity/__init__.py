@@ -27,6 +27,7 @@ MENDS: tuple[str, ...] = (
     "alias_guards",
     "alias_concurrency",
     "version_packages",
+    "provisioned_concurrency",
     "lambda_errors",
     "lambda_workers",
     "stepfunctions_timeouts",

@@ -59,7 +59,7 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, bool, str], str] = {
     ("concurrency", False, "PUT"): "PutFunctionConcurrency",
     ("concurrency", False, "DELETE"): "DeleteFunctionConcurrency",
     ("urls", False, "GET"): "ListFunctionUrlConfigs",
-    ("provisioned-concurrency", False, "GET"): "GetProvisionedConcurrencyConfig",
+    ("provisioned-concurrency", False, "GET"): "ListProvisionedConcurrencyConfigs",  # nobody here asks about one alone
     ("provisioned-concurrency", False, "PUT"): "PutProvisionedConcurrencyConfig",
     ("provisioned-concurrency", False, "DELETE"): "DeleteProvisionedConcurrencyConfig",
 }

@@ -173,13 +173,21 @@ def test_a_rule_with_a_rate_runs_its_function_in_its_memory_all_month():
 def test_a_deployment_costs_by_the_states_and_looks_of_its_plan():
     policy = DeliveryPolicy.parse(delivery_table())
     plan = Plan.of(read_strategy(None, policy), policy)
-    found = deployment_of(plan, 512, USAGE, PRICES)
+    found = deployment_of(plan, 512, USAGE, PRICES, warm_mb=0)
     assert found.what == "a deployment, canary-10-50"
     told = amounts(found)
     assert told["state transitions"] == round(plan.transitions / 1e6, 6)
     assert told["task functions"] == plan.transitions * 0.25
     assert told["metrics that the looks ask for"] == round(plan.looks * 200 / 1e6, 6)
     assert {"the ledger", "the ledger's reads"} <= told.keys()
+    assert "provisioned concurrency" not in told
+
+
+def test_a_deployment_keeps_a_second_version_warm_until_its_rollback_window_is_over():
+    policy = DeliveryPolicy.parse(delivery_table())
+    plan = Plan.of(read_strategy(None, policy), policy)
+    told = amounts(deployment_of(plan, 512, USAGE, PRICES, warm_mb=2048))
+    assert told["provisioned concurrency"] == 2 * (30 + 20 + 20 + 900)
 
 
 def test_a_drill_costs_restoring_reading_twice_and_keeping():

@@ -13,6 +13,7 @@ from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.step_functions import FakeStepFunctions
+from tests.samples import FUNCTIONS
 
 
 @pytest.fixture
@@ -26,8 +27,16 @@ def events():
 
 
 @pytest.fixture
-def cloud(states, events):
-    clients = {"dynamodb": FakeDynamoDB(), "lambda": LambdaControlPlane(), "stepfunctions": states, "events": events}
+def lambdas():
+    plane = LambdaControlPlane()
+    for name in FUNCTIONS:
+        plane.add(f"ib-oauth-{name}-test")
+    return plane
+
+
+@pytest.fixture
+def cloud(states, events, lambdas):
+    clients = {"dynamodb": FakeDynamoDB(), "lambda": lambdas, "stepfunctions": states, "events": events}
     found = cloud_over(clients, SimulatedClock().now)
     with mock.patch.object(orchestrator.intake, "_cloud", found):
         yield found
