@@ -68,10 +68,24 @@ def test_no_key_is_stored_and_no_input_is_put_into_a_script(file):
         assert step.get("with", {}).get("persist-credentials", False) is False
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_action_is_pinned_to_a_tag_or_a_commit(file):
-    used = [step["uses"] for step in steps(file) if "uses" in step]
-    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@(v\d+|[0-9a-f]{40})", one) for one in used), used
+def pinned():
+    """Every use of an action: its name, its commit, and the version that the comment names."""
+    line = re.compile(
+        r"^\s*(?:- )?uses: (?P<action>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)$",
+        re.MULTILINE,
+    )
+    return {file: [match.groups() for match in line.finditer(file.read_text())] for file in FILES}
+
+
+def test_every_action_is_pinned_to_a_commit_whose_version_is_named():
+    for file, found in pinned().items():
+        used = [step["uses"] for step in steps(file) if "uses" in step]
+        assert used == [f"{action}@{commit}" for action, commit, _ in found]
+
+
+def test_an_action_is_the_same_commit_wherever_it_is_used():
+    found = [pin for pins in pinned().values() for pin in pins]
+    assert len({action for action, _, _ in found}) == len(set(found)) == 5
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
