@@ -27,7 +27,7 @@ from orchestrator.infrastructure_access import INTAKES, TASKS, Rights
 from orchestrator.infrastructure_alarms import watch
 from orchestrator.infrastructure_costs import watch_costs
 from orchestrator.infrastructure_drills import drill_parts
-from orchestrator.infrastructure_evidence import evidence_bucket
+from orchestrator.infrastructure_evidence import evidence_bucket, exports_bucket
 from orchestrator.infrastructure_intakes import make_bus, route, schedule_drills
 from orchestrator.infrastructure_pipeline import pipeline_role
 from orchestrator.infrastructure_places import Made, Places, arns_of, conditions_of, machine_arn
@@ -117,6 +117,7 @@ class OrchestratorStack(Stack):
             "receipts", dynamodb.Attribute(name="role", type=text), dynamodb.Attribute(name="second", type=number)
         )
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
+        self._exports = exports_bucket(self, environment, self._evidence_key)
         self._bus = make_bus(self, environment)
         promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
@@ -222,6 +223,7 @@ class OrchestratorStack(Stack):
             witness_key=self._drills.witness_key,
             topics={name: topic.topic_arn for name, topic in self._topics.items()},
             evidence=self._evidence,
+            exports=self._exports,
         )
         return Places(
             arns=arns_of(self, self._environment, service, self._signing_keys, made),
@@ -243,6 +245,7 @@ class OrchestratorStack(Stack):
             "DEPLOYMENT_MACHINE": machine_arn(self, self._environment, "deployment"),
             "DELIVERY": _compact(self._environment.delivery),
             "EVIDENCE_BUCKET": self._evidence.bucket_name,
+            "EXPORTS_BUCKET": self._exports.bucket_name,
             "RECOVERY": _compact(self._environment.recovery),
             "RECEIPTS_TABLE": name_of("receipts", self._environment),
             "TABLES": self._guarded(),
@@ -270,15 +273,17 @@ class OrchestratorStack(Stack):
             "serve_restored": ("DRILL_ROLE", "DRILL_LOGS", "DRILL_SIGNING_KEY"),
             "try_restored": ("RECOVERY", "WITNESS_KEY"),
             "plan_recovery": ("RECOVERY", "SERVICE", "TABLES"),
-            "start_restore": ("RECOVERY",),
+            "start_restore": ("RECOVERY", "EXPORTS_BUCKET"),
+            "await_export": ("RECOVERY", "EXPORTS_BUCKET"),
             "await_restore": ("RECOVERY",),
             "reapply_settings": ("RECOVERY", "DECLARED"),
             "compare_settings": ("DECLARED",),
-            "compare_content": ("RECOVERY",),
+            "compare_content": ("RECOVERY", "EXPORTS_BUCKET"),
+            "digest_segment": ("EXPORTS_BUCKET",),
             "record_configuration": ("EVIDENCE_BUCKET",),
             "record_evidence": ("EVIDENCE_BUCKET",),
             "measure": ("RECOVERY", "RECEIPTS_TABLE"),
-            "clean_up": ("RECOVERY",),
+            "clean_up": ("RECOVERY", "EXPORTS_BUCKET"),
             "cut_over": ("DEPLOYMENT_MACHINE",),
             "await_cut_over": ("DEPLOYMENT_MACHINE", "RECOVERY"),
             "notify_recovery": ("OPERATORS_TOPIC", "EVIDENCE_BUCKET"),
@@ -303,6 +308,7 @@ class OrchestratorStack(Stack):
             return {
                 "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
                 "EVIDENCE_BUCKET": self._evidence.bucket_name,
+                "EXPORTS_BUCKET": self._exports.bucket_name,
             }
         if name == "start_drill":
             return {"DRILL_MACHINE": machine_arn(self, self._environment, "drill")}

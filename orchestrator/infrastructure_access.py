@@ -201,10 +201,19 @@ _REMOVE = (
     _may("lambda:DeleteFunction", on=(Place.DRILL_FUNCTIONS,)),
     _may("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DeleteRole", on=(Place.DRILL_ROLES,)),
     _may("logs:DeleteLogGroup", on=(Place.DRILL_LOGS,)),
+    _may("s3:ListBucket", on=(Place.EXPORT_BUCKET,)),
+    _may("s3:DeleteObject", on=(Place.EXPORTED,)),
 )
 
+_EXPORT = (
+    _may("dynamodb:ExportTableToPointInTime", on=(Place.TABLES,)),
+    # The files are written with the rights of whoever asks (DynamoDB: requesting a table export).
+    _may("s3:PutObject", "s3:AbortMultipartUpload", on=(Place.EXPORTED,)),
+)
 _READ_CONTENT = (
     _may("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", on=(Place.TABLES, *_COPIES)),
+    _may("dynamodb:DescribeExport", on=(Place.EXPORTS,)),
+    _may("s3:GetObject", on=(Place.EXPORTED,)),
 )
 _UNDO_CHANGES = (
     _may("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", on=(Place.STREAMS,)),
@@ -276,7 +285,12 @@ TASKS: Mapping[str, Rights] = {
     "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=_DESCRIBE),
     "claim_recovery": Rights(Ledger.WRITES, announces=True, grants=(_SEE_CLAIMANTS,)),
     "change_witnesses": Rights(Ledger.WRITES, announces=False, grants=(_CALL_LIVE, _SEAL)),
-    "start_restore": Rights(Ledger.WRITES, announces=False, grants=_RESTORE),
+    "start_restore": Rights(Ledger.WRITES, announces=False, grants=(*_RESTORE, *_EXPORT)),
+    "await_export": Rights(
+        Ledger.WRITES,
+        announces=False,
+        grants=(*_EXPORT, _may("dynamodb:DescribeExport", on=(Place.EXPORTS,))),
+    ),
     "await_restore": Rights(Ledger.WRITES, announces=True, grants=(_TAG_COPIES,)),
     "reapply_settings": Rights(Ledger.WRITES, announces=False, grants=(*_READ_SETTINGS, *_WRITE_SETTINGS)),
     "sabotage": Rights(

@@ -1,8 +1,8 @@
-"""The bucket of evidence and configuration bundles: what is in it outlasts the environment, and nobody changes it unseen."""
+"""The bucket of evidence and configuration bundles, which outlasts the environment and nobody changes unseen; and that of exports, which pass."""
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -46,6 +46,36 @@ def evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | 
         removal_policy=kept(environment),
     )
     explain(bucket, "two functions write it and people read it; CloudTrail says who did", "S1")
+    return bucket
+
+
+def exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
+    """Make the bucket of tables' exports, which a drill reads and removes. It holds what the tables hold: nothing stays for longer than a day.
+
+    Args:
+        scope: the stack.
+        environment: where.
+        key: encrypts it; S3's own key where there is none.
+    """
+    bucket = s3.Bucket(
+        scope,
+        "Exports",
+        bucket_name=worldwide(f"{name_of('exports', environment)}-{Aws.ACCOUNT_ID}", environment),
+        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=key,
+        bucket_key_enabled=True if key else None,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="passing", expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1)
+            )
+        ],
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    explain(bucket, "DynamoDB writes it for drills, which read it; CloudTrail says who did", "S1")
     return bucket
 
 

@@ -57,6 +57,9 @@ class Place(Enum):
     CONFIGURED_KEYS = auto()  # keys with the environment's tag
     ARCHIVE = auto()  # the bucket of evidence and configuration bundles
     ARCHIVED = auto()  # what is in it
+    EXPORTS = auto()  # of the service's tables
+    EXPORT_BUCKET = auto()
+    EXPORTED = auto()  # what is in it
     ANYWHERE = auto()  # for actions that know no resources
 
 
@@ -83,6 +86,8 @@ WILDCARDS: Mapping[Place, str] = {
     Place.CONFIGURED: "a configuration bundle has everything that has one of the environment's names, whoever made it",
     Place.CONFIGURED_KEYS: "keys have ids that are drawn; the tag says whose they are",
     Place.ARCHIVED: "files are named by their digests",
+    Place.EXPORTS: "DynamoDB names exports",
+    Place.EXPORTED: "DynamoDB names the files of an export",
     Place.ANYWHERE: "its actions know no resources",
 }
 """Places whose ARNs have a wildcard, and why."""
@@ -109,13 +114,14 @@ class Places:
 
 @dataclass(frozen=True)
 class Made:
-    """What the orchestrator's stack made that has no name known beforehand, or is asked for its ARNs: ARNs, and the bucket of evidence."""
+    """What the orchestrator's stack made that has no name known beforehand, or is asked for its ARNs: ARNs, and the buckets of evidence and exports."""
 
     receipts: str
     drill_role: str
     witness_key: str
     topics: Mapping[str, str]
     evidence: s3.IBucket
+    exports: s3.IBucket
 
 
 def arns_of(
@@ -186,6 +192,9 @@ def arns_of(
         Place.CONFIGURED_KEYS: [stack.format_arn(service="kms", resource="key", resource_name="*")],
         Place.ARCHIVE: [made.evidence.bucket_arn],
         Place.ARCHIVED: [made.evidence.arn_for_objects("*")],
+        Place.EXPORTS: [f"{arn}/export/*" for arn in tables],
+        Place.EXPORT_BUCKET: [made.exports.bucket_arn],
+        Place.EXPORTED: [made.exports.arn_for_objects("*")],
         Place.ANYWHERE: ["*"],
     }
 

@@ -50,7 +50,7 @@ def statements_of(rights: Rights, places: Places, region: str) -> list[iam.Polic
         statements.append(may_use_through("dynamodb", places.ring_key, sid="RingKey", writes=True, region=region))
     if places.ring_key and any("dynamodb:RestoreTableToPointInTime" in one.actions for one in rights.grants):
         statements.append(may_restore_under(places.ring_key, region))
-    if places.evidence_key and any(Place.ARCHIVED in grant.places for grant in rights.grants):
+    if places.evidence_key and any({Place.ARCHIVED, Place.EXPORTED} & set(grant.places) for grant in rights.grants):
         statements.append(may_use_through("s3", places.evidence_key, sid="EvidenceKey", writes=True, region=region))
     if any("sns:Publish" in grant.actions for grant in rights.grants):
         statements.append(may_use_through("sns", places.topics_key, sid="TopicsKey", writes=True, region=region))

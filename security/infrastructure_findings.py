@@ -106,6 +106,13 @@ ACCEPTED: Sequence[Accepted] = (
         nist=("S3BucketReplicationEnabled",),
     ),
     Accepted(
+        _BUCKET,
+        r"ib-oauth-orchestrator/Exports/.*",
+        "What is in it is read once and removed: older versions would keep what tables held for nobody",
+        nist=("S3BucketVersioningEnabled",),
+        checkov=("CKV_AWS_21",),
+    ),
+    Accepted(
         "AWS::ApiGateway::Stage",
         r"ib-oauth-stack/.*",
         "A cache would answer one client with another's token",

@@ -79,6 +79,7 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "poll_seconds": 30,
         "sabotage": True,
         "whole_items": 200_000,
+        "source_at_point": "stream",
         "stream_settle_seconds": 5,
         "receipts": False,
         "rotated_tokens": "revoke",

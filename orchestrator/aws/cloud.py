@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.clients import client
 from orchestrator.aws.executions import Executions
+from orchestrator.aws.exports import Exports
 from orchestrator.aws.freezes import Freezes
 from orchestrator.aws.ledger import Ledger
 from orchestrator.aws.messages import Bus, Topics
@@ -210,6 +211,11 @@ class Cloud:
         from orchestrator.aws.stream_changes import StreamChanges
 
         return StreamChanges(self.clients("dynamodbstreams"), self.wires, self.now, pause=self.sleep)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Exports of tables at a point."""
+        return Exports(self.clients, self.settings["EXPORTS_BUCKET"])
 
     @cached_property
     def readings(self) -> Readings:

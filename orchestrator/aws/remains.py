@@ -45,6 +45,8 @@ def remove(cloud: Cloud, recovery: Recovery, *, saboteur: bool = True) -> Mappin
         **{f"role {name}": partial(remove_role, cloud, name) for name in functions},
         **{f"log group of {name}": partial(remove_logs, cloud, name) for name in functions},
     }
+    if any(table.by_export for table in recovery.tables):
+        removals["exports"] = partial(remove_exports, cloud, recovery.id)
     done = for_each(removals.values(), lambda call: call())
     return dict(zip(removals, done, strict=True))
 
@@ -80,6 +82,11 @@ def remove_role(cloud: Cloud, name: str) -> Removal:
 def remove_logs(cloud: Cloud, function: str) -> Removal:
     """Delete a function's log group."""
     return _gone(lambda: cloud.clients("logs").delete_log_group(logGroupName=f"/aws/lambda/{function}"))
+
+
+def remove_exports(cloud: Cloud, recovery_id: str) -> Removal:
+    """Delete the files of a drill's exports; what one writes that is still under way goes by the bucket's own rule, after a day."""
+    return _gone(lambda: cloud.exports.remove(recovery_id))
 
 
 def _gone(delete: Callable[[], Any]) -> Removal:

@@ -36,6 +36,7 @@ class Side(StrEnum):
     """One of the two tables that are compared."""
 
     SOURCE = "source"
+    EXPORT = "export"  # of the source at the point, in its place
     RESTORED = "restored"
 
 
@@ -69,7 +70,8 @@ def told(readings: Sequence[Reading]) -> str:
     """Name segments in a sentence."""
     first = readings[0]
     more = f" and {len(readings) - 1} more" if len(readings) > 1 else ""
-    return f"segment {first.segment} of {first.segments} of the {first.side} table{more}"
+    side = "export" if first.side is Side.EXPORT else f"{first.side} table"
+    return f"segment {first.segment} of {first.segments} of the {side}{more}"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Tiers:
     def __init__(self, role: str, segments: int, done: Iterable[SegmentDigest], *, exported: bool = False) -> None:
         self.segments = segments
         self._role, self._exported = role, exported
+        self._source = Side.EXPORT if exported else Side.SOURCE
         self._done = {made.reading: made for made in done}
 
     def missing(self) -> tuple[Reading, ...]:
@@ -133,7 +136,7 @@ class Tiers:
         Raises:
             Incomplete: a segment has not been read.
         """
-        source, restored = self._buckets(Side.SOURCE), self._buckets(Side.RESTORED)
+        source, restored = self._buckets(self._source), self._buckets(Side.RESTORED)
         return frozenset(place for place in range(digest.BUCKETS) if source[place] != restored[place])
 
     def suspects_within(self, most: int) -> tuple[frozenset[int], int]:
@@ -142,7 +145,7 @@ class Tiers:
         Raises:
             Incomplete: a segment has not been read.
         """
-        source, restored = self._buckets(Side.SOURCE), self._buckets(Side.RESTORED)
+        source, restored = self._buckets(self._source), self._buckets(Side.RESTORED)
         suspects, chosen, items = sorted(self.suspects()), [], 0
         for place in suspects:
             items += max(source[place].items, restored[place].items)
@@ -151,12 +154,23 @@ class Tiers:
             chosen.append(place)
         return frozenset(chosen), len(suspects) - len(chosen)
 
-    def items(self, side: Side) -> int:
-        """How many items a side has.
+    def source_items(self) -> int:
+        """How many items the source has, or had at the point where an export tells.
 
         Raises:
             Incomplete: a segment has not been read.
         """
+        return self._items(self._source)
+
+    def restored_items(self) -> int:
+        """How many items the restored table has.
+
+        Raises:
+            Incomplete: a segment has not been read.
+        """
+        return self._items(Side.RESTORED)
+
+    def _items(self, side: Side) -> int:
         tier = Tier.CANONICAL if self._exported else Tier.RAW
         total = sum((self._made(side, tier, segment).digest for segment in range(self.segments)), NOTHING)
         return total.items
@@ -165,7 +179,8 @@ class Tiers:
         return digest.added(self._made(side, Tier.CANONICAL, segment).buckets for segment in self.unequal())
 
     def _not_done(self, tier: Tier, segments: Iterable[int]) -> tuple[Reading, ...]:
-        wanted = [Reading(self._role, side, tier, segment, self.segments) for segment in segments for side in Side]
+        sides = (self._source, Side.RESTORED)
+        wanted = [Reading(self._role, side, tier, segment, self.segments) for segment in segments for side in sides]
         return tuple(reading for reading in wanted if reading not in self._done)
 
     def _made(self, side: Side, tier: Tier, segment: int) -> SegmentDigest:

@@ -8,6 +8,7 @@ OrchestratorError
 ├── NotRestored      an alias could not be read back on its stable version
 ├── NotReadable      a table is not there, or holds only a part of what it will hold
 ├── SourceUntold     nothing tells what a source held at a point
+├── ExportBroken     an export failed, or is not what DynamoDB said it wrote
 ├── RestoreFailed    a copy of a table did not come to be, or not before its lease ended
 ├── DoorChanged      somebody else changed a table's policy meanwhile; nothing was written, trying again is right
 ├── DoorAjar         a table that was closed does not deny yet, or one that was opened still does; looking again is right
@@ -58,6 +59,10 @@ class NotReadable(OrchestratorError):
 
 class SourceUntold(OrchestratorError):
     """What a source held at the point cannot be told any more; says why."""
+
+
+class ExportBroken(OrchestratorError):
+    """An export failed, or is not what DynamoDB said it wrote; says where."""
 
 
 class RestoreFailed(OrchestratorError):

@@ -93,6 +93,9 @@ class TableRecovery:
         ready_at: when the copy was first seen ready to be read.
         backup_arn: the backup that the copy is made of; empty where it is made of the source's point-in-time recovery.
         gone: the source is not there any more.
+        by_export: an export tells what the source held at the point, and not its stream.
+        export_arn: that export; empty while it was not asked for.
+        exported_at: when it was first seen complete; None while it was not.
     """
 
     role: Role
@@ -105,6 +108,9 @@ class TableRecovery:
     ready_at: datetime | None = None
     backup_arn: str = ""
     gone: bool = False
+    by_export: bool = False
+    export_arn: str = ""
+    exported_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +213,7 @@ class RecoveryAction(StrEnum):
     PROCEED = "PROCEED"
     WAIT = "WAIT"  # the same state again, later
     DIGEST = "DIGEST"  # segments are still to be read
+    EXPORT = "EXPORT"  # an export is still to be asked for, or not complete
     RESTORE = "RESTORE"  # a restore is still to be asked for
     SABOTAGE = "SABOTAGE"  # somebody asked for something to be broken
     GREEN = "GREEN"

@@ -243,6 +243,7 @@ def draw_up(
             source_arn=source.arn,
             backup_arn=source.backup_arn,
             gone=source.gone,
+            by_export=kind is Kind.DRILL and policy.by_export,
         )
         for source in sources
     )
@@ -270,7 +271,7 @@ def _window(sources: Sequence[Source]) -> tuple[datetime, datetime]:
 
 
 def cost_of(sizes_bytes: Sequence[int], lease: timedelta, prices: Prices) -> Cost:
-    """What it costs to restore tables, read them through, and keep the copies for the whole lease.
+    """What it costs to restore tables, export them, read them through, and keep the copies for the whole lease.
 
     Raises:
         Refused: a price is not known: what costs an unknown amount is not begun.
@@ -282,6 +283,8 @@ def cost_of(sizes_bytes: Sequence[int], lease: timedelta, prices: Prices) -> Cos
         prices.charge("restore", "dynamodb_restore_gb", gigabytes, "the tables with their indexes"),
         prices.charge("storage", "dynamodb_storage_gb_month", kept, "the copies, for the whole lease"),
         prices.charge("recovery of the copies", "dynamodb_pitr_gb_month", kept, "the copies, for the whole lease"),
+        # Also of a drill by streams: where one of these cannot tell, an export is asked for.
+        prices.charge("exports", "dynamodb_export_gb", gigabytes, "the tables at the point, where no stream tells"),
         prices.charge("reads", "dynamodb_million_read_units", units / _MILLION, "every item, read three times"),
     )
     parts = {charge.what: round(charge.usd, 4) for charge in charges}

@@ -41,6 +41,7 @@ class RecoveryPolicy:
         sabotage: whether a drill may be sabotaged here.
         whole_items: up to so many items a table is compared by one task, and a larger one in segments.
         receipts: whether a row a second is written, by which a recovery measures what it lost.
+        by_export: an export tells what a source held at the point; otherwise its stream does, and an export where that cannot.
         stream_settle: how late a write may be in its table's stream.
         rotated_tokens: what becomes of refresh tokens that were replaced after the point, or may have been.
     """
@@ -56,6 +57,7 @@ class RecoveryPolicy:
     poll: timedelta
     sabotage: bool
     whole_items: int
+    by_export: bool
     stream_settle: timedelta
     receipts: bool
     rotated_tokens: RotatedPolicy
@@ -86,6 +88,7 @@ class RecoveryPolicy:
             poll=timedelta(seconds=_whole(table, "poll_seconds", 1, 300)),
             sabotage=_flag(table, "sabotage"),
             whole_items=_whole(table, "whole_items", 0, MOST_WHOLE_ITEMS),
+            by_export=_source(table),
             stream_settle=timedelta(seconds=_number(table, "stream_settle_seconds", 0, 30)),
             receipts=_flag(table, "receipts"),
             rotated_tokens=_rotated(table),
@@ -112,6 +115,7 @@ _KNOWN = frozenset(
         "poll_seconds",
         "sabotage",
         "whole_items",
+        "source_at_point",
         "stream_settle_seconds",
         "receipts",
         "rotated_tokens",
@@ -124,6 +128,13 @@ def _schedule(table: Mapping[str, object]) -> str:
     if not isinstance(value, str) or not (value == "" or SCHEDULE.fullmatch(value)):
         raise Refused("recovery.drill_schedule", value, "give a schedule such as cron(0 5 * * ? *), or an empty text")
     return value
+
+
+def _source(table: Mapping[str, object]) -> bool:
+    value = table.get("source_at_point")
+    if value not in {"stream", "export"}:
+        raise Refused("recovery.source_at_point", value, 'give "stream" or "export"')
+    return value == "export"
 
 
 def _rotated(table: Mapping[str, object]) -> RotatedPolicy:

@@ -17,7 +17,6 @@ from orchestrator.domain.comparison import (
     Entry,
     Origin,
     Seen,
-    Side,
     Tiers,
     changed_keys,
     unchanged_keys,
@@ -124,8 +123,8 @@ def compare_tiers(sides: Sides, tiers: Tiers, now: datetime, fuzzy: timedelta = 
     return Seen(
         role=sides.role,
         origin=_origin(sides, changed),
-        source_items=tiers.items(Side.SOURCE),
-        restored_items=tiers.items(Side.RESTORED),
+        source_items=tiers.source_items(),
+        restored_items=tiers.restored_items(),
         tier=tier,
         differences=differences,
         changed_since=len(accepted),

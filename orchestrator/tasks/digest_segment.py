@@ -25,13 +25,17 @@ def digest_segment(given: Segment, cloud: Cloud) -> Recovered:
     Raises:
         NotReadable: the table is not there, or holds only a part of what it will hold.
         ReadRefused: it may not be read.
+        ExportBroken: what is read is an export, and not what was written.
         Throttled, Unreachable: it could not be read to its end. Nothing is kept then.
     """
     recovery, reading = cloud.recoveries(given.kind).read(given.recovery), given.reading
     table = recovery.table(Role(reading.role))
-    shape = cloud.table_contents.shape(table.source if reading.side is Side.SOURCE else table.target)
+    shape = cloud.table_contents.shape(table.target if reading.side is Side.RESTORED else table.source)
     hashing = Hashing(cloud.readings.comparison(recovery.id).key_bytes, shape.names)
-    content = cloud.table_contents.content(shape.table, hashing)
+    if reading.side is Side.EXPORT:
+        content = cloud.exports.content(table.export_arn, table.source_arn, recovery.point, hashing)
+    else:
+        content = cloud.table_contents.content(shape.table, hashing)
     if reading.tier is Tier.RAW:
         made = SegmentDigest(reading, content.raw(reading.segment, reading.segments))
     else:

@@ -13,6 +13,7 @@ from orchestrator.domain.recovery_plan import asked_point, free_to_start
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.restored import belongs
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
+from orchestrator.tasks.await_export import ask_for_exports
 
 
 def start_restore(given: Recovering, cloud: Cloud) -> Recovered:
@@ -32,6 +33,7 @@ def start_restore(given: Recovering, cloud: Cloud) -> Recovered:
         if _asked(recovery, table, cloud):
             started = started.with_tables([replace(table, started_at=cloud.now())])
             ledger.keep(started, given.epoch)
+    started = ask_for_exports(given, cloud, started)
     count = sum(1 for table in started.tables if table.started_at)
     return go_on(given, cloud, started, f"{count} of {len(started.tables)} restores are asked for")
 

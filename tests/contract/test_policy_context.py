@@ -159,6 +159,57 @@ def test_a_restore_is_judged_by_its_source_and_by_its_target(enforced):
     assert made["TableDescription"]["TableName"] == f"{target}-1"
 
 
+READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
+
+
+def with_stream(cloud) -> tuple[str, str]:
+    """A table with a stream, and the stream's ARN."""
+    name, client = table(cloud), cloud.client("dynamodb")
+    client.update_table(TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    return name, client.describe_table(TableName=name)["Table"]["LatestStreamArn"]
+
+
+def test_reading_a_stream_is_judged_by_the_stream(enforced):
+    name, stream = with_stream(enforced)
+    _, other = with_stream(enforced)
+    streams = enforced.client("dynamodbstreams")
+    (shard,) = streams.describe_stream(StreamArn=other)["StreamDescription"]["Shards"]
+    asked = {"ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    others_iterator = streams.get_shard_iterator(StreamArn=other, **asked)["ShardIterator"]
+    own = f"arn:aws:dynamodb:*:*:table/{name}/stream/*"
+    client = acting(enforced, "dynamodbstreams", {"Action": list(READ_STREAM), "Resource": own})
+
+    assert client.describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
+    iterator = client.get_shard_iterator(StreamArn=stream, **asked)["ShardIterator"]
+    assert client.get_records(ShardIterator=iterator)["Records"] == []
+    assert "DescribeStream" in denied(client.describe_stream, StreamArn=other)
+    assert "GetShardIterator" in denied(client.get_shard_iterator, StreamArn=other, **asked)
+    assert "GetRecords" in denied(client.get_records, ShardIterator=others_iterator)
+
+
+def test_an_export_is_judged_by_its_table_and_then_by_itself(enforced):
+    name = table(enforced)
+    wanted = {"PointInTimeRecoveryEnabled": True}
+    enforced.client("dynamodb").update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+    arn = enforced.client("dynamodb").describe_table(TableName=name)["Table"]["TableArn"]
+    mine = acting(
+        enforced,
+        "dynamodb",
+        {"Action": "dynamodb:ExportTableToPointInTime", "Resource": arn},
+        {"Action": "dynamodb:DescribeExport", "Resource": f"{arn}/export/*"},
+    )
+    nobody = acting(
+        enforced,
+        "dynamodb",
+        {"Action": ["dynamodb:ExportTableToPointInTime", "dynamodb:DescribeExport"], "Resource": f"{arn}x"},
+    )
+    asked = {"TableArn": arn, "S3Bucket": "anywhere"}
+    export = mine.export_table_to_point_in_time(**asked)["ExportDescription"]["ExportArn"]
+    assert mine.describe_export(ExportArn=export)["ExportDescription"]["ExportArn"] == export
+    assert "ExportTable" in denied(nobody.export_table_to_point_in_time, **asked)
+    assert "DescribeExport" in denied(nobody.describe_export, ExportArn=export)
+
+
 def test_backups_tags_and_policies_are_judged_by_what_they_are_of(enforced):
     name = table(enforced)
     arn = enforced.client("dynamodb").describe_table(TableName=name)["Table"]["TableArn"]

@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, str] = {
     "LEDGER_TABLE": "ib-oauth-ledger-test",
     "EVENT_BUS": "ib-oauth-test",
     "EVIDENCE_BUCKET": "ib-oauth-evidence-test-123456789012",
+    "EXPORTS_BUCKET": "ib-oauth-exports-test-123456789012",
     "OPERATORS_TOPIC": topic_arn("operators"),
     "CLIENTS_TOPIC": topic_arn("clients"),
     "WITNESS_KEY": "witness",

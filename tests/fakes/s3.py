@@ -39,3 +39,10 @@ class FakeS3:
         assert Bucket, "a bucket has a name"
         found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
         yield from ({"Contents": [one]} for one in found) if found else ({},)
+
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        assert Bucket, "a bucket has a name"
+        assert len(Delete["Objects"]) <= 1000, "S3 deletes no more at once"
+        for one in Delete["Objects"]:
+            self.objects.pop(one["Key"], None)
+        return {}

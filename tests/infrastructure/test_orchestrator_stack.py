@@ -218,19 +218,50 @@ def test_the_key_ring_is_looked_at_four_times_an_hour(every):
     assert (variables["KEYS_TABLE"], variables["KEY_ROTATION_DAYS"]) == (f"ib-oauth-keys-{every.name}", "90")
 
 
+def bucket_of(template, name):
+    """Logical id of a bucket by the beginning of its name, and what it is."""
+    return next(
+        (key, one)
+        for key, one in resources(template, "AWS::S3::Bucket").items()
+        if text_of(one["BucketName"]).startswith(f"ib-oauth-{name}-")
+    )
+
+
+def denials_of(template, bucket):
+    """Conditions of what a bucket's policy denies."""
+    policy = next(
+        one for one in resources(template, "AWS::S3::BucketPolicy").values() if one["Bucket"] == {"Ref": bucket}
+    )
+    return [found["Condition"] for found in policy["PolicyDocument"]["Statement"] if found["Effect"] == "Deny"]
+
+
+def test_exports_lie_in_a_closed_bucket_that_nothing_outlives_by_a_day(every):
+    logical, bucket = bucket_of(every.orchestrator, "exports")
+    assert text_of(bucket["BucketName"]) == f"ib-oauth-exports-{every.name}-<AWS::AccountId>"
+    (rule_of,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert (rule_of["ExpirationInDays"], rule_of["Status"]) == (1, "Enabled")
+    assert rule_of["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert "VersioningConfiguration" not in bucket
+    assert "ObjectLockConfiguration" not in bucket
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    managed = environments.load(every.name).customer_managed_keys
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == ("aws:kms" if managed else "AES256")
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denials_of(every.orchestrator, logical)
+
+
 def test_the_configuration_is_looked_at_every_day(every):
     function = named(
         every.orchestrator, "AWS::Lambda::Function", "Handler", "orchestrator.intake.record_configuration.handler"
     )
-    (bucket,) = resources(every.orchestrator, "AWS::S3::Bucket")
+    bucket, _ = bucket_of(every.orchestrator, "evidence")
 
     assert rule(every, "record-configuration")["ScheduleExpression"] == "rate(1 day)"
     assert function["Environment"]["Variables"]["EVIDENCE_BUCKET"] == {"Ref": bucket}
 
 
 def test_what_is_archived_is_kept_closed_and_never_replaced_unseen(every):
-    (bucket,) = resources(every.orchestrator, "AWS::S3::Bucket").values()
-    (policy,) = resources(every.orchestrator, "AWS::S3::BucketPolicy").values()
+    logical, bucket = bucket_of(every.orchestrator, "evidence")
     (rule_of,) = bucket["LifecycleConfiguration"]["Rules"]
     settings = environments.load(every.name).evidence
 
@@ -241,8 +272,7 @@ def test_what_is_archived_is_kept_closed_and_never_replaced_unseen(every):
     (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     by_default = encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
     assert by_default == ("aws:kms" if environments.load(every.name).customer_managed_keys else "AES256")
-    denied = [found["Condition"] for found in policy["PolicyDocument"]["Statement"] if found["Effect"] == "Deny"]
-    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denials_of(every.orchestrator, logical)
 
 
 @pytest.mark.parametrize(("lock", "mode"), [("none", None), ("governance", "GOVERNANCE"), ("compliance", "COMPLIANCE")])
@@ -252,7 +282,7 @@ def test_how_the_archive_is_locked_is_a_setting(tmp_path, lock, mode):
     dev = environments.load("dev")
     environment = dataclasses.replace(dev, evidence=dataclasses.replace(dev.evidence, lock=lock, lock_days=7))
 
-    (bucket,) = resources(synthesise(tmp_path, environment).orchestrator, "AWS::S3::Bucket").values()
+    _, bucket = bucket_of(synthesise(tmp_path, environment).orchestrator, "evidence")
 
     retention = {"DefaultRetention": {"Mode": mode, "Days": 7}}
     wanted = {"ObjectLockEnabled": "Enabled", "Rule": retention} if mode else None

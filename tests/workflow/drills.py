@@ -26,6 +26,7 @@ from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_a
 from tests.fakes.configuration import FakeCaller, configuration_is
 from tests.fakes.contents import Contents
 from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.exports import FakeExports
 from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.oauth_service import PACKAGE, Keys, OAuthFunctions
 from tests.fakes.restorable_tables import RestorableTables
@@ -99,6 +100,7 @@ class DrillWorld:
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.serving = FakeServing(self.tables)
         self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
+        self.exports = FakeExports(self.clock.now, self.contents.held, self.s3.objects)
         self.measured: list[dict[str, Any]] = []
         """Log lines that are metrics."""
         settings = {
@@ -251,6 +253,8 @@ class _Routed:
             return self._restore
         if operation == "delete_table":
             return self._delete
+        if operation in {"export_table_to_point_in_time", "describe_export"}:
+            return getattr(world.exports, operation)
         if operation == "get_paginator":
             return world.ledger.get_paginator
         if operation not in OF_ITEMS:

@@ -90,16 +90,6 @@ def test_every_damage_to_a_copy_makes_the_drill_red(interpreter, kind, spoil, po
     assert "item" not in named
 
 
-def test_without_a_stream_nothing_says_what_the_source_held_so_the_drill_is_red(interpreter):
-    def stop_stream(world):
-        world.tables.tables[TOKENS].description["StreamSpecification"] = {"StreamEnabled": False}
-
-    recovery, content, _ = drill(interpreter, "dr-mute", WHOLE, before=stop_stream)
-    assert recovery.ending is RecoveryEnding.RED
-    assert content["content.tokens"].verdict.outcome is Outcome.INCONCLUSIVE
-    assert "has no stream" in content["content.tokens"].verdict.reason
-
-
 def test_a_segment_that_cannot_be_read_makes_the_drill_red_and_its_copies_are_removed(interpreter):
     def refuse(name, _copy):
         asked.append(name)
@@ -144,3 +134,122 @@ def test_a_copy_that_is_a_minute_behind_its_receipts_makes_the_drill_red(interpr
     assert recovery.ending is RecoveryEnding.RED
     assert "receipts.state" in recovery.reason
     assert recovery.measured.data_loss >= timedelta(minutes=6)
+
+
+EXPORTED = {"source_at_point": "export"}
+
+
+@pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
+def test_an_export_tells_what_the_sources_were_where_the_settings_say_so(interpreter, policy, request):
+    name = f"dr-export-{request.node.callspec.id}"
+    recovery, content, world = drill(interpreter, name, {**policy, **EXPORTED})
+    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    assert [one.figures["source_at_point"] for one in content.values()] == ["export", "export"]
+    assert len(world.exports.asked) == 2
+    # It was asked for with the restores, at their time, and waited for by a state of its own.
+    assert {asked["ExportTime"] for asked in world.exports.asked.values()} == {recovery.point}
+    assert [table.exported_at is not None for table in recovery.tables] == [True, True]
+    assert not any(operation == "GetRecords" for operation, _ in world.contents.read)
+    assert {asked["TableName"] for operation, asked in world.contents.read if operation == "Scan"} == {
+        table.target for table in recovery.tables
+    }
+    assert not any("AWSDynamoDB" in key for key in world.s3.objects), "its files are removed with the copies"
+
+
+@pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
+@pytest.mark.parametrize(
+    ("kind", "spoil"),
+    [
+        ("missing", lambda copy: copy.pop("item 3")),
+        ("changed", lambda copy: copy.update({"item 30": {"pk": {"S": "item 30"}, "n": {"N": "31"}}})),
+        ("extra", lambda copy: copy.update({"of nobody": {"pk": {"S": "of nobody"}}})),
+    ],
+)
+def test_every_damage_to_a_copy_is_seen_by_an_export_too(interpreter, kind, spoil, policy, request):
+    def damage(name, copy):
+        if "-tokens-" in name:
+            spoil(copy)
+
+    name = f"dr-x-{kind}-{request.node.callspec.id.rpartition('-')[2]}"
+    recovery, content, _ = drill(interpreter, name, {**policy, **EXPORTED}, damage=damage)
+    assert recovery.ending is RecoveryEnding.RED
+    assert content["content.tokens"].verdict.outcome is Outcome.FAIL
+    assert content["content.tokens"].figures[kind] == 1
+    assert content["content.state"].verdict.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
+@pytest.mark.parametrize("silent", ["stopped", "busy"])
+def test_where_a_stream_cannot_tell_an_export_is_asked_for_and_tells(interpreter, policy, silent, request, monkeypatch):
+    def stop_stream(world):
+        world.tables.tables[TOKENS].description["StreamSpecification"] = {"StreamEnabled": False}
+
+    if silent == "busy":
+        monkeypatch.setattr("orchestrator.aws.comparing.MOST_CHANGES", 3)
+    name = f"dr-{request.node.callspec.id}"
+    recovery, content, world = drill(interpreter, name, policy, before=stop_stream if silent == "stopped" else None)
+    assert {one.verdict.outcome for one in content.values()} == {Outcome.PASS}, recovery.reason
+    by_export = ["state", "tokens"] if silent == "busy" else ["tokens"]
+    assert [
+        role for role in ("state", "tokens") if content[f"content.{role}"].figures["source_at_point"] == "export"
+    ] == by_export
+    assert [asked["ClientToken"] for asked in world.exports.asked.values()] == [f"{name}-{role}" for role in by_export]
+
+
+def spoilt(world):
+    """One byte of one file of the export of the tokens, once it is complete."""
+
+    def bridge(invocation, run):
+        answer = run()
+        if invocation.state == "AwaitExport" and answer["Payload"]["decision"]["action"] == "PROCEED":
+            key = next(key for key in world.s3.objects if "/tokens/" in key and key.endswith("part1.json.gz"))
+            whole = world.s3.objects[key]
+            world.s3.objects[key] = whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]
+        return answer
+
+    return bridge
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [(WHOLE, "is no file of items"), (IN_SEGMENTS, "segment 0 of 1 of the export could not be read")],
+    ids=["whole", "segments"],
+)
+def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(interpreter, policy, told, request):
+    with drilled(DrillWorld(interpreter, **policy, **EXPORTED)) as world:
+        world.bridge = spoilt(world)
+        world.drill(f"dr-spoilt-{request.node.callspec.id}")
+    recovery = world.recovery(f"dr-spoilt-{request.node.callspec.id}")
+    content = {one.check: one.verdict for one in recovery.findings if one.check.startswith("content.")}
+    assert recovery.ending is RecoveryEnding.RED
+    assert content["content.tokens"].outcome is Outcome.ERROR
+    assert told in content["content.tokens"].reason
+    assert content["content.state"].outcome is Outcome.PASS
+
+
+def test_an_export_that_fails_ends_the_drill_red_with_dynamodb_s_reason(interpreter):
+    with drilled(DrillWorld(interpreter, **EXPORTED)) as world:
+        world.exports.fails = "The bucket is gone"
+        world.drill("dr-export-fails")
+    recovery = world.recovery("dr-export-fails")
+    assert recovery.ending is RecoveryEnding.RED
+    assert "S3NoSuchBucket: The bucket is gone" in recovery.reason
+    assert world.copies() == set()
+
+
+def test_a_run_that_is_resumed_adopts_the_export_that_was_asked_for(interpreter):
+    """The task asked, and its process died before it could write that down."""
+    died = []
+
+    def bridge(invocation, run):
+        if invocation.state == "StartRestore" and not died:
+            died.append(invocation.state)
+            recovery = world.cloud.drills.read("dr-export-again")
+            for table in recovery.tables:
+                world.cloud.exports.ask(table.source_arn, recovery.point, recovery.id, table.role)
+        return run()
+
+    with drilled(DrillWorld(interpreter, bridge, **EXPORTED)) as world:
+        world.drill("dr-export-again")
+    assert world.recovery("dr-export-again").ending is RecoveryEnding.GREEN
+    assert len(world.exports.asked) == 2

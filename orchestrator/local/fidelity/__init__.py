@@ -42,6 +42,7 @@ MENDS: tuple[str, ...] = (
     "restoring_tables",
     "point_in_time_recovery",
     "table_backups",
+    "table_exports",
     "table_policies",
     "policy_context",
     "metric_queries",

@@ -10,6 +10,9 @@ AWS:
 - DynamoDB: a restore is authorised on its source, table or backup, and on its target; what concerns a backup on that, and tags and policies on
   their table. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
   (That whoever restores must be able to write the target as well is not looked at here.)
+- DynamoDB: DescribeStream and GetShardIterator are authorised on the stream that they name, GetRecords on the one that its iterator is of,
+  DescribeExport on its export, and asking for one on its table.
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 - CloudWatch: DescribeAlarms is authorised on ``alarm:*``, whichever alarms it names.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 - KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
@@ -20,7 +23,7 @@ AWS:
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
 MiniStack takes every request to an alias for ListAliases or CreateAlias, ignores qualifiers, knows neither leading keys nor encryption contexts,
-authorises DescribeAlarms and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, gives the session's ARN for the
+authorises DescribeAlarms, streams and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, gives the session's ARN for the
 role's, and finds its own http insecure.
 """
 
@@ -41,6 +44,7 @@ PINNED = {
     "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c3f28de72185cba2e134551562c9d23f88e070633d48e25c0",
     "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c08e31cc7148fc9ffc139fdf8e87d569ee49bb78859d1804f",
     "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
+    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d893299aac4da00e1ca89c31aba9c849b13b9b199f3797cfb728a7",
     "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
     "ministack.core.iam_evaluator.pin_request_origin": "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
     "ministack.core.iam_evaluator._resolve_condition_key": "15e26964cd38f32c421942a5542a689cb51b63a4e8f746932323a9aeb1caba0c",
@@ -68,6 +72,9 @@ _BELOW_FUNCTION = re.compile(r"/functions/[^/]+/(?P<what>[a-z-]+)(?P<named>/[^/]
 _UNQUALIFIED_COLONS = 6
 """In ``arn:aws:lambda:region:account:function:name``."""
 
+_ARN_MEMBERS = ("SourceTableArn", "BackupArn", "ResourceArn", "StreamArn", "ExportArn", "TableArn")
+"""By which DynamoDB is told what a request is about, where that has no ``TableName``."""
+
 _SESSION = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>.+)/[^/]+")
 _EQUALS = re.compile(r"(?P<name>#?\w+)\s*=\s*(?P<value>:\w+)")
 _KEYS_BY_TABLE = "local:keys-by-table"
@@ -80,6 +87,7 @@ def install(options: Options) -> None:
     actions = importlib.import_module("ministack.core.iam_actions")
     evaluator = importlib.import_module("ministack.core.iam_evaluator")
     tables = importlib.import_module("ministack.services.dynamodb")._tables
+    decode_iterator = importlib.import_module("ministack.services.dynamodb_streams")._decode_iterator
 
     def partition_key(table: str) -> str | None:
         found = tables.get(table)
@@ -87,7 +95,7 @@ def install(options: Options) -> None:
 
     wrap(actions, "_lambda_action", _by_operation)
     wrap(actions, "extract_resource_arn", _qualified)
-    wrap(actions, "dynamodb_resource_arns", _of_restores_too)
+    wrap(actions, "dynamodb_resource_arns", lambda original: _of_what_it_names(original, decode_iterator))
     wrap(actions, "dynamodb_service_context", lambda original: _with_leading_keys(original, partition_key))
     wrap(actions, "request_tag_context", _with_encryption_context)
     responses = importlib.import_module("ministack.core.responses")
@@ -115,7 +123,9 @@ def _qualified(original: Callable[..., str]) -> Callable[..., str]:
         query_params: Mapping[str, Any],
         *place: str,
     ) -> str:
-        arn = original(service, method, path, headers, body, query_params, *place)
+        # MiniStack has streams as a service of their own, whose requests name nothing for it.
+        known = "dynamodb" if service == "dynamodbstreams" else service
+        arn = original(known, method, path, headers, body, query_params, *place)
         given = query_params.get("Qualifier") if service == "lambda" and "/functions/" in path else None
         qualifier = given[0] if isinstance(given, list) else given
         return f"{arn}:{qualifier}" if qualifier and arn.count(":") == _UNQUALIFIED_COLONS else arn
@@ -123,11 +133,15 @@ def _qualified(original: Callable[..., str]) -> Callable[..., str]:
     return resource
 
 
-def _of_restores_too(original: Callable[[bytes, str, str], list[str]]) -> Callable[[bytes, str, str], list[str]]:
+def _of_what_it_names(
+    original: Callable[[bytes, str, str], list[str]], decode_iterator: Callable[[str], Mapping[str, Any] | None]
+) -> Callable[[bytes, str, str], list[str]]:
     def resources(body: bytes, region: str, account: str) -> list[str]:
         request = _object(body)
         tables = [request[member] for member in ("SourceTableName", "TargetTableName") if member in request]
-        named = [request[member] for member in ("SourceTableArn", "BackupArn", "ResourceArn") if member in request]
+        named = [request[member] for member in _ARN_MEMBERS if member in request]
+        if "ShardIterator" in request:
+            named += [decoded["arn"] for decoded in (decode_iterator(str(request["ShardIterator"])),) if decoded]
         return original(body, region, account) or [
             *named,
             *(f"arn:aws:dynamodb:{region}:{account}:table/{table}" for table in tables),

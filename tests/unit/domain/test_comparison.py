@@ -52,7 +52,7 @@ def made(reading, items):
 
 def read(source, restored, *, exported=False, shift=0):
     """Read whatever is asked for, until nothing is."""
-    tables = {Side.SOURCE: (source, 0), Side.RESTORED: (restored, shift)}
+    tables = {Side.SOURCE: (source, 0), Side.EXPORT: (source, 0), Side.RESTORED: (restored, shift)}
     done, rounds = [], []
     while missing := Tiers("tokens", SEGMENTS, done, exported=exported).missing():
         rounds.append(missing)
@@ -67,7 +67,7 @@ def test_equal_tables_are_settled_by_their_raw_digests():
     assert [{reading.tier for reading in asked} for asked in rounds] == [{Tier.RAW}]
     assert len(rounds[0]) == 2 * SEGMENTS
     assert (tiers.unequal(), tiers.suspects()) == ((), frozenset())
-    assert tiers.items(Side.SOURCE) == tiers.items(Side.RESTORED) == 40
+    assert tiers.source_items() == tiers.restored_items() == 40
 
 
 def test_only_segments_that_differ_are_read_again_and_the_bucket_that_differs_is_found():
@@ -98,14 +98,25 @@ def test_an_export_has_no_raw_tier():
     assert len(rounds) == 1
     assert tiers.unequal() == (0, 1, 2, 3)
     assert tiers.suspects() == {digest.bucket_of(ITEMS[0], ("pk",))}
-    assert (tiers.items(Side.SOURCE), tiers.items(Side.RESTORED)) == (40, 39)
+    assert (tiers.source_items(), tiers.restored_items()) == (40, 39)
+
+
+def test_what_was_read_of_the_source_s_table_is_nothing_of_its_export():
+    read_of_the_table = [
+        made(Reading("tokens", side, Tier.CANONICAL, segment, SEGMENTS), ITEMS)
+        for side in (Side.SOURCE, Side.RESTORED)
+        for segment in range(SEGMENTS)
+    ]
+    missing = Tiers("tokens", SEGMENTS, read_of_the_table, exported=True).missing()
+    assert {reading.side for reading in missing} == {Side.EXPORT}
+    assert told(missing) == "segment 0 of 4 of the export and 3 more"
 
 
 def test_what_was_not_read_to_its_end_is_not_judged():
     reading = Reading("tokens", Side.SOURCE, Tier.RAW, 0, SEGMENTS)
     tiers = Tiers("tokens", SEGMENTS, [made(reading, ITEMS)])
     assert reading not in tiers.missing()
-    for judge in (tiers.unequal, tiers.suspects, lambda: tiers.items(Side.SOURCE)):
+    for judge in (tiers.unequal, tiers.suspects, tiers.source_items):
         with pytest.raises(Incomplete, match="was not read"):
             judge()
 

@@ -36,6 +36,7 @@ PRICES = Prices(
             ("dynamodb_restore_gb", 0.2),
             ("dynamodb_storage_gb_month", 0.3),
             ("dynamodb_pitr_gb_month", 0.1),
+            ("dynamodb_export_gb", 0.5),
             ("dynamodb_million_read_units", 0.4),
         )
     },
@@ -104,8 +105,18 @@ def test_more_tables_than_the_policy_allows_are_refused():
 
 
 def test_what_costs_more_than_it_may_is_refused_before_anything_is_made():
-    with pytest.raises(Refused, match=r"cost: 49\.\d+ is refused: recovery\.max_cost_usd allows 5 US dollars"):
+    with pytest.raises(Refused, match=r"cost: 99\.\d+ is refused: recovery\.max_cost_usd allows 5 US dollars"):
         drawn(source(size_bytes=100 * GB))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source_at_point", "by_export"),
+    [(Kind.DRILL, "export", True), (Kind.DRILL, "stream", False), (Kind.RESTORE, "export", False)],
+)
+def test_a_drill_s_sources_are_told_by_exports_where_the_settings_say_so(kind, source_at_point, by_export):
+    policy = RecoveryPolicy.parse(recovery_table(source_at_point=source_at_point))
+    plan = draw_up(kind, "dr-1", [source()], RecoveryRequest("ann"), policy, environment="test", prices=PRICES, now=NOW)
+    assert [table.by_export for table in plan.tables] == [by_export]
 
 
 def test_the_cost_has_its_parts_and_the_day_of_its_prices():
@@ -114,6 +125,7 @@ def test_the_cost_has_its_parts_and_the_day_of_its_prices():
         "restore": 0.4,
         "storage": 0.3,
         "recovery of the copies": 0.1,
+        "exports": 1.0,
         "reads": round(3 * 2 * GB / 4096 / 1e6 * 0.4, 4),
     }
     assert cost.usd == pytest.approx(sum(cost.parts.values()), abs=0.001)
