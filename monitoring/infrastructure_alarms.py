@@ -23,12 +23,17 @@ _TABLE_OPERATIONS = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"
 """What is asked of tables; DynamoDB counts its own errors by operation."""
 
 
+_HOURS_BETWEEN_BACKUPS = 36
+"""One begins a day, within an hour, and has eight to end."""
+
+
 @dataclass(frozen=True)
 class _Limit:
     """One alarm: `datapoints` of the last `of` periods are above `above`.
 
     Attributes:
         section: of the runbook.
+        silence: it rings the other way round: below `above`, or where nothing is said at all.
     """
 
     what: str
@@ -38,6 +43,7 @@ class _Limit:
     above: float
     datapoints: int = 3
     of: int = 3
+    silence: bool = False
 
 
 def tables_of(environment: Environment) -> Mapping[str, str]:
@@ -56,7 +62,7 @@ def limits(scope: Construct, environment: Environment, operators: sns.ITopic) ->
     found = [_near_throttle(environment, used), _near_concurrency(environment, used), _log_volume(environment)]
     found += [_near_timeout(environment, function, used) for function in environment.service.functions]
     found += [limit for what, table in tables_of(environment).items() for limit in _of_table(what, table)]
-    found.append(_untold(environment))
+    found += [*_of_backups(environment), _untold(environment)]
     return [_alarm(scope, environment, operators, limit) for limit in found]
 
 
@@ -180,6 +186,41 @@ def _log_volume(environment: Environment) -> _Limit:
     )
 
 
+def _of_backups(environment: Environment) -> list[_Limit]:
+    """Watch AWS Backup's own counts of the vault; a copy may be counted by the vault it leaves or by the one it goes to."""
+    vaults = [name_of(what, environment) for what in ("backups", "backup-copies")]
+
+    def counted(*metrics: tuple[str, str]) -> cloudwatch.MathExpression:
+        using = {
+            f"m{number}": _metric("AWS/Backup", metric, {"BackupVaultName": vault}, "Sum", _HOUR)
+            for number, (metric, vault) in enumerate(metrics)
+        }
+        summed = " + ".join(f"FILL({name}, 0)" for name in using)
+        return cloudwatch.MathExpression(expression=summed, label="jobs", using_metrics=using, period=_HOUR)
+
+    ended_badly = [(f"NumberOfBackupJobs{how}", vaults[0]) for how in ("Failed", "Expired", "Aborted")]
+    done = _metric("AWS/Backup", "NumberOfBackupJobsCompleted", {"BackupVaultName": vaults[0]}, "Sum", _HOUR)
+    limits = [
+        _Limit("backup-failed", "backup-failed", "a backup failed or ended too late", counted(*ended_badly), 0, 1, 1),
+        _Limit(
+            "no-backup",
+            "no-backup",
+            f"no backup was completed for {_HOURS_BETWEEN_BACKUPS} hours",
+            done,
+            1,
+            _HOURS_BETWEEN_BACKUPS,
+            _HOURS_BETWEEN_BACKUPS,
+            silence=True,
+        ),
+    ]
+    if environment.backups.copy_region:
+        copies = counted(*(("NumberOfCopyJobsFailed", vault) for vault in vaults))
+        limits.append(
+            _Limit("copy-failed", "copy-failed", f"a copy to {environment.backups.copy_region} failed", copies, 0, 1, 1)
+        )
+    return limits
+
+
 def _untold(environment: Environment) -> _Limit:
     return _Limit(
         "operators-untold",
@@ -208,6 +249,11 @@ def _metric(
 
 def _alarm(scope: Construct, environment: Environment, operators: sns.ITopic, limit: _Limit) -> str:
     name = name_of(limit.what, environment)
+    above, below = (
+        (cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD, cloudwatch.TreatMissingData.NOT_BREACHING),
+        (cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD, cloudwatch.TreatMissingData.BREACHING),
+    )
+    comparison, missing = below if limit.silence else above
     alarm = cloudwatch.Alarm(
         scope,
         f"{limit.what.title().replace('-', '')}Limit",
@@ -215,10 +261,10 @@ def _alarm(scope: Construct, environment: Environment, operators: sns.ITopic, li
         alarm_description=with_runbook(limit.meaning, limit.section),
         metric=limit.metric,
         threshold=limit.above,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        comparison_operator=comparison,
         evaluation_periods=limit.of,
         datapoints_to_alarm=limit.datapoints,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        treat_missing_data=missing,
     )
     alarm.add_alarm_action(actions.SnsAction(operators))
     return name

@@ -74,6 +74,13 @@ SCENES = {
     "recovery-time": Scene({"RecoverySeconds": 1_000_000}, {"RecoverySeconds": 60}),
     "data-loss": Scene({"DataLossSeconds": 1_000_000}, {"DataLossSeconds": 1}),
     "no-green-drill": Scene({"SecondsSinceGreenDrill": 10_000_000}, {"SecondsSinceGreenDrill": 3600}),
+    "backup-failed": Scene(
+        {"NumberOfBackupJobsFailed": NOTHING, "NumberOfBackupJobsExpired": 1, "NumberOfBackupJobsAborted": NOTHING},
+        dict.fromkeys(("NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired", "NumberOfBackupJobsAborted"), NOTHING),
+        (dict.fromkeys(("NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired", "NumberOfBackupJobsAborted"), 0),),
+    ),
+    "copy-failed": Scene({"NumberOfCopyJobsFailed": 1}, {"NumberOfCopyJobsFailed": NOTHING}),
+    "no-backup": Scene({"NumberOfBackupJobsCompleted": NOTHING}, {"NumberOfBackupJobsCompleted": 4}),
     "reconciler-silent": Scene({"Invocations": NOTHING}, {"Invocations": 1}),
 }
 
