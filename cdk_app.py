@@ -57,7 +57,7 @@ def compose(
     Tags.of(app).add("owner", environment.owner)
     for stack in app.node.children:
         Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
-    accept(app, environment.name)
+    accept(app, environment)
     if environment.local:
         Aspects.of(app).add(LeaveOut())
 

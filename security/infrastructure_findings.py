@@ -1,6 +1,7 @@
 """Findings of NIST 800-53 R5 (cdk-nag) and of checkov that we accept, each with its reason; those of AwsSolutions stand beside what they are about.
 
 A row accepts rules for the resources of one type whose paths it names, and for no other: a new function or bucket is a new finding.
+What an environment does without on purpose is accepted by the setting that says so, and not where another one says the opposite.
 The reasons are in the templates, where an auditor reads them, and a test holds that each row still accepts something.
 
 NIST 800-53 R5 is the second pack because it is the catalogue that others are mapped to, and judges what an identity service is
@@ -10,13 +11,27 @@ judged by: access, audit, encryption, recovery. HIPAA and PCI DSS, cdk-nag's oth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
 
+from environments import Environment
+
 _NIST = "NIST.800.53.R5"
+
+
+def _always(_environment: Environment) -> bool:
+    return True
+
+
+def _without_own_keys(environment: Environment) -> bool:
+    return not environment.customer_managed_keys
+
+
+def _without_reservations(environment: Environment) -> bool:
+    return all(one.reserved_concurrency is None for one in environment.service.functions.values())
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class Accepted:
         paths: what their paths within the app match, after the stack's name without its environment.
         nist: rules of cdk-nag's pack, without the pack's name.
         checkov: identities of checkov's checks.
+        when: the setting of an environment with which it is accepted; with any, unless one is named.
     """
 
     kind: str
@@ -35,6 +51,7 @@ class Accepted:
     reason: str
     nist: tuple[str, ...] = ()
     checkov: tuple[str, ...] = ()
+    when: Callable[[Environment], bool] = _always
 
 
 _FUNCTION, _ROLE, _BUCKET, _TABLE = (
@@ -66,6 +83,27 @@ ACCEPTED: Sequence[Accepted] = (
         "What is reserved for a task is taken from the service; an alarm watches the account's concurrency",
         nist=("LambdaConcurrency",),
         checkov=("CKV_AWS_115",),
+    ),
+    Accepted(
+        _FUNCTION,
+        r"ib-oauth-stack/\w+Function/Resource",
+        "`reserved_concurrency` is for where clients would take each other's turn; here it would only be taken from others",
+        nist=("LambdaConcurrency",),
+        when=_without_reservations,
+    ),
+    Accepted(
+        "AWS::Logs::LogGroup",
+        r"ib-oauth-.*",
+        "CloudWatch's own key encrypts it: `customer_managed_keys` is off where nobody real logs in",
+        nist=("CloudWatchLogGroupEncrypted",),
+        when=_without_own_keys,
+    ),
+    Accepted(
+        _BUCKET,
+        r"ib-oauth-(orchestrator|security)/.*",
+        "S3's own key encrypts it: `customer_managed_keys` is off where nobody real logs in",
+        nist=("S3DefaultEncryptionKMS",),
+        when=_without_own_keys,
     ),
     Accepted(
         _FUNCTION,
@@ -146,16 +184,18 @@ ACCEPTED: Sequence[Accepted] = (
 )
 
 
-def accept(app: IConstruct, environment: str) -> None:
+def accept(app: IConstruct, environment: Environment) -> None:
     """Write the accepted findings to their resources.
 
     Args:
         app: with all stacks.
-        environment: the name that stacks end with.
+        environment: whose stacks they are.
     """
+    rows = [row for row in ACCEPTED if row.when(environment)]
     for node in app.node.find_all():
         if isinstance(node, CfnResource):
-            _accept(node, [row for row in ACCEPTED if covers(row, node.cfn_resource_type, node.node.path, environment)])
+            kind, path = node.cfn_resource_type, node.node.path
+            _accept(node, [row for row in rows if covers(row, kind, path, environment.name)])
 
 
 def covers(row: Accepted, kind: str, path: str, environment: str) -> bool:
