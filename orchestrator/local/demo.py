@@ -137,4 +137,7 @@ def _say(began: float, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DemoFailed as failed:
+        sys.exit(f"the demo failed: {failed}")
