@@ -100,6 +100,21 @@ def judge(
     return Verdict.passed(_praise(functions, thresholds))
 
 
+def judge_alone(functions: tuple[Compared, ...], thresholds: Thresholds) -> Verdict:
+    """Judge canary by its own server errors, where stable is nothing to compare it with: after a cut-over to other tables.
+
+    By version, so what stable answered while its tables were closed is not counted. Too few requests fail nothing: a restore is not
+    undone because the night is quiet.
+    """
+    allowed, enough = thresholds.max_error_percent / 100, thresholds.minimum_requests
+    counts = ", ".join(f"{one.name} {_of(one.canary.errors)}" for one in functions)
+    broken = [one for one in functions if one.canary.requests >= enough and one.canary.errors.share > allowed]
+    if broken:
+        told = ", ".join(f"{one.name} {_of(one.canary.errors)}" for one in broken)
+        return Verdict.failed(f"more than {thresholds.max_error_percent:g} % 5xx on canary: {told}")
+    return Verdict.passed(f"5xx on canary: {counts}")
+
+
 def leans(measure: Measure) -> bool:
     """Whether canary's share exceeds what it may be by more than chance usually does at one look."""
     if measure.null is None or not measure.canary.trials:

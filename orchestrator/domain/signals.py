@@ -13,6 +13,11 @@ from orchestrator.domain.records import Claim, Deployment, Ending, Kind
 
 ALARM_RINGS = "ALARM"
 
+_CUTS_OVER = (
+    "the deployment changes the service's tables, which rings alarms: it closes them for a moment, and refuses who logged in since. "
+    "What its new versions answer undoes it, and nothing else"
+)
+
 
 @dataclass(frozen=True)
 class AlarmEvent:
@@ -78,7 +83,7 @@ def why_not_undone(deployment: Deployment, now: datetime) -> str:
     if deployment.rollback is not None:
         return "the deployment is being rolled back or was"
     if deployment.ended_at is None:
-        return ""
+        return _CUTS_OVER if deployment.cut_over else ""
     if deployment.ending is not Ending.SUCCEEDED:
         return f"the deployment ended {deployment.ending}"
     if deployment.cut_over:

@@ -116,6 +116,7 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1200)
 def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder, tmp_path):
     here = trusted
     # A restore changes which tables are used and nothing else: clients have to get what `$LATEST` holds.
@@ -126,7 +127,7 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder,
     copyfile(environments.FILE, file)
     written = '--write-settings "$ID"'
     page = Runbook("restore", {written: f"{written} --settings-file {file}", "--env prod": "--env local"})
-    planned, done, settled = (page.run(f"cd {tmp_path}", block, environ={}) for block in page.blocks)
+    planned, done, settled = (page.run(f"cd {tmp_path}", block, environ={}, seconds=400) for block in page.blocks)
     assert "the service answers 503" in " ".join(planned.split())
     assert "GREEN after" in done
     newest = here.cloud.restores.newest(1)[0]

@@ -77,6 +77,24 @@ def test_a_cut_over_that_fails_leaves_the_service_where_it_was_with_its_tables_o
     assert not world.cloud.restores.claim().held
 
 
+def test_the_alarms_that_ring_for_closed_tables_take_no_restore_back(interpreter):
+    heard = []
+
+    def ring(invocation, run):
+        if invocation.state == "VerifyAfterTraffic":
+            heard.append(world.ring(f"e-{len(heard)}"))
+        return run()
+
+    world = RestoreWorld(interpreter, "re-rings", bridge=ring)
+    with inhabited(world):
+        ended = world.restore()
+        world.settle()
+    assert heard
+    assert all("it closes them for a moment" in answer for answer in heard)
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert world.used() == {"live": copies(world), "latest": copies(world)}
+
+
 def test_copies_of_which_anything_is_wrong_are_not_used(interpreter):
     def spoil(invocation, run):
         if invocation.state == "CompareSettings":

@@ -56,6 +56,20 @@ def test_healthy_and_enough_passes_with_its_numbers():
     assert (verdict.outcome, verdict.reason) == (Outcome.PASS, "public 0 5xx of 100 (stable 1 of 900)")
 
 
+def test_alone_canary_fails_by_its_own_errors_whatever_stable_does():
+    closed, quiet = of("1", 100, 100), of("2", 100, 1)
+    assert analysis.judge_alone((compared(closed, quiet),), THRESHOLDS).outcome is Outcome.PASS
+    broken = analysis.judge_alone(
+        (compared(of("1", 100), of("2", 100, 40)), compared(closed, quiet, "token")), THRESHOLDS
+    )
+    assert (broken.outcome, broken.reason) == (Outcome.FAIL, "more than 5 % 5xx on canary: public 40 of 100")
+
+
+def test_alone_a_quiet_canary_fails_nothing_and_says_how_quiet_it_is():
+    verdict = analysis.judge_alone((compared(of("1"), of("2", 3, 2)),), THRESHOLDS)
+    assert (verdict.outcome, verdict.reason) == (Outcome.PASS, "5xx on canary: public 2 of 3")
+
+
 def test_a_broken_canary_fails_with_evidence():
     verdict = look(compared(of("1", 900, 0), of("2", 100, 60)))
     assert verdict.outcome is Outcome.FAIL

@@ -50,6 +50,12 @@ def test_an_alarm_undoes_a_deployment_that_succeeded_within_its_rollback_window(
         ),
         (
             RANG,
+            replace(SHIFTED, cut_over=cut_over()),
+            LATER,
+            "the deployment changes the service's tables, which rings alarms",
+        ),
+        (
+            RANG,
             replace(SHIFTED, ending=Ending.REFUSED, ended_at=NOW),
             LATER,
             "the deployment ended REFUSED",
