@@ -73,8 +73,8 @@ snapshots: install
 	$(BIN)/python -m tests.infrastructure.snapshot
 
 lock:
-	uv pip compile --quiet pyproject.toml --all-extras --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
-	uv pip compile --quiet requirements/checkov.in --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
+	uv pip compile --quiet pyproject.toml --all-extras --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
+	uv pip compile --quiet requirements/checkov.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
 
 clean:
 	rm -rf build cdk.out .local

@@ -2,8 +2,10 @@ import dataclasses
 import re
 import subprocess
 import zipfile
+from importlib.metadata import distributions
 
 import pytest
+from packaging.requirements import Requirement
 
 import environments
 from orchestrator import packaging
@@ -102,6 +104,21 @@ def test_dependencies_are_pinned_with_hashes_to_the_versions_that_tests_run_with
         assert pins
         assert {name: tested[name] for name in pins} == pins
         assert lock.read_text().count("--hash=sha256:") >= len(pins)
+
+
+def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
+    """Otherwise pip looks for the newest version that has them, and the day there is a newer one nothing can be installed."""
+    locked = (packaging.ROOT / "requirements" / "dev.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[([^]]+)\])?==", locked, re.MULTILINE))
+    wanted = [Requirement(line) for one in distributions() for line in one.requires or ()]
+    with_extras = [
+        one
+        for one in wanted
+        if one.extras and one.name.lower() in pins and (one.marker is None or one.marker.evaluate({"extra": ""}))
+    ]
+    assert with_extras
+    for one in with_extras:
+        assert one.extras <= set(re.split(", *", pins[one.name.lower()])), one
 
 
 def test_what_pip_cannot_install_is_told_in_its_own_words(tmp_path, monkeypatch):
