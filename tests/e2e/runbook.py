@@ -27,7 +27,7 @@ class Runbook:
             assert any(written in block for block in self.blocks), f"{written} no longer stands in {name}"
             self.blocks = [block.replace(written, here) for block in self.blocks]
 
-    def run(self, *blocks: str, environ: Mapping[str, str], seconds: float = 120) -> str:
+    def run(self, *blocks: str, environ: Mapping[str, str], seconds: float = 600) -> str:
         """Run blocks in one shell, one after the other, and return what they printed."""
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         finished = subprocess.run(

@@ -9,13 +9,18 @@ import json
 import pytest
 
 import environments
+from orchestrator.domain.configuration import differences
 from orchestrator.local import stacks
 from orchestrator.local.stage import ENVIRONMENT, stage
 from tests.e2e.runbook import Runbook
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 FUNCTIONS = [f"ib-oauth-{name}-{ENVIRONMENT}" for name in environments.FUNCTIONS]
 LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
+MOVERS = tuple(
+    f"ib-oauth-task-{name}-{ENVIRONMENT}" for name in ("promote", "shift-traffic", "start-rollback", "restore-aliases")
+)
+"""What moves aliases: gone first, so that nothing moves them while the others go, however long that takes."""
 STOP_ALL, SEE, ASK_THE_LEDGER, PUT_BACK = range(4)
 """The blocks of commands of the break-glass runbook, in its order."""
 
@@ -38,6 +43,33 @@ def latest(standing, function: str) -> str:
 def test_a_first_deployment_puts_live_on_version_1(standing):
     for function in FUNCTIONS:
         assert live(standing, function)["FunctionVersion"] == "1"
+
+
+def stands(standing) -> dict:
+    """What CloudFormation knows of both stacks: resources with their ids and times, events, templates; and where `live` is."""
+    client, found = standing.cloud.clients("cloudformation"), {}
+    for stack in (f"{name}-{ENVIRONMENT}" for name in (stacks.SERVICE, stacks.ORCHESTRATOR)):
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
+        resources = [one for page in pages for one in page["StackResourceSummaries"]]
+        events = client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        found[stack] = {
+            "resources": {one["LogicalResourceId"]: one for one in resources},
+            "events": [one["EventId"] for page in events for one in page["StackEvents"]],
+            "template": client.get_template(StackName=stack)["TemplateBody"],
+        }
+        assert len(resources) > 40
+    return found | {
+        "live": {function: (live(standing, function), latest(standing, function)) for function in FUNCTIONS}
+    }
+
+
+def test_deploying_the_same_once_more_changes_nothing(standing):
+    before, configured = stands(standing), standing.cloud.configuration("test")
+
+    stacks.deploy(standing.local, environments.load(ENVIRONMENT), platform_url=standing.platform_url)
+
+    assert stands(standing) == before
+    assert differences(configured, standing.cloud.configuration("test")) == ()
 
 
 def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again_moves_an_alias(standing):
@@ -119,11 +151,12 @@ def abandoned(standing):
         assert not (found and found.ended_at), found
         return found if found and found.shifts else None
 
-    deployment = standing.until(shifted, 200, "a shift")
+    deployment = standing.until(shifted, 600, "a shift")
     pages = client.get_paginator("list_functions").paginate()
     names = [one["FunctionName"] for page in pages for one in page["Functions"]]
     gone = [name for name in names if name.startswith(("ib-oauth-task-", "ib-oauth-intake-"))]
-    for name in gone:
+    assert set(gone) > set(MOVERS)
+    for name in sorted(gone, key=lambda name: name not in MOVERS):
         client.delete_function(FunctionName=name)
     assert len(gone) > 15
     return deployment
@@ -149,10 +182,14 @@ def test_the_break_glass_commands_put_every_function_back_on_stable(standing, ab
     }
 
     runbook.run(runbook.blocks[STOP_ALL], environ=environ)
-    running = standing.cloud.clients("stepfunctions").list_executions(
-        stateMachineArn=standing.machine("deployment"), statusFilter="RUNNING"
-    )
-    assert running["executions"] == []
+
+    def stopped():
+        running = standing.cloud.clients("stepfunctions").list_executions(
+            stateMachineArn=standing.machine("deployment"), statusFilter="RUNNING"
+        )
+        return True if running["executions"] == [] else None
+
+    standing.until(stopped, 60, "executions to stop")
 
     seen = runbook.run(here, runbook.blocks[SEE], environ=environ)
     assert all(f'"{one.canary_version}": 0.5' in seen for one in abandoned.functions)
