@@ -77,6 +77,8 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
             )
         },
     )
+    # It hands over to the CDK's roles, which can do all that CloudFormation can: a boundary that allows that would bound nothing.
+    iam.PermissionsBoundary.of(role).clear()
     explain_wildcards(
         role,
         {

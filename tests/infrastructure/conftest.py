@@ -1,8 +1,12 @@
 """Templates of every environment, synthesised once a session: what is slow is starting jsii, not looking at templates."""
 
+import dataclasses
+
 import pytest
 
 import environments
+from environments.pipeline import PipelineSettings
+from environments.watching import OWN_BOUNDARY
 from tests.infrastructure.templates import ENVIRONMENTS, Synthesised, synthesise
 
 
@@ -39,3 +43,14 @@ def local(synthesised):
 @pytest.fixture
 def prod(synthesised):
     return synthesised("prod")
+
+
+@pytest.fixture(scope="session")
+def everything_on(tmp_path_factory):
+    """Staging with everything that guards an account switched on, its own boundary among it."""
+    environment = environments.load("staging")
+    guarding = {"guard_duty": True, "config_rules": True, "permission_boundary": OWN_BOUNDARY}
+    security = dataclasses.replace(environment.security, **guarding)
+    pipeline = PipelineSettings("owner/name", "staging", None)
+    environment = dataclasses.replace(environment, security=security, pipeline=pipeline)
+    return synthesise(tmp_path_factory.mktemp("guarded"), environment)

@@ -1,16 +1,11 @@
 """The stack that guards the account: what rings and what does not, what the record is kept in, what no role can ever do."""
 
-import dataclasses
-from fnmatch import fnmatchcase
-
 import pytest
 
 import environments
-from environments.watching import OWN_BOUNDARY
-from security.infrastructure_boundary import NEVER, SERVICES
 from security.infrastructure_signs import LONGEST_PATTERN, signs_of
 from tests.infrastructure.filter_patterns import matches
-from tests.infrastructure.templates import resources, synthesise, text_of
+from tests.infrastructure.templates import resources, text_of
 from tests.infrastructure.test_rights import as_list
 
 
@@ -276,17 +271,6 @@ def test_services_use_the_key_for_this_account_alone(prod):
 # --- what is switched on -------------------------------------------------------------------------------------
 
 
-def guarded(**settings) -> environments.Environment:
-    environment = environments.load("staging")
-    return dataclasses.replace(environment, security=dataclasses.replace(environment.security, **settings))
-
-
-@pytest.fixture(scope="module")
-def everything_on(tmp_path_factory):
-    environment = guarded(guard_duty=True, config_rules=True, permission_boundary=OWN_BOUNDARY)
-    return synthesise(tmp_path_factory.mktemp("guarded"), environment)
-
-
 def test_an_accounts_detector_and_recorder_are_switched_on_by_one_environment_that_says_so(prod, everything_on):
     kinds = ("AWS::GuardDuty::Detector", "AWS::Config::ConfigurationRecorder", "AWS::Config::ConfigRule")
 
@@ -313,83 +297,3 @@ def test_config_writes_into_a_bucket_that_is_not_locked(everything_on):
 
     assert "ObjectLockConfiguration" not in buckets["ib-oauth-config"]
     assert "ObjectLockConfiguration" in buckets["ib-oauth-trail"]
-
-
-# --- the boundary --------------------------------------------------------------------------------------------
-
-
-def roles(one) -> list[dict]:
-    return [
-        role
-        for what in ("stack", "orchestrator")
-        for role in resources(template_of(one, what), "AWS::IAM::Role").values()
-    ]
-
-
-def allows(boundary: dict, action: str) -> bool:
-    """Whether a role under the boundary could ever do this."""
-
-    def named(effect: str) -> bool:
-        return any(
-            fnmatchcase(action.lower(), pattern.lower())
-            for statement in boundary["PolicyDocument"]["Statement"]
-            if statement["Effect"] == effect
-            for pattern in as_list(statement["Action"])
-        )
-
-    return named("Allow") and not named("Deny")
-
-
-def boundary_of(one) -> dict:
-    (found,) = resources(security(one), "AWS::IAM::ManagedPolicy").values()
-    return found
-
-
-def test_every_role_has_the_boundary_where_an_environment_asks_for_it(prod, everything_on):
-    assert not [role for role in roles(prod) if "PermissionsBoundary" in role]
-    assert not resources(security(prod), "AWS::IAM::ManagedPolicy")
-    bounds = {text_of(role["PermissionsBoundary"]) for role in roles(everything_on)}
-    assert len(bounds) == 1
-    assert bounds.pop().endswith(":policy/ib-oauth-boundary-staging")
-    assert boundary_of(everything_on)["ManagedPolicyName"] == "ib-oauth-boundary-staging"
-
-
-def test_what_our_roles_do_is_within_the_boundary(everything_on):
-    boundary = boundary_of(everything_on)
-    asked = {
-        action
-        for role in roles(everything_on)
-        for policy in role.get("Policies", [])
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in as_list(statement["Action"])
-    }
-
-    assert len(asked) > 30
-    assert [action for action in sorted(asked) if not allows(boundary, action)] == []
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        *NEVER,
-        "iam:CreateRole",
-        "iam:PutRolePolicy",
-        "sts:AssumeRole",
-        "cloudtrail:StopLogging",
-        "ec2:RunInstances",
-    ],
-)
-def test_what_would_give_rights_to_others_is_beyond_the_boundary(everything_on, action):
-    assert not allows(boundary_of(everything_on), action)
-
-
-def test_the_boundary_names_no_service_twice_and_denies_only_within_what_it_allows():
-    assert len(SERVICES) == len(set(SERVICES))
-    assert {action.partition(":")[0] for action in NEVER} <= set(SERVICES)
-
-
-def test_an_account_may_prescribe_a_boundary_of_its_own(tmp_path):
-    one = synthesise(tmp_path, guarded(permission_boundary="prescribed"))
-
-    assert {text_of(role["PermissionsBoundary"]).rpartition("/")[2] for role in roles(one)} == {"prescribed"}
-    assert not resources(security(one), "AWS::IAM::ManagedPolicy")
