@@ -53,6 +53,7 @@ _READER = Size(memory_mb=1769, timeout_seconds=300)
 SIZES = {
     "compare_content": _READER,
     "digest_segment": _READER,
+    "level_tables": Size(memory_mb=1769),
     "write_receipts": Size(memory_mb=128, timeout_seconds=75),
 }
 

@@ -183,6 +183,19 @@ _END_LOGGED = (
     _may("dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=(Place.RESTORED_TABLES,)),
     _may("dynamodb:Scan", on=(Place.REVOCATIONS,)),
 )
+_LEVEL = (
+    _may(
+        *("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", "dynamodb:BatchGetItem"),
+        *("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"),
+        on=(Place.TABLES, Place.RESTORED_TABLES),
+    ),
+    _may("dynamodb:Scan", on=(Place.REVOCATIONS,)),
+)
+_SEE_WAY_BACK = (
+    _READ_ALIASES,
+    _READ_VERSIONS,
+    _may("dynamodb:GetResourcePolicy", on=(Place.TABLES, Place.RESTORED_TABLES)),
+)
 _MAKE_SAFE = (
     _may("dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem", on=_COPIES),
     _may("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Place.TABLES,)),
@@ -264,6 +277,7 @@ TASKS: Mapping[str, Rights] = {
     "hold": Rights(Ledger.WRITES, announces=True, grants=(_may("sns:Publish", on=(Place.OPERATORS,)),)),
     "take_answer": Rights(Ledger.WRITES, announces=False),
     "close_source": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, _PROBE_DOORS, *_END_LOGGED)),
+    "level_tables": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_DOORS, *_LEVEL)),
     "promote": Rights(Ledger.WRITES, announces=True, grants=(_MOVE_ALIASES,)),
     "verify_after_traffic": Rights(Ledger.WRITES, announces=False, grants=_LOOK),
     "record": Rights(Ledger.WRITES, announces=True),
@@ -282,7 +296,7 @@ TASKS: Mapping[str, Rights] = {
     ),
     # drill
     "prepare_witnesses": Rights(Ledger.WRITES, announces=False, grants=(*_DESCRIBE, _CALL_LIVE, _BE_SYNTHETIC, _SEAL)),
-    "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=_DESCRIBE),
+    "plan_recovery": Rights(Ledger.WRITES, announces=False, grants=(*_DESCRIBE, *_SEE_WAY_BACK)),
     "claim_recovery": Rights(Ledger.WRITES, announces=True, grants=(_SEE_CLAIMANTS,)),
     "change_witnesses": Rights(Ledger.WRITES, announces=False, grants=(_CALL_LIVE, _SEAL)),
     "start_restore": Rights(Ledger.WRITES, announces=False, grants=(*_RESTORE, *_EXPORT)),

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from orchestrator.aws.alarms import Alarms
     from orchestrator.aws.archive import Archive
     from orchestrator.aws.backups import Backups
+    from orchestrator.aws.contents import Hashing
     from orchestrator.aws.doors import Doors
     from orchestrator.aws.evidence import EvidenceChain
     from orchestrator.aws.instruments import Instruments
     from orchestrator.aws.key_ring import KeyRing
+    from orchestrator.aws.levelling import Levels
     from orchestrator.aws.measures import Measures
     from orchestrator.aws.readings import Readings
     from orchestrator.aws.receipts import Receipts
@@ -190,6 +192,12 @@ class Cloud:
         from orchestrator.aws.restored_tokens import RestoredTokens
 
         return RestoredTokens(self.clients("dynamodb"), copy, source, log)
+
+    def levels(self, in_use: str, other: str, hashing: Hashing) -> Levels:
+        """A table in use, and the one that is to be brought level with it."""
+        from orchestrator.aws.levelling import Levels
+
+        return Levels(in_use, other, hashing, self.wires)
 
     @cached_property
     def table_settings(self) -> SettingsOfTables:

@@ -9,6 +9,7 @@ from functools import partial
 from orchestrator.aws.cloud import Cloud
 from orchestrator.aws.executions import execution_arn
 from orchestrator.domain.ending import cause_of
+from orchestrator.domain.failing_back import findings_of
 from orchestrator.domain.records import Claim
 from orchestrator.domain.recovery import Finding, Recovery
 from orchestrator.domain.release import Latest
@@ -46,7 +47,9 @@ def settle(cloud: Cloud, recovery: Recovery, finding: Finding, claim: Claim) -> 
     Raises:
         ClaimLost: another epoch holds the claim.
     """
-    known = replace(recovery, epoch=claim.epoch).found(finding)
+    asked = cloud.ledger.find(recovery.deployment) if recovery.deployment else None
+    levelled = findings_of(asked.cut_over.levelling) if asked and asked.cut_over else ()
+    known = replace(recovery, epoch=claim.epoch).found(finding, *levelled)
     if finding.verdict.outcome is Outcome.PASS:
         return known
     for function_name in recovery.service.functions.values():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import code_of, narrowed
-from orchestrator.domain.cut_over import Policy, Table, closed, is_closed, opened
+from orchestrator.domain.cut_over import CLOSED_ACTIONS, Policy, Table, closed, denies, is_closed, opened
 from orchestrator.domain.errors import DoorAjar, DoorChanged
 
 NO_POLICY = "NO_POLICY"
@@ -31,24 +31,28 @@ class Doors:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def close(self, table: Table, fence: Callable[[], None]) -> None:
+    def close(self, table: Table, fence: Callable[[], None], actions: Sequence[str] = CLOSED_ACTIONS) -> None:
         """Put the statement that closes a table into its resource policy; where it is there already, leave it.
 
         Args:
             table: the table.
             fence: called between reading the policy and writing it; raises ClaimLost where the claim is gone.
+            actions: what everybody is denied.
 
         Raises:
             DoorChanged: somebody changed the policy meanwhile; nothing was written, trying again is right.
         """
         policy, revision = self._policy(table)
-        if is_closed(policy):
+        if denies(policy, actions):
             return
         fence()
+        document = json.dumps(closed(policy, table.arn, actions))
         with narrowed(**{_NOT_FOUND: DoorChanged}):
-            self._client.put_resource_policy(
-                ResourceArn=table.arn, Policy=json.dumps(closed(policy, table.arn)), ExpectedRevisionId=revision
-            )
+            self._client.put_resource_policy(ResourceArn=table.arn, Policy=document, ExpectedRevisionId=revision)
+
+    def is_closed(self, table: Table) -> bool:
+        """Whether a table's resource policy closes it."""
+        return is_closed(self._policy(table)[0])
 
     def open(self, table: Table, fence: Callable[[], None]) -> None:
         """Take the statement that closes a table out of its resource policy. A table that is gone has no door.

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.aws.backups import Backups
-from orchestrator.aws.cloud import for_each
+from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.aws.restoring import Restoring
+from orchestrator.domain.cut_over import Table
+from orchestrator.domain.failing_back import WayBack, draw_up_back, refuse_no_restore, refuse_not_in_use
 from orchestrator.domain.prices import Prices
 from orchestrator.domain.records import Kind
-from orchestrator.domain.recovery import Role
+from orchestrator.domain.recovery import Role, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source, draw_up, refuse_unlike_a_drill
 from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.domain.restoration import tables_of
 
 
 def plan_of(
@@ -46,3 +49,32 @@ def plan_of(
         refuse_unlike_a_drill(request)
     sources = for_each(tables.items(), lambda table: source(*table))
     return draw_up(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+
+
+def way_back_of(
+    cloud: Cloud, request: RecoveryRequest, policy: RecoveryPolicy, *, prices: Prices, now: datetime
+) -> RecoveryPlan:
+    """Look at a restore, at what clients use and at the tables that it left, and plan to go back to these. Changes nothing.
+
+    Raises:
+        Refused: there is no such restore, its copies are not in use, or what it left is not there, is open, or could not be restored.
+    """
+    undone = cloud.restores.read(request.back)
+    refuse_no_restore(undone)
+    functions = sorted(undone.service.functions.items())
+    used = for_each(functions, lambda one: tables_of(cloud.versions.describe(one[1], _live(cloud, one[1]))))
+    refuse_not_in_use(undone, {name: tables for (name, _), tables in zip(functions, used, strict=True)})
+    ways = for_each(undone.tables, lambda table: _way_back(cloud, table))
+    return draw_up_back(undone, ways, request, policy, prices=prices, now=now)
+
+
+def _live(cloud: Cloud, function_name: str) -> str:
+    return cloud.aliases.read(function_name).routing.primary
+
+
+def _way_back(cloud: Cloud, table: TableRecovery) -> WayBack:
+    in_use = cloud.restoring.source(table.role, table.target)
+    if not cloud.restoring.there(table.source):
+        return WayBack(in_use, None, closed=False)
+    left = cloud.restoring.source(table.role, table.source)
+    return WayBack(in_use, left, closed=cloud.doors.is_closed(Table(left.name, left.arn)))

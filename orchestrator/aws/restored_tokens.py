@@ -88,6 +88,10 @@ class RestoredTokens:
                 raise
             return known, False
 
+    def epoch(self) -> int:
+        """The copy's own epoch."""
+        return _epoch(self._item(self._copy, EPOCH))
+
     def raise_epoch(self, epoch: int) -> None:
         """Raise the copy's epoch to this one; one that is as high already stays."""
         try:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator import prices
 from orchestrator.aws.evidence import told
-from orchestrator.aws.recovery_plans import plan_of
+from orchestrator.aws.recovery_plans import plan_of, way_back_of
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import APPEARS_SECONDS, POLL_SECONDS, RefusedByPlan
 from orchestrator.cli.output import as_json, console, line, table_of
@@ -63,8 +63,13 @@ def show_plan(planned: RecoveryPlan) -> None:
     screen.print(f"to {planned.point.isoformat()}; the latest that all tables reach is {planned.latest.isoformat()}")
     rows = [(table.source, table.target, table.items, table.size_bytes) for table in planned.tables]
     screen.print(table_of(("table", "copy", "items, about", "bytes, about"), rows, ("table", "copy")))
+    show_cost(planned)
+
+
+def show_cost(planned: RecoveryPlan) -> None:
+    """What it is expected to cost."""
     parts = ", ".join(f"{name} {usd:.4f}" for name, usd in planned.cost.parts.items())
-    screen.print(f"about {planned.cost.usd:.4f} US dollars at prices of {planned.cost.prices_of}: {parts}")
+    console().print(f"about {planned.cost.usd:.4f} US dollars at prices of {planned.cost.prices_of}: {parts}")
 
 
 def drill(context: Context, given: Mapping[str, object], key: str | None, *, watch: bool, json: bool) -> int:
@@ -96,6 +101,9 @@ def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind
     environment = context.environment
     policy = RecoveryPolicy.parse(environment.recovery)
     request = read_recovery_request(given, policy, context.name)
+    if request.back and kind is Kind.RESTORE:
+        known = prices.load(environment.region)
+        return way_back_of(context.cloud, request, policy, prices=known, now=context.cloud.now())
     tables = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
     if request.sabotage:
         indexes = [index for table in tables.values() for index in context.cloud.table_settings.read(table).indexes]

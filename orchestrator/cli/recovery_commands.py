@@ -53,6 +53,12 @@ def restore(
     backup: Annotated[
         str | None, typer.Option(help="The name of a backup that every table has, in place of a time.")
     ] = None,
+    back: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Of a restore: use the tables again that it left, with what was written since."
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what it would do and cost, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     through_freeze: Annotated[
@@ -85,6 +91,7 @@ def restore(
     given |= {"backup": backup} if backup else {}
     given |= {"through_freeze": True} if through_freeze else {}
     given |= {"uncompared": True} if uncompared else {}
+    given |= {"back": back} if back else {}
     with answering(json):
         context = context_of(env)
         if write_settings:

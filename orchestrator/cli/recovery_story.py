@@ -50,7 +50,7 @@ def told_of(recovery: Recovery) -> list[str]:
     sabotage = f", sabotaged by {recovery.sabotage}" if recovery.sabotage else ""
     return [
         f"{recovery.kind} of {recovery.environment}, asked for by {recovery.requested_by}{sabotage}",
-        f"restored to {recovery.point.isoformat()}; about {recovery.cost.usd:.2f} US dollars at prices of {recovery.cost.prices_of}",
+        f"{_done(recovery)}; about {recovery.cost.usd:.2f} US dollars at prices of {recovery.cost.prices_of}",
         *(f"{name}: {told}" for name, told in measured_in_words(recovery).items()),
     ]
 
@@ -72,6 +72,10 @@ def summary_of(recovery: Recovery) -> Mapping[str, Any]:
 def tone_of(recovery: Recovery) -> str:
     """Whether it came out well."""
     return "green" if recovery.ending is RecoveryEnding.GREEN else "red"
+
+
+def _done(recovery: Recovery) -> str:
+    return f"back from {recovery.back}" if recovery.back else f"restored to {recovery.point.isoformat()}"
 
 
 def _row(finding: Finding) -> tuple[str, str, str]:

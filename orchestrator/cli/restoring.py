@@ -12,7 +12,7 @@ from environments.editing import with_value
 from environments.tables import EnvironmentRefused
 from orchestrator.cli import drilling
 from orchestrator.cli.context import Context
-from orchestrator.cli.output import as_json, console
+from orchestrator.cli.output import as_json, console, table_of
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.records import Kind
@@ -31,7 +31,7 @@ def plan(context: Context, given: Mapping[str, object], *, json: bool) -> None:
     if json:
         as_json(drawn)
     else:
-        _show(context, drawn)
+        _show(context, drawn, given)
 
 
 def restore(
@@ -60,8 +60,9 @@ def restore(
     refuse_frozen(context.cloud.freezes.read(), override=bool(given.get("through_freeze")))
     drawn = drilling.planned(context, given, name, Kind.RESTORE)
     if not json:
-        _show(context, drawn)
-    if not confirm(f"Have the OAuth service of {context.name} use these copies?"):
+        _show(context, drawn, given)
+    these = "the tables again that it left" if given.get("back") else "these copies"
+    if not confirm(f"Have the OAuth service of {context.name} use {these}?"):
         raise Refused("confirmation", "no", "nothing was started; agree, or give --yes")
     started = context.cloud.executions.start(context.machine("restore"), name, given)
     if watch:
@@ -100,7 +101,7 @@ def write_settings(context: Context, name: str, file: Path = environments.FILE) 
         raise Refused(error.field, error.value, error.remedy) from error
     finally:
         written.unlink(missing_ok=True)
-    console().print(f"{file.name} names the copies now; `cdk deploy` the stacks, so that they agree")
+    console().print(f"{file.name} names the tables in use now; `cdk deploy` the stacks, so that they agree")
 
 
 def tell_settings(context: Context, recovery: Recovery) -> None:
@@ -108,15 +109,19 @@ def tell_settings(context: Context, recovery: Recovery) -> None:
     if recovery.ending is not RecoveryEnding.GREEN:
         return
     screen = console()
-    screen.print("The copies are in use. Until environments.toml says so, no other deployment is let through:")
+    what = "The tables of before are" if recovery.back else "The copies are"
+    screen.print(f"{what} in use. Until environments.toml says so, no other deployment is let through:")
     screen.print(f"[{context.name}.service.tables]", markup=False)
     for setting, value in settings_after(recovery).items():
         screen.print(f"{setting} = {encoder.dumps(value)}", markup=False)
     screen.print(f"or: orchestrator restore --write-settings {recovery.id} --env {context.name}", markup=False)
 
 
-def _show(context: Context, drawn: RecoveryPlan) -> None:
+def _show(context: Context, drawn: RecoveryPlan, given: Mapping[str, object]) -> None:
     screen = console()
+    if given.get("back"):
+        _show_way_back(drawn)
+        return
     drilling.show_plan(drawn)
     lost = context.cloud.now() - drawn.point
     screen.print(f"What was written in the {lost.total_seconds():.0f} s since then is not in the copies.")
@@ -127,3 +132,17 @@ def _show(context: Context, drawn: RecoveryPlan) -> None:
     gone = [table.source for table in drawn.tables if table.gone]
     if gone:
         screen.print(f"Not there any more, and restored from what they left: {', '.join(gone)}.")
+
+
+def _show_way_back(drawn: RecoveryPlan) -> None:
+    screen = console()
+    rows = [(table.source, table.target, table.items, table.size_bytes) for table in drawn.tables]
+    columns = ("in use, to be left", "gone back to", "items, about", "bytes, about")
+    screen.print(table_of(columns, rows, columns[:2]))
+    drilling.show_cost(drawn)
+    screen.print(
+        "The tables in use are closed to writes: from then on the service answers 503 to whatever writes. What they hold is brought into the "
+        "tables that are gone back to, all of it, and both sides are compared; then the aliases move, all at once. Nothing is lost that was "
+        "written since the restore. Rows that only the tables hold that it left are removed from these: the evidence counts them, and they can "
+        "be had again from point-in-time recovery."
+    )

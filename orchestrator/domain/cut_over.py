@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from orchestrator.domain.levelling import Levelling
 from orchestrator.domain.verdict import Json
 
 Policy: TypeAlias = Mapping[str, Json]
@@ -19,20 +20,29 @@ Policy: TypeAlias = Mapping[str, Json]
 SID = "IbOauthClosed"
 """The statement that closes a table; break-glass removes it by this name."""
 
-CLOSED_ACTIONS = (
-    "dynamodb:BatchGetItem",
+WRITES = (
     "dynamodb:BatchWriteItem",
-    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
     "dynamodb:PartiQLDelete",
     "dynamodb:PartiQLInsert",
-    "dynamodb:PartiQLSelect",
     "dynamodb:PartiQLUpdate",
     "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:Scan",
     "dynamodb:UpdateItem",
+)
+"""Everything that writes items: denied while what is in a table is still to be read."""
+
+CLOSED_ACTIONS = tuple(
+    sorted(
+        (
+            *WRITES,
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PartiQLSelect",
+            "dynamodb:Query",
+            "dynamodb:Scan",
+        )
+    )
 )
 """Everything that reads or writes items. What manages the table, its backups and this policy stays allowed."""
 
@@ -66,12 +76,26 @@ class CutOver:
         changes: every table that is left, with the one that takes its place; a table that is gone cannot be closed.
         gone: names of the tables among those that are not there any more.
         closed_at: when all tables that are left were seen to deny; None before that.
+        back: it goes back to tables that a restore had left: they are closed, and are brought level before they are used.
+        levelling: how far that has come; None before it began.
     """
 
     recovery: str
     changes: tuple[TableChange, ...]
     gone: tuple[str, ...] = ()
     closed_at: datetime | None = None
+    back: bool = False
+    levelling: Levelling | None = None
+
+    @property
+    def level(self) -> bool:
+        """Whether the tables that the service is to use may be used: those that a restore has made, or that were brought level."""
+        return not self.back or (self.levelling is not None and self.levelling.level)
+
+    @property
+    def to_open(self) -> tuple[Table, ...]:
+        """The tables that are entered and were closed before: those that are gone back to."""
+        return tuple(change.enters for change in self.changes) if self.back else ()
 
     @property
     def to_close(self) -> tuple[Table, ...]:
@@ -84,14 +108,20 @@ class CutOver:
         return tuple(change.enters.name for change in self.changes)
 
 
-def closed(policy: Policy | None, table_arn: str) -> Policy:
-    """Return a table's resource policy with the statement that closes it; statements of others stay as they are."""
+def closed(policy: Policy | None, table_arn: str, actions: Sequence[str] = CLOSED_ACTIONS) -> Policy:
+    """Return a table's resource policy with the statement that closes it; statements of others stay as they are.
+
+    Args:
+        policy: as it is; None where there is none.
+        table_arn: the table's.
+        actions: what everybody is denied.
+    """
     kept = _others(policy)
     statement: Policy = {
         "Sid": SID,
         "Effect": "Deny",
         "Principal": {"AWS": "*"},
-        "Action": list(CLOSED_ACTIONS),
+        "Action": list(actions),
         "Resource": [table_arn, f"{table_arn}/index/*"],
     }
     return {**(policy or {"Version": "2012-10-17"}), "Statement": [*kept, statement]}
@@ -104,8 +134,16 @@ def opened(policy: Policy | None) -> Policy | None:
 
 
 def is_closed(policy: Policy | None) -> bool:
-    """Whether a resource policy has the statement that closes its table."""
+    """Whether a resource policy has the statement that closes its table, be it to writes alone."""
     return any(_sid(statement) == SID for statement in _statements(policy))
+
+
+def denies(policy: Policy | None, actions: Sequence[str]) -> bool:
+    """Whether the statement that closes a table denies these actions, and no others."""
+    return any(
+        isinstance(one, Mapping) and one.get("Sid") == SID and _texts(one.get("Action")) == set(actions)
+        for one in _statements(policy)
+    )
 
 
 def _others(policy: Policy | None) -> list[Json]:
@@ -115,6 +153,10 @@ def _others(policy: Policy | None) -> list[Json]:
 def _statements(policy: Policy | None) -> Sequence[Json]:
     found = (policy or {}).get("Statement", [])
     return [found] if isinstance(found, Mapping) else found if isinstance(found, list) else []
+
+
+def _texts(value: Json) -> set[object]:
+    return set(value) if isinstance(value, list) else {value}
 
 
 def _sid(statement: Json) -> object:

@@ -30,6 +30,7 @@ class Action(StrEnum):
     ADVANCE = "ADVANCE"  # the next step
     PROMOTE = "PROMOTE"
     CUT_OVER = "CUT_OVER"  # close the tables that are left, then promote
+    LEVEL = "LEVEL"  # of a cut-over that goes back: bring the tables level that are entered
     WATCH = "WATCH"  # promoted: look again
     HOLD = "HOLD"
     FINISH = "FINISH"

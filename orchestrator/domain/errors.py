@@ -10,6 +10,7 @@ OrchestratorError
 ├── SourceUntold     nothing tells what a source held at a point
 ├── ExportBroken     an export failed, or is not what DynamoDB said it wrote
 ├── RestoreFailed    a copy of a table did not come to be, or not before its lease ended
+├── NotLevel         a table that is gone back to does not hold what the one in use holds
 ├── DoorChanged      somebody else changed a table's policy meanwhile; nothing was written, trying again is right
 ├── DoorAjar         a table that was closed does not deny yet, or one that was opened still does; looking again is right
 ├── Throttled        AWS asked us to slow down; trying again is right
@@ -67,6 +68,10 @@ class ExportBroken(OrchestratorError):
 
 class RestoreFailed(OrchestratorError):
     """A table that was being restored is not there any more, or was not ready in time."""
+
+
+class NotLevel(OrchestratorError):
+    """A table that is to be gone back to does not hold what the one in use holds."""
 
 
 class DoorChanged(OrchestratorError):

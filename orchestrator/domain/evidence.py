@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.domain.configuration import Taken
 from orchestrator.domain.normal_form import canonical
+from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Finding, Recovery, RecoveryEnding, concluded
 from orchestrator.domain.restored import broken
 from orchestrator.domain.verdict import Json, Outcome
@@ -48,6 +49,7 @@ def report_of(recovery: Recovery, configuration: Taken | None) -> Mapping[str, A
             "requested_by": recovery.requested_by,
             "requested_at": _moment(recovery.requested_at),
             "ended_at": _moment(recovery.ended_at),
+            "back": recovery.back,
             "execution": recovery.execution,
             "epoch": recovery.epoch,
             "sabotage": recovery.sabotage,
@@ -134,7 +136,10 @@ def _summary(recovery: Recovery) -> str:
             end = f"it is red: {recovery.reason}"
     found = recovery.measured
     took, lost = (_seconds_in_words(one) for one in (found.recovery_time, found.data_loss))
-    return f"{what}: {tables} restored to {recovery.point:%Y-%m-%d %H:%M:%S} UTC; {end}. Recovery time {took}, data loss {lost}."
+    done = f"{tables} restored to {recovery.point:%Y-%m-%d %H:%M:%S} UTC"
+    if recovery.back:
+        done = f"{tables} left again for what restore {recovery.back} had left, with what was written since"
+    return f"{what}: {done}; {end}. Recovery time {took}, data loss {lost}."
 
 
 def _objective(name: str, found: timedelta | None, promised: timedelta, source: str) -> Mapping[str, Json]:
@@ -171,8 +176,7 @@ def _residual(recovery: Recovery, bad: Sequence[Finding], unknown: Sequence[Find
             f"the copy was broken on purpose ({recovery.sabotage}): this says whether a drill notices, not whether a restore works"
         )
     if recovery.ending is not RecoveryEnding.REFUSED:
-        if recovery.cleaned_at is None:
-            told.append(f"what it made may still be there; anybody may remove it after {_moment(recovery.lease_until)}")
+        told += _left_behind(recovery)
         if not any("source_at_point" in one.figures for one in recovery.findings):
             told.append("nobody established what the source held at the point: the content is not proved")
         for name, found in (
@@ -189,6 +193,17 @@ def _residual(recovery: Recovery, bad: Sequence[Finding], unknown: Sequence[Find
     ]
     told += [f"{one.check} could not be judged, and nothing was decided by it" for one in unknown]
     return told
+
+
+def _left_behind(recovery: Recovery) -> list[str]:
+    """What is still there, and who may remove it: of a restore it is never for anybody to remove unseen."""
+    if recovery.kind is Kind.RESTORE:
+        used, left = ("target", "source") if recovery.ending is RecoveryEnding.GREEN else ("source", "target")
+        tables = ", ".join(str(getattr(table, left)) for table in recovery.tables)
+        return [f"{tables} stay until a person removes them; the service uses the {used}s"]
+    if recovery.cleaned_at is None:
+        return [f"what it made may still be there; anybody may remove it after {_moment(recovery.lease_until)}"]
+    return []
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -155,6 +155,7 @@ class Recovery:
         deployment: of a restore: the deployment that makes the service use the copies; empty until it is asked for.
         least_epoch: of a restore: the lowest revocation epoch that the functions are told to serve from its cut-over on.
         uncompared: of a restore: its contents are not compared, because whoever asked for it said so.
+        back: the restore that is gone back from: the tables that it left are used again. Empty for any other recovery.
         cleaned_at: when nothing of it was left; a drill's tables, functions, roles and logs. None while there may be something.
     """
 
@@ -179,10 +180,16 @@ class Recovery:
     deployment: str = ""
     least_epoch: int = 0
     uncompared: bool = False
+    back: str = ""
     cleaned_at: datetime | None = None
     ending: RecoveryEnding | None = None
     reason: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def onward(self) -> RecoveryAction:
+        """Where a step leads that is taken whether tables are restored or gone back to."""
+        return RecoveryAction.BACK if self.back else RecoveryAction.PROCEED
 
     def table(self, role: Role) -> TableRecovery:
         """The table of a role."""
@@ -211,6 +218,7 @@ class RecoveryAction(StrEnum):
     """The only thing that a recovery's machine routes on."""
 
     PROCEED = "PROCEED"
+    BACK = "BACK"  # to tables that are there: nothing is restored
     WAIT = "WAIT"  # the same state again, later
     DIGEST = "DIGEST"  # segments are still to be read
     EXPORT = "EXPORT"  # an export is still to be asked for, or not complete

@@ -27,7 +27,8 @@ def message_of(
     if error:
         lines.append(f"It did not end as it should: {cause_of(error)}")
     if recovery is not None:
-        lines.append(f"Restored to {recovery.point.isoformat()}; asked for by {recovery.requested_by}.")
+        done = f"Back from restore {recovery.back}" if recovery.back else f"Restored to {recovery.point.isoformat()}"
+        lines.append(f"{done}; asked for by {recovery.requested_by}.")
         lines += [f"{finding.check}: {finding.verdict.reason}" for finding in bad_findings(recovery)]
         lines += [f"{name}: {told}" for name, told in measured_in_words(recovery).items()]
     lines.append(f"orchestrator explain {recovery_id} --env {environment}")

@@ -23,7 +23,7 @@ RECOVERY_PREFIX = "dr-"
 DRILL_PREFIX = "ib-oauth-drill-"
 """How the name of everything begins that a drill makes."""
 
-FIELDS = ("requested_by", "to", "sabotage", "backup", "through_freeze", "uncompared")
+FIELDS = ("requested_by", "to", "sabotage", "backup", "through_freeze", "uncompared", "back")
 READS_OF_A_TABLE = 3
 """How often a drill reads every item, at most: the copy's digest, and source and copy where they differ."""
 
@@ -64,6 +64,7 @@ class RecoveryRequest:
         backup: of a restore: the name of a backup that every table has, in place of a time.
         through_freeze: of a restore: begin although the environment is frozen.
         uncompared: of a restore: do not compare its contents with the source.
+        back: the id of a restore whose tables are to be left again, for those that it left.
     """
 
     requested_by: str
@@ -72,6 +73,7 @@ class RecoveryRequest:
     backup: str = ""
     through_freeze: bool = False
     uncompared: bool = False
+    back: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,18 @@ def read_recovery_request(given: Mapping[str, object], policy: RecoveryPolicy, e
         backup=backup,
         through_freeze=_flag(given, "through_freeze"),
         uncompared=_flag(given, "uncompared"),
+        back=_back(given),
     )
+
+
+def _back(given: Mapping[str, object]) -> str:
+    value = given.get("back", "")
+    if not isinstance(value, str):
+        raise Refused("back", value, "give the id of a restore that `orchestrator history` lists")
+    for other in ("to", "backup", "uncompared", "sabotage"):
+        if value and given.get(other):
+            raise Refused(other, given[other], "leave it out: going back restores nothing, and is compared as a whole")
+    return value
 
 
 def _flag(given: Mapping[str, object], key: str) -> bool:
@@ -158,6 +171,8 @@ def refuse_unlike_a_drill(request: RecoveryRequest) -> None:
     """
     if request.backup:
         raise Refused("backup", request.backup, "a drill restores to a time; a backup is for `orchestrator restore`")
+    if request.back:
+        raise Refused("back", request.back, "a drill has nothing to go back from; this is for `orchestrator restore`")
     if request.uncompared:
         raise Refused("uncompared", True, "a drill is there to compare; this is for `orchestrator restore`")
 

@@ -84,7 +84,8 @@ def cut_over_of(recovery: Recovery, claim: Claim) -> CutOver:
         )
         for table in recovery.tables
     )
-    return CutOver(recovery.id, changes, gone=tuple(table.source for table in recovery.tables if table.gone))
+    gone = tuple(table.source for table in recovery.tables if table.gone)
+    return CutOver(recovery.id, changes, gone=gone, back=bool(recovery.back))
 
 
 def arn_beside(arn: str, table: str) -> str:

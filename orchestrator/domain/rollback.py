@@ -46,7 +46,8 @@ def judge_rollback(  # noqa: PLR0911 - a reason a return
     if deployment.cut_over and deployment.ending is Ending.SUCCEEDED:
         # What was written since would be lost with the tables that it was written to.
         return _nothing(
-            "its tables are in use, and going back would lose what was written since: restore to another time instead"
+            "its tables are in use, and aliases alone would lose what was written since: "
+            f"`orchestrator restore --back {deployment.cut_over.recovery}` takes that along"
         )
     if deployment.phase in UNTOUCHED:
         # Its stable versions were read before it held the claim: somebody may have promoted others since.

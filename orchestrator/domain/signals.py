@@ -87,7 +87,7 @@ def why_not_undone(deployment: Deployment, now: datetime) -> str:
     if deployment.ending is not Ending.SUCCEEDED:
         return f"the deployment ended {deployment.ending}"
     if deployment.cut_over:
-        return "the deployment changed the service's tables: going back would lose what was written since"
+        return "the deployment changed the service's tables: its aliases alone would lose what was written since"
     since, window = now - deployment.ended_at, deployment.plan.rollback_window
     if since > window:
         return (

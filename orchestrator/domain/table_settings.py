@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from orchestrator.domain.cut_over import opened
 from orchestrator.domain.recovery import Finding, Role
 from orchestrator.domain.verdict import Json, Verdict
 
@@ -99,8 +100,8 @@ def to_reapply(source: TableSettings, copy: TableSettings) -> tuple[str, ...]:
 
 
 def compared(role: Role, source: TableSettings, copy: TableSettings) -> tuple[Finding, ...]:
-    """Every setting as a finding, with what was expected and found."""
-    before, after = asdict(source), asdict(copy)
+    """Every setting as a finding, with what was expected and found. Whether a table is closed is no setting."""
+    before, after = asdict(_opened(source)), asdict(_opened(copy))
     return tuple(
         Finding(
             f"settings.{role}.{name}",
@@ -109,6 +110,11 @@ def compared(role: Role, source: TableSettings, copy: TableSettings) -> tuple[Fi
         )
         for name in before
     )
+
+
+def _opened(settings: TableSettings) -> TableSettings:
+    policy = settings.resource_policy
+    return replace(settings, resource_policy=(opened(policy) or "") if isinstance(policy, Mapping) else policy)
 
 
 def _judge(name: str, expected: Json, found: Json) -> Verdict:

@@ -19,7 +19,7 @@ def compare_settings(given: Recovering, cloud: Cloud) -> Recovered:
     found = [one for table in for_each(recovery.tables, lambda table: _compared(table, cloud)) for one in table]
     bad = [one.check for one in found if one.verdict.outcome != "PASS"]
     reason = f"{len(found)} settings compared; different: {', '.join(bad) or 'none'}"
-    return go_on(given, cloud, recovery.found(*found), reason)
+    return go_on(given, cloud, recovery.found(*found), reason, recovery.onward)
 
 
 def _compared(table: TableRecovery, cloud: Cloud) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.aws.cloud import Cloud, for_each
-from orchestrator.domain.recovery import Recovery
+from orchestrator.domain.recovery import Recovery, Role
 from orchestrator.domain.restoration import (
     deployment_for,
     floor_of,
@@ -29,10 +29,10 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     ledger = cloud.restores
     recovery = ledger.read(given.recovery)
     refuse_bad(recovery)
-    mark = refuse_unsafe(tokens_of(recovery, cloud).mark(), recovery.id)
+    epoch = _epoch(recovery, cloud)
     functions = sorted(recovery.service.functions.items())
     floors = [_floor(name, function_name, recovery, cloud) for name, function_name in functions]
-    floor = max(mark.epoch, *floors)
+    floor = max(epoch, *floors)
     for _, function_name in functions:
         cloud.retargeting.change(
             function_name, lambda variables: retargeted(variables, recovery, floor), ledger.fence(given.epoch)
@@ -44,6 +44,14 @@ def cut_over(given: Recovering, cloud: Cloud) -> Recovered:
     request = {"requested_by": f"restore {recovery.id}", "cut_over": recovery.id, "force": True}
     cloud.executions.start(cloud.settings["DEPLOYMENT_MACHINE"], deployment, request)
     return answer
+
+
+def _epoch(recovery: Recovery, cloud: Cloud) -> int:
+    """The epoch of the tokens table from now on: that in which a copy was made safe, or that of the one in use, which goes along back."""
+    if not recovery.back:
+        return refuse_unsafe(tokens_of(recovery, cloud).mark(), recovery.id).epoch
+    in_use = recovery.table(Role.TOKENS).source
+    return cloud.restored_tokens(in_use, in_use, recovery.service.revocations).epoch()
 
 
 def _floor(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> int:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from orchestrator.aws.cloud import Cloud, for_each
+from orchestrator.domain.failing_back import measured_back
 from orchestrator.domain.receipts import SLOTS, Loss, figures, loss, verdict
 from orchestrator.domain.recovery import Finding, Recovery, TableRecovery, lost
 from orchestrator.domain.recovery import measure as measured
@@ -22,7 +23,10 @@ def measure(given: Recovering, cloud: Cloud) -> Recovered:
     """
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY"]))
     recovery = cloud.recoveries(given.kind).read(given.recovery)
-    if policy.receipts:
+    if recovery.back:
+        # Acknowledged rows of before the restore are not in it, and that is what it was for.
+        recovery = measured_back(recovery)
+    elif policy.receipts:
         found = for_each(recovery.tables, lambda table: _by_receipts(recovery, table, cloud))
         recovery = lost(recovery, [one for _, one in found]).found(*(finding for finding, _ in found))
     recovery = measured(recovery, cloud.now())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from orchestrator import prices
 from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.recovery_plans import plan_of
+from orchestrator.aws.recovery_plans import plan_of, way_back_of
 from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Service
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Recovery, RecoveryAction, RecoveryDecision, Role
-from orchestrator.domain.recovery_plan import read_recovery_request
+from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, read_recovery_request
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.tasks import Recovered, Recovering, recovery_task
 
@@ -26,20 +28,8 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     request = read_recovery_request(given.given, policy, cloud.environment)
     if given.kind is Kind.RESTORE:
         refuse_frozen(cloud.freezes.read(), override=request.through_freeze)
-    tables = msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str])
     now = cloud.now()
-    plan = plan_of(
-        cloud.restoring,
-        cloud.backups,
-        given.kind,
-        given.recovery,
-        tables,
-        request,
-        policy,
-        environment=cloud.environment,
-        prices=prices.load(cloud.settings["AWS_REGION"]),
-        now=now,
-    )
+    plan = _plan(given, cloud, request, policy, now)
     kept = cloud.recoveries(given.kind).open(
         Recovery(
             id=given.recovery,
@@ -57,10 +47,32 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
             lease_until=plan.lease_until,
             sabotage=request.sabotage,
             uncompared=request.uncompared,
+            back=request.back,
         ).reached(given.state, cloud.now())
     )
-    reason = f"{len(kept.tables)} tables to {kept.point.isoformat()}, for about {kept.cost.usd:.2f} US dollars"
+    where = f"back from {kept.back}" if kept.back else f"to {kept.point.isoformat()}"
+    reason = f"{len(kept.tables)} tables {where}, for about {kept.cost.usd:.2f} US dollars"
     return Recovered(kept.id, 0, RecoveryDecision(RecoveryAction.PROCEED, reason))
+
+
+def _plan(
+    given: Recovering, cloud: Cloud, request: RecoveryRequest, policy: RecoveryPolicy, now: datetime
+) -> RecoveryPlan:
+    known = prices.load(cloud.settings["AWS_REGION"])
+    if request.back and given.kind is Kind.RESTORE:
+        return way_back_of(cloud, request, policy, prices=known, now=now)
+    return plan_of(
+        cloud.restoring,
+        cloud.backups,
+        given.kind,
+        given.recovery,
+        msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str]),
+        request,
+        policy,
+        environment=cloud.environment,
+        prices=known,
+        now=now,
+    )
 
 
 handler = recovery_task(plan_recovery)

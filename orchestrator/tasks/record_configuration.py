@@ -27,7 +27,7 @@ def of_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     """
     taken = cloud.archive.keep_configuration(cloud.configuration(f"{given.kind} {given.recovery}"))
     recovery = cloud.recoveries(given.kind).read(given.recovery)
-    return go_on(given, cloud, recovery, f"configuration bundle {taken.id}: {taken.digest}")
+    return go_on(given, cloud, recovery, f"configuration bundle {taken.id}: {taken.digest}", recovery.onward)
 
 
 handler = of_either(of_deployment, of_recovery)

@@ -138,7 +138,58 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder,
             dynamodb.get_item(TableName=table.source, Key={"pk": {"S": "epoch"}})
     variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
     assert variables["Variables"]["TOKENS_TABLE"] == newest.tables[1].target
-    assert "environments.toml names the copies now" in settled
+    assert "environments.toml names the tables in use now" in settled
     told = environments.load("local", file).service
     assert {"state": told.state_table, "tokens": told.tokens_table} == {one.role: one.target for one in newest.tables}
     assert str(told.least_epoch) == variables["Variables"]["LEAST_EPOCH"]
+
+
+def contents(here, table):
+    pages = here.cloud.clients("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return {item["pk"]["S"]: item for page in pages for item in page["Items"]}
+
+
+@pytest.mark.proof
+def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_with_what_was_written_since(
+    trusted, folder, tmp_path
+):
+    here, dynamodb = trusted, trusted.cloud.clients("dynamodb")
+    undone = here.cloud.restores.newest(1)[0]
+    assert undone.ending is RecoveryEnding.GREEN, "the test before has restored"
+    (tmp_path / ".local").symlink_to(folder)
+    file = tmp_path / "environments.toml"
+    copyfile(environments.FILE, file)
+    written = '--write-settings "$ID"'
+    page = Runbook("fail-back", {written: f"{written} --settings-file {file}", "--env prod": "--env local"})
+    *way, by_hand = page.blocks
+    state, tokens = undone.tables
+    since = {"pk": {"S": "probe#since"}, "v": {"S": "written since the restore"}}
+    dynamodb.put_item(TableName=state.target, Item=since)
+    for table in undone.tables:
+        # Somebody opened it, and closes it again as the page says.
+        dynamodb.delete_resource_policy(ResourceArn=table.source_arn)
+    dynamodb.put_item(TableName=state.source, Item={"pk": {"S": "probe#lost"}})
+    asked = f"orchestrator restore --back {undone.id} --plan --env local 2>&1 || test $? = 2"
+    refused = page.run(f"cd {tmp_path}", asked, environ={})
+    assert "it is open, and somebody may be writing to it" in " ".join(refused.split())
+    for table in undone.tables:
+        page.run(f"NAME={table.source}", by_hand, environ=here.local.environ)
+
+    planned = page.run(f"cd {tmp_path}", way[0], environ={})
+    done = page.run(f"cd {tmp_path}", *way[:2], environ={}, seconds=300)
+    settled = page.run(f"cd {tmp_path}", way[2], environ={})
+    assert "answers 503 to whatever writes" in " ".join(planned.split())
+    assert "GREEN after" in done
+    back = here.cloud.restores.newest(1)[0]
+    findings = {one.check: one for one in back.findings}
+    assert findings["level.state"].figures["removed"] >= 1
+    held = contents(here, state.source)
+    assert held["probe#since"] == since
+    assert "probe#lost" not in held
+    with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
+        dynamodb.get_item(TableName=tokens.target, Key={"pk": {"S": "epoch"}})
+    variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
+    assert variables["Variables"]["TOKENS_TABLE"] == tokens.source
+    assert variables["Variables"]["LEAST_EPOCH"] == str(undone.least_epoch)
+    assert "environments.toml names the tables in use now" in settled
+    assert environments.load("local", file).service.state_table == state.source

@@ -114,7 +114,7 @@ class RestorableTables:
         policy = self._of(ResourceArn).policy
         if not policy:
             raise client_error("PolicyNotFoundException", "no policy")
-        return {"Policy": policy}
+        return {"Policy": policy, "RevisionId": "1"}
 
     # --- restoring ---------------------------------------------------------------------------------------
 

@@ -60,7 +60,8 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
 
     A drill and a restore have their copies of them; the writer of receipts has keys that no item of the service has. Whoever closes a table tries one key that no item has; whoever compares copies
     with their sources reads these, and nothing more; whoever makes a copy safe looks up in its source what its families are by now,
-    and reads the log of revocations, in which it may write the one item that says from which epoch on tokens count.
+    and reads the log of revocations, in which it may write the one item that says from which epoch on tokens count. Whoever brings tables
+    level that a restore had left writes what the copies hold into these, while they are closed to everybody else or used by nobody.
     """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
     table = "arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth"
@@ -77,7 +78,9 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
             if touching and not compares and not looks_up and statement.get("Condition") not in (door, receipts):
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
                 safe = {*copies, log}
-                own = {"intake-rotate-keys": {key_ring}, MAKES_SAFE: safe, "task-close-source": safe}.get(what, copies)
+                level = {*safe, *(f"{table}-{role}-{every.name}" for role in ("state", "tokens"))}
+                more = {MAKES_SAFE: safe, "task-close-source": safe, "task-level-tables": level}
+                own = {"intake-rotate-keys": {key_ring}, **more}.get(what, copies)
                 assert log not in touched or touching <= READS_LOG or (touching, statement["Condition"]) == SETS_EPOCH
                 assert touched <= ledger | own, (what, touched)
 

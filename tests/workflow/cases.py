@@ -45,6 +45,7 @@ STORIES = (
     Story("cut back", Scenario({100: Outcome.FAIL}, cut_over=True), "stable"),
     Story("warmed", Scenario(warm=5), "canary"),
     Story("left cold", Scenario(warm=5, does_not_warm="FUNCTION_ERROR_INIT_FAILURE"), "stable"),
+    Story("went back", Scenario(cut_over=True, back=True), "canary"),
     Story("stuck", Scenario({50: Outcome.FAIL}), "stable", fails="RestoreAliases"),
 )
 
@@ -60,6 +61,7 @@ STORY_OF: Mapping[tuple[str, str], str] = {
     **{("deployment", state): "held" for state in ("Hold", "TakeAnswer")},
     ("deployment", "Warm"): "warmed",
     ("deployment", "CloseSource"): "cut over",
+    **{("deployment", state): "went back" for state in ("LevelTables", "VerifyLevelled")},
     ("deployment", "StartRollback"): "bad",
     **{("rollback", state): "bad" for state in task_states("rollback")},
     ("rollback", "ReopenSource"): "cut back",

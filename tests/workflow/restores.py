@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
+from orchestrator.aws.levelling import Levels
 from orchestrator.aws.restored_tokens import RestoredTokens
 from orchestrator.aws.stream_changes import StreamChanges
 from orchestrator.aws.table_content import TableContents
@@ -14,6 +15,7 @@ from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.tables import Tables
+from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.world import Bridge, Invocation, Scenario, World, both, straight
@@ -56,8 +58,10 @@ class RestoreWorld(World):
     ) -> None:
         super().__init__(interpreter, f"d-{name}", scenario or Scenario(changed=False), bridge)
         self.restore_name, self.copied = name, False
-        self.rows = Tables(TOKENS, REVOCATIONS)
+        self.rows = Tables(STATE, TOKENS, REVOCATIONS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
+        self.wired = Wired(self.rows)
+        vars(self.cloud)["levels"] = partial(Levels, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)
         for table in (STATE, TOKENS):
             self.tables.add(table)
@@ -96,6 +100,11 @@ class RestoreWorld(World):
         self.run_started()
         return ended
 
+    def go_back(self, name: str, **given: Any) -> Ended:
+        """Go back from the restore before, under a name that is new to the interpreter."""
+        undone, self.restore_name, self.name = self.restore_name, name, f"d-{name}"
+        return self.restore(back=undone, **given)
+
     def call(self, invocation: Invocation) -> Any:
         """Run a task; while a restore waits for its deployment, that one runs."""
         if invocation.state == "AwaitCutOver":
@@ -129,17 +138,16 @@ class RestoreWorld(World):
         }
 
     def _copy(self) -> None:
-        """Give the copy the items that the live table has at this moment."""
+        """Give the copies the items that the live tables have at this moment."""
         self.copied = True
-        key = {"AttributeName": "pk", "KeyType": "HASH"}
-        self.rows.create_table(
-            TableName=self.tokens_copy,
-            KeySchema=[key],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        for item in self.rows.scan(TableName=TOKENS)["Items"]:
-            self.rows.put_item(TableName=self.tokens_copy, Item=item)
+        for table in self.recovery.tables:
+            self.rows.add(table.target)
+            for item in self.rows.scan(TableName=table.source)["Items"]:
+                self.rows.put_item(TableName=table.target, Item=item)
+
+    def held(self, table: str) -> dict[str, Any]:
+        """What a table holds, by key."""
+        return {item["pk"]["S"]: item for item in self.rows.scan(TableName=table)["Items"]}
 
     @property
     def recovery(self) -> Recovery:

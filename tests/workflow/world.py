@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,9 +23,14 @@ import orchestrator.intake
 import orchestrator.tasks
 from orchestrator.aws.measures import Measures
 from orchestrator.domain.chain import broken_at
+from orchestrator.domain.cut_over import closed
+from orchestrator.domain.digest import NOTHING
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.levelling import Moved
 from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.records import Deployment, Ending, Kind
+from orchestrator.domain.recovery import TableRecovery
+from orchestrator.domain.restoration import arn_beside
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
 from orchestrator.probes import Look
 from orchestrator.probes.scene import Scene
@@ -91,6 +96,7 @@ class Scenario:
         cut_over: whether it is a restore's, which holds the claim until the deployment takes it.
         warm: how many environments versions of the function `token` are kept warm with.
         does_not_warm: why canary's do not come to be.
+        back: of a cut-over: it goes back to the tables that the restore had left.
     """
 
     outcome_at: Mapping[int, Outcome] = field(default_factory=dict)
@@ -100,6 +106,7 @@ class Scenario:
     cut_over: bool = False
     warm: int = 0
     does_not_warm: str = ""
+    back: bool = False
 
 
 class World:
@@ -166,11 +173,35 @@ class World:
     def _restore(self) -> None:
         """Be in the middle of a restore that has asked for this deployment."""
         arn = execution_arn("restore", RESTORE)
+        tables = restored_tables(RESTORE)
+        if self.scenario.back:
+            self._leave_again(tables)
+            tables = tuple(
+                replace(table, source=table.target, target=table.source, source_arn=_beside(table)) for table in tables
+            )
         kept = recovery(
-            id=RESTORE, kind=Kind.RESTORE, execution=arn, deployment=self.name, tables=restored_tables(RESTORE)
+            id=RESTORE,
+            kind=Kind.RESTORE,
+            execution=arn,
+            deployment=self.name,
+            tables=tables,
+            back="re-0" if self.scenario.back else "",
         )
         self.cloud.restores.open(kept)
         self.cloud.restores.take_claim(self.cloud.restores.claim(), arn, RESTORE, Kind.RESTORE, self.clock.now())
+
+    def _leave_again(self, tables: Iterable[TableRecovery]) -> None:
+        """Have the tables closed that a restore had left; they hold what the copies hold."""
+        for table in tables:
+            self.doors.put_resource_policy(
+                ResourceArn=table.source_arn,
+                Policy=json.dumps(closed(None, table.source_arn)),
+                ExpectedRevisionId="NO_POLICY",
+            )
+        vars(self.cloud)["table_contents"] = SimpleNamespace(
+            shape=lambda _: SimpleNamespace(names=("pk",), deleted_by="")
+        )
+        vars(self.cloud)["levels"] = lambda *_: SimpleNamespace(visit=lambda *_: (Moved(), NOTHING, None))
 
     # --- what is done to it ------------------------------------------------------------------------------
 
@@ -281,9 +312,13 @@ class World:
         return at
 
     def _check_doors(self, at: str) -> None:
-        closed = {name: self.doors.closed(name) for name in service().tables}
-        if set(closed.values()) != {at == "canary"}:
-            raise Broken(f"all {at}, but the tables that were left are closed or open like this: {closed}")
+        names = {"own": service().tables, "copies": tuple(table.target for table in restored_tables(RESTORE))}
+        left = names["copies" if self.scenario.back else "own"]
+        doors = {name: self.doors.closed(name) for tables in names.values() for name in tables}
+        # A restore's copies are open all the time; what is gone back to is closed unless clients are on it.
+        others = {name: self.scenario.back and at == "stable" for tables in names.values() for name in tables}
+        if doors != {**others, **dict.fromkeys(left, at == "canary")}:
+            raise Broken(f"all {at}, but the tables are closed or open like this: {doors}")
 
     def _check_told(self) -> None:
         told = [kind for kind, detail in self.events.put if kind in TELLS and detail["deployment"] == self.name]
@@ -342,6 +377,10 @@ class World:
 
 
 RESTORE = "re-1"
+
+
+def _beside(table: TableRecovery) -> str:
+    return arn_beside(table.source_arn, table.target)
 
 
 def raised(error: str, message: str = "") -> Any:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from orchestrator.aws.doors import Doors
-from orchestrator.domain.cut_over import Table, is_closed
+from orchestrator.domain.cut_over import CLOSED_ACTIONS, WRITES, Table, denies, is_closed
 from orchestrator.domain.errors import ClaimLost, DoorAjar, DoorChanged
 from tests.fakes.doors import FakeDoors
 
@@ -90,3 +90,17 @@ def test_doing_it_twice_writes_once_and_a_table_that_is_gone_has_no_door(client)
     doors.open(TABLE, lost)
     client.gone.add(TABLE.arn)
     doors.open(TABLE, lost)
+
+
+def test_a_table_that_is_closed_to_writes_is_closed_to_readers_too_when_that_is_asked_for(client):
+    doors = Doors(client)
+    assert not doors.is_closed(TABLE)
+    doors.close(TABLE, held, WRITES)
+    assert doors.is_closed(TABLE)
+    first = client.policies[TABLE.arn]
+    doors.close(TABLE, held, WRITES)
+    assert client.policies[TABLE.arn] == first
+    doors.close(TABLE, held)
+    assert denies(json.loads(client.policies[TABLE.arn][0]), CLOSED_ACTIONS)
+    doors.open(TABLE, held)
+    assert not doors.is_closed(TABLE)

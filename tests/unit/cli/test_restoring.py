@@ -11,12 +11,14 @@ import pytest
 import environments
 from orchestrator.cli import freezing, restoring
 from orchestrator.cli.context import Context
+from orchestrator.domain.cut_over import closed
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import RecoveryEnding
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over, machine_arn
 from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.step_functions import FakeStepFunctions
@@ -163,3 +165,92 @@ def test_what_the_settings_file_has_to_say_is_told_where_the_copies_are_in_use(c
     assert "least_epoch = 0" in told
     restoring.tell_settings(context, replace(done, ending=RecoveryEnding.RED))
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def undone(context, tables):
+    """A restore that had the service use its copies, and closed the tables that it left."""
+    kept = recovery(id="dr-1", kind=Kind.RESTORE, ending=RecoveryEnding.GREEN, tables=restored_tables("dr-1"))
+    context.cloud.restores.open(kept)
+    for table in kept.tables:
+        tables.add(table.target)
+        tables.add(table.source).policy = json.dumps(closed(None, table.source_arn))
+    used = {"STATE_TABLE": kept.tables[0].target, "TOKENS_TABLE": kept.tables[1].target}
+    plane = LambdaControlPlane()
+    for function in kept.service.functions.values():
+        plane.add(function, Environment={"Variables": used})
+    context.cloud.clients.__self__["lambda"] = plane
+    vars(context.cloud).pop("aliases")
+    return kept
+
+
+BACK = {**GIVEN, "back": "dr-1"}
+
+
+def test_the_way_back_is_shown_with_what_it_takes_along_and_what_it_removes(context, undone, states, capsys):
+    restoring.plan(context, BACK, json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    for table in undone.tables:
+        assert f"{table.target} {table.source}" in told
+    assert "the service answers 503 to whatever writes" in told
+    assert "Nothing is lost that was written since the restore." in told
+    assert "US dollars at prices of" in told
+    assert states.executions == {}
+
+
+def test_who_agrees_to_the_way_back_is_asked_for_it_and_starts_it(context, undone, states, capsys):
+    asked = []
+    given = {**BACK, "back": undone.id}
+    restoring.restore(context, given, "k", lambda question: not asked.append(question), watch=False, json=True)
+    assert asked == ["Have the OAuth service of prod use the tables again that it left?"]
+    ((_, execution),) = states.executions.items()
+    assert json.loads(execution.given) == given
+    assert json.loads(capsys.readouterr().out)["recovery"] == "dr-k"
+
+
+def open_left(context, tables, undone):
+    tables.tables[undone.tables[0].source].policy = ""
+
+
+def remove_left(context, tables, undone):
+    del tables.tables[undone.tables[0].source]
+
+
+def be_red(context, tables, undone):
+    context.cloud.restores.keep_unclaimed(replace(undone, ending=RecoveryEnding.RED, reason="cut_over: it failed"))
+
+
+def use_others(context, tables, undone):
+    plane = context.cloud.clients("lambda")
+    for function in undone.service.functions.values():
+        plane.functions[function].versions["1"]["Environment"]["Variables"] = {"STATE_TABLE": "another"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "why"),
+    [
+        (open_left, "tables.state", "it is open"),
+        (remove_left, "tables.state", "it is not there any more"),
+        (be_red, "back", "cut_over: it failed"),
+        (use_others, "back", "uses another by now"),
+    ],
+)
+def test_a_way_back_that_there_is_not_is_refused_before_it_starts(context, tables, undone, states, change, field, why):
+    change(context, tables, undone)
+    with pytest.raises(Refused, match=why) as caught:
+        restoring.restore(context, BACK, "k", lambda _: True, watch=False, json=True)
+    assert caught.value.field == field
+    assert states.executions == {}
+
+
+def test_a_restore_that_nobody_knows_cannot_be_gone_back_from(context):
+    with pytest.raises(Refused, match="name one that `orchestrator history` lists"):
+        restoring.plan(context, {**GIVEN, "back": "dr-none"}, json=True)
+
+
+def test_what_the_settings_file_has_to_say_after_the_way_back_is_told_in_other_words(context, capsys):
+    done = recovery(
+        id="dr-2", kind=Kind.RESTORE, tables=restored_tables("dr-1"), ending=RecoveryEnding.GREEN, back="dr-1"
+    )
+    restoring.tell_settings(context, done)
+    assert "The tables of before are in use." in capsys.readouterr().out

@@ -1,6 +1,22 @@
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.domain.cut_over import CLOSED_ACTIONS, SID, CutOver, Table, TableChange, closed, is_closed, opened
+from orchestrator.domain import cut_over
+from orchestrator.domain.cut_over import (
+    CLOSED_ACTIONS,
+    SID,
+    CutOver,
+    Table,
+    TableChange,
+    closed,
+    denies,
+    is_closed,
+    opened,
+)
+from orchestrator.domain.levelling import begun
+from tests.samples import NOW
+from tests.samples import cut_over as sample
 
 ARN = "arn:aws:dynamodb:us-west-1:000000000000:table/ib-oauth-state-test"
 ANOTHERS = {"Sid": "Auditors", "Effect": "Allow", "Principal": {"AWS": "1"}, "Action": "dynamodb:Scan", "Resource": ARN}
@@ -53,3 +69,30 @@ def test_a_table_that_is_gone_cannot_be_closed():
     found = CutOver("re-1", changes, gone=("state",))
     assert found.to_close == (Table("tokens", "arn/tokens"),)
     assert found.entered == ("state-2", "tokens-2")
+
+
+def test_a_table_that_is_still_to_be_read_is_closed_to_writes_alone():
+    found = closed(None, ARN, cut_over.WRITES)
+    assert {f"dynamodb:{action}" for action in WRITES} == set(cut_over.WRITES)
+    assert is_closed(found)
+    assert denies(found, cut_over.WRITES)
+    assert not denies(found, CLOSED_ACTIONS)
+    assert closed(found, ARN) == closed(None, ARN)
+    assert denies(closed(found, ARN), CLOSED_ACTIONS)
+
+
+def test_a_statement_of_one_action_is_read_too_and_anothers_closes_nothing():
+    assert denies({"Statement": {"Sid": SID, "Action": "dynamodb:PutItem"}}, ["dynamodb:PutItem"])
+    assert not denies({"Statement": [ANOTHERS, "nonsense"]}, ["dynamodb:Scan"])
+    assert not denies(None, CLOSED_ACTIONS)
+
+
+def test_copies_may_be_used_at_once_and_what_is_gone_back_to_once_it_is_level():
+    assert sample().level
+    assert sample().to_open == ()
+    back = sample(back=True)
+    levelling = begun({"state": 1, "tokens": 1}, NOW)
+    assert [table.name for table in back.to_open] == list(back.entered)
+    assert not back.level
+    assert not replace(back, levelling=levelling).level
+    assert replace(back, levelling=replace(levelling, level=True)).level

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.domain.configuration import Taken
 from orchestrator.domain.evidence import WITHHELD, as_it_ended, document, report_of
 from orchestrator.domain.evidence_page import page_of
+from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import (
     Finding,
     Measured,
@@ -73,6 +74,22 @@ def test_what_nobody_knew_and_nothing_was_decided_by_is_told_in_all_places():
     assert "content.tokens could not be judged, and nothing was decided by it" in told["residual"]
     assert [one["decides"] for one in told["findings"]] == [True, True, False]
     assert "not decided by" in page(drilled(untold))
+
+
+def test_what_a_restore_leaves_is_for_a_person_to_remove_and_never_what_is_in_use():
+    restored = replace(drilled(CONTENT), kind=Kind.RESTORE, cleaned_at=None)
+    (left,) = report(restored)["residual"]
+    assert left.startswith("ib-oauth-state-test, ib-oauth-tokens-test stay until a person removes them")
+    (unused,) = [one for one in report(replace(restored, ending=RecoveryEnding.RED))["residual"] if "stay" in one]
+    assert unused.startswith("ib-oauth-drill-dr-1-state-test, ")
+
+
+def test_one_that_went_back_says_what_it_left_and_from_which_restore():
+    told = report(replace(drilled(CONTENT), kind=Kind.RESTORE, back="dr-0"))
+    assert (
+        "left again for what restore dr-0 had left, with what was written since; every check passed" in told["summary"]
+    )
+    assert told["recovery"]["back"] == "dr-0"
 
 
 def test_every_field_of_an_after_action_report_is_there_however_it_ended():

@@ -8,6 +8,7 @@ from orchestrator.domain.recovery import (
     Finding,
     Measured,
     Phase,
+    RecoveryAction,
     RecoveryEnding,
     Role,
     concluded,
@@ -47,6 +48,11 @@ def test_a_changed_table_takes_its_place():
     found = recovery()
     changed = replace(found.table(Role.TOKENS), started_at=NOW)
     assert found.with_tables([changed]).tables == (found.table(Role.STATE), changed)
+
+
+def test_who_goes_back_restores_nothing():
+    assert recovery().onward is RecoveryAction.PROCEED
+    assert recovery(back="dr-0").onward is RecoveryAction.BACK
 
 
 def test_all_that_passed_is_a_pass():

@@ -39,3 +39,9 @@ def test_one_whose_record_could_not_be_completed_is_red_and_says_so():
     subject, text = message_of("dr-1", Kind.DRILL, "test", recovery(), GREEN, {"Error": "Unreachable", "Cause": "down"})
     assert subject == "test: drill red"
     assert "It did not end as it should: Unreachable: down" in text
+
+
+def test_one_that_went_back_says_from_what():
+    found = concluded(recovery(kind=Kind.RESTORE, back="dr-0").found(Finding("level.state", Verdict.passed("p"))), NOW)
+    _, text = message_of("dr-1", Kind.RESTORE, "test", found, GREEN, {})
+    assert "Back from restore dr-0; asked for by somebody." in text

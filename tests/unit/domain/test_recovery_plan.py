@@ -228,6 +228,10 @@ def test_a_table_that_is_gone_is_planned_as_such():
         ({"backup": "before-d-1", "to": "2026-11-23T03:00:00Z"}, "backup"),
         ({"through_freeze": "yes"}, "through_freeze"),
         ({"uncompared": 1}, "uncompared"),
+        ({"back": 1}, "back"),
+        ({"back": "dr-1", "to": "2026-11-23T03:00:00Z"}, "to"),
+        ({"back": "dr-1", "backup": "b"}, "backup"),
+        ({"back": "dr-1", "uncompared": True}, "uncompared"),
     ],
 )
 def test_a_restore_s_own_wishes_that_make_no_sense_are_refused(given, field):
@@ -241,6 +245,10 @@ def test_a_restore_s_own_wishes_are_read_and_a_drill_has_none():
     assert (asked.backup, asked.through_freeze) == ("b", True)
     with pytest.raises(Refused, match="orchestrator restore"):
         refuse_unlike_a_drill(asked)
+    back = read_recovery_request({"requested_by": "ann", "back": "dr-1", "through_freeze": True}, POLICY, "test")
+    assert (back.back, back.through_freeze) == ("dr-1", True)
+    with pytest.raises(Refused, match="a drill has nothing to go back from"):
+        refuse_unlike_a_drill(back)
     with pytest.raises(Refused, match="a drill is there to compare"):
         refuse_unlike_a_drill(read_recovery_request({"requested_by": "ann", "uncompared": True}, POLICY, "test"))
     refuse_unlike_a_drill(RecoveryRequest("ann"))

@@ -131,7 +131,7 @@ def test_tables_that_are_in_use_are_not_left_by_a_rollback_which_would_lose_what
     for trigger in (ALARM, Trigger("person", "asked", NOW)):
         decision = judged(cut, cut, FREE, trigger, alive=False)
         assert decision.action is Action.NOTHING
-        assert "going back would lose what was written since" in decision.reason
+        assert "`orchestrator restore --back re-1` takes that along" in decision.reason
 
 
 def test_a_cut_over_that_fails_in_flight_is_undone_and_the_tables_are_opened_again():

@@ -2,6 +2,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from orchestrator.domain.cut_over import closed
 from orchestrator.domain.recovery import Role
 from orchestrator.domain.table_settings import (
     REAPPLIED,
@@ -70,3 +71,15 @@ def test_a_difference_is_told_by_what_differs(changes, told):
 def test_a_copy_whose_source_is_gone_is_to_have_what_the_stack_declares():
     wanted = wanted_without_source(BARE, Declared("delete_at", 35, deletion_protection=True))
     assert wanted == replace(SOURCE, tags={})
+
+
+def test_whether_a_table_is_closed_is_no_setting_and_what_others_put_into_its_policy_is_one():
+    anothers = {"Version": "2012-10-17", "Statement": [{"Sid": "Auditors", "Effect": "Allow"}]}
+    shut = replace(SOURCE, resource_policy=closed(None, "arn"))
+    assert {one.verdict.outcome for one in compared(Role.STATE, SOURCE, shut)} == {Outcome.PASS}
+    both = replace(SOURCE, resource_policy=closed(anothers, "arn"))
+    assert {one.verdict.outcome for one in compared(Role.STATE, replace(SOURCE, resource_policy=anothers), both)} == {
+        Outcome.PASS
+    }
+    bad = [one.check for one in compared(Role.STATE, SOURCE, both) if one.verdict.outcome is not Outcome.PASS]
+    assert bad == ["settings.state.resource_policy"]

@@ -1,0 +1,48 @@
+"""A connection as `orchestrator.aws.wire` opens one, to a client in this process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import code_of
+from orchestrator.aws.wire import ReadRefused
+
+T = TypeVar("T")
+
+
+class Wired:
+    """One connection.
+
+    Args:
+        client: what is asked, by operations named as botocore names them.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._one = client, Lock()
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        """(operation, request) of everything that was asked, in order."""
+
+    def __call__(self, service: str) -> Wired:
+        """Open a connection: all of them are this."""
+        assert service == "dynamodb"
+        return self
+
+    def ask(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
+        """Ask once; what the client refuses is refused as DynamoDB's answer would be."""
+        call = getattr(self._client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
+        try:
+            with self._one:
+                self.asked.append((operation, asked))
+                answer = call(**asked)
+        except ClientError as error:
+            raise ReadRefused(code_of(error)) from error
+        return decode(json.dumps(answer).encode())
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,306 @@
+"""Going back from a restore: what was written since is kept, nothing is used that is not level, and a failure leaves all as it was."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from orchestrator.aws import levelling
+from orchestrator.aws.levelling import Levels
+from orchestrator.domain.levelling import Pass
+from orchestrator.domain.records import Ending
+from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.verdict import Outcome
+from state_machines import definitions
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld
+from tests.workflow.world import Scenario, function_arns, inhabited, raised, straight
+
+BEFORE = {STATE, TOKENS}
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        for name in ("deployment", "rollback", "restore"):
+            moto.create(name, definitions.bind(definitions.load(name), function_arns(name)))
+        yield moto
+
+
+def row(key, value="x"):
+    return {"pk": {"S": key}, "v": {"S": value}}
+
+
+@contextmanager
+def restored(interpreter, name, bridge=straight):
+    """A world in which a restore has the service use copies, and in which both sides hold what the other does not."""
+    world = RestoreWorld(interpreter, name)
+    for table in (STATE, TOKENS):
+        for key in ("same", "changed", "ended"):
+            world.rows.put_item(TableName=table, Item=row(key))
+    for family in ("kept", "late"):
+        world.log_in(family)
+
+    def lose(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "MakeTokensSafe"):
+            # Written after the copy was made: the restore loses it, and it stays lost.
+            world.rows.put_item(TableName=STATE, Item=row("lost"))
+        return answer
+
+    world.bridge = lose
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        world.bridge, world.undone, world.copies = bridge, world.recovery, dict(copies(world.recovery))
+        for copy in world.copies.values():
+            world.rows.put_item(TableName=copy, Item=row("changed", "since"))
+            world.rows.put_item(TableName=copy, Item=row("new"))
+            world.rows.delete_item(TableName=copy, Key={"pk": {"S": "ended"}})
+        yield world
+
+
+def copies(recovery):
+    return {table.role: table.target for table in recovery.tables}
+
+
+def finding(world, check):
+    return next(one for one in world.recovery.findings if one.check == check)
+
+
+def closed(world):
+    return {table for table in (*BEFORE, *world.copies.values()) if world.doors.closed(table)}
+
+
+def in_use(world):
+    return {"live": set(world.copies.values()), "latest": set(world.copies.values())}
+
+
+def test_what_was_written_since_is_kept_and_what_the_restore_lost_stays_lost(interpreter):
+    with restored(interpreter, "gb-good") as world:
+        ended = world.go_back("gb-good-back")
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+    assert closed(world) == set(world.copies.values())
+    for role, table in (("state", STATE), ("tokens", TOKENS)):
+        assert world.held(table) == world.held(world.copies[role])
+        assert {key: world.held(table)[key] for key in ("changed", "new")} == {
+            "changed": row("changed", "since"),
+            "new": row("new"),
+        }
+    assert "ended" not in world.held(STATE)
+    assert "lost" not in world.held(STATE)
+    state = finding(world, "level.state")
+    assert (state.figures["written"], state.figures["removed"], state.figures["rounds"]) == (2, 2, 1)
+    assert len(state.figures["examples_removed"]) == 2
+    assert not any("lost" in one or "ended" in one for one in state.figures["examples_removed"])
+    assert world.recovery.measured.source == "both sides, while neither took writes"
+    assert world.recovery.ending is RecoveryEnding.GREEN
+    assert not world.cloud.restores.claim().held
+
+
+def test_logins_go_on_in_the_epoch_of_the_restore_and_what_was_revoked_meanwhile_is_dead(interpreter):
+    def revoke_late(invocation, run):
+        if (invocation.machine, invocation.state) == ("deployment", "LevelTables"):
+            # In the log alone: the table in use takes no writes any more.
+            world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "revoked#late"}})
+        return run()
+
+    with restored(interpreter, "gb-tokens", revoke_late) as world:
+        assert world.go_back("gb-tokens-back").phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(TOKENS) == {"kept": True, "late": False}
+    assert {variables["LEAST_EPOCH"] for variables in world.variables()} == {"1"}
+    assert (world.undone.least_epoch, world.recovery.least_epoch) == (1, 1)
+    assert world.held(TOKENS)["epoch"] == {"pk": {"S": "epoch"}, "epoch": {"N": "1"}}
+
+
+def test_nothing_is_written_on_both_sides(interpreter):
+    seen = {}
+
+    def watch(invocation, run):
+        answer = run()
+        if invocation.machine == "deployment":
+            seen[invocation.state] = closed(world)
+        return answer
+
+    with restored(interpreter, "gb-order", watch) as world:
+        world.go_back("gb-order-back")
+    left = set(world.copies.values())
+    assert seen["VerifyBeforeTraffic"] == BEFORE
+    assert seen["CloseSource"] == BEFORE | left
+    assert seen["LevelTables"] == seen["VerifyLevelled"] == seen["Promote"] == left
+
+
+def test_canary_is_looked_at_once_its_tables_are_level_and_not_before(interpreter):
+    looked = []
+
+    def watch(invocation, run):
+        before = len(world.looks)
+        answer = run()
+        if len(world.looks) > before and invocation.machine == "deployment":
+            looked.append(invocation.state)
+        return answer
+
+    with restored(interpreter, "gb-looks", watch) as world:
+        world.looks = []
+        look = world.look
+        world.look = lambda scene, instruments: world.looks.append(scene) or look(scene, instruments)
+        with inhabited(world):
+            world.go_back("gb-looks-back")
+    assert looked == ["VerifyLevelled", "VerifyAfterTraffic"]
+
+
+@pytest.mark.parametrize("at_percent", [0, 100])
+def test_a_way_back_that_fails_leaves_the_copies_in_use_and_open_and_the_others_closed(interpreter, at_percent):
+    with restored(interpreter, f"gb-fails-{at_percent}") as world:
+        world.scenario = Scenario({at_percent: Outcome.FAIL}, changed=False)
+        ended = world.go_back(f"gb-fails-{at_percent}-back")
+        world.settle()
+    assert ended.phase == "FAILED"
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert world.deployment.ending is Ending.ROLLED_BACK
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+    assert not world.cloud.restores.claim().held
+
+
+def test_somebody_who_writes_meanwhile_is_found_and_levelled_over(interpreter):
+    once = []
+
+    def meddle(invocation, run):
+        if invocation.state == "LevelTables" and not once:
+            once.append(invocation)
+            visit = Levels.visit
+
+            def slowly(levels, stretch, *more):
+                if stretch.doing is Pass.READ_OTHER and len(once) == 1:
+                    once.append(stretch)
+                    world.rows.put_item(TableName=STATE, Item=row("of nobody"))
+                return visit(levels, stretch, *more)
+
+            monkey.setattr(Levels, "visit", slowly)
+        return run()
+
+    with pytest.MonkeyPatch.context() as monkey, restored(interpreter, "gb-meddled", meddle) as world:
+        ended = world.go_back("gb-meddled-back")
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert finding(world, "level.state").figures["rounds"] == 2
+    assert "of nobody" not in world.held(STATE)
+
+
+def test_somebody_who_does_not_stop_writing_is_not_gone_back_to(interpreter, monkeypatch):
+    count = iter(range(1000))
+    visit = Levels.visit
+
+    def meddled(levels, stretch, *more):
+        if stretch.doing is Pass.READ_OTHER:
+            world.rows.put_item(TableName=STATE, Item=row(f"of nobody {next(count)}"))
+        return visit(levels, stretch, *more)
+
+    with restored(interpreter, "gb-never") as world:
+        monkeypatch.setattr(Levels, "visit", meddled)
+        ended = world.go_back("gb-never-back")
+        world.settle()
+    assert ended.phase == "FAILED"
+    assert "state still differs after 3 rounds" in finding(world, "cut_over").verdict.reason
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+
+
+def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch):
+    visit, told = Levels.visit, []
+
+    def a_page(levels, stretch, as_of, _until):
+        world.clock.advance(1)
+        return visit(levels, stretch, as_of, lambda: True)
+
+    def watch(invocation, run):
+        answer = run()
+        if invocation.state == "LevelTables":
+            told.append(answer["Payload"].get("decision", {}).get("action", "not yet open"))
+        return answer
+
+    with restored(interpreter, "gb-visits", watch) as world:
+        monkeypatch.setattr(levelling, "PAGE_ITEMS", 1)
+        monkeypatch.setattr(Levels, "visit", a_page)
+        ended = world.go_back("gb-visits-back")
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert told[-2:] == ["LEVEL", "PROCEED"]
+    assert world.held(STATE) == world.held(world.copies["state"])
+
+
+def test_an_answer_that_got_lost_changes_nothing_twice(interpreter):
+    lost = []
+
+    def lose(invocation, run):
+        answer = run()
+        if invocation.state == "LevelTables" and not lost:
+            lost.append(answer)
+            return raised("Lambda.ServiceException", "lost")
+        return answer
+
+    with restored(interpreter, "gb-lost", lose) as world:
+        assert world.go_back("gb-lost-back").phase == "SUCCEEDED", world.recovery.reason
+    assert lost
+    assert finding(world, "level.state").figures["written"] == 2
+
+
+@pytest.mark.parametrize("state", ["CompareSettings", "CutOver"])
+def test_a_way_back_that_is_stopped_leaves_the_copies_in_use(interpreter, state):
+    def stop(invocation, run):
+        answer = run()
+        if invocation.state == state and invocation.machine == "restore":
+            world.states.pending.clear()
+            world.stop(invocation.execution)
+        return answer
+
+    with restored(interpreter, f"gb-stopped-{state}", stop) as world:
+        world.go_back(f"gb-stopped-{state}-back")
+        world.settle()
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+    assert not world.cloud.restores.claim().held
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("open", lambda world: world.doors.policies.clear(), "it is open, and somebody may be writing to it"),
+        ("gone", lambda world: world.tables.lose(STATE), "it is not there any more, so there is nothing to go back to"),
+        ("unsafe", lambda world: setattr(world.tables.tables[TOKENS], "recovery_days", 0), "recovery is off"),
+    ],
+)
+def test_tables_that_cannot_be_gone_back_to_are_refused_before_anything_is_touched(interpreter, name, change, why):
+    with restored(interpreter, f"gb-{name}") as world:
+        change(world)
+        ended = world.go_back(f"gb-{name}-back")
+        refusal = world.cloud.restores.refusal(f"gb-{name}-back").why
+    assert ended.phase == "FAILED"
+    assert why in refusal
+    assert world.used() == in_use(world)
+
+
+def test_one_goes_back_once_and_from_there_forth_again(interpreter):
+    with restored(interpreter, "gb-twice") as world:
+        world.go_back("gb-twice-back")
+        world.rows.put_item(TableName=STATE, Item=row("after the way back"))
+        world.restore_name = "gb-twice"
+        assert world.go_back("gb-twice-again").phase == "FAILED"
+        why = world.cloud.restores.refusal("gb-twice-again").why
+        world.restore_name = "gb-twice-back"
+        assert world.go_back("gb-twice-forth").phase == "SUCCEEDED", world.recovery.reason
+    assert f"uses {STATE} by now" in why
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+    assert world.held(world.copies["state"])["after the way back"] == row("after the way back")
+
+
+def test_settings_that_somebody_turned_off_meanwhile_keep_a_table_from_being_used(interpreter):
+    with restored(interpreter, "gb-settings") as world:
+        world.tables.tables[STATE].time_to_live = {"TimeToLiveStatus": "DISABLED"}
+        ended = world.go_back("gb-settings-back")
+    assert ended.phase == "FAILED"
+    assert finding(world, "settings.state.time_to_live").verdict.outcome is Outcome.FAIL
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
