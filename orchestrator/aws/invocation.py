@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from orchestrator.aws.clients import narrowed
+from orchestrator.aws.versions import LATEST
 from orchestrator.domain.observation import Answer, Request
 
 FORM = "application/x-www-form-urlencoded"
@@ -31,14 +32,17 @@ class Invocation:
     def invoke(self, function_name: str, qualifier: str, request: Request) -> Answer:
         """Send a version or an alias a request.
 
+        `$LATEST` is what Lambda takes where no qualifier is given: then the function itself is authorised, and with one only that version.
+
         Raises:
             Throttled: the function's concurrency or the request limit was met.
             Unreachable: Lambda did not answer.
         """
         started = perf_counter()
+        qualified = {} if qualifier == LATEST else {"Qualifier": qualifier}
         with narrowed():
             called = self._client.invoke(
-                FunctionName=function_name, Qualifier=qualifier, Payload=json.dumps(proxy_event(request))
+                FunctionName=function_name, Payload=json.dumps(proxy_event(request)), **qualified
             )
             payload = called["Payload"].read()
         elapsed_ms = (perf_counter() - started) * 1000

@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.aws.clients import narrowed
-from orchestrator.domain.receipts import RECEIPT_LIVES, ROW_LIVES, row_key, row_keys
+from orchestrator.domain.receipts import RECEIPT_LIVES, ROW_LIVES, SECOND, row_key, row_keys
 
 _GET_AT_ONCE = 100
 
@@ -29,8 +29,19 @@ class Receipts:
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def write(self, role: str, guarded: str, second: int) -> None:
+    def write(self, role: str, guarded: str, second: int, now: Callable[[], datetime]) -> bool:
         """Write the row of a second, and once that was acknowledged, its receipt. Both may be written again.
+
+        A row that was acknowledged only after its second has no receipt: a copy as of the second's end may rightly lack it.
+
+        Args:
+            role: of the guarded table.
+            guarded: the table.
+            second: in epoch seconds; it has begun.
+            now: the clock.
+
+        Returns:
+            Whether there is a receipt.
 
         Raises:
             Throttled, Unreachable: there is a gap then.
@@ -40,7 +51,10 @@ class Receipts:
         receipt = {"role": {"S": role}, "second": _number(second), "expires_at": _until(at + RECEIPT_LIVES)}
         with narrowed():
             self._client.put_item(TableName=guarded, Item=row)
+            if now() >= at + SECOND:
+                return False
             self._client.put_item(TableName=self._table, Item=receipt)
+        return True
 
     def acknowledged(self, role: str, since: datetime) -> set[int]:
         """The seconds of which there is a receipt."""

@@ -14,7 +14,7 @@ from orchestrator.intake import intake
 
 
 def write_receipts(_event: Mapping[str, Any], cloud: Cloud) -> str:
-    """Write until the next one does. A second that cannot be written is a gap: it has no receipt."""
+    """Write until the next one does. A second that cannot be written within it is a gap: it has no receipt."""
     tables = msgspec.json.decode(cloud.settings["TABLES"], type=dict[str, str])
     last = last_second(cloud.now())
     written = gaps = 0
@@ -23,10 +23,10 @@ def write_receipts(_event: Mapping[str, Any], cloud: Cloud) -> str:
         cloud.sleep(second - now)
         for role, table in tables.items():
             try:
-                cloud.receipts.write(role, table, second)
-                written += 1
+                in_time = cloud.receipts.write(role, table, second, cloud.now)
             except (Throttled, Unreachable):
-                gaps += 1
+                in_time = False
+            written, gaps = written + in_time, gaps + (not in_time)
     return f"{written} receipts, {gaps} gaps"
 
 

@@ -133,6 +133,7 @@ def deploy_assembly(
         template = json.loads((assembly / f"{name}.template.json").read_bytes())
         after_deploy.apply(template, cloud.environ)
         after_deploy.settle(template, cloud.environ)
+        after_deploy.begin(template, cloud.environ)
 
 
 def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:

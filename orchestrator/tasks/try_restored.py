@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.aws.cloud import Cloud
+from orchestrator.aws.versions import LATEST
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery_plan import target_name
 from orchestrator.domain.recovery_policy import RecoveryPolicy
@@ -13,8 +14,6 @@ from orchestrator.probes import witnesses
 from orchestrator.probes.synthetic import Prover
 from orchestrator.probes.witnesses import Served
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
-
-LATEST = "$LATEST"
 
 
 def try_restored(given: Recovering, cloud: Cloud) -> Recovered:

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestrator.local.cloud import ACCOUNT
+from tests.contract.conftest import zipped
 
 TRUST = {
     "Version": "2012-10-17",
@@ -185,6 +186,46 @@ def test_reading_a_stream_is_judged_by_the_stream(enforced):
     assert "DescribeStream" in denied(client.describe_stream, StreamArn=other)
     assert "GetShardIterator" in denied(client.get_shard_iterator, StreamArn=other, **asked)
     assert "GetRecords" in denied(client.get_records, ShardIterator=others_iterator)
+
+
+def test_a_function_is_made_by_who_may_make_one_of_its_name(enforced):
+    trusting = enforced.client("iam").create_role(
+        RoleName=enforced.name("role"), AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    name = enforced.name("made")
+    client = acting(
+        enforced,
+        "lambda",
+        {"Action": "lambda:CreateFunction", "Resource": f"arn:aws:lambda:*:*:function:{name}"},
+        {"Action": "iam:PassRole", "Resource": trusting},
+    )
+    asked = {
+        "Runtime": "python3.13",
+        "Role": trusting,
+        "Handler": "function.handler",
+        "Code": {"ZipFile": zipped(ANSWER)},
+    }
+    assert client.create_function(FunctionName=name, **asked)["FunctionName"] == name
+    assert "CreateFunction" in denied(client.create_function, FunctionName=f"{name}x", **asked)
+
+
+def test_a_bus_and_the_targets_of_a_rule_are_judged_by_the_bus_and_by_the_rule(enforced):
+    events, bus, rule = enforced.client("events"), enforced.name("bus"), enforced.name("rule")
+    events.create_event_bus(Name=bus)
+    for where in ({"EventBusName": bus}, {}):
+        events.put_rule(Name=rule, EventPattern='{"source": ["a"]}', **where)
+    on_bus, own = f"arn:aws:events:*:*:rule/{bus}/{rule}", f"arn:aws:events:*:*:rule/{rule}"
+    client = acting(
+        enforced,
+        "events",
+        {"Action": "events:DescribeEventBus", "Resource": f"arn:aws:events:*:*:event-bus/{bus}"},
+        {"Action": "events:ListTargetsByRule", "Resource": [on_bus, own]},
+    )
+    assert client.describe_event_bus(Name=bus)["Name"] == bus
+    assert client.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"] == []
+    assert client.list_targets_by_rule(Rule=rule)["Targets"] == []
+    assert "DescribeEventBus" in denied(client.describe_event_bus, Name="default")
+    assert "ListTargetsByRule" in denied(client.list_targets_by_rule, Rule=f"{rule}x", EventBusName=bus)
 
 
 def test_an_export_is_judged_by_its_table_and_then_by_itself(enforced):

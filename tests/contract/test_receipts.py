@@ -33,10 +33,12 @@ def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(c
         TableName=guarded, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
     began = int(time.time()) + 1
+    written = []
     for number in range(12):
         time.sleep(max(0.0, began + number - time.time()))
-        if number not in SILENT:
-            receipts.write("tokens", guarded, began + number)
+        # On a busy machine a write may come late, and has no receipt then: that is a gap as well.
+        if number not in SILENT and receipts.write("tokens", guarded, began + number, lambda: datetime.now(UTC)):
+            written.append(began + number)
     point, moment = datetime.fromtimestamp(began + 8, UTC), datetime.now(UTC)
     copy = cloud.name("copy")
     client.restore_table_to_point_in_time(SourceTableName=guarded, TargetTableName=copy, RestoreDateTime=point)
@@ -45,8 +47,9 @@ def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(c
     acknowledged = receipts.acknowledged("tokens", point - timedelta(minutes=15))
     found = loss(acknowledged, receipts.rows(copy), point, moment)
 
-    assert len(acknowledged) == 12 - len(SILENT)
+    assert acknowledged == set(written)
     assert verdict("tokens", found, acknowledged).outcome is Outcome.PASS, found
     assert found.data_loss is not None
-    assert abs(found.data_loss - (moment - point)) <= SECOND
-    assert found.gaps == ((began + 3, began + 4),)
+    assert found.certain_to is not None
+    assert timedelta(0) <= found.data_loss - (moment - point) <= max(SECOND, found.certain_to)
+    assert any(first <= began + 3 and began + 4 <= last for first, last in found.gaps)

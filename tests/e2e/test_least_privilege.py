@@ -1,5 +1,7 @@
 """Every Lambda role is held to its policies while a release is promoted and another is rung back; then the tables are drilled."""
 
+import threading
+import time
 from datetime import timedelta
 from shutil import copyfile
 
@@ -9,6 +11,7 @@ import environments
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
+from orchestrator.local.cloud import ACCOUNT
 from orchestrator.local.stage import ENVIRONMENT, stage
 from orchestrator.local.traffic import Traffic
 from tests.e2e.runbook import Runbook
@@ -71,16 +74,59 @@ def copies(here):
     return [name for name in names if name.startswith("ib-oauth-drill-")]
 
 
+class Recorder:
+    """Writes items of its own into the state table, and keeps when each was acknowledged: what a client knows of what it wrote."""
+
+    def __init__(self, here):
+        self._client, self._over = here.cloud.clients("dynamodb"), threading.Event()
+        self.acknowledged = []
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self):
+        while not self._over.wait(0.1):
+            item = {"pk": {"S": f"recorder#{len(self.acknowledged) % 50}"}, "n": {"N": str(len(self.acknowledged))}}
+            self._client.put_item(TableName=f"ib-oauth-state-{ENVIRONMENT}", Item=item)
+            self.acknowledged.append(time.time())
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def around(self, point):
+        """When the last write before a point was acknowledged, and the first one after it."""
+        return max(at for at in self.acknowledged if at <= point), min(at for at in self.acknowledged if at > point)
+
+
+def check_loss(recovery, recorder):
+    """The measured loss is what the recorder knows of it, within a second and what neither of them wrote in around the point."""
+    assert recovery.measured.source == "receipts"
+    moment = recovery.requested_at.timestamp() - (recovery.latest - recovery.point).total_seconds()
+    last, first = recorder.around(recovery.point.timestamp())
+    receipts = [one.figures["certain_to_seconds"] for one in recovery.findings if one.check.startswith("receipts.")]
+    assert len(receipts) == 2
+    off = abs(recovery.measured.data_loss.total_seconds() - (moment - last))
+    assert off <= max(receipts) + (first - last), (recovery.measured, recorder.acknowledged[-5:])
+
+
 def told(recovery):
     return {finding.check: finding.verdict for finding in recovery.findings}
 
 
-def test_a_drill_under_traffic_is_green_and_leaves_nothing(trusted):
-    here = trusted
-    # What was taken back still is `$LATEST`: the drill serves what clients get, and not that.
-    here.drill("dr-green")
-    recovery = here.drilled("dr-green", 300)
+def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothing(here):
+    """`$LATEST` still is what was taken back: the drill has to serve the version before it."""
+    functions = here.cloud.clients("lambda")
+    live = functions.get_function_configuration(FunctionName=f"ib-oauth-token-{ENVIRONMENT}", Qualifier="live")
+    latest = functions.get_function_configuration(FunctionName=f"ib-oauth-token-{ENVIRONMENT}")
+    assert live["CodeSha256"] != latest["CodeSha256"]
+    with Recorder(here) as recorder:
+        here.drill("dr-green")
+        recovery = here.drilled("dr-green", 300)
     assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    check_loss(recovery, recorder)
     assert {check.partition(".")[0] for check in told(recovery)} >= {
         "restore",
         "settings",
@@ -90,10 +136,25 @@ def test_a_drill_under_traffic_is_green_and_leaves_nothing(trusted):
     }
     assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
     assert copies(here) == []
+    (code,) = [one for one in recovery.findings if one.check == "serving.code"]
+    assert live["CodeSha256"] in str(code.figures)
 
 
-def test_a_row_that_is_missing_from_a_copy_turns_the_drill_red(trusted):
-    here = trusted
+def test_where_a_stream_says_nothing_an_export_of_the_table_tells(here):
+    table, dynamodb = f"ib-oauth-tokens-{ENVIRONMENT}", here.cloud.clients("dynamodb")
+    dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
+    here.drill("dr-export")
+    recovery = here.drilled("dr-export", 300)
+    both = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    dynamodb.update_table(TableName=table, StreamSpecification=both)
+    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    by = {one.check: one.figures["source_at_point"] for one in recovery.findings if one.check.startswith("content.")}
+    assert (by["content.tokens"], by["content.state"]) == ("export", "stream")
+    bucket = f"ib-oauth-exports-{ENVIRONMENT}-{ACCOUNT}"
+    assert "Contents" not in here.cloud.clients("s3").list_objects_v2(Bucket=bucket)
+
+
+def test_a_row_that_is_missing_from_a_copy_turns_the_drill_red(here):
     here.drill("dr-missing", sabotage="missing-row")
     recovery = here.drilled("dr-missing", 240)
     assert recovery.ending is RecoveryEnding.RED
@@ -103,7 +164,7 @@ def test_a_row_that_is_missing_from_a_copy_turns_the_drill_red(trusted):
     assert copies(here) == []
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("here")
 def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     (tmp_path / ".local").symlink_to(folder)
     page = Runbook("drill", {"--env prod": "--env local", "--env dev": "--env local"})
@@ -113,6 +174,46 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     assert "dr-green" in printed[2]
     assert "GREEN" in printed[2].splitlines()[-1]
     assert "settings.state.time_to_live: time to live of the copy: none" in printed[3]
+
+
+@pytest.mark.proof
+def test_a_drill_that_is_killed_is_swept_with_what_protects_its_copies_and_nothing_else_is(here):
+    dynamodb = here.cloud.clients("dynamodb")
+    decoy = f"ib-oauth-drill-of-somebody-{ENVIRONMENT}"
+    key = {"AttributeName": "pk"}
+    dynamodb.create_table(
+        TableName=decoy,
+        KeySchema=[{**key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{**key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def whole():
+        """The copies, once both are there and can be changed."""
+        made = [name for name in copies(here) if name != decoy]
+        states = {dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] for name in made}
+        return made if len(made) == 2 and states == {"ACTIVE"} else None
+
+    here.drill("dr-killed")
+    for name in here.until(whole, 200, "the copies"):
+        dynamodb.update_table(TableName=name, DeletionProtectionEnabled=True)
+    here.cloud.executions.stop(here.cloud.drills.read("dr-killed").execution, "by a person")
+
+    def swept():
+        found = here.cloud.drills.read("dr-killed")
+        return found if found.cleaned_at and here.cloud.evidence.of(found.id) else None
+
+    # By the rule on its end within seconds; where that event is lost, by the look every five minutes.
+    recovery = here.until(swept, 420, "the sweeper")
+    assert recovery.ending is RecoveryEnding.RED
+    assert told(recovery)["machine.dead"].outcome is Outcome.ERROR
+    assert copies(here) == [decoy]
+    pages = here.cloud.clients("lambda").get_paginator("list_functions").paginate()
+    left = [one["FunctionName"] for page in pages for one in page["Functions"]]
+    assert [name for name in left if name.startswith("ib-oauth-drill-")] == []
+    assert not here.cloud.drills.claim().held
+    assert here.cloud.evidence.verify() == ()
+    dynamodb.delete_table(TableName=decoy)
 
 
 @pytest.mark.proof

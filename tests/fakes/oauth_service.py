@@ -144,13 +144,13 @@ class OAuthFunctions:
 
     # --- calling -----------------------------------------------------------------------------------------
 
-    def invoke(self, *, FunctionName: str, Qualifier: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+    def invoke(self, *, FunctionName: str, Payload: str, Qualifier: str = "") -> dict[str, Any]:  # noqa: N803
         configuration = self._known(FunctionName)
         if FunctionName not in self._composed:
             variables = configuration["Environment"]["Variables"]
             self._composed[FunctionName] = self._compose(configuration["Handler"].split(".")[-2], variables)
         answer = self._composed[FunctionName](json.loads(Payload), None)
-        return {"Payload": io.BytesIO(json.dumps(answer).encode()), "ExecutedVersion": Qualifier}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode()), "ExecutedVersion": Qualifier or "$LATEST"}
 
     def _compose(self, name: str, variables: Mapping[str, str]) -> Any:
         told: Any = settings.load(variables, name)

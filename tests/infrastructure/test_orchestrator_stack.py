@@ -10,6 +10,7 @@ from orchestrator.domain.policy import DeliveryPolicy
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.strategy import read_strategy
 from orchestrator.infrastructure_access import INTAKES, TASKS
+from orchestrator.local import after_deploy
 from state_machines import definitions
 from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
 
@@ -248,6 +249,11 @@ def test_exports_lie_in_a_closed_bucket_that_nothing_outlives_by_a_day(every):
     managed = environments.load(every.name).customer_managed_keys
     assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == ("aws:kms" if managed else "AES256")
     assert {"Bool": {"aws:SecureTransport": "false"}} in denials_of(every.orchestrator, logical)
+
+
+def test_receipts_are_written_every_minute_and_locally_from_the_deployment_on(every):
+    names = after_deploy.every_minute(every.orchestrator)
+    assert names == [f"ib-oauth-intake-{name}-{every.name}" for name in ("reconcile", "write-receipts")]
 
 
 def test_the_configuration_is_looked_at_every_day(every):

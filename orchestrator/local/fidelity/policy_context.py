@@ -3,7 +3,8 @@
 AWS:
 
 - Lambda: ``GET …/aliases/NAME`` is GetAlias, ``PUT`` UpdateAlias, ``DELETE`` DeleteAlias, and so on: every operation is an action
-  of its own. An invocation of a version or alias is authorised on its qualified ARN, as is reading a version's configuration.
+  of its own. An invocation of a version or alias is authorised on its qualified ARN, as is reading a version's configuration, and making a
+  function on the function that is to be.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 - DynamoDB: ``dynamodb:LeadingKeys`` are the partition keys that a request names, of the table that is being authorised.
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
@@ -13,6 +14,8 @@ AWS:
 - DynamoDB: DescribeStream and GetShardIterator are authorised on the stream that they name, GetRecords on the one that its iterator is of,
   DescribeExport on its export, and asking for one on its table.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+- EventBridge: DescribeEventBus is authorised on the bus, and ListTargetsByRule on the rule.
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
 - CloudWatch: DescribeAlarms is authorised on ``alarm:*``, whichever alarms it names.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
 - KMS: ``kms:EncryptionContext:KEY`` is the value of that key in the request's encryption context.
@@ -23,7 +26,7 @@ AWS:
   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
 
 MiniStack takes every request to an alias for ListAliases or CreateAlias, ignores qualifiers, knows neither leading keys nor encryption contexts,
-authorises DescribeAlarms, streams and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, gives the session's ARN for the
+authorises DescribeAlarms, streams, a function that is to be made and whatever DynamoDB is asked for by other names than ``TableName`` on ``*``, a bus as a rule and a rule as its bus, gives the session's ARN for the
 role's, and finds its own http insecure.
 """
 
@@ -123,6 +126,9 @@ def _qualified(original: Callable[..., str]) -> Callable[..., str]:
         query_params: Mapping[str, Any],
         *place: str,
     ) -> str:
+        region, account = place
+        if own := _named_in_body(service, method, path, headers, _object(body), region, account):
+            return own
         # MiniStack has streams as a service of their own, whose requests name nothing for it.
         known = "dynamodb" if service == "dynamodbstreams" else service
         arn = original(known, method, path, headers, body, query_params, *place)
@@ -131,6 +137,22 @@ def _qualified(original: Callable[..., str]) -> Callable[..., str]:
         return f"{arn}:{qualifier}" if qualifier and arn.count(":") == _UNQUALIFIED_COLONS else arn
 
     return resource
+
+
+def _named_in_body(
+    service: str, method: str, path: str, headers: Mapping[str, str], request: Json, region: str, account: str
+) -> str | None:
+    """The resource of a request that names it where MiniStack does not look."""
+    if service == "lambda" and method == "POST" and path.rstrip("/").endswith("/functions"):
+        return f"arn:aws:lambda:{region}:{account}:function:{request.get('FunctionName')}"
+    action = headers.get("x-amz-target", "").rpartition(".")[2] if service == "events" else ""
+    if action == "DescribeEventBus":
+        return f"arn:aws:events:{region}:{account}:event-bus/{request.get('Name', 'default')}"
+    if action == "ListTargetsByRule":
+        bus = request.get("EventBusName", "default")
+        named = request.get("Rule") if bus == "default" else f"{bus}/{request.get('Rule')}"
+        return f"arn:aws:events:{region}:{account}:rule/{named}"
+    return None
 
 
 def _of_what_it_names(

@@ -20,13 +20,15 @@ RECEIPTS = "ib-oauth-receipts-test"
 class Writes:
     """A DynamoDB client that takes writes, but refuses those of some seconds."""
 
-    def __init__(self, refused=()):
-        self.refused, self.items = set(refused), []
+    def __init__(self, refused=(), slow=(), sleep=None):
+        self.refused, self.slow, self.sleep, self.items = set(refused), set(slow), sleep, []
 
     def put_item(self, *, TableName, Item):  # noqa: N803 - botocore's
         if int(Item["second"]["N"]) in self.refused:
             raise client_error("ThrottlingException", "slow down")
         self.items.append((TableName, Item))
+        if TableName in TABLES.values() and int(Item["second"]["N"]) in self.slow:
+            self.sleep(1.5)
 
     def seconds(self, table):
         return [int(item["second"]["N"]) for name, item in self.items if name == table]
@@ -68,3 +70,14 @@ def test_a_second_that_is_refused_is_a_gap_and_the_next_one_is_written(clock):
     assert run(clock, client).endswith("2 gaps")
     assert refused not in client.seconds(RECEIPTS)
     assert refused + 1 in client.seconds(RECEIPTS)
+
+
+def test_a_row_that_is_acknowledged_after_its_second_has_no_receipt(clock):
+    slow = int(clock.now().timestamp()) + 5
+    client = Writes(slow=[slow], sleep=clock.advance)
+    answer = run(clock, client)
+    assert slow in client.seconds(TABLES["state"])
+    assert slow not in client.seconds(RECEIPTS)
+    # The second table's row of it came late as well, and the two seconds that went by meanwhile are nobody's.
+    assert answer.endswith("2 gaps")
+    assert slow + 4 in client.seconds(RECEIPTS)
