@@ -23,7 +23,7 @@ from orchestrator.domain.receipts import PREFIX
 
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-PAGE_ITEMS = 2000
+PAGE_ITEMS = 1000
 """So many items are looked through before it is asked whether it is time to stop."""
 _GET_AT_ONCE = 100
 _CHANGED_MEANWHILE = "ConditionalCheckFailedException"

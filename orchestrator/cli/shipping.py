@@ -20,6 +20,7 @@ from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.naming import deployment_id, new_key
 from orchestrator.domain.records import Ask, Deployment, Ending, Phase, Trigger
 from orchestrator.domain.request import read_request
+from orchestrator.domain.rollback import kept_by_its_tables
 from orchestrator.domain.strategy import read_strategy
 
 GOOD = (Ending.SUCCEEDED, Ending.NOTHING_TO_SHIP)
@@ -94,6 +95,8 @@ def roll_back(context: Context, name: str | None, reason: str, by: str, *, watch
     deployment = context.cloud.ledger.read(name) if name else _newest_shifted(context)
     if deployment.ending is Ending.ROLLED_BACK:
         raise Refused("deployment", deployment.id, "it was rolled back already")
+    if tables := kept_by_its_tables(deployment):
+        raise Refused("deployment", deployment.id, tables)
     trigger = Trigger("person", f"{reason} (by {by})", context.cloud.now())
     execution = start_rollback(context.cloud, deployment.id, trigger)
     if watch:

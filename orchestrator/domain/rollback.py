@@ -43,16 +43,23 @@ def judge_rollback(  # noqa: PLR0911 - a reason a return
         return _nothing("the deployment had succeeded before its execution failed")
     if deployment.ending not in {None, Ending.SUCCEEDED}:
         return _nothing(f"the deployment ended {deployment.ending}: {deployment.reason}")
-    if deployment.cut_over and deployment.ending is Ending.SUCCEEDED:
-        # What was written since would be lost with the tables that it was written to.
-        return _nothing(
-            "its tables are in use, and aliases alone would lose what was written since: "
-            f"`orchestrator restore --back {deployment.cut_over.recovery}` takes that along"
-        )
+    if tables := kept_by_its_tables(deployment):
+        return _nothing(tables)
     if deployment.phase in UNTOUCHED:
         # Its stable versions were read before it held the claim: somebody may have promoted others since.
         return _nothing(f"the deployment had touched nothing yet: {trigger.reason}")
     return Decision(Action.RESTORE, 0, 0, 0, trigger.reason)
+
+
+def kept_by_its_tables(deployment: Deployment) -> str:
+    """Why aliases alone do not undo a deployment: it has changed the tables. Empty where that is no reason."""
+    if deployment.cut_over is None or deployment.ending is not Ending.SUCCEEDED:
+        return ""
+    # What was written since would be lost with the tables that it was written to.
+    return (
+        "its tables are in use, and aliases alone would lose what was written since: "
+        f"`orchestrator restore --back {deployment.cut_over.recovery}` takes that along"
+    )
 
 
 def takes_claim(deployment: Deployment, claim: Claim, decision: Decision, *, holder_alive: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
+from tests.samples import recovery_table
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld
 from tests.workflow.world import Scenario, function_arns, inhabited, raised, straight
@@ -304,3 +306,12 @@ def test_settings_that_somebody_turned_off_meanwhile_keep_a_table_from_being_use
     assert finding(world, "settings.state.time_to_live").verdict.outcome is Outcome.FAIL
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
+
+
+def test_receipts_of_what_the_restore_lost_are_not_asked_for(interpreter):
+    with restored(interpreter, "gb-receipts") as world:
+        # There is no table of receipts here: whoever asked for them would fail.
+        world.cloud.settings["RECOVERY"] = json.dumps(recovery_table(receipts=True))
+        ended = world.go_back("gb-receipts-back")
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert not any(one.check.startswith("receipts.") for one in world.recovery.findings)

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 import environments
-from orchestrator.cli import freezing, restoring
+from orchestrator.cli import freezing, restoring, shipping
 from orchestrator.cli.context import Context
 from orchestrator.domain.cut_over import closed
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.records import Kind
+from orchestrator.domain.records import Ending, Kind
 from orchestrator.domain.recovery import RecoveryEnding
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over, machine_arn
@@ -22,7 +22,7 @@ from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.step_functions import FakeStepFunctions
-from tests.samples import recovery, restored_tables
+from tests.samples import cut_over, deployment, recovery, restored_tables
 from tests.workflow.world import both
 
 STATE, TOKENS = "ib-oauth-state-prod", "ib-oauth-tokens-prod"
@@ -254,3 +254,11 @@ def test_what_the_settings_file_has_to_say_after_the_way_back_is_told_in_other_w
     )
     restoring.tell_settings(context, done)
     assert "The tables of before are in use." in capsys.readouterr().out
+
+
+def test_who_would_roll_a_cut_over_back_is_told_how_one_goes_back_instead(context, states):
+    done = deployment(id="d-dr-1", ending=Ending.SUCCEEDED, cut_over=cut_over(recovery="dr-1"))
+    context.cloud.ledger.open(done)
+    with pytest.raises(Refused, match="`orchestrator restore --back dr-1` takes that along"):
+        shipping.roll_back(context, "d-dr-1", "it was the wrong one", "ann", watch=False, json=True)
+    assert states.executions == {}
