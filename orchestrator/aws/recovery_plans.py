@@ -16,7 +16,7 @@ from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Role, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source, draw_up, refuse_unlike_a_drill
 from orchestrator.domain.recovery_policy import RecoveryPolicy
-from orchestrator.domain.restoration import tables_of
+from orchestrator.domain.restoration import refuse_other_release, tables_of
 
 
 def plan_of(
@@ -66,6 +66,25 @@ def way_back_of(
     refuse_not_in_use(undone, {name: tables for (name, _), tables in zip(functions, used, strict=True)})
     ways = for_each(undone.tables, lambda table: _way_back(cloud, table))
     return draw_up_back(undone, ways, request, policy, prices=prices, now=now)
+
+
+def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str]) -> None:
+    """Begin no restore that could not end: it changes tables and nothing else, so `$LATEST` must hold what clients get.
+
+    Args:
+        cloud: the environment.
+        functions: the names of the service's functions, by what they are.
+
+    Raises:
+        Refused: it holds another release; a restore would find that out at its cut-over only, when the copies are there.
+    """
+
+    def look(function: tuple[str, str]) -> None:
+        name, function_name = function
+        live, latest = (cloud.versions.describe(function_name, one) for one in (_live(cloud, function_name), "$LATEST"))
+        refuse_other_release(name, live, latest)
+
+    for_each(sorted(functions.items()), look)
 
 
 def _live(cloud: Cloud, function_name: str) -> str:

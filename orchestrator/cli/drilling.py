@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator import prices
 from orchestrator.aws.evidence import told
-from orchestrator.aws.recovery_plans import plan_of, way_back_of
+from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, way_back_of
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import APPEARS_SECONDS, POLL_SECONDS, RefusedByPlan
 from orchestrator.cli.output import as_json, console, line, table_of
@@ -101,6 +101,8 @@ def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind
     environment = context.environment
     policy = RecoveryPolicy.parse(environment.recovery)
     request = read_recovery_request(given, policy, context.name)
+    if kind is Kind.RESTORE:
+        refuse_unshipped(context.cloud, {name: context.function_name(name) for name in environment.service.functions})
     if request.back and kind is Kind.RESTORE:
         known = prices.load(environment.region)
         return way_back_of(context.cloud, request, policy, prices=known, now=context.cloud.now())

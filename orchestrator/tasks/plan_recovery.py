@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator import prices
 from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.recovery_plans import plan_of, way_back_of
+from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, way_back_of
 from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Service
 from orchestrator.domain.records import Kind
@@ -22,12 +22,14 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     """Plan a recovery. A retry finds the plan that was kept, with its point and its lease.
 
     Raises:
-        Refused: the input, a table or the cost does not allow it; names field, value and remedy.
+        Refused: the input, a table, the cost or an unshipped release does not allow it; names field, value and remedy.
     """
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY"]))
     request = read_recovery_request(given.given, policy, cloud.environment)
+    service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
     if given.kind is Kind.RESTORE:
         refuse_frozen(cloud.freezes.read(), override=request.through_freeze)
+        refuse_unshipped(cloud, service.functions)
     now = cloud.now()
     plan = _plan(given, cloud, request, policy, now)
     kept = cloud.recoveries(given.kind).open(
@@ -38,7 +40,7 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
             requested_by=request.requested_by,
             requested_at=now,
             execution=given.execution,
-            service=msgspec.json.decode(cloud.settings["SERVICE"], type=Service),
+            service=service,
             point=plan.point,
             latest=plan.latest,
             tables=plan.tables,

@@ -116,6 +116,22 @@ def test_a_release_that_nobody_shipped_is_not_shipped_along_with_the_tables(inte
     world.plane.change("ib-oauth-token-test", "code-2")
     with inhabited(world):
         ended = world.restore()
+        refusal = world.cloud.restores.refusal("re-other")
+    assert ended.phase == "FAILED"
+    assert "it holds another release than clients get" in refusal.why
+    assert set(world.tables.tables) == BEFORE, "nothing was restored"
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def test_a_release_that_is_put_into_latest_meanwhile_is_not_shipped_along_with_the_tables_either(interpreter):
+    def deploy(invocation, run):
+        if invocation.state == "CompareSettings":
+            world.plane.change("ib-oauth-token-test", "code-2")
+        return run()
+
+    world = RestoreWorld(interpreter, "re-meanwhile", bridge=deploy)
+    with inhabited(world):
+        ended = world.restore()
     assert ended.phase == "FAILED"
     assert "it holds another release than clients get" in world.recovery.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}

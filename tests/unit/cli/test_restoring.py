@@ -39,6 +39,14 @@ def states():
     return FakeStepFunctions(SimulatedClock().now, lambda _: None, lambda *_: False)
 
 
+def plane():
+    """Functions of which clients get what `$LATEST` holds."""
+    made = LambdaControlPlane()
+    for function in environments.load("prod").service.functions:
+        made.add(f"ib-oauth-{function}-prod")
+    return made
+
+
 @pytest.fixture
 def context(tables, states):
     for name in (STATE, TOKENS):
@@ -48,7 +56,7 @@ def context(tables, states):
         "stepfunctions": states,
         "events": FakeEvents(),
         "application-autoscaling": None,
-        "lambda": None,
+        "lambda": plane(),
     }
     context = Context(environments.load("prod"), clients.__getitem__)
     vars(context)["cloud"] = cloud_over(clients, SimulatedClock().now)
@@ -176,15 +184,19 @@ def undone(context, tables):
         tables.add(table.target)
         tables.add(table.source).policy = json.dumps(closed(None, table.source_arn))
     used = {"STATE_TABLE": kept.tables[0].target, "TOKENS_TABLE": kept.tables[1].target}
-    plane = LambdaControlPlane()
     for function in kept.service.functions.values():
-        plane.add(function, Environment={"Variables": used})
-    context.cloud.clients.__self__["lambda"] = plane
-    vars(context.cloud).pop("aliases")
+        context.cloud.clients("lambda").add(function, Environment={"Variables": used})
     return kept
 
 
 BACK = {**GIVEN, "back": "dr-1"}
+
+
+@pytest.mark.parametrize("given", [GIVEN, BACK])
+def test_where_latest_holds_another_release_nothing_is_planned_and_the_remedy_is_told(context, undone, given):
+    context.cloud.clients("lambda").change("ib-oauth-token-prod", "code-2")
+    with pytest.raises(Refused, match=r"release\.token: .* deploy the stack with that one again"):
+        restoring.plan(context, given, json=False)
 
 
 def test_the_way_back_is_shown_with_what_it_takes_along_and_what_it_removes(context, undone, states, capsys):
