@@ -76,7 +76,13 @@ def estimates_of(
             warm_mb=warm_mb,
         ),
         deployment_of(plan, memory, usage, region, warm_mb=warm_mb),
-        drill_of(len(definitions.load("drill").states), memory, usage, region),
+        drill_of(
+            len(definitions.load("drill").states),
+            memory,
+            usage,
+            region,
+            by_export=environment.recovery["source_at_point"] == "export",
+        ),
     )
 
 

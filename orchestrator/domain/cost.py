@@ -159,14 +159,25 @@ def deployment_of(plan: Plan, task_memory_mb: int, usage: Usage, prices: Prices,
     )
 
 
-def drill_of(transitions: int, task_memory_mb: int, usage: Usage, prices: Prices) -> Estimate:
-    """One drill: restore, read source and copy through, keep the copies for their lease."""
+def drill_of(
+    transitions: int, task_memory_mb: int, usage: Usage, prices: Prices, *, by_export: bool = False
+) -> Estimate:
+    """One drill: restore, read source and copy through, keep the copies for their lease.
+
+    Args:
+        transitions: of its machine.
+        task_memory_mb: of its tasks.
+        usage: how large the tables are.
+        prices: what things cost.
+        by_export: whether the sources are exported at the point, whatever their streams tell.
+    """
     gigabytes, share = usage.stored_gb, usage.drill_hours / HOURS
     reads = 2 * gigabytes * _KB_PER_GB / _READ_UNIT_KB
     return Estimate(
         "a drill",
         (
             *_machine(transitions, task_memory_mb, usage, prices),
+            *([prices.charge("exporting", "dynamodb_export_gb", gigabytes, f"{gigabytes:g} GB")] if by_export else []),
             prices.charge("restoring", "dynamodb_restore_gb", gigabytes, f"{gigabytes:g} GB"),
             prices.charge(
                 "reading both through",

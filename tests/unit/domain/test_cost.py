@@ -31,7 +31,7 @@ UNITS = (
     "xray_million_traces", "cloudwatch_metric_month", "data_out_gb", "waf_million_requests", "dynamodb_million_read_units",
     "dynamodb_million_write_units", "dynamodb_storage_gb_month", "dynamodb_pitr_gb_month", "dynamodb_backup_gb_month",
     "lambda_provisioned_arm64_gb_second", "step_functions_million_transitions", "cloudwatch_million_metrics_requested",
-    "dynamodb_restore_gb",
+    "dynamodb_restore_gb", "dynamodb_export_gb",
 )  # fmt: skip
 PRICES = Prices.parse({"as_of": date(2026, 9, 29), "source": "a test", "here": _OneDollarEach()}, "here")
 USAGE = Usage(
@@ -190,10 +190,12 @@ def test_a_deployment_keeps_a_second_version_warm_until_its_rollback_window_is_o
     assert told["provisioned concurrency"] == 2 * (30 + 20 + 20 + 900)
 
 
-def test_a_drill_costs_restoring_reading_twice_and_keeping():
+def test_a_drill_costs_restoring_reading_twice_keeping_and_exporting_where_it_always_does():
     told = amounts(drill_of(40, 512, USAGE, PRICES))
     assert (told["restoring"], told["keeping the copies"]) == (4, 0.4)
     assert told["reading both through"] == round(2 * 4 * 1024 * 1024 / 4 / 1e6, 6)
+    assert "exporting" not in told
+    assert amounts(drill_of(40, 512, USAGE, PRICES, by_export=True)) == {**told, "exporting": 4}
 
 
 def test_the_orchestrator_s_memory_is_read_from_its_templates():
