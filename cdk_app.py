@@ -3,6 +3,7 @@
 Context (``cdk synth -c key=value``):
     environment: a name in environments.toml; `local` where it is not given.
     service_source: a folder laid over `service/`, which makes another release of it.
+    signed: a folder with service.zip and orchestrator.zip, signed: they are deployed as they are, and still tell the release's build.
     without_code: any value synthesises the templates around empty code, where only they are looked at.
     environments: another file than environments.toml, such as a rehearsal's.
     endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
@@ -24,6 +25,7 @@ from orchestrator.local.refused_types import LeaveOut
 from security.infrastructure import SecurityStack
 from security.infrastructure_boundary import bound
 from security.infrastructure_findings import accept
+from security.infrastructure_signing import want_signatures
 from service import infrastructure as service_stack
 from state_machines.infrastructure import StateMachines
 
@@ -51,6 +53,7 @@ def compose(
     for guarded in (service, orchestrator):
         guarded.add_stack_dependency(security)
         bound(guarded, environment)
+        want_signatures(guarded, environment, security.publisher)
     # Cost allocation tags: whose a bill is, by environment and by part.
     Tags.of(app).add("environment", environment.name)
     Tags.of(app).add("service", "ib-oauth")
@@ -79,10 +82,15 @@ def main() -> None:
     compose(
         app,
         environment,
-        service_stack.Build(str(service.folder), service.digest, packaging.source_commit()),
-        orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest),
+        service_stack.Build(str(service.folder), service.digest, packaging.source_commit(), _signed(app, "service")),
+        orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest, _signed(app, "orchestrator")),
     )
     app.synth()
+
+
+def _signed(app: App, part: str) -> str | None:
+    folder = _text(app, "signed")
+    return str(Path(folder).resolve() / f"{part}.zip") if folder else None
 
 
 def _text(app: App, key: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import Acknowledgment, ArnFormat, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -156,6 +157,11 @@ def may_restore_under(key: kms.IKey, region: str) -> iam.PolicyStatement:
         resources=[key.key_arn],
         conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
     )
+
+
+def code_of(folder: str, digest: str, signed: str | None) -> lambda_.Code:
+    """Return the code of functions: what a folder has, or the package that was signed of it, byte for byte."""
+    return lambda_.Code.from_asset(signed) if signed else lambda_.Code.from_asset(folder, asset_hash=digest)
 
 
 def lambda_role(

@@ -211,7 +211,7 @@ def _environment(name: str, table: Table) -> Environment:
         budget=read_budget(table.table("budget")),
         owner=table.text("owner", matching=OWNER, remedy="give a word or an address, as a tag's value"),
         monitoring=read_monitoring(table.table("monitoring")),
-        security=read_security(table.table("security")),
+        security=read_security(table.table("security"), local=local),
         service=read_service(name, table.table("service"), api.domain, local=local),
         usage=_carried(table, "usage"),
         delivery=_delivery(table),

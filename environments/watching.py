@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from environments.tables import Table
+from environments.tables import EnvironmentRefused, Table
 
 # The fewest that an account has until it asks for more, and more than anybody was given so far.
 CONCURRENT_EXECUTIONS = (10, 100_000)
@@ -15,6 +15,14 @@ BLOCKED_REQUESTS = (1, 10_000_000)
 
 _POLICY_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,128}")
 OWN_BOUNDARY = "own"
+SIGNING_OFF = "off"
+CODE_SIGNING = (SIGNING_OFF, "warn", "enforce")
+_PROFILE_VERSION = re.compile(r"arn:aws[\w-]*:signer:[\w-]+:\d{12}:/signing-profiles/\w{2,64}/\w{10}")
+
+
+def signing_profile(environment: str) -> str:
+    """Return the name of an environment's own signing profile; AWS Signer takes no hyphens."""
+    return f"ib_oauth_{environment.replace('-', '_')}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class SecuritySettings:
         permission_boundary: "own" for the policy that the environment's stack makes, the name of one that the account
             prescribes, or None.
         blocked_requests_per_five_minutes: that the web ACL turns away before whoever guards is told.
+        code_signing: "off"; "warn" where Lambda tells of packages that nobody signed; "enforce" where it refuses them.
+        code_signing_profile: ARN of a version of the signing profile that is trusted; None for the stack's own. Environments of
+            which one comes after the other trust the same, or the code that was proved in one is other code in the next.
     """
 
     trail: bool
@@ -54,6 +65,8 @@ class SecuritySettings:
     config_rules: bool
     permission_boundary: str | None
     blocked_requests_per_five_minutes: int
+    code_signing: str
+    code_signing_profile: str | None
 
 
 def read_monitoring(table: Table) -> MonitoringSettings:
@@ -69,7 +82,7 @@ def read_monitoring(table: Table) -> MonitoringSettings:
     return settings
 
 
-def read_security(table: Table) -> SecuritySettings:
+def read_security(table: Table, *, local: bool) -> SecuritySettings:
     """Take how the account is guarded."""
     settings = SecuritySettings(
         trail=table.flag("trail"),
@@ -81,6 +94,16 @@ def read_security(table: Table) -> SecuritySettings:
             remedy=f'give the name of a policy in the account, or "{OWN_BOUNDARY}"',
         ),
         blocked_requests_per_five_minutes=table.whole("blocked_requests_per_five_minutes", *BLOCKED_REQUESTS),
+        code_signing=table.choice("code_signing", CODE_SIGNING),
+        code_signing_profile=table.optional_text(
+            "code_signing_profile", matching=_PROFILE_VERSION, remedy="give the ARN of a version of a signing profile"
+        ),
     )
     table.end()
+    if local and settings.code_signing != SIGNING_OFF:
+        remedy = f'"{SIGNING_OFF}": the local cloud has no AWS Signer'
+        raise EnvironmentRefused(table.field("code_signing"), settings.code_signing, remedy)
+    if settings.code_signing_profile and settings.code_signing == SIGNING_OFF:
+        remedy = 'remove it, or say "warn" or "enforce" in code_signing'
+        raise EnvironmentRefused(table.field("code_signing_profile"), settings.code_signing_profile, remedy)
     return settings

@@ -33,7 +33,7 @@ from orchestrator.infrastructure_pipeline import pipeline_role
 from orchestrator.infrastructure_places import Made, Places, arns_of, conditions_of, machine_arn
 from orchestrator.infrastructure_promotion import promotion_role
 from orchestrator.infrastructure_statements import statements_of, wildcards_of
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
+from stack_parts import SigningKeys, code_of, explain, kept, lambda_role, log_group, name_of, subscribe, worldwide
 
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 60
@@ -60,10 +60,11 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Build:
-    """The orchestrator's code: the asset's folder and the digest of its content."""
+    """The orchestrator's code: the asset's folder, the digest of its content, and the signed package where there is one."""
 
     folder: str
     digest: str
+    signed: str | None = None
 
 
 class OrchestratorStack(Stack):
@@ -349,7 +350,7 @@ class OrchestratorStack(Stack):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             handler=f"orchestrator.{'tasks' if kind == 'task' else 'intake'}.{name}.handler",
-            code=lambda_.Code.from_asset(self._build.folder, asset_hash=self._build.digest),
+            code=code_of(self._build.folder, self._build.digest, self._build.signed),
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
             tracing=lambda_.Tracing.ACTIVE,

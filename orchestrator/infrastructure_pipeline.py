@@ -12,6 +12,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 
 from environments import Environment
+from environments.watching import SIGNING_OFF, signing_profile
 from orchestrator.infrastructure_access import PIPELINE
 from orchestrator.infrastructure_places import Places
 from orchestrator.infrastructure_statements import statements_of, wildcards_of
@@ -50,6 +51,7 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
         stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name_of(what, environment)}/*")
         for what in ("stack", "orchestrator")
     ]
+    signing = [] if environment.security.code_signing == SIGNING_OFF else _signing(stack, environment)
     role = iam.Role(
         stack,
         "PipelineRole",
@@ -73,6 +75,7 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
                         actions=["cloudformation:SetStackPolicy"],
                         resources=protected,
                     ),
+                    *signing,
                 ]
             )
         },
@@ -84,9 +87,44 @@ def pipeline_role(stack: Stack, environment: Environment, places: Places) -> Non
         {
             **wildcards_of(PIPELINE, places),
             bootstrap: "the CDK's bootstrap makes five roles of that name, each for one thing",
+            **{
+                arn: "jobs and packages are named as they come"
+                for one in signing
+                for arn in one.resources
+                if "*" in arn
+            },
             **dict.fromkeys(protected, "CloudFormation puts an id of its own behind a stack's name"),
         },
     )
+
+
+def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
+    """Let it have packages signed: what AWS Signer reads and writes in the bucket it does in the caller's name."""
+    bucket = (
+        f"arn:{stack.partition}:s3:::{worldwide(f'ib-oauth-signing-{environment.name}-{stack.account}', environment)}"
+    )
+    profile = stack.format_arn(
+        service="signer", resource="/signing-profiles", resource_name=signing_profile(environment.name)
+    )
+    given = environment.security.code_signing_profile
+    return [
+        iam.PolicyStatement(
+            sid="Sign",
+            actions=["signer:StartSigningJob", "signer:GetSigningProfile"],
+            resources=[given.rpartition("/")[0] if given else profile],
+        ),
+        iam.PolicyStatement(
+            sid="SeeWhatWasSigned",
+            actions=["signer:DescribeSigningJob"],
+            resources=[stack.format_arn(service="signer", resource="/signing-jobs", resource_name="*")],
+        ),
+        iam.PolicyStatement(
+            sid="CarryPackages",
+            actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
+            resources=[f"{bucket}/*"],
+        ),
+        iam.PolicyStatement(sid="SeePackages", actions=["s3:ListBucket"], resources=[bucket]),
+    ]
 
 
 def _provider(stack: Stack) -> str:

@@ -6,6 +6,7 @@ build/releases/0123456789abcdef/      named by the release's digest
     service.zip  orchestrator.zip     the functions' packages, the same bytes wherever they are built
     service.cdx.json  …               their bills of materials
     assemblies/ENVIRONMENT/           what `cdk deploy --app` takes; kept, for it is the way back (docs/runbooks/infrastructure-rollback.md)
+    signed/PROFILEVERSION/            the packages that AWS Signer signed under it, where an environment asks for that
     proofs/ENVIRONMENT.json           that it became stable there
 ```
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from orchestrator.domain.errors import Refused
 
 FOLDER = packaging.BUILD / "releases"
 _MANIFEST = "release.json"
+_SIGNATURES = "signatures.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold: when a file was written is not part of a release."""
 
@@ -82,6 +84,36 @@ def read(folder: Path) -> Manifest:
         if not path.is_file() or _sha256(path) != sha256:
             raise Refused(f"{folder}/{name}", "changed", f"it was {sha256} when it was built: build the release again")
     return manifest
+
+
+def sign(folder: Path, publisher: str, signed: Callable[[str, bytes], bytes]) -> Path:
+    """Have a release's packages signed, once for a publisher; returns the folder with them.
+
+    Args:
+        folder: the release.
+        publisher: names who signs.
+        signed: makes a signed package of a key and a package.
+
+    Raises:
+        Refused: the release is not whole, or a package that was signed before was changed since.
+    """
+    manifest, kept = read(folder), folder / "signed" / publisher
+    known = kept / _SIGNATURES
+    if not known.is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        for part in sorted(manifest.assets):
+            package = (folder / f"{part}.zip").read_bytes()
+            (kept / f"{part}.zip").write_bytes(signed(f"{manifest.digest}/{part}.zip", package))
+        files = {f"{part}.zip": _sha256(kept / f"{part}.zip") for part in sorted(manifest.assets)}
+        # Last: a signing that was cut off is done again.
+        known.write_text(f"{json.dumps(files, indent=2, sort_keys=True)}\n", encoding="utf-8")
+    for name, sha256 in msgspec.json.decode(known.read_bytes(), type=dict[str, str]).items():
+        path = kept / name
+        if not path.is_file() or _sha256(path) != sha256:
+            raise Refused(
+                f"{kept}/{name}", "changed", f"it was {sha256} when it was signed: remove {kept}, and sign again"
+            )
+    return kept
 
 
 def keep_proof(folder: Path, proof: Proof) -> Path:

@@ -17,6 +17,7 @@ from constructs import Construct
 from environments import Environment
 from security.infrastructure_account import config_rules, guard_duty
 from security.infrastructure_boundary import boundary
+from security.infrastructure_signing import publisher_of
 from security.infrastructure_signs import firewall_blocks, watch
 from security.infrastructure_trail import make_trail
 from stack_parts import kept, name_of, subscribe
@@ -40,6 +41,7 @@ class SecurityStack(Stack):
         topic = self._topic(key)
         firewall_blocks(self, environment, topic)
         boundary(self, environment)
+        self.publisher = publisher_of(self, environment)
         if environment.security.trail:
             watch(self, environment, make_trail(self, environment, key), topic)
         if environment.security.guard_duty:

@@ -40,7 +40,7 @@ from service.infrastructure_api import Api
 from service.infrastructure_network import Network, may_attach
 from service.infrastructure_stores import make_table
 from service.infrastructure_variables import check_size, of_clients
-from stack_parts import SigningKeys, explain, kept, lambda_role, log_group, name_of, worldwide
+from stack_parts import SigningKeys, code_of, explain, kept, lambda_role, log_group, name_of, worldwide
 
 ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
@@ -67,11 +67,13 @@ class Build:
         folder: the asset.
         digest: of the asset's content; `/version` tells it as `build`.
         commit: the commit it was built from.
+        signed: the package of it that AWS Signer signed, which is deployed in place of the folder.
     """
 
     folder: str
     digest: str
     commit: str
+    signed: str | None = None
 
 
 class ServiceStack(Stack):
@@ -212,7 +214,7 @@ class ServiceStack(Stack):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             handler=f"service.handlers.{name}.handler",
-            code=lambda_.Code.from_asset(build.folder, asset_hash=build.digest),
+            code=code_of(build.folder, build.digest, build.signed),
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(settings.timeout_seconds),
             reserved_concurrent_executions=settings.reserved_concurrency,

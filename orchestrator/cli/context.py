@@ -67,6 +67,12 @@ class Context:
         # The names of all buckets are one set: what a lost region left has the plain name.
         return f"{name}-{self.environment.region}" if self.environment.lost_region else name
 
+    @property
+    def signing_bucket(self) -> str:
+        """Where AWS Signer finds what is to be signed (security/infrastructure_signing.py)."""
+        name = f"ib-oauth-signing-{self.name}-{self.account}"
+        return f"{name}-{self.environment.region}" if self.environment.lost_region else name
+
     @cached_property
     def policy(self) -> DeliveryPolicy:
         """How this environment delivers."""

@@ -35,6 +35,20 @@ def build(
 
 
 @app.command()
+def sign(
+    folder: Annotated[Path, typer.Argument(help="What `release build` made.")],
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Have its packages signed by AWS Signer, where the environment asks for that, and make its assembly of the signed ones."""
+    from orchestrator.cli import releasing
+    from orchestrator.cli.context import context_of
+
+    with answering(json):
+        releasing.sign(context_of(env), folder, json=json)
+
+
+@app.command()
 def promote(
     folder: Annotated[Path, typer.Argument(help="What `release build` made.")],
     env: Env = "local",

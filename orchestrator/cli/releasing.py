@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import environments
+from environments.watching import SIGNING_OFF, signing_profile
 from orchestrator import releases
+from orchestrator.aws.signing import Publisher, Signer
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import follow
 from orchestrator.cli.output import as_json, console
@@ -43,6 +46,55 @@ def build(names: Sequence[str], *, assemblies: bool, json: bool) -> None:
         as_json({"folder": str(folder), "release": manifest})
     else:
         console().print(f"release {manifest.digest} of commit {manifest.commit} is in {folder}", soft_wrap=True)
+
+
+def sign(context: Context, folder: Path, *, json: bool) -> None:
+    """Have a release signed for an environment that asks for it, and make the environment's assembly of what was signed.
+
+    Raises:
+        Refused: the release is not whole, there is nothing to sign with, or the signing job did not succeed.
+    """
+    from orchestrator.local.stacks import synthesise  # noqa: PLC0415 - promoting a release needs no synthesis
+
+    security = context.environment.security
+    if security.code_signing == SIGNING_OFF:
+        releases.read(folder)
+        if json:
+            as_json({"environment": context.name, "code_signing": SIGNING_OFF})
+        else:
+            console().print(f"{context.name} asks for no signatures (security.code_signing)")
+        return
+    signer = Signer(context.clients("signer"), context.clients("s3"), context.signing_bucket)
+    publisher = _publisher(context, signer)
+    kept = releases.sign(folder, publisher.version, lambda key, package: signer.sign(publisher, key, package))
+    assembly = folder / "assemblies" / context.name
+    shutil.rmtree(assembly, ignore_errors=True)
+    synthesise({"environment": context.name, "signed": str(kept.resolve())}, assembly)
+    if json:
+        as_json(
+            {
+                "environment": context.name,
+                "code_signing": security.code_signing,
+                "profile": publisher,
+                "signed": str(kept),
+            }
+        )
+    else:
+        console().print(f"signed under {publisher.name} {publisher.version}: {assembly} deploys {kept}", soft_wrap=True)
+
+
+def _publisher(context: Context, signer: Signer) -> Publisher:
+    """Whose signature the environment's functions want. One version of another's profile is trusted, whatever it signs with now."""
+    given = context.environment.security.code_signing_profile
+    if given is None:
+        return signer.publisher(signing_profile(context.name), context.account)
+    _, _, name, version = given.rsplit(":", 1)[1].split("/")
+    owner = given.split(":")[4]
+    found = signer.publisher(name, owner)
+    if found.version != version:
+        remedy = f"{name} signs with version {found.version}: name that one, and deploy before signing"
+        raise Refused("security.code_signing_profile", given, remedy)
+    return found
 
 
 def promote(

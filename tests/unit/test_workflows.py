@@ -108,4 +108,4 @@ def test_production_comes_after_staging_and_waits_for_people():
     assert found["production"]["with"]["after"] == "staging"
     assert found["production"]["with"]["approval"] == "production"
     called = [words for words, _ in calls(ROOT / ".github/workflows/ship.yml")]
-    assert [" ".join(words) for words in called] == ["checklist", "quota", "release promote", "verify"]
+    assert [" ".join(words) for words in called] == ["checklist", "quota", "release sign", "release promote", "verify"]
