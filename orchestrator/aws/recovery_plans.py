@@ -16,7 +16,7 @@ from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Role, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source, draw_up, refuse_unlike_a_drill
 from orchestrator.domain.recovery_policy import RecoveryPolicy
-from orchestrator.domain.restoration import refuse_other_release, tables_of
+from orchestrator.domain.restoration import refuse_other_release, refuse_other_sources, tables_of
 
 
 def plan_of(
@@ -68,20 +68,22 @@ def way_back_of(
     return draw_up_back(undone, ways, request, policy, prices=prices, now=now)
 
 
-def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str]) -> None:
-    """Begin no restore that could not end: it changes tables and nothing else, so `$LATEST` must hold what clients get.
+def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:
+    """Begin no restore that could not end: it changes tables and nothing else, so `$LATEST` must hold what clients get, and these use what it leaves.
 
     Args:
         cloud: the environment.
         functions: the names of the service's functions, by what they are.
+        sources: the tables that it is to leave; none for one that goes back, which knows by itself.
 
     Raises:
-        Refused: it holds another release; a restore would find that out at its cut-over only, when the copies are there.
+        Refused: it is not so; a restore would find that out at its cut-over only, when the copies are there.
     """
 
     def look(function: tuple[str, str]) -> None:
         name, function_name = function
         live, latest = (cloud.versions.describe(function_name, one) for one in (_live(cloud, function_name), "$LATEST"))
+        refuse_other_sources(name, live, sources)
         refuse_other_release(name, live, latest)
 
     for_each(sorted(functions.items()), look)

@@ -101,12 +101,13 @@ def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind
     environment = context.environment
     policy = RecoveryPolicy.parse(environment.recovery)
     request = read_recovery_request(given, policy, context.name)
+    tables = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
     if kind is Kind.RESTORE:
-        refuse_unshipped(context.cloud, {name: context.function_name(name) for name in environment.service.functions})
+        functions = {one: context.function_name(one) for one in environment.service.functions}
+        refuse_unshipped(context.cloud, functions, {} if request.back else tables)
     if request.back and kind is Kind.RESTORE:
         known = prices.load(environment.region)
         return way_back_of(context.cloud, request, policy, prices=known, now=context.cloud.now())
-    tables = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
     if request.sabotage:
         indexes = [index for table in tables.values() for index in context.cloud.table_settings.read(table).indexes]
         refuse_impossible_sabotage(request.sabotage, indexes)

@@ -146,18 +146,23 @@ def variables_of(version: Latest) -> Mapping[str, str]:
     return {name: str(value) for name, value in variables.items()}
 
 
-def refuse_other_sources(name: str, stable: Latest, recovery: Recovery) -> None:
+def refuse_other_sources(name: str, stable: Latest, sources: Mapping[Role, str]) -> None:
     """Let a restore leave the tables that clients use, and no others: those would stay open.
+
+    Args:
+        name: the function's.
+        stable: its version that clients get.
+        sources: the tables that the restore is to leave.
 
     Raises:
         Refused: the settings file, from which the restore was planned, names other tables than clients use.
     """
     used = tables_of(stable)
-    for table in recovery.tables:
-        found = used.get(VARIABLES[table.role], table.source)
-        if found != table.source:
-            remedy = "clients use another: have environments.toml name that one (`orchestrator restore --write-settings`), and deploy"
-            raise Refused(f"service.tables.{SETTINGS[table.role]}", table.source, f"{name}: {remedy}")
+    for role, source in sources.items():
+        found = used.get(VARIABLES[role], source)
+        if found != source:
+            remedy = f"clients use {found}: have environments.toml name that one (`orchestrator restore --write-settings`), and deploy"
+            raise Refused(f"service.tables.{SETTINGS[role]}", source, f"{name}: {remedy}")
 
 
 def _apart(version: Latest) -> Mapping[str, Json]:

@@ -58,7 +58,7 @@ def _floor(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> i
     """The lowest epoch that clients' version serves, where a cut-over may leave its tables and ships nothing along with that."""
     live = cloud.aliases.read(function_name).routing.primary
     stable, latest = for_each((live, "$LATEST"), lambda version: cloud.versions.describe(function_name, version))
-    refuse_other_sources(name, stable, recovery)
+    refuse_other_sources(name, stable, {table.role: table.source for table in recovery.tables})
     refuse_other_release(name, stable, latest)
     return floor_of(stable)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -29,7 +30,7 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
     if given.kind is Kind.RESTORE:
         refuse_frozen(cloud.freezes.read(), override=request.through_freeze)
-        refuse_unshipped(cloud, service.functions)
+        refuse_unshipped(cloud, service.functions, {} if request.back else _tables(cloud))
     now = cloud.now()
     plan = _plan(given, cloud, request, policy, now)
     kept = cloud.recoveries(given.kind).open(
@@ -68,13 +69,17 @@ def _plan(
         cloud.backups,
         given.kind,
         given.recovery,
-        msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str]),
+        _tables(cloud),
         request,
         policy,
         environment=cloud.environment,
         prices=known,
         now=now,
     )
+
+
+def _tables(cloud: Cloud) -> Mapping[Role, str]:
+    return msgspec.json.decode(cloud.settings["TABLES"], type=dict[Role, str])
 
 
 handler = recovery_task(plan_recovery)

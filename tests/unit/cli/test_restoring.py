@@ -274,3 +274,12 @@ def test_who_would_roll_a_cut_over_back_is_told_how_one_goes_back_instead(contex
     with pytest.raises(Refused, match="`orchestrator restore --back dr-1` takes that along"):
         shipping.roll_back(context, "d-dr-1", "it was the wrong one", "ann", watch=False, json=True)
     assert states.executions == {}
+
+
+def test_a_restore_of_tables_that_clients_left_is_refused_before_it_starts(context, states):
+    plane = context.cloud.clients("lambda")
+    for function in plane.functions.values():
+        function.versions["1"]["Environment"] = {"Variables": {"STATE_TABLE": "ib-oauth-restored-dr-0-state-prod"}}
+    with pytest.raises(Refused, match="clients use ib-oauth-restored-dr-0-state-prod: have"):
+        restoring.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True)
+    assert states.executions == {}

@@ -186,7 +186,8 @@ def test_no_release_serves_tables_of_an_epoch_that_the_one_before_would_not():
 
 
 def test_a_restore_leaves_the_tables_that_clients_use_and_no_others():
-    refuse_other_sources("token", latest(**VARIABLES), RESTORE)
-    refuse_other_sources("token", latest(), RESTORE)
-    with pytest.raises(Refused, match="clients use another"):
-        refuse_other_sources("token", latest(**COPIES), RESTORE)
+    sources = {table.role: table.source for table in RESTORE.tables}
+    refuse_other_sources("token", latest(**VARIABLES), sources)
+    refuse_other_sources("token", latest(), sources)
+    with pytest.raises(Refused, match="token: clients use ib-oauth-restored-re-1-state-test"):
+        refuse_other_sources("token", latest(**COPIES), sources)
