@@ -16,7 +16,7 @@ from orchestrator.cli.output import as_json, console, table_of
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.records import Kind
-from orchestrator.domain.recovery import Recovery, RecoveryEnding
+from orchestrator.domain.recovery import Recovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, new_recovery_key, recovery_id
 from orchestrator.domain.restoration import settings_after
 
@@ -85,7 +85,7 @@ def write_settings(context: Context, name: str, file: Path = environments.FILE) 
         Refused: there is no such restore, it did not succeed, or the file cannot be changed by a program; it stays as it was.
     """
     recovery = context.cloud.restores.read(name)
-    if recovery.kind is not Kind.RESTORE or recovery.ending is not RecoveryEnding.GREEN:
+    if recovery.kind is not Kind.RESTORE or recovery.ended_at is None or not recovery.in_use:
         raise Refused("restore", name, f"the service does not use its copies: {recovery.reason or 'it is under way'}")
     written = file.with_name(f"{file.name}.new")
     try:
@@ -106,7 +106,7 @@ def write_settings(context: Context, name: str, file: Path = environments.FILE) 
 
 def tell_settings(context: Context, recovery: Recovery) -> None:
     """Say what the settings file has to say from now on, where the copies are in use."""
-    if recovery.ending is not RecoveryEnding.GREEN:
+    if not recovery.in_use:
         return
     screen = console()
     what = "The tables of before are" if recovery.back else "The copies are"

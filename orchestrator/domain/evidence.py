@@ -198,7 +198,7 @@ def _residual(recovery: Recovery, bad: Sequence[Finding], unknown: Sequence[Find
 def _left_behind(recovery: Recovery) -> list[str]:
     """What is still there, and who may remove it: of a restore it is never for anybody to remove unseen."""
     if recovery.kind is Kind.RESTORE:
-        used, left = ("target", "source") if recovery.ending is RecoveryEnding.GREEN else ("source", "target")
+        used, left = ("target", "source") if recovery.in_use else ("source", "target")
         tables = ", ".join(str(getattr(table, left)) for table in recovery.tables)
         return [f"{tables} stay until a person removes them; the service uses the {used}s"]
     if recovery.cleaned_at is None:

@@ -10,7 +10,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.levelling import Levelling
 from orchestrator.domain.prices import Prices, total
 from orchestrator.domain.records import Kind
-from orchestrator.domain.recovery import Cost, Finding, Measured, Recovery, RecoveryEnding, TableRecovery
+from orchestrator.domain.recovery import Cost, Finding, Measured, Recovery, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.restoration import VARIABLES
@@ -43,10 +43,12 @@ def refuse_no_restore(undone: Recovery) -> None:
     """Let one go back from a restore that had the service use its copies, and from nothing else.
 
     Raises:
-        Refused: it is a drill, or did not succeed.
+        Refused: it is a drill, has not ended, or the service never came to use its copies.
     """
-    if undone.kind is not Kind.RESTORE or undone.ending is not RecoveryEnding.GREEN:
-        remedy = f"the service does not use what it made: {undone.reason or 'it is under way'}; name a restore that is GREEN in `orchestrator history`"
+    if undone.kind is not Kind.RESTORE or undone.ended_at is None or not undone.in_use:
+        remedy = (
+            f"the service does not use what it made: {undone.reason or 'it is under way'}; name a restore that cut over"
+        )
         raise Refused("back", undone.id, remedy)
 
 

@@ -143,6 +143,10 @@ class Finding:
     decides: bool = True
 
 
+CUT_OVER = "cut_over"
+"""The check that says whether a restore had the service use its tables."""
+
+
 @dataclass(frozen=True)
 class Recovery:
     """A drill or a restore, from its plan to its ending.
@@ -185,6 +189,11 @@ class Recovery:
     ending: RecoveryEnding | None = None
     reason: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the service came to use its tables. A restore that did may still be red: for a promise that it missed."""
+        return any(one.check == CUT_OVER and one.verdict.outcome is Outcome.PASS for one in self.findings)
 
     @property
     def onward(self) -> RecoveryAction:

@@ -9,7 +9,7 @@ from orchestrator.domain.cut_over import CutOver, Table, TableChange
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.naming import deployment_id
 from orchestrator.domain.records import Claim, Deployment, Ending, Kind
-from orchestrator.domain.recovery import Finding, Recovery, Role, TableRecovery
+from orchestrator.domain.recovery import CUT_OVER, Finding, Recovery, Role, TableRecovery
 from orchestrator.domain.release import Latest
 from orchestrator.domain.verdict import Json, Outcome, Verdict
 
@@ -23,7 +23,7 @@ SETTINGS: Mapping[Role, str] = {Role.STATE: "state", Role.TOKENS: "tokens"}
 LEAST_EPOCH_SETTING = "least_epoch"
 """By which settings of ``[environment.service.tables]`` the stack is told the same."""
 
-CHECK = "cut_over"
+CHECK = CUT_OVER
 
 
 def deployment_for(recovery_id: str) -> str:

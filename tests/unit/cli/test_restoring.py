@@ -14,7 +14,8 @@ from orchestrator.cli.context import Context
 from orchestrator.domain.cut_over import closed
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.records import Ending, Kind
-from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.domain.recovery import Finding, RecoveryEnding
+from orchestrator.domain.verdict import Verdict
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over, machine_arn
 from tests.fakes.dynamodb import FakeDynamoDB
@@ -22,11 +23,12 @@ from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.step_functions import FakeStepFunctions
-from tests.samples import cut_over, deployment, recovery, restored_tables
+from tests.samples import NOW, cut_over, deployment, recovery, restored_tables
 from tests.workflow.world import both
 
 STATE, TOKENS = "ib-oauth-state-prod", "ib-oauth-tokens-prod"
 GIVEN = {"requested_by": "ann"}
+CUT_OVER = (Finding("cut_over", Verdict.passed("d-dr-1")),)
 
 
 @pytest.fixture
@@ -65,7 +67,14 @@ def context(tables, states):
 
 
 def restored(context, **changes):
-    kept = recovery(**{"id": "dr-1", "kind": Kind.RESTORE, "tables": restored_tables("dr-1"), **changes})
+    given = {
+        "id": "dr-1",
+        "kind": Kind.RESTORE,
+        "tables": restored_tables("dr-1"),
+        "findings": CUT_OVER,
+        "ended_at": NOW,
+    }
+    kept = recovery(**{**given, **changes})
     context.cloud.restores.open(kept)
 
 
@@ -153,7 +162,7 @@ def test_a_settings_file_that_cannot_be_changed_stays_as_it_was(context, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "changes", [{"ending": RecoveryEnding.RED}, {}, {"kind": Kind.DRILL, "ending": RecoveryEnding.GREEN}]
+    "changes", [{"findings": ()}, {"ended_at": None}, {"kind": Kind.DRILL, "ending": RecoveryEnding.GREEN}]
 )
 def test_the_settings_file_is_left_alone_where_the_service_does_not_use_the_copies(context, tmp_path, changes):
     restored(context, **changes)
@@ -165,20 +174,28 @@ def test_the_settings_file_is_left_alone_where_the_service_does_not_use_the_copi
 
 
 def test_what_the_settings_file_has_to_say_is_told_where_the_copies_are_in_use(context, capsys):
-    done = recovery(id="dr-1", kind=Kind.RESTORE, tables=restored_tables("dr-1"), ending=RecoveryEnding.GREEN)
+    done = recovery(id="dr-1", kind=Kind.RESTORE, tables=restored_tables("dr-1"), findings=CUT_OVER)
     restoring.tell_settings(context, done)
     told = capsys.readouterr().out
     assert "[prod.service.tables]" in told
     assert 'state = "ib-oauth-restored-dr-1-state-test"' in told
     assert "least_epoch = 0" in told
-    restoring.tell_settings(context, replace(done, ending=RecoveryEnding.RED))
+    restoring.tell_settings(context, replace(done, findings=()))
     assert capsys.readouterr().out == ""
 
 
 @pytest.fixture
 def undone(context, tables):
     """A restore that had the service use its copies, and closed the tables that it left."""
-    kept = recovery(id="dr-1", kind=Kind.RESTORE, ending=RecoveryEnding.GREEN, tables=restored_tables("dr-1"))
+    # It took longer than promised; the service uses its copies all the same.
+    kept = recovery(
+        id="dr-1",
+        kind=Kind.RESTORE,
+        ending=RecoveryEnding.RED,
+        ended_at=NOW,
+        findings=CUT_OVER,
+        tables=restored_tables("dr-1"),
+    )
     context.cloud.restores.open(kept)
     for table in kept.tables:
         tables.add(table.target)
@@ -229,7 +246,7 @@ def remove_left(context, tables, undone):
 
 
 def be_red(context, tables, undone):
-    context.cloud.restores.keep_unclaimed(replace(undone, ending=RecoveryEnding.RED, reason="cut_over: it failed"))
+    context.cloud.restores.keep_unclaimed(replace(undone, findings=(), reason="cut_over: it failed"))
 
 
 def use_others(context, tables, undone):
@@ -261,9 +278,7 @@ def test_a_restore_that_nobody_knows_cannot_be_gone_back_from(context):
 
 
 def test_what_the_settings_file_has_to_say_after_the_way_back_is_told_in_other_words(context, capsys):
-    done = recovery(
-        id="dr-2", kind=Kind.RESTORE, tables=restored_tables("dr-1"), ending=RecoveryEnding.GREEN, back="dr-1"
-    )
+    done = recovery(id="dr-2", kind=Kind.RESTORE, tables=restored_tables("dr-1"), findings=CUT_OVER, back="dr-1")
     restoring.tell_settings(context, done)
     assert "The tables of before are in use." in capsys.readouterr().out
 

@@ -77,10 +77,11 @@ def test_what_nobody_knew_and_nothing_was_decided_by_is_told_in_all_places():
 
 
 def test_what_a_restore_leaves_is_for_a_person_to_remove_and_never_what_is_in_use():
-    restored = replace(drilled(CONTENT), kind=Kind.RESTORE, cleaned_at=None)
+    cut_over = Finding("cut_over", Verdict.passed("d-dr-1"))
+    restored = replace(drilled(CONTENT, cut_over), kind=Kind.RESTORE, cleaned_at=None)
     (left,) = report(restored)["residual"]
     assert left.startswith("ib-oauth-state-test, ib-oauth-tokens-test stay until a person removes them")
-    (unused,) = [one for one in report(replace(restored, ending=RecoveryEnding.RED))["residual"] if "stay" in one]
+    (unused,) = [one for one in report(replace(restored, findings=(CONTENT,)))["residual"] if "stay" in one]
     assert unused.startswith("ib-oauth-drill-dr-1-state-test, ")
 
 

@@ -23,7 +23,15 @@ from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.verdict import Outcome, Verdict
 from tests.samples import NOW, recovery, recovery_table, restored_tables
 
-UNDONE = recovery(id="re-1", kind=Kind.RESTORE, ending=RecoveryEnding.GREEN, tables=restored_tables("re-1"))
+CUT_OVER = Finding("cut_over", Verdict.passed("d-re-1"))
+UNDONE = recovery(
+    id="re-1",
+    kind=Kind.RESTORE,
+    ending=RecoveryEnding.GREEN,
+    ended_at=NOW,
+    findings=(CUT_OVER,),
+    tables=restored_tables("re-1"),
+)
 POLICY = RecoveryPolicy.parse(recovery_table())
 ASKED = RecoveryRequest("ann", back="re-1")
 PRICES = prices.load("us-west-1")
@@ -50,13 +58,15 @@ def drawn(*ways, policy=POLICY):
     return draw_up_back(UNDONE, ways or [way(one) for one in UNDONE.tables], ASKED, policy, prices=PRICES, now=NOW)
 
 
-def test_one_goes_back_from_a_restore_that_succeeded_and_from_nothing_else():
+def test_one_goes_back_from_a_restore_that_cut_over_and_from_nothing_else():
     refuse_no_restore(UNDONE)
-    for other in (replace(UNDONE, kind=Kind.DRILL), replace(UNDONE, ending=RecoveryEnding.RED, reason="it was red")):
+    # One that took longer than promised is red, and is in use all the same.
+    refuse_no_restore(replace(UNDONE, ending=RecoveryEnding.RED))
+    for other in (replace(UNDONE, kind=Kind.DRILL), replace(UNDONE, findings=(), reason="it was red")):
         with pytest.raises(Refused, match="the service does not use what it made"):
             refuse_no_restore(other)
     with pytest.raises(Refused, match="it is under way"):
-        refuse_no_restore(replace(UNDONE, ending=None))
+        refuse_no_restore(replace(UNDONE, ending=None, ended_at=None))
 
 
 def test_one_goes_back_from_what_clients_use():
