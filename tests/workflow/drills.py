@@ -206,6 +206,11 @@ class DrillWorld:
         return {"Payload": json.loads(json.dumps(answer))}
 
 
+def reaching(state: str) -> dict[str, str]:
+    """The policy under which a drill comes by a state."""
+    return {"source_at_point": "export"} if state == "AwaitExport" else {}
+
+
 @contextmanager
 def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
     """Make this world the one that tasks, intakes and the interpreter reach."""

@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Throttled
 from orchestrator.domain.evidence_chain import BUNDLE, PAGE
 from orchestrator.intake.reconcile import handler as reconcile
 from state_machines import definitions
-from tests.workflow.drills import DrillWorld, drilled
+from tests.workflow.drills import DrillWorld, drilled, reaching
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns, raised
 
@@ -66,7 +66,7 @@ def test_a_green_drill_leaves_a_bundle_and_a_page_that_are_as_they_were_recorded
 def test_a_drill_that_breaks_anywhere_leaves_evidence_that_says_so(interpreter, state):
     broken = in_state(state, lambda _run: raised("ValueError", "it broke"))
     name = f"dr-ev-{state}"
-    with drilled(DrillWorld(interpreter, broken)) as world:
+    with drilled(DrillWorld(interpreter, broken, **reaching(state))) as world:
         ended = world.drill(name)
         found = report(world, name)
         assert world.cloud.evidence.verify() == ()

@@ -11,7 +11,7 @@ from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
 from state_machines import definitions
 from tests.fakes.step_functions import ABORTED
-from tests.workflow.drills import DrillWorld, drilled
+from tests.workflow.drills import DrillWorld, drilled, reaching
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
 
@@ -78,7 +78,7 @@ def sweep_until_nothing_is_left(world):
 def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_it(interpreter, state, after):
     bridge = killed_at(state, after=after)
     name = f"dr-{state}-{after}"
-    with drilled(DrillWorld(interpreter, bridge)) as world:
+    with drilled(DrillWorld(interpreter, bridge, **reaching(state))) as world:
         bridge.world = world
         world.drill(name)
         world.deliver_end(name, ABORTED)
