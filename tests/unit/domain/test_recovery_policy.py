@@ -31,6 +31,7 @@ def test_a_table_is_read_with_its_units():
         ("max_tables", 0, "give a whole number from 1 to 50"),
         ("restores_at_once", 51, "give a whole number from 1 to 50"),
         ("rotated_tokens", "keep", "give one of revoke, accept"),
+        ("source_at_point", "backup", 'give "stream" or "export"'),
         ("poll_seconds", 1.5, "give a whole number from 1 to 300"),
         ("lease_hours", 24, "give a number from 0.1 to 23"),
         ("sabotage", "no", "give true or false"),
