@@ -325,7 +325,11 @@ class OrchestratorStack(Stack):
                 "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
             }
         started = {"release_ready": ("deployment",), "alarm": ("rollback",)}.get(name, ("deployment", "rollback"))
-        own = {"SERVICE": self.to_json_string(service)} if name == "reconcile" else {}
+        own = (
+            {"SERVICE": self.to_json_string(service), "EVIDENCE_BUCKET": self._evidence.bucket_name}
+            if name == "reconcile"
+            else {}
+        )
         machines = {f"{machine.upper()}_MACHINE": machine_arn(self, self._environment, machine) for machine in started}
         return machines | own
 

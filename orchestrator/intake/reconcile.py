@@ -14,9 +14,11 @@ from orchestrator.intake import intake
 
 def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     """Roll back where the claim's execution is dead, and close what died before it had the claim; then see to what is warm."""
-    tell_age_of_proof(cloud)
+    # First what clients wait for: nothing that only tells something may keep it from being done.
+    why = roll_back_orphan(cloud)
     close_dead_plans(cloud)
-    why, cold = roll_back_orphan(cloud), keep_warm(cloud)
+    cold = keep_warm(cloud)
+    tell_age_of_proof(cloud)
     return "; ".join(filter(None, (why, cold)))
 
 

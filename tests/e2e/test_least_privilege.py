@@ -1,5 +1,6 @@
 """Every Lambda role is held to its policies while a release is promoted and another is rung back; then the tables are drilled."""
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -47,6 +48,22 @@ def test_a_release_is_promoted_and_no_probe_was_denied_anything(here):
     ended = here.ended("d-good", 200)
     assert denials(here, "d-good") == []
     assert ended.ending is Ending.SUCCEEDED, ended.reason
+
+
+def test_the_reconciler_may_see_to_what_is_warm(here):
+    client, token = here.cloud.clients("lambda"), f"ib-oauth-token-{ENVIRONMENT}"
+    client.put_provisioned_concurrency_config(FunctionName=token, Qualifier="1", ProvisionedConcurrentExecutions=1)
+
+    def cooled():
+        answer = client.invoke(FunctionName=f"ib-oauth-intake-reconcile-{ENVIRONMENT}", Payload=b'{"id": "by hand"}')
+        payload = json.load(answer["Payload"])
+        assert "answer" in payload, payload
+        told = payload["answer"]
+        assert "not kept warm" not in told, told
+        found = client.list_provisioned_concurrency_configs(FunctionName=token)["ProvisionedConcurrencyConfigs"]
+        return told if not found else None
+
+    assert here.until(cooled, 60, "version 1 to be cooled: nothing is to be warm here") == "nobody holds the claim"
 
 
 def test_an_alarm_takes_it_back_within_the_rollback_window(here):
