@@ -189,9 +189,10 @@ class Cloud:
 
     def restored_tokens(self, copy: str, source: str, log: str) -> RestoredTokens:
         """A restored copy of the tokens table, beside its source and the log of revocations."""
+        from orchestrator.aws.bulk import in_bulk
         from orchestrator.aws.restored_tokens import RestoredTokens
 
-        return RestoredTokens(self.clients("dynamodb"), copy, source, log)
+        return RestoredTokens(self.clients("dynamodb"), copy, source, log, lambda: in_bulk(self.wires("dynamodb")))
 
     def levels(self, in_use: str, other: str, hashing: Hashing) -> Levels:
         """A table in use, and the one that is to be brought level with it."""

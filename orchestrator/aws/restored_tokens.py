@@ -8,12 +8,14 @@ table: what is held is one page a segment, and the log of revocations.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from time import sleep
 from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.bulk import Bulk
 from orchestrator.aws.clients import code_of, narrowed
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.token_safety import (
@@ -57,11 +59,20 @@ class RestoredTokens:
         copy: the restored table's name.
         source: the table that it was restored from; it may be gone.
         log: the table with the log of revocations.
+        bulk: opens what families are read and written through; otherwise it is the client.
     """
 
-    def __init__(self, client: Any, copy: str, source: str, log: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        copy: str,
+        source: str,
+        log: str,
+        bulk: Callable[[], AbstractContextManager[Bulk]] | None = None,
+    ) -> None:
         self._client = client
         self._copy, self._source, self._log = copy, source, log
+        self._bulk = bulk or (lambda: nullcontext(client))
 
     # --- the mark and the epoch --------------------------------------------------------------------------
 
@@ -118,12 +129,13 @@ class RestoredTokens:
         """Read the log of revocations, all of it: whoever is in it is dead, whenever that was."""
         revoked: set[str] = set()
         disowned: set[str] = set()
-        for page in self._pages({"TableName": self._log, "ProjectionExpression": "pk"}):
-            for item in page["Items"]:
-                key = item["pk"]["S"]
-                for prefix, names in ((REVOKED, revoked), (DISOWNED, disowned)):
-                    if key.removeprefix("synthetic#").startswith(prefix):
-                        names.add(key.replace(prefix, "", 1))
+        with self._bulk() as bulk:
+            pages = _pages(bulk, {"TableName": self._log, "ProjectionExpression": "pk"})
+            keys = [item["pk"]["S"] for page in pages for item in page["Items"]]
+        for key in keys:
+            for prefix, names in ((REVOKED, revoked), (DISOWNED, disowned)):
+                if key.removeprefix("synthetic#").startswith(prefix):
+                    names.add(key.replace(prefix, "", 1))
         return Log(frozenset(revoked), frozenset(disowned))
 
     def judge(
@@ -142,20 +154,20 @@ class RestoredTokens:
             What the families came to, and the key to go on after; None where the segment is done.
         """
         found = Counted()
-        for page in self._segment(segment, after):
-            cases = self._cases(page["Items"], safety, source_readable=source_readable)
-            fates = [fate(case, safety) for case, _, _ in cases]
-            self._write(
-                [
+        with self._bulk() as bulk:
+            for page in self._segment(bulk, segment, after):
+                cases = self._cases(bulk, page["Items"], safety, source_readable=source_readable)
+                fates = [fate(case, safety) for case, _, _ in cases]
+                living = [
                     _adopted(item, source if one is Fate.TAKEN_OVER else None, safety.epoch)
                     for one, (_, item, source) in zip(fates, cases, strict=True)
                     if one in ALIVE and one is not Fate.KEPT
                 ]
-            )
-            found += counted(fates)
-            after = _after(page)
-            if not after or until():
-                break
+                self._write(bulk, living)
+                found += counted(fates)
+                after = _after(page)
+                if not after or until():
+                    break
         return found, after or None
 
     def prove(
@@ -163,13 +175,14 @@ class RestoredTokens:
     ) -> tuple[int, list[str], str | None]:
         """Read a segment back: how many families are alive, which of them must not be, and the key to go on after."""
         alive, wrong = 0, []
-        for page in self._segment(segment, after):
-            families = [family_of(item) for item in page["Items"]]
-            alive += sum(1 for family in families if family.epoch >= safety.epoch and not family.revoked)
-            wrong += [family.name for family in families if must_be_dead(family, safety)]
-            after = _after(page)
-            if not after or until():
-                break
+        with self._bulk() as bulk:
+            for page in self._segment(bulk, segment, after):
+                families = [family_of(item) for item in page["Items"]]
+                alive += sum(1 for family in families if family.epoch >= safety.epoch and not family.revoked)
+                wrong += [family.name for family in families if must_be_dead(family, safety)]
+                after = _after(page)
+                if not after or until():
+                    break
         return alive, wrong, after or None
 
     def end_logged(self) -> int:
@@ -181,7 +194,8 @@ class RestoredTokens:
         log = self.log()
         names = {*log.revoked, *(name.rpartition("#")[0] for name in log.disowned)}
         keys = sorted(_family_key(name) for name in names)
-        found = self._read_many(self._copy, keys)
+        with self._bulk() as bulk:
+            found = _read_many(bulk, self._copy, keys)
         alive = [item for item in found.values() if _ends(family_of(item), log)]
         for item in alive:
             self._end(item["pk"]["S"])
@@ -204,12 +218,12 @@ class RestoredTokens:
             item = self._item(self._copy, {"pk": {"S": _family_key(name)}})
             if item:
                 alive = {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
-                self._write([_adopted(alive, None, epoch)])
+                self._write(self._client, [_adopted(alive, None, epoch)])
                 found += 1
         return found
 
     def _cases(
-        self, items: Sequence[Item], safety: Safety, *, source_readable: bool
+        self, bulk: Bulk, items: Sequence[Item], safety: Safety, *, source_readable: bool
     ) -> list[tuple[Case, Item, Item | None]]:
         """Each family beside its source, which is asked for only where the family is not dead whatever it says."""
         copies = [(family_of(item), item) for item in items]
@@ -218,7 +232,7 @@ class RestoredTokens:
             for family, item in copies
             if source_readable and fate(Case(family, family), safety) is Fate.ADOPTED
         ]
-        sources = self._sources(asked)
+        sources = _read_many(bulk, self._source, asked)
         return [
             (Case(family, family_of(source) if source else None), item, source)
             for family, item in copies
@@ -227,7 +241,7 @@ class RestoredTokens:
 
     # --- DynamoDB ----------------------------------------------------------------------------------------
 
-    def _segment(self, segment: tuple[int, int], after: str) -> Iterator[Mapping[str, Any]]:
+    def _segment(self, bulk: Bulk, segment: tuple[int, int], after: str) -> Iterator[Mapping[str, Any]]:
         number, of = segment
         scan = {
             "TableName": self._copy,
@@ -238,56 +252,48 @@ class RestoredTokens:
             "FilterExpression": _OF_FAMILIES,
             "ExpressionAttributeValues": _FAMILIES,
         }
-        yield from self._pages(scan | ({"ExclusiveStartKey": {"pk": {"S": after}}} if after else {}))
-
-    def _pages(self, scan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        start: Mapping[str, Any] = {}
-        while True:
-            with narrowed():
-                page = self._client.scan(**{"ConsistentRead": True, **scan, **start})
-            yield page
-            if "LastEvaluatedKey" not in page:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        yield from _pages(bulk, scan | ({"ExclusiveStartKey": {"pk": {"S": after}}} if after else {}))
 
     def _item(self, table: str, key: Item) -> Item | None:
         with narrowed():
             found: Item | None = self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
             return found
 
-    def _sources(self, keys: Sequence[str]) -> dict[str, Item]:
-        return self._read_many(self._source, keys)
-
-    def _read_many(self, table: str, keys: Sequence[str]) -> dict[str, Item]:
-        found: dict[str, Item] = {}
-        for start in range(0, len(keys), _GET_KEYS):
-            asked = {
-                table: {
-                    "Keys": [{"pk": {"S": key}} for key in keys[start : start + _GET_KEYS]],
-                    "ConsistentRead": True,
-                }
-            }
-
-            def call(left: Mapping[str, Any]) -> Mapping[str, Any]:
-                answer = self._client.batch_get_item(RequestItems=left)
-                found.update((item["pk"]["S"], item) for item in answer["Responses"].get(table, ()))
-                unprocessed: Mapping[str, Any] = answer.get("UnprocessedKeys") or {}
-                return unprocessed
-
-            _until_done(call, asked)
-        return found
-
-    def _write(self, items: Sequence[Item]) -> None:
+    def _write(self, bulk: Bulk, items: Sequence[Item]) -> None:
         for start in range(0, len(items), _WRITE_ITEMS):
             puts = {self._copy: [{"PutRequest": {"Item": item}} for item in items[start : start + _WRITE_ITEMS]]}
 
             def call(left: Mapping[str, Any]) -> Mapping[str, Any]:
-                unprocessed: Mapping[str, Any] = (
-                    self._client.batch_write_item(RequestItems=left).get("UnprocessedItems") or {}
-                )
+                unprocessed: Mapping[str, Any] = bulk.batch_write_item(RequestItems=left).get("UnprocessedItems") or {}
                 return unprocessed
 
             _until_done(call, puts)
+
+
+def _pages(bulk: Bulk, scan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    start: Mapping[str, Any] = {}
+    while True:
+        with narrowed():
+            page = bulk.scan(**{"ConsistentRead": True, **scan, **start})
+        yield page
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _read_many(bulk: Bulk, table: str, keys: Sequence[str]) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+
+    def call(left: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = bulk.batch_get_item(RequestItems=left)
+        found.update((item["pk"]["S"], item) for item in answer["Responses"].get(table, ()))
+        unprocessed: Mapping[str, Any] = answer.get("UnprocessedKeys") or {}
+        return unprocessed
+
+    for start in range(0, len(keys), _GET_KEYS):
+        named = [{"pk": {"S": key}} for key in keys[start : start + _GET_KEYS]]
+        _until_done(call, {table: {"Keys": named, "ConsistentRead": True}})
+    return found
 
 
 def family_of(item: Item) -> Family:

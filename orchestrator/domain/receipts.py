@@ -50,7 +50,7 @@ class Loss:
         newest: the second of the newest row that it has; None where there is none.
         data_loss: from then until the moment from which one recovers; None where it is not known.
         certain_to: how much shorter than that the loss may be: to the next second that was acknowledged. A second where there is no gap.
-        missing: seconds that were acknowledged before `newest` and are not in the copy.
+        missing: seconds that were acknowledged before the point and are not in the copy.
         too_new: rows of seconds after the point.
         gaps: stretches without a receipt within the ring, as first and last second.
     """
@@ -76,13 +76,13 @@ def loss(acknowledged: Collection[int], restored: Collection[int], point: dateti
     # A row is written within its second: that of the point's own may be on either side of it.
     too_new = tuple(sorted(second for second in restored if second > edge))
     within = {second for second in restored if second <= edge}
+    # A write of the last second may have come in after the point, and been acknowledged.
     if not within:
-        return Loss(too_new=too_new)
+        return Loss(too_new=too_new, missing=tuple(sorted(second for second in acknowledged if second < edge - 1)))
     newest = max(within)
     oldest = newest - SLOTS + 1
     known = sorted(second for second in acknowledged if second >= oldest)
     later = [second for second in known if second > newest]
-    # A write of the last second may have come in after the point, and been acknowledged.
     missing = tuple(second for second in known if second < edge - 1 and second not in within)
     return Loss(
         newest=newest,
@@ -106,12 +106,13 @@ def verdict(role: str, found: Loss, acknowledged: Collection[int]) -> Verdict:
     """Say whether a copy holds every write that was acknowledged before the point, and none after it."""
     if found.too_new:
         return Verdict.failed(f"{role}: {len(found.too_new)} receipts are of seconds after the point")
-    if found.newest is None:
-        if acknowledged:
-            return Verdict.failed(f"{role}: none of {len(acknowledged)} acknowledged receipts is in the copy")
-        return Verdict.inconclusive(f"{role}: there are no receipts")
     if found.missing:
-        return Verdict.failed(f"{role}: {len(found.missing)} acknowledged receipts are missing in the copy")
+        none = "none of " if found.newest is None else ""
+        are = "acknowledged receipts is in the copy" if none else "acknowledged receipts are missing in the copy"
+        return Verdict.failed(f"{role}: {none}{len(found.missing)} {are}")
+    if found.newest is None:
+        why = "the first receipt is of after the point, so nothing dates what was lost"
+        return Verdict.inconclusive(f"{role}: {why if acknowledged else 'there are no receipts'}")
     if found.certain_to is None:
         return Verdict.inconclusive(
             f"{role}: no receipt was written after the point, so nothing bounds the loss from below"

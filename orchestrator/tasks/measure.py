@@ -12,6 +12,7 @@ from orchestrator.domain.receipts import SLOTS, Loss, figures, loss, verdict
 from orchestrator.domain.recovery import Finding, Recovery, TableRecovery, lost
 from orchestrator.domain.recovery import measure as measured
 from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.domain.restoration import weighed
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
 
 
@@ -39,7 +40,8 @@ def _by_receipts(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> tupl
     # Who recovers to an earlier time than they could loses by intent what lies between.
     moment = recovery.requested_at - (recovery.latest - recovery.point)
     found = loss(acknowledged, cloud.receipts.rows(table.target), recovery.point, moment)
-    return Finding(f"receipts.{table.role}", verdict(table.role, found, acknowledged), figures(found)), found
+    finding = Finding(f"receipts.{table.role}", verdict(table.role, found, acknowledged), figures(found))
+    return weighed(recovery.kind, finding), found
 
 
 handler = recovery_task(measure)

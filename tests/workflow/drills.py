@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ import orchestrator.tasks
 from orchestrator.aws.aliases import Aliases
 from orchestrator.aws.cloud import LIVE
 from orchestrator.aws.measures import Measures
+from orchestrator.aws.restored_tokens import RestoredTokens
 from orchestrator.aws.serving import Serving
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery import Recovery
@@ -134,6 +136,8 @@ class DrillWorld:
             wires=self.contents.wire,
             sleep=self.clock.advance,
         )
+        # Whoever reads whole tables sees `contents`, which has no families; these are the client's.
+        vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.cloud.clients("dynamodb"))
         vars(self.cloud)["measures"] = Measures(
             "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
         )

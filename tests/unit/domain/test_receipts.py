@@ -92,6 +92,12 @@ def test_none_of_what_was_acknowledged_is_the_worst_of_all():
     assert verdict("tokens", measured(restored=set()), ALL).outcome is Outcome.FAIL
 
 
+def test_a_copy_of_before_the_first_receipt_is_not_known_and_not_wrong():
+    later = range(int(POINT.timestamp()) + 1, int(POINT.timestamp()) + 30)
+    found = verdict("tokens", loss(later, (), POINT, MOMENT), later)
+    assert (found.outcome, "the first receipt is of after the point" in found.reason) == (Outcome.INCONCLUSIVE, True)
+
+
 def test_a_writer_that_stopped_before_the_point_bounds_nothing():
     found = measured(range(EDGE - 500, EDGE), ring(EDGE - 1))
     assert verdict("tokens", found, ALL).outcome is Outcome.INCONCLUSIVE
