@@ -41,12 +41,13 @@ ROTATION = ("refresh_hash", "generation", "rotated_by", "rotated_at")
 REVOKED_BECAUSE = "request"
 """The service's word for a family that somebody asked to end."""
 
-PAGE_ITEMS = 1000
+PAGE_ITEMS = 10_000
+"""More than fit into the megabyte of a page, as a rule: few pages are read faster than many."""
+
 _GET_KEYS, _WRITE_ITEMS = 100, 25
 _ATTEMPTS, _PAUSE_SECONDS = 8, 0.05
 _UNREADABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
-_OF_FAMILIES = "begins_with(pk, :family) OR begins_with(pk, :synthetic)"
-_FAMILIES = {":family": {"S": FAMILY}, ":synthetic": {"S": f"synthetic#{FAMILY}"}}
+_OF_FAMILIES = (FAMILY, f"synthetic#{FAMILY}")
 
 Item = Mapping[str, Any]
 
@@ -156,7 +157,7 @@ class RestoredTokens:
         found = Counted()
         with self._bulk() as bulk:
             for page in self._segment(bulk, segment, after):
-                cases = self._cases(bulk, page["Items"], safety, source_readable=source_readable)
+                cases = self._cases(bulk, _families(page), safety, source_readable=source_readable)
                 fates = [fate(case, safety) for case, _, _ in cases]
                 living = [
                     _adopted(item, source if one is Fate.TAKEN_OVER else None, safety.epoch)
@@ -177,7 +178,7 @@ class RestoredTokens:
         alive, wrong = 0, []
         with self._bulk() as bulk:
             for page in self._segment(bulk, segment, after):
-                families = [family_of(item) for item in page["Items"]]
+                families = [family_of(item) for item in _families(page)]
                 alive += sum(1 for family in families if family.epoch >= safety.epoch and not family.revoked)
                 wrong += [family.name for family in families if must_be_dead(family, safety)]
                 after = _after(page)
@@ -249,8 +250,6 @@ class RestoredTokens:
             "Segment": number,
             "TotalSegments": of,
             "Limit": PAGE_ITEMS,
-            "FilterExpression": _OF_FAMILIES,
-            "ExpressionAttributeValues": _FAMILIES,
         }
         yield from _pages(bulk, scan | ({"ExclusiveStartKey": {"pk": {"S": after}}} if after else {}))
 
@@ -268,6 +267,11 @@ class RestoredTokens:
                 return unprocessed
 
             _until_done(call, puts)
+
+
+def _families(page: Mapping[str, Any]) -> list[Item]:
+    """The families among a page's items. Whoever has DynamoDB filter has it read the same, and look at each once more."""
+    return [item for item in page["Items"] if item["pk"]["S"].startswith(_OF_FAMILIES)]
 
 
 def _pages(bulk: Bulk, scan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
