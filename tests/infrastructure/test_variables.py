@@ -1,0 +1,28 @@
+"""Every function of the orchestrator is told what it reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.infrastructure_access import INTAKES, TASKS
+from tests.infrastructure.templates import resources
+from tests.infrastructure.variables import read_by
+
+MODULES = [*(f"orchestrator.tasks.{name}" for name in TASKS), *(f"orchestrator.intake.{name}" for name in INTAKES)]
+
+
+def told(one, module):
+    functions = resources(one.orchestrator, "AWS::Lambda::Function").values()
+    (function,) = (found for found in functions if found["Handler"] == f"{module}.handler")
+    return set(function["Environment"]["Variables"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_function_is_told_every_variable_that_it_reads(local, module):
+    assert read_by(module) <= told(local, module)
+
+
+def test_what_is_read_behind_a_helper_and_behind_a_member_of_the_cloud_is_found():
+    # tell_age_of_proof leads to the chain of evidence, which leads to the archive.
+    assert "EVIDENCE_BUCKET" in read_by("orchestrator.intake.reconcile")
+    assert "ROLLBACK_MACHINE" in read_by("orchestrator.intake.alarm")
