@@ -386,7 +386,7 @@ INTAKES: Mapping[str, Rights] = {
         announces=True,
         grants=(
             *_REMOVE,
-            _SEE_DRILLS,
+            _may("states:DescribeExecution", on=(Place.DRILLS, Place.RESTORES)),
             _may("tag:GetResources", on=(Place.ANYWHERE,)),
             _may("sns:Publish", on=(Place.OPERATORS,)),
             _ARCHIVE,

@@ -35,6 +35,8 @@ def sweep_all(cloud: Cloud) -> str:
 
 def sweep(cloud: Cloud, recovery: Recovery) -> str:
     """Remove what a drill left, and complete its record if it has none; empty where there is nothing to sweep."""
+    if recovery.kind is Kind.RESTORE:
+        return _tell_dead_restore(cloud, recovery)
     alive = not (recovery.ended_at and recovery.cleaned_at) and cloud.executions.describe(recovery.execution).alive
     why = why_swept(recovery, alive=alive, now=cloud.now())
     if not why:
@@ -89,7 +91,24 @@ def _complete(cloud: Cloud, recovery: Recovery, epoch: int) -> None:
         cloud.drills.keep(recovery, epoch)
     else:
         cloud.drills.keep_unclaimed(recovery)
-    decision = RecoveryDecision(RecoveryAction.RED, recovery.reason)
+    _tell(cloud, recovery, RecoveryDecision(RecoveryAction.RED, recovery.reason))
+
+
+def _tell_dead_restore(cloud: Cloud, recovery: Recovery) -> str:
+    """Write the evidence of a restore whose execution died, once its record is complete (orphans.py), and tell of it. Nothing is removed."""
+    if recovery.ended_at is None or cloud.evidence.of(recovery.id) is not None:
+        return ""
+    if cloud.executions.describe(recovery.execution).alive:
+        return ""
+    record(cloud, recovery)
+    action = RecoveryAction(recovery.ending or RecoveryAction.RED)
+    decision = RecoveryDecision(action, recovery.reason)
+    _tell(cloud, recovery, decision)
+    announce_end(cloud, recovery.kind, recovery.id, recovery, decision)
+    return f"{recovery.id}: its execution is dead; its evidence is written"
+
+
+def _tell(cloud: Cloud, recovery: Recovery, decision: RecoveryDecision) -> None:
     subject, text = message_of(recovery.id, recovery.kind, cloud.environment, recovery, decision, {})
     cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, text)
 

@@ -257,6 +257,29 @@ def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
+def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
+    def kill(invocation, run):
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+            return {"Payload": {}}
+        return run()
+
+    world = RestoreWorld(interpreter, "re-died", bridge=kill)
+    with inhabited(world):
+        world.restore()
+        world.settle()
+        event = {"id": "tick", "detail": {"name": "re-died"}}
+        told, again = (world.intake("sweep", event) for _ in range(2))
+        link = world.cloud.evidence.of("re-died")
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert link is not None
+    assert link.ending == "RED"
+    assert "its evidence is written" in told
+    assert "evidence" not in again
+    assert "died holding the claim" in world.topics.published[-1][2]
+    assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
 def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
     for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"through_freeze": True}, "SUCCEEDED")):
         world = RestoreWorld(interpreter, name)
