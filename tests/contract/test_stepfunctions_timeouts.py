@@ -64,6 +64,7 @@ def test_stopping_while_a_function_runs_is_not_caught_and_stays_aborted(machines
     machines.wait_for(arn, "TaskScheduled")
     machines.client.stop_execution(executionArn=arn)
     cloud.client("lambda").invoke(FunctionName=failing, Payload=b"{}")  # takes as long as the first one
+    machines.run({"Wait": {"Type": "Wait", "Seconds": 1, "End": True}})  # and what follows from it has its time
     assert machines.status(arn) == "ABORTED"
     assert machines.types(arn)[-1] == "ExecutionAborted"
     assert machines.entered(arn) == ["Work"]
