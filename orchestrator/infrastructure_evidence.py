@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -20,19 +22,12 @@ def evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | 
         key: encrypts it; S3's own key where there is none.
     """
     settings = environment.evidence
-    bucket = s3.Bucket(
+    bucket = _bucket(
         scope,
-        "Evidence",
-        # The account's number, because the names of all buckets of the world are one set.
-        bucket_name=worldwide(f"{name_of('evidence', environment)}-{Aws.ACCOUNT_ID}", environment),
+        environment,
+        key,
+        "evidence",
         versioned=True,
-        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-        encryption_key=key,
-        bucket_key_enabled=True if key else None,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         object_lock_default_retention=_lock(settings),
         lifecycle_rules=[
             s3.LifecycleRule(
@@ -57,17 +52,11 @@ def exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | N
         environment: where.
         key: encrypts it; S3's own key where there is none.
     """
-    bucket = s3.Bucket(
+    bucket = _bucket(
         scope,
-        "Exports",
-        bucket_name=worldwide(f"{name_of('exports', environment)}-{Aws.ACCOUNT_ID}", environment),
-        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-        encryption_key=key,
-        bucket_key_enabled=True if key else None,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        environment,
+        key,
+        "exports",
         lifecycle_rules=[
             s3.LifecycleRule(
                 id="passing", expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1)
@@ -77,6 +66,24 @@ def exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | N
     )
     explain(bucket, "DynamoDB writes it for drills, which read it; CloudTrail says who did", "S1")
     return bucket
+
+
+def _bucket(scope: Construct, environment: Environment, key: kms.IKey | None, what: str, **settings: Any) -> s3.Bucket:
+    """Make a bucket that nobody outside the account reaches, nor anybody without TLS."""
+    return s3.Bucket(
+        scope,
+        what.title(),
+        # The account's number, because the names of all buckets of the world are one set.
+        bucket_name=worldwide(f"{name_of(what, environment)}-{Aws.ACCOUNT_ID}", environment),
+        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=key,
+        bucket_key_enabled=True if key else None,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        **settings,
+    )
 
 
 def _lock(settings: EvidenceSettings) -> s3.ObjectLockRetention | None:

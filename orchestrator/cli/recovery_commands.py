@@ -33,9 +33,7 @@ def drill(
     from orchestrator.cli import drilling
     from orchestrator.cli.context import context_of
 
-    given: dict[str, object] = {"requested_by": requested_by or getpass.getuser()}
-    given |= {"to": to} if to else {}
-    given |= {"sabotage": sabotage} if sabotage else {}
+    given = _given(requested_by, to=to, sabotage=sabotage)
     with answering(json):
         if plan:
             drilling.plan(context_of(env), given, json=json)
@@ -86,12 +84,7 @@ def restore(
     from orchestrator.cli import restoring
     from orchestrator.cli.context import context_of
 
-    given: dict[str, object] = {"requested_by": requested_by or getpass.getuser()}
-    given |= {"to": to} if to else {}
-    given |= {"backup": backup} if backup else {}
-    given |= {"through_freeze": True} if through_freeze else {}
-    given |= {"uncompared": True} if uncompared else {}
-    given |= {"back": back} if back else {}
+    given = _given(requested_by, to=to, backup=backup, through_freeze=through_freeze, uncompared=uncompared, back=back)
     with answering(json):
         context = context_of(env)
         if write_settings:
@@ -104,3 +97,9 @@ def restore(
             context, given, key, lambda question: yes or (not json and typer.confirm(question)), watch=watch, json=json
         )
     raise typer.Exit(code)
+
+
+def _given(requested_by: str | None, **asked: str | bool | None) -> dict[str, object]:
+    """What a machine is given: who asks, and what was asked for of all that may be."""
+    said = {name: value for name, value in asked.items() if value}
+    return {"requested_by": requested_by or getpass.getuser(), **said}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,18 +13,28 @@ from orchestrator.aws.restored_tokens import RestoredTokens
 from orchestrator.aws.stream_changes import StreamChanges
 from orchestrator.aws.table_content import TableContents
 from orchestrator.domain.recovery import Recovery, Role
+from state_machines import definitions
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.tables import Tables
 from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
-from tests.workflow.moto_interpreter import Ended, MotoInterpreter
-from tests.workflow.world import Bridge, Invocation, Scenario, World, both, straight
+from tests.workflow.moto_interpreter import Ended, MotoInterpreter, moto_interpreter
+from tests.workflow.world import Bridge, Invocation, Scenario, World, both, function_arns, straight
 
 STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
 ITEMS = 20
 DECLARED = {"time_to_live": "delete_at", "recovery": 35, "deletion_protection": True}
+
+
+@contextmanager
+def restore_machines() -> Iterator[MotoInterpreter]:
+    """The machines of which a restore is made, in an interpreter of their own."""
+    with moto_interpreter() as moto:
+        for name in ("deployment", "rollback", "restore"):
+            moto.create(name, definitions.bind(definitions.load(name), function_arns(name)))
+        yield moto
 
 
 def family_item(family: str) -> dict[str, Any]:

@@ -13,20 +13,16 @@ from orchestrator.domain.levelling import Pass
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
-from state_machines import definitions
 from tests.samples import recovery_table
-from tests.workflow.moto_interpreter import moto_interpreter
-from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld
-from tests.workflow.world import Scenario, function_arns, inhabited, raised, straight
+from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, restore_machines
+from tests.workflow.world import Scenario, inhabited, raised, straight
 
 BEFORE = {STATE, TOKENS}
 
 
 @pytest.fixture(scope="module")
 def interpreter():
-    with moto_interpreter() as moto:
-        for name in ("deployment", "rollback", "restore"):
-            moto.create(name, definitions.bind(definitions.load(name), function_arns(name)))
+    with restore_machines() as moto:
         yield moto
 
 

@@ -9,19 +9,15 @@ from orchestrator.aws.wire import ReadRefused
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
-from state_machines import definitions
-from tests.workflow.moto_interpreter import moto_interpreter
-from tests.workflow.restores import STATE, TOKENS, RestoreWorld
-from tests.workflow.world import Scenario, function_arns, inhabited, raised
+from tests.workflow.restores import STATE, TOKENS, RestoreWorld, restore_machines
+from tests.workflow.world import Scenario, inhabited, raised
 
 BEFORE = {STATE, TOKENS}
 
 
 @pytest.fixture(scope="module")
 def interpreter():
-    with moto_interpreter() as moto:
-        for name in ("deployment", "rollback", "restore"):
-            moto.create(name, definitions.bind(definitions.load(name), function_arns(name)))
+    with restore_machines() as moto:
         yield moto
 
 
