@@ -43,6 +43,7 @@ MENDS: tuple[str, ...] = (
     "point_in_time_recovery",
     "table_backups",
     "table_exports",
+    "scan_pages",
     "table_policies",
     "policy_context",
     "metric_queries",
