@@ -46,12 +46,13 @@ class Invocation:
             )
             payload = called["Payload"].read()
         elapsed_ms = (perf_counter() - started) * 1000
+        sent = 1 + called.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         version = called.get("ExecutedVersion", "")
         answer = json.loads(payload or b"null")
         if called.get("FunctionError") or not isinstance(answer, dict) or "statusCode" not in answer:
             kind = answer.get("errorType", "") if isinstance(answer, dict) else ""
-            return Answer(UNHANDLED_STATUS, {}, "", elapsed_ms, version, kind or "not an answer")
-        return _answer(answer, elapsed_ms, version)
+            return Answer(UNHANDLED_STATUS, {}, "", elapsed_ms, version, kind or "not an answer", sent)
+        return _answer(answer, elapsed_ms, version, sent)
 
 
 def proxy_event(request: Request) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def proxy_event(request: Request) -> dict[str, Any]:
     }
 
 
-def _answer(answer: dict[str, Any], elapsed_ms: float, version: str) -> Answer:
+def _answer(answer: dict[str, Any], elapsed_ms: float, version: str, sent: int) -> Answer:
     headers: dict[str, tuple[str, ...]] = {
         name.lower(): (str(value),) for name, value in (answer.get("headers") or {}).items()
     }
@@ -87,4 +88,4 @@ def _answer(answer: dict[str, Any], elapsed_ms: float, version: str) -> Answer:
     if answer.get("isBase64Encoded"):
         body = base64.b64decode(body).decode("utf-8", "replace")
     named = next(iter(headers.get(VERSION_HEADER, ())), "")
-    return Answer(int(answer["statusCode"]), headers, body, elapsed_ms, version or named)
+    return Answer(int(answer["statusCode"]), headers, body, elapsed_ms, version or named, sent=sent)

@@ -49,6 +49,7 @@ class Answer:
         headers: lower-case name to its values.
         version: the function's version that answered, as far as the answer says so; empty otherwise.
         unhandled: the class of the exception that the function raised; empty where it answered.
+        sent: how often the request was sent until something came back.
     """
 
     status: int
@@ -57,6 +58,7 @@ class Answer:
     elapsed_ms: float
     version: str = ""
     unhandled: str = ""
+    sent: int = 1
 
     def header(self, name: str) -> str:
         """A header's first value, empty where it is absent."""

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.observation import Answer, Request
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI
 from orchestrator.probes.ports import MakesMacs
@@ -171,12 +172,20 @@ def error_of(answer: Answer) -> str:
 
 
 def refuse_unexpected(answer: Answer, expected: int) -> Answer:
-    """Return an answer that has the expected status. Raises Broken for every other."""
-    if answer.unhandled:
-        raise Broken(f"raised {answer.unhandled}")
-    if answer.status != expected:
-        raise Broken(f"answered {answer.status} {error_of(answer)}".rstrip() + f" instead of {int(expected)}")
-    return answer
+    """Return an answer that has the expected status.
+
+    Raises:
+        Broken: it has another.
+        Unreachable: it has another, and the request was sent more than once. A step changes what the next one finds, so if a lost
+            answer was to a step that was taken, the same step again is rightly refused, and that says nothing of the version.
+    """
+    if not answer.unhandled and answer.status == expected:
+        return answer
+    got = f"answered {answer.status} {error_of(answer)}".rstrip() + f" instead of {int(expected)}"
+    broken = f"raised {answer.unhandled}" if answer.unhandled else got
+    if answer.sent > 1:
+        raise Unreachable(f"{broken}, but was sent {answer.sent} times: what became of the first is not known")
+    raise Broken(broken)
 
 
 def _tokens(answer: Answer) -> Tokens:

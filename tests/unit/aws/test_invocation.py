@@ -11,9 +11,15 @@ from orchestrator.domain.observation import Request
 class Lambda:
     """Keeps how it was asked."""
 
+    retries = 0
+
     def invoke(self, **asked):
         self.asked = asked
-        return {"Payload": io.BytesIO(b'{"statusCode": 200}'), "ExecutedVersion": "7"}
+        return {
+            "Payload": io.BytesIO(b'{"statusCode": 200}'),
+            "ExecutedVersion": "7",
+            "ResponseMetadata": {"RetryAttempts": self.retries},
+        }
 
 
 @pytest.mark.parametrize(
@@ -24,3 +30,9 @@ def test_latest_is_called_by_the_function_s_own_name_and_anything_else_by_a_qual
     assert Invocation(client).invoke("ib-oauth-token-test", version, Request("GET", "/health")).status == 200
     del client.asked["Payload"]
     assert client.asked == {"FunctionName": "ib-oauth-token-test", **named}
+
+
+def test_an_answer_tells_how_often_it_was_asked_for():
+    client = Lambda()
+    client.retries = 2
+    assert Invocation(client).invoke("ib-oauth-token-test", "7", Request("GET", "/health")).sent == 3
