@@ -116,7 +116,7 @@ class OrchestratorStack(Stack):
         )
         # Which seconds' rows were acknowledged.
         self._receipts = self._table(
-            "receipts", dynamodb.Attribute(name="role", type=text), dynamodb.Attribute(name="second", type=number)
+            "receipts", dynamodb.Attribute(name="guarded", type=text), dynamodb.Attribute(name="second", type=number)
         )
         self._evidence = evidence_bucket(self, environment, self._evidence_key)
         self._exports = exports_bucket(self, environment, self._evidence_key)
@@ -280,11 +280,10 @@ class OrchestratorStack(Stack):
             "await_restore": ("RECOVERY",),
             "reapply_settings": ("RECOVERY", "DECLARED"),
             "compare_settings": ("DECLARED",),
-            "compare_content": ("RECOVERY", "EXPORTS_BUCKET"),
+            "compare_content": ("RECOVERY", "EXPORTS_BUCKET", "RECEIPTS_TABLE"),
             "digest_segment": ("EXPORTS_BUCKET",),
             "record_configuration": ("EVIDENCE_BUCKET",),
             "record_evidence": ("EVIDENCE_BUCKET",),
-            "measure": ("RECOVERY", "RECEIPTS_TABLE"),
             "clean_up": ("RECOVERY", "EXPORTS_BUCKET"),
             "cut_over": ("DEPLOYMENT_MACHINE",),
             "await_cut_over": ("DEPLOYMENT_MACHINE", "RECOVERY"),
@@ -317,7 +316,7 @@ class OrchestratorStack(Stack):
         if name == "record_configuration":
             return {"EVIDENCE_BUCKET": self._evidence.bucket_name}
         if name == "write_receipts":
-            return {"RECEIPTS_TABLE": name_of("receipts", self._environment), "TABLES": self._guarded()}
+            return {"RECEIPTS_TABLE": name_of("receipts", self._environment), "SERVICE": self.to_json_string(service)}
         if name == "rotate_keys":
             return {
                 "KEYS_TABLE": self._signing_keys.ring_table,

@@ -319,16 +319,13 @@ TASKS: Mapping[str, Rights] = {
         ),
     ),
     "compare_settings": Rights(Ledger.WRITES, announces=False, grants=_READ_SETTINGS),
-    "compare_content": Rights(Ledger.WRITES, announces=False, grants=(*_READ_CONTENT, *_UNDO_CHANGES)),
-    "digest_segment": Rights(Ledger.WRITES, announces=False, grants=_READ_CONTENT),
-    "measure": Rights(
+    "compare_content": Rights(
         Ledger.WRITES,
         announces=False,
-        grants=(
-            _may("dynamodb:Query", on=(Place.RECEIPTS,)),
-            _may("dynamodb:BatchGetItem", on=_COPIES),
-        ),
+        grants=(*_READ_CONTENT, *_UNDO_CHANGES, _may("dynamodb:Query", on=(Place.RECEIPTS,))),
     ),
+    "digest_segment": Rights(Ledger.WRITES, announces=False, grants=_READ_CONTENT),
+    "measure": Rights(Ledger.WRITES, announces=False),
     "make_tokens_safe": Rights(Ledger.WRITES, announces=False, grants=(_READ_COPY, *_MAKE_SAFE)),
     "serve_restored": Rights(Ledger.WRITES, announces=False, grants=(_READ_ALIASES, _READ_COPY, _CALL_LIVE, *_SERVE)),
     "try_restored": Rights(
@@ -396,6 +393,8 @@ INTAKES: Mapping[str, Rights] = {
         Ledger.READS,
         announces=False,
         grants=(
+            _READ_ALIASES,
+            _READ_VERSIONS,
             _may("dynamodb:PutItem", on=(Place.RECEIPT_ROWS,)),
             _may("dynamodb:PutItem", on=(Place.RECEIPTS,)),
         ),

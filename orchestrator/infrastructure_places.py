@@ -22,7 +22,7 @@ class Place(Enum):
     QUALIFIED = auto()  # their versions and aliases
     LIVE = auto()  # their alias `live`
     TABLES = auto()
-    RECEIPT_ROWS = auto()  # rows of receipts in these
+    RECEIPT_ROWS = auto()  # rows of receipts in live and restored tables
     RECEIPTS = auto()  # the table that says which were acknowledged
     STREAMS = auto()  # of the service's tables
     DRILL_TABLES = auto()  # copies that drills make
@@ -75,6 +75,7 @@ WILDCARDS: Mapping[Place, str] = {
     Place.SCALABLE: "the id of a scalable target says nothing of its table",
     Place.QUALIFIED: "any version may be stable or canary one day",
     Place.RESTORED_TABLES: "restored tables are named by the restore that made them",
+    Place.RECEIPT_ROWS: "restored tables are named by the restore that made them",
     Place.DOORS: "restored tables are named by the restore that made them",
     Place.ALL_ALARMS: "CloudWatch authorises describing some alarms as describing all",
     Place.LOGS: "Lambda names the streams of a log group",
@@ -157,7 +158,7 @@ def arns_of(
         Place.QUALIFIED: [f"{arn}:*" for arn in functions],
         Place.LIVE: [f"{arn}:{service['alias']}" for arn in functions],
         Place.TABLES: tables,
-        Place.RECEIPT_ROWS: tables,
+        Place.RECEIPT_ROWS: [*tables, restored],
         Place.RECEIPTS: [made.receipts],
         Place.STREAMS: [f"{arn}/stream/*" for arn in tables],
         Place.DRILL_TABLES: [table(drilled)],

@@ -10,13 +10,14 @@ from orchestrator.aws.backups import Backups
 from orchestrator.aws.cloud import Cloud, for_each
 from orchestrator.aws.restoring import Restoring
 from orchestrator.domain.cut_over import Table
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.failing_back import WayBack, draw_up_back, refuse_no_restore, refuse_not_in_use
 from orchestrator.domain.prices import Prices
 from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Role, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source, draw_up, refuse_unlike_a_drill
 from orchestrator.domain.recovery_policy import RecoveryPolicy
-from orchestrator.domain.restoration import refuse_other_release, refuse_other_sources, tables_of
+from orchestrator.domain.restoration import refuse_other_release, refuse_other_sources, tables_in, tables_of
 
 
 def plan_of(
@@ -66,6 +67,37 @@ def way_back_of(
     refuse_not_in_use(undone, {name: tables for (name, _), tables in zip(functions, used, strict=True)})
     ways = for_each(undone.tables, lambda table: _way_back(cloud, table))
     return draw_up_back(undone, ways, request, policy, prices=prices, now=now)
+
+
+def tables_in_use(cloud: Cloud, functions: Mapping[str, str]) -> Mapping[Role, str]:
+    """Return the tables that clients' versions use, by what they are.
+
+    Args:
+        cloud: the environment.
+        functions: the names of the service's functions, by what they are.
+
+    Raises:
+        Refused: a function is not there, or none says which tables it uses.
+    """
+    found: dict[Role, str] = {}
+    for _, function_name in sorted(functions.items()):
+        found |= tables_in(cloud.versions.describe(function_name, _live(cloud, function_name)))
+        if found.keys() == set(Role):
+            return found
+    missing = ", ".join(sorted(set(Role) - found.keys()))
+    raise Refused("service.functions", sorted(functions.values()), f"none is told which {missing} table it is to use")
+
+
+def refuse_unused(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:
+    """Prove nothing of tables that clients do not use: after a cut-over, until the stack agrees with it.
+
+    Raises:
+        Refused: they use others than these.
+    """
+    for_each(
+        sorted(functions.items()),
+        lambda one: refuse_other_sources(one[0], cloud.versions.describe(one[1], _live(cloud, one[1])), sources),
+    )
 
 
 def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator import prices
 from orchestrator.aws.evidence import told
-from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, way_back_of
+from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, refuse_unused, way_back_of
 from orchestrator.cli.context import Context
 from orchestrator.cli.follow import APPEARS_SECONDS, POLL_SECONDS, RefusedByPlan
 from orchestrator.cli.output import as_json, console, line, table_of
@@ -102,9 +102,11 @@ def planned(context: Context, given: Mapping[str, object], name: str, kind: Kind
     policy = RecoveryPolicy.parse(environment.recovery)
     request = read_recovery_request(given, policy, context.name)
     tables = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
+    functions = {one: context.function_name(one) for one in environment.service.functions}
     if kind is Kind.RESTORE:
-        functions = {one: context.function_name(one) for one in environment.service.functions}
         refuse_unshipped(context.cloud, functions, {} if request.back else tables)
+    else:
+        refuse_unused(context.cloud, functions, tables)
     if request.back and kind is Kind.RESTORE:
         known = prices.load(environment.region)
         return way_back_of(context.cloud, request, policy, prices=known, now=context.cloud.now())

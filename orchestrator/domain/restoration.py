@@ -178,6 +178,12 @@ def tables_of(version: Latest) -> Mapping[str, str]:
     return {name: variables[name] for name in VARIABLES.values() if name in variables}
 
 
+def tables_in(version: Latest) -> Mapping[Role, str]:
+    """The same, by what they are."""
+    used = tables_of(version)
+    return {role: used[variable] for role, variable in VARIABLES.items() if variable in used}
+
+
 def refuse_other_tables(name: str, stable: Latest, latest: Latest) -> None:
     """Let nothing but a cut-over change the tables: what is written during a shift would be split between them.
 

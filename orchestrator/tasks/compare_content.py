@@ -1,4 +1,4 @@
-"""CompareContent: do the copies hold what their sources held at the point? Says what has to be read first, until nothing has."""
+"""CompareContent: do the copies hold what their sources held at the point, and what was lost? Says what has to be read first, until nothing has."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from orchestrator.aws.readings import Comparison
 from orchestrator.domain.comparison import Reading, SegmentDigest, Tiers, figures, segments_for, told, verdict
 from orchestrator.domain.errors import ExportBroken, SourceUntold
 from orchestrator.domain.records import Kind
-from orchestrator.domain.recovery import Finding, Recovery, RecoveryAction, TableRecovery
+from orchestrator.domain.recovery import Finding, Recovery, RecoveryAction, TableRecovery, lost
 from orchestrator.domain.recovery_policy import RecoveryPolicy
 from orchestrator.domain.restoration import uncomparable, weighed
 from orchestrator.domain.verdict import Verdict
+from orchestrator.probes import loss
 from orchestrator.probes.content import compare_tiers, compare_whole
 from orchestrator.tasks import Recovered, Recovering, go_on, recovery_task
 
@@ -74,7 +75,12 @@ def compare_content(given: Recovering, cloud: Cloud) -> Recovered:
         told_why = "; ".join(f"{table.role}: {error}" for table, error in silent.items())
         return go_on(given, cloud, by_export, told_why, RecoveryAction.EXPORT)
     findings = [weighed(given.kind, _finding(table, one)) for table, one in found.items()]
-    return go_on(given, cloud, recovery.found(*findings), "; ".join(one.verdict.reason for one in findings))
+    recovery = recovery.found(*findings)
+    if policy.receipts:
+        # While nobody uses the copies: from then on they get rows of their own.
+        rows = for_each(recovery.tables, lambda table: loss.look(recovery, table, cloud.receipts))
+        recovery = lost(recovery, [one for _, one in rows]).found(*(finding for finding, _ in rows))
+    return go_on(given, cloud, recovery, "; ".join(one.verdict.reason for one in findings))
 
 
 def _finding(table: TableRecovery, found: Finding | SourceUntold) -> Finding:

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator import prices
 from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, way_back_of
+from orchestrator.aws.recovery_plans import plan_of, refuse_unshipped, refuse_unused, way_back_of
 from orchestrator.domain.freeze import refuse_frozen
 from orchestrator.domain.plan import Service
 from orchestrator.domain.records import Kind
@@ -31,6 +31,8 @@ def plan_recovery(given: Recovering, cloud: Cloud) -> Recovered:
     if given.kind is Kind.RESTORE:
         refuse_frozen(cloud.freezes.read(), override=request.through_freeze)
         refuse_unshipped(cloud, service.functions, {} if request.back else _tables(cloud))
+    else:
+        refuse_unused(cloud, service.functions, _tables(cloud))
     now = cloud.now()
     plan = _plan(given, cloud, request, policy, now)
     kept = cloud.recoveries(given.kind).open(

@@ -28,7 +28,7 @@ def make_table(client, table, *keys):
 def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(cloud):
     client = cloud.client("dynamodb")
     guarded = make_table(client, cloud.name("guarded"), ("pk", "S"))
-    receipts = Receipts(client, make_table(client, cloud.name("receipts"), ("role", "S"), ("second", "N")))
+    receipts = Receipts(client, make_table(client, cloud.name("receipts"), ("guarded", "S"), ("second", "N")))
     client.update_continuous_backups(
         TableName=guarded, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
@@ -37,14 +37,14 @@ def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(c
     for number in range(12):
         time.sleep(max(0.0, began + number - time.time()))
         # On a busy machine a write may come late, and has no receipt then: that is a gap as well.
-        if number not in SILENT and receipts.write("tokens", guarded, began + number, lambda: datetime.now(UTC)):
+        if number not in SILENT and receipts.write(guarded, began + number, lambda: datetime.now(UTC)):
             written.append(began + number)
     point, moment = datetime.fromtimestamp(began + 8, UTC), datetime.now(UTC)
     copy = cloud.name("copy")
     client.restore_table_to_point_in_time(SourceTableName=guarded, TargetTableName=copy, RestoreDateTime=point)
     client.get_waiter("table_exists").wait(TableName=copy, WaiterConfig={"Delay": 1})
 
-    acknowledged = receipts.acknowledged("tokens", point - timedelta(minutes=15))
+    acknowledged = receipts.acknowledged(guarded, point - timedelta(minutes=15))
     found = loss(acknowledged, receipts.rows(copy), point, moment)
 
     assert acknowledged == set(written)

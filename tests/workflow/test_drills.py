@@ -238,6 +238,16 @@ def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, 
     assert subject == "test: drill refused"
 
 
+def test_tables_that_clients_do_not_use_are_not_drilled(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        # As after a cut-over, until the stack has been deployed that agrees with it.
+        world.functions.functions["ib-oauth-token-test"]["Environment"]["Variables"]["TOKENS_TABLE"] = "restored"
+        world.drill("dr-unused")
+    assert world.tables.restored == []
+    why = world.cloud.drills.refusal("dr-unused").why
+    assert f"service.tables.tokens: '{TOKENS}' is refused: token: clients use restored" in why
+
+
 def with_an_index(clock):
     """Tables that have one; the service's have none."""
     tables = RestorableTables(clock.now)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from types import SimpleNamespace
+
 import pytest
 
 from orchestrator.aws import comparing
 from orchestrator.aws.wire import ReadRefused
+from orchestrator.domain.receipts import SLOTS
 from orchestrator.domain.records import Ending
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
@@ -177,6 +181,52 @@ def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_
         ended = world.restore()
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert lost
+    assert world.used()["live"] == copies(world)
+
+
+def receipts(world, rows):
+    """Receipts of every second of both tables that a restore leaves, and none of its copies."""
+
+    def acknowledged(table: str, since: datetime) -> set[int]:
+        until = int(world.recovery.point.timestamp()) + 3
+        return set(range(int(since.timestamp()), until)) if table in BEFORE else set()
+
+    def of(copy: str) -> set[int]:
+        return set(rows(int(world.recovery.point.timestamp()), copy))
+
+    vars(world.cloud)["receipts"] = SimpleNamespace(acknowledged=acknowledged, rows=of)
+
+
+def test_rows_that_its_copies_get_once_they_are_used_are_not_held_against_it(interpreter):
+    """The writer of receipts writes to what clients use: after the cut-over these are the copies, and its rows are of after the point."""
+    world = RestoreWorld(interpreter, "re-receipts", receipts=True)
+    receipts(world, lambda edge, copy: range(edge - SLOTS + 1, edge + (60 if copy in world.used()["live"] else 0) + 1))
+    with inhabited(world):
+        world.restore()
+    assert world.recovery.ending is RecoveryEnding.GREEN, world.recovery.reason
+    assert world.used()["live"] == copies(world)
+    assert world.recovery.measured.source == "receipts"
+
+
+def test_copies_that_lack_acknowledged_rows_are_not_used(interpreter):
+    world = RestoreWorld(interpreter, "re-behind", receipts=True)
+    receipts(world, lambda edge, _: range(edge - SLOTS + 1, edge - 60))
+    with inhabited(world):
+        world.restore()
+    assert world.recovery.ending is RecoveryEnding.RED
+    assert "acknowledged receipts are missing in the copy" in world.recovery.reason
+    assert world.used()["live"] == BEFORE
+
+
+def test_what_the_rows_of_a_backup_say_is_told_and_nothing_rests_on_it(interpreter):
+    world = RestoreWorld(interpreter, "re-backup-rows", receipts=True)
+    receipts(world, lambda edge, _: range(edge - SLOTS + 1, edge + 30))
+    with inhabited(world):
+        for table in (STATE, TOKENS):
+            world.tables.back_up(table, "nightly")
+        world.restore(backup="nightly")
+    assert verdict(world, "receipts.tokens").outcome is Outcome.FAIL
+    assert world.recovery.ending is RecoveryEnding.GREEN, world.recovery.reason
     assert world.used()["live"] == copies(world)
 
 

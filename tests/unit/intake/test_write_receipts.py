@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from botocore.exceptions import ClientError
 
-from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.errors import Refused, Unreachable
 from orchestrator.domain.receipts import OVERLAP_SECONDS, ROUND_SECONDS, row_key
 from orchestrator.intake.write_receipts import write_receipts
 from tests.fakes.clock import SimulatedClock
-from tests.fakes.clouds import SETTINGS
+from tests.fakes.clouds import SETTINGS, cloud_over
 from tests.fakes.errors import client_error
+from tests.fakes.lambda_control_plane import LambdaControlPlane
+from tests.samples import FUNCTIONS
 
 TABLES = {"state": "ib-oauth-state-test", "tokens": "ib-oauth-tokens-test"}
 RECEIPTS = "ib-oauth-receipts-test"
 
 
 class Writes:
-    """A DynamoDB client that takes writes, but refuses those of some seconds."""
+    """A DynamoDB client that takes writes, but refuses those of some seconds, and those to tables that are closed."""
 
     def __init__(self, refused=(), slow=(), sleep=None):
         self.refused, self.slow, self.sleep, self.items = set(refused), set(slow), sleep, []
+        self.closed, self.then = {}, lambda: None
 
     def put_item(self, *, TableName, Item):  # noqa: N803 - botocore's
         if int(Item["second"]["N"]) in self.refused:
             raise client_error("ThrottlingException", "slow down")
+        if int(Item["second"]["N"]) >= self.closed.get(TableName, float("inf")):
+            self.then()
+            raise client_error("AccessDeniedException", "with an explicit deny in a resource-based policy")
         self.items.append((TableName, Item))
         if TableName in TABLES.values() and int(Item["second"]["N"]) in self.slow:
             self.sleep(1.5)
@@ -39,9 +44,22 @@ def clock():
     return SimulatedClock()
 
 
-def run(clock, client):
-    settings = {**SETTINGS, "TABLES": json.dumps(TABLES), "RECEIPTS_TABLE": RECEIPTS}
-    cloud = Cloud(settings, clients={"dynamodb": client}.__getitem__, now=clock.now, sleep=clock.advance)
+def functions(tables=TABLES):
+    """The service's, which say which tables they use."""
+    plane = LambdaControlPlane()
+    for name in FUNCTIONS:
+        plane.add(f"ib-oauth-{name}-test", Environment={"Variables": told(tables)})
+    return plane
+
+
+def told(tables):
+    return {f"{role.upper()}_TABLE": table for role, table in tables.items()}
+
+
+def run(clock, client, plane=None):
+    clients = {"dynamodb": client, "lambda": plane or functions()}
+    cloud = cloud_over(clients, clock.now, {**SETTINGS, "RECEIPTS_TABLE": RECEIPTS})
+    vars(cloud)["sleep"] = clock.advance
     return write_receipts({}, cloud)
 
 
@@ -60,7 +78,7 @@ def test_the_row_comes_before_its_receipt_and_both_go_by_themselves(clock):
     (table, row), (receipts, receipt), *_ = client.items
     assert (table, receipts) == (TABLES["state"], RECEIPTS)
     assert row["pk"]["S"] == row_key(int(row["second"]["N"]))
-    assert receipt["role"]["S"] == "state"
+    assert receipt["guarded"]["S"] == TABLES["state"]
     assert int(row["delete_at"]["N"]) > int(row["second"]["N"]) < int(receipt["expires_at"]["N"])
 
 
@@ -81,3 +99,49 @@ def test_a_row_that_is_acknowledged_after_its_second_has_no_receipt(clock):
     # The second table's row of it came late as well, and the two seconds that went by meanwhile are nobody's.
     assert answer.endswith("2 gaps")
     assert slow + 4 in client.seconds(RECEIPTS)
+
+
+def test_once_a_restore_has_closed_the_tables_those_that_clients_use_get_the_rows(clock):
+    closes = int(clock.now().timestamp()) + 10
+    restored = {role: f"ib-oauth-restored-re-1-{role}-test" for role in TABLES}
+    client, plane = Writes(), functions()
+    client.closed = dict.fromkeys(TABLES.values(), closes)
+
+    def cut_over():
+        for name in FUNCTIONS:
+            plane.change(f"ib-oauth-{name}-test", "code-1", Environment={"Variables": told(restored)})
+            version = plane.publish_version(FunctionName=f"ib-oauth-{name}-test")["Version"]
+            plane.update_alias(FunctionName=f"ib-oauth-{name}-test", Name="live", FunctionVersion=version)
+
+    client.then = cut_over
+    assert run(clock, client, plane).endswith("2 gaps")
+    receipts = [(item["guarded"]["S"], int(item["second"]["N"])) for table, item in client.items if table == RECEIPTS]
+    assert (TABLES["tokens"], closes - 1) in receipts
+    assert (restored["tokens"], closes + 1) in receipts
+    assert not [second for table, second in receipts if table in TABLES.values() and second >= closes]
+
+
+def test_what_its_role_may_not_write_beside_a_closed_table_is_an_error(clock):
+    client = Writes()
+    client.closed = {RECEIPTS: 0}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        run(clock, client)
+
+
+def test_functions_that_are_told_of_no_tables_are_refused_with_their_names(clock):
+    with pytest.raises(Refused, match="none is told which state, tokens table"):
+        run(clock, Writes(), functions({}))
+
+
+def test_nobody_to_ask_for_the_tables_is_a_gap_once_it_writes_and_an_error_before(clock):
+    plane, client = functions(), Writes()
+    seconds = int(clock.now().timestamp())
+    client.closed = {TABLES["state"]: seconds + 5}
+
+    def gone(**_asked):
+        raise Unreachable("no answer")
+
+    client.then = lambda: setattr(plane, "get_alias", gone)
+    assert "receipts" in run(clock, client, plane)
+    with pytest.raises(Unreachable):
+        run(clock, client, plane)
