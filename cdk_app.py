@@ -11,6 +11,7 @@ Context (``cdk synth -c key=value``):
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from aws_cdk import App, Aspects, Tags
@@ -66,8 +67,14 @@ def compose(
 
 
 def main() -> None:
-    """Build the assets and synthesise the stacks that the app's context asks for."""
-    app = App()
+    """Build the assets and synthesise the stacks that the app's context asks for; a setting that is refused is told in a sentence."""
+    try:
+        _synthesise(App())
+    except environments.EnvironmentRefused as error:
+        sys.exit(f"refused: {error}")
+
+
+def _synthesise(app: App) -> None:
     file = Path(_text(app, "environments") or environments.FILE)
     environment = environments.load(_text(app, "environment") or "local", file)
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")

@@ -168,8 +168,13 @@ def load(name: str, file: Path = FILE) -> Environment:
 
 
 def _read(file: Path) -> dict[str, dict[str, object]]:
-    with file.open("rb") as opened:
-        document = tomllib.load(opened)
+    try:
+        with file.open("rb") as opened:
+            document = tomllib.load(opened)
+    except FileNotFoundError as error:
+        raise EnvironmentRefused("environments", str(file), "there is no such file") from error
+    except ValueError as error:
+        raise EnvironmentRefused("environments", str(file), f"it is no TOML: {error}") from error
     for name, table in document.items():
         if not isinstance(table, dict) or not _NAME.fullmatch(name):
             raise EnvironmentRefused(name, table, "give a table whose name is a short lower-case word")

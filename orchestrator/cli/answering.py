@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from environments.tables import EnvironmentRefused
 from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
 
 DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
@@ -27,7 +28,7 @@ def answering(as_json: bool) -> Iterator[None]:
 
     try:
         yield
-    except Refused as error:
+    except (Refused, EnvironmentRefused) as error:
         facts = {"field": error.field, "value": error.value, "remedy": error.remedy}
         _fail(as_json, f"refused: {error}", REFUSED, facts)
     except RefusedByPlan as error:

@@ -181,3 +181,12 @@ def test_an_environment_is_added_by_one_table(tmp_path):
 
     assert names(file) == (*names(), "qa")
     assert (qa.service.issuer, qa.service.functions) == (None, dev.service.functions)
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "there is no such file"), ("[dev\n", "it is no TOML: ")])
+def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path, text, why):
+    file = tmp_path / "settings.toml"
+    if text:
+        file.write_text(text)
+    with pytest.raises(EnvironmentRefused, match=f"settings.toml' is refused: {why}"):
+        environments.load("dev", file)

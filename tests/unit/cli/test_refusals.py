@@ -5,6 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import environments
+from environments import EnvironmentRefused
 from orchestrator.cli.answering import FAILED, REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
 
@@ -32,6 +34,18 @@ def test_a_refusal_names_field_value_and_remedy(arguments, field, value, remedy)
     error = json.loads(answer.stdout)["error"]
     assert (error["field"], error["value"]) == (field, value)
     assert error["remedy"].startswith(remedy)
+
+
+@pytest.mark.parametrize("command", ["status", "cost", "strategies", "quota"])
+def test_a_setting_that_makes_no_sense_is_refused_by_its_place_whatever_was_asked(monkeypatch, command):
+    def load(name):
+        raise EnvironmentRefused(f"{name}.service.alarms.datapoints", "two", "give a whole number from 1 to 10")
+
+    monkeypatch.setattr(environments, "load", load)
+    answer = RUN.invoke(app, [command, "--env", "dev", "--json"])
+    assert answer.exit_code == REFUSED
+    error = json.loads(answer.stdout)["error"]
+    assert (error["field"], error["value"]) == ("dev.service.alarms.datapoints", "two")
 
 
 def test_without_a_local_cloud_it_says_how_to_start_one():
