@@ -39,8 +39,8 @@ AnyId = Annotated[
 def up(
     env: Env = "local",
     profile: Annotated[
-        str, typer.Option(help="`instant`, or `aws-timing`: as late and out of order as AWS.")
-    ] = "instant",
+        str | None, typer.Option(help="`instant`, unless `aws-timing` is given: as late and out of order as AWS.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes what is drawn at random repeatable.")] = None,
     restore_seconds: Annotated[
         float | None, typer.Option(help="How long the restore of a table takes; minutes to hours on AWS.")
@@ -48,12 +48,16 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Go on in the background until `orchestrator down`.")
     ] = False,
+    release: Annotated[
+        Path | None,
+        typer.Option(help="Lay a folder over `service/`: another release, such as `examples/releases/good/service`."),
+    ] = None,
 ) -> None:
-    """Start the local cloud and deploy the stacks to it."""
+    """Start the local cloud and deploy the stacks to it; where it runs, deploy them again."""
     from orchestrator.cli import local
 
     with answering(False):
-        local.up(env, profile, seed, restore_seconds, detach=detach)
+        local.up(env, profile, seed, restore_seconds, release, detach=detach)
 
 
 @app.command()

