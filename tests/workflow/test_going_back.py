@@ -10,9 +10,10 @@ import pytest
 from orchestrator.aws import levelling
 from orchestrator.aws.levelling import Levels
 from orchestrator.domain.levelling import Pass
-from orchestrator.domain.records import Ending
+from orchestrator.domain.records import Ending, Kind
 from orchestrator.domain.recovery import RecoveryEnding
 from orchestrator.domain.verdict import Outcome
+from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import recovery_table
 from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, restore_machines
 from tests.workflow.world import Scenario, inhabited, raised, straight
@@ -277,6 +278,20 @@ def test_tables_that_cannot_be_gone_back_to_are_refused_before_anything_is_touch
     assert ended.phase == "FAILED"
     assert why in refusal
     assert world.used() == in_use(world)
+
+
+def test_while_a_deployment_is_under_way_nobody_goes_back(interpreter):
+    with restored(interpreter, "gb-held") as world:
+        world.states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-other", input="{}")
+        world.states.pending.clear()
+        restores, other = world.cloud.restores, execution_arn("deployment", "d-other")
+        restores.take_claim(restores.claim(), other, "d-other", Kind.DEPLOYMENT, world.clock.now())
+        ended = world.go_back("gb-held-back")
+    assert ended.phase == "FAILED"
+    assert "d-other" in world.recovery.reason
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+    assert world.cloud.restores.claim().execution == other
 
 
 def test_one_goes_back_once_and_from_there_forth_again(interpreter):
