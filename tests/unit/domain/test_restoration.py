@@ -24,6 +24,7 @@ from orchestrator.domain.restoration import (
     refuse_unvouched,
     retargeted,
     settings_after,
+    tables_in,
     tables_of,
     uncomparable,
     variables_of,
@@ -172,6 +173,12 @@ def test_the_names_that_a_restore_leads_to():
     after = settings_after(replace(RESTORE, least_epoch=3))
     assert after == {"state": COPIES["STATE_TABLE"], "tokens": COPIES["TOKENS_TABLE"], "least_epoch": 3}
     assert {table.role for table in RESTORE.tables} == set(Role)
+
+
+def test_a_version_s_tables_are_told_by_what_they_are():
+    version = latest(STATE_TABLE="s-1", ISSUER="https://issuer.invalid")
+    assert tables_in(version) == {Role.STATE: "s-1"}
+    assert tables_in(latest()) == {}
 
 
 def test_no_release_serves_tables_of_an_epoch_that_the_one_before_would_not():
