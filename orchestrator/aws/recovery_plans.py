@@ -17,6 +17,7 @@ from orchestrator.domain.records import Kind
 from orchestrator.domain.recovery import Role, TableRecovery
 from orchestrator.domain.recovery_plan import RecoveryPlan, RecoveryRequest, Source, draw_up, refuse_unlike_a_drill
 from orchestrator.domain.recovery_policy import RecoveryPolicy
+from orchestrator.domain.release import Latest
 from orchestrator.domain.restoration import refuse_other_release, refuse_other_sources, tables_in, tables_of
 
 
@@ -63,7 +64,7 @@ def way_back_of(
     undone = cloud.restores.read(request.back)
     refuse_no_restore(undone)
     functions = sorted(undone.service.functions.items())
-    used = for_each(functions, lambda one: tables_of(cloud.versions.describe(one[1], _live(cloud, one[1]))))
+    used = for_each(functions, lambda one: tables_of(_served(cloud, one[1])))
     refuse_not_in_use(undone, {name: tables for (name, _), tables in zip(functions, used, strict=True)})
     ways = for_each(undone.tables, lambda table: _way_back(cloud, table))
     return draw_up_back(undone, ways, request, policy, prices=prices, now=now)
@@ -81,7 +82,7 @@ def tables_in_use(cloud: Cloud, functions: Mapping[str, str]) -> Mapping[Role, s
     """
     found: dict[Role, str] = {}
     for _, function_name in sorted(functions.items()):
-        found |= tables_in(cloud.versions.describe(function_name, _live(cloud, function_name)))
+        found |= tables_in(_served(cloud, function_name))
         if found.keys() == set(Role):
             return found
     missing = ", ".join(sorted(set(Role) - found.keys()))
@@ -94,10 +95,7 @@ def refuse_unused(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[R
     Raises:
         Refused: they use others than these.
     """
-    for_each(
-        sorted(functions.items()),
-        lambda one: refuse_other_sources(one[0], cloud.versions.describe(one[1], _live(cloud, one[1])), sources),
-    )
+    for_each(sorted(functions.items()), lambda one: refuse_other_sources(one[0], _served(cloud, one[1]), sources))
 
 
 def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:
@@ -114,15 +112,16 @@ def refuse_unshipped(cloud: Cloud, functions: Mapping[str, str], sources: Mappin
 
     def look(function: tuple[str, str]) -> None:
         name, function_name = function
-        live, latest = (cloud.versions.describe(function_name, one) for one in (_live(cloud, function_name), "$LATEST"))
+        live, latest = _served(cloud, function_name), cloud.versions.describe(function_name)
         refuse_other_sources(name, live, sources)
         refuse_other_release(name, live, latest)
 
     for_each(sorted(functions.items()), look)
 
 
-def _live(cloud: Cloud, function_name: str) -> str:
-    return cloud.aliases.read(function_name).routing.primary
+def _served(cloud: Cloud, function_name: str) -> Latest:
+    """The version that clients get; the one before, while traffic is shifted."""
+    return cloud.versions.describe(function_name, cloud.aliases.read(function_name).routing.primary)
 
 
 def _way_back(cloud: Cloud, table: TableRecovery) -> WayBack:
