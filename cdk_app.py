@@ -1,12 +1,13 @@
 """Composes the stacks of one environment. Makes no call to AWS and needs no credentials.
 
 Context (``cdk synth -c key=value``):
-    environment: a name in environments.toml; `local` where it is not given.
-    service_source: a folder laid over `service/`, which makes another release of it.
-    signed: a folder with service.zip and orchestrator.zip, signed: they are deployed as they are, and still tell the release's build.
-    without_code: any value synthesises the templates around empty code, where only they are looked at.
-    environments: another file than environments.toml, such as a rehearsal's.
-    endpoint_url, platform_url: local environment only: addresses of the local cloud and of its login platform.
+    environment: a name in environments.toml; default `local`.
+    service_source: a folder whose files replace those of `service/`, which results in another release.
+    signed: a folder with the signed service.zip and orchestrator.zip, which are deployed as they are. The build id of
+        the release stays the same.
+    without_code: any value; synthesises the templates with empty code.
+    environments: another settings file than environments.toml, such as that of a rehearsal.
+    endpoint_url, platform_url: for the local environment: addresses of the local cloud and of its identity provider.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from pathlib import Path
 
 from aws_cdk import App, Aspects, Tags
 
-import environments
-from backups.infrastructure import BackupStack
-from backups.infrastructure_elsewhere import ElsewhereStack, regions_of
-from monitoring.infrastructure import MonitoringStack
-from orchestrator import infrastructure as orchestrator_stack
-from orchestrator import packaging
-from orchestrator.local.refused_types import LeaveOut
-from security.infrastructure import SecurityStack
-from security.infrastructure_boundary import bound
-from security.infrastructure_findings import accept
-from security.infrastructure_signing import want_signatures
-from service import infrastructure as service_stack
-from state_machines.infrastructure import StateMachines
+from infrastructure.backups.copy_region_stack import CopyRegionStack, copy_regions
+from infrastructure.backups.stack import BackupStack
+from infrastructure.monitoring.stack import MonitoringStack
+from infrastructure.orchestrator import stack as orchestrator_stack
+from infrastructure.orchestrator.local_overrides import RemoveUnsupported
+from infrastructure.orchestrator.state_machines import StateMachines
+from infrastructure.security.code_signing import require_signatures
+from infrastructure.security.nag_suppressions import apply_suppressions
+from infrastructure.security.permissions_boundary import apply_boundary
+from infrastructure.security.stack import SecurityStack
+from infrastructure.service import stack as service_stack
+from orchestrator import environments
+from orchestrator.packaging import assets
 
 
 def compose(
@@ -41,33 +42,33 @@ def compose(
     security = SecurityStack(app, environment)
     service = service_stack.ServiceStack(app, environment, service_build)
     orchestrator = orchestrator_stack.OrchestratorStack(
-        app, environment, orchestrator_build, service.description, service.signing_keys, service.variables_key
+        app, environment, orchestrator_build, service.service_settings, service.signing_keys, service.variables_key
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
     backups = BackupStack(app, environment)
-    for region in regions_of(environment):
-        elsewhere = ElsewhereStack(app, environment, region)
-        service.add_stack_dependency(elsewhere)
-        backups.add_stack_dependency(elsewhere)
-    # Last, because it watches whatever alarms the others have.
+    for region in copy_regions(environment):
+        copy_region = CopyRegionStack(app, environment, region)
+        service.add_stack_dependency(copy_region)
+        backups.add_stack_dependency(copy_region)
+    # Last, because it refers to the alarms of the other stacks.
     MonitoringStack(app, environment, service, orchestrator, security)
-    for guarded in (service, orchestrator):
-        guarded.add_stack_dependency(security)
-        bound(guarded, environment)
-        want_signatures(guarded, environment, security.publisher)
-    # Cost allocation tags: whose a bill is, by environment and by part.
+    for workload in (service, orchestrator):
+        workload.add_stack_dependency(security)
+        apply_boundary(workload, environment)
+        require_signatures(workload, environment, security.publisher)
+    # Cost allocation tags by environment, owner and component.
     Tags.of(app).add("environment", environment.name)
     Tags.of(app).add("service", "ib-oauth")
     Tags.of(app).add("owner", environment.owner)
     for stack in app.node.children:
         Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
-    accept(app, environment)
+    apply_suppressions(app, environment)
     if environment.local:
-        Aspects.of(app).add(LeaveOut())
+        Aspects.of(app).add(RemoveUnsupported())
 
 
 def main() -> None:
-    """Build the assets and synthesise the stacks that the app's context asks for; a setting that is refused is told in a sentence."""
+    """Build the assets and synthesise the stacks for the app's context; print an invalid setting as one sentence."""
     try:
         _synthesise(App())
     except environments.EnvironmentRefused as error:
@@ -79,17 +80,17 @@ def _synthesise(app: App) -> None:
     environment = environments.load(_text(app, "environment") or "local", file)
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
-        environment = environment.at(endpoint_url=endpoint_url, platform_url=platform_url)
+        environment = environment.with_addresses(endpoint_url=endpoint_url, platform_url=platform_url)
     overlay = _text(app, "service_source")
     if _text(app, "without_code"):
-        service = orchestrator = packaging.empty_asset()
+        service = orchestrator = assets.empty_asset()
     else:
-        service = packaging.service_asset(environment, Path(overlay).resolve() if overlay else None)
-        orchestrator = packaging.orchestrator_asset(environment)
+        service = assets.service_asset(environment, Path(overlay).resolve() if overlay else None)
+        orchestrator = assets.orchestrator_asset(environment)
     compose(
         app,
         environment,
-        service_stack.Build(str(service.folder), service.digest, packaging.source_commit(), _signed(app, "service")),
+        service_stack.Build(str(service.folder), service.digest, assets.source_commit(), _signed(app, "service")),
         orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest, _signed(app, "orchestrator")),
     )
     app.synth()

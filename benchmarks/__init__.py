@@ -1,4 +1,7 @@
-"""Benchmarks: ``python -m benchmarks.NAME [--json]``. Each prints its figure, the limit's or the peer's from the same run, and the ratio."""
+"""Benchmarks: ``python -m benchmarks.NAME [--json]``.
+
+Each prints its measurements, the limit or the peer's measurement of the same run, and the ratio.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One figure beside what it is compared with.
+    """One measurement and its reference value.
 
     Attributes:
-        figure: what was measured, in `unit`.
-        compared_with: the limit, or the peer's figure from the same run.
-        against: what that is, in words.
-        lower_is_better: a limit from above; otherwise from below.
+        figure: the measured value, in `unit`.
+        compared_with: the limit, or the peer's value from the same run.
+        against: what `compared_with` is, in words.
+        lower_is_better: whether `compared_with` is an upper limit; otherwise it is a lower limit.
     """
 
     name: str
@@ -28,24 +31,24 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """The figure over what it is compared with; 1 where both are nothing."""
+        """The measured value divided by its reference; 1 if both are 0."""
         if not self.compared_with:
             return float("inf") if self.figure else 1.0
         return self.figure / self.compared_with
 
     @property
     def reached(self) -> bool:
-        """Whether it is on the right side."""
+        """Whether the measured value is within the limit."""
         return self.ratio <= 1 if self.lower_is_better else self.ratio >= 1
 
 
 def report(benchmark: str, lines: Sequence[Line], notes: Sequence[str] = ()) -> int:
-    """Print the lines as a table, or as one JSON object with --json; returns 0 where all are reached, else 1."""
+    """Print the lines as a table or, with --json, as one JSON object; return 0 if all limits are met, else 1."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
     parser.add_argument("--json", action="store_true")
     if parser.parse_args().json:
         rows = [{**asdict(line), "ratio": round(line.ratio, 3), "reached": line.reached} for line in lines]
-        print(json.dumps({"benchmark": benchmark, "lines": rows, "notes": list(notes)}))
+        print(json.dumps({"benchmark": benchmark, "lines": rows, "notes": list(notes)}, allow_nan=False))
     else:
         print(benchmark)
         for line in lines:

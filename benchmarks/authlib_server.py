@@ -1,7 +1,7 @@
-"""The peer: Authlib's own Flask authorization server, as its documentation builds one, called as a WSGI application.
+"""The peer: Authlib's Flask authorization server, built as in its documentation, called as a WSGI application.
 
-Codes with PKCE, refresh tokens that rotate, a public client, a store in memory, and one JSON line a request. Access tokens are
-opaque, or JWTs (RFC 9068) signed with ES256.
+It has authorization codes with PKCE, rotating refresh tokens, a public client, an in-memory store, and one JSON log
+line a request. Access tokens are opaque, or JWTs (RFC 9068) signed with ES256.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Token(TokenMixin):  # type: ignore[misc]
 
 @dataclass
 class Memory:
-    """A store in memory. wait: what happens before each of its answers; a store across a network takes its time there."""
+    """An in-memory store. `wait` is called before each result; it simulates the latency of a remote store."""
 
     wait: Wait
     codes: dict[str, _Code] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Memory:
         return self.codes.get(code)
 
     def delete_code(self, code: str) -> None:
-        """Forget a code."""
+        """Delete a code."""
         self.wait()
         self.codes.pop(code, None)
 
@@ -112,16 +112,16 @@ class Memory:
         self.tokens[token.refresh_token] = token
 
     def revoke(self, token: _Token) -> None:
-        """End a refresh token."""
+        """Revoke a refresh token."""
         self.wait()
         token.revoked = True
 
 
 class Peer:
-    """One such server.
+    """One Authlib server.
 
     Args:
-        jwt: sign access tokens with ES256; otherwise they are opaque.
+        jwt: whether access tokens are JWTs signed with ES256; otherwise they are opaque.
         wait: see `Memory`.
     """
 
@@ -140,19 +140,19 @@ class Peer:
         self._app.after_request(_logged)
 
     def __call__(self, environ: Environ) -> tuple[str, bytes]:
-        """Answer one request; return the status line and the body."""
+        """Process one request; return the status line and the body."""
         lines: list[str] = []
         body = self._app(environ, lambda status, _headers, _error=None: lines.append(status))  # type: ignore[arg-type]
         return lines[0], b"".join(body)
 
     def keep_code(self, challenge: str) -> str:
-        """Store a code as an authorization would; return it."""
+        """Store a code like an authorization does; return it."""
         code = _Code(generate_token(48), self._client.redirect_uri, self._client.scope, challenge)
         self.memory.codes[code.code] = code
         return code.code
 
     def keep_refresh_token(self) -> str:
-        """Store a grant as a redemption would; return its refresh token."""
+        """Store a grant like a redemption does; return its refresh token."""
         token = _Token(self._client.client_id, self._client.scope, generate_token(48))
         self.memory.tokens[token.refresh_token] = token
         return token.refresh_token
@@ -198,7 +198,7 @@ class Peer:
 
 
 def environ(body: bytes) -> Environ:
-    """Return the WSGI environment of a token request, as a server would make it."""
+    """Return the WSGI environment of a token request."""
     return {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -247,6 +247,6 @@ def _logged(response: Response) -> Response:
         "route": f"{request.method} {request.path}",
         "status": response.status_code,
     }
-    sys.stdout.write(f"{json.dumps(line, separators=(',', ':'))}\n")
+    sys.stdout.write(f"{json.dumps(line, separators=(',', ':'), allow_nan=False)}\n")
     sys.stdout.flush()
     return response

@@ -1,6 +1,6 @@
-"""Two tables compared by their digests: items a second from memory, CPU over loopback HTTP, and memory, beside boto3's client.
+"""Digests of tables: items per second from memory, CPU time over loopback HTTP, and memory, compared with boto3.
 
-The peer is what one would write first: boto3's client scans, and each item's canonical form is hashed by the same digest.
+The peer is the simplest implementation: boto3's client scans, and the same digest hashes each item's canonical form.
 """
 
 from __future__ import annotations
@@ -20,24 +20,31 @@ import msgspec
 from botocore.credentials import Credentials
 
 from benchmarks import Line, report
-from orchestrator.aws.scanning import Page, Scanner
-from orchestrator.aws.wire import TABLES, Account, Wire
-from orchestrator.domain import digest
-from orchestrator.domain.digest import Digest
+from orchestrator.aws.dynamodb.batch import RawBatchClient, scan_segment
+from orchestrator.aws.dynamodb.raw_client import TABLES, Account, RawDynamoDBClient
+from orchestrator.domain.table_comparison import digest
+from orchestrator.domain.table_comparison.digest import Digest
 
 CORES = 2
-ITEMS_IN_A_PAGE = 4700  # one megabyte, as DynamoDB's pages are
+ITEMS_IN_A_PAGE = 4700  # one megabyte, like DynamoDB's pages
 KEY = b"k" * 32
 SECONDS = 2.0
 PAGES_OVER_HTTP = 12
 
-_decode_page = msgspec.json.Decoder(Page).decode
+
+class RawPage(msgspec.Struct, frozen=True):
+    """One page of a scan, its items as they were sent."""
+
+    Items: list[msgspec.Raw]
+
+
+_decode_page = msgspec.json.Decoder(RawPage).decode
 _decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 _encode_item = msgspec.json.Encoder(order="sorted").encode
 
 
 def page_of_items(number: int, items: int = ITEMS_IN_A_PAGE, *, last: bool = True) -> bytes:
-    """One page as DynamoDB sends it: families of refresh tokens, 211 bytes an item."""
+    """Return one page in DynamoDB's format: refresh token families of 211 bytes each."""
     rows = [
         {
             "pk": {"S": f"family#{number:08x}{row:08x}{'x' * 8}"},
@@ -56,41 +63,42 @@ def page_of_items(number: int, items: int = ITEMS_IN_A_PAGE, *, last: bool = Tru
 
 
 def raw(page: bytes) -> Digest:
-    """The first tier: bytes as they came."""
-    return digest.of_raw(_decode_page(page).Items, KEY)
+    """Return the digest of the first comparison level: the bytes as received."""
+    return digest.digest_raw(_decode_page(page).Items, KEY)
 
 
 def canonical(page: bytes) -> Digest:
-    """The second tier: what the items say, bucket by bucket."""
+    """Return the digest of the second comparison level: canonical items by hash partition."""
     return sum(
-        digest.by_bucket(map(_decode_item, _decode_page(page).Items), KEY, ("pk",), _encode_item), digest.NOTHING
+        digest.digest_by_partition(map(_decode_item, _decode_page(page).Items), KEY, ("pk",), _encode_item),
+        digest.EMPTY,
     )
 
 
-def items_a_second(of: Callable[[bytes], Digest], seconds: float) -> int:
-    """How many items one process digests from memory in a second of its core: CPU time, as the peer's is."""
-    page, items, began = page_of_items(0), 0, time.process_time()
-    while time.process_time() - began < seconds:
-        items += of(page).items
-    return int(items / (time.process_time() - began))
+def items_a_second(digest_page: Callable[[bytes], Digest], seconds: float) -> int:
+    """Return the number of items that one process digests from memory in a second of CPU time."""
+    page, items, started = page_of_items(0), 0, time.process_time()
+    while time.process_time() - started < seconds:
+        items += digest_page(page).items
+    return int(items / (time.process_time() - started))
 
 
-def on_both_cores(of: Callable[[bytes], Digest], seconds: float) -> float:
-    """The same by a process a core."""
+def on_both_cores(digest_page: Callable[[bytes], Digest], seconds: float) -> float:
+    """Return the sum of `items_a_second` of one process on each core."""
     with multiprocessing.get_context("spawn").Pool(CORES) as pool:
-        return float(sum(pool.starmap(items_a_second, [(of, seconds)] * CORES, chunksize=1)))
+        return float(sum(pool.starmap(items_a_second, [(digest_page, seconds)] * CORES, chunksize=1)))
 
 
 class Pages(BaseHTTPRequestHandler):
-    """A DynamoDB that has prepared its pages: what is measured is the reader."""
+    """A DynamoDB stub that serves prepared pages, so that only the reader is measured."""
 
     protocol_version = "HTTP/1.1"
     bodies: tuple[bytes, ...] = ()
 
     def do_POST(self) -> None:
-        """Answer a Scan with the page after the key that it starts from."""
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        start = asked.get("ExclusiveStartKey")
+        """Return the page after the start key of a Scan."""
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        start = request.get("ExclusiveStartKey")
         body = self.bodies[int(start["pk"]["S"].removeprefix("family#")[:8], 16) + 1 if start else 0]
         self.send_response(200)
         self.send_header("content-type", "application/x-amz-json-1.0")
@@ -100,30 +108,30 @@ class Pages(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def serve(ready: Any, pages: int) -> None:
-    """Serve the pages from a process of its own, so that its CPU is not the reader's."""
+    """Serve the pages from a separate process, so that its CPU time does not count as the reader's."""
     Pages.bodies = tuple(page_of_items(number, last=number == pages - 1) for number in range(pages))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     ready.send(f"http://127.0.0.1:{server.server_address[1]}")
     server.serve_forever()
 
 
-def by_scanner(url: str) -> Digest:
-    """Read the served table as the drill does."""
-    scanner = Scanner(Wire(Account(url, "us-west-1", Credentials("id", "secret")), TABLES))
+def digest_with_scanner(url: str) -> Digest:
+    """Digest the served table as a drill does."""
+    connection = RawDynamoDBClient(Account(url, "us-west-1", Credentials("id", "secret")), TABLES)
     total = Digest()
-    for items in scanner.pages("table"):
-        total += digest.of_raw(items, KEY)
-    scanner.close()
+    for page in scan_segment(RawBatchClient(connection, raw_items=True), "table"):
+        total += digest.digest_raw(page.items, KEY)
+    connection.close()
     return total
 
 
-def by_boto3(url: str) -> Digest:
-    """Read it as one would write it first."""
-    import boto3  # noqa: PLC0415 - the memory that is measured is ours
+def digest_with_boto3(url: str) -> Digest:
+    """Digest the served table with boto3's client."""
+    import boto3  # noqa: PLC0415 - must not count in the memory measurement
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(parameter_validation=False)
@@ -137,20 +145,20 @@ def by_boto3(url: str) -> Digest:
     )
     total = Digest()
     for page in client.get_paginator("scan").paginate(TableName="table", ConsistentRead=True):
-        total += digest.of_canonical(page["Items"], KEY)
+        total += digest.digest_canonical(page["Items"], KEY)
     return total
 
 
 def cpu_seconds_a_million(read: Callable[[str], Digest], url: str) -> float:
-    """The reader's own CPU for a million items."""
+    """Return the reader's CPU seconds for a million items."""
     read(url)
-    began = time.process_time()
+    started = time.process_time()
     items = read(url).items
-    return (time.process_time() - began) / items * 1e6
+    return (time.process_time() - started) / items * 1e6
 
 
 def resident_mb(items: int) -> float:
-    """The largest resident size of a process of its own that digests so many items, page after page, in MB."""
+    """Return the peak resident size in MB of a separate process that digests this many items, page after page."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return float(pool.apply(_digest_many, (items,)))
 
@@ -164,8 +172,8 @@ def _digest_many(items: int) -> float:
     total = Digest()
     for page in pages():
         total += raw(page)
-    assert total.items >= items, "all of them were read"
-    # Not getrusage: its largest size is also the parent's at the moment of the fork.
+    assert total.items >= items, "all items were read"
+    # Not getrusage, whose maximum includes the parent's size at the fork.
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
@@ -173,13 +181,13 @@ def _digest_many(items: int) -> float:
 def measure(
     seconds: float = SECONDS, pages: int = PAGES_OVER_HTTP, small_items: int = 10_000, large_items: int = 10_000_000
 ) -> tuple[list[Line], list[str]]:
-    """Measure all of it.
+    """Run all measurements; return the lines and notes.
 
     Args:
         seconds: how long a process digests from memory.
-        pages: how many are read over HTTP.
-        small_items: up from here ...
-        large_items: ... to here memory must not grow.
+        pages: the number of pages that are read over HTTP.
+        small_items: the number of items of the first memory measurement.
+        large_items: the number of items of the second one, which must not need more memory.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -187,8 +195,8 @@ def measure(
     server.start()
     url = here.recv()
     try:
-        peer_cpu = cpu_seconds_a_million(by_boto3, url)
-        ours_cpu = cpu_seconds_a_million(by_scanner, url)
+        peer_cpu = cpu_seconds_a_million(digest_with_boto3, url)
+        ours_cpu = cpu_seconds_a_million(digest_with_scanner, url)
     finally:
         server.terminate()
         server.join()
@@ -224,7 +232,7 @@ def measure(
 
 
 def main() -> int:
-    """Measure, and print."""
+    """Measure and print the report."""
     return report("digest", *measure())
 
 

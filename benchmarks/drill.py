@@ -1,7 +1,7 @@
-"""How long does a drill take of two tables of 100,000 items each, on the local cloud, phase by phase, with clients writing all the while?
+"""Duration of a drill of two tables with 100,000 items each on the local cloud, by phase, during client writes.
 
-The restore itself takes what the local cloud is told that it takes: `RESTORE_SECONDS`, where DynamoDB takes 20 minutes and more whatever
-the size. So what is measured is everything that the drill adds to a restore.
+The local cloud simulates a restore in `RESTORE_SECONDS`, whereas DynamoDB takes 20 minutes and more independently of
+the size. So the benchmark measures what the drill adds to the restore.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import Line, report
-from orchestrator.domain.recovery import Recovery
-from orchestrator.local.fidelity.options import Options
-from orchestrator.local.stage import ENVIRONMENT, Stage, stage
+from orchestrator.domain.recovery.record import Recovery
+from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, local_environment
+from orchestrator.local.emulator.options import Options
 
 ITEMS = 100_000
 LIMIT_SECONDS = 60.0
-PATIENCE_SECONDS = 240.0
+TIMEOUT_SECONDS = 240.0
 WRITES_A_SECOND = 5
-SETTLE_SECONDS = 4
+RECOVERY_POINT_DELAY_SECONDS = 4
 TABLES = tuple(f"ib-oauth-{role}-{ENVIRONMENT}" for role in ("state", "tokens"))
 RESTORE_SECONDS = Options().restore_seconds
 _BATCH, _WRITERS = 25, 4
 
 
 def item(number: int) -> dict[str, Any]:
-    """A family of refresh tokens, about as large as the service's, that has not expired."""
+    """Return an unexpired refresh token family, about as large as the service's."""
     return {
         "pk": {"S": f"family#{number:024x}"},
         "schema": {"N": "1"},
@@ -46,7 +46,7 @@ def item(number: int) -> dict[str, Any]:
 
 
 def fill(client: Any, table: str, items: int) -> None:
-    """Put items into a table, a batch at a time."""
+    """Write items into a table in batches."""
 
     def put(start: int) -> None:
         rows = [{"PutRequest": {"Item": item(number)}} for number in range(start, min(start + _BATCH, items))]
@@ -58,12 +58,12 @@ def fill(client: Any, table: str, items: int) -> None:
 
 @contextmanager
 def clients(client: Any, items: int) -> Iterator[None]:
-    """Go on rotating families in both tables."""
-    over = threading.Event()
+    """Rotate families in both tables until the context ends."""
+    stopped = threading.Event()
 
     def write() -> None:
         number = 0
-        while not over.wait(1 / WRITES_A_SECOND):
+        while not stopped.wait(1 / WRITES_A_SECOND):
             number += 1
             for table in TABLES:
                 rotated = {**item(number % items), "generation": {"N": str(items + number)}}
@@ -74,52 +74,53 @@ def clients(client: Any, items: int) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
-def drill(here: Stage, name: str) -> Recovery:
-    """Run one drill to its end."""
-    here.cloud.executions.start(here.machine("drill"), name, {"requested_by": "benchmark"})
+def drill(here: LocalEnvironment, name: str) -> Recovery:
+    """Run one drill until its end."""
+    here.cloud.executions.start_execution(here.state_machine_arn("drill"), name, {"requested_by": "benchmark"})
 
     def ended() -> Recovery | None:
-        found = here.cloud.drills.find(name)
-        return found if found and found.ended_at else None
+        record = here.cloud.drills.find_record(name)
+        return record if record and record.ended_at else None
 
-    return here.until(ended, PATIENCE_SECONDS, f"{name} to end")
+    return here.wait_until(ended, TIMEOUT_SECONDS, f"{name} to end")
 
 
 def measure(items: int = ITEMS) -> tuple[list[Line], list[str]]:
-    """Fill, write, drill."""
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as here:
+    """Fill the tables and run a drill during writes; return the lines and notes."""
+    with tempfile.TemporaryDirectory() as folder, local_environment(Path(folder)) as here:
         dynamodb = here.cloud.clients("dynamodb")
-        began = time.monotonic()
+        started = time.monotonic()
         for table in TABLES:
             fill(dynamodb, table, items)
-        filled = time.monotonic() - began
+        fill_seconds = time.monotonic() - started
         with clients(dynamodb, items):
-            # The latest restorable time has to be after the last of the items.
-            time.sleep(SETTLE_SECONDS)
+            # The latest restorable time must be after the last write.
+            time.sleep(RECOVERY_POINT_DELAY_SECONDS)
             recovery = drill(here, "dr-benchmark")
     assert recovery.ended_at is not None
-    took = (recovery.ended_at - recovery.requested_at).total_seconds()
-    lines = [Line(f"a drill of two tables of {items:,} items", took, "s", LIMIT_SECONDS, "limit")]
+    duration = (recovery.ended_at - recovery.requested_at).total_seconds()
+    lines = [Line(f"a drill of two tables of {items:,} items", duration, "s", LIMIT_SECONDS, "limit")]
     phases = ", ".join(f"{phase.name} {phase.took.total_seconds():.1f}" for phase in recovery.phases)
     notes = [
-        f"{recovery.ending}: {recovery.reason}",
+        f"{recovery.outcome}: {recovery.reason}",
         f"phases in s: {phases}",
-        f"a restore is set to take {RESTORE_SECONDS:g} s, for DynamoDB's 20 minutes and more; filling took {filled:.0f} s",
+        f"a restore takes {RESTORE_SECONDS:g} s instead of DynamoDB's 20 minutes and more",
+        f"filling the tables took {fill_seconds:.0f} s",
         *(
-            f"{one.check}: {one.verdict.outcome}: {one.verdict.reason}"
-            for one in recovery.findings
-            if one.check.startswith("content.")
+            f"{result.check}: {result.verdict.outcome}: {result.verdict.reason}"
+            for result in recovery.check_results
+            if result.check.startswith("content.")
         ),
     ]
     return lines, notes
 
 
 def main() -> int:
-    """Measure it."""
+    """Measure and print the report."""
     return report("drill", *measure())
 
 

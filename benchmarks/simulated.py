@@ -1,7 +1,7 @@
-"""Twenty aliases restored under Lambda's control-plane limit, by the real adapters, on a simulated clock.
+"""Rollback of twenty aliases under Lambda's control plane limit, with the real adapters, on a simulated clock.
 
-Assumed, because AWS documents the rate of 15 requests a second and not its burst: a burst of one second's worth, and 40 to 120 ms a call. Throttled
-calls wait as botocore's standard mode does (exponential from 1 s, full jitter, 5 attempts).
+AWS documents a rate of 15 requests a second without a burst. Assumptions: a burst of one second's requests, and 40 to
+120 ms a call. Throttled calls back off like botocore's standard mode (exponential from 1 s, full jitter, 5 attempts).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError
 
 from benchmarks import Line
-from orchestrator.aws import routing
-from orchestrator.aws.aliases import Aliases
-from orchestrator.aws.cloud import PARALLEL_CALLS
-from orchestrator.aws.pace import Pace
-from orchestrator.domain.plan import Function
+from orchestrator.application import traffic_shifting
+from orchestrator.application.cloud import PARALLEL_CALLS
+from orchestrator.aws.lambda_.aliases import Aliases
+from orchestrator.aws.rate_limiter import RateLimiter
+from orchestrator.domain.deployment.plan import Function
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.intercepted import Intercepted
 from tests.fakes.lambda_control_plane import REQUESTS_PER_SECOND, LambdaControlPlane, RequestLimit
@@ -36,22 +36,22 @@ LIMIT_SECONDS, LIMIT_CALLS = 4.0, 2.0
 
 
 @dataclass(frozen=True)
-class Run:
-    """One rollback: simulated seconds until the last alias was read back, and calls that took effect, per function."""
+class RollbackRun:
+    """One rollback: simulated seconds until the last alias was confirmed, and effective calls per function."""
 
     seconds: float
     calls_per_function: float
     throttled: int
 
 
-def run(seed: int) -> Run:
-    """Restore all aliases once."""
+def simulate_rollback(seed: int) -> RollbackRun:
+    """Simulate one rollback of all aliases."""
     random, clock = Random(seed), SimulatedClock()
     scheduler = Scheduler(lambda names: random.randrange(len(names)), clock)
     limit = RequestLimit(clock, burst=BURST_REQUESTS)
     plane = LambdaControlPlane()
     functions = tuple(_at_a_weight(plane, f"f{number:02}") for number in range(FUNCTIONS))
-    revisions = {one.name: plane.functions[one.name].aliases["live"]["RevisionId"] for one in functions}
+    revisions = {function.name: plane.functions[function.name].aliases["live"]["RevisionId"] for function in functions}
 
     def around(_operation: str, _arguments: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         for attempt in range(ATTEMPTS):
@@ -66,34 +66,45 @@ def run(seed: int) -> Run:
         raise AssertionError("the last attempt returns or raises")
 
     cloud = SimpleNamespace(
-        aliases=Aliases(Intercepted(plane, around), "live", Pace(clock=clock.seconds, sleep=scheduler.pause).wait),
+        aliases=Aliases(
+            Intercepted(plane, around),
+            "live",
+            RateLimiter(clock=clock.seconds, sleep=scheduler.pause).wait,
+            scheduler.pause,
+        ),
         ledger=SimpleNamespace(fence=lambda _epoch: lambda: scheduler.pause(0.005)),
     )
     deployment = SimpleNamespace(id="d-simulated", functions=functions, revisions=revisions)
-    with patch.object(routing, "for_each", partial(scheduler.for_each, at_once=PARALLEL_CALLS)):
-        writer = scheduler.spawn("rollback", lambda: routing.restore(deployment, 7, cloud))  # type: ignore[arg-type]
+    with patch.object(traffic_shifting, "for_each", partial(scheduler.for_each, at_once=PARALLEL_CALLS)):
+        writer = scheduler.spawn("rollback", lambda: traffic_shifting.revert(deployment, 7, cloud))  # type: ignore[arg-type]
         scheduler.run()
     if writer.error:
         raise writer.error
-    assert all(plane.routing(one.name) == ("1", {}) for one in functions), "every alias is back on stable"
-    return Run(clock.seconds(), len(plane.calls) / FUNCTIONS, limit.refused)
+    assert all(plane.routing(function.name) == ("1", {}) for function in functions), "every alias points at stable"
+    return RollbackRun(clock.seconds(), len(plane.calls) / FUNCTIONS, limit.refused)
 
 
 def simulated_control_plane() -> tuple[list[Line], list[str]]:
-    """Run many rollbacks."""
-    runs = [run(seed) for seed in range(RUNS)]
-    p99 = quantiles([one.seconds for one in runs], n=100, method="inclusive")[-1]
+    """Simulate many rollbacks; return the lines and notes."""
+    runs = [simulate_rollback(seed) for seed in range(RUNS)]
+    p99 = quantiles([rollback.seconds for rollback in runs], n=100, method="inclusive")[-1]
     lines = [
         Line(f"{FUNCTIONS} functions at 15 requests/s, p99 of {RUNS}", p99, "s", LIMIT_SECONDS, "limit"),
-        Line("… calls a function, at most", max(one.calls_per_function for one in runs), "", LIMIT_CALLS, "limit"),
+        Line(
+            "… calls a function, at most",
+            max(rollback.calls_per_function for rollback in runs),
+            "",
+            LIMIT_CALLS,
+            "limit",
+        ),
     ]
     floor = max(0.0, (FUNCTIONS * 2 - BURST_REQUESTS) / REQUESTS_PER_SECOND)
-    throttled = sum(one.throttled for one in runs) / RUNS
-    told = (
-        f"simulated: burst {BURST_REQUESTS:.0f} requests (assumed), no plan can be faster than {floor:.2f} s; "
-        f"{throttled:.1f} calls a rollback were throttled and tried again"
+    throttled = sum(rollback.throttled for rollback in runs) / RUNS
+    note = (
+        f"simulated: burst {BURST_REQUESTS:.0f} requests (assumed), the limit allows no faster rollback than "
+        f"{floor:.2f} s; {throttled:.1f} calls per rollback were throttled and retried"
     )
-    return lines, [told]
+    return lines, [note]
 
 
 def _at_a_weight(plane: LambdaControlPlane, name: str) -> Function:

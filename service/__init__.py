@@ -1,5 +1,5 @@
-"""The OAuth service: a login at an external platform becomes OAuth tokens for client applications.
+"""The OAuth service: turns a login at an upstream identity provider into OAuth tokens for client applications.
 
-`oauth/` is the pure core: no network, no store, no clock. The modules beside it reach the world (`storage`, `keys`,
-`upstream`, `settings`); `handlers/` has one module for each Lambda function.
+`oauth/` is the pure core, without network, storage or clock. The other packages have the side effects (`storage`,
+`keys`, `login`, `clients`, `settings`). `handlers/` has one module for each Lambda function.
 """

@@ -1,7 +1,7 @@
-"""The function's log: JSON lines, written in one piece, to standard output.
+"""The function's log: JSON lines on standard output.
 
-Two kinds of lines: one for each request, which is also its metrics (see metrics.py), and one for each failure. Neither quotes a
-request: no code, token, verifier, session, or name of a person ever reaches a line.
+There are two kinds of lines: one for each request, which is also its metrics (see request_metrics.py), and one for each
+failure. Neither quotes a request: no code, token, verifier, session or personal name reaches a log line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import traceback
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from service.oauth.compact import to_json
+from service.oauth.tokens import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,19 +27,21 @@ def write(record: Mapping[str, Any]) -> None:
 
 
 def write_line(record: str) -> None:
-    """Write one record that is JSON already."""
+    """Write one record that is already JSON text."""
     sys.stdout.write(f"{record}\n")
     sys.stdout.flush()
 
 
-def failure(settings: Settings, error: Exception, *, request_id: str, reason: str | None) -> dict[str, Any]:
-    """Return the record of a failure: its class and where it happened, without the message, which may quote a request.
+def failure_record(
+    settings: Settings, error: Exception, *, request_id: str, reason: str | None, level: str = "ERROR"
+) -> dict[str, Any]:
+    """Return the record of a failure: its class and location, without the message, which may quote a request.
 
-    reason: what is known to quote nothing, such as AWS's error code.
+    reason: text that quotes nothing, such as AWS's error code.
     """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return {
-        "level": "ERROR",
+        "level": level,
         "message": "request failed",
         "environment": settings.environment,
         "function": settings.function,

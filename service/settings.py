@@ -1,7 +1,7 @@
-"""What the functions are told, from environment variables and nothing else.
+"""The functions' settings, read from environment variables only.
 
-A value that is missing or wrong raises SettingInvalid when the function loads, naming the variable: a release that is configured
-wrongly fails before it answers anybody.
+A missing or invalid value raises SettingInvalid when the function loads, and names the variable. A wrongly configured
+release therefore fails before it handles a request.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from service.addresses import AddressRefused, Platform, platform
+from service.clients.address_guard import AddressRefused, Platform, parse_platform
 from service.oauth import client_secrets, scopes
 from service.oauth.clients import Client
 from service.oauth.errors import InvalidScope
+from service.oauth.resources import own
+from service.oauth.resources.identifiers import find_equivalent
 from service.oauth.tokens import Jwk
+from service.storage.tables import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +30,13 @@ if TYPE_CHECKING:
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _LOCAL = "local"
 NO_PLATFORMS = "none"
-"""In PLATFORMS: nobody logs in at a platform, and no request leaves for one. For a drill, to which no person comes."""
+"""Value of PLATFORMS for a drill: there is no upstream identity provider, and no request is sent to one."""
+MOST_REFRESH_GRACE_SECONDS = 60
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 class SettingInvalid(ValueError):
-    """An environment variable is missing or wrong."""
+    """An environment variable is missing or invalid."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable} {problem}")
@@ -41,7 +45,7 @@ class SettingInvalid(ValueError):
 
 @dataclass(frozen=True)
 class Release:
-    """What is running: the commit and build it comes from, the digest of its configuration."""
+    """The running release: its commit and build, and the digest of its configuration."""
 
     commit: str
     build: str
@@ -50,7 +54,10 @@ class Release:
 
 @dataclass(frozen=True)
 class SelfDescribed:
-    """Clients that nobody configured. documents, registration: whether there are any of that kind; scopes: what they may ask."""
+    """Clients that are not configured.
+
+    documents, registration: whether each kind is enabled; scopes: the scopes that they may request.
+    """
 
     documents: bool = False
     registration: bool = False
@@ -59,7 +66,7 @@ class SelfDescribed:
 
 @dataclass(frozen=True)
 class PublishedKeys:
-    """Another issuer and the keys that it publishes: its tokens are known here, and nothing here can make any."""
+    """Another issuer and its published keys. Its tokens are accepted here; none can be issued here."""
 
     issuer: str
     keys: tuple[Jwk, ...]
@@ -69,7 +76,9 @@ class PublishedKeys:
 class Settings:
     """The settings that all three functions share.
 
-    least_epoch: the revocation epoch below which the tables are not served: they are a restored copy that nobody made safe.
+    least_epoch: the lowest revocation epoch that is served. Tables with a lower one are restored but not sanitized.
+    tables: the names of all tables by their roles in TABLES; empty for a table that this function does not have.
+    refresh_grace_seconds: for how long the preceding refresh token may be presented again; 0 is never.
     """
 
     environment: str
@@ -85,10 +94,12 @@ class Settings:
     source_burst_requests: int
     self_described: SelfDescribed = field(default_factory=SelfDescribed)
     least_epoch: int = 0
+    tables: Mapping[str, str] = field(default_factory=dict)
+    refresh_grace_seconds: int = 0
 
     @property
     def local(self) -> bool:
-        """Whether this is the local cloud, where alone a loopback address may be used without TLS."""
+        """Whether this is the local environment, which alone may use a loopback address without TLS."""
         return self.environment == _LOCAL
 
 
@@ -112,6 +123,8 @@ def load(variables: Mapping[str, str], function: str) -> Settings:
         source_burst_requests=int(_positive(variables, "SOURCE_BURST_REQUESTS")),
         self_described=_self_described(variables),
         least_epoch=_least_epoch(variables),
+        tables=read_names(variables),
+        refresh_grace_seconds=_refresh_grace_seconds(variables),
     )
 
 
@@ -123,37 +136,60 @@ def required(variables: Mapping[str, str], variable: str) -> str:
     return value
 
 
-def platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Platform]:
-    """Read PLATFORMS: the upstream platforms by name. Raises SettingInvalid."""
+def read_platforms(variables: Mapping[str, str], *, local: bool) -> Mapping[str, Platform]:
+    """Read PLATFORMS: the upstream identity providers by name. Raises SettingInvalid."""
     if variables.get("PLATFORMS") == NO_PLATFORMS:
         return {}
     entries = _json(variables, "PLATFORMS", dict)
     if not entries:
-        raise SettingInvalid("PLATFORMS", "must name at least one platform")
+        raise SettingInvalid("PLATFORMS", "must name at least one upstream identity provider")
     try:
         return {
-            name: platform(name, entry["url"], entry["title"], loopback_allowed=local)
+            name: parse_platform(
+                name,
+                entry["url"],
+                entry["title"],
+                loopback_allowed=local,
+                shows_login_context=_flag(entry, "shows_login_context"),
+            )
             for name, entry in entries.items()
         }
-    except (AddressRefused, KeyError, TypeError) as error:
-        raise SettingInvalid("PLATFORMS", f"is wrong: {error}") from error
+    except (AddressRefused, AttributeError, KeyError, TypeError) as error:
+        raise SettingInvalid("PLATFORMS", f"is invalid: {error}") from error
 
 
-def published_keys(variables: Mapping[str, str]) -> PublishedKeys | None:
-    """Read PUBLISHED_KEYS, which a drill has; None where there are none. Raises SettingInvalid."""
+def _flag(entry: Mapping[str, Any], name: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be true or false")
+    return value
+
+
+def read_published_keys(variables: Mapping[str, str]) -> PublishedKeys | None:
+    """Read PUBLISHED_KEYS, which only a drill has; None otherwise. Raises SettingInvalid."""
     if "PUBLISHED_KEYS" not in variables:
         return None
     entry = _json(variables, "PUBLISHED_KEYS", dict)
     try:
         return PublishedKeys(str(entry["issuer"]), tuple(Jwk(str(key["x"]), str(key["y"])) for key in entry["keys"]))
     except (KeyError, TypeError) as error:
-        raise SettingInvalid("PUBLISHED_KEYS", f"is wrong: {error}") from error
+        raise SettingInvalid("PUBLISHED_KEYS", f"is invalid: {error}") from error
 
 
 def _least_epoch(variables: Mapping[str, str]) -> int:
     text = variables.get("LEAST_EPOCH", "0")
     if not text.isascii() or not text.isdigit():
         raise SettingInvalid("LEAST_EPOCH", f"must be a whole number, not {text}")
+    return int(text)
+
+
+def _refresh_grace_seconds(variables: Mapping[str, str]) -> int:
+    """Read REFRESH_GRACE_SECONDS; without it there is no grace period, as in a configuration of before it existed."""
+    text = variables.get("REFRESH_GRACE_SECONDS", "0")
+    if not text.isascii() or not text.isdigit() or int(text) > MOST_REFRESH_GRACE_SECONDS:
+        raise SettingInvalid(
+            "REFRESH_GRACE_SECONDS", f"must be a whole number from 0 to {MOST_REFRESH_GRACE_SECONDS}, not {text}"
+        )
     return int(text)
 
 
@@ -171,9 +207,9 @@ def _issuer(issuer: str, environment: str) -> str:
     if parts.scheme != "https":
         raise SettingInvalid("ISSUER", "must be https")
     if parts.path and not local and parts.path != f"/{environment}":
-        # The path of the API's own stage, where there is no domain. RFC 8414 puts the well-known segment before an issuer's
-        # path, where a stage does not answer: who looks for the metadata has to look after it.
-        raise SettingInvalid("ISSUER", "must not have a path but that of the API's stage")
+        # Without a custom domain the issuer has the path of the API's stage. RFC 8414 puts the well-known segment
+        # before an issuer's path, which a stage does not serve; clients have to request the metadata after the path.
+        raise SettingInvalid("ISSUER", "must not have a path except that of the API's stage")
     return issuer
 
 
@@ -181,22 +217,24 @@ def _clients(entries: list[Any], issuer: str) -> Mapping[str, Client]:
     clients: dict[str, Client] = {}
     for entry in entries:
         try:
+            audience = entry.get("audience", issuer)
             client = Client(
                 client_id=entry["client_id"],
                 name=entry["name"],
                 redirect_uris=tuple(entry.get("redirect_uris", ())),
                 scopes=tuple(entry["scopes"]),
-                audience=entry.get("audience", issuer),
+                audience=audience,
                 secret_sha256=entry.get("secret_sha256"),
                 synthetic=entry.get("synthetic", False),
                 resources=tuple(entry.get("resources", ())),
                 identifies_as=tuple(entry.get("identifies_as", ())),
+                audience_names=own.audience_names(issuer) if find_equivalent(issuer, (audience,)) else (),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SettingInvalid("CLIENTS", f"has a wrong entry: {error}") from error
+            raise SettingInvalid("CLIENTS", f"has an invalid entry: {error}") from error
         if "://" in client.client_id:
             raise SettingInvalid(
-                "CLIENTS", f"has {client.client_id}: an address is the id of a client that nobody configures"
+                "CLIENTS", f"has {client.client_id}: a URL is reserved for client ID metadata documents"
             )
         if client.client_id in clients:
             raise SettingInvalid("CLIENTS", f"names {client.client_id} twice")
@@ -204,8 +242,8 @@ def _clients(entries: list[Any], issuer: str) -> Mapping[str, Client]:
     return clients
 
 
-def registration_token(variables: Mapping[str, str]) -> str:
-    """Read REGISTRATION_TOKEN_SHA256: the hash of the token with which clients may register. Raises SettingInvalid."""
+def read_registration_token_hash(variables: Mapping[str, str]) -> str:
+    """Read REGISTRATION_TOKEN_SHA256, the hash of the initial access token for registrations. Raises SettingInvalid."""
     text = required(variables, "REGISTRATION_TOKEN_SHA256")
     if not client_secrets.is_hash(text):
         raise SettingInvalid("REGISTRATION_TOKEN_SHA256", "must be 64 lower-case hexadecimal digits")
@@ -222,7 +260,7 @@ def _self_described(variables: Mapping[str, str]) -> SelfDescribed:
 
 
 def _switch(variables: Mapping[str, str], variable: str) -> bool:
-    """Read a switch; one that is not there is off, as for whatever a release before this one did not know."""
+    """Read a switch; a missing variable is off, so that a new switch is off in an earlier configuration."""
     text = variables.get(variable, "off")
     if text not in {"on", "off"}:
         raise SettingInvalid(variable, f"must be on or off, not {text}")

@@ -1,9 +1,50 @@
-"""What holds for all tests."""
+"""Settings of all tests: the profile of Hypothesis, the selection of the coverage run, and the order of files."""
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import os
+from pathlib import Path
+from typing import Any
 
-# Two cores run several local clouds beside these: how long an example takes says nothing about what it shows.
+import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
+
+from tests.durations import seconds_of
+
+# Two cores run several local clouds during the tests, so the time that an example takes is no evidence.
 settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-cores")
+
+# A worker has the width of the terminal that started the tests; the commands' output must not depend on it.
+os.environ.pop("COLUMNS", None)
+
+ROOT = Path(__file__).resolve().parents[1]
+DECISION_TESTS = (ROOT / "tests" / "unit" / "domain", ROOT / "tests" / "unit" / "oauth")
+"""Folders of the decision modules' unit tests."""
+
+ONE_WORKER = "tests/edge/"
+"""A folder whose files share one local environment. On one worker it is deployed once."""
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives the files to the workers one by one, and `ONE_WORKER` as if it were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_WORKER if nodeid.startswith(ONE_WORKER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Replace the scheduler of `--dist loadfile`."""
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the coverage run, and put the files that take longest first."""
+    for item in items:
+        excluded = any(item.get_closest_marker(name) for name in ("simulation", "proof"))
+        if not excluded and any(folder in item.path.parents for folder in DECISION_TESTS):
+            item.add_marker("decision")
+    # Files of the same duration stay in their order, and so do the tests of a file.
+    items.sort(key=lambda item: -seconds_of(item.path.relative_to(ROOT).as_posix()))

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.domain.cut_over import CutOver, Table, TableChange
-from orchestrator.domain.plan import Function, Plan, Service
-from orchestrator.domain.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
-from orchestrator.domain.records import Deployment, Kind, Phase, Release
-from orchestrator.domain.recovery import Cost, Objectives, Recovery, Role, TableRecovery
-from orchestrator.domain.strategy import read_strategy
+from orchestrator.domain.deployment.cutover import Cutover, TableChange, TableRef
+from orchestrator.domain.deployment.plan import Function, Plan, Service
+from orchestrator.domain.deployment.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
+from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, Release
+from orchestrator.domain.deployment.strategy import read_strategy
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.record import Cost, Objectives, Recovery, Role, TableRecovery
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 FUNCTIONS = ("authorize", "public", "token")
@@ -29,11 +30,20 @@ def thresholds_table() -> dict[str, Any]:
     return {
         "minimum_requests": 50,
         "false_alarm_percent": 1.0,
+        "false_alarm_shares": {
+            "request_metrics": 0.75,
+            "latency": 0.05,
+            "logs": 0.04,
+            "checks": 0.06,
+            "alarms": 0.05,
+            "custom_checks": 0.05,
+        },
         "max_error_percent": 5.0,
         "tolerated_increase_percent": 1.0,
         "max_latency_ratio": 2.0,
         "latency_floor_ms": 20,
         "max_p99_ms": 3000,
+        "catastrophic_error_percent": 50.0,
     }
 
 
@@ -41,12 +51,12 @@ def delivery_table(**changes: Any) -> dict[str, Any]:
     """An environment's [delivery] table as environments.toml has it."""
     return {
         "default_strategy": "canary-10-50",
-        "look_seconds": 10,
-        "settle_seconds": 5,
+        "evaluation_seconds": 10,
+        "metric_delay_seconds": 5,
         "period_seconds": 1,
         "max_bake_seconds": 60,
         "after_bake_seconds": 20,
-        "hold_deadline_seconds": 600,
+        "pause_deadline_seconds": 600,
         "rollback_window_seconds": 900,
         "alarm_max_age_seconds": 300,
         "when_inconclusive": "ROLL_BACK",
@@ -71,17 +81,19 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "drill_window_minutes": 60,
         "rto_minutes": 120,
         "rpo_minutes": 10,
-        "green_within_hours": 49,
+        "success_within_hours": 49,
         "max_cost_usd": 5,
         "max_tables": 4,
-        "lease_hours": 12,
+        "expiry_hours": 12,
         "restores_at_once": 4,
         "poll_seconds": 30,
-        "sabotage": True,
+        "inject_faults": True,
         "whole_items": 200_000,
         "source_at_point": "stream",
-        "stream_settle_seconds": 5,
-        "receipts": False,
+        "read_share_percent": 20,
+        "stream_delay_seconds": 5,
+        "block_hold_seconds": 30,
+        "heartbeats": False,
         "rotated_tokens": "revoke",
         **changes,
     }
@@ -93,7 +105,7 @@ def policy(**changes: Any) -> DeliveryPolicy:
 
 def plan(strategy: object = None, **changes: Any) -> Plan:
     chosen = policy(**changes)
-    return Plan.of(read_strategy(strategy, chosen), chosen)
+    return Plan.from_strategy(read_strategy(strategy, chosen), chosen)
 
 
 def service(functions: tuple[str, ...] = FUNCTIONS) -> Service:
@@ -128,7 +140,7 @@ def deployment(**changes: Any) -> Deployment:
         "plan": plan(),
         "service": service(),
         "functions": functions(),
-        "phase": Phase.PLANNED,
+        "phase": DeploymentPhase.PLANNED,
         "execution": EXECUTION,
     }
     return Deployment(**(given | changes))
@@ -160,7 +172,7 @@ def recovery(**changes: Any) -> Recovery:
         "tables": tables,
         "objectives": Objectives(timedelta(hours=2), timedelta(minutes=10)),
         "cost": Cost(0.01, {"restore": 0.01}, "2025-11-01"),
-        "lease_until": NOW + timedelta(hours=12),
+        "expires_at": NOW + timedelta(hours=12),
     }
     return Recovery(**(given | changes))
 
@@ -173,18 +185,18 @@ def restored_tables(recovery_id: str) -> tuple[TableRecovery, ...]:
     )
 
 
-def cut_over(**changes: Any) -> CutOver:
+def cut_over(**changes: Any) -> Cutover:
     """From the service's tables to those that a restore has made."""
 
-    def table(name: str) -> Table:
-        return Table(name, f"arn:aws:dynamodb:us-west-1:000000000000:table/{name}")
+    def table(name: str) -> TableRef:
+        return TableRef(name, f"arn:aws:dynamodb:us-west-1:000000000000:table/{name}")
 
     roles = ("state", "tokens")
     tables = tuple(
         TableChange(role, table(f"ib-oauth-{role}-test"), table(f"ib-oauth-restored-re-1-{role}-test"))
         for role in roles
     )
-    return CutOver(**({"recovery": "re-1", "changes": tables} | changes))
+    return Cutover(**({"recovery": "re-1", "changes": tables} | changes))
 
 
 def checklist() -> Mapping[str, str]:

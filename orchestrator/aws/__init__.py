@@ -1,1 +1,1 @@
-"""One module per AWS service that we call: thin, typed, with narrow errors. No decision is taken here."""
+"""Adapters of AWS, one package per service or per kind of data: thin and typed, with narrow errors, no decisions."""

@@ -1,4 +1,4 @@
-"""The environment that a command is about: its settings, its names, and the way to its cloud."""
+"""The environment of a command: its settings, resource names and AWS clients."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 import botocore.session
 
-import environments
+from orchestrator import environments
+from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
-from orchestrator.aws.cloud import Cloud
+from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.policy import DeliveryPolicy
 
 LOCAL_FOLDER = Path(".local")
-"""Where the local cloud of the current folder keeps its state."""
+"""The folder of the local cloud's state, in the current folder."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """One environment, reachable.
+    """One environment with access to its cloud.
 
     Attributes:
-        clients: botocore client by service name, for this environment's region and address.
+        clients: returns the botocore client of a service, for the environment's region and endpoint.
     """
 
     environment: environments.Environment
@@ -38,18 +38,18 @@ class Context:
 
     @cached_property
     def account(self) -> str:
-        """The account's number, by asking who we are."""
+        """The id of the account, from the caller identity."""
         return str(self.clients("sts").get_caller_identity()["Account"])
 
     @cached_property
     def cloud(self) -> Cloud:
-        """The orchestrator's services."""
+        """The orchestrator's adapters."""
         settings = {
             "ENVIRONMENT": self.name,
             "AWS_REGION": self.environment.region,
             "LEDGER_TABLE": f"ib-oauth-ledger-{self.name}",
             "EVENT_BUS": f"ib-oauth-{self.name}",
-            "ROLLBACK_MACHINE": self.machine("rollback"),
+            "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
@@ -64,35 +64,35 @@ class Context:
     @property
     def _evidence_bucket(self) -> str:
         name = f"ib-oauth-evidence-{self.name}-{self.account}"
-        # The names of all buckets are one set: what a lost region left has the plain name.
+        # Bucket names are global: after a failover the bucket in the lost region still has the plain name.
         return f"{name}-{self.environment.region}" if self.environment.lost_region else name
 
     @property
     def signing_bucket(self) -> str:
-        """Where AWS Signer finds what is to be signed (security/infrastructure_signing.py)."""
+        """The bucket of packages for AWS Signer (infrastructure/security/code_signing.py)."""
         name = f"ib-oauth-signing-{self.name}-{self.account}"
         return f"{name}-{self.environment.region}" if self.environment.lost_region else name
 
     @cached_property
     def policy(self) -> DeliveryPolicy:
-        """How this environment delivers."""
+        """The delivery policy of the environment."""
         return DeliveryPolicy.parse(self.environment.delivery)
 
-    def machine(self, name: str) -> str:
-        """The ARN of a state machine."""
+    def state_machine_arn(self, name: str) -> str:
+        """Return the ARN of a state machine."""
         return f"arn:aws:states:{self.environment.region}:{self.account}:stateMachine:ib-oauth-{name}-{self.name}"
 
     def function_name(self, function: str) -> str:
-        """The name of one of the service's functions."""
+        """Return the name of one of the service's functions."""
         return f"ib-oauth-{function}-{self.name}"
 
 
 def context_of(name: str) -> Context:
-    """Find an environment and the way to it.
+    """Return the context of an environment.
 
     Raises:
         Refused: there is no such environment.
-        LocalCloudNotRunning: it is the local one, and nothing runs.
+        LocalCloudNotRunning: the environment is local, and the local cloud does not run.
     """
     if name not in environments.names():
         raise Refused("env", name, f"name one of {', '.join(environments.names())}")
@@ -101,10 +101,10 @@ def context_of(name: str) -> Context:
 
 
 def clients_of(environment: environments.Environment, region: str) -> Callable[[str], Any]:
-    """Clients of a region of the cloud that an environment is in.
+    """Return a function that creates clients for a region, at the environment's endpoint.
 
     Raises:
-        LocalCloudNotRunning: it is the local one, and nothing runs.
+        LocalCloudNotRunning: the environment is local, and the local cloud does not run.
     """
     return _clients(region, _address(environment))
 
@@ -112,14 +112,14 @@ def clients_of(environment: environments.Environment, region: str) -> Callable[[
 def _address(environment: environments.Environment) -> Mapping[str, Any]:
     if environment.cloud != "local":
         return {}
-    # Only here: nobody who talks to an account needs the local cloud's modules.
+    # Imported here, because commands on AWS accounts do not need the local cloud's modules.
     from orchestrator.local.cloud import LocalCloud  # noqa: PLC0415
 
-    found = LocalCloud.find(LOCAL_FOLDER).environ
+    variables = LocalCloud.find(LOCAL_FOLDER).environ
     return {
-        "endpoint_url": found["AWS_ENDPOINT_URL"],
-        "aws_access_key_id": found["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": found["AWS_SECRET_ACCESS_KEY"],
+        "endpoint_url": variables["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
     }
 
 
@@ -127,7 +127,7 @@ def _clients(region: str, address: Mapping[str, Any]) -> Callable[[str], Any]:
     session = botocore.session.get_session()
 
     @cache
-    def make(service: str) -> Any:
+    def create(service: str) -> Any:
         return session.create_client(service, region_name=region, config=CONFIG, **address)
 
-    return make
+    return create

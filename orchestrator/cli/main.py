@@ -1,274 +1,319 @@
-"""``orchestrator``: ship a release, undo it, answer one that waits, and read why."""
+"""``orchestrator``: the command line. Deploy a release, roll it back, answer a paused deployment, show decisions."""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli import (
-    config_commands,
-    evidence_commands,
-    guard_commands,
-    key_commands,
-    recovery_commands,
-    rehearse_commands,
-    release_commands,
-)
-from orchestrator.cli.answering import AsJson, Env, Watch, answering
+from orchestrator.cli.commands import config, evidence, failover, guards, keys, recovery, release
+from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
+from orchestrator.cli.program import CommandLine
 
-app = typer.Typer(
+app = CommandLine(
+    program=True,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Deploys the OAuth service, watches it, takes a bad release back, and says why. "
-    "Exit codes: 0 done, 1 rolled back or failed, 2 refused (bad input), 3 the cloud could not be reached.",
+    help="Progressive delivery and disaster recovery of the OAuth service. "
+    "Exit codes: 0 succeeded, 1 rolled back or failed, 2 refused, nothing was changed, 3 the cloud could not be reached, "
+    "4 the output could not be written (its reader closed the pipe), 130 interrupted.",
 )
 
-Id = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A deployment's id, as `history` lists it.")]
-AnyId = Annotated[
-    str, typer.Argument(metavar="ID", help="Of a deployment, a drill or a restore, as `history` lists it.")
-]
+Id = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Id of a deployment; `history` lists them.")]
+AnyId = Annotated[str, typer.Argument(metavar="ID", help="Id of a deployment, drill or restore.")]
 
 
 @app.command()
 def up(
     env: Env = "local",
     profile: Annotated[
-        str | None, typer.Option(help="`instant`, unless `aws-timing` is given: as late and out of order as AWS.")
+        str | None, typer.Option(help="Event delays: `instant` or `aws-timing`; default instant.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Makes what is drawn at random repeatable.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the random number generators.")
+    ] = None,
     restore_seconds: Annotated[
-        float | None, typer.Option(help="How long the restore of a table takes; minutes to hours on AWS.")
+        float | None, typer.Option(min=0, max=86_400, help="Duration of a table restore, in seconds.")
     ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Go on in the background until `orchestrator down`.")
-    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Run in the background until `orchestrator down`.")] = False,
     release: Annotated[
         Path | None,
-        typer.Option(help="Lay a folder over `service/`: another release, such as `examples/releases/good/service`."),
+        typer.Option(help="Folder whose files replace those of `service/`."),
     ] = None,
 ) -> None:
-    """Start the local cloud and deploy the stacks to it; where it runs, deploy them again."""
-    from orchestrator.cli import local
+    """Start the local cloud and deploy the stacks to it."""
+    from orchestrator.cli.actions import local
 
-    with answering(False):
+    with report_errors(False):
         local.up(env, profile, seed, restore_seconds, release, detach=detach)
 
 
 @app.command()
 def down(env: Env = "local") -> None:
-    """Stop the local cloud of this folder."""
-    from orchestrator.cli import local
+    """Stop the local cloud of the current folder."""
+    from orchestrator.cli.actions import local
 
-    with answering(False):
+    with report_errors(False):
         local.down(env)
 
 
 @app.command()
 def deploy(
     env: Env = "local",
-    release: Annotated[
-        str | None, typer.Option(help="The digest that $LATEST must have; otherwise whatever it has.")
-    ] = None,
-    strategy: Annotated[str | None, typer.Option(help="A name that `strategies` lists.")] = None,
-    steps: Annotated[str | None, typer.Option(help="Inline steps, percent:seconds, such as 10:60,50:120.")] = None,
-    checklist: Annotated[list[str] | None, typer.Option(help="item=reference; once for each item.")] = None,
-    checklist_file: Annotated[Path | None, typer.Option(help="What `orchestrator checklist` wrote.")] = None,
-    requested_by: Annotated[str | None, typer.Option(help="Who asks; otherwise your user name.")] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="The same key is the same deployment.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Ship a release that was rolled back before.")] = False,
-    changes_items: Annotated[
-        bool, typer.Option("--changes-items", help="It changes what it stores: back up first.")
+    release: Annotated[str | None, typer.Option(help="Digest that $LATEST must have; default: any.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Named strategy; `strategies` lists them.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Steps as percent:seconds, such as 10:60,50:120.")] = None,
+    checklist: Annotated[list[str] | None, typer.Option(help="Checklist item as item=reference; repeatable.")] = None,
+    checklist_file: Annotated[Path | None, typer.Option(help="File written by `orchestrator checklist`.")] = None,
+    requested_by: RequestedBy = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="Key that identifies the deployment.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Deploy a release that was rolled back before.")] = False,
+    schema_change: Annotated[
+        bool, typer.Option("--schema-change", help="Back up first: the release changes the item schema.")
     ] = False,
     watch: Watch = False,
     json: AsJson = False,
 ) -> None:
-    """Ship what `cdk deploy` put into $LATEST."""
-    from orchestrator.cli import shipping
+    """Deploy the release that is in $LATEST."""
+    from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
 
-    with answering(json):
-        given = shipping.request_of(
+    with report_errors(json):
+        request = deploy.build_request(
             release=release,
             strategy=strategy,
             steps=steps,
             checklist=checklist or [],
             checklist_file=checklist_file,
-            requested_by=requested_by or getpass.getuser(),
+            requested_by=requested_by or "",
             force=force,
-            changes_items=changes_items,
+            schema_change=schema_change,
         )
-        code = shipping.deploy(context_of(env), given, idempotency_key, watch=watch, json=json)
+        context = context_of(env)
+        request["requested_by"] = operator_name(requested_by, context)
+        code = deploy.deploy(context, request, idempotency_key, watch=watch, json=json)
     raise typer.Exit(code)
 
 
 @app.command()
 def watch(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Follow a deployment until the end."""
-    from orchestrator.cli import shipping
+    """Follow a deployment until its end."""
+    from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        code = shipping.watch(context_of(env), deployment, json=json)
+    with report_errors(json):
+        code = deploy.watch(context_of(env), deployment, json=json)
     raise typer.Exit(code)
 
 
 @app.command()
 def rollback(
-    deployment: Annotated[str | None, typer.Argument(help="Otherwise the newest that shifted traffic.")] = None,
+    deployment: Annotated[str | None, typer.Argument(help="Default: the newest that shifted traffic.")] = None,
     env: Env = "local",
-    reason: Annotated[str, typer.Option(help="Goes into the incident.")] = "asked for on the command line",
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="VERSIONS", help="Other targets, such as token=26,public=14."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the incident.")] = "requested on the command line",
+    requested_by: RequestedBy = None,
     watch: Watch = False,
     json: AsJson = False,
 ) -> None:
-    """Put every function back on its stable version."""
-    from orchestrator.cli import shipping
+    """Point every alias back at its stable version."""
+    from orchestrator.cli.actions import deploy
+    from orchestrator.cli.actions import repair as to_versions
     from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
 
-    with answering(json):
-        code = shipping.roll_back(context_of(env), deployment, reason, getpass.getuser(), watch=watch, json=json)
+    with report_errors(json):
+        context = context_of(env)
+        by = operator_name(requested_by, context)
+        if to is None:
+            code = deploy.roll_back(context, deployment, reason, by, watch=watch, json=json)
+        else:
+            to_versions.refuse_named_deployment(deployment)
+            code = to_versions.roll_back_to(context, to, reason, by, watch=watch, json=json)
     raise typer.Exit(code)
 
 
-def _ask(request: str, deployment: str, env: str, json: bool) -> None:
-    from orchestrator.cli import shipping
+@app.command()
+def repair(
+    env: Env = "local",
+    adopt: Annotated[bool, typer.Option("--adopt", help="Keep the live versions, without weights.")] = False,
+    revert: Annotated[bool, typer.Option("--revert", help="Back to the state that the ledger recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the incident.")] = "requested on the command line",
+    requested_by: RequestedBy = None,
+    watch: Watch = False,
+    json: AsJson = False,
+) -> None:
+    """Plan or repair aliases that were changed by hand."""
+    from orchestrator.cli.actions import repair as action
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        by = operator_name(requested_by, context)
+        code = action.repair(context, adopt=adopt, revert=revert, reason=reason, by=by, watch=watch, json=json)
+    raise typer.Exit(code)
+
+
+def _send_command(command: str, deployment: str, env: str, requested_by: str | None, json: bool) -> None:
+    from orchestrator.cli.actions import deploy
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        deploy.send_command(context, deployment, command, operator_name(requested_by, context), json=json)
+
+
+@app.command()
+def promote(deployment: Id, env: Env = "local", requested_by: RequestedBy = None, json: AsJson = False) -> None:
+    """Promote the canary now, skipping the remaining steps."""
+    _send_command("promote", deployment, env, requested_by, json)
+
+
+@app.command()
+def resume(deployment: Id, env: Env = "local", requested_by: RequestedBy = None, json: AsJson = False) -> None:
+    """Resume a paused deployment with its next step."""
+    _send_command("resume", deployment, env, requested_by, json)
+
+
+@app.command()
+def approve(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
+    """Approve a deployment that waits for approval, as yourself."""
+    from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        shipping.ask(context_of(env), deployment, request, getpass.getuser(), json=json)
+    with report_errors(json):
+        deploy.approve(context_of(env), deployment, json=json)
 
 
 @app.command()
-def promote(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Promote a deployment now, or answer one that waits so."""
-    _ask("promote", deployment, env, json)
-
-
-@app.command()
-def resume(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Let a deployment that waits go on with its next step."""
-    _ask("resume", deployment, env, json)
-
-
-@app.command()
-def abort(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Take a deployment back that is under way."""
-    _ask("abort", deployment, env, json)
+def abort(deployment: Id, env: Env = "local", requested_by: RequestedBy = None, json: AsJson = False) -> None:
+    """Abort a deployment in progress and roll it back."""
+    _send_command("abort", deployment, env, requested_by, json)
 
 
 @app.command()
 def erase(
     subject: Annotated[
         str,
-        typer.Option(
-            help="The person, as `sub` names them; `-` reads it from standard input, out of the shell's history."
-        ),
+        typer.Option(help="The user's `sub`; `-` reads it from standard input."),
     ],
     env: Env = "local",
     units_per_second: Annotated[
-        float, typer.Option(min=1, help="How much of the tables' capacity to use, in units a second.")
+        float, typer.Option(min=1, max=40_000, help="Capacity to use, in units per second.")
     ] = 200,
-    yes: Annotated[bool, typer.Option("--yes", help="Erase; otherwise only count.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only count.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Delete what the service keeps of a person, and end their grants."""
-    from orchestrator.cli import erasing
+    """Erase a user's data and revoke their grants."""
+    from orchestrator.cli.actions import erase_user
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        erasing.erase(context_of(env), subject, units_per_second, yes=yes, json=json)
+    with report_errors(json):
+        erase_user.erase(context_of(env), subject, units_per_second, yes=yes, json=json)
 
 
 @app.command()
 def status(env: Env = "local", json: AsJson = False) -> None:
-    """Say who holds the claim, where every alias is, what rings, and what $LATEST has."""
-    from orchestrator.cli import reading
+    """Show the lock, aliases, firing alarms and $LATEST."""
+    from orchestrator.cli.actions.status import show_status
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        reading.status(context_of(env), json=json)
+    with report_errors(json):
+        show_status(context_of(env), json=json)
 
 
 @app.command()
 def history(
     env: Env = "local",
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Number of entries, newest first.")] = 20,
     json: AsJson = False,
 ) -> None:
-    """List deployments, and drills and restores."""
-    from orchestrator.cli import reading
+    """List deployments, drills and restores."""
+    from orchestrator.cli.actions.history import list_history
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        reading.history(context_of(env), limit, json=json)
+    with report_errors(json):
+        list_history(context_of(env), limit, json=json)
 
 
 @app.command()
 def explain(deployment: AnyId, env: Env = "local", json: AsJson = False) -> None:
-    """Every decision of a deployment, or every finding of a drill, with the numbers it rests on."""
-    from orchestrator.cli import reading
+    """Show the evidence behind every decision or check result."""
+    from orchestrator.cli.actions import explain as action
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        reading.explain(context_of(env), deployment, json=json)
+    with report_errors(json):
+        action.explain(context_of(env), deployment, json=json)
 
 
 @app.command()
 def verify(env: Env = "local", json: AsJson = False) -> None:
-    """Look now whether what clients get is healthy."""
-    from orchestrator.cli import reading
+    """Verify now that the live versions are healthy."""
+    from orchestrator.cli.actions import verify as action
     from orchestrator.cli.context import context_of
 
-    with answering(json):
-        code = reading.verify(context_of(env), json=json)
+    with report_errors(json):
+        code = action.verify(context_of(env), json=json)
     raise typer.Exit(code)
 
 
 @app.command()
 def strategies(env: Env = "local", json: AsJson = False) -> None:
-    """List the named strategies, with their steps, looks and state transitions."""
-    from orchestrator.cli import reading
+    """List the named strategies and their steps."""
+    from orchestrator.cli.actions.strategies import list_strategies
 
-    with answering(json):
-        reading.strategies(env, json=json)
+    with report_errors(json):
+        list_strategies(env, json=json)
 
 
-app.add_typer(recovery_commands.app)
-app.add_typer(guard_commands.app)
-app.add_typer(release_commands.top)
-app.add_typer(release_commands.app, name="release")
-app.add_typer(key_commands.app, name="keys")
-app.add_typer(config_commands.app, name="config")
-app.add_typer(rehearse_commands.app, name="rehearse")
-app.add_typer(evidence_commands.app, name="evidence")
+app.add_typer(recovery.app)
+app.add_typer(guards.app)
+app.add_typer(release.top)
+app.add_typer(release.app, name="release")
+app.add_typer(keys.app, name="keys")
+app.add_typer(config.app, name="config")
+app.add_typer(failover.app, name="failover")
+app.add_typer(evidence.app, name="evidence")
 
 
 def help_pages() -> str:
-    """The whole command line's help as Markdown, for docs/cli.md."""
+    """Return the help of every command as Markdown, for docs/reference/cli.md."""
     from typer.main import get_command
     from typer.testing import CliRunner
 
     group = get_command(app)
     runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
-    pages = ["# Command line", "", "Generated: `python -m orchestrator.cli.main`. A test holds it.", ""]
+    pages = [
+        "# Command line",
+        "",
+        "For operators: every command of `orchestrator` with its options.",
+        "",
+        "Generated by `python -m orchestrator.cli.main`. `tests/unit/cli/test_help.py` compares this page with the",
+        "command line.",
+        "",
+    ]
     for words in _commands(group, ()):
         shown = runner.invoke(app, [*words, "--help"], prog_name="orchestrator").output
-        text = "\n".join(one.rstrip() for one in shown.strip().splitlines())
+        text = "\n".join(line.rstrip() for line in shown.strip().splitlines())
         pages += [f"## {' '.join(('orchestrator', *words))}", "", "```text", text, "```", ""]
     return "\n".join(pages)
 
 
 def _commands(group: object, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Name a command and all below it, each by its words."""
+    """Yield the words of a command, then those of its subcommands."""
     yield words
     for name, command in getattr(group, "commands", {}).items():
         yield from _commands(command, (*words, name))
 
 
 if __name__ == "__main__":
-    Path("docs/cli.md").write_text(help_pages(), encoding="utf-8")
+    Path("docs/reference/cli.md").write_text(help_pages(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the orchestrator decides, and nothing of how it acts.
+"""The decisions of the orchestrator, without any side effects.
 
 Standard library only: no clock, no I/O, no logging, no AWS. Time is an argument; every value is frozen.
 """

@@ -1,90 +1,103 @@
-"""The errors of the orchestrator. A state machine's Catch names them, so each is a promise.
+"""The errors of the orchestrator. The Catch clauses of the state machines name them, so their names are stable.
 
 OrchestratorError
-├── Refused          the input or the state of the environment does not allow it; nothing was touched
-├── ClaimLost        somebody else holds the claim now; this writer must change nothing more
-├── RingChanged      somebody else changed the key ring meanwhile; nothing was written, trying again is right
-├── AliasConflict    the alias changed under us and the claim is still ours: somebody outside moved it
-├── NotRestored      an alias could not be read back on its stable version
-├── NotReadable      a table is not there, or holds only a part of what it will hold
-├── SourceUntold     nothing tells what a source held at a point
-├── ExportBroken     an export failed, or is not what DynamoDB said it wrote
-├── RestoreFailed    a copy of a table did not come to be, or not before its lease ended
-├── NotLevel         a table that is gone back to does not hold what the one in use holds
-├── DoorChanged      somebody else changed a table's policy meanwhile; nothing was written, trying again is right
-├── DoorAjar         a table that was closed does not deny yet, or one that was opened still does; looking again is right
-├── Throttled        AWS asked us to slow down; trying again is right
-└── Unreachable      the cloud did not answer
+├── Refused                 invalid input, or a state of the environment that forbids the action; nothing was changed
+│   └── EnvironmentRefused  an invalid setting in environments.toml (orchestrator/domain/schema.py)
+├── LockLost                another execution holds the environment lock; this writer must not change anything more
+├── KeyRingConflict         another writer changed the key ring; nothing was written, retry
+├── KeyNotYetUsable         KMS does not apply the tags of a new signing key yet; the next run continues with it
+├── AliasConflict           an alias was changed from outside while we hold the lock
+├── AliasRevertFailed       an alias does not read back on its stable version
+├── TableNotReadable        a table does not exist, or is not completely restored yet
+├── SourceStateUnknown      what a source held at the recovery point cannot be determined
+├── ExportFailed            an export failed, or differs from its manifest
+├── RestoreFailed           a restored table does not exist, or was not ready before it expired
+├── TablesOutOfSync         a failback's original table does not hold what the table in use holds
+├── ResourcePolicyConflict  another writer changed a table's resource policy; nothing was written, retry
+├── PolicyNotEffective      a blocked table does not deny yet, or an unblocked one still denies; check again
+├── CheckNotReadable        a check or a hook of the environment's own has no valid answer
+├── Throttled               AWS throttled the request, or is busy with another change of the resource; retry
+└── Unreachable             AWS could not be reached, or failed itself; retry
 """
 
 from __future__ import annotations
 
+from orchestrator.domain.texts import shortened
+
 
 class OrchestratorError(Exception):
-    """The root of everything that the orchestrator raises on purpose."""
+    """The base class of all errors that the orchestrator raises."""
 
 
 class Refused(OrchestratorError):
-    """Bad input or a state that forbids it. Nothing was touched.
+    """The input is invalid, or the state of the environment forbids the action. Nothing was changed.
 
     Args:
-        field: what is wrong, as the user spelt it, such as ``strategy.steps[1].weight_percent``.
-        value: what was given.
-        remedy: what would be right.
+        field: the wrong field, as the user wrote it, such as ``strategy.steps[1].weight_percent``.
+        value: its value. The message quotes only its beginning if it is long.
+        remedy: what would be valid.
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field, self.value, self.remedy = field, value, remedy
-        super().__init__(f"{field}: {value!r} is refused: {remedy}")
+        super().__init__(f"{shortened(field)}: {shortened(repr(value))} is refused: {remedy}")
 
 
-class ClaimLost(OrchestratorError):
-    """The environment's claim carries another epoch than ours."""
+class LockLost(OrchestratorError):
+    """The environment lock has another fencing token than ours."""
 
 
-class RingChanged(OrchestratorError):
-    """The key ring is no longer the one that was read."""
+class KeyRingConflict(OrchestratorError):
+    """The key ring is no longer the version that was read."""
+
+
+class KeyNotYetUsable(OrchestratorError):
+    """A signing key was created a moment ago, and KMS does not authorize its use by its tags yet."""
 
 
 class AliasConflict(OrchestratorError):
-    """The alias was changed by somebody who does not hold the claim."""
+    """The alias was changed by a writer that does not hold the environment lock."""
 
 
-class NotRestored(OrchestratorError):
-    """A function's alias does not read back as stable after a rollback wrote it."""
+class AliasRevertFailed(OrchestratorError):
+    """An alias does not read back on the stable version after a rollback wrote it."""
 
 
-class NotReadable(OrchestratorError):
-    """A table may not be read: it is not there, not active, or still being restored."""
+class TableNotReadable(OrchestratorError):
+    """A table must not be read: it does not exist, is not active, or is still being restored."""
 
 
-class SourceUntold(OrchestratorError):
-    """What a source held at the point cannot be told any more; says why."""
+class SourceStateUnknown(OrchestratorError):
+    """What a source held at the recovery point cannot be determined; the message says why."""
 
 
-class ExportBroken(OrchestratorError):
-    """An export failed, or is not what DynamoDB said it wrote; says where."""
+class ExportFailed(OrchestratorError):
+    """An export failed, or differs from its manifest; the message says where."""
 
 
 class RestoreFailed(OrchestratorError):
-    """A table that was being restored is not there any more, or was not ready in time."""
+    """A table that was being restored no longer exists, or was not ready in time."""
 
 
-class NotLevel(OrchestratorError):
-    """A table that is to be gone back to does not hold what the one in use holds."""
+class TablesOutOfSync(OrchestratorError):
+    """The original table of a failback does not hold what the table in use holds."""
 
 
-class DoorChanged(OrchestratorError):
+class ResourcePolicyConflict(OrchestratorError):
     """A table's resource policy is no longer the one that was read."""
 
 
-class DoorAjar(OrchestratorError):
-    """A table's door is not as it was put: what DynamoDB answers does not follow its policy yet."""
+class PolicyNotEffective(OrchestratorError):
+    """A table's resource policy is not in effect yet: DynamoDB still responds by the previous one."""
+
+
+class CheckNotReadable(OrchestratorError):
+    """The source of a check, or a hook, gave no valid answer; the message says why. It quotes nothing secret."""
 
 
 class Throttled(OrchestratorError):
-    """The control plane's request limit was met even after the client's own retries."""
+    """AWS throttled the request, or was busy with another change of the resource, even after the client's retries."""
 
 
 class Unreachable(OrchestratorError):
-    """The cloud could not be reached, or refused our credentials."""
+    """AWS could not be reached, failed itself, or rejected our credentials."""

@@ -1,4 +1,4 @@
-"""The embedded local cloud: its launcher, the mends to the emulator, the upstream platform and the traffic.
+"""The embedded local cloud: launcher, emulator patches, upstream identity provider and traffic.
 
-Nothing here goes into a Lambda asset, and nothing outside `orchestrator.cli`, the tests and the benchmarks imports it.
+No Lambda asset contains this package. Only `orchestrator.cli`, the tests and the benchmarks import it.
 """

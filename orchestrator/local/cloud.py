@@ -1,7 +1,7 @@
-"""The launcher of the local cloud: starts it in a process of its own, finds one that runs, stops it.
+"""The launcher of the local cloud: starts it in its own process, finds a running one, and stops it.
 
 with LocalCloud.start(Path(".local")) as cloud:
-    subprocess.run(["cdk", "deploy", …], env=cloud.environ_over(os.environ))
+    subprocess.run(["cdk", "deploy", …], env=cloud.child_environ(os.environ))
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from orchestrator.local.control import KEY_HEADER, POLICIES_PATH, REGIONS_PATH
-from orchestrator.local.fidelity import MENDS, Options, Profile
-from orchestrator.local.running import Running, process_start
+from orchestrator.local.control_api import CREATIONS_PATH, KEY_HEADER, POLICIES_PATH, REGIONS_PATH
+from orchestrator.local.emulator import PATCHES, Options, Profile
+from orchestrator.local.emulator.options import CALLS_NAME, ExecutedVersions
+from orchestrator.local.pid_file import RunningCloud, process_start_time
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ACCOUNT: Final = "000000000000"
 LOG_NAME: Final = "cloud.log"
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 8.0
 _TEST_KEY: Final = "test"
 _LOG_TAIL_LINES: Final = 15
@@ -37,28 +38,28 @@ Lifetime = Literal["parent", "detached"]
 
 
 class LocalCloudError(Exception):
-    """The local cloud could not be started, found or asked. Its subclasses say which."""
+    """The local cloud could not be started, found or called; base of the specific errors."""
 
 
 class LocalCloudNotRunning(LocalCloudError):
-    """No local cloud runs from that folder."""
+    """No local cloud runs from the folder."""
 
 
-class LocalCloudRuns(LocalCloudError):
-    """A local cloud already runs from that folder."""
+class LocalCloudAlreadyRunning(LocalCloudError):
+    """A local cloud already runs from the folder."""
 
 
-class LocalCloudRefused(LocalCloudError):
-    """The server did not start; says why, with the end of its log where it did not say so itself."""
+class LocalCloudNotStarted(LocalCloudError):
+    """The server did not start. The message has the reason, or the end of the server's log."""
 
 
 class LocalCloud:
     """A running local cloud.
 
-    A context manager: leaving it stops the cloud.
+    It is a context manager that stops the cloud on exit.
     """
 
-    def __init__(self, folder: Path, running: Running, server: subprocess.Popen[str] | None = None) -> None:
+    def __init__(self, folder: Path, running: RunningCloud, server: subprocess.Popen[str] | None = None) -> None:
         self._folder = folder
         self._running = running
         self._server = server
@@ -73,45 +74,57 @@ class LocalCloud:
         seed: int | None = None,
         auth: bool = False,
         lifetime: Lifetime = "parent",
-        mends: Sequence[str] = MENDS,
+        patches: Sequence[str] = PATCHES,
         workers_per_function: int = Options.workers_per_function,
         restore_seconds: float = Options.restore_seconds,
         recovery_lag_seconds: float = Options.recovery_lag_seconds,
+        executed_versions: ExecutedVersions = Options.executed_versions,
+        stream_shard_records: int = Options.stream_shard_records,
+        policy_seconds: float | None = Options.policy_seconds,
         port: int = 0,
     ) -> LocalCloud:
-        """Start a local cloud and wait until it answers.
+        """Start a local cloud and wait until it is ready.
 
         Args:
-            folder: where its state and logs go; one cloud a folder.
+            folder: directory of its state and logs; one cloud for each folder.
             region: AWS region.
-            profile: `instant`, or `aws-timing` for AWS's delays.
-            seed: makes the mends' random draws repeatable.
-            auth: hold roles to their policies from the start; see `enforce_policies`.
-            lifetime: `parent` ends with this process, `detached` goes on until `stop`.
-            mends: their names in order; none starts MiniStack as it is, which contract tests compare with.
-            workers_per_function: ceiling of Lambda workers of one version of a function.
-            restore_seconds: how long the restore of a DynamoDB table takes.
-            recovery_lag_seconds: how long ago the latest moment is that a table can be restored to.
-            port: 0 for any free one.
+            profile: `instant`, or `aws-timing` to reproduce AWS's delays.
+            seed: makes the patches' random draws repeatable.
+            auth: enforce IAM policies from the start; see `enforce_policies`.
+            lifetime: `parent` ends with this process, `detached` runs until `stop`.
+            patches: names of the patches in order; none starts stock MiniStack, which contract tests compare with.
+            workers_per_function: maximum number of Lambda workers of one version of a function.
+            restore_seconds: duration of the restore of a DynamoDB table.
+            recovery_lag_seconds: age of the latest restorable time of a table.
+            executed_versions: for which aliases Lambda emits metrics by executed version, `weighted` ones or `all`.
+            stream_shard_records: records after which a shard of a DynamoDB stream is closed; 0 for one without an end.
+            policy_seconds: the longest time until a host of DynamoDB applies a changed resource policy; None for the
+                profile's.
+            port: 0 for any free port.
 
         Raises:
-            LocalCloudRuns: one runs from that folder already.
-            LocalCloudRefused: it did not come up within `READY_SECONDS`, or refused to.
+            LocalCloudAlreadyRunning: a local cloud already runs from the folder.
+            LocalCloudNotStarted: it was not ready within `READY_SECONDS`, or could not start.
         """
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        found = Running.read(folder)
-        if found and found.alive:
-            raise LocalCloudRuns(f"a local cloud runs from {folder} already (pid {found.pid}); stop it first")
+        running = RunningCloud.read(folder)
+        if running and running.alive:
+            raise LocalCloudAlreadyRunning(
+                f"a local cloud already runs from {folder} (pid {running.pid}); stop it with `orchestrator down`"
+            )
         command = [
             *(sys.executable, "-m", "orchestrator.local.server"),
             *("--folder", str(folder), f"--control-key={secrets.token_urlsafe()}"),
             *("--profile", profile, "--lifetime", lifetime, "--port", str(port)),
             *("--workers-per-function", str(workers_per_function)),
             *("--restore-seconds", str(restore_seconds), "--recovery-lag-seconds", str(recovery_lag_seconds)),
+            *("--executed-versions", executed_versions),
+            *("--stream-shard-records", str(stream_shard_records)),
             *(("--seed", str(seed)) if seed is not None else ()),
+            *(("--policy-seconds", str(policy_seconds)) if policy_seconds is not None else ()),
             *(("--auth",) if auth else ()),
-            *("--mends", ",".join(mends)),
+            *("--patches", ",".join(patches)),
         ]
         log = folder / LOG_NAME
         if log.exists():
@@ -125,25 +138,28 @@ class LocalCloud:
                 stdout=subprocess.PIPE,
                 stderr=log_file,
                 text=True,
-                start_new_session=True,  # Ctrl-C reaches us, not it: we stop it in order, workers included
+                start_new_session=True,  # Ctrl-C reaches only this process, which stops the server and its workers
             )
         try:
             _wait_until_ready(server, log)
         except BaseException:
-            _end(server.pid, process_start(server.pid) or "", server)
+            _end_server(server.pid, process_start_time(server.pid) or "", server)
             raise
-        running = Running.read(folder)
-        assert running, "a server that said it was ready has left its note"
+        running = RunningCloud.read(folder)
+        assert running, "a server that is ready has written its PID file"
         return cls(folder, running, server)
 
     @classmethod
     def find(cls, folder: Path) -> LocalCloud:
         """Attach to the local cloud that runs from the folder.
 
-        Raises LocalCloudNotRunning, and clears away the note of one that has gone.
+        Removes the PID file of a cloud that has ended.
+
+        Raises:
+            LocalCloudNotRunning: none runs.
         """
         folder = folder.resolve()
-        running = Running.read(folder)
+        running = RunningCloud.read(folder)
         if running and running.alive:
             return cls(folder, running)
         if running:
@@ -152,7 +168,7 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """Address of every AWS service."""
+        """Endpoint of every AWS service."""
         return self._running.endpoint_url
 
     @property
@@ -166,9 +182,9 @@ class LocalCloud:
         return self._running.profile
 
     @property
-    def mends(self) -> tuple[str, ...]:
-        """Names of the installed mends; none for stock MiniStack."""
-        return self._running.mends
+    def patches(self) -> tuple[str, ...]:
+        """Names of the installed patches; none for stock MiniStack."""
+        return self._running.patches
 
     @property
     def pid(self) -> int:
@@ -181,13 +197,18 @@ class LocalCloud:
         return self._folder / LOG_NAME
 
     @property
+    def calls(self) -> Path:
+        """The record of calls that were made while policies were enforced: JSON lines (`iam.call_recorder`)."""
+        return self._folder / CALLS_NAME
+
+    @property
     def alive(self) -> bool:
-        """Whether the server still runs."""
+        """Whether the server is still running."""
         return self._running.alive
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment variables that make AWS clients and the CDK command line talk to this cloud, and to no other."""
+        """Environment variables that direct AWS clients and the CDK command line to this cloud, and to no other."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.region,
@@ -195,36 +216,49 @@ class LocalCloud:
             **_KEYS,
         }
 
-    def environ_in(self, region: str) -> dict[str, str]:
-        """Environment variables as `environ`, for another region of the same cloud."""
+    def environ_for_region(self, region: str) -> dict[str, str]:
+        """Return environment variables like `environ`, for another region of the same cloud."""
         return {**self.environ, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
-    def environ_over(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return a child's environment: the base without its AWS settings (a profile, another endpoint), with ours."""
+    def child_environ(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return a child process's environment: the base without its AWS settings, plus `environ`."""
         return {name: value for name, value in base.items() if not name.startswith("AWS_")} | self.environ
 
     def api_url(self, api_id: str, stage: str) -> str:
-        """Address of a stage of an API Gateway REST API, without a trailing slash."""
+        """Return the URL of a stage of an API Gateway REST API, without a trailing slash."""
         return f"{self.endpoint_url}/_aws/execute-api/{api_id}/{stage}"
 
     def enforce_policies(self, enforced: bool) -> None:  # noqa: FBT001 - a switch
-        """Hold Lambda roles (and every other principal) to their policies from now on, or no longer.
+        """Turn the enforcement of IAM policies on or off, for Lambda roles and every other principal.
 
-        Raises LocalCloudNotRunning where the server does not answer.
+        Raises:
+            LocalCloudNotRunning: the server does not answer.
         """
         self._control(POLICIES_PATH, {"enforce": enforced})
 
-    def lose(self, *regions: str) -> None:
-        """Let these regions, and no other, answer nobody from now on; none: let all answer again.
+    def set_lost_regions(self, *regions: str) -> None:
+        """Make exactly these regions unavailable; none makes all available again.
 
-        Raises LocalCloudNotRunning where the server does not answer.
+        Raises:
+            LocalCloudNotRunning: the server does not answer.
         """
         self._control(REGIONS_PATH, {"lost": regions})
 
-    def _control(self, path: str, wanted: Mapping[str, object]) -> None:
+    def fail_creations(self, *patterns: str) -> None:
+        """Let CloudFormation fail to create exactly the resources that match; without patterns none fails any more.
+
+        Args:
+            patterns: of `fnmatch`, over resource types and logical ids.
+
+        Raises:
+            LocalCloudNotRunning: the server does not answer.
+        """
+        self._control(CREATIONS_PATH, {"fail": patterns})
+
+    def _control(self, path: str, command: Mapping[str, object]) -> None:
         request = urllib.request.Request(  # noqa: S310 - our own server on the loopback interface
             self.endpoint_url + path,
-            data=json.dumps(wanted).encode(),
+            data=json.dumps(command, allow_nan=False).encode(),
             headers={KEY_HEADER: self._running.control_key},
             method="POST",
         )
@@ -232,11 +266,11 @@ class LocalCloud:
             with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
                 return
         except OSError as error:
-            raise LocalCloudNotRunning(f"{self.endpoint_url} did not switch {path}: {error}") from error
+            raise LocalCloudNotRunning(f"{self.endpoint_url}{path} failed: {error}") from error
 
     def stop(self) -> None:
-        """Stop the server and its Lambda workers, and wait until they have gone. Again is no error."""
-        _end(self._running.pid, self._running.started, self._server)
+        """Stop the server and its Lambda workers, and wait until they have ended. Stopping twice is no error."""
+        _end_server(self._running.pid, self._running.start_time, self._server)
         self._running.remove(self._folder)
 
     def __enter__(self) -> Self:
@@ -258,7 +292,7 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def _server_environ(folder: Path, region: str) -> dict[str, str]:
-    """Everything the server, and so every Lambda worker, has in its environment; nothing is inherited but PATH."""
+    """Return the whole environment of the server and its Lambda workers; only PATH is inherited."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     return {
@@ -275,7 +309,7 @@ def _server_environ(folder: Path, region: str) -> dict[str, str]:
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
-        # Listeners on fixed ports, and a Docker daemon whose containers it would clear away.
+        # Disable listeners on fixed ports, and the Docker daemon whose containers MiniStack would remove.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder / 'no-docker.sock'}",
@@ -287,30 +321,30 @@ def _wait_until_ready(server: subprocess.Popen[str], log: Path) -> None:
     readable, _, _ = select.select([server.stdout], [], [], READY_SECONDS)
     line = server.stdout.readline() if readable else ""
     if not line:
-        why = "ended" if readable else f"was not ready after {READY_SECONDS:.0f} s"
+        problem = "ended" if readable else f"was not ready after {READY_SECONDS:.0f} s"
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:])
-        raise LocalCloudRefused(f"the local cloud's server {why}; its log ({log}) ends with:\n{tail}")
-    if refusal := json.loads(line).get("refused"):
-        raise LocalCloudRefused(refusal)
+        raise LocalCloudNotStarted(f"the local cloud's server {problem}; its log ({log}) ends with:\n{tail}")
+    if reason := json.loads(line).get("refused"):
+        raise LocalCloudNotStarted(reason)
 
 
-def _end(pid: int, started: str, server: subprocess.Popen[str] | None) -> None:
-    """End a server: in order first, then its whole process group, which it leads."""
+def _end_server(pid: int, started: str, server: subprocess.Popen[str] | None) -> None:
+    """End a server: first with SIGTERM, then by killing its process group."""
 
-    def gone_within(seconds: float) -> bool:
+    def ended_within(seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while (server.poll() is None) if server else (process_start(pid) == started):
+        while (server.poll() is None) if server else (process_start_time(pid) == started):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
         return True
 
-    if not gone_within(0):
+    if not ended_within(0):
         os.kill(pid, signal.SIGTERM)
-        if not gone_within(STOP_SECONDS):
+        if not ended_within(STOP_SECONDS):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-            gone_within(STOP_SECONDS)
+            ended_within(STOP_SECONDS)
     for stream in (server.stdin, server.stdout) if server else ():
         if stream:
             stream.close()

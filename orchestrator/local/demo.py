@@ -1,13 +1,15 @@
-"""The demo: a good release and two bad ones, shipped to the local cloud under real OAuth traffic, and a recovery drill.
+"""The demo: a good release and two bad releases deployed to the local cloud under OAuth traffic, then a recovery drill.
 
-Everything it does a user can do: it starts the local cloud, deploys the stacks with the CDK command line, and runs
-``orchestrator deploy --watch`` and ``orchestrator drill --watch``. It asserts what it shows: a good release that was not
-promoted, a bad one that was, or a drill that is not green makes it fail.
+It uses only what a user can use: it starts the local cloud, deploys the stacks with the CDK command line, and runs
+``orchestrator deploy --watch`` and ``orchestrator drill --watch``. It fails if the good release is not promoted, if a
+bad release is promoted, or if the drill does not succeed.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,72 +19,97 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.cli.recovery_story import summary_of
-from orchestrator.domain.records import Ending
-from orchestrator.domain.recovery import RecoveryEnding
-from orchestrator.domain.recovery_plan import recovery_id
-from orchestrator.local.demo_report import report_of
-from orchestrator.local.stage import ENVIRONMENT, Stage, stage
-from orchestrator.local.traffic import Traffic
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.recovery.outcome import summary_of
+from orchestrator.domain.recovery.plan import recovery_id
+from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.local.cloud import LocalCloudError
+from orchestrator.local.demo_report import deployment_report
+from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, WaitTimeout, local_environment
+from orchestrator.local.traffic_generator import Traffic
 
 REPORT = Path("build/demo-report.json")
 FOLDER = Path(".local")
 RATE_PER_SECOND = 24.0
-PATIENCE_SECONDS = 30.0
-"""How long after the watch a rollback may still write its incident down."""
+WAIT_SECONDS = 120.0
+"""How long after the end of `--watch` a rollback may still record its incident."""
+OVERLOADED = 3.0
+"""Load per processor from which timeouts are expected: the demo itself needs about one."""
 DRILL_KEY = "demo"
 WARM_SECONDS = 6.0
-"""Traffic before the first deployment, so that stable has a baseline."""
+"""Traffic before the first deployment, so that the stable version has a baseline."""
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """One release and what must become of it."""
+class DemoRelease:
+    """A release of the demo and the outcome that its deployment must have."""
 
     title: str
     overlay: str
     arguments: Sequence[str]
-    ending: Ending
+    expected_outcome: DeploymentOutcome
 
 
-CHAPTERS = (
-    Chapter("A good release", "good", (), Ending.SUCCEEDED),
-    Chapter(
-        "A bad release: some token requests are answered with a handled 500",
+DEMO_RELEASES = (
+    DemoRelease("A good release", "good", (), DeploymentOutcome.SUCCEEDED),
+    DemoRelease(
+        "A bad release: some token requests get a handled HTTP 500",
         "token-500s",
         ("--steps", "50:60"),
-        Ending.ROLLED_BACK,
+        DeploymentOutcome.ROLLED_BACK,
     ),
-    Chapter("A bad release: invalid_grant for everybody, and no 5xx at all", "invalid-grant", (), Ending.ROLLED_BACK),
+    DemoRelease(
+        "A bad release: invalid_grant for all clients, without any HTTP 5xx",
+        "invalid-grant",
+        (),
+        DeploymentOutcome.ROLLED_BACK,
+    ),
 )
 
 
 class DemoFailed(Exception):
-    """A release or the drill did not end as it must."""
+    """A release or the drill did not have its expected outcome."""
 
 
 def main() -> None:
     """Run the demo and write build/demo-report.json.
 
     Raises:
-        DemoFailed: a release or the drill did not end as it must.
+        DemoFailed: a release or the drill did not have its expected outcome.
     """
     began = time.monotonic()
-    with stage(FOLDER) as here:
-        _say(began, f"the local cloud listens at {here.local.endpoint_url}")
-        _say(began, f"both stacks are deployed; the OAuth service answers at {here.api_url}")
-        with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND) as traffic:
+    with local_environment(FOLDER) as environment:
+        _print(began, f"Local cloud started: {environment.local.endpoint_url}")
+        _print(began, f"Stacks deployed. OAuth service: {environment.api_url}")
+        with Traffic(environment.api_url, environment.platform_url, rate_per_second=RATE_PER_SECOND) as traffic:
             time.sleep(WARM_SECONDS)
-            reports = [_ship(chapter, began, here, traffic) for chapter in CHAPTERS]
-            drill = _drill(began, here)
-        _write(reports, drill, traffic.report(), time.monotonic() - began)
-    _say(began, f"stopped; the report is in {REPORT}")
+            reports = [_deploy_release(release, began, environment, traffic) for release in DEMO_RELEASES]
+            drill = _run_drill(began, environment)
+        _write_report(reports, drill, traffic.report(), time.monotonic() - began)
+    _print(began, f"Local cloud stopped. Report: {REPORT}")
 
 
-def _ship(chapter: Chapter, began: float, here: Stage, traffic: Traffic) -> dict[str, object]:
-    _say(began, f"── {chapter.title}")
-    here.put_into_latest(chapter.overlay)
-    _say(began, "cdk deploy has put it into $LATEST; nobody gets it yet")
+def overload_hint(load: float, processors: int) -> str:
+    """Return the sentence that explains a failure by an overloaded machine; empty if it is not overloaded.
+
+    Args:
+        load: average number of processes that were ready to run in the last minute.
+        processors: number of processors.
+    """
+    if load < OVERLOADED * processors:
+        return ""
+    return (
+        f"\nThis machine is too slow for the demo now: {load:.0f} processes wait for {processors} processors. "
+        "Run it again when less is running."
+    )
+
+
+def _deploy_release(
+    release: DemoRelease, began: float, environment: LocalEnvironment, traffic: Traffic
+) -> dict[str, object]:
+    _print(began, f"── {release.title}")
+    environment.deploy_release(release.overlay)
+    _print(began, "Deployed to $LATEST with `cdk deploy`. The live version has not changed.")
     since = time.time()
     command = [
         sys.executable,
@@ -95,49 +122,56 @@ def _ship(chapter: Chapter, began: float, here: Stage, traffic: Traffic) -> dict
         "--requested-by",
         "demo",
     ]
-    subprocess.run([*command, "--idempotency-key", chapter.overlay, *chapter.arguments], check=False)
-    deployment = here.ended(f"d-{chapter.overlay}", PATIENCE_SECONDS)
-    if deployment.ending is not chapter.ending:
-        raise DemoFailed(f"{chapter.title}: {deployment.ending}, must be {chapter.ending}: {deployment.reason}")
-    signals = here.cloud.ledger.signals(50)
-    report = {"release": chapter.overlay, **report_of(deployment, traffic.responses(since), signals)}
+    subprocess.run([*command, "--idempotency-key", release.overlay, *release.arguments], check=False)
+    deployment = environment.wait_for_deployment(f"d-{release.overlay}", WAIT_SECONDS)
+    if deployment.outcome is not release.expected_outcome:
+        raise DemoFailed(
+            f"{release.title}: the outcome is {deployment.outcome}, expected {release.expected_outcome}: "
+            f"{deployment.reason}"
+        )
+    events = environment.cloud.ledger.read_events(50)
+    report = {"release": release.overlay, **deployment_report(deployment, traffic.responses(since), events)}
     for step in report["steps"]:
-        asked, observed, requests = step["weight_percent"], step["observed_percent"], step["requests"]
-        _say(began, f"  {asked} % asked, {observed} % observed of {requests} requests")
+        weight, observed, requests = step["weight_percent"], step["observed_percent"], step["requests"]
+        _print(began, f"  canary weight {weight} %, observed {observed} % of {requests} requests")
     return report
 
 
-def _drill(began: float, here: Stage) -> Mapping[str, object]:
-    _say(began, "── A drill: both tables are restored beside themselves, compared, and removed again")
+def _run_drill(began: float, environment: LocalEnvironment) -> Mapping[str, object]:
+    _print(began, "── Recovery drill: restore both tables under other names, compare them, and delete them")
     command = [sys.executable, "-m", "orchestrator", "drill", "--env", ENVIRONMENT, "--watch", "--key", DRILL_KEY]
     subprocess.run([*command, "--requested-by", "demo"], check=False)
-    recovery = here.drilled(recovery_id(DRILL_KEY), PATIENCE_SECONDS)
-    if recovery.ending is not RecoveryEnding.GREEN:
-        raise DemoFailed(f"the drill: {recovery.ending}, must be {RecoveryEnding.GREEN}: {recovery.reason}")
+    recovery = environment.wait_for_drill(recovery_id(DRILL_KEY), WAIT_SECONDS)
+    if recovery.outcome is not RecoveryOutcome.SUCCEEDED:
+        raise DemoFailed(
+            f"the drill: the outcome is {recovery.outcome}, expected {RecoveryOutcome.SUCCEEDED}: {recovery.reason}"
+        )
     phases = {phase.name: round(phase.took.total_seconds(), 1) for phase in recovery.phases}
-    return {**summary_of(recovery), "phases_seconds": phases, "checks": len(recovery.findings)}
+    return {**summary_of(recovery), "phases_seconds": phases, "checks": len(recovery.check_results)}
 
 
-def _write(
+def _write_report(
     reports: list[dict[str, object]], drill: Mapping[str, object], traffic: dict[str, object], seconds: float
 ) -> None:
     REPORT.parent.mkdir(exist_ok=True)
-    whole = {
+    report = {
         "seconds": round(seconds, 1),
         "deployments": reports,
         "drill": msgspec.to_builtins(drill),
         "traffic": traffic,
     }
-    REPORT.write_text(f"{json.dumps(whole, indent=2)}\n", encoding="utf-8")
+    REPORT.write_text(f"{json.dumps(report, indent=2, allow_nan=False)}\n", encoding="utf-8")
 
 
-def _say(began: float, what: str) -> None:
-    sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {what}\n")
+def _print(began: float, message: str) -> None:
+    sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {message}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks must not end the demo
     try:
         main()
-    except DemoFailed as failed:
-        sys.exit(f"the demo failed: {failed}")
+    except (DemoFailed, WaitTimeout, LocalCloudError) as failed:
+        sys.exit(f"the demo failed: {failed}{overload_hint(os.getloadavg()[0], os.cpu_count() or 1)}")

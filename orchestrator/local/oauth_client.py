@@ -1,6 +1,7 @@
-"""A client application's half of the OAuth service, over HTTP with kept-alive connections: what traffic is made of.
+"""An OAuth client application over HTTP with kept-alive connections; the traffic generator uses it.
 
-Whatever the service answers is an observation. Only the platform, which is ours, may fail with an exception.
+Every response of the service is an observation. Only a failure of the upstream identity provider, which belongs to the
+local cloud, raises an exception.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from orchestrator.local.observations import NO_ANSWER, Response
+from orchestrator.local.traffic_observations import NO_RESPONSE, ObservedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 2.0
-"""A connection idle for longer is not used again: the server may be closing it at this very moment."""
+"""A connection that was idle for longer is not reused: the server may be closing it."""
 VERSION_HEADER: Final = "x-ib-oauth-version"
 MAX_POLLS: Final = 5
 
@@ -36,9 +37,10 @@ _LOGIN_URL = re.compile(r'data-login-url="([^"]+)"')
 
 @dataclass(frozen=True)
 class TrafficClient:
-    """A client application that traffic plays.
+    """A client application of the generated traffic.
 
-    secret None makes it a public one; share says how many of the logins are its, beside the others' shares.
+    secret: None for a public client.
+    share: weight of this client among the logins.
     """
 
     client_id: str
@@ -56,12 +58,12 @@ LOCAL_CLIENTS: Final = (
         secret="local-demo-server-secret-not-for-accounts",  # noqa: S106 - of the local environment alone
     ),
 )
-"""The clients of the local environment; its configuration holds the hash of the secret."""
+"""The clients of the local environment; its configuration has the hash of the secret."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a login or a refresh gave. expires_at is epoch seconds."""
+    """The tokens of a login or a refresh. expires_at is epoch seconds."""
 
     client: TrafficClient
     access_token: str
@@ -70,25 +72,25 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A response with its body and headers, for what comes next."""
+class OAuthResponse:
+    """A response with its headers and body, and the observation of it."""
 
-    seen: Response
+    observation: ObservedResponse
     headers: http.client.HTTPMessage | None
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Return the object in the body; empty where there is none."""
+        """Return the JSON object in the body; empty if there is none."""
         return _object(self.body)
 
 
 class Connection:
-    """One kept-alive connection to the service or the platform, opened anew when it was idle or broke."""
+    """A kept-alive connection to the service or the identity provider, reopened after idle time or a failure."""
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
-            raise ValueError(f"{base_url} is no address of a service")
+            raise ValueError(f"{base_url} is not an http(s) URL")
         secure = parts.scheme == "https"
         self._connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
@@ -98,27 +100,32 @@ class Connection:
     def send(
         self, method: str, path: str, *, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Return status, headers and body. Raises OSError, HTTPException."""
+        """Send a request. Return status, headers and body.
+
+        Raises:
+            OSError: the connection failed.
+            HTTPException: the response is malformed.
+        """
         if self._open is None or time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
             self._open = self._connect(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        sent = dict(headers or {})
+        request_headers = dict(headers or {})
         body = None
         if form is not None:
             body = urlencode(form)
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
+            request_headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            self._open.request(method, f"{self._prefix}{path}", body=body, headers=sent)
-            answer = self._open.getresponse()
-            received = answer.read()
+            self._open.request(method, f"{self._prefix}{path}", body=body, headers=request_headers)
+            response = self._open.getresponse()
+            content = response.read()
         except (OSError, http.client.HTTPException):
             self.close()
             raise
         self._used_at = time.monotonic()
-        return answer.status, answer.headers, received
+        return response.status, response.headers, content
 
     def close(self) -> None:
-        """Close the connection; the next request opens another."""
+        """Close the connection; the next request opens a new one."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -126,31 +133,31 @@ class Connection:
 
 @dataclass(frozen=True)
 class OAuthClient:
-    """Plays clients, and the browsers and people of their logins. One thread uses it at a time."""
+    """Acts as client applications and as the browsers and users of their logins. Not safe for several threads."""
 
     service: Connection
     platform: Connection
-    observe: Callable[[Response], None]
+    observe: Callable[[ObservedResponse], None]
     random: Random
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        """Ask for what needs no form."""
-        return self._ask("GET", path, path, headers=headers)
+    def get(self, path: str, headers: dict[str, str] | None = None) -> OAuthResponse:
+        """Send a GET request."""
+        return self._send("GET", path, path, headers=headers)
 
-    def userinfo(self, tokens: Tokens) -> Answer:
-        """Ask who the tokens stand for."""
+    def userinfo(self, tokens: Tokens) -> OAuthResponse:
+        """Request the claims of the tokens' user."""
         return self.get("/userinfo", {"Authorization": f"Bearer {tokens.access_token}"})
 
     def log_in(self, client: TrafficClient) -> Tokens | None:
-        """Go the whole way from the authorization request to tokens; None where some answer was not what it should be."""
+        """Run the whole flow from the authorization request to tokens; None if a response was not the expected one."""
         verifier = base64.urlsafe_b64encode(self.random.randbytes(32)).rstrip(b"=").decode()
-        page, cookie, transaction = self._begin(client, verifier)
-        if transaction is None or not self._at_platform(page, cookie, transaction):
+        page, cookie, transaction = self._authorize(client, verifier)
+        if transaction is None or not self._log_in_upstream(page, cookie, transaction):
             return None
         code = self._poll(cookie, transaction)
         if code is None:
             return None
-        answer = self._token(
+        response = self._request_tokens(
             client,
             {
                 "grant_type": "authorization_code",
@@ -159,14 +166,16 @@ class OAuthClient:
                 "code_verifier": verifier,
             },
         )
-        return _tokens(client, answer)
+        return _tokens(client, response)
 
-    def refresh(self, tokens: Tokens) -> tuple[Tokens | None, Answer]:
-        """Change the refresh token for new tokens; None where the answer was not what it should be."""
-        answer = self._token(tokens.client, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token})
-        return _tokens(tokens.client, answer), answer
+    def refresh(self, tokens: Tokens) -> tuple[Tokens | None, OAuthResponse]:
+        """Exchange the refresh token for new tokens; None if the response was not the expected one."""
+        response = self._request_tokens(
+            tokens.client, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+        )
+        return _tokens(tokens.client, response), response
 
-    def _begin(self, client: TrafficClient, verifier: str) -> tuple[Answer, str, str | None]:
+    def _authorize(self, client: TrafficClient, verifier: str) -> tuple[OAuthResponse, str, str | None]:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = urlencode(
             {
@@ -179,23 +188,23 @@ class OAuthClient:
                 "code_challenge_method": "S256",
             }
         )
-        page = self._ask("GET", "/authorize", f"/authorize?{query}")
+        page = self._send("GET", "/authorize", f"/authorize?{query}")
         set_cookie = page.headers.get("Set-Cookie", "") if page.headers is not None else ""
         cookie = set_cookie.partition(";")[0]
-        found = _TRANSACTION.search(page.body.decode("utf-8", "replace"))
-        return page, cookie, found[1] if found is not None and not page.seen.bad else None
+        match = _TRANSACTION.search(page.body.decode("utf-8", "replace"))
+        return page, cookie, match[1] if match is not None and not page.observation.bad else None
 
-    def _at_platform(self, page: Answer, cookie: str, transaction: str) -> bool:
-        """Choose the platform and log somebody in there. Return whether that went well."""
+    def _log_in_upstream(self, page: OAuthResponse, cookie: str, transaction: str) -> bool:
+        """Choose the identity provider and log a user in there. Return whether both succeeded."""
         platform = re.search(r'name="platform" value="([^"]+)"', page.body.decode("utf-8", "replace"))
         form = {
             "transaction": transaction,
             "platform": platform[1] if platform is not None else "",
             "decision": "allow",
         }
-        waiting = self._ask("POST", "/login", "/login", form=form, headers={"Cookie": cookie})
+        waiting = self._send("POST", "/login", "/login", form=form, headers={"Cookie": cookie})
         address = _LOGIN_URL.search(waiting.body.decode("utf-8", "replace"))
-        if waiting.seen.bad or address is None:
+        if waiting.observation.bad or address is None:
             return False
         token = parse_qs(urlsplit(unescape(address[1])).query)["token"][0]
         account = self.random.choice(("ada", "grace", "katherine", "alan"))
@@ -204,22 +213,22 @@ class OAuthClient:
 
     def _poll(self, cookie: str, transaction: str) -> str | None:
         for _ in range(MAX_POLLS):
-            polled = self._ask(
+            polled = self._send(
                 "GET", "/login/poll", f"/login/poll?transaction={transaction}", headers={"Cookie": cookie}
             )
-            answer = polled.json()
-            if polled.seen.bad or answer.get("phase") == "complete":
-                return _code_in(answer.get("redirect"))
-            time.sleep(1.0)  # the service asks the platform once a second at most
+            response = polled.json()
+            if polled.observation.bad or response.get("phase") == "complete":
+                return _authorization_code(response.get("redirect"))
+            time.sleep(1.0)  # the service queries the identity provider at most once a second
         return None
 
-    def _token(self, client: TrafficClient, form: dict[str, str]) -> Answer:
+    def _request_tokens(self, client: TrafficClient, form: dict[str, str]) -> OAuthResponse:
         form = {"client_id": client.client_id, **form}
         if client.secret is not None:
             form["client_secret"] = client.secret
-        return self._ask("POST", "/token", "/token", form=form)
+        return self._send("POST", "/token", "/token", form=form)
 
-    def _ask(
+    def _send(
         self,
         method: str,
         route: str,
@@ -227,31 +236,33 @@ class OAuthClient:
         *,
         form: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> OAuthResponse:
         function = _FUNCTIONS.get(route, "public")
         started = time.perf_counter()
-        received: http.client.HTTPMessage | None = None
+        response_headers: http.client.HTTPMessage | None = None
         body = b""
         version = error = None
         try:
-            status, received, body = self.service.send(method, path, form=form, headers=headers)
-            version = received.get(VERSION_HEADER)
+            status, response_headers, body = self.service.send(method, path, form=form, headers=headers)
+            version = response_headers.get(VERSION_HEADER)
             if status >= HTTPStatus.BAD_REQUEST:
-                told = _object(body).get("error")
-                error = told if isinstance(told, str) else None
+                code = _object(body).get("error")
+                error = code if isinstance(code, str) else None
         except (OSError, http.client.HTTPException) as failure:
-            status, error = NO_ANSWER, type(failure).__name__
+            status, error = NO_RESPONSE, type(failure).__name__
         latency_ms = (time.perf_counter() - started) * 1000
-        seen = Response(time.time(), f"{method} {route}", function, version, status, error, round(latency_ms, 3))
-        self.observe(seen)
-        return Answer(seen, received, body)
+        observation = ObservedResponse(
+            time.time(), f"{method} {route}", function, version, status, error, round(latency_ms, 3)
+        )
+        self.observe(observation)
+        return OAuthResponse(observation, response_headers, body)
 
 
-def _tokens(client: TrafficClient, answer: Answer) -> Tokens | None:
-    body = answer.json()
+def _tokens(client: TrafficClient, response: OAuthResponse) -> Tokens | None:
+    body = response.json()
     access, refresh, expires_in = body.get("access_token"), body.get("refresh_token"), body.get("expires_in")
     if (
-        answer.seen.bad
+        response.observation.bad
         or not isinstance(access, str)
         or not isinstance(refresh, str)
         or not isinstance(expires_in, int)
@@ -260,8 +271,8 @@ def _tokens(client: TrafficClient, answer: Answer) -> Tokens | None:
     return Tokens(client, access, refresh, time.time() + expires_in)
 
 
-def _code_in(redirect: object) -> str | None:
-    """Return the code in the address that a login ended with, None where it ended with none."""
+def _authorization_code(redirect: object) -> str | None:
+    """Return the code in the redirect that ended a login; None if it has none."""
     if not isinstance(redirect, str):
         return None
     codes = parse_qs(urlsplit(redirect).query).get("code")
@@ -270,7 +281,7 @@ def _code_in(redirect: object) -> str | None:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        response = json.loads(body)
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return response if isinstance(response, dict) else {}

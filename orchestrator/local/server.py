@@ -1,11 +1,11 @@
-"""The local cloud's server process: MiniStack with the mends, on one port of 127.0.0.1.
+"""The local cloud's server process: MiniStack with the patches, on one port of 127.0.0.1.
 
-`orchestrator.local.cloud` starts it, with an environment of its own making and everything else as arguments. It says
-once on its standard output, as one line of JSON, how the start went: ``{"ready": {…}}`` or ``{"refused": "why"}``.
-Everything after that is the log, on standard error.
+`orchestrator.local.cloud` starts it with a minimal environment and passes everything else as arguments. The server
+reports the result of its start once on standard output, as one line of JSON: ``{"ready": {…}}`` or
+``{"refused": "reason"}``. All later output is the log, on standard error.
 
-It ends on SIGTERM or SIGINT and, with ``--lifetime parent``, when its parent has gone: the parent holds the other end
-of its standard input. Its Lambda workers end with it.
+It ends on SIGTERM or SIGINT and, with ``--lifetime parent``, when its parent ends: the parent holds the other end of
+its standard input. Its Lambda workers end with it.
 """
 
 from __future__ import annotations
@@ -23,59 +23,61 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.local.control import Application, Controls, with_control
-from orchestrator.local.fidelity import MENDS, PROFILES, Options, PinBroken, apply
-from orchestrator.local.outage import OUTAGE
-from orchestrator.local.running import Running, process_start
+from orchestrator.local.control_api import Application, Controls, with_control_api
+from orchestrator.local.emulator import PATCHES, PROFILES, Options, PinMismatch, install_patches
+from orchestrator.local.emulator.cloudformation.failed_creations import CREATION_FAULTS
+from orchestrator.local.emulator.options import CALLS_NAME, EXECUTED_VERSIONS
+from orchestrator.local.emulator.region_outage import OUTAGE
+from orchestrator.local.pid_file import RunningCloud, process_start_time
 
 REFUSED_EXIT = 78  # EX_CONFIG of sysexits.h
 _LOOPBACK = "127.0.0.1"
 _PARENT_CHECK_SECONDS = 1.0
-_SHUTDOWN_SECONDS = 6.0  # after that the process ends the hard way; the launcher waits a little longer
+_SHUTDOWN_SECONDS = 6.0  # afterwards the process group is killed; the launcher waits a little longer
 _KEEP_ALIVE_SECONDS = 75
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until it is told to stop; returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    """Run the server until it is stopped. Return the exit code."""
+    parsed = _parser().parse_args(arguments)
     parent = os.getppid()
     report = _take_standard_output()
-    listening = socket.create_server((_LOOPBACK, asked.port), backlog=512)
+    listening = socket.create_server((_LOOPBACK, parsed.port), backlog=512)
     port = listening.getsockname()[1]
     os.environ["GATEWAY_PORT"] = str(port)  # MiniStack reads its environment when it is imported, below
     try:
-        mends = _install(asked)
-    except PinBroken as broken:
-        report({"refused": str(broken)})
+        patches = _install(parsed)
+    except PinMismatch as mismatch:
+        report({"refused": str(mismatch)})
         return REFUSED_EXIT
 
     from ministack import app as ministack  # noqa: PLC0415 - not before its environment is complete
 
-    os.chdir(asked.folder)  # Lambda workers must not find the project's own packages by accident
-    running = Running(
+    os.chdir(parsed.folder)  # Lambda workers must not import the project's own packages
+    running = RunningCloud(
         pid=os.getpid(),
-        started=process_start(os.getpid()) or "",
+        start_time=process_start_time(os.getpid()) or "",
         port=port,
         region=os.environ["MINISTACK_REGION"],
-        profile=asked.profile,
-        mends=mends,
-        control_key=asked.control_key,
+        profile=parsed.profile,
+        patches=patches,
+        control_key=parsed.control_key,
     )
 
     def ready() -> None:
-        running.write(asked.folder)
+        running.write(parsed.folder)
         report({"ready": {"port": port}})
 
     def enforce_policies(enforced: bool) -> None:  # noqa: FBT001 - a switch
         ministack.AUTH = enforced
 
-    enforce_policies(asked.auth)
-    controls = Controls(enforce_policies, OUTAGE)
-    application = with_control(ministack.app, key=asked.control_key, controls=controls, ready=ready)
+    enforce_policies(parsed.auth)
+    controls = Controls(enforce_policies, OUTAGE, CREATION_FAULTS)
+    application = with_control_api(ministack.app, key=parsed.control_key, controls=controls, ready=ready)
     try:
-        asyncio.run(_serve(application, listening, parent if asked.lifetime == "parent" else None))
+        asyncio.run(_serve(application, listening, parent if parsed.lifetime == "parent" else None))
     finally:
-        running.remove(asked.folder)
+        running.remove(parsed.folder)
         _end_lambda_workers()
     return 0
 
@@ -83,38 +85,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="orchestrator.local.server", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="state and logs")
-    parser.add_argument("--control-key", required=True, help="what the control endpoint asks for")
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--control-key", required=True, help="key of the control endpoint")
+    parser.add_argument("--port", type=int, default=0, help="0 for any free port")
     parser.add_argument("--profile", choices=PROFILES, default="instant")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers-per-function", type=int, default=Options.workers_per_function)
     parser.add_argument("--restore-seconds", type=float, default=Options.restore_seconds)
     parser.add_argument("--recovery-lag-seconds", type=float, default=Options.recovery_lag_seconds)
+    parser.add_argument("--stream-shard-records", type=int, default=Options.stream_shard_records)
+    parser.add_argument("--policy-seconds", type=float, default=Options.policy_seconds)
+    parser.add_argument("--executed-versions", choices=EXECUTED_VERSIONS, default=Options.executed_versions)
     parser.add_argument("--lifetime", choices=("parent", "detached"), default="parent")
-    parser.add_argument("--auth", action="store_true", help="hold roles to their policies from the start")
-    parser.add_argument("--mends", default=",".join(MENDS), help="their names; none for MiniStack as it is")
+    parser.add_argument("--auth", action="store_true", help="enforce IAM policies from the start")
+    parser.add_argument("--patches", default=",".join(PATCHES), help="names of patches; none for stock MiniStack")
     return parser
 
 
-def _install(asked: argparse.Namespace) -> tuple[str, ...]:
+def _install(parsed: argparse.Namespace) -> tuple[str, ...]:
     options = Options(
-        profile=asked.profile,
-        seed=asked.seed,
-        workers_per_function=asked.workers_per_function,
-        restore_seconds=asked.restore_seconds,
-        recovery_lag_seconds=asked.recovery_lag_seconds,
+        profile=parsed.profile,
+        seed=parsed.seed,
+        workers_per_function=parsed.workers_per_function,
+        restore_seconds=parsed.restore_seconds,
+        recovery_lag_seconds=parsed.recovery_lag_seconds,
+        executed_versions=parsed.executed_versions,
+        stream_shard_records=parsed.stream_shard_records,
+        policy_seconds=parsed.policy_seconds,
+        calls=parsed.folder / CALLS_NAME,
     )
-    return apply(options, tuple(filter(None, asked.mends.split(","))))
+    return install_patches(options, tuple(filter(None, parsed.patches.split(","))))
 
 
 def _take_standard_output() -> Callable[[Any], None]:
-    """Keep standard output for the one line about the start; whatever else writes to it goes to the log."""
-    ours = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    """Reserve standard output for the line about the start; all other output to it goes to the log."""
+    original = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def report(line: Any) -> None:
-        print(json.dumps(line), file=ours, flush=True)
-        ours.close()
+        print(json.dumps(line, allow_nan=False), file=original, flush=True)
+        original.close()
 
     return report
 
@@ -127,26 +136,29 @@ async def _serve(application: Application, listening: socket.socket, parent: int
     config.bind = [f"fd://{listening.detach()}"]
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     config.graceful_timeout = 1.0
-    told_to_stop = asyncio.Event()
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        if not told_to_stop.is_set():
-            told_to_stop.set()
-            _end_the_hard_way_after(_SHUTDOWN_SECONDS)
-            # Threads that wait for a worker's answer would hold the loop's end up.
+        if not stopping.is_set():
+            stopping.set()
+            _kill_after(_SHUTDOWN_SECONDS)
+            # Threads that wait for a worker's response would delay the end of the loop.
             threading.Thread(target=_end_lambda_workers, daemon=True).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     if parent is not None:
         threading.Thread(
-            target=_watch, args=(parent, lambda: loop.call_soon_threadsafe(stop)), daemon=True, name="parent-watch"
+            target=_watch_parent,
+            args=(parent, lambda: loop.call_soon_threadsafe(stop)),
+            daemon=True,
+            name="parent-watch",
         ).start()
-    await serve(application, config, shutdown_trigger=told_to_stop.wait)  # type: ignore[arg-type]
+    await serve(application, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
 
 
-def _watch(parent: int, stop: Callable[[], object]) -> None:
+def _watch_parent(parent: int, stop: Callable[[], object]) -> None:
     """Call `stop` once the parent has closed our standard input, or is no longer our parent."""
     while os.getppid() == parent:
         readable, _, _ = select.select([sys.stdin], [], [], _PARENT_CHECK_SECONDS)
@@ -155,7 +167,7 @@ def _watch(parent: int, stop: Callable[[], object]) -> None:
     stop()
 
 
-def _end_the_hard_way_after(seconds: float) -> None:
+def _kill_after(seconds: float) -> None:
     def end() -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 

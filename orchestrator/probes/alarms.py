@@ -1,56 +1,87 @@
-"""Alarms: does one of the service's ring that did not before? Alarms are pooled, so this is about the service, not a version."""
+"""Alarms probe: is the canary to blame for an alarm that is newly in ALARM? Alarms are pooled over versions.
+
+FAIL          its evaluation rolls back (`orchestrator.domain.rollback.alarm_evaluation`)
+INCONCLUSIVE  the evidence speaks against the canary, but does not prove it. It is not promoted meanwhile
+PASS          no alarm is newly in ALARM, or the evidence does not speak against the canary. An alarm about a fault that
+              both versions have must not keep its fix from being deployed
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.domain.observation import AlarmState
+from orchestrator.domain.analysis.observations import AlarmState
+from orchestrator.domain.rollback.alarm_evaluation import AlarmEvaluation, not_evaluated
+from orchestrator.domain.texts import alarm_reason
 from orchestrator.domain.verdict import Evidence, Verdict
-from orchestrator.probes.ports import ReadsAlarms
-from orchestrator.probes.scene import Scene
+from orchestrator.probes import alarm_evidence
+from orchestrator.probes.alarm_evidence import UNHURRIED_DEADLINE
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.ports import AlarmsReader, MetricsReader
 
 PROBE = "alarms"
-RINGS, QUIET = "ALARM", "OK"
+IN_ALARM, OK = "ALARM", "OK"
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The evidence, and the alarms that are still excused: one that was seen OK is judged from then on."""
+class AlarmResult:
+    """The evidence, and the alarms that are still pre-existing: one that was OK in between is judged from then on."""
 
     evidence: Evidence
-    excused: tuple[str, ...]
+    preexisting: tuple[str, ...]
 
 
-def look(scene: Scene, alarms: ReadsAlarms) -> Heard:
-    """Read where the service's alarms stand now; their own periods are their window.
+def run(context: ProbeContext, alarms: AlarmsReader, metrics: MetricsReader) -> AlarmResult:
+    """Read the current states of the service's alarms, and evaluate those that are newly in ALARM.
 
     Raises:
-        Throttled, Unreachable: they cannot be read.
+        Throttled, Unreachable: the states cannot be read.
     """
-    states = alarms.states(scene.service.alarms)
-    excused = tuple(arn for arn in sorted(scene.excused_alarms) if arn not in states or states[arn].state != QUIET)
-    ringing = [state for arn, state in states.items() if state.state == RINGS and arn not in scene.excused_alarms]
-    missing = [arn for arn in scene.service.alarms if arn not in states]
-    known = [states[arn].name for arn in excused if arn in states and states[arn].state == RINGS]
+    states = alarms.read_states(context.service.alarms)
+    preexisting = tuple(
+        arn for arn in sorted(context.preexisting_alarms) if arn not in states or states[arn].state != OK
+    )
+    new = [state for arn, state in states.items() if state.state == IN_ALARM and arn not in context.preexisting_alarms]
+    missing = [arn for arn in context.service.alarms if arn not in states]
+    known = [states[arn].name for arn in preexisting if arn in states and states[arn].state == IN_ALARM]
+    evaluation = (
+        alarm_evidence.evaluate(context, lambda: metrics, UNHURRIED_DEADLINE)
+        if new
+        else not_evaluated(context.thresholds)
+    )
     evidence = Evidence(
         probe=PROBE,
-        verdict=_judge(ringing, missing, known, len(states)),
-        versions=scene.versions,
-        window=scene.window,
-        source="cloudwatch alarm states, pooled over versions",
+        verdict=_judge(new, missing, known, len(states), evaluation),
+        versions=context.versions,
+        window=context.window,
+        source="cloudwatch alarm states, pooled over versions, and failures by version and minute",
         samples=len(states),
-        figures={"states": {state.name: state.state for state in states.values()}, "excused": known},
+        figures={
+            "states": {state.name: state.state for state in states.values()},
+            "excused": known,
+            "evaluation": evaluation.outcome,
+            "false_alarm": evaluation.false_alarm_figures,
+        },
     )
-    return Heard(evidence, excused)
+    return AlarmResult(evidence, preexisting)
 
 
-def _judge(ringing: list[AlarmState], missing: list[str], known: list[str], read: int) -> Verdict:
-    if ringing:
-        told = ", ".join(f"{one.name} since {one.since.isoformat(timespec='seconds')}" for one in ringing)
-        return Verdict.failed(f"alarm rings: {told}")
+def _describe(alarm: AlarmState) -> str:
+    reason = f" ({alarm_reason(alarm.reason)})" if alarm.reason else ""
+    return f"{alarm.name} since {alarm.since.isoformat(timespec='seconds')}{reason}"
+
+
+def _judge(
+    new: list[AlarmState], missing: list[str], known: list[str], count: int, evaluation: AlarmEvaluation
+) -> Verdict:
+    firing = f"in ALARM: {', '.join(_describe(alarm) for alarm in new)}; {evaluation.reason}"
+    if new and evaluation.rolls_back:
+        return Verdict.failed(firing)
     if missing:
         return Verdict.error(f"alarms that do not exist: {', '.join(arn.rpartition(':')[2] for arn in missing)}")
-    if not read:
+    if new:
+        return Verdict.inconclusive(firing) if evaluation.suspicious else Verdict.passed(firing)
+    if not count:
         return Verdict.passed("the service has no alarms")
-    excused = f"; rang before the deployment and is not blamed on it: {', '.join(known)}" if known else ""
-    return Verdict.passed(f"none of {read} alarms rings newly{excused}")
+    note = f"; in ALARM since before the deployment: {', '.join(known)}" if known else ""
+    return Verdict.passed(f"none of {count} alarms is newly in ALARM{note}")

@@ -1,6 +1,7 @@
-"""Compatibility: does each of stable and canary read the items that the other writes? Asked before any client can reach canary.
+"""Compatibility probe: can each of stable and canary read the items that the other writes?
 
-The functions of a release are made of one asset, so `public`, which serves `/version`, speaks for all of them.
+It runs before a client can reach the canary. All functions of a release are built from one asset, so `public`, which
+serves `/version`, answers for all of them.
 """
 
 from __future__ import annotations
@@ -8,76 +9,93 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from orchestrator.domain.item_layouts import Layouts, LayoutsUntold, judge, layouts_of
-from orchestrator.domain.observation import Answer, Request
+from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.deployment.schema_compatibility import (
+    SchemaVersions,
+    SchemaVersionsUnknown,
+    judge_schema_compatibility,
+    schema_versions_of,
+)
 from orchestrator.domain.verdict import Evidence, Json, Verdict
 from orchestrator.probes.checks import VERSION_HEADER
-from orchestrator.probes.ports import Invokes
-from orchestrator.probes.scene import Scene
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.ports import Invoker, Pace
 
 PROBE = "compatibility"
-TELLING = "public"
-VERSION_REQUEST = Request("GET", "/version")
+VERSION_FUNCTION = "public"
+VERSION_REQUEST = HttpRequest("GET", "/version")
+
+ATTEMPTS = 25
+"""So many responses in a row must be wrong before the schema versions are unknown: more than a burst of errors has."""
+PAUSE_SECONDS = 0.1
 
 
-class _Untold(Exception):
-    """A version did not tell its layouts: says which, and what it did instead."""
+class _NoSchemaVersions(Exception):
+    """A version did not report its item schema versions. The message continues the version's name."""
 
 
-def look(scene: Scene, invokes: Invokes) -> Evidence:
-    """Ask both versions of `public` for their layouts and hold them against each other.
+def run(context: ProbeContext, invoker: Invoker, pace: Pace | None = None) -> Evidence:
+    """Read the item schema versions of both versions of `public` and compare them.
+
+    Args:
+        context: the subject of the evaluation.
+        invoker: direct invocation.
+        pace: the clock of repetitions.
 
     Raises:
-        Throttled, Unreachable: Lambda did not let us.
+        Throttled, Unreachable: the functions could not be invoked.
     """
-    verdict, told = _looked(scene, invokes)
+    verdict, items = _compare(context, invoker, pace or Pace())
     return Evidence(
         probe=PROBE,
         verdict=verdict,
-        versions=scene.versions,
-        window=scene.window,
+        versions=context.versions,
+        window=context.window,
         source="/version of stable and canary by lambda:Invoke",
-        samples=len(told),
-        figures={"items": told},
+        samples=len(items),
+        figures={"items": items},
     )
 
 
-def _looked(scene: Scene, invokes: Invokes) -> tuple[Verdict, dict[str, Json]]:
-    function = next((one for one in scene.functions if one.name == TELLING), None)
+def _compare(context: ProbeContext, invoker: Invoker, pace: Pace) -> tuple[Verdict, dict[str, Json]]:
+    """Return the verdict, and the schema versions by side as far as they were read."""
+    function = next((function for function in context.functions if function.name == VERSION_FUNCTION), None)
     if function is None:
-        return Verdict.error(f"the service has no function {TELLING} that could tell its layouts"), {}
-    told: dict[str, Json] = {}
-    layouts = []
+        return Verdict.error(f"the service has no function {VERSION_FUNCTION}, which reports schema versions"), {}
+    items: dict[str, Json] = {}
+    schemas = []
     for side, version in (("stable", function.stable_version), ("canary", function.canary_version)):
         try:
-            layouts.append(_layouts(invokes, function.function_name, version))
-        except _Untold as error:
-            return Verdict.error(f"{side} ({TELLING}:{version}) {error}"), told
-        told[side] = layouts[-1].to_json()
-    return judge(*layouts), told
+            schemas.append(_read_schema_versions(invoker, function.function_name, version, pace))
+        except _NoSchemaVersions as error:
+            return Verdict.error(f"{side} ({VERSION_FUNCTION}:{version}) {error}"), items
+        items[side] = schemas[-1].to_json()
+    return judge_schema_compatibility(*schemas), items
 
 
-def _layouts(invokes: Invokes, function_name: str, version: str) -> Layouts:
+def _read_schema_versions(invoker: Invoker, function_name: str, version: str, pace: Pace) -> SchemaVersions:
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _parse(invoker.invoke(function_name, version, VERSION_REQUEST), version)
+        except _NoSchemaVersions:  # A burst of errors is no verdict.
+            pace.sleep(PAUSE_SECONDS)
+    return _parse(invoker.invoke(function_name, version, VERSION_REQUEST), version)
+
+
+def _parse(response: HttpResponse, version: str) -> SchemaVersions:
+    if response.unhandled:
+        raise _NoSchemaVersions(f"raised {response.unhandled}")
+    if response.status != HTTPStatus.OK:
+        raise _NoSchemaVersions(f"returned {response.status}")
+    if response.header(VERSION_HEADER) != version:
+        raise _NoSchemaVersions(f"identifies itself as version {response.header(VERSION_HEADER) or 'unknown'}")
     try:
-        return _read(invokes.invoke(function_name, version, VERSION_REQUEST), version)
-    except _Untold:  # one lost answer is no verdict
-        return _read(invokes.invoke(function_name, version, VERSION_REQUEST), version)
-
-
-def _read(answer: Answer, version: str) -> Layouts:
-    if answer.unhandled:
-        raise _Untold(f"raised {answer.unhandled}")
-    if answer.status != HTTPStatus.OK:
-        raise _Untold(f"answered {answer.status}")
-    if answer.header(VERSION_HEADER) != version:
-        raise _Untold(f"says that it is version {answer.header(VERSION_HEADER) or 'unknown'}")
-    try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except ValueError as error:
-        raise _Untold("answered no JSON") from error
+        raise _NoSchemaVersions("returned no JSON") from error
     if not isinstance(document, dict):
-        raise _Untold("answered no JSON object")
+        raise _NoSchemaVersions("returned no JSON object")
     try:
-        return layouts_of(document)
-    except LayoutsUntold as error:
-        raise _Untold(f"tells {error}") from error
+        return schema_versions_of(document)
+    except SchemaVersionsUnknown as error:
+        raise _NoSchemaVersions(f"reports {error}") from error

@@ -1,38 +1,59 @@
-"""Health: does every function's canary answer as itself, and does the API reach the versions that it should?"""
+"""Health probe: does every function's canary respond as itself, and does the API reach the expected versions?
+
+The checks of the canary are repeated if they fail (`orchestrator.probes.checks`). The API draws the version of each
+request, so its responses are tallied by version and judged by a sequential test over the whole deployment.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from math import log
 
-from orchestrator.domain.observation import Request
-from orchestrator.domain.strategy import FULL_PERCENT
-from orchestrator.domain.verdict import Evidence, Json, Verdict
+from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.analysis.repeated_checks import (
+    ProbeTests,
+    needed_evidence,
+    odds_text,
+    spent_by_probe,
+)
+from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTest, RunningTests
+from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Tally
+from orchestrator.domain.deployment.strategy import FULL_PERCENT
+from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.checks import (
     CLIENT_ID,
     REDIRECT_URI,
+    SERVER_ERRORS_FROM,
     UNKNOWN_CODE,
     VERIFIER,
     VERSION_HEADER,
     Check,
-    Finding,
-    examine,
-    figures,
-    saying,
-    side_by_side,
-    status,
+    CheckRun,
+    ProbeRun,
+    check_figures,
+    expect_in_body,
+    expect_status,
+    run_checks,
+    run_in_parallel,
 )
-from orchestrator.probes.ports import Invokes, Web
-from orchestrator.probes.scene import Scene
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.ports import HttpClient, Invoker, Pace
 
 PROBE = "health"
-SERVER_ERRORS_FROM = 500
+EDGE = "edge"
+"""Name of the test of the API's responses, in the probe's tests and in those of the security probe."""
 EDGE_ROUNDS = 3
-"""How often every edge request is sent: enough to know that the API answers. Which share canary gets is the metrics' to say."""
+"""How often each request is sent through the API: enough to see that it works. Metrics measure the canary's share."""
+WHOLE_DEPLOYMENT = datetime.fromtimestamp(0, UTC)
+"""The window of the API's responses: their totals are those of all evaluations."""
+LOWEST_LIMIT, HIGHEST_LIMIT = 1e-6, 0.999
 
-# A code that nobody issued makes `token` read its table, a challenge of the forbidden kind makes `authorize` read its clients.
-TOKEN_REQUEST = Request(
+# An unknown code makes `token` read its table; a forbidden challenge method makes `authorize` read its clients.
+TOKEN_REQUEST = HttpRequest(
     "POST",
     "/token",
     form={
@@ -43,7 +64,7 @@ TOKEN_REQUEST = Request(
         "code_verifier": VERIFIER,
     },
 )
-AUTHORIZE_REQUEST = Request(
+AUTHORIZE_REQUEST = HttpRequest(
     "GET",
     "/authorize",
     query={
@@ -56,103 +77,184 @@ AUTHORIZE_REQUEST = Request(
 )
 
 CHECKS = (
-    Check("health", "public", Request("GET", "/health"), status(200)),
-    Check("deep health", "public", Request("GET", "/health/deep"), status(200)),
-    Check("version", "public", Request("GET", "/version"), status(200)),
-    Check("unknown code", "token", TOKEN_REQUEST, saying("invalid_grant")),
-    Check("authorization", "authorize", AUTHORIZE_REQUEST, status(303)),
+    Check("health", "public", HttpRequest("GET", "/health"), expect_status(200)),
+    Check("deep health", "public", HttpRequest("GET", "/health/deep"), expect_status(200)),
+    Check("version", "public", HttpRequest("GET", "/version"), expect_status(200)),
+    Check("unknown code", "token", TOKEN_REQUEST, expect_in_body("invalid_grant")),
+    Check("authorization", "authorize", AUTHORIZE_REQUEST, expect_status(303)),
 )
-EDGE_REQUESTS: Mapping[str, Request] = {
-    "public": Request("GET", "/health"),
+EDGE_REQUESTS: Mapping[str, HttpRequest] = {
+    "public": HttpRequest("GET", "/health"),
     "token": TOKEN_REQUEST,
     "authorize": AUTHORIZE_REQUEST,
 }
 
 
 @dataclass(frozen=True)
-class AtTheEdge:
-    """One answer through the API: whose, and how it went."""
+class EdgeAnswer:
+    """One response through the API: function, version and status."""
 
     function: str
     version: str
     status: int
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is a 5xx."""
+        return self.status >= SERVER_ERRORS_FROM
 
-def look(scene: Scene, invokes: Invokes, web: Web, *, at_the_edge: bool = True) -> Evidence:
-    """Call canary directly, and the API as clients do.
+
+def run(
+    context: ProbeContext, invoker: Invoker, http: HttpClient, pace: Pace | None = None, *, at_the_edge: bool = True
+) -> ProbeRun:
+    """Call both versions directly, and the API as clients do.
 
     Args:
-        scene: what is looked at.
-        invokes: direct calls.
-        web: calls through the API.
-        at_the_edge: False before traffic, when the API leads to stable alone.
+        context: the subject of the evaluation.
+        invoker: direct invocation.
+        http: calls through the API.
+        pace: the clock of repetitions.
+        at_the_edge: False before traffic, while the API leads only to stable.
 
     Raises:
-        Throttled, Unreachable: a way in did not work at all.
+        Throttled, Unreachable: the functions or the API could not be called at all.
     """
-    findings = examine(CHECKS, scene.changed, invokes)
-    answers = reach(scene, web) if at_the_edge else ()
-    return Evidence(
+    answers = call_api(context, http) if at_the_edge else ()
+    tests = ProbeTests.from_json(context.prior.get(PROBE), (EDGE,))
+    rates = edge_rates(context, tests.rates[EDGE], [(one.function, one.version, one.failed) for one in answers])
+    tests = tests.with_rates(EDGE, tests.rates[EDGE].update(WHOLE_DEPLOYMENT, rates))
+    checked = run_checks(CHECKS, context, invoker, tests, pace or Pace())
+    evidence = Evidence(
         probe=PROBE,
-        verdict=judge(scene, findings, answers),
-        versions=scene.versions,
-        window=scene.window,
-        source="lambda:Invoke of canary" + (f" and {scene.service.api_url}" if at_the_edge else ""),
-        samples=len(findings) + len(answers),
-        figures={"checks": figures(findings), "edge": edge_figures(answers)},
+        verdict=judge(context, checked, answers, rates),
+        versions=context.versions,
+        window=context.window,
+        source="lambda:Invoke of both versions" + (f" and {context.service.api_url}" if at_the_edge else ""),
+        samples=checked.calls + len(answers),
+        figures={
+            "checks": check_figures(checked.answers),
+            "edge": edge_figures(answers),
+            "false_alarm": spent_by_probe(context.thresholds, checked.tests.log_evidence),
+        },
+    )
+    return ProbeRun(evidence, checked.tests, checked.result.note)
+
+
+def call_api(context: ProbeContext, http: HttpClient) -> tuple[EdgeAnswer, ...]:
+    """Send each of `EDGE_REQUESTS` a few times through the API.
+
+    Raises:
+        Unreachable: the API did not respond.
+    """
+    names = [function.name for function in context.functions if function.name in EDGE_REQUESTS]
+    return tuple(run_in_parallel(partial(call_api_once, context, http), names * EDGE_ROUNDS))
+
+
+def call_api_once(context: ProbeContext, http: HttpClient, name: str) -> EdgeAnswer:
+    """Send the request of one function through the API. Raises Unreachable."""
+    response = http.send(context.service.api_url, EDGE_REQUESTS[name])
+    return EdgeAnswer(name, response.header(VERSION_HEADER), response.status)
+
+
+def edge_rates(
+    context: ProbeContext,
+    before: RunningTests,
+    answers: Sequence[tuple[str, str, bool]],
+    called: Collection[str] = frozenset(EDGE_REQUESTS),
+) -> tuple[ComparedRate, ...]:
+    """Return the rates of bad responses through the API, by function, as totals of the whole deployment.
+
+    After the promotion no response is stable's any more. Then the canary's rate is compared with the highest allowed one.
+
+    Args:
+        context: the subject of the evaluation.
+        before: the running tests, with the totals before this evaluation.
+        answers: function, version, and whether the response was bad.
+        called: the functions that are called through the API.
+    """
+    allowed = min(HIGHEST_LIMIT, max(LOWEST_LIMIT, context.thresholds.max_error_percent / 100))
+    null = Limit(allowed) if context.weight_percent == FULL_PERCENT else Margin(0.0)
+    rates = []
+    for function in context.changed:
+        if function.name not in called:
+            continue
+        rate_name = f"{function.name}/{EDGE}"
+        known = before.tests.get(rate_name, RunningTest())
+        canary, stable = (
+            _add(total, [bad for name, by, bad in answers if (name, by) == (function.name, version)])
+            for total, version in ((known.canary, function.canary_version), (known.stable, function.stable_version))
+        )
+        description = f"{function.name}:{function.canary_version}"
+        rates.append(ComparedRate(rate_name, description, canary, stable, null))
+    return tuple(rates)
+
+
+def edge_failure(tests: ProbeTests, rates: tuple[ComparedRate, ...], bad: str) -> str:
+    """Return the reason for a failure that the API's responses proved.
+
+    Args:
+        tests: the probe's tests after the evaluation.
+        rates: `edge_rates`, with which they were updated.
+        bad: what is wrong with a bad response, such as ``returned 5xx``.
+    """
+    worst = tests.rates[EDGE].worst_rate(rates)
+    return (
+        f"through the API, {worst.description} {bad} in {worst.canary.bad} of {worst.canary.trials}, "
+        f"stable {worst.stable.bad} of {worst.stable.trials}; evidence {odds_text(tests.log_evidence)} to 1 against chance"
     )
 
 
-def reach(scene: Scene, web: Web) -> tuple[AtTheEdge, ...]:
-    """Send every edge request a few times through the API.
-
-    Raises:
-        Unreachable: the API did not answer.
-    """
-
-    def send(name: str) -> AtTheEdge:
-        answer = web.send(scene.service.api_url, EDGE_REQUESTS[name])
-        return AtTheEdge(name, answer.header(VERSION_HEADER), answer.status)
-
-    names = [function.name for function in scene.functions if function.name in EDGE_REQUESTS]
-    return tuple(side_by_side(send, names * EDGE_ROUNDS))
+def proved_at_the_edge(context: ProbeContext, tests: ProbeTests) -> bool:
+    """Return whether the API's responses are most of a proof that the canary is worse."""
+    edge = tests.rates[EDGE].log_evidence
+    return tests.log_evidence >= log(needed_evidence(context.thresholds)) and edge > tests.checks.log_evidence
 
 
-def judge(scene: Scene, findings: Sequence[Finding], answers: Sequence[AtTheEdge]) -> Verdict:
-    """Judge canary's own answers, then what came through the API; what stable does wrong as well is not canary's."""
-    wrong = [finding for finding in findings if finding.wrong]
-    own = [finding for finding in wrong if not finding.stable_too]
-    if own:
-        return Verdict.failed("; ".join(finding.told for finding in own))
-    canary = {function.name: function.canary_version for function in scene.changed}
-    failed = [one for one in answers if one.status >= SERVER_ERRORS_FROM]
-    of_canary = [one for one in failed if one.version and one.version == canary.get(one.function)]
-    if of_canary:
-        told = ", ".join(f"{one.function}:{one.version} answered {one.status}" for one in of_canary)
-        return Verdict.failed(f"through the API {told}")
-    nameless = [one for one in answers if not one.version]
-    if nameless:
-        told = ", ".join(f"{one.function} {one.status}" for one in nameless)
-        return Verdict.inconclusive(f"cannot tell the versions apart: answers without a version: {told}")
-    if wrong:
-        return Verdict.inconclusive("stable fails alike: " + "; ".join(finding.told for finding in wrong))
-    if scene.weight_percent == FULL_PERCENT:
-        behind = [one for one in answers if one.version != canary.get(one.function, one.version)]
-        if behind:
-            told = ", ".join(sorted({f"{one.function}:{one.version}" for one in behind}))
-            return Verdict.inconclusive(f"promoted, and the API still reaches {told}")
-    seen = ", ".join(f"{name} {count} times" for name, count in sorted(_seen(answers).items()))
-    through = f"; through the API {seen}" if seen else ""
-    return Verdict.passed(f"{len(findings)} checks of canary answered as they should{through}")
+def judge(
+    context: ProbeContext,
+    checked: CheckRun,
+    answers: Sequence[EdgeAnswer],
+    rates: tuple[ComparedRate, ...],
+) -> Verdict:
+    """Judge the direct responses, then the API's. A problem that stable has, too, does not fail the canary."""
+    if proved_at_the_edge(context, checked.tests):
+        return Verdict.failed(edge_failure(checked.tests, rates, "returned 5xx"))
+    verdict = checked.result.verdict(before_traffic=not context.weight_percent)
+    if verdict.outcome is Outcome.FAIL:
+        return verdict
+    unidentified = ", ".join(f"{answer.function} {answer.status}" for answer in answers if not answer.version)
+    if unidentified:
+        return Verdict.inconclusive(f"cannot tell the versions apart: responses without a version: {unidentified}")
+    if verdict.outcome is not Outcome.PASS:
+        return verdict
+    canary = {function.name: function.canary_version for function in context.changed}
+    if context.weight_percent == FULL_PERCENT:
+        outdated = sorted(
+            {
+                f"{answer.function}:{answer.version}"
+                for answer in answers
+                if answer.version != canary.get(answer.function, answer.version)
+            }
+        )
+        if outdated:
+            return Verdict.inconclusive(f"promoted, but the API still reaches {', '.join(outdated)}")
+    reached = ", ".join(f"{name} {count} times" for name, count in sorted(_count_by_version(answers).items()))
+    through_api = f"; through the API {reached}" if reached else ""
+    note = f"; {verdict.reason}" if verdict.reason else ""
+    return Verdict.passed(f"{len(checked.answers)} checks of the canary passed{note}{through_api}")
 
 
-def edge_figures(answers: Sequence[AtTheEdge]) -> Json:
-    """Answers through the API by function and version, and those of them that were 5xx."""
+def edge_figures(answers: Sequence[EdgeAnswer]) -> Json:
+    """Return the number of responses through the API by function and version, and how many of them were 5xx."""
     return {
-        "answers": dict(_seen(answers)),
-        "server_errors": dict(_seen([one for one in answers if one.status >= SERVER_ERRORS_FROM])),
+        "answers": dict(_count_by_version(answers)),
+        "server_errors": dict(_count_by_version([answer for answer in answers if answer.failed])),
     }
 
 
-def _seen(answers: Sequence[AtTheEdge]) -> Counter[str]:
-    return Counter(f"{one.function}:{one.version or 'unknown'}" for one in answers)
+def _count_by_version(answers: Sequence[EdgeAnswer]) -> Counter[str]:
+    return Counter(f"{answer.function}:{answer.version or 'unknown'}" for answer in answers)
+
+
+def _add(total: Tally, bad: Sequence[bool]) -> Tally:
+    return Tally(total.trials + len(bad), total.bad + sum(bad))

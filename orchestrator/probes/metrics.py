@@ -1,59 +1,63 @@
-"""Metrics: is canary worse than stable, by version? Judged in `orchestrator.domain.analysis`."""
+"""Metrics probe: is the canary worse than stable? Judged in `orchestrator.domain.analysis.request_metrics`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from orchestrator.domain.analysis import figures_of, judge, judge_alone, measures_of
-from orchestrator.domain.observation import Compared
+from orchestrator.domain.analysis.observations import VersionComparison
+from orchestrator.domain.analysis.request_metrics import (
+    SOURCE,
+    figures_of,
+    judge_request_metrics,
+    judge_without_stable,
+    request_rates,
+)
+from orchestrator.domain.analysis.spending import false_alarm_figures
 from orchestrator.domain.verdict import Evidence, Json, Verdict
-from orchestrator.domain.watch import Watches
-from orchestrator.probes.scene import Scene
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.sequential_tests import SequentialEvidence, continue_sequential_tests, no_metrics_yet
 
 PROBE = "metrics"
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A probe's evidence and its running tests after the look."""
-
-    evidence: Evidence
-    watches: Watches
-
-
-def look(scene: Scene, measured: tuple[Compared, ...]) -> Watched:
-    """Judge the functions that changed by what they and Lambda say of them."""
-    measures = tuple(measure for one in measured for measure in measures_of(one, scene.thresholds))
-    watches = Watches.from_json(scene.prior.get(PROBE)).look(scene.window.start, measures)
-    verdict = judge(measured, scene.thresholds, watches, measures) if scene.window.length else nothing_settled(scene)
-    figures = {"log_evidence": round(watches.log_evidence, 3)}
-    return Watched(_evidence(scene, measured, verdict, figures), watches)
-
-
-def look_alone(scene: Scene, measured: tuple[Compared, ...]) -> Evidence:
-    """Judge canary by its own server errors: after a cut-over, stable says nothing about it."""
-    verdict = judge_alone(measured, scene.thresholds) if scene.window.length else nothing_settled(scene)
-    return _evidence(scene, measured, verdict, {})
+def run(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> SequentialEvidence:
+    """Judge the changed functions by their own metrics and by Lambda's."""
+    result = continue_sequential_tests(context, PROBE, functions, rates_of=request_rates, judge=judge_request_metrics)
+    probability = context.thresholds.false_alarm_probability(SOURCE)
+    figures: dict[str, Json] = {
+        "log_evidence": round(result.tests.log_evidence, 3),
+        "false_alarm": false_alarm_figures(probability, result.tests.log_evidence),
+        "dispersion": {
+            name: round(test.dispersion.value, 2)
+            for name, test in result.tests.tests.items()
+            if test.dispersion.value > 1
+        },
+    }
+    return SequentialEvidence(_evidence(context, functions, result.verdict, figures), result.tests)
 
 
-def _evidence(scene: Scene, measured: tuple[Compared, ...], verdict: Verdict, figures: Mapping[str, Json]) -> Evidence:
+def run_without_stable(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> Evidence:
+    """Judge the canary by its own server errors: after a cutover, stable is no baseline for it."""
+    verdict = judge_without_stable(functions, context.thresholds) if context.window.length else no_metrics_yet(context)
+    return _evidence(context, functions, verdict, {})
+
+
+def _evidence(
+    context: ProbeContext,
+    functions: tuple[VersionComparison, ...],
+    verdict: Verdict,
+    figures: Mapping[str, Json],
+) -> Evidence:
     return Evidence(
         probe=PROBE,
         verdict=verdict,
-        versions=scene.versions,
-        window=scene.window,
-        source=f"cloudwatch {scene.service.metric_namespace} and AWS/Lambda by version",
-        samples=sum(one.canary.requests for one in measured),
+        versions=context.versions,
+        window=context.window,
+        source=f"cloudwatch {context.service.metric_namespace} and AWS/Lambda by version",
+        samples=sum(function.canary.requests for function in functions),
         figures={
-            "weight_percent": scene.weight_percent,
+            "weight_percent": context.weight_percent,
             **figures,
-            "functions": {one.name: figures_of(one) for one in measured},
+            "functions": {function.name: figures_of(function) for function in functions},
         },
     )
-
-
-def nothing_settled(scene: Scene) -> Verdict:
-    """The verdict where no data can have arrived yet."""
-    asked = scene.window.start.isoformat(timespec="seconds")
-    return Verdict.inconclusive(f"nothing has settled yet of what happened since {asked}")

@@ -1,42 +1,62 @@
-"""Performance: is canary slower than stable, by median and tail? Judged in `orchestrator.domain.latency`."""
+"""Performance probe: is the canary slower than stable? Judged in `orchestrator.domain.analysis.latency`."""
 
 from __future__ import annotations
 
-from orchestrator.domain.latency import judge, measures_of
-from orchestrator.domain.observation import Compared
-from orchestrator.domain.verdict import Evidence
-from orchestrator.domain.watch import Watches
-from orchestrator.probes.metrics import Watched, nothing_settled
-from orchestrator.probes.scene import Scene
+from collections.abc import Mapping
+
+from orchestrator.domain.analysis.latency import SOURCE, judge_latency, latency_rates
+from orchestrator.domain.analysis.observations import Measurements, VersionComparison
+from orchestrator.domain.analysis.running_tests import ComparedRate
+from orchestrator.domain.analysis.spending import FALSE_ALARM, false_alarm_figures
+from orchestrator.domain.verdict import Evidence, Json
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.sequential_tests import SequentialEvidence, continue_sequential_tests
 
 PROBE = "performance"
 
 
-def look(scene: Scene, measured: tuple[Compared, ...]) -> Watched:
-    """Judge the latency of the functions that changed."""
-    measures = tuple(measure for one in measured for measure in measures_of(one, scene.thresholds))
-    watches = Watches.from_json(scene.prior.get(PROBE)).look(scene.window.start, measures)
-    verdict = judge(measured, scene.thresholds, watches, measures) if scene.window.length else nothing_settled(scene)
+def run(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> SequentialEvidence:
+    """Judge the latency of the changed functions."""
+    result = continue_sequential_tests(context, PROBE, functions, rates_of=latency_rates, judge=judge_latency)
     evidence = Evidence(
         probe=PROBE,
-        verdict=verdict,
-        versions=scene.versions,
-        window=scene.window,
-        source=f"cloudwatch {scene.service.metric_namespace} Latency by version, percentiles by period",
-        samples=sum(one.canary.requests for one in measured),
+        verdict=result.verdict,
+        versions=context.versions,
+        window=context.window,
+        source=f"cloudwatch {context.service.metric_namespace} Latency by version, warm requests over fixed latencies",
+        samples=sum(function.canary.timed for function in functions),
         figures={
-            "period_seconds": scene.period.total_seconds(),
-            "log_evidence": round(watches.log_evidence, 3),
-            "periods_over": {
-                measure.name: {"over": measure.canary.bad, "judged": measure.canary.trials} for measure in measures
-            },
+            "period_seconds": context.period.total_seconds(),
+            FALSE_ALARM: false_alarm_figures(
+                context.thresholds.false_alarm_probability(SOURCE), result.tests.log_evidence
+            ),
+            "dispersion": {name: round(test.dispersion.value, 2) for name, test in result.tests.tests.items()},
+            "slow_requests": {rate.name: _slow_requests(rate) for rate in result.rates},
             "functions": {
-                one.name: {
-                    "stable": {"p50_ms": one.stable.p50_ms, "p99_ms": one.stable.p99_ms},
-                    "canary": {"p50_ms": one.canary.p50_ms, "p99_ms": one.canary.p99_ms},
+                function.name: {
+                    "lines": None if function.lines is None else function.lines.to_json(),
+                    "stable": _figures(function.stable),
+                    "canary": _figures(function.canary),
                 }
-                for one in measured
+                for function in functions
             },
         },
     )
-    return Watched(evidence, watches)
+    return SequentialEvidence(evidence, result.tests)
+
+
+def _slow_requests(rate: ComparedRate) -> Mapping[str, Json]:
+    return {
+        "canary": {"slow": rate.canary.bad, "requests": rate.canary.trials},
+        "stable": {"slow": rate.stable.bad, "requests": rate.stable.trials},
+    }
+
+
+def _figures(measurements: Measurements) -> Mapping[str, Json]:
+    return {
+        "p50_ms": measurements.p50_ms,
+        "p99_ms": measurements.p99_ms,
+        "warm_requests": measurements.timed,
+        "cold_starts": measurements.cold_starts,
+        "cold_start_ms": measurements.cold_start_ms,
+    }

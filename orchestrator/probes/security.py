@@ -1,6 +1,7 @@
-"""Security: does canary still refuse what must be refused, and send the headers that protect its users?
+"""Security probe: does the canary still refuse what it must refuse, and send the security headers?
 
-Sources: RFC 9700 (OAuth security best current practice), RFC 8725 (JWT best current practices), RFC 6750 §3, RFC 6749 §5.
+Sources: RFC 9700 (OAuth security best current practice), RFC 8725 (JWT best current practices), RFC 6750 §3,
+RFC 6749 §5.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.domain.observation import Answer, Certificate, Request
-from orchestrator.domain.verdict import Evidence, Json, Verdict
+from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
+from orchestrator.domain.analysis.repeated_checks import ProbeTests, spent_by_probe
+from orchestrator.domain.analysis.running_tests import ComparedRate
+from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.checks import (
     CLIENT_ID,
     REDIRECT_URI,
@@ -20,212 +24,281 @@ from orchestrator.probes.checks import (
     VERIFIER,
     VERSION_HEADER,
     Check,
-    Finding,
-    all_of,
-    examine,
-    figures,
-    saying,
-    status,
+    CheckRun,
+    ProbeRun,
+    check_figures,
+    expect_all,
+    expect_in_body,
+    expect_status,
+    run_checks,
 )
-from orchestrator.probes.health import AUTHORIZE_REQUEST, TOKEN_REQUEST
-from orchestrator.probes.ports import Invokes, Web
-from orchestrator.probes.scene import Scene
+from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.health import (
+    AUTHORIZE_REQUEST,
+    EDGE,
+    TOKEN_REQUEST,
+    WHOLE_DEPLOYMENT,
+    edge_failure,
+    edge_rates,
+    proved_at_the_edge,
+)
+from orchestrator.probes.ports import HttpClient, Invoker, Pace
 
 PROBE = "security"
 HSTS_SECONDS = 31_536_000
-"""One year: less is not taken for the browsers' preload lists."""
+"""One year, the minimum of the browsers' preload lists."""
 CERTIFICATE_WARNING = timedelta(days=14)
 MODERN_TLS = frozenset({"TLSv1.2", "TLSv1.3"})
-METADATA = Request("GET", "/.well-known/openid-configuration")
-USERINFO = Request("GET", "/userinfo")
+METADATA = HttpRequest("GET", "/.well-known/openid-configuration")
+USERINFO = HttpRequest("GET", "/userinfo")
 RENAMED_CHALLENGE = "x-amzn-remapped-www-authenticate"
-"""What a REST API calls the WWW-Authenticate of a function's answer."""
+"""The header to which a REST API renames a function's WWW-Authenticate."""
 
 
-def look(scene: Scene, invokes: Invokes, web: Web, *, at_the_edge: bool = True) -> Evidence:
-    """Ask canary what it must refuse, and look at the API as clients meet it.
+@dataclass(frozen=True)
+class EdgeCheck:
+    """The response through the API to one check of `public`, and what is wrong with it (empty if nothing is)."""
+
+    check: str
+    version: str
+    status: int
+    problem: str
+
+    @property
+    def summary(self) -> str:
+        """One clause for a reason."""
+        return f"public:{self.version or 'unknown'} {self.check}: {self.problem}"
+
+
+def run(
+    context: ProbeContext, invoker: Invoker, http: HttpClient, pace: Pace | None = None, *, at_the_edge: bool = True
+) -> ProbeRun:
+    """Send both versions what they must refuse, and check the API as clients meet it.
 
     Args:
-        scene: what is looked at.
-        invokes: direct calls of canary.
-        web: calls through the API.
-        at_the_edge: False before traffic, when the API leads to stable alone.
+        context: the subject of the evaluation.
+        invoker: direct invocation.
+        http: calls through the API.
+        pace: the clock of repetitions.
+        at_the_edge: False before traffic, while the API leads only to stable.
 
     Raises:
-        Throttled, Unreachable: a way in did not work, or the API's certificate is not good.
+        Throttled, Unreachable: the functions or the API could not be called, or the API's certificate is not valid.
     """
-    findings = examine(checks_for(scene.service.issuer), scene.changed, invokes)
-    edge = _edge(scene, web) if at_the_edge else ()
-    certificate = web.certificate(scene.service.api_url) if scene.service.tls and at_the_edge else None
-    return Evidence(
-        probe=PROBE,
-        verdict=_judge(scene, findings, edge, certificate),
-        versions=scene.versions,
-        window=scene.window,
-        source="lambda:Invoke of canary" + (f" and {scene.service.api_url}" if at_the_edge else ""),
-        samples=len(findings) + len(edge) + (certificate is not None),
-        figures={"checks": figures(findings), "edge": figures(edge), "tls": _tls_figures(certificate)},
+    edge = check_edge(context, http) if at_the_edge else ()
+    certificate = http.certificate(context.service.api_url) if context.service.tls and at_the_edge else None
+    tests = ProbeTests.from_json(context.prior.get(PROBE), (EDGE,))
+    rates = edge_rates(
+        context, tests.rates[EDGE], [("public", one.version, bool(one.problem)) for one in edge], ("public",)
     )
+    tests = tests.with_rates(EDGE, tests.rates[EDGE].update(WHOLE_DEPLOYMENT, rates))
+    checked = run_checks(checks_for(context.service.issuer), context, invoker, tests, pace or Pace())
+    evidence = Evidence(
+        probe=PROBE,
+        verdict=judge(context, checked, edge, rates, certificate),
+        versions=context.versions,
+        window=context.window,
+        source="lambda:Invoke of both versions" + (f" and {context.service.api_url}" if at_the_edge else ""),
+        samples=checked.calls + len(edge) + (certificate is not None),
+        figures={
+            "checks": check_figures(checked.answers),
+            "edge": _edge_figures(edge),
+            "tls": _tls_figures(certificate),
+            "false_alarm": spent_by_probe(context.thresholds, checked.tests.log_evidence),
+        },
+    )
+    return ProbeRun(evidence, checked.tests, checked.result.note)
 
 
 def checks_for(issuer: str) -> tuple[Check, ...]:
-    """Everything that canary must answer rightly.
+    """Return all checks of the canary.
 
     Args:
-        issuer: what the metadata must name; a service that names another one hands its clients over to it.
+        issuer: the issuer that the metadata must name. A service with another one would hand its clients over to it.
     """
     return (
-        Check("authorization headers", "authorize", AUTHORIZE_REQUEST, all_of(_protected, _not_stored)),
-        Check("plain PKCE", "authorize", AUTHORIZE_REQUEST, _refused_by_redirect),
+        Check("authorization headers", "authorize", AUTHORIZE_REQUEST, expect_all(_has_headers, _is_not_stored)),
+        Check("plain PKCE", "authorize", AUTHORIZE_REQUEST, _is_refused_by_redirect),
         Check(
-            "no PKCE", "authorize", _authorize_without("code_challenge", "code_challenge_method"), _refused_by_redirect
+            "no PKCE",
+            "authorize",
+            _authorize_without("code_challenge", "code_challenge_method"),
+            _is_refused_by_redirect,
         ),
         Check(
-            "foreign redirect", "authorize", _authorize_to("https://elsewhere.invalid/"), all_of(status(400), _stays)
+            "foreign redirect",
+            "authorize",
+            _authorize_to("https://elsewhere.invalid/"),
+            expect_all(expect_status(400), _does_not_redirect),
         ),
-        Check("token headers", "token", TOKEN_REQUEST, all_of(_protected, _not_stored)),
-        Check("wrong secret", "token", _with_wrong_secret(), all_of(status(401), saying("invalid_client"))),
-        Check("unknown code", "token", TOKEN_REQUEST, all_of(status(400), saying("invalid_grant"))),
-        Check("metadata headers", "public", METADATA, _protected),
-        Check("metadata", "public", METADATA, all_of(status(200), _metadata_of(issuer))),
-        Check("keys", "public", Request("GET", "/.well-known/jwks.json"), all_of(status(200), _public_keys_only)),
-        Check("no token", "public", USERINFO, all_of(status(401), _challenges)),
-        Check("unsigned token", "public", _with_token(_unsigned(issuer)), all_of(status(401), _challenges)),
+        Check("token headers", "token", TOKEN_REQUEST, expect_all(_has_headers, _is_not_stored)),
+        Check(
+            "wrong secret",
+            "token",
+            _with_wrong_secret(),
+            expect_all(expect_status(401), expect_in_body("invalid_client")),
+        ),
+        Check("unknown code", "token", TOKEN_REQUEST, expect_all(expect_status(400), expect_in_body("invalid_grant"))),
+        Check("metadata headers", "public", METADATA, _has_headers),
+        Check("metadata", "public", METADATA, expect_all(expect_status(200), _has_metadata_of(issuer))),
+        Check(
+            "keys",
+            "public",
+            HttpRequest("GET", "/.well-known/jwks.json"),
+            expect_all(expect_status(200), _has_only_public_keys),
+        ),
+        Check("no token", "public", USERINFO, expect_all(expect_status(401), _challenges)),
+        Check(
+            "unsigned token",
+            "public",
+            _with_token(_unsigned_token(issuer)),
+            expect_all(expect_status(401), _challenges),
+        ),
         Check("token in the address", "public", _token_in_query(), _refuses_token_in_query),
     )
 
 
-def _judge(
-    scene: Scene, findings: Sequence[Finding], edge: Sequence[Finding], certificate: Certificate | None
+def judge(
+    context: ProbeContext,
+    checked: CheckRun,
+    edge: Sequence[EdgeCheck],
+    rates: tuple[ComparedRate, ...],
+    certificate: Certificate | None,
 ) -> Verdict:
-    wrong = [finding for finding in findings if finding.wrong]
-    own = [finding for finding in wrong if not finding.stable_too]
-    canary = {function.name: function.canary_version for function in scene.changed}
-    wrong_at_the_edge = [finding for finding in edge if finding.wrong]
-    own += [finding for finding in wrong_at_the_edge if finding.version == canary.get(finding.function)]
-    if own:
-        return Verdict.failed("; ".join(finding.told for finding in own))
+    """Judge the direct responses, then the API's, then its certificate."""
+    if proved_at_the_edge(context, checked.tests):
+        return Verdict.failed(edge_failure(checked.tests, rates, "fails its checks"))
+    verdict = checked.result.verdict(before_traffic=not context.weight_percent)
+    if verdict.outcome is Outcome.FAIL:
+        return verdict
     if certificate is not None and certificate.protocol not in MODERN_TLS:
         return Verdict.failed(f"the API agreed on {certificate.protocol}")
-    if wrong:
-        return Verdict.inconclusive("stable fails alike: " + "; ".join(finding.told for finding in wrong))
-    if wrong_at_the_edge:
-        told = "; ".join(finding.told for finding in wrong_at_the_edge)
-        return Verdict.inconclusive(f"through the API, and not by canary: {told}")
-    return Verdict.passed(f"{len(findings) + len(edge)} checks answered as they should{_tls_note(scene, certificate)}")
+    if verdict.outcome is not Outcome.PASS:
+        return verdict
+    problems = [one.summary for one in edge if one.problem]
+    if problems:
+        return Verdict.inconclusive(f"through the API, but not proved to be the canary's: {'; '.join(problems)}")
+    note = f"; {verdict.reason}" if verdict.reason else ""
+    count = len(checked.answers) + len(edge)
+    return Verdict.passed(f"{count} checks passed{note}{_tls_note(context, certificate)}")
 
 
-def _edge(scene: Scene, web: Web) -> tuple[Finding, ...]:
-    """What only the API can get wrong: headers that it takes away or renames on the way out."""
-    asked = ((METADATA, "headers", _protected), (USERINFO, "no token", all_of(status(401), _challenges_renamed)))
-    found = []
-    for request, name, wrong in asked:
-        answer = web.send(scene.service.api_url, request)
-        version = answer.header(VERSION_HEADER) or "unknown"
-        told = wrong(answer)
-        found.append(
-            Finding(f"{name} at the edge", "public", version, told, answer.status, round(answer.elapsed_ms, 1))
-        )
-    return tuple(found)
+def check_edge(context: ProbeContext, http: HttpClient) -> tuple[EdgeCheck, ...]:
+    """Check what only the API can change: headers that it removes or renames. A check that fails is sent once more.
+
+    Raises:
+        Unreachable: the API did not respond.
+    """
+    checks = (
+        ("headers at the edge", METADATA, _has_headers),
+        ("no token at the edge", USERINFO, expect_all(expect_status(401), _challenges_at_the_edge)),
+    )
+    results = []
+    for name, request, find_problem in checks:
+        response = http.send(context.service.api_url, request)
+        if find_problem(response):
+            response = http.send(context.service.api_url, request)
+        results.append(EdgeCheck(name, response.header(VERSION_HEADER), response.status, find_problem(response)))
+    return tuple(results)
 
 
-def _protected(answer: Answer) -> str:
-    transport = answer.header("strict-transport-security").lower().replace(" ", "")
+def _has_headers(response: HttpResponse) -> str:
+    transport = response.header("strict-transport-security").lower().replace(" ", "")
     age = next((part[8:] for part in transport.split(";") if part.startswith("max-age=")), "")
     if not age.isdigit() or int(age) < HSTS_SECONDS:
         return f"Strict-Transport-Security is {transport or 'missing'}"
-    if answer.header("x-content-type-options").lower() != "nosniff":
+    if response.header("x-content-type-options").lower() != "nosniff":
         return "X-Content-Type-Options is not nosniff"
-    if "default-src" not in answer.header("content-security-policy"):
+    if "default-src" not in response.header("content-security-policy"):
         return "Content-Security-Policy has no default-src"
-    if not answer.header("referrer-policy"):
+    if not response.header("referrer-policy"):
         return "Referrer-Policy is missing"
     return ""
 
 
-def _not_stored(answer: Answer) -> str:
-    return "" if "no-store" in answer.header("cache-control") else "Cache-Control is not no-store"
+def _is_not_stored(response: HttpResponse) -> str:
+    return "" if "no-store" in response.header("cache-control") else "Cache-Control is not no-store"
 
 
-def _refused_by_redirect(answer: Answer) -> str:
-    location = answer.header("location")
+def _is_refused_by_redirect(response: HttpResponse) -> str:
+    location = response.header("location")
     if location.startswith(f"{REDIRECT_URI}?") and "error=invalid_request" in location and "code=" not in location:
         return ""
-    return f"answered {answer.status} instead of refusing it with invalid_request"
+    return f"returned {response.status} instead of refusing it with invalid_request"
 
 
-def _stays(answer: Answer) -> str:
-    return "redirects to an address that is not registered" if answer.header("location") else ""
+def _does_not_redirect(response: HttpResponse) -> str:
+    return "redirects to an address that is not registered" if response.header("location") else ""
 
 
-def _challenges(answer: Answer) -> str:
-    challenge = answer.header("www-authenticate")
+def _challenges(response: HttpResponse) -> str:
+    challenge = response.header("www-authenticate")
     return "" if challenge.startswith("Bearer ") else "401 without a WWW-Authenticate: Bearer challenge"
 
 
-def _challenges_renamed(answer: Answer) -> str:
-    """Hold an answer through the API to its challenge, under the name that what stands before it gives it."""
-    return "" if answer.header(RENAMED_CHALLENGE).startswith("Bearer ") else _challenges(answer)
+def _challenges_at_the_edge(response: HttpResponse) -> str:
+    """Check the challenge of a response through the API, under either name of its header."""
+    return "" if response.header(RENAMED_CHALLENGE).startswith("Bearer ") else _challenges(response)
 
 
-def _refuses_token_in_query(answer: Answer) -> str:
-    return "" if answer.status in {400, 401} else f"answered {answer.status} to a token in the address"
+def _refuses_token_in_query(response: HttpResponse) -> str:
+    return "" if response.status in {400, 401} else f"returned {response.status} to a token in the address"
 
 
-def _metadata_of(issuer: str) -> Callable[[Answer], str]:
-    def wrong(answer: Answer) -> str:
-        document = _document(answer)
-        if document.get("issuer") != issuer:
-            return f"the issuer is {document.get('issuer')}, not {issuer}"
-        if document.get("code_challenge_methods_supported") != ["S256"]:
-            return f"PKCE methods are {document.get('code_challenge_methods_supported')}, not S256 alone"
-        algorithms = document.get("id_token_signing_alg_values_supported") or []
+def _has_metadata_of(issuer: str) -> Callable[[HttpResponse], str]:
+    def find_problem(response: HttpResponse) -> str:
+        metadata = _json_object(response)
+        if metadata.get("issuer") != issuer:
+            return f"the issuer is {metadata.get('issuer')}, not {issuer}"
+        if metadata.get("code_challenge_methods_supported") != ["S256"]:
+            return f"PKCE methods are {metadata.get('code_challenge_methods_supported')}, not S256 alone"
+        algorithms = metadata.get("id_token_signing_alg_values_supported") or []
         weak = [name for name in algorithms if str(name).lower() == "none" or str(name).upper().startswith("HS")]
         return f"offers the signing algorithms {', '.join(map(str, weak))}" if weak else ""
 
-    return wrong
+    return find_problem
 
 
-def _public_keys_only(answer: Answer) -> str:
-    keys = _document(answer).get("keys")
+def _has_only_public_keys(response: HttpResponse) -> str:
+    keys = _json_object(response).get("keys")
     if not isinstance(keys, list) or not keys:
         return "publishes no keys"
-    # d, p, q … are a private key's, k is a symmetric one's (RFC 7518 §6).
-    secret = [name for key in keys for name in ("d", "p", "q", "dp", "dq", "qi", "k") if name in key]
-    return f"publishes the private members {', '.join(secret)}" if secret else ""
+    # d, p, q … belong to a private key, k to a symmetric one (RFC 7518 §6).
+    private = [name for key in keys for name in ("d", "p", "q", "dp", "dq", "qi", "k") if name in key]
+    return f"publishes the private members {', '.join(private)}" if private else ""
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _json_object(response: HttpResponse) -> dict[str, Any]:
     try:
-        found = json.loads(answer.body)
+        document = json.loads(response.body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _authorize_without(*left_out: str) -> Request:
+def _authorize_without(*left_out: str) -> HttpRequest:
     query = {name: value for name, value in AUTHORIZE_REQUEST.query.items() if name not in left_out}
-    return Request("GET", "/authorize", query=query)
+    return HttpRequest("GET", "/authorize", query=query)
 
 
-def _authorize_to(redirect_uri: str) -> Request:
-    return Request("GET", "/authorize", query={**AUTHORIZE_REQUEST.query, "redirect_uri": redirect_uri})
+def _authorize_to(redirect_uri: str) -> HttpRequest:
+    return HttpRequest("GET", "/authorize", query={**AUTHORIZE_REQUEST.query, "redirect_uri": redirect_uri})
 
 
-def _with_wrong_secret() -> Request:
-    return Request("POST", "/token", form={**(TOKEN_REQUEST.form or {}), "client_secret": "not-a-secret"})
+def _with_wrong_secret() -> HttpRequest:
+    return HttpRequest("POST", "/token", form={**(TOKEN_REQUEST.form or {}), "client_secret": "not-a-secret"})
 
 
-def _with_token(token: str) -> Request:
-    return Request("GET", "/userinfo", headers={"Authorization": f"Bearer {token}"})
+def _with_token(token: str) -> HttpRequest:
+    return HttpRequest("GET", "/userinfo", headers={"Authorization": f"Bearer {token}"})
 
 
-def _token_in_query() -> Request:
-    return Request("GET", "/userinfo", query={"access_token": "not-a-token"})
+def _token_in_query() -> HttpRequest:
+    return HttpRequest("GET", "/userinfo", query={"access_token": "not-a-token"})
 
 
-def _unsigned(issuer: str) -> str:
-    """A token that would be good if ``alg: none`` were believed (RFC 8725 §3.1)."""
+def _unsigned_token(issuer: str) -> str:
+    """Return a token that would be valid if ``alg: none`` were accepted (RFC 8725 §3.1)."""
     header = {"alg": "none", "typ": "at+jwt"}
     claims = {
         "iss": issuer,
@@ -239,19 +312,26 @@ def _unsigned(issuer: str) -> str:
         "family": VERIFIER,
         "epoch": 0,
     }
-    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims))
+    parts = (
+        base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()
+        for part in (header, claims)
+    )
     return ".".join([*parts, ""])
 
 
-def _tls_note(scene: Scene, certificate: Certificate | None) -> str:
+def _tls_note(context: ProbeContext, certificate: Certificate | None) -> str:
     if certificate is None:
         return ""
-    left = certificate.expires_at - scene.now
-    warning = ": renew it" if left < CERTIFICATE_WARNING else ""
-    return f"; {certificate.protocol}, the certificate is good for {left.days} days{warning}"
+    remaining = certificate.expires_at - context.now
+    warning = ": renew it" if remaining < CERTIFICATE_WARNING else ""
+    return f"; {certificate.protocol}, the certificate is valid for {remaining.days} days{warning}"
 
 
 def _tls_figures(certificate: Certificate | None) -> Json:
     if certificate is None:
         return None
     return {"protocol": certificate.protocol, "expires_at": certificate.expires_at.isoformat()}
+
+
+def _edge_figures(edge: Sequence[EdgeCheck]) -> Json:
+    return [{"check": one.check, "version": one.version, "status": one.status, "wrong": one.problem} for one in edge]

@@ -1,1 +1,1 @@
-"""The routes of the three functions, built from what they need. `handlers/` composes them from the environment."""
+"""The routes of the three functions, built from their dependencies. `handlers/` builds them from the environment."""

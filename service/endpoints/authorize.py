@@ -1,36 +1,39 @@
-"""The authorization endpoint (RFC 6749 §3.1) and the login behind it: pages for a person, one JSON answer for their poll."""
+"""The authorization endpoint (RFC 6749 §3.1) and the login: pages for users, and JSON for the page's poll."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 
 from service import pages
-from service.answers import Failure, Response, as_problem, json_answer, problem, too_soon
-from service.edge import Edge
-from service.keys import KeyUnavailable
-from service.login_flow import Complete, LoginOver, TooSoon
-from service.oauth import authorization, credentials
+from service.clients.fetch import seconds_waited
+from service.http.app import HttpFunction
+from service.http.cookies import find_cookie
+from service.http.responses import Failure, Response, json_response, poll_too_early, problem_response, render_as_problem
+from service.keys.errors import KeyUnavailable
+from service.login.flow import Complete, LoginOver, PollTooEarly
+from service.login.identity_provider import UpstreamUnavailable
+from service.oauth import authorization, credentials, logins
 from service.oauth.errors import InvalidRequest, OAuthError, Refused
-from service.storage import StoreUnavailable
-from service.upstream import UpstreamUnavailable
+from service.oauth.parameters import MAX_CHARACTERS
+from service.storage.grants import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from service.login_flow import LoginFlow
-    from service.oauth.authorization import ReturnAddress
+    from service.clients.address_guard import Platform
+    from service.login.flow import BoundLogin, LoginFlow
     from service.oauth.clients import Clients
-    from service.oauth.logins import Login
     from service.settings import Settings
 
 BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
-_COOKIE_MAX_CHARACTERS: Final = 64
 _BROWSER_BYTES: Final = 32
+_BROWSER: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+"""The form of the cookie's value: 32 bytes in base64url. A value of another form was not made here."""
 _NONCE_BYTES: Final = 16
 _ALLOW, _DENY, _CONTINUE = "allow", "deny", "continue"
 
@@ -42,129 +45,150 @@ def build(
     clients: Clients | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
-) -> Edge:
-    """Return the function `authorize`. clients: who may begin a login; without it, the clients that the flow knows."""
+) -> HttpFunction:
+    """Return the function `authorize`. clients: who may begin a login; by default the clients that the flow knows."""
 
-    def as_page(failure: Failure) -> Response:
-        """Tell a failure to a person."""
+    def render_as_page(failure: Failure) -> Response:
+        """Render a failure for a user."""
         nonce = credentials.base64url(entropy(_NONCE_BYTES))
         return _page(failure.status, pages.error(failure.detail, nonce), headers=failure.headers)
 
-    edge = Edge(
+    function = HttpFunction(
         settings,
         clock=clock,
-        unavailable=(StoreUnavailable, KeyUnavailable, UpstreamUnavailable),
-        tell=as_page,
-        tell_at=dict.fromkeys(("/login/poll", "/login/synthetic"), as_problem),
+        unavailable=(StoreUnavailable, KeyUnavailable),
+        upstream=(UpstreamUnavailable,),
+        seconds_waited=seconds_waited,
+        render_failure=render_as_page,
+        render_failure_at=dict.fromkeys(("/login/poll", "/login/synthetic"), render_as_problem),
     )
-    endpoint = _Authorize(edge, flow, flow.clients if clients is None else clients, entropy)
-    edge.app.get("/authorize")(endpoint.authorize)
-    edge.app.post("/login")(endpoint.login)
-    edge.app.get("/login/poll")(endpoint.poll)
-    edge.app.post("/login/synthetic")(endpoint.login_synthetic)
-    edge.app.exception_handler(Refused)(endpoint.refused)
-    return edge
+    endpoint = _Authorize(function, flow, flow.clients if clients is None else clients, entropy)
+    function.routes.get("/authorize")(endpoint.authorize)
+    function.routes.post("/authorize")(endpoint.authorize_by_form)
+    function.routes.post("/login")(endpoint.login)
+    function.routes.get("/login/poll")(endpoint.poll)
+    function.routes.post("/login/synthetic")(endpoint.login_synthetic)
+    function.routes.exception_handler(Refused)(endpoint.refused)
+    return function
 
 
 @dataclass(frozen=True)
 class _Authorize:
-    edge: Edge
+    function: HttpFunction
     flow: LoginFlow
     clients: Clients
     entropy: Callable[[int], bytes]
 
     def authorize(self) -> Response:
-        """Begin a login: the page that says who asks, or the client's error at its redirect URI."""
-        settings = self.edge.settings
-        parameters = self.edge.query()
-        back = authorization.return_address(parameters, self.clients)
-        self.edge.observed.synthetic = back.client.synthetic
+        """Begin a login: return the page that names the client, or report the error.
+
+        A configured client gets the error at its redirect URI. For a self-described client it is a page: the service
+        would otherwise redirect to any address that a stranger chose (RFC 9700 §4.11.2).
+        """
+        settings = self.function.settings
+        parameters = self.function.query()
+        back = authorization.parse_return_address(parameters, self.clients)
+        self.function.observed.synthetic = back.client.synthetic
         try:
-            request = authorization.read(parameters, back)
+            request = authorization.parse_request(parameters, back)
         except OAuthError as error:
+            if back.client.self_described:
+                return _page(HTTPStatus.BAD_REQUEST, pages.client_error(back, error, self._nonce()))
             return _redirect(back.failure(error, settings.issuer))
         cookie = self._browser() or credentials.base64url(self.entropy(_BROWSER_BYTES))
-        transaction = self.flow.begin(request, cookie, self.edge.now())
-        shown = pages.choice(back, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
-        return _page(HTTPStatus.OK, shown, cookie=cookie)
+        transaction = self.flow.begin_login(request, cookie, self.function.now())
+        page = pages.choice(back, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
+        return _page(HTTPStatus.OK, page, cookie=cookie)
+
+    def authorize_by_form(self) -> Response:
+        """Send the browser on with the form's parameters in the URL (OpenID Connect Core §3.1.2.1 requires POST).
+
+        A browser sends no `SameSite=Lax` cookie with a form of another site. A login that began here would replace the
+        cookie, and end the browser's other logins.
+        """
+        query = self.function.form().format_query()
+        if len(query) > MAX_CHARACTERS:  # as API Gateway and the web ACL limit a request line
+            raise InvalidRequest("the parameters are too long for a URL: send them with GET, or shorten them")
+        return _redirect(f"{self.function.settings.issuer}/authorize?{query}")
 
     def login(self) -> Response:
-        """Go on from the platform that the person chose to their consent, from there to the login, or back to the client.
+        """Continue from the choice of a provider to consent, from consent to the login, or back to the client.
 
-        The three are one route: the release before this one knows no consent, and takes an answer to it for a choice.
+        The three are one route: the previous release has no consent, and treats a consent as a choice.
         """
-        form = self.edge.form()
-        form.refuse_repetition()
-        now = self.edge.now()
+        form = self.function.form()
+        form.reject_repeated()
+        now = self.function.now()
         transaction = form.required("transaction")
-        login, back = self.flow.open(transaction, self._browser(), now)
-        self.edge.observed.synthetic = login.synthetic
+        bound = self.flow.find_login(transaction, self._browser(), now)
+        login, back = bound.login, bound.back
+        self.function.observed.synthetic = login.synthetic
         decision = form.optional("decision")
         if decision == _DENY:
-            return _redirect(self.flow.refuse(login, back, now))
+            return _page(HTTPStatus.OK, pages.denied(back, self.flow.deny_login(bound, now), self._nonce()))
         if decision == _CONTINUE:
-            return self._go_on(login, back, transaction, now)
+            return self._continue(bound, now)
         if decision not in {None, _ALLOW}:
             raise InvalidRequest("decision must be allow, deny or continue")
         platform = self.flow.platforms.get(form.required("platform"))
         if platform is None:
             raise InvalidRequest("platform is unknown")
         if decision is None:
-            self.flow.ask(login)
+            self.flow.check_consent_possible(login)
             return _page(HTTPStatus.OK, pages.consent(back, login.scope, transaction, platform, self._nonce()))
-        address = self.flow.go_to(login, platform, now)
-        return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
+        address = self.flow.start_upstream_login(bound, platform, now)
+        return self._waiting(bound, platform, address)
 
     def poll(self) -> Response:
-        """Tell the waiting page whether the person has logged in and, once, where it goes then."""
-        now = self.edge.now()
+        """Report to the waiting page whether the user has logged in, and where the browser goes then."""
+        now = self.function.now()
         try:
-            login, back = self.flow.open(self.edge.query().required("transaction"), self._browser(), now)
-            moved = self.flow.poll(login, back, now)
+            bound = self.flow.find_login(self.function.query().required("transaction"), self._browser(), now)
+            result = self.flow.poll_login(bound, now)
         except Refused as refusal:
-            return problem(HTTPStatus.NOT_FOUND, str(refusal))
-        if isinstance(moved, Complete):
-            return json_answer(HTTPStatus.OK, {"phase": "complete", "redirect": moved.redirect})
-        if isinstance(moved, TooSoon):
-            return as_problem(too_soon(moved.retry_after_seconds))
-        return json_answer(HTTPStatus.OK, {"phase": "waiting", "retry_after_seconds": moved.retry_after_seconds})
+            return problem_response(HTTPStatus.NOT_FOUND, str(refusal))
+        if isinstance(result, Complete):
+            return json_response(HTTPStatus.OK, {"phase": "complete", "redirect": result.redirect})
+        if isinstance(result, PollTooEarly):
+            return render_as_problem(poll_too_early(result.retry_after_seconds))
+        return json_response(HTTPStatus.OK, {"phase": "waiting", "retry_after_seconds": result.retry_after_seconds})
 
-    def _go_on(self, login: Login, back: ReturnAddress, transaction: str, now: int) -> Response:
-        """Answer whoever says that they are done, as a browser without scripts has to: back to the client, or wait on."""
-        moved = self.flow.poll(login, back, now)
-        if not isinstance(moved, Complete):
-            platform, address = self.flow.place(login)
-            return _page(HTTPStatus.OK, pages.waiting(back, transaction, platform, address, self._nonce()))
-        if moved.redirect is None:
+    def _continue(self, bound: BoundLogin, now: int) -> Response:
+        """Handle the Continue button of a browser without scripts: go back to the client, or wait on."""
+        result = self.flow.poll_login(bound, now)
+        if not isinstance(result, Complete):
+            return self._waiting(bound, *self.flow.upstream_login(bound.login))
+        if result.redirect is None:
             raise LoginOver
-        return _redirect(moved.redirect)
+        return _page(HTTPStatus.OK, pages.logged_in(bound.back, result.redirect, self._nonce()))
+
+    def _waiting(self, bound: BoundLogin, platform: Platform, address: str) -> Response:
+        code = logins.user_code(bound.login.digest)
+        page = pages.waiting(bound.back, bound.transaction, pages.UpstreamPage(platform, address, code), self._nonce())
+        return _page(HTTPStatus.OK, page)
 
     def login_synthetic(self) -> Response:
-        """Log the synthetic identity in, on proof that the orchestrator asks."""
-        self.edge.observed.synthetic = True
-        form = self.edge.form()
-        form.refuse_repetition()
-        now = self.edge.now()
+        """Log the synthetic identity in, on proof that the orchestrator sent the request."""
+        self.function.observed.synthetic = True
+        form = self.function.form()
+        form.reject_repeated()
+        now = self.function.now()
         transaction = form.required("transaction")
-        login, back = self.flow.open(transaction, self._browser(), now)
-        completed = self.flow.prove_synthetic(login, transaction, back, form.required("mac"), now)
+        bound = self.flow.find_login(transaction, self._browser(), now)
+        completed = self.flow.complete_synthetic_login(bound, form.required("mac"), now)
         if completed is None:
-            return problem(HTTPStatus.FORBIDDEN, "The proof does not hold.")
+            return problem_response(HTTPStatus.FORBIDDEN, "The proof is not valid.")
         if completed.redirect is None:
-            return problem(HTTPStatus.CONFLICT, "This login has ended already.")
+            return problem_response(HTTPStatus.CONFLICT, "This login has already ended.")
         return _redirect(completed.redirect)
 
     def refused(self, refusal: Refused) -> Response:
-        """Show a refusal as a page: here is a person, and no client that could be told."""
+        """Show a rejection as a page: there is no trusted client to redirect to."""
         return _page(HTTPStatus.BAD_REQUEST, pages.error(str(refusal), self._nonce()))
 
     def _browser(self) -> str:
-        """Return the browser's cookie; empty where it has none, or one that is not of our making."""
-        try:
-            morsel = SimpleCookie(self.edge.header("cookie") or "").get(BROWSER_COOKIE)
-        except CookieError:
-            return ""
-        return morsel.value if morsel is not None and len(morsel.value) <= _COOKIE_MAX_CHARACTERS else ""
+        """Return the browser's cookie; empty if it has none, or one that this service did not set."""
+        return find_cookie(self.function.header_values("cookie"), BROWSER_COOKIE, _BROWSER) or ""
 
     def _nonce(self) -> str:
         return credentials.base64url(self.entropy(_NONCE_BYTES))
@@ -172,15 +196,15 @@ class _Authorize:
 
 def _page(
     status: HTTPStatus,
-    shown: pages.Page,
+    page: pages.Page,
     *,
     cookie: str | None = None,
     headers: Mapping[str, str | list[str]] | None = None,
 ) -> Response:
-    sent = {**(headers or {}), "Content-Security-Policy": shown.policy, "X-Frame-Options": "DENY"}
+    response_headers = {**(headers or {}), "Content-Security-Policy": page.policy, "X-Frame-Options": "DENY"}
     if cookie is not None:
-        sent["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
-    return Response(int(status), "text/html; charset=utf-8", shown.html, sent)
+        response_headers["Set-Cookie"] = f"{BROWSER_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
+    return Response(int(status), "text/html; charset=utf-8", page.html, response_headers)
 
 
 def _redirect(location: str) -> Response:

@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 §3.2): a form in, tokens or an error out; and what else clients do with tokens of theirs."""
+"""The token endpoint (RFC 6749 §3.2), and the endpoints for revocation, introspection and registration."""
 
 from __future__ import annotations
 
@@ -7,93 +7,115 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from service.answers import as_oauth, open_to_all, preflight, to_servers
-from service.edge import Edge
 from service.endpoints.grants import Introspection, Revocation
 from service.endpoints.registration import Registrar, RegistrationEndpoint
-from service.issuance import Issuance, Signs
-from service.keys import KeyUnavailable
-from service.metrics import SELF_DESCRIBED
-from service.oauth import token_request
+from service.http.app import HttpFunction
+from service.http.responses import public_json, render_as_oauth, without_cors
+from service.keys.errors import KeyUnavailable
+from service.oauth import credentials, token_request
+from service.oauth.credentials import Kind
+from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant
-from service.storage import StoreUnavailable
-from service.verification import Published, Verification, Verifies
+from service.request_metrics import UNCONFIGURED_CLIENT
+from service.storage.grants import StoreUnavailable
+from service.token_issuance import Issuance, TokenSigner
+from service.token_verification import PublishedIssuer, SignatureVerifier, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.answers import Failure, Response
+    from service.http.responses import Failure, Response
     from service.oauth.clients import Client, Clients
     from service.oauth.parameters import Parameters
-    from service.revocations import RevokingStore
+    from service.oauth.token_request import Grant
     from service.settings import Settings
+    from service.storage.revocations import RevokingStore
 
 _REVOKE: Final = "/revoke"
 _INTROSPECT: Final = "/introspect"
+_REGISTER: Final = "/register"
 
 
 def build(
     settings: Settings,
     store: RevokingStore,
-    signer: Signs,
-    keys: Verifies,
+    signer: TokenSigner,
+    keys: SignatureVerifier,
     *,
     clients: Clients | None = None,
     registrar: Registrar | None = None,
-    published: Published | None = None,
+    published: PublishedIssuer | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
-) -> Edge:
+) -> HttpFunction:
     """Return the function `token`.
 
-    keys: those that the signer signs with; published: another issuer whose tokens are known. clients: who may ask; without it, the
-    clients that are configured. registrar: who registers others; without it, nobody.
+    keys: verifies the signer's signatures; published: another accepted issuer. clients: the known clients; by default
+    the configured ones. registrar: registers clients; by default registration is disabled, and its
+    address does not exist.
     """
     known = settings.clients if clients is None else clients
-    edge = Edge(
+    function = HttpFunction(
         settings,
         clock=clock,
         unavailable=(StoreUnavailable, KeyUnavailable),
-        tell=as_oauth,
-        tell_at={_INTROSPECT: _as_oauth_to_servers},
+        render_failure=render_as_oauth,
+        render_failure_at=dict.fromkeys((_INTROSPECT, _REGISTER), _as_oauth_to_servers),
     )
-    issuance = Issuance(settings.issuer, store, signer, entropy)
+    issuance = Issuance(settings.issuer, store, signer, entropy, settings.refresh_grace_seconds)
     verification = Verification(settings.issuer, store, keys, published)
 
     def authenticated(form: Parameters) -> Client:
         claimed = settings.clients.get(form.optional("client_id") or "")
-        edge.observed.synthetic = claimed is not None and claimed.synthetic
-        client = token_request.authenticated(form, edge.header("authorization"), known)
-        edge.observed.client = client.client_id if client.client_id in settings.clients else SELF_DESCRIBED
+        function.observed.synthetic = claimed is not None and claimed.synthetic
+        client = token_request.authenticate_client(form, function.header("authorization"), known)
+        function.observed.client = client.client_id if client.client_id in settings.clients else UNCONFIGURED_CLIENT
         return client
 
-    @edge.app.post("/token")
+    @function.routes.post("/token")
     def token() -> Response:
-        edge.observed.asks_for_grant = True
-        form = edge.form()
+        function.observed.asks_for_grant = True
+        form = function.form()
         client = authenticated(form)
-        grant = token_request.read(form)
-        now = edge.now()
-        if isinstance(grant, CodeGrant):
-            issued = issuance.redeem(grant, client, now)
-        else:
-            issued = issuance.refresh(grant, client, now)
-        edge.observed.grant = "issued"
-        return open_to_all(HTTPStatus.OK, issued.body())
+        grant = token_request.parse_grant(form)
+        now = function.now()
+        try:
+            if isinstance(grant, CodeGrant):
+                issued = issuance.redeem(grant, client, now)
+            else:
+                issued = issuance.refresh(grant, client, now)
+        except InvalidGrant:
+            function.observed.known_grant_refused = _is_first_refusal(store, grant, client, now) or None
+            raise
+        function.observed.grant, function.observed.known_grant_refused = "issued", False
+        return public_json(HTTPStatus.OK, issued.body())
 
-    edge.app.post(_REVOKE)(Revocation(edge, store, verification, authenticated).answer)
-    edge.app.post(_INTROSPECT)(Introspection(edge, store, verification, authenticated, known).answer)
+    function.routes.post(_REVOKE)(Revocation(function, store, verification, authenticated).respond)
+    function.routes.post(_INTROSPECT)(Introspection(function, store, verification, authenticated, known).respond)
 
-    def _preflight() -> Response:
-        return preflight("POST")
-
+    if registrar is not None:
+        function.routes.post(_REGISTER)(RegistrationEndpoint(function, registrar, entropy).respond)
     for path in ("/token", _REVOKE):
-        edge.app.route(path, method="OPTIONS")(_preflight)
+        function.routes.allow_scripts(path)
 
-    edge.app.post("/register")(RegistrationEndpoint(edge, registrar, entropy).answer)
+    return function
 
-    return edge
+
+def _is_first_refusal(store: RevokingStore, grant: Grant, client: Client, now: int) -> bool:
+    """Return whether a refused grant is one of this client's, and was never refused before.
+
+    Only such a refusal may be the service's fault. What is garbage, another client's, or sent again and again is the
+    sender's doing, and must not be able to roll a release back. The answer to the client does not depend on it.
+    """
+    text, kind = (grant.code, Kind.CODE) if isinstance(grant, CodeGrant) else (grant.token, Kind.REFRESH)
+    credential = credentials.parse(text, kind)
+    if credential is None or credential.synthetic != client.synthetic:
+        return False
+    try:
+        return store.mark_refused(credential, client.client_id, now)
+    except StoreUnavailable:
+        return False
 
 
 def _as_oauth_to_servers(failure: Failure) -> Response:
-    return to_servers(as_oauth(failure))
+    return without_cors(render_as_oauth(failure))

@@ -1,73 +1,81 @@
-"""The userinfo endpoint: who a bearer token stands for, for as long as its grant lives."""
+"""The userinfo endpoint: the claims of a token's user, as long as the token's grant is valid.
+
+What the user agreed to can be read: `sub` with every token, and the claims of each scope with that scope.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from service.answers import open_to_all
-from service.edge import Edge
+from service.http.app import HttpFunction
+from service.http.responses import public_json
 from service.oauth import bearer, metadata
 from service.oauth.bearer import Challenge
+from service.oauth.resources import own
+from service.oauth.resources.identifiers import normalize
 from service.oauth.tokens import TokenInvalid
 
 if TYPE_CHECKING:
-    from service.answers import Response
-    from service.keys import Vault
+    from collections.abc import Mapping
+
+    from service.http.responses import Response
+    from service.keys.kms import Vault
     from service.oauth.clients import Clients
     from service.oauth.families import Family
     from service.oauth.tokens import AccessToken
-    from service.verification import Verification
+    from service.token_verification import Verification
 
-_PROFILE, _EMAIL = "profile", "email"
+_CLAIMS: Final[Mapping[str, tuple[str, ...]]] = {"profile": ("given_name", "family_name"), "email": ("email",)}
+"""The claims of each scope (OpenID Connect Core §5.4), in addition to `sub`."""
 
 
 @dataclass(frozen=True)
 class UserInfo:
-    """Answers /userinfo. A token counts while its family does: revoking a grant ends its access tokens, too."""
+    """Handles /userinfo. A token is accepted while its family is live: revoking a grant also ends its access tokens."""
 
-    edge: Edge
+    function: HttpFunction
     verification: Verification
     vault: Vault
     clients: Clients
 
-    def answer(self) -> Response:
+    def respond(self) -> Response:
         """Return the claims of the token's subject. Raises Challenge, StoreUnavailable, KeyUnavailable."""
         try:
-            in_query = self.edge.query().optional("access_token") is not None
-            token, family = self._accepted(bearer.token_of(self.edge.header("authorization"), in_query=in_query))
-            if _PROFILE not in token.scope:
-                raise bearer.insufficient_scope(_PROFILE)
+            in_query = self.function.query().optional("access_token") is not None
+            token, family = self._verify(bearer.extract_token(self.function.header("authorization"), in_query=in_query))
         except Challenge as refusal:
-            raise refusal.at(metadata.protected_resource_address(self.edge.settings.issuer)) from refusal
-        return open_to_all(HTTPStatus.OK, self._claims(token, family))
+            raise refusal.with_resource_metadata(
+                metadata.protected_resource_address(self.function.settings.issuer, own.USERINFO_PATH)
+            ) from refusal
+        return public_json(HTTPStatus.OK, self._claims(token, family))
 
     @cached_property
     def _audiences(self) -> frozenset[str]:
-        """Whom tokens are for that count here. One that is for an API is that API's: it must not get at the person with it."""
-        settings = self.edge.settings
+        """The accepted audiences, normalized. A token for an API is only for that API: it must not read these data."""
+        settings = self.function.settings
         synthetic = (client.audience for client in settings.clients.values() if client.synthetic)
-        return frozenset({settings.issuer, *synthetic})
+        return frozenset(map(normalize, (settings.issuer, *synthetic)))
 
-    def _accepted(self, text: str) -> tuple[AccessToken, Family]:
-        """Return a token that is for us, and its grant, which lives."""
-        now = self.edge.now()
+    def _verify(self, text: str) -> tuple[AccessToken, Family]:
+        """Return a token with an accepted audience, and its live family."""
+        now = self.function.now()
         try:
-            token = self.verification.token(text, now)
+            token = self.verification.verify_token(text, now)
             client = self.clients.get(token.client_id)
-            if client is None or token.audience not in self._audiences:
+            if client is None or normalize(token.audience) not in self._audiences:
                 raise bearer.invalid_token()
-            self.edge.observed.synthetic = client.synthetic
-            return token, self.verification.grant(token, now, synthetic=client.synthetic)
+            self.function.observed.synthetic = client.synthetic
+            return token, self.verification.live_family(token, now, synthetic=client.synthetic)
         except TokenInvalid as error:
             raise bearer.invalid_token() from error
 
     def _claims(self, token: AccessToken, family: Family) -> dict[str, str]:
         claims = {"sub": token.subject}
-        if family.session is not None:
-            session = self.vault.unlock(family.session, "session", family.subject)
-            wanted = ("given_name", "family_name", _EMAIL) if _EMAIL in token.scope else ("given_name", "family_name")
-            claims |= {name: session[name] for name in wanted if session[name]}
+        names = [name for scope, names in _CLAIMS.items() if scope in token.scope for name in names]
+        if names and family.session is not None:
+            session = self.vault.decrypt(family.session, "session", family.subject)
+            claims |= {name: session[name] for name in names if session[name]}
         return claims

@@ -1,1 +1,1 @@
-"""One module for each Lambda function of the service: `handler` is what Lambda calls, composed from the environment on load."""
+"""One module for each Lambda function. Lambda calls its `handler`, which is built from the environment at load."""

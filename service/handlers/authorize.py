@@ -1,4 +1,4 @@
-"""The function `authorize`: authorization requests and the login at the upstream platform."""
+"""The function `authorize`: authorization requests and the login at the upstream identity provider."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import os
 import time
 from typing import Final
 
-from service import aws, directory, settings
-from service.client_store import ClientStore
+from service import aws_clients, settings
+from service.clients import registry
 from service.endpoints import authorize
-from service.keys import SyntheticProof, Vault
-from service.login_flow import LoginFlow
-from service.storage import Store
+from service.keys.kms import SyntheticProof, Vault
+from service.login.flow import LoginFlow
+from service.storage.clients import ClientStore
+from service.storage.grants import Store
 
 _SETTINGS: Final = settings.load(os.environ, "authorize")
-_CLIENTS: Final = ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table)
+_CLIENTS: Final = ClientStore(aws_clients.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table)
 
 handler: Final = authorize.build(
     _SETTINGS,
     LoginFlow(
         issuer=_SETTINGS.issuer,
-        clients=directory.for_login(_SETTINGS, _CLIENTS, time.time),
-        platforms=settings.platforms(os.environ, local=_SETTINGS.local),
-        store=Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table, least_epoch=_SETTINGS.least_epoch),
-        vault=Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
-        proof=SyntheticProof(aws.kms(), settings.required(os.environ, "SYNTHETIC_KEY_ID"), _SETTINGS.environment),
+        clients=registry.for_login(_SETTINGS, _CLIENTS, time.time),
+        platforms=settings.read_platforms(os.environ, local=_SETTINGS.local),
+        store=Store(
+            aws_clients.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table, least_epoch=_SETTINGS.least_epoch
+        ),
+        vault=Vault(aws_clients.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
+        proof=SyntheticProof(
+            aws_clients.kms(), settings.required(os.environ, "SYNTHETIC_KEY_ID"), _SETTINGS.environment
+        ),
         entropy=os.urandom,
     ),
-    clients=directory.for_authorize(_SETTINGS, _CLIENTS, time.time),
+    clients=registry.for_authorize(_SETTINGS, _CLIENTS, time.time),
 )

@@ -1,4 +1,4 @@
-"""The function `public`: metadata, keys, userinfo, health, version."""
+"""The function `public`: metadata, keys, userinfo, health and version."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import os
 import time
 from typing import Final
 
-from service import aws, directory, key_ring, settings, verification
-from service.client_store import ClientStore
+from service import aws_clients, settings, token_verification
+from service.clients import registry
 from service.endpoints import public
-from service.keys import PublicKeys, Vault
-from service.storage import Store
+from service.keys import key_ring
+from service.keys.kms import PublicKeys, Vault
+from service.storage.clients import ClientStore
+from service.storage.grants import Store
 
 _SETTINGS: Final = settings.load(os.environ, "public")
 
 handler: Final = public.build(
     _SETTINGS,
-    Store(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table, least_epoch=_SETTINGS.least_epoch),
-    PublicKeys(aws.kms(), key_ring.of(os.environ, aws.dynamodb())),
-    Vault(aws.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
-    clients=directory.for_grants(
-        _SETTINGS, ClientStore(aws.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time
+    Store(aws_clients.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table, least_epoch=_SETTINGS.least_epoch),
+    PublicKeys(aws_clients.kms(), key_ring.from_environment(os.environ, aws_clients.dynamodb())),
+    Vault(aws_clients.kms(), settings.required(os.environ, "SESSION_KEY_ID"), _SETTINGS.environment),
+    clients=registry.for_grants(
+        _SETTINGS, ClientStore(aws_clients.dynamodb(), _SETTINGS.state_table, _SETTINGS.tokens_table), time.time
     ),
-    published=verification.of_published(settings.published_keys(os.environ)),
+    published=token_verification.published_issuer(settings.read_published_keys(os.environ)),
 )

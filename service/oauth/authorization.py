@@ -1,4 +1,4 @@
-"""The authorization request (RFC 6749 §4.1.1, RFC 7636, RFC 8707) and the answer at the redirect URI (RFC 9207)."""
+"""The authorization request (RFC 6749 §4.1.1, RFC 7636, RFC 8707) and the response at the redirect URI (RFC 9207)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from service.oauth import pkce, scopes
+from service.oauth import pkce
 from service.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -15,6 +15,7 @@ from service.oauth.errors import (
     UnsupportedResponseType,
     UntrustedRequest,
 )
+from service.oauth.openid import requests as openid_requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReturnAddress:
-    """Where an answer may go: a client that is known, at a redirect URI that is registered, with the state it sent."""
+    """Where a response may go: a known client, at a registered redirect URI, with the state it sent."""
 
     client: Client
     redirect_uri: str
@@ -34,43 +35,44 @@ class ReturnAddress:
 
     @property
     def host(self) -> str:
-        """The host to show to the person; the scheme, where a private-use scheme has no host."""
+        """The host to show to the user; the scheme, if a private-use scheme has no host."""
         parts = urlsplit(self.redirect_uri)
         return parts.hostname or parts.scheme
 
     @property
     def on_this_computer(self) -> bool:
-        """Whether the answer goes to an application on the person's own computer, at a loopback host or by a scheme of its own."""
+        """Whether the response goes to an application on the user's computer (a loopback host or private-use scheme)."""
         return urlsplit(self.redirect_uri).scheme != "https"
 
     def success(self, code: str, issuer: str) -> str:
-        """Return the address that hands over the code."""
+        """Return the URL that delivers the code."""
         return self._with({"code": code, "iss": issuer})
 
     def failure(self, error: OAuthError, issuer: str) -> str:
-        """Return the address that tells the client what went wrong."""
+        """Return the URL that reports the error to the client."""
         return self._with({"error": error.code, "error_description": error.description, "iss": issuer})
 
-    def _with(self, answer: Mapping[str, str]) -> str:
-        fields = dict(answer) if self.state is None else {**answer, "state": self.state}
+    def _with(self, parameters: Mapping[str, str]) -> str:
+        fields = dict(parameters) if self.state is None else {**parameters, "state": self.state}
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
         return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{query}"
 
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request that may go on to a login."""
+    """A valid request, for which a login may begin. openid_nonce: `nonce` of an OpenID request."""
 
     back: ReturnAddress
     scope: Scope
     audience: str
     code_challenge: str
+    openid_nonce: str | None = None
 
 
-def return_address(parameters: Parameters, clients: Clients) -> ReturnAddress:
-    """Return who asks and where the answer goes. Raises UntrustedRequest, which must never become a redirect.
+def parse_return_address(parameters: Parameters, clients: Clients) -> ReturnAddress:
+    """Return the client and the redirect URI of a request. Raises UntrustedRequest, which must never become a redirect.
 
-    A state that is repeated is left out of the answer: there is no telling which one the client meant.
+    A repeated state is left out of the response, because it is ambiguous.
     """
     try:
         client_id = parameters.required("client_id")
@@ -89,9 +91,9 @@ def return_address(parameters: Parameters, clients: Clients) -> ReturnAddress:
     return ReturnAddress(client, redirect_uri, state)
 
 
-def read(parameters: Parameters, back: ReturnAddress) -> AuthorizationRequest:
-    """Return the request to answer at `back`. Raises an OAuthError, which is told there."""
-    parameters.refuse_repetition()
+def parse_request(parameters: Parameters, back: ReturnAddress) -> AuthorizationRequest:
+    """Return the authorization request. Raises an OAuthError, which is reported at `back`."""
+    parameters.reject_repeated()
     if parameters.optional("request") is not None:
         raise RequestNotSupported("request objects are not supported")
     if parameters.optional("request_uri") is not None:
@@ -105,9 +107,11 @@ def read(parameters: Parameters, back: ReturnAddress) -> AuthorizationRequest:
     challenge = parameters.required("code_challenge")
     if not pkce.is_challenge(challenge):
         raise InvalidRequest("code_challenge is malformed")
+    scope = openid_requests.narrow_scope(parameters.optional("scope"), back.client.scopes)
     return AuthorizationRequest(
         back=back,
-        scope=scopes.within(parameters.optional("scope"), back.client.scopes),
+        scope=scope,
         audience=back.client.audience_for(parameters.optional("resource")),
         code_challenge=challenge,
+        openid_nonce=openid_requests.parse_nonce(parameters, scope),
     )

@@ -1,4 +1,4 @@
-"""Bearer tokens at a protected resource (RFC 6750): how one arrives, and how a refusal is told (with RFC 9728 §5.1)."""
+"""Bearer tokens at a protected resource (RFC 6750), and the challenges that reject them (with RFC 9728 §5.1)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from service.oauth.errors import Refused
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _REALM: Final = "ib-oauth"
+INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - an error code
 
 
 class Challenge(Refused):
-    """A refusal at a protected resource. code None is the answer to a request that carried no token at all (§3.1).
+    """The rejection of a request at a protected resource. code None: the request carried no token (§3.1).
 
-    resource_metadata: the address of the resource's metadata, from which a client learns where tokens come from.
+    resource_metadata: the URL of the resource's metadata, from which a client learns where to get tokens.
     """
 
     resource_metadata: str = ""
 
-    def __init__(self, http_status: int, code: str | None = None, description: str = "", scope: str = "") -> None:
+    def __init__(self, http_status: int, code: str | None = None, description: str = "") -> None:
         super().__init__(description or "a bearer token is required")
         self.http_status = http_status
         self.code = code
         self.description = description
-        self.scope = scope
 
     @property
     def www_authenticate(self) -> str:
@@ -33,22 +33,21 @@ class Challenge(Refused):
             "realm": _REALM,
             "error": self.code,
             "error_description": self.description,
-            "scope": self.scope,
             "resource_metadata": self.resource_metadata,
         }
         return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items() if value)
 
-    def at(self, resource_metadata: str) -> Challenge:
-        """Return the refusal as it is told at the resource with this metadata."""
-        told = Challenge(self.http_status, self.code, self.description, self.scope)
-        told.resource_metadata = resource_metadata
-        return told
+    def with_resource_metadata(self, resource_metadata: str) -> Challenge:
+        """Return the challenge with the URL of the resource's metadata."""
+        challenge = Challenge(self.http_status, self.code, self.description)
+        challenge.resource_metadata = resource_metadata
+        return challenge
 
 
-def token_of(authorization: str | None, *, in_query: bool) -> str:
+def extract_token(authorization: str | None, *, in_query: bool) -> str:
     """Return the token of a request. Raises Challenge.
 
-    A token in the query string is refused, even beside one in the header: it is in somebody's access log by now.
+    A token in the query string is rejected, even if the header has one too: it may be in an access log by now.
     """
     if in_query:
         raise Challenge(400, "invalid_request", "the token must be in the Authorization header")
@@ -63,10 +62,5 @@ def token_of(authorization: str | None, *, in_query: bool) -> str:
 
 
 def invalid_token() -> Challenge:
-    """Return the refusal of a token that is malformed, expired, revoked, or another's; which of these is not told."""
-    return Challenge(401, "invalid_token", "the access token is not valid")
-
-
-def insufficient_scope(required: str) -> Challenge:
-    """Return the refusal of a valid token that does not hold the scope."""
-    return Challenge(403, "insufficient_scope", "the access token does not hold the scope", required)
+    """Return the rejection of a malformed, expired, revoked or foreign token, without disclosing which it is."""
+    return Challenge(401, INVALID_TOKEN, "the access token is not valid")

@@ -1,8 +1,8 @@
-"""What a client says about itself: in the document that its id names, or in a registration.
+"""Client metadata: in the document that a client id names, or in a registration.
 
-The members are those of RFC 7591 §2; whatever is not named here is ignored, as §2 asks. Documents are those of
-draft-ietf-oauth-client-id-metadata-document: the client's id is the address of its document, and whoever controls the address
-is the client. Such a client is public: the draft forbids shared secrets, and nothing here verifies keys of clients.
+The members are those of RFC 7591 §2; others are ignored, as §2 requires. Documents follow
+draft-ietf-oauth-client-id-metadata-document: the client's id is the URL of its document, and the owner of the URL is
+the client. Such a client is public: the draft forbids shared secrets, and this service does not verify clients' keys.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from service.oauth import logins, scopes
-from service.oauth.clients import Client, is_registrable
+from service.oauth.clients import Client, is_display_name, is_registrable
 from service.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
+from service.oauth.openid import client_members
+from service.oauth.openid.requests import OPENID
+from service.oauth.resources import own
 
 if TYPE_CHECKING:
     from service.oauth.scopes import Scope
@@ -29,8 +32,8 @@ MAX_FRESH_SECONDS: Final = 24 * 3600
 PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
-# A path there must be: with and without a slash, a bare host would be two ids of one document. No query, which the draft advises
-# against, and no port: what is compared as a text must have one spelling.
+# A path is required: a bare host, with and without a slash, would be two ids of one document. No query, which the draft
+# advises against, and no port: ids are compared as strings and must have one form.
 _PATH = r"(?P<path>/[A-Za-z0-9\-._~%!$&'()*+,;=:@/]+)"
 _HTTPS_ID = re.compile(rf"https://[a-z0-9-]+(\.[a-z0-9-]+)+{_PATH}")
 _LOOPBACK_ID = re.compile(rf"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{{1,5}})?{_PATH}")
@@ -39,10 +42,10 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(?P<seconds>[0-9]{1,9})(?![0-9])", re
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a client says about itself.
+class ClientDescription:
+    """A client's metadata.
 
-    name: for people; None where it gives none. scope: what it may want to ask for; None is whatever it may.
+    name: for users; None if there is none. scope: the scopes that it may request; None for all that are allowed.
     authentication: a `token_endpoint_auth_method`, `none` for a public client.
     """
 
@@ -51,57 +54,66 @@ class Description:
     scope: Scope | None
     authentication: str = PUBLIC
 
+    def granted_scope(self, allowed: Scope) -> Scope:
+        """Return the scopes that the client has of those that are allowed for such clients, and of `openid`."""
+        if self.scope is None:
+            return allowed
+        return tuple(scope for scope in dict.fromkeys((OPENID, *allowed)) if scope in self.scope)
+
 
 @dataclass(frozen=True)
-class Kept:
-    """What a document said, as it is kept. Times are epoch seconds.
+class CachedDocument:
+    """A cached metadata document. Times are epoch seconds.
 
-    fresh_until: from then on a new login asks for the document again; expires_at: until then a login that began before may use
-    what it began with.
+    fresh_until: afterwards a new login fetches the document again; expires_at: until then a login that began earlier
+    may use this version.
     """
 
-    description: Description
+    description: ClientDescription
     fresh_until: int
     expires_at: int
 
-    def fresh(self, now: int) -> bool:
-        """Whether a login may begin with it."""
+    def is_fresh(self, now: int) -> bool:
+        """Return whether a login may begin with it."""
         return now < self.fresh_until
 
-    def usable(self, now: int) -> bool:
-        """Whether a login that began with it may go on."""
+    def is_usable(self, now: int) -> bool:
+        """Return whether a login that began with it may continue."""
         return now < self.expires_at
 
 
-def kept(description: Description, cache_control: str, now: int) -> Kept:
-    """Return for how long to keep what a document said: as its server wishes, within bounds (RFC 9111 §5.2.2.1)."""
-    wished = _MAX_AGE.search(cache_control)
-    seconds = min(max(int(wished["seconds"]) if wished else 0, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
-    return Kept(description, now + seconds, now + seconds + logins.LIFETIME_SECONDS)
+def cache_document(description: ClientDescription, cache_control: str, now: int) -> CachedDocument:
+    """Return a document with its cache lifetime: its server's max-age, within limits (RFC 9111 §5.2.2.1)."""
+    max_age = _MAX_AGE.search(cache_control)
+    seconds = min(max(int(max_age["seconds"]) if max_age else 0, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
+    return CachedDocument(description, now + seconds, now + seconds + logins.LIFETIME_SECONDS)
 
 
-def names_document(client_id: str, *, loopback_allowed: bool) -> bool:
-    """Whether a client id is an address at which a document may be: https, a host's name, a path without dot segments."""
+def is_document_id(client_id: str, *, loopback_allowed: bool) -> bool:
+    """Return whether a client id is a URL that may have a document: https, a host name, a path without dot segments."""
     spelled = _HTTPS_ID.fullmatch(client_id) or (loopback_allowed and _LOOPBACK_ID.fullmatch(client_id))
     if not spelled or len(client_id) > MAX_ID_CHARACTERS:
         return False
     return _DOT_SEGMENTS.isdisjoint(spelled["path"].lower().replace("%2e", ".").split("/"))
 
 
-def of_document(client_id: str, document: Any) -> Description:
-    """Read the document at a client id. Raises InvalidClientMetadata, InvalidRedirectUri."""
+def parse_document(client_id: str, document: Any) -> ClientDescription:
+    """Return the description in the document of a client id. Raises InvalidClientMetadata, InvalidRedirectUri."""
     members = _members(document)
     if members.get("client_id") != client_id:
-        raise InvalidClientMetadata("client_id must be the address of the document, letter for letter")
+        raise InvalidClientMetadata("client_id must be exactly the URL of the document")
     if "client_secret" in members or "client_secret_expires_at" in members:
-        raise InvalidClientMetadata("a document that anybody can read must not have a client_secret")
+        raise InvalidClientMetadata("a public document must not have a client_secret")
     if members.get("token_endpoint_auth_method", PUBLIC) != PUBLIC:
         raise InvalidClientMetadata("token_endpoint_auth_method must be none")
     return _described(members, PUBLIC)
 
 
-def of_registration(metadata: Any) -> Description:
-    """Read the metadata of a registration request (RFC 7591 §3.1). Raises InvalidClientMetadata, InvalidRedirectUri."""
+def parse_registration(metadata: Any) -> ClientDescription:
+    """Return the description in a registration request (RFC 7591 §3.1).
+
+    Raises InvalidClientMetadata, InvalidRedirectUri.
+    """
     members = _members(metadata)
     authentication = members.get("token_endpoint_auth_method", SECRET_METHODS[0])
     if authentication not in (PUBLIC, *SECRET_METHODS):
@@ -109,33 +121,38 @@ def of_registration(metadata: Any) -> Description:
     return _described(members, authentication)
 
 
-def advertised(issuer: str, *, documents: bool, registration: bool) -> dict[str, Any]:
+def metadata_fields(issuer: str, *, documents: bool, registration: bool) -> dict[str, Any]:
     """Return what the server's metadata says of clients that describe themselves (RFC 8414 §2, the draft's §6)."""
-    told: dict[str, Any] = {"client_id_metadata_document_supported": documents}
-    return {**told, "registration_endpoint": f"{issuer}/register"} if registration else told
+    fields: dict[str, Any] = {"client_id_metadata_document_supported": documents}
+    return {**fields, "registration_endpoint": f"{issuer}/register"} if registration else fields
 
 
-def client_of(
-    client_id: str, description: Description, allowed: Scope, audience: str, *, secret_sha256: str | None = None
+def to_client(
+    client_id: str, description: ClientDescription, allowed: Scope, audience: str, *, secret_sha256: str | None = None
 ) -> Client:
-    """Return the client that describes itself so. It has, of what it asks for, what such clients are allowed."""
-    wanted = allowed if description.scope is None else description.scope
+    """Return the client of a description. Its scopes are the requested ones that are allowed for such clients.
+
+    audience: the issuer. Clients that are not configured get tokens for no other resource.
+    """
     return Client(
         client_id=client_id,
         name=description.name or client_id,
         redirect_uris=description.redirect_uris,
-        scopes=tuple(scope for scope in allowed if scope in wanted),
+        scopes=description.granted_scope(allowed),
         audience=audience,
         secret_sha256=secret_sha256,
+        self_described=True,
+        audience_names=own.audience_names(audience),
     )
 
 
-def _described(members: dict[str, Any], authentication: str) -> Description:
+def _described(members: dict[str, Any], authentication: str) -> ClientDescription:
     if "code" not in _texts(members, "response_types", ["code"]):
-        raise InvalidClientMetadata("response_types must have code")
+        raise InvalidClientMetadata("response_types must contain code")
     if "authorization_code" not in _texts(members, "grant_types", ["authorization_code"]):
-        raise InvalidClientMetadata("grant_types must have authorization_code")
-    return Description(_name(members), _redirect_uris(members), _scope(members), authentication)
+        raise InvalidClientMetadata("grant_types must contain authorization_code")
+    client_members.check_members(members)
+    return ClientDescription(_name(members), _redirect_uris(members), _scope(members), authentication)
 
 
 def _members(metadata: Any) -> dict[str, Any]:
@@ -148,20 +165,21 @@ def _name(members: dict[str, Any]) -> str | None:
     name = members.get("client_name")
     if name is None:
         return None
-    # Printable leaves out controls and what turns the direction of writing round, with which a name could feign another.
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise InvalidClientMetadata(f"client_name must be at most {MAX_NAME_CHARACTERS} printable characters")
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARACTERS or not is_display_name(name):
+        raise InvalidClientMetadata(
+            f"client_name must have at most {MAX_NAME_CHARACTERS} characters on one line, without control characters"
+        )
     return name
 
 
 def _redirect_uris(members: dict[str, Any]) -> tuple[str, ...]:
     uris = members.get("redirect_uris")
     if not isinstance(uris, list) or not 1 <= len(uris) <= MAX_REDIRECT_URIS:
-        raise InvalidRedirectUri(f"redirect_uris must be a list of 1 to {MAX_REDIRECT_URIS} addresses")
+        raise InvalidRedirectUri(f"redirect_uris must be a list of 1 to {MAX_REDIRECT_URIS} URIs")
     for uri in uris:
         if not isinstance(uri, str) or len(uri) > MAX_URI_CHARACTERS or not is_registrable(uri):
             raise InvalidRedirectUri(
-                f"each of redirect_uris must be https, loopback, or of a private-use scheme,"
+                f"each of redirect_uris must use https, a loopback host or a private-use scheme,"
                 f" and have at most {MAX_URI_CHARACTERS} characters"
             )
     return tuple(uris)
@@ -172,7 +190,7 @@ def _scope(members: dict[str, Any]) -> Scope | None:
     if scope is None:
         return None
     if not isinstance(scope, str) or len(scope) > MAX_SCOPE_CHARACTERS:
-        raise InvalidClientMetadata(f"scope must be a text of at most {MAX_SCOPE_CHARACTERS} characters")
+        raise InvalidClientMetadata(f"scope must be a string of at most {MAX_SCOPE_CHARACTERS} characters")
     try:
         return scopes.parse(scope)
     except InvalidScope as error:

@@ -1,4 +1,4 @@
-"""How a confidential client's secret is checked. Only its hash is configured; the secret is generated, with nothing to guess."""
+"""Verification of a confidential client's secret. Only its hash is configured; the secret is random."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def is_hash(text: str) -> bool:
-    """Whether text has the form of a configured hash: SHA-256 in lower-case hexadecimal."""
+    """Return whether text has the form of a configured hash: SHA-256 in lower-case hexadecimal."""
     return _SHA256_HEX.fullmatch(text) is not None
 
 
 def hash_of(secret: str) -> str:
-    """Return what is kept of a secret: there is nothing to guess in 256 random bits, so that a plain hash is enough."""
+    """Return the stored hash of a secret: 256 random bits cannot be guessed, so a plain hash is enough."""
     return sha256(secret.encode()).hexdigest()
 
 
 def matches(secret: str, secret_sha256: str) -> bool:
-    """Whether the secret is the one that was hashed; takes the same time wherever they differ."""
+    """Return whether the secret is the hashed one, in constant time."""
     return compare_digest(hash_of(secret), secret_sha256)

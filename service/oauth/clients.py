@@ -1,38 +1,47 @@
-"""Client applications: who may ask, where the answer goes, how they prove themselves."""
+"""Client applications: their ids, redirect URIs, authentication and resources."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from service.oauth import client_secrets, scopes
 from service.oauth.errors import InvalidClient, InvalidScope, InvalidTarget
+from service.oauth.resources.identifiers import URI_CHARACTERS, find_equivalent, is_resource
 
 if TYPE_CHECKING:
     from service.oauth.scopes import Scope
 
-# RFC 8252 §7.3: a native application listens on whatever port it gets. Anchored to the whole authority, so that neither
-# user information nor a longer host name can hide behind the loopback's.
+# RFC 8252 §7.3: a native application listens on any free port. The pattern matches the whole authority, so neither user
+# information nor a longer host name is mistaken for a loopback host.
 _LOOPBACK = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost)(?P<port>:[0-9]{1,5})?(?P<rest>[/?][^#\s]*)?")
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s#][^\s#]*")
-# What RFC 3986 allows, without what delimits a fragment: the address goes into headers, one of which lists policies.
-_URI = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
-_ABSOLUTE_URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:{_URI.pattern}")
+# The characters of RFC 3986 except the fragment delimiter: the URI is used in headers, among them the page's policy.
+_URI = re.compile(URI_CHARACTERS)
 _AUTHORITY = re.compile(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+# The bidirectional controls (UAX #9 §2), with which a name could be shown as another one.
+_BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line and paragraph separators
+_VISIBLE_CATEGORIES: Final = frozenset("LNPS")
 
 
 @dataclass(frozen=True)
 class Client:
-    """One client application, as configured.
+    """A client application, as configured.
 
-    secret_sha256: hex SHA-256 of a generated secret; None makes the client public.
-    audience: the `aud` of its access tokens where it asks for no resource (RFC 8707).
-    resources: what else it may ask its access tokens to be for.
-    identifies_as: the resources that it is: such a client is a resource server, and is told of tokens that are for it. One that
-    nobody logs in to has no redirect URIs.
+    secret_sha256: hex SHA-256 of a generated secret; None for a public client.
+    audience: the `aud` of its access tokens if it requests no resource (RFC 8707).
+    audience_names: other identifiers of the audience. A request may name it by them.
+    resources: the other resources that it may request access tokens for.
+    identifies_as: the resources that it is. Such a client is a resource server and may introspect tokens for them.
+    Without logins it has no redirect URIs.
     synthetic: the identity with which the orchestrator verifies a release; never a person.
+    self_described: whether the client described itself, in a metadata document or a registration. No operator has
+    vouched for its redirect URIs, so the browser is sent to one only after the user agreed (RFC 9700 §4.11.2).
     """
 
     client_id: str
@@ -44,20 +53,22 @@ class Client:
     synthetic: bool = False
     resources: tuple[str, ...] = ()
     identifies_as: tuple[str, ...] = ()
+    self_described: bool = False
+    audience_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError, naming the field, for what could not be trusted later."""
+        """Raise ValueError, naming the field, for an invalid value."""
         if not self.client_id or not self.name or not self.audience:
             raise ValueError("client_id, name and audience must not be empty")
         if not self.redirect_uris and not self.identifies_as:
-            raise ValueError("redirect_uris must not be empty, but for a client that has identifies_as")
+            raise ValueError("redirect_uris must not be empty, except for a client with identifies_as")
         for uri in self.redirect_uris:
             if not is_registrable(uri):
-                raise ValueError(f"redirect_uris: {uri} is neither https, nor loopback, nor of a private-use scheme")
+                raise ValueError(f"redirect_uris: {uri} must use https, a loopback host or a private-use scheme")
         if self.secret_sha256 is not None and not client_secrets.is_hash(self.secret_sha256):
             raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
-        if not self.name.isprintable():
-            raise ValueError("name must be printable, on one line")
+        if not is_display_name(self.name):
+            raise ValueError("name must be visible, on one line, without control characters")
         if self.scopes and not _are_words(self.scopes):
             raise ValueError("scopes must be words, each once")
         self._check_resources()
@@ -67,24 +78,24 @@ class Client:
             if not all(is_resource(uri) for uri in uris):
                 raise ValueError(f"{field} must be absolute URIs without a fragment")
         if self.identifies_as and self.secret_sha256 is None:
-            raise ValueError("identifies_as needs secret_sha256: whoever is told of tokens has to prove who it is")
+            raise ValueError("identifies_as needs secret_sha256: a client that introspects tokens must authenticate")
 
     @property
     def verified_host(self) -> str | None:
-        """The host that published what is known of the client; None for one that is configured or was registered.
+        """The host that published the client's metadata; None for a configured or registered client.
 
-        A client may call itself what it likes: of one that describes itself, this is what a person can go by.
+        A client with a metadata document may use any name: the host is what a user can trust.
         """
         return urlsplit(self.client_id).hostname if "://" in self.client_id else None
 
     def allows_redirect(self, uri: str) -> bool:
-        """Whether uri is registered: exactly, or, on a loopback host, apart from its port."""
+        """Return whether uri is registered: exactly, or, on a loopback host, apart from its port."""
         return any(uri == registered or _same_but_port(uri, registered) for registered in self.redirect_uris)
 
     def authenticate(self, secret: str | None) -> None:
-        """Check the secret that came with a request, in constant time. Raises InvalidClient.
+        """Check the secret of a request, in constant time. Raises InvalidClient.
 
-        A public client has none to show; one that shows one anyway is misconfigured, and told so.
+        A public client has no secret; one that sends a secret is misconfigured, and the error reports it.
         """
         if self.secret_sha256 is None:
             if secret is not None:
@@ -94,25 +105,36 @@ class Client:
             raise InvalidClient("client authentication failed")
 
     def audience_for(self, resource: str | None) -> str:
-        """Return the audience of a token for the resource asked for (RFC 8707 §2). Raises InvalidTarget."""
+        """Return the audience of a token for the requested resource, as configured (RFC 8707 §2). Raises InvalidTarget.
+
+        Resources are compared in their normal form.
+        """
         if resource is None:
             return self.audience
         if not is_resource(resource):
             raise InvalidTarget("resource must be an absolute URI without a fragment")
-        if resource != self.audience and resource not in self.resources:
-            raise InvalidTarget("resource is not one of this client's")
-        return resource
+        found = find_equivalent(resource, (self.audience, *self.resources))
+        if found is not None:
+            return found
+        if find_equivalent(resource, self.audience_names) is None:
+            raise InvalidTarget("resource is not allowed for this client")
+        return self.audience
+
+    def names_audience(self, resource: str, audience: str) -> bool:
+        """Return whether a request by this client that names the resource means the audience of one of its grants."""
+        names = self.audience_names if audience == self.audience else ()
+        return find_equivalent(resource, (audience, *names)) is not None
 
 
 class Clients(Protocol):
-    """Whoever knows the clients: a mapping of those that are configured, or a directory that also asks elsewhere."""
+    """The known clients: a mapping of the configured ones, or a directory that also looks elsewhere."""
 
     def get(self, client_id: str, /) -> Client | None:
-        """Return the client of this id, or None where nobody knows it."""
+        """Return the client with this id; None if there is none."""
 
 
 def is_registrable(uri: str) -> bool:
-    """Whether answers may be sent there: by https, to loopback, or to an application's private-use scheme (RFC 8252 §7)."""
+    """Return whether responses may be sent to a URI: https, loopback, or a private-use scheme (RFC 8252 §7)."""
     if not _URI.fullmatch(uri):
         return False
     if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
@@ -125,18 +147,27 @@ def is_registrable(uri: str) -> bool:
     return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
-def is_resource(text: str) -> bool:
-    """Whether text can be a resource indicator: an absolute URI without a fragment (RFC 8707 §2, RFC 3986 §4.3)."""
-    return _ABSOLUTE_URI.fullmatch(text) is not None
+def is_display_name(text: str) -> bool:
+    """Return whether text can be shown to users as a name: of any script, on one line, and not invisible.
+
+    Bidirectional and other control characters are refused. Joiners are not: some scripts need them (UAX #31 §2.3).
+    """
+    categories = {unicodedata.category(character) for character in text}
+    visible = any(category[0] in _VISIBLE_CATEGORIES for category in categories)
+    return visible and _CONTROL_CATEGORIES.isdisjoint(categories) and _BIDI_CONTROLS.isdisjoint(text)
 
 
 def _are_words(scope: Scope) -> bool:
     try:
-        return scopes.parse(scopes.text_of(scope)) == scope
+        return scopes.parse(scopes.format_scope(scope)) == scope
     except InvalidScope:
         return False
 
 
 def _same_but_port(uri: str, registered: str) -> bool:
-    asked, known = _LOOPBACK.fullmatch(uri), _LOOPBACK.fullmatch(registered)
-    return asked is not None and known is not None and (asked["host"], asked["rest"]) == (known["host"], known["rest"])
+    requested, registered_match = _LOOPBACK.fullmatch(uri), _LOOPBACK.fullmatch(registered)
+    return (
+        requested is not None
+        and registered_match is not None
+        and (requested["host"], requested["rest"]) == (registered_match["host"], registered_match["rest"])
+    )

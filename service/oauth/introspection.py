@@ -1,7 +1,7 @@
-"""What introspection tells of tokens, and to whom (RFC 7662).
+"""The content of introspection responses, and the clients that may see it (RFC 7662).
 
-A client is told of tokens that were issued to it, a resource server besides of access tokens that are for it. To all others a
-token is inactive, as one that is unknown, malformed, expired or revoked: which of these is not told (§2.2).
+A client may introspect tokens that were issued to it; a resource server also access tokens for it. To other clients a
+token is inactive, like an unknown, malformed, expired or revoked one; which of these is not disclosed (§2.2).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from service.oauth import scopes
 from service.oauth.errors import InvalidClient
+from service.oauth.resources.identifiers import find_equivalent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 
 
-def permit(asker: Client) -> None:
-    """Raise InvalidClient for a client that proves nothing: whoever found a token could try it out in its name (§2.1, §4)."""
-    if asker.secret_sha256 is None:
-        raise InvalidClient("only clients that have a secret may ask")
+def require_confidential_client(client: Client) -> None:
+    """Raise InvalidClient for a public client: anyone who found a token could test it in its name (§2.1, §4)."""
+    if client.secret_sha256 is None:
+        raise InvalidClient("only confidential clients may introspect tokens")
 
 
-def may_know(asker: Client, token: AccessToken) -> bool:
-    """Whether this client is told of an access token: because it was issued to it, or because it is for it."""
-    return token.client_id == asker.client_id or token.audience in asker.identifies_as
+def may_introspect(client: Client, token: AccessToken) -> bool:
+    """Return whether a client may introspect an access token: because it was issued to the client, or is for it."""
+    return token.client_id == client.client_id or find_equivalent(token.audience, client.identifies_as) is not None
 
 
-def of_access_token(token: AccessToken) -> dict[str, Any]:
-    """Return what is told of an access token that lives (§2.2)."""
+def describe_access_token(token: AccessToken) -> dict[str, Any]:
+    """Return the response for a live access token (§2.2)."""
     return {
         "active": True,
         **_scope(token.scope),
@@ -49,10 +50,11 @@ def of_access_token(token: AccessToken) -> dict[str, Any]:
     }
 
 
-def of_refresh_token(family: Family, issuer: str) -> dict[str, Any]:
-    """Return what is told of a refresh token that lives: the grant. It is presented to nobody as an access token is, so that it
-    has no token_type; when it was issued is not kept.
-    """  # noqa: D205 - one thought
+def describe_refresh_token(family: Family, issuer: str) -> dict[str, Any]:
+    """Return the response for a live refresh token: its grant.
+
+    A refresh token is not presented like an access token, so it has no token_type. Its issue time is not stored.
+    """
     return {
         "active": True,
         **_scope(family.scope),
@@ -65,4 +67,4 @@ def of_refresh_token(family: Family, issuer: str) -> dict[str, Any]:
 
 
 def _scope(scope: Scope) -> dict[str, str]:
-    return {"scope": scopes.text_of(scope)} if scope else {}
+    return {"scope": scopes.format_scope(scope)} if scope else {}

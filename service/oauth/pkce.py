@@ -14,20 +14,20 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def is_verifier(text: str) -> bool:
-    """Whether text has the form of a verifier (RFC 7636 §4.1)."""
+    """Return whether text has the form of a verifier (RFC 7636 §4.1)."""
     return _VERIFIER.fullmatch(text) is not None
 
 
 def is_challenge(text: str) -> bool:
-    """Whether text has the form of an S256 challenge: 32 bytes in base64url without padding."""
+    """Return whether text has the form of an S256 challenge: 32 bytes in base64url without padding."""
     return _CHALLENGE.fullmatch(text) is not None
 
 
 def challenge_of(verifier: str) -> str:
-    """Return the S256 challenge that a verifier answers (RFC 7636 §4.2)."""
+    """Return the S256 challenge of a verifier (RFC 7636 §4.2)."""
     return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-def proves(verifier: str, challenge: str) -> bool:
-    """Whether the verifier answers the challenge; takes the same time wherever they differ."""
+def matches_challenge(verifier: str, challenge: str) -> bool:
+    """Return whether the verifier matches the challenge, in constant time."""
     return is_verifier(verifier) and compare_digest(challenge_of(verifier), challenge)

@@ -1,38 +1,44 @@
-"""Scopes: space-separated words, compared as sets, kept in the order they were asked for (RFC 6749 §3.3)."""
+"""Scopes: space-separated words, compared as sets, kept in the requested order (RFC 6749 §3.3)."""
 
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from service.oauth.errors import InvalidScope
 
 Scope: TypeAlias = tuple[str, ...]
 
 _WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_SHOWN_CHARACTERS: Final = 64
 
 
 def parse(text: str) -> Scope:
-    """Return the words of a scope, each once. Raises InvalidScope."""
+    """Return the words of a scope without duplicates. Raises InvalidScope."""
     words = tuple(dict.fromkeys(text.split(" ")))
     if not all(_WORD.fullmatch(word) for word in words):
-        raise InvalidScope("scope is malformed")
+        raise InvalidScope("scope is malformed: it must be words with one space between them")
     return words
 
 
-def text_of(scope: Scope) -> str:
-    """Return the scope as it stands in requests and tokens."""
+def format_scope(scope: Scope) -> str:
+    """Return the scope as a string, as in requests and tokens."""
     return " ".join(scope)
 
 
-def within(requested: str | None, allowed: Scope) -> Scope:
-    """Return the scope to grant: what was asked for where all of it is allowed, all that is allowed where nothing was.
+def narrow(requested: str | None, allowed: Scope) -> Scope:
+    """Return the scope to grant: the requested one if it is allowed, everything that is allowed if none was requested.
 
-    Raises InvalidScope. Used both for a client's scopes and, on refresh, for the grant's: a scope only narrows.
+    Raises InvalidScope, which names the first word that is not allowed: its characters are those that a description
+    may have (RFC 6749 §3.3, §5.2). It is used for a client's scopes and, at a refresh, for the grant's: a scope can
+    only be narrowed.
     """
     if requested is None:
         return allowed
     scope = parse(requested)
-    if not set(scope) <= set(allowed):
-        raise InvalidScope("scope is wider than allowed")
+    for word in scope:
+        if word not in allowed:
+            raise InvalidScope(
+                f"the scope {word[:_SHOWN_CHARACTERS]} is not allowed: request {format_scope(allowed) or 'no scope'}"
+            )
     return scope

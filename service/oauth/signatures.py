@@ -1,7 +1,7 @@
-"""ES256 signatures: DER as KMS writes them (RFC 3279 §2.2.3), two plain numbers as JOSE wants them (RFC 7518 §3.4).
+"""ES256 signatures: conversion between KMS's DER format (RFC 3279 §2.2.3) and JOSE's two plain numbers (RFC 7518 §3.4).
 
-A DER integer is as short as it can be and has a zero octet in front where its first bit is set, so a P-256 signature takes 8 to
-72 octets; in JOSE each number takes 32.
+A DER integer has minimal length and a leading zero octet if its first bit is set, so a P-256 signature takes 8 to 72
+octets. In JOSE each number takes 32.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _HEADER_BYTES = 2  # a tag and a length; nothing in a P-256 signature needs a lo
 
 
 class SignatureMalformed(ValueError):
-    """Octets that are no P-256 signature."""
+    """The octets are not a P-256 signature."""
 
 
 def to_jose(der: bytes) -> bytes:
     """Return r and s, 32 octets each. Raises SignatureMalformed."""
     if len(der) < _HEADER_BYTES or der[0] != _SEQUENCE or der[1] != len(der) - _HEADER_BYTES:
-        raise SignatureMalformed("not a DER sequence of a P-256 signature's size")
+        raise SignatureMalformed("not a DER sequence with the size of a P-256 signature")
     r, rest = _integer(der[_HEADER_BYTES:])
     s, rest = _integer(rest)
     if rest:

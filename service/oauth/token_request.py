@@ -1,12 +1,11 @@
-"""What clients send to the token endpoint and its neighbours, and how a client is known (RFC 6749 §2.3, §4.1.3 and §6).
+"""The requests of clients to the token endpoint and its neighbours, and client authentication.
 
-A grant is for one resource, which was settled when the person agreed. A token request may repeat it (RFC 8707 §2.2), and cannot
-turn to another.
+See RFC 6749 §2.3, §4.1.3 and §6. A grant is for one resource, chosen when the user consented. A token request may
+repeat the resource (RFC 8707 §2.2), but not change it.
 """
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CodeGrant:
-    """grant_type=authorization_code. resource: the resource asked for, None where none was."""
+    """grant_type=authorization_code. resource: the requested resource, or None."""
 
     code: str
     redirect_uri: str
@@ -31,7 +30,7 @@ class CodeGrant:
 
 @dataclass(frozen=True)
 class RefreshGrant:
-    """grant_type=refresh_token. scope and resource are what was asked for, None where nothing was."""
+    """grant_type=refresh_token. scope and resource: as requested, or None."""
 
     token: str
     scope: str | None
@@ -41,9 +40,9 @@ class RefreshGrant:
 Grant: TypeAlias = CodeGrant | RefreshGrant
 
 
-def read(parameters: Parameters) -> Grant:
-    """Return what is asked for. Raises InvalidRequest, UnsupportedGrantType."""
-    parameters.refuse_repetition()
+def parse_grant(parameters: Parameters) -> Grant:
+    """Return the requested grant. Raises InvalidRequest, UnsupportedGrantType."""
+    parameters.reject_repeated()
     grant_type = parameters.required("grant_type")
     if grant_type == "authorization_code":
         return CodeGrant(
@@ -61,36 +60,39 @@ def read(parameters: Parameters) -> Grant:
     raise UnsupportedGrantType("grant_type must be authorization_code or refresh_token")
 
 
-def shown_token(parameters: Parameters) -> str:
-    """Return the token that a request asks about or gives up (RFC 7009 §2.1, RFC 7662 §2.1). Raises InvalidRequest.
+def parse_token(parameters: Parameters) -> str:
+    """Return the token of an introspection or revocation request (RFC 7009 §2.1, RFC 7662 §2.1). Raises InvalidRequest.
 
-    `token_type_hint` may say anything: our refresh tokens and access tokens cannot be taken for each other.
+    `token_type_hint` is ignored: refresh tokens and access tokens of this service have different formats.
     """
-    parameters.refuse_repetition()
+    parameters.reject_repeated()
     return parameters.required("token")
 
 
-def hold_to_grant(resource: str | None, audience: str) -> None:
-    """Raise InvalidTarget where a token request names another resource than the one granted (RFC 8707 §2.2)."""
-    if resource is not None and resource != audience:
-        raise InvalidTarget("resource is not the one that was granted")
+def check_resource(resource: str | None, audience: str, client: Client) -> None:
+    """Raise InvalidTarget if a token request names a resource other than the granted one (RFC 8707 §2.2)."""
+    if resource is not None and not client.names_audience(resource, audience):
+        raise InvalidTarget("resource is not the granted one")
 
 
-def authenticated(parameters: Parameters, authorization: str | None, clients: Clients) -> Client:
-    """Return the client that sent the request, by HTTP Basic or by its parameters, never by both.
+def authenticate_client(parameters: Parameters, authorization: str | None, clients: Clients) -> Client:
+    """Return the client that sent the request, authenticated by HTTP Basic or by its parameters, but not by both.
 
-    Raises InvalidRequest where it did both, InvalidClient where it is unknown or did not prove itself.
+    An empty secret is no secret, in either form: it may be left out (RFC 6749 §2.3.1). Libraries for public clients
+    send HTTP Basic with an empty password.
+
+    Raises InvalidRequest if it used both, InvalidClient if it is unknown or its authentication failed.
     """
     client_id, secret = parameters.optional("client_id"), parameters.optional("client_secret")
     if authorization is not None:
         if secret is not None:
-            raise InvalidRequest("the client authenticated in two ways")
+            raise InvalidRequest("the client used two authentication methods")
         basic_id, secret = _basic(authorization)
         if client_id not in {None, basic_id}:
             raise InvalidRequest("client_id contradicts the Authorization header")
         client_id = basic_id
     if client_id is None:
-        raise InvalidClient("the client did not say who it is")
+        raise InvalidClient("client_id is required")
     client = clients.get(client_id)
     if client is None:
         raise InvalidClient("client authentication failed")
@@ -98,16 +100,22 @@ def authenticated(parameters: Parameters, authorization: str | None, clients: Cl
     return client
 
 
-def _basic(authorization: str) -> tuple[str, str]:
-    """Return id and secret; both were form-encoded before they were joined (RFC 6749 §2.3.1)."""
+def _basic(authorization: str) -> tuple[str, str | None]:
+    """Return id and secret; both were form-encoded before they were joined (RFC 6749 §2.3.1).
+
+    Many libraries do not encode the id, and the URL of a metadata document contains colons. Such a client has no
+    secret, so the last colon separates the id.
+    """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
-        raise InvalidClient("the Authorization header must be of the Basic scheme")
+        raise InvalidClient("the Authorization header must use the Basic scheme")
     try:
         decoded = b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # also a value that is not ASCII
         raise InvalidClient("the Authorization header is malformed") from error
     client_id, colon, secret = decoded.partition(":")
     if not colon:
         raise InvalidClient("the Authorization header is malformed")
-    return unquote_plus(client_id), unquote_plus(secret)
+    if client_id in {"https", "http"} and secret.startswith("//") and secret.endswith(":"):
+        return decoded.removesuffix(":"), None
+    return unquote_plus(client_id), unquote_plus(secret) or None

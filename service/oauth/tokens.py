@@ -1,4 +1,4 @@
-"""Access tokens: JWTs of RFC 9068, signed with ES256, and the keys that verify them (RFC 7517, RFC 7638)."""
+"""Access tokens: JWTs as in RFC 9068, signed with ES256, and the keys that verify them (RFC 7517, RFC 7638)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from service.oauth import scopes, signatures
-from service.oauth.compact import to_json
 from service.oauth.credentials import base64url
 
 if TYPE_CHECKING:
@@ -23,17 +22,20 @@ ALGORITHM = "ES256"
 TYPE = "at+jwt"
 MAX_CHARACTERS = 4096
 
+to_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+"""Return a value as ASCII JSON text without spaces. `json.dumps` with separators creates an encoder for each call."""
+
 # SubjectPublicKeyInfo of a P-256 key (RFC 5480): a fixed preamble, then the point, uncompressed.
 _SPKI_PREAMBLE = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 
 
 class TokenInvalid(Exception):
-    """An access token that proves nothing. The message is for a log, not for whoever sent it."""
+    """An access token is not valid. The message is for a log, not for the client."""
 
 
 @dataclass(frozen=True)
 class AccessToken:
-    """What an access token says. Times are epoch seconds.
+    """The content of an access token. Times are epoch seconds.
 
     family: the grant it comes from, so that revoking the grant ends it; epoch: the revocation epoch it was issued in.
     """
@@ -59,12 +61,12 @@ class Jwk:
 
     @property
     def thumbprint(self) -> str:
-        """The key's id, from the key alone (RFC 7638 §3.2)."""
+        """The key's id, derived from the key (RFC 7638 §3.2)."""
         members = to_json({"crv": "P-256", "kty": "EC", "x": self.x, "y": self.y})
         return base64url(sha256(members.encode()).digest())
 
-    def published(self) -> dict[str, str]:
-        """Return the key as it stands in the key set."""
+    def to_json_object(self) -> dict[str, str]:
+        """Return the key as it appears in the key set."""
         return {
             "kty": "EC",
             "crv": "P-256",
@@ -78,7 +80,7 @@ class Jwk:
 
 @dataclass(frozen=True)
 class Signed:
-    """A token taken apart: nothing in it is to be believed before its signature is verified by the key `kid` names."""
+    """The parts of a token. Nothing in it is trustworthy before its signature is verified with the key `kid` names."""
 
     kid: str
     signing_input: bytes
@@ -86,8 +88,8 @@ class Signed:
     claims: Mapping[str, Any]
 
 
-def jwk_of(spki: bytes) -> Jwk:
-    """Return the key in a DER SubjectPublicKeyInfo, as KMS gives it. Raises ValueError for any other kind of key."""
+def parse_public_key(spki: bytes) -> Jwk:
+    """Return the key in a DER SubjectPublicKeyInfo, as KMS returns it. Raises ValueError for any other kind of key."""
     size = len(_SPKI_PREAMBLE)
     if not spki.startswith(_SPKI_PREAMBLE) or len(spki) != size + signatures.SIGNATURE_BYTES:
         raise ValueError("not a P-256 public key")
@@ -96,31 +98,36 @@ def jwk_of(spki: bytes) -> Jwk:
 
 
 def signing_input(token: AccessToken, kid: str) -> bytes:
-    """Return what is to be signed: header and claims."""
+    """Return the octets to sign: header and claims."""
     claims = {
         "iss": token.issuer,
         "aud": token.audience,
         "sub": token.subject,
         "client_id": token.client_id,
-        "scope": scopes.text_of(token.scope),
+        "scope": scopes.format_scope(token.scope),
         "jti": token.token_id,
         "family": token.family,
         "epoch": token.epoch,
         "iat": token.issued_at,
         "exp": token.expires_at,
     }
-    return f"{_header(kid)}.{_encoded(claims)}".encode("ascii")
+    return encode(claims, kid, TYPE)
 
 
-def compact(signed: bytes, signature: bytes) -> str:
-    """Return the token from its signing input and its JOSE signature."""
+def encode(claims: Mapping[str, Any], kid: str, token_type: str) -> bytes:
+    """Return the octets to sign of a JWT: header and claims. token_type: the header's `typ`."""
+    return f"{_header(kid, token_type)}.{_encoded(claims)}".encode("ascii")
+
+
+def assemble(signed: bytes, signature: bytes) -> str:
+    """Return the token made of its signing input and its JOSE signature."""
     return f"{signed.decode('ascii')}.{base64url(signature)}"
 
 
-def take_apart(text: str) -> Signed:
-    """Return the parts of a token. Raises TokenInvalid for what this service cannot have issued.
+def parse_unverified(text: str) -> Signed:
+    """Return the parts of a token. Raises TokenInvalid for text that this service cannot have issued.
 
-    The algorithm is compared, never chosen from: a token cannot talk its verifier into `none`.
+    The algorithm is compared and never chosen by the token, so a token cannot select `none`.
     """
     if len(text) > MAX_CHARACTERS:
         raise TokenInvalid("too long")
@@ -138,10 +145,10 @@ def take_apart(text: str) -> Signed:
     return Signed(kid, f"{encoded_header}.{encoded_claims}".encode("ascii"), signature, claims)
 
 
-def read(claims: Mapping[str, Any], issuer: str, now: int) -> AccessToken:
-    """Return what a token says whose signature was verified. Raises TokenInvalid when it is not ours, or not any more.
+def parse_claims(claims: Mapping[str, Any], issuer: str, now: int) -> AccessToken:
+    """Return the content of a token with a verified signature. Raises TokenInvalid.
 
-    Whoever it is for: a protected resource has to look at `audience` besides.
+    The caller, a protected resource, has to check `audience`.
     """
     try:
         token = AccessToken(
@@ -159,7 +166,7 @@ def read(claims: Mapping[str, Any], issuer: str, now: int) -> AccessToken:
     except KeyError as error:
         raise TokenInvalid("a claim is missing") from error
     if token.issuer != issuer:
-        raise TokenInvalid("of another issuer")
+        raise TokenInvalid("issued by another issuer")
     if token.expires_at <= now:
         raise TokenInvalid("expired")
     return token
@@ -168,7 +175,7 @@ def read(claims: Mapping[str, Any], issuer: str, now: int) -> AccessToken:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims[name]
     if not isinstance(value, str):
-        raise TokenInvalid(f"{name} is not a text")
+        raise TokenInvalid(f"{name} is not a string")
     return value
 
 
@@ -179,9 +186,9 @@ def _number(claims: Mapping[str, Any], name: str) -> int:
     return value
 
 
-@lru_cache(maxsize=8)  # a ring's keys, of which one signs
-def _header(kid: str) -> str:
-    return _encoded({"alg": ALGORITHM, "typ": TYPE, "kid": kid})
+@lru_cache(maxsize=8)  # the keys of a ring, of which one signs two types of token
+def _header(kid: str, token_type: str) -> str:
+    return _encoded({"alg": ALGORITHM, "typ": token_type, "kid": kid})
 
 
 def _encoded(member: Mapping[str, Any]) -> str:
@@ -189,7 +196,7 @@ def _encoded(member: Mapping[str, Any]) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64url strictly: what does not encode back to itself was not encoded by a signer."""
+    """Decode base64url strictly: text that is not the encoding of its own octets was not made by a signer."""
     octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     if base64url(octets) != text:
         raise ValueError("not canonical base64url")

@@ -1,12 +1,17 @@
-"""Whether something that was issued still counts: it has not ended, and no restore has happened since."""
+"""Whether an issued code or token is still valid: it has not expired, and no restore has happened since."""
 
 from __future__ import annotations
 
+from typing import Final
+
+RETRY_SECONDS: Final = 60
+"""For how long a token request whose response was lost may be sent again."""
+
 
 def counts(*, ends_at: int, epoch: int, now: int, current_epoch: int) -> bool:
-    """Whether it counts at `now`, both in epoch seconds, under the current revocation epoch.
+    """Return whether it is valid at `now`, both in epoch seconds, under the current revocation epoch.
 
-    A restore brings back what was used or revoked after its restore point, and therefore raises the epoch: whatever was issued
-    in a lower one is dead, whatever the tables say about it.
+    A restore brings back what was used or revoked after its recovery point, and therefore raises the epoch:
+    everything issued in a lower one is invalid, whatever the tables contain.
     """
     return now < ends_at and epoch >= current_epoch

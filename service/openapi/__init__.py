@@ -1,8 +1,8 @@
-"""The OpenAPI document of the service, generated from its routes and from models of what they take and give.
+"""The OpenAPI document of the service, generated from its routes and from models of requests and responses.
 
     python -m service.openapi            writes service/openapi.json
-    python -m service.openapi --check    says whether it is up to date
+    python -m service.openapi --check    checks that it is up to date
 
-This package is for whoever builds the service: no function imports it, and it is no part of what is deployed. What is deployed is
-the document, which `public` serves.
+Only the build of the service uses this package: no function imports it, and it is not deployed. The document is
+deployed; the function `public` serves it.
 """

@@ -1,4 +1,4 @@
-"""What is answered, and how a refusal is told."""
+"""Models of the responses, including errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from service.openapi.models import Left, Model, with_example
+from service.openapi.models import Model, Omitted, with_example
 
 _ISSUER = "https://auth.example.com"
 
@@ -15,27 +15,27 @@ EpochSeconds = Annotated[int, Field(ge=0, description="Epoch seconds.")]
 
 
 class OAuthError(Model):
-    """An error as RFC 6749 §5.2 has it. Its words are the service's own, and never quote the request."""
+    """An error as in RFC 6749 §5.2. Its texts are the service's own, and never quote the request."""
 
     model_config = with_example(error="invalid_grant", error_description="the code is not valid")
 
-    error: str = Field(description="What a program goes by.")
-    error_description: str = Field(description="What a person reads.")
+    error: str = Field(description="Error code, for programs.")
+    error_description: str = Field(description="Description, for people.")
 
 
 class Challenge(Model):
-    """A refusal at a protected resource (RFC 6750 §3). A request that carried no token is told nothing but the header's."""
+    """A rejection at a protected resource (RFC 6750 §3). Without a token in the request, the header has no error."""
 
     model_config = with_example(error="invalid_token", error_description="the access token is not valid")
 
-    error: str | Left = None
-    error_description: str | Left = None
+    error: str
+    error_description: str
 
 
 class Problem(Model):
-    """A problem as RFC 9457 has it; its type is the default, about:blank."""
+    """A problem as in RFC 9457; its type is the default, about:blank."""
 
-    model_config = with_example(title="Not Found", status=404, detail="There is nothing at this address.")
+    model_config = with_example(title="Not Found", status=404, detail="This address does not exist.")
 
     title: str
     status: int
@@ -43,7 +43,7 @@ class Problem(Model):
 
 
 class GatewayAnswer(Model):
-    """What API Gateway answers by itself: OAuth's error and a problem's members in one object."""
+    """A response of API Gateway itself: OAuth's error and a problem's members in one object."""
 
     model_config = with_example(
         error="temporarily_unavailable",
@@ -56,12 +56,12 @@ class GatewayAnswer(Model):
     error: str
     error_description: str
     detail: str
-    title: str | Left = None
-    status: int | Left = None
+    title: str | Omitted = None
+    status: int | Omitted = None
 
 
 class Tokens(Model):
-    """A successful token answer (RFC 6749 §5.1). The access token is a JWT (RFC 9068)."""
+    """A successful token response (RFC 6749 §5.1). The access token is a JWT (RFC 9068)."""
 
     model_config = with_example(
         access_token="eyJ0eXAiOiJhdCtqd3Qi…",  # noqa: S106
@@ -74,22 +74,25 @@ class Tokens(Model):
     access_token: str
     token_type: Literal["Bearer"]
     expires_in: Seconds
-    refresh_token: str = Field(description="Takes the place of the one that was used.")
+    refresh_token: str = Field(description="Replaces the one that was used.")
     scope: str
+    id_token: str | Omitted = Field(
+        default=None, description="With the scope `openid`: a JWT for the client (OpenID Connect Core §2)."
+    )
 
 
 class Nothing(Model):
-    """An empty object: revoked, or never valid, which is the same to whoever asks (RFC 7009 §2.2)."""
+    """An empty object: the token is revoked, or was never valid, which is not distinguished (RFC 7009 §2.2)."""
 
 
 class Inactive(Model):
-    """A token that is unknown, malformed, expired, revoked, or not for the client that asks (RFC 7662 §2.2)."""
+    """A token that is unknown, malformed, expired, revoked, or not for the requesting client (RFC 7662 §2.2)."""
 
     active: Literal[False]
 
 
 class Active(Model):
-    """A token that lives (RFC 7662 §2.2). Of a refresh token, no token_type, iat and jti are told."""
+    """A live token (RFC 7662 §2.2). A refresh token has no token_type, iat and jti."""
 
     model_config = with_example(
         active=True,
@@ -105,19 +108,19 @@ class Active(Model):
     )
 
     active: Literal[True]
-    scope: str | Left = None
+    scope: str | Omitted = None
     client_id: str
-    token_type: Literal["Bearer"] | Left = None
+    token_type: Literal["Bearer"] | Omitted = None
     exp: EpochSeconds
-    iat: EpochSeconds | Left = None
+    iat: EpochSeconds | Omitted = None
     sub: str
     aud: str
     iss: str
-    jti: str | Left = None
+    jti: str | Omitted = None
 
 
 class RegisteredClient(Model):
-    """A client that registered (RFC 7591 §3.2.1). Its secret is told this once."""
+    """A registered client (RFC 7591 §3.2.1). Its secret is returned only here."""
 
     client_id: str
     client_id_issued_at: EpochSeconds
@@ -126,48 +129,51 @@ class RegisteredClient(Model):
     grant_types: list[str]
     response_types: list[str]
     scope: str
-    client_name: str | Left = None
-    client_secret: str | Left = None
-    client_secret_expires_at: EpochSeconds | Left = None
+    id_token_signed_response_alg: Literal["ES256"]
+    subject_type: Literal["public"]
+    client_id_expires_at: EpochSeconds
+    client_name: str | Omitted = None
+    client_secret: str | Omitted = None
+    client_secret_expires_at: EpochSeconds | Omitted = None
 
 
 class Waiting(Model):
-    """The person has not logged in yet."""
+    """The user has not logged in yet."""
 
     phase: Literal["waiting"]
     retry_after_seconds: Seconds
 
 
 class Complete(Model):
-    """The login has ended."""
+    """The login has ended. Until the code is used, every poll of the browser gets the redirect again."""
 
     phase: Literal["complete"]
-    redirect: str | None = Field(description="Where the browser goes; null where another request has got the answer.")
+    redirect: str | None = Field(description="Where the browser goes; null if there is no code, or no longer.")
 
 
 class Person(Model):
-    """Who an access token stands for: the names with the scope `profile`, the email address with `email`."""
+    """The user of an access token: always `sub`, names with the scope `profile`, the email address with `email`."""
 
     model_config = with_example(sub="demo:5f0c…", given_name="Ada", family_name="Lovelace", email="ada@example.com")
 
     sub: str
-    given_name: str | Left = None
-    family_name: str | Left = None
-    email: str | Left = None
+    given_name: str | Omitted = None
+    family_name: str | Omitted = None
+    email: str | Omitted = None
 
 
 class AuthorizationServer(Model):
-    """What the service says of itself (RFC 8414 §2)."""
+    """The service's metadata (RFC 8414 §2)."""
 
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
     revocation_endpoint: str
     introspection_endpoint: str
-    registration_endpoint: str | Left = None
+    registration_endpoint: str | Omitted = None
     jwks_uri: str
     userinfo_endpoint: str
-    scopes_supported: list[str] | Left = None
+    scopes_supported: list[str]
     response_types_supported: list[str]
     response_modes_supported: list[str]
     grant_types_supported: list[str]
@@ -179,26 +185,28 @@ class AuthorizationServer(Model):
     client_id_metadata_document_supported: bool
     request_parameter_supported: bool
     request_uri_parameter_supported: bool
-    ui_locales_supported: list[str] | Left = None
+    ui_locales_supported: list[str] | Omitted = None
     protected_resources: list[str]
-    environment: str = Field(description="Which of the service's environments this is, such as dev or prod.")
+    environment: str = Field(description="The environment of the service, such as dev or prod.")
 
 
 class OpenIdConfiguration(AuthorizationServer):
-    """The same with what OpenID Connect Discovery 1.0 §3 requires. There are no ID tokens."""
+    """The same with the fields of OpenID Connect Discovery 1.0 §3."""
 
     subject_types_supported: list[str]
     id_token_signing_alg_values_supported: list[str]
     claims_supported: list[str]
+    claims_parameter_supported: bool
+    prompt_values_supported: list[str]
 
 
 class ProtectedResource(Model):
-    """What the service says of the resource that it protects itself, /userinfo (RFC 9728 §2)."""
+    """The metadata of one of the service's own protected resources (RFC 9728 §2)."""
 
     resource: str
     authorization_servers: list[str]
     jwks_uri: str
-    scopes_supported: list[str] | Left = None
+    scopes_supported: list[str]
     bearer_methods_supported: list[str]
 
 
@@ -215,43 +223,46 @@ class Jwk(Model):
 
 
 class Jwks(Model):
-    """The keys that access tokens are signed with, those of soon and of just now among them (RFC 7517 §5)."""
+    """The keys of access tokens and ID tokens, including the next and the previous ones (RFC 7517 §5)."""
 
     keys: list[Jwk]
 
 
 class Health(Model):
-    """The function answers."""
+    """The function responds."""
 
     healthy: Literal[True]
     version: str
 
 
 class Check(Model):
-    """One thing that the service needs. ms: how long asking it took."""
+    """One dependency of the service. ms: duration of the check."""
 
     healthy: bool
-    ms: float | Left = None
-    error: str | Left = None
+    ms: float | Omitted = None
+    error: str | Omitted = None
 
 
 class DeepHealth(Model):
-    """Whether everything that the service needs answers."""
+    """Whether all dependencies of the service respond."""
 
     healthy: bool
     version: str
+    revocation_epoch: int | None = Field(
+        description="What was issued in a lower epoch is invalid; null if it cannot be read."
+    )
     checks: dict[str, Check]
 
 
 class Items(Model):
-    """Which layouts of items the release writes and reads."""
+    """The item schema versions that the release writes and reads."""
 
     writes: int
     reads: list[int]
 
 
 class Version(Model):
-    """What is running."""
+    """The running release."""
 
     function: str
     version: str

@@ -1,4 +1,4 @@
-"""Puts the document together: the functions' routes, and what is written about each."""
+"""Builds the document from the functions' routes and their descriptions."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
-from service.edge import Edge
 from service.endpoints import authorize, public, token
-from service.key_ring import Alone
-from service.keys import PublicKeys, Signer, SyntheticProof, Vault
-from service.login_flow import LoginFlow
+from service.endpoints.registration import Registrar
+from service.http.app import HttpFunction
+from service.keys.key_ring import SingleKeyRing
+from service.keys.kms import PublicKeys, Signer, SyntheticProof, Vault
+from service.login.flow import LoginFlow
 from service.openapi.models import REFERENCES, schemas
-from service.openapi.operations import OPERATIONS, Body, Operation, Scheme, Told
-from service.revocations import RevokingStore
+from service.openapi.operations import OPERATIONS, ApiResponse, Body, Operation, Scheme
 from service.settings import load
-from service.storage import Store
+from service.storage.clients import ClientStore
+from service.storage.grants import Store
+from service.storage.revocations import RevokingStore
 
 PATH: Final = Path(__file__).parents[1] / "openapi.json"
 
 _DESCRIPTION: Final = """\
-A bridge: a person logs in at a platform, and a client gets OAuth 2.1 tokens for that login. docs/integration.md shows how, client
-by client.
+A user logs in at an upstream identity provider, and a client gets OAuth 2.1 tokens for that login.
+docs/guides/integration.md describes the integration of each kind of client.
 
-Forms are `application/x-www-form-urlencoded`; a parameter that stands twice is refused. Every answer names the version that gave
-it in `x-ib-oauth-version`. Whoever reads answers ignores members that they do not know."""
+HEAD is answered as GET; the response to a method that an address does not have is 405 with `Allow`. Forms are
+`application/x-www-form-urlencoded`; a repeated parameter is rejected. Every response names its version in
+`x-ib-oauth-version`. Clients must ignore unknown members of responses."""
 
 _TAGS: Final = {
-    "login": "Pages for a person, and the page's own question",
-    "tokens": "What clients and resource servers ask",
-    "clients": "Clients that nobody configured",
-    "metadata": "What anybody may read; readable for scripts of any origin",
-    "operations": "What is running, and how it does",
+    "login": "Pages for users, and the page's own poll",
+    "tokens": "Endpoints for clients and resource servers",
+    "clients": "Registration of clients",
+    "metadata": "Public documents; scripts of any origin may read them",
+    "operations": "Health and version of the running release",
 }
 
 _SCHEMES: Final[Mapping[Scheme, Mapping[str, str]]] = {
     Scheme.CLIENT: {
         "type": "http",
         "scheme": "basic",
-        "description": "A client's id and secret, each form-encoded first (RFC 6749 §2.3.1). Both may stand in the form instead.",
+        "description": "A client's id and secret, each form-encoded first (RFC 6749 §2.3.1). Both may be in the form instead.",
     },
     Scheme.TOKEN: {
         "type": "http",
@@ -62,35 +65,35 @@ _SCHEMES: Final[Mapping[Scheme, Mapping[str, str]]] = {
 }
 
 _HEADERS: Final = {
-    "Retry-After": "In how many seconds to try again.",
+    "Retry-After": "Seconds to wait before trying again.",
     "Location": "Where the browser goes.",
     "Set-Cookie": "Binds the login to the browser.",
     "WWW-Authenticate": "How to authenticate. Behind a REST API it is named `x-amzn-Remapped-WWW-Authenticate`.",
 }
 
-_PREFLIGHT: Final = {"description": "Any origin may ask, without credentials."}
+_PREFLIGHT: Final = {"description": "Any origin is allowed, without credentials."}
 
-# Putting the functions together asks nothing of AWS, and nobody calls what is put together here.
-_NOBODY: Final[Any] = None
+# Building the functions calls nothing of AWS, and the functions built here are never called.
+_UNUSED_CLIENT: Final[Any] = None
 _VARIABLES: Final = {
     "ENVIRONMENT": "prod",
     "ISSUER": "https://auth.example.com",
     "STATE_TABLE": "state",
     "TOKENS_TABLE": "tokens",
     "CLIENTS": "[]",
-    "RELEASE": json.dumps({"commit": "", "build": "", "configuration": ""}),
+    "RELEASE": json.dumps({"commit": "", "build": "", "configuration": ""}, allow_nan=False),
     "SOURCE_REQUESTS_PER_SECOND": "1",
     "SOURCE_BURST_REQUESTS": "1",
 }
 
 
 class RoutesDiffer(Exception):
-    """A route that nobody described, or a description of no route."""
+    """A route has no description, or a description has no route."""
 
 
 def document() -> dict[str, Any]:
-    """Return the document, without the server's address, which is the issuer's to fill in. Raises RoutesDiffer."""
-    table = [route for function in _functions() for route in function.app.table]
+    """Return the document without the server's URL, which is the issuer. Raises RoutesDiffer."""
+    table = [route for function in _functions() for route in function.routes.table]
     refuse_differences(table, OPERATIONS)
     paths: dict[str, dict[str, Any]] = {}
     for method, path in sorted(table, key=lambda route: (route[1], route[0])):
@@ -112,41 +115,42 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """Return the document as its file has it."""
-    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    """Return the document as text of its file."""
+    return json.dumps(document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def refuse_differences(table: Iterable[tuple[str, str]], described: Iterable[tuple[str, str]]) -> None:
-    """Raise RoutesDiffer where routes and descriptions differ. Preflights describe themselves."""
+    """Raise RoutesDiffer if routes and descriptions differ. Preflights need no description."""
     routes, written = {route for route in table if route[0] != "OPTIONS"}, set(described)
-    problems = [f"{method} {path} is answered and not described" for method, path in sorted(routes - written)]
-    problems += [f"{method} {path} is described and not answered" for method, path in sorted(written - routes)]
+    problems = [f"{method} {path} has a route but no description" for method, path in sorted(routes - written)]
+    problems += [f"{method} {path} has a description but no route" for method, path in sorted(written - routes)]
     if problems:
-        raise RoutesDiffer("; ".join([*problems, "mend service/openapi/operations.py"]))
+        raise RoutesDiffer("; ".join([*problems, "fix service/openapi/operations.py"]))
 
 
-def _functions() -> tuple[Edge, ...]:
+def _functions() -> tuple[HttpFunction, ...]:
     """Return the three functions with their routes."""
-    ring = Alone("key")
-    keys = PublicKeys(_NOBODY, ring)
-    store = Store(_NOBODY, _VARIABLES["STATE_TABLE"], _VARIABLES["TOKENS_TABLE"])
-    vault = Vault(_NOBODY, "key", "prod")
+    ring = SingleKeyRing("key")
+    keys = PublicKeys(_UNUSED_CLIENT, ring)
+    store = Store(_UNUSED_CLIENT, _VARIABLES["STATE_TABLE"], _VARIABLES["TOKENS_TABLE"])
+    vault = Vault(_UNUSED_CLIENT, "key", "prod")
     flow = LoginFlow(
         issuer=_VARIABLES["ISSUER"],
         clients={},
         platforms={},
         store=store,
         vault=vault,
-        proof=SyntheticProof(_NOBODY, "key", "prod"),
+        proof=SyntheticProof(_UNUSED_CLIENT, "key", "prod"),
         entropy=os.urandom,
     )
     return (
         authorize.build(load(_VARIABLES, "authorize"), flow),
         token.build(
             load(_VARIABLES, "token"),
-            RevokingStore(_NOBODY, "state", "tokens", "revocations"),
-            Signer(_NOBODY, ring),
+            RevokingStore(_UNUSED_CLIENT, "state", "tokens", "revocations"),
+            Signer(_UNUSED_CLIENT, ring),
             keys,
+            registrar=Registrar(ClientStore(_UNUSED_CLIENT, "state", "tokens"), token_sha256=""),
         ),
         public.build(load(_VARIABLES, "public"), store, keys, vault),
     )
@@ -163,8 +167,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body:
         content = {media_type: {"schema": _schema(body)} for media_type, body in operation.body.items()}
         written["requestBody"] = {"required": True, "content": content}
-    written["security"] = [{scheme.value: []} if scheme.value else {} for scheme in operation.asked]
-    written["responses"] = {str(status): _response(told) for status, told in sorted(operation.told.items())}
+    written["security"] = [{scheme.value: []} if scheme.value else {} for scheme in operation.security]
+    written["responses"] = {
+        str(status): _response(response) for status, response in sorted(operation.responses.items())
+    }
     return written
 
 
@@ -195,14 +201,14 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     ]
 
 
-def _response(told: Told) -> dict[str, Any]:
-    written: dict[str, Any] = {"description": told.meaning}
-    if told.headers:
-        written["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in told.headers}
-    if told.body:
+def _response(response: ApiResponse) -> dict[str, Any]:
+    written: dict[str, Any] = {"description": response.meaning}
+    if response.headers:
+        written["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in response.headers}
+    if response.body:
         written["content"] = {
             media_type: {"schema": {"type": "string"} if body is None else _schema(body)}
-            for media_type, body in told.body.items()
+            for media_type, body in response.body.items()
         }
     return written
 
@@ -217,8 +223,8 @@ def _models(body: Body) -> tuple[type[BaseModel], ...]:
 
 
 def _bodies() -> list[type[BaseModel]]:
-    """Return every model of a body, once."""
+    """Return every model of a body, without duplicates."""
     bodies = [body for operation in OPERATIONS.values() for body in operation.body.values()]
-    told = [told for operation in OPERATIONS.values() for told in operation.told.values()]
-    bodies += [body for one in told for body in one.body.values() if body is not None]
+    responses = [response for operation in OPERATIONS.values() for response in operation.responses.values()]
+    bodies += [body for response in responses for body in response.body.values() if body is not None]
     return list(dict.fromkeys(model for body in bodies for model in _models(body)))

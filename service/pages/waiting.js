@@ -15,10 +15,17 @@ async function poll() {
     } else {
       answer.retry_after_seconds = Number(response.headers.get("Retry-After")) || answer.retry_after_seconds;
     }
-  } catch { /* the network comes and goes; the next poll tells */ }
+  } catch { /* ignore a network failure: the next poll retries */ }
   if (answer.phase === "complete") {
-    progress.textContent = "You are logged in. You can close this window.";
-    if (answer.redirect) { location.assign(answer.redirect); }
+    if (!answer.redirect) {
+      progress.textContent = "This login has ended. If the application does not continue, go back to it and start again.";
+      return;
+    }
+    progress.textContent = "You are logged in.";
+    const back = document.getElementById("return");
+    back.firstElementChild.href = answer.redirect;
+    back.hidden = false;
+    location.assign(answer.redirect);
     return;
   }
   setTimeout(poll, answer.retry_after_seconds * 1000);

@@ -50,7 +50,8 @@ def served(source, folder, variables, aws):  # noqa: F811 - pytest's way of nami
             [sys.executable, "-P", str(GATEWAY)],
             env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=lines, text=True,
         )  # fmt: skip
-        first = process.stdout.readline()
+        # The functions log their start before the server is there.
+        first = next((line for line in process.stdout if "url" in json.loads(line)), "")
         # Every request writes a line: a pipe that nobody reads would be full after a few dozen.
         draining = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, lines), daemon=True)
         draining.start()

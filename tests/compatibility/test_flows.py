@@ -11,7 +11,7 @@ from itertools import combinations, product
 
 import pytest
 
-from service import key_ring
+from service.keys import key_ring
 from service.oauth import tokens
 from tests.compatibility.conftest import ROOT, served
 from tests.compatibility.walks import (
@@ -67,7 +67,7 @@ def test_a_next_signing_key_that_is_published_disturbs_neither_release(both, pla
 
 
 def kid_of(aws, key_id):
-    return tokens.jwk_of(aws.kms.get_public_key(KeyId=key_id)["PublicKey"]).thumbprint
+    return tokens.parse_public_key(aws.kms.get_public_key(KeyId=key_id)["PublicKey"]).thumbprint
 
 
 @pytest.mark.proof
@@ -84,7 +84,7 @@ def test_a_release_that_renames_an_attribute_works_alone_and_is_found_out_beside
 ):
     renaming = tmp_path / "renaming"
     shutil.copytree(ROOT / "service", renaming / "service")
-    items = renaming / "service" / "items.py"
+    items = renaming / "service" / "storage" / "item_codec.py"
     text = items.read_text()
     of_code, to_code = (
         "code_challenge=code.code_challenge",

@@ -13,10 +13,16 @@ import json
 import sys
 from enum import Enum
 
-from service import items
 from service.oauth.codes import Code
 from service.oauth.families import Cause, Family
 from service.oauth.logins import Login, Phase
+
+try:
+    from service.storage import item_codec
+except ImportError:  # a release without sub-packages
+    from service import items as item_codec
+
+ENCODE, DECODE = ("encode", "decode") if hasattr(item_codec, "encode_login") else ("of", "to")  # renamed since 1.0
 
 THINGS = {"login": Login, "code": Code, "family": Family}
 ENUMERATIONS = {("login", "phase"): Phase, ("family", "revoked_because"): Cause}
@@ -26,11 +32,11 @@ def write(thing, fields):
     kind = THINGS[thing]
     known = {field.name for field in dataclasses.fields(kind)}
     values = {name: _value(thing, name, value) for name, value in fields.items() if name in known}
-    return getattr(items, f"of_{thing}")(kind(**values))
+    return getattr(item_codec, f"{ENCODE}_{thing}")(kind(**values))
 
 
 def read(thing, key, item, *, synthetic):
-    found = getattr(items, f"to_{thing}")(key, item, synthetic=synthetic)
+    found = getattr(item_codec, f"{DECODE}_{thing}")(key, item, synthetic=synthetic)
     return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
 
 

@@ -1,8 +1,9 @@
-"""Contract tests: what AWS does, held against the local cloud with its mends and against MiniStack without them.
+"""Contract tests: what AWS does, held against the local cloud with its patches and against MiniStack without them.
 
-A test that uses the fixture ``cloud`` runs twice. On stock MiniStack it must fail (strict xfail): a mend that MiniStack
-no longer needs is found that way. A test of behaviour that both have is marked ``both``.
-Tests share the two clouds of a session: each takes names of its own (``cloud.name("table")``).
+A test that uses the fixture ``cloud`` has two cases. `make test` runs it on the patched cloud. `make proof` runs it on
+stock MiniStack as well, where it must fail (strict xfail): this finds a patch that MiniStack no longer needs.
+The marker ``both`` is for behaviour that stock MiniStack has as well.
+All tests of a session share a cloud, so each test uses unique names (``cloud.name("table")``).
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ import pytest
 from botocore.config import Config
 
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
-from orchestrator.local.fidelity import MENDS
+from orchestrator.local.emulator import PATCHES
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/contract-test"
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--mends", type=lambda names: names.split(","), default=MENDS, help="only these, to hold one alone"
+        "--patches", type=lambda names: names.split(","), default=PATCHES, help="only these, to hold one alone"
     )
 
 
@@ -42,8 +43,10 @@ def pytest_generate_tests(metafunc):
     if "cloud" not in metafunc.fixturenames:
         return
     alike = metafunc.definition.get_closest_marker("both") is not None
-    differs = pytest.mark.xfail(strict=True, reason="stock MiniStack does not do this; that is why the mend exists")
-    clouds = ["mended", pytest.param("stock", marks=[] if alike else [differs])]
+    differs = pytest.mark.xfail(strict=True, reason="stock MiniStack does not do this; that is why the patch exists")
+    # `make test` runs no test of stock MiniStack, so it starts no stock process. `make proof` runs them.
+    stock = pytest.param("stock", marks=[pytest.mark.proof] if alike else [pytest.mark.proof, differs])
+    clouds = ["patched", stock]
     metafunc.parametrize("cloud", clouds, indirect=True, scope="session")
 
 
@@ -52,7 +55,7 @@ class CloudUnderTest:
     """A local cloud, with what contract tests do over and over."""
 
     local: LocalCloud
-    mended: bool
+    patched: bool
     _numbers: itertools.count = field(default_factory=itertools.count)
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -114,7 +117,9 @@ def zipped(source: str) -> bytes:
 
 @pytest.fixture(scope="session")
 def cloud(request, tmp_path_factory):
-    mended = request.param == "mended"
-    mends = request.config.getoption("mends") if mended else ()
-    with LocalCloud.start(tmp_path_factory.mktemp(request.param), mends=mends, seed=7) as local:
-        yield CloudUnderTest(local, mended)
+    patched = request.param == "patched"
+    patches = request.config.getoption("patches") if patched else ()
+    with LocalCloud.start(
+        tmp_path_factory.mktemp(request.param), patches=patches, seed=7, stream_shard_records=500
+    ) as local:
+        yield CloudUnderTest(local, patched)

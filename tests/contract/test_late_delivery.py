@@ -6,8 +6,10 @@ import time
 import pytest
 
 from orchestrator.local.cloud import LocalCloud
-from orchestrator.local.fidelity import late_aliases, late_events, late_logs
-from orchestrator.local.fidelity.late_aliases import Routings
+from orchestrator.local.emulator.delays import aliases
+from orchestrator.local.emulator.delays import events as event_delays
+from orchestrator.local.emulator.delays import logs as log_delays
+from orchestrator.local.emulator.delays.aliases import RecentRoutings
 from tests.contract.conftest import CloudUnderTest
 from tests.contract.waiting import eventually
 
@@ -15,7 +17,7 @@ from tests.contract.waiting import eventually
 @pytest.fixture(scope="module")
 def late_cloud(tmp_path_factory):
     with LocalCloud.start(tmp_path_factory.mktemp("late"), profile="aws-timing", seed=7) as local:
-        yield CloudUnderTest(local, mended=True)
+        yield CloudUnderTest(local, patched=True)
 
 
 def test_invocations_follow_a_changed_alias_a_moment_later(late_cloud):
@@ -34,8 +36,8 @@ def test_invocations_follow_a_changed_alias_a_moment_later(late_cloud):
     changed = time.monotonic()
     client.update_alias(FunctionName=name, Name="live", FunctionVersion=second)
     assert client.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == second
-    eventually(lambda: answer() == "second", within_seconds=late_aliases.LONGEST_SECONDS + 1)
-    assert time.monotonic() - changed >= late_aliases.SHORTEST_SECONDS
+    eventually(lambda: answer() == "second", within_seconds=aliases.LONGEST_SECONDS + 1)
+    assert time.monotonic() - changed >= aliases.SHORTEST_SECONDS
 
 
 def test_events_come_out_of_order_and_some_of_them_twice(late_cloud):
@@ -56,7 +58,7 @@ def test_events_come_out_of_order_and_some_of_them_twice(late_cloud):
             came.append((event["detail"]["n"], event["id"]))
         return len({number for number, _ in came}) == sent and len(came) > sent
 
-    eventually(receive, within_seconds=late_events.LONGEST_SECONDS * 2)
+    eventually(receive, within_seconds=event_delays.LONGEST_SECONDS * 2)
     numbers = [number for number, _ in came]
     assert numbers != sorted(numbers)
     assert len(set(came)) == sent  # one that came twice has one id
@@ -72,22 +74,22 @@ def test_log_lines_can_be_read_late_and_keep_their_time(late_cloud):
         found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
         return next((event for event in found if "a line" in event["message"]), None)
 
-    event = eventually(line, within_seconds=late_logs.LONGEST_SECONDS + 2)
+    event = eventually(line, within_seconds=log_delays.LONGEST_SECONDS + 2)
     lag_ms = event["ingestionTime"] - event["timestamp"]
     assert event["timestamp"] >= int(asked_ms)
-    assert lag_ms >= late_logs.SHORTEST_SECONDS * 1000 - 1
+    assert lag_ms >= log_delays.SHORTEST_SECONDS * 1000 - 1
 
 
 def test_an_alias_routes_as_it_was_until_each_of_its_changes_takes_effect():
-    routings = Routings()
+    routings = RecentRoutings()
     one, two, three = ({"FunctionVersion": str(number)} for number in (1, 2, 3))
-    routings.change("a", one, two, now=0.0, effective=1.0)
-    routings.change("a", two, three, now=0.5, effective=0.7)  # drawn shorter, but not before the one before it
-    assert routings.of("a", 0.9) == one
-    assert routings.of("b", 0.9) is None
-    assert routings.of("a", 1.1) is None  # as configured: three
-    routings.change("a", three, one, now=2.0, effective=3.0)
-    assert routings.of("a", 2.5) == three
+    routings.record_change("a", one, two, now=0.0, effective=1.0)
+    routings.record_change("a", two, three, now=0.5, effective=0.7)  # drawn shorter, but not before the one before it
+    assert routings.effective_routing("a", 0.9) == one
+    assert routings.effective_routing("b", 0.9) is None
+    assert routings.effective_routing("a", 1.1) is None  # as configured: three
+    routings.record_change("a", three, one, now=2.0, effective=3.0)
+    assert routings.effective_routing("a", 2.5) == three
 
 
 @pytest.mark.both

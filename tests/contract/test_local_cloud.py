@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.local.fidelity import MENDS
+from orchestrator.local.emulator import PATCHES
 
 pytestmark = pytest.mark.both
 
@@ -14,8 +14,8 @@ def test_the_cloud_answers_as_the_test_account(cloud):
 
 
 def test_only_the_mended_cloud_has_mends(cloud):
-    assert bool(cloud.local.mends) == cloud.mended
-    assert set(cloud.local.mends) <= set(MENDS)
+    assert bool(cloud.local.patches) == cloud.patched
+    assert set(cloud.local.patches) <= set(PATCHES)
 
 
 def test_a_function_runs_and_sees_nothing_of_the_launcher_s_environment(cloud, monkeypatch):

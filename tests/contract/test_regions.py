@@ -10,11 +10,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from orchestrator.local.cloud import LocalCloud
-from orchestrator.local.control import KEY_HEADER, REGIONS_PATH
+from orchestrator.local.control_api import KEY_HEADER, REGIONS_PATH
 from tests.contract.apis import rest_api
 from tests.contract.conftest import ROLE, CloudUnderTest, zipped
+from tests.contract.dynamodb.test_point_in_time_recovery import refusal
 from tests.contract.tables import key
-from tests.contract.test_point_in_time_recovery import refusal
 from tests.contract.waiting import eventually
 
 HOME, OTHER = "us-west-1", "us-east-2"
@@ -25,14 +25,14 @@ BUCKET = {"CreateBucketConfiguration": {"LocationConstraint": OTHER}}
 def lossy(tmp_path_factory):
     """A cloud of which this module loses a region, and finds it again."""
     with LocalCloud.start(tmp_path_factory.mktemp("regions"), region=HOME) as local:
-        yield CloudUnderTest(local, mended=True)
+        yield CloudUnderTest(local, patched=True)
 
 
 @pytest.fixture
 def lost(lossy):
     """Loses a region until the test ends."""
-    yield lossy.local.lose
-    lossy.local.lose()
+    yield lossy.local.set_lost_regions
+    lossy.local.set_lost_regions()
 
 
 def client(cloud, service: str, region: str):

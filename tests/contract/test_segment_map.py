@@ -15,9 +15,9 @@ READS = """
         reading = event["reading"]
         if reading["segment"] == 1:
             raise RuntimeError("it cannot be read")
-        assert event["kind"] == "drill" and event["given"]["epoch"] == 7 and event["execution"].startswith("arn:")
+        assert event["kind"] == "drill" and event["state"]["fencing_token"] == 7 and event["execution"].startswith("arn:")
         print("read", reading["side"], reading["segment"])
-        return {"recovery": event["recovery"], "epoch": 7, "decision": {"action": "DIGEST"}}
+        return {"recovery": event["recovery"], "fencing_token": 7, "decision": {"action": "DIGEST"}}
 """
 
 
@@ -32,11 +32,11 @@ def test_segments_are_read_side_by_side_and_one_that_cannot_be_ends_nothing(clou
         "CleanUp": {"Type": "Fail"},
     }
     readings = [
-        {"role": "tokens", "side": side, "tier": "raw", "segment": segment, "segments": 3}
+        {"role": "tokens", "side": side, "level": "raw", "segment": segment, "segments": 3}
         for segment in range(3)
         for side in ("source", "restored")
     ]
-    given = {"recovery": "dr-1", "epoch": 7, "decision": {"action": "DIGEST"}, "readings": readings}
+    given = {"recovery": "dr-1", "fencing_token": 7, "decision": {"action": "DIGEST"}, "segments": readings}
     machines = Machines(cloud)
 
     ended = machines.ended(machines.start(states, given), within_seconds=60)

@@ -13,15 +13,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.credentials import Credentials
 
-from orchestrator.aws.comparing import Point, TableSides
-from orchestrator.aws.contents import Hashing
-from orchestrator.aws.stream_changes import StreamChanges
-from orchestrator.aws.table_content import TableContents
-from orchestrator.aws.wire import STREAMS, TABLES, Account, Wire
-from orchestrator.domain.comparison import Origin, SegmentDigest, Side, Tier, Tiers, verdict
-from orchestrator.domain.errors import NotReadable, SourceUntold
+from orchestrator.application.table_comparison import RecoveryPoint, TableSides, compare_segments, compare_whole
+from orchestrator.aws.dynamodb.raw_client import STREAMS, TABLES, Account, RawDynamoDBClient
+from orchestrator.aws.dynamodb.streams import StreamChanges
+from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
+from orchestrator.domain.errors import SourceStateUnknown, TableNotReadable
+from orchestrator.domain.table_comparison.comparison import (
+    ComparisonLevel,
+    Origin,
+    SegmentDigest,
+    SegmentedComparison,
+    Side,
+    judge_comparison,
+)
 from orchestrator.domain.verdict import Outcome
-from orchestrator.probes.content import compare_tiers, compare_whole
 
 pytestmark = pytest.mark.both
 KEY = b"k" * 32
@@ -82,9 +87,9 @@ class Scene:
         apis = {"dynamodb": TABLES, "dynamodbstreams": STREAMS}
 
         def wires(service):
-            return Wire(account, apis[service])
+            return RawDynamoDBClient(account, apis[service])
 
-        self.tables = TableContents(self.client, wires)
+        self.tables = TableReader(self.client, wires)
         self.streams = StreamChanges(cloud.client("dynamodbstreams"), wires, now)
         self.source = Recorder(self.client, make_table(self.client, cloud.name("source")))
         self.copy = make_table(self.client, cloud.name("copy"), stream=False)
@@ -100,25 +105,25 @@ class Scene:
         return point
 
     def sides(self, point, fuzzy=timedelta(0)):
-        shape = self.tables.shape(self.source.table)
-        hashing = Hashing(KEY, shape.names, shape.deleted_by)
-        at = Point(point, fuzzy, timedelta(seconds=0.2), now())
-        return TableSides("tokens", shape, self.tables.shape(self.copy), at, self.tables, self.streams, hashing)
+        shape = self.tables.describe(self.source.table)
+        hashing = Hashing(KEY, shape.names, shape.ttl_attribute)
+        at = RecoveryPoint(point, fuzzy, timedelta(seconds=0.2), now())
+        return TableSides("tokens", shape, self.tables.describe(self.copy), at, self.tables, self.streams, hashing)
 
     def compare(self, point):
         return compare_whole(self.sides(point), now())
 
     def compare_in_segments(self, point):
         sides, done = self.sides(point), []
-        while missing := Tiers("tokens", SEGMENTS, done).missing():
+        while missing := SegmentedComparison("tokens", SEGMENTS, done).missing_segments():
             for reading in missing:
                 side = sides.source if reading.side is Side.SOURCE else sides.restored
-                if reading.tier is Tier.RAW:
-                    done.append(SegmentDigest(reading, side.raw(reading.segment, SEGMENTS)))
+                if reading.level is ComparisonLevel.RAW:
+                    done.append(SegmentDigest(reading, side.raw_digest(reading.segment, SEGMENTS)))
                 else:
-                    buckets = side.buckets(reading.segment, SEGMENTS)
-                    done.append(SegmentDigest(reading, side.raw(reading.segment, SEGMENTS), buckets))
-        return compare_tiers(sides, Tiers("tokens", SEGMENTS, done), now())
+                    buckets = side.partition_digests(reading.segment, SEGMENTS)
+                    done.append(SegmentDigest(reading, side.raw_digest(reading.segment, SEGMENTS), buckets))
+        return compare_segments(sides, SegmentedComparison("tokens", SEGMENTS, done), now())
 
 
 @pytest.fixture(scope="module")
@@ -159,16 +164,16 @@ def restored_row(scene):
 def test_a_quiet_source_and_its_copy_agree_by_their_bytes(scene, copied):
     time.sleep(1)
     for seen in (scene.compare(copied), scene.compare_in_segments(copied)):
-        assert (seen.tier, seen.changed_since, seen.origin) == ("raw", 0, Origin.QUIET)
-        assert verdict(seen).outcome is Outcome.PASS
+        assert (seen.level, seen.changed_since, seen.origin) == ("raw", 0, Origin.QUIET)
+        assert judge_comparison(seen).outcome is Outcome.PASS
 
 
 def test_under_traffic_they_agree_as_well(scene, copied, traffic):
     time.sleep(2)
     for seen in (scene.compare(copied), scene.compare_in_segments(copied)):
-        assert (seen.tier, seen.origin) == ("keys", Origin.STREAM)
+        assert (seen.level, seen.origin) == ("keys", Origin.STREAM)
         assert seen.changed_since > 5
-        assert verdict(seen).outcome is Outcome.PASS, seen
+        assert judge_comparison(seen).outcome is Outcome.PASS, seen
 
 
 def test_under_traffic_every_damage_to_the_copy_is_found(scene, copied, traffic, restored_row):
@@ -181,7 +186,7 @@ def test_under_traffic_every_damage_to_the_copy_is_found(scene, copied, traffic,
         damage()
         for seen in (scene.compare(copied), scene.compare_in_segments(copied)):
             assert (getattr(seen.differences, kind), seen.differences.count) == (1, 1)
-            assert verdict(seen).outcome is Outcome.FAIL
+            assert judge_comparison(seen).outcome is Outcome.FAIL
 
 
 def test_a_row_too_many_is_found(scene, copied):
@@ -201,27 +206,27 @@ def test_a_copy_of_another_time_is_found(scene, copied):
 
 def test_a_point_that_the_stream_does_not_reach_is_not_judged(scene, cloud):
     long_ago = now() - timedelta(hours=1)
-    with pytest.raises(SourceUntold, match="reaches back to"):
+    with pytest.raises(SourceStateUnknown, match="reaches back to"):
         scene.compare(long_ago)
 
 
 def test_a_source_without_a_stream_is_not_judged(scene, copied):
     sides = scene.sides(copied)
-    shape = scene.tables.shape(scene.copy)
+    shape = scene.tables.describe(scene.copy)
     mute = TableSides(
         "tokens",
         shape,
         shape,
-        Point(copied, timedelta(0), timedelta(0), now()),
+        RecoveryPoint(copied, timedelta(0), timedelta(0), now()),
         scene.tables,
         scene.streams,
         Hashing(KEY, ("pk",)),
     )
     assert sides.origin is mute.origin is Origin.STREAM
-    with pytest.raises(SourceUntold, match="has no stream"):
+    with pytest.raises(SourceStateUnknown, match="has no stream"):
         compare_whole(mute, now())
 
 
 def test_a_table_that_is_not_there_is_not_readable(scene):
-    with pytest.raises(NotReadable, match="not there"):
-        scene.tables.shape("nowhere-to-be-found")
+    with pytest.raises(TableNotReadable, match="does not exist"):
+        scene.tables.describe("nowhere-to-be-found")

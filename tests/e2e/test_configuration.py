@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-import environments
-from orchestrator.domain.configuration import differences, document, read_document
-from orchestrator.local import stacks
-from orchestrator.local.stage import ENVIRONMENT, stage
+from orchestrator import environments
+from orchestrator.domain.configuration.snapshot import read_snapshot, snapshot_differences, snapshot_document
+from orchestrator.local import cdk_deploy
+from orchestrator.local.deployed_environment import ENVIRONMENT, local_environment
 
 TOKEN = f"ib-oauth-token-{ENVIRONMENT}"
 SECRETS = (
@@ -19,23 +19,23 @@ SECRETS = (
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    with stage(tmp_path_factory.mktemp("cloud")) as standing:
+    with local_environment(tmp_path_factory.mktemp("cloud")) as standing:
         yield standing
 
 
 def configuration(here):
     """What is there now, as it is read back from a bundle's file."""
-    return read_document(document(here.cloud.configuration("test")))
+    return read_snapshot(snapshot_document(here.cloud.configuration("test")))
 
 
 def told(before, after) -> set[tuple[str, str, str]]:
-    return {(one.kind, one.name, one.path) for one in differences(before, after)}
+    return {(one.kind, one.name, one.path) for one in snapshot_differences(before, after)}
 
 
 def test_a_bundle_has_everything_but_secrets(here):
-    text = document(here.cloud.configuration("test"))
+    text = snapshot_document(here.cloud.configuration("test"))
 
-    kinds = {part.kind for part in read_document(text).parts}
+    kinds = {part.kind for part in read_snapshot(text).parts}
     assert kinds >= {
         "alarm",
         "api",
@@ -63,7 +63,7 @@ def test_what_a_hand_changes_is_told_by_place_and_what_is_built_again_is_the_sam
     anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     clients("iam").put_role_policy(RoleName=TOKEN, PolicyName="by-hand", PolicyDocument=json.dumps(anything))
     clients("cloudwatch").delete_alarms(AlarmNames=[f"ib-oauth-token-latency-{ENVIRONMENT}"])
-    clients("events").disable_rule(Name=f"ib-oauth-intake-reconcile-{ENVIRONMENT}")
+    clients("events").disable_rule(Name=f"ib-oauth-event-reconcile-{ENVIRONMENT}")
     clients("dynamodb").update_time_to_live(
         TableName=f"ib-oauth-tokens-{ENVIRONMENT}",
         TimeToLiveSpecification={"Enabled": False, "AttributeName": "delete_at"},
@@ -72,14 +72,14 @@ def test_what_a_hand_changes_is_told_by_place_and_what_is_built_again_is_the_sam
         ("function", TOKEN, "Timeout"),
         ("role", TOKEN, "policies.by-hand"),
         ("alarm", f"ib-oauth-token-latency-{ENVIRONMENT}", ""),
-        ("rule", f"ib-oauth-intake-reconcile-{ENVIRONMENT}", "State"),
+        ("rule", f"ib-oauth-event-reconcile-{ENVIRONMENT}", "State"),
         ("table", f"ib-oauth-tokens-{ENVIRONMENT}", "time_to_live.TimeToLiveStatus"),
     }
 
-    for stack in (stacks.ORCHESTRATOR, stacks.SERVICE):
+    for stack in (cdk_deploy.ORCHESTRATOR, cdk_deploy.SERVICE):
         clients("cloudformation").delete_stack(StackName=f"{stack}-{ENVIRONMENT}")
     lost = {(kind, name) for kind, name, path in told(before, configuration(here)) if not path}
     assert {("function", TOKEN), ("api", f"ib-oauth-api-{ENVIRONMENT}"), ("role", TOKEN)} <= lost
 
-    stacks.deploy(here.local, environments.load(ENVIRONMENT), platform_url=here.platform_url)
+    cdk_deploy.deploy(here.local, environments.load(ENVIRONMENT), platform_url=here.platform_url)
     assert told(before, configuration(here)) == set()

@@ -1,6 +1,6 @@
 """A drill tells a cloud that restores from one that only says so.
 
-MiniStack by itself copies the source as it is now, whatever the time that is asked for, and has the copy at once. (Without any mend it cannot
+MiniStack by itself copies the source as it is now, whatever the time that is asked for, and has the copy at once. (Without any patch it cannot
 even have the stacks.)
 """
 
@@ -10,30 +10,30 @@ import sys
 
 import pytest
 
-import environments
-from orchestrator.local import platform, stacks
+from orchestrator import environments
+from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import LocalCloud
-from orchestrator.local.fidelity import MENDS
+from orchestrator.local.deployed_environment import ENVIRONMENT, cloud_for, stack_output
+from orchestrator.local.emulator import PATCHES
 from orchestrator.local.oauth_client import LOCAL_CLIENTS
-from orchestrator.local.rehearsal import player
-from orchestrator.local.stage import ENVIRONMENT, cloud_at, stack_output
+from orchestrator.local.rehearsal_clients import connect
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
-OF_RESTORES = {"restoring_tables", "point_in_time_recovery", "table_backups"}
+OF_RESTORES = {"dynamodb.restore_status", "dynamodb.point_in_time_recovery", "dynamodb.backups"}
 GREEN, RED = 0, 1
 
 
 @pytest.mark.parametrize(
-    ("mends", "code"),
-    [(MENDS, GREEN), (tuple(mend for mend in MENDS if mend not in OF_RESTORES), RED)],
+    ("patches", "code"),
+    [(PATCHES, GREEN), (tuple(patch for patch in PATCHES if patch not in OF_RESTORES), RED)],
     ids=["restores as on AWS", "restores of MiniStack"],
 )
-def test_a_drill_is_green_where_restores_are_as_on_aws_and_red_where_they_are_not(tmp_path, mends, code):
-    with platform.serve() as platform_url, LocalCloud.start(tmp_path / ".local", mends=mends) as local:
-        both = (stacks.SERVICE, stacks.ORCHESTRATOR)
-        stacks.deploy(local, environments.load(ENVIRONMENT), platform_url=platform_url, stacks=both)
-        api_url = stack_output(cloud_at(local.environ), stacks.SERVICE, "ApiUrl").rstrip("/")
-        with player(api_url, platform_url) as plays:
+def test_a_drill_is_green_where_restores_are_as_on_aws_and_red_where_they_are_not(tmp_path, patches, code):
+    with identity_provider.serve() as platform_url, LocalCloud.start(tmp_path / ".local", patches=patches) as local:
+        both = (cdk_deploy.SERVICE, cdk_deploy.ORCHESTRATOR)
+        cdk_deploy.deploy(local, environments.load(ENVIRONMENT), platform_url=platform_url, stacks=both)
+        api_url = stack_output(cloud_for(local.environ), cdk_deploy.SERVICE, "ApiUrl").rstrip("/")
+        with connect(api_url, platform_url) as plays:
             assert all(plays.log_in(client) for client in LOCAL_CLIENTS)
         command = [sys.executable, "-m", "orchestrator", "drill", "--watch", "--json"]
         finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)

@@ -3,19 +3,26 @@
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from shutil import copyfile
 
 import pytest
+from botocore.config import Config
 
-import environments
-from orchestrator.domain.records import Ending
-from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator import environments
+from orchestrator.application.key_rotation import publish_new_key
+from orchestrator.aws.oauth_tables.signing_keys import KeyRing
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.identifiers import deployment_id
+from orchestrator.domain.recovery.plan import recovery_id, scheduled_key
+from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
-from orchestrator.local.cloud import ACCOUNT
-from orchestrator.local.stage import ENVIRONMENT, stage
-from orchestrator.local.traffic import Traffic
+from orchestrator.local.deployed_environment import ENVIRONMENT, client_factory, local_environment
+from orchestrator.local.traffic_generator import Traffic
+from tests.e2e.drills import tables_of_drills, verdicts
+from tests.e2e.failing_version import publish_failures
 from tests.e2e.runbook import Runbook
+from tests.infrastructure.permissions.recorded import check_calls, complete_record
 
 pytestmark = pytest.mark.timeout(600)
 STEPS = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 8}]}
@@ -29,25 +36,25 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def here(folder):
-    with stage(folder, seed=2) as here:
-        here.put_into_latest("good")
+    with local_environment(folder, seed=2) as here:
+        here.deploy_release("good")
         here.local.enforce_policies(True)
         with Traffic(here.api_url, here.platform_url, rate_per_second=20, seed=2):
             yield here
 
 
 def denials(here, deployment):
-    entries = here.cloud.ledger.decisions(deployment)
+    entries = here.cloud.ledger.read_decisions(deployment)
     reasons = [entry.decision.reason for entry in entries]
     reasons += [one.verdict.reason for entry in entries for one in entry.evidence]
     return [reason for reason in reasons if "AccessDenied" in reason or "not authorized" in reason]
 
 
 def test_a_release_is_promoted_and_no_probe_was_denied_anything(here):
-    here.start("d-good", strategy=STEPS)
-    ended = here.ended("d-good", 200)
+    here.start_deployment("d-good", strategy=STEPS)
+    ended = here.wait_for_deployment("d-good", 200)
     assert denials(here, "d-good") == []
-    assert ended.ending is Ending.SUCCEEDED, ended.reason
+    assert ended.outcome is DeploymentOutcome.SUCCEEDED, ended.reason
 
 
 def test_the_reconciler_may_see_to_what_is_warm(here):
@@ -55,40 +62,32 @@ def test_the_reconciler_may_see_to_what_is_warm(here):
     client.put_provisioned_concurrency_config(FunctionName=token, Qualifier="1", ProvisionedConcurrentExecutions=1)
 
     def cooled():
-        answer = client.invoke(FunctionName=f"ib-oauth-intake-reconcile-{ENVIRONMENT}", Payload=b'{"id": "by hand"}')
+        answer = client.invoke(FunctionName=f"ib-oauth-event-reconcile-{ENVIRONMENT}", Payload=b'{"id": "by hand"}')
         payload = json.load(answer["Payload"])
         assert "answer" in payload, payload
         told = payload["answer"]
-        assert "not kept warm" not in told, told
+        assert "not reconciled" not in told, told
         found = client.list_provisioned_concurrency_configs(FunctionName=token)["ProvisionedConcurrencyConfigs"]
         return told if not found else None
 
-    assert here.until(cooled, 60, "version 1 to be cooled: nothing is to be warm here") == "nobody holds the claim"
+    assert (
+        here.wait_until(cooled, 60, "version 1 to be cooled: nothing is to be warm here")
+        == "the environment lock is free"
+    )
 
 
 def test_an_alarm_takes_it_back_within_the_rollback_window(here):
+    publish_failures(here, here.cloud.ledger.read_record("d-good"))
     here.cloud.clients("cloudwatch").set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
 
     def undone():
-        found = here.cloud.ledger.read("d-good")
-        return found if found.ending is Ending.ROLLED_BACK else None
+        found = here.cloud.ledger.read_record("d-good")
+        return found if found.outcome is DeploymentOutcome.ROLLED_BACK else None
 
-    ended = here.until(undone, 60, "the rollback")
-    assert ended.rollback.restored_at is not None
+    ended = here.wait_until(undone, 60, "the rollback")
+    assert ended.rollback.reverted_at is not None
+    assert "could not be read" not in ended.reason, "the event handler may read the metrics"
     assert denials(here, "d-good") == []
-
-
-@pytest.fixture
-def trusted(here):
-    """Roles are not held to their policies: what the local cloud authorises of streams and archives is not all that AWS does."""
-    here.local.enforce_policies(False)
-    yield here
-    here.local.enforce_policies(True)
-
-
-def copies(here):
-    names = here.cloud.clients("dynamodb").list_tables()["TableNames"]
-    return [name for name in names if name.startswith("ib-oauth-drill-")]
 
 
 class Recorder:
@@ -120,17 +119,15 @@ class Recorder:
 
 def check_loss(recovery, recorder):
     """The measured loss is what the recorder knows of it, within a second and what neither of them wrote in around the point."""
-    assert recovery.measured.source == "receipts"
+    assert recovery.measured.source == "heartbeats"
     moment = recovery.requested_at.timestamp() - (recovery.latest - recovery.point).total_seconds()
     last, first = recorder.around(recovery.point.timestamp())
-    receipts = [one.figures["certain_to_seconds"] for one in recovery.findings if one.check.startswith("receipts.")]
+    receipts = [
+        one.figures["certain_to_seconds"] for one in recovery.check_results if one.check.startswith("heartbeats.")
+    ]
     assert len(receipts) == 2
     off = abs(recovery.measured.data_loss.total_seconds() - (moment - last))
     assert off <= max(receipts) + (first - last), (recovery.measured, recorder.acknowledged[-5:])
-
-
-def told(recovery):
-    return {finding.check: finding.verdict for finding in recovery.findings}
 
 
 def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothing(here):
@@ -140,11 +137,11 @@ def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothi
     latest = functions.get_function_configuration(FunctionName=f"ib-oauth-token-{ENVIRONMENT}")
     assert live["CodeSha256"] != latest["CodeSha256"]
     with Recorder(here) as recorder:
-        here.drill("dr-green")
-        recovery = here.drilled("dr-green", 300)
-    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+        here.start_drill("dr-green")
+        recovery = here.wait_for_drill("dr-green", 300)
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     check_loss(recovery, recorder)
-    assert {check.partition(".")[0] for check in told(recovery)} >= {
+    assert {check.partition(".")[0] for check in verdicts(recovery)} >= {
         "restore",
         "settings",
         "content",
@@ -152,33 +149,9 @@ def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothi
         "cleanup",
     }
     assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
-    assert copies(here) == []
-    (code,) = [one for one in recovery.findings if one.check == "serving.code"]
+    assert tables_of_drills(here) == []
+    (code,) = [one for one in recovery.check_results if one.check == "serving.code"]
     assert live["CodeSha256"] in str(code.figures)
-
-
-def test_where_a_stream_says_nothing_an_export_of_the_table_tells(here):
-    table, dynamodb = f"ib-oauth-tokens-{ENVIRONMENT}", here.cloud.clients("dynamodb")
-    dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
-    here.drill("dr-export")
-    recovery = here.drilled("dr-export", 300)
-    both = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-    dynamodb.update_table(TableName=table, StreamSpecification=both)
-    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
-    by = {one.check: one.figures["source_at_point"] for one in recovery.findings if one.check.startswith("content.")}
-    assert (by["content.tokens"], by["content.state"]) == ("export", "stream")
-    bucket = f"ib-oauth-exports-{ENVIRONMENT}-{ACCOUNT}"
-    assert "Contents" not in here.cloud.clients("s3").list_objects_v2(Bucket=bucket)
-
-
-def test_a_row_that_is_missing_from_a_copy_turns_the_drill_red(here):
-    here.drill("dr-missing", sabotage="missing-row")
-    recovery = here.drilled("dr-missing", 240)
-    assert recovery.ending is RecoveryEnding.RED
-    bad = [check for check, verdict in told(recovery).items() if verdict.outcome is not Outcome.PASS]
-    assert bad in (["content.tokens"], ["content.state"]), recovery.reason
-    assert "1 missing" in recovery.reason
-    assert copies(here) == []
 
 
 @pytest.mark.usefixtures("here")
@@ -187,10 +160,10 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     page = Runbook("drill", {"--env prod": "--env local", "--env dev": "--env local"})
     printed = [page.run(f"cd {tmp_path}", block, environ={}, seconds=300) for block in page.blocks]
     assert "US dollars at prices of" in printed[0]
-    assert "GREEN after" in printed[1]
+    assert "SUCCEEDED after" in printed[1]
     assert "dr-green" in printed[2]
-    assert "GREEN" in printed[2].splitlines()[-1]
-    assert "settings.state.time_to_live: time to live of the copy: none" in printed[3]
+    assert "SUCCEEDED" in printed[2].splitlines()[-1]
+    assert "settings.state.time_to_live: time to live of the restored table: none" in printed[3]
 
 
 @pytest.mark.proof
@@ -207,56 +180,58 @@ def test_a_drill_that_is_killed_is_swept_with_what_protects_its_copies_and_nothi
 
     def whole():
         """The copies, once both are there and can be changed."""
-        made = [name for name in copies(here) if name != decoy]
+        made = [name for name in tables_of_drills(here) if name != decoy]
         states = {dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] for name in made}
         return made if len(made) == 2 and states == {"ACTIVE"} else None
 
-    here.drill("dr-killed")
-    for name in here.until(whole, 200, "the copies"):
+    here.start_drill("dr-killed")
+    for name in here.wait_until(whole, 200, "the copies"):
         dynamodb.update_table(TableName=name, DeletionProtectionEnabled=True)
-    here.cloud.executions.stop(here.cloud.drills.read("dr-killed").execution, "by a person")
+    here.cloud.executions.stop_execution(here.cloud.drills.read_record("dr-killed").execution, "by a person")
 
     def swept():
-        found = here.cloud.drills.read("dr-killed")
-        return found if found.cleaned_at and here.cloud.evidence.of(found.id) else None
+        found = here.cloud.drills.read_record("dr-killed")
+        return found if found.cleaned_at and here.cloud.evidence.find_entry(found.id) else None
 
     # By the rule on its end within seconds; where that event is lost, by the look every five minutes.
-    recovery = here.until(swept, 420, "the sweeper")
-    assert recovery.ending is RecoveryEnding.RED
-    assert told(recovery)["machine.dead"].outcome is Outcome.ERROR
-    assert copies(here) == [decoy]
+    recovery = here.wait_until(swept, 420, "the sweeper")
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert verdicts(recovery)["machine.dead"].outcome is Outcome.ERROR
+    assert tables_of_drills(here) == [decoy]
     pages = here.cloud.clients("lambda").get_paginator("list_functions").paginate()
     left = [one["FunctionName"] for page in pages for one in page["Functions"]]
     assert [name for name in left if name.startswith("ib-oauth-drill-")] == []
-    assert not here.cloud.drills.claim().held
-    assert here.cloud.evidence.verify() == ()
+    assert not here.cloud.drills.read_lock().held
+    assert here.cloud.evidence.verify_chain() == ()
     dynamodb.delete_table(TableName=decoy)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(1200)
-def test_the_runbook_of_restores_has_the_service_use_the_copies(trusted, folder, tmp_path):
-    here = trusted
+def test_the_runbook_of_restores_has_the_service_use_the_copies(here, folder, tmp_path):
     # A restore changes which tables are used and nothing else: clients have to get what `$LATEST` holds.
-    here.start("d-live", strategy={"type": "all-at-once"}, force=True)
-    assert here.ended("d-live", 200).ending is Ending.SUCCEEDED
+    here.start_deployment("d-live", strategy={"type": "all-at-once"}, force=True)
+    assert here.wait_for_deployment("d-live", 200).outcome is DeploymentOutcome.SUCCEEDED
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
     copyfile(environments.FILE, file)
-    written = '--write-settings "$ID"'
-    page = Runbook("restore", {written: f"{written} --settings-file {file}", "--env prod": "--env local"})
-    planned, done, settled = (page.run(f"cd {tmp_path}", block, environ={}, seconds=400) for block in page.blocks)
-    assert "the service answers 503" in " ".join(planned.split())
-    assert "GREEN after" in done
-    newest = here.cloud.restores.newest(1)[0]
-    assert newest.ending is RecoveryEnding.GREEN
+    page = Runbook("restore", {"RESTORE_ID": f"RESTORE_ID --settings-file {file}", "--env prod": "--env local"})
+    plan, restore, write_settings, _scaling_of_the_previous_tables = page.blocks
+    planned, done = (page.run(f"cd {tmp_path}", block, environ={}, seconds=400) for block in (plan, restore))
+    assert "the service returns 503" in " ".join(planned.split())
+    assert "SUCCEEDED after" in done
+    newest = here.cloud.restores.newest_records(1)[0]
+    assert newest.outcome is RecoveryOutcome.SUCCEEDED
+    settled = page.run(f"cd {tmp_path}", write_settings.replace("RESTORE_ID", newest.id), environ={})
     dynamodb = here.cloud.clients("dynamodb")
     for table in newest.tables:
         with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
             dynamodb.get_item(TableName=table.source, Key={"pk": {"S": "epoch"}})
-    variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
+    variables = here.cloud.versions.describe_version(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration[
+        "Environment"
+    ]
     assert variables["Variables"]["TOKENS_TABLE"] == newest.tables[1].target
-    assert "environments.toml names the tables in use now" in settled
+    assert "environments.toml now names the tables in use" in settled
     told = environments.load("local", file).service
     assert {"state": told.state_table, "tokens": told.tokens_table} == {one.role: one.target for one in newest.tables}
     assert str(told.least_epoch) == variables["Variables"]["LEAST_EPOCH"]
@@ -269,17 +244,16 @@ def contents(here, table):
 
 @pytest.mark.proof
 def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_with_what_was_written_since(
-    trusted, folder, tmp_path
+    here, folder, tmp_path
 ):
-    here, dynamodb = trusted, trusted.cloud.clients("dynamodb")
-    undone = here.cloud.restores.newest(1)[0]
-    assert undone.ending is RecoveryEnding.GREEN, "the test before has restored"
+    dynamodb = here.cloud.clients("dynamodb")
+    undone = here.cloud.restores.newest_records(1)[0]
+    assert undone.outcome is RecoveryOutcome.SUCCEEDED, "the test before has restored"
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
     copyfile(environments.FILE, file)
-    written = '--write-settings "$ID"'
-    page = Runbook("fail-back", {written: f"{written} --settings-file {file}", "--env prod": "--env local"})
-    *way, by_hand = page.blocks
+    page = Runbook("failback", {"FAILBACK_ID": f"FAILBACK_ID --settings-file {file}", "--env prod": "--env local"})
+    plan, fail_back, write_settings, by_hand = page.blocks
     state, tokens = undone.tables
     since = {"pk": {"S": "probe#since"}, "v": {"S": "written since the restore"}}
     dynamodb.put_item(TableName=state.target, Item=since)
@@ -287,27 +261,85 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
         # Somebody opened it, and closes it again as the page says.
         dynamodb.delete_resource_policy(ResourceArn=table.source_arn)
     dynamodb.put_item(TableName=state.source, Item={"pk": {"S": "probe#lost"}})
-    asked = f"orchestrator restore --back {undone.id} --plan --env local 2>&1 || test $? = 2"
+    asked = f"orchestrator failback {undone.id} --plan --env local 2>&1 || test $? = 2"
     refused = page.run(f"cd {tmp_path}", asked, environ={})
-    assert "it is open, and somebody may be writing to it" in " ".join(refused.split())
+    assert "it is not blocked, so it may have other writers" in " ".join(refused.split())
     for table in undone.tables:
         page.run(f"NAME={table.source}", by_hand, environ=here.local.environ)
 
-    planned = page.run(f"cd {tmp_path}", way[0], environ={})
-    done = page.run(f"cd {tmp_path}", *way[:2], environ={}, seconds=300)
-    settled = page.run(f"cd {tmp_path}", way[2], environ={})
-    assert "answers 503 to whatever writes" in " ".join(planned.split())
-    assert "GREEN after" in done
-    back = here.cloud.restores.newest(1)[0]
-    findings = {one.check: one for one in back.findings}
+    planned = page.run(f"cd {tmp_path}", plan, environ={})
+    done = page.run(f"cd {tmp_path}", fail_back, environ={}, seconds=300)
+    assert "returns 503 for requests that write" in " ".join(planned.split())
+    assert "SUCCEEDED after" in done
+    back = here.cloud.restores.newest_records(1)[0]
+    settled = page.run(f"cd {tmp_path}", write_settings.replace("FAILBACK_ID", back.id), environ={})
+    findings = {one.check: one for one in back.check_results}
     assert findings["level.state"].figures["removed"] >= 1
     held = contents(here, state.source)
     assert held["probe#since"] == since
     assert "probe#lost" not in held
     with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
         dynamodb.get_item(TableName=tokens.target, Key={"pk": {"S": "epoch"}})
-    variables = here.cloud.versions.describe(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration["Environment"]
+    variables = here.cloud.versions.describe_version(f"ib-oauth-token-{ENVIRONMENT}", "live").configuration[
+        "Environment"
+    ]
     assert variables["Variables"]["TOKENS_TABLE"] == tokens.source
     assert variables["Variables"]["LEAST_EPOCH"] == str(undone.least_epoch)
-    assert "environments.toml names the tables in use now" in settled
+    assert "environments.toml now names the tables in use" in settled
     assert environments.load("local", file).service.state_table == state.source
+
+
+def handle(here, handler: str, event: dict) -> str:
+    """Invoke an event handler, as its rule or schedule does, and wait as long as it may take. Return its answer."""
+    patient = client_factory(here.local.environ, Config(read_timeout=120, retries={"max_attempts": 0}))
+    answer = patient("lambda").invoke(
+        FunctionName=f"ib-oauth-event-{handler}-{ENVIRONMENT}", Payload=json.dumps(event).encode()
+    )
+    payload = json.load(answer["Payload"])
+    assert "answer" in payload, payload
+    return payload["answer"]
+
+
+def test_a_release_that_is_announced_is_deployed_by_its_event_handler(here):
+    detail = json.dumps({"idempotency_key": "announced"})
+    entry = {
+        "Source": "tests",
+        "DetailType": "ReleaseReady",
+        "Detail": detail,
+        "EventBusName": f"ib-oauth-{ENVIRONMENT}",
+    }
+    answer = here.cloud.clients("events").put_events(Entries=[entry])
+    assert answer["FailedEntryCount"] == 0
+
+    ended = here.wait_for_deployment(deployment_id("announced"), 200)
+
+    assert denials(here, ended.id) == []
+
+
+def test_the_handlers_of_schedules_may_do_all_that_they_do(here):
+    """The last test with a service: it rotates the signing keys without the time that clients need to follow."""
+    assert "parts" in handle(here, "take-configuration-snapshot", {"id": "by hand"})
+    scheduled = datetime.now(UTC).isoformat()
+    assert "started" in handle(here, "start-drill", {"scheduled": scheduled})
+    drill = recovery_id(scheduled_key(datetime.fromisoformat(scheduled)))
+    here.wait_until(lambda: here.cloud.drills.find_record(drill), 60, "the scheduled drill")
+    here.cloud.executions.stop_execution(here.cloud.drills.read_record(drill).execution, "by a test")
+
+    clients, table, steps = here.cloud.clients, f"ib-oauth-keys-{ENVIRONMENT}", ""
+    dynamodb, tagging = clients("dynamodb"), clients("resourcegroupstaggingapi")
+    names = {"table": table, "stack_key": f"alias/ib-oauth-signing-{ENVIRONMENT}", "environment": ENVIRONMENT}
+    ring = KeyRing(dynamodb, clients("kms"), tagging, **names, now=lambda: datetime.now(UTC))
+    publish_new_key(ring, ring._now)
+    while steps.count("left the ring") < 2:  # the stack's key is disabled, and one that the handler created is deleted
+        assert steps.count(";") < 20, steps
+        item = dynamodb.get_item(TableName=table, Key={"pk": {"S": "ring"}}, ConsistentRead=True)["Item"]
+        for key in item["keys"]["L"]:
+            since = key["M"]["since"]
+            since["N"] = str(int(since["N"]) - 400 * 24 * 3600)
+        dynamodb.put_item(TableName=table, Item=item)
+        steps += f"{handle(here, 'rotate-signing-keys', {'id': f'rotation-{len(steps)}'})};"
+
+
+@complete_record
+def test_every_call_of_this_run_is_in_the_record(here):
+    check_calls(here, "test_least_privilege")

@@ -8,26 +8,26 @@ import json
 
 import pytest
 
-import environments
-from orchestrator.domain.configuration import differences
-from orchestrator.local import stacks
-from orchestrator.local.stage import ENVIRONMENT, stage
+from orchestrator import environments
+from orchestrator.domain.configuration.snapshot import snapshot_differences
+from orchestrator.local import cdk_deploy
+from orchestrator.local.deployed_environment import ENVIRONMENT, local_environment
 from tests.e2e.runbook import Runbook
 
 pytestmark = pytest.mark.timeout(900)
 FUNCTIONS = [f"ib-oauth-{name}-{ENVIRONMENT}" for name in environments.FUNCTIONS]
 LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
 MOVERS = tuple(
-    f"ib-oauth-task-{name}-{ENVIRONMENT}" for name in ("promote", "shift-traffic", "start-rollback", "restore-aliases")
+    f"ib-oauth-task-{name}-{ENVIRONMENT}" for name in ("promote", "shift-traffic", "start-rollback", "revert-aliases")
 )
 """What moves aliases: gone first, so that nothing moves them while the others go, however long that takes."""
-STOP_ALL, SEE, ASK_THE_LEDGER, PUT_BACK = range(4)
+SET, STOP_ALL, SHOW, REVERT = range(4)
 """The blocks of commands of the break-glass runbook, in its order."""
 
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory):
-    with stage(tmp_path_factory.mktemp("cloud")) as standing:
+    with local_environment(tmp_path_factory.mktemp("cloud")) as standing:
         yield standing
 
 
@@ -48,7 +48,7 @@ def test_a_first_deployment_puts_live_on_version_1(standing):
 def stands(standing) -> dict:
     """What CloudFormation knows of both stacks: resources with their ids and times, events, templates; and where `live` is."""
     client, found = standing.cloud.clients("cloudformation"), {}
-    for stack in (f"{name}-{ENVIRONMENT}" for name in (stacks.SERVICE, stacks.ORCHESTRATOR)):
+    for stack in (f"{name}-{ENVIRONMENT}" for name in (cdk_deploy.SERVICE, cdk_deploy.ORCHESTRATOR)):
         pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
         resources = [one for page in pages for one in page["StackResourceSummaries"]]
         events = client.get_paginator("describe_stack_events").paginate(StackName=stack)
@@ -66,15 +66,15 @@ def stands(standing) -> dict:
 def test_deploying_the_same_once_more_changes_nothing(standing):
     before, configured = stands(standing), standing.cloud.configuration("test")
 
-    stacks.deploy(standing.local, environments.load(ENVIRONMENT), platform_url=standing.platform_url)
+    cdk_deploy.deploy(standing.local, environments.load(ENVIRONMENT), platform_url=standing.platform_url)
 
     assert stands(standing) == before
-    assert differences(configured, standing.cloud.configuration("test")) == ()
+    assert snapshot_differences(configured, standing.cloud.configuration("test")) == ()
 
 
 def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again_moves_an_alias(standing):
     client = standing.cloud.clients("lambda")
-    good = standing.put_into_latest("good")
+    good = standing.deploy_release("good")
     for function in FUNCTIONS:
         version = client.publish_version(FunctionName=function)["Version"]
         client.update_alias(
@@ -82,11 +82,11 @@ def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again
             Name="live",
             FunctionVersion="1",
             RoutingConfig={"AdditionalVersionWeights": {version: 0.25}},
-            Description="epoch=1 deployment=d-by-hand",
+            Description="fencing_token=1 deployment=d-by-hand",
         )
     before = {function: (live(standing, function), latest(standing, function)) for function in FUNCTIONS}
 
-    standing.put_into_latest("token-500s")
+    standing.deploy_release("token-500s")
 
     for function in FUNCTIONS:
         alias, code = before[function]
@@ -97,7 +97,7 @@ def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again
         assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
 
     # Rollback of infrastructure from UPDATE_COMPLETE: the assembly of the release before is deployed again.
-    stacks.deploy_assembly(standing.local, environments.load(ENVIRONMENT), good, (stacks.SERVICE,))
+    cdk_deploy.deploy_assembly(standing.local, environments.load(ENVIRONMENT), good, (cdk_deploy.SERVICE,))
 
     for function in FUNCTIONS:
         assert (live(standing, function), latest(standing, function)) == before[function]
@@ -116,18 +116,21 @@ def test_tables_have_what_the_local_cloudformation_forgets(standing):
         assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-@pytest.mark.parametrize(("stack", "folder"), [(stacks.SERVICE, "service"), (stacks.ORCHESTRATOR, "orchestrator")])
+@pytest.mark.parametrize(
+    ("stack", "folder"),
+    [(cdk_deploy.SERVICE, "infrastructure/service"), (cdk_deploy.ORCHESTRATOR, "infrastructure/orchestrator")],
+)
 def test_a_stack_that_keeps_something_is_under_its_policy(standing, stack, folder):
     set_one = standing.cloud.clients("cloudformation").get_stack_policy(StackName=f"{stack}-{ENVIRONMENT}")
 
     assert json.loads(set_one["StackPolicyBody"]) == json.loads(
-        (stacks.ROOT / folder / "stack_policy.json").read_bytes()
+        (cdk_deploy.ROOT / folder / "stack_policy.json").read_bytes()
     )
 
 
 def test_a_deployment_that_fails_says_what_the_command_line_said(standing, tmp_path):
-    with pytest.raises(stacks.DeployFailed, match=r"cdk_app.py ended with 1:(.|\n)*nowhere does not exist"):
-        stacks.deploy(standing.local, environments.load("local"), service_source=tmp_path / "nowhere")
+    with pytest.raises(cdk_deploy.DeployFailed, match=r"cdk_app.py ended with 1:(.|\n)*nowhere does not exist"):
+        cdk_deploy.deploy(standing.local, environments.load("local"), service_source=tmp_path / "nowhere")
 
 
 @pytest.fixture(scope="module")
@@ -142,19 +145,19 @@ def abandoned(standing):
     for function in FUNCTIONS:
         no_weights = {"AdditionalVersionWeights": {}}
         client.update_alias(FunctionName=function, Name="live", FunctionVersion="1", RoutingConfig=no_weights)
-    standing.start("d-abandoned", strategy=LONG)
+    standing.start_deployment("d-abandoned", strategy=LONG)
     ledger = standing.cloud.ledger
 
     def shifted():
-        found = ledger.find("d-abandoned")
-        assert not ledger.refusal("d-abandoned"), ledger.refusal("d-abandoned")
+        found = ledger.find_record("d-abandoned")
+        assert not ledger.read_refusal("d-abandoned"), ledger.read_refusal("d-abandoned")
         assert not (found and found.ended_at), found
         return found if found and found.shifts else None
 
-    deployment = standing.until(shifted, 600, "a shift")
+    deployment = standing.wait_until(shifted, 600, "a shift")
     pages = client.get_paginator("list_functions").paginate()
     names = [one["FunctionName"] for page in pages for one in page["Functions"]]
-    gone = [name for name in names if name.startswith(("ib-oauth-task-", "ib-oauth-intake-"))]
+    gone = [name for name in names if name.startswith(("ib-oauth-task-", "ib-oauth-event-"))]
     assert set(gone) > set(MOVERS)
     for name in sorted(gone, key=lambda name: name not in MOVERS):
         client.delete_function(FunctionName=name)
@@ -175,31 +178,26 @@ def routings(standing) -> dict[str, tuple[str, dict[str, float]]]:
 
 
 def test_the_break_glass_commands_put_every_function_back_on_stable(standing, abandoned, runbook):
-    environ, here = standing.local.environ, f"ENV={ENVIRONMENT}"
+    environ, here = standing.local.environ, runbook.blocks[SET]
     stable = {one.name: one.stable_version for one in abandoned.functions}
     assert routings(standing) == {
         one.name: (one.stable_version, {one.canary_version: 0.5}) for one in abandoned.functions
     }
 
-    runbook.run(runbook.blocks[STOP_ALL], environ=environ)
+    runbook.run(here, runbook.blocks[STOP_ALL], environ=environ)
 
     def stopped():
         running = standing.cloud.clients("stepfunctions").list_executions(
-            stateMachineArn=standing.machine("deployment"), statusFilter="RUNNING"
+            stateMachineArn=standing.state_machine_arn("deployment"), statusFilter="RUNNING"
         )
         return True if running["executions"] == [] else None
 
-    standing.until(stopped, 60, "executions to stop")
+    standing.wait_until(stopped, 60, "executions to stop")
 
-    seen = runbook.run(here, runbook.blocks[SEE], environ=environ)
+    seen = runbook.run(here, runbook.blocks[SHOW], environ=environ)
     assert all(f'"{one.canary_version}": 0.5' in seen for one in abandoned.functions)
 
-    told = json.loads(runbook.run(here, runbook.blocks[ASK_THE_LEDGER], environ=environ))
-    assert (told["id"], {one["name"]: one["stable_version"] for one in told["functions"]}) == (abandoned.id, stable)
-
-    for name, version in stable.items():
-        there = runbook.blocks[PUT_BACK].replace("NAME=token STABLE=7", f"NAME={name} STABLE={version}")
-        assert f"NAME={name} STABLE={version}" in there
-        runbook.run(here, there, environ=environ)
+    reverted = runbook.run(here, runbook.blocks[REVERT], environ=environ)
+    assert all(f"{name}: stable version {version} of {abandoned.id}" in reverted for name, version in stable.items())
     assert routings(standing) == {name: (version, {}) for name, version in stable.items()}
-    assert runbook.run(here, runbook.blocks[SEE], environ=environ).count('"Description": "break-glass"') == len(stable)
+    assert runbook.run(here, runbook.blocks[SHOW], environ=environ).count('"Description": "break-glass"') == len(stable)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.local.stage import stage
+from orchestrator.local.deployed_environment import local_environment
 
 
 @pytest.fixture(scope="session")
 def here(tmp_path_factory):
     """The environment; every role is held to its policies."""
-    with stage(tmp_path_factory.mktemp("local"), seed=7) as here:
+    with local_environment(tmp_path_factory.mktemp("local"), seed=7) as here:
         here.local.enforce_policies(True)
         yield here
 

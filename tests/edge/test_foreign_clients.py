@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,10 +23,11 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata
 
 from tests.edge.person import TIMEOUT_SECONDS, Person, answered
+from tests.openid_client import OpenIDClient
 
 pytestmark = pytest.mark.timeout(200)
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "client" / "login.py"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "client"
 RESOURCE = "https://demo-api.example/"
 MCP_SERVER = f"{RESOURCE}mcp"
 SERVER = ("demo-server", "local-demo-server-secret-not-for-accounts")
@@ -133,12 +135,40 @@ def test_a_token_that_is_for_an_api_does_not_open_userinfo(session, service):
     assert session.get(service["userinfo_endpoint"]).status_code == 401
 
 
-# The example that docs/integration.md explains
+def test_authlib_s_openid_client_finds_everything_by_the_issuer_and_verifies_who_logged_in(api, service, monkeypatch):
+    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # the local cloud is on loopback, without TLS
+    client = OpenIDClient(api, *SERVER)
+    kept = client.create_authorization_url(CALLBACK)
+    back = Person().goes_to(kept["url"])
+    tokens = client.fetch_access_token(CALLBACK, code=answered(back)["code"], code_verifier=kept["code_verifier"])
+    person = client.parse_id_token(tokens, kept["nonce"])
+    assert (person["iss"], person["aud"]) == (service["issuer"], SERVER[0])
+    assert client.userinfo(token=tokens)["sub"] == person["sub"]
+    with pytest.raises(JoseError):
+        client.parse_id_token(tokens, "the nonce of another login")
+
+
+def test_a_request_in_a_form_reaches_the_same_login(api):
+    sent = {"client_id": SERVER[0], "redirect_uri": CALLBACK, "scope": "openid", "prompt": "none"}
+    first = requests.post(f"{api}/authorize", sent, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+    assert (first.status_code, first.headers["location"].partition("?")[0]) == (303, f"{api}/authorize")
+
+
+# The examples that docs/guides/integration.md explains
 
 
 def test_the_example_client_logs_somebody_in_and_out_as_it_stands(api):
     program = subprocess.Popen(
-        [sys.executable, "-u", str(EXAMPLE), "--issuer", api, "--client-id", "demo-client", "--no-browser"],
+        [
+            sys.executable,
+            "-u",
+            str(EXAMPLES / "login.py"),
+            "--issuer",
+            api,
+            "--client-id",
+            "demo-client",
+            "--no-browser",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -154,8 +184,49 @@ def test_the_example_client_logs_somebody_in_and_out_as_it_stands(api):
             program.terminate()
     assert program.returncode == 0, told
     assert re.fullmatch(r"Logged in as demo:\S+ \(Grace Hopper\)", told[0])
-    assert re.fullmatch(r"Refreshed: the next access token lasts [1-9][0-9]* s", told[1])
+    assert re.fullmatch(r"Refreshed: the next access token is valid for [1-9][0-9]* s", told[1])
     assert told[2:] == ["Logged out: 200"]
+
+
+@pytest.fixture
+def web_app(api):
+    """The address of the example with a secret, as it stands. What a proxy would bring from its host is sent there."""
+    arguments = ["--issuer", api, "--client-id", SERVER[0], "--redirect-uri", CALLBACK]
+    program = subprocess.Popen(
+        [sys.executable, "-u", str(EXAMPLES / "web_app.py"), *arguments],
+        env={**os.environ, "CLIENT_SECRET": SERVER[1]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with program:
+        try:
+            first = program.stdout.readline()
+            assert first.startswith("Listening on http"), first + program.stdout.read()
+            yield first.removeprefix("Listening on ").strip()
+        finally:
+            program.terminate()
+
+
+def test_the_example_with_a_secret_logs_somebody_in_and_out_as_it_stands(web_app):
+    def visit(path, method="GET", cookie=None):
+        headers = {"Cookie": f'consent={{"analytics":true}}; {cookie}'} if cookie else {}
+        return requests.request(
+            method, f"{web_app}{path}", headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
+
+    assert "Log in" in visit("/").text
+    begun = visit("/login")
+    cookie = begun.headers["set-cookie"].partition(";")[0]
+    back = Person("grace").goes_to(begun.headers["location"])
+    came = back.removeprefix(CALLBACK.removesuffix("/callback"))
+    stranger = visit("/login").headers["set-cookie"].partition(";")[0]
+    assert visit(came, cookie=stranger).status_code == 400, "the response belongs to the browser that began"
+    assert (visit(came, cookie=cookie).status_code, visit(came, cookie=cookie).status_code) == (303, 400)
+    assert "Grace Hopper" in visit("/", cookie=cookie).text
+    assert "Grace" not in visit("/", cookie=stranger).text
+    assert visit("/logout", "POST", cookie).status_code == 303
+    assert "Log in" in visit("/", cookie=cookie).text
 
 
 # The Model Context Protocol: a client that knows nothing but the address of a resource (RFC 9728), and a resource that knows

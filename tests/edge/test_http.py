@@ -45,14 +45,15 @@ def test_without_a_token_the_challenge_says_where_to_learn_more_and_names_no_err
     answer = ask("GET", "/userinfo")
     assert answer.status_code == 401
     assert challenge(answer) == (
-        f'Bearer realm="ib-oauth", resource_metadata="{api}/.well-known/oauth-protected-resource"'
+        f'Bearer realm="ib-oauth", resource_metadata="{api}/.well-known/oauth-protected-resource/userinfo"'
     )
     assert REMAPPED.lower() in answer.headers["access-control-expose-headers"].lower()
 
 
-def test_the_address_in_the_challenge_leads_to_the_service(ask, api):
-    metadata = ask("GET", "/.well-known/oauth-protected-resource").json()
-    assert metadata["resource"] == api
+@pytest.mark.parametrize("path", ["", "/userinfo"])
+def test_the_metadata_of_a_resource_name_it_as_it_was_asked_and_lead_to_the_service(ask, api, path):
+    metadata = ask("GET", f"/.well-known/oauth-protected-resource{path}").json()
+    assert metadata["resource"] == f"{api}{path}"  # RFC 9728 §3.3
     assert metadata["authorization_servers"] == [api]
 
 
@@ -83,9 +84,16 @@ def test_a_client_that_does_not_prove_itself_is_asked_for_basic(ask):
     ],
 )
 def test_a_script_of_any_origin_may_ask_without_credentials(ask, path, method):
-    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": method}
+    headers = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization,mcp-protocol-version",
+    }
     answer = ask("OPTIONS", path, headers=headers)
     assert answer.status_code == 204
+    assert {"authorization", "mcp-protocol-version"} <= set(
+        answer.headers["access-control-allow-headers"].replace(" ", "").split(",")
+    )
     assert answer.headers["access-control-allow-origin"] == "*"
     assert method in answer.headers["access-control-allow-methods"]
     assert "access-control-allow-credentials" not in answer.headers
@@ -94,15 +102,15 @@ def test_a_script_of_any_origin_may_ask_without_credentials(ask, path, method):
 @pytest.mark.parametrize("path", ["/authorize", "/login", "/login/poll", "/introspect", "/register"])
 def test_a_script_may_not_ask_where_a_person_or_a_server_does(ask, path):
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    assert ask("OPTIONS", path, headers=headers).status_code == 404
+    answer = ask("OPTIONS", path, headers=headers)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
 # What is not there
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/token/", "/Token", "//token", "/.well-known/openid-configuration/x", "/"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/Token", "/.well-known/openid-configuration/x", "/"])
 def test_what_is_not_there_is_told_in_both_forms(ask, path):
     answer = ask("GET", path)
     told = answer.json()
@@ -110,22 +118,47 @@ def test_what_is_not_there_is_told_in_both_forms(ask, path):
     assert (told["error"], told["status"], told["title"]) == ("invalid_request", 404, "Not Found")
 
 
+@pytest.mark.parametrize("path", ["/token/", "//token"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_spelling_of_an_address_is_not_there_and_its_function_says_so(ask, method, path):
+    """API Gateway ignores these slashes when it looks for the resource, and passes the path on as it came."""
+    answer = ask(method, path)
+    assert (answer.status_code, answer.json()["error"]) == (404, "invalid_request")
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/token"), ("PUT", "/token"), ("DELETE", "/userinfo"), ("POST", "/version")]
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/token", "OPTIONS, POST"),
+        ("PUT", "/token", "OPTIONS, POST"),
+        ("HEAD", "/token", "OPTIONS, POST"),
+        ("DELETE", "/userinfo", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/version", "GET, HEAD"),
+        ("PATCH", "/login", "POST"),
+        ("GET", "/introspect", "POST"),
+    ],
 )
-def test_a_method_that_a_path_has_not_is_not_there_either(ask, method, path):
-    assert ask(method, path).status_code == 404
+def test_a_method_that_a_path_has_not_is_told_with_those_that_it_has(ask, method, path, allowed):
+    answer = ask(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-def test_head_is_not_there_and_has_no_body(ask):
-    answer = ask("HEAD", "/version")
-    assert (answer.status_code, answer.content) == (404, b"")
+@pytest.mark.parametrize("path", ["/version", "/health", "/.well-known/openid-configuration", "/openapi.json"])
+def test_head_is_answered_as_get_without_the_body(ask, path):
+    got, head = ask("GET", path), ask("HEAD", path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert head.headers["content-length"] == str(len(got.content))
+
+
+def test_head_has_no_challenge_of_its_own(ask):
+    assert challenge(ask("HEAD", "/userinfo")) == challenge(ask("GET", "/userinfo"))
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
 def test_a_header_does_not_change_the_method(ask, header):
     assert ask("GET", "/version", headers={header: "DELETE"}).status_code == 200
-    assert ask("POST", "/version", headers={header: "GET"}).status_code == 404
+    assert ask("POST", "/version", headers={header: "GET"}).status_code == 405
 
 
 # What is too much, twice, or in another form

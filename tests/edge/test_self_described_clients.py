@@ -47,7 +47,7 @@ def whole_flow(here, client):
     refreshed, answer = player.refresh(tokens)
     assert refreshed is not None, answer.body
     told = player.userinfo(refreshed)
-    assert told.seen.status == 200, told.body
+    assert told.observation.status == 200, told.body
 
 
 def register(here, metadata, token):

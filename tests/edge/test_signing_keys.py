@@ -9,7 +9,7 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
-from orchestrator.cli.answering import DONE, REFUSED
+from orchestrator.cli.errors import DONE, REFUSED
 from orchestrator.cli.main import app
 from tests.edge.person import TIMEOUT_SECONDS
 
@@ -37,7 +37,7 @@ def test_a_key_is_published_once_and_one_that_leaked_is_taken_out_when_confirmed
 
     refused = keys("revoke", signing, "--yes")
     assert refused.exit_code == REFUSED
-    assert "it alone signs" in refused.output
+    assert "no other key can sign" in refused.output
 
     assert keys("rotate").exit_code == DONE
     ring = listed(keys)
@@ -58,7 +58,9 @@ def test_a_key_is_published_once_and_one_that_leaked_is_taken_out_when_confirmed
     unknown = keys("revoke", "nobody", "--yes")
     assert unknown.exit_code == REFUSED
     assert signing in unknown.output
-    assert keys("revoke", published, input="n\n").exit_code == 1
+    dashed = keys("revoke", "-3u7Wq_a", "--yes")
+    assert (dashed.exit_code, "'-3u7Wq_a'" in dashed.output) == (REFUSED, True), dashed.output
+    assert keys("revoke", published, input="n\n").exit_code == REFUSED
     assert listed(keys) == ring, "nothing was confirmed"
     unasked = keys("revoke", published, "--json")
     assert unasked.exit_code == REFUSED

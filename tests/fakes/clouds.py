@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from orchestrator.aws.aliases import Aliases
-from orchestrator.aws.cloud import LIVE, Cloud
+from orchestrator.application.cloud import LIVE, Cloud
+from orchestrator.aws.lambda_.aliases import Aliases
 from tests.samples import service
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
@@ -39,7 +40,7 @@ SETTINGS: Mapping[str, str] = {
     "EXPORTS_BUCKET": "ib-oauth-exports-test-123456789012",
     "OPERATORS_TOPIC": topic_arn("operators"),
     "CLIENTS_TOPIC": topic_arn("clients"),
-    "WITNESS_KEY": "witness",
+    "SEED_GRANTS_KEY": "witness",
     "DRILL_ROLE": f"arn:aws:iam::{ACCOUNT}:role/ib-oauth-functions-of-drills-test",
     "DRILL_LOGS": "/aws/lambda/ib-oauth-functions-of-drills-test",
     "DRILL_SIGNING_KEY": "drill",
@@ -50,10 +51,13 @@ SETTINGS: Mapping[str, str] = {
 
 
 def cloud_over(
-    clients: Mapping[str, Any], now: Callable[[], datetime], settings: Mapping[str, str] = SETTINGS
+    clients: Mapping[str, Any],
+    now: Callable[[], datetime],
+    settings: Mapping[str, str] = SETTINGS,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Cloud:
     """Compose a cloud of clients by service; a service that is missing may not be used. Nothing is paced in real time."""
-    cloud = Cloud(settings, clients=clients.__getitem__, now=now)
+    cloud = Cloud(settings, clients=clients.__getitem__, now=now, sleep=sleep)
     # cached_property keeps its value where an attribute would be.
-    vars(cloud)["aliases"] = Aliases(clients["lambda"], LIVE)
+    vars(cloud)["aliases"] = Aliases(clients["lambda"], LIVE, sleep=lambda _seconds: None)
     return cloud

@@ -13,6 +13,7 @@ from tests.fakes.restorable_tables import RestorableTables, arn_of
 Item = Mapping[str, Any]
 LABEL = "2026-01-01T00:00:00.000"
 SHARD = "shard-1"
+PAGE_BYTES = 1 << 20
 
 
 class Contents:
@@ -30,6 +31,8 @@ class Contents:
         """Called with a copy's name and what it holds, to change that."""
         self.read: list[tuple[str, Mapping[str, Any]]] = []
         """(operation, request) of everything that was asked."""
+        self.consumed: list[tuple[datetime, str, float]] = []
+        """(time, table, read units) of every read of items."""
 
     def stream(self, table: str) -> None:
         """Give a table a stream with both images."""
@@ -91,18 +94,34 @@ class Contents:
     def close(self) -> None:
         """Nothing is open."""
 
-    def ask(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
         """Answer as DynamoDB does, in bytes."""
         self.read.append((operation, asked))
         return decode(json.dumps(getattr(self, f"_{operation}")(asked)).encode())
 
     def _Scan(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802 - the operation's name
         items = self.held(asked["TableName"])
-        return {
-            "Items": [
-                item for key, item in items.items() if crc32(key.encode()) % asked["TotalSegments"] == asked["Segment"]
-            ]
-        }
+        after = asked.get("ExclusiveStartKey", {"pk": {"S": ""}})["pk"]["S"]
+        keys = [
+            key
+            for key in sorted(items)
+            if key > after and crc32(key.encode()) % asked["TotalSegments"] == asked["Segment"]
+        ]
+        page, size = list[str](), 0
+        for key in keys[: asked.get("Limit", len(keys))]:
+            size += len(json.dumps(items[key]))
+            page.append(key)
+            if size >= PAGE_BYTES:
+                break
+        units = self._consume(asked["TableName"], size, consistent=asked["ConsistentRead"])
+        more = {"LastEvaluatedKey": {"pk": {"S": page[-1]}}} if page and page[-1] != keys[-1] else {}
+        consumed = {"ConsumedCapacity": {"CapacityUnits": units}} if "ReturnConsumedCapacity" in asked else {}
+        return {"Items": [items[key] for key in page], "ScannedCount": len(page), **more, **consumed}
+
+    def _consume(self, table: str, size: int, *, consistent: bool) -> float:
+        units = max(1, -(-size // 4096)) * (1 if consistent else 0.5)
+        self.consumed.append((self._now(), table, units))
+        return units
 
     def _BatchGetItem(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802
         ((table, request),) = asked["RequestItems"].items()
@@ -136,6 +155,9 @@ class Contents:
         assert "/stream/" in StreamArn
         return {"StreamDescription": {"Shards": [{"ShardId": SHARD}]}}
 
-    def get_shard_iterator(self, *, StreamArn: str, ShardId: str, ShardIteratorType: str) -> Any:  # noqa: N803
-        assert (ShardId, ShardIteratorType) == (SHARD, "TRIM_HORIZON")
-        return {"ShardIterator": f"{StreamArn.split('/')[1]}@0"}
+    def get_shard_iterator(self, **asked: str) -> Any:
+        position = asked.get("SequenceNumber")
+        assert asked["ShardId"] == SHARD
+        assert asked["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
+        begin = int(position) + 1 if position else 0  # records are numbered from 0
+        return {"ShardIterator": f"{asked['StreamArn'].split('/')[1]}@{begin}"}

@@ -1,6 +1,6 @@
 """DynamoDB as the ledger uses it: one table's items in memory, conditions, queries by key, transactions.
 
-It knows the operators that the ledger uses and refuses every other. tests/unit/aws/test_ledger.py runs the same
+It knows the operators that the ledger uses and refuses every other. tests/unit/aws/ledger/test_deployments.py runs the same
 tests over this and over moto, so that the two are known to agree.
 """
 

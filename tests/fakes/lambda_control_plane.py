@@ -141,10 +141,11 @@ class LambdaControlPlane:
             raise client_error("InvalidParameterValueException", "CodeSHA256 is different from current CodeSHA256")
         if RevisionId and RevisionId != function.latest["RevisionId"]:
             raise client_error("PreconditionFailedException", "The Revision Id provided does not match", status=412)
-        last = function.versions.get(str(len(function.versions)))
+        newest = max(map(int, function.versions), default=0)  # a number is never used again, also after a deletion
+        last = function.versions.get(str(newest))
         if last and _content(last) == _content(function.latest):
             return deepcopy(last)
-        number = str(len(function.versions) + 1)
+        number = str(newest + 1)
         changed = {"Version": number, "Description": Description, "RevisionId": self._revision()}
         function.versions[number] = deepcopy(function.latest) | changed
         # AWS does not promise that $LATEST keeps its revision; the stricter case is the one to stand.

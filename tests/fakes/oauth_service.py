@@ -20,13 +20,14 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from service import key_ring, settings
+from service import settings
 from service.endpoints import authorize, public, token
-from service.keys import PublicKeys, Signer, SyntheticProof, Vault
-from service.login_flow import LoginFlow
-from service.revocations import RevokingStore
-from service.storage import Store
-from service.verification import of_published
+from service.keys import key_ring
+from service.keys.kms import PublicKeys, Signer, SyntheticProof, Vault
+from service.login.flow import LoginFlow
+from service.storage.grants import Store
+from service.storage.revocations import RevokingStore
+from service.token_verification import published_issuer
 from tests.fakes.errors import client_error
 from tests.fakes.tables import Tables
 
@@ -157,14 +158,14 @@ class OAuthFunctions:
         client: Any = self._tables
         kms: Any = self._keys
         clock = lambda: self._now().timestamp()  # noqa: E731
-        ring = key_ring.of(variables, client)
+        ring = key_ring.from_environment(variables, client)
         tables = (told.state_table, told.tokens_table)
-        published = of_published(settings.published_keys(variables))
+        published = published_issuer(settings.read_published_keys(variables))
         if name == "authorize":
             flow = LoginFlow(
                 issuer=told.issuer,
                 clients=told.clients,
-                platforms=settings.platforms(variables, local=True),
+                platforms=settings.read_platforms(variables, local=True),
                 store=Store(client, *tables, least_epoch=told.least_epoch),
                 vault=Vault(kms, variables["SESSION_KEY_ID"], told.environment),
                 proof=SyntheticProof(kms, variables["SYNTHETIC_KEY_ID"], "test"),

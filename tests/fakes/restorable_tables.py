@@ -124,6 +124,7 @@ class RestorableTables:
         SourceTableName: str,  # noqa: N803
         TargetTableName: str,  # noqa: N803
         RestoreDateTime: datetime,  # noqa: N803
+        BillingModeOverride: str = "",  # noqa: N803
     ) -> dict[str, Any]:
         source, now = self._known(SourceTableName), self._now()
         if TargetTableName in self.tables:
@@ -135,7 +136,7 @@ class RestorableTables:
         under_way = [one for one in self.tables.values() if one.status_until == "CREATING" and now < one.busy_until]
         if len(under_way) >= self._at_once:
             raise client_error("LimitExceededException", "too many restores")
-        kept = {key: deepcopy(value) for key, value in source.description.items() if key in COPIED}
+        kept = restored_description(source.description, BillingModeOverride)
         summary = {"SourceTableArn": arn_of(SourceTableName), "RestoreDateTime": RestoreDateTime}
         self.tables[TargetTableName] = FakeTable(
             {
@@ -152,12 +153,18 @@ class RestorableTables:
         self.restored.append((SourceTableName, TargetTableName, RestoreDateTime))
         return {"TableDescription": self.describe_table(TableName=TargetTableName)["Table"]}
 
-    def restore_table_from_backup(self, *, TargetTableName: str, BackupArn: str) -> dict[str, Any]:  # noqa: N803
+    def restore_table_from_backup(
+        self,
+        *,
+        TargetTableName: str,  # noqa: N803
+        BackupArn: str,  # noqa: N803
+        BillingModeOverride: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
         found = self.backups.get(BackupArn)
         if found is None:
             raise client_error("BackupNotFoundException", BackupArn)
         summary = {"SourceTableArn": found["TableArn"], "SourceBackupArn": BackupArn, "RestoreDateTime": self._now()}
-        kept = {key: deepcopy(value) for key, value in found["description"].items() if key in COPIED}
+        kept = restored_description(found["description"], BillingModeOverride)
         names = {"TableName": TargetTableName, "TableArn": arn_of(TargetTableName)}
         self.tables[TargetTableName] = FakeTable(
             {**kept, **names, "TableSizeBytes": 0, "ItemCount": 0, "RestoreSummary": summary},
@@ -203,6 +210,10 @@ class RestorableTables:
                     table.description["BillingModeSummary"] = {"BillingMode": value}
                 case "GlobalSecondaryIndexUpdates":
                     self._change_indexes(table, value)
+                case "StreamSpecification":
+                    label = f"{self._now():%Y-%m-%dT%H:%M:%S}.000"
+                    names = {"LatestStreamLabel": label, "LatestStreamArn": f"{arn_of(TableName)}/stream/{label}"}
+                    table.description |= {name: value, **names}
                 case _:
                     table.description[name] = value
         table.busy_until, table.status_until = self._now() + self._changing, "UPDATING"
@@ -273,6 +284,21 @@ class RestorableTables:
 
     def _of(self, arn: str) -> FakeTable:
         return self._known(arn.rpartition("/")[2])
+
+
+def restored_description(source: dict[str, Any], billing_mode: str) -> dict[str, Any]:
+    """What a restore takes from its source: its keys, indexes and encryption, and its capacity unless that is overridden."""
+    kept = {key: deepcopy(value) for key, value in source.items() if key in COPIED}
+    mode = billing_mode or (source.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED")
+    kept["BillingModeSummary"] = {"BillingMode": mode}
+    on_demand = mode == "PAY_PER_REQUEST"
+    for part, described in (
+        (kept, source),
+        *zip(kept.get("GlobalSecondaryIndexes", ()), source.get("GlobalSecondaryIndexes", ()), strict=True),
+    ):
+        units = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        part["ProvisionedThroughput"] = units if on_demand else deepcopy(described.get("ProvisionedThroughput", units))
+    return kept
 
 
 def arn_of(table: str) -> str:

@@ -93,7 +93,7 @@ class Scheduler:
                 raise Stuck(chosen.name)
 
     def for_each(self, items: Iterable[A], call: Callable[[A], B], *, at_once: int) -> list[B]:
-        """`orchestrator.aws.cloud.for_each` on simulated threads; called by a writer."""
+        """`orchestrator.application.cloud.for_each` on simulated threads; called by a writer."""
         listed = list(items)
         left, results = list(enumerate(listed)), dict[int, B]()
 

@@ -64,6 +64,7 @@ class FakeStepFunctions:
         return {
             "executionArn": executionArn,
             "status": phase,
+            "input": found.given,
             "startDate": found.started_at,
             "stopDate": found.ended_at,
         }

@@ -1,4 +1,4 @@
-"""Tables as stock MiniStack restores them: its own code, in this process, without our mends. What a drill must not believe."""
+"""Tables as stock MiniStack restores them: its own code, in this process, without our patches. What a drill must not believe."""
 
 from __future__ import annotations
 

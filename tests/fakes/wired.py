@@ -1,4 +1,4 @@
-"""A connection as `orchestrator.aws.wire` opens one, to a client in this process."""
+"""A connection as `orchestrator.aws.dynamodb.raw_client` opens one, to a client in this process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import code_of
-from orchestrator.aws.wire import ReadRefused
+from orchestrator.aws.clients import error_code
+from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Wired:
         assert service == "dynamodb"
         return self
 
-    def ask(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
+    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
         """Ask once; what the client refuses is refused as DynamoDB's answer would be."""
         call = getattr(self._client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
         try:
@@ -41,7 +41,7 @@ class Wired:
                 self.asked.append((operation, asked))
                 answer = call(**asked)
         except ClientError as error:
-            raise ReadRefused(code_of(error)) from error
+            raise DynamoDBError(error_code(error)) from error
         return decode(json.dumps(answer).encode())
 
     def close(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service import items
-from service.revocations import RevokingStore
-from service.storage import Lost
+from service.storage import item_codec
+from service.storage.grants import Answer, Lost
+from service.storage.revocations import RevokingStore
 
 
 class _WithoutCondition(RevokingStore):
@@ -46,16 +46,16 @@ class ReadsThenWrites(RevokingStore):
 class WritesTheWholeFamily(RevokingStore):
     """Rotates by writing all that it read, and so writes over a revocation that came between."""
 
-    def rotate(self, family, refresh_hash, nonce, now, epoch):
+    def rotate(self, family, refresh_hash, nonce, now, epoch, *, salt):
         return self._decide(
             self._tokens,
-            items.key("family", family.family_id, synthetic=family.synthetic),
+            item_codec.primary_key("family", family.family_id, synthetic=family.synthetic),
             "SET refresh_hash = :next, rotated_by = :nonce REMOVE revoked_because",
             "refresh_hash = :current",
             {
-                ":current": items.text(family.refresh_hash),
-                ":next": items.text(refresh_hash),
-                ":nonce": items.text(nonce),
+                ":current": item_codec.string_attribute(family.refresh_hash),
+                ":next": item_codec.string_attribute(refresh_hash),
+                ":nonce": item_codec.string_attribute(nonce),
             },
             "rotated_by",
             lambda item: family,
@@ -72,11 +72,11 @@ class NeverRevokes(RevokingStore):
 class RevokesByWhatItReadBefore(RevokingStore):
     """Does not tell a loser what the winner issued, so that the loser goes by its own, older reading."""
 
-    def redeem(self, code, family_id, nonce, now, epoch):
-        return super().redeem(code, family_id, nonce, now, epoch) and Lost(None)
+    def redeem(self, code, family_id, nonce, now, epoch, *, salt):
+        return super().redeem(code, family_id, nonce, now, epoch, salt=salt) and Lost(None)
 
 
-class FoundsTheFamilyLast(RevokingStore):
+class StoresTheFamilyLast(RevokingStore):
     """Redeems first and stores the family afterwards, when it has looked at the epoch again: a replay between finds nothing to revoke.
 
     It dawdles, because whoever revokes writes into the log first, and would hardly ever come in between otherwise.
@@ -86,16 +86,16 @@ class FoundsTheFamilyLast(RevokingStore):
         super().__init__(*arguments)
         self._waiting = {}
 
-    def found(self, family):
+    def create_family(self, family):
         self._waiting[family.family_id] = family
         return True
 
-    def redeem(self, code, family_id, nonce, now, epoch):
-        lost = super().redeem(code, family_id, nonce, now, epoch)
+    def redeem(self, code, family_id, nonce, now, epoch, *, salt):
+        lost = super().redeem(code, family_id, nonce, now, epoch, salt=salt)
         if lost is None:
             for _ in range(3):
-                self.epoch()
-            super().found(self._waiting[family_id])
+                self.revocation_epoch()
+            super().create_family(self._waiting[family_id])
         return lost
 
 
@@ -104,3 +104,20 @@ class DoesNotKnowItsOwnWrite(RevokingStore):
 
     def _decide(self, table, key, expression, condition, values, winner, read):
         return super()._decide(table, key, expression, condition, values, "nobody", read)
+
+
+class NeverAnswers(RevokingStore):
+    """Does not record that a response is sent, so that every replay looks like a retry."""
+
+    def _answer(self, table, key, winner, decided, nonce):
+        return Answer.OURS
+
+
+class AnswersWhenItDecides(RevokingStore):
+    """Counts a decision as answered from the start, so that every retry looks like a replay."""
+
+    def _decide(self, table, key, expression, condition, values, winner, read):
+        values = {name: value for name, value in values.items() if name != ":salt"}
+        return super()._decide(
+            table, key, expression.replace(", unanswered = :salt", ""), condition, values, winner, read
+        )

@@ -1,8 +1,8 @@
-"""docs/access.md: who can touch which table, key and alias, read out of production's templates.
+"""Generate docs/reference/access.md: which principal can access which table, key and alias, by production's templates.
 
-``python -m tests.infrastructure.access`` writes the page anew; `test_access.py` holds it to the templates. A policy is read as IAM
-would: a statement applies to a resource if one of its ARNs, whose asterisks stand for anything, is the resource's. What narrows it is
-told and not judged. A Deny is a line of its own.
+``python -m tests.infrastructure.access`` writes the page; `test_access.py` compares it with the templates. Policies are
+read as IAM reads them: a statement applies to a resource if one of its ARNs, with asterisks as wildcards, matches. The
+page shows conditions and does not evaluate them. A Deny has its own row.
 """
 
 from __future__ import annotations
@@ -16,25 +16,32 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import environments
+from orchestrator import environments
 
-PAGE = Path(environments.FILE).parent / "docs" / "access.md"
+PAGE = Path(environments.FILE).parent / "docs" / "reference" / "access.md"
 KINDS = {"AWS::DynamoDB::Table": "table", "AWS::KMS::Key": "key", "AWS::Lambda::Alias": "alias"}
 ENVIRONMENT = "prod"
 _SIGNING_TAG = "aws:ResourceTag/ib-oauth:signing-key"
-_INTRODUCTION = """# Who can touch what
+_INTRODUCTION = """# Access to tables, keys and aliases
 
-Read out of the templates of `prod`; the other environments differ in names. `python -m tests.infrastructure.access` writes this page, and
-`tests/infrastructure/test_access.py` holds it to the templates. Names are without `ib-oauth-` and `-prod`. Beside these, administrators of the account can do
-what IAM gives them, where no key's policy denies it; each such act is in the trail ([monitoring](monitoring.md)).
+For security reviewers. After this page you know which principal can access which table, KMS key and
+Lambda alias, and under which condition.
 
-"only" is what a policy's conditions narrow it to: partition keys of a table's items, the service through which a key is used, the encryption context, a key's tag.
+Generated from the templates of `prod` by `python -m tests.infrastructure.access`. The other
+environments differ only in names. `tests/infrastructure/test_access.py` compares this page with the
+templates. Names are shown without `ib-oauth-` and `-prod`.
+
+In addition, administrators of the account have the access that IAM grants them, unless a key policy
+denies it. CloudTrail records each such action ([monitoring](../guides/monitoring.md)).
+
+The column "only" shows the conditions of a policy: partition keys of a table's items, the service
+through which a key is used, the encryption context, or a key's tag.
 """
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A table, key or alias. `names` are the ways in which policies name it."""
+    """A table, key or alias. `names` are the ARNs and references by which policies name it."""
 
     kind: str
     name: str
@@ -43,7 +50,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Access:
-    """One principal's actions on one thing."""
+    """One principal's actions on one table, key or alias."""
 
     thing: Thing
     who: str
@@ -53,7 +60,7 @@ class Access:
 
 
 class Templates:
-    """The templates of one environment, with references across them resolved."""
+    """The templates of one environment, with cross-stack references resolved."""
 
     def __init__(self, templates: Mapping[str, Mapping[str, Any]]) -> None:
         self._templates = templates
@@ -72,8 +79,12 @@ class Templates:
                     yield stack, logical_id, resource.get("Properties", {})
 
     def text(self, stack: str, value: Any) -> str:
-        """A value as one text: references are `<stack/id>` or `<stack/id.Arn>`, whichever template names them."""
+        """Return a value as text: a reference is `<stack/id>` or `<stack/id.Arn>`, in every template."""
         return self._text(stack, value)
+
+    def texts(self, stack: str, values: Any) -> set[str]:
+        """Return one value or several as texts."""
+        return {self._text(stack, one) for one in _listed(values)}
 
     def _text(self, stack: str, value: Any) -> str:
         match value:
@@ -125,7 +136,7 @@ def _alias_refs(templates: Templates, stack: str, alias: Mapping[str, Any]) -> l
 
 
 def accesses(templates: Templates) -> list[Access]:
-    """Everything that anybody may do to any of the things, or is denied."""
+    """Every action that a principal is allowed or denied on a table, key or alias."""
     known = things(templates)
     found = [
         access
@@ -161,7 +172,7 @@ def _of(
 
 
 def _covered(thing: Thing, patterns: Sequence[str], condition: Mapping[str, Any]) -> bool:
-    # Keys that a statement names by their tag are those that sign.
+    # A statement that names keys by the signing tag covers the signing keys only.
     by_tag = thing.kind == "key" and _SIGNING_TAG in str(condition)
     if by_tag and thing.name != "signing":
         return False
@@ -173,7 +184,7 @@ _PREFIX = {"table": "dynamodb:", "key": "kms:", "alias": "lambda:"}
 _KNOW_NO_THING = {
     "dynamodb:ListBackups", "dynamodb:ListTables", "kms:CreateKey", "kms:ListAliases", "kms:ListKeys", "kms:TagResource", "lambda:ListFunctions",
 }  # fmt: skip
-"""Actions that touch nothing of this kind, or nothing yet."""
+"""Actions that affect no existing table, key or alias."""
 
 
 def _actions(thing: Thing, statement: Mapping[str, Any]) -> set[str]:
@@ -190,9 +201,9 @@ def _of_key_policies(templates: Templates, known: Sequence[Thing]) -> list[Acces
             principal = statement["Principal"]
             if statement["Effect"] == "Allow" and "AWS" in principal:
                 who = templates.text(stack, principal["AWS"])
-                assert who.endswith(":root"), f"the key {thing.name} lets {who} in by its policy"
-                continue  # which lets the account's IAM decide
-            names = [templates.text(stack, one) for one in _listed(principal.get("Service", []))] or ["everybody"]
+                assert who.endswith(":root"), f"the policy of the key {thing.name} allows {who}"
+                continue  # the account's IAM policies decide
+            names = [templates.text(stack, one) for one in _listed(principal.get("Service", []))] or ["every principal"]
             actions = tuple(sorted(action.partition(":")[2] for action in _listed(statement["Action"])))
             only = _only_text(templates, stack, statement.get("Condition", {}))
             found += [Access(thing, name, statement["Effect"], actions, only) for name in names]
@@ -259,7 +270,7 @@ def page(templates: Templates) -> str:
     found = accesses(templates)
     lines = [_INTRODUCTION]
     for kind, title in (("table", "Tables"), ("key", "Keys"), ("alias", "Aliases")):
-        lines += [f"## {title}", f"| {kind} | actions | only | who |", "|---|---|---|---|"]
+        lines += [f"## {title}", "", f"| {kind} | actions | only | principals |", "|---|---|---|---|"]
         for thing in (one for one in things(templates) if one.kind == kind):
             rows: dict[tuple[str, str, str], set[str]] = defaultdict(set)
             for access in found:
@@ -269,13 +280,13 @@ def page(templates: Templates) -> str:
             lines += [
                 f"| {thing.name} | {actions} | {only} | {', '.join(sorted(who))} |"
                 for (actions, only, _), who in sorted(rows.items())
-            ] or [f"| {thing.name} | | | nobody |"]
+            ] or [f"| {thing.name} | | | none |"]
         lines.append("")
     return "\n".join(lines)
 
 
 def read(files: Sequence[Path]) -> Templates:
-    """Read synthesised templates, each under its stack's name."""
+    """Read synthesised templates, by stack name."""
     return Templates({file.name.removesuffix(".template.json"): json.loads(file.read_bytes()) for file in files})
 
 

@@ -1,30 +1,38 @@
-"""Templates of every environment, synthesised once a session: what is slow is starting jsii, not looking at templates."""
+"""Templates of every environment, synthesised once per test session. Synthesis takes seconds; a test of templates does not."""
 
 import dataclasses
+import os
 
 import pytest
 
-import environments
-from environments.pipeline import PipelineSettings
-from environments.watching import OWN_BOUNDARY
-from tests.infrastructure.templates import ENVIRONMENTS, Synthesised, synthesise
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "tests/infrastructure" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("infrastructure"))
+from orchestrator import environments
+from tests.infrastructure.rule_packs import add_packs
+from tests.infrastructure.templates import (
+    ENVIRONMENTS,
+    FAILOVER,
+    HOME_REGION,
+    OTHER_REGION,
+    Assemblies,
+    Synthesised,
+    changed,
+    with_everything,
+)
 
 
 @pytest.fixture(scope="session")
-def synthesised(tmp_path_factory):
-    """`synthesised(name)` is an environment as synthesised."""
-    known = {}
+def assemblies(tmp_path_factory):
+    """The assemblies that all workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return Assemblies((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "assemblies")
+
+
+@pytest.fixture(scope="session")
+def synthesised(assemblies):
+    """`synthesised(name)` is an environment as synthesised. That of an account has the rule packs' report."""
 
     def of(name: str) -> Synthesised:
-        if name not in known:
-            known[name] = synthesise(tmp_path_factory.mktemp(name), environments.load(name))
-        return known[name]
+        environment = environments.load(name)
+        return assemblies.of(environment, prepare=None if environment.local else add_packs)
 
     return of
 
@@ -46,11 +54,18 @@ def prod(synthesised):
 
 
 @pytest.fixture(scope="session")
-def everything_on(tmp_path_factory):
-    """Staging with everything that guards an account switched on, its own boundary among it."""
-    environment = environments.load("staging")
-    guarding = {"guard_duty": True, "config_rules": True, "permission_boundary": OWN_BOUNDARY}
-    security = dataclasses.replace(environment.security, **guarding)
-    pipeline = PipelineSettings("owner/name", "staging", None)
-    environment = dataclasses.replace(environment, security=security, pipeline=pipeline)
-    return synthesise(tmp_path_factory.mktemp("guarded"), environment)
+def everything_on(assemblies):
+    """Staging with everything that an environment can have switched on, its own boundary and network among it."""
+    return assemblies.of(with_everything("staging"))
+
+
+@pytest.fixture(scope="session")
+def elsewhere(assemblies):
+    """`elsewhere(name)` is an environment with everything switched on, after it lost its region: its tables are restored."""
+
+    def of(name: str) -> Synthesised:
+        moved = dataclasses.replace(with_everything(name), region=OTHER_REGION, lost_region=HOME_REGION)
+        tables = {f"{role}_table": f"ib-oauth-restored-{FAILOVER}-{role}-{name}" for role in ("state", "tokens")}
+        return assemblies.of(changed(moved, **tables))
+
+    return of

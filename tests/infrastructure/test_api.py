@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-import environments
-from service.infrastructure_api import ROUTES
-from service.infrastructure_usage import KEYED
+from infrastructure.service.api import ROUTES
+from infrastructure.service.usage_plans import KEYED
+from orchestrator import environments
 from tests.infrastructure.templates import resources, synthesise, text_of
 
 ALL_ROUTES = {f"{method} {path}" for routes in ROUTES.values() for path, methods in routes for method in methods}
+PATHS = {path for routes in ROUTES.values() for path, _ in routes}
 CERTIFICATE = "arn:aws:acm:us-west-1:123456789012:certificate/3f1a"
 
 
@@ -73,7 +74,7 @@ def test_whoever_looks_at_the_api_goes_where_clients_go(every):
     plan = next(
         found
         for found in resources(every.orchestrator, "AWS::Lambda::Function").values()
-        if found["Handler"] == "orchestrator.tasks.plan.handler"
+        if found["Handler"] == "orchestrator.tasks.deployment.plan_deployment.handler"
     )
     told = json.loads(text_of(plan["Environment"]["Variables"]["SERVICE"]))
     domain = environments.load(every.name).api.domain
@@ -96,16 +97,18 @@ def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_whoever_has_it
     assert only(one.service, "AWS::ApiGateway::DomainName")["RegionalCertificateArn"] == CERTIFICATE
     assert not resources(one.service, "AWS::CertificateManager::Certificate")
     assert not resources(one.service, "AWS::Route53::RecordSet")
-    assert one.service["Outputs"]["DomainTarget"]["Description"] == "What login.example.org is to point at"
+    assert one.service["Outputs"]["DomainTarget"]["Description"] == "The target of the DNS record for login.example.org"
 
 
 def test_every_method_is_measured_and_throttled_and_no_payload_is_logged(every):
     environment = environments.load(every.name)
     found = method_settings(every)
 
-    assert found.keys() == {"*", *environment.api.throttles}
+    throttled = environment.api.throttles
+    heads = {route.replace("GET", "HEAD") for route in throttled if route.startswith("GET ")}
+    assert found.keys() == {"*", *throttled, *heads}
     for route, own in found.items():
-        throttle = environment.api.throttles.get(route) or environments.ThrottleSettings(
+        throttle = throttled.get(route.replace("HEAD", "GET")) or environments.ThrottleSettings(
             environment.service.throttle_requests_per_second, environment.service.throttle_burst_requests
         )
         assert (own["MetricsEnabled"], own["DataTraceEnabled"], own["LoggingLevel"]) == (True, False, "ERROR")
@@ -206,10 +209,25 @@ def test_only_what_other_servers_call_by_agreement_wants_a_key(every):
     found = routes_of_methods(every)
     with_plans = every.name == "prod"
 
-    assert set(KEYED) < ALL_ROUTES == found.keys()
+    heads = {route.replace("GET", "HEAD") for route in ALL_ROUTES if route.startswith("GET ")}
+    assert set(KEYED) < ALL_ROUTES
+    assert found.keys() == ALL_ROUTES | heads | {f"ANY {path}" for path in PATHS}
     assert {route for route, method in found.items() if method["ApiKeyRequired"]} == (
         set(KEYED) if with_plans else set()
     )
+
+
+def test_the_function_of_a_path_answers_all_its_methods_so_that_none_is_answered_as_an_unknown_path(every):
+    """API Gateway knows no 405: the method ANY brings HEAD and what is wrong to the function (RFC 9110 §15.5.6)."""
+    found = routes_of_methods(every)
+    for function, routes in ROUTES.items():
+        for path, _ in routes:
+            integrations = {
+                json.dumps(method["Integration"]) for route, method in found.items() if route.partition(" ")[2] == path
+            }
+            assert len(integrations) == 1
+            assert f"{function.title()}Live" in integrations.pop()
+            assert f"ANY {path}" in found
 
 
 def test_every_holder_of_a_key_is_in_a_plan_with_a_rate_and_a_quota(prod):

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aws_cdk import Validations
-from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-import environments
-from orchestrator.local.refused_types import REFUSED
-from orchestrator.local.stacks import NODE
-from security.infrastructure_findings import ACCEPTED, covers
+from infrastructure.orchestrator.local_overrides import UNSUPPORTED_TYPES
+from infrastructure.security.nag_suppressions import SUPPRESSIONS, applies_to
+from orchestrator import environments
+from orchestrator.local.cdk_deploy import NODE
+from tests.infrastructure.rule_packs import add_packs, violations
 from tests.infrastructure.templates import synthesise
 
 ROOT = environments.FILE.parent
@@ -26,33 +25,15 @@ NOT_LINTED = {
 }
 
 
-PACKS = {"AwsSolutions": AwsSolutionsChecks, "NIST.800.53.R5": NIST80053R5Checks}
 ACCOUNTS = [name for name in environments.names() if not environments.load(name).local]
 """The local stacks are dev's without what the local cloud refuses, which a test below counts."""
 
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "checkov"
 
 
-def violations(folder: Path) -> list[tuple[str, str]]:
-    """Rule and construct of every finding of the packs; all of them must have looked."""
-    reports = json.loads((folder / "validation-report.json").read_bytes())["pluginReports"]
-    assert {report["pluginName"] for report in reports} >= set(PACKS)
-    return [
-        (found["ruleName"], construct["constructPath"])
-        for report in reports
-        if report["pluginName"] in PACKS
-        for found in report["violations"]
-        for construct in found["violatingConstructs"]
-    ]
-
-
-def look(app) -> None:
-    Validations.of(app).add_plugins(*(pack(app) for pack in PACKS.values()))
-
-
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_packs_of_rules_find_nothing_that_is_not_explained(tmp_path, name):
-    one = synthesise(tmp_path, environments.load(name), prepare=look)
+def test_packs_of_rules_find_nothing_that_is_not_explained(synthesised, name):
+    one = synthesised(name)
 
     assert violations(one.folder) == []
 
@@ -63,7 +44,7 @@ def test_both_packs_would_find_something(tmp_path):
     def add_a_table_that_is_not_recoverable(app):
         key = dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING)
         dynamodb.Table(app.node.find_child("ib-oauth-monitoring-dev"), "Careless", partition_key=key)
-        look(app)
+        add_packs(app)
 
     with pytest.raises(Exception, match="validation"):
         synthesise(tmp_path, environments.load("dev"), prepare=add_a_table_that_is_not_recoverable)
@@ -109,7 +90,7 @@ def test_checkov_finds_nothing_that_is_not_explained_and_would_find_something(pr
     assert {(check, one) for check, one in found["failed"] if not one.endswith((".Careless", ".Explained"))} == set()
     assert ("CKV_AWS_28", "AWS::DynamoDB::Table.Careless") in found["failed"]
     assert ("CKV_AWS_28", "AWS::DynamoDB::Table.Explained") in found["skipped"]
-    assert {check for check, _ in found["skipped"]} == {check for row in ACCEPTED for check in row.checkov} | {
+    assert {check for check, _ in found["skipped"]} == {check for row in SUPPRESSIONS for check in row.checkov} | {
         "CKV_AWS_28"
     }
 
@@ -130,25 +111,25 @@ def test_every_accepted_finding_has_a_reason_and_something_that_it_is_accepted_f
     }
 
     assert all(len(resources) > 300 for resources in found.values())
-    for row in ACCEPTED:
+    for row in SUPPRESSIONS:
         assert len(row.reason) > 20
         assert row.nist or row.checkov
         assert any(
-            row.when(environments.load(name)) and covers(row, kind, path, name)
+            row.when(environments.load(name)) and applies_to(row, kind, path, name)
             for name, resources in found.items()
             for kind, path in resources
         ), row
 
 
 def test_what_is_accepted_for_a_setting_is_not_accepted_without_it():
-    by_rule = {rule: row.when for row in ACCEPTED for rule in row.nist}
+    by_rule = {rule: row.when for row in SUPPRESSIONS for rule in row.nist}
     settings = {
         name: [
             by_rule[rule](environments.load(name)) for rule in ("CloudWatchLogGroupEncrypted", "S3DefaultEncryptionKMS")
         ]
         for name in environments.names()
     }
-    assert settings == {"dev": [True, True], "staging": [False, False], "prod": [False, False], "local": [True, True]}
+    assert settings == {"dev": [True, True], "staging": [False, False], "prod": [False, False], "local": [False, False]}
 
 
 @pytest.mark.parametrize("name", ["local", "prod"])
@@ -165,8 +146,8 @@ def test_cfn_lint_finds_nothing(synthesised, name):
 
 
 def listed_as_left_out() -> dict[str, int]:
-    """What docs/local-cloud.md says is left out of the local stacks, by type."""
-    page = (ROOT / "docs" / "local-cloud.md").read_text()
+    """What docs/reference/local-cloud.md says is left out of the local stacks, by type."""
+    page = (ROOT / "docs" / "reference" / "local-cloud.md").read_text()
     (section,) = [part for part in page.split("\n## ") if part.startswith("Left out of the local stacks")]
     return {kind: int(count) for kind, count in re.findall(r"^\| `(AWS::\S+)` \| (\d+) \|", section, re.MULTILINE)}
 
@@ -178,14 +159,17 @@ def test_the_local_cloud_is_given_everything_but_what_it_refuses(local, synthesi
     left_out = kinds(synthesised("dev")) - kinds(local)
 
     assert left_out == listed_as_left_out()
-    assert all(kind.startswith(REFUSED) for kind in left_out)
-    assert not kinds(local) - kinds(synthesised("dev"))
+    assert all(kind.startswith(UNSUPPORTED_TYPES) for kind in left_out)
+    # The local environment has customer managed keys, as prod has, and dev has none.
+    assert set(kinds(local) - kinds(synthesised("dev"))) == {"AWS::KMS::Alias", "AWS::KMS::Key"}
 
 
 def test_nothing_refused_is_in_a_local_template(local):
     for template in local.all:
         assert not [
-            kind for kind in (one["Type"] for one in template["Resources"].values()) if kind.startswith(REFUSED)
+            kind
+            for kind in (one["Type"] for one in template["Resources"].values())
+            if kind.startswith(UNSUPPORTED_TYPES)
         ]
 
 

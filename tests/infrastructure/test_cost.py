@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-import environments
-from orchestrator import prices
-from orchestrator.cli import costs
+from orchestrator import environments
+from orchestrator.application import prices
+from orchestrator.cli.actions import costs
 from orchestrator.cli.main import app
-from orchestrator.domain.cost import Usage
+from orchestrator.domain.cost.estimate import Usage
 
 RUN = CliRunner()
 ON_USE_THAT_NOBODY_HERE_KNOWS = {"AWS::CloudTrail::Trail", "AWS::GuardDuty::Detector"}
@@ -20,7 +20,7 @@ def test_every_resource_of_every_environment_is_priced_free_or_named(every):
     environment = environments.load(every.name)
     usage = Usage.parse(environment.usage, "usage")
     estimates = costs.estimates_of(
-        environment, costs.templates_in(every.folder, every.name), usage, prices.load(environment.region)
+        environment, costs.templates_in(every.folder, every.name), usage, prices.load_prices(environment.region)
     )
     assert {kind for estimate in estimates for kind in estimate.not_estimated} <= ON_USE_THAT_NOBODY_HERE_KNOWS
     assert all(estimate.usd > 0 for estimate in estimates)
@@ -48,7 +48,7 @@ def test_more_requests_cost_more_and_the_assumption_is_shown(prod):
         app, ["cost", "--env", "prod", "--assembly", str(prod.folder), "--requests-per-month", "100000000"]
     )
     assert "requests_per_month 100,000,000" in answer.stdout
-    assert "rest on prices that were not looked up" in answer.stdout
+    assert "use prices that were not looked up" in answer.stdout
 
 
 @pytest.mark.parametrize(

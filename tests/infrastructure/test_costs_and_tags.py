@@ -6,7 +6,7 @@ import json
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-import environments
+from orchestrator import environments
 from tests.infrastructure.templates import resources, synthesise, text_of
 
 TAGS = ("component", "environment", "owner", "service")
@@ -76,26 +76,37 @@ def test_owners_with_an_e_mail_address_are_told_by_it(tmp_path):
         assert alert["Subscribers"][1]["Address"] == "boss@example.com"
 
 
-@pytest.mark.parametrize("name", ACCOUNTS)
-def test_an_anomaly_of_a_tenth_of_the_budget_is_told_at_once(synthesised, name):
-    one = synthesised(name)
-    (monitor,) = resources(one.orchestrator, "AWS::CE::AnomalyMonitor").values()
-    (subscription,) = resources(one.orchestrator, "AWS::CE::AnomalySubscription").values()
+def test_an_anomaly_of_a_tenth_of_the_budget_is_told_at_once(everything_on):
+    (monitor,) = resources(everything_on.orchestrator, "AWS::CE::AnomalyMonitor").values()
+    (subscription,) = resources(everything_on.orchestrator, "AWS::CE::AnomalySubscription").values()
 
-    assert json.loads(monitor["MonitorSpecification"])["Tags"]["Values"] == [name]
+    assert json.loads(monitor["MonitorSpecification"])["Tags"]["Values"] == [everything_on.name]
     assert (subscription["Frequency"], subscription["Subscribers"][0]["Type"]) == ("IMMEDIATE", "SNS")
     threshold = json.loads(subscription["ThresholdExpression"])["Dimensions"]
-    assert threshold["Values"] == [str(round(environments.load(name).budget.monthly_usd / 10))]
+    assert threshold["Values"] == [str(round(environments.load(everything_on.name).budget.monthly_usd / 10))]
 
 
-@pytest.mark.parametrize("service", ["budgets", "costalerts"])
-def test_who_tells_of_costs_may_publish_to_the_operators_for_this_account_alone(prod, service):
-    statements = [
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_a_member_account_of_an_organization_is_not_asked_for_a_monitor_that_it_cannot_have(synthesised, name):
+    template = synthesised(name).orchestrator
+
+    assert not environments.load(name).budget.anomaly_monitor
+    assert not [one["Type"] for one in template["Resources"].values() if one["Type"].startswith("AWS::CE::")]
+    assert not publishers(template, "costalerts")
+
+
+def publishers(template, service):
+    return [
         statement
-        for policy in resources(prod.orchestrator, "AWS::SNS::TopicPolicy").values()
+        for policy in resources(template, "AWS::SNS::TopicPolicy").values()
         for statement in policy["PolicyDocument"]["Statement"]
         if (statement.get("Principal") or {}) == {"Service": f"{service}.amazonaws.com"}
     ]
+
+
+@pytest.mark.parametrize("service", ["budgets", "costalerts"])
+def test_who_tells_of_costs_may_publish_to_the_operators_for_this_account_alone(everything_on, service):
+    statements = publishers(everything_on.orchestrator, service)
     assert [(one["Action"], one["Condition"]) for one in statements] == [
         ("sns:Publish", {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}})
     ]

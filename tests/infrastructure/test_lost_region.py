@@ -1,16 +1,13 @@
 """An environment that had to leave its region: what is one set in all regions has names of its own, and nothing else has."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
 
-import environments
-from tests.infrastructure.templates import synthesise
+from tests.infrastructure.templates import HOME_REGION, OTHER_REGION
 
 WORLDWIDE = ("RoleName", "BucketName", "ManagedPolicyName", "BudgetName", "MonitorName")
 """Of these the names are one set in an account, or in the world."""
-HOME, OTHER = "us-west-1", "eu-west-1"
 
 
 def named(properties: object, key: str = "") -> Iterator[tuple[str, str]]:
@@ -35,14 +32,13 @@ def made(templates: list[dict]) -> dict[str, set[str]]:
     return found
 
 
-def test_what_is_one_set_worldwide_is_named_after_the_region_and_nothing_else_is(tmp_path, prod):
-    moved = dataclasses.replace(environments.load("prod"), region=OTHER, lost_region=HOME)
-    there, home = made(synthesise(tmp_path, moved).all), made(prod.all)
+def test_what_is_one_set_worldwide_is_named_after_the_region_and_nothing_else_is(everything_on, elsewhere):
+    there, home = made(elsewhere("staging").all), made(everything_on.all)
 
-    assert there.keys() == home.keys() >= {"RoleName", "BucketName", "BudgetName"}
+    assert there.keys() == home.keys() >= {"RoleName", "BucketName", "BudgetName", "ManagedPolicyName"}
     for key in home:
         if key in WORLDWIDE:
-            assert all(f"-{OTHER}" in name for name in there[key]), key
+            assert all(f"-{OTHER_REGION}" in name for name in there[key]), key
             assert not there[key] & home[key]
         else:
-            assert {name.replace(OTHER, HOME) for name in there[key]} == home[key], key
+            assert {name.replace(OTHER_REGION, HOME_REGION) for name in there[key]} == home[key], key

@@ -7,14 +7,19 @@ import re
 
 import pytest
 
-import environments
-from monitoring.infrastructure_composites import UNDOING
-from monitoring.infrastructure_queries import QUESTIONS
-from orchestrator.aws.measures import NAMESPACE as ORCHESTRATOR
-from orchestrator.aws.recorded import GREEN, LOST, SINCE_GREEN, TOOK
-from orchestrator.domain.records import Ending
-from service import log, metrics
-from service.infrastructure_api import _ACCESS_LOG
+from infrastructure.monitoring.composite_alarms import ROLLBACK_PATH_ALARMS
+from infrastructure.monitoring.log_queries import SAVED_QUERIES
+from infrastructure.service.api import _ACCESS_LOG
+from orchestrator import environments
+from orchestrator.application.recovery_reporting import (
+    DATA_LOSS_SECONDS,
+    RECOVERY_SECONDS,
+    SECONDS_SINCE_SUCCESS,
+    SUCCEEDED,
+)
+from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE as ORCHESTRATOR
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from service import log, request_metrics
 from tests.infrastructure.templates import resources, synthesise, text_of
 
 AWS_OWN = {
@@ -63,20 +68,20 @@ def searches_on(widgets: list[dict]) -> list[str]:
 def measured() -> dict[tuple[str, str], set[frozenset[str]]]:
     """What is measured by our own lines: namespace and name to the sets of dimensions that it is there by."""
     found = {}
-    directives = json.loads(metrics._directives(metrics.NAMESPACE, grants=True))
+    directives = json.loads(request_metrics._directives(request_metrics.NAMESPACE, grants=True))
     for directive in directives:
         for metric in directive["Metrics"]:
             found[directive["Namespace"], metric["Name"]] = {frozenset(one) for one in directive["Dimensions"]}
     whole = frozenset({"environment"})
     for name, of in (
-        ("Deployments", "ending"),
+        ("Deployments", "outcome"),
         ("Rollbacks", "trigger"),
-        ("TriggerToRestored", "trigger"),
-        ("Exposed", "trigger"),
-        (GREEN, "kind"),
-        (TOOK, "kind"),
-        (LOST, "kind"),
-        (SINCE_GREEN, "kind"),
+        ("RollbackSeconds", "trigger"),
+        ("CustomerExposureSeconds", "trigger"),
+        (SUCCEEDED, "kind"),
+        (RECOVERY_SECONDS, "kind"),
+        (DATA_LOSS_SECONDS, "kind"),
+        (SECONDS_SINCE_SUCCESS, "kind"),
     ):
         found[ORCHESTRATOR, name] = {whole, whole | {of}}
     return found
@@ -120,14 +125,14 @@ def test_the_dashboard_answers_three_questions_in_this_order(every):
     assert titles == [
         f"# {every.name}: is it healthy?",
         "# What is being deployed?",
-        "# When did we last prove recovery?",
+        "# When did the last recovery drill succeed?",
     ]
 
 
 def test_every_ending_of_a_deployment_is_on_the_dashboard(every):
-    endings = {dimensions["ending"] for _, name, dimensions in metrics_on(dashboard(every)) if name == "Deployments"}
+    endings = {dimensions["outcome"] for _, name, dimensions in metrics_on(dashboard(every)) if name == "Deployments"}
 
-    assert endings == set(Ending)
+    assert endings == set(DeploymentOutcome)
 
 
 def test_every_alarm_is_on_the_dashboard(every):
@@ -140,7 +145,7 @@ def test_every_alarm_is_on_the_dashboard(every):
     kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
     made = {one["AlarmName"] for template in every.all for kind in kinds for one in resources(template, kind).values()}
     if every.name == "local":
-        made |= {f"ib-oauth-{what}-local" for what in ("service-unwell", "nobody-undoes")}
+        made |= {f"ib-oauth-{what}-local" for what in ("service-degraded", "automatic-rollback-unavailable")}
 
     assert made <= shown
     assert shown == made
@@ -173,7 +178,7 @@ def names_in(template: dict) -> set[str]:
 
 
 def test_people_are_told_once_when_any_alarm_of_the_service_rings(prod):
-    rule = composites(prod)["service-unwell"]["AlarmRule"]
+    rule = composites(prod)["service-degraded"]["AlarmRule"]
 
     assert not rings(rule, set())
     assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) == names_in(prod.service)
@@ -181,17 +186,17 @@ def test_people_are_told_once_when_any_alarm_of_the_service_rings(prod):
 
 
 def test_the_worst_is_that_nobody_is_there_to_undo_it(prod):
-    rule = composites(prod)["nobody-undoes"]["AlarmRule"]
+    rule = composites(prod)["automatic-rollback-unavailable"]["AlarmRule"]
     undoing = set(re.findall(r'ALARM\("([^"]+)"\)', rule)) - names_in(prod.service)
 
     assert not rings(rule, names_in(prod.service))
     assert not rings(rule, undoing)
     for name in undoing:
         assert rings(rule, {name, f"ib-oauth-token-server-errors-{prod.name}"})
-    for begin in UNDOING:
+    for begin in ROLLBACK_PATH_ALARMS:
         assert [name for name in undoing if name.startswith(f"ib-oauth-orchestrator-{begin}")], begin
     # That recovery is not proven keeps no rollback from running.
-    assert "ib-oauth-orchestrator-no-green-drill-prod" in names_in(prod.orchestrator) - undoing
+    assert "ib-oauth-orchestrator-recovery-drill-overdue-prod" in names_in(prod.orchestrator) - undoing
 
 
 def test_composite_alarms_tell_the_operators_when_it_begins_and_when_it_is_over(prod):
@@ -213,7 +218,7 @@ def test_latency_above_its_usual_band_tells_the_operators_and_undoes_nothing(pro
         if "ThresholdMetricId" in alarm
     }
 
-    assert found.keys() == {f"ib-oauth-{function}-unusual-latency-prod" for function in environments.FUNCTIONS}
+    assert found.keys() == {f"ib-oauth-{function}-latency-anomaly-prod" for function in environments.FUNCTIONS}
     for alarm in found.values():
         (band,) = [one for one in alarm["Metrics"] if one["Id"] == alarm["ThresholdMetricId"]]
         assert re.fullmatch(r"ANOMALY_DETECTION_BAND\(\w+, 3\)", band["Expression"])
@@ -258,23 +263,25 @@ def keys_of(of: str) -> set[str]:
     if of == "tasks":
         return {
             "message", "level", "deployment", "state", "epoch", "action", "reason", "error", "environment",
-            "ending", "trigger", "TriggerToRestored", "Exposed", "Deployments", "Rollbacks",
+            "outcome", "trigger", "RollbackSeconds", "CustomerExposureSeconds", "Deployments", "Rollbacks",
         }  # fmt: skip
     settings = type("Settings", (), dict.fromkeys(("environment", "function", "function_name", "version"), "x"))()
-    observed = metrics.Observed(grant="issued", client="web")
-    line = metrics.Lines(settings).line(observed, route="GET /x", status=200, latency_ms=1, request_id="r", at_ms=1)
-    failed = log.failure(settings, ValueError(), request_id="r", reason=None)
+    observed = request_metrics.RequestObservation(grant="issued", client="web")
+    line = request_metrics.RequestLines(settings).format(
+        observed, route="GET /x", status=200, latency_ms=1, request_id="r", at_ms=1
+    )
+    failed = log.failure_record(settings, ValueError(), request_id="r", reason=None)
     return set(json.loads(line)) | set(failed)
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SAVED_QUERIES)
 def test_a_saved_question_names_what_the_lines_have(name):
-    question = QUESTIONS[name]
+    question = SAVED_QUERIES[name]
     text = re.sub(r'"[^"]*"|/[^/]*/', "", question.text)
     named = set(re.findall(r"[A-Za-z_]\w*", text))
     made_up = set(re.findall(r"\bas (\w+)", text))
 
-    assert named - WORDS - made_up <= keys_of(question.of), name
+    assert named - WORDS - made_up <= keys_of(question.source), name
 
 
 def test_the_questions_are_saved_under_the_environments_name_and_ask_groups_that_there_are(prod):
@@ -283,7 +290,7 @@ def test_the_questions_are_saved_under_the_environments_name_and_ask_groups_that
         group["LogGroupName"] for template in prod.all for group in resources(template, "AWS::Logs::LogGroup").values()
     }
 
-    assert {one["Name"] for one in saved} == {f"ib-oauth/prod/{name}" for name in QUESTIONS}
+    assert {one["Name"] for one in saved} == {f"ib-oauth/prod/{name}" for name in SAVED_QUERIES}
     for one in saved:
         assert set(one["LogGroupNames"]) <= groups
 

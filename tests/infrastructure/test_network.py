@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+from fnmatch import fnmatchcase
 
 import pytest
 from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
 
-import environments
+from orchestrator import environments
+from tests.infrastructure.access import read
 from tests.infrastructure.templates import named, resources, synthesise, text_of
-from tests.infrastructure.test_rights import statements
+from tests.infrastructure.test_rights import as_list, statements
+
+CALLED_BY_LAMBDA = ("logs", "ec2")
+"""Lambda calls these with a function's role, and not from the function's network."""
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +85,41 @@ def test_endpoints_serve_the_account_and_its_own_tables_only(walled):
         (statement,) = found["PolicyDocument"]["Statement"]
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
     (of_tables,) = endpoints["dynamodb"]["PolicyDocument"]["Statement"]
+    table = "arn:<AWS::Partition>:dynamodb:us-west-1:123456789012:table/ib-oauth-restored-*-{}-prod"
     assert {text_of(arn) for arn in of_tables["Resource"]} == {
-        f"<{key}.Arn>" for key in resources(walled.service, "AWS::DynamoDB::Table")
+        *(f"<{key}.Arn>" for key in resources(walled.service, "AWS::DynamoDB::Table")),
+        *(table.format(role) for role in ("state", "tokens")),
     }
     assert len(endpoints["dynamodb"]["RouteTableIds"]) == 6  # the closed subnets' among them
+
+
+@pytest.mark.parametrize("where", ["home", "elsewhere"])
+def test_the_endpoints_let_through_all_that_the_functions_may_do(everything_on, elsewhere, where):
+    """At home, and where the tables in use are restored ones. What an endpoint's policy leaves out is denied."""
+    one = everything_on if where == "home" else elsewhere("staging")
+    names = read(one.files)
+    endpoints = {
+        text_of(found["ServiceName"]).rpartition(".")[2]: found["PolicyDocument"]["Statement"][0]
+        for found in resources(one.service, "AWS::EC2::VPCEndpoint").values()
+    }
+    open_to = {
+        service: names.texts("ib-oauth-stack-staging", found["Resource"]) for service, found in endpoints.items()
+    }
+    role_suffix = "" if where == "home" else "-eu-west-1"
+    refused, looked_at = set(), 0
+    for function in environments.FUNCTIONS:
+        for statement in statements(one.service, f"ib-oauth-{function}-staging{role_suffix}"):
+            for action in as_list(statement["Action"]):
+                service = action.partition(":")[0]
+                if statement["Effect"] == "Deny" or service in CALLED_BY_LAMBDA:
+                    continue
+                looked_at += 1
+                for arn in names.texts("ib-oauth-stack-staging", statement["Resource"]):
+                    if not {arn, "*"} & open_to[service] or not fnmatchcase(action, endpoints[service]["Action"]):
+                        refused.add((function, action, arn))
+
+    assert looked_at > 20
+    assert refused == set()
 
 
 def test_what_flows_is_recorded(walled):
@@ -97,7 +133,7 @@ def test_what_flows_is_recorded(walled):
 @pytest.mark.parametrize("name", environments.FUNCTIONS)
 def test_lambda_may_attach_a_function_and_the_function_may_not(walled, name):
     found = {own["Sid"]: own for own in statements(walled.service, f"ib-oauth-{name}-prod") if "Sid" in own}
-    allowed, denied = found["Network"], found["NetworkIsLambdasBusiness"]
+    allowed, denied = found["Network"], found["DenyNetworkToFunctionCode"]
 
     assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
     assert allowed["Action"] == denied["Action"]

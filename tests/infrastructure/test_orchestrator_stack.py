@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import environments
-from orchestrator.domain.policy import DeliveryPolicy
-from orchestrator.domain.recovery_policy import RecoveryPolicy
-from orchestrator.domain.strategy import read_strategy
-from orchestrator.infrastructure_access import INTAKES, TASKS
-from orchestrator.local import after_deploy
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from orchestrator import environments
+from orchestrator.domain.deployment.policy import DeliveryPolicy
+from orchestrator.domain.deployment.strategy import read_strategy
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.local import post_deploy
 from state_machines import definitions
 from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
 
@@ -18,7 +18,7 @@ ROOT = Path(environments.FILE).parent
 
 
 def modules(folder: str) -> set[str]:
-    return {file.stem for file in (ROOT / "orchestrator" / folder).glob("*.py")} - {"__init__"}
+    return {file.stem for file in (ROOT / "orchestrator" / folder).rglob("*.py")} - {"__init__", "runtime"}
 
 
 def machine(one, name: str) -> dict:
@@ -28,7 +28,7 @@ def machine(one, name: str) -> dict:
 
 
 def rule(one, name: str) -> dict:
-    return named(one.orchestrator, "AWS::Events::Rule", "Name", f"ib-oauth-intake-{name}-{one.name}")
+    return named(one.orchestrator, "AWS::Events::Rule", "Name", f"ib-oauth-event-{name}-{one.name}")
 
 
 def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
@@ -44,9 +44,9 @@ def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
 def test_every_intake_has_a_function(every):
     made = {function["Handler"] for function in resources(every.orchestrator, "AWS::Lambda::Function").values()}
 
-    assert modules("intake") == INTAKES.keys()
-    assert made == {f"orchestrator.tasks.{name}.handler" for name in TASKS} | {
-        f"orchestrator.intake.{name}.handler" for name in INTAKES
+    assert modules("event_handlers") == EVENT_HANDLERS.keys()
+    assert made == {f"{spec.package}.{name}.handler" for name, spec in TASKS.items()} | {
+        f"orchestrator.event_handlers.{name}.handler" for name in EVENT_HANDLERS
     }
 
 
@@ -65,7 +65,8 @@ def test_a_machine_is_bound_to_published_versions_that_are_kept(every, name):
         assert version["Type"] == "AWS::Lambda::Version"
         assert (version["DeletionPolicy"], version["UpdateReplacePolicy"]) == ("Retain", "Retain")
         function = every.orchestrator["Resources"][version["Properties"]["FunctionName"]["Ref"]]["Properties"]
-        assert function["Handler"] == f"orchestrator.tasks.{definitions.module_of(placeholder)}.handler"
+        module = definitions.module_of(placeholder)
+        assert function["Handler"] == f"{TASKS[module].package}.{module}.handler"
 
 
 def test_other_code_is_another_version(prod, tmp_path):
@@ -141,7 +142,9 @@ def test_machines_are_traced_and_logged_without_what_they_carry(every):
 
 
 def test_the_service_is_described_by_its_own_stack(every):
-    plan = named(every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-{every.name}")
+    plan = named(
+        every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-deployment-{every.name}"
+    )
     service = json.loads(text_of(plan["Environment"]["Variables"]["SERVICE"]))
     alarms = {alarm["AlarmName"] for alarm in resources(every.service, "AWS::CloudWatch::Alarm").values()}
 
@@ -153,16 +156,18 @@ def test_the_service_is_described_by_its_own_stack(every):
 
 
 def test_what_plan_is_given_is_what_plan_reads(every):
-    plan = named(every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-{every.name}")
+    plan = named(
+        every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-deployment-{every.name}"
+    )
 
-    policy = DeliveryPolicy.parse(json.loads(plan["Environment"]["Variables"]["DELIVERY"]))
+    policy = DeliveryPolicy.parse(json.loads(plan["Environment"]["Variables"]["DELIVERY_POLICY"]))
 
     assert policy.strategies
     assert all(read_strategy(name, policy).name == name for name in policy.strategies)
 
 
 def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
-    pattern = rule(every, "alarm")["EventPattern"]
+    pattern = rule(every, "alarm-state-change")["EventPattern"]
 
     assert pattern["source"] == ["aws.cloudwatch"]
     assert pattern["detail"] == {"state": {"value": ["ALARM"]}}
@@ -172,7 +177,7 @@ def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
 
 
 def test_every_bad_ending_of_a_machine_that_has_the_environment_s_claim_is_looked_into(every):
-    pattern = rule(every, "execution-ended")["EventPattern"]
+    pattern = rule(every, "execution-status-change")["EventPattern"]
 
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
     assert {text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]} == {
@@ -187,10 +192,10 @@ def test_after_a_drill_that_ends_badly_is_swept_at_once_and_after_all_every_five
     assert [text_of(arn).rpartition(":")[2] for arn in pattern["detail"]["stateMachineArn"]] == [
         f"ib-oauth-drill-{every.name}"
     ]
-    assert rule(every, "sweep")["ScheduleExpression"] == "rate(5 minutes)"
-    targets = {text_of(rule(every, name)["Targets"][0]["Arn"]) for name in ("drill-ended", "sweep")}
+    assert rule(every, "clean-up-drills")["ScheduleExpression"] == "rate(5 minutes)"
+    targets = {text_of(rule(every, name)["Targets"][0]["Arn"]) for name in ("drill-ended", "clean-up-drills")}
     assert len(targets) == 1
-    assert "IntakeSweep" in targets.pop()
+    assert "EventCleanUpDrills" in targets.pop()
 
 
 def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_time(every):
@@ -203,7 +208,7 @@ def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_tim
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 60}
     target = schedule["Target"]
     assert json.loads(target["Input"]) == {"scheduled": "<aws.scheduler.scheduled-time>"}
-    assert "IntakeStartDrill" in text_of(target["Arn"])
+    assert "EventStartDrill" in text_of(target["Arn"])
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}}
 
 
@@ -212,10 +217,15 @@ def test_the_claim_is_looked_after_every_minute(every):
 
 
 def test_the_key_ring_is_looked_at_four_times_an_hour(every):
-    function = named(every.orchestrator, "AWS::Lambda::Function", "Handler", "orchestrator.intake.rotate_keys.handler")
+    function = named(
+        every.orchestrator,
+        "AWS::Lambda::Function",
+        "Handler",
+        "orchestrator.event_handlers.rotate_signing_keys.handler",
+    )
     variables = function["Environment"]["Variables"]
 
-    assert rule(every, "rotate-keys")["ScheduleExpression"] == "rate(15 minutes)"
+    assert rule(every, "rotate-signing-keys")["ScheduleExpression"] == "rate(15 minutes)"
     assert (variables["KEYS_TABLE"], variables["KEY_ROTATION_DAYS"]) == (f"ib-oauth-keys-{every.name}", "90")
 
 
@@ -252,17 +262,20 @@ def test_exports_lie_in_a_closed_bucket_that_nothing_outlives_by_a_day(every):
 
 
 def test_receipts_are_written_every_minute_and_locally_from_the_deployment_on(every):
-    names = after_deploy.every_minute(every.orchestrator)
-    assert names == [f"ib-oauth-intake-{name}-{every.name}" for name in ("reconcile", "write-receipts")]
+    names = post_deploy.minutely_functions(every.orchestrator)
+    assert names == [f"ib-oauth-event-{name}-{every.name}" for name in ("reconcile", "write-heartbeats")]
 
 
 def test_the_configuration_is_looked_at_every_day(every):
     function = named(
-        every.orchestrator, "AWS::Lambda::Function", "Handler", "orchestrator.intake.record_configuration.handler"
+        every.orchestrator,
+        "AWS::Lambda::Function",
+        "Handler",
+        "orchestrator.event_handlers.take_configuration_snapshot.handler",
     )
     bucket, _ = bucket_of(every.orchestrator, "evidence")
 
-    assert rule(every, "record-configuration")["ScheduleExpression"] == "rate(1 day)"
+    assert rule(every, "take-configuration-snapshot")["ScheduleExpression"] == "rate(1 day)"
     assert function["Environment"]["Variables"]["EVIDENCE_BUCKET"] == {"Ref": bucket}
 
 
@@ -306,8 +319,10 @@ def test_an_event_that_cannot_be_taken_in_is_kept(every):
         (target,) = found["Targets"]
         assert target["DeadLetterConfig"] == {"Arn": queue}
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 3600
-    for name in INTAKES:
-        function = named(every.orchestrator, "AWS::Lambda::Function", "Handler", f"orchestrator.intake.{name}.handler")
+    for name in EVENT_HANDLERS:
+        function = named(
+            every.orchestrator, "AWS::Lambda::Function", "Handler", f"orchestrator.event_handlers.{name}.handler"
+        )
         assert function["DeadLetterConfig"] == {"TargetArn": queue}
 
 
@@ -349,13 +364,14 @@ def test_alarms_on_the_orchestrator_tell_the_operators(every):
             "rollback-executionstimedout",
             "rollback-executionsaborted",
             "deployment-executionstimedout",
-            *(f"intake-{name.replace('_', '-')}-errors" for name in INTAKES),
+            *(f"event-{name.replace('_', '-')}-errors" for name in EVENT_HANDLERS),
             "dead-letters",
-            "reconciler-silent",
-            "drill-red",
-            "recovery-time",
-            "data-loss",
-            "no-green-drill",
+            "reconciler-not-running",
+            "live-state",
+            "recovery-drill-failed",
+            "rto-exceeded",
+            "rpo-exceeded",
+            "recovery-drill-overdue",
         )
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())
@@ -366,7 +382,7 @@ def test_a_silent_reconciler_rings_when_it_says_nothing_at_all(every):
         every.orchestrator,
         "AWS::CloudWatch::Alarm",
         "AlarmName",
-        f"ib-oauth-orchestrator-reconciler-silent-{every.name}",
+        f"ib-oauth-orchestrator-reconciler-not-running-{every.name}",
     )
 
     assert alarm["TreatMissingData"] == "breaching"
@@ -375,7 +391,10 @@ def test_a_silent_reconciler_rings_when_it_says_nothing_at_all(every):
 
 def test_cloudwatch_may_publish_to_the_operators_through_their_key(every):
     key = named(
-        every.orchestrator, "AWS::KMS::Key", "Description", f"Encrypts messages to operators and clients ({every.name})"
+        every.orchestrator,
+        "AWS::KMS::Key",
+        "Description",
+        f"Encrypts notifications to operators and clients ({every.name})",
     )
     services = [found["Principal"].get("Service") for found in key["KeyPolicy"]["Statement"]]
     topics = resources(every.orchestrator, "AWS::SNS::Topic").values()
@@ -419,7 +438,7 @@ def test_whoever_promotes_takes_on_a_role_that_announces_releases_and_does_nothi
 def test_nobody_promotes_until_somebody_is_named(every):
     roles = resources(every.orchestrator, "AWS::IAM::Role").values()
 
-    assert not [role for role in roles if "promotion" in role.get("RoleName", "")]
+    assert not [role for role in roles if role.get("RoleName") == f"ib-oauth-promotion-{every.name}"]
 
 
 def test_stacks_of_an_account_are_deployed_there_and_nowhere_else(tmp_path):

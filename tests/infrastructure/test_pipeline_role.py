@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import re
 import tomllib
+from fnmatch import fnmatchcase
 
 import pytest
 
-import environments
-from environments import EnvironmentRefused
-from environments.pipeline import PipelineSettings, read_pipeline
-from environments.tables import Table
+from orchestrator import environments
+from orchestrator.domain.schema import SettingsReader
+from orchestrator.environments import EnvironmentRefused
+from orchestrator.environments.pipeline import PipelineSettings, read_pipeline
 from tests.infrastructure.templates import named, resources, synthesise, text_of
+from tests.infrastructure.test_rights import as_list
 
 PIPELINE = PipelineSettings("example/ib-oauth", "staging", None)
 MOVES_TRAFFIC_OR_WRITES = {"lambda:UpdateAlias", "lambda:PublishVersion", "dynamodb:PutItem", "states:StartExecution"}
@@ -68,9 +71,30 @@ def test_it_says_that_a_release_is_ready_and_the_bus_lets_it(shipped, role):
 
 def test_it_deploys_as_the_cdk_s_own_roles_of_this_account(role):
     (assume,) = [one for one in statements(role) if "sts:AssumeRole" in actions(one)]
-    assert text_of(assume["Resource"]).startswith(
-        "arn:<AWS::Partition>:iam::<AWS::AccountId>:role/cdk-hnb659fds-*-<AWS::AccountId>"
+    assert text_of(assume["Resource"]) == (
+        "arn:<AWS::Partition>:iam::<AWS::AccountId>:role/cdk-hnb659fds-*-<AWS::AccountId>-us-west-1"
     )
+
+
+@pytest.mark.parametrize("where", ["staging", "dev elsewhere", "prod elsewhere"])
+def test_it_may_assume_the_bootstrap_roles_of_every_stack_of_the_assembly(everything_on, elsewhere, where):
+    """Those that the CDK asks for, by the assembly's manifest: in each region that has a stack or an asset."""
+    name, _, moved = where.partition(" ")
+    one = elsewhere(name) if moved else everything_on
+    suffix = "-eu-west-1" if moved else ""
+    role = named(one.orchestrator, "AWS::IAM::Role", "RoleName", f"ib-oauth-pipeline-{name}{suffix}")
+    (assume,) = [found for found in statements(role) if "sts:AssumeRole" in actions(found)]
+    may = [text_of(arn) for arn in as_list(assume["Resource"])]
+    asked = {
+        found.replace("${AWS::Partition}", "<AWS::Partition>").replace("${AWS::AccountId}", "<AWS::AccountId>")
+        for file in (one.folder / "manifest.json", *one.folder.glob("*.assets.json"))
+        for found in re.findall(r'"assumeRoleArn": ?"([^"]+)"', file.read_text())
+    }
+
+    regions = {arn.rpartition("<AWS::AccountId>-")[2] for arn in asked}
+    assert len(regions) == (1 if name != "prod" else 2)
+    assert [arn for arn in asked if not any(fnmatchcase(arn, pattern) for pattern in may)] == []
+    assert len(may) == len(regions)
 
 
 def test_nobody_ships_from_outside_until_a_repository_is_named(every):
@@ -105,4 +129,4 @@ def test_an_account_that_has_a_provider_keeps_it(tmp_path):
 )
 def test_a_pipeline_is_named_whole(text, refused):
     with pytest.raises(EnvironmentRefused, match=refused):
-        read_pipeline(Table("dev.pipeline", tomllib.loads(text)))
+        read_pipeline(SettingsReader("dev.pipeline", tomllib.loads(text)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import environments
+from orchestrator import environments
 
 APP = Path(environments.FILE).parent / "cdk_app.py"
 GOOD = environments.FILE.read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ SYNTHETIC = 'redirect_uris = ["https://synthetic.invalid/callback"]'
     [
         (
             GOOD.replace(SYNTHETIC, SYNTHETIC.replace("https:", "http:")),
-            "dev.service.clients[0]: 'synthetic' is refused: redirect_uris: http://synthetic.invalid/callback is neither https",
+            "dev.service.clients[0]: 'synthetic' is refused: redirect_uris: http://synthetic.invalid/callback must use https",
         ),
         (
             GOOD.replace("\np99_latency_ms = 3000", '\np99_latency_ms = "fast"'),

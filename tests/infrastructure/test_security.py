@@ -2,9 +2,8 @@
 
 import pytest
 
-import environments
-from security.infrastructure_signs import LONGEST_PATTERN, signs_of
-from tests.infrastructure.filter_patterns import matches
+from infrastructure.security.cloudtrail_alarms import cloudtrail_alarms
+from orchestrator import environments
 from tests.infrastructure.templates import resources, text_of
 from tests.infrastructure.test_rights import as_list
 
@@ -22,164 +21,6 @@ def security(one) -> dict:
     return template_of(one, "security")
 
 
-def by_role(role: str, **event) -> dict:
-    issuer = {"type": "Role", "userName": role, "arn": f"arn:aws:iam::123456789012:role/{role}"}
-    identity = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}}
-    return {"userIdentity": identity, "eventType": "AwsApiCall", "sourceIPAddress": "203.0.113.7", **event}
-
-
-def by_user(**event) -> dict:
-    identity = {"type": "IAMUser", "userName": "ann"}
-    return {"userIdentity": identity, "eventType": "AwsApiCall", "sourceIPAddress": "203.0.113.7", **event}
-
-
-def by_root(**event) -> dict:
-    return {"userIdentity": {"type": "Root"}, "eventType": "AwsApiCall", "sourceIPAddress": "203.0.113.7", **event}
-
-
-def call(service: str, name: str, **more) -> dict:
-    return {"eventSource": f"{service}.amazonaws.com", "eventName": name, **more}
-
-
-CLOUDFORMATION = {"sourceIPAddress": "cloudformation.amazonaws.com"}
-SESSION = {"requestParameters": {"encryptionContext": {"environment": "prod"}}}
-TRAIL_BUCKET = {"requestParameters": {"bucketName": "ib-oauth-trail-prod-123456789012"}}
-# By sign: events that it must ring at, and events that it must not.
-EVENTS = {
-    "denied-calls": (
-        [
-            by_role("ib-oauth-token-prod", **call("kms", "Sign", errorCode="AccessDenied")),
-            by_role("ib-oauth-task-plan-prod", **call("dynamodb", "GetItem", errorCode="AccessDeniedException")),
-            by_role("ib-oauth-token-prod", **call("ec2", "RunInstances", errorCode="Client.UnauthorizedOperation")),
-        ],
-        [
-            by_role("ib-oauth-token-prod", **call("kms", "Sign")),
-            by_role("ib-oauth-token-staging", **call("kms", "Sign", errorCode="AccessDenied")),
-            by_role("somebody", **call("s3", "ListBuckets", errorCode="AccessDenied")),
-            by_role("ib-oauth-token-prod", **call("lambda", "Invoke", errorCode="TooManyRequestsException")),
-        ],
-    ),
-    "denied-anybody": (
-        [by_user(**call("s3", "ListBuckets", errorCode="AccessDenied"))],
-        [by_user(**call("s3", "ListBuckets"))],
-    ),
-    "signed-by-others": (
-        [by_user(**call("kms", "Sign")), by_role("admin", **call("kms", "Sign")), by_root(**call("kms", "Sign"))],
-        [by_role("ib-oauth-token-prod", **call("kms", "Sign")), by_user(**call("kms", "Verify"))],
-    ),
-    "sessions-opened": (
-        [
-            by_user(**call("kms", "Decrypt", **SESSION)),
-            by_role("ib-oauth-token-prod", **call("kms", "Decrypt", **SESSION)),
-        ],
-        [
-            by_role("ib-oauth-authorize-prod", **call("kms", "Decrypt", **SESSION)),
-            by_role("ib-oauth-public-prod", **call("kms", "Decrypt", **SESSION)),
-            by_user(**call("kms", "Decrypt", requestParameters={"encryptionContext": {"environment": "dev"}})),
-            by_user(**call("kms", "Decrypt", requestParameters={"keyId": "x"})),
-        ],
-    ),
-    "keys-changed": (
-        [
-            by_user(**call("kms", "ScheduleKeyDeletion")),
-            by_role("admin", **call("kms", "PutKeyPolicy")),
-            by_root(**call("kms", "DisableKey")),
-        ],
-        [
-            by_role("ib-oauth-intake-rotate-keys-prod", **call("kms", "DisableKey")),
-            by_role("cdk-deploy", **call("kms", "PutKeyPolicy") | CLOUDFORMATION),
-            by_user(**call("kms", "DescribeKey")),
-        ],
-    ),
-    "aliases-moved": (
-        [by_user(**call("lambda", "UpdateAlias20150331")), by_role("admin", **call("lambda", "UpdateAlias20150331"))],
-        [
-            by_role("ib-oauth-task-shift-traffic-prod", **call("lambda", "UpdateAlias20150331")),
-            by_role("ib-oauth-task-promote-prod", **call("lambda", "UpdateAlias20150331")),
-            by_role("ib-oauth-task-restore-aliases-prod", **call("lambda", "UpdateAlias20150331")),
-            by_user(**call("lambda", "GetAlias20150331")),
-        ],
-    ),
-    "tables-changed": (
-        [by_user(**call("dynamodb", "DeleteTable")), by_role("admin", **call("dynamodb", "UpdateContinuousBackups"))],
-        [
-            by_role("cdk-deploy", **call("dynamodb", "UpdateTable") | CLOUDFORMATION),
-            by_role("ib-oauth-task-restore-tables-prod", **call("dynamodb", "DeleteTable")),
-            by_user(**call("dynamodb", "DescribeTable")),
-        ],
-    ),
-    "policies-changed": (
-        [
-            by_user(**call("iam", "AttachRolePolicy")),
-            by_user(**call("iam", "PutRolePolicy")),
-            by_user(**call("iam", "CreateAccessKey")),
-            by_user(**call("iam", "UpdateAssumeRolePolicy")),
-            by_user(**call("iam", "DeleteRolePermissionsBoundary")),
-        ],
-        [
-            by_role("cdk-deploy", **call("iam", "PutRolePolicy") | CLOUDFORMATION),
-            by_user(**call("iam", "GetRolePolicy")),
-            by_user(**call("s3", "PutBucketPolicy")),
-        ],
-    ),
-    "root-used": (
-        [by_root(**call("iam", "ListUsers"))],
-        [
-            by_user(**call("iam", "ListUsers")),
-            {"userIdentity": {"type": "Root", "invokedBy": "support.amazonaws.com"}, "eventType": "AwsApiCall"},
-            by_root(**call("kms", "RotateKey")) | {"eventType": "AwsServiceEvent"},
-        ],
-    ),
-    "login-without-mfa": (
-        [
-            by_user(
-                eventName="ConsoleLogin",
-                responseElements={"ConsoleLogin": "Success"},
-                additionalEventData={"MFAUsed": "No"},
-            )
-        ],
-        [
-            by_user(
-                eventName="ConsoleLogin",
-                responseElements={"ConsoleLogin": "Success"},
-                additionalEventData={"MFAUsed": "Yes"},
-            ),
-            by_user(
-                eventName="ConsoleLogin",
-                responseElements={"ConsoleLogin": "Failure"},
-                additionalEventData={"MFAUsed": "No"},
-            ),
-            by_role("sso", eventName="ConsoleLogin", responseElements={"ConsoleLogin": "Success"}),
-        ],
-    ),
-    "trail-changed": (
-        [
-            by_user(**call("cloudtrail", "StopLogging")),
-            by_role("cdk-deploy", **call("cloudtrail", "DeleteTrail") | CLOUDFORMATION),
-            by_user(**call("logs", "DeleteMetricFilter")),
-            by_user(**call("s3", "PutBucketPolicy", **TRAIL_BUCKET)),
-        ],
-        [
-            by_user(**call("cloudtrail", "LookupEvents")),
-            by_user(**call("s3", "PutBucketPolicy", requestParameters={"bucketName": "another"})),
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("what", EVENTS)
-def test_a_sign_rings_at_what_should_not_be_done_and_not_at_what_we_do(prod, what):
-    (found,) = [
-        one
-        for one in resources(security(prod), "AWS::Logs::MetricFilter").values()
-        if one["FilterName"] == f"ib-oauth-{what}-prod"
-    ]
-    ill, well = EVENTS[what]
-
-    assert [event for event in ill if not matches(found["FilterPattern"], event)] == []
-    assert [event for event in well if matches(found["FilterPattern"], event)] == []
-
-
 def test_every_sign_has_its_events_a_metric_and_an_alarm_that_tells_whoever_guards(every):
     filters = resources(security(every), "AWS::Logs::MetricFilter").values()
     alarms = resources(security(every), "AWS::CloudWatch::Alarm").values()
@@ -188,9 +29,7 @@ def test_every_sign_has_its_events_a_metric_and_an_alarm_that_tells_whoever_guar
         for one in filters
     }
 
-    assert {sign.what for sign in signs_of(environments.load(every.name))} == EVENTS.keys()
-    assert len(filters) == len(EVENTS)
-    assert all(len(one["FilterPattern"]) <= LONGEST_PATTERN for one in filters)
+    assert len(filters) == len(cloudtrail_alarms(environments.load(every.name)))
     assert {one["LogGroupName"]["Ref"] for one in filters} == resources(security(every), "AWS::Logs::LogGroup").keys()
     watched = {(one["Namespace"], one["MetricName"]) for one in alarms}
     assert watched == counted | {("AWS/WAFV2", "BlockedRequests")}
@@ -238,7 +77,7 @@ def test_what_the_trail_writes_is_private_encrypted_and_kept(prod):
     (expiry,) = bucket["LifecycleConfiguration"]["Rules"]
     assert expiry["ExpirationInDays"] > retention
     kept = [one for one in template["Resources"].values() if one["Type"] in {"AWS::S3::Bucket", "AWS::KMS::Key"}]
-    assert {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in kept} == {("Retain", "Retain")}
+    assert {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in kept} == {("RetainExceptOnCreate", "Retain")}
 
 
 def test_nobody_but_this_trail_writes_into_its_bucket_and_nobody_without_tls(prod):
@@ -249,23 +88,57 @@ def test_nobody_but_this_trail_writes_into_its_bucket_and_nobody_without_tls(pro
 
     assert {one["Principal"]["Service"] for one in allowed} == {"cloudtrail.amazonaws.com"}
     assert {action for one in allowed for action in as_list(one["Action"])} == {"s3:GetBucketAcl", "s3:PutObject"}
-    (this_trail,) = [one for one in denied if one.get("Sid") == "ThisTrailAlone"]
+    (this_trail,) = [one for one in denied if one.get("Sid") == "DenyOtherTrails"]
     source = text_of(this_trail["Condition"]["StringNotEquals"]["aws:SourceArn"])
     assert source.endswith(":trail/ib-oauth-trail-prod")
     assert {"Bool": {"aws:SecureTransport": "false"}} in [one["Condition"] for one in denied]
 
 
-def test_services_use_the_key_for_this_account_alone(prod):
-    key = resources(security(prod), "AWS::KMS::Key")["SecurityKey60575D22"]
-    services = {
-        text_of(one["Principal"]["Service"]): one.get("Condition")
-        for one in key["KeyPolicy"]["Statement"]
-        if "Service" in one["Principal"]
-    }
+@pytest.mark.parametrize("switched_on", [False, True], ids=["prod", "everything on"])
+def test_services_use_the_key_for_this_account_alone(prod, everything_on, switched_on):
+    """EventBridge uses it only where a rule publishes. Every statement has its condition: one without would be the widest."""
+    one = everything_on if switched_on else prod
+    key = resources(security(one), "AWS::KMS::Key")["SecurityKey60575D22"]
+    services = [
+        (
+            text_of(statement["Principal"]["Service"]).removesuffix(".amazonaws.com"),
+            {name: text_of(value) for name, value in statement.get("Condition", {}).get("StringEquals", {}).items()},
+        )
+        for statement in key["KeyPolicy"]["Statement"]
+        if "Service" in statement["Principal"]
+    ]
 
     assert key["EnableKeyRotation"] is True
-    assert services.keys() == {f"{name}.amazonaws.com" for name in ("cloudwatch", "events", "cloudtrail")}
-    assert all(services.values())
+    arn = "arn:<AWS::Partition>:{}:us-west-1:<AWS::AccountId>:{}"
+    for_events = {"kms:EncryptionContext:aws:sns:topicArn": arn.format("sns", f"ib-oauth-security-{one.name}")}
+    assert sorted(services) == [
+        ("cloudtrail", {"aws:SourceArn": arn.format("cloudtrail", f"trail/ib-oauth-trail-{one.name}")}),
+        ("cloudwatch", {"aws:SourceAccount": "<AWS::AccountId>"}),
+        *([("events", for_events)] if switched_on else []),
+    ]
+
+
+def test_no_policy_asks_eventbridge_for_what_its_requests_lack(every, everything_on):
+    """Of EventBridge, SNS and KMS see neither the source account nor the source's ARN: such a permission is met by none.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+    """
+    unmet, allowed = [], []
+    for template in (*every.all, *everything_on.all):
+        for kind, document in (
+            ("AWS::KMS::Key", "KeyPolicy"),
+            ("AWS::SNS::TopicPolicy", "PolicyDocument"),
+        ):
+            for logical_id, found in resources(template, kind).items():
+                for one in found[document]["Statement"]:
+                    principal = one.get("Principal", {})
+                    if isinstance(principal, dict) and principal.get("Service") == "events.amazonaws.com":
+                        allowed.append(logical_id)
+                        if "aws:Source" in str(one.get("Condition", {})):
+                            unmet.append(logical_id)
+
+    assert allowed
+    assert unmet == []
 
 
 # --- what is switched on -------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ import json
 import pytest
 
 import cdk_app
-import environments
-from environments.pipeline import PipelineSettings
-from orchestrator import infrastructure as orchestrator_stack
-from service import infrastructure as service_stack
+from infrastructure.orchestrator import stack as orchestrator_stack
+from infrastructure.service import stack as service_stack
+from orchestrator import environments
+from orchestrator.environments.pipeline import PipelineSettings
+from tests.infrastructure.rule_packs import add_packs, violations
 from tests.infrastructure.templates import App, resources, synthesise, text_of
-from tests.infrastructure.test_checks import look, violations
 
 PROFILE = "arn:aws:signer:us-west-1:123456789012:/signing-profiles/ib_oauth_staging/0123456789"
 
@@ -28,7 +28,7 @@ def signing(**settings) -> environments.Environment:
 
 @pytest.fixture(scope="module")
 def enforced(tmp_path_factory):
-    return synthesise(tmp_path_factory.mktemp("enforced"), signing(code_signing="enforce"), prepare=look)
+    return synthesise(tmp_path_factory.mktemp("enforced"), signing(code_signing="enforce"), prepare=add_packs)
 
 
 def security_of(one) -> dict:
@@ -48,7 +48,7 @@ def test_packs_of_rules_find_nothing_that_is_not_explained(enforced):
 def test_every_function_wants_the_signature_of_the_stacks_own_profile(enforced):
     (profile,) = resources(security_of(enforced), "AWS::Signer::SigningProfile").values()
     assert profile["PlatformId"] == "AWSLambda-SHA384-ECDSA"
-    assert profile["ProfileName"] == environments.watching.signing_profile("prod") == "ib_oauth_prod"
+    assert profile["ProfileName"] == environments.monitoring.signing_profile("prod") == "ib_oauth_prod"
     for template in (enforced.service, enforced.orchestrator):
         ((name, trusted),) = resources(template, "AWS::Lambda::CodeSigningConfig").items()
         assert trusted["CodeSigningPolicies"] == {"UntrustedArtifactOnDeployment": "Enforce"}
@@ -72,8 +72,10 @@ def test_the_pipeline_may_have_packages_signed_under_that_profile_and_no_other(e
         if one.get("RoleName") == "ib-oauth-pipeline-prod"
     ]
     statements = {one["Sid"]: one for one in role["Policies"][0]["PolicyDocument"]["Statement"] if "Sid" in one}
-    assert text_of(statements["Sign"]["Resource"]).endswith(":/signing-profiles/ib_oauth_prod")
-    assert text_of(statements["CarryPackages"]["Resource"]).endswith(":s3:::ib-oauth-signing-prod-<AWS::AccountId>/*")
+    assert text_of(statements["StartSigning"]["Resource"]).endswith(":/signing-profiles/ib_oauth_prod")
+    assert text_of(statements["TransferPackages"]["Resource"]).endswith(
+        ":s3:::ib-oauth-signing-prod-<AWS::AccountId>/*"
+    )
 
 
 def test_what_was_signed_is_deployed_byte_for_byte_and_trusts_the_profile_that_is_named(tmp_path):

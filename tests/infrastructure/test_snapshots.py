@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-import environments
+from orchestrator import environments
 from tests.infrastructure.snapshot import FOLDER, lines_of, render
 from tests.infrastructure.templates import ENVIRONMENTS, changed, synthesise
 
@@ -60,7 +60,7 @@ TURNED = {
         lambda prod: changed(prod, throttle_requests_per_second=400),
         {
             "AWS::ApiGateway::Stage ApiRestDeploymentStageprod MethodSettings",
-            "AWS::CloudWatch::Alarm ApiNearThrottleLimit Threshold",
+            "AWS::CloudWatch::Alarm ApiThrottleNearLimitAlarm Threshold",
         },
     ),
     "what one address may ask": (

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-import environments
-from backups.infrastructure_elsewhere import regions_of
+from infrastructure.backups.copy_region_stack import copy_regions
+from orchestrator import environments
 from tests.infrastructure.templates import named, resources, synthesise, text_of
 
 TABLES = ("state", "tokens", "keys", "revocations")
@@ -137,7 +137,7 @@ def test_a_vault_is_locked_as_the_environment_says(tmp_path, lock, wanted):
 
 def test_copies_are_kept_in_another_region_under_a_key_of_that_region(prod):
     backups = environments.load("prod").backups
-    template = file_of(prod, f"elsewhere-{backups.copy_region}-prod")
+    template = file_of(prod, f"copy-{backups.copy_region}-prod")
     (vault,) = resources(template, "AWS::Backup::BackupVault").values()
     (plan,) = resources(file_of(prod, "backups-prod"), "AWS::Backup::BackupPlan").values()
     (copy,) = plan["BackupPlan"]["BackupPlanRule"][0]["CopyActions"]
@@ -148,14 +148,14 @@ def test_copies_are_kept_in_another_region_under_a_key_of_that_region(prod):
     assert text_of(copy["DestinationBackupVaultArn"]).endswith(
         f":backup:{backups.copy_region}:<AWS::AccountId>:backup-vault:{vault['BackupVaultName']}"
     )
-    assert manifest[f"ib-oauth-elsewhere-{backups.copy_region}-prod"]["environment"].endswith(backups.copy_region)
-    assert f"ib-oauth-elsewhere-{backups.copy_region}-prod" in manifest["ib-oauth-backups-prod"]["dependencies"]
+    assert manifest[f"ib-oauth-copy-{backups.copy_region}-prod"]["environment"].endswith(backups.copy_region)
+    assert f"ib-oauth-copy-{backups.copy_region}-prod" in manifest["ib-oauth-backups-prod"]["dependencies"]
 
 
 @pytest.mark.parametrize("name", ["local", "dev", "staging"])
 def test_nothing_is_elsewhere_unless_an_environment_says_so(synthesised, name):
-    assert regions_of(environments.load(name)) == ()
-    assert not list(synthesised(name).folder.glob("*elsewhere*.template.json"))
+    assert copy_regions(environments.load(name)) == ()
+    assert not list(synthesised(name).folder.glob("*ib-oauth-copy-*.template.json"))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_replicas_are_as_protected_as_the_tables_and_under_a_key_of_their_region
             key = text_of(replica["SSESpecification"]["KMSMasterKeyId"])
             assert key.endswith(f":kms:{region}:<AWS::AccountId>:alias/ib-oauth-data-prod") is (region != "us-west-1")
     for region in ("us-east-1", "us-east-2"):
-        aliases = resources(file_of(spread, f"elsewhere-{region}-prod"), "AWS::KMS::Alias").values()
+        aliases = resources(file_of(spread, f"copy-{region}-prod"), "AWS::KMS::Alias").values()
         assert "alias/ib-oauth-data-prod" in {own["AliasName"] for own in aliases}
 
 

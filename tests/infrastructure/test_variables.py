@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.infrastructure_access import INTAKES, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
 from tests.infrastructure.templates import resources
 from tests.infrastructure.variables import read_by
 
-MODULES = [*(f"orchestrator.tasks.{name}" for name in TASKS), *(f"orchestrator.intake.{name}" for name in INTAKES)]
+MODULES = [f"{spec.package}.{name}" for name, spec in (*TASKS.items(), *EVENT_HANDLERS.items())]
 
 
 def told(one, module):
@@ -24,5 +24,5 @@ def test_a_function_is_told_every_variable_that_it_reads(local, module):
 
 def test_what_is_read_behind_a_helper_and_behind_a_member_of_the_cloud_is_found():
     # tell_age_of_proof leads to the chain of evidence, which leads to the archive.
-    assert "EVIDENCE_BUCKET" in read_by("orchestrator.intake.reconcile")
-    assert "ROLLBACK_MACHINE" in read_by("orchestrator.intake.alarm")
+    assert "EVIDENCE_BUCKET" in read_by("orchestrator.event_handlers.reconcile")
+    assert "ROLLBACK_MACHINE" in read_by("orchestrator.event_handlers.alarm_state_change")

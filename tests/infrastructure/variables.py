@@ -1,4 +1,4 @@
-"""Which environment variables a task or intake reads, read out of its source and out of the functions that it leads to.
+"""Which environment variables a task or event handler reads, read out of its source and out of the functions that it leads to.
 
 A function is followed from where its name stands, called or passed on, and Cloud's members from `cloud.member`. What cannot be seen
 that way, such as a method of an object that keeps the cloud, is not followed.
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import environments
+from orchestrator import environments
 
 ROOT = Path(environments.FILE).parent
-CLOUD = "orchestrator.aws.cloud"
+CLOUD = "orchestrator.application.cloud"
 GIVEN_BY_LAMBDA = frozenset({"AWS_REGION"})
 
 Place = tuple[str, str]
@@ -35,8 +35,15 @@ def _functions(module: str) -> dict[str, ast.AST]:
 
 @cache
 def _members() -> dict[str, ast.AST]:
-    (made,) = (node for node in _tree(CLOUD).body if isinstance(node, ast.ClassDef) and node.name == "Cloud")
-    return {node.name: node for node in made.body if isinstance(node, ast.FunctionDef)}
+    """The members of Cloud: its methods, and the adapters that its base class declares."""
+    classes = {node.name: node for node in _tree(CLOUD).body if isinstance(node, ast.ClassDef)}
+    members: dict[str, ast.AST] = {
+        node.name: node for node in classes["Cloud"].body if isinstance(node, ast.FunctionDef)
+    }
+    for node in classes["Adapters"].body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            members[node.target.id] = node
+    return members
 
 
 @cache
@@ -61,23 +68,28 @@ def _next(module: str, node: ast.AST) -> Iterator[Place]:
                 yield there, name
 
 
-def _settings(node: ast.AST, holder: str) -> Iterator[str]:
-    """Every ``holder.settings["NAME"]``, and those of the members of Cloud that are used: ``holder.member``."""
-    for one in ast.walk(node):
-        if isinstance(one, ast.Subscript) and _is_member(one.value, holder, "settings"):
-            assert isinstance(one.slice, ast.Constant), "a variable is read by its name"
-            yield one.slice.value
-        elif isinstance(one, ast.Attribute) and one.attr in _members() and _is_member(one, holder, one.attr):
-            yield from _settings(_members()[one.attr], "self")
+def _settings(node: ast.AST, holders: frozenset[str]) -> Iterator[str]:
+    """Every ``holder.settings["NAME"]``, and those of the members of Cloud that are used: ``holder.member``.
+
+    An adapter that takes settings after its client names them as arguments: ``_adapter(path, service, "NAME", …)``.
+    """
+    for part in ast.walk(node):
+        if isinstance(part, ast.Subscript) and _is_member(part.value, holders, "settings"):
+            if isinstance(part.slice, ast.Constant):
+                yield part.slice.value
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "_adapter":
+            yield from (argument.value for argument in part.args[2:] if isinstance(argument, ast.Constant))
+        elif isinstance(part, ast.Attribute) and part.attr in _members() and _is_member(part, holders, part.attr):
+            yield from _settings(_members()[part.attr], frozenset({"self", "cloud"}))
 
 
-def _is_member(node: ast.AST, holder: str, name: str) -> bool:
+def _is_member(node: ast.AST, holders: frozenset[str], name: str) -> bool:
     named = isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.value, ast.Name)
-    return named and node.value.id == holder
+    return named and node.value.id in holders
 
 
 def read_by(module: str) -> set[str]:
-    """The names of the variables that a task's or intake's module reads."""
+    """The names of the variables that a task's or event handler's module reads."""
     found: set[str] = set()
     seen: set[Place] = set()
     waiting: list[Place] = [(module, "")]
@@ -88,6 +100,6 @@ def read_by(module: str) -> set[str]:
         seen.add(place)
         there, function = place
         node = _functions(there)[function] if function else _tree(there)
-        found |= set(_settings(node, "cloud"))
+        found |= set(_settings(node, frozenset({"cloud"})))
         waiting += _next(there, node)
     return found - GIVEN_BY_LAMBDA

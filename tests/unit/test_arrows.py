@@ -1,31 +1,97 @@
-"""The arrows between the parts of the house: who may import whom."""
+"""The import rules between packages: one table. docs/architecture.md shows the same table."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = (
-    "orchestrator",
-    "service",
-    "monitoring",
-    "security",
-    "backups",
-    "state_machines",
-    "environments",
-    "stack_parts",
-    "cdk_app",
-    "benchmarks",
-)
-COMPOSERS = ("cdk_app.py",)
+
+ARROWS: dict[str, tuple[str, ...]] = {
+    # package: packages of ours that it may import, besides itself
+    "service.oauth": (),
+    "service": (),
+    "state_machines": (),
+    "orchestrator.domain": (),
+    "orchestrator.probes": ("orchestrator.domain",),
+    "orchestrator.aws": ("orchestrator.domain",),
+    "orchestrator.environments": ("orchestrator.domain",),
+    "orchestrator.application": ("orchestrator.domain", "orchestrator.probes", "orchestrator.aws"),
+    "orchestrator.tasks": (
+        "orchestrator.domain",
+        "orchestrator.probes",
+        "orchestrator.aws",
+        "orchestrator.application",
+    ),
+    "orchestrator.event_handlers": (
+        "orchestrator.domain",
+        "orchestrator.probes",
+        "orchestrator.aws",
+        "orchestrator.application",
+    ),
+    "orchestrator.packaging": ("orchestrator.domain", "orchestrator.environments"),
+    "orchestrator.local.emulator": (),
+    "orchestrator.local": (
+        "orchestrator.domain",
+        "orchestrator.probes",
+        "orchestrator.aws",
+        "orchestrator.application",
+        "orchestrator.environments",
+        "service.oauth",
+    ),
+    "orchestrator.cli": (
+        "orchestrator.domain",
+        "orchestrator.probes",
+        "orchestrator.aws",
+        "orchestrator.application",
+        "orchestrator.environments",
+        "orchestrator.packaging",
+        "orchestrator.local",
+        "state_machines",
+    ),
+    "orchestrator.smoke": (
+        "orchestrator.domain",
+        "orchestrator.aws",
+        "orchestrator.application",
+        "orchestrator.environments",
+        "orchestrator.cli",
+        "orchestrator.local",
+        "state_machines",
+    ),
+    "infrastructure": (
+        "orchestrator.domain",
+        "orchestrator.environments",
+        "orchestrator.aws",
+        "orchestrator.application",
+        "service",
+        "state_machines",
+    ),
+    "cdk_app": ("infrastructure", "orchestrator.environments", "orchestrator.packaging"),
+    "benchmarks": ("orchestrator", "service", "state_machines", "infrastructure"),
+}
+"""Which package may import which. The longest name that matches a module is its package."""
+
+EXTERNAL: dict[str, tuple[str, ...]] = {
+    # package: libraries that only it may import
+    "orchestrator.local": ("ministack",),
+    "infrastructure": ("aws_cdk", "constructs", "cdk_nag"),
+    "orchestrator.environments.toml_editor": ("tomlkit",),
+}
+
+EDITORS = {"orchestrator.environments.toml_editor"}
+"""Modules that write settings. Reading settings needs the standard library alone."""
+
+PURE = ("time", "logging", "socket", "urllib.request", "http", "subprocess", "threading", "random", "os", "pathlib")
+MOST_MODULES = 20
+"""No folder of product code has more modules than this."""
 
 
 def sources() -> list[Path]:
-    top = [ROOT / f"{name}.py" for name in OURS if (ROOT / f"{name}.py").is_file()]
-    inside = [file for name in OURS if (ROOT / name).is_dir() for file in (ROOT / name).rglob("*.py")]
-    return sorted(top + inside)
+    tops = sorted({name.partition(".")[0] for name in ARROWS})
+    files = [ROOT / f"{name}.py" for name in tops if (ROOT / f"{name}.py").is_file()]
+    return sorted([*files, *(file for name in tops for file in (ROOT / name).rglob("*.py"))])
 
 
 def module_of(file: Path) -> str:
@@ -35,134 +101,113 @@ def module_of(file: Path) -> str:
 
 def imports(file: Path) -> set[str]:
     """Every module that a file imports, wherever in it, as dotted names; `from a import b` is `a` and `a.b`."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{file}: relative imports hide the arrows"
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
 
 
-ALL = {module_of(file): imports(file) for file in sources()}
+IMPORTS = {module_of(file): imports(file) for file in sources()}
 
 
 def within(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+def package_of(module: str) -> str:
+    return max((package for package in ARROWS if within(module, package)), key=len, default="")
+
+
+def modules_of(package: str) -> list[str]:
+    return [module for module in IMPORTS if package_of(module) == package]
+
+
 def ours(module: str) -> set[str]:
-    return {name for name in ALL[module] if within(name, *OURS)}
+    return IMPORTS[module] & IMPORTS.keys()
 
 
-def of(*packages: str) -> list[str]:
-    return [module for module in ALL if within(module, *packages)]
+def test_every_module_is_in_the_table():
+    assert len(IMPORTS) > 400
+    assert {module for module in IMPORTS if not package_of(module)} <= {"orchestrator", "orchestrator.__main__"}
+    assert not {package for package in ARROWS if not modules_of(package)}
 
 
-def is_infrastructure(module: str) -> bool:
-    return any(part.startswith("infrastructure") for part in module.split("."))
-
-
-def test_there_is_something_to_look_at():
-    assert len(of("orchestrator.domain")) > 5
-    assert "service.oauth" in {name.rpartition(".")[0] for name in of("service.oauth")}
-    assert is_infrastructure("service.infrastructure_api")
-
-
-@pytest.mark.parametrize("module", of("orchestrator.domain"))
-def test_the_domain_imports_the_standard_library_and_itself(module):
-    for name in ALL[module]:
-        assert within(name, "orchestrator.domain") or name.partition(".")[0] in sys.stdlib_module_names, name
-
-
-@pytest.mark.parametrize("module", of("orchestrator.domain"))
-def test_the_domain_knows_no_clock_no_network_and_no_log(module):
-    forbidden = {
-        "time",
-        "logging",
-        "socket",
-        "urllib.request",
-        "http",
-        "subprocess",
-        "threading",
-        "random",
-        "os",
-        "pathlib",
+@pytest.mark.parametrize("package", ARROWS)
+def test_a_package_imports_only_what_the_table_allows(package):
+    wrong = {
+        f"{module} imports {name}"
+        for module in modules_of(package)
+        for name in ours(module) - {"orchestrator", "service"}
+        if not within(name, package, *ARROWS[package])
     }
 
-    assert not {name for name in ALL[module] if within(name, *forbidden)}
+    assert not wrong
 
 
-@pytest.mark.parametrize("module", of("service"))
-def test_the_service_knows_nothing_of_the_orchestrator(module):
-    assert not {name for name in ours(module) if within(name, "orchestrator", "state_machines", "benchmarks")}
+def test_no_module_imports_itself_through_others():
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(module: str) -> None:
+        assert module not in path, f"a cycle: {' imports '.join([*path[path.index(module) :], module])}"
+        if module in done:
+            return
+        path.append(module)
+        for name in sorted(ours(module)):
+            # `from a import b` names the package as well; a package that holds the module itself is no dependency.
+            if name != module and not within(module, name):
+                visit(name)
+        path.pop()
+        done.add(module)
+
+    for module in sorted(IMPORTS):
+        visit(module)
 
 
-@pytest.mark.parametrize("module", of("service.oauth"))
-def test_the_grants_are_pure(module):
-    assert {name for name in ours(module) if not within(name, "service.oauth")} == set()
+@pytest.mark.parametrize("package", EXTERNAL)
+def test_some_libraries_belong_to_one_package(package):
+    owners = (package, "cdk_app", "benchmarks")
+    wrong = {module for module, names in IMPORTS.items() if any(within(name, *EXTERNAL[package]) for name in names)}
+
+    assert not {module for module in wrong if not within(module, *owners)}
 
 
-@pytest.mark.parametrize("module", [module for module in ALL if not is_infrastructure(module) and module != "cdk_app"])
-def test_only_the_app_composes_infrastructure(module):
-    assert not {name for name in ALL[module] if within(name, *OURS) and is_infrastructure(name)}
-    assert (
-        module == "stack_parts"
-        or within(module, "orchestrator.local.refused_types")
-        or not {name for name in ALL[module] if within(name, "aws_cdk", "constructs")}
-    )
+@pytest.mark.parametrize("package", ["orchestrator.domain", "orchestrator.environments", "service.oauth"])
+def test_decisions_need_the_standard_library_alone(package):
+    modules = set(modules_of(package)) - EDITORS
+    libraries = {name.partition(".")[0] for module in modules for name in IMPORTS[module]}
+
+    assert libraries <= sys.stdlib_module_names | {"orchestrator", "service"}
+    assert not [module for module in modules if IMPORTS[module] & EDITORS]
 
 
-@pytest.mark.parametrize("module", [module for module in ALL if is_infrastructure(module)])
-def test_an_infrastructure_imports_none_but_its_own(module):
-    part = module.partition(".")[0]
-
-    assert not {name for name in ours(module) if is_infrastructure(name) and not within(name, part)}
-
-
-@pytest.mark.parametrize("module", of("orchestrator.tasks", "orchestrator.intake"))
-def test_tasks_use_domain_probes_and_adapters(module):
-    allowed = (
-        "orchestrator.domain",
-        "orchestrator.aws",
-        "orchestrator.probes",
-        "orchestrator.tasks",
-        "orchestrator.intake",
-    )
-
-    assert {name for name in ours(module) if not within(name, *allowed, "orchestrator")} == set()
-    assert not {name for name in ours(module) if within(name, "orchestrator.local", "orchestrator.cli")}
-
-
-@pytest.mark.parametrize("module", of("orchestrator.aws"))
-def test_adapters_decide_nothing_and_know_no_task(module):
-    assert not {
-        name
-        for name in ours(module)
-        if within(name, "orchestrator.tasks", "orchestrator.intake", "orchestrator.local", "orchestrator.cli")
+def test_the_domain_uses_no_clock_no_network_and_no_log():
+    wrong = {
+        (module, name)
+        for module in modules_of("orchestrator.domain")
+        for name in IMPORTS[module]
+        if within(name, *PURE)
     }
 
-
-@pytest.mark.parametrize("module", of("orchestrator.probes"))
-def test_probes_see_the_world_through_ports(module):
-    assert not {
-        name for name in ours(module) if not within(name, "orchestrator.domain", "orchestrator.probes", "orchestrator")
-    }
+    assert not wrong
 
 
-@pytest.mark.parametrize("module", of("orchestrator.domain", "orchestrator.tasks", "orchestrator.aws", "service"))
-def test_what_is_deployed_imports_nothing_of_the_emulator(module):
-    assert not {name for name in ALL[module] if within(name, "ministack", "moto", "orchestrator.local")}
+def test_no_folder_has_too_many_modules():
+    folders: dict[Path, int] = {}
+    for file in sources():
+        if file.name != "__init__.py" and file.parent != ROOT and not within(module_of(file), "benchmarks"):
+            folders[file.parent] = folders.get(file.parent, 0) + 1
+
+    assert {str(folder.relative_to(ROOT)): count for folder, count in folders.items() if count > MOST_MODULES} == {}
 
 
-@pytest.mark.parametrize("module", of("orchestrator.cli"))
-def test_the_command_line_uses_no_task(module):
-    assert not {name for name in ours(module) if within(name, "orchestrator.tasks", "orchestrator.intake")}
+def test_the_architecture_page_has_the_table_of_import_rules():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- import rules -->")[2].partition("<!-- end -->")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.strip().splitlines()[2:]]
 
-
-def test_the_environments_are_read_with_the_standard_library():
-    assert "environments.tables" in ALL
-    for module in of("environments"):
-        others = {name for name in ALL[module] if name.partition(".")[0] not in sys.stdlib_module_names}
-        assert all(within(name, "environments") for name in others)
+    assert {row[0].strip("`"): tuple(re.findall(r"`([\w.]+)`", row[-1])) for row in rows} == ARROWS

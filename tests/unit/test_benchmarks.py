@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, digest, drill, oauth, races
+from benchmarks import Line, digest, drill, late_metrics, oauth, races
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_a_limit_from_above_is_reached_up_to_itself(figure, limit, ratio, reache
 def test_the_token_benchmark_asks_ours_and_the_peer_and_all_are_served():
     lines, notes = oauth.measure(requests=3, rounds=1)
     assert all(line.figure > 0 and line.compared_with > 0 for line in lines)
-    assert "a signature alone is" in " ".join(notes)
+    assert "a signature alone takes" in " ".join(notes)
 
 
 @pytest.mark.proof
@@ -53,5 +53,30 @@ def test_the_digest_benchmark_reads_the_same_as_its_peer_and_stays_in_memory():
 def test_the_drill_benchmark_is_green_and_its_phases_are_the_whole_of_it():
     (line,), notes = drill.measure(items=2000)
     assert line.reached
-    assert notes[0].startswith("GREEN")
+    assert notes[0].startswith("SUCCEEDED")
     assert sum("PASS" in note for note in notes) == 2
+
+
+@pytest.fixture(scope="module")
+def rollback_alarms():
+    return late_metrics.prod_alarms()
+
+
+@pytest.mark.parametrize("delay", late_metrics.DELAYS)
+def test_faults_are_detected_however_late_the_metrics_are(rollback_alarms, delay):
+    draw = late_metrics.DELAYS[delay]
+    for fault in late_metrics.faults(rollback_alarms):
+        seconds = late_metrics.seconds_until_alarm(rollback_alarms[fault.alarm], fault.rates, draw, seed=1)
+        assert seconds is not None, fault.name
+        assert 0 < seconds <= fault.seconds_to_breach + late_metrics.LONGEST, fault.name
+
+
+def test_without_an_allowance_a_fault_is_missed_and_an_outage_of_others_is_taken_for_one(rollback_alarms):
+    own, *_, api = late_metrics.faults(rollback_alarms)
+    few = late_metrics.with_three_periods(rollback_alarms[own.alarm])
+    assert late_metrics.seconds_until_alarm(few, own.rates, late_metrics.DELAYS["30 s"], seed=1) is None
+    late = late_metrics.DELAYS["90 s"]
+    few, enough = late_metrics.with_three_periods(rollback_alarms[api.alarm]), rollback_alarms[api.alarm]
+    outage = (late_metrics.UPSTREAM_OUTAGE, late, 1, "AWS/ApiGateway")
+    assert late_metrics.seconds_until_alarm(few, *outage) is not None
+    assert late_metrics.seconds_until_alarm(enough, *outage) is None

@@ -1,11 +1,13 @@
 """A value of environments.toml is changed, and nothing else of it."""
 
+import difflib
 import tomllib
 
 import pytest
 
-import environments
-from environments.editing import with_value
+from orchestrator import environments
+from orchestrator.environments import toml_editor
+from orchestrator.environments.toml_editor import read_exactly, with_value, write_in_place
 
 DOCUMENT = """# what it says
 [defaults]
@@ -41,9 +43,134 @@ def test_a_table_that_is_not_there_is_put_at_the_end():
     assert changed == DOCUMENT + '\n[prod.recovery]\nregion = "us-east-2"\n'
 
 
-def test_what_is_written_in_another_way_is_refused():
-    with pytest.raises(environments.EnvironmentRefused, match="by hand"):
-        with_value(DOCUMENT.replace('region = "us-east-1"', "region = '''us-east-1'''"), "local", "region", "x")
+VALUES = [
+    # the line, and what stands there afterwards
+    ('state = "a"   # why\n', 'state = "x"   # why\n'),
+    ("state = 'a'\n", 'state = "x"\n'),
+    ("state = '''a''' # why\n", 'state = "x" # why\n'),
+    ('"state" =  3\n', '"state" =  "x"\n'),
+    ("state=true\n", 'state="x"\n'),
+]
+PLACES = [
+    "[prod.service.tables]\n{}z = 1\n",
+    "[ prod . service . 'tables' ]   # spaced\nz = 1\n{}[prod.delivery]\n",
+    "[prod.service]\ntables.{}z = 1\n",
+    "prod.service.tables.{}\n[dev]\n",
+]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(("old", "new"), VALUES, ids=lambda line: line.strip())
+@pytest.mark.parametrize("place", PLACES)
+def test_a_value_in_any_form_is_replaced_and_every_other_character_stays(place, old, new, newline):
+    around = 'text = """\n[prod.service.tables]\nstate = "no table"\n"""\n[x]\ny = 1\n\n# about prod\n{}\n\n[other]\nz = "\u2028"\n'
+    if not place.startswith("["):
+        around = "{}" + around.partition("[x]")[2].replace("{}", "")
+    document, expected = (around.replace("{}", place.replace("{}", line)) for line in (old, new))
+
+    changed = with_value(document.replace("\n", newline), "prod.service.tables", "state", "x")
+
+    assert changed == expected.replace("\n", newline)
+
+
+INLINE = "[qa]\nservice = { issuer = 'stage', tables = { state = 'a' } }   # of one line\n"
+
+
+def test_a_table_that_is_stated_inline_is_edited_inline():
+    changed = with_value(INLINE, "qa.service.tables", "state", "x")
+    assert changed == INLINE.replace("'a'", '"x"')
+    added = with_value(changed, "qa.service.tables", "least_epoch", 3)
+    assert tomllib.loads(added)["qa"]["service"]["tables"] == {"state": "x", "least_epoch": 3}
+    assert added.endswith("   # of one line\n")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(
+    ("table", "key"), [("prod", "region"), ("prod.service", "state"), ("new.table", "x"), ("local", "y")]
+)
+@pytest.mark.parametrize("end", ["\n", "", "\n\n"], ids=["one", "none", "blank"])
+def test_only_the_new_lines_are_added_and_they_end_as_their_neighbours(table, key, newline, end):
+    document = (DOCUMENT.rstrip() + end).replace("\n", newline)
+
+    changed = with_value(document, table, key, "x")
+
+    lines = document.splitlines(keepends=True)
+    for line in changed.splitlines(keepends=True):
+        if lines and line == lines[0]:
+            lines.pop(0)
+        else:
+            assert line in {f'{key} = "x"{newline}', f"[{table}]{newline}", newline} or line == lines.pop(0) + newline
+    assert not lines
+    assert newline == "\n" or "\n" not in changed.replace("\r\n", "")
+
+
+@pytest.mark.parametrize("name", environments.names())
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_the_file_of_ours_changes_by_the_wanted_lines_alone(name, newline):
+    document = environments.FILE.read_text(encoding="utf-8").replace("\n", newline)
+    changed = with_value(with_value(document, name, "lost_region", "us-east-1"), f"{name}.service.tables", "state", "x")
+    added = [line for line in difflib.ndiff(document.split("\n"), changed.split("\n")) if line[0] in "+-"]
+    stated = [line.rstrip("\r") for line in added if line.strip() != "+"]
+    assert stated == ['+ lost_region = "us-east-1"', f"+ [{name}.service.tables]", '+ state = "x"']
+    assert len(added) == len(stated) + 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [DOCUMENT.replace('issuer = "https://x.example"', "tables = 3"), DOCUMENT + "[[prod.service.tables]]\nz = 1\n"],
+    ids=["a number", "an array"],
+)
+def test_what_is_not_a_table_is_refused(document):
+    with pytest.raises(environments.EnvironmentRefused, match="manually"):
+        with_value(document, "prod.service.tables", "state", "x")
+
+
+def test_a_document_that_is_not_toml_is_refused():
+    with pytest.raises(environments.EnvironmentRefused, match="correct the TOML syntax"):
+        with_value("[prod\n", "prod", "region", "us-east-1")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
+    (file := tmp_path / "environments.toml").write_bytes(b"owner = '\xff'\n")
+    with pytest.raises(environments.EnvironmentRefused, match="encode it in UTF-8"):
+        read_exactly(file)
+
+
+def test_the_file_stays_the_same_file(tmp_path):
+    folder, here = tmp_path / "elsewhere", tmp_path / "environments.toml"
+    folder.mkdir()
+    (real := folder / "real.toml").write_bytes(b"[prod]\r\n")
+    real.chmod(0o660)
+    (other := folder / "other.toml").hardlink_to(real)
+    here.symlink_to(real)
+    before = real.stat()
+
+    write_in_place(here, "[x]\r\n")
+
+    after = real.stat()
+    assert here.is_symlink()
+    assert other.read_bytes() == b"[x]\r\n"
+    assert (after.st_ino, after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_ino, before.st_mode, before.st_uid, before.st_gid,
+    )  # fmt: skip
+    assert sorted(one.name for one in folder.iterdir()) == ["other.toml", "real.toml"]
+
+
+def test_what_stood_there_stands_there_if_the_disk_is_full(tmp_path, monkeypatch):
+    (file := tmp_path / "environments.toml").write_text("[prod]\nregion = 1\n")
+    overwrite, calls = toml_editor._overwrite, []
+
+    def full(stream, content):
+        calls.append(content)
+        if len(calls) == 1:
+            overwrite(stream, content[:3])
+            raise OSError(28, "No space left on device")
+        overwrite(stream, content)
+
+    monkeypatch.setattr(toml_editor, "_overwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        write_in_place(file, "[other]\n")
+    assert file.read_text() == "[prod]\nregion = 1\n"
 
 
 @pytest.mark.parametrize("name", environments.names())
@@ -72,5 +199,5 @@ def test_the_lost_region_is_another_one(tmp_path):
     file = tmp_path / "environments.toml"
     document = environments.FILE.read_text(encoding="utf-8")
     file.write_text(with_value(document, "prod", "lost_region", "us-west-1"), encoding="utf-8")
-    with pytest.raises(environments.EnvironmentRefused, match="the region that was lost"):
+    with pytest.raises(environments.EnvironmentRefused, match="give the lost region"):
         environments.load("prod", file)

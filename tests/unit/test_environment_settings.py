@@ -1,12 +1,16 @@
 """What an environment may say of its API, tables, backups, network, people and money: each is refused by place, value and remedy."""
 
+import hashlib
+import tomllib
+
 import pytest
 
-from environments.api import ThrottleSettings, UsagePlanSettings, read_api
-from environments.network import read_network
-from environments.operations import read_budget, read_contacts
-from environments.stores import UnitsSettings, read_backups, read_stores
-from environments.tables import EnvironmentRefused, Table
+from orchestrator import environments
+from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.environments.api import ThrottleSettings, UsagePlanSettings, read_api
+from orchestrator.environments.network import read_network
+from orchestrator.environments.ownership import read_budget, read_contacts
+from orchestrator.environments.tables_and_backups import UnitsSettings, read_backups, read_stores
 
 FIREWALL = {
     "blocks": True,
@@ -29,7 +33,7 @@ def without(values: dict, *keys: str) -> dict:
 
 
 def api(**changes):
-    return read_api(Table("prod.api", {"firewall": FIREWALL, **changes}))
+    return read_api(SettingsReader("prod.api", {"firewall": FIREWALL, **changes}))
 
 
 def test_an_api_without_a_domain_keeps_the_address_of_its_stage_and_asks_nobody_for_a_key():
@@ -60,15 +64,15 @@ def test_routes_and_holders_of_keys_have_limits_of_their_own():
         ({"domain": {**DOMAIN, "hosted_zone_id": "1"}}, "prod.api.domain.hosted_zone_id: '1' is refused"),
         ({"domain": without(DOMAIN, "hosted_zone_id")}, "prod.api.domain.hosted_zone_id: None is refused: give hosted_zone and"),
         ({"domain": without(DOMAIN, "hosted_zone")}, "prod.api.domain.hosted_zone: None is refused: give hosted_zone and"),
-        ({"domain": {**DOMAIN, "hosted_zone": "ample.com"}}, "hosted_zone: 'ample.com' is refused: give a zone that api.example.com is in"),
-        ({"domain": {"name": "api.example.com"}}, "prod.api.domain.certificate_arn: None is refused: give a certificate, or the hosted zone"),
+        ({"domain": {**DOMAIN, "hosted_zone": "ample.com"}}, "hosted_zone: 'ample.com' is refused: give a zone that contains api.example.com"),
+        ({"domain": {"name": "api.example.com"}}, "prod.api.domain.certificate_arn: None is refused: give a certificate, or a hosted zone"),
         ({"domain": {**DOMAIN, "certificate_arn": "arn:x"}}, "prod.api.domain.certificate_arn: 'arn:x' is refused"),
         ({"domain": {**DOMAIN, "zone": "x"}}, "prod.api.domain.zone: 'x' is refused: remove it"),
-        ({"throttles": {"/token": THROTTLE}}, "'/token' is refused: name a method and a path, such as POST /token"),
+        ({"throttles": {"/token": THROTTLE}}, "'/token' is refused: give a method and a path, such as POST /token"),
         ({"throttles": {"POST /token": {**THROTTLE, "burst_requests": 0}}}, "prod.api.throttles.POST /token.burst_requests: 0"),
         ({"usage_plans": {"partners": {**PLAN, "keys": []}}}, "prod.api.usage_plans.partners.keys: [] is refused: give a list of at least 1"),
         ({"usage_plans": {"partners": {**PLAN, "keys": ["Orders"]}}}, "prod.api.usage_plans.partners: 'Orders' is refused"),
-        ({"usage_plans": {"a": PLAN, "b": PLAN}}, "prod.api.usage_plans: ['orders', 'orders'] is refused: give each holder one key"),
+        ({"usage_plans": {"a": PLAN, "b": PLAN}}, "prod.api.usage_plans: ['orders', 'orders'] is refused: list each holder once"),
         ({"firewall": {**FIREWALL, "blocks": "yes"}}, "prod.api.firewall.blocks: 'yes' is refused: give true or false"),
         ({"firewall": {**FIREWALL, "source_requests_per_five_minutes": 9}}, "source_requests_per_five_minutes: 9 is refused: give a whole number from 10"),
         ({"firewall": {**FIREWALL, "largest_body_bytes": 16_385}}, "prod.api.firewall.largest_body_bytes: 16385"),
@@ -84,7 +88,9 @@ def test_a_wrong_api_is_refused(changes, said):
 
 
 def test_capacity_is_on_demand_or_between_bounds():
-    on_demand, provisioned = (read_stores(Table("prod.stores", one), "us-west-1") for one in (ON_DEMAND, PROVISIONED))
+    on_demand, provisioned = (
+        read_stores(SettingsReader("prod.stores", one), "us-west-1") for one in (ON_DEMAND, PROVISIONED)
+    )
 
     assert not on_demand.provisioned
     assert provisioned.provisioned
@@ -107,7 +113,7 @@ def test_capacity_is_on_demand_or_between_bounds():
 )  # fmt: skip
 def test_wrong_tables_are_refused(values, said):
     with pytest.raises(EnvironmentRefused) as refused:
-        read_stores(Table("prod.stores", values), "us-west-1")
+        read_stores(SettingsReader("prod.stores", values), "us-west-1")
 
     assert said in str(refused.value)
 
@@ -124,14 +130,29 @@ def test_wrong_tables_are_refused(values, said):
 )
 def test_wrong_backups_are_refused(changes, said):
     with pytest.raises(EnvironmentRefused) as refused:
-        read_backups(Table("prod.backups", {**BACKUPS, **changes}), "us-west-1")
+        read_backups(SettingsReader("prod.backups", {**BACKUPS, **changes}), "us-west-1")
 
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(("share", "refused"), [(30, False), (31, True)])
+def test_a_recovery_reads_no_more_than_autoscaling_leaves_to_it(tmp_path, share, refused):
+    """prod is provisioned: clients use up to 70 % of what there is. dev is on demand."""
+    file = tmp_path / "environments.toml"
+    text = environments.FILE.read_text()
+    assert text.count("read_share_percent = 20 ") == text.count("target_utilisation_percent = 70") == 1
+    file.write_text(text.replace("read_share_percent = 20 ", f"read_share_percent = {share} "))
+    assert environments.load("dev", file).recovery["read_share_percent"] == share
+    if refused:
+        with pytest.raises(EnvironmentRefused, match=r"prod\.recovery\.read_share_percent: 31 .* at most 30"):
+            environments.load("prod", file)
+    else:
+        assert environments.load("prod", file).recovery["read_share_percent"] == share
+
+
 def test_an_environment_that_had_to_go_where_its_copies_are_sends_none_there():
-    backups = Table("prod.backups", {**BACKUPS, "copy_region": "us-east-2"})
-    stores = Table("prod.stores", {**ON_DEMAND, "replicas": ["us-east-1", "us-east-2"]})
+    backups = SettingsReader("prod.backups", {**BACKUPS, "copy_region": "us-east-2"})
+    stores = SettingsReader("prod.stores", {**ON_DEMAND, "replicas": ["us-east-1", "us-east-2"]})
 
     assert read_backups(backups, "us-east-2", "us-west-1").copy_region is None
     assert read_stores(stores, "us-east-2", "us-west-1").replicas == ("us-east-1",)
@@ -139,13 +160,15 @@ def test_an_environment_that_had_to_go_where_its_copies_are_sends_none_there():
 
 @pytest.mark.parametrize("cidr", ["10.20.0.1/20", "8.8.0.0/20", "10.0.0.0/8", "10.20.0.0/25", "network"])
 def test_a_network_is_a_private_block_with_room(cidr):
-    assert read_network(Table("prod.network", {"cidr": "10.20.0.0/20"})).cidr == "10.20.0.0/20"
-    with pytest.raises(EnvironmentRefused, match=r"prod\.network\.cidr: .* give a private block"):
-        read_network(Table("prod.network", {"cidr": cidr}))
+    assert read_network(SettingsReader("prod.network", {"cidr": "10.20.0.0/20"})).cidr == "10.20.0.0/20"
+    with pytest.raises(EnvironmentRefused, match=r"prod\.network\.cidr: .* give a private IPv4 block"):
+        read_network(SettingsReader("prod.network", {"cidr": cidr}))
 
 
 def test_people_are_told_by_mail_or_at_an_https_address():
-    found = read_contacts(Table("prod.contacts", {"operators": ["a@example.com", "https://hooks.example.com/x"]}))
+    found = read_contacts(
+        SettingsReader("prod.contacts", {"operators": ["a@example.com", "https://hooks.example.com/x"]})
+    )
 
     assert found == {
         "operators": ("a@example.com", "https://hooks.example.com/x"),
@@ -160,14 +183,68 @@ def test_who_cannot_be_told_is_refused(address):
     with pytest.raises(
         EnvironmentRefused, match=r"prod\.contacts\.owners: .* give an e-mail address or an https address"
     ):
-        read_contacts(Table("prod.contacts", {"owners": [address]}))
+        read_contacts(SettingsReader("prod.contacts", {"owners": [address]}))
 
 
 @pytest.mark.parametrize("percents", [[80, 50], [50, 50], [0], [201], [True], ["80"], 80])
 def test_alerts_of_a_budget_are_rising_percentages(percents):
-    assert read_budget(Table("prod.budget", {"monthly_usd": 9, "alert_percents": [50, 120]})).alert_percents == (
+    assert read_budget(
+        SettingsReader("prod.budget", {"monthly_usd": 9, "alert_percents": [50, 120], "anomaly_monitor": False})
+    ).alert_percents == (
         50,
         120,
     )
     with pytest.raises(EnvironmentRefused, match=r"prod\.budget\.alert_percents: .* each greater than the one before"):
-        read_budget(Table("prod.budget", {"monthly_usd": 9, "alert_percents": percents}))
+        read_budget(SettingsReader("prod.budget", {"monthly_usd": 9, "alert_percents": percents}))
+
+
+GAUGE = {
+    "name": "queue", "kind": "http_json", "direction": "higher_is_worse", "margin_percent": 5,
+    "url": "http://127.0.0.1:8080/", "value": "/depth", "line": 9,
+}  # fmt: skip
+WEBHOOK = {
+    "name": "load", "kind": "webhook", "phases": [], "timeout_seconds": 5, "url": "http://127.0.0.1:8080/",
+    "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:a-AbCdEf",
+}  # fmt: skip
+METRIC = {
+    "name": "orders", "kind": "cloudwatch", "direction": "higher_is_worse", "margin_percent": 1, "function": "orders",
+    "namespace": "Shop", "count": "Bad", "total": "All", "dimensions": {"Version": "{version}"},
+}  # fmt: skip
+APPROVAL = {"type": "approve", "approvers": ["ann"], "deadline_seconds": 60}
+GATED = {"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds": 600}, APPROVAL]}
+LOCAL_GATED = {"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds": 20}, APPROVAL]}
+
+
+@pytest.mark.parametrize(
+    ("name", "tables", "field"),
+    [
+        ("prod", {"delivery": {"checks": [GAUGE]}}, "prod.delivery.checks[0].url"),
+        ("prod", {"delivery": {"hooks": [WEBHOOK]}}, "prod.delivery.hooks[0].url"),
+        ("prod", {"strategies": {"gated": GATED}}, "prod.strategies.gated"),
+        ("local", {"delivery": {"checks": [METRIC]}}, "local.delivery.checks[0].function"),
+    ],
+)
+def test_checks_hooks_and_approvers_that_do_not_fit_the_environment_are_refused(name, tables, field):
+    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    document = environments._merge(environments._merge(defaults["defaults"], defaults[name]), tables)
+    with pytest.raises(EnvironmentRefused) as refused:
+        environments._environment(name, SettingsReader(name, document))
+    assert refused.value.field.startswith(field)
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "tables", [{"delivery": {"checks": [GAUGE], "hooks": [WEBHOOK]}}, {"strategies": {"gated": LOCAL_GATED}}]
+)
+def test_the_local_cloud_may_use_loopback_addresses_and_names(tables):
+    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    document = environments._merge(environments._merge(defaults["defaults"], defaults["local"]), tables)
+    assert environments._environment("local", SettingsReader("local", document)).local
+
+
+def test_a_delivery_policy_that_does_not_fit_into_a_variable_is_refused():
+    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    steps = {f"{hashlib.sha256(str(number).encode()).hexdigest()}": {"type": "all-at-once"} for number in range(60)}
+    document = environments._merge(environments._merge(defaults["defaults"], defaults["prod"]), {"strategies": steps})
+    with pytest.raises(EnvironmentRefused, match="as a variable of a function they may have 2400"):
+        environments._environment("prod", SettingsReader("prod", document))

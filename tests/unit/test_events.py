@@ -1,4 +1,4 @@
-"""The events that the code announces are those that docs/events/schemas.json describes."""
+"""The events that the code announces are those that docs/reference/events/schemas.json describes."""
 
 import ast
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from orchestrator.aws.cloud import Cloud
-from orchestrator.domain.ending import ANNOUNCED_AS
-from orchestrator.domain.records import Kind
+from orchestrator.application.cloud import Cloud
+from orchestrator.domain.deployment.outcome import EVENT_TYPES
+from orchestrator.domain.environment_lock import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = json.loads((ROOT / "docs/events/schemas.json").read_bytes())["$defs"]
+SCHEMAS = json.loads((ROOT / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 COMMON = {"environment", "deployment", "recovery", "at"}
 TO_US = {"ReleaseReady"}
 
@@ -30,7 +30,7 @@ def announcements() -> list[tuple[str, str, set[str]]]:
 
 
 def of_deployments(first: ast.expr) -> list[str]:
-    return [first.value] if isinstance(first, ast.Constant) else sorted(ANNOUNCED_AS.values())
+    return [first.value] if isinstance(first, ast.Constant) else sorted(EVENT_TYPES.values())
 
 
 def of_recoveries(first: ast.expr) -> list[str]:

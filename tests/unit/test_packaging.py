@@ -7,9 +7,15 @@ from importlib.metadata import distributions
 import pytest
 from packaging.requirements import Requirement
 
-import environments
-from orchestrator import packaging
-from orchestrator.packaging import PackagingFailed, orchestrator_asset, service_asset, source_commit, zipped_bytes
+from orchestrator import environments
+from orchestrator.packaging import assets
+from orchestrator.packaging.assets import (
+    PackagingFailed,
+    orchestrator_asset,
+    service_asset,
+    source_commit,
+    zipped_bytes,
+)
 
 LOCAL = environments.load("local")
 BUNDLED = dataclasses.replace(LOCAL, name="bundled", dependencies="bundled")
@@ -28,15 +34,19 @@ def test_the_service_s_asset_is_its_code_and_not_how_it_is_deployed():
     found = files(service_asset(LOCAL))
 
     assert {"service/handlers/token.py", "service/oauth/pkce.py"} <= found
-    assert not [name for name in found if "infrastructure" in name or "stack_policy" in name or "__pycache__" in name]
+    assert not [name for name in found if "stack_policy" in name or "__pycache__" in name]
     assert {name.partition("/")[0] for name in found} == {"service"}
 
 
 def test_the_orchestrator_s_asset_has_no_command_line_and_nothing_local():
     found = files(orchestrator_asset(LOCAL))
 
-    assert {"orchestrator/tasks/plan.py", "orchestrator/intake/alarm.py", "orchestrator/domain/plan.py"} <= found
-    parts = {"__init__.py", "domain", "tasks", "intake", "aws", "probes", "prices.py", "prices.toml"}
+    assert {
+        "orchestrator/tasks/deployment/plan_deployment.py",
+        "orchestrator/event_handlers/alarm_state_change.py",
+        "orchestrator/domain/deployment/plan.py",
+    } <= found
+    parts = {"__init__.py", "application", "aws", "domain", "event_handlers", "probes", "tasks"}
     assert {name.split("/")[1] for name in found} == parts
 
 
@@ -70,7 +80,7 @@ def test_a_digest_tells_names_from_contents(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text(content)
-        digests.add(packaging._digest(folder))
+        digests.add(assets._digest(folder))
 
     assert len(digests) == 2
 
@@ -98,8 +108,8 @@ def test_bundled_dependencies_are_built_for_lambda_and_small_enough():
 
 def test_dependencies_are_pinned_with_hashes_to_the_versions_that_tests_run_with():
     pin = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
-    tested = dict(pin.findall((packaging.ROOT / "requirements" / "dev.lock").read_text()))
-    for lock in (packaging.ROOT / "requirements").glob("lambda-*.lock"):
+    tested = dict(pin.findall((assets.ROOT / "requirements" / "dev.lock").read_text()))
+    for lock in (assets.ROOT / "requirements").glob("lambda-*.lock"):
         pins = dict(pin.findall(lock.read_text()))
         assert pins
         assert {name: tested[name] for name in pins} == pins
@@ -108,7 +118,7 @@ def test_dependencies_are_pinned_with_hashes_to_the_versions_that_tests_run_with
 
 def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
     """Otherwise pip looks for the newest version that has them, and the day there is a newer one nothing can be installed."""
-    locked = (packaging.ROOT / "requirements" / "dev.lock").read_text()
+    locked = (assets.ROOT / "requirements" / "dev.lock").read_text()
     pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[([^]]+)\])?==", locked, re.MULTILINE))
     wanted = [Requirement(line) for one in distributions() for line in one.requires or ()]
     with_extras = [
@@ -122,13 +132,13 @@ def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
 
 
 def test_what_pip_cannot_install_is_told_in_its_own_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(packaging, "ROOT", tmp_path)
-    monkeypatch.setattr(packaging, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(assets, "ROOT", tmp_path)
+    monkeypatch.setattr(assets, "BUILD", tmp_path / "build")
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "lambda-service.lock").write_text("./nowhere-1.0-py3-none-any.whl\n")
 
     with pytest.raises(PackagingFailed, match=r"requirements/lambda-service.lock: (.|\n)*nowhere"):
-        packaging._dependencies("service")
+        assets._dependencies("service")
 
     assert not list((tmp_path / "build" / "dependencies").iterdir())
 

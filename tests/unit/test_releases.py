@@ -9,10 +9,10 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from orchestrator import packaging, releases
-from orchestrator.bill_of_materials import bill_of, pins_of
-from orchestrator.domain.bundle import Proof
+from orchestrator.domain.deployment.release import PromotionAttestation
 from orchestrator.domain.errors import Refused
+from orchestrator.packaging import assets, releases
+from orchestrator.packaging.sbom import read_pins, sbom_of
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def built(tmp_path, monkeypatch):
 def test_the_same_sources_are_the_same_bytes(built, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in built.iterdir()}
     monkeypatch.setattr(releases, "FOLDER", tmp_path / "again")
-    monkeypatch.setattr(packaging, "BUILD", tmp_path / "elsewhere")
+    monkeypatch.setattr(assets, "BUILD", tmp_path / "elsewhere")
     again = releases.build(["local"])
 
     assert again.name == built.name
@@ -50,7 +50,7 @@ def test_a_package_holds_its_asset_and_no_time_of_day(built):
 def test_a_bill_of_materials_is_valid_and_names_every_package_of_the_lock_with_its_hashes(built, part):
     text = (built / f"{part}.cdx.json").read_text()
     bill = json.loads(text)
-    pins = pins_of(packaging.ROOT / "requirements" / f"lambda-{part}.lock")
+    pins = read_pins(assets.ROOT / "requirements" / f"lambda-{part}.lock")
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     assert {one["name"]: (one["version"], len(one["hashes"])) for one in bill["components"]} == {
@@ -65,8 +65,8 @@ def test_a_lock_with_conditions_is_read_package_by_package(tmp_path):
     lock.write_text(
         f"# a note\na-b==1.0 ; python_version < '3.12' \\\n    --hash=sha256:{'a' * 64}\nc==2\n", encoding="utf-8"
     )
-    assert pins_of(lock) == {"a-b": ("1.0", ("a" * 64,)), "c": ("2", ())}
-    assert bill_of("x", "1" * 64, [lock]) == bill_of("x", "1" * 64, [lock])
+    assert read_pins(lock) == {"a-b": ("1.0", ("a" * 64,)), "c": ("2", ())}
+    assert sbom_of("x", "1" * 64, [lock]) == sbom_of("x", "1" * 64, [lock])
 
 
 @pytest.mark.parametrize("name", ["service.zip", "orchestrator.cdx.json"])
@@ -80,12 +80,12 @@ def test_a_release_of_which_something_was_changed_is_refused(built, name):
 def test_a_release_that_names_other_content_is_refused(built):
     manifest = json.loads((built / "release.json").read_text())
     (built / "release.json").write_text(json.dumps({**manifest, "digest": "0" * 64}))
-    with pytest.raises(Refused, match="does not name what is in it"):
+    with pytest.raises(Refused, match="does not match the assets"):
         releases.read(built)
 
 
 def test_what_is_no_release_is_refused(tmp_path):
-    with pytest.raises(Refused, match="name a folder that `orchestrator release build` made"):
+    with pytest.raises(Refused, match="name a folder that `orchestrator release build` created"):
         releases.read(tmp_path)
     with pytest.raises(Refused, match="name some of dev, staging, prod, local"):
         releases.build(["moon"])
@@ -93,19 +93,19 @@ def test_what_is_no_release_is_refused(tmp_path):
 
 def test_environments_whose_functions_differ_are_not_one_release(tmp_path, monkeypatch):
     monkeypatch.setattr(releases, "FOLDER", tmp_path)
-    one, other = packaging.Asset(tmp_path, "a" * 64), packaging.Asset(tmp_path, "b" * 64)
-    assets = {"dev": {"service": one, "orchestrator": one}, "prod": {"service": one, "orchestrator": other}}
-    monkeypatch.setattr(releases, "_assets", assets.__getitem__)
-    with pytest.raises(Refused, match="'prod' is refused: its functions are built otherwise than dev's"):
+    one, other = assets.Asset(tmp_path, "a" * 64), assets.Asset(tmp_path, "b" * 64)
+    built = {"dev": {"service": one, "orchestrator": one}, "prod": {"service": one, "orchestrator": other}}
+    monkeypatch.setattr(releases, "_assets", built.__getitem__)
+    with pytest.raises(Refused, match="'prod' is refused: its functions' content differs from dev's"):
         releases.build(["dev", "prod"])
 
 
 def test_a_proof_is_kept_with_its_release(built):
-    proof = Proof("staging", releases.read(built).digest, "d-1", {"token": "sha"})
-    assert releases.proof_of(built, "staging") is None
-    kept = releases.keep_proof(built, proof)
-    assert releases.proof_of(built, "staging") == proof
+    proof = PromotionAttestation("staging", releases.read(built).digest, "d-1", {"token": "sha"})
+    assert releases.read_attestation(built, "staging") is None
+    kept = releases.save_attestation(built, proof)
+    assert releases.read_attestation(built, "staging") == proof
     releases.read(built)
     kept.write_text("{}")
-    with pytest.raises(Refused, match="prove it again"):
-        releases.proof_of(built, "staging")
+    with pytest.raises(Refused, match="promote the release in that environment again"):
+        releases.read_attestation(built, "staging")

@@ -1,6 +1,6 @@
-"""docs/strategy.md has every line of the deployment strategy, and each line leads to something that is there.
+"""docs/reference/strategy.md lists every line of the deployment strategy, with existing code and an existing test for each.
 
-The strategy itself is not in this repository: its lines stand here, by section and heading, as it has them.
+The strategy document is not in this repository. `LINES` repeats its lines, by section and heading.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "strategy.md"
+PAGE = ROOT / "docs" / "reference" / "strategy.md"
 REASONS = ("Not built: ", "People: ")
 
 LINES = {
@@ -204,7 +204,7 @@ _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
 
 
 def rows():
-    """(section, heading, line, where, held by) of every row of the page."""
+    """(section, heading, line, implemented by, checked by) of every row of the page."""
     section = heading = ""
     found = []
     for line in PAGE.read_text(encoding="utf-8").splitlines():
@@ -218,10 +218,10 @@ def rows():
 
 
 def test_every_line_of_the_strategy_is_there_in_its_order_and_no_other():
-    told = {}
+    listed = {}
     for section, heading, line, *_ in rows():
-        told.setdefault((section, heading), []).append(line)
-    assert told == LINES
+        listed.setdefault((section, heading), []).append(line)
+    assert listed == LINES
     assert len(rows()) > 100
 
 
@@ -232,7 +232,7 @@ def test_a_line_is_built_and_held_by_a_test_or_says_why_not(row):
         assert len(held) > 30
         return
     assert _TEST.fullmatch(held), "name one test, or begin with a reason"
-    assert _PATH.search(where) or _LINK.search(where) or "`" in where, "say where it is built"
+    assert _PATH.search(where) or _LINK.search(where) or "`" in where, "name the code that implements it"
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[1]}: {row[2]}")

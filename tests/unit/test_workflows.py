@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from infrastructure.orchestrator.pipeline_roles import MAX_SESSION_HOURS
 from orchestrator.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,7 @@ def calls(file):
     for step in steps(file):
         script = step.get("run", "").replace("\\\n", " ")
         for line in script.splitlines():
-            match = re.search(r"(?:^|[\s/(])orchestrator ((?:[a-z]+ )*[a-z]+)", line)
+            match = re.search(r"(?:^|[\s/(])orchestrator ((?:[a-z][a-z-]* )*[a-z][a-z-]*)", line)
             if match:
                 found.append((match[1].split(), re.findall(r"(?<![\w-])(--[a-z-]+)", line)))
     return found
@@ -108,4 +109,25 @@ def test_production_comes_after_staging_and_waits_for_people():
     assert found["production"]["with"]["after"] == "staging"
     assert found["production"]["with"]["approval"] == "production"
     called = [words for words, _ in calls(ROOT / ".github/workflows/ship.yml")]
-    assert [" ".join(words) for words in called] == ["checklist", "quota", "release sign", "release promote", "verify"]
+    assert [" ".join(words) for words in called] == [
+        "checklist",
+        "check-quotas",
+        "release sign",
+        "release promote",
+        "verify",
+    ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_credentials_last_as_long_as_the_job_and_no_longer_than_the_role_allows(file):
+    """Without a duration the action asks for an hour, and AWS refuses more than the role's maximum."""
+    for job in jobs(file).values():
+        for step in job.get("steps", []):
+            if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@"):
+                seconds = step["with"]["role-duration-seconds"]
+                assert job["timeout-minutes"] * 60 <= seconds <= MAX_SESSION_HOURS * 3600
+
+
+def test_a_workflow_assumes_a_role():
+    used = [step["uses"] for file in FILES for step in steps(file) if "uses" in step]
+    assert any(action.startswith("aws-actions/configure-aws-credentials@") for action in used)

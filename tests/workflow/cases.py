@@ -34,19 +34,20 @@ class Story:
     def also(self, invocation: Invocation) -> Any:
         """The story's own failure."""
         first = invocation.execution.endswith("-1")
-        return raised("NotRestored", "it will not") if first and invocation.state == self.fails else None
+        return raised("AliasRevertFailed", "it will not") if first and invocation.state == self.fails else None
 
 
 STORIES = (
     Story("good", Scenario(), "canary"),
     Story("bad", Scenario({50: Outcome.FAIL}), "stable"),
-    Story("held", Scenario({50: Outcome.INCONCLUSIVE}, "resume", "HOLD"), "canary"),
-    Story("cut over", Scenario(cut_over=True), "canary"),
-    Story("cut back", Scenario({100: Outcome.FAIL}, cut_over=True), "stable"),
+    Story("hooked", Scenario(hooked=True), "canary"),
+    Story("held", Scenario({50: Outcome.INCONCLUSIVE}, "resume", "PAUSE"), "canary"),
+    Story("cut over", Scenario(cutover=True), "canary"),
+    Story("cut back", Scenario({100: Outcome.FAIL}, cutover=True), "stable"),
     Story("warmed", Scenario(warm=5), "canary"),
     Story("left cold", Scenario(warm=5, does_not_warm="FUNCTION_ERROR_INIT_FAILURE"), "stable"),
-    Story("went back", Scenario(cut_over=True, back=True), "canary"),
-    Story("stuck", Scenario({50: Outcome.FAIL}), "stable", fails="RestoreAliases"),
+    Story("went back", Scenario(cutover=True, failback=True), "canary"),
+    Story("stuck", Scenario({50: Outcome.FAIL}), "stable", fails="RevertAliases"),
 )
 
 
@@ -58,13 +59,14 @@ def task_states(machine: str) -> tuple[str, ...]:
 
 STORY_OF: Mapping[tuple[str, str], str] = {
     **{("deployment", state): "good" for state in task_states("deployment")},
-    **{("deployment", state): "held" for state in ("Hold", "TakeAnswer")},
-    ("deployment", "Warm"): "warmed",
-    ("deployment", "CloseSource"): "cut over",
-    **{("deployment", state): "went back" for state in ("LevelTables", "VerifyLevelled")},
+    **{("deployment", state): "held" for state in ("Pause", "Resume")},
+    ("deployment", "CallHook"): "hooked",
+    ("deployment", "WarmUp"): "warmed",
+    **{("deployment", state): "cut over" for state in ("BlockSourceTables", "ReplayLateWrites")},
+    **{("deployment", state): "went back" for state in ("SyncTables", "VerifySyncedTables")},
     ("deployment", "StartRollback"): "bad",
     **{("rollback", state): "bad" for state in task_states("rollback")},
-    ("rollback", "ReopenSource"): "cut back",
+    **{("rollback", state): "cut back" for state in ("ReplayNewWrites", "UnblockSourceTables")},
     ("rollback", "Escalate"): "stuck",
 }
 """The story that goes through a state. A state that no story reaches fails its cases: its fault never strikes."""

@@ -14,15 +14,15 @@ from unittest import mock
 import msgspec
 from botocore.exceptions import ClientError
 
-import orchestrator.intake
-import orchestrator.tasks
-from orchestrator.aws.aliases import Aliases
-from orchestrator.aws.cloud import LIVE
-from orchestrator.aws.measures import Measures
-from orchestrator.aws.restored_tokens import RestoredTokens
-from orchestrator.aws.serving import Serving
+from orchestrator.application.cloud import LIVE
+from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
+from orchestrator.aws.lambda_.aliases import Aliases
+from orchestrator.aws.lambda_.isolated_functions import IsolatedFunctions
+from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.recovery import Recovery
+from orchestrator.domain.recovery.record import Recovery
+from orchestrator.event_handlers import runtime as event_runtime
+from orchestrator.tasks import runtime as task_runtime
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
@@ -33,12 +33,14 @@ from tests.fakes.messages import FakeEvents, FakeTopics
 from tests.fakes.oauth_service import PACKAGE, Keys, OAuthFunctions
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.s3 import FakeS3
+from tests.fakes.scaling import FakeScaling
 from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.fakes.stock_tables import StockTables
 from tests.fakes.tables import Tables
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
+from tests.workflow.tasks import load_task
 from tests.workflow.world import Bridge, Invocation, raised, straight
 
 STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
@@ -102,6 +104,7 @@ class DrillWorld:
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.serving = FakeServing(self.tables)
         self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
+        self.scaling = FakeScaling()
         self.exports = FakeExports(self.clock.now, self.contents.held, self.s3.objects)
         self.measured: list[dict[str, Any]] = []
         """Log lines that are metrics."""
@@ -110,15 +113,15 @@ class DrillWorld:
             "AWS_REGION": REGION,
             "SERVICE": msgspec.json.encode(service()).decode(),
             "DRILL_MACHINE": machine_arn("drill"),
-            "RECOVERY": json.dumps(recovery_table(**policy)),
-            "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
+            "RECOVERY_POLICY": json.dumps(recovery_table(**policy)),
+            "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
         }
         clients = {
             "dynamodb": _Routed(self),
             "kms": self.keys,
             "cloudwatch": None,
             "dynamodbstreams": self.contents,
-            "application-autoscaling": None,
+            "application-autoscaling": self.scaling,
             "lambda": _Functions(self),
             "iam": self.serving,
             "logs": self.serving,
@@ -138,12 +141,12 @@ class DrillWorld:
         )
         # Whoever reads whole tables sees `contents`, which has no families; these are the client's.
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.cloud.clients("dynamodb"))
-        vars(self.cloud)["measures"] = Measures(
+        vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics(
             "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
         )
         # Nothing is paced in real time, and packages come from nowhere.
-        vars(self.cloud)["aliases"] = Aliases(clients["lambda"], LIVE)
-        vars(self.cloud)["serving"] = Serving(clients["lambda"], fetch=lambda _address: PACKAGE)
+        vars(self.cloud)["aliases"] = Aliases(clients["lambda"], LIVE, sleep=self.clock.advance)
+        vars(self.cloud)["isolated_functions"] = IsolatedFunctions(clients["lambda"], fetch=lambda _address: PACKAGE)
 
     def drill(self, name: str, **given: Any) -> Ended:
         """Run a drill to its end."""
@@ -170,15 +173,17 @@ class DrillWorld:
 
     def deliver_end(self, name: str, phase: str) -> str:
         """Deliver the event that a drill ended badly."""
-        return self.intake("sweep", {"id": f"{name}-{phase}", "detail": {"name": name, "status": phase}})
+        return self.deliver_event(
+            "clean_up_drills", {"id": f"{name}-{phase}", "detail": {"name": name, "status": phase}}
+        )
 
     def sweep(self) -> str:
         """What the schedule does every five minutes."""
-        return self.intake("sweep", {"id": "tick", "detail": {}})
+        return self.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
 
     def recovery(self, name: str) -> Recovery:
         """What the ledger keeps of a drill."""
-        return self.cloud.drills.read(name)
+        return self.cloud.drills.read_record(name)
 
     def copies(self) -> set[str]:
         """The names of the copies that there are."""
@@ -186,25 +191,25 @@ class DrillWorld:
             return self.tables.copies()
         return {name for name in self.tables.tables if name.startswith("ib-oauth-drill-")}
 
-    def intake(self, name: str, event: Mapping[str, Any]) -> str:
-        """Deliver an event to an intake."""
-        answer: str = importlib.import_module(f"orchestrator.intake.{name}").handler(event, None)["answer"]
+    def deliver_event(self, name: str, event: Mapping[str, Any]) -> str:
+        """Deliver an event to an event handler."""
+        answer: str = importlib.import_module(f"orchestrator.event_handlers.{name}").handler(event, None)["answer"]
         return answer
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
         """Called by the interpreter for every invocation of a task."""
-        invocation = Invocation("drill", payload["execution"], payload["state"], function, payload)
+        invocation = Invocation("drill", payload["execution"], payload["state_name"], function, payload)
         return self.bridge(invocation, lambda: self.call(invocation))
 
     def call(self, invocation: Invocation) -> Any:
         """Run a task, as Lambda does, and answer as Lambda does."""
         module = invocation.function.rpartition(":task-")[2].replace("-", "_")
-        if module == "change_witnesses":
+        if module == "revoke_seeded_grants":
             # The last that is as at the point: from here on the tables change.
             self.at_the_point = {name: self.rows.scan(TableName=name)["Items"] for name in (STATE, TOKENS)}
         self.clock.advance(TASK_SECONDS)
         try:
-            answer = importlib.import_module(f"orchestrator.tasks.{module}").handler(invocation.payload, None)
+            answer = load_task(module).handler(invocation.payload, None)
         except (OrchestratorError, ClientError) as error:
             return raised(type(error).__name__, str(error))
         return {"Payload": json.loads(json.dumps(answer))}
@@ -217,11 +222,11 @@ def reaching(state: str) -> dict[str, str]:
 
 @contextmanager
 def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
-    """Make this world the one that tasks, intakes and the interpreter reach."""
+    """Make this world the one that tasks, handlers and the interpreter reach."""
     quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
     with ExitStack() as patches:
         patches.enter_context(configuration_is())
-        for module in (orchestrator.tasks, orchestrator.intake):
+        for module in (task_runtime, event_runtime):
             patches.enter_context(mock.patch.object(module, "_cloud", world.cloud))
             patches.enter_context(mock.patch.object(module, "logger", quiet))
         world.interpreter.connect(world.invoke, world.clock.advance)

@@ -9,15 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.aws.rollbacks import start_rollback
-from orchestrator.domain.records import Trigger
+from orchestrator.application.start_rollback import start_rollback
+from orchestrator.domain.deployment.record import RollbackTrigger
+from state_machines import definitions
 from tests.fakes.clouds import machine_arn
 from tests.fakes.errors import client_error
 from tests.samples import ALARM, OTHER_ALARM
 from tests.workflow.world import Invocation, World, raised
 
 TASK_TIMEOUT_SECONDS = 75.0
-"""TimeoutSeconds of every Task state; a test holds it."""
+"""TimeoutSeconds of a Task state that reads no stream; a test holds it."""
+
+FUNCTION_TIMEOUT_SECONDS = 60.0
+"""How long Lambda lets a task's function run (infrastructure/orchestrator/functions.py)."""
+
+THROTTLED_SECONDS = 60.0
 
 Run = Callable[[], Any]
 Strike = Callable[[World, Invocation, Run], Any]
@@ -34,16 +40,43 @@ def error_after(_world: World, _invocation: Invocation, run: Run) -> Any:
     return raised("Runtime.ExitError", "exit status 137")
 
 
-def timeout_before(world: World, _invocation: Invocation, _run: Run) -> Any:
+def function_timeout_before(world: World, _invocation: Invocation, _run: Run) -> Any:
+    """Lambda ends the function at its own timeout, before it did anything."""
+    world.clock.advance(FUNCTION_TIMEOUT_SECONDS)
+    return raised("Sandbox.Timedout", "Task timed out after 60.00 seconds")
+
+
+def function_timeout_after(world: World, _invocation: Invocation, run: Run) -> Any:
+    """Lambda ends the function at its own timeout, after it did everything."""
+    run()
+    world.clock.advance(FUNCTION_TIMEOUT_SECONDS)
+    return raised("Sandbox.Timedout", "Task timed out after 60.00 seconds")
+
+
+def throttled_for_a_minute(world: World, invocation: Invocation, run: Run) -> Any:
+    """Lambda refuses to invoke the function, for a minute."""
+    since = world.throttled_since.setdefault(invocation.state, world.clock.seconds())
+    if world.clock.seconds() - since < THROTTLED_SECONDS:
+        raise client_error("TooManyRequestsException", "Rate Exceeded.", status=429)
+    return run()
+
+
+def time_limit_seconds(invocation: Invocation) -> float:
+    """TimeoutSeconds of a state; those that wait for an answer have another limit."""
+    state = definitions.load(invocation.machine).states[invocation.state]
+    return float(state.get("TimeoutSeconds", TASK_TIMEOUT_SECONDS))
+
+
+def timeout_before(world: World, invocation: Invocation, _run: Run) -> Any:
     """The task's time is over before it did anything."""
-    world.clock.advance(TASK_TIMEOUT_SECONDS)
+    world.clock.advance(time_limit_seconds(invocation))
     raise TimeoutError
 
 
-def timeout_after(world: World, _invocation: Invocation, run: Run) -> Any:
+def timeout_after(world: World, invocation: Invocation, run: Run) -> Any:
     """The task did everything, and its answer came too late."""
     run()
-    world.clock.advance(TASK_TIMEOUT_SECONDS)
+    world.clock.advance(time_limit_seconds(invocation))
     raise TimeoutError
 
 
@@ -130,17 +163,17 @@ def reordered_events(world: World, invocation: Invocation, run: Run) -> Any:
     for _ in range(2):
         world.deliver(stranger, "ABORTED")
         world.deliver(invocation.execution, "FAILED")
-        world.intake("reconcile", {"id": "tick"})
+        world.deliver_event("reconcile", {"id": "tick"})
     return run()
 
 
 def _take_over(world: World, invocation: Invocation) -> None:
     if invocation.machine == "deployment":
-        start_rollback(world.cloud, world.name, Trigger("person", "rolled back by bob", world.clock.now()))
+        start_rollback(world.cloud, world.name, RollbackTrigger("person", "rolled back by bob", world.clock.now()))
     else:
         # A rollback is only taken over where it seems dead.
         world.states.presumed_dead.add(invocation.execution)
-        world.intake("reconcile", {"id": "tick"})
+        world.deliver_event("reconcile", {"id": "tick"})
     world.run_started()
 
 
@@ -148,10 +181,13 @@ FAULTS: Mapping[str, Strike] = {
     "error before": error_before,
     "error after": error_after,
     "every try fails": error_before,
+    "function timeout before": function_timeout_before,
+    "function timeout after": function_timeout_after,
     "timeout before": timeout_before,
     "timeout after": timeout_after,
     "throttled once": throttled,
     "throttled": throttled,
+    "throttled for a minute": throttled_for_a_minute,
     "unreachable once": unreachable,
     "unreachable": unreachable,
     "lost response": lost_response,
@@ -166,7 +202,21 @@ FAULTS: Mapping[str, Strike] = {
     "reordered events": reordered_events,
 }
 LASTING = frozenset({"every try fails", "throttled", "unreachable"})
-HARMLESS = frozenset({"throttled once", "unreachable once", "lost response", "duplicate", "duplicate after an answer"})
+ENDURING = frozenset({"throttled for a minute"})
+"""Faults that strike every invocation until they are over by themselves."""
+HARMLESS = frozenset(
+    {
+        "error after",
+        "function timeout before",
+        "function timeout after",
+        "throttled once",
+        "throttled for a minute",
+        "unreachable once",
+        "lost response",
+        "duplicate",
+        "duplicate after an answer",
+    }
+)
 """Faults after which everything must come out as without them."""
 
 
@@ -198,7 +248,7 @@ class Fault:
         if (invocation.machine, invocation.state) != (self.machine, self.state):
             return run()
         self.struck = self.struck or invocation.execution
-        if self.struck != invocation.execution or (self.times and self.kind not in LASTING):
+        if self.struck != invocation.execution or (self.times and self.kind not in LASTING | ENDURING):
             return run()
         self.times += 1
         if self.at_seconds is None:

@@ -23,18 +23,19 @@ from unittest import mock
 import msgspec
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from orchestrator.aws import routing
-from orchestrator.aws.aliases import Aliases, Routing, mark
-from orchestrator.aws.cloud import Cloud
-from orchestrator.aws.ledger import Ledger
-from orchestrator.domain.errors import AliasConflict, ClaimLost, Throttled, Unreachable
-from orchestrator.domain.plan import Function
-from orchestrator.domain.records import Deployment, Kind, Phase, Shift
-from orchestrator.tasks import Answer, Given
-from orchestrator.tasks.fence import fence
-from orchestrator.tasks.promote import promote
-from orchestrator.tasks.restore_aliases import restore_aliases
-from orchestrator.tasks.shift_traffic import shift_traffic
+from orchestrator.application import traffic_shifting
+from orchestrator.application.cloud import Cloud
+from orchestrator.aws.lambda_.aliases import Aliases, Routing, owner_tag
+from orchestrator.aws.ledger.deployments import Ledger
+from orchestrator.domain.deployment.plan import Function
+from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, Shift
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import AliasConflict, LockLost, Throttled, Unreachable
+from orchestrator.tasks.deployment.promote import promote
+from orchestrator.tasks.deployment.shift_traffic import shift_traffic
+from orchestrator.tasks.rollback.revert_aliases import revert_aliases
+from orchestrator.tasks.rollback.take_over_lock import take_over_lock
+from orchestrator.tasks.runtime import TaskInput, TaskOutput
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over
 from tests.fakes.dynamodb import FakeDynamoDB
@@ -113,15 +114,19 @@ class Race:
             self.plane.add(f"ib-oauth-{name}-test")
             self.plane.change(f"ib-oauth-{name}-test", "code-2")
             self.plane.publish_version(FunctionName=f"ib-oauth-{name}-test")
-        given = deployment(functions=functions(STABLE, CANARY, self.names), phase=Phase.SHIFTING, epoch=1)
-        known = {one.name: cloud.aliases.read(one.function_name).revision for one in given.functions}
-        planned = cloud.ledger.open(replace(given, revisions=known))
-        cloud.ledger.take_claim(cloud.ledger.claim(), EXECUTION, given.id, Kind.DEPLOYMENT, NOW)
+        given = deployment(
+            functions=functions(STABLE, CANARY, self.names), phase=DeploymentPhase.SHIFTING, fencing_token=1
+        )
+        known = {one.name: cloud.aliases.read_alias(one.function_name).revision for one in given.functions}
+        planned = cloud.ledger.create_record(replace(given, revisions=known))
+        cloud.ledger.acquire_lock(cloud.ledger.read_lock(), EXECUTION, given.id, Kind.DEPLOYMENT, NOW)
         if not self.weight_percent:
             return planned
-        revisions = routing.shift(planned, self.weight_percent, 1, cloud)
+        revisions = traffic_shifting.shift(planned, self.weight_percent, 1, cloud)
         self.plane.log.clear()
-        return cloud.ledger.keep(replace(planned, revisions=revisions, shifts=(Shift(0, self.weight_percent, NOW),)), 1)
+        return cloud.ledger.save_record(
+            replace(planned, revisions=revisions, shifts=(Shift(0, self.weight_percent, NOW),)), 1
+        )
 
     # --- the writers -------------------------------------------------------------------------------------
 
@@ -132,35 +137,39 @@ class Race:
             self.written.append(1)
             self._tried(promote, self._of_deployment("Promote", step=1))
             self.written.append(2)
-        except (ClaimLost, AliasConflict):
+        except (LockLost, AliasConflict):
             return  # the machine goes to Superseded or StartRollback: it writes no alias any more
 
     def come_late(self) -> None:
         """The task of the first step once more: a Lambda that hung, or was invoked twice."""
-        with suppress(ClaimLost, AliasConflict):
+        with suppress(LockLost, AliasConflict):
             self._tried(shift_traffic, self._of_deployment("ShiftTraffic", step=0))
 
     def roll_back(self) -> None:
         """Take the claim and restore, as the states Fence and RestoreAliases do."""
         id_ = self.begun.id
-        given = Given(execution=ROLLBACK, deployment=id_, state="Fence", entered="t", given={"deployment": id_})
-        fenced = self._tried(fence, given, ClaimLost)
-        self.epoch = fenced.epoch
+        given = TaskInput(
+            execution=ROLLBACK, deployment=id_, state_name="TakeOverLock", entered="t", state={"deployment": id_}
+        )
+        fenced = self._tried(take_over_lock, given, LockLost)
+        self.epoch = fenced.fencing_token
         known = {
             "deployment": fenced.deployment,
-            "epoch": fenced.epoch,
+            "fencing_token": fenced.fencing_token,
             "decision": msgspec.to_builtins(fenced.decision),
         }
-        self._tried(restore_aliases, replace(given, state="RestoreAliases", given=known), AliasConflict)
+        self._tried(revert_aliases, replace(given, state_name="RevertAliases", state=known), AliasConflict)
         self.restored_at = len(self.plane.log)
         self._expect_stable("the restore returned")
 
-    def _of_deployment(self, state: str, step: int) -> Given:
-        decision = {"action": "ADVANCE", "step": step, "look": 0, "wait_seconds": 10, "reason": "raced"}
-        known = {"epoch": 1, "decision": decision}
-        return Given(execution=EXECUTION, deployment=self.begun.id, state=state, entered="t", given=known)
+    def _of_deployment(self, state: str, step: int) -> TaskInput:
+        decision = {"action": "ADVANCE", "step": step, "evaluation": 0, "wait_seconds": 10, "reason": "raced"}
+        known = {"fencing_token": 1, "decision": decision}
+        return TaskInput(execution=EXECUTION, deployment=self.begun.id, state_name=state, entered="t", state=known)
 
-    def _tried(self, task: Callable[[Given, Cloud], Answer], given: Given, *again: type[Exception]) -> Answer:
+    def _tried(
+        self, task: Callable[[TaskInput, Cloud], TaskOutput], given: TaskInput, *again: type[Exception]
+    ) -> TaskOutput:
         """Run a task as its state does: again where the cloud was not reached or its machine's Retry says so."""
         for _ in range(TRIES - 1):
             with suppress(Unreachable, Throttled, *again):
@@ -178,7 +187,7 @@ class Race:
             self.scheduler.spawn("late", self.come_late),
             self.scheduler.spawn("rollback", self.roll_back),
         ]
-        with mock.patch.object(routing, "for_each", lambda items, call: [call(item) for item in items]):
+        with mock.patch.object(traffic_shifting, "for_each", lambda items, call: [call(item) for item in items]):
             self.scheduler.run()
         for writer in writers:
             if writer.error:
@@ -193,7 +202,7 @@ class Race:
         for name in self.names:
             function_name = f"ib-oauth-{name}-test"
             found = (*self.plane.routing(function_name), self.plane.mark(function_name))
-            if found != (STABLE, {}, mark(self.epoch, self.begun.id)):
+            if found != (STABLE, {}, owner_tag(self.epoch, self.begun.id)):
                 raise LostUpdate(f"{function_name} was {found} when {when}")
         later = self.plane.log[self.restored_at or 0 :]
         moved = [update for update in later if (update[1], update[2]) != (STABLE, {})]
@@ -202,10 +211,10 @@ class Race:
 
     def _expect_consistent_ledger(self) -> None:
         ledger = Ledger(self.table, SETTINGS["LEDGER_TABLE"])
-        claim, found = ledger.claim(), ledger.read(self.begun.id)
-        if (claim.epoch, claim.execution) != (self.epoch, ROLLBACK):
+        claim, found = ledger.read_lock(), ledger.read_record(self.begun.id)
+        if (claim.fencing_token, claim.execution) != (self.epoch, ROLLBACK):
             raise LostUpdate(f"the claim is {claim}")
-        if (found.phase, found.epoch) != (Phase.ROLLING_BACK, self.epoch):
+        if (found.phase, found.fencing_token) != (DeploymentPhase.ROLLING_BACK, self.epoch):
             raise LostUpdate(f"the deployment was written back by one without the claim: {found.phase}")
         forgotten = set(self.written) - {shift.step for shift in found.shifts}
         if forgotten:
@@ -325,31 +334,31 @@ def without_revision() -> Iterator[None]:
 @contextmanager
 def with_revision_read_after_the_claim() -> Iterator[None]:
     """Writers check the claim first and then write with whatever revision they find."""
-    write = Aliases.write
+    write = Aliases.write_alias
 
     def careless(
         self: Aliases, name: str, wanted: Routing, signature: str, check: Callable[[], None], _revision: str
     ) -> Any:
         check()
-        return write(self, name, wanted, signature, lambda: None, self.read(name).revision)
+        return write(self, name, wanted, signature, lambda: None, self.read_alias(name).revision)
 
-    with mock.patch.object(Aliases, "write", careless):
+    with mock.patch.object(Aliases, "write_alias", careless):
         yield
 
 
 @contextmanager
 def with_a_restore_that_spares_writes() -> Iterator[None]:
     """The rollback leaves an alias alone that is on stable already, and with it the revisions that late writers hold."""
-    restore = routing.restore
+    restore = traffic_shifting.revert
 
     def sparing(found: Deployment, epoch: int, cloud: Cloud) -> Any:
         def elsewhere(function: Function) -> bool:
-            return cloud.aliases.read(function.function_name).routing != Routing(function.stable_version)
+            return cloud.aliases.read_alias(function.function_name).routing != Routing(function.stable_version)
 
         needed = tuple(function for function in found.functions if elsewhere(function))
         return restore(replace(found, functions=needed), epoch, cloud)
 
-    with mock.patch("orchestrator.tasks.restore_aliases.restore", sparing):
+    with mock.patch("orchestrator.tasks.rollback.revert_aliases.revert", sparing):
         yield
 
 

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from orchestrator.aws.levelling import Levels
-from orchestrator.aws.restored_tokens import RestoredTokens
-from orchestrator.aws.stream_changes import StreamChanges
-from orchestrator.aws.table_content import TableContents
-from orchestrator.domain.recovery import Recovery, Role
+from orchestrator.aws.dynamodb.late_writes import LateWrites
+from orchestrator.aws.dynamodb.streams import StreamChanges
+from orchestrator.aws.dynamodb.table_reader import TableReader
+from orchestrator.aws.dynamodb.table_sync import TableSync
+from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.recovery.record import Recovery, Role
 from state_machines import definitions
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.scaling import FakeScaling
 from tests.fakes.tables import Tables
 from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
@@ -73,7 +75,7 @@ class RestoreWorld(World):
         self.rows = Tables(STATE, TOKENS, REVOCATIONS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
         self.wired = Wired(self.rows)
-        vars(self.cloud)["levels"] = partial(Levels, wires=self.wired)
+        vars(self.cloud)["table_sync"] = partial(TableSync, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)
         for table in (STATE, TOKENS):
             self.tables.add(table)
@@ -88,17 +90,21 @@ class RestoreWorld(World):
             variables = {"STATE_TABLE": STATE, "TOKENS_TABLE": TOKENS, "ISSUER": "https://issuer.invalid"}
             self.plane.add(f"ib-oauth-{function}-test", Environment={"Variables": variables})
         self.clients["dynamodb"] = both(both(self.table, self.doors), self.tables)
-        self.clients["application-autoscaling"] = None
-        vars(self.cloud)["table_contents"] = TableContents(self.tables, self.contents.wire)
+        self.scaling = FakeScaling()
+        self.clients["application-autoscaling"] = self.scaling
+        vars(self.cloud)["table_reader"] = TableReader(self.tables, self.contents.wire)
         vars(self.cloud)["stream_changes"] = StreamChanges(
-            self.contents, self.contents.wire, self.clock.now, pause=self.clock.advance
+            self.contents, self.contents.wire, self.clock.now, sleep=self.clock.advance
+        )
+        vars(self.cloud)["late_writes"] = LateWrites(
+            self.cloud.table_reader, self.cloud.stream_changes, self.wired, sleep=self.clock.advance
         )
         settings: Any = self.cloud.settings
         settings |= {
             "AWS_REGION": REGION,
-            "RECOVERY": json.dumps(recovery_table(**policy)),
-            "TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
-            "DECLARED": json.dumps(DECLARED),
+            "RECOVERY_POLICY": json.dumps(recovery_table(**policy)),
+            "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
+            "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
         }
 
     def restore(self, **given: Any) -> Ended:
@@ -115,13 +121,13 @@ class RestoreWorld(World):
     def go_back(self, name: str, **given: Any) -> Ended:
         """Go back from the restore before, under a name that is new to the interpreter."""
         undone, self.restore_name, self.name = self.restore_name, name, f"d-{name}"
-        return self.restore(back=undone, **given)
+        return self.restore(failback_of=undone, **given)
 
     def call(self, invocation: Invocation) -> Any:
         """Run a task; while a restore waits for its deployment, that one runs."""
-        if invocation.state == "AwaitCutOver":
+        if invocation.state == "AwaitCutover":
             self.run_started()
-        if invocation.state == "MakeTokensSafe" and not self.copied:
+        if invocation.state == "SanitizeTokens" and not self.copied:
             self._copy()
         return super().call(invocation)
 
@@ -164,7 +170,7 @@ class RestoreWorld(World):
     @property
     def recovery(self) -> Recovery:
         """What the ledger keeps of the restore."""
-        return self.cloud.restores.read(self.restore_name)
+        return self.cloud.restores.read_record(self.restore_name)
 
     def variables(self) -> list[dict[str, str]]:
         """What the versions are told that clients get."""

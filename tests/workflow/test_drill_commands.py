@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import environments
-from orchestrator.cli import drilling, reading
+from orchestrator import environments
+from orchestrator.cli.actions import drill, explain, history
 from orchestrator.cli.context import Context
-from orchestrator.cli.follow import RefusedByPlan
+from orchestrator.cli.rendering.follow import RefusedByPlan
 from orchestrator.domain.errors import Refused
 from state_machines import definitions
 from tests.fakes.clouds import machine_arn
@@ -28,19 +28,21 @@ def interpreter():
 
 
 @pytest.fixture
-def here(interpreter, monkeypatch):
+def here(interpreter):
     """A world and the command line's context of it; what was started runs while the command line waits."""
     world = DrillWorld(interpreter)
     local = environments.load("local")
     service = replace(local.service, state_table=STATE, tokens_table=TOKENS)
     context = Context(replace(local, name="test", service=service), world.cloud.clients)
-    vars(context)["cloud"], vars(context)["account"] = world.cloud, "123456789012"
 
     def wait(seconds):
         world.clock.advance(seconds)
         world.run_started()
 
-    monkeypatch.setattr(drilling, "time", SimpleNamespace(sleep=wait))
+    # The command line's own view of the cloud: a task that waits must not run what was started.
+    cloud = replace(world.cloud, sleep=wait)
+    vars(cloud).update({name: kept for name, kept in vars(world.cloud).items() if name != "sleep"})
+    vars(context)["cloud"], vars(context)["account"] = cloud, "123456789012"
     with drilled(world):
         yield SimpleNamespace(world=world, context=context)
 
@@ -56,24 +58,24 @@ def printed(capsys):
 
 
 def test_a_plan_says_to_when_and_at_which_cost_and_starts_nothing(here, capsys):
-    drilling.plan(here.context, given(), json=True)
+    drill.plan(here.context, given(), json=True)
     planned = printed(capsys)
     assert [table["source"] for table in planned["tables"]] == [STATE, TOKENS]
     assert planned["cost"]["usd"] >= 0
     assert here.world.states.executions == {}
-    drilling.plan(here.context, given(), json=False)
+    drill.plan(here.context, given(), json=False)
     assert "US dollars at prices of" in capsys.readouterr().out
 
 
 def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, capsys):
-    assert drilling.drill(here.context, given(), "green", watch=True, json=False) == 0
+    assert drill.drill(here.context, given(), "green", watch=True, json=False) == 0
     shown = capsys.readouterr().out
-    assert "dr-green GREEN after" in shown
+    assert "dr-green SUCCEEDED after" in shown
     assert all(words in shown for words in ("plan recovery", "await restore", "clean up", "conclude"))
-    assert not here.world.cloud.drills.claim().held
-    link = here.world.cloud.evidence.link("dr-green")
-    assert f"evidence: link 1:{link.hash}" in shown
-    assert shown.index("evidence: link") < shown.index("dr-green GREEN after")
+    assert not here.world.cloud.drills.read_lock().held
+    link = here.world.cloud.evidence.read_entry("dr-green")
+    assert f"evidence: entry 1:{link.hash}" in shown
+    assert shown.index("evidence: entry") < shown.index("dr-green SUCCEEDED after")
 
 
 def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeypatch):
@@ -84,7 +86,7 @@ def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeyp
         return {**describe(**asked), **({"status": "RUNNING"} if len(looks) < 5 else {})}
 
     monkeypatch.setattr(here.world.states, "describe_execution", slow_to_end)
-    assert drilling.drill(here.context, given(), "late", watch=True, json=True) == 0
+    assert drill.drill(here.context, given(), "late", watch=True, json=True) == 0
     assert len(looks) == 5
     assert printed(capsys)["evidence"]["recovery"] == "dr-late"
 
@@ -98,14 +100,14 @@ def broken_in(state):
 
 def test_one_whose_evidence_is_not_written_is_not_green_whatever_its_record_says(here, capsys):
     here.world.bridge = broken_in("RecordEvidence")
-    assert drilling.drill(here.context, given(), "unproved", watch=True, json=False) == 1
-    assert here.world.recovery("dr-unproved").ending == "GREEN"
+    assert drill.drill(here.context, given(), "unproved", watch=True, json=False) == 1
+    assert here.world.recovery("dr-unproved").outcome == "SUCCEEDED"
     shown = " ".join(capsys.readouterr().out.split())
-    assert "dr-unproved is not green: its record says GREEN, and its evidence is not in the chain" in shown
-    assert "GREEN after" not in shown
+    assert "dr-unproved did not succeed: its record says SUCCEEDED, but its evidence is not in the chain" in shown
+    assert "SUCCEEDED after" not in shown
 
 
-def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys, monkeypatch):
+def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys):
     here.world.bridge = broken_in("RecordEvidence")
     began = here.world.clock.now()
 
@@ -115,9 +117,9 @@ def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys, monkeypatc
         if (here.world.clock.now() - began).total_seconds() > 250:
             here.world.sweep()
 
-    monkeypatch.setattr(drilling, "time", SimpleNamespace(sleep=wait))
-    assert drilling.drill(here.context, given(), "swept", watch=True, json=False) == 0
-    assert "evidence: link 1:" in capsys.readouterr().out
+    vars(here.context.cloud)["sleep"] = wait
+    assert drill.drill(here.context, given(), "swept", watch=True, json=False) == 0
+    assert "evidence: entry 1:" in capsys.readouterr().out
 
 
 def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(here):
@@ -127,29 +129,29 @@ def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(he
         return run()
 
     here.world.bridge = bridge
-    with pytest.raises(Refused, match="its execution is over and nobody completed its record"):
-        drilling.drill(here.context, given(), "dead", watch=True, json=False)
+    with pytest.raises(Refused, match="its execution ended, but its record is incomplete"):
+        drill.drill(here.context, given(), "dead", watch=True, json=False)
 
 
 def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
-    assert drilling.drill(here.context, given(sabotage="ttl-off"), "red", watch=True, json=True) == 1
+    assert drill.drill(here.context, given(fault="ttl-off"), "red", watch=True, json=True) == 1
     assert "settings.state.time_to_live" in printed(capsys)["outcome"]
 
 
 def test_one_that_is_not_followed_is_started_once(here, capsys):
     for _ in range(2):
-        assert drilling.drill(here.context, given(), "later", watch=False, json=True) == 0
+        assert drill.drill(here.context, given(), "later", watch=False, json=True) == 0
     assert len(here.world.states.pending) == 1
     assert '"recovery": "dr-later"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("more", "field"),
-    [({"to": "yesterday"}, "to"), ({"to": "2001-01-01T00:00:00Z"}, "to"), ({"sabotage": "index-gone"}, "sabotage")],
+    [({"to": "yesterday"}, "to"), ({"to": "2001-01-01T00:00:00Z"}, "to"), ({"fault": "index-gone"}, "fault")],
 )
 def test_what_would_be_refused_is_refused_before_anything_is_started(here, more, field):
     with pytest.raises(Refused) as caught:
-        drilling.drill(here.context, given(**more), "no", watch=True, json=False)
+        drill.drill(here.context, given(**more), "no", watch=True, json=False)
     assert caught.value.field == field
     assert here.world.states.executions == {}
 
@@ -158,27 +160,27 @@ def test_one_that_the_machine_refuses_is_told_with_its_reason(here):
     here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-odd", input="{}")
     here.world.run_started()
     with pytest.raises(RefusedByPlan, match="requested_by"):
-        drilling.drill(here.context, given(), "odd", watch=True, json=False)
+        drill.drill(here.context, given(), "odd", watch=True, json=False)
 
 
 def test_it_is_in_the_history_and_can_be_explained(here, capsys):
-    drilling.drill(here.context, given(), "told", watch=True, json=True)
+    drill.drill(here.context, given(), "told", watch=True, json=True)
     capsys.readouterr()
-    reading.history(here.context, 5, json=True)
+    history.list_history(here.context, 5, json=True)
     (listed,) = printed(capsys)["recoveries"]
-    assert (listed["recovery"], listed["ending"]) == ("dr-told", "GREEN")
-    reading.history(here.context, 5, json=False)
+    assert (listed["recovery"], listed["outcome"]) == ("dr-told", "SUCCEEDED")
+    history.list_history(here.context, 5, json=False)
     assert "dr-told" in capsys.readouterr().out
-    reading.explain(here.context, "dr-told", json=True)
-    assert printed(capsys)["recovery"]["ending"] == "GREEN"
-    reading.explain(here.context, "dr-told", json=False)
-    assert "dr-told GREEN after" in capsys.readouterr().out
+    explain.explain(here.context, "dr-told", json=True)
+    assert printed(capsys)["recovery"]["outcome"] == "SUCCEEDED"
+    explain.explain(here.context, "dr-told", json=False)
+    assert "dr-told SUCCEEDED after" in capsys.readouterr().out
 
 
 def test_a_refused_one_can_be_explained_too(here, capsys):
     here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-why", input="{}")
     here.world.run_started()
-    reading.explain(here.context, "dr-why", json=False)
+    explain.explain(here.context, "dr-why", json=False)
     assert "dr-why was refused" in capsys.readouterr().out
-    reading.explain(here.context, "dr-why", json=True)
-    assert printed(capsys)["ending"] == "REFUSED"
+    explain.explain(here.context, "dr-why", json=True)
+    assert printed(capsys)["outcome"] == "REFUSED"

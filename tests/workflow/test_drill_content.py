@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.aws.wire import ReadRefused
-from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.aws.dynamodb.raw_client import DynamoDBError
+from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
@@ -45,19 +45,23 @@ def drill(interpreter, name, policy, *, damage=None, before=None):
             world.contents.damage.append(damage)
         world.drill(name)
     recovery = world.recovery(name)
-    return recovery, {one.check: one for one in recovery.findings if one.check.startswith("content.")}, world
+    return recovery, {one.check: one for one in recovery.check_results if one.check.startswith("content.")}, world
 
 
 @pytest.mark.parametrize(("name", "policy"), [("dr-whole", WHOLE), ("dr-cut", IN_SEGMENTS)])
 def test_copies_of_busy_tables_are_found_to_be_what_their_sources_were(interpreter, name, policy):
     recovery, content, world = drill(interpreter, name, policy)
-    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     assert [one.verdict.outcome for one in content.values()] == [Outcome.PASS, Outcome.PASS]
     figures = content["content.tokens"].figures
     assert figures["source_at_point"] == "stream"
     assert figures["changed_since_point"] > 5
     assert figures["segments"] == (0 if policy is WHOLE else 1)
-    scans = [asked["TableName"] for operation, asked in world.contents.read if operation == "Scan"]
+    scans = [
+        asked["TableName"]
+        for operation, asked in world.contents.read
+        if operation == "Scan" and "ExclusiveStartKey" not in asked
+    ]
     # Whole tables are read once; in segments, once for each tier.
     assert scans.count(STATE) == (1 if policy is WHOLE else 3)
 
@@ -81,7 +85,7 @@ def test_every_damage_to_a_copy_makes_the_drill_red(interpreter, kind, spoil, po
 
     name = "dr-" + "".join(letter for letter in request.node.name if letter.isalnum())[-20:]
     recovery, content, _ = drill(interpreter, name, policy, damage=damage)
-    assert recovery.ending is RecoveryEnding.RED
+    assert recovery.outcome is RecoveryOutcome.FAILED
     assert content["content.state"].verdict.outcome is Outcome.PASS
     assert content["content.tokens"].verdict.outcome is Outcome.FAIL
     assert content["content.tokens"].figures[kind] == 1
@@ -93,11 +97,11 @@ def test_every_damage_to_a_copy_makes_the_drill_red(interpreter, kind, spoil, po
 def test_a_segment_that_cannot_be_read_makes_the_drill_red_and_its_copies_are_removed(interpreter):
     def refuse(name, _copy):
         asked.append(name)
-        raise ReadRefused("AccessDeniedException")
+        raise DynamoDBError("AccessDeniedException")
 
     asked = []
     recovery, content, world = drill(interpreter, "dr-unread", IN_SEGMENTS, damage=refuse)
-    assert recovery.ending is RecoveryEnding.RED
+    assert recovery.outcome is RecoveryOutcome.FAILED
     assert asked
     assert [one.verdict.outcome for one in content.values()] == [Outcome.ERROR, Outcome.ERROR]
     assert "could not be read" in content["content.tokens"].verdict.reason
@@ -108,21 +112,21 @@ def receipts(world, *, behind_seconds=0):
     """A writer that has written every second, and copies that hold what was written until some seconds before their point."""
 
     def point() -> int:
-        return int(world.cloud.drills.newest(1)[0].point.timestamp())
+        return int(world.cloud.drills.newest_records(1)[0].point.timestamp())
 
-    def rows(_copy: str) -> set[int]:
+    def read_rows(_copy: str) -> set[int]:
         edge = point() - behind_seconds
         return set(range(edge - 899, edge + 1))
 
-    vars(world.cloud)["receipts"] = SimpleNamespace(
-        acknowledged=lambda _role, since: set(range(int(since.timestamp()), point() + 600)), rows=rows
+    vars(world.cloud)["heartbeats"] = SimpleNamespace(
+        read_acknowledged=lambda _role, since: set(range(int(since.timestamp()), point() + 600)), read_rows=read_rows
     )
 
 
 def test_receipts_measure_the_loss(interpreter):
-    recovery, _, _ = drill(interpreter, "dr-receipts", {**WHOLE, "receipts": True}, before=receipts)
-    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
-    assert recovery.measured.source == "receipts"
+    recovery, _, _ = drill(interpreter, "dr-receipts", {**WHOLE, "heartbeats": True}, before=receipts)
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert recovery.measured.source == "heartbeats"
     assert abs(recovery.measured.data_loss - timedelta(minutes=5)) <= timedelta(seconds=2)
 
 
@@ -130,9 +134,9 @@ def test_a_copy_that_is_a_minute_behind_its_receipts_makes_the_drill_red(interpr
     def before(world):
         receipts(world, behind_seconds=60)
 
-    recovery, _, _ = drill(interpreter, "dr-behind", {**WHOLE, "receipts": True}, before=before)
-    assert recovery.ending is RecoveryEnding.RED
-    assert "receipts.state" in recovery.reason
+    recovery, _, _ = drill(interpreter, "dr-behind", {**WHOLE, "heartbeats": True}, before=before)
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert "heartbeats.state" in recovery.reason
     assert recovery.measured.data_loss >= timedelta(minutes=6)
 
 
@@ -143,7 +147,7 @@ EXPORTED = {"source_at_point": "export"}
 def test_an_export_tells_what_the_sources_were_where_the_settings_say_so(interpreter, policy, request):
     name = f"dr-export-{request.node.callspec.id}"
     recovery, content, world = drill(interpreter, name, {**policy, **EXPORTED})
-    assert recovery.ending is RecoveryEnding.GREEN, recovery.reason
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     assert [one.figures["source_at_point"] for one in content.values()] == ["export", "export"]
     assert len(world.exports.asked) == 2
     # It was asked for with the restores, at their time, and waited for by a state of its own.
@@ -172,7 +176,7 @@ def test_every_damage_to_a_copy_is_seen_by_an_export_too(interpreter, kind, spoi
 
     name = f"dr-x-{kind}-{request.node.callspec.id.rpartition('-')[2]}"
     recovery, content, _ = drill(interpreter, name, {**policy, **EXPORTED}, damage=damage)
-    assert recovery.ending is RecoveryEnding.RED
+    assert recovery.outcome is RecoveryOutcome.FAILED
     assert content["content.tokens"].verdict.outcome is Outcome.FAIL
     assert content["content.tokens"].figures[kind] == 1
     assert content["content.state"].verdict.outcome is Outcome.PASS
@@ -185,7 +189,7 @@ def test_where_a_stream_cannot_tell_an_export_is_asked_for_and_tells(interpreter
         world.tables.tables[TOKENS].description["StreamSpecification"] = {"StreamEnabled": False}
 
     if silent == "busy":
-        monkeypatch.setattr("orchestrator.aws.comparing.MOST_CHANGES", 3)
+        monkeypatch.setattr("orchestrator.application.table_comparison.MOST_CHANGES", 3)
     name = f"dr-{request.node.callspec.id}"
     recovery, content, world = drill(interpreter, name, policy, before=stop_stream if silent == "stopped" else None)
     assert {one.verdict.outcome for one in content.values()} == {Outcome.PASS}, recovery.reason
@@ -212,7 +216,7 @@ def spoilt(world):
 
 @pytest.mark.parametrize(
     ("policy", "told"),
-    [(WHOLE, "is no file of items"), (IN_SEGMENTS, "segment 0 of 1 of the export could not be read")],
+    [(WHOLE, "is not a file of items"), (IN_SEGMENTS, "segment 0 of 1 of the export could not be read")],
     ids=["whole", "segments"],
 )
 def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(interpreter, policy, told, request):
@@ -220,8 +224,8 @@ def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(in
         world.bridge = spoilt(world)
         world.drill(f"dr-spoilt-{request.node.callspec.id}")
     recovery = world.recovery(f"dr-spoilt-{request.node.callspec.id}")
-    content = {one.check: one.verdict for one in recovery.findings if one.check.startswith("content.")}
-    assert recovery.ending is RecoveryEnding.RED
+    content = {one.check: one.verdict for one in recovery.check_results if one.check.startswith("content.")}
+    assert recovery.outcome is RecoveryOutcome.FAILED
     assert content["content.tokens"].outcome is Outcome.ERROR
     assert told in content["content.tokens"].reason
     assert content["content.state"].outcome is Outcome.PASS
@@ -232,7 +236,7 @@ def test_an_export_that_fails_ends_the_drill_red_with_dynamodb_s_reason(interpre
         world.exports.fails = "The bucket is gone"
         world.drill("dr-export-fails")
     recovery = world.recovery("dr-export-fails")
-    assert recovery.ending is RecoveryEnding.RED
+    assert recovery.outcome is RecoveryOutcome.FAILED
     assert "S3NoSuchBucket: The bucket is gone" in recovery.reason
     assert world.copies() == set()
 
@@ -244,12 +248,12 @@ def test_a_run_that_is_resumed_adopts_the_export_that_was_asked_for(interpreter)
     def bridge(invocation, run):
         if invocation.state == "StartRestore" and not died:
             died.append(invocation.state)
-            recovery = world.cloud.drills.read("dr-export-again")
+            recovery = world.cloud.drills.read_record("dr-export-again")
             for table in recovery.tables:
-                world.cloud.exports.ask(table.source_arn, recovery.point, recovery.id, table.role)
+                world.cloud.exports.start_export(table.source_arn, recovery.point, recovery.id, table.role)
         return run()
 
     with drilled(DrillWorld(interpreter, bridge, **EXPORTED)) as world:
         world.drill("dr-export-again")
-    assert world.recovery("dr-export-again").ending is RecoveryEnding.GREEN
+    assert world.recovery("dr-export-again").outcome is RecoveryOutcome.SUCCEEDED
     assert len(world.exports.asked) == 2

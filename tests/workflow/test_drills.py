@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.serving import Serving
-from orchestrator.domain.recovery import RecoveryEnding
-from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
-from orchestrator.domain.token_safety import RotatedPolicy, begun
+from orchestrator.aws.lambda_.isolated_functions import IsolatedFunctions
+from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.restored_table import DRILL_TAG, ENVIRONMENT_TAG, EXPIRY_TAG
+from orchestrator.domain.recovery.token_sanitization import RotatedPolicy, initial_state
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.fakes.restorable_tables import RestorableTables
@@ -34,10 +34,10 @@ def test_a_drill_of_healthy_tables_is_green_and_leaves_nothing(interpreter):
         ended = world.drill("dr-green")
         recovery = world.recovery("dr-green")
     assert ended.phase == "SUCCEEDED", recovery.reason
-    assert recovery.ending is RecoveryEnding.GREEN
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert world.copies() == set()
     assert recovery.cleaned_at is not None
-    assert not world.cloud.drills.claim().held
+    assert not world.cloud.drills.read_lock().held
 
 
 def test_the_phases_add_up_to_the_wall_time(interpreter):
@@ -46,8 +46,8 @@ def test_the_phases_add_up_to_the_wall_time(interpreter):
     recovery = world.recovery("dr-phases")
     assert sum((phase.took for phase in recovery.phases), timedelta(0)) == recovery.ended_at - recovery.requested_at
     assert [phase.name for phase in recovery.phases] == [
-        "PlanRecovery", "ClaimRecovery", "RecordConfiguration", "ChangeWitnesses", "StartRestore", "AwaitRestore", "ReapplySettings",
-        "CompareSettings", "CompareContent", "MakeTokensSafe", "ServeRestored", "TryRestored", "Measure", "CleanUp", "Conclude",
+        "PlanRecovery", "AcquireLock", "SnapshotConfiguration", "RevokeSeededGrants", "StartRestore", "AwaitRestore", "ReapplySettings",
+        "CompareSettings", "CompareContents", "SanitizeTokens", "StartIsolatedService", "CheckSeededGrants", "MeasureObjectives", "CleanUp", "Conclude",
     ]  # fmt: skip
 
 
@@ -72,8 +72,8 @@ def test_a_copy_is_tagged_with_drill_environment_and_lease_while_it_is_still_bei
 
     with drilled(DrillWorld(interpreter, watch)) as world:
         world.drill("dr-tags")
-    lease = world.recovery("dr-tags").lease_until.isoformat()
-    assert seen == [{DRILL_TAG: "dr-tags", ENVIRONMENT_TAG: "test", LEASE_TAG: lease}] * 2
+    lease = world.recovery("dr-tags").expires_at.isoformat()
+    assert seen == [{DRILL_TAG: "dr-tags", ENVIRONMENT_TAG: "test", EXPIRY_TAG: lease}] * 2
 
 
 def test_more_copies_than_the_account_takes_at_once_are_made_one_after_the_other(interpreter):
@@ -98,8 +98,8 @@ def test_a_setting_that_is_not_as_in_the_source_turns_the_drill_red_and_names_it
     with drilled(DrillWorld(interpreter, meddle)) as world:
         ended = world.drill("dr-ttl")
     recovery = world.recovery("dr-ttl")
-    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
-    assert recovery.reason.startswith("settings.tokens.time_to_live: time to live of the copy: none")
+    assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
+    assert recovery.reason.startswith("settings.tokens.time_to_live: time to live of the restored table: none")
     assert world.copies() == set()
 
 
@@ -108,12 +108,12 @@ def test_what_was_given_before_the_point_is_tried_over_the_copies_and_each_is_a_
         ended = world.drill("dr-tried")
     recovery = world.recovery("dr-tried")
     assert ended.phase == "SUCCEEDED", recovery.reason
-    tried = {one.check for one in recovery.findings if one.check.startswith(("tokens.", "serving."))}
+    tried = {one.check for one in recovery.check_results if one.check.startswith(("tokens.", "serving."))}
     assert tried == {
         "tokens.safe", "serving.code", "serving.settings", "tokens.new_flow", "tokens.kept", "tokens.used_code",
         "tokens.revoked_before", "tokens.revoked_since", "tokens.rotated_since", "tokens.open_code", "tokens.open_login",
     }  # fmt: skip
-    safe = next(one for one in recovery.findings if one.check == "tokens.safe")
+    safe = next(one for one in recovery.check_results if one.check == "tokens.safe")
     assert safe.figures["fates"] == {"adopted": 1, "revoked": 1, "logged": 1, "rotated": 1}
     assert set(world.functions.functions) == {f"ib-oauth-{name}-test" for name in ("authorize", "token", "public")}
 
@@ -123,30 +123,30 @@ def test_the_policy_that_accepts_is_tried_as_well(interpreter):
         ended = world.drill("dr-accept")
     recovery = world.recovery("dr-accept")
     assert ended.phase == "SUCCEEDED", recovery.reason
-    safe = next(one for one in recovery.findings if one.check == "tokens.safe")
+    safe = next(one for one in recovery.check_results if one.check == "tokens.safe")
     assert safe.figures["fates"] == {"adopted": 1, "revoked": 1, "logged": 1, "taken-over": 1}
 
 
 def test_a_revoked_token_that_is_alive_in_the_copy_turns_the_drill_red_and_is_named(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
-        ended = world.drill("dr-alive", sabotage="revoked-token-alive")
+        ended = world.drill("dr-alive", fault="revoked-token-alive")
     recovery = world.recovery("dr-alive")
-    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
     assert recovery.reason.startswith(
-        "tokens.revoked_before: a token revoked before the point: it should be dead, and was answered 200"
+        "tokens.revoked_before: a token revoked before the point: it should be rejected, and the response was 200"
     )
 
 
 @pytest.mark.parametrize("mark", [None, "dr-another"])
 def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
     def skip(invocation, run):
-        if invocation.state != "MakeTokensSafe":
+        if invocation.state != "SanitizeTokens":
             return run()
         if mark:
             (copy,) = [name for name in world.copies() if "-tokens-" in name]
             tokens = world.cloud.restored_tokens(copy, TOKENS, REVOCATIONS)
-            tokens.keep(begun(mark, "s", [0], RotatedPolicy.REVOKE, 1, source_readable=True))
-        given = invocation.payload["given"]
+            tokens.save_state(initial_state(mark, "s", [0], RotatedPolicy.REVOKE, 1, source_readable=True))
+        given = invocation.payload["state"]
         decision = {"action": "PROCEED", "reason": "skipped", "wait_seconds": 0, "attempt": 0}
         return {"Payload": {**given, "decision": decision}}
 
@@ -154,13 +154,15 @@ def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
     with drilled(DrillWorld(interpreter, skip)) as world:
         ended = world.drill(name)
     assert ended.phase == "FAILED"
-    assert "make its tokens safe before it is served" in world.recovery(name).reason
+    assert "sanitize its tokens before it is served" in world.recovery(name).reason
     assert not [one for one in world.functions.functions if "drill" in one]
 
 
 def test_other_code_than_the_live_version_s_is_not_taken_for_it(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
-        vars(world.cloud)["serving"] = Serving(world.cloud.clients("lambda"), fetch=lambda _address: b"another package")
+        vars(world.cloud)["isolated_functions"] = IsolatedFunctions(
+            world.cloud.clients("lambda"), fetch=lambda _address: b"another package"
+        )
         ended = world.drill("dr-code")
     recovery = world.recovery("dr-code")
     assert ended.phase == "FAILED"
@@ -173,13 +175,13 @@ def test_a_service_that_gives_no_witnesses_is_drilled_and_the_drill_is_red(inter
         ended = world.drill("dr-mute")
     recovery = world.recovery("dr-mute")
     assert ended.phase == "FAILED"
-    assert {one.verdict.outcome for one in recovery.findings if one.check == "tokens.kept"} == {"INCONCLUSIVE"}
+    assert {one.verdict.outcome for one in recovery.check_results if one.check == "tokens.kept"} == {"INCONCLUSIVE"}
 
 
 def test_the_secrets_of_witnesses_are_sealed_in_the_ledger_and_nowhere_else(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-sealed")
-        found = world.cloud.witnesses.find("dr-sealed")
+        found = world.cloud.seeded_grants.find_grants("dr-sealed")
     kept = json.dumps(list(world.ledger.items.values()))
     secrets = [
         found.kept,
@@ -192,7 +194,7 @@ def test_the_secrets_of_witnesses_are_sealed_in_the_ledger_and_nowhere_else(inte
     ]
     assert all(len(secret) > 20 for secret in secrets)
     assert not [secret for secret in secrets if secret in kept]
-    (item,) = [item for key, item in world.ledger.items.items() if key[1] == "witnesses"]
+    (item,) = [item for key, item in world.ledger.items.items() if key[1] == "seeded-grants"]
     assert item.keys() == {"pk", "sk", "body", "expires_at"}
     with pytest.raises(ClientError):
         world.keys.decrypt(
@@ -209,11 +211,11 @@ def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(in
     with drilled(DrillWorld(interpreter, break_it)) as world:
         ended = world.drill("dr-broken")
     recovery = world.recovery("dr-broken")
-    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+    assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
     assert recovery.reason == "machine.1: RuntimeError: it broke"
     assert world.copies() == set()
     ((_, subject, text),) = world.topics.published
-    assert subject == "test: drill red"
+    assert subject == "test: drill failed"
     assert "it broke" in text
 
 
@@ -223,8 +225,12 @@ def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(in
         ({}, {"max_cost_usd": 0}, "recovery.max_cost_usd allows 0 US dollars"),
         ({"to": "2020-01-01T00:00:00Z"}, {}, "give a time from 2026-"),
         ({"to": "yesterday"}, {}, "give a time with its zone"),
-        ({"sabotage": "fire"}, {}, "give one of missing-row"),
-        ({"sabotage": "ttl-off"}, {"sabotage": False}, "not in test: its settings do not say recovery.sabotage = true"),
+        ({"fault": "fire"}, {}, "give one of missing-row"),
+        (
+            {"fault": "ttl-off"},
+            {"inject_faults": False},
+            "not allowed in test: its settings do not have recovery.inject_faults = true",
+        ),
     ],
 )
 def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, policy, why):
@@ -233,7 +239,7 @@ def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, 
         ended = world.drill(name, **given)
     assert ended.phase == "FAILED"
     assert world.tables.restored == []
-    assert why in world.cloud.drills.refusal(name).why
+    assert why in world.cloud.drills.read_refusal(name).why
     ((_, subject, _),) = world.topics.published
     assert subject == "test: drill refused"
 
@@ -244,8 +250,8 @@ def test_tables_that_clients_do_not_use_are_not_drilled(interpreter):
         world.functions.functions["ib-oauth-token-test"]["Environment"]["Variables"]["TOKENS_TABLE"] = "restored"
         world.drill("dr-unused")
     assert world.tables.restored == []
-    why = world.cloud.drills.refusal("dr-unused").why
-    assert f"service.tables.tokens: '{TOKENS}' is refused: token: clients use restored" in why
+    why = world.cloud.drills.read_refusal("dr-unused").why
+    assert f"service.tables.tokens: '{TOKENS}' is refused: token: the live version uses restored" in why
 
 
 def with_an_index(clock):
@@ -264,9 +270,9 @@ def with_an_index(clock):
 @pytest.mark.parametrize(
     ("kind", "check", "why"),
     [
-        ("ttl-off", "settings.state.time_to_live", "time to live of the copy: none"),
+        ("ttl-off", "settings.state.time_to_live", "time to live of the restored table: none"),
         ("time-off-by-a-minute", "restore.state", "it was restored to"),
-        ("index-gone", "settings.tokens.indexes", "indexes of the copy lacks by-subject"),
+        ("index-gone", "settings.tokens.indexes", "indexes of the restored table lacks by-subject"),
         ("missing-row", "content.tokens", "1 missing, 0 extra, 0 changed"),
         ("changed-byte", "content.tokens", "0 missing, 0 extra, 1 changed"),
         ("cleanup-blocked", "cleanup", "AWS refuses to remove ib-oauth-drill-dr-cleanup-blocked-state-test"),
@@ -275,23 +281,23 @@ def with_an_index(clock):
 def test_a_saboteur_turns_the_drill_red_by_the_finding_that_names_it(interpreter, kind, check, why):
     name = f"dr-{kind}"
     with drilled(DrillWorld(interpreter, tables=with_an_index)) as world:
-        ended = world.drill(name, sabotage=kind)
+        ended = world.drill(name, fault=kind)
         recovery = world.recovery(name)
-        bad = {one.check: one.verdict for one in recovery.findings if one.verdict.outcome is not Outcome.PASS}
-        assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
+        bad = {one.check: one.verdict for one in recovery.check_results if one.verdict.outcome is not Outcome.PASS}
+        assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
         assert recovery.reason.startswith(f"{check}: ")
         assert why in bad[check].reason
         for _ in range(3):
             world.clock.advance(300)
             world.deliver_end(name, "FAILED")
     assert world.copies() == set(), "the sweeper removes what a blocked cleaner could not"
-    assert world.recovery(name).ending is RecoveryEnding.RED
+    assert world.recovery(name).outcome is RecoveryOutcome.FAILED
 
 
 def test_an_index_cannot_go_where_there_is_none(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
-        world.drill("dr-no-index", sabotage="index-gone")
-    assert "no table of this service has an index; choose another kind" in world.recovery("dr-no-index").reason
+        world.drill("dr-no-index", fault="index-gone")
+    assert "no table of this service has an index; choose another fault" in world.recovery("dr-no-index").reason
     assert world.copies() == set()
 
 
@@ -305,7 +311,9 @@ def test_on_stock_ministack_which_ignores_the_point_the_drill_is_red(interpreter
     with drilled(DrillWorld(interpreter, tables=stock)) as world:
         ended = world.drill("dr-stock")
     recovery = world.recovery("dr-stock")
-    found = {one.check: one.verdict for one in recovery.findings}
-    assert (ended.phase, recovery.ending) == ("FAILED", RecoveryEnding.RED)
-    assert found["restore.state"].reason == ("the table does not say that it was restored, nor from what, nor to when")
+    found = {one.check: one.verdict for one in recovery.check_results}
+    assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
+    assert found["restore.state"].reason == (
+        "DynamoDB does not report that the table was restored, from what, or to when"
+    )
     assert world.copies() == set()

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from orchestrator.domain.errors import Throttled
-from orchestrator.domain.evidence_chain import BUNDLE, PAGE
-from orchestrator.intake.reconcile import handler as reconcile
+from orchestrator.domain.evidence.chain import HTML_FILE, REPORT_FILE
+from orchestrator.event_handlers.reconcile import handler as reconcile
 from state_machines import definitions
 from tests.workflow.drills import DrillWorld, drilled, reaching
 from tests.workflow.moto_interpreter import moto_interpreter
@@ -29,8 +29,8 @@ def in_state(state: str, effect):
 
 
 def report(world: DrillWorld, drill: str) -> dict:
-    (bundle,) = [file for file in world.cloud.evidence.link(drill).files if file.name == BUNDLE]
-    return json.loads(world.cloud.evidence.read(bundle))
+    (bundle,) = [file for file in world.cloud.evidence.read_entry(drill).files if file.name == REPORT_FILE]
+    return json.loads(world.cloud.evidence.read_file(bundle))
 
 
 def told(world: DrillWorld, metric: str) -> list[float]:
@@ -40,16 +40,16 @@ def told(world: DrillWorld, metric: str) -> list[float]:
 def test_a_green_drill_leaves_a_bundle_and_a_page_that_are_as_they_were_recorded(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-ev-green")
-        link = world.cloud.evidence.link("dr-ev-green")
+        link = world.cloud.evidence.read_entry("dr-ev-green")
         found = report(world, "dr-ev-green")
-        assert world.cloud.evidence.verify() == ()
+        assert world.cloud.evidence.verify_chain() == ()
 
     recovery = world.recovery("dr-ev-green")
-    assert (link.number, link.ending, {file.name for file in link.files}) == (1, "GREEN", {BUNDLE, PAGE})
+    assert (link.number, link.outcome, {file.name for file in link.files}) == (1, "SUCCEEDED", {REPORT_FILE, HTML_FILE})
     assert found["timeline"]["wall_seconds"] == (recovery.ended_at - recovery.requested_at).total_seconds()
     assert sum(phase["seconds"] for phase in found["timeline"]["phases"]) == found["timeline"]["wall_seconds"]
-    assert found["configuration"]["bundle"] == world.cloud.archive.configurations(1)[0].id
-    assert told(world, "DrillGreen") == [1]
+    assert found["configuration"]["bundle"] == world.cloud.artifacts.list_snapshots(1)[0].id
+    assert told(world, "DrillSucceeded") == [1]
     assert told(world, "RecoverySeconds") == [found["objectives"][0]["measured_seconds"]]
 
 
@@ -60,7 +60,7 @@ def test_a_green_drill_leaves_a_bundle_and_a_page_that_are_as_they_were_recorded
         for name, one in definitions.load("drill").states.items()
         if one["Type"] == "Task"
         and name
-        not in {"PrepareWitnesses", "PlanRecovery", "ClaimRecovery", "Sabotage", "RecordEvidence", "Notify", "Release"}
+        not in {"SeedGrants", "PlanRecovery", "AcquireLock", "InjectFault", "RecordEvidence", "Notify", "ReleaseLock"}
     ],
 )
 def test_a_drill_that_breaks_anywhere_leaves_evidence_that_says_so(interpreter, state):
@@ -69,12 +69,12 @@ def test_a_drill_that_breaks_anywhere_leaves_evidence_that_says_so(interpreter, 
     with drilled(DrillWorld(interpreter, broken, **reaching(state))) as world:
         ended = world.drill(name)
         found = report(world, name)
-        assert world.cloud.evidence.verify() == ()
+        assert world.cloud.evidence.verify_chain() == ()
 
     assert ended.phase == "FAILED"
-    assert found["recovery"]["ending"] == "RED"
+    assert found["recovery"]["outcome"] == "FAILED"
     assert any("it broke" in one for one in found["went_wrong"]), found["went_wrong"]
-    assert told(world, "DrillGreen") == [0]
+    assert told(world, "DrillSucceeded") == [0]
 
 
 def test_a_drill_whose_evidence_cannot_be_written_is_not_a_green_one(interpreter):
@@ -83,8 +83,8 @@ def test_a_drill_whose_evidence_cannot_be_written_is_not_a_green_one(interpreter
         ended = world.drill("dr-ev-none")
 
     assert ended.phase == "FAILED"
-    assert world.cloud.evidence.of("dr-ev-none") is None
-    assert told(world, "DrillGreen") == []
+    assert world.cloud.evidence.find_entry("dr-ev-none") is None
+    assert told(world, "DrillSucceeded") == []
     assert "no bucket" in world.topics.published[0][2]
 
 
@@ -97,25 +97,25 @@ def test_a_recovery_has_one_link_whoever_records_it_again(interpreter):
     answers = []
     with drilled(DrillWorld(interpreter, in_state("RecordEvidence", lost))) as world:
         world.drill("dr-ev-again")
-        assert world.cloud.evidence.verify() == ()
+        assert world.cloud.evidence.verify_chain() == ()
 
-    assert [link.recovery for link in world.cloud.evidence.links()] == ["dr-ev-again"]
+    assert [link.recovery for link in world.cloud.evidence.read_entries()] == ["dr-ev-again"]
 
 
 def test_each_drill_continues_the_chain_and_the_age_of_the_newest_proof_is_told(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         reconcile({"id": "before"}, None)
-        assert told(world, "SecondsSinceGreenDrill") == []
+        assert told(world, "SecondsSinceSuccessfulDrill") == []
         for number in range(3):
             world.drill(f"dr-ev-{number}")
         world.clock.advance(3600)
         reconcile({"id": "after"}, None)
-        links = world.cloud.evidence.links()
-        assert world.cloud.evidence.verify() == ()
+        links = world.cloud.evidence.read_entries()
+        assert world.cloud.evidence.verify_chain() == ()
 
     assert [link.number for link in links] == [1, 2, 3]
     assert [link.previous_hash for link in links[1:]] == [link.hash for link in links[:-1]]
-    (age,) = told(world, "SecondsSinceGreenDrill")
+    (age,) = told(world, "SecondsSinceSuccessfulDrill")
     assert 3600 <= age < 3700
 
 
@@ -124,13 +124,13 @@ def test_what_was_changed_in_the_bucket_is_named(interpreter):
         for number in range(2):
             world.drill(f"dr-ev-t{number}")
         key = next(key for key in world.s3.objects if key.endswith(".html") and "t1" in key)
-        world.s3.objects[key] = world.s3.objects[key].replace(b"GREEN", b"GREEK")
+        world.s3.objects[key] = world.s3.objects[key].replace(b"SUCCEEDED", b"GREEK")
         link_key = next(key for key in world.s3.objects if "links/000001" in key)
         del world.s3.objects[link_key]
-        faults = {(one.where, one.what.partition(":")[0]) for one in world.cloud.evidence.verify()}
+        faults = {(one.where, one.what.partition(":")[0]) for one in world.cloud.evidence.verify_chain()}
 
-    assert ("link 1", "its file is missing") in faults
-    assert any(where == "link 2 (dr-ev-t1) page.html" for where, _ in faults)
+    assert ("entry 1", "its file is missing") in faults
+    assert any(where == "entry 2 (dr-ev-t1) page.html" for where, _ in faults)
     assert len(faults) == 2
 
 
@@ -139,12 +139,12 @@ def test_two_that_end_at_the_same_moment_both_get_a_link(interpreter):
         world.drill("dr-ev-a")
         world.drill("dr-ev-b")
         chain, recovery = world.cloud.evidence, world.recovery("dr-ev-b")
-        stale, real = chain.head(), chain.head
+        stale, real = chain.read_head(), chain.read_head
         heads = iter([type(stale)(), stale])
-        chain.head = lambda: next(heads, None) or real()
-        link, new = chain.record(dataclasses.replace(recovery, id="dr-ev-c"), None, world.clock.now())
-        chain.head = type(stale)
+        chain.read_head = lambda: next(heads, None) or real()
+        link, new = chain.append_entry(dataclasses.replace(recovery, id="dr-ev-c"), None, world.clock.now())
+        chain.read_head = type(stale)
         with pytest.raises(Throttled, match="the head moved 5 times"):
-            chain.record(dataclasses.replace(recovery, id="dr-ev-d"), None, world.clock.now())
+            chain.append_entry(dataclasses.replace(recovery, id="dr-ev-d"), None, world.clock.now())
 
     assert (link.number, new) == (3, True)

@@ -1,6 +1,6 @@
 """Whatever goes wrong at whichever state: all functions end on one version, the claim is free, and somebody was told.
 
-Real tasks, real adapters and real intakes over fakes, driven by moto's interpreter of the definitions as they are in their files.
+Real tasks, real adapters and real handlers over fakes, driven by moto's interpreter of the definitions as they are in their files.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ def test_the_environment_is_whole_after(case, interpreter):
     if case.machine == "rollback":
         assert ends_at == "stable"
     found = world.deployment
-    if found and found.rollback and found.rollback.restored_at:
-        took = (found.rollback.restored_at - world.begun_at).total_seconds() - fault.at_seconds
+    # Before the first shift nothing is exposed, and a task is retried for minutes.
+    if found and found.first_shift_at and found.rollback and found.rollback.reverted_at:
+        took = (found.rollback.reverted_at - world.begun_at).total_seconds() - fault.at_seconds
         assert took <= RESTORED_WITHIN_SECONDS
 
 
@@ -75,13 +76,14 @@ def test_every_fault_that_lasts_or_is_harmless_is_a_fault():
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_timed_out_task_takes_as_long_as_its_state_says(machine):
     states = definitions.load(machine).states
-    limits = {states[name].get("TimeoutSeconds", TASK_TIMEOUT_SECONDS) for name in task_states(machine)}
-    assert limits == {TASK_TIMEOUT_SECONDS}
+    limits = {name: states[name].get("TimeoutSeconds", TASK_TIMEOUT_SECONDS) for name in task_states(machine)}
+    longer = {name for name, seconds in limits.items() if seconds > TASK_TIMEOUT_SECONDS}
+    assert longer <= {"ReplayLateWrites", "ReplayNewWrites", "UnblockSourceTables"}
 
 
 def test_an_environment_that_is_left_at_a_weight_would_be_found(interpreter):
-    """The check itself: without the intakes and the reconciler, a stopped execution leaves its weight behind."""
-    case = Case("deployment", "Verify", "stopped before")
+    """The check itself: without the handlers and the reconciler, a stopped execution leaves its weight behind."""
+    case = Case("deployment", "AnalyzeCanary", "stopped before")
     world, _ = play(case, interpreter, "d-unsettled", settle=False)
     with pytest.raises(AssertionError, match="weights left"):
         world.check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.domain.records import Ending, Phase
+from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.verdict import Outcome
 from tests.workflow.cases import STRATEGY, create_machines
 from tests.workflow.moto_interpreter import moto_interpreter
@@ -27,7 +27,7 @@ def freezing_at(state):
     worlds = []
 
     def bridge(invocation, run):
-        if invocation.state == state and not worlds[0].cloud.freezes.read():
+        if invocation.state == state and not worlds[0].cloud.freezes.read_freeze():
             freeze(worlds[0])
         return run()
 
@@ -41,27 +41,30 @@ def test_a_frozen_environment_refuses_a_deployment_by_who_and_why_and_nothing_is
         world.deploy(strategy=STRATEGY)
         world.settle()
     assert world.check() == "stable"
-    ended, refusal = world.ended[world.execution], world.cloud.ledger.refusal("d-frozen")
-    assert (ended.phase, ended.path) == ("FAILED", ("Plan", "Record", "Notify", "Release", "Ended", "Refused"))
+    ended, refusal = world.ended[world.execution], world.cloud.ledger.read_refusal("d-frozen")
+    assert (ended.phase, ended.path) == (
+        "FAILED",
+        ("Plan", "Complete", "Notify", "ReleaseLock", "Completed", "Refused"),
+    )
     assert "frozen by ann" in refusal.why
     assert "the auditors are here" in refusal.why
     assert world.deployment is None
 
 
 def test_one_frozen_between_its_plan_and_its_first_effect_is_refused(interpreter):
-    bridge, worlds = freezing_at("Claim")
+    bridge, worlds = freezing_at("AcquireLock")
     world = World(interpreter, "d-late", Scenario(), bridge)
     worlds.append(world)
     with inhabited(world):
         world.deploy(strategy=STRATEGY)
         world.settle()
     assert world.check() == "stable"
-    assert world.deployment.ending is Ending.REFUSED
+    assert world.deployment.outcome is DeploymentOutcome.REFUSED
     assert "frozen by ann" in world.deployment.reason
 
 
 def test_one_that_is_under_way_goes_on_and_is_promoted(interpreter):
-    bridge, worlds = freezing_at("Verify")
+    bridge, worlds = freezing_at("AnalyzeCanary")
     world = World(interpreter, "d-under-way", Scenario(), bridge)
     worlds.append(world)
     with inhabited(world):
@@ -71,14 +74,14 @@ def test_one_that_is_under_way_goes_on_and_is_promoted(interpreter):
 
 
 def test_a_rollback_is_never_refused(interpreter):
-    bridge, worlds = freezing_at("Verify")
+    bridge, worlds = freezing_at("AnalyzeCanary")
     world = World(interpreter, "d-bad", Scenario({50: Outcome.FAIL}), bridge)
     worlds.append(world)
     with inhabited(world):
         world.deploy(strategy=STRATEGY)
         world.settle()
     assert world.check() == "stable"
-    assert (world.deployment.ending, world.deployment.phase) == (Ending.ROLLED_BACK, Phase.ENDED)
+    assert (world.deployment.outcome, world.deployment.phase) == (DeploymentOutcome.ROLLED_BACK, DeploymentPhase.ENDED)
 
 
 def test_an_alarm_undoes_a_deployment_of_before_the_freeze(interpreter):

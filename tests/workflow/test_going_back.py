@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from orchestrator.aws import levelling
-from orchestrator.aws.levelling import Levels
-from orchestrator.domain.levelling import Pass
-from orchestrator.domain.records import Ending, Kind
-from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.aws.dynamodb import table_sync
+from orchestrator.aws.dynamodb.table_sync import TableSync
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.deployment.table_sync import SyncPhase
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import recovery_table
@@ -43,7 +44,7 @@ def restored(interpreter, name, bridge=straight):
 
     def lose(invocation, run):
         answer = run()
-        if (invocation.machine, invocation.state) == ("restore", "MakeTokensSafe"):
+        if (invocation.machine, invocation.state) == ("restore", "SanitizeTokens"):
             # Written after the copy was made: the restore loses it, and it stays lost.
             world.rows.put_item(TableName=STATE, Item=row("lost"))
         return answer
@@ -64,7 +65,7 @@ def copies(recovery):
 
 
 def finding(world, check):
-    return next(one for one in world.recovery.findings if one.check == check)
+    return next(one for one in world.recovery.check_results if one.check == check)
 
 
 def closed(world):
@@ -94,13 +95,13 @@ def test_what_was_written_since_is_kept_and_what_the_restore_lost_stays_lost(int
     assert len(state.figures["examples_removed"]) == 2
     assert not any("lost" in one or "ended" in one for one in state.figures["examples_removed"])
     assert world.recovery.measured.source == "both sides, while neither took writes"
-    assert world.recovery.ending is RecoveryEnding.GREEN
-    assert not world.cloud.restores.claim().held
+    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED
+    assert not world.cloud.restores.read_lock().held
 
 
 def test_logins_go_on_in_the_epoch_of_the_restore_and_what_was_revoked_meanwhile_is_dead(interpreter):
     def revoke_late(invocation, run):
-        if (invocation.machine, invocation.state) == ("deployment", "LevelTables"):
+        if (invocation.machine, invocation.state) == ("deployment", "SyncTables"):
             # In the log alone: the table in use takes no writes any more.
             world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "revoked#late"}})
         return run()
@@ -126,8 +127,8 @@ def test_nothing_is_written_on_both_sides(interpreter):
         world.go_back("gb-order-back")
     left = set(world.copies.values())
     assert seen["VerifyBeforeTraffic"] == BEFORE
-    assert seen["CloseSource"] == BEFORE | left
-    assert seen["LevelTables"] == seen["VerifyLevelled"] == seen["Promote"] == left
+    assert seen["BlockSourceTables"] == BEFORE | left
+    assert seen["SyncTables"] == seen["VerifySyncedTables"] == seen["Promote"] == left
 
 
 def test_canary_is_looked_at_once_its_tables_are_level_and_not_before(interpreter):
@@ -146,7 +147,7 @@ def test_canary_is_looked_at_once_its_tables_are_level_and_not_before(interprete
         world.look = lambda scene, instruments: world.looks.append(scene) or look(scene, instruments)
         with inhabited(world):
             world.go_back("gb-looks-back")
-    assert looked == ["VerifyLevelled", "VerifyAfterTraffic"]
+    assert looked == ["VerifySyncedTables", "VerifyAfterPromotion"]
 
 
 @pytest.mark.parametrize("at_percent", [0, 100])
@@ -156,28 +157,28 @@ def test_a_way_back_that_fails_leaves_the_copies_in_use_and_open_and_the_others_
         ended = world.go_back(f"gb-fails-{at_percent}-back")
         world.settle()
     assert ended.phase == "FAILED"
-    assert world.recovery.ending is RecoveryEnding.RED
-    assert world.deployment.ending is Ending.ROLLED_BACK
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
-    assert not world.cloud.restores.claim().held
+    assert not world.cloud.restores.read_lock().held
 
 
 def test_somebody_who_writes_meanwhile_is_found_and_levelled_over(interpreter):
     once = []
 
     def meddle(invocation, run):
-        if invocation.state == "LevelTables" and not once:
+        if invocation.state == "SyncTables" and not once:
             once.append(invocation)
-            visit = Levels.visit
+            visit = TableSync.run_segment
 
             def slowly(levels, stretch, *more):
-                if stretch.doing is Pass.READ_OTHER and len(once) == 1:
+                if stretch.doing is SyncPhase.READ_OTHER and len(once) == 1:
                     once.append(stretch)
                     world.rows.put_item(TableName=STATE, Item=row("of nobody"))
                 return visit(levels, stretch, *more)
 
-            monkey.setattr(Levels, "visit", slowly)
+            monkey.setattr(TableSync, "run_segment", slowly)
         return run()
 
     with pytest.MonkeyPatch.context() as monkey, restored(interpreter, "gb-meddled", meddle) as world:
@@ -189,25 +190,25 @@ def test_somebody_who_writes_meanwhile_is_found_and_levelled_over(interpreter):
 
 def test_somebody_who_does_not_stop_writing_is_not_gone_back_to(interpreter, monkeypatch):
     count = iter(range(1000))
-    visit = Levels.visit
+    visit = TableSync.run_segment
 
     def meddled(levels, stretch, *more):
-        if stretch.doing is Pass.READ_OTHER:
+        if stretch.doing is SyncPhase.READ_OTHER:
             world.rows.put_item(TableName=STATE, Item=row(f"of nobody {next(count)}"))
         return visit(levels, stretch, *more)
 
     with restored(interpreter, "gb-never") as world:
-        monkeypatch.setattr(Levels, "visit", meddled)
+        monkeypatch.setattr(TableSync, "run_segment", meddled)
         ended = world.go_back("gb-never-back")
         world.settle()
     assert ended.phase == "FAILED"
-    assert "state still differs after 3 rounds" in finding(world, "cut_over").verdict.reason
+    assert "state still differs after 3 rounds" in finding(world, "cutover").verdict.reason
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
 
 
 def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch):
-    visit, told = Levels.visit, []
+    visit, told = TableSync.run_segment, []
 
     def a_page(levels, stretch, as_of, _until):
         world.clock.advance(1)
@@ -215,16 +216,16 @@ def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch)
 
     def watch(invocation, run):
         answer = run()
-        if invocation.state == "LevelTables":
+        if invocation.state == "SyncTables":
             told.append(answer["Payload"].get("decision", {}).get("action", "not yet open"))
         return answer
 
     with restored(interpreter, "gb-visits", watch) as world:
-        monkeypatch.setattr(levelling, "PAGE_ITEMS", 1)
-        monkeypatch.setattr(Levels, "visit", a_page)
+        monkeypatch.setattr(table_sync, "PAGE_ITEMS", 1)
+        monkeypatch.setattr(TableSync, "run_segment", a_page)
         ended = world.go_back("gb-visits-back")
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert told[-2:] == ["LEVEL", "PROCEED"]
+    assert told[-2:] == ["SYNC_TABLES", "REPLAY"]
     assert world.held(STATE) == world.held(world.copies["state"])
 
 
@@ -233,7 +234,7 @@ def test_an_answer_that_got_lost_changes_nothing_twice(interpreter):
 
     def lose(invocation, run):
         answer = run()
-        if invocation.state == "LevelTables" and not lost:
+        if invocation.state == "SyncTables" and not lost:
             lost.append(answer)
             return raised("Lambda.ServiceException", "lost")
         return answer
@@ -244,7 +245,7 @@ def test_an_answer_that_got_lost_changes_nothing_twice(interpreter):
     assert finding(world, "level.state").figures["written"] == 2
 
 
-@pytest.mark.parametrize("state", ["CompareSettings", "CutOver"])
+@pytest.mark.parametrize("state", ["CompareSettings", "StartCutover"])
 def test_a_way_back_that_is_stopped_leaves_the_copies_in_use(interpreter, state):
     def stop(invocation, run):
         answer = run()
@@ -256,17 +257,17 @@ def test_a_way_back_that_is_stopped_leaves_the_copies_in_use(interpreter, state)
     with restored(interpreter, f"gb-stopped-{state}", stop) as world:
         world.go_back(f"gb-stopped-{state}-back")
         world.settle()
-    assert world.recovery.ending is RecoveryEnding.RED
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
-    assert not world.cloud.restores.claim().held
+    assert not world.cloud.restores.read_lock().held
 
 
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
-        ("open", lambda world: world.doors.policies.clear(), "it is open, and somebody may be writing to it"),
-        ("gone", lambda world: world.tables.lose(STATE), "it is not there any more, so there is nothing to go back to"),
+        ("open", lambda world: world.doors.policies.clear(), "it is not blocked, so it may have other writers"),
+        ("gone", lambda world: world.tables.lose(STATE), "it no longer exists, so there is no failback"),
         ("unsafe", lambda world: setattr(world.tables.tables[TOKENS], "recovery_days", 0), "recovery is off"),
     ],
 )
@@ -274,7 +275,7 @@ def test_tables_that_cannot_be_gone_back_to_are_refused_before_anything_is_touch
     with restored(interpreter, f"gb-{name}") as world:
         change(world)
         ended = world.go_back(f"gb-{name}-back")
-        refusal = world.cloud.restores.refusal(f"gb-{name}-back").why
+        refusal = world.cloud.restores.read_refusal(f"gb-{name}-back").why
     assert ended.phase == "FAILED"
     assert why in refusal
     assert world.used() == in_use(world)
@@ -285,13 +286,13 @@ def test_while_a_deployment_is_under_way_nobody_goes_back(interpreter):
         world.states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-other", input="{}")
         world.states.pending.clear()
         restores, other = world.cloud.restores, execution_arn("deployment", "d-other")
-        restores.take_claim(restores.claim(), other, "d-other", Kind.DEPLOYMENT, world.clock.now())
+        restores.acquire_lock(restores.read_lock(), other, "d-other", Kind.DEPLOYMENT, world.clock.now())
         ended = world.go_back("gb-held-back")
     assert ended.phase == "FAILED"
     assert "d-other" in world.recovery.reason
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
-    assert world.cloud.restores.claim().execution == other
+    assert world.cloud.restores.read_lock().execution == other
 
 
 def test_one_goes_back_once_and_from_there_forth_again(interpreter):
@@ -300,10 +301,10 @@ def test_one_goes_back_once_and_from_there_forth_again(interpreter):
         world.rows.put_item(TableName=STATE, Item=row("after the way back"))
         world.restore_name = "gb-twice"
         assert world.go_back("gb-twice-again").phase == "FAILED"
-        why = world.cloud.restores.refusal("gb-twice-again").why
+        why = world.cloud.restores.read_refusal("gb-twice-again").why
         world.restore_name = "gb-twice-back"
         assert world.go_back("gb-twice-forth").phase == "SUCCEEDED", world.recovery.reason
-    assert f"uses {STATE} by now" in why
+    assert f"uses {STATE} now" in why
     assert world.used() == in_use(world)
     assert closed(world) == BEFORE
     assert world.held(world.copies["state"])["after the way back"] == row("after the way back")
@@ -322,7 +323,7 @@ def test_settings_that_somebody_turned_off_meanwhile_keep_a_table_from_being_use
 def test_receipts_of_what_the_restore_lost_are_not_asked_for(interpreter):
     with restored(interpreter, "gb-receipts") as world:
         # There is no table of receipts here: whoever asked for them would fail.
-        world.cloud.settings["RECOVERY"] = json.dumps(recovery_table(receipts=True))
+        world.cloud.settings["RECOVERY_POLICY"] = json.dumps(recovery_table(heartbeats=True))
         ended = world.go_back("gb-receipts-back")
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert not any(one.check.startswith("receipts.") for one in world.recovery.findings)
+    assert not any(one.check.startswith("heartbeats.") for one in world.recovery.check_results)

@@ -1,4 +1,4 @@
-"""What a drill tells the bus as it goes on: each event as docs/events describes it, and one that says how it came out."""
+"""What a drill tells the bus as it goes on: each event as docs/reference/events describes it, and one that says how it came out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns, raised
 
-SCHEMAS = json.loads((Path(__file__).resolve().parents[2] / "docs/events/schemas.json").read_bytes())["$defs"]
+SCHEMAS = json.loads((Path(__file__).resolve().parents[2] / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +44,18 @@ def in_state(name, do):
 def test_a_drill_tells_that_it_started_what_it_restored_and_how_it_came_out(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-bus-green")
-        link = world.cloud.evidence.link("dr-bus-green")
+        link = world.cloud.evidence.read_entry("dr-bus-green")
     assert told(world) == ["DrillStarted", "DrillTablesRestored", "DrillCompleted"]
     assert world.events.put[0][1]["tables"] == [STATE, TOKENS]
-    assert (last(world)["ending"], last(world)["evidence"]) == ("GREEN", f"1:{link.hash}")
+    assert (last(world)["outcome"], last(world)["evidence"]) == ("SUCCEEDED", f"1:{link.hash}")
     assert last(world)["recovery_seconds"] > 0
 
 
 def test_a_sabotaged_drill_tells_that_it_was_and_why_it_is_red(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
-        world.drill("dr-bus-red", sabotage="ttl-off")
+        world.drill("dr-bus-red", fault="ttl-off")
     assert told(world)[-1] == "DrillCompleted"
-    assert (last(world)["ending"], last(world)["sabotage"]) == ("RED", "ttl-off")
+    assert (last(world)["outcome"], last(world)["fault"]) == ("FAILED", "ttl-off")
     assert "settings.state.time_to_live" in last(world)["reason"]
 
 
@@ -71,7 +71,7 @@ def test_one_without_evidence_is_not_told_as_green(interpreter):
     with drilled(DrillWorld(interpreter, broken)) as world:
         world.drill("dr-bus-none")
     assert told(world)[-1] == "DrillCompleted"
-    assert (last(world)["ending"], last(world)["evidence"]) == ("RED", None)
+    assert (last(world)["outcome"], last(world)["evidence"]) == ("FAILED", None)
 
 
 def test_the_end_of_a_dead_one_is_told_by_the_sweeper_once(interpreter):
@@ -87,13 +87,15 @@ def test_the_end_of_a_dead_one_is_told_by_the_sweeper_once(interpreter):
             world.clock.advance(300)
             world.sweep()
     assert told(world).count("DrillCompleted") == 1
-    assert (last(world)["ending"], last(world)["evidence"] is None) == ("RED", False)
+    assert (last(world)["outcome"], last(world)["evidence"] is None) == ("FAILED", False)
 
 
 def test_a_bus_that_does_not_answer_changes_nothing(interpreter, monkeypatch):
     with drilled(DrillWorld(interpreter)) as world:
         for failure in (client_error("AccessDeniedException", "no"), Throttled("later")):
-            monkeypatch.setattr(world.cloud.bus, "put", lambda *_, failure=failure: (_ for _ in ()).throw(failure))
+            monkeypatch.setattr(
+                world.cloud.bus, "put_event", lambda *_, failure=failure: (_ for _ in ()).throw(failure)
+            )
             ended = world.drill(f"dr-bus-off-{type(failure).__name__.lower()}")
             assert ended.phase == "SUCCEEDED"
     assert world.events.put == []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
-from orchestrator.aws import comparing
-from orchestrator.aws.wire import ReadRefused
-from orchestrator.domain.receipts import SLOTS
-from orchestrator.domain.records import Ending
-from orchestrator.domain.recovery import RecoveryEnding
+from orchestrator.application import table_comparison
+from orchestrator.application.stale_executions import LONGEST_REPLAY
+from orchestrator.aws.dynamodb.late_writes import LateWrites
+from orchestrator.aws.dynamodb.raw_client import DynamoDBError
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.errors import Throttled
+from orchestrator.domain.recovery.heartbeats import SLOTS
+from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
-from tests.workflow.restores import STATE, TOKENS, RestoreWorld, restore_machines
+from tests.workflow.restores import STATE, TOKENS, RestoreWorld, family_item, restore_machines
 from tests.workflow.world import Scenario, inhabited, raised
 
 BEFORE = {STATE, TOKENS}
@@ -30,7 +34,7 @@ def copies(world):
 
 
 def verdict(world, check):
-    return next(finding.verdict for finding in world.recovery.findings if finding.check == check)
+    return next(finding.verdict for finding in world.recovery.check_results if finding.check == check)
 
 
 def test_a_restore_has_the_service_use_the_copies_and_closes_the_tables_that_were_left(interpreter):
@@ -38,13 +42,13 @@ def test_a_restore_has_the_service_use_the_copies_and_closes_the_tables_that_wer
     with inhabited(world):
         ended = world.restore()
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert world.recovery.ending is RecoveryEnding.GREEN
+    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert world.used() == {"live": copies(world), "latest": copies(world)}
     assert [world.doors.closed(name) for name in (STATE, TOKENS)] == [True, True]
     assert not any(world.doors.closed(name) for name in copies(world))
-    assert world.deployment.ending is Ending.SUCCEEDED
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
     assert set(world.deployment.service.tables) == copies(world)
-    assert not world.cloud.restores.claim().held
+    assert not world.cloud.restores.read_lock().held
 
 
 def test_nothing_moves_before_all_tables_that_are_left_have_denied(interpreter):
@@ -69,19 +73,19 @@ def test_a_cut_over_that_fails_leaves_the_service_where_it_was_with_its_tables_o
         ended = world.restore()
         world.settle()
     assert ended.phase == "FAILED"
-    assert world.recovery.ending is RecoveryEnding.RED
-    assert verdict(world, "cut_over").outcome is Outcome.FAIL
-    assert "ROLLED_BACK" in verdict(world, "cut_over").reason
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    assert verdict(world, "cutover").outcome is Outcome.FAIL
+    assert "ROLLED_BACK" in verdict(world, "cutover").reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
     assert not any(world.doors.closed(name) for name in BEFORE)
-    assert not world.cloud.restores.claim().held
+    assert not world.cloud.restores.read_lock().held
 
 
 def test_the_alarms_that_ring_for_closed_tables_take_no_restore_back(interpreter):
     heard = []
 
     def ring(invocation, run):
-        if invocation.state == "VerifyAfterTraffic":
+        if invocation.state == "VerifyAfterPromotion":
             heard.append(world.ring(f"e-{len(heard)}"))
         return run()
 
@@ -90,7 +94,7 @@ def test_the_alarms_that_ring_for_closed_tables_take_no_restore_back(interpreter
         ended = world.restore()
         world.settle()
     assert heard
-    assert all("it closes them for a moment" in answer for answer in heard)
+    assert all("it blocks the tables briefly" in answer for answer in heard)
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert world.used() == {"live": copies(world), "latest": copies(world)}
 
@@ -116,9 +120,9 @@ def test_a_release_that_nobody_shipped_is_not_shipped_along_with_the_tables(inte
     world.plane.change("ib-oauth-token-test", "code-2")
     with inhabited(world):
         ended = world.restore()
-        refusal = world.cloud.restores.refusal("re-other")
+        refusal = world.cloud.restores.read_refusal("re-other")
     assert ended.phase == "FAILED"
-    assert "it holds another release than clients get" in refusal.why
+    assert "it differs from the live release" in refusal.why
     assert set(world.tables.tables) == BEFORE, "nothing was restored"
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
@@ -133,7 +137,7 @@ def test_a_release_that_is_put_into_latest_meanwhile_is_not_shipped_along_with_t
     with inhabited(world):
         ended = world.restore()
     assert ended.phase == "FAILED"
-    assert "it holds another release than clients get" in world.recovery.reason
+    assert "it differs from the live release" in world.recovery.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
@@ -144,7 +148,7 @@ def test_a_table_that_is_gone_is_restored_from_what_it_left(interpreter):
         ended = world.restore()
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert world.used()["live"] == copies(world)
-    assert world.deployment.cut_over.gone == (STATE,)
+    assert world.deployment.cutover.gone == (STATE,)
     assert world.doors.closed(TOKENS)
 
 
@@ -155,13 +159,13 @@ def test_a_backup_by_name_is_restored_and_one_that_a_table_lacks_is_refused_with
     with inhabited(world):
         assert world.restore(backup="before-d-1").phase == "SUCCEEDED", world.recovery.reason
     assert {table.backup_arn for table in world.recovery.tables} == set(world.tables.backups)
-    assert all("its copy is made of a backup" in one.verdict.reason for one in content(world).values())
+    assert all("it was restored from a backup" in one.verdict.reason for one in content(world).values())
 
-    other = RestoreWorld(interpreter, "re-no-backup")
+    other = RestoreWorld(interpreter, "re-backup-overdue")
     other.tables.back_up(STATE, "before-d-1")
     with inhabited(other):
         assert other.restore(backup="before-d-1").phase == "FAILED"
-        refusal = other.cloud.restores.refusal("re-no-backup").why
+        refusal = other.cloud.restores.read_refusal("re-backup-overdue").why
     assert f"{TOKENS} has no such backup that can be restored; it has none" in refusal
 
 
@@ -170,7 +174,7 @@ def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_
 
     def lose(invocation, run):
         answer = run()
-        if invocation.state == "CutOver" and not lost:
+        if invocation.state == "StartCutover" and not lost:
             lost.append(answer)
             world.run_started()  # it has run and ended before anybody asks again
             return raised("Runtime.ExitError", "exit status 137")
@@ -187,46 +191,46 @@ def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_
 def receipts(world, rows):
     """Receipts of every second of both tables that a restore leaves, and none of its copies."""
 
-    def acknowledged(table: str, since: datetime) -> set[int]:
+    def read_acknowledged(table: str, since: datetime) -> set[int]:
         until = int(world.recovery.point.timestamp()) + 3
         return set(range(int(since.timestamp()), until)) if table in BEFORE else set()
 
     def of(copy: str) -> set[int]:
         return set(rows(int(world.recovery.point.timestamp()), copy))
 
-    vars(world.cloud)["receipts"] = SimpleNamespace(acknowledged=acknowledged, rows=of)
+    vars(world.cloud)["heartbeats"] = SimpleNamespace(read_acknowledged=read_acknowledged, read_rows=of)
 
 
 def test_rows_that_its_copies_get_once_they_are_used_are_not_held_against_it(interpreter):
     """The writer of receipts writes to what clients use: after the cut-over these are the copies, and its rows are of after the point."""
-    world = RestoreWorld(interpreter, "re-receipts", receipts=True)
+    world = RestoreWorld(interpreter, "re-receipts", heartbeats=True)
     receipts(world, lambda edge, copy: range(edge - SLOTS + 1, edge + (60 if copy in world.used()["live"] else 0) + 1))
     with inhabited(world):
         world.restore()
-    assert world.recovery.ending is RecoveryEnding.GREEN, world.recovery.reason
+    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED, world.recovery.reason
     assert world.used()["live"] == copies(world)
-    assert world.recovery.measured.source == "receipts"
+    assert world.recovery.measured.source == "heartbeats"
 
 
 def test_copies_that_lack_acknowledged_rows_are_not_used(interpreter):
-    world = RestoreWorld(interpreter, "re-behind", receipts=True)
+    world = RestoreWorld(interpreter, "re-behind", heartbeats=True)
     receipts(world, lambda edge, _: range(edge - SLOTS + 1, edge - 60))
     with inhabited(world):
         world.restore()
-    assert world.recovery.ending is RecoveryEnding.RED
-    assert "acknowledged receipts are missing in the copy" in world.recovery.reason
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    assert "acknowledged heartbeats are missing in the restored table" in world.recovery.reason
     assert world.used()["live"] == BEFORE
 
 
 def test_what_the_rows_of_a_backup_say_is_told_and_nothing_rests_on_it(interpreter):
-    world = RestoreWorld(interpreter, "re-backup-rows", receipts=True)
+    world = RestoreWorld(interpreter, "re-backup-rows", heartbeats=True)
     receipts(world, lambda edge, _: range(edge - SLOTS + 1, edge + 30))
     with inhabited(world):
         for table in (STATE, TOKENS):
             world.tables.back_up(table, "nightly")
         world.restore(backup="nightly")
-    assert verdict(world, "receipts.tokens").outcome is Outcome.FAIL
-    assert world.recovery.ending is RecoveryEnding.GREEN, world.recovery.reason
+    assert verdict(world, "heartbeats.tokens").outcome is Outcome.FAIL
+    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED, world.recovery.reason
     assert world.used()["live"] == copies(world)
 
 
@@ -238,7 +242,7 @@ def test_no_other_deployment_may_change_the_tables(interpreter):
     with inhabited(world):
         world.deploy(strategy={"type": "all-at-once"})
     assert world.deployment is None
-    assert f"clients use {STATE}" in world.cloud.ledger.refusal(world.name).why
+    assert f"the live version uses {STATE}" in world.cloud.ledger.read_refusal(world.name).why
 
 
 def test_a_release_that_would_serve_what_a_restore_had_ended_is_refused(interpreter):
@@ -252,19 +256,19 @@ def test_a_release_that_would_serve_what_a_restore_had_ended_is_refused(interpre
         world.name = "d-floor"
         world.deploy(strategy={"type": "all-at-once"})
     assert world.deployment is None
-    why = world.cloud.ledger.refusal(world.name).why
-    assert "release.authorize.LEAST_EPOCH: '0' is refused: clients have 1 since a restore" in why
+    why = world.cloud.ledger.read_refusal(world.name).why
+    assert "release.authorize.LEAST_EPOCH: '0' is refused: the live version has 1 since a restore" in why
 
 
 def test_nobody_cuts_over_to_copies_that_no_restore_vouches_for(interpreter):
     world = RestoreWorld(interpreter, "re-nobody")
     with inhabited(world):
-        world.deploy(cut_over="re-never")
+        world.deploy(cutover="re-never")
     assert world.deployment is None
-    assert "recovery: 're-never' is refused" in world.cloud.ledger.refusal(world.name).why
+    assert "recovery: 're-never' is refused" in world.cloud.ledger.read_refusal(world.name).why
 
 
-@pytest.mark.parametrize("state", ["AwaitRestore", "CompareSettings", "CutOver"])
+@pytest.mark.parametrize("state", ["AwaitRestore", "CompareSettings", "StartCutover"])
 def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_gives_the_claim_back(interpreter, state):
     def stop(invocation, run):
         answer = run()
@@ -277,11 +281,11 @@ def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_gives_the_cl
     with inhabited(world):
         world.restore()
         world.settle()
-    assert world.recovery.ending is RecoveryEnding.RED
-    assert "died holding the claim" in world.recovery.reason
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    assert "died while it held the environment lock" in world.recovery.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
     assert not any(world.doors.closed(name) for name in BEFORE)
-    assert not world.cloud.restores.claim().held
+    assert not world.cloud.restores.read_lock().held
 
 
 def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
@@ -290,16 +294,16 @@ def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
     def give_up(invocation, run):
         answer = run()
         if (invocation.machine, invocation.state) == ("deployment", "Plan"):
-            claim = world.cloud.restores.claim()
-            world.cloud.restores.release_claim(claim.epoch)
+            claim = world.cloud.restores.read_lock()
+            world.cloud.restores.release_lock(claim.fencing_token)
         return answer
 
     world.bridge = give_up
     with inhabited(world):
         world.restore()
         world.settle()
-    assert world.deployment.ending is Ending.REFUSED
-    assert "nobody vouches for its copies" in world.deployment.reason
+    assert world.deployment.outcome is DeploymentOutcome.REFUSED
+    assert "its tables are not approved" in world.deployment.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
@@ -315,19 +319,19 @@ def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
         world.restore()
         world.settle()
         event = {"id": "tick", "detail": {"name": "re-died"}}
-        told, again = (world.intake("sweep", event) for _ in range(2))
-        link = world.cloud.evidence.of("re-died")
-    assert world.recovery.ending is RecoveryEnding.RED
+        told, again = (world.deliver_event("clean_up_drills", event) for _ in range(2))
+        link = world.cloud.evidence.find_entry("re-died")
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
     assert link is not None
-    assert link.ending == "RED"
+    assert link.outcome == "FAILED"
     assert "its evidence is written" in told
     assert "evidence" not in again
-    assert "died holding the claim" in world.topics.published[-1][2]
+    assert "died while it held the environment lock" in world.topics.published[-1][2]
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
 def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
-    for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"through_freeze": True}, "SUCCEEDED")):
+    for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"override_freeze": True}, "SUCCEEDED")):
         world = RestoreWorld(interpreter, name)
         with inhabited(world):
             world.cloud.freezes.freeze("ann", "an incident", world.clock.now())
@@ -338,7 +342,7 @@ def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(
 
 def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_was_being_put_into_use(interpreter):
     def revoke_late(invocation, run):
-        if (invocation.machine, invocation.state) == ("deployment", "Publish"):
+        if (invocation.machine, invocation.state) == ("deployment", "PublishVersions"):
             world.revoke("late")
         return run()
 
@@ -357,7 +361,7 @@ def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_
 def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
     def unsafe(invocation, run):
         answer = run()
-        if invocation.state == "MakeTokensSafe":
+        if invocation.state == "SanitizeTokens":
             world.rows.delete_item(TableName=world.tokens_copy, Key={"pk": {"S": "recovery"}})
         return answer
 
@@ -365,12 +369,12 @@ def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
     with inhabited(world):
         ended = world.restore()
     assert ended.phase == "FAILED"
-    assert "make its tokens safe before it is served" in world.recovery.reason
+    assert "sanitize its tokens before it is served" in world.recovery.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
 def content(world):
-    return {one.check: one for one in world.recovery.findings if one.check.startswith("content.")}
+    return {one.check: one for one in world.recovery.check_results if one.check.startswith("content.")}
 
 
 @pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
@@ -423,10 +427,10 @@ def lose_tokens(world):
 @pytest.mark.parametrize(
     ("name", "change", "given", "why"),
     [
-        ("gone", lose_tokens, {}, "is not there any more: nothing says what it held"),
+        ("gone", lose_tokens, {}, "no longer exists, so there is no evidence"),
         ("mute", stop_stream, {}, "has no stream of both images"),
-        ("young", young_stream, {}, "and not to the point"),
-        ("wish", None, {"uncompared": True}, "ann asked for it not to be compared"),
+        ("young", young_stream, {}, "and not to the recovery point"),
+        ("wish", None, {"skip_comparison": True}, "ann skipped the comparison"),
     ],
 )
 def test_where_nothing_says_what_the_source_held_that_is_told_and_the_copy_is_used(
@@ -441,13 +445,13 @@ def test_where_nothing_says_what_the_source_held_that_is_told_and_the_copy_is_us
     finding = content(world)["content.tokens"]
     assert (finding.verdict.outcome, finding.decides) == (Outcome.INCONCLUSIVE, False)
     assert why in finding.verdict.reason
-    assert "not known, and not decided by: " in world.recovery.reason
+    assert "informational and not passed: " in world.recovery.reason
     assert "content.tokens" in world.recovery.reason
     assert world.used()["live"] == copies(world)
 
 
 def test_more_changes_than_can_be_undone_are_told_and_the_copy_is_used(interpreter, monkeypatch):
-    monkeypatch.setattr(comparing, "MOST_CHANGES", 2)
+    monkeypatch.setattr(table_comparison, "MOST_CHANGES", 2)
 
     def ruin(invocation, run):
         if (invocation.machine, invocation.state) == ("restore", "StartRestore"):
@@ -459,13 +463,13 @@ def test_more_changes_than_can_be_undone_are_told_and_the_copy_is_used(interpret
     with inhabited(world):
         ended = world.restore()
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert "more than 2 keys changed since the point" in content(world)["content.tokens"].verdict.reason
+    assert "more than 2 keys changed since the recovery point" in content(world)["content.tokens"].verdict.reason
     assert content(world)["content.state"].verdict.outcome is Outcome.PASS
 
 
 def test_a_segment_that_cannot_be_read_keeps_the_copies_from_being_used(interpreter):
     def refuse(_name, _copy):
-        raise ReadRefused("AccessDeniedException")
+        raise DynamoDBError("AccessDeniedException")
 
     world = RestoreWorld(interpreter, "re-unread", whole_items=0)
     world.contents.damage.append(refuse)
@@ -474,3 +478,69 @@ def test_a_segment_that_cannot_be_read_keeps_the_copies_from_being_used(interpre
     assert ended.phase == "FAILED"
     assert [one.verdict.outcome for one in content(world).values()] == [Outcome.ERROR, Outcome.ERROR]
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def restore_that_is_stopped_after_its_cutover(interpreter, name, *families):
+    """A restore that is stopped when its deployment has succeeded. Its previous table accepted logins meanwhile."""
+
+    def stop(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "AwaitCutover"):
+            world.stop(invocation.execution)
+            for family in families:
+                world.contents.put(TOKENS, family_item(family))
+        return answer
+
+    world = RestoreWorld(interpreter, name, bridge=stop)
+    return world
+
+
+def test_late_writes_are_replayed_for_a_restore_that_was_stopped_after_its_cutover(interpreter):
+    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-stopped-late", "late")
+    with inhabited(world):
+        world.restore()
+        assert world.used()["live"] == copies(world)
+        assert "family#late" not in world.held(world.tokens_copy)
+        world.settle()
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
+    assert world.held(world.tokens_copy)["family#late"]["generation"] == {"N": "1"}
+    assert verdict(world, "late-writes").outcome is Outcome.PASS
+    assert verdict(world, "machine.1").outcome is Outcome.ERROR
+    assert world.recovery.replay.passes == world.deployment.cutover.replay.passes + 2
+    assert world.recovery.ended_at - world.deployment.ended_at >= timedelta(seconds=30)
+    assert world.used()["live"] == copies(world)
+    assert not world.cloud.restores.read_lock().held
+
+
+def test_only_the_reconciler_replays_for_a_restore_that_was_stopped(interpreter):
+    """The handler of ended executions may not write the service's tables."""
+    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-stopped-event", "late")
+    with inhabited(world):
+        world.restore()
+        lock = world.cloud.restores.read_lock()
+        for arn, phase in world.announced:
+            world.deliver(arn, phase)
+        assert world.cloud.restores.read_lock() == lock
+        assert world.recovery.ended_at is None
+        world.deliver_event("reconcile", {"id": "tick"})
+        assert world.cloud.restores.read_lock().held
+        assert "family#late" in world.held(world.tokens_copy)
+
+
+@pytest.mark.parametrize("minutes", [1, 30])
+def test_a_replay_that_fails_is_repeated_for_a_while_and_then_given_up(interpreter, minutes):
+    world = restore_that_is_stopped_after_its_cutover(interpreter, f"re-stopped-{minutes}", "late")
+    with inhabited(world):
+        world.restore()
+        world.announced.clear()
+        world.clock.advance(60 * minutes)
+        with mock.patch.object(LateWrites, "replaying", side_effect=Throttled("the table throttles")):
+            world.deliver_event("reconcile", {"id": "tick"})
+        given_up = minutes > LONGEST_REPLAY.total_seconds() / 60
+        assert world.cloud.restores.read_lock().held is not given_up
+        world.settle()
+    checked = verdict(world, "late-writes")
+    assert checked.outcome is (Outcome.ERROR if given_up else Outcome.PASS)
+    assert ("the table throttles" in checked.reason) is given_up
+    assert ("family#late" in world.held(world.tokens_copy)) is not given_up
+    assert not world.cloud.restores.read_lock().held

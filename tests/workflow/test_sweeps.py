@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from orchestrator.domain.recovery import RecoveryEnding
-from orchestrator.domain.restored import DRILL_TAG, ENVIRONMENT_TAG, LEASE_TAG
+from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.restored_table import DRILL_TAG, ENVIRONMENT_TAG, EXPIRY_TAG
 from state_machines import definitions
 from tests.fakes.step_functions import ABORTED
 from tests.workflow.drills import DrillWorld, drilled, reaching
@@ -16,7 +16,9 @@ from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
 
 STATES = [
-    name for name, state in definitions.load("drill").states.items() if state["Type"] == "Task" and name != "Sabotage"
+    name
+    for name, state in definitions.load("drill").states.items()
+    if state["Type"] == "Task" and name != "InjectFault"
 ]
 PATIENCE_SWEEPS = 12
 
@@ -84,20 +86,20 @@ def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_
         world.deliver_end(name, ABORTED)
         sweep_until_nothing_is_left(world)
         world.sweep()
-        recovery = world.cloud.drills.find(name)
-        link = world.cloud.evidence.of(name)
-        assert world.cloud.evidence.verify() == ()
+        recovery = world.cloud.drills.find_record(name)
+        link = world.cloud.evidence.find_entry(name)
+        assert world.cloud.evidence.verify_chain() == ()
     assert world.copies() == set()
     if recovery is None:
-        assert (state, after) in {("PrepareWitnesses", False), ("PrepareWitnesses", True), ("PlanRecovery", False)}
+        assert (state, after) in {("SeedGrants", False), ("SeedGrants", True), ("PlanRecovery", False)}
         return
     assert recovery.ended_at is not None
     assert recovery.cleaned_at is not None
-    concluded = state in {"RecordEvidence", "Notify", "Release"} or (state == "Conclude" and after)
-    assert recovery.ending is (RecoveryEnding.GREEN if concluded else RecoveryEnding.RED)
+    concluded = state in {"RecordEvidence", "Notify", "ReleaseLock"} or (state == "Conclude" and after)
+    assert recovery.outcome is (RecoveryOutcome.SUCCEEDED if concluded else RecoveryOutcome.FAILED)
     assert link is not None, "whoever ends a drill writes its evidence"
-    assert link.ending == recovery.ending
-    holder = world.cloud.drills.claim().execution
+    assert link.outcome == recovery.outcome
+    holder = world.cloud.drills.read_lock().execution
     assert holder in {"", world.execution(name)}
     if not concluded:
         assert not holder
@@ -117,7 +119,7 @@ def test_fifty_drills_that_are_killed_at_random_points_leave_no_table(interprete
 
 
 def test_the_next_drill_takes_the_claim_of_one_that_died_after_its_record_was_complete(interpreter):
-    bridge = killed_at("Release", after=False)
+    bridge = killed_at("ReleaseLock", after=False)
     with drilled(DrillWorld(interpreter, bridge)) as world:
         bridge.world = world
         world.drill("dr-dead")
@@ -150,7 +152,7 @@ def test_a_task_that_outlives_its_execution_asks_for_no_copy_after_the_sweep(int
     with drilled(DrillWorld(interpreter, outlive)) as world:
         world.drill("dr-late")
         world.deliver_end("dr-late", ABORTED)
-        assert late[0]()["Payload"]["errorType"] == "ClaimLost"
+        assert late[0]()["Payload"]["errorType"] == "LockLost"
     assert world.tables.restored == []
 
 
@@ -170,7 +172,7 @@ def test_what_served_the_copies_is_removed_with_them(interpreter):
 def tagged(world, name, *, environment="test", lease=None, drill="dr-forgotten"):
     table = world.tables.add(name)
     over = (world.clock.now() - timedelta(minutes=1)).isoformat()
-    table.tags = {DRILL_TAG: drill, ENVIRONMENT_TAG: environment, LEASE_TAG: over if lease is None else lease}
+    table.tags = {DRILL_TAG: drill, ENVIRONMENT_TAG: environment, EXPIRY_TAG: over if lease is None else lease}
 
 
 def test_what_is_tagged_and_unknown_to_the_ledger_goes_when_its_lease_is_over(interpreter):
@@ -203,14 +205,14 @@ def test_the_operators_are_told_of_a_drill_that_died(interpreter):
         world.clock.advance(60)
         world.sweep()
     ((_, subject, text),) = world.topics.published
-    assert subject == "test: drill red"
-    assert "its execution ended before the drill did" in text
+    assert subject == "test: drill failed"
+    assert "its execution ended before the drill" in text
 
 
 def test_a_scheduled_time_starts_one_drill_however_often_it_is_told(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         event = {"scheduled": "2026-11-24T05:00:00Z"}
-        assert world.intake("start_drill", event) == "started dr-20261124T050000Z"
+        assert world.deliver_event("start_drill", event) == "started dr-20261124T050000Z"
         world.states.end(world.execution("dr-20261124T050000Z"), "SUCCEEDED")
-        assert world.intake("start_drill", event) == "dr-20261124T050000Z was started before"
+        assert world.deliver_event("start_drill", event) == "dr-20261124T050000Z was started before"
     assert world.states.pending == [world.execution("dr-20261124T050000Z")]

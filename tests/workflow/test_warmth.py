@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.domain.records import Ending
+from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.verdict import Outcome
 from tests.workflow.cases import STRATEGY, create_machines
 from tests.workflow.moto_interpreter import moto_interpreter
@@ -23,7 +23,7 @@ def interpreter():
 
 def minute(world: World) -> str:
     world.clock.advance(60)
-    return world.intake("reconcile", {"id": "tick"})
+    return world.deliver_event("reconcile", {"id": "tick"})
 
 
 def test_canary_is_warm_before_it_is_called_and_stable_stays_warm_until_the_rollback_window_is_over(interpreter):
@@ -38,18 +38,20 @@ def test_canary_is_warm_before_it_is_called_and_stable_stays_warm_until_the_roll
         minute(world)
         assert world.plane.warm(TOKEN) == {"1": COUNT}
         world.deploy(strategy=STRATEGY)
-        assert (seen["Warm"], seen["VerifyBeforeTraffic"]) == ({"1": COUNT}, {"1": COUNT, "2": COUNT})
+        assert (seen["WarmUp"], seen["VerifyBeforeTraffic"]) == ({"1": COUNT}, {"1": COUNT, "2": COUNT})
         found = world.deployment
-        assert found.ending is Ending.SUCCEEDED
-        assert [one.decision.action for one in world.cloud.ledger.decisions("d-warm") if one.state == "Warm"] == [
-            "WARM",
-            "WARM",
-            "WARM",
+        assert found.outcome is DeploymentOutcome.SUCCEEDED
+        assert [
+            one.decision.action for one in world.cloud.ledger.read_decisions("d-warm") if one.state == "WarmUp"
+        ] == [
+            "WARM_UP",
+            "WARM_UP",
+            "WARM_UP",
             "PROCEED",
         ]
         minute(world)
         assert world.plane.warm(TOKEN) == {"1": COUNT, "2": COUNT}, "a rollback now would be warm"
-        world.clock.advance(found.plan.rollback_window.total_seconds())
+        world.clock.advance(found.plan.limits.rollback_window.total_seconds())
         minute(world)
     assert world.plane.warm(TOKEN) == {"2": COUNT}
     assert [world.plane.warm(f"ib-oauth-{name}-test") for name in ("authorize", "public")] == [{}, {}]
@@ -64,7 +66,7 @@ def test_the_next_deployment_takes_what_the_one_before_kept_so_that_two_versions
         world.plane.change(TOKEN, "code-3")
         world.name = "d-fits-2"
         world.deploy(strategy=STRATEGY)
-        assert world.deployment.ending is Ending.SUCCEEDED
+        assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
     assert world.plane.warm(TOKEN) == {"2": COUNT, "3": COUNT}
 
 
@@ -94,7 +96,7 @@ def test_a_canary_that_never_becomes_warm_is_rolled_back_after_ten_minutes(inter
         world.deploy(strategy=STRATEGY)
         world.settle()
         assert world.check() == "stable"
-    assert "canary is not warm after 600 s: token 0 of 5" in world.deployment.rollback.trigger.reason
+    assert "canary is not warmed up after 600 s: token 0 of 5" in world.deployment.rollback.trigger.reason
     assert not world.deployment.shifts, "no client saw it"
 
 
@@ -102,7 +104,7 @@ def test_what_cannot_be_warmed_is_told_and_dead_executions_are_looked_after_all_
     world = World(interpreter, "d-told", Scenario(warm=COUNT))
     world.plane.functions[TOKEN].reserved = 1
     with inhabited(world):
-        assert minute(world).startswith("nobody holds the claim; not kept warm: ")
+        assert minute(world).startswith("the environment lock is free; provisioned concurrency not reconciled: ")
 
 
 def test_turning_it_off_cools_every_version(interpreter):

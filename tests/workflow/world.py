@@ -19,21 +19,26 @@ from unittest import mock
 import msgspec
 from botocore.exceptions import ClientError
 
-import orchestrator.intake
-import orchestrator.tasks
-from orchestrator.aws.measures import Measures
-from orchestrator.domain.chain import broken_at
-from orchestrator.domain.cut_over import closed
-from orchestrator.domain.digest import NOTHING
+from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
+from orchestrator.aws.dynamodb.access_block import TableAccess
+from orchestrator.domain.deployment.cutover import blocked_policy
+from orchestrator.domain.deployment.hooks import HookAnswer
+from orchestrator.domain.deployment.outcome import EVENT_TYPES
+from orchestrator.domain.deployment.policy import DeliveryPolicy
+from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
+from orchestrator.domain.deployment.table_sync import SyncCounts
+from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.levelling import Moved
-from orchestrator.domain.policy import DeliveryPolicy
-from orchestrator.domain.records import Deployment, Ending, Kind
-from orchestrator.domain.recovery import TableRecovery
-from orchestrator.domain.restoration import arn_beside
+from orchestrator.domain.hash_chain import first_broken_index
+from orchestrator.domain.recovery.record import TableRecovery
+from orchestrator.domain.recovery.restore import sibling_table_arn
+from orchestrator.domain.table_comparison.digest import EMPTY
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
-from orchestrator.probes import Look
-from orchestrator.probes.scene import Scene
+from orchestrator.event_handlers import runtime as event_runtime
+from orchestrator.probes import analysis_run
+from orchestrator.probes.analysis_run import AnalysisRun
+from orchestrator.probes.context import ProbeContext
+from orchestrator.tasks import runtime as task_runtime
 from state_machines import definitions
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over, execution_arn, machine_arn
@@ -44,11 +49,20 @@ from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeAlarms, FakeEvents, FakeRecovery, FakeTopics
 from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import ABORTED, RUNNING, FakeStepFunctions
-from tests.samples import FUNCTIONS, delivery_table, recovery, restored_tables, service
+from tests.samples import FUNCTIONS, delivery_table, recovery, recovery_table, restored_tables, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
+from tests.workflow.tasks import load_task
+
+HOOK = {
+    "name": "load-test",
+    "kind": "lambda",
+    "phases": ["before_traffic", "after_promotion"],
+    "timeout_seconds": 5,
+    "function": "arn:aws:lambda:us-west-1:123456789012:function:load-test",
+}
 
 ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", ABORTED})
-"""What the rule on execution status changes lets through (orchestrator/infrastructure_intakes.py)."""
+"""What the rule on execution status changes lets through (infrastructure/orchestrator/event_rules.py)."""
 
 RECONCILES_EVERY_SECONDS = 60.0
 TASK_SECONDS = 0.5
@@ -56,7 +70,7 @@ TASK_SECONDS = 0.5
 
 MAX_BAKE_SECONDS = 20
 PATIENCE_MINUTES = 12
-TELLS = frozenset({"DeploymentSucceeded", "DeploymentNothingToShip", "DeploymentRefused", "RollbackCompleted"})
+TELLS = frozenset({*EVENT_TYPES.values(), "RollbackCompleted"})
 """Events that say how it came out."""
 
 
@@ -93,20 +107,22 @@ class Scenario:
         answer: what a person answers when asked; nothing where nobody does.
         when_inconclusive: of the environment's policy.
         changed: whether there is something to ship.
-        cut_over: whether it is a restore's, which holds the claim until the deployment takes it.
+        cutover: whether it is a restore's, which holds the environment lock until the deployment takes it.
         warm: how many environments versions of the function `token` are kept warm with.
         does_not_warm: why canary's do not come to be.
-        back: of a cut-over: it goes back to the tables that the restore had left.
+        failback: of a cut-over: it goes back to the tables that the restore had left.
+        hooked: whether a hook is asked before traffic and after the promotion. It passes.
     """
 
     outcome_at: Mapping[int, Outcome] = field(default_factory=dict)
     answer: str = ""
     when_inconclusive: str = "ROLL_BACK"
     changed: bool = True
-    cut_over: bool = False
+    cutover: bool = False
     warm: int = 0
     does_not_warm: str = ""
-    back: bool = False
+    failback: bool = False
+    hooked: bool = False
 
 
 class World:
@@ -133,6 +149,8 @@ class World:
         self.table = FakeDynamoDB()
         self.doors = FakeDoors(follows_after=1)
         self.ended: dict[str, Ended] = {}
+        self.throttled_since: dict[str, float] = {}
+        """When Lambda began to refuse a state's function."""
         self.afterwards: list[Callable[[], Any]] = []
         """What comes when everything is over."""
         self.announced: list[tuple[str, str]] = []
@@ -151,20 +169,31 @@ class World:
             "s3": FakeS3(),
             "sts": FakeCaller(),
         }
-        delivery = delivery_table(when_inconclusive=scenario.when_inconclusive, max_bake_seconds=MAX_BAKE_SECONDS)
+        hooks = {"hooks": [HOOK]} if scenario.hooked else {}
+        delivery = delivery_table(
+            when_inconclusive=scenario.when_inconclusive, max_bake_seconds=MAX_BAKE_SECONDS, **hooks
+        )
         assert DeliveryPolicy.parse(delivery), "the policy is a good one"
         settings = {
             **SETTINGS,
-            "DELIVERY": json.dumps(delivery),
+            "RECOVERY_POLICY": json.dumps(recovery_table()),
+            "DELIVERY_POLICY": json.dumps(delivery),
             "SERVICE": msgspec.json.encode(replace(service(), warm={"token": scenario.warm})).decode(),
         }
-        self.cloud = cloud_over(self.clients, self.clock.now, settings)
-        vars(self.cloud)["instruments"] = None
+        self.cloud = cloud_over(self.clients, self.clock.now, settings, sleep=self.clock.advance)
+        vars(self.cloud)["probe_clients"] = None
+        passed = HookAnswer(passed=True, judged=True, reason="fine")
+        vars(self.cloud)["hooks"] = SimpleNamespace(ask=lambda *_: passed)
+        vars(self.cloud)["table_access"] = TableAccess(
+            self.doors, self.doors.connect, self.clock.now, sleep=self.clock.advance
+        )
+        # The tables that it leaves accepted nothing after they were closed.
+        vars(self.cloud)["late_writes"] = SimpleNamespace(read=lambda *_: ([], {}))
         self.measured: list[dict[str, Any]] = []
-        vars(self.cloud)["measures"] = Measures("test", self.clock.now, self._measure)
+        vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics("test", self.clock.now, self._measure)
         # Its copy of the tokens table has no family that was revoked meanwhile.
-        vars(self.cloud)["restored_tokens"] = lambda *_: SimpleNamespace(end_logged=lambda: 0)
-        if scenario.cut_over:
+        vars(self.cloud)["restored_tokens"] = lambda *_, **__: SimpleNamespace(revoke_logged=lambda: 0)
+        if scenario.cutover:
             self._restore()
 
     def _measure(self, line: str) -> None:
@@ -174,7 +203,7 @@ class World:
         """Be in the middle of a restore that has asked for this deployment."""
         arn = execution_arn("restore", RESTORE)
         tables = restored_tables(RESTORE)
-        if self.scenario.back:
+        if self.scenario.failback:
             self._leave_again(tables)
             tables = tuple(
                 replace(table, source=table.target, target=table.source, source_arn=_beside(table)) for table in tables
@@ -185,30 +214,32 @@ class World:
             execution=arn,
             deployment=self.name,
             tables=tables,
-            back="re-0" if self.scenario.back else "",
+            failback_of="re-0" if self.scenario.failback else "",
         )
-        self.cloud.restores.open(kept)
-        self.cloud.restores.take_claim(self.cloud.restores.claim(), arn, RESTORE, Kind.RESTORE, self.clock.now())
+        self.cloud.restores.create_record(kept)
+        self.cloud.restores.acquire_lock(self.cloud.restores.read_lock(), arn, RESTORE, Kind.RESTORE, self.clock.now())
 
     def _leave_again(self, tables: Iterable[TableRecovery]) -> None:
         """Have the tables closed that a restore had left; they hold what the copies hold."""
         for table in tables:
             self.doors.put_resource_policy(
                 ResourceArn=table.source_arn,
-                Policy=json.dumps(closed(None, table.source_arn)),
+                Policy=json.dumps(blocked_policy(None, table.source_arn)),
                 ExpectedRevisionId="NO_POLICY",
             )
-        vars(self.cloud)["table_contents"] = SimpleNamespace(
-            shape=lambda _: SimpleNamespace(names=("pk",), deleted_by="")
+        vars(self.cloud)["table_reader"] = SimpleNamespace(
+            describe=lambda _: SimpleNamespace(names=("pk",), ttl_attribute="")
         )
-        vars(self.cloud)["levels"] = lambda *_: SimpleNamespace(visit=lambda *_: (Moved(), NOTHING, None))
+        vars(self.cloud)["table_sync"] = lambda *_, **__: SimpleNamespace(
+            run_segment=lambda *_: (SyncCounts(), EMPTY, None)
+        )
 
     # --- what is done to it ------------------------------------------------------------------------------
 
     def deploy(self, **given: Any) -> None:
         """Start a deployment and run what follows until no execution is left to run."""
-        cut_over = {"cut_over": RESTORE, "strategy": None} if self.scenario.cut_over else {}
-        asked = json.dumps({"requested_by": "ann", **given, **cut_over})
+        cutover = {"cutover": RESTORE, "strategy": None} if self.scenario.cutover else {}
+        asked = json.dumps({"requested_by": "ann", **given, **cutover})
         self.states.start_execution(stateMachineArn=machine_arn("deployment"), name=self.name, input=asked)
         self.run_started()
 
@@ -228,9 +259,9 @@ class World:
         self.states.stop_execution(executionArn=arn, error="Stopped", cause="by a person")
         self.announced.append((arn, ABORTED))
 
-    def intake(self, name: str, event: Mapping[str, Any]) -> str:
-        """Deliver an event to an intake."""
-        handler = importlib.import_module(f"orchestrator.intake.{name}").handler
+    def deliver_event(self, name: str, event: Mapping[str, Any]) -> str:
+        """Deliver an event to an event handler."""
+        handler = importlib.import_module(f"orchestrator.event_handlers.{name}").handler
         answer: str = handler(event, None)["answer"]
         return answer
 
@@ -242,7 +273,7 @@ class World:
             "name": arn.rpartition(":")[2],
             "status": phase,
         }
-        return self.intake("execution_ended", {"id": f"{arn}-{phase}", "detail": detail})
+        return self.deliver_event("execution_status_change", {"id": f"{arn}-{phase}", "detail": detail})
 
     def ring(self, event_id: str, *, state: str = "ALARM", arn: str = "", age_seconds: float = 0.0) -> str:
         """Deliver an alarm's change, with what EventBridge's rule lets through and what it does not."""
@@ -251,7 +282,9 @@ class World:
             "alarmName": (arn or service().alarms[0]).rpartition(":")[2],
             "state": {"value": state, "timestamp": _iso(at), "reason": "7 of 9 datapoints"},
         }
-        return self.intake("alarm", {"id": event_id, "resources": [arn or service().alarms[0]], "detail": detail})
+        return self.deliver_event(
+            "alarm_state_change", {"id": event_id, "resources": [arn or service().alarms[0]], "detail": detail}
+        )
 
     def settle(self, *, twice: bool = False, backwards: bool = False) -> None:
         """Do what EventBridge does until nothing changes: end events, and the reconciler every minute.
@@ -269,15 +302,15 @@ class World:
                 for arn, phase in delivered:
                     self.deliver(arn, phase)
             self.clock.advance(RECONCILES_EVERY_SECONDS)
-            self.intake("reconcile", {"id": "tick"})
-            if not self.cloud.ledger.claim().held:
+            self.deliver_event("reconcile", {"id": "tick"})
+            if not self.cloud.ledger.read_lock().held:
                 return
 
     # --- what it looks like ------------------------------------------------------------------------------
 
     @property
     def deployment(self) -> Deployment | None:
-        return self.cloud.ledger.find(self.name)
+        return self.cloud.ledger.find_record(self.name)
 
     @property
     def execution(self) -> str:
@@ -299,7 +332,7 @@ class World:
         if found not in ({("1", "{}")}, {("2", "{}")}):
             raise Broken(f"not all-stable, not all-canary, or weights left: {sorted(found)}")
         at = "stable" if found == {("1", "{}")} else "canary"
-        claim = self.cloud.ledger.claim()
+        claim = self.cloud.ledger.read_lock()
         if claim.held:
             raise Broken(f"the claim is left with {claim.execution}")
         running = [arn for arn, one in self.states.executions.items() if one.phase == RUNNING]
@@ -307,16 +340,16 @@ class World:
             raise Broken(f"still running: {running}")
         self._check_told()
         self._check_record(at)
-        if self.scenario.cut_over:
+        if self.scenario.cutover:
             self._check_doors(at)
         return at
 
     def _check_doors(self, at: str) -> None:
         names = {"own": service().tables, "copies": tuple(table.target for table in restored_tables(RESTORE))}
-        left = names["copies" if self.scenario.back else "own"]
+        left = names["copies" if self.scenario.failback else "own"]
         doors = {name: self.doors.closed(name) for tables in names.values() for name in tables}
         # A restore's copies are open all the time; what is gone back to is closed unless clients are on it.
-        others = {name: self.scenario.back and at == "stable" for tables in names.values() for name in tables}
+        others = {name: self.scenario.failback and at == "stable" for tables in names.values() for name in tables}
         if doors != {**others, **dict.fromkeys(left, at == "canary")}:
             raise Broken(f"all {at}, but the tables are closed or open like this: {doors}")
 
@@ -329,16 +362,19 @@ class World:
         found = self.deployment
         if found is None:
             return
-        counted = [line["ending"] for line in self.measured if "Deployments" in line]
+        counted = [line["outcome"] for line in self.measured if "Deployments" in line]
         if len(counted) != 1:
             raise Broken(f"a deployment is counted once, by how it ended: {counted}")
         rollbacks = [line["trigger"] for line in self.measured if "Rollbacks" in line]
-        if len(rollbacks) != (found.ending is Ending.ROLLED_BACK):
-            raise Broken(f"{found.ending} is counted as {len(rollbacks)} rollbacks")
-        endings = {"canary": {Ending.SUCCEEDED}, "stable": set(Ending) - {Ending.SUCCEEDED}}[at]
-        if found.ending not in endings or found.ended_at is None:
-            raise Broken(f"all {at}, but the ledger says {found.ending or 'that it goes on'} in phase {found.phase}")
-        broken = broken_at(self.cloud.ledger.decision_bodies(self.name))
+        if len(rollbacks) != (found.outcome is DeploymentOutcome.ROLLED_BACK or found.keeps_canary):
+            raise Broken(f"{found.outcome} is counted as {len(rollbacks)} rollbacks")
+        endings = {
+            "canary": {DeploymentOutcome.SUCCEEDED},
+            "stable": set(DeploymentOutcome) - {DeploymentOutcome.SUCCEEDED},
+        }[at]
+        if found.outcome not in endings or found.ended_at is None:
+            raise Broken(f"all {at}, but the ledger says {found.outcome or 'that it goes on'} in phase {found.phase}")
+        broken = first_broken_index(self.cloud.ledger.read_decision_bodies(self.name))
         if broken is not None:
             raise Broken(f"decision {broken} does not continue the chain")
 
@@ -347,7 +383,7 @@ class World:
     def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
         """Called by the interpreter for every invocation of a task."""
         machine, execution = payload["execution"].split(":")[-2:]
-        invocation = Invocation(machine.split("-")[2], payload["execution"], payload["state"], function, payload)
+        invocation = Invocation(machine.split("-")[2], payload["execution"], payload["state_name"], function, payload)
         assert execution, "an execution has a name"
         return self.bridge(invocation, lambda: self.call(invocation))
 
@@ -356,7 +392,7 @@ class World:
         module = invocation.function.rpartition(":task-")[2].replace("-", "_")
         self.clock.advance(TASK_SECONDS)
         try:
-            answer = importlib.import_module(f"orchestrator.tasks.{module}").handler(invocation.payload, None)
+            answer = load_task(module).handler(invocation.payload, None)
         except (OrchestratorError, ClientError, AssertionError, LookupError, TypeError, ValueError) as error:
             return raised(type(error).__name__, str(error))
         self._answer_hold(invocation)
@@ -367,20 +403,20 @@ class World:
             answer = {"request": self.scenario.answer, "by": "ann", "at": self.clock.now().isoformat()}
             self.states.send_task_success(taskToken=invocation.payload["token"], output=json.dumps(answer))
 
-    def look(self, scene: Scene, _instruments: object) -> Look:
+    def look(self, scene: ProbeContext, _instruments: object) -> AnalysisRun:
         """In place of every probe."""
         verdict = Verdict(
             self.scenario.outcome_at.get(scene.weight_percent, Outcome.PASS), f"at {scene.weight_percent} %"
         )
         evidence = Evidence("health", verdict, scene.versions, Window(scene.now, scene.now), "the test", 1)
-        return Look(verdict, (evidence,), scene.prior, tuple(scene.excused_alarms))
+        return AnalysisRun(verdict, (evidence,), scene.prior, tuple(scene.preexisting_alarms))
 
 
 RESTORE = "re-1"
 
 
 def _beside(table: TableRecovery) -> str:
-    return arn_beside(table.source_arn, table.target)
+    return sibling_table_arn(table.source_arn, table.target)
 
 
 def raised(error: str, message: str = "") -> Any:
@@ -396,31 +432,22 @@ def function_arns(name: str) -> Mapping[str, str]:
     }
 
 
-LOOKS = (
-    ("verify", "look_all"),
-    ("verify", "look_at_flows"),
-    ("verify_after_traffic", "look_all"),
-    ("verify_after_traffic", "look_at_flows"),
-    ("verify_after_traffic", "look_after_cut_over"),
-    ("verify_before_traffic", "look_before_traffic"),
-    ("verify_stable", "look_at_stable"),
-)
-"""Where tasks look at the world: (task, function of orchestrator.probes)."""
+ANALYSES = ("analyze_canary", "run_flows", "verify_after_cutover", "verify_before_traffic", "verify_stable")
+"""The functions of orchestrator.probes.analysis_run by which tasks look at the world."""
 
 
 @contextmanager
 def inhabited(world: World) -> Iterator[World]:
-    """Make this world the one that tasks, intakes and the interpreter reach."""
+    """Make this world the one that tasks, handlers and the interpreter reach."""
     quiet = SimpleNamespace(info=lambda *_, **__: None, error=lambda *_, **__: None, warning=lambda *_, **__: None)
     with ExitStack() as patches:
         patches.enter_context(configuration_is())
-        patches.enter_context(mock.patch.object(orchestrator.tasks, "_cloud", world.cloud))
-        patches.enter_context(mock.patch.object(orchestrator.tasks, "logger", quiet))
-        patches.enter_context(mock.patch.object(orchestrator.intake, "_cloud", world.cloud))
-        patches.enter_context(mock.patch.object(orchestrator.intake, "logger", quiet))
-        for module, look in LOOKS:
-            task = importlib.import_module(f"orchestrator.tasks.{module}")
-            patches.enter_context(mock.patch.object(task, look, world.look))
+        patches.enter_context(mock.patch.object(task_runtime, "_cloud", world.cloud))
+        patches.enter_context(mock.patch.object(task_runtime, "logger", quiet))
+        patches.enter_context(mock.patch.object(event_runtime, "_cloud", world.cloud))
+        patches.enter_context(mock.patch.object(event_runtime, "logger", quiet))
+        for name in ANALYSES:
+            patches.enter_context(mock.patch.object(analysis_run, name, world.look))
         world.interpreter.connect(world.invoke, world.clock.advance)
         yield world
 

@@ -4,7 +4,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orchestrator.aws.ledger import Ledger
+from orchestrator.aws.ledger.deployments import Ledger
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over
 from tests.fakes.dynamodb import FakeDynamoDB

@@ -1,4 +1,4 @@
-"""`orchestrator quota` asks Lambda, counts, and says so before anything is deployed."""
+"""`orchestrator check-quotas` asks Lambda, counts, and says so before anything is deployed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-import environments
-from orchestrator.cli import quotas
+from orchestrator import environments
+from orchestrator.cli.actions import quotas
 from orchestrator.cli.context import Context
 from orchestrator.domain.errors import Refused
 from tests.fakes.errors import client_error
@@ -35,7 +35,7 @@ def context(plane):
 
 
 def test_an_account_in_which_nothing_is_deployed_yet(capsys):
-    quotas.quota(context(_Lambda(1000)), json=True)
+    quotas.check_quotas(context(_Lambda(1000)), json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["wanted"] == WANTED
     assert told["left_unreserved"] == 1000 - sum(WANTED.values())
@@ -43,20 +43,20 @@ def test_an_account_in_which_nothing_is_deployed_yet(capsys):
 
 def test_what_is_reserved_already_is_known(capsys):
     has = dict(WANTED, public=0)
-    quotas.quota(context(_Lambda(1000 - sum(has.values()), **has)), json=False)
+    quotas.check_quotas(context(_Lambda(1000 - sum(has.values()), **has)), json=False)
     assert (
-        f"reserves {sum(WANTED.values())} of the account's 1000; {1000 - sum(WANTED.values())} stay"
+        f"reserves {sum(WANTED.values())} of the account's 1000 concurrent executions; {1000 - sum(WANTED.values())} remain"
         in capsys.readouterr().out
     )
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(Refused, match="have the quota raised by"):
-        quotas.quota(context(_Lambda(150)), json=False)
+        quotas.check_quotas(context(_Lambda(150)), json=False)
 
 
 def test_another_trouble_is_not_taken_for_nothing_reserved():
     plane = _Lambda(1000)
     plane.get_function_concurrency = lambda **_: (_ for _ in ()).throw(client_error("AccessDeniedException", "no"))
     with pytest.raises(Exception, match="AccessDenied"):
-        quotas.quota(context(plane), json=False)
+        quotas.check_quotas(context(plane), json=False)

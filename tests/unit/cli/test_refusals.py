@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-import environments
-from environments import EnvironmentRefused
-from orchestrator.cli.answering import FAILED, REFUSED, UNREACHABLE
+from orchestrator import environments
+from orchestrator.cli.errors import FAILED, REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
+from orchestrator.environments import EnvironmentRefused
 
 RUN = CliRunner()
 
@@ -36,7 +36,7 @@ def test_a_refusal_names_field_value_and_remedy(arguments, field, value, remedy)
     assert error["remedy"].startswith(remedy)
 
 
-@pytest.mark.parametrize("command", ["status", "cost", "strategies", "quota"])
+@pytest.mark.parametrize("command", ["status", "cost", "strategies", "check-quotas"])
 def test_a_setting_that_makes_no_sense_is_refused_by_its_place_whatever_was_asked(monkeypatch, command):
     def load(name):
         raise EnvironmentRefused(f"{name}.service.alarms.datapoints", "two", "give a whole number from 1 to 10")
@@ -70,7 +70,14 @@ def test_strategies_say_looks_and_transitions_as_one_json_object():
     answer = RUN.invoke(app, ["strategies", "--json"])
     assert answer.exit_code == 0
     listed = json.loads(answer.stdout)
-    assert listed["canary-10-50"]["transitions"] == 18 + 4 * listed["canary-10-50"]["looks"]
+    assert listed["canary-10-50"]["transitions"] == 18 + 4 * listed["canary-10-50"]["evaluations"]
+
+
+def test_strategies_state_who_may_roll_back_how_many_healthy_releases():
+    answer = RUN.invoke(app, ["strategies", "--env", "prod"])
+    assert answer.exit_code == 0
+    said = " ".join(answer.output.split())
+    assert "releases that chance may roll back: at most 1 % (request metrics 0.75 %, latency 0.05 %" in said
 
 
 def test_the_four_exit_codes_are_different():

@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-import environments
-from orchestrator import releases
-from orchestrator.aws.signing import Publisher
-from orchestrator.cli import releasing
+from orchestrator import environments
+from orchestrator.aws.code_signer import Publisher
+from orchestrator.cli.actions import release
 from orchestrator.cli.context import Context
 from orchestrator.domain.errors import Refused
-from orchestrator.local import stacks
+from orchestrator.local import cdk_deploy
+from orchestrator.packaging import releases
 
 ACCOUNT = "123456789012"
 PROFILE = f"arn:aws:signer:us-west-1:{ACCOUNT}:/signing-profiles/ib_oauth_staging/0123456789"
@@ -29,10 +29,10 @@ class _Signer:
     def __init__(self, _client, _s3, bucket):
         assert bucket == f"ib-oauth-signing-{_Signer.environment}-{ACCOUNT}"
 
-    def publisher(self, name, owner):
+    def read_publisher(self, name, owner):
         return Publisher(name, owner, _Signer.version)
 
-    def sign(self, publisher, key, package):
+    def sign_package(self, publisher, key, package):
         _Signer.jobs.append(f"{publisher.name} {key.partition('/')[2]}")
         return b"signed " + package
 
@@ -49,8 +49,8 @@ def built(tmp_path, monkeypatch):
 @pytest.fixture
 def synthesised(monkeypatch):
     found = []
-    monkeypatch.setattr(stacks, "synthesise", lambda context, assembly: found.append((context, assembly)))
-    monkeypatch.setattr(releasing, "Signer", _Signer)
+    monkeypatch.setattr(cdk_deploy, "synthesise", lambda context, assembly: found.append((context, assembly)))
+    monkeypatch.setattr(release, "Signer", _Signer)
     monkeypatch.setattr(_Signer, "jobs", [], raising=False)
     return found
 
@@ -67,16 +67,16 @@ def context(name="staging", **security):
 
 
 def test_where_nobody_asks_for_signatures_nothing_is_signed(built, synthesised, capsys):
-    releasing.sign(context(), built, json=True)
+    release.sign(context(), built, json=True)
 
     assert json.loads(capsys.readouterr().out) == {"environment": "staging", "code_signing": "off"}
     assert (_Signer.jobs, synthesised) == ([], [])
 
 
 def test_a_release_is_signed_once_for_a_publisher_and_its_assembly_is_made_anew(built, synthesised, capsys):
-    releasing.sign(context(code_signing="enforce"), built, json=True)
+    release.sign(context(code_signing="enforce"), built, json=True)
     capsys.readouterr()
-    releasing.sign(context(code_signing="enforce"), built, json=True)
+    release.sign(context(code_signing="enforce"), built, json=True)
 
     assert _Signer.jobs == ["ib_oauth_staging orchestrator.zip", "ib_oauth_staging service.zip"]
     kept = built / "signed" / "0123456789"
@@ -89,26 +89,26 @@ def test_a_release_is_signed_once_for_a_publisher_and_its_assembly_is_made_anew(
 
 
 def test_the_next_environment_that_trusts_the_same_publisher_deploys_the_same_bytes(built, synthesised):
-    releasing.sign(context(code_signing="enforce"), built, json=True)
+    release.sign(context(code_signing="enforce"), built, json=True)
     _Signer.jobs.clear()
 
-    releasing.sign(context("prod", code_signing="enforce", code_signing_profile=PROFILE), built, json=True)
+    release.sign(context("prod", code_signing="enforce", code_signing_profile=PROFILE), built, json=True)
 
     assert _Signer.jobs == []
     assert synthesised[1][0]["signed"] == synthesised[0][0]["signed"]
 
 
 def test_a_package_that_was_changed_after_it_was_signed_is_refused(built, synthesised):
-    releasing.sign(context(code_signing="warn"), built, json=True)
+    release.sign(context(code_signing="warn"), built, json=True)
     (built / "signed" / "0123456789" / "service.zip").write_bytes(b"other")
 
     with pytest.raises(Refused, match=r"service\.zip: 'changed' is refused"):
-        releasing.sign(context(code_signing="warn"), built, json=True)
+        release.sign(context(code_signing="warn"), built, json=True)
 
 
 def test_a_profile_that_signs_with_another_version_than_is_trusted_is_refused(built, synthesised, monkeypatch):
     monkeypatch.setattr(_Signer, "version", "9876543210")
 
     with pytest.raises(Refused, match="ib_oauth_staging signs with version 9876543210"):
-        releasing.sign(context(code_signing="warn", code_signing_profile=PROFILE), built, json=True)
+        release.sign(context(code_signing="warn", code_signing_profile=PROFILE), built, json=True)
     assert _Signer.jobs == []

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.oauth import client_metadata, logins
-from service.oauth.client_metadata import Description, client_of, names_document, of_document, of_registration
+from service.oauth.client_metadata import (
+    ClientDescription,
+    is_document_id,
+    parse_document,
+    parse_registration,
+    to_client,
+)
+from service.oauth.clients import is_display_name
 from service.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
 
 ID = "https://app.example/oauth/client.json"
@@ -28,8 +35,8 @@ DOCUMENT = {"client_id": ID, "client_name": "An app", "redirect_uris": ["https:/
     ],
 )
 def test_an_https_address_with_a_path_names_a_document(client_id):
-    assert names_document(client_id, loopback_allowed=False)
-    assert names_document(client_id, loopback_allowed=True)
+    assert is_document_id(client_id, loopback_allowed=False)
+    assert is_document_id(client_id, loopback_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +77,14 @@ def test_an_https_address_with_a_path_names_a_document(client_id):
     ],
 )
 def test_nothing_else_does(client_id):
-    assert not names_document(client_id, loopback_allowed=False)
-    assert not names_document(client_id, loopback_allowed=True)
+    assert not is_document_id(client_id, loopback_allowed=False)
+    assert not is_document_id(client_id, loopback_allowed=True)
 
 
 @pytest.mark.parametrize("client_id", ["http://127.0.0.1:8000/a", "http://localhost/a", "http://[::1]:9/a.json"])
 def test_loopback_does_where_that_is_allowed_alone(client_id):
-    assert names_document(client_id, loopback_allowed=True)
-    assert not names_document(client_id, loopback_allowed=False)
+    assert is_document_id(client_id, loopback_allowed=True)
+    assert not is_document_id(client_id, loopback_allowed=False)
 
 
 def test_a_document_is_read():
@@ -90,12 +97,14 @@ def test_a_document_is_read():
         "logo_uri": "https://app.example/logo.png",
         "contacts": 7,
     }
-    assert of_document(ID, document) == Description("An app", ("https://app.example/cb",), ("profile", "email"))
+    assert parse_document(ID, document) == ClientDescription(
+        "An app", ("https://app.example/cb",), ("profile", "email")
+    )
 
 
 def test_a_document_need_not_say_more_than_its_redirects():
     document = {"client_id": ID, "redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"]}
-    assert of_document(ID, document) == Description(None, ("http://127.0.0.1/cb", "com.example.app:/cb"), None)
+    assert parse_document(ID, document) == ClientDescription(None, ("http://127.0.0.1/cb", "com.example.app:/cb"), None)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,9 @@ def test_a_document_need_not_say_more_than_its_redirects():
         ({"client_name": "x" * 65}, "client_name"),
         ({"client_name": "Bank\u202eknab"}, "client_name"),
         ({"client_name": "a\nb"}, "client_name"),
+        ({"client_name": "a\u2028b"}, "client_name"),
+        ({"client_name": "a\ud800b"}, "client_name"),
+        ({"client_name": "\u200c"}, "client_name"),
         ({"scope": ["profile"]}, "scope"),
         ({"scope": 'pro"file'}, "scope"),
         ({"scope": "x" * 513}, "scope"),
@@ -130,7 +142,7 @@ def test_a_document_need_not_say_more_than_its_redirects():
 )
 def test_a_document_that_cannot_be_believed_is_refused_by_its_member(changes, said):
     with pytest.raises(InvalidClientMetadata, match=said) as refusal:
-        of_document(ID, {**DOCUMENT, **changes})
+        parse_document(ID, {**DOCUMENT, **changes})
     assert "knab" not in refusal.value.description
     assert refusal.value.code == "invalid_client_metadata"
 
@@ -138,7 +150,7 @@ def test_a_document_that_cannot_be_believed_is_refused_by_its_member(changes, sa
 @pytest.mark.parametrize("document", [None, [], [DOCUMENT], "text", 7, True])
 def test_a_document_is_an_object(document):
     with pytest.raises(InvalidClientMetadata, match="object"):
-        of_document(ID, document)
+        parse_document(ID, document)
 
 
 @pytest.mark.parametrize(
@@ -167,44 +179,45 @@ def test_a_document_is_an_object(document):
 )
 def test_redirects_that_could_not_be_configured_cannot_be_described_either(redirect_uris):
     with pytest.raises(InvalidRedirectUri, match="redirect_uris") as refusal:
-        of_document(ID, {**DOCUMENT, "redirect_uris": redirect_uris})
+        parse_document(ID, {**DOCUMENT, "redirect_uris": redirect_uris})
     assert refusal.value.code == "invalid_redirect_uri"
 
 
 def test_a_registration_without_a_method_gets_a_secret():
-    assert of_registration({"redirect_uris": ["https://a.example/cb"]}).authentication == "client_secret_basic"
+    assert parse_registration({"redirect_uris": ["https://a.example/cb"]}).authentication == "client_secret_basic"
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
 def test_a_registration_may_choose_how_it_proves_itself(method):
     metadata = {"redirect_uris": ["https://a.example/cb"], "token_endpoint_auth_method": method}
-    assert of_registration(metadata).authentication == method
+    assert parse_registration(metadata).authentication == method
 
 
 @pytest.mark.parametrize("method", ["private_key_jwt", "", None, 7, ["none"], {}])
 def test_a_registration_cannot_choose_what_there_is_not(method):
     with pytest.raises(InvalidClientMetadata, match="token_endpoint_auth_method"):
-        of_registration({"redirect_uris": ["https://a.example/cb"], "token_endpoint_auth_method": method})
+        parse_registration({"redirect_uris": ["https://a.example/cb"], "token_endpoint_auth_method": method})
 
 
 def test_a_client_gets_what_it_asks_for_of_what_such_clients_may():
-    asks = Description("An app", ("https://app.example/cb",), ("email", "admin"))
-    client = client_of(ID, asks, ("profile", "email"), ISSUER)
+    asks = ClientDescription("An app", ("https://app.example/cb",), ("email", "admin"))
+    client = to_client(ID, asks, ("profile", "email"), ISSUER)
     assert (client.client_id, client.name, client.scopes, client.audience) == (ID, "An app", ("email",), ISSUER)
     assert client.secret_sha256 is None
     assert not client.synthetic
-    assert client_of("c", asks, (), ISSUER, secret_sha256="a" * 64).secret_sha256 == "a" * 64
+    assert client.self_described
+    assert to_client("c", asks, (), ISSUER, secret_sha256="a" * 64).secret_sha256 == "a" * 64
 
 
 def test_a_client_that_does_not_say_gets_all_that_such_clients_may_and_is_called_by_its_id():
-    client = client_of(ID, Description(None, ("https://app.example/cb",), None), ("profile", "email"), ISSUER)
+    client = to_client(ID, ClientDescription(None, ("https://app.example/cb",), None), ("profile", "email"), ISSUER)
     assert (client.name, client.scopes) == (ID, ("profile", "email"))
 
 
 def test_of_a_client_with_a_document_its_host_is_known():
-    described = Description("Your bank", ("https://elsewhere.example/cb",), None)
-    assert client_of(ID, described, (), ISSUER).verified_host == "app.example"
-    assert client_of("registered", described, (), ISSUER).verified_host is None
+    described = ClientDescription("Your bank", ("https://elsewhere.example/cb",), None)
+    assert to_client(ID, described, (), ISSUER).verified_host == "app.example"
+    assert to_client("registered", described, (), ISSUER).verified_host is None
 
 
 JSON = st.recursive(
@@ -220,22 +233,22 @@ MEMBERS = st.sampled_from(
 @given(st.dictionaries(MEMBERS, JSON))
 def test_whatever_a_document_says_it_is_a_sound_client_or_refused_with_a_reason(changes):
     try:
-        described = of_document(ID, {**DOCUMENT, **changes})
+        described = parse_document(ID, {**DOCUMENT, **changes})
     except (InvalidClientMetadata, InvalidRedirectUri) as error:
         described, reason = None, error.description
     if described is None:
         assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", reason)
         return
-    client = client_of(ID, described, ("profile",), ISSUER)
+    client = to_client(ID, described, ("profile",), ISSUER)
     assert set(client.scopes) <= {"profile"}
     assert all(client.allows_redirect(uri) for uri in described.redirect_uris)
-    assert client.name.isprintable()
+    assert is_display_name(client.name)
 
 
 @given(st.text(alphabet=st.sampled_from("htps:/.aA01%2eE@?#\\[]-é \n"), max_size=40))
 def test_no_spelling_of_an_id_hides_another_address(rest):
     client_id = f"https://app.example/{rest}"
-    if names_document(client_id, loopback_allowed=False):
+    if is_document_id(client_id, loopback_allowed=False):
         from urllib.parse import unquote, urlsplit
 
         parts = urlsplit(client_id)
@@ -261,16 +274,16 @@ def test_no_spelling_of_an_id_hides_another_address(rest):
     ],
 )
 def test_a_document_is_fresh_for_as_long_as_its_server_wishes_within_bounds(cache_control, seconds):
-    described = Description(None, ("https://app.example/cb",), None)
-    kept = client_metadata.kept(described, cache_control, 1000)
+    described = ClientDescription(None, ("https://app.example/cb",), None)
+    kept = client_metadata.cache_document(described, cache_control, 1000)
     assert (kept.description, kept.fresh_until) == (described, 1000 + seconds)
     assert kept.expires_at == kept.fresh_until + logins.LIFETIME_SECONDS  # the login that began last may still end
-    assert (kept.fresh(kept.fresh_until - 1), kept.fresh(kept.fresh_until)) == (True, False)
-    assert (kept.usable(kept.expires_at - 1), kept.usable(kept.expires_at)) == (True, False)
+    assert (kept.is_fresh(kept.fresh_until - 1), kept.is_fresh(kept.fresh_until)) == (True, False)
+    assert (kept.is_usable(kept.expires_at - 1), kept.is_usable(kept.expires_at)) == (True, False)
 
 
 def test_a_server_says_whether_clients_may_describe_themselves():
-    off = client_metadata.advertised(ISSUER, documents=False, registration=False)
+    off = client_metadata.metadata_fields(ISSUER, documents=False, registration=False)
     assert off == {"client_id_metadata_document_supported": False}
-    on = client_metadata.advertised(ISSUER, documents=True, registration=True)
+    on = client_metadata.metadata_fields(ISSUER, documents=True, registration=True)
     assert on == {"client_id_metadata_document_supported": True, "registration_endpoint": f"{ISSUER}/register"}

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.oauth.compact import to_json
 from service.oauth.credentials import base64url
 from service.oauth.parameters import Parameters
+from service.oauth.tokens import to_json
 
 BODIES = st.text(st.sampled_from("ab=&+%20fFé;\x00 "), max_size=60)
 VALUES = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from service.oauth import authorization, client_secrets, pkce, scopes, token_request
 from service.oauth.authorization import ReturnAddress
-from service.oauth.clients import Client
+from service.oauth.clients import Client, is_display_name
 from service.oauth.errors import (
     AccessDenied,
     InvalidClient,
@@ -56,7 +57,7 @@ def _parameters(**changes):
 
 
 def _read(parameters):
-    return authorization.read(parameters, authorization.return_address(parameters, CLIENTS))
+    return authorization.parse_request(parameters, authorization.parse_return_address(parameters, CLIENTS))
 
 
 # Parameters
@@ -71,7 +72,7 @@ def test_a_repeated_parameter_is_refused_when_it_is_read_and_when_any_is():
     with pytest.raises(InvalidRequest, match="scope is repeated"):
         parameters.required("scope")
     with pytest.raises(InvalidRequest, match="a parameter is repeated"):
-        parameters.refuse_repetition()
+        parameters.reject_repeated()
     assert parameters.required("state") == "s"
 
 
@@ -93,6 +94,19 @@ def test_too_much_is_refused_before_it_is_looked_at(body):
         Parameters.from_form(body)
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\ude00\ud83d"])
+def test_what_could_be_neither_stored_nor_sent_on_is_refused(text):
+    with pytest.raises(InvalidRequest, match="not Unicode text"):
+        Parameters.from_lists({"state": [text]})
+    with pytest.raises(InvalidRequest, match="not Unicode text"):
+        Parameters.from_form(f"state={text}")
+
+
+@pytest.mark.parametrize("form", ["state=%ED%A0%80", "state=%FF", "state=%F0%9F%92%A3", "state=%00"])
+def test_octets_that_are_no_text_are_replaced_and_every_text_is_read(form):
+    assert Parameters.from_form(form).required("state").encode()
+
+
 def test_as_much_as_is_allowed_is_read():
     assert Parameters.from_form(f"state={'%61' * (MAX_CHARACTERS - 5)}").required("state") == "a" * (MAX_CHARACTERS - 5)
 
@@ -102,20 +116,20 @@ def test_as_much_as_is_allowed_is_read():
 
 def test_the_example_of_rfc_7636_holds():
     assert pkce.challenge_of(VERIFIER) == CHALLENGE
-    assert pkce.proves(VERIFIER, CHALLENGE)
+    assert pkce.matches_challenge(VERIFIER, CHALLENGE)
 
 
 @pytest.mark.parametrize(
     "verifier", ["", "a" * 42, "a" * 129, "a" * 42 + "!", "ü" * 43, VERIFIER[:-1] + "a", VERIFIER + "\n"]
 )
 def test_what_is_not_the_verifier_does_not_prove(verifier):
-    assert not pkce.proves(verifier, CHALLENGE)
+    assert not pkce.matches_challenge(verifier, CHALLENGE)
 
 
 @given(st.text(alphabet="abcXYZ019-._~", min_size=43, max_size=128))
 def test_a_verifier_proves_its_challenge_and_no_other(verifier):
-    assert pkce.proves(verifier, pkce.challenge_of(verifier))
-    assert not pkce.proves(verifier, CHALLENGE)
+    assert pkce.matches_challenge(verifier, pkce.challenge_of(verifier))
+    assert not pkce.matches_challenge(verifier, CHALLENGE)
 
 
 # Scopes
@@ -131,11 +145,26 @@ def test_a_malformed_scope_is_refused(text):
         scopes.parse(text)
 
 
-def test_nothing_asked_is_everything_allowed_and_more_than_allowed_is_refused():
-    assert scopes.within(None, ("a", "b")) == ("a", "b")
-    assert scopes.within("b", ("a", "b")) == ("b",)
-    with pytest.raises(InvalidScope, match="wider"):
-        scopes.within("a c", ("a", "b"))
+def test_nothing_asked_is_everything_allowed():
+    assert scopes.narrow(None, ("a", "b")) == ("a", "b")
+    assert scopes.narrow("b", ("a", "b")) == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("requested", "allowed", "said"),
+    [
+        ("a c", ("a", "b"), "the scope c is not allowed: request a b"),
+        ("openid profile", ("profile",), "the scope openid is not allowed: request profile"),
+        ("x y", ("y",), "the scope x is not allowed: request y"),
+        ("profile", (), "the scope profile is not allowed: request no scope"),
+        ("w" * 100, ("a",), f"the scope {'w' * 64} is not allowed: request a"),
+    ],
+)
+def test_more_than_allowed_is_refused_and_the_word_is_named_with_the_remedy(requested, allowed, said):
+    with pytest.raises(InvalidScope) as refusal:
+        scopes.narrow(requested, allowed)
+    assert refusal.value.description == said
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", refusal.value.description)  # RFC 6749 §5.2
 
 
 # Clients
@@ -227,6 +256,7 @@ def test_other_redirects_cannot_be_registered(uri):
         ({"audience": ""}, "audience"),
         ({"redirect_uris": ()}, "redirect_uris"),
         ({"name": "two\nlines"}, "name"),
+        ({"name": "Bank\u202eknab"}, "name"),
         ({"scopes": ("two words",)}, "scopes"),
         ({"scopes": ("profile", "profile")}, "scopes"),
         ({"scopes": ('"',)}, "scopes"),
@@ -249,6 +279,41 @@ def test_a_client_that_could_not_be_trusted_is_refused_with_its_field(changes, p
     }
     with pytest.raises(ValueError, match=problem):
         Client(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "نرم\u200cافزار",  # noqa: RUF001 - Persian, which needs the zero width non-joiner
+        "ශ්\u200dරී",  # Sinhala, with the zero width joiner
+        "👩\u200d💻 app",
+        "日本\u3000アプリ",
+        "Größe №5",
+        "עברית",
+        "हिन्दी",
+        "\U0001e900\U0001e901",  # Adlam
+        "1",
+    ],
+)
+def test_a_name_may_be_of_any_script(name):
+    assert is_display_name(name)
+    assert Client("c", name, ("https://app.example/cb",), (), ISSUER).name == name
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *"\x00\t\n\r\x0b\x0c\x1b\x7f\x85\x9f\u2028\u2029\ud800\udfff",
+        *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    ],
+)
+def test_a_name_has_no_control_characters(character):
+    assert not is_display_name(f"a{character}b")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200c", "\u3000\u200d", "\u0301"])
+def test_a_name_is_visible(name):
+    assert not is_display_name(name)
 
 
 def test_a_confidential_client_needs_its_secret_and_a_public_one_must_not_have_any():
@@ -278,6 +343,16 @@ def test_a_resource_picks_the_audience_among_those_that_the_client_may_ask_for()
     assert [client.audience_for(one) for one in (None, ISSUER, API, "urn:example:ledger")] == [
         ISSUER, ISSUER, API, "urn:example:ledger",
     ]  # fmt: skip
+
+
+def test_a_resource_is_compared_in_its_normal_form_and_the_audience_is_as_configured():
+    client = replace(WEB, audience=f"{ISSUER}/", resources=("https://MCP.example", "https://mcp.example/a"))
+    assert client.audience_for(ISSUER) == f"{ISSUER}/"
+    assert client.audience_for("https://mcp.example:443/") == "https://MCP.example"
+    assert client.audience_for("HTTPS://mcp.example/b/../%61") == "https://mcp.example/a"
+    for other in ("https://mcp.example/a/", "http://mcp.example", "https://mcp.example/A"):
+        with pytest.raises(InvalidTarget):
+            client.audience_for(other)
 
 
 @pytest.mark.parametrize(
@@ -314,14 +389,14 @@ def test_a_good_request_is_read():
 )
 def test_an_unknown_client_or_redirect_is_never_answered_at_the_redirect(changes):
     with pytest.raises(UntrustedRequest):
-        authorization.return_address(_parameters(**changes), CLIENTS)
+        authorization.parse_return_address(_parameters(**changes), CLIENTS)
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_a_repeated_client_or_redirect_is_not_believed(name):
     lists = {key: [value] for key, value in GOOD.items()} | {name: [GOOD[name], GOOD[name]]}
     with pytest.raises(UntrustedRequest):
-        authorization.return_address(Parameters.from_lists(lists), CLIENTS)
+        authorization.parse_return_address(Parameters.from_lists(lists), CLIENTS)
 
 
 @pytest.mark.parametrize(
@@ -353,10 +428,10 @@ def test_response_mode_query_and_a_missing_scope_are_fine():
 def test_a_repeated_parameter_is_told_at_the_redirect(name):
     lists = {key: [value] for key, value in GOOD.items()} | {name: ["a", "b"]}
     parameters = Parameters.from_lists(lists)
-    back = authorization.return_address(parameters, CLIENTS)
+    back = authorization.parse_return_address(parameters, CLIENTS)
     assert back.state == (None if name == "state" else "s")
     with pytest.raises(InvalidRequest):
-        authorization.read(parameters, back)
+        authorization.parse_request(parameters, back)
 
 
 @given(st.text(min_size=1))
@@ -398,33 +473,38 @@ def test_a_person_is_told_whether_the_answer_stays_on_their_computer(client, red
 
 def test_a_token_request_may_repeat_the_resource_that_was_granted_and_name_no_other():
     form = "grant_type=refresh_token&refresh_token=t&resource=urn%3Aapi"
-    assert token_request.read(Parameters.from_form(form)).resource == "urn:api"
+    assert token_request.parse_grant(Parameters.from_form(form)).resource == "urn:api"
     code = "grant_type=authorization_code&code=c&redirect_uri=r&code_verifier=v&resource=urn%3Aapi"
-    assert token_request.read(Parameters.from_form(code)).resource == "urn:api"
-    token_request.hold_to_grant("urn:api", "urn:api")
-    token_request.hold_to_grant(None, "urn:api")
+    assert token_request.parse_grant(Parameters.from_form(code)).resource == "urn:api"
+    token_request.check_resource("urn:api", "urn:api", WEB)
+    token_request.check_resource("URN:api", "urn:api", WEB)
+    token_request.check_resource(None, "urn:api", WEB)
     with pytest.raises(InvalidTarget):
-        token_request.hold_to_grant("urn:other", "urn:api")
+        token_request.check_resource("urn:other", "urn:api", WEB)
+    named = replace(WEB, audience_names=(f"{ISSUER}/userinfo",))
+    token_request.check_resource(f"{ISSUER}/userinfo", ISSUER, named)
+    with pytest.raises(InvalidTarget):  # another audience does not have the names of the client's own
+        token_request.check_resource(f"{ISSUER}/userinfo", "urn:api", named)
 
 
 def test_one_grant_is_for_one_resource():
     form = "grant_type=refresh_token&refresh_token=t&resource=urn%3Aa&resource=urn%3Ab"
     with pytest.raises(InvalidRequest):
-        token_request.read(Parameters.from_form(form))
+        token_request.parse_grant(Parameters.from_form(form))
 
 
 def test_a_shown_token_is_read_whatever_it_is_hinted_to_be():
-    assert token_request.shown_token(Parameters.from_form("token=t&token_type_hint=saml2")) == "t"
+    assert token_request.parse_token(Parameters.from_form("token=t&token_type_hint=saml2")) == "t"
     for form in ("token_type_hint=access_token", "token=t&token=u", "token=t&token_type_hint=a&token_type_hint=b"):
         with pytest.raises(InvalidRequest):
-            token_request.shown_token(Parameters.from_form(form))
+            token_request.parse_token(Parameters.from_form(form))
 
 
 def test_both_grants_are_read():
     form = "grant_type=authorization_code&code=c&redirect_uri=r&code_verifier=v"
-    assert token_request.read(Parameters.from_form(form)) == token_request.CodeGrant("c", "r", "v")
+    assert token_request.parse_grant(Parameters.from_form(form)) == token_request.CodeGrant("c", "r", "v")
     form = "grant_type=refresh_token&refresh_token=t"
-    assert token_request.read(Parameters.from_form(form)) == token_request.RefreshGrant("t", None)
+    assert token_request.parse_grant(Parameters.from_form(form)) == token_request.RefreshGrant("t", None)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +521,7 @@ def test_both_grants_are_read():
 )
 def test_an_incomplete_token_request_is_refused(form, error):
     with pytest.raises(error):
-        token_request.read(Parameters.from_form(form))
+        token_request.parse_grant(Parameters.from_form(form))
 
 
 def _basic(client_id, secret):
@@ -452,17 +532,49 @@ def _basic(client_id, secret):
 
 def test_a_client_is_known_by_its_parameters_or_by_http_basic():
     public = Parameters((("client_id", "native"),))
-    assert token_request.authenticated(public, None, CLIENTS) is NATIVE
+    assert token_request.authenticate_client(public, None, CLIENTS) is NATIVE
     posted = Parameters((("client_id", "web"), ("client_secret", SECRET)))
-    assert token_request.authenticated(posted, None, CLIENTS) is WEB
-    assert token_request.authenticated(Parameters(()), _basic("web", SECRET), CLIENTS) is WEB
-    assert token_request.authenticated(Parameters((("client_id", "web"),)), _basic("web", SECRET), CLIENTS) is WEB
+    assert token_request.authenticate_client(posted, None, CLIENTS) is WEB
+    assert token_request.authenticate_client(Parameters(()), _basic("web", SECRET), CLIENTS) is WEB
+    assert token_request.authenticate_client(Parameters((("client_id", "web"),)), _basic("web", SECRET), CLIENTS) is WEB
+
+
+def _plain_basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+DOCUMENT_ID = "https://app.example/a+b%20c.json"
+DOCUMENT = Client(DOCUMENT_ID, "App", ("https://app.example/cb",), (), ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "authorization_header", "client"),
+    [
+        ((), _basic("native", ""), NATIVE),
+        ((), _plain_basic("native:"), NATIVE),
+        ((("client_id", "native"),), _basic("native", ""), NATIVE),
+        ((("client_id", "native"), ("client_secret", "")), None, NATIVE),
+        ((("client_secret", ""),), _basic("native", ""), NATIVE),
+        ((), _basic(DOCUMENT_ID, ""), DOCUMENT),
+        ((), _plain_basic(f"{DOCUMENT_ID}:"), DOCUMENT),
+        ((("client_id", DOCUMENT_ID),), _plain_basic(f"{DOCUMENT_ID}:"), DOCUMENT),
+    ],
+)
+def test_an_empty_secret_is_no_secret(pairs, authorization_header, client):
+    """RFC 6749 §2.3.1; requests-oauthlib sends HTTP Basic with it by default, and does not encode the id."""
+    clients = {**CLIENTS, DOCUMENT_ID: DOCUMENT}
+    assert token_request.authenticate_client(Parameters(pairs), authorization_header, clients) is client
 
 
 @pytest.mark.parametrize(
     ("pairs", "authorization_header", "error"),
     [
         ((), None, InvalidClient),
+        ((), _basic("web", ""), InvalidClient),
+        ((), _basic("native", "x"), InvalidClient),
+        ((), _plain_basic("https://app.example/c.json:x"), InvalidClient),
+        ((), _plain_basic("https:x:"), InvalidClient),
+        ((), _plain_basic(":"), InvalidClient),
         ((("client_id", "stranger"),), None, InvalidClient),
         ((("client_id", "web"),), None, InvalidClient),
         ((), _basic("web", "wrong"), InvalidClient),
@@ -476,7 +588,7 @@ def test_a_client_is_known_by_its_parameters_or_by_http_basic():
 )
 def test_a_client_that_does_not_prove_itself_is_refused(pairs, authorization_header, error):
     with pytest.raises(error):
-        token_request.authenticated(Parameters(pairs), authorization_header, CLIENTS)
+        token_request.authenticate_client(Parameters(pairs), authorization_header, CLIENTS)
 
 
 def test_every_error_has_a_code_of_its_own_and_a_description_that_rfc_6749_allows():

@@ -1,4 +1,4 @@
-"""The service over real tables and keys: a MiniStack of its own, of which only DynamoDB and KMS are used (no mends needed)."""
+"""The service over real tables and keys: a MiniStack of its own, of which only DynamoDB and KMS are used (no patches needed)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import botocore.session
 import pytest
 
-from orchestrator.local import platform as upstream_platform
-from service import directory, key_ring
+from orchestrator.local import identity_provider as upstream_platform
 from service import settings as service_settings
-from service.client_store import ClientStore
+from service.clients import registry
 from service.endpoints import authorize, public, token
 from service.endpoints.registration import Registrar
-from service.keys import PublicKeys, Signer, SyntheticProof, Vault
-from service.login_flow import LoginFlow
-from service.revocations import RevokingStore
-from service.verification import of_published
+from service.keys import key_ring
+from service.keys.kms import PublicKeys, Signer, SyntheticProof, Vault
+from service.login.flow import LoginFlow
+from service.storage.clients import ClientStore
+from service.storage.revocations import RevokingStore
+from service.token_verification import published_issuer
 
 ROOT = Path(__file__).resolve().parents[3]
 ISSUER = "https://auth.example"
@@ -184,7 +186,29 @@ class Answer:
     @property
     def redirect(self):
         """The parameters of the address that a redirect leads to."""
-        return {name: values[0] for name, values in parse_qs(urlsplit(self.header("location")).query).items()}
+        return _parameters(self.header("location"))
+
+    @property
+    def moves_on_to(self):
+        """Where a page leads by itself, without a script; None if it stays."""
+        found = re.search(r'<meta http-equiv="refresh" content="0;url=([^"]+)">', self.body)
+        return unescape(found[1]) if found else None
+
+    @property
+    def link(self):
+        """Where the one link of a page leads; None if it has none."""
+        found = re.findall(r'<a href="([^"]+)"', self.body)
+        assert len(found) < 2, found
+        return unescape(found[0]) if found else None
+
+    @property
+    def answered(self):
+        """The parameters of the address that a page's link leads to."""
+        return _parameters(self.link)
+
+
+def _parameters(address):
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
 
 
 @dataclass
@@ -204,18 +228,18 @@ class Service:
         self.vault = Vault(self.aws.kms, self.variables["SESSION_KEY_ID"], "local")
         clock = lambda: self.now  # noqa: E731
         # One ring for each function, as each has a process of its own.
-        self.signer = Signer(self.aws.kms, key_ring.of(self.variables, self.aws.dynamodb, clock))
-        self.keys = PublicKeys(self.aws.kms, key_ring.of(self.variables, self.aws.dynamodb, clock))
+        self.signer = Signer(self.aws.kms, key_ring.from_environment(self.variables, self.aws.dynamodb, clock))
+        self.keys = PublicKeys(self.aws.kms, key_ring.from_environment(self.variables, self.aws.dynamodb, clock))
         self.client_store = ClientStore(
             self.aws.dynamodb, self.variables["STATE_TABLE"], self.variables["TOKENS_TABLE"]
         )
-        granted = directory.for_grants(self.settings, self.client_store, clock)
-        asking = directory.for_authorize(self.settings, self.client_store, clock)
-        published = of_published(service_settings.published_keys(self.variables))
+        granted = registry.for_grants(self.settings, self.client_store, clock)
+        asking = registry.for_authorize(self.settings, self.client_store, clock)
+        published = published_issuer(service_settings.read_published_keys(self.variables))
         flow = LoginFlow(
             issuer=self.settings.issuer,
-            clients=directory.for_login(self.settings, self.client_store, clock),
-            platforms=service_settings.platforms(self.variables, local=True),
+            clients=registry.for_login(self.settings, self.client_store, clock),
+            platforms=service_settings.read_platforms(self.variables, local=True),
             store=self.store,
             vault=self.vault,
             proof=SyntheticProof(self.aws.kms, self.variables["SYNTHETIC_KEY_ID"], "local"),
@@ -247,7 +271,7 @@ class Service:
     def _registrar(self):
         if not self.settings.self_described.registration:
             return None
-        return Registrar(self.client_store, service_settings.registration_token(self.variables))
+        return Registrar(self.client_store, service_settings.read_registration_token_hash(self.variables))
 
     def call(self, function, method, path, *, query=None, form=None, body=None, headers=None, source="127.0.0.1"):
         """Send one request, as API Gateway would."""
@@ -397,7 +421,8 @@ def serving(aws, variables, folder, source=ROOT):
             env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     try:
-        first = process.stdout.readline()
+        # The functions log their start before the server is there.
+        first = next((line for line in process.stdout if "url" in json.loads(line)), "")
         assert first, (folder / "log").read_text()
         threading.Thread(target=_drain, args=(process.stdout, folder / "log"), daemon=True).start()
         yield json.loads(first)["url"]

@@ -15,12 +15,14 @@ ENDPOINT = "https://aws.invalid"
 class Fault:
     """A way to fail. makes: what comes in place of the answer, given how to have it all the same.
 
-    takes_effect: the call did what it was asked, and only its answer got lost.
+    takes_effect: the call did what it was asked, and only its answer got lost. cuts_off: no later call of the same request is answered
+    either, nor takes effect.
     """
 
     name: str
     makes: Callable[[str, Callable[[], Any]], Any]
     takes_effect: bool = False
+    cuts_off: bool = False
 
 
 def _refused(code: str, status: int) -> Fault:
@@ -52,12 +54,14 @@ def _cancelled(operation: str, _call: Callable[[], Any]) -> Any:
 
 
 ANSWER_LOST = Fault("answer lost", _lost, takes_effect=True)
+CUT_OFF = Fault("cut off", _lost, takes_effect=True, cuts_off=True)
 DYNAMODB = (
     _refused("ProvisionedThroughputExceededException", 400),
     _refused("InternalServerError", 500),
     _raised(EndpointConnectionError(endpoint_url=ENDPOINT)),
     _raised(ReadTimeoutError(endpoint_url=ENDPOINT)),
     ANSWER_LOST,
+    CUT_OFF,
 )
 KMS = (
     _refused("ThrottlingException", 400),
@@ -76,7 +80,7 @@ def faults_of(service: str, operation: str, *, every: bool = True) -> tuple[Faul
     if service == "kms":
         return KMS if every else KMS[:1]
     special = {"batch_get_item": (UNPROCESSED,), "transact_write_items": (CANCELLED,)}
-    return (*(DYNAMODB if every else (DYNAMODB[0], ANSWER_LOST)), *special.get(operation, ()))
+    return (*(DYNAMODB if every else (DYNAMODB[0], ANSWER_LOST, CUT_OFF)), *special.get(operation, ()))
 
 
 @dataclass
@@ -112,6 +116,8 @@ class _Wired:
             wire.calls.append((self._service, operation))
             if wire.fails_at == len(wire.calls) - 1:
                 return wire.fault.makes(operation, lambda: called(**arguments))
+            if wire.fault is not None and wire.fault.cuts_off and len(wire.calls) - 1 > wire.fails_at:
+                raise ReadTimeoutError(endpoint_url=ENDPOINT)
             return called(**arguments)
 
         return call

@@ -47,11 +47,12 @@ class Gateway(BaseHTTPRequestHandler):
         for header, values in answered["multiValueHeaders"].items():
             for value in values:
                 self.send_header(header, value)
-        self.send_header("Content-Length", str(len(body)))
+        if self.command != "HEAD":  # whose length is that of GET's body
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_OPTIONS = answer  # noqa: N815 - http.server calls them so
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - http.server calls them so
 
     def log_message(self, *_):
         """Leave the output to the functions' own log."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -21,10 +23,17 @@ WAIT_SECONDS = 10
 MOST_TABS = 12
 
 
-class Application:
-    """A client application: its first page has a link to log in, its callback redeems the code."""
+class Ipv6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
-    def __init__(self, service_url):
+
+class Application:
+    """A client application: its first page has a link to log in, its callback redeems the code.
+
+    onward: where its callback sends the browser on to; None for a page of its own.
+    """
+
+    def __init__(self, service_url, host="127.0.0.1", onward=None):
         self.service_url, self.answers, self.verifier, self.state = service_url, [], "", ""
         application = self
 
@@ -33,6 +42,12 @@ class Application:
                 address = urlsplit(self.path)
                 if address.path == "/callback":
                     application.answers.append({name: value[0] for name, value in parse_qs(address.query).items()})
+                    if onward is not None:
+                        self.send_response(302)
+                        self.send_header("Location", onward)
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                        return
                 body = b"<!doctype html><html lang=en><title>Application</title><h1>Back at the application</h1>"
                 if address.path == "/":
                     link = application.link().replace("&", "&amp;")
@@ -48,9 +63,10 @@ class Application:
             def log_message(self, *_):
                 """Keep quiet: the address holds the code."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Ipv6Server if ":" in host else ThreadingHTTPServer
+        self.server = server((host, 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def link(self, **changes):
@@ -60,6 +76,10 @@ class Application:
             "code_challenge": pkce.challenge_of(self.verifier), "code_challenge_method": "S256", **changes,
         }  # fmt: skip
         return f"{self.service_url}/authorize?{urlencode(query)}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
     def redeem(self, code):
         form = {
@@ -94,7 +114,9 @@ class Person:
         return self.browser.find_element(By.TAG_NAME, "h1").text
 
     def sees(self, text):
-        WebDriverWait(self.browser, WAIT_SECONDS).until(lambda _: text in self.heading(), f"waited for {text}")
+        # The page may be replaced between finding its heading and reading it.
+        waiting = WebDriverWait(self.browser, WAIT_SECONDS, ignored_exceptions=(WebDriverException,))
+        waiting.until(lambda _: text in self.heading(), f"waited for {text}")
         return self
 
     def press(self, name):

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -26,6 +27,7 @@ CREDENTIAL, PERSONAL, NAMING = "credential", "personal", "naming"
 SHORTEST = 8
 """Shorter texts come up by chance."""
 _TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
+_LINKS = re.compile(r'<a href="([^"]+)"')
 _MAY_STAND = {"location": ("code", "state"), "set-cookie": ("cookie",)}
 """Headers that are made to carry a secret: to the browser, once."""
 
@@ -85,6 +87,7 @@ class Recorder:
             addresses.append(document.get("redirect") or "")
             for name in CREDENTIALS & document.keys():
                 self.take_down(CREDENTIAL, name, str(document[name]))
+        addresses += [unescape(found) for found in _LINKS.findall(answer.body)]
         for address in addresses:
             for code in parse_qs(urlsplit(address).query).get("code", ()):
                 self.take_down(CREDENTIAL, "code", code)

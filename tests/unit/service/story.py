@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.unit.service.clients.test_metadata_documents import Site
 from tests.unit.service.conftest import SECRET, VERIFIER, Answer, Aws, Service
 from tests.unit.service.faults import Wire
-from tests.unit.service.test_client_documents import Site
 
 NOT_THERE = f"ibr_{'h' * 22}.{'s' * 43}"
 REDIRECT = "http://127.0.0.1:5000/callback"
@@ -108,6 +108,16 @@ class Story:
     def authorize_by_document(self) -> Answer:
         return self.service.authorize(client=document_site().publish("/application"), redirect=REDIRECT)
 
+    def authorize_by_form(self) -> Answer:
+        """Start a login by a form, and follow where it leads."""
+        form = {"client_id": "native", "redirect_uri": REDIRECT, "scope": "openid", "nonce": "n-1"}
+        sent = self.service.call("authorize", "POST", "/authorize", form=form)
+        return (
+            self.service.authorize(scope=sent.redirect["scope"], nonce=sent.redirect["nonce"])
+            if sent.status < 400
+            else sent
+        )
+
     def register(self) -> Answer:
         """Register a confidential client."""
         headers = {"content-type": "application/json", "authorization": f"Bearer {REGISTRATION_TOKEN}"}
@@ -131,8 +141,9 @@ _TO_CODE = ("authorize", "choose", "allow", "poll")
 _TO_TOKENS = (*_TO_CODE, "redeem")
 STEPS = {
     "authorize": Step(
-        "GET /authorize", (), lambda story: story.service.authorize(redirect=REDIRECT, scope="profile email")
+        "GET /authorize", (), lambda story: story.service.authorize(redirect=REDIRECT, scope="openid profile email", nonce="n-1")
     ),
+    "authorize by form": Step("POST /authorize", (), Story.authorize_by_form),
     "choose": Step("POST /login", ("authorize",), lambda story: story.login(platform="demo")),
     "allow": Step("POST /login", ("authorize", "choose"), lambda story: story.login(platform="demo", decision="allow")),
     "deny": Step("POST /login", ("authorize",), lambda story: story.login(platform="demo", decision="deny")),
@@ -169,7 +180,8 @@ STEPS = {
 def routes_of(service: Service) -> dict[str, set[tuple[str, str]]]:
     """The routes of each function, without preflights, which answer out of nothing."""
     return {
-        name: {route for route in edge.app.table if route[0] != "OPTIONS"} for name, edge in service.functions.items()
+        name: {route for route in function.routes.table if route[0] != "OPTIONS"}
+        for name, function in service.functions.items()
     }
 
 

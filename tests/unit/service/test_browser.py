@@ -6,9 +6,11 @@ fails instead of skipping.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.unit.service.conftest import ROOT, new_variables, serving
 from tests.unit.service.person import WAIT_SECONDS, Application, Person
+from tests.unit.service.story import SELF_DESCRIBED, document_site
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +29,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
     # Nothing leaves this machine, whatever a page or the browser itself would like to look up.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE ::1",
 )  # fmt: skip
 
 
@@ -53,7 +56,11 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def variables(aws, keys, platform_url):
-    return new_variables(aws, keys, platform_url)
+    variables = new_variables(aws, keys, platform_url)
+    native, *others = json.loads(variables["CLIENTS"])
+    native["redirect_uris"] += ["http://[::1]/callback", "com.example.app:/callback"]
+    shown = {"demo": {**json.loads(variables["PLATFORMS"])["demo"], "shows_login_context": True}}
+    return {**variables, **SELF_DESCRIBED, "CLIENTS": json.dumps([native, *others]), "PLATFORMS": json.dumps(shown)}
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +89,7 @@ def expire_logins(aws, variables):
 def application(service_url):
     application = Application(service_url)
     yield application
-    application.server.shutdown()
-    application.server.server_close()
+    application.close()
 
 
 @pytest.fixture
@@ -91,10 +97,21 @@ def person(chromium, application, platform_url):
     for kind in ("performance", "browser"):
         chromium.get_log(kind)
     chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    # A tab of its own: a browser that was sent to a scheme without an application asks about it, and keeps the keyboard.
+    first = chromium.current_window_handle
+    chromium.switch_to.new_window("tab")
     chromium.set_window_size(900, 900)
     yield Person(chromium, application, platform_url)
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    chromium.get("about:blank")
+    for tab in set(chromium.window_handles) - {first}:
+        chromium.switch_to.window(tab)
+        chromium.close()
+    chromium.switch_to.window(first)
+
+
+def of_a_stranger(person, **changes):
+    """A request of a client that no operator configured."""
+    client_id = document_site().publish("/browser", redirect_uris=["http://127.0.0.1/callback"])
+    return person.open(person.application.link(client_id=client_id, **changes))
 
 
 PAGES = {
@@ -102,6 +119,13 @@ PAGES = {
     "consent": lambda person: person.to_consent(),
     "login": lambda person: person.to_login(),
     "error": lambda person: person.open(person.application.link(client_id="nobody")).sees("This did not work"),
+    "error of a stranger": lambda person: of_a_stranger(person, response_type="x").sees("This did not work"),
+    "cancelled": lambda person: (
+        person.open(person.application.link(redirect_uri="com.example.app:/callback"))
+        .press("Cancel")
+        .sees("Nothing was")
+    ),
+    "cancelled at a stranger's": lambda person: of_a_stranger(person).press("Cancel").sees("Nothing was shared"),
 }
 
 
@@ -124,10 +148,12 @@ def test_nothing_is_asked_of_any_other_host_and_no_policy_is_broken(person, appl
     }
     known = {urlsplit(url).netloc for url in (application.url, application.service_url, person.platform_url)}
     assert asked == known
-    complaints = [
-        entry["message"] for entry in person.browser.get_log("browser") if "favicon.ico" not in entry["message"]
-    ]
-    assert complaints == []
+    assert complaints(person) == []
+
+
+def complaints(person):
+    """What the browser refused to do, or complained of."""
+    return [entry["message"] for entry in person.browser.get_log("browser") if "favicon.ico" not in entry["message"]]
 
 
 @pytest.mark.parametrize("page", ["choice", "consent", "login"])
@@ -136,6 +162,102 @@ def test_on_every_page_a_person_can_go_back_without_sharing_anything(person, app
     (answer,) = application.answers
     assert (answer["error"], answer["state"]) == ("access_denied", application.state)
     assert "code" not in answer
+
+
+@contextlib.contextmanager
+def without_scripts(browser):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.fixture(params=["IPv6", "IPv6, on to another origin", "on to another origin", "on to a scheme"])
+def chain(request, service_url, application):
+    """Where a browser ends, and the application that it passes: one that no policy has a notation for, or that sends it on."""
+    onward = {"on to another origin": f"{application.url}/", "on to a scheme": "claude://callback?x=1"}
+    where = next((address for name, address in onward.items() if name in request.param), None)
+    passed = Application(service_url, "::1" if "IPv6" in request.param else "127.0.0.1", where)
+    yield passed, where
+    passed.close()
+
+
+def arrives(person, chain):
+    passed, onward = chain
+    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda _: passed.answers, "the application heard nothing")
+    if onward is None:
+        person.sees("Back at the application")
+    elif onward.startswith("http"):
+        WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: browser.current_url == onward)
+    assert not [one for one in complaints(person) if "Content Security Policy" in one]
+    (answer,) = passed.answers
+    assert answer["state"] == passed.state
+    return answer
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_who_cancels_comes_back_whatever_way_back_the_application_has(person, chain, scripts):
+    person.application = chain[0]
+    with contextlib.nullcontext() if scripts else without_scripts(person.browser):
+        person.to_consent().press("Cancel")
+        assert arrives(person, chain)["error"] == "access_denied"
+
+
+def test_who_logs_in_without_scripts_comes_back_whatever_way_back_the_application_has(person, chain):
+    person.application = chain[0]
+    with without_scripts(person.browser):
+        person.to_login().choose("ada")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not chain[0].answers and time.monotonic() < deadline:
+            time.sleep(1.1)  # the platform is asked once a second at most
+            person.press("Continue")
+            time.sleep(0.5)
+        code = arrives(person, chain)["code"]
+    assert chain[0].redeem(code)["access_token"]
+
+
+def test_who_cancels_at_a_stranger_s_is_sent_nowhere_but_may_go(person, application):
+    of_a_stranger(person).press("Cancel").sees("Nothing was shared")
+    time.sleep(1)  # a page that moves on would have
+    assert application.answers == []
+    person.press("Return to 127.0.0.1").sees("Back at the application")
+    assert application.answers[0]["error"] == "access_denied"
+
+
+def test_where_the_browser_cannot_move_on_by_itself_there_is_a_link(person, application):
+    person.open(application.link(redirect_uri="com.example.app:/callback")).press("Cancel")
+    person.sees("Nothing was shared")
+    link = person.browser.find_element(By.LINK_TEXT, "Continue to com.example.app")
+    assert link.get_attribute("href").startswith("com.example.app:/callback?error=access_denied")
+
+
+def test_an_answer_that_is_lost_on_its_way_is_asked_for_again(person, application, aws, variables):
+    person.to_login()
+    # The page's first answer of a completed login never arrives: it is the network's, not the service's.
+    person.browser.execute_script(
+        "const asked = window.fetch; let lost = false;"
+        "window.fetch = async (...how) => { const answer = await asked(...how); const told = await answer.clone().json();"
+        " if (told.phase === 'complete' && !lost) { lost = true; throw new TypeError('lost'); } return answer; }"
+    )
+    person.log_in()
+    (answer,) = application.answers
+    assert application.redeem(answer["code"])["access_token"]
+    codes = [
+        item for item in aws.items(variables["STATE_TABLE"]) if "code#" in item["pk"]["S"] and "redeemed_by" in item
+    ]
+    assert codes
+
+
+def test_the_login_page_and_the_platform_s_show_the_same_code_and_the_client(person):
+    person.to_login()
+    code = person.browser.find_element(By.CSS_SELECTOR, ".code").text
+    person.browser.switch_to.frame(person.browser.find_element(By.TAG_NAME, "iframe"))
+    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: browser.find_elements(By.TAG_NAME, "h1"))
+    theirs = person.browser.find_element(By.TAG_NAME, "body").text
+    person.browser.switch_to.default_content()
+    assert code in theirs
+    assert "Native <app>" in theirs
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -202,15 +324,12 @@ def test_a_page_that_waits_says_that_the_login_has_ended(person, application, ex
 
 
 def test_without_scripts_a_person_goes_on_by_a_button(person, application):
-    person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
+    with without_scripts(person.browser):
         person.to_login().choose("ada")
         # The platform is asked once a second at most; who is too quick sees the same page again.
         WebDriverWait(person.browser, WAIT_SECONDS, poll_frequency=1.0).until(
             lambda _: "Back at" in person.heading() or not person.press("Continue")
         )
-    finally:
-        person.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     (answer,) = application.answers
     assert application.person(application.redeem(answer["code"])["access_token"])["given_name"] == "Ada"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+
+from tests.unit.service.conftest import Service
 
 
 def post(service, form, cookie=None):
@@ -13,7 +16,7 @@ def post(service, form, cookie=None):
 
 
 def test_choosing_a_platform_asks_for_consent_and_goes_nowhere_yet(service, monkeypatch):
-    monkeypatch.setattr("service.upstream.open_login", lambda _: pytest.fail("nobody has agreed yet"))
+    monkeypatch.setattr("service.login.identity_provider.open_login", lambda _: pytest.fail("nobody has agreed yet"))
     page = post(service, {"transaction": service.transaction(), "platform": "demo"})
     assert page.status == 200
     assert "Native &lt;app&gt;" in page.body
@@ -48,8 +51,60 @@ def test_who_refuses_goes_back_and_the_client_is_told(service, asked):
     if asked:
         post(service, {"transaction": transaction, "platform": "demo"})
     answer = post(service, {"transaction": transaction, "platform": "demo", "decision": "deny"})
-    assert (answer.status, answer.redirect["error"]) == (303, "access_denied")
-    assert post(service, {"transaction": transaction, "platform": "demo"}).status == 400, "the login has ended"
+    assert (answer.status, answer.answered["error"]) == (200, "access_denied")
+    assert answer.moves_on_to == answer.link
+    for form in ({"platform": "demo"}, {"platform": "demo", "decision": "allow"}):
+        assert post(service, {"transaction": transaction, **form}).status == 400, "the login has ended"
+
+
+def test_who_refuses_and_hears_nothing_can_refuse_again(service):
+    form = {"transaction": service.transaction(), "decision": "deny"}
+    first = post(service, form)
+    again = post(service, form)
+    assert (again.status, again.link, again.moves_on_to) == (200, first.link, first.moves_on_to)
+    assert post(service, form, cookie=f"__Host-ib-oauth-browser={'o' * 43}").status == 400
+    assert service.poll(form["transaction"]).json == {"phase": "complete", "redirect": None}
+
+
+def test_who_has_logged_in_can_no_longer_refuse(service):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    service.poll(transaction)
+    assert post(service, {"transaction": transaction, "decision": "deny"}).status == 400
+
+
+REDIRECTS = [
+    "http://127.0.0.1:5000/callback", "http://[::1]:5000/callback", "http://localhost/callback?a=1&b='2';c=3",
+    "com.example.app:/callback", "https://web.example/cb?x=1",
+]  # fmt: skip
+"""Every form of a redirect URI: some have no notation in a policy, and some lead on to other places."""
+
+
+@pytest.fixture
+def open_to_all(aws, variables):
+    client = {"client_id": "anywhere", "name": "Anywhere", "scopes": ["profile"], "redirect_uris": REDIRECTS}
+    return Service(aws, {**variables, "CLIENTS": json.dumps([*json.loads(variables["CLIENTS"]), client])})
+
+
+@pytest.mark.parametrize("redirect", REDIRECTS)
+def test_no_form_is_answered_by_a_redirect_and_each_page_s_policy_allows_forms_to_itself_only(open_to_all, redirect):
+    def begun():
+        return open_to_all.transaction(client="anywhere", redirect=redirect)
+
+    transaction = begun()
+    pages = [post(open_to_all, {"transaction": transaction, "platform": "demo"})]
+    open_to_all.log_in_upstream(open_to_all.login_page(transaction))
+    pages += [post(open_to_all, {"transaction": transaction, "decision": "continue"})]
+    pages += [post(open_to_all, {"transaction": begun(), "decision": "deny"})]
+    for page in pages:
+        assert (page.status, page.header("location")) == (200, None)
+        policy = page.header("content-security-policy").split("; ")
+        assert [directive for directive in policy if directive.startswith("form-action")] == ["form-action 'self'"]
+    for page, parameter in ((pages[1], "code"), (pages[2], "error")):
+        assert page.moves_on_to == page.link
+        assert page.link.startswith(f"{redirect}{'&' if '?' in redirect else '?'}")
+        assert parameter in page.answered
+        assert "<form" not in page.body
 
 
 @pytest.mark.parametrize("decision", ["yes", "ALLOW", "allow deny"])
@@ -78,8 +133,9 @@ def test_without_scripts_a_person_goes_on_by_a_form_once_they_have_logged_in(ser
     assert post(service, done).status == 200, "within the same second the platform is not asked again"
     service.now += 2
     answer = post(service, done)
-    assert answer.status == 303
-    assert service.redeem(answer.redirect["code"]).status == 200
+    assert (answer.status, answer.moves_on_to) == (200, answer.link)
+    assert post(service, done).link == answer.link, "the first answer may have been lost"
+    assert service.redeem(answer.answered["code"]).status == 200
     assert post(service, done).status == 400, "the login has ended"
 
 
@@ -93,7 +149,7 @@ def test_another_browser_does_not_go_on(service):
     service.log_in_upstream(service.login_page(transaction))
     done = {"transaction": transaction, "decision": "continue"}
     assert post(service, done, cookie="__Host-ib-oauth-browser=other").status == 400
-    assert post(service, done).status == 303
+    assert "code" in post(service, done).answered
 
 
 @pytest.mark.parametrize("form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}])

@@ -10,15 +10,16 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from orchestrator.aws import people
-from orchestrator.aws.people import People
-from orchestrator.cli import erasing, main
-from orchestrator.domain.erasure import Counts, subject_of
+from orchestrator.aws.oauth_tables import user_data
+from orchestrator.aws.oauth_tables.user_data import UserDataStore
+from orchestrator.cli import main
+from orchestrator.cli.actions import erase_user
 from orchestrator.domain.errors import Refused, Throttled
-from orchestrator.local.platform import ACCOUNTS
-from service import items
-from service.login_flow import SYNTHETIC_SUBJECT
+from orchestrator.domain.user_erasure import ErasureCounts, parse_subject
+from orchestrator.local.identity_provider import ACCOUNTS
+from service.login.flow import SYNTHETIC_SUBJECT
 from service.oauth.families import Cause
+from service.storage import item_codec
 
 ADA, GRACE = (f"demo:{ACCOUNTS[name].user_uuid}" for name in ("ada", "grace"))
 
@@ -44,7 +45,7 @@ def paused():
 @pytest.fixture
 def people_of(service, tables, log, paused):
     def of(client=None, pace=100.0):
-        return People(client or service.aws.dynamodb, *tables, log, units_per_second=pace, pause=paused.append)
+        return UserDataStore(client or service.aws.dynamodb, *tables, log, units_per_second=pace, sleep=paused.append)
 
     return of
 
@@ -97,13 +98,13 @@ class Pages:
 def test_counting_changes_nothing(service, tables, people_of):
     lived(service)
     before = [service.aws.items(table) for table in tables]
-    assert people_of().count(subject_of(ADA)) == Counts(codes=3, families=2)
+    assert people_of().count_items(parse_subject(ADA)) == ErasureCounts(codes=3, families=2)
     assert [service.aws.items(table) for table in tables] == before
 
 
 def test_all_of_a_person_s_is_gone_and_nothing_of_anybody_else_s(service, tables, people_of):
     ada, open_code, grace = lived(service)
-    assert people_of().erase(subject_of(ADA), int(service.now)) == Counts(codes=3, families=2)
+    assert people_of().erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts(codes=3, families=2)
     assert subjects(service, tables) == [
         (GRACE, "code"), (GRACE, "family"), (SYNTHETIC_SUBJECT, "code"), (SYNTHETIC_SUBJECT, "family"),
     ]  # fmt: skip
@@ -116,28 +117,30 @@ def test_all_of_a_person_s_is_gone_and_nothing_of_anybody_else_s(service, tables
 
 def test_it_can_be_repeated(service, people_of):
     lived(service)
-    people_of().erase(subject_of(ADA), int(service.now))
-    assert people_of().erase(subject_of(ADA), int(service.now)) == Counts()
+    people_of().erase_items(parse_subject(ADA), int(service.now))
+    assert people_of().erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts()
 
 
 @pytest.mark.parametrize("writes", range(9))
 def test_wherever_it_stops_what_was_reached_is_dead_and_repeating_it_finishes(service, tables, people_of, writes):
     lived(service)
     with pytest.raises(Throttled):
-        people_of(Dies(service.aws.dynamodb, writes)).erase(subject_of(ADA), int(service.now))
+        people_of(Dies(service.aws.dynamodb, writes)).erase_items(parse_subject(ADA), int(service.now))
     families = [item for item in service.aws.items(tables[1]) if item.get("subject", {}).get("S") == ADA]
     revoked = [item for item in families if "revoked_because" in item]
     assert len(revoked) == (
         1 if writes in {5, 8} else 0
     )  # three codes first; then each family, logged, revoked and deleted
-    people_of().erase(subject_of(ADA), int(service.now))
+    people_of().erase_items(parse_subject(ADA), int(service.now))
     assert ADA not in {subject for subject, _ in subjects(service, tables)}
 
 
 def test_every_page_is_read(service, people_of):
     lived(service)
-    assert people_of(Pages(service.aws.dynamodb)).count(subject_of(ADA)) == Counts(codes=3, families=2)
-    assert people_of(Pages(service.aws.dynamodb)).erase(subject_of(ADA), int(service.now)) == Counts(3, 2)
+    assert people_of(Pages(service.aws.dynamodb)).count_items(parse_subject(ADA)) == ErasureCounts(codes=3, families=2)
+    assert people_of(Pages(service.aws.dynamodb)).erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts(
+        3, 2
+    )
 
 
 def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, paused):
@@ -146,9 +149,9 @@ def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, 
     class Consumes:
         def __getattr__(self, name):
             operation = getattr(service.aws.dynamodb, name)
-            return lambda **arguments: {**operation(**arguments), "ConsumedCapacity": {"CapacityUnits": 5.0}}
+            return lambda **arguments: {**operation(**arguments), "ConsumedCapacity": {"CapacityUnits": 50.0}}
 
-    people_of(Consumes(), pace=10.0).erase(subject_of(ADA), int(service.now))
+    people_of(Consumes(), pace=100.0).erase_items(parse_subject(ADA), int(service.now))
     assert paused == [0.5] * (2 + 3 + 2 * 3)  # a page of each table, three codes, two families thrice
 
 
@@ -170,11 +173,27 @@ def test_an_item_that_became_somebody_else_s_meanwhile_is_left(service, tables, 
 
             return call
 
-    assert people_of(Changes()).erase(subject_of(ADA), int(service.now)) == Counts()
+    assert people_of(Changes()).erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts()
+
+
+@pytest.mark.parametrize(("pace", "items"), [(0.5, 1), (20, 20), (5000, 1000)])
+def test_a_page_takes_no_more_at_once_than_a_second_may(people_of, pace, items):
+    """A page of a megabyte is 256 units: more than a table with few units has for its clients in seconds."""
+    limits = []
+
+    class Table:
+        def scan(self, **asked):
+            limits.append(asked["Limit"])
+            return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
+
+    people_of(Table(), pace).count_items(parse_subject(ADA))
+    assert limits == [items, items]
 
 
 def test_tables_that_are_not_there_are_a_refusal_that_says_what_to_do(service, paused):
-    away = People(service.aws.dynamodb, "no-state", "no-tokens", "no-log", units_per_second=1, pause=paused.append)
+    away = UserDataStore(
+        service.aws.dynamodb, "no-state", "no-tokens", "no-log", units_per_second=1, sleep=paused.append
+    )
     with pytest.raises(Refused, match="deploy the service stack first"):
         away.table_bytes()
 
@@ -183,25 +202,26 @@ def test_the_names_are_those_of_the_service(service, tables):
     service.redeem(service.code())
     (code,) = [item for item in service.aws.items(tables[0]) if "subject" in item]
     (family,) = [item for item in service.aws.items(tables[1]) if "subject" in item]
-    assert code["pk"]["S"].startswith(people.CODE)
-    assert family["pk"]["S"].startswith(people.FAMILY)
-    service.store.revoke(family["pk"]["S"].removeprefix(people.FAMILY), Cause.REQUEST, 1, synthetic=False)
+    assert code["pk"]["S"].startswith(user_data.CODE)
+    assert family["pk"]["S"].startswith(user_data.FAMILY)
+    service.store.revoke(family["pk"]["S"].removeprefix(user_data.FAMILY), Cause.REQUEST, 1, synthetic=False)
     (revoked,) = [item for item in service.aws.items(tables[1]) if "subject" in item]
     assert (revoked["revoked_because"], revoked["revoked_at"]) == ({"S": "request"}, {"N": "1"})
-    assert items.to_family("f", revoked, synthetic=False).revoked_because is Cause.REQUEST
+    assert item_codec.decode_family("f", revoked, synthetic=False).revoked_because is Cause.REQUEST
 
 
 def test_a_family_is_logged_as_revoked_before_it_is_deleted_in_the_words_of_the_service(service, people_of, log):
     lived(service)
     of_ada = {
-        key.removeprefix(people.FAMILY)
-        for key in people_of()._keys(people_of()._tokens, people.FAMILY, subject_of(ADA))
+        key.removeprefix(user_data.FAMILY)
+        for key in people_of()._keys(people_of()._tokens, user_data.FAMILY, parse_subject(ADA))
     }
-    people_of().erase(subject_of(ADA), int(service.now))
+    people_of().erase_items(parse_subject(ADA), int(service.now))
     logged = sorted(service.aws.items(log), key=lambda item: item["pk"]["S"])
     assert len(of_ada) == 2
     assert logged == [
-        items.of_revocation(family, Cause.REQUEST, int(service.now), synthetic=False) for family in sorted(of_ada)
+        item_codec.encode_revocation(family, Cause.REQUEST, int(service.now), synthetic=False)
+        for family in sorted(of_ada)
     ]
 
 
@@ -214,7 +234,7 @@ def command(service, tables, log, monkeypatch):
         clients=lambda name: service.aws.dynamodb,
         environment=SimpleNamespace(service=SimpleNamespace(state_table=tables[0], tokens_table=tables[1])),
         cloud=SimpleNamespace(
-            now=lambda: datetime.fromtimestamp(service.now, UTC), ledger=SimpleNamespace(signal=signals.append)
+            now=lambda: datetime.fromtimestamp(service.now, UTC), ledger=SimpleNamespace(record_event=signals.append)
         ),
     )
     monkeypatch.setattr("orchestrator.cli.context.context_of", lambda env: context)
@@ -232,7 +252,7 @@ def test_without_yes_the_command_says_what_it_takes_and_what_there_is(service, t
     answer = command("--subject", ADA)
     assert answer.exit_code == 0
     assert "read units" in answer.output
-    assert "3 codes and 2 families found, and nothing was changed; add --yes to erase" in answer.output
+    assert "3 codes and 2 refresh token families found; nothing was changed, add --yes to erase" in answer.output
     assert subjects(service, tables) == before
     assert answer.signals == []
 
@@ -246,7 +266,7 @@ def test_with_yes_it_erases_and_the_ledger_knows_that_by_the_subject_s_hash(serv
     (signal,) = answer.signals
     assert signal.why == "3 codes and 2 families"
     for kept in (answer.output, repr(signal)):
-        assert subject_of(ADA).hash in kept
+        assert parse_subject(ADA).hash in kept
         assert ADA not in kept
         assert ADA.partition(":")[2] not in kept
 
@@ -259,7 +279,7 @@ def test_a_subject_can_come_by_standard_input_so_that_no_shell_keeps_it(service,
 
 def test_a_login_that_ends_meanwhile_is_erased_by_the_next_pass(service, tables, command, monkeypatch):
     lived(service)
-    erase = People.erase
+    erase = UserDataStore.erase_items
     meanwhile = iter([lambda: service.redeem(service.code())])
 
     def once_more(self, subject, now):
@@ -267,16 +287,16 @@ def test_a_login_that_ends_meanwhile_is_erased_by_the_next_pass(service, tables,
         next(meanwhile, lambda: None)()
         return counts
 
-    monkeypatch.setattr(People, "erase", once_more)
-    assert "4 codes and 3 families erased" in command("--subject", ADA, "--yes").output
+    monkeypatch.setattr(UserDataStore, "erase_items", once_more)
+    assert "4 codes and 3 refresh token families erased" in command("--subject", ADA, "--yes").output
     assert ADA not in {subject for subject, _ in subjects(service, tables)}
 
 
 def test_a_person_who_keeps_logging_in_is_told_instead_of_chased_for_ever(service, command, monkeypatch):
-    monkeypatch.setattr(People, "erase", lambda self, subject, now: Counts(1, 0))
+    monkeypatch.setattr(UserDataStore, "erase_items", lambda self, subject, now: ErasureCounts(1, 0))
     answer = command("--subject", ADA, "--yes")
     assert answer.exit_code == FAILED
-    assert f"{erasing.MAX_PASSES} codes" in answer.output
+    assert f"{erase_user.MAX_PASSES} codes" in answer.output
     assert answer.signals == []
 
 

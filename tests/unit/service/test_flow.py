@@ -9,7 +9,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from service.login_flow import SYNTHETIC_SESSION_SECONDS
+from service.login.flow import SYNTHETIC_SESSION_SECONDS
+from service.oauth import codes, logins
 
 ISSUER = "https://auth.example"
 SECRET = "a-secret-of-the-confidential-client"
@@ -68,14 +69,31 @@ def test_reuse_of_a_refresh_token_ends_the_family(service):
     assert service.userinfo(second["access_token"]).status == 401
 
 
-@pytest.mark.parametrize("changes", [{}, {"code_verifier": "x" * 43}, {"client_id": "web", "client_secret": SECRET}])
-def test_a_replay_of_a_code_ends_the_family_whoever_sends_it(service, changes):
+def test_a_replay_of_a_code_ends_the_family(service):
+    code = service.code()
+    tokens = service.redeem(code).json
+    replay = service.redeem(code)
+    assert (replay.status, replay.json["error"]) == (400, "invalid_grant")
+    assert service.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert service.userinfo(tokens["access_token"]).status == 401
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code_verifier": "x" * 43},
+        {"redirect_uri": "http://127.0.0.1:5001/callback"},
+        {"client_id": "web", "client_secret": SECRET},
+        {"client_id": "web", "client_secret": SECRET, "code_verifier": "x" * 43},
+    ],
+)
+def test_a_redeemed_code_that_is_presented_wrongly_is_refused_and_its_owner_loses_nothing(service, changes):
     code = service.code()
     tokens = service.redeem(code).json
     replay = service.redeem(code, **changes)
     assert (replay.status, replay.json["error"]) == (400, "invalid_grant")
-    assert service.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
-    assert service.userinfo(tokens["access_token"]).status == 401
+    assert service.userinfo(tokens["access_token"]).status == 200
+    assert service.refresh(tokens["refresh_token"]).status == 200
 
 
 def test_a_replay_long_after_the_code_has_expired_still_ends_the_family(service):
@@ -180,14 +198,85 @@ def test_the_proof_of_one_transaction_does_not_hold_for_a_person_s_login(service
     assert service.prove(transaction, base64.urlsafe_b64encode(mac).decode()).status == 403
 
 
-def test_a_login_mints_exactly_one_code(service, aws):
+def codes_of(service):
+    return [item for item in service.aws.items(service.variables["STATE_TABLE"]) if "code#" in item["pk"]["S"]]
+
+
+def logged_in(service, **arguments):
+    """A login whose person has logged in, and the answer to the poll that learned of it first."""
+    transaction = service.transaction(**arguments)
+    service.log_in_upstream(service.login_page(transaction))
+    return transaction, service.poll(transaction).json
+
+
+def test_a_login_mints_exactly_one_code_and_its_browser_gets_it_again_until_it_is_used(service):
+    transaction, first = logged_in(service)
+    service.now += 5
+    assert first["redirect"] is not None
+    assert [service.poll(transaction).json for _ in range(2)] == [first, first]
+    assert len(codes_of(service)) == 1
+    assert service.redeem(parse_qs(urlsplit(first["redirect"]).query)["code"][0]).status == 200
+    assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
+
+
+def test_no_other_browser_gets_the_code_again(service):
+    transaction, _ = logged_in(service)
+    service.cookie = f"__Host-ib-oauth-browser={'o' * 43}"
+    assert service.poll(transaction).status == 404
+
+
+def test_a_code_that_cannot_be_used_is_not_given_again(service, aws):
+    transaction, _ = logged_in(service)
+    service.bump_epoch(1)
+    assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
+    other, _ = logged_in(service)
+    service.now += codes.LIFETIME_SECONDS
+    assert service.poll(other).json == {"phase": "complete", "redirect": None}
+    third, _ = logged_in(service)
+    for item in codes_of(service):
+        aws.dynamodb.delete_item(TableName=service.variables["STATE_TABLE"], Key={"pk": item["pk"]})
+    assert service.poll(third).json == {"phase": "complete", "redirect": None}
+
+
+def test_the_code_is_given_again_as_long_as_it_lives_also_at_the_end_of_the_login_s_time(service):
+    transaction = service.transaction()
+    upstream_token = service.login_page(transaction)
+    service.now += logins.LIFETIME_SECONDS - 1
+    service.log_in_upstream(upstream_token)
+    first = service.poll(transaction).json
+    service.now += codes.LIFETIME_SECONDS - 1
+    assert service.poll(transaction).json == first
+    service.now += 1
+    assert service.poll(transaction).status == 404
+
+
+def test_a_login_that_an_earlier_release_completed_has_no_code_to_give_again(service, aws):
+    transaction, _ = logged_in(service)
+    (login,) = (item for item in aws.items(service.variables["STATE_TABLE"]) if "login#" in item["pk"]["S"])
+    aws.dynamodb.update_item(
+        TableName=service.variables["STATE_TABLE"], Key={"pk": login["pk"]}, UpdateExpression="REMOVE outcome"
+    )
+    assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
+
+
+def test_a_poll_that_another_poll_overtook_gets_the_same_code(service):
     transaction = service.transaction()
     service.log_in_upstream(service.login_page(transaction))
-    assert service.poll(transaction).json["redirect"] is not None
-    service.now += 5
-    assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
-    codes = [item for item in aws.items(service.variables["STATE_TABLE"]) if item["pk"]["S"].startswith("code#")]
-    assert len(codes) == 1
+    complete, overtaken = service.store.__class__.complete_login, []
+
+    def overtaking(store, login, code, nonce, now):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store.__class__, "complete_login", complete)
+            service.now += 1
+            overtaken.append(service.poll(transaction).json)
+        return complete(store, login, code, nonce, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.store.__class__, "complete_login", overtaking)
+        late = service.poll(transaction).json
+    assert overtaken == [late]
+    assert late["redirect"] is not None
+    assert len(codes_of(service)) == 1
 
 
 def test_polling_waits_until_the_person_has_logged_in(service):
@@ -211,14 +300,14 @@ def test_a_person_can_refuse_and_the_client_is_told(service):
     transaction = service.transaction()
     form = {"transaction": transaction, "decision": "deny"}
     refused = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
-    assert refused.status == 303
-    assert (refused.redirect["error"], refused.redirect["iss"], refused.redirect["state"]) == (
+    assert refused.status == 200
+    assert (refused.answered["error"], refused.answered["iss"], refused.answered["state"]) == (
         "access_denied",
         ISSUER,
         "s",
     )
     again = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
-    assert again.status == 400
+    assert again.answered == refused.answered, "the first answer may have been lost"
 
 
 def test_state_comes_back_byte_for_byte_beside_the_issuer(service):

@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md do what it says they do."""
+"""The commands of docs/guides/operations.md do what it says they do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 import shlex
 from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs/operations.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/guides/operations.md"
 
 
 def aws_command(operation):
     """Return the arguments of the document's one `aws dynamodb OPERATION`, by their names in the API."""
-    (command,) = re.findall(rf"`aws dynamodb {operation} ([^`]+)`", DOCUMENT.read_text(encoding="utf-8"))
+    text = DOCUMENT.read_text(encoding="utf-8").replace("\\\n", " ")
+    (command,) = re.findall(rf"^aws dynamodb {operation} (.+)$", text, re.MULTILINE)
     words = shlex.split(command)
     names = ("".join(part.title() for part in word.removeprefix("--").split("-")) for word in words[::2])
     return {

@@ -8,10 +8,10 @@ import json
 
 import pytest
 
-from service import directory
+from service.clients import registry
 from service.endpoints.registration import MAX_BODY_CHARACTERS
 from service.oauth import registration
-from service.storage import StoreUnavailable
+from service.storage.grants import StoreUnavailable
 from tests.unit.service.conftest import Service
 
 TOKEN = "an-initial-access-token"
@@ -40,7 +40,9 @@ def register(service, metadata=METADATA, *, authorization=f"Bearer {TOKEN}", con
 
 def test_nobody_registers_where_nobody_switched_it_on(service):
     answer = register(service)
-    assert (answer.status, answer.header("content-type")) == (404, "application/problem+json")
+    assert (answer.status, answer.header("content-type")) == (404, "application/json")
+    assert answer.json["error"] == "invalid_request"
+    assert service.call("token", "GET", "/register").status == 404
     told = service.call("public", "GET", "/.well-known/oauth-authorization-server").json
     assert "registration_endpoint" not in told
     assert told["client_id_metadata_document_supported"] is False
@@ -77,11 +79,20 @@ def test_a_confidential_client_proves_itself_by_the_secret_that_it_was_told_once
     assert told["client_secret"] not in stored
 
 
-@pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic YTpi"])
+def test_a_client_may_have_a_name_of_any_script_and_its_page_shows_it(open_service):
+    name = "نرم\u200cافزار"  # noqa: RUF001 - Persian
+    told = register(open_service, {**METADATA, "client_name": name}).json
+    assert told["client_name"] == name
+    assert name in open_service.authorize(client=told["client_id"], redirect=CALLBACK).body
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer wrong", "Basic YTpi"])
 def test_without_the_token_nothing_is_registered(open_service, authorization):
     answer = register(open_service, authorization=authorization)
     assert answer.status == 401
     assert answer.header("www-authenticate").startswith("Bearer ")
+    assert answer.json["error"] == "invalid_token"
+    assert answer.json["error_description"]
     assert open_service.aws.items(open_service.variables["TOKENS_TABLE"]) == []
 
 
@@ -112,7 +123,9 @@ def test_metadata_come_as_json(open_service):
 
 
 def test_a_registration_ends_and_with_it_the_client_everywhere(open_service):
-    client_id = register(open_service).json["client_id"]
+    told = register(open_service).json
+    client_id = told["client_id"]
+    assert told["client_id_expires_at"] == told["client_id_issued_at"] + registration.LIFETIME_SECONDS
     tokens = open_service.redeem(open_service.code(client=client_id, redirect=CALLBACK), client_id=client_id).json
     open_service.now += registration.LIFETIME_SECONDS - 1
     assert open_service.authorize(client=client_id, redirect=CALLBACK).status == 200
@@ -122,20 +135,20 @@ def test_a_registration_ends_and_with_it_the_client_everywhere(open_service):
 
 
 def test_a_client_that_registered_has_no_document_and_no_host_to_be_known_by(open_service):
-    known = directory.for_grants(open_service.settings, open_service.client_store, lambda: open_service.now)
+    known = registry.for_grants(open_service.settings, open_service.client_store, lambda: open_service.now)
     client = known.get(register(open_service).json["client_id"])
     assert (client.verified_host, client.scopes) == (None, ("profile", "email"))
     assert known.get("ibx_" + "a" * 22) is None
 
 
 def test_a_registration_that_was_sent_twice_is_one_and_another_s_is_never_overwritten(open_service):
-    described = directory.Description(None, (CALLBACK,), None)
+    described = registry.ClientDescription(None, (CALLBACK,), None)
     first = registration.register(described, b"i" * 16, b"s" * 32, 1_800_000_000)
     other = registration.register(described, b"i" * 16, b"s" * 32, 1_800_000_001)
-    open_service.client_store.register(first.registered)
-    open_service.client_store.register(first.registered)
-    with pytest.raises(StoreUnavailable, match="taken"):
-        open_service.client_store.register(other.registered)
+    open_service.client_store.store_registration(first.registered)
+    open_service.client_store.store_registration(first.registered)
+    with pytest.raises(StoreUnavailable, match="already exists"):
+        open_service.client_store.store_registration(other.registered)
 
 
 def test_a_store_that_is_gone_registers_nothing_and_says_when_to_try_again(open_service):

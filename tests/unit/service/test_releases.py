@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-import environments
+from orchestrator import environments
 from orchestrator.local.oauth_client import TrafficClient
-from orchestrator.local.traffic import Traffic
+from orchestrator.local.traffic_generator import Traffic
 
 RELEASES = Path(__file__).resolve().parents[3] / "examples" / "releases"
 CLIENTS = [
@@ -78,3 +79,24 @@ def test_a_release_changes_existing_files_of_the_service_only(release):
     changed = [path.relative_to(overlay) for path in overlay.rglob("*.py")]
     assert changed
     assert all((service / path).read_text() != (overlay / path).read_text() for path in changed)
+
+
+def public_names(module: Path) -> set[str]:
+    """Return the names that a module defines for others, by its text."""
+    names = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case ast.Assign(targets=targets):
+                names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return {name for name in names if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("release", ["good", "token-500s", "invalid-grant", "incompatible-items"])
+def test_a_release_defines_every_name_of_the_module_that_it_replaces(release):
+    """A name that is missing fails at import, which is another fault than the one that the release is for."""
+    overlay = RELEASES / release / "service"
+    service = RELEASES.parents[1] / "service"
+    for module in overlay.rglob("*.py"):
+        assert public_names(module) >= public_names(service / module.relative_to(overlay))

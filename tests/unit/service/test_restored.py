@@ -8,7 +8,7 @@ import json
 import pytest
 
 from service.oauth.credentials import Kind, parse
-from service.settings import SettingInvalid, platforms, published_keys
+from service.settings import SettingInvalid, read_platforms, read_published_keys
 from tests.unit.service.conftest import ISSUER, Service
 from tests.unit.service.test_settings import GOOD
 
@@ -52,7 +52,7 @@ def test_tables_that_nobody_made_safe_are_not_served(live, drill):
     assert drill.userinfo(tokens["access_token"]).status == 503
     deep = drill.call("public", "GET", "/health/deep")
     assert deep.json["checks"]["tokens_table_epoch"]["error"] == (
-        "the tables are of epoch 0, before 1: nobody made them safe"
+        "the tables have the revocation epoch 0, below 1: they are not sanitized"
     )
     drill.bump_epoch(1)
     assert drill.refresh(tokens["refresh_token"], client_id="synthetic").json["error"] == "invalid_grant"
@@ -100,7 +100,7 @@ def test_a_token_of_before_is_told_from_a_forgery_by_the_published_keys(aws, liv
     assert drill.userinfo(forged_token).status == 401
     given_up = drill.call("token", "POST", "/revoke", form={"client_id": "synthetic", "token": tokens["access_token"]})
     assert given_up.status == 200
-    dead, _ = drill.store.family_and_epoch(family, synthetic=True)
+    dead, _ = drill.store.read_family_and_epoch(family, synthetic=True)
     assert dead.revoked_because is not None
 
 
@@ -113,7 +113,7 @@ def test_a_drill_s_own_key_makes_no_token_of_the_published_issuer(aws, live, dri
 
 def test_no_request_leaves_for_a_platform_where_there_are_none(live, drill, monkeypatch):
     drill.bump_epoch(1)
-    monkeypatch.setattr("service.upstream.fetch", lambda *_: pytest.fail("a request left"))
+    monkeypatch.setattr("service.login.identity_provider.fetch", lambda *_: pytest.fail("a request left"))
     page = drill.authorize()
     assert page.status == 200
     assert 'name="platform"' not in page.body
@@ -131,10 +131,10 @@ def test_tokens_of_the_synthetic_identity_last_five_minutes_and_its_login_outlas
 
 
 def test_platforms_may_be_none_and_are_not_forgotten_silently():
-    assert platforms({"PLATFORMS": "none"}, local=False) == {}
+    assert read_platforms({"PLATFORMS": "none"}, local=False) == {}
     for value in ("", "{}"):
         with pytest.raises(SettingInvalid, match=r"^PLATFORMS "):
-            platforms({"PLATFORMS": value}, local=False)
+            read_platforms({"PLATFORMS": value}, local=False)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_platforms_may_be_none_and_are_not_forgotten_silently():
 )
 def test_published_keys_that_are_none_are_refused(value):
     with pytest.raises(SettingInvalid, match=r"^PUBLISHED_KEYS "):
-        published_keys({"PUBLISHED_KEYS": value})
+        read_published_keys({"PUBLISHED_KEYS": value})
 
 
 def test_without_published_keys_there_is_no_other_issuer():
-    assert published_keys(GOOD) is None
+    assert read_published_keys(GOOD) is None
 
 
 @pytest.mark.parametrize("value", ["", "-1", "x", "1.5"])

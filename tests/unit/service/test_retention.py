@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from service import items, login_flow
+from service.login import flow
+from service.login.identity_provider import MAX_SESSION_HOURS
 from service.oauth import registration
-from service.upstream import MAX_SESSION_HOURS
+from service.storage import item_codec
 from tests.unit.service.conftest import ROOT
 from tests.unit.service.story import STEPS, Stage
 
@@ -22,9 +23,9 @@ ROW = re.compile(r"^\| `(\w+#)` \| (\w+) \|", re.MULTILINE)
 @pytest.fixture
 def kept(aws, variables, monkeypatch):
     """Every item after the whole story, with people whose sessions are as long as a platform may make them: (table, item)."""
-    open_login = login_flow.upstream.open_login
+    open_login = flow.identity_provider.open_login
     monkeypatch.setattr(
-        login_flow.upstream, "open_login", lambda at: replace(open_login(at), session_hours=MAX_SESSION_HOURS)
+        flow.identity_provider, "open_login", lambda at: replace(open_login(at), session_hours=MAX_SESSION_HOURS)
     )
     stage, found, now = Stage(aws, variables), [], 0.0
     for step in STEPS:
@@ -70,9 +71,9 @@ def test_a_client_s_registration_which_names_nobody_is_what_is_kept_longest():
 
 
 def test_the_document_lists_every_layout_with_its_table(kept):
-    text = (ROOT / "docs" / "personal-data.md").read_text()
+    text = (ROOT / "docs" / "guides" / "personal-data.md").read_text()
     told = dict(ROW.findall(text))
-    layouts = set(re.findall(r"^ {4}(?:state|tokens|revocations) +(\w+#)\{", items.__doc__, re.MULTILINE))
+    layouts = set(re.findall(r"^ {4}(?:state|tokens|revocations) +(\w+#)\{", item_codec.__doc__, re.MULTILINE))
     assert told.keys() == layouts
     for table, item in kept[0]:
         assert told[thing(item)] in {table.removesuffix("_TABLE").lower(), "both"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
@@ -12,16 +13,17 @@ import threading
 import msgspec
 import pytest
 
-from orchestrator.domain import observation
+from orchestrator.domain.analysis import observations
 from orchestrator.domain.verdict import Outcome
-from orchestrator.probes import flows
-from orchestrator.probes.ports import Instruments
-from orchestrator.probes.scene import before_traffic
-from service import log, login_flow
-from service.edge import Edge
-from service.keys import Vault
+from orchestrator.probes import oauth_flows
+from orchestrator.probes.context import before_traffic
+from orchestrator.probes.ports import Pace, ProbeClients
+from service import log
+from service.http.app import HttpFunction
+from service.keys.kms import Vault
+from service.login import flow
 from service.oauth.credentials import Credential
-from service.storage import StoreUnavailable
+from service.storage.grants import StoreUnavailable
 from tests import samples
 from tests.unit.service.conftest import ROOT
 from tests.unit.service.faults import faults_of
@@ -35,7 +37,7 @@ SECRETS = CREDENTIALS | {"cookie", "authorization"}
 def recorder(monkeypatch):
     """A recorder that also hears what the platform gives."""
     recorder = Recorder()
-    open_login, profile = login_flow.upstream.open_login, login_flow.upstream.profile
+    open_login, profile = flow.identity_provider.open_login, flow.identity_provider.profile
 
     def opened(platform):
         login = open_login(platform)
@@ -51,8 +53,8 @@ def recorder(monkeypatch):
                 recorder.take_down(PERSONAL, name, getattr(person, name))
         return person
 
-    monkeypatch.setattr(login_flow.upstream, "open_login", opened)
-    monkeypatch.setattr(login_flow.upstream, "profile", told)
+    monkeypatch.setattr(flow.identity_provider, "open_login", opened)
+    monkeypatch.setattr(flow.identity_provider, "profile", told)
     return recorder
 
 
@@ -144,7 +146,7 @@ def test_nothing_leaks_where_the_service_makes_a_mistake(heard, monkeypatch):
     def mistaken(self, item):
         raise ValueError(f"cannot make sense of {story.code} for {heard.recorder.secrets}")
 
-    monkeypatch.setattr("service.storage.Store.code_and_epoch", mistaken)
+    monkeypatch.setattr("service.storage.grants.Store.read_code_and_epoch", mistaken)
     assert story.tell("redeem").status == 500
     heard.search(story)
 
@@ -165,7 +167,9 @@ def test_botocore_which_logs_whole_requests_at_debug_says_nothing_whatever_the_l
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert ran.stdout == "[False, False, False]\n"
+    *started, levels = ran.stdout.splitlines()
+    assert [json.loads(line)["message"] for line in started] == ["function started"]
+    assert levels == "[False, False, False]"
 
 
 class Functions:
@@ -181,9 +185,9 @@ class Functions:
         with self.one_at_a_time:
             answer = self.service.call(name, request.method, request.path, **sent)
         headers = {header.lower(): tuple(values) for header, values in answer.headers.items()}
-        return observation.Answer(answer.status, headers, answer.body, 1.0, qualifier)
+        return observations.HttpResponse(answer.status, headers, answer.body, 1.0, qualifier)
 
-    def mac(self, key_id, message):
+    def generate_mac(self, key_id, message):
         key = self.service.variables["SYNTHETIC_KEY_ID"]
         return self.service.aws.kms.generate_mac(KeyId=key, Message=message, MacAlgorithm="HMAC_SHA_256")["Mac"]
 
@@ -199,7 +203,10 @@ def test_nothing_of_a_flow_but_its_steps_reaches_the_ledger(service, recorder, m
     if broken:
         monkeypatch.setattr(service.store, "rotate", away)
     scene = before_traffic(samples.deployment(environment="local"), samples.NOW)
-    evidence = flows.look(scene, Instruments(None, None, None, functions, None, functions))
+    at_once = Pace(now=itertools.count(0, 5).__next__, sleep=lambda _: None)  # few repetitions
+    evidence = oauth_flows.run(
+        scene, ProbeClients(None, None, None, functions, None, functions, None, at_once)
+    ).evidence
     assert len(recorder.secrets) > 20
     assert (evidence.verdict.outcome is Outcome.PASS) is not broken
     recorder.search_log(msgspec.json.encode(evidence).decode())
@@ -209,14 +216,14 @@ def test_nothing_of_a_flow_but_its_steps_reaches_the_ledger(service, recorder, m
 
 
 def test_a_form_that_is_logged_is_found(heard, monkeypatch):
-    form = Edge.form
+    form = HttpFunction.form
 
     def logged(self):
         parameters = form(self)
         log.write({"form": str(vars(parameters))})
         return parameters
 
-    monkeypatch.setattr(Edge, "form", logged)
+    monkeypatch.setattr(HttpFunction, "form", logged)
     with pytest.raises(Leak, match="the log holds a"):
         told(heard, "redeem")
 
@@ -228,20 +235,20 @@ def test_a_code_that_is_stored_in_clear_is_found(heard, monkeypatch):
 
 
 def test_a_session_that_is_stored_unencrypted_is_found(heard, monkeypatch):
-    monkeypatch.setattr(Vault, "lock", lambda self, contents, purpose, owner: json.dumps(contents).encode())
-    monkeypatch.setattr(Vault, "unlock", lambda self, locked, purpose, owner: json.loads(locked))
+    monkeypatch.setattr(Vault, "encrypt", lambda self, contents, purpose, owner: json.dumps(contents).encode())
+    monkeypatch.setattr(Vault, "decrypt", lambda self, locked, purpose, owner: json.loads(locked))
     with pytest.raises(Leak, match=r"item holds a (platform's|family_name|email)"):
         told(heard, "redeem")
 
 
 def test_a_person_who_is_named_in_the_log_is_found(heard, monkeypatch):
-    complete = login_flow.LoginFlow._complete
+    complete = flow.LoginFlow._complete
 
-    def talkative(self, login, back, subject, *rest):
+    def talkative(self, bound, subject, *rest):
         log.write({"logged_in": subject})
-        return complete(self, login, back, subject, *rest)
+        return complete(self, bound, subject, *rest)
 
-    monkeypatch.setattr(login_flow.LoginFlow, "_complete", talkative)
+    monkeypatch.setattr(flow.LoginFlow, "_complete", talkative)
     with pytest.raises(Leak, match="the log holds a subject"):
         told(heard, "poll")
 

@@ -88,6 +88,10 @@ def test_a_missing_variable_is_named(variable, value):
         ("SOURCE_REQUESTS_PER_SECOND", "0"),
         ("SOURCE_BURST_REQUESTS", "nan"),
         ("SOURCE_BURST_REQUESTS", "inf"),
+        *(
+            ("REFRESH_GRACE_SECONDS", value)
+            for value in ("", "-1", "61", "1.5", "ten", "nan", "\N{ARABIC-INDIC DIGIT ONE}")
+        ),
         ("RELEASE", json.dumps({"commit": "a"})),
     ],
 )
@@ -95,6 +99,13 @@ def test_a_wrong_value_is_refused_by_the_variable_s_name(variable, value):
     with pytest.raises(SettingInvalid, match=f"^{variable} ") as refusal:
         settings.load({**GOOD, variable: value}, "token")
     assert refusal.value.variable == variable
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"), [({}, 0), *(({"REFRESH_GRACE_SECONDS": f"{s}"}, s) for s in (0, 10, 60))]
+)
+def test_the_grace_period_is_off_in_a_configuration_of_before_it_existed(variables, seconds):
+    assert settings.load({**GOOD, **variables}, "token").refresh_grace_seconds == seconds
 
 
 def test_the_local_environment_alone_may_have_a_loopback_issuer_with_a_path():
@@ -106,15 +117,30 @@ def test_the_local_environment_alone_may_have_a_loopback_issuer_with_a_path():
 
 @pytest.mark.parametrize(
     "value",
-    ["", "{}", "[]", '{"p": {}}', '{"p": "https://p.example"}', '{"p": {"url": "http://10.0.0.1", "title": "P"}}'],
+    [
+        "",
+        "{}",
+        "[]",
+        '{"p": {}}',
+        '{"p": "https://p.example"}',
+        '{"p": {"url": "http://10.0.0.1", "title": "P"}}',
+        '{"p": {"url": "https://p.example", "title": "P", "shows_login_context": 1}}',
+    ],
 )
 def test_wrong_platforms_are_refused(value):
     with pytest.raises(SettingInvalid, match=r"^PLATFORMS "):
-        settings.platforms({"PLATFORMS": value}, local=False)
+        settings.read_platforms({"PLATFORMS": value}, local=False)
 
 
 def test_platforms_are_read_by_name():
-    assert settings.platforms(GOOD, local=False)["p"].host == "p.example"
+    assert settings.read_platforms(GOOD, local=False)["p"].host == "p.example"
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_a_platform_may_show_for_whom_a_login_is(shows):
+    entry = json.dumps({"p": {"url": "https://p.example", "title": "P", "shows_login_context": shows}})
+    assert settings.read_platforms({"PLATFORMS": entry}, local=False)["p"].shows_login_context is shows
+    assert not settings.read_platforms(GOOD, local=False)["p"].shows_login_context
 
 
 def test_clients_that_nobody_configured_are_off_unless_they_are_on():
@@ -126,14 +152,14 @@ def test_clients_that_nobody_configured_are_off_unless_they_are_on():
 
 
 def test_of_the_token_with_which_clients_register_only_the_hash_is_told():
-    assert settings.registration_token({"REGISTRATION_TOKEN_SHA256": "a" * 64}) == "a" * 64
+    assert settings.read_registration_token_hash({"REGISTRATION_TOKEN_SHA256": "a" * 64}) == "a" * 64
     with pytest.raises(SettingInvalid, match="64 lower-case hexadecimal digits"):
-        settings.registration_token({"REGISTRATION_TOKEN_SHA256": "the token itself"})
+        settings.read_registration_token_hash({"REGISTRATION_TOKEN_SHA256": "the token itself"})
 
 
 def test_an_issuer_may_have_the_path_of_its_environments_own_stage_and_no_other():
     address = "https://n4h948fv4c.execute-api.us-west-1.amazonaws.com"
 
     assert settings.load({**GOOD, "ENVIRONMENT": "qa", "ISSUER": f"{address}/qa"}, "token").issuer == f"{address}/qa"
-    with pytest.raises(SettingInvalid, match="ISSUER must not have a path but that of the API's stage"):
+    with pytest.raises(SettingInvalid, match="ISSUER must not have a path except that of the API's stage"):
         settings.load({**GOOD, "ENVIRONMENT": "qa", "ISSUER": f"{address}/prod"}, "token")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service import login_flow
-from service.login_flow import SYNTHETIC_SUBJECT
-from service.upstream import Profile
+from service.login import flow
+from service.login.flow import SYNTHETIC_SUBJECT
+from service.login.identity_provider import Profile
 from tests.unit.service.conftest import SECRET, Aws, Service
 from tests.unit.service.story import REDIRECT, STEPS, SYNTHETIC_REDIRECT, Stage
 
@@ -166,7 +166,7 @@ def test_a_credential_that_is_respelled_as_a_person_s_names_nothing(service, pre
 
 @pytest.mark.parametrize("user_id", [SYNTHETIC_SUBJECT, f"synthetic#{SYNTHETIC_SUBJECT}", ":", "x"])
 def test_whatever_a_platform_calls_a_person_it_is_never_the_synthetic_subject(service, monkeypatch, user_id):
-    monkeypatch.setattr(login_flow.upstream, "profile", lambda platform, content: Profile(user_id, "A", "B", "", ""))
+    monkeypatch.setattr(flow.identity_provider, "profile", lambda platform, content: Profile(user_id, "A", "B", "", ""))
     person = service.userinfo(service.redeem(service.code()).json["access_token"]).json
     assert person["sub"] == f"demo:{user_id}"
     assert person["sub"] != SYNTHETIC_SUBJECT
@@ -177,6 +177,6 @@ def test_the_synthetic_identity_s_tokens_have_an_audience_of_their_own(service):
 
     ours = service.redeem(service.synthetic_code(), **SYNTHETIC).json["access_token"]
     persons = service.redeem(service.code()).json["access_token"]
-    assert tokens.take_apart(ours).claims["aud"] == "urn:ib-oauth:synthetic"
-    assert tokens.take_apart(ours).claims["sub"] == SYNTHETIC_SUBJECT
-    assert tokens.take_apart(persons).claims["aud"] != "urn:ib-oauth:synthetic"
+    assert tokens.parse_unverified(ours).claims["aud"] == "urn:ib-oauth:synthetic"
+    assert tokens.parse_unverified(ours).claims["sub"] == SYNTHETIC_SUBJECT
+    assert tokens.parse_unverified(persons).claims["aud"] != "urn:ib-oauth:synthetic"

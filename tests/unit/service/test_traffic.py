@@ -7,7 +7,7 @@ import time
 import pytest
 
 from orchestrator.local.oauth_client import TrafficClient
-from orchestrator.local.traffic import Traffic
+from orchestrator.local.traffic_generator import Traffic
 
 CLIENTS = [
     TrafficClient("native", "http://127.0.0.1:5000/callback"),
@@ -35,7 +35,7 @@ def test_traffic_goes_all_the_ways_and_nothing_it_sends_is_refused(base_url, pla
     assert {response.version for response in seen} == {"42"}
     snapshot = traffic.snapshot(started)
     assert sum(counts.requests for counts in snapshot.counts) == len(seen)
-    token = snapshot.of("token", "42")
+    token = snapshot.counts_for("token", "42")
     assert token.requests >= len(seen) / 3
     assert 0 < token.p50_ms <= token.p99_ms
     assert traffic.last_response_of("public", "42") in seen
@@ -67,7 +67,7 @@ def test_a_bad_answer_is_an_observation_with_its_code(base_url, platform_url, se
         bad = traffic.first_bad_response_after(0)
     assert bad.status in {400, 401}
     assert bad.error in {"invalid_grant", "invalid_token"}
-    assert traffic.snapshot(0).of(bad.function, "42").errors[bad.error] >= 1
+    assert traffic.snapshot(0).counts_for(bad.function, "42").errors[bad.error] >= 1
 
 
 @pytest.mark.parametrize(("rate", "clients"), [(0, CLIENTS), (-1, CLIENTS), (1, [])])

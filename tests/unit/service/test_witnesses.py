@@ -10,28 +10,28 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from orchestrator.aws.restored_tokens import RestoredTokens
-from orchestrator.domain import serving
-from orchestrator.domain.recovery import verdict_of
-from orchestrator.domain.serving import Copy
-from orchestrator.domain.token_safety import RotatedPolicy, Safety
+from orchestrator.application import seeded_grants
+from orchestrator.application.seeded_grants import GRANT_CHECKS, GrantClient
+from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.recovery import isolated_service
+from orchestrator.domain.recovery.isolated_service import RestoredTables
+from orchestrator.domain.recovery.record import verdict_of
+from orchestrator.domain.recovery.token_sanitization import RotatedPolicy, SanitizationRules
 from orchestrator.domain.verdict import Outcome
-from orchestrator.probes import witnesses
-from orchestrator.probes.synthetic import Prover
-from orchestrator.probes.witnesses import OLD, Served
-from service import items
-from service.storage import Store, StoreUnavailable
+from orchestrator.probes.synthetic_client import SyntheticIdentity
+from service.storage import item_codec
+from service.storage.grants import Answer, Store, StoreUnavailable
 from tests.unit.service.conftest import ISSUER, Service
 from tests.unit.service.recorder import Recorder
 from tests.unit.service.test_secrets import Functions
 
 _SERIAL = count(1)
-ALL = {*OLD, "tokens.new_flow"}
+ALL = {*GRANT_CHECKS, "tokens.new_flow"}
 
 
 def served(service):
     functions = Functions(service)
-    return Served(functions, {name: (f"ib-oauth-{name}-local", "live") for name in service.functions})
+    return GrantClient(functions, {name: (f"ib-oauth-{name}-local", "live") for name in service.functions})
 
 
 class World:
@@ -39,7 +39,7 @@ class World:
 
     def __init__(self, aws, live):
         self.aws, self.live = aws, live
-        self.prover = Prover(Functions(live), "key", "local")
+        self.prover = SyntheticIdentity(Functions(live), "key", "local")
         self.now = lambda: datetime.fromtimestamp(live.now, UTC)
 
     def restored(self):
@@ -58,24 +58,27 @@ class World:
         tokens = RestoredTokens(
             self.aws.dynamodb, copy.tokens_table, variables["TOKENS_TABLE"], variables["REVOCATIONS_TABLE"]
         )
-        epochs, readable = tokens.known_epochs()
-        by = Safety(tokens.log(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
+        epochs, readable = tokens.read_known_epochs()
+        by = SanitizationRules(tokens.read_revocation_log(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
         tokens.raise_epoch(by.epoch)
-        tokens.judge((0, 1), "", by, lambda: False, source_readable=readable)
+        tokens.judge_segment((0, 1), "", by, lambda: False, source_readable=readable)
         return by.epoch
 
     def drill(self, copy, epoch):
         told = [{"x": jwk.x, "y": jwk.y} for jwk in self.live.keys.jwks]
-        made = Copy(
-            state=copy.state_table, tokens=copy.tokens_table, issuer=serving.issuer_of("dr-1"),
+        made = RestoredTables(
+            state=copy.state_table, tokens=copy.tokens_table, issuer=isolated_service.issuer_of("dr-1"),
             signing_key=self.aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"), least_epoch=epoch, published=told, published_by=ISSUER,
         )  # fmt: skip
-        drill = Service(self.aws, serving.variables_of(self.live.variables, made))
+        drill = Service(self.aws, isolated_service.isolated_variables(self.live.variables, made))
         drill.now = self.live.now
         return drill
 
     def look(self, drill, found, policy=RotatedPolicy.REVOKE):
-        return {one.check: one for one in witnesses.look(served(drill), self.prover, found, policy, expected=True)}
+        return {
+            one.check: one
+            for one in seeded_grants.check_grants(served(drill), self.prover, found, policy, expected=True)
+        }
 
 
 @pytest.fixture
@@ -85,10 +88,10 @@ def world(aws, service):
 
 def given(world):
     """Witnesses, copies of the tables with them, and what happened since."""
-    found = witnesses.give(served(world.live), world.prover, world.now)
+    found = seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     copy = world.restored()
     world.live.now += 3600
-    return witnesses.change(served(world.live), found), copy
+    return seeded_grants.revoke_and_rotate(served(world.live), found), copy
 
 
 @pytest.mark.parametrize("policy", RotatedPolicy)
@@ -120,9 +123,9 @@ def test_a_copy_as_the_restore_left_it_has_revoked_and_used_things_alive(world):
 
 
 def test_codes_and_logins_that_have_not_expired_are_dead_by_the_epoch(world):
-    found = witnesses.give(served(world.live), world.prover, world.now)
+    found = seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     copy = world.restored()
-    found = witnesses.change(served(world.live), found)
+    found = seeded_grants.revoke_and_rotate(served(world.live), found)
     unsafe = world.look(world.drill(copy, 0), found)
     assert {
         one for one in ("tokens.open_code", "tokens.open_login") if unsafe[one].verdict.outcome is Outcome.FAIL
@@ -141,28 +144,30 @@ def test_a_revoked_family_that_somebody_brings_to_life_is_found(world):
     for item in world.aws.items(copy.tokens_table):
         if "revoked_because" in item:
             del item["revoked_because"]
-            world.aws.dynamodb.put_item(TableName=copy.tokens_table, Item={**item, "epoch": items.number(epoch)})
+            world.aws.dynamodb.put_item(
+                TableName=copy.tokens_table, Item={**item, "epoch": item_codec.number_attribute(epoch)}
+            )
     told = world.look(world.drill(copy, epoch), found)
     assert told["tokens.revoked_before"].verdict.outcome is Outcome.FAIL
-    assert "it should be dead, and was answered 200 issued" in told["tokens.revoked_before"].verdict.reason
+    assert "it should be rejected, and the response was 200 issued" in told["tokens.revoked_before"].verdict.reason
 
 
 def test_a_copy_from_before_the_witnesses_is_found(world):
     copy = world.restored()
-    found = witnesses.give(served(world.live), world.prover, world.now)
-    found = witnesses.change(served(world.live), found)
+    found = seeded_grants.seed_grants(served(world.live), world.prover, world.now)
+    found = seeded_grants.revoke_and_rotate(served(world.live), found)
     told = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
     assert told["tokens.kept"].verdict.outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("changed", [True, False])
 def test_without_witnesses_nothing_is_taken_for_granted(world, changed):
-    found = None if changed else witnesses.give(served(world.live), world.prover, world.now)
+    found = None if changed else seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     copy = world.restored()
     drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
     told = world.look(drill, found)
-    assert {one.check for one in told.values() if one.verdict.outcome is Outcome.INCONCLUSIVE} == set(OLD)
-    only = witnesses.look(served(drill), world.prover, None, RotatedPolicy.REVOKE, expected=False)
+    assert {one.check for one in told.values() if one.verdict.outcome is Outcome.INCONCLUSIVE} == set(GRANT_CHECKS)
+    only = seeded_grants.check_grants(served(drill), world.prover, None, RotatedPolicy.REVOKE, expected=False)
     assert [(one.check, one.verdict.outcome) for one in only] == [("tokens.new_flow", Outcome.PASS)]
 
 
@@ -173,10 +178,10 @@ def test_a_service_that_fails_is_an_error_and_no_proof_that_things_are_dead(worl
     def away(*_, **__):
         raise StoreUnavailable("planted")
 
-    for name in ("family_and_epoch", "code_and_epoch", "login"):
+    for name in ("read_family_and_epoch", "read_code_and_epoch", "read_login"):
         monkeypatch.setattr(Store, name, away)
     told = world.look(drill, found)
-    assert {told[check].verdict.outcome for check in OLD} == {Outcome.ERROR}
+    assert {told[check].verdict.outcome for check in GRANT_CHECKS} == {Outcome.ERROR}
     assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
 
 
@@ -184,9 +189,10 @@ def test_a_code_that_works_twice_is_found_in_the_new_flow(world, monkeypatch):
     _, copy = given(world)
     drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
     monkeypatch.setattr(Store, "redeem", lambda *_, **__: None)
+    monkeypatch.setattr(Store, "answer_redemption", lambda *_, **__: Answer.OURS)
     told = world.look(drill, None)
     assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
-    assert "its code a second time: it should be dead" in told["tokens.new_flow"].verdict.reason
+    assert "its code a second time: it should be rejected" in told["tokens.new_flow"].verdict.reason
 
 
 def test_nothing_secret_is_in_what_is_found_or_in_a_representation(world):

@@ -1,20 +1,24 @@
-"""What the service says about itself (RFC 8414, OpenID Connect Discovery 1.0, RFC 9728).
+"""The service's metadata (RFC 8414, OpenID Connect Discovery 1.0, RFC 9728).
 
-The issuer is configured, never read from a request. What the service does not do is left out: RFC 8414 §2 wants no empty lists.
+The issuer is configured, never read from a request. Unsupported features are left out: RFC 8414 §2 forbids empty lists.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from service.oauth import pkce, tokens
+from service.oauth import pkce
+from service.oauth.openid import client_members
+from service.oauth.openid.requests import OPENID, PROMPTS
+from service.oauth.resources import own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
-_BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
-_BY_ID: Final = ("none", *_BY_SECRET)
+_CONFIDENTIAL_METHODS: Final = ("client_secret_basic", "client_secret_post")
+_ALL_METHODS: Final = ("none", *_CONFIDENTIAL_METHODS)
+_ID_TOKEN_CLAIMS: Final = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash")
 
 
 def authorization_server(issuer: str, scopes: Iterable[str]) -> dict[str, Any]:
@@ -25,61 +29,63 @@ def authorization_server(issuer: str, scopes: Iterable[str]) -> dict[str, Any]:
         "token_endpoint": f"{issuer}/token",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
-        "jwks_uri": _keys_address(issuer),
-        "userinfo_endpoint": f"{issuer}/userinfo",
-        **_supported(scopes),
+        "jwks_uri": _keys_url(issuer),
+        "userinfo_endpoint": f"{issuer}{own.USERINFO_PATH}",
+        "scopes_supported": _with_openid(scopes),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
-        "token_endpoint_auth_methods_supported": list(_BY_ID),
-        "revocation_endpoint_auth_methods_supported": list(_BY_ID),
-        "introspection_endpoint_auth_methods_supported": list(_BY_SECRET),
+        "token_endpoint_auth_methods_supported": list(_ALL_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(_ALL_METHODS),
+        "introspection_endpoint_auth_methods_supported": list(_CONFIDENTIAL_METHODS),
+        "ui_locales_supported": ["en"],
         "code_challenge_methods_supported": [pkce.METHOD],
         "authorization_response_iss_parameter_supported": True,
-        "ui_locales_supported": ["en"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
-        "protected_resources": [issuer],
+        "protected_resources": list(own.identifiers(issuer)),
     }
 
 
 def openid_configuration(issuer: str, scopes: Iterable[str]) -> dict[str, Any]:
-    """Return the same with the fields that OpenID clients require (Discovery §3).
+    """Return the same metadata with the fields of OpenID Connect (Discovery §3, prompt_values_supported).
 
-    There are no ID tokens, and `openid` is not among the scopes. Discovery requires `id_token_signing_alg_values_supported`
-    nevertheless, and §4.2 forbids it to be empty: it names the one algorithm that anything here is signed with.
+    Discovery requires RS256 among the algorithms. It is left out because the service does not sign with it (ADR 30).
     """
     return {
         **authorization_server(issuer, scopes),
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [tokens.ALGORITHM],
-        "claims_supported": ["sub", "given_name", "family_name", "email"],
+        "subject_types_supported": [client_members.CLIENT_FIELDS["subject_type"]],
+        "id_token_signing_alg_values_supported": [client_members.CLIENT_FIELDS["id_token_signed_response_alg"]],
+        "claims_supported": [*_ID_TOKEN_CLAIMS, "given_name", "family_name", "email"],
+        "claims_parameter_supported": False,
+        "prompt_values_supported": list(PROMPTS),
     }
 
 
-def protected_resource(issuer: str, scopes: Iterable[str]) -> dict[str, Any]:
-    """Return the metadata of the one resource that the service itself protects, `userinfo` (RFC 9728 §2).
-
-    Its identifier is the issuer: that is the audience of the tokens that it takes.
-    """
+def protected_resource(issuer: str, scopes: Iterable[str], path: str = "") -> dict[str, Any]:
+    """Return the metadata of the service's protected resource at a path of `own.PATHS` (RFC 9728 §2)."""
     return {
-        "resource": issuer,
+        "resource": f"{issuer}{path}",
         "authorization_servers": [issuer],
-        "jwks_uri": _keys_address(issuer),
-        **_supported(scopes),
+        "jwks_uri": _keys_url(issuer),
+        "scopes_supported": _with_openid(scopes),
         "bearer_methods_supported": ["header"],
     }
 
 
-def protected_resource_address(issuer: str) -> str:
-    """Return where the metadata of the protected resource is."""
-    return f"{issuer}{PROTECTED_RESOURCE_PATH}"
+def protected_resource_address(issuer: str, path: str = "") -> str:
+    """Return the URL of the metadata of the protected resource at a path.
+
+    RFC 9728 §3.1 puts the well-known segment after the host. For an issuer without a path this is that URL; before the
+    path of a stage nothing answers.
+    """
+    return f"{issuer}{PROTECTED_RESOURCE_PATH}{path}"
 
 
-def _keys_address(issuer: str) -> str:
+def _keys_url(issuer: str) -> str:
     return f"{issuer}/.well-known/jwks.json"
 
 
-def _supported(scopes: Iterable[str]) -> dict[str, list[str]]:
-    found = sorted(scopes)
-    return {"scopes_supported": found} if found else {}
+def _with_openid(scopes: Iterable[str]) -> list[str]:
+    """Return the scopes of the clients, and the one that every client may request."""
+    return sorted({OPENID, *scopes})

@@ -1,1 +1,0 @@
-"""What is kept of an environment's tables outside them: daily backups in a locked vault, and copies in another region."""

@@ -1,0 +1,46 @@
+"""The stack in another region: the vault of cross-region backups, and the key of replicated tables."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infrastructure.backups.stack import create_vault
+from infrastructure.common import EnvironmentStack, removal_policy_of
+from infrastructure.naming import physical_name
+from orchestrator.environments import Environment
+
+
+def copy_regions(environment: Environment) -> tuple[str, ...]:
+    """Return the other regions in which an environment has resources."""
+    copies = [environment.backups.copy_region] if environment.backups.copy_region else []
+    return tuple(dict.fromkeys([*copies, *environment.stores.replicas]))
+
+
+class CopyRegionStack(EnvironmentStack):
+    """The resources of an environment in one other region.
+
+    Deploy it before the stacks that copy data to that region.
+    """
+
+    def __init__(self, scope: Construct, environment: Environment, region: str) -> None:
+        super().__init__(
+            scope,
+            environment,
+            f"copy-{region}",
+            f"Cross-region backups and replicas of the tables of {environment.name} in {environment.region}",
+            region=region,
+        )
+        if region == environment.backups.copy_region:
+            create_vault(self, environment, "backup-copies", environment.backups.copy_keep_days)
+        if region in environment.stores.replicas and environment.customer_managed_keys:
+            kms.Key(
+                self,
+                "DataKey",
+                # Replicated tables refer to the key by this alias, because its id is unknown in the home region's
+                # stack.
+                alias=f"alias/{physical_name('data', environment)}",
+                description=f"Encrypts replicas of the service's tables ({environment.name})",
+                enable_key_rotation=True,
+                removal_policy=removal_policy_of(environment),
+            )

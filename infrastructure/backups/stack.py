@@ -1,0 +1,126 @@
+"""The stack of backups: a vault, a plan, and the tables that it backs up. It refers to tables by name only.
+
+A restore uses point-in-time recovery, which every table has and which reaches any second of its window. These
+backups cover the other cases: a deleted table, a compromised account, and recovery points before the window.
+"""
+
+from __future__ import annotations
+
+import aws_cdk
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_backup as backup
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infrastructure.common import EnvironmentStack, removal_policy_of
+from infrastructure.nag import suppress_nag
+from infrastructure.naming import global_name, physical_name
+from orchestrator.environments import Environment
+
+# Without the key ring: restoring it would reactivate retired keys, and no backup contains the keys themselves.
+_TABLES = ("state", "tokens", "revocations", "ledger")
+_POLICY = "service-role/AWSBackupServiceRolePolicyForBackup"
+_LOCK_GRACE_PERIOD = Duration.days(3)
+"""How long a lock in compliance mode can still be removed; AWS requires at least three days."""
+
+
+class BackupStack(EnvironmentStack):
+    """Daily backups of one environment's tables."""
+
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        super().__init__(scope, environment, "backups", f"Backups of the OAuth service's tables ({environment.name})")
+        settings = environment.backups
+        vault = create_vault(self, environment, "backups", settings.keep_days)
+        copies = []
+        if settings.copy_region:
+            copy_vault = self.format_arn(
+                service="backup",
+                region=settings.copy_region,
+                resource="backup-vault",
+                resource_name=physical_name("backup-copies", environment),
+                arn_format=aws_cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            copies.append(
+                backup.BackupPlanCopyActionProps(
+                    destination_backup_vault=backup.BackupVault.from_backup_vault_arn(self, "Elsewhere", copy_vault),
+                    delete_after=Duration.days(settings.copy_keep_days),
+                )
+            )
+        plan = backup.BackupPlan(
+            self,
+            "Plan",
+            backup_plan_name=physical_name("backups", environment),
+            backup_plan_rules=[
+                backup.BackupPlanRule(
+                    rule_name="daily",
+                    backup_vault=vault,
+                    schedule_expression=events.Schedule.cron(hour=str(settings.hour_utc), minute="0"),
+                    start_window=Duration.hours(1),
+                    completion_window=Duration.hours(8),
+                    delete_after=Duration.days(settings.keep_days),
+                    copy_actions=copies,
+                )
+            ],
+        )
+        plan.add_selection(
+            "Tables",
+            backup_selection_name="tables",
+            resources=[backup.BackupResource.from_arn(arn) for arn in self._tables(environment)],
+            role=self._role(environment),
+            disable_default_backup_policy=True,  # the role has its own policy
+        )
+
+    def _tables(self, environment: Environment) -> list[str]:
+        """Return the ARNs of the stack's tables and, after a cutover, of the restored tables in use."""
+        service = environment.service
+        names = [*(physical_name(table, environment) for table in _TABLES), service.state_table, service.tokens_table]
+        return [
+            self.format_arn(service="dynamodb", resource="table", resource_name=name) for name in dict.fromkeys(names)
+        ]
+
+    def _role(self, environment: Environment) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=global_name(physical_name("backups", environment), environment),
+            assumed_by=iam.ServicePrincipal(
+                "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            ),
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY)],
+        )
+        suppress_nag(
+            role,
+            "Only AWS Backup can assume this role. AWS updates the managed policy when backups need more permissions;"
+            " with a narrower policy of our own, backups would fail then",
+            f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_POLICY}]",
+        )
+        return role
+
+
+def create_vault(stack: Stack, environment: Environment, name: str, keep_days: int) -> backup.BackupVault:
+    """Create a vault with the environment's lock, which prevents the deletion of backups before `keep_days`."""
+    key = None
+    if environment.customer_managed_keys:
+        key = kms.Key(
+            stack,
+            "VaultKey",
+            alias=f"alias/{physical_name(name, environment)}",
+            description=f"Encrypts backups ({environment.name})",
+            enable_key_rotation=True,
+            removal_policy=removal_policy_of(environment),
+        )
+    lock = environment.backups.lock
+    return backup.BackupVault(
+        stack,
+        "Vault",
+        backup_vault_name=physical_name(name, environment),
+        encryption_key=key,
+        lock_configuration=None
+        if lock == "none"
+        else backup.LockConfiguration(
+            min_retention=Duration.days(keep_days), changeable_for=_LOCK_GRACE_PERIOD if lock == "compliance" else None
+        ),
+        removal_policy=removal_policy_of(environment),
+    )

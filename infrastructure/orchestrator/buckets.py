@@ -1,0 +1,100 @@
+"""The bucket of evidence and configuration snapshots, which is retained and locked, and the bucket of table exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infrastructure.common import removal_policy_of
+from infrastructure.nag import suppress_nag
+from infrastructure.naming import global_name, physical_name
+from orchestrator.environments import Environment, EvidenceSettings
+
+
+def create_evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
+    """Create the evidence bucket: versioned, encrypted, private, TLS only, with the lock from the settings.
+
+    Args:
+        scope: the stack.
+        environment: the environment.
+        key: encrypts the bucket; None for S3's own key.
+    """
+    settings = environment.evidence
+    bucket = _bucket(
+        scope,
+        environment,
+        key,
+        "evidence",
+        versioned=True,
+        object_lock_default_retention=_lock(settings),
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="keep",
+                expiration=Duration.days(settings.keep_days),
+                # Replaced versions are kept as long as current ones: they show the earlier content.
+                noncurrent_version_expiration=Duration.days(settings.keep_days),
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+            )
+        ],
+        removal_policy=removal_policy_of(environment),
+    )
+    suppress_nag(bucket, "two functions write to it and operators read it; CloudTrail records the access", "S1")
+    return bucket
+
+
+def create_exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
+    """Create the bucket of table exports, which a drill reads and removes.
+
+    It holds table data, so objects expire after a day.
+
+    Args:
+        scope: the stack.
+        environment: the environment.
+        key: encrypts the bucket; None for S3's own key.
+    """
+    bucket = _bucket(
+        scope,
+        environment,
+        key,
+        "exports",
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="passing", expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1)
+            )
+        ],
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    suppress_nag(bucket, "DynamoDB writes to it and drills read it; CloudTrail records the access", "S1")
+    return bucket
+
+
+def _bucket(scope: Construct, environment: Environment, key: kms.IKey | None, name: str, **settings: Any) -> s3.Bucket:
+    """Create a bucket that is private to the account and requires TLS."""
+    return s3.Bucket(
+        scope,
+        name.title(),
+        # With the account's number, because bucket names are globally unique.
+        bucket_name=global_name(f"{physical_name(name, environment)}-{Aws.ACCOUNT_ID}", environment),
+        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+        encryption_key=key,
+        bucket_key_enabled=True if key else None,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        **settings,
+    )
+
+
+def _lock(settings: EvidenceSettings) -> s3.ObjectLockRetention | None:
+    length = Duration.days(settings.lock_days)
+    match settings.lock:
+        case "governance":
+            return s3.ObjectLockRetention.governance(length)
+        case "compliance":
+            return s3.ObjectLockRetention.compliance(length)
+    return None

@@ -1,0 +1,317 @@
+"""The resources that the orchestrator's functions may use: their kinds, ARNs and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+
+from infrastructure.common import SigningKeys
+from infrastructure.naming import global_name, physical_name
+from orchestrator.aws.dynamodb.access_block import PROBED_KEY
+from orchestrator.domain.deployment.policy import DeliveryPolicy
+from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
+from orchestrator.environments import Environment
+
+
+class Resource(Enum):
+    """Kinds of resources on which actions are allowed."""
+
+    FUNCTIONS = auto()  # the service's functions, unqualified
+    QUALIFIED = auto()  # their versions and aliases
+    LIVE_ALIAS = auto()  # their alias `live`
+    TABLES = auto()  # the service's own tables and the tables in use
+    HEARTBEAT_ROWS = auto()  # the heartbeat rows in live and restored tables
+    HEARTBEATS_TABLE = auto()  # the table of acknowledged heartbeats
+    STREAMS = auto()  # streams of the service's tables
+    RESTORED_STREAMS = auto()  # streams of the tables that restores make
+    DRILL_TABLES = auto()  # the tables that drills restore
+    DRILL_FUNCTIONS = auto()  # the isolated service of a drill
+    DRILL_ROLES = auto()  # roles whose name starts like a drill's
+    DRILL_LOGS = auto()  # log groups of the isolated service
+    RESTORED_TABLES = auto()  # the tables that restores make, by their prefix
+    BACKUPS = auto()  # backups of live and restored tables
+    ACCESS_BLOCK_PROBE = auto()  # the one key of live and restored tables that probes the access block
+    DRILL_ROLE = auto()  # the role of the isolated service
+    SEED_GRANTS_KEY = auto()  # encrypts the seeded grants of a drill
+    REVOCATIONS = auto()  # the log of revocations
+    LOGGED_REVOCATION_EPOCH = auto()  # the one item of the log that the orchestrator writes
+    ALL_ALARMS = auto()
+    LOGS = auto()
+    CHECKED_LOGS = auto()  # the log groups that the environment's own checks query
+    LOG_QUERIES = auto()  # the results of these queries
+    HOOK_FUNCTIONS = auto()  # the Lambda functions that deployments ask
+    HOOK_SECRETS = auto()  # the secrets that sign requests to webhooks
+    SYNTHETIC_KEY = auto()
+    DEPLOYMENT_STATE_MACHINE = auto()
+    ROLLBACK_STATE_MACHINE = auto()
+    DRILL_STATE_MACHINE = auto()
+    DEPLOYMENTS = auto()  # executions of the deployment state machine
+    ROLLBACKS = auto()
+    DRILLS = auto()
+    RESTORES = auto()
+    SCALABLE_TARGETS = auto()  # of Application Auto Scaling
+    SCALING_ALARMS = auto()  # the alarms that scale restored tables
+    OPERATORS = auto()  # the topic of the operators
+    CLIENTS = auto()  # the topic of the clients
+    KEY_RING = auto()  # the table of the key ring
+    SIGNING_KEYS = auto()  # keys with the environment's tag
+    NEW_SIGNING_KEYS = auto()  # keys that are created with this tag
+    KEY_TO_CREATE = auto()  # a key to be created with this tag, which has no ARN yet
+    SNAPSHOT_RESOURCES = auto()  # everything whose name is of the environment
+    SNAPSHOT_KEYS = auto()  # keys with the cost allocation tag of the environment
+    EVIDENCE_BUCKET = auto()  # the bucket of evidence and configuration snapshots
+    EVIDENCE_OBJECTS = auto()  # the objects in it
+    EXPORTS = auto()  # exports of the service's tables
+    EXPORT_BUCKET = auto()
+    EXPORT_OBJECTS = auto()  # the objects in their bucket
+    ALL_RESOURCES = auto()  # for actions without resource-level permissions
+
+
+WILDCARD_REASONS: Mapping[Resource, str] = {
+    Resource.STREAMS: "a stream is named by its creation time",
+    Resource.RESTORED_STREAMS: "restored tables are named by the restore that creates them",
+    Resource.DRILL_TABLES: "tables are named by the drill that restores them",
+    Resource.DRILL_FUNCTIONS: "functions are named by the drill that creates them",
+    Resource.DRILL_ROLES: "roles are named by the drill that creates them",
+    Resource.DRILL_LOGS: "log groups are named by the drill that creates them",
+    Resource.DRILLS: "executions are named by drills",
+    Resource.RESTORES: "executions are named by restores",
+    Resource.BACKUPS: "DynamoDB names backups, also those of deleted tables",
+    Resource.SCALING_ALARMS: "Application Auto Scaling names them after the restored table, and adds an id",
+    Resource.SCALABLE_TARGETS: "the id of a scalable target does not contain its table",
+    Resource.QUALIFIED: "any version can become stable or canary",
+    Resource.RESTORED_TABLES: "restored tables are named by the restore that creates them",
+    Resource.HEARTBEAT_ROWS: "restored tables are named by the restore that creates them",
+    Resource.ACCESS_BLOCK_PROBE: "restored tables are named by the restore that creates them",
+    Resource.ALL_ALARMS: "CloudWatch describes composite alarms only with a permission on * (DescribeAlarms)",
+    Resource.CHECKED_LOGS: "CloudWatch Logs authorises a log group with the suffix of its streams",
+    Resource.LOG_QUERIES: "a query is named by CloudWatch Logs; this action does not support resource-level permissions",
+    Resource.LOGS: "Lambda chooses the names of a log group's streams",
+    Resource.DEPLOYMENTS: "executions are named by deployments",
+    Resource.ROLLBACKS: "executions are named by deployments",
+    Resource.SIGNING_KEYS: "rotation creates signing keys; a condition on their tag limits this to the environment",
+    Resource.NEW_SIGNING_KEYS: "rotation creates signing keys; a condition on their tag limits this to the environment",
+    Resource.KEY_TO_CREATE: "these actions do not support resource-level permissions",
+    Resource.SNAPSHOT_RESOURCES: "a configuration snapshot covers everything whose name is of the environment",
+    Resource.SNAPSHOT_KEYS: "KMS generates key ids; a condition on the tag limits this to the environment",
+    Resource.EVIDENCE_OBJECTS: "files are named by their digests",
+    Resource.EXPORTS: "DynamoDB names exports",
+    Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
+    Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
+}
+"""Resources whose ARNs contain a wildcard, each with its reason."""
+
+NAMED_BY_SETTINGS = frozenset(
+    {Resource.CHECKED_LOGS, Resource.LOG_QUERIES, Resource.HOOK_FUNCTIONS, Resource.HOOK_SECRETS}
+)
+"""Resources that only some environments' settings name. Where they name none, no permission on them is granted."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The ARNs and conditions of each kind of resource, and the keys that encrypt the resources.
+
+    `ledger_key`, `ring_key`, `variables_key` (of the service's functions), `evidence_key` and `task_variables_key` (of the
+    orchestrator's functions) are None if AWS's own key encrypts the resource.
+    """
+
+    arns: Mapping[Resource, Sequence[str]]
+    conditions: Mapping[Resource, Mapping[str, Mapping[str, object]]]
+    ledger: str
+    bus: str
+    ledger_key: kms.IKey | None
+    topics_key: kms.IKey
+    ring_key: kms.IKey | None
+    variables_key: kms.IKey | None
+    evidence_key: kms.IKey | None
+    task_variables_key: kms.IKey | None = None
+
+
+@dataclass(frozen=True)
+class CreatedResources:
+    """Resources of the orchestrator's stack that the grants refer to: ARNs, and the buckets of evidence and exports."""
+
+    heartbeats_table: str
+    drill_role: str
+    seed_grants_key: str
+    topics: Mapping[str, str]
+    evidence_bucket: s3.IBucket
+    exports_bucket: s3.IBucket
+
+
+def resource_arns(
+    stack: Stack,
+    environment: Environment,
+    service: Mapping[str, Any],
+    signing_keys: SigningKeys,
+    created: CreatedResources,
+) -> Mapping[Resource, Sequence[str]]:
+    """Return the ARNs of each kind of resource.
+
+    Args:
+        stack: determines account and region.
+        environment: determines the names.
+        service: the service's settings for the orchestrator (`ServiceStack.service_settings`).
+        signing_keys: the service's signing keys.
+        created: resources of the orchestrator's stack.
+    """
+
+    def colon_arn(service_name: str, resource: str, name: str) -> str:
+        colon = ArnFormat.COLON_RESOURCE_NAME
+        return stack.format_arn(service=service_name, resource=resource, resource_name=name, arn_format=colon)
+
+    def table(name: str) -> str:
+        return stack.format_arn(service="dynamodb", resource="table", resource_name=name)
+
+    functions = [colon_arn("lambda", "function", name) for name in service["functions"].values()]
+    # Depending on the call, CloudWatch Logs authorises the group or its streams.
+    groups = [colon_arn("logs", "log-group", f"/aws/lambda/{name}") for name in service["functions"].values()]
+    # The tables in use and the stack's own tables. After a restore they differ.
+    names = sorted({*service["tables"], *(physical_name(role, environment) for role in ("state", "tokens"))})
+    tables = [table(name) for name in names]
+    drill_name, restored = physical_name("drill-*", environment), table(physical_name("restored-*", environment))
+    revocations = table(service["revocations"])
+    return {
+        Resource.FUNCTIONS: functions,
+        Resource.QUALIFIED: [f"{arn}:*" for arn in functions],
+        Resource.LIVE_ALIAS: [f"{arn}:{service['alias']}" for arn in functions],
+        Resource.TABLES: tables,
+        Resource.HEARTBEAT_ROWS: [*tables, restored],
+        Resource.HEARTBEATS_TABLE: [created.heartbeats_table],
+        Resource.STREAMS: [f"{arn}/stream/*" for arn in tables],
+        Resource.RESTORED_STREAMS: [f"{restored}/stream/*"],
+        Resource.DRILL_TABLES: [table(drill_name)],
+        Resource.DRILL_FUNCTIONS: [colon_arn("lambda", "function", drill_name)],
+        Resource.DRILL_ROLES: [stack.format_arn(service="iam", region="", resource="role", resource_name=drill_name)],
+        Resource.DRILL_LOGS: [colon_arn("logs", "log-group", f"/aws/lambda/{drill_name}")],
+        Resource.DRILL_ROLE: [created.drill_role],
+        Resource.SEED_GRANTS_KEY: [created.seed_grants_key],
+        Resource.RESTORED_TABLES: [restored],
+        Resource.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored)],
+        Resource.ACCESS_BLOCK_PROBE: [*tables, restored],
+        Resource.REVOCATIONS: [revocations],
+        Resource.LOGGED_REVOCATION_EPOCH: [revocations],
+        Resource.SCALABLE_TARGETS: [stack.format_arn(service="application-autoscaling", resource="scalable-target/*")],
+        # "TargetTracking-table/NAME-AlarmHigh-ID", of the table or of one of its indexes.
+        Resource.SCALING_ALARMS: [
+            colon_arn("cloudwatch", "alarm", f"TargetTracking-table/{physical_name('restored-*', environment)}*")
+        ],
+        Resource.ALL_ALARMS: ["*"],
+        Resource.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
+        **resources_of_settings(stack, environment),
+        Resource.SYNTHETIC_KEY: [service["synthetic_key_id"]],
+        Resource.DEPLOYMENT_STATE_MACHINE: [state_machine_arn(stack, environment, "deployment")],
+        Resource.ROLLBACK_STATE_MACHINE: [state_machine_arn(stack, environment, "rollback")],
+        Resource.DRILL_STATE_MACHINE: [state_machine_arn(stack, environment, "drill")],
+        Resource.DEPLOYMENTS: [executions_arn(stack, environment, "deployment")],
+        Resource.ROLLBACKS: [executions_arn(stack, environment, "rollback")],
+        Resource.DRILLS: [executions_arn(stack, environment, "drill")],
+        Resource.RESTORES: [executions_arn(stack, environment, "restore")],
+        Resource.OPERATORS: [created.topics["operators"]],
+        Resource.CLIENTS: [created.topics["clients"]],
+        Resource.KEY_RING: [table(signing_keys.ring_table)],
+        Resource.SIGNING_KEYS: [signing_keys.all_keys],
+        Resource.NEW_SIGNING_KEYS: [signing_keys.all_keys],
+        Resource.KEY_TO_CREATE: ["*"],
+        Resource.SNAPSHOT_RESOURCES: environment_arns(stack, environment),
+        Resource.SNAPSHOT_KEYS: [stack.format_arn(service="kms", resource="key", resource_name="*")],
+        Resource.EVIDENCE_BUCKET: [created.evidence_bucket.bucket_arn],
+        Resource.EVIDENCE_OBJECTS: [created.evidence_bucket.arn_for_objects("*")],
+        Resource.EXPORTS: [f"{arn}/export/*" for arn in tables],
+        Resource.EXPORT_BUCKET: [created.exports_bucket.bucket_arn],
+        Resource.EXPORT_OBJECTS: [created.exports_bucket.arn_for_objects("*")],
+        Resource.ALL_RESOURCES: ["*"],
+    }
+
+
+def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
+    """Return the ARNs of `NAMED_BY_SETTINGS`: what checks query, and the hooks with the secrets that sign for them."""
+    policy = DeliveryPolicy.parse(environment.delivery)
+    groups = [
+        stack.format_arn(
+            service="logs", resource="log-group", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        for name in sorted({group for check in policy.checks for group in check.log_groups})
+    ]
+    return {
+        Resource.CHECKED_LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
+        Resource.LOG_QUERIES: ["*"] if groups else [],
+        Resource.HOOK_FUNCTIONS: sorted({hook.function for hook in policy.hooks if hook.function}),
+        Resource.HOOK_SECRETS: sorted({hook.secret for hook in policy.hooks if hook.secret}),
+    }
+
+
+def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource, Mapping[str, Mapping[str, object]]]:
+    """Return the conditions on resources; a grant never combines resources with different conditions."""
+    new_key = {"StringEquals": {f"aws:RequestTag/{tag}": environment.name}}
+    return {
+        Resource.HEARTBEAT_ROWS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{HEARTBEAT_PREFIX}*"]}},
+        Resource.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
+        Resource.LOGGED_REVOCATION_EPOCH: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}},
+        Resource.ACCESS_BLOCK_PROBE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [PROBED_KEY["pk"]["S"]]}},
+        Resource.SIGNING_KEYS: {"StringEquals": {f"aws:ResourceTag/{tag}": environment.name}},
+        Resource.NEW_SIGNING_KEYS: new_key,
+        Resource.KEY_TO_CREATE: new_key,
+        Resource.DRILL_ROLE: {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+        Resource.SNAPSHOT_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Resource.SCALABLE_TARGETS: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
+    }
+
+
+def environment_arns(stack: Stack, environment: Environment) -> list[str]:
+    """Return the ARN patterns of everything that a configuration snapshot describes, by the environment's names."""
+    pattern = physical_name("*", environment)
+    colon, slash, resource = ArnFormat.COLON_RESOURCE_NAME, ArnFormat.SLASH_RESOURCE_NAME, ArnFormat.NO_RESOURCE_NAME
+    stack_names = [f"ib-oauth-{stack_name}-{environment.name}" for stack_name in ("stack", "orchestrator")]
+    return [
+        stack.format_arn(service="lambda", resource="function", resource_name=pattern, arn_format=colon),
+        stack.format_arn(service="lambda", resource="function", resource_name=f"{pattern}:*", arn_format=colon),
+        *(
+            stack.format_arn(service="iam", region="", resource="role", resource_name=name)
+            # CloudFormation names the role of API Gateway after its stack.
+            for name in (global_name(pattern, environment), f"ib-oauth-stack-{environment.name}-*")
+        ),
+        *(
+            stack.format_arn(service="events", resource="rule", resource_name=name)
+            for name in (pattern, f"ib-oauth-{environment.name}/{pattern}")
+        ),
+        stack.format_arn(service="events", resource="event-bus", resource_name=f"ib-oauth-{environment.name}"),
+        stack.format_arn(service="scheduler", resource="schedule", resource_name=f"*/{pattern}", arn_format=slash),
+        stack.format_arn(service="dynamodb", resource="table", resource_name=pattern),
+        stack.format_arn(service="states", resource="stateMachine", resource_name=pattern, arn_format=colon),
+        stack.format_arn(service="sns", resource=pattern, arn_format=resource),
+        stack.format_arn(service="sqs", resource=pattern, arn_format=resource),
+        *(
+            stack.format_arn(
+                service="cloudformation", resource="stack", resource_name=f"{stack_name}/*", arn_format=slash
+            )
+            for stack_name in stack_names
+        ),
+        # API Gateway generates the ids of its APIs.
+        *(
+            stack.format_arn(service="apigateway", account="", resource=path, arn_format=resource)
+            for path in ("/restapis", "/restapis/*")
+        ),
+    ]
+
+
+def state_machine_arn(stack: Stack, environment: Environment, name: str) -> str:
+    """Return a state machine's ARN by name, because the construct depends on functions that need the ARN."""
+    return _states_arn(stack, "stateMachine", physical_name(name, environment))
+
+
+def executions_arn(stack: Stack, environment: Environment, name: str) -> str:
+    """Return the ARN pattern of all executions of a state machine."""
+    return _states_arn(stack, "execution", f"{physical_name(name, environment)}:*")
+
+
+def _states_arn(stack: Stack, resource: str, name: str) -> str:
+    return stack.format_arn(
+        service="states", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )

@@ -1,0 +1,341 @@
+"""The orchestrator's stack: ledger, bus, topics, task functions, event handlers with their rules, and alarms.
+
+`cdk_app.py` adds the state machines (state_machines.py), which refer to the task functions of this stack. The functions
+refer to the state machines by name only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of, subscribe_contacts
+from infrastructure.iam import create_function_role
+from infrastructure.logs import create_log_group
+from infrastructure.nag import suppress_nag
+from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.alarms import create_alarms
+from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket
+from infrastructure.orchestrator.budget import create_cost_alerts
+from infrastructure.orchestrator.drill_resources import create_drill_resources
+from infrastructure.orchestrator.event_rules import create_bus, create_drill_schedule, create_event_rules
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS, FunctionSpec
+from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
+from infrastructure.orchestrator.iam_resources import (
+    CreatedResources,
+    Resources,
+    resource_arns,
+    resource_conditions,
+    state_machine_arn,
+)
+from infrastructure.orchestrator.pipeline_roles import create_pipeline_role, create_promotion_role
+from orchestrator.domain.deployment.policy import encode_policy
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.environments import Environment
+
+
+@dataclass(frozen=True)
+class Build:
+    """The orchestrator's code: the asset's folder, the digest of its content, and its signed package, if any."""
+
+    folder: str
+    digest: str
+    signed: str | None = None
+
+
+class OrchestratorStack(EnvironmentStack):
+    """The orchestrator of one environment.
+
+    Args:
+        scope: the app.
+        environment: the environment.
+        build: the code of all functions.
+        service: the service's settings for the orchestrator (`ServiceStack.service_settings`).
+        signing_keys: the service's signing keys.
+        service_variables_key: encrypts the variables of the service's functions; None if AWS's own key does.
+
+    Attributes:
+        tasks: task functions by module, for the state machines.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        environment: Environment,
+        build: Build,
+        service: Mapping[str, Any],
+        signing_keys: SigningKeys,
+        service_variables_key: kms.IKey | None,
+    ) -> None:
+        super().__init__(
+            scope,
+            environment,
+            "orchestrator",
+            f"Deployment, rollback and recovery of the OAuth service ({environment.name})",
+        )
+        suppress_nag(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
+        self._build, self._signing_keys = build, signing_keys
+        self._service_variables_key = service_variables_key
+        self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
+        # Always a customer managed key: CloudWatch alarms cannot publish to a topic that AWS's own key encrypts.
+        self._topics_key = self._key("topics", "Encrypts notifications to operators and clients")
+        self._evidence_key = self._key("evidence", "Encrypts evidence") if environment.customer_managed_keys else None
+        self._variables_key = (
+            self._key("task-variables", "Encrypts the environment variables of tasks and event handlers")
+            if environment.customer_managed_keys
+            else None
+        )
+        text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
+        self._ledger = self._table(
+            "ledger", dynamodb.Attribute(name="pk", type=text), dynamodb.Attribute(name="sk", type=text)
+        )
+        self._heartbeats = self._table(
+            "heartbeats",
+            dynamodb.Attribute(name="monitored_table", type=text),
+            dynamodb.Attribute(name="second", type=number),
+        )
+        self._evidence = create_evidence_bucket(self, environment, self._evidence_key)
+        self._exports = create_exports_bucket(self, environment, self._evidence_key)
+        self._bus = create_bus(self, environment)
+        create_promotion_role(self, environment, self._bus)
+        self._topics = {name: self._topic(name) for name in ("operators", "clients")}
+        create_cost_alerts(self, environment, self._topics["operators"], self._topics_key)
+        self._dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            queue_name=physical_name("dead-letters", environment),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        self._drill_resources = create_drill_resources(
+            self,
+            environment,
+            tables=self.format_arn(
+                service="dynamodb", resource="table", resource_name=physical_name("drill-*", environment)
+            ),
+            synthetic_key=service["synthetic_key_id"],
+            data_key=signing_keys.data_key,
+        )
+        resources = self._resources(service)
+        create_pipeline_role(self, environment, resources)
+        variables = self._variables(service)
+        self.tasks = {name: self._task(name, spec, resources, variables) for name, spec in TASKS.items()}
+        handlers = {
+            name: self._event_handler(name, spec, resources, variables) for name, spec in EVENT_HANDLERS.items()
+        }
+        state_machines = {
+            name: state_machine_arn(self, environment, name) for name in ("deployment", "rollback", "restore")
+        }
+        create_event_rules(
+            self,
+            environment,
+            self._bus,
+            handlers,
+            self._dead_letters,
+            alarms=service["alarms"],
+            state_machines=list(state_machines.values()),
+            drill_state_machine=state_machine_arn(self, environment, "drill"),
+        )
+        policy = RecoveryPolicy.parse(environment.recovery)
+        create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
+        create_alarms(
+            self,
+            environment,
+            self._topics["operators"],
+            handlers=[self._function_name("event", name) for name in EVENT_HANDLERS],
+            rollback_machine=state_machines["rollback"],
+            deployment_machine=state_machines["deployment"],
+            dead_letter_queue=physical_name("dead-letters", environment),
+        )
+
+    def _key(self, name: str, description: str) -> kms.Key:
+        return kms.Key(
+            self,
+            f"{name.title().replace('-', '')}Key",
+            alias=f"alias/{physical_name(name, self._environment)}",
+            description=f"{description} ({self._environment.name})",
+            enable_key_rotation=True,
+            removal_policy=removal_policy_of(self._environment),
+        )
+
+    def _table(self, name: str, partition: dynamodb.Attribute, sort: dynamodb.Attribute) -> dynamodb.Table:
+        """Create a table of the orchestrator.
+
+        The ledger's key encrypts all of them; grants on the ledger include it.
+        """
+        return dynamodb.Table(
+            self,
+            name.title(),
+            table_name=physical_name(name, self._environment),
+            partition_key=partition,
+            sort_key=sort,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED
+            if self._ledger_key
+            else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=self._ledger_key,
+            time_to_live_attribute="expires_at",
+            deletion_protection=self._environment.deletion_protection,
+            removal_policy=removal_policy_of(self._environment),
+        )
+
+    def _topic(self, audience: str) -> sns.Topic:
+        topic = sns.Topic(
+            self,
+            f"{audience.title()}Topic",
+            topic_name=physical_name(audience, self._environment),
+            master_key=self._topics_key,
+            enforce_ssl=True,
+        )
+        if audience == "operators":
+            cloudwatch = iam.ServicePrincipal(
+                "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            )
+            topic.grant_publish(cloudwatch)
+            self._topics_key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+        subscribe_contacts(topic, self._environment.contacts[audience])
+        return topic
+
+    def _resources(self, service: Mapping[str, Any]) -> Resources:
+        created = CreatedResources(
+            heartbeats_table=self._heartbeats.table_arn,
+            drill_role=self._drill_resources.role,
+            seed_grants_key=self._drill_resources.seed_grants_key,
+            topics={name: topic.topic_arn for name, topic in self._topics.items()},
+            evidence_bucket=self._evidence,
+            exports_bucket=self._exports,
+        )
+        return Resources(
+            arns=resource_arns(self, self._environment, service, self._signing_keys, created),
+            conditions=resource_conditions(self._environment, self._signing_keys.tag),
+            ledger=self._ledger.table_arn,
+            bus=self._bus.event_bus_arn,
+            ledger_key=self._ledger_key,
+            topics_key=self._topics_key,
+            ring_key=self._signing_keys.data_key,
+            variables_key=self._service_variables_key,
+            evidence_key=self._evidence_key,
+            task_variables_key=self._variables_key,
+        )
+
+    def _task(
+        self, name: str, spec: FunctionSpec, resources: Resources, variables: Mapping[str, str]
+    ) -> lambda_.Function:
+        return self._function("task", name, spec, resources, variables)
+
+    def _event_handler(
+        self, name: str, spec: FunctionSpec, resources: Resources, variables: Mapping[str, str]
+    ) -> lambda_.Function:
+        to_dead_letters = iam.PolicyStatement(
+            sid="DeadLetters", actions=["sqs:SendMessage"], resources=[self._dead_letters.queue_arn]
+        )
+        # The queue receives the events that Lambda drops after two retries. The rules' targets use it for undelivered
+        # events.
+        return self._function(
+            "event", name, spec, resources, variables, to_dead_letters, dead_letter_queue=self._dead_letters
+        )
+
+    def _variables(self, service: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the values of the environment variables that the rows of functions.py name."""
+        state_machines = {
+            f"{name.upper()}_MACHINE": state_machine_arn(self, self._environment, name)
+            for name in ("deployment", "rollback", "drill")
+        }
+        return state_machines | {
+            "OPERATORS_TOPIC": self._topics["operators"].topic_arn,
+            "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
+            "DELIVERY_POLICY": encode_policy(self._environment.delivery),
+            "EVIDENCE_BUCKET": self._evidence.bucket_name,
+            "EXPORTS_BUCKET": self._exports.bucket_name,
+            "RECOVERY_POLICY": _compact(self._environment.recovery),
+            "HEARTBEATS_TABLE": physical_name("heartbeats", self._environment),
+            "SOURCE_TABLES": _compact(
+                {
+                    "state": self._environment.service.state_table,
+                    "tokens": self._environment.service.tokens_table,
+                }
+            ),
+            "DEFAULT_TABLE_SETTINGS": _compact(
+                {
+                    "time_to_live": "delete_at",
+                    "recovery": 35,
+                    "deletion_protection": self._environment.deletion_protection,
+                }
+            ),
+            "SERVICE": self.to_json_string(service),
+            "SEED_GRANTS_KEY": self._drill_resources.seed_grants_key,
+            "DRILL_ROLE": self._drill_resources.role,
+            "DRILL_LOGS": self._drill_resources.log_group,
+            "DRILL_SIGNING_KEY": self._drill_resources.signing_key,
+            "KEYS_TABLE": self._signing_keys.ring_table,
+            "SIGNING_KEY_ID": self._signing_keys.stack_key,
+            "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
+        }
+
+    def _function(
+        self,
+        kind: str,
+        name: str,
+        spec: FunctionSpec,
+        resources: Resources,
+        variables: Mapping[str, str],
+        *extra_statements: iam.PolicyStatement,
+        **settings: Any,
+    ) -> lambda_.Function:
+        title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
+        group = create_log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
+        role_name = global_name(function_name, self._environment)
+        statements = [*policy_statements(spec.permissions, resources, self.region), *extra_statements]
+        wildcards = wildcard_reasons(spec.permissions, resources)
+        variables_key = (function_name, self._variables_key) if self._variables_key else None
+        role = create_function_role(
+            self, f"{title}Role", role_name, group, statements, wildcards, variables=variables_key
+        )
+        return lambda_.Function(
+            self,
+            title,
+            function_name=function_name,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"{spec.package}.{name}.handler",
+            code=function_code(self._build.folder, self._build.digest, self._build.signed),
+            memory_size=spec.size.memory_mb,
+            timeout=Duration.seconds(spec.size.timeout_seconds),
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=group,
+            role=role.without_policy_updates(),
+            environment_encryption=self._variables_key,
+            # An execution that started before a deployment of the stack continues with the version that it refers to.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            environment={
+                "ENVIRONMENT": self._environment.name,
+                "LEDGER_TABLE": physical_name("ledger", self._environment),
+                "EVENT_BUS": f"ib-oauth-{self._environment.name}",
+                "POWERTOOLS_SERVICE_NAME": "orchestrator",
+                "LOG_LEVEL": self._environment.service.log_level,
+                **{key: variables[key] for key in spec.variables},
+            },
+            **settings,
+        )
+
+    def _function_name(self, kind: str, name: str) -> str:
+        return physical_name(f"{kind}-{name.replace('_', '-')}", self._environment)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,1 @@
+"""Security of an environment's account: CloudTrail, alarms, account services, code signing, permissions boundary."""

@@ -1,0 +1,244 @@
+"""The permissions boundary: the maximum permissions of every role of an environment, whatever its own policies allow.
+
+It is limited to the environment's resources by name, by tag where names are generated, and by account and region.
+It does not allow a role to be created, changed or assumed, with or without a boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IConstruct
+
+from infrastructure.nag import suppress_nag
+from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.iam_resources import Resource, resources_of_settings
+from orchestrator.environments import Environment
+from orchestrator.environments.monitoring import OWN_BOUNDARY
+
+UNSCOPED_ACTIONS = (
+    "application-autoscaling:Describe*", "cloudtrail:LookupEvents", "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "dynamodb:ListBackups", "dynamodb:ListTables", "events:ListRules", "iam:ListRoles", "kms:ListAliases",
+    "lambda:GetAccountSettings", "lambda:ListFunctions", "logs:DescribeLogGroups", "scheduler:ListSchedules",
+    "sns:ListTopics", "sqs:ListQueues", "states:ListStateMachines", "tag:GetResources", "xray:GetSamplingRules",
+    "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+    # Step Functions configures the logging of state machines with their roles.
+    "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    # Lambda attaches a function to its VPC with the function's role.
+    "ec2:Describe*", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)  # fmt: skip
+"""Actions without resource-level permissions, or whose resources cannot be named: listing, metrics and tracing."""
+
+SIGNING_KEY_TAG = "ib-oauth:signing-key"
+"""The tag on keys that the rotation creates. The service's stack uses the same name, which a test compares."""
+
+ROLE_ACTIONS = (
+    "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PassRole",
+)  # fmt: skip
+DRILL_ROLE_ACTIONS = ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListRolePolicies")
+NEW_KEY_ACTIONS = ("kms:CreateKey", "kms:TagResource")
+
+DENIED_ACTIONS = (
+    "cloudwatch:DisableAlarmActions", "events:PutPermission",
+    "events:RemovePermission", "kms:PutKeyPolicy", "kms:ReplicateKey", "lambda:AddPermission",
+    "lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionCode", "logs:DeleteMetricFilter",
+    "logs:DeleteResourcePolicy", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock", "sns:AddPermission", "sns:SetTopicAttributes", "sqs:AddPermission",
+    "sqs:SetQueueAttributes",
+)  # fmt: skip
+"""Actions that grant access to others or hide activity.
+
+Our functions never need them; CloudFormation has its own role.
+"""
+
+DENIED_EXCEPT_SCALING_ALARMS = ("cloudwatch:DeleteAlarms",)
+"""Denied likewise, except of the alarms that scale a restored table, which Application Auto Scaling replaces."""
+
+DENIED_EXCEPT_STATE_MACHINES = ("logs:PutResourcePolicy",)
+"""Denied likewise, except to the roles of state machines, which need it ("Logging using CloudWatch Logs")."""
+
+
+def create_boundary(scope: Construct, environment: Environment) -> None:
+    """Create the boundary, if the environment has its own."""
+    if environment.security.permission_boundary != OWN_BOUNDARY:
+        return
+    policy = iam.ManagedPolicy(
+        scope,
+        "Boundary",
+        managed_policy_name=boundary_name(environment),
+        description=f"Maximum permissions of every role of {environment.name}",
+        statements=[
+            *_own_resource_statements(Stack.of(scope), environment),
+            *_key_statements(Stack.of(scope), environment),
+            *_statements_of_settings(Stack.of(scope), environment),
+            iam.PolicyStatement(sid="Unscoped", actions=list(UNSCOPED_ACTIONS), resources=["*"]),
+            iam.PolicyStatement(sid="Deny", effect=iam.Effect.DENY, actions=list(DENIED_ACTIONS), resources=["*"]),
+            iam.PolicyStatement(
+                sid="DenyExceptScalingAlarms",
+                effect=iam.Effect.DENY,
+                actions=list(DENIED_EXCEPT_SCALING_ALARMS),
+                not_resources=[_scaling_alarms(Stack.of(scope), environment)],
+            ),
+            iam.PolicyStatement(
+                sid="DenyExceptToStateMachines",
+                effect=iam.Effect.DENY,
+                actions=list(DENIED_EXCEPT_STATE_MACHINES),
+                resources=["*"],
+                conditions={"ArnNotLike": {"aws:PrincipalArn": _state_machine_roles(Stack.of(scope), environment)}},
+            ),
+        ],
+    )
+    suppress_nag(
+        policy, "A boundary grants nothing: it limits the permissions that a role's own policy can grant", "IAM5"
+    )
+
+
+def _state_machine_roles(stack: Stack, environment: Environment) -> str:
+    name = global_name(physical_name("machine-*", environment), environment)
+    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)
+
+
+def _scaling_alarms(stack: Stack, environment: Environment) -> str:
+    """Return the ARN pattern of the alarms that scale restored tables, by the names that AWS gives them."""
+    name = f"TargetTracking-table/{physical_name('restored-*', environment)}*"
+    return stack.format_arn(
+        service="cloudwatch", resource="alarm", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+
+
+def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
+    """Allow what the environment's own checks and hooks use, outside the environment's names."""
+    arns = resources_of_settings(stack, environment)
+    actions = {
+        Resource.CHECKED_LOGS: "logs:StartQuery",
+        Resource.LOG_QUERIES: "logs:GetQueryResults",
+        Resource.HOOK_FUNCTIONS: "lambda:InvokeFunction",
+        Resource.HOOK_SECRETS: "secretsmanager:GetSecretValue",
+    }
+    return [
+        iam.PolicyStatement(actions=[action], resources=list(arns[resource]))
+        for resource, action in actions.items()
+        if arns[resource]
+    ]
+
+
+def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
+    """Allow everything on the environment's own resources, in its account and region, one statement a service."""
+    pattern, bus = physical_name("*", environment), f"ib-oauth-{environment.name}"
+    service = environment.service
+    tables = dict.fromkeys(f"table/{name}" for name in (pattern, service.state_table, service.tokens_table))
+
+    def arns(service_name: str, *resources: str) -> list[str]:
+        return [
+            stack.format_arn(service=service_name, resource=resource, arn_format=ArnFormat.NO_RESOURCE_NAME)
+            for resource in resources
+        ]
+
+    def allow(service_name: str, *resources: str, actions: Sequence[str] = ()) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid=service_name.title().replace("-", ""),
+            actions=list(actions) or [f"{service_name}:*"],
+            resources=arns(service_name, *resources),
+        )
+
+    def global_arns(service_name: str, *resources: str) -> list[str]:
+        account = "" if service_name == "s3" else None
+        return [
+            stack.format_arn(
+                service=service_name,
+                region="",
+                account=account,
+                resource=resource,
+                arn_format=ArnFormat.NO_RESOURCE_NAME,
+            )
+            for resource in resources
+        ]
+
+    bucket = global_name(f"{pattern}-{stack.account}", environment)
+    # CloudFormation names the role of API Gateway after its stack.
+    roles = global_arns("iam", f"role/{global_name(pattern, environment)}", f"role/ib-oauth-stack-{environment.name}-*")
+    return [
+        iam.PolicyStatement(
+            sid="Apigateway",
+            actions=["apigateway:*"],
+            # API Gateway generates the ids of its APIs.
+            resources=[
+                stack.format_arn(service="apigateway", account="", resource=path, arn_format=ArnFormat.NO_RESOURCE_NAME)
+                for path in ("/restapis", "/restapis/*")
+            ],
+        ),
+        allow("application-autoscaling", "scalable-target/*"),
+        allow("cloudformation", f"stack/{pattern}/*"),
+        iam.PolicyStatement(
+            sid="CloudwatchScaling",
+            actions=["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"],
+            resources=[_scaling_alarms(stack, environment)],
+        ),
+        allow("dynamodb", *tables, *(f"{table}/*" for table in tables)),
+        allow("events", f"event-bus/{bus}", f"rule/{pattern}", f"rule/{bus}/{pattern}"),
+        allow("lambda", f"function:{pattern}", f"function:{pattern}:*"),
+        allow("logs", f"log-group:*{pattern}", f"log-group:*{pattern}:*"),
+        iam.PolicyStatement(sid="S3", actions=["s3:*"], resources=global_arns("s3", bucket, f"{bucket}/*")),
+        allow("scheduler", f"schedule/*/{pattern}"),
+        allow("sns", pattern),
+        allow("sqs", pattern),
+        allow(
+            "states",
+            f"stateMachine:{pattern}",
+            f"execution:{pattern}:*",
+            f"execution:{pattern}/*",
+            f"mapRun:{pattern}/*",
+        ),
+        iam.PolicyStatement(sid="Roles", actions=list(ROLE_ACTIONS), resources=roles),
+        iam.PolicyStatement(
+            sid="DrillRoles",
+            actions=list(DRILL_ROLE_ACTIONS),
+            resources=global_arns("iam", f"role/{physical_name('drill-*', environment)}*"),
+        ),
+    ]
+
+
+def _key_statements(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
+    """Allow the use of the environment's keys by tag, because KMS generates key ids. Rotation tags new signing keys."""
+    keys = [stack.format_arn(service="kms", resource="key/*", arn_format=ArnFormat.NO_RESOURCE_NAME)]
+
+    def tagged(kind: str, tag: str) -> dict[str, dict[str, str]]:
+        return {"StringEquals": {f"aws:{kind}Tag/{tag}": environment.name}}
+
+    return [
+        *(
+            iam.PolicyStatement(sid=sid, actions=["kms:*"], resources=keys, conditions=tagged("Resource", tag))
+            for sid, tag in (("Keys", "environment"), ("SigningKeys", SIGNING_KEY_TAG))
+        ),
+        iam.PolicyStatement(
+            sid="NewKeys", actions=list(NEW_KEY_ACTIONS), resources=["*"], conditions=tagged("Request", SIGNING_KEY_TAG)
+        ),
+    ]
+
+
+def boundary_name(environment: Environment) -> str:
+    """Return the name of the environment's own boundary."""
+    return global_name(physical_name("boundary", environment), environment)
+
+
+def apply_boundary(stack: Stack, environment: Environment) -> None:
+    """Set the boundary that the environment configures on every role of a stack."""
+    configured = environment.security.permission_boundary
+    if configured is None:
+        return
+    name = boundary_name(environment) if configured == OWN_BOUNDARY else configured
+    iam.PermissionsBoundary.of(stack).apply(iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", name))
+
+
+def exempt_from_own_boundary(scope: IConstruct, environment: Environment) -> None:
+    """Keep the environment's own boundary off a role that serves more than the environment.
+
+    A boundary that the account prescribes stays: the account decides what it allows.
+    """
+    if environment.security.permission_boundary == OWN_BOUNDARY:
+        iam.PermissionsBoundary.of(scope).clear()

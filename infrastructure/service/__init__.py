@@ -1,0 +1,1 @@
+"""The OAuth service's stack."""

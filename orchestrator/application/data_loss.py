@@ -1,0 +1,47 @@
+"""Measure a restore's data loss by heartbeats: compare acknowledged rows with those of the restored table.
+
+It is measured before any client writes to the restored table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from orchestrator.domain.recovery.heartbeats import SLOTS, DataLoss, data_loss_of, heartbeat_figures, judge_heartbeats
+from orchestrator.domain.recovery.record import CheckResult, Recovery, TableRecovery
+from orchestrator.domain.recovery.restore import with_decides
+
+
+class HeartbeatReader(Protocol):
+    """Reads heartbeat rows and their acknowledgements."""
+
+    def read_acknowledged(self, monitored_table: str, since: datetime) -> AbstractSet[int]:
+        """Return the acknowledged seconds of a table, in epoch seconds."""
+
+    def read_rows(self, table: str) -> AbstractSet[int]:
+        """Return the seconds of the heartbeat rows that a table holds, in epoch seconds."""
+
+
+def measure_data_loss(
+    recovery: Recovery, table: TableRecovery, heartbeats: HeartbeatReader
+) -> tuple[CheckResult, DataLoss]:
+    """Compare the heartbeat rows of a restored table with those that were acknowledged in its source.
+
+    A backup's time is known to the minute and not to the second, so the result of a restore from a backup does not
+    decide.
+
+    Raises:
+        Throttled, Unreachable: one of the tables could not be read.
+    """
+    acknowledged = heartbeats.read_acknowledged(table.source, recovery.point - timedelta(seconds=SLOTS))
+    # A recovery to an earlier point than the latest possible one loses what lies between on purpose.
+    moment = recovery.requested_at - (recovery.latest - recovery.point)
+    loss = data_loss_of(acknowledged, heartbeats.read_rows(table.target), recovery.point, moment)
+    measured = CheckResult(
+        f"heartbeats.{table.role}", judge_heartbeats(table.role, loss, acknowledged), heartbeat_figures(loss)
+    )
+    result = with_decides(recovery.kind, measured)
+    return (replace(result, decides=False) if table.backup_arn else result), loss

@@ -1,0 +1,169 @@
+"""Plan a recovery from the tables' state, for the task that starts it and the command that shows the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.aws.dynamodb.backups import OnDemandBackups
+from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.domain.cost.prices import Prices
+from orchestrator.domain.deployment.cutover import TableRef
+from orchestrator.domain.deployment.release import FunctionVersion
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
+from orchestrator.domain.recovery.plan import (
+    RecoveryPlan,
+    RecoveryRequest,
+    Source,
+    plan_recovery,
+    refuse_restore_options,
+)
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import Role, TableRecovery
+from orchestrator.domain.recovery.restore import (
+    refuse_other_release,
+    refuse_other_sources,
+    table_variables_of,
+    tables_by_role,
+)
+from orchestrator.domain.recovery.table_settings import DefaultTableSettings, TableSettings, defaults_without_source
+
+
+def plan_table_recovery(
+    restores: TableRestores,
+    backups: OnDemandBackups,
+    kind: Kind,
+    recovery: str,
+    tables: Mapping[Role, str],
+    request: RecoveryRequest,
+    policy: RecoveryPolicy,
+    *,
+    environment: str,
+    prices: Prices,
+    now: datetime,
+) -> RecoveryPlan:
+    """Read the tables' state and plan a recovery of them. It changes nothing.
+
+    Raises:
+        Refused: a table does not exist or cannot be restored, the time is outside the window, or the cost exceeds
+            the limit.
+    """
+
+    def source(role: Role, table: str) -> Source:
+        if request.backup:
+            return replace(backups.newest_named(role, table, request.backup), gone=not restores.exists(table))
+        if kind is Kind.RESTORE and not restores.exists(table):
+            return backups.of_deleted_table(role, table)
+        return restores.describe_source(role, table)
+
+    if kind is Kind.DRILL:
+        refuse_restore_options(request)
+    sources = for_each(tables.items(), lambda table: source(*table))
+    return plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+
+
+def plan_table_failback(
+    cloud: Cloud, request: RecoveryRequest, policy: RecoveryPolicy, *, prices: Prices, now: datetime
+) -> RecoveryPlan:
+    """Read the state of a restore, of the tables in use and of its original tables, and plan the failback to these.
+
+    It changes nothing.
+
+    Raises:
+        Refused: there is no such restore, its restored tables are not in use, or an original table does not exist,
+            is unblocked, or could not be restored itself.
+    """
+    restore = cloud.restores.read_record(request.failback_of)
+    refuse_not_cut_over(restore)
+    functions = sorted(restore.service.functions.items())
+    used = for_each(functions, lambda function: table_variables_of(_live_version(cloud, function[1])))
+    refuse_not_in_use(restore, {name: tables for (name, _), tables in zip(functions, used, strict=True)})
+    failback_tables = for_each(restore.tables, lambda table: _failback_table(cloud, table))
+    return plan_failback(restore, failback_tables, request, policy, prices=prices, now=now)
+
+
+def tables_in_use(cloud: Cloud, functions: Mapping[str, str]) -> Mapping[Role, str]:
+    """Return the tables that the live versions use, by role.
+
+    Args:
+        cloud: the environment.
+        functions: short name of each of the service's functions to its Lambda name.
+
+    Raises:
+        Refused: a function does not exist, or no function's settings name a table of some role.
+    """
+    tables: dict[Role, str] = {}
+    for _, function_name in sorted(functions.items()):
+        tables |= tables_by_role(_live_version(cloud, function_name))
+        if tables.keys() == set(Role):
+            return tables
+    missing = ", ".join(sorted(set(Role) - tables.keys()))
+    raise Refused("service.functions", sorted(functions.values()), f"no function's settings name its {missing} table")
+
+
+def refuse_tables_not_in_use(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:
+    """Refuse a drill of tables that the live versions do not use, as after a cutover until the stack agrees with it.
+
+    Args:
+        cloud: the environment.
+        functions: short name of each of the service's functions to its Lambda name.
+        sources: the drill's tables.
+
+    Raises:
+        Refused: the live versions use other tables.
+    """
+    for_each(
+        sorted(functions.items()),
+        lambda function: refuse_other_sources(function[0], _live_version(cloud, function[1]), sources),
+    )
+
+
+def refuse_unfinishable_restore(cloud: Cloud, functions: Mapping[str, str], sources: Mapping[Role, str]) -> None:
+    """Refuse a restore whose cutover would be refused, before it has restored any table.
+
+    A cutover changes tables and nothing else. So `$LATEST` must be the live release, and the live versions must use
+    the restore's original tables.
+
+    Args:
+        cloud: the environment.
+        functions: short name of each of the service's functions to its Lambda name.
+        sources: the restore's original tables; empty for a failback, which checks them itself.
+
+    Raises:
+        Refused: `$LATEST` is another release, or the live versions use other tables.
+    """
+
+    def refuse(function: tuple[str, str]) -> None:
+        name, function_name = function
+        live, latest = _live_version(cloud, function_name), cloud.versions.describe_version(function_name)
+        refuse_other_sources(name, live, sources)
+        refuse_other_release(name, live, latest)
+
+    for_each(sorted(functions.items()), refuse)
+
+
+def wanted_settings(table: TableRecovery, cloud: Cloud) -> TableSettings:
+    """Return the settings that a restored table must have: its source's or, without a source, the stack's defaults."""
+    if not table.gone:
+        return cloud.table_settings.read_settings(table.source)
+    defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
+    return defaults_without_source(cloud.table_settings.read_settings(table.target), defaults)
+
+
+def _live_version(cloud: Cloud, function_name: str) -> FunctionVersion:
+    """Return the live version; the stable one while traffic is being shifted."""
+    return cloud.versions.describe_version(function_name, cloud.aliases.read_alias(function_name).routing.primary)
+
+
+def _failback_table(cloud: Cloud, table: TableRecovery) -> FailbackTable:
+    in_use = cloud.table_restores.describe_source(table.role, table.target)
+    if not cloud.table_restores.exists(table.source):
+        return FailbackTable(in_use, None, blocked=False)
+    original = cloud.table_restores.describe_source(table.role, table.source)
+    return FailbackTable(in_use, original, blocked=cloud.table_access.is_blocked(TableRef(original.name, original.arn)))

@@ -1,0 +1,23 @@
+"""The restored tokens table of a recovery, for the tasks that sanitize it, check it and cut over to it."""
+
+from __future__ import annotations
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.recovery.record import Recovery, Role
+
+
+def restored_tokens_of(recovery: Recovery, cloud: Cloud, read_share_percent: float = 0) -> RestoredTokens:
+    """Return the restored tokens table of a recovery, with its source and the revocation log.
+
+    Args:
+        recovery: the recovery.
+        cloud: the environment.
+        read_share_percent: the share of the source's read capacity that judging families may use; 0 if they are not
+            judged.
+    """
+    table = recovery.table(Role.TOKENS)
+    pace = None
+    if read_share_percent:
+        pace = cloud.read_pace(table.read_units, read_share_percent, over_all_partitions=True)
+    return cloud.restored_tokens(table.target, table.source, recovery.service.revocations, source_pace=pace)

@@ -1,0 +1,222 @@
+"""Compare a table with the table restored from it: read both sides once, then what changed in the source meanwhile.
+
+The order matters. The source's changes are read after everything else. So a key without a change had the same content
+from the recovery point until it was read, whenever that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.aws.dynamodb.read_pace import ReadPace
+from orchestrator.aws.dynamodb.streams import StreamChanges
+from orchestrator.aws.dynamodb.table_reader import Hashing, TableContents, TableDescription, TableReader
+from orchestrator.domain.errors import SourceStateUnknown
+from orchestrator.domain.table_comparison.comparison import (
+    ComparisonResult,
+    Differences,
+    ItemHash,
+    Origin,
+    SegmentedComparison,
+    compare_changed_keys,
+    compare_unchanged_keys,
+)
+from orchestrator.domain.table_comparison.point_in_time import SECOND, PointInTimeState
+
+RETENTION = timedelta(hours=24)
+"""How long a stream keeps its records (developer guide of DynamoDB Streams)."""
+MOST_ENTRIES = 400_000
+"""The most entries of one side that are held in memory while differences are located: about 100 MB."""
+MOST_CHANGES = 100_000
+"""The most changed keys since the recovery point; beyond that, an export is the cheaper way to learn the state."""
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """The time to which a table was restored.
+
+    Attributes:
+        at: the time.
+        uncertainty: how much earlier or later the restored content may be.
+        stream_delay: how late a write may appear in its table's stream.
+        now: the time of the comparison.
+    """
+
+    at: datetime
+    uncertainty: timedelta
+    stream_delay: timedelta
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What changed in a source since the recovery point, from its stream.
+
+    Attributes:
+        at_point: what the changed keys held at the recovery point.
+        keys: the changed primary keys, by hashed key.
+    """
+
+    at_point: PointInTimeState
+    keys: Mapping[bytes, Any]
+
+
+class TableSides:
+    """A table and the table restored from it. Reading raises any error: a part is never mistaken for the whole.
+
+    Args:
+        role: the table's.
+        source, restored: their descriptions.
+        point: what `restored` was restored to.
+        tables: reads both.
+        streams: reads the source's stream.
+        hashing: how both are hashed.
+        exported: an export of the source at the recovery point; None if its stream provides the changes since.
+        pace: limits the reads of the source, which clients use.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        source: TableDescription,
+        restored: TableDescription,
+        point: RecoveryPoint,
+        tables: TableReader,
+        streams: StreamChanges,
+        hashing: Hashing,
+        exported: TableContents | None = None,
+        pace: ReadPace | None = None,
+    ) -> None:
+        self.role = role
+        self.origin = Origin.EXPORT if exported else Origin.STREAM
+        self.source = exported or tables.contents(source.table, hashing, pace)
+        self.restored = tables.contents(restored.table, hashing)
+        self._source, self._restored, self._point = source, restored, point
+        self._tables, self._streams, self._hashing = tables, streams, hashing
+
+    def read_changes(self) -> Changed | None:
+        """Read what changed in the source since the recovery point; None if an export holds its state at that time.
+
+        Raises:
+            SourceStateUnknown: the source has no stream that reaches back to the recovery point, or more than
+                `MOST_CHANGES` keys changed.
+        """
+        if self.origin is Origin.EXPORT:
+            return None
+        earliest = self._point.at - self._point.uncertainty - SECOND
+        self._check_reach(earliest)
+        at_point, keys = PointInTimeState(self._point.at, self._point.uncertainty), dict[bytes, Any]()
+        delay = self._point.stream_delay.total_seconds()
+        for change, key in self._streams.changes_since(self._source.stream, earliest, self._hashing, delay):
+            at_point.add_change(change)
+            keys.setdefault(change.key, key)
+            if len(keys) > MOST_CHANGES:
+                raise SourceStateUnknown(
+                    f"more than {MOST_CHANGES} keys changed since the recovery point: compare with an export"
+                )
+        self._tables.check_readable(self._source.table)
+        return Changed(at_point, keys)
+
+    def fetch_restored(self, keys: Sequence[Any]) -> Mapping[bytes, ItemHash]:
+        """Return the entries of the restored table under some primary keys, by hashed key."""
+        return self._tables.fetch(self._restored.table, keys, self._hashing)
+
+    def _check_reach(self, earliest: datetime) -> None:
+        since = self._source.stream_since
+        if since is None:
+            raise SourceStateUnknown(
+                f"{self._source.table} has no stream of both images, so its content at the recovery point is unknown"
+            )
+        reach = max(since, self._point.now - RETENTION)
+        if reach > earliest:
+            raise SourceStateUnknown(
+                f"the stream of {self._source.table} reaches back to {reach.isoformat()} only, and not to the recovery "
+                "point: compare with an export"
+            )
+
+
+def compare_whole(sides: TableSides, now: datetime, uncertainty: timedelta = timedelta(0)) -> ComparisonResult:
+    """Compare a table that fits into memory: read each side once, compare bytes, and keys only if the bytes differ.
+
+    Args:
+        sides: the table and its restored table.
+        now: the time, to recognize items that have expired.
+        uncertainty: the recovery point's, for the result.
+
+    Raises:
+        SourceStateUnknown: as `TableSides.read_changes`.
+        TableNotReadable, Throttled, Unreachable: a side could not be read.
+    """
+    source, restored = sides.source.load(), sides.restored.load()
+    changed = sides.read_changes()
+    source_digest, restored_digest = source.raw_digest(), restored.raw_digest()
+    differences, level = Differences(), "raw"
+    accepted = changed.at_point.accepted_items if changed else {}
+    if accepted or source_digest != restored_digest:
+        level, at = "keys", now.timestamp()
+        entries = restored.entries()
+        differences = compare_unchanged_keys(source.entries(), entries, accepted, at) + compare_changed_keys(
+            accepted, entries, at
+        )
+    return ComparisonResult(
+        role=sides.role,
+        origin=_origin(sides, changed),
+        source_items=source_digest.items,
+        restored_items=restored_digest.items,
+        level=level,
+        differences=differences,
+        changed_since=len(accepted),
+        at_the_boundary=changed.at_point.at_the_boundary if changed else 0,
+        uncertainty=uncertainty,
+    )
+
+
+def compare_segments(
+    sides: TableSides, segmented: SegmentedComparison, now: datetime, uncertainty: timedelta = timedelta(0)
+) -> ComparisonResult:
+    """Compare a large table whose segments have digests: only the keys of the hash partitions that differ are read.
+
+    Args:
+        sides: the table and its restored table.
+        segmented: the segments' digests.
+        now: the time, to recognize items that have expired.
+        uncertainty: the recovery point's, for the result.
+
+    Raises:
+        SourceStateUnknown: as `TableSides.read_changes`.
+        TableNotReadable, Throttled, Unreachable: a side could not be read.
+    """
+    unequal = segmented.unequal_segments()
+    chosen, unread = segmented.differing_partitions_within(MOST_ENTRIES)
+    level = "keys" if chosen or unread else "canonical" if unequal else "raw"
+    source = sides.source.entries(unequal, segmented.segments, chosen) if chosen else {}
+    restored = sides.restored.entries(unequal, segmented.segments, chosen) if chosen else {}
+    changed = sides.read_changes()
+    accepted = changed.at_point.accepted_items if changed else {}
+    at = now.timestamp()
+    differences = compare_unchanged_keys(source, restored, accepted, at)
+    if changed and accepted:
+        differences += compare_changed_keys(accepted, sides.fetch_restored(list(changed.keys.values())), at)
+    return ComparisonResult(
+        role=sides.role,
+        origin=_origin(sides, changed),
+        source_items=segmented.source_items(),
+        restored_items=segmented.restored_items(),
+        level=level,
+        differences=differences,
+        changed_since=len(accepted),
+        at_the_boundary=changed.at_point.at_the_boundary if changed else 0,
+        segments=unequal,
+        segment_count=segmented.segments,
+        unread_partitions=unread,
+        uncertainty=uncertainty,
+    )
+
+
+def _origin(sides: TableSides, changed: Changed | None) -> Origin:
+    if sides.origin is Origin.STREAM and changed and not changed.at_point.accepted_items:
+        return Origin.QUIET
+    return sides.origin

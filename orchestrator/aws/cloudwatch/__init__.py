@@ -1,0 +1,1 @@
+"""Adapters of CloudWatch: alarms, metrics, embedded metrics and logs."""

@@ -1,0 +1,201 @@
+"""Backups of tables: point-in-time recovery, on-demand backups, and backups in another region.
+
+A cross-region backup's name may say of which moment its content is (`backup_name_as_of`), because a backup is created
+later than its content. AWS Backup reports a copied recovery point with the ARN of the original table, and with the
+time of the original backup.
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RecoveryPointByBackupVault.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.plan import Source
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.region_failover import CrossRegionBackup
+
+AVAILABLE = "AVAILABLE"
+_AS_OF: Final = re.compile(r"as-of-(\d{8}T\d{6}Z)")
+_AS_OF_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+
+
+class PointInTimeRecovery:
+    """Point-in-time recovery of tables, and on-demand backups before a deployment.
+
+    Args:
+        client: botocore's DynamoDB client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def is_enabled(self, table: str) -> bool:
+        """Return whether point-in-time recovery of a table is on.
+
+        Raises:
+            Refused: the table does not exist.
+        """
+        try:
+            with translate_errors():
+                backups = self._client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        except ClientError as error:
+            if error_code(error) in {"TableNotFoundException", "ResourceNotFoundException"}:
+                raise Refused("service.tables", table, "deploy the service stack first") from error
+            raise
+        recovery = backups.get("PointInTimeRecoveryDescription") or {}
+        return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
+
+    def create_backup(self, table: str, name: str) -> str:
+        """Start an on-demand backup and return its ARN. Under writes, its content is exact to about a minute."""
+        with translate_errors():
+            return str(self._client.create_backup(TableName=table, BackupName=name)["BackupDetails"]["BackupArn"])
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that can be restored. `at` is the time of its content."""
+
+    arn: str
+    name: str
+    table_arn: str
+    size_bytes: int
+    at: datetime
+
+
+class OnDemandBackups:
+    """Backups of tables, whether or not the tables still exist.
+
+    Args:
+        client: botocore's DynamoDB client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def newest_named(self, role: Role, table: str, name: str) -> Source:
+        """Return a table's newest backup with a name, as a source of a restore.
+
+        Raises:
+            Refused: there is no such backup, or it cannot be restored.
+        """
+        backups = list(self._available(table, "ALL"))
+        newest = max((backup for backup in backups if backup.name == name), key=lambda backup: backup.at, default=None)
+        if newest is None:
+            names = ", ".join(sorted({backup.name for backup in backups})) or "none: restore to a time, with --to"
+            raise Refused("backup", name, f"{table} has no such backup that can be restored; it has {names}")
+        return _source(role, table, newest, gone=False)
+
+    def of_deleted_table(self, role: Role, table: str) -> Source:
+        """Return the system backup of a deleted table, as a source of a restore.
+
+        DynamoDB keeps that backup for 35 days if point-in-time recovery was on.
+
+        Raises:
+            Refused: there is none.
+        """
+        newest = max(self._available(table, "SYSTEM"), key=lambda backup: backup.at, default=None)
+        if newest is None:
+            remedy = (
+                "the table does not exist and left no system backup: restore a backup by name, with --backup, "
+                "or follow docs/runbooks/region-failover.md to the backups in the other region"
+            )
+            raise Refused(f"tables.{role}", table, remedy)
+        return _source(role, table, newest, gone=True)
+
+    def _available(self, table: str, backup_type: str) -> Iterator[Backup]:
+        for summary in self._summaries(table, backup_type):
+            if summary["BackupStatus"] == AVAILABLE:
+                yield Backup(
+                    arn=summary["BackupArn"],
+                    name=summary["BackupName"],
+                    table_arn=summary["TableArn"],
+                    size_bytes=summary.get("BackupSizeBytes", 0),
+                    at=summary["BackupCreationDateTime"],
+                )
+
+    def _summaries(self, table: str, backup_type: str) -> Iterable[Any]:
+        start: dict[str, str] = {}
+        while True:
+            with translate_errors():
+                page = self._client.list_backups(TableName=table, BackupType=backup_type, **start)
+            yield from page.get("BackupSummaries", ())
+            if "LastEvaluatedBackupArn" not in page:
+                return
+            start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+
+
+def _source(role: Role, table: str, backup: Backup, *, gone: bool) -> Source:
+    return Source(
+        role=role,
+        name=table,
+        arn=backup.table_arn,
+        size_bytes=backup.size_bytes,
+        items=0,
+        earliest=backup.at,
+        latest=backup.at,
+        backup_arn=backup.arn,
+        gone=gone,
+    )
+
+
+def backup_name_as_of(moment: datetime) -> str:
+    """Return the name of a backup whose content is of a moment."""
+    return f"as-of-{moment.astimezone(UTC):{_AS_OF_FORMAT}}"
+
+
+class CrossRegionBackups:
+    """What a region holds of an environment's tables: DynamoDB's backups there, and recovery points of AWS Backup.
+
+    Args:
+        clients: botocore client by service, of that region; DynamoDB's and AWS Backup's are used.
+        environment: its name.
+    """
+
+    def __init__(self, clients: Callable[[str], Any], environment: str) -> None:
+        self._clients = clients
+        self._tables = {f"ib-oauth-{role}-{environment}": role for role in Role}
+
+    def list_backups(self) -> tuple[CrossRegionBackup, ...]:
+        """Return every backup that is complete, in no order."""
+        with translate_errors():
+            return (*self._on_demand_backups(), *self._recovery_points())
+
+    def _on_demand_backups(self) -> Iterator[CrossRegionBackup]:
+        for page in self._clients("dynamodb").get_paginator("list_backups").paginate(BackupType="ALL"):
+            for summary in page["BackupSummaries"]:
+                role = self._role(summary["TableName"])
+                if role and summary["BackupStatus"] == AVAILABLE:
+                    yield CrossRegionBackup(role, summary["BackupArn"], _content_time(summary))
+
+    def _recovery_points(self) -> Iterator[CrossRegionBackup]:
+        backup = self._clients("backup")
+        for page in backup.get_paginator("list_backup_vaults").paginate():
+            for vault in page["BackupVaultList"]:
+                pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(
+                    BackupVaultName=vault["BackupVaultName"], ByResourceType="DynamoDB"
+                )
+                for point in (point for points in pages for point in points["RecoveryPoints"]):
+                    role = self._role(point["ResourceArn"].rpartition("/")[2])
+                    if role and point["Status"] in {"COMPLETED", AVAILABLE}:
+                        yield CrossRegionBackup(role, point["RecoveryPointArn"], point["CreationDate"])
+
+    def _role(self, table: str) -> Role | None:
+        """Return a table's role: of the environment's own table, or of one named after it, as restored tables are."""
+        roles = [role for name, role in self._tables.items() if table == name or table.startswith(f"{name}-")]
+        return roles[0] if roles else None
+
+
+def _content_time(summary: Mapping[str, Any]) -> datetime:
+    match = _AS_OF.fullmatch(summary["BackupName"])
+    if match:
+        return datetime.strptime(match[1], _AS_OF_FORMAT).replace(tzinfo=UTC)
+    created: datetime = summary["BackupCreationDateTime"]
+    return created

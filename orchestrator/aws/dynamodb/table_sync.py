@@ -1,0 +1,186 @@
+"""Bring one table in sync with another, page by page in DynamoDB's own notation, without overwriting other writers.
+
+The table in use is read at a pace, because clients read it meanwhile. The other table has no clients.
+
+Each write names what it replaces: PutItem and DeleteItem carry a condition on every attribute. So a late task, or a
+writer that writes in between, cannot cause the loss of an item that was not read. A write that fails its condition
+leaves a difference, which the comparison of both tables finds afterwards. Conditions compare all types, also sets and
+documents:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from time import sleep
+from typing import Any, TypeAlias
+
+import msgspec
+
+from orchestrator.aws.clients import CONDITION_FAILED
+from orchestrator.aws.dynamodb.batch import RawBatchClient, ScanPage, batch_get, chunks_of_page, scan_segment
+from orchestrator.aws.dynamodb.raw_client import DynamoDBError, RawClient
+from orchestrator.aws.dynamodb.read_pace import ReadPace
+from orchestrator.aws.dynamodb.table_reader import Hashing
+from orchestrator.domain.deployment.table_sync import SyncCounts, SyncPhase, SyncSegment
+from orchestrator.domain.recovery.heartbeats import PREFIX
+from orchestrator.domain.table_comparison.digest import EMPTY, Digest, canonical_item, digest_canonical
+
+Item: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+PAGE_ITEMS = 1000
+CHUNK_ITEMS = 50
+"""Items of a page that are worked on before `until` is called. Each may need a write of its own, and a write that is
+throttled takes seconds."""
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class TableSync:
+    """Brings `target` in sync with `in_use`.
+
+    Args:
+        in_use: the table whose items are the truth. It takes no writes meanwhile.
+        target: the table that is written.
+        hashing: how items are hashed, and the names of the key's attributes.
+        wires: opens a raw connection, by service name.
+        pace: limits the reads of the table in use, of all segments together.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        in_use: str,
+        target: str,
+        hashing: Hashing,
+        wires: Callable[[str], RawClient],
+        pace: ReadPace,
+        *,
+        sleep: Callable[[float], None] = sleep,
+    ) -> None:
+        self._in_use, self._target, self._hashing = in_use, target, hashing
+        self._wires, self._pace, self._sleep = wires, pace, sleep
+
+    def run_segment(
+        self, segment: SyncSegment, as_of: datetime, until: Callable[[], bool]
+    ) -> tuple[SyncCounts, Digest, SyncSegment | None]:
+        """Continue with a segment, by one chunk of a page at least.
+
+        Args:
+            segment: the segment, and how far it has come.
+            as_of: items that had expired by then are not counted into the digest.
+            until: whether it is time to stop; called after each chunk of a page.
+
+        Returns:
+            What was changed, the digest of what was read, and the segment as it is now; None at its end.
+
+        Raises:
+            Throttled, Unreachable: a table could not be read or written; changes made so far stay.
+            DynamoDBError: a table may not be read or written.
+        """
+        connection, counts, read = self._wires("dynamodb"), SyncCounts(), EMPTY
+        table = self._target if segment.doing in {SyncPhase.REMOVE, SyncPhase.READ_OTHER} else self._in_use
+        after = segment.after
+        try:
+            pages = scan_segment(
+                RawBatchClient(connection),
+                table,
+                segment.segment,
+                segment.segments,
+                start=json.loads(after) if after else None,
+                pace=self._pace if table == self._in_use else None,
+                consistent=True,
+                Limit=PAGE_ITEMS,
+            )
+            for items, last_key in self._chunks(pages):
+                match segment.doing:
+                    case SyncPhase.WRITE:
+                        counts += self._write_missing(connection, items)
+                    case SyncPhase.REMOVE:
+                        counts += self._remove_surplus(connection, [item for item in items if not _heartbeat(item)])
+                    case _:
+                        counted = [i for i in items if not _heartbeat(i) and not self._expired(i, as_of)]
+                        read += digest_canonical(counted, self._hashing.key, _encode)
+                after = json.dumps(last_key, allow_nan=False) if last_key else ""
+                if not after or until():
+                    break
+        finally:
+            connection.close()
+        return counts, read, replace(segment, after=after) if after else None
+
+    def _chunks(self, pages: Iterator[ScanPage]) -> Iterator[tuple[Sequence[Item], Item | None]]:
+        for page in pages:
+            yield from chunks_of_page(page, CHUNK_ITEMS, self._hashing.names)
+
+    def _write_missing(self, connection: RawClient, items: Sequence[Item]) -> SyncCounts:
+        existing = self._fetch(connection, self._target, items)
+        count = 0
+        for item in items:
+            before = existing.get(self._hashed_key(item))
+            if before is None or canonical_item(before) != canonical_item(item):
+                put = {"TableName": self._target, "Item": item}
+                condition = unchanged_condition(before, (*self._hashing.names, *item))
+                count += write_unless_changed(connection, "PutItem", {**put, **condition})
+        return SyncCounts(written=count)
+
+    def _remove_surplus(self, connection: RawClient, items: Sequence[Item]) -> SyncCounts:
+        existing, removed = self._fetch(connection, self._in_use, items), []
+        for item in items:
+            if self._hashed_key(item) in existing:
+                continue
+            key = {name: item[name] for name in self._hashing.names}
+            if write_unless_changed(
+                connection, "DeleteItem", {"TableName": self._target, "Key": key, **unchanged_condition(item)}
+            ):
+                removed.append(self._hashed_key(item).hex())
+        return SyncCounts(removed=len(removed), examples=tuple(removed))
+
+    def _expired(self, item: Item, as_of: datetime) -> bool:
+        """Whether an item's time to live was over: DynamoDB may have deleted it on one side and not on the other."""
+        expires_at = item.get(self._hashing.ttl_attribute, {}).get("N")
+        return expires_at is not None and float(expires_at) <= as_of.timestamp()
+
+    def _fetch(self, connection: RawClient, table: str, items: Sequence[Item]) -> Mapping[bytes, Item]:
+        """Read the items of a table under the keys of `items`, by hashed key."""
+        keys = [{name: item[name] for name in self._hashing.names} for item in items]
+        pace = self._pace if table == self._in_use else None
+        found = batch_get(RawBatchClient(connection), table, keys, sleep=self._sleep, pace=pace, consistent=True)
+        return {self._hashed_key(item): item for item in found}
+
+    def _hashed_key(self, item: Item) -> bytes:
+        return self._hashing.hashed_key(_encode({name: item[name] for name in self._hashing.names}))
+
+
+def _heartbeat(item: Item) -> bool:
+    """Whether an item is a heartbeat row. Its writer never stops, and writes to the table that the stack names."""
+    return str(item.get("pk", {}).get("S", "")).startswith(PREFIX)
+
+
+def unchanged_condition(item: Item | None, others: Sequence[str] = ()) -> Mapping[str, Any]:
+    """Return the condition that an item is as it was read: with its attributes, and without the `others` it lacked."""
+    known = dict(item or {})
+    names = {name: f"#{number}" for number, name in enumerate(dict.fromkeys((*known, *others)))}
+    terms = [
+        f"{place} = :{place[1:]}" if name in known else f"attribute_not_exists({place})"
+        for name, place in names.items()
+    ]
+    values = {f":{names[name][1:]}": value for name, value in known.items()}
+    return {
+        "ConditionExpression": " AND ".join(terms),
+        "ExpressionAttributeNames": {place: name for name, place in names.items()},
+        **({"ExpressionAttributeValues": values} if values else {}),
+    }
+
+
+def write_unless_changed(connection: RawClient, operation: str, params: Mapping[str, Any]) -> bool:
+    """Make a conditional write; return False where the item changed since it was read."""
+    try:
+        connection.call(operation, params, bytes)
+    except DynamoDBError as error:
+        if error.code != CONDITION_FAILED:
+            raise
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""Send requests to the API as its clients do. Standard library only, with limits for every wait and response size."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from threading import local
+from time import perf_counter
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
+from orchestrator.domain.errors import Unreachable
+
+FORM = "application/x-www-form-urlencoded"
+VERSION_HEADER = "x-ib-oauth-version"
+USER_AGENT = "ib-oauth-orchestrator"
+TIMEOUT_SECONDS = 5.0
+BODY_LIMIT_BYTES = 1_000_000
+
+
+class HttpClient:
+    """An HTTP(S) client that keeps one connection per thread and host."""
+
+    def __init__(self) -> None:
+        self._local = local()
+
+    def send(self, base_url: str, request: HttpRequest) -> HttpResponse:
+        """Send a request, without following redirects.
+
+        Args:
+            base_url: the API's address with its stage, without a trailing slash.
+            request: its path is appended to that address.
+
+        Raises:
+            Unreachable: no response within 5 s, a response above 1 MB, or an untrusted connection.
+        """
+        split = urlsplit(f"{base_url}{request.path}")
+        target = f"{split.path}?{urlencode(request.query)}" if request.query else split.path
+        body = None if request.form is None else urlencode(request.form)
+        headers = {"User-Agent": USER_AGENT, **request.headers, **({"Content-Type": FORM} if body is not None else {})}
+        started = perf_counter()
+        try:
+            status, header_list, text = self._exchange(split, request.method, target, body, headers)
+        except (OSError, HTTPException) as error:
+            raise Unreachable(
+                f"{request.method} {split.netloc}{split.path}: {error or type(error).__name__}"
+            ) from error
+        elapsed_ms = (perf_counter() - started) * 1000
+        grouped: dict[str, tuple[str, ...]] = {}
+        for name, value in header_list:
+            grouped[name.lower()] = (*grouped.get(name.lower(), ()), value)
+        return HttpResponse(status, grouped, text, elapsed_ms, next(iter(grouped.get(VERSION_HEADER, ())), ""))
+
+    def certificate(self, url: str) -> Certificate:
+        """Open a TLS connection (1.2 or later, the system's trust store) and return its protocol and certificate.
+
+        Raises:
+            Unreachable: no response, or a certificate that is not valid for the host.
+        """
+        split = urlsplit(url)
+        connection = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=_context())
+        try:
+            connection.connect()
+            secured: ssl.SSLSocket = connection.sock
+            certificate = secured.getpeercert() or {}
+            protocol = secured.version() or ""
+        except OSError as error:
+            raise Unreachable(f"{split.netloc}: {error}") from error
+        finally:
+            connection.close()
+        expires = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+        return Certificate(protocol, datetime.fromtimestamp(expires, UTC))
+
+    def _exchange(
+        self, split: SplitResult, method: str, target: str, body: str | None, headers: dict[str, str]
+    ) -> tuple[int, list[tuple[str, str]], str]:
+        connection = self._connection(split)
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            content = response.read(BODY_LIMIT_BYTES + 1)
+        except (OSError, HTTPException):
+            connection.close()  # the next request opens it again
+            raise
+        if len(content) > BODY_LIMIT_BYTES:
+            connection.close()
+            raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
+        return response.status, response.getheaders(), content.decode("utf-8", "replace")
+
+    def _connection(self, split: SplitResult) -> HTTPConnection:
+        connections: dict[str, HTTPConnection] = self._local.__dict__.setdefault("connections", {})
+        name = f"{split.scheme}://{split.netloc}"
+        if name not in connections:
+            if split.scheme == "https":
+                connections[name] = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=_context())
+            else:
+                connections[name] = HTTPConnection(split.netloc, timeout=TIMEOUT_SECONDS)
+        return connections[name]
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

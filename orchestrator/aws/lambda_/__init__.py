@@ -1,0 +1,1 @@
+"""Adapters of Lambda: versions, aliases, invocations, provisioned concurrency."""

@@ -1,0 +1,1 @@
+"""The orchestrator's own records in the ledger table and the evidence bucket."""

@@ -1,0 +1,217 @@
+"""The evidence of an environment's recoveries: files in the evidence bucket, and the hash chain in the ledger.
+
+| pk           | sk                  | holds                                                             |
+|--------------|---------------------|-------------------------------------------------------------------|
+| ``evidence`` | ``head``            | number and hash of the newest chain entry                         |
+| ``evidence`` | ``link#000001`` …   | the chain entries, byte for byte as in the bucket                 |
+| ``evidence`` | ``recovery#{id}``   | the number of a recovery's entry: each recovery has one           |
+| ``evidence`` | ``success#{kind}``  | the newest entry of a success without an injected fault           |
+
+A report's files are put first. Their names contain their digests, so a second attempt puts the same files again or
+adds others. Then the entry is appended, in one transaction with the head. Last, the entry's file is put. A process
+that dies in between leaves files that no entry names, or an entry whose file the next attempt puts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.ledger.artifacts import ArtifactStore
+from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
+from orchestrator.domain.configuration.snapshot import SnapshotRecord
+from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.evidence.chain import (
+    HTML_FILE,
+    REPORT_FILE,
+    ChainEntry,
+    ChainFault,
+    ChainHead,
+    EvidenceFile,
+    entry_file,
+    place_entry,
+    read_entry,
+    verify_chain,
+)
+from orchestrator.domain.evidence.html_report import render_html
+from orchestrator.domain.evidence.report import report_document, report_of
+from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
+
+_EVIDENCE, _HEAD = "evidence", "head"
+ATTEMPTS = 5
+"""Two recoveries that end at the same moment compete for the next number."""
+
+
+class EvidenceChain(LockedTable):
+    """The evidence chain of an environment. It needs no lock: each recovery has one entry, and the head moves by one.
+
+    Args:
+        clients: botocore client by service.
+        table: the ledger's name.
+        artifacts: stores the files.
+    """
+
+    def __init__(self, clients: Callable[[str], Any], table: str, artifacts: ArtifactStore) -> None:
+        super().__init__(clients("dynamodb"), table)
+        self._artifacts = artifacts
+
+    def append_entry(
+        self, recovery: Recovery, configuration: SnapshotRecord | None, now: datetime
+    ) -> tuple[ChainEntry, bool]:
+        """Write a recovery's evidence, once; return its entry, and whether the entry is new.
+
+        Args:
+            recovery: as it ended.
+            configuration: the newest configuration snapshot, if there is one.
+            now: when it is recorded.
+
+        Raises:
+            Throttled: other recoveries kept appending meanwhile; it may be tried again.
+        """
+        existing = self.find_entry(recovery.id)
+        if existing is None:
+            files = self._put_files(recovery, configuration)
+            outcome = str(recovery.outcome or RecoveryOutcome.FAILED)
+            new = ChainEntry(0, recovery.environment, recovery.id, str(recovery.kind), outcome, now, files, "")
+            entry, appended = self._append(new, recovery)
+        else:
+            entry, appended = existing, False
+        self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
+        return entry, appended
+
+    def read_head(self) -> ChainHead:
+        """Return the newest entry's number and hash; number 0 before the first."""
+        item = self._get(_EVIDENCE, _HEAD)
+        return decoded(item, ChainHead) if item else ChainHead()
+
+    def read_entries(self) -> list[ChainEntry]:
+        """Return every entry that the ledger holds, oldest first."""
+        return [read_entry(item["body"]["S"].encode()) for item in self._entry_items()]
+
+    def find_entry(self, recovery_id: str) -> ChainEntry | None:
+        """Return the entry of a recovery; None if there is none."""
+        item = self._get(_EVIDENCE, f"recovery#{recovery_id}")
+        if not item:
+            return None
+        entry = self._get(_EVIDENCE, _sort_key(int(item["body"]["S"])))
+        assert entry, "a recovery's number was put in one transaction with its entry"
+        return read_entry(entry["body"]["S"].encode())
+
+    def read_entry(self, recovery_id: str) -> ChainEntry:
+        """Return the entry of a recovery.
+
+        Raises:
+            Refused: there is none.
+        """
+        entry = self.find_entry(recovery_id)
+        if entry is None:
+            raise Refused("recovery", recovery_id, "name one that `orchestrator evidence list` lists")
+        return entry
+
+    def newest_success(self, kind: str) -> ChainEntry | None:
+        """Return the newest entry of a kind of recovery that succeeded without an injected fault."""
+        item = self._get(_EVIDENCE, f"success#{kind}")
+        return read_entry(item["body"]["S"].encode()) if item else None
+
+    def read_file(self, file: EvidenceFile) -> bytes | None:
+        """Read a file that an entry names, without checking it; None if it does not exist."""
+        return self._artifacts.find_file(file.key)
+
+    def verify_chain(self) -> tuple[ChainFault, ...]:
+        """Verify the chain, and that the bucket's entries are byte for byte those of the ledger; return every fault."""
+        entries = [item["body"]["S"].encode() for item in self._entry_items()]
+        faults = list(verify_chain(entries, self.read_file, self.read_head()))
+        for position, text in enumerate(entries, start=1):
+            try:
+                key = entry_key(read_entry(text))
+            except Refused:
+                continue  # `verify_chain` has reported it already
+            stored = self._artifacts.find_file(key)
+            if stored is None:
+                faults.append(ChainFault(f"entry {position}", f"its file is missing: {key}"))
+            elif stored != text:
+                faults.append(ChainFault(f"entry {position}", f"its file is not what the ledger holds: {key}"))
+        return tuple(faults)
+
+    def _put_files(self, recovery: Recovery, configuration: SnapshotRecord | None) -> tuple[EvidenceFile, ...]:
+        report = report_document(report_of(recovery, configuration))
+        html = render_html(json.loads(report), sha256(report).hexdigest())
+        files = []
+        for name, content, content_type in (
+            (REPORT_FILE, report, "application/json"),
+            (HTML_FILE, html, "text/html; charset=utf-8"),
+        ):
+            digest = sha256(content).hexdigest()
+            stem, _, suffix = name.partition(".")
+            file = EvidenceFile(name, f"evidence/{recovery.id}/{stem}-{digest}.{suffix}", digest, len(content))
+            self._artifacts.put_file(file.key, content, content_type)
+            files.append(file)
+        return tuple(files)
+
+    def _append(self, new: ChainEntry, recovery: Recovery) -> tuple[ChainEntry, bool]:
+        for _ in range(ATTEMPTS):
+            head = self.read_head()
+            entry = place_entry(head, new)
+            if self._try_append(head, entry, recovery):
+                return entry, True
+            # An earlier attempt whose response was lost, or another execution of this recovery, may have written it.
+            existing = self.find_entry(new.recovery)
+            if existing:
+                return existing, False
+        raise Throttled(f"the head moved {ATTEMPTS} times while {new.recovery} was appended")
+
+    def _try_append(self, head: ChainHead, entry: ChainEntry, recovery: Recovery) -> bool:
+        """Append an entry; return False if the head moved or the recovery has an entry already."""
+        absent = "attribute_not_exists(pk)"
+        new_head = self._put(_EVIDENCE, _HEAD, ChainHead(entry.number, entry.hash), newest={"S": entry.hash})
+        new_head["ConditionExpression"] = absent
+        if head.number:
+            new_head |= {
+                "ConditionExpression": "newest = :seen",
+                "ExpressionAttributeValues": {":seen": {"S": head.hash}},
+            }
+        text = entry_file(entry).decode()
+        puts = [
+            new_head,
+            {**self._put_text(_sort_key(entry.number), text), "ConditionExpression": absent},
+            {**self._put_text(f"recovery#{entry.recovery}", str(entry.number)), "ConditionExpression": absent},
+        ]
+        if recovery.outcome is RecoveryOutcome.SUCCEEDED and not recovery.fault:
+            puts.append(self._put_text(f"success#{entry.kind}", text))
+        try:
+            with translate_errors():
+                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            refuse_busy(error)
+            return False
+        return True
+
+    def _entry_items(self) -> Sequence[Any]:
+        return self._query(_EVIDENCE, prefix="link#", forward=True)
+
+    def _put_text(self, sk: str, text: str) -> dict[str, Any]:
+        return {"TableName": self._table, "Item": {"pk": {"S": _EVIDENCE}, "sk": {"S": sk}, "body": {"S": text}}}
+
+
+def entry_key(entry: ChainEntry) -> str:
+    """Return the key of an entry's file in the evidence bucket."""
+    return f"evidence/links/{entry.number:06}-{entry.recovery}.json"
+
+
+def entry_as_json(entry: ChainEntry) -> dict[str, Any]:
+    """Return an entry as JSON, for the command line."""
+    builtins: dict[str, Any] = msgspec.to_builtins(entry)
+    return builtins
+
+
+def _sort_key(number: int) -> str:
+    return f"link#{number:06}"

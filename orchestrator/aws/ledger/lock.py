@@ -1,0 +1,168 @@
+"""Environment locks in the ledger: which execution may make changes, and under which fencing token.
+
+There is one lock for everything that clients use, and one for drills. Drills change nothing that clients use, so they
+must not delay deployments. Every write of a lock's holder is fenced: it checks the holder's token in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import conditional_write, translate_errors
+from orchestrator.domain.environment_lock import EnvironmentLock, Kind
+from orchestrator.domain.errors import LockLost, Throttled
+
+T = TypeVar("T")
+LOCK = "lock"
+"""The sort key of every lock, and the partition key of the environment's."""
+
+LOCK_CHECK = 0
+"""Every fenced transaction checks the lock first, so the check's cancellation reason is at this index."""
+
+BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Why DynamoDB cancels a transaction that may be tried again."""
+
+
+class LockedTable:
+    """The ledger's table under one of its locks.
+
+    Args:
+        client: botocore's DynamoDB client.
+        table: the table's name.
+        lock: partition key of the lock that fences the writes.
+    """
+
+    def __init__(self, client: Any, table: str, lock: str = LOCK) -> None:
+        self._client, self._table, self._lock = client, table, lock
+
+    # --- the lock ----------------------------------------------------------------------------------------
+
+    def read_lock(self) -> EnvironmentLock:
+        """Read the lock, consistently. Its token is 0 before it was ever acquired."""
+        item = self._get(self._lock, LOCK)
+        return decoded(item, EnvironmentLock) if item else EnvironmentLock(fencing_token=0)
+
+    def acquire_lock(
+        self, seen: EnvironmentLock, execution: str, deployment: str, kind: Kind, now: datetime
+    ) -> EnvironmentLock:
+        """Acquire the lock with the next token, from the state in which it was read.
+
+        Args:
+            seen: the lock as it was read.
+            execution: ARN of the execution that becomes the holder.
+            deployment: id of the holder's deployment or recovery.
+            kind: of the holder.
+            now: when it is acquired.
+
+        Raises:
+            LockLost: the lock changed since it was read, and not by an earlier attempt of this execution.
+        """
+        lock = EnvironmentLock(seen.fencing_token + 1, execution, deployment, kind, now)
+        put = self._put(self._lock, LOCK, lock, **_token(lock.fencing_token), execution={"S": execution})
+        put["ConditionExpression"] = "attribute_not_exists(pk) OR (fencing_token = :seen AND execution = :holder)"
+        put["ExpressionAttributeValues"] = {":seen": {"N": str(seen.fencing_token)}, ":holder": {"S": seen.execution}}
+        if conditional_write(self._client.put_item, **put) is not None:
+            return lock
+        # A retry of our own committed write looks like another writer's: the execution is the nonce.
+        current = self.read_lock()
+        if (current.execution, current.deployment, current.kind) == (execution, deployment, kind):
+            return current
+        raise LockLost(
+            f"the environment lock was acquired by {_holder(current)} with fencing token {current.fencing_token}"
+        )
+
+    def release_lock(self, fencing_token: int) -> None:
+        """Release the lock if `fencing_token` still holds it; otherwise another execution has taken it over already.
+
+        The token is increased as well: a late write of ours is fenced even if there is no other holder yet.
+        """
+        released = EnvironmentLock(fencing_token + 1)
+        put = self._put(self._lock, LOCK, released, **_token(fencing_token + 1), execution={"S": ""})
+        put["ConditionExpression"] = "fencing_token = :mine"
+        put["ExpressionAttributeValues"] = {":mine": {"N": str(fencing_token)}}
+        conditional_write(self._client.put_item, **put)
+
+    def check_lock(self, fencing_token: int) -> None:
+        """Raise LockLost unless the lock, read consistently, has this token."""
+        current = self.read_lock()
+        if current.fencing_token != fencing_token:
+            raise LockLost(
+                f"fencing token {fencing_token} lost the environment lock to {_holder(current)} "
+                f"with fencing token {current.fencing_token}"
+            )
+
+    def fence(self, fencing_token: int) -> Callable[[], None]:
+        """Return `check_lock` as the argument that a fenced write to another service takes."""
+        return lambda: self.check_lock(fencing_token)
+
+    # --- DynamoDB ----------------------------------------------------------------------------------------
+
+    def _put(self, pk: str, sk: str, record: object, **attributes: Mapping[str, str]) -> dict[str, Any]:
+        body = msgspec.json.encode(record).decode()
+        return {"TableName": self._table, "Item": {"pk": {"S": pk}, "sk": {"S": sk}, "body": {"S": body}, **attributes}}
+
+    def _get(self, pk: str, sk: str) -> Mapping[str, Any] | None:
+        with translate_errors():
+            key = {"pk": {"S": pk}, "sk": {"S": sk}}
+            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return item or None
+
+    def _query(
+        self, pk: str, *, prefix: str = "", limit: int = 0, forward: bool = False
+    ) -> Sequence[Mapping[str, Any]]:
+        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+        params: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+            "ScanIndexForward": forward,
+        }
+        with translate_errors():
+            if limit:
+                return list(self._client.query(**params, Limit=limit)["Items"])
+            return [item for page in self._client.get_paginator("query").paginate(**params) for item in page["Items"]]
+
+    def _write_fenced(self, fencing_token: int, puts: Sequence[Mapping[str, Any]]) -> None:
+        check = {
+            "TableName": self._table,
+            "Key": {"pk": {"S": self._lock}, "sk": {"S": LOCK}},
+            "ConditionExpression": "fencing_token = :mine",
+            "ExpressionAttributeValues": {":mine": {"N": str(fencing_token)}},
+        }
+        try:
+            with translate_errors():
+                self._client.transact_write_items(
+                    TransactItems=[{"ConditionCheck": check}, *({"Put": put} for put in puts)]
+                )
+        except ClientError as error:
+            reasons = error.response.get("CancellationReasons") or []
+            if reasons and reasons[LOCK_CHECK].get("Code") == "ConditionalCheckFailed":
+                raise LockLost(f"fencing token {fencing_token} no longer holds the environment lock") from error
+            refuse_busy(error)
+            raise
+
+
+def _token(fencing_token: int) -> dict[str, Mapping[str, str]]:
+    return {"fencing_token": {"N": str(fencing_token)}}
+
+
+def _holder(lock: EnvironmentLock) -> str:
+    return lock.execution or "no execution"
+
+
+def refuse_busy(error: ClientError) -> None:
+    """Raise Throttled for a transaction that was cancelled by a conflict or a throttle; it may be tried again."""
+    reasons = error.response.get("CancellationReasons") or []
+    if any(reason.get("Code") in BUSY for reason in reasons):
+        raise Throttled(str(error)) from error
+
+
+def decoded(item: Mapping[str, Any], kind: type[T]) -> T:
+    """Decode an item's record."""
+    return msgspec.json.decode(item["body"]["S"], type=kind)

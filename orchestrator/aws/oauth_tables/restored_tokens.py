@@ -1,0 +1,328 @@
+"""The restored tokens table while it is sanitized: its sanitization state, its epoch, and its refresh token families.
+
+Attribute names are those of the service (service/storage/item_codec.py, service/storage/revocations.py), which does
+not import the orchestrator; a test compares the two. No other client writes to a restored table before it is in use,
+so families are written whole, 25 in a call. Memory does not grow with the table: it holds one page per segment, and
+the revocation log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from time import sleep
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import conditional_write, error_code, translate_errors
+from orchestrator.aws.dynamodb.batch import BatchClient, ScanPage, batch_get, batch_write, chunks_of_page, scan_segment
+from orchestrator.aws.dynamodb.read_pace import ReadPace
+from orchestrator.domain.recovery.token_sanitization import (
+    ROTATION,
+    VALID_DISPOSITIONS,
+    Disposition,
+    DispositionCounts,
+    FamilyPair,
+    RevocationLog,
+    SanitizationRules,
+    SanitizationState,
+    TokenFamily,
+    count_dispositions,
+    disposition,
+    must_be_invalid,
+)
+
+STATE_KEY = {"pk": {"S": "recovery"}}
+EPOCH_KEY = {"pk": {"S": "epoch"}}
+FAMILY, REVOKED, DISOWNED = "family#", "revoked#", "disowned#"
+REVOKED_BECAUSE = "request"
+"""The service's word for a family that was revoked on request."""
+
+PAGE_ITEMS = 10_000
+"""Usually more than fit into a page's megabyte: few large pages are read faster than many small ones."""
+
+CHUNK_ITEMS = 50
+"""Items of a page that are judged and written before the time is checked: two calls of BatchWriteItem, which take at
+most 13 s even if the table throttles."""
+
+_UNREADABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
+_FAMILY_PREFIXES = (FAMILY, f"synthetic#{FAMILY}")
+
+Item = Mapping[str, Any]
+
+
+class RestoredTokens:
+    """A restored tokens table.
+
+    Args:
+        client: botocore's DynamoDB client.
+        table: the restored table's name.
+        source: the table that it was restored from; it may no longer exist.
+        log: the table with the revocation log.
+        batches: opens the client that reads and writes families; without it, `client` does.
+        source_pace: limits the reads of the source, which clients use.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        source: str,
+        log: str,
+        batches: Callable[[], AbstractContextManager[BatchClient]] | None = None,
+        *,
+        source_pace: ReadPace | None = None,
+        sleep: Callable[[float], None] = sleep,
+    ) -> None:
+        self._source_pace = source_pace
+        self._client = client
+        self._table, self._source, self._log = table, source, log
+        self._batches = batches or (lambda: nullcontext(client))
+        self._sleep = sleep
+
+    # --- sanitization state and epoch --------------------------------------------------------------------
+
+    def read_state(self) -> SanitizationState | None:
+        """Read the table's sanitization state, consistently; None before sanitization began."""
+        with translate_errors():
+            item = self._client.get_item(TableName=self._table, Key=STATE_KEY, ConsistentRead=True).get("Item")
+        return msgspec.json.decode(item["body"]["S"], type=SanitizationState) if item else None
+
+    def save_state(self, state: SanitizationState) -> SanitizationState:
+        """Write the table's sanitization state."""
+        with translate_errors():
+            body = msgspec.json.encode(state).decode()
+            self._client.put_item(TableName=self._table, Item={**STATE_KEY, "body": {"S": body}})
+        return state
+
+    def read_known_epochs(self) -> tuple[list[int], bool]:
+        """Return every epoch that is known to have been in force, and whether the source was readable."""
+        known = [_epoch(self._item(self._table, EPOCH_KEY)), _epoch(self._item(self._log, EPOCH_KEY))]
+        try:
+            return [*known, _epoch(self._item(self._source, EPOCH_KEY))], True
+        except ClientError as error:
+            if error_code(error) not in _UNREADABLE:
+                raise
+            return known, False
+
+    def read_epoch(self) -> int:
+        """Read the table's own epoch; 0 if it has none."""
+        return _epoch(self._item(self._table, EPOCH_KEY))
+
+    def raise_epoch(self, epoch: int) -> None:
+        """Raise the table's epoch to `epoch`. An epoch that is as high already stays."""
+        conditional_write(
+            self._client.update_item,
+            TableName=self._table,
+            Key=EPOCH_KEY,
+            UpdateExpression="SET epoch = :epoch",
+            ConditionExpression="attribute_not_exists(epoch) OR epoch < :epoch",
+            ExpressionAttributeValues={":epoch": {"N": str(epoch)}},
+        )
+
+    def log_epoch(self, epoch: int) -> None:
+        """Record in the revocation log, which no restore replaces, which epoch is in force."""
+        with translate_errors():
+            self._client.put_item(TableName=self._log, Item={**EPOCH_KEY, "epoch": {"N": str(epoch)}})
+
+    # --- refresh token families --------------------------------------------------------------------------
+
+    def read_revocation_log(self) -> RevocationLog:
+        """Read the whole revocation log. A family in it is dead, whenever it was revoked."""
+        revoked: set[str] = set()
+        disowned: set[str] = set()
+        with self._batches() as batches:
+            pages = scan_segment(batches, self._log, ProjectionExpression="pk")
+            keys = [item["pk"]["S"] for page in pages for item in page.items]
+        for key in keys:
+            for prefix, names in ((REVOKED, revoked), (DISOWNED, disowned)):
+                if key.removeprefix("synthetic#").startswith(prefix):
+                    names.add(key.replace(prefix, "", 1))
+        return RevocationLog(frozenset(revoked), frozenset(disowned))
+
+    def judge_segment(
+        self,
+        segment: tuple[int, int],
+        after: str,
+        rules: SanitizationRules,
+        until: Callable[[], bool],
+        *,
+        source_readable: bool,
+    ) -> tuple[DispositionCounts, str | None]:
+        """Decide on a segment's families, and move those that stay alive into the new epoch.
+
+        A page may hold thousands of families. So it is worked through in chunks, and each chunk is a checkpoint.
+
+        Args:
+            segment: its number, and how many segments there are.
+            after: the key to continue after; empty at the segment's beginning.
+            rules: what decides on a family.
+            until: whether it is time to stop; called after each chunk of a page.
+            source_readable: whether the source can be read.
+
+        Returns:
+            How many families got which disposition, and the key to continue after; None at the segment's end.
+        """
+        counts = DispositionCounts()
+        with self._batches() as batches:
+            for page in self._pages(batches, segment, after):
+                for chunk, last_key in chunks_of_page(page, self._chunk_items(), ("pk",)):
+                    counts += self._judge(batches, _families(chunk), rules, source_readable=source_readable)
+                    after = _key_after(last_key)
+                    if not after or until():
+                        return counts, after or None
+        return counts, after or None
+
+    def _judge(
+        self, batches: BatchClient, items: Sequence[Item], rules: SanitizationRules, *, source_readable: bool
+    ) -> DispositionCounts:
+        pairs = self._pairs(batches, items, rules, source_readable=source_readable)
+        dispositions = [disposition(pair, rules) for pair, _, _ in pairs]
+        living = [
+            _adopted(item, source if decided is Disposition.TAKEN_OVER else None, rules.epoch)
+            for decided, (_, item, source) in zip(dispositions, pairs, strict=True)
+            if decided in VALID_DISPOSITIONS and decided is not Disposition.KEPT
+        ]
+        batch_write(batches, self._table, living, sleep=self._sleep)
+        return count_dispositions(dispositions)
+
+    def _chunk_items(self) -> int:
+        """Return the items of a chunk: no more than the source's pace reads in a second."""
+        return min(CHUNK_ITEMS, self._source_pace.items) if self._source_pace else CHUNK_ITEMS
+
+    def read_back_segment(
+        self, segment: tuple[int, int], after: str, rules: SanitizationRules, until: Callable[[], bool]
+    ) -> tuple[int, list[str], str | None]:
+        """Read a segment back. The arguments are those of `judge_segment`.
+
+        Returns:
+            How many families are alive, the names of those that must not be, and the key to continue after.
+        """
+        alive, wrong = 0, []
+        with self._batches() as batches:
+            for page in self._pages(batches, segment, after):
+                families = [family_of(item) for item in _families(page.items)]
+                alive += sum(1 for family in families if family.epoch >= rules.epoch and not family.revoked)
+                wrong += [family.name for family in families if must_be_invalid(family, rules)]
+                after = _key_after(page.last_key)
+                if not after or until():
+                    break
+        return alive, wrong, after or None
+
+    def revoke_logged(self) -> int:
+        """Revoke every family that the log names and that is alive in the table; return how many those were.
+
+        It covers revocations that came after the families were judged, while the source was still in use. It takes a
+        call for a hundred entries of the log, and one for each family that it revokes.
+        """
+        log = self.read_revocation_log()
+        names = {*log.revoked, *(name.rpartition("#")[0] for name in log.disowned)}
+        with self._batches() as batches:
+            items = self._read_items(batches, self._table, sorted(_family_key(name) for name in names))
+        alive = [item for item in items.values() if _is_logged(family_of(item), log)]
+        for item in alive:
+            self._revoke(item["pk"]["S"])
+        return len(alive)
+
+    def revive_families(self, names: Iterable[str], epoch: int) -> int:
+        """Inject a fault: bring families back to life that must stay dead; return how many of them exist."""
+        revived = 0
+        for name in names:
+            item = self._item(self._table, {"pk": {"S": _family_key(name)}})
+            if item:
+                alive = {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
+                batch_write(self._client, self._table, [_adopted(alive, None, epoch)], sleep=self._sleep)
+                revived += 1
+        return revived
+
+    def _revoke(self, key: str) -> None:
+        with translate_errors():
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": {"S": key}},
+                UpdateExpression="SET revoked_because = if_not_exists(revoked_because, :because)",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":because": {"S": REVOKED_BECAUSE}},
+            )
+
+    def _pairs(
+        self, batches: BatchClient, items: Sequence[Item], rules: SanitizationRules, *, source_readable: bool
+    ) -> list[tuple[FamilyPair, Item, Item | None]]:
+        """Pair each family with its source. The source is read only where it can change the disposition."""
+        restored = [(family_of(item), item) for item in items]
+        keys = [
+            item["pk"]["S"]
+            for family, item in restored
+            if source_readable and disposition(FamilyPair(family, family), rules) is Disposition.ADOPTED
+        ]
+        sources = self._read_items(batches, self._source, keys, self._source_pace)
+        return [
+            (FamilyPair(family, family_of(source) if source else None), item, source)
+            for family, item in restored
+            for source in (sources.get(item["pk"]["S"]),)
+        ]
+
+    # --- DynamoDB ----------------------------------------------------------------------------------------
+
+    def _pages(self, batches: BatchClient, segment: tuple[int, int], after: str) -> Iterator[ScanPage]:
+        start = {"pk": {"S": after}} if after else None
+        return scan_segment(batches, self._table, *segment, start=start, Limit=PAGE_ITEMS)
+
+    def _item(self, table: str, key: Item) -> Item | None:
+        with translate_errors():
+            item: Item | None = self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return item
+
+    def _read_items(
+        self, batches: BatchClient, table: str, keys: Sequence[str], pace: ReadPace | None = None
+    ) -> dict[str, Item]:
+        items = batch_get(batches, table, [{"pk": {"S": key}} for key in keys], sleep=self._sleep, pace=pace)
+        return {item["pk"]["S"]: item for item in items}
+
+
+def _families(items: Sequence[Item]) -> list[Item]:
+    """Return the families among a page's items.
+
+    They are filtered here and not by a filter expression: DynamoDB reads the same items for that, and slower.
+    """
+    return [item for item in items if item["pk"]["S"].startswith(_FAMILY_PREFIXES)]
+
+
+def family_of(item: Item) -> TokenFamily:
+    """Read a family from its item."""
+    return TokenFamily(
+        name=item["pk"]["S"].replace(FAMILY, "", 1),
+        client_id=item["client_id"]["S"],
+        epoch=int(item["epoch"]["N"]),
+        generation=int(item["generation"]["N"]),
+        refresh_hash=item["refresh_hash"]["S"],
+        expires_at=int(item["expires_at"]["N"]),
+        revoked="revoked_because" in item,
+    )
+
+
+def _family_key(name: str) -> str:
+    prefix, _, own = name.rpartition("#")
+    return f"{prefix}#{FAMILY}{own}" if prefix else f"{FAMILY}{own}"
+
+
+def _is_logged(family: TokenFamily, log: RevocationLog) -> bool:
+    return not family.revoked and (family.name in log.revoked or log.has_disowned(family))
+
+
+def _adopted(item: Item, source: Item | None, epoch: int) -> Item:
+    if source is not None:
+        kept = {name: value for name, value in item.items() if name not in ROTATION}
+        item = {**kept, **{name: source[name] for name in ROTATION if name in source}}
+    return {**item, "epoch": {"N": str(epoch)}}
+
+
+def _epoch(item: Item | None) -> int:
+    return int(item["epoch"]["N"]) if item else 0
+
+
+def _key_after(last_key: Item | None) -> str:
+    return str(last_key["pk"]["S"]) if last_key else ""

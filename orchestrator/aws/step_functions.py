@@ -1,0 +1,113 @@
+"""Step Functions executions: start by name, describe, stop, and complete a task token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.domain.errors import Refused
+
+RUNNING, SUCCEEDED, FAILED, TIMED_OUT = "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT"
+ABSENT = "ABSENT"
+"""The phase of an execution that Step Functions does not know, or no longer knows."""
+
+ENDED = frozenset({"ExecutionDoesNotExist", "ValidationException"})
+"""The error codes of stopping an execution that has ended: AWS documents the first, MiniStack returns the second."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution as Step Functions describes it. `phase` is its status, or ABSENT; `input_json` is its input."""
+
+    arn: str
+    phase: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    input_json: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is running."""
+        return self.phase == RUNNING
+
+
+class Executions:
+    """Executions of the environment's state machines.
+
+    Args:
+        client: botocore's Step Functions client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def start_execution(self, machine: str, name: str, execution_input: object) -> bool:
+        """Start an execution with a name; return False if that name was used before.
+
+        A second start with the same name and input, while the first is running, is the same start and returns True.
+
+        Args:
+            machine: the state machine's ARN.
+            name: 1 to 80 characters; cannot be used again for 90 days once the execution has ended.
+            execution_input: anything that msgspec encodes.
+        """
+        try:
+            with translate_errors():
+                self._client.start_execution(
+                    stateMachineArn=machine, name=name, input=msgspec.json.encode(execution_input).decode()
+                )
+        except ClientError as error:
+            if error_code(error) != "ExecutionAlreadyExists":
+                raise
+            return False
+        return True
+
+    def describe_execution(self, arn: str) -> Execution:
+        """Describe an execution; its phase is ABSENT if there is none."""
+        try:
+            with translate_errors():
+                response = self._client.describe_execution(executionArn=arn)
+        except ClientError as error:
+            if error_code(error) in {"ExecutionDoesNotExist", "InvalidArn"}:
+                return Execution(arn, ABSENT)
+            raise
+        return Execution(
+            arn, response["status"], response.get("startDate"), response.get("stopDate"), response.get("input", "")
+        )
+
+    def stop_execution(self, arn: str, reason: str) -> None:
+        """Stop an execution; one that has ended stays as it is."""
+        try:
+            with translate_errors():
+                self._client.stop_execution(executionArn=arn, error="Stopped", cause=reason)
+        except ClientError as error:
+            if error_code(error) not in ENDED:
+                raise
+
+    def send_task_success(self, token: str, output: object) -> None:
+        """Complete a task token, so that its execution continues.
+
+        Args:
+            token: the task token.
+            output: the task's output, anything that msgspec encodes.
+
+        Raises:
+            Refused: no execution waits for this token any more.
+        """
+        try:
+            with translate_errors():
+                self._client.send_task_success(taskToken=token, output=msgspec.json.encode(output).decode())
+        except ClientError as error:
+            if error_code(error) in {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}:
+                raise Refused("deployment", "paused", "it is no longer paused: check `orchestrator status`") from error
+            raise
+
+
+def execution_arn(machine: str, name: str) -> str:
+    """Return the ARN of a state machine's execution with a name."""
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"

@@ -1,0 +1,1 @@
+"""The implementation of the commands, one module a subject."""

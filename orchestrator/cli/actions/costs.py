@@ -1,0 +1,169 @@
+"""The command `cost`: the estimated cost of an environment, with its assumptions."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator import environments
+from orchestrator.application import prices
+from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.domain.cost.estimate import (
+    Estimate,
+    Usage,
+    estimate_deployment,
+    estimate_drill,
+    estimate_month,
+    task_memory_mb,
+)
+from orchestrator.domain.cost.prices import Prices
+from orchestrator.domain.deployment.plan import Plan
+from orchestrator.domain.deployment.policy import DeliveryPolicy
+from orchestrator.domain.deployment.strategy import read_strategy
+from orchestrator.domain.errors import Refused
+from state_machines import definitions
+
+
+def estimate_cost(env: str, assembly: Path | None, changes: Mapping[str, float | None], *, json: bool) -> None:
+    """Estimate the cost of a month, a deployment and a drill. Needs no cloud.
+
+    Args:
+        env: the environment's name.
+        assembly: the cloud assembly to estimate; None synthesises one.
+        changes: assumptions that replace the settings; None keeps a setting.
+        json: print one JSON object.
+
+    Raises:
+        Refused: there is no such environment or assembly, or an assumption is invalid.
+    """
+    if env not in environments.names():
+        raise Refused("env", env, f"name one of {', '.join(environments.names())}")
+    environment = environments.load(env)
+    overrides = {key: value for key, value in changes.items() if value is not None}
+    usage = Usage.parse({**environment.usage, **overrides}, f"{env}.usage")
+    region = prices.load_prices(environment.region)
+    estimates = estimates_of(environment, templates_in(assembly or _synthesised(env), env), usage, region)
+    month, deployment, drill = estimates
+    total_usd = month.usd + usage.deployments_per_month * deployment.usd + usage.drills_per_month * drill.usd
+    if json:
+        print_json(
+            {
+                "environment": env,
+                "region": region.region,
+                "prices": {"as_of": region.as_of, "source": region.source},
+                "usd_per_month": round(total_usd, 2),
+                "budget_usd_per_month": environment.budget.monthly_usd,
+                "assumptions": asdict(usage),
+                "estimates": [_estimate_object(estimate) for estimate in estimates],
+            }
+        )
+        return
+    _show(console(), environment, usage, region, estimates, total_usd)
+
+
+def estimates_of(
+    environment: environments.Environment, templates: Sequence[Mapping[str, Any]], usage: Usage, region: Prices
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Return the estimates of a month without deployments and drills, of one default deployment, and of one drill."""
+    policy = DeliveryPolicy.parse(environment.delivery)
+    plan, memory = Plan.from_strategy(read_strategy(None, policy), policy), task_memory_mb(templates)
+    functions = environment.service.functions.values()
+    warm_mb = sum(function.memory_mb * function.provisioned_concurrency for function in functions)
+    return (
+        estimate_month(
+            templates,
+            usage,
+            region,
+            retention_days=environment.log_retention_days,
+            warm_mb=warm_mb,
+        ),
+        estimate_deployment(plan, memory, usage, region, warm_mb=warm_mb),
+        estimate_drill(
+            len(definitions.load("drill").states),
+            memory,
+            usage,
+            region,
+            by_export=environment.recovery["source_at_point"] == "export",
+        ),
+    )
+
+
+def templates_in(assembly: Path, env: str) -> list[Mapping[str, Any]]:
+    """Return the templates of an environment's stacks in a cloud assembly.
+
+    Raises:
+        Refused: the assembly has none.
+    """
+    files = sorted(assembly.glob(f"*-{env}.template.json"))
+    if not files:
+        raise Refused("--assembly", str(assembly), f"name a folder that `cdk synth -c environment={env}` wrote")
+    return [jsonlib.loads(file.read_bytes()) for file in files]
+
+
+def _synthesised(env: str) -> Path:
+    from orchestrator.local.cdk_deploy import synthesise  # noqa: PLC0415 - not needed for an existing assembly
+
+    return synthesise({"environment": env, "without_code": "yes"})
+
+
+def _estimate_object(estimate: Estimate) -> Mapping[str, Any]:
+    return {
+        "what": estimate.what,
+        "usd": round(estimate.usd, 4),
+        "usd_at_prices_not_looked_up": round(estimate.unchecked_usd, 4),
+        "not_estimated": estimate.not_estimated,
+        "charges": [
+            {
+                "what": charge.what,
+                "usd": round(charge.usd, 6),
+                "amount": round(charge.amount, 6),
+                "unit": charge.price.unit,
+                "usd_per_unit": charge.price.usd,
+                "sku": charge.price.sku,
+                "because": charge.because,
+            }
+            for charge in estimate.charges
+        ],
+    }
+
+
+def _show(
+    screen: Console,
+    environment: environments.Environment,
+    usage: Usage,
+    region: Prices,
+    estimates: Sequence[Estimate],
+    total_usd: float,
+) -> None:
+    for estimate in estimates:
+        screen.print(f"{estimate.what}: {_usd(estimate.usd)}", style="bold", markup=False)
+        rows = [
+            (_usd(charge.usd), charge.what, f"{charge.amount:,.4g} {charge.price.unit}", charge.because)
+            for charge in sorted(estimate.charges, key=lambda charge: -charge.usd)
+        ]
+        screen.print(text_table(("USD", "for", "amount", "because"), rows))
+        if estimate.not_estimated:
+            screen.print(f"not estimated: {', '.join(estimate.not_estimated)}", markup=False)
+        screen.print()
+    screen.print(
+        f"{environment.name} per month, with {usage.deployments_per_month:g} deployments and "
+        f"{usage.drills_per_month:g} drills: {_usd(total_usd)}; the budget is {environment.budget.monthly_usd} USD",
+        style="bold",
+        markup=False,
+    )
+    unverified = sum(estimate.unchecked_usd for estimate in estimates)
+    screen.print(
+        f"Assumptions: {', '.join(f'{key} {value:,.10g}' for key, value in asdict(usage).items())} (environments.toml, "
+        f"[….usage]). Prices: {region.source}, {region.as_of}, without free tiers. {_usd(unverified)} of the estimates "
+        "use prices that were not looked up (orchestrator/application/prices.toml).",
+        markup=False,
+    )
+
+
+def _usd(amount: float) -> str:
+    return f"{amount:,.2f} USD" if amount >= 1 else f"{amount:.4f} USD"

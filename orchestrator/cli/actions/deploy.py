@@ -1,0 +1,297 @@
+"""The commands `deploy`, `watch`, `rollback`, `promote`, `resume`, `approve` and `abort`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.application.rollback_targets import missing_targets, with_chosen_targets
+from orchestrator.application.start_request import start_request
+from orchestrator.application.start_rollback import start_rollback
+from orchestrator.aws.step_functions import execution_arn
+from orchestrator.cli.actions.release import read_checklist
+from orchestrator.cli.context import Context
+from orchestrator.cli.errors import exit_code
+from orchestrator.cli.operator import caller
+from orchestrator.cli.rendering.deployment_timeline import outcome_line, plan_line
+from orchestrator.cli.rendering.follow import follow_deployment, wait_for_answer
+from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.domain.deployment.decision import Action, OperatorAction
+from orchestrator.domain.deployment.freeze import refuse_frozen, refuse_missing_reason
+from orchestrator.domain.deployment.gates import Approval, GateKind, is_approver, missing_approvals
+from orchestrator.domain.deployment.record import (
+    Deployment,
+    DeploymentOutcome,
+    DeploymentPhase,
+    OperatorCommand,
+    RollbackTrigger,
+)
+from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+from orchestrator.domain.deployment.request import read_deployment_request
+from orchestrator.domain.deployment.strategy import read_strategy
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.identifiers import deployment_id, new_key
+from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.rollback.decision import (
+    PERSON,
+    decide_rollback,
+    reason_tables_prevent_rollback,
+    refuse_missing_targets,
+    takes_lock,
+)
+
+
+def build_request(
+    *,
+    release: str | None,
+    strategy: str | None,
+    steps: str | None,
+    checklist: Sequence[str],
+    checklist_file: Path | None = None,
+    requested_by: str,
+    force: bool,
+    schema_change: bool,
+) -> dict[str, object]:
+    """Return the input of a deployment from the options of the command line.
+
+    Raises:
+        Refused: an option is invalid.
+    """
+    if strategy and steps:
+        raise Refused("--steps", steps, "give --strategy or --steps, not both")
+    request: dict[str, object] = {"requested_by": requested_by, "force": force, "schema_change": schema_change}
+    if release:
+        request["release"] = release
+    if strategy or steps:
+        request["strategy"] = strategy or {"type": "canary", "steps": _steps(str(steps))}
+    if checklist or checklist_file:
+        request["checklist"] = {**read_checklist(checklist_file), **dict(_item(entry) for entry in checklist)}
+    return request
+
+
+def deploy(context: Context, request: Mapping[str, object], key: str | None, *, watch: bool, json: bool) -> int:
+    """Start a deployment, wait until its checks accept or refuse it and, with `watch`, follow it; return the exit code.
+
+    Raises:
+        Refused: the input is invalid, the environment is frozen, or the key belongs to another request; nothing was
+            started.
+        RefusedByPlan: the plan rejected it; nothing was changed.
+        Unreachable: it was started, but its plan did not answer in time.
+    """
+    # Plan repeats these checks, because executions can also be started without the command line.
+    read_strategy(read_deployment_request(request, context.policy).strategy, context.policy)
+    refuse_frozen(context.cloud.freezes.read_freeze())
+    name = deployment_id(key or new_key(context.cloud.now(), secrets.token_bytes(8)))
+    state_machine = context.state_machine_arn("deployment")
+    started = start_request(context.cloud.executions, state_machine, name, request)
+    if watch:
+        return _follow(context, name, json=json)
+    deployment = wait_for_answer(context, name)
+    if json:
+        phase = context.cloud.executions.describe_execution(execution_arn(state_machine, name)).phase
+        print_json({"deployment": name, "started": started, "execution": phase, **answer_as_json(deployment)})
+    else:
+        console().print(_answer(context, deployment, started=started), markup=False)
+    return exit_code(deployment.outcome)
+
+
+def answer_as_json(deployment: Deployment) -> dict[str, object]:
+    """Return what a deployment's checks answered: its phase, and its outcome with the reason once it has ended."""
+    return {
+        "phase": deployment.phase,
+        "outcome": deployment.outcome,
+        "reason": deployment.reason,
+        "strategy": deployment.plan.strategy,
+        "release": deployment.release.digest,
+    }
+
+
+def _answer(context: Context, deployment: Deployment, *, started: bool) -> str:
+    if deployment.ended_at is not None:
+        before = "" if started else f"{deployment.id} was started before: "
+        return f"{before}{outcome_line(deployment)}"
+    begun = f"started {deployment.id}" if started else f"{deployment.id} was started before and is {deployment.phase}"
+    open_checks = "" if deployment.accepted else "; its checks have not answered yet"
+    follow = f"follow it with `orchestrator watch {deployment.id} --env {context.name}`"
+    return f"{begun} with {plan_line(deployment)}{open_checks}; {follow}"
+
+
+def watch(context: Context, name: str, *, json: bool) -> int:
+    """Follow a deployment; return the exit code.
+
+    Raises:
+        Refused: there is no such deployment.
+    """
+    if name.startswith(RECOVERY_PREFIX):
+        remedy = f"it is a drill or a restore: `orchestrator explain {name} --env {context.name}` shows it"
+        raise Refused("deployment", name, remedy)
+    return _follow(context, name, json=json)
+
+
+def roll_back(context: Context, name: str | None, reason: str, by: str, *, watch: bool, json: bool) -> int:
+    """Start the rollback of a deployment; return the exit code.
+
+    Raises:
+        Refused: the deployment cannot be rolled back.
+    """
+    refuse_missing_reason("--reason", reason)
+    deployment = context.cloud.ledger.read_record(name) if name else _newest_shifted(context)
+    if deployment.outcome is DeploymentOutcome.ROLLED_BACK:
+        remedy = "it is already rolled back; `orchestrator rollback --to VERSIONS` moves the aliases to other versions"
+        raise Refused("deployment", deployment.id, remedy)
+    if tables := reason_tables_prevent_rollback(deployment):
+        raise Refused("deployment", deployment.id, tables)
+    trigger = RollbackTrigger(PERSON, f"{reason} (by {by})", context.cloud.now())
+    _refuse_needless_rollback(context, deployment, trigger)
+    chosen = with_chosen_targets(deployment, context.cloud.ledger.read_targets(deployment.id))
+    refuse_missing_targets(missing_targets(chosen.functions, context.cloud), context.name)
+    execution = start_rollback(context.cloud, deployment.id, trigger)
+    if watch:
+        expected = (DeploymentOutcome.ROLLED_BACK,)
+        return _follow(context, deployment.id, json=json, expected=expected, rollback=execution)
+    if json:
+        print_json({"deployment": deployment.id, "execution": execution})
+    else:
+        console().print(
+            f"started {execution}; follow it with `orchestrator watch {deployment.id} --env {context.name}`"
+        )
+    return 0
+
+
+def send_command(context: Context, name: str, command: str, by: str, *, json: bool) -> None:
+    """Resume a paused deployment with a command, abort one at once, or record the command for the next evaluation.
+
+    Raises:
+        Refused: the deployment ended, or the command needs a paused deployment.
+    """
+    ledger, deployment = context.cloud.ledger, context.cloud.ledger.read_record(name)
+    if deployment.ended_at is not None:
+        raise Refused("deployment", name, f"it ended {deployment.outcome}; there is nothing to {command}")
+    _refuse_wrong_answer(deployment, OperatorAction(command))
+    operator_command = OperatorCommand(command, by, context.cloud.now())
+    pause = ledger.pause_token(name)
+    if deployment.phase is DeploymentPhase.PAUSED and pause:
+        context.cloud.executions.send_task_success(pause.token, operator_command)
+        message = "resumed: it continues at once"
+    elif OperatorAction(command) is OperatorAction.RESUME:
+        raise Refused("deployment", name, f"it is not paused, it is {deployment.phase}")
+    elif OperatorAction(command) is OperatorAction.ABORT:
+        # Recorded for a deployment that does not hold the lock yet, which no rollback can stop: AcquireLock refuses it.
+        ledger.record_command(name, operator_command)
+        execution = start_rollback(
+            context.cloud, name, RollbackTrigger(PERSON, f"aborted by {by}", operator_command.at)
+        )
+        message = (
+            f"is being aborted: {execution} takes over the lock now and reverts the aliases; "
+            f"follow it with `orchestrator watch {name} --env {context.name}`"
+        )
+    else:
+        ledger.record_command(name, operator_command)
+        seconds = deployment.plan.limits.evaluation_interval.total_seconds()
+        message = f"recorded: its next evaluation, within {seconds:.0f} s, will {command} it"
+    if json:
+        print_json({"deployment": name, "command": command, "message": message})
+    else:
+        console().print(f"{name} {message}")
+
+
+def _refuse_wrong_answer(deployment: Deployment, action: OperatorAction) -> None:
+    """Refuse a command that does not let a deployment pass the gate that it waits for."""
+    waiting = deployment.waiting_gate
+    if waiting is None or action is OperatorAction.ABORT:
+        return
+    gate = deployment.plan.gates[waiting.gate]
+    if gate.kind is GateKind.APPROVE:
+        command = f"orchestrator approve {deployment.id} --env {deployment.environment}"
+        raise Refused("deployment", deployment.id, f"it waits for the approval {gate.description}: `{command}`")
+    if gate.kind is GateKind.WINDOW:
+        raise Refused("deployment", deployment.id, f"it waits for the window {gate.description}: wait, or abort it")
+
+
+def approve(context: Context, name: str, *, json: bool) -> None:
+    """Approve a deployment that waits for it, as the caller; with the last approval it continues at once.
+
+    Raises:
+        Refused: it waits for no approval, the caller is no approver, or has approved it already.
+        Unreachable: the caller's identity is not known.
+    """
+    ledger, deployment = context.cloud.ledger, context.cloud.ledger.read_record(name)
+    waiting, pause = deployment.waiting_gate, ledger.pause_token(name)
+    gate = deployment.plan.gates[waiting.gate] if waiting else None
+    waits = deployment.phase is DeploymentPhase.PAUSED and gate is not None and gate.kind is GateKind.APPROVE
+    if not waits or waiting is None or gate is None or pause is None:
+        raise Refused("deployment", name, f"it waits for no approval, it is {deployment.outcome or deployment.phase}")
+    person = caller(context)
+    if not is_approver(gate, person):
+        raise Refused("approver", person, f"{gate.name} is for {', '.join(gate.approvers)}")
+    new = ledger.record_approval(name, waiting.gate, Approval(person, context.cloud.now()))
+    missing = missing_approvals(gate, ledger.read_approvals(name, waiting.gate), deployment.requested_by)
+    if missing and not new:
+        raise Refused("approver", person, f"you have approved it already; it lacks {missing}")
+    if not missing:
+        command = OperatorCommand(OperatorAction.APPROVE, person, context.cloud.now())
+        context.cloud.executions.send_task_success(pause.token, command)
+    message = f"approved by {person}; it lacks {missing}" if missing else f"approved by {person}: it continues at once"
+    if json:
+        print_json({"deployment": name, "approver": person, "lacks": missing, "message": message})
+    else:
+        console().print(f"{name} {message}", markup=False)
+
+
+def _follow(
+    context: Context,
+    name: str,
+    *,
+    json: bool,
+    expected: Collection[DeploymentOutcome] = STABLE_OUTCOMES,
+    rollback: str = "",
+) -> int:
+    screen = console()
+    screen.quiet = json
+    deployment = follow_deployment(context, name, screen, rollback=rollback)
+    if json:
+        print_json({"outcome": outcome_line(deployment), "deployment": deployment})
+    return exit_code(deployment.outcome, expected)
+
+
+def _refuse_needless_rollback(context: Context, deployment: Deployment, trigger: RollbackTrigger) -> None:
+    """Refuse a rollback that would find nothing to do. TakeOverLock decides again.
+
+    Raises:
+        Refused: there is nothing to roll back.
+    """
+    ledger = context.cloud.ledger
+    lock = ledger.read_lock()
+    alive = lock.held and context.cloud.executions.describe_execution(lock.execution).alive
+    if deployment.phase is DeploymentPhase.ROLLING_BACK:
+        return  # It is found and followed.
+    newest = ledger.find_newest(lambda record: record.moved_traffic) or deployment
+    decision = decide_rollback(deployment, newest, lock, trigger, holder_alive=alive)
+    if decision.action is Action.NOTHING and not takes_lock(deployment, lock, decision, holder_alive=alive):
+        raise Refused("deployment", deployment.id, f"there is nothing to roll back: {decision.reason}")
+
+
+def _newest_shifted(context: Context) -> Deployment:
+    moved = context.cloud.ledger.find_newest(lambda record: record.moved_traffic)
+    if moved is None:
+        raise Refused("deployment", "the newest", "no deployment has shifted traffic, so there is nothing to roll back")
+    return moved
+
+
+def _steps(text: str) -> list[dict[str, Any]]:
+    steps = []
+    for number, entry in enumerate(text.split(",")):
+        percent, _, seconds = entry.strip().partition(":")
+        if not (percent.isdecimal() and seconds.isdecimal()):
+            raise Refused(f"--steps[{number}]", entry, "give percent:seconds, such as 10:60,50:120")
+        steps.append({"weight_percent": int(percent), "bake_seconds": int(seconds)})
+    return steps
+
+
+def _item(entry: str) -> tuple[str, str]:
+    item, separator, reference = entry.partition("=")
+    if not separator:
+        raise Refused("--checklist", entry, "give item=reference, such as tests=https://ci.example/42")
+    return item, reference

@@ -1,0 +1,257 @@
+"""The command `drill`: show the plan, start a drill, and follow it until its end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.application import prices
+from orchestrator.application.recovery_planning import (
+    plan_table_failback,
+    plan_table_recovery,
+    refuse_tables_not_in_use,
+    refuse_unfinishable_restore,
+)
+from orchestrator.application.start_request import start_request
+from orchestrator.aws.ledger.evidence import entry_as_json
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.follow import (
+    CHECKED_WITHIN_SECONDS,
+    PLANNED_WITHIN_SECONDS,
+    POLL_SECONDS,
+    RefusedByPlan,
+)
+from orchestrator.cli.rendering.output import console, print_json, text_table, timeline_row
+from orchestrator.cli.rendering.recovery_timeline import (
+    check_rows,
+    evidence_line,
+    missing_evidence_line,
+    outcome_style,
+    phase_entries,
+    recovery_outcome_line,
+    summary_lines,
+)
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import Refused, Unreachable
+from orchestrator.domain.evidence.chain import ChainEntry
+from orchestrator.domain.recovery.plan import (
+    RecoveryPlan,
+    new_recovery_key,
+    read_recovery_request,
+    recovery_id,
+    refuse_impossible_fault,
+)
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome, Role
+
+CODES = {RecoveryOutcome.SUCCEEDED: 0, RecoveryOutcome.FAILED: 1, RecoveryOutcome.REFUSED: 2}
+COMPLETES_WITHIN_SECONDS = 360.0
+"""The longest time from the end of an execution until its record and evidence are complete.
+
+The cleanup job, which completes both, runs every five minutes.
+"""
+
+
+def plan(context: Context, request: Mapping[str, object], *, json: bool) -> None:
+    """Show the plan of a drill and its estimated cost. Changes nothing.
+
+    Raises:
+        Refused: the drill would be refused.
+    """
+    recovery_plan = plan_recovery(context, request, "dr-planned", Kind.DRILL)
+    if json:
+        print_json(recovery_plan)
+        return
+    show_plan(recovery_plan)
+    console().print(f"the cleanup job removes its resources after {recovery_plan.expires_at.isoformat()}")
+
+
+def show_plan(recovery_plan: RecoveryPlan) -> None:
+    """Show the tables, the recovery point and the estimated cost."""
+    screen = console()
+    screen.print(
+        f"recovery point {recovery_plan.point.isoformat()}; "
+        f"the latest of all tables is {recovery_plan.latest.isoformat()}"
+    )
+    rows = [(table.source, table.target, table.items, table.size_bytes) for table in recovery_plan.tables]
+    screen.print(
+        text_table(("table", "restored to", "items (approx.)", "bytes (approx.)"), rows, ("table", "restored to"))
+    )
+    show_cost(recovery_plan)
+
+
+def show_cost(recovery_plan: RecoveryPlan) -> None:
+    """Show the estimated cost."""
+    parts = ", ".join(f"{name} {usd:.4f}" for name, usd in recovery_plan.cost.parts.items())
+    console().print(
+        f"about {recovery_plan.cost.usd:.4f} US dollars at prices of {recovery_plan.cost.prices_of}: {parts}"
+    )
+
+
+def drill(context: Context, request: Mapping[str, object], key: str | None, *, watch: bool, json: bool) -> int:
+    """Start a drill and, with `watch`, follow it; return the exit code.
+
+    Raises:
+        Refused: the input is invalid, or the drill would be refused; nothing was started.
+    """
+    name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
+    # PlanRecovery repeats these checks, because executions can also be started without the command line.
+    plan_recovery(context, request, name, Kind.DRILL)
+    started = start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
+    if watch:
+        return follow_recovery(context, name, json=json)
+    if json:
+        print_json({"recovery": name, "started": started})
+    else:
+        state = "started" if started else "already started:"
+        console().print(f"{state} {name}; see `orchestrator explain {name} --env {context.name}`")
+    return 0
+
+
+def plan_recovery(context: Context, options: Mapping[str, object], name: str, kind: Kind) -> RecoveryPlan:
+    """Plan a recovery as its state machine would.
+
+    Raises:
+        Refused: the recovery would be refused.
+    """
+    environment = context.environment
+    policy = RecoveryPolicy.parse(environment.recovery)
+    request = read_recovery_request(options, policy, context.name)
+    tables = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
+    functions = {function: context.function_name(function) for function in environment.service.functions}
+    if kind is Kind.RESTORE:
+        refuse_unfinishable_restore(context.cloud, functions, {} if request.failback_of else tables)
+    else:
+        refuse_tables_not_in_use(context.cloud, functions, tables)
+    if request.failback_of and kind is Kind.RESTORE:
+        region_prices = prices.load_prices(environment.region)
+        return plan_table_failback(context.cloud, request, policy, prices=region_prices, now=context.cloud.now())
+    if request.fault:
+        indexes = [
+            index for table in tables.values() for index in context.cloud.table_settings.read_settings(table).indexes
+        ]
+        refuse_impossible_fault(request.fault, indexes)
+    return plan_table_recovery(
+        context.cloud.table_restores,
+        context.cloud.backups,
+        kind,
+        name,
+        tables,
+        request,
+        policy,
+        environment=context.name,
+        prices=prices.load_prices(environment.region),
+        now=context.cloud.now(),
+    )
+
+
+def follow_recovery(context: Context, name: str, *, json: bool) -> int:
+    """Follow a drill or restore until its evidence is in the chain; return the exit code.
+
+    Without evidence in the chain, the exit code is that of a failed recovery, whatever the record says.
+
+    Raises:
+        RefusedByPlan: the plan rejected the recovery.
+        Refused: the end of the recovery did not appear in the ledger.
+        Unreachable: it was started, but its plan did not answer in time.
+    """
+    screen = console()
+    screen.quiet = json
+    recovery = _wait_for_end(context, _print_phases(context, name, screen))
+    evidence = _wait_for_evidence(context, recovery)
+    outcome = recovery_outcome_line(recovery) if evidence else missing_evidence_line(recovery)
+    screen.print(text_table(("check", "verdict", "reason"), check_rows(recovery), ("check", "verdict")))
+    for line in summary_lines(recovery):
+        screen.print(line, style="dim", markup=False)
+    if evidence:
+        screen.print(evidence_line(evidence), style="dim", markup=False, soft_wrap=True)
+    screen.print(Text(outcome, style=f"bold {outcome_style(recovery) if evidence else 'red'}"))
+    if json:
+        print_json(
+            {"outcome": outcome, "recovery": recovery, "evidence": entry_as_json(evidence) if evidence else None}
+        )
+    return CODES[recovery.outcome or RecoveryOutcome.FAILED] if evidence else CODES[RecoveryOutcome.FAILED]
+
+
+def wait_for_answer(context: Context, name: str) -> Recovery:
+    """Wait until the plan and the lock have accepted or refused a recovery; return its record.
+
+    A lock that takes longer than `CHECKED_WITHIN_SECONDS` leaves the answer open.
+
+    Raises:
+        RefusedByPlan: the plan rejected the recovery.
+        Unreachable: its plan did not answer in time.
+    """
+    recovery = _wait_for_record(context, name)
+    deadline = context.cloud.now() + timedelta(seconds=CHECKED_WITHIN_SECONDS)
+    while not recovery.fencing_token and recovery.ended_at is None and context.cloud.now() < deadline:
+        context.cloud.sleep(POLL_SECONDS)
+        recovery = context.cloud.drills.read_record(name)
+    return recovery
+
+
+def _print_phases(context: Context, name: str, screen: Console) -> Recovery:
+    """Print each phase as it ends, until the record or the execution ends; return the latest record."""
+    recovery, printed = _wait_for_record(context, name), 0
+    while True:
+        ended = (
+            recovery.ended_at is not None or not context.cloud.executions.describe_execution(recovery.execution).alive
+        )
+        entries = phase_entries(recovery)
+        complete = len(entries) if ended else len(entries) - 1  # the last one may continue
+        for entry in entries[printed:complete]:
+            screen.print(timeline_row(entry))
+        printed = max(printed, complete)
+        if ended:
+            return recovery
+        context.cloud.sleep(POLL_SECONDS)
+        recovery = context.cloud.drills.read_record(name)
+
+
+def _wait_for_end(context: Context, recovery: Recovery) -> Recovery:
+    """Wait until the execution ended and the record is complete; return the complete record.
+
+    Raises:
+        Refused: the record of an ended execution stayed incomplete.
+    """
+    while context.cloud.executions.describe_execution(recovery.execution).alive:
+        context.cloud.sleep(POLL_SECONDS)
+    deadline = context.cloud.now() + timedelta(seconds=COMPLETES_WITHIN_SECONDS)
+    while True:
+        latest = context.cloud.drills.read_record(recovery.id)
+        if latest.ended_at:
+            return latest
+        if context.cloud.now() >= deadline:
+            remedy = f"its execution ended, but its record is incomplete: check {recovery.execution}"
+            raise Refused("recovery", recovery.id, remedy)
+        context.cloud.sleep(POLL_SECONDS)
+
+
+def _wait_for_evidence(context: Context, recovery: Recovery) -> ChainEntry | None:
+    """Wait for the recovery's entry in the evidence chain; return None if it does not appear."""
+    deadline = context.cloud.now() + timedelta(seconds=COMPLETES_WITHIN_SECONDS)
+    while True:
+        entry = context.cloud.evidence.find_entry(recovery.id)
+        if entry or context.cloud.now() >= deadline:
+            return entry
+        context.cloud.sleep(POLL_SECONDS)
+
+
+def _wait_for_record(context: Context, name: str) -> Recovery:
+    ledger, deadline = context.cloud.drills, context.cloud.now() + timedelta(seconds=PLANNED_WITHIN_SECONDS)
+    while True:
+        record, refusal, late = ledger.find_record(name), ledger.read_refusal(name), context.cloud.now() >= deadline
+        if record:
+            return record
+        if refusal:
+            raise RefusedByPlan(refusal.why)
+        if late:
+            raise Unreachable(
+                f"the plan of {name} has not answered within {PLANNED_WITHIN_SECONDS:.0f} s; it may still start: "
+                f"`orchestrator explain {name} --env {context.name}`"
+            )
+        context.cloud.sleep(POLL_SECONDS)

@@ -1,0 +1,119 @@
+"""The commands of `failover`: show and rehearse a regional failover."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator import environments
+from orchestrator.aws.dynamodb.backups import CrossRegionBackups
+from orchestrator.cli.context import clients_of, context_of
+from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.region_failover import FailoverInputs, FailoverPlan, plan_failover
+from orchestrator.domain.regions import refuse_region
+from orchestrator.local import region_failover_rehearsal as rehearsal
+
+
+def plan(env: str, to: str | None, *, json: bool) -> None:
+    """Print the failover plan of an environment as if its region were lost now.
+
+    Raises:
+        Refused: there is no such environment, or no plan for it.
+    """
+    environment = _environment(env)
+    _show(_plan(environment, _target(environment, to)), json=json)
+
+
+def rehearse(env: str, to: str | None, *, json: bool) -> None:
+    """Rehearse the failover on a local cloud of its own.
+
+    Raises:
+        Refused: there is no such environment, or it is not local.
+        RehearsalFailed: a step did not have the result that it must have.
+    """
+    environment = _environment(env)
+    other = _target(environment, to)
+    if not environment.local:
+        raise Refused(
+            "env", env, "rehearse with --env local; `orchestrator failover plan` prints the plan of this environment"
+        )
+    if other == environment.region:
+        raise Refused("--to", other, f"name a region other than {environment.region}")
+    started, screen = time.monotonic(), console()
+
+    def report_progress(message: str) -> None:
+        if not json:
+            screen.print(f"{time.monotonic() - started:6.1f} s  {message}", markup=False, soft_wrap=True)
+
+    def show(failover_plan: FailoverPlan) -> None:
+        if not json:
+            _show(failover_plan, json=False)
+
+    with tempfile.TemporaryDirectory(prefix="region-loss-") as folder:
+        report = rehearsal.rehearse(Path(folder), other, show, report_progress)
+    if json:
+        print_json(report)
+        return
+    screen.print(f"\nthe service runs in {report.plan.region}", style="bold green")
+    screen.print(
+        f"data loss {report.data_loss.total_seconds():.1f} s, recovery time "
+        f"{report.recovery_time.total_seconds():.1f} s: with small tables and fresh backups. "
+        "In an account the backups are hours old and restores take longer.",
+        soft_wrap=True,
+    )
+
+
+def _environment(env: str) -> environments.Environment:
+    if env not in environments.names():
+        raise Refused("env", env, f"name one of {', '.join(environments.names())}")
+    return environments.load(env)
+
+
+def _target(environment: environments.Environment, to: str | None) -> str:
+    target = to or environment.backups.copy_region or rehearsal.OTHER
+    refuse_region("--to", target)
+    return target
+
+
+def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
+    """Plan from the backups in the other region, as if the home region were lost now."""
+    context = context_of(environment.name)
+    return plan_failover(
+        FailoverInputs(
+            environment=environment.name,
+            home=environment.region,
+            region=other,
+            account=environment.account,
+            copy_region=environment.backups.copy_region,
+            domain=environment.api.domain.name if environment.api.domain else None,
+            probes=(),
+            backups=CrossRegionBackups(clients_of(context.environment, other), environment.name).list_backups(),
+            now=datetime.now(UTC),
+            assumed=True,
+        )
+    )
+
+
+def _show(failover_plan: FailoverPlan, *, json: bool) -> None:
+    if json:
+        print_json(failover_plan)
+        return
+    screen = console()
+    screen.print(
+        f"\nFailover of {failover_plan.environment} from {failover_plan.home} to {failover_plan.region}", style="bold"
+    )
+    screen.print(f"data loss (writes since the oldest backup copy): {failover_plan.data_loss.total_seconds():.0f} s")
+    for number, step in enumerate(failover_plan.steps, 1):
+        screen.print(f"\n{number}. {step.title}", style="bold", markup=False, soft_wrap=True)
+        screen.print(f"   {step.why}", markup=False, soft_wrap=True)
+        if step.needs:
+            screen.print(f"   prerequisites: {', '.join(step.needs)}", style="yellow", markup=False)
+        for command in step.commands:
+            screen.print(f"   $ {command}", style="dim", markup=False, soft_wrap=True)
+    screen.print("\nNot recovered by any step:", style="bold")
+    for lost in failover_plan.lost:
+        screen.print(f"- {lost}", markup=False, soft_wrap=True)
+    screen.print("")

@@ -1,0 +1,138 @@
+"""``orchestrator drill`` tests a restore, ``restore`` switches to restored tables, ``failback`` switches back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
+from orchestrator.cli.program import CommandLine
+
+if TYPE_CHECKING:
+    from orchestrator.cli.context import Context
+
+app = CommandLine()
+
+
+@app.command()
+def drill(
+    env: Env = "local",
+    to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
+    inject_fault: Annotated[str | None, typer.Option(help="Fault to inject, which the drill must detect.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan and its cost; change nothing.")] = False,
+    key: Annotated[str | None, typer.Option(help="Key that identifies the drill.")] = None,
+    requested_by: RequestedBy = None,
+    watch: Watch = False,
+    json: AsJson = False,
+) -> None:
+    """Restore to temporary tables, verify them, and clean up."""
+    from orchestrator.cli.actions import drill
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        context = context_of(env)
+        request = _request(requested_by, context, to=to, fault=inject_fault)
+        if plan:
+            drill.plan(context, request, json=json)
+            return
+        code = drill.drill(context, request, key, watch=watch, json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def restore(
+    env: Env = "local",
+    to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
+    backup: Annotated[str | None, typer.Option(help="Name of a backup, instead of a recovery point.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan and its cost; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    override_freeze: Annotated[
+        bool, typer.Option("--override-freeze", help="Start although the environment is frozen.")
+    ] = False,
+    skip_comparison: Annotated[
+        bool, typer.Option("--skip-comparison", help="Do not compare restored and live tables.")
+    ] = False,
+    write_settings: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Write the tables of this restore to environments.toml."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option(help="File for --write-settings; default: environments.toml.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Key that identifies the restore.")] = None,
+    requested_by: RequestedBy = None,
+    watch: Watch = False,
+    json: AsJson = False,
+) -> None:
+    """Restore to new tables and switch the service to them."""
+    from orchestrator.cli.actions import restore
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        context = context_of(env)
+        if write_settings:
+            restore.write_settings(context, write_settings, *([settings_file] if settings_file else []))
+            return
+        request = _request(
+            requested_by,
+            context,
+            to=to,
+            backup=backup,
+            override_freeze=override_freeze,
+            skip_comparison=skip_comparison,
+        )
+        code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def failback(
+    restore_id: Annotated[
+        str | None, typer.Argument(metavar="RESTORE", help="Restore to fail back from; or --latest.")
+    ] = None,
+    env: Env = "local",
+    latest: Annotated[bool, typer.Option("--latest", help="Fail back from the restore in use.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan and its cost; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    override_freeze: Annotated[
+        bool, typer.Option("--override-freeze", help="Start although the environment is frozen.")
+    ] = False,
+    key: Annotated[str | None, typer.Option(help="Key that identifies the failback.")] = None,
+    requested_by: RequestedBy = None,
+    watch: Watch = False,
+    json: AsJson = False,
+) -> None:
+    """Switch back to the original tables, keeping all writes."""
+    from orchestrator.cli.actions import restore
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        context = context_of(env)
+        source = restore.restore_in_use(context, restore_id, latest=latest)
+        request = _request(requested_by, context, override_freeze=override_freeze, failback_of=source)
+        code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
+    raise typer.Exit(code)
+
+
+def _plan_or_restore(
+    context: Context, request: dict[str, object], key: str | None, *, plan: bool, yes: bool, watch: bool, json: bool
+) -> int:
+    """Show the plan of a restore or a failback, or run it; returns the exit code."""
+    from orchestrator.cli.actions import restore
+
+    if plan:
+        restore.plan(context, request, json=json)
+        return 0
+    return restore.restore(
+        context, request, key, lambda question: yes or (not json and typer.confirm(question)), watch=watch, json=json
+    )
+
+
+def _request(requested_by: str | None, context: Context, **options: str | bool | None) -> dict[str, object]:
+    """Return the input of the state machine: the requester and the options that are set."""
+    from orchestrator.cli.operator import operator_name
+
+    chosen = {name: value for name, value in options.items() if value}
+    return {"requested_by": operator_name(requested_by, context), **chosen}

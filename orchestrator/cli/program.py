@@ -1,0 +1,99 @@
+"""How every command is parsed and run: what its options may be, and what its output does to a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import isfinite
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from orchestrator.cli.errors import report_errors
+from orchestrator.cli.streams import guarded_output
+from orchestrator.domain.errors import Refused
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Checked:
+    """A command or a group that refuses values which no option may have, before anything runs."""
+
+    def parse_args(self: Any, context: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            typer.Exit: a value is blank, is not text, or is a number without an end.
+        """
+        parsed, _, _ = self.make_parser(context).parse_args(args=list(args))
+        with report_errors(bool(parsed.get("json"))):
+            for parameter in self.get_params(context):
+                for text in _texts(parsed.get(parameter.name)):
+                    _refuse_blank(_name(parameter), text)
+            remaining: list[str] = super().parse_args(context, args)  # type: ignore[misc]
+            for parameter in self.get_params(context):
+                _refuse_unusable(_name(parameter), context.params.get(parameter.name))
+        return remaining
+
+
+class Command(_Checked, TyperCommand):
+    """A command of the command line."""
+
+
+class Group(_Checked, TyperGroup):
+    """A group of commands."""
+
+
+class Program(Group):
+    """The whole command line."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; its output is guarded."""
+        with guarded_output():
+            return super().main(*args, **extra)
+
+
+class CommandLine(typer.Typer):
+    """Commands and groups whose options are checked.
+
+    Args:
+        program: it is the whole command line, not a group of it.
+        options: as of `typer.Typer`.
+    """
+
+    def __init__(self, *, program: bool = False, **options: Any) -> None:
+        super().__init__(cls=Program if program else Group, rich_markup_mode=None, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """Return the decorator of a command."""
+        return super().command(name, cls=Command, **options)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield what was given for a parameter, as it was given; a flag and an absent option have none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)
+
+
+def _name(parameter: Any) -> str:
+    return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.name)
+
+
+def _refuse_blank(name: str, text: str) -> None:
+    if not text.strip():
+        # In a pipeline this is a variable that was not set, not a wish for the default.
+        raise Refused(name, text, "give a value, or omit it")
+
+
+def _refuse_unusable(name: str, value: object) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise Refused(name, value, "give a finite number")
+    # A path may have any bytes; other texts are recorded, and records are UTF-8.
+    for text in _texts(value):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise Refused(name, text, "give text in UTF-8") from error

@@ -1,0 +1,1 @@
+"""Canary analysis: whether the canary is worse than the stable version."""

@@ -1,0 +1,1 @@
+"""Lambda concurrency: what the account allows, and what a deployment provisions."""

@@ -1,0 +1,1 @@
+"""Configuration snapshots: normalised, redacted, compared."""

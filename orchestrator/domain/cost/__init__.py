@@ -1,0 +1,1 @@
+"""What an environment, a deployment and a drill cost."""

@@ -1,0 +1,1 @@
+"""Deployments: requests, strategies, plans, decisions and records."""

@@ -1,0 +1,236 @@
+"""Gates: what a strategy waits for before a step, before the promotion, or after it. Read from settings, and decided.
+
+| type      | passes                                                                                                |
+|-----------|-------------------------------------------------------------------------------------------------------|
+| `pause`   | when an operator resumes the deployment                                                               |
+| `approve` | when as many of the named approvers as `quorum` says have approved it, one of them not the requester  |
+| `window`  | while one of its weekly windows is open, in UTC                                                       |
+| `hook`    | when a hook of the environment answers PASS (`hooks.py`)                                              |
+
+A gate that has not passed by its deadline rolls the deployment back. `orchestrator promote` skips the steps, pauses and
+windows that are left, and no approval. Of the hooks it calls those before the promotion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from orchestrator.domain.schema import SettingsReader
+
+MAX_DEADLINE_SECONDS = 518_400
+"""Six days: the state machine's execution ends after a week, and bakes take time as well."""
+
+MAX_QUORUM = 20
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAY, WEEK_DAYS = timedelta(days=1), 7
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_DAY = "|".join(DAYS)
+_WINDOW = re.compile(rf"({_DAY})(?:-({_DAY}))? ([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_APPROVER = re.compile(
+    r"arn:aws:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+|arn:aws:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+"
+    r"|[\w+=,.@-]{1,128}"
+)
+_ARN = re.compile(r"arn:aws:(iam|sts)::(?P<account>[0-9]{12}):(?P<kind>role|user|assumed-role)/(?P<names>.+)")
+
+
+class GateKind(StrEnum):
+    """What a gate waits for."""
+
+    PAUSE = "pause"
+    APPROVE = "approve"
+    WINDOW = "window"
+    HOOK = "hook"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate of a plan.
+
+    Attributes:
+        name: its name in records and messages, such as ``approve``.
+        before_step: index of the step that it precedes; the number of steps if it precedes the promotion, and one more
+            if it follows the promotion.
+        deadline: how long it may take to pass, from the moment it is reached.
+        approvers: names, or ARNs of IAM roles and users, of those who may approve.
+        quorum: how many different people must approve.
+        requester_alone: whether the requester's own approval may be the only one.
+        windows: weekly windows in UTC, such as ``Mon-Thu 08:00-16:00``.
+    """
+
+    kind: GateKind
+    name: str
+    before_step: int
+    deadline: timedelta
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+    requester_alone: bool = False
+    windows: tuple[str, ...] = ()
+
+    @property
+    def skipped_by_promotion(self) -> bool:
+        """Whether an operator's promotion skips it."""
+        return self.kind in {GateKind.PAUSE, GateKind.WINDOW}
+
+    @property
+    def description(self) -> str:
+        """What it waits for, in words."""
+        if self.kind is GateKind.APPROVE:
+            return f"{self.name}: {self.quorum} of {', '.join(self.approvers)}"
+        if self.kind is GateKind.WINDOW:
+            return f"{self.name}: {', '.join(self.windows)} UTC"
+        if self.kind is GateKind.HOOK:
+            return f"{self.name}: hook"
+        return f"{self.name}: until it is resumed"
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """A gate that a deployment has reached.
+
+    Attributes:
+        gate: its index in the plan.
+        passed_at: when it passed; None while the deployment waits for it.
+        by: what or who let it pass.
+        failed: a hook answered FAIL.
+    """
+
+    gate: int
+    reached_at: datetime
+    passed_at: datetime | None = None
+    by: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One person's approval of a gate. `by`: the caller's ARN by STS, or the operator's name on the local cloud."""
+
+    by: str
+    at: datetime
+
+
+def read_gate(table: SettingsReader, kind: GateKind, before_step: int) -> Gate:
+    """Read a gate from an entry of a strategy, whose type was taken: a pause, an approval or a window.
+
+    Raises:
+        Refused: the entry is wrong. The error names the field, the value and the remedy.
+    """
+    gate = Gate(
+        kind=kind,
+        name=table.text("name", matching=_NAME, remedy=_NAME_REMEDY) if "name" in table else kind.value,
+        before_step=before_step,
+        deadline=timedelta(seconds=table.whole_number("deadline_seconds", 1, MAX_DEADLINE_SECONDS)),
+        approvers=_approvers(table) if kind is GateKind.APPROVE else (),
+        quorum=table.whole_number("quorum", 1, MAX_QUORUM) if kind is GateKind.APPROVE and "quorum" in table else 1,
+        requester_alone=kind is GateKind.APPROVE and table.flag("requester_may_approve_alone", default=False),
+        windows=_windows(table) if kind is GateKind.WINDOW else (),
+    )
+    table.refuse_unknown_keys()
+    return gate
+
+
+_NAME_REMEDY = "give a name of up to 32 lower-case letters, digits and hyphens"
+
+
+def _approvers(table: SettingsReader) -> tuple[str, ...]:
+    approvers = table.texts("approvers", at_least=1)
+    for approver in approvers:
+        if not _APPROVER.fullmatch(approver):
+            raise table.refused("approvers", approver, "give the ARN of an IAM role or user, or a name without spaces")
+    return approvers
+
+
+def _windows(table: SettingsReader) -> tuple[str, ...]:
+    windows = table.texts("windows", at_least=1)
+    for window in windows:
+        found = _WINDOW.fullmatch(window)
+        if found is None or not _minutes(found, 3) < _minutes(found, 5) <= 24 * 60:
+            remedy = "give days and times in UTC within one day, such as Mon-Thu 08:00-16:00 or Sat 00:00-24:00"
+            raise table.refused("windows", window, remedy)
+    return windows
+
+
+def _minutes(window: re.Match[str], group: int) -> int:
+    return int(window[group]) * 60 + int(window[group + 1])
+
+
+def opens_in(windows: Sequence[str], now: datetime) -> timedelta:
+    """Return how long it takes until one of the windows is open; 0 while one is.
+
+    Args:
+        windows: as `Gate.windows`, at least one.
+        now: aware, in UTC.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    waits = []
+    for window in windows:
+        found = _WINDOW.fullmatch(window)
+        assert found is not None, "windows were checked when they were read"
+        for later in range(WEEK_DAYS + 1):
+            day = midnight + later * DAY
+            if not _on_day(found, day.weekday()):
+                continue
+            opens, closes = (day + timedelta(minutes=_minutes(found, group)) for group in (3, 5))
+            if now < closes:
+                waits.append(max(opens - now, timedelta(0)))
+    return min(waits)
+
+
+def _on_day(window: re.Match[str], weekday: int) -> bool:
+    first = DAYS.index(window[1])
+    last = DAYS.index(window[2]) if window[2] else first
+    # From Saturday to Monday is a range, too.
+    return (weekday - first) % WEEK_DAYS <= (last - first) % WEEK_DAYS
+
+
+def is_approver(gate: Gate, person: str) -> bool:
+    """Return whether a person is among a gate's approvers.
+
+    A name in the settings is a name of the local cloud's operators: the name of a role's session is chosen by the
+    caller and proves nothing. The ARN of a session has no path, so a role is recognised by its account and its name.
+
+    Args:
+        gate: an approval gate.
+        person: the caller's ARN by STS, such as ``arn:aws:sts::123456789012:assumed-role/Approvers/ann``, or a name.
+    """
+    return any(
+        approver == person or (":iam::" in approver and _principal(approver) == _principal(person))
+        for approver in gate.approvers
+    )
+
+
+def is_requester(person: str, requester: str) -> bool:
+    """Return whether a person may be the one who requested the deployment: both have the same last name in their ARNs."""
+    return person.rpartition("/")[2] == requester.rpartition("/")[2]
+
+
+def _principal(person: str) -> str:
+    """Return the account and the role or user of an ARN without its path; other texts as they are."""
+    found = _ARN.fullmatch(person)
+    if found is None:
+        return person
+    account, kind, names = found["account"], found["kind"], found["names"].split("/")
+    return f"{account} role {names[0]}" if kind == "assumed-role" else f"{account} {kind} {names[-1]}"
+
+
+def missing_approvals(gate: Gate, approvals: Sequence[Approval], requester: str) -> str:
+    """Return what an approval gate still lacks, in words; empty if it passes.
+
+    Approvals of those who are not approvers, and a second one of the same person, do not count.
+
+    Args:
+        gate: an approval gate.
+        approvals: those that the ledger has.
+        requester: who requested the deployment, as its record names it.
+    """
+    people = {approval.by for approval in approvals if is_approver(gate, approval.by)}
+    if len(people) < gate.quorum:
+        return f"{len(people)} of {gate.quorum} approvals"
+    if gate.requester_alone or not all(is_requester(person, requester) for person in people):
+        return ""
+    return f"an approval by another person than the requester, {requester}"

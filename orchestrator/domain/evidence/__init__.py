@@ -1,0 +1,1 @@
+"""Evidence reports and the hash chain that links them."""

@@ -1,0 +1,194 @@
+"""The evidence chain of an environment: each recovery's entry names its evidence files and the previous entry.
+
+A changed byte, a missing report, a replaced report, or a changed order breaks the chain at a place that `verify_chain`
+names. The ledger also holds the newest entry (the head), so that no entry can be dropped at the end. A completely
+forged chain matches the head only if the ledger was forged too; the versions and the lock of the bucket reveal that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from orchestrator.domain.configuration.normalization import canonical_json
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
+from orchestrator.domain.verdict import Json
+
+REPORT_FILE, HTML_FILE = "bundle.json", "page.html"
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """One file of an evidence report.
+
+    Attributes:
+        key: its key in the archive.
+        sha256: hash of its bytes.
+    """
+
+    name: str
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ChainEntry:
+    """One recovery's entry in the chain.
+
+    Attributes:
+        number: from 1.
+        outcome: SUCCEEDED, FAILED or REFUSED, as in the report.
+        hash: hash of all other fields and `previous_hash`.
+    """
+
+    number: int
+    environment: str
+    recovery: str
+    kind: str
+    outcome: str
+    recorded_at: datetime
+    files: tuple[EvidenceFile, ...]
+    previous_hash: str
+    hash: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name of the entry in faults."""
+        return f"entry {self.number} ({self.recovery})"
+
+
+@dataclass(frozen=True)
+class ChainHead:
+    """The newest entry, as the ledger holds it; number 0 if there is none."""
+
+    number: int = 0
+    hash: str = GENESIS_HASH
+
+
+@dataclass(frozen=True)
+class ChainFault:
+    """A fault of a chain, and its place: ``entry 3 (dr-…)``, ``entry 3 (dr-…) page.html``, ``the head``."""
+
+    where: str
+    what: str
+
+
+ReadFile = Callable[[EvidenceFile], bytes | None]
+"""Reads a file of an evidence report; None if it does not exist."""
+
+
+def place_entry(head: ChainHead, entry: ChainEntry) -> ChainEntry:
+    """Return an entry with its number and hashes, placed after the head."""
+    placed = replace(entry, number=head.number + 1, previous_hash=head.hash, hash="")
+    return replace(placed, hash=entry_hash(head.hash, _body(placed)))
+
+
+def entry_file(entry: ChainEntry) -> bytes:
+    """Serialize an entry as the file that is stored."""
+    return canonical_json(_body(entry))
+
+
+def read_entry(text: bytes) -> ChainEntry:
+    """Read an entry from its file, byte by byte as it was stored.
+
+    Raises:
+        Refused: it is not an entry, or is not serialized as we serialize it.
+    """
+    try:
+        document = json.loads(text)
+        files = tuple(EvidenceFile(**file) for file in document["files"])
+        entry = ChainEntry(
+            **{**document, "files": files, "recorded_at": datetime.fromisoformat(document["recorded_at"])}
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused("entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {error!r}") from error
+    if entry_file(entry) != text:
+        raise Refused("entry", entry.title, "its bytes differ from the serialized entry: it was changed")
+    return entry
+
+
+def verify_chain(entries: Sequence[bytes], read: ReadFile, head: ChainHead | None) -> tuple[ChainFault, ...]:
+    """Check a chain from its first entry to its head. Empty if everything is as it was recorded.
+
+    Args:
+        entries: the entries' files, in stored order.
+        read: reads the files that entries name.
+        head: the newest entry according to the ledger or to a copy of it. Without it, missing entries at the end
+            cannot be detected.
+    """
+    faults: list[ChainFault] = []
+    before: ChainHead | None = ChainHead()
+    for position, text in enumerate(entries, start=1):
+        try:
+            entry = _read_valid_entry(text)
+        except Refused as error:
+            faults.append(ChainFault(f"entry {position}", f"{error.value}: {error.remedy}"))
+            before = None  # its fields are unreliable, so the order of the next entry is not checked
+            continue
+        faults += _order_faults(entry, before, position) if before else []
+        faults += _file_faults(entry, read)
+        before = ChainHead(entry.number, entry.hash)
+    if head is not None and before is not None:
+        faults += _head_faults(before, head)
+    return tuple(faults)
+
+
+def _read_valid_entry(text: bytes) -> ChainEntry:
+    entry = read_entry(text)
+    if entry.hash != entry_hash(entry.previous_hash, _body(entry)):
+        raise Refused("entry", entry.title, "its hash does not match its content: it was changed")
+    return entry
+
+
+def _order_faults(entry: ChainEntry, before: ChainHead, position: int) -> list[ChainFault]:
+    if entry.number > before.number + 1:
+        missing = ", ".join(map(str, range(before.number + 1, entry.number)))
+        return [ChainFault(entry.title, f"missing before it: entry {missing}")]
+    if entry.number <= before.number:
+        problem = f"it is at position {position}, after entry {before.number}: reordered or duplicated"
+        return [ChainFault(entry.title, problem)]
+    if entry.previous_hash != before.hash:
+        return [ChainFault(entry.title, f"it does not continue entry {before.number}: one of the two was replaced")]
+    return []
+
+
+def _file_faults(entry: ChainEntry, read: ReadFile) -> list[ChainFault]:
+    faults = []
+    for file in entry.files:
+        where, content = f"{entry.title} {file.name}", read(file)
+        if content is None:
+            faults.append(ChainFault(where, f"it is missing: {file.key}"))
+        elif (digest := sha256(content).hexdigest()) != file.sha256:
+            faults.append(
+                ChainFault(where, f"its SHA-256 is {digest} instead of {file.sha256}: it was changed or replaced")
+            )
+    if {file.name for file in entry.files} != {REPORT_FILE, HTML_FILE}:
+        faults.append(ChainFault(entry.title, f"it does not name {REPORT_FILE} and {HTML_FILE}"))
+    return faults
+
+
+def _head_faults(last: ChainHead, head: ChainHead) -> list[ChainFault]:
+    if last.number < head.number:
+        missing = ", ".join(map(str, range(last.number + 1, head.number + 1)))
+        return [ChainFault("the head", f"missing at the end: entry {missing}")]
+    if last != head:
+        return [
+            ChainFault(
+                "the head",
+                f"the newest entry should be {head.number} with hash {head.hash}, but is {last.number} with {last.hash}",
+            )
+        ]
+    return []
+
+
+def _body(entry: ChainEntry) -> Mapping[str, Json]:
+    return {
+        **asdict(entry),
+        "files": [asdict(file) for file in entry.files],
+        "recorded_at": entry.recorded_at.isoformat(),
+    }

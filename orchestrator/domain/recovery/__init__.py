@@ -1,0 +1,1 @@
+"""Recovery drills, restores, failback and regional failover."""

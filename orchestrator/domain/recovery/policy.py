@@ -1,0 +1,121 @@
+"""The recovery policy of an environment: when drills run, what they may cost, and which objectives hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.read_pace import SHARE_PERCENT
+from orchestrator.domain.recovery.record import Objectives
+from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
+from orchestrator.domain.schema import SettingsReader
+
+SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
+"""The forms of EventBridge Scheduler. EventBridge checks their content."""
+
+RESTORES_AT_ONCE = 50
+"""DynamoDB restores at most this many tables of an account concurrently (quotas of DynamoDB)."""
+
+MAX_WHOLE_ITEMS = 300_000
+"""A function that compares two tables has memory for this many small items of each."""
+
+FIRST_POLLS = 10
+LONGEST_POLL = timedelta(minutes=5)
+
+_MAX_MINUTES = 10_080
+_MAX_HOURS = 8784
+
+
+@dataclass(frozen=True)
+class RecoveryPolicy:
+    """The ``[recovery]`` table of environments.toml, checked.
+
+    Attributes:
+        drill_schedule: EventBridge Scheduler expression in UTC; empty if only operators start drills.
+        drill_window: flexible time window of the schedule; 0 for none.
+        objectives: RTO and RPO.
+        success_within: age of the last successful drill above which an alarm fires.
+        max_cost_usd: recoveries with a higher expected cost are refused.
+        max_tables: services with more tables are refused.
+        expiry: how long a drill may keep its resources.
+        restores_at_once: how many restores a recovery starts before it waits.
+        poll: time between the first status checks of a restore.
+        inject_faults: whether drills in this environment may inject a fault.
+        whole_items: tables up to this many items are compared by one task, larger ones in segments.
+        by_export: compare with an export at the point; otherwise use the stream, and an export if it is inconclusive.
+        read_share_percent: share of the read capacity of a table in use that a recovery may consume.
+        stream_delay: the longest delay between a write and its record in the table's stream.
+        block_hold: how long a table must refuse all probes over new connections before it counts as blocked.
+        heartbeats: whether a heartbeat row is written every second, with which a recovery measures its data loss.
+        rotated_tokens: disposition of refresh tokens that were, or may have been, rotated after the recovery point.
+    """
+
+    drill_schedule: str
+    drill_window: timedelta
+    objectives: Objectives
+    success_within: timedelta
+    max_cost_usd: float
+    max_tables: int
+    expiry: timedelta
+    restores_at_once: int
+    poll: timedelta
+    inject_faults: bool
+    whole_items: int
+    by_export: bool
+    read_share_percent: float
+    stream_delay: timedelta
+    block_hold: timedelta
+    heartbeats: bool
+    rotated_tokens: RotatedPolicy
+
+    @classmethod
+    def parse(cls, table: Mapping[str, object]) -> RecoveryPolicy:
+        """Read the environment's table.
+
+        Raises:
+            Refused: a key is missing, unknown or out of range. The error names the key, the value and the remedy.
+        """
+        settings = SettingsReader("recovery", table, Refused)
+        policy = cls(
+            drill_schedule=_schedule(settings),
+            drill_window=timedelta(minutes=settings.whole_number("drill_window_minutes", 0, 1440)),
+            objectives=Objectives(
+                recovery_time=timedelta(minutes=settings.number("rto_minutes", 1, _MAX_MINUTES)),
+                data_loss=timedelta(minutes=settings.number("rpo_minutes", 1, _MAX_MINUTES)),
+            ),
+            success_within=timedelta(hours=settings.number("success_within_hours", 1, _MAX_HOURS)),
+            max_cost_usd=settings.number("max_cost_usd", 0, 10_000),
+            max_tables=settings.whole_number("max_tables", 1, RESTORES_AT_ONCE),
+            # The state machine times out after a day: resources expire before that.
+            expiry=timedelta(hours=settings.number("expiry_hours", 0.1, 23)),
+            restores_at_once=settings.whole_number("restores_at_once", 1, RESTORES_AT_ONCE),
+            poll=timedelta(seconds=settings.whole_number("poll_seconds", 1, 300)),
+            inject_faults=settings.flag("inject_faults"),
+            whole_items=settings.whole_number("whole_items", 0, MAX_WHOLE_ITEMS),
+            by_export=settings.choice("source_at_point", ("stream", "export")) == "export",
+            read_share_percent=settings.number("read_share_percent", *SHARE_PERCENT),
+            stream_delay=timedelta(seconds=settings.number("stream_delay_seconds", 0, 30)),
+            # The task that waits has 60 s, and waits up to 10 s for the first refusal.
+            block_hold=timedelta(seconds=settings.whole_number("block_hold_seconds", 1, 40)),
+            heartbeats=settings.flag("heartbeats"),
+            rotated_tokens=RotatedPolicy(settings.choice("rotated_tokens", tuple(RotatedPolicy))),
+        )
+        settings.refuse_unknown_keys()
+        return policy
+
+
+def seconds_before_poll(policy: RecoveryPolicy, attempt: int) -> int:
+    """Return the seconds before the next status check: constant at first, then growing to five minutes."""
+    grown = policy.poll.total_seconds() * 1.5 ** max(0, attempt - FIRST_POLLS)
+    return round(min(grown, max(LONGEST_POLL, policy.poll).total_seconds()))
+
+
+def _schedule(settings: SettingsReader) -> str:
+    schedule = settings.take("drill_schedule")
+    if not isinstance(schedule, str) or not (schedule == "" or SCHEDULE.fullmatch(schedule)):
+        remedy = "give a schedule such as cron(0 5 * * ? *), or an empty text"
+        raise settings.refused("drill_schedule", schedule, remedy)
+    return schedule

@@ -1,0 +1,238 @@
+"""The settings of a table, and which of them a restore drops.
+
+DynamoDB's documentation is contradictory on throughput and table class, and silent on some others. So every setting is
+read on both sides, reapplied if possible, and compared.
+
+Provisioned capacity is the exception. A restored table is on demand while it is compared and rewritten, because the
+units of its source would not suffice. It gets provisioned capacity and scaling last, once the service uses it: the
+table of a drill never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from orchestrator.domain.deployment.cutover import unblocked_policy
+from orchestrator.domain.recovery.record import CheckResult, Role
+from orchestrator.domain.verdict import Json, Outcome, Verdict
+
+OUR_TAGS = "ib-oauth:"
+"""Prefix of the tags that identify a recovery; they are not the source's. AWS's own begin with ``aws:``."""
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """A table's settings, as JSON values that are equal if the settings are.
+
+    Attributes:
+        keys: attribute and type of the partition key, and of the sort key.
+        indexes: name to kind, keys and projection.
+        billing: billing mode, and the provisioned or maximum throughput of the table and of each index.
+        table_class: such as ``STANDARD``.
+        encryption: kind of key, and the key.
+        time_to_live: its attribute; empty if it is off.
+        recovery: days of point-in-time recovery; 0 if it is off.
+        deletion_protection: whether the table is protected.
+        stream: view type of its stream; empty if it has none.
+        tags: without ours and AWS's.
+        resource_policy: its document, with ``{table}`` for the table; empty if there is none.
+        autoscaling: dimension to bounds and policies. None for on-demand tables, which do not need it.
+    """
+
+    keys: Json
+    indexes: Mapping[str, Json] = field(default_factory=dict)
+    billing: Json = ""
+    table_class: str = "STANDARD"
+    encryption: Json = ""
+    time_to_live: str = ""
+    recovery: int = 0
+    deletion_protection: bool = False
+    stream: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    resource_policy: Json = ""
+    autoscaling: Json = None
+
+
+@dataclass(frozen=True)
+class DefaultTableSettings:
+    """The stack's settings of every table of the service, for a restored table whose source no longer exists."""
+
+    time_to_live: str
+    recovery: int
+    deletion_protection: bool
+
+
+def defaults_without_source(restored: TableSettings, defaults: DefaultTableSettings) -> TableSettings:
+    """Return the settings that a restored table must have if the source no longer exists: the stack's defaults."""
+    return replace(
+        restored,
+        time_to_live=defaults.time_to_live,
+        recovery=defaults.recovery,
+        deletion_protection=defaults.deletion_protection,
+    )
+
+
+REAPPLIED = (
+    "tags",
+    "time_to_live",
+    "recovery",
+    "resource_policy",
+    "stream",
+    "deletion_protection",
+    "table_class",
+    "billing",
+    "autoscaling",
+)
+"""Settings that are reapplied, in this order. A restore itself must bring keys, indexes and encryption."""
+
+CAPACITY = ("billing", "autoscaling")
+"""Settings of provisioned capacity, which a restored table gets last."""
+
+ON_DEMAND, PROVISIONED = "PAY_PER_REQUEST", "PROVISIONED"
+"""The billing modes of DynamoDB."""
+
+MAX_ROUNDS = 20
+"""Rounds of reapplying. A table takes one change at a time, and a stream two. Later differences are reported."""
+
+
+def differing_settings(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
+    """Return the names of the settings in which a restored table differs from its source."""
+    before, after = asdict(_comparable(source, source)), asdict(_comparable(restored, source))
+    return tuple(name for name in before if before[name] != after[name])
+
+
+def settings_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
+    """Return the names of the settings to reapply before a restored table is in use, in order."""
+    differing, later = differing_settings(source, restored), _capacity_for_later(source)
+    return tuple(name for name in REAPPLIED if name in differing and name not in later)
+
+
+def capacity_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
+    """Return the names of the settings that give a restored table in use its provisioned capacity, in order.
+
+    No other setting is applied then: the source's resource policy, for example, blocks the source by now.
+    """
+    differing = differing_settings(source, restored)
+    # Only a provisioned table can be scaled: the next round does.
+    waits = () if _mode(restored) == PROVISIONED else ("autoscaling",)
+    return tuple(name for name in _capacity_for_later(source) if name in differing and name not in waits)
+
+
+def setting_check_results(
+    role: Role, source: TableSettings, restored: TableSettings, *, with_capacity: bool = True
+) -> tuple[CheckResult, ...]:
+    """Return one check result per setting, with expected and actual value. The access block is not compared.
+
+    Args:
+        role: the table's.
+        source: the settings that the restored table must have.
+        restored: the settings that it has.
+        with_capacity: whether it must have the source's provisioned capacity. If not, it must be on demand.
+    """
+    expected = source if with_capacity else _with_capacity_for_later(source)
+    before = asdict(_comparable(_without_block(expected), expected))
+    after = asdict(_comparable(_without_block(restored), expected))
+    if expected is not source:
+        # The limits of an on-demand table are not the source's, which is provisioned.
+        after["billing"] = {"mode": _mode(restored)}
+    return tuple(
+        CheckResult(
+            f"settings.{role}.{name}",
+            _judge_setting(name, before[name], after[name]),
+            {"expected": before[name], "found": after[name]},
+        )
+        for name in before
+    )
+
+
+def capacity_check_results(role: Role, source: TableSettings, restored: TableSettings) -> tuple[CheckResult, ...]:
+    """Return the check results of provisioned capacity in a table that the service uses.
+
+    A difference does not decide on the outcome: on demand, the table serves its clients as well.
+    """
+    names = {f"settings.{role}.{name}" for name in CAPACITY}
+    return tuple(
+        replace(result, decides=result.verdict.outcome is Outcome.PASS)
+        for result in setting_check_results(role, source, restored)
+        if result.check in names
+    )
+
+
+def _mode(settings: TableSettings) -> Json:
+    return settings.billing.get("mode", "") if isinstance(settings.billing, Mapping) else ""
+
+
+def _capacity_for_later(source: TableSettings) -> tuple[str, ...]:
+    """Return the settings of the source's capacity that a restored table gets last."""
+    return CAPACITY if _mode(source) == PROVISIONED else ()
+
+
+def _with_capacity_for_later(source: TableSettings) -> TableSettings:
+    """Return the settings that a restored table must have until it gets its capacity."""
+    if not _capacity_for_later(source):
+        return source
+    return replace(source, billing={"mode": ON_DEMAND}, autoscaling=None)
+
+
+def _comparable(settings: TableSettings, source: TableSettings) -> TableSettings:
+    """Return settings with a word in place of the units that autoscaling chooses, if they are within its bounds.
+
+    Autoscaling changes the units of the source and of the restored table independently. The bounds are compared with
+    the setting `autoscaling`.
+    """
+    scaling, billing = source.autoscaling, settings.billing
+    if not isinstance(scaling, Mapping) or not isinstance(billing, Mapping):
+        return settings
+    tables = {"": billing["table"], **{f"/index/{name}": units for name, units in billing["indexes"].items()}}
+    scaled = {
+        place: [
+            _scaled_units(units[number], scaling.get(f"{place} dynamodb:{'index' if place else 'table'}:{dimension}"))
+            for number, dimension in enumerate(("ReadCapacityUnits", "WriteCapacityUnits"))
+        ]
+        for place, units in tables.items()
+    }
+    indexes = {name: scaled[f"/index/{name}"] for name in billing["indexes"]}
+    return replace(settings, billing={**billing, "table": scaled[""], "indexes": indexes})
+
+
+def _scaled_units(units: Json, target: Any) -> Json:
+    if target is None or not target["min"] <= units <= target["max"]:
+        return units
+    return f"autoscaled from {target['min']} to {target['max']}"
+
+
+def _without_block(settings: TableSettings) -> TableSettings:
+    policy = settings.resource_policy
+    return replace(
+        settings, resource_policy=(unblocked_policy(policy) or "") if isinstance(policy, Mapping) else policy
+    )
+
+
+def _judge_setting(name: str, expected: Json, actual: Json) -> Verdict:
+    words = name.replace("_", " ")
+    if expected == actual:
+        return Verdict.passed(f"{words} as in the source")
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        missing, other, extra = _key_differences(expected, actual)
+        differences = [
+            f"{what} {', '.join(names)}"
+            for what, names in (("lacks", missing), ("differs in", other), ("has also", extra))
+            if names
+        ]
+        return Verdict.failed(f"{words} of the restored table {'; '.join(differences)}")
+    return Verdict.failed(f"{words} of the restored table: {_text_of(actual)}, of the source: {_text_of(expected)}")
+
+
+def _key_differences(
+    expected: Mapping[str, Any], actual: Mapping[str, Any]
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    missing = sorted(expected.keys() - actual.keys())
+    extra = sorted(actual.keys() - expected.keys())
+    other = sorted(key for key in expected.keys() & actual.keys() if expected[key] != actual[key])
+    return missing, other, extra
+
+
+def _text_of(value: Json) -> str:
+    return str(value) if value not in (None, "") else "none"

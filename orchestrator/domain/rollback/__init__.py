@@ -1,0 +1,1 @@
+"""Rollbacks: which events start one, what it does, and the incident it records."""

@@ -1,0 +1,1 @@
+"""Comparison of two tables by order-independent digests."""

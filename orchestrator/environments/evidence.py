@@ -1,0 +1,45 @@
+"""Settings of the evidence bucket: retention and lock of evidence and configuration snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+
+LOCKS = ("none", "governance", "compliance")
+# S3 accepts locks of up to 100 years; 20 years are enough for any archive.
+DAYS = (1, 7_300)
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """The settings of the evidence bucket.
+
+    Attributes:
+        keep_days: the days after which a file is deleted.
+        lock: `none`; `governance`, which principals with a special permission can lift; `compliance`, which cannot be
+            lifted.
+        lock_days: the days during which a file cannot be deleted or replaced.
+    """
+
+    keep_days: int
+    lock: str
+    lock_days: int
+
+
+def read_evidence(table: SettingsReader) -> EvidenceSettings:
+    """Read the table ``[….evidence]``.
+
+    Raises:
+        EnvironmentRefused: a setting is missing or out of range, or a lock would outlast the file.
+    """
+    evidence = EvidenceSettings(
+        keep_days=table.whole_number("keep_days", *DAYS),
+        lock=table.choice("lock", LOCKS),
+        lock_days=table.whole_number("lock_days", *DAYS),
+    )
+    table.refuse_unknown_keys()
+    if evidence.lock_days > evidence.keep_days:
+        remedy = f"give at most the {evidence.keep_days} of keep_days, because a locked file cannot be deleted"
+        raise EnvironmentRefused(table.field("lock_days"), evidence.lock_days, remedy)
+    return evidence

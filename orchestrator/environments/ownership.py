@@ -1,0 +1,70 @@
+"""Settings of an environment's account, contacts and budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+
+AUDIENCES = ("operators", "clients", "security", "owners")
+"""The audiences of notifications: operators, client developers, the security team, and the owners of the bill."""
+
+MONTHLY_USD = (1, 1_000_000)
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ARN = re.compile(r"arn:aws:[a-z]+::?[a-z0-9-]*:?[0-9]{12}:.+")
+_CONTACT = re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+|https://[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?(/\S*)?")
+
+
+@dataclass(frozen=True)
+class BudgetSettings:
+    """The budget of an environment.
+
+    Attributes:
+        monthly_usd: the budget of a month.
+        alert_percents: the percentages of it at which the owners are notified.
+        anomaly_monitor: whether the stack creates a cost anomaly monitor, which only an account can that pays its own
+            bill: the management account of an organization, or an account without one.
+    """
+
+    monthly_usd: int
+    alert_percents: tuple[int, ...]
+    anomaly_monitor: bool
+
+
+def read_account(table: SettingsReader) -> str | None:
+    """Read the only account that the stacks may be deployed to; None if the credentials decide."""
+    return table.optional_text("account", matching=_ACCOUNT, remedy="give the account's 12 digits as a string")
+
+
+def read_principals(table: SettingsReader, key: str) -> tuple[str, ...]:
+    """Read complete ARNs of roles and users, without wildcards."""
+    arns = table.texts(key)
+    for arn in arns:
+        if not _ARN.fullmatch(arn) or "*" in arn:
+            raise EnvironmentRefused(table.field(key), arn, "give the complete ARN of one role or user")
+    return arns
+
+
+def read_contacts(table: SettingsReader) -> Mapping[str, tuple[str, ...]]:
+    """Read e-mail and https addresses by audience; a missing audience has no addresses."""
+    contacts = {audience: table.texts(audience) for audience in AUDIENCES}
+    table.refuse_unknown_keys()
+    for audience, addresses in contacts.items():
+        for address in addresses:
+            if not _CONTACT.fullmatch(address):
+                raise EnvironmentRefused(table.field(audience), address, "give an e-mail address or an https address")
+    return contacts
+
+
+def read_budget(table: SettingsReader) -> BudgetSettings:
+    """Read the table ``[….budget]``."""
+    budget = BudgetSettings(
+        monthly_usd=table.whole_number("monthly_usd", *MONTHLY_USD),
+        alert_percents=table.whole_numbers("alert_percents", 1, 200),
+        anomaly_monitor=table.flag("anomaly_monitor"),
+    )
+    table.refuse_unknown_keys()
+    return budget

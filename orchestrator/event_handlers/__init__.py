@@ -1,0 +1,1 @@
+"""Lambda handlers of EventBridge rules and schedules."""

@@ -1,0 +1,40 @@
+"""Once a minute: roll back what a dead execution left behind, even if its event was lost.
+
+Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends.
+For a restore that died after its cutover, late writes are replayed. Live tables that are blocked are unblocked while no
+execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.cutover import unblock_live_tables
+from orchestrator.application.live_state import report_live_state
+from orchestrator.application.recovery_reporting import emit_drill_age
+from orchestrator.application.stale_executions import (
+    close_abandoned_plans,
+    repeat_failed_rollback,
+    roll_back_stale_deployment,
+)
+from orchestrator.application.start_rollback import evaluate_lasting_alarms
+from orchestrator.application.warmup import reconcile_provisioned
+from orchestrator.event_handlers.runtime import event_handler
+
+
+def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
+    """Roll back if the lock's execution is dead, close plans that died without it, and reconcile what is live."""
+    # The rollback comes first, because clients wait for it: no reporting may prevent it.
+    stale = roll_back_stale_deployment(cloud, replays=True)
+    repeated = repeat_failed_rollback(cloud)
+    alarms = evaluate_lasting_alarms(cloud)
+    close_abandoned_plans(cloud)
+    unblocked = unblock_live_tables(cloud)
+    not_provisioned = reconcile_provisioned(cloud)
+    emit_drill_age(cloud)
+    return "; ".join(filter(None, (stale, repeated, alarms, unblocked, not_provisioned, report_live_state(cloud))))
+
+
+handler = event_handler(reconcile)

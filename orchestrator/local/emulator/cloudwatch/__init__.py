@@ -1,0 +1,1 @@
+"""Patches to the emulated CloudWatch and CloudWatch Logs."""

@@ -1,0 +1,1 @@
+"""Metric math: parser, functions and evaluator."""

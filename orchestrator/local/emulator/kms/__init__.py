@@ -1,0 +1,1 @@
+"""Patches to the emulated KMS, and how other services use its keys."""

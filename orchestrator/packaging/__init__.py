@@ -1,0 +1,1 @@
+"""Builds the Lambda packages, releases and software bills of materials (SBOM)."""

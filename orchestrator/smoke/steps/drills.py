@@ -1,0 +1,135 @@
+"""Step 5: drills on tables with provisioned capacity, under load, that no client may notice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from orchestrator.aws.dynamodb.batch import batch_write
+from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
+from orchestrator.smoke.access import SmokeClient, load_of
+from orchestrator.smoke.load import THROTTLED, Answer
+from orchestrator.smoke.results import Fact, Verdict
+from orchestrator.smoke.world import World
+
+UNITS = 20
+ITEMS = {"account": 50_000, "local": 2000}
+
+
+def run(world: World) -> Iterator[Fact]:
+    """Yield the outcome of a drill by the stream and one with an export, clients' bad answers, and what is left."""
+    tables = (world.environment.service.state_table, world.environment.service.tokens_table)
+    for table in tables:
+        _provision(world, table)
+    with load_of(world, SmokeClient.of(world)) as load:
+        for key, fills in (("small", False), ("large", True)):
+            if fills:
+                fill(world, tables[1], ITEMS["local" if world.environment.local else "account"])
+            began = time.time()
+            recovery = world.drill(f"smoke-{key}")
+            yield _outcome(key, recovery)
+            yield _clients(key, load.answers(began))
+            yield _throttles(world, key, tables, began)
+    yield _left(world)
+
+
+def fill(world: World, table: str, items: int) -> None:
+    """Write items that expire, at the rate that the table allows."""
+    expires = str(round(time.time()) + 6 * 3600)
+    filler = {"delete_at": {"N": expires}, "filler": {"S": "x" * 120}}
+    batch_write(world.clients("dynamodb"), table, [{"pk": {"S": f"smoke#{n}"}, **filler} for n in range(items)])
+
+
+def _provision(world: World, table: str) -> None:
+    client = world.clients("dynamodb")
+    summary = client.describe_table(TableName=table)["Table"].get("BillingModeSummary", {})
+    if summary.get("BillingMode") != "PAY_PER_REQUEST":
+        return
+    units = {"ReadCapacityUnits": UNITS, "WriteCapacityUnits": UNITS}
+    client.update_table(TableName=table, BillingMode="PROVISIONED", ProvisionedThroughput=units)
+    client.get_waiter("table_exists").wait(TableName=table)
+    if world.environment.local:
+        return  # it has no Application Auto Scaling
+    scaling = world.clients("application-autoscaling")
+    for dimension, metric in (
+        ("Read", "DynamoDBReadCapacityUtilization"),
+        ("Write", "DynamoDBWriteCapacityUtilization"),
+    ):
+        target = {
+            "ServiceNamespace": "dynamodb",
+            "ResourceId": f"table/{table}",
+            "ScalableDimension": f"dynamodb:table:{dimension}CapacityUnits",
+        }
+        scaling.register_scalable_target(**target, MinCapacity=UNITS, MaxCapacity=2 * UNITS)
+        scaling.put_scaling_policy(
+            **target,
+            PolicyName="smoke",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 70.0,
+                "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
+            },
+        )
+
+
+def _outcome(key: str, recovery: Recovery) -> Fact:
+    failed = [one.check for one in recovery.check_results if one.verdict.outcome == "FAIL"]
+    seconds = {phase.name: round(phase.took.total_seconds(), 1) for phase in recovery.phases}
+    verdict = Verdict.PASS if recovery.outcome is RecoveryOutcome.SUCCEEDED else Verdict.FAIL
+    answer = f"the drill of the {key} tables: {recovery.outcome}, {recovery.reason or 'every check passed'}"
+    return Fact("3", verdict, answer, {"failed_checks": failed, "seconds": seconds})
+
+
+def _clients(key: str, answers: Sequence[Answer]) -> Fact:
+    bad = sum(answer.bad for answer in answers)
+    throttled = sum(answer.status == THROTTLED for answer in answers)
+    return Fact(
+        "3",
+        Verdict.FAIL if bad or not answers else Verdict.PASS,
+        f"{bad} of {len(answers)} requests of clients failed during the drill of the {key} tables",
+        {"requests": len(answers), "bad": bad, "throttled": throttled},
+    )
+
+
+def _throttles(world: World, key: str, tables: Sequence[str], began: float) -> Fact:
+    found = {}
+    for table in tables:
+        for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
+            answer = world.clients("cloudwatch").get_metric_statistics(
+                Namespace="AWS/DynamoDB",
+                MetricName=metric,
+                Dimensions=[{"Name": "TableName", "Value": table}],
+                StartTime=datetime.fromtimestamp(began, UTC),
+                EndTime=datetime.now(UTC),
+                Period=60,
+                Statistics=["Sum"],
+            )
+            found[f"{table} {metric}"] = sum(point["Sum"] for point in answer["Datapoints"])
+    events = sum(found.values())
+    return Fact(
+        "3",
+        Verdict.PASS if events == 0 else Verdict.FAIL,
+        f"DynamoDB throttled {events:g} requests to the tables in use during the drill of the {key} tables",
+        found,
+    )
+
+
+def _left(world: World) -> Fact:
+    """Tables, functions, scaling targets and their alarms that drills left."""
+    tables = [
+        name
+        for page in world.clients("dynamodb").get_paginator("list_tables").paginate()
+        for name in page["TableNames"]
+        if name.startswith("ib-oauth-drill-")
+    ]
+    left = [f"table {name}" for name in tables]
+    if not world.environment.local:
+        alarms = world.clients("cloudwatch").get_paginator("describe_alarms")
+        for page in alarms.paginate(AlarmNamePrefix="TargetTracking-table/ib-oauth-drill-"):
+            left += [f"alarm {alarm['AlarmName']}" for alarm in page["MetricAlarms"]]
+        targets = world.clients("application-autoscaling").get_paginator("describe_scalable_targets")
+        for page in targets.paginate(ServiceNamespace="dynamodb"):
+            found = [one["ResourceId"] for one in page["ScalableTargets"]]
+            left += [f"target {name}" for name in found if name.startswith("table/ib-oauth-drill-")]
+    return Fact("5", Verdict.FAIL if left else Verdict.PASS, f"drills left {len(left)} resources", {"left": left})

@@ -1,0 +1,73 @@
+"""ReplayLateWrites: the new tables get what the previous ones accepted after their block was requested.
+
+The deployment of a cutover does it before an alias moves. The restore does it again after the deployment has succeeded,
+until a pass finds nothing new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.cutover import replay_onto_new_tables
+from orchestrator.domain.deployment.decision import Action
+from orchestrator.domain.deployment.late_writes import CHECK, ReplayProgress, check_late_writes, is_last_pass
+from orchestrator.domain.recovery.record import CheckResult, RecoveryAction
+from orchestrator.domain.recovery.restore import with_decides
+from orchestrator.tasks.runtime import (
+    RecoveryTaskInput,
+    RecoveryTaskOutput,
+    TaskInput,
+    TaskOutput,
+    append_decision,
+    dispatch,
+    make_decision,
+    open_recovery,
+    recovery_policy,
+    save_and_continue,
+)
+
+
+def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
+    """Replay the late writes onto tables that no client uses yet.
+
+    Raises:
+        SourceStateUnknown: the stream of a failback's previous table cannot be read.
+        LockLost: another execution holds the lock.
+    """
+    cloud.ledger.check_lock(task_input.fencing_token)
+    deployment = cloud.ledger.read_record(task_input.deployment)
+    cutover = deployment.cutover
+    assert cutover is not None, "only a cutover enters this state"
+    recovery, policy = cloud.restores.read_record(cutover.recovery), recovery_policy(cloud)
+    progress = cutover.replay or ReplayProgress()
+    progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=False)
+    replayed = replace(deployment, cutover=replace(cutover, replay=progress, replayed_at=cloud.now()))
+    # A failback verifies its canary on the synchronized tables first.
+    action = Action.PROCEED if cutover.failback else Action.PROMOTE
+    return append_decision(task_input, cloud, replayed, make_decision(action, progress.description))
+
+
+def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
+    """Replay the late writes once more onto the tables that clients use now, and record the check result.
+
+    Raises:
+        LockLost: another execution holds the lock.
+    """
+    recovery = open_recovery(task_input, cloud)
+    deployment = cloud.ledger.find_record(recovery.deployment) if recovery.deployment else None
+    if not recovery.in_use or deployment is None or deployment.cutover is None:
+        return save_and_continue(task_input, cloud, recovery, "the service does not use its tables")
+    cutover, policy = deployment.cutover, recovery_policy(cloud)
+    progress = recovery.replay or cutover.replay or ReplayProgress()
+    progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)
+    replayed = replace(recovery, replay=progress)
+    if not is_last_pass(progress, task_input.attempt):
+        hold = round(policy.block_hold.total_seconds())
+        return save_and_continue(task_input, cloud, replayed, progress.description, RecoveryAction.WAIT, hold)
+    verdict, figures = check_late_writes(progress)
+    result = with_decides(recovery.kind, CheckResult(CHECK, verdict, figures))
+    return save_and_continue(task_input, cloud, replayed.with_check_results(result), verdict.reason)
+
+
+handler = dispatch(replay_before_promotion, replay_after_cutover)

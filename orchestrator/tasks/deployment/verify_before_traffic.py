@@ -1,0 +1,48 @@
+"""VerifyBeforeTraffic: probe the canary versions directly, and with OAuth flows that mix stable and canary.
+
+During a shift a client may reach stable with one request and the canary with the next, so flows are run in mixtures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.domain.deployment.decision import Action, cutover_decision, first_decision, rejected_before_traffic
+from orchestrator.domain.deployment.gate_decisions import pass_gates
+from orchestrator.domain.deployment.record import DeploymentPhase
+from orchestrator.domain.verdict import Outcome
+from orchestrator.probes import analysis_run
+from orchestrator.probes.context import before_traffic
+from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, task
+
+
+def verify_before_traffic(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
+    """Evaluate the canary versions while no client can reach them.
+
+    Raises:
+        LockLost: another execution holds the lock.
+    """
+    deployment = cloud.ledger.read_record(task_input.deployment)
+    cutover = deployment.cutover
+    published = replace(deployment, phase=DeploymentPhase.PUBLISHED)
+    if cutover and not cutover.in_sync:
+        # A failback: its tables are blocked. VerifySyncedTables probes the canary when they are in sync.
+        decision = cutover_decision("its tables are blocked until they are in sync; it is verified after that")
+        return append_decision(task_input, cloud, published, decision)
+    analysis = analysis_run.verify_before_traffic(before_traffic(deployment, cloud.now()), cloud.probe_clients)
+    if analysis.verdict.outcome is not Outcome.PASS:
+        decision = rejected_before_traffic(analysis.verdict)
+    elif cutover and cutover.failback:
+        decision = make_decision(Action.PROMOTE, "verified with synchronized tables")
+    elif cutover:
+        decision = cutover_decision("verified before traffic")
+    else:
+        decision = first_decision(deployment.plan)
+    # What failed without being proved stays visible, and its tests continue in every evaluation.
+    noted = replace(decision, reason="; ".join([decision.reason, *analysis.notes]))
+    verified, held = pass_gates(replace(published, running=analysis.running), noted, cloud.now())
+    return append_decision(task_input, cloud, verified, held, analysis.verdict, analysis.evidence)
+
+
+handler = task(verify_before_traffic)

@@ -1,0 +1,1 @@
+"""Tasks of the drill and restore state machines."""

@@ -1,0 +1,47 @@
+"""CheckSeededGrants: check that grants issued before the recovery point are accepted or rejected as expected.
+
+A new login is checked, too. Each check is a check result of its own.
+"""
+
+from __future__ import annotations
+
+from orchestrator.application import seeded_grants
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.seeded_grants import GrantClient
+from orchestrator.aws.lambda_.versions import LATEST
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.plan import target_name
+from orchestrator.domain.verdict import Outcome
+from orchestrator.probes.synthetic_client import SyntheticIdentity
+from orchestrator.tasks.runtime import (
+    RecoveryTaskInput,
+    RecoveryTaskOutput,
+    recovery_policy,
+    recovery_task,
+    save_and_continue,
+)
+
+
+def check_seeded_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
+    """Call the isolated service with the drill's seeded grants. A restore has none, and is not expected to.
+
+    Raises:
+        LockLost: another execution holds the lock.
+    """
+    policy = recovery_policy(cloud)
+    recovery = task_input.ledger(cloud).read_record(task_input.recovery)
+    targets = {
+        name: (target_name(recovery.kind, recovery.id, name, recovery.environment), LATEST)
+        for name in recovery.service.functions
+    }
+    client = GrantClient(cloud.probe_clients.functions, targets)
+    identity = SyntheticIdentity(cloud.probe_clients.macs, recovery.service.synthetic_key_id, recovery.environment)
+    is_drill = recovery.kind is Kind.DRILL
+    grants = cloud.seeded_grants.find_grants(recovery.id) if is_drill else None
+    results = seeded_grants.check_grants(client, identity, grants, policy.rotated_tokens, expected=is_drill)
+    not_passed = [result.check for result in results if result.verdict.outcome is not Outcome.PASS]
+    reason = f"{len(results)} checks with the restored tables; not passed: {', '.join(not_passed) or 'none'}"
+    return save_and_continue(task_input, cloud, recovery.with_check_results(*results), reason)
+
+
+handler = recovery_task(check_seeded_grants)

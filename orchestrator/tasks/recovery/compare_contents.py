@@ -1,0 +1,207 @@
+"""CompareContents: compare the restored tables with their sources at the recovery point, and measure the data loss.
+
+The state lists what must be read first, segments or exports, and repeats until everything is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import msgspec
+
+from orchestrator.application import data_loss
+from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.application.table_comparison import RecoveryPoint, TableSides, compare_segments, compare_whole
+from orchestrator.aws.dynamodb.table_reader import Hashing
+from orchestrator.aws.ledger.segment_digests import ComparisonSettings
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import ExportFailed, SourceStateUnknown
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, TableRecovery, with_data_loss
+from orchestrator.domain.recovery.restore import reason_not_comparable, with_decides
+from orchestrator.domain.table_comparison.comparison import (
+    SegmentDigest,
+    SegmentedComparison,
+    SegmentRef,
+    comparison_figures,
+    describe_segments,
+    judge_comparison,
+    segments_for,
+)
+from orchestrator.domain.verdict import Verdict
+from orchestrator.tasks.runtime import (
+    RecoveryTaskInput,
+    RecoveryTaskOutput,
+    recovery_policy,
+    recovery_task,
+    save_and_continue,
+)
+
+TableResult = CheckResult | SourceStateUnknown
+"""The result of one table, or why its source's state at the recovery point is unknown."""
+
+
+@dataclass(frozen=True)
+class SegmentsToRead(RecoveryTaskOutput):
+    """The next state of the state machine, with the segments that must be read before this task runs again."""
+
+    segments: tuple[SegmentRef, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of the comparison.
+
+    Attributes:
+        comparison: number of segments by role (0 compares the table whole), and the hash key.
+        digests: the digests of all segments that were read.
+        not_comparable: by role, why a table is not compared; empty if it is.
+    """
+
+    recovery: Recovery
+    policy: RecoveryPolicy
+    comparison: ComparisonSettings
+    digests: list[SegmentDigest]
+    not_comparable: dict[str, str]
+
+    def segmented(self, table: TableRecovery) -> SegmentedComparison:
+        """Return the comparison of a table by its segments."""
+        segments = self.comparison.segments[table.role]
+        return SegmentedComparison(table.role, segments, self.digests, exported=table.by_export)
+
+    def missing_segments(self) -> tuple[SegmentRef, ...]:
+        """Return the segments that must be read before the tables can be compared."""
+        return tuple(
+            segment
+            for table in self.recovery.tables
+            if self.comparison.segments[table.role] and not self.not_comparable[table.role]
+            for segment in self.segmented(table).missing_segments()
+        )
+
+
+def compare_contents(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
+    """Request exports or segments that must be read first; when all are read, compare every table.
+
+    Raises:
+        TableNotReadable: a table does not exist, or its restore is not complete.
+        LockLost: another execution holds the lock.
+    """
+    policy = recovery_policy(cloud)
+    recovery = task_input.ledger(cloud).read_record(task_input.recovery)
+    unexported = [table.source for table in recovery.tables if table.by_export and not table.exported_at]
+    if unexported and task_input.kind is Kind.DRILL:
+        reason = f"exports are needed of {', '.join(unexported)}"
+        return save_and_continue(task_input, cloud, recovery, reason, RecoveryAction.EXPORT)
+    if unexported and "segments" not in task_input.state:
+        recovery = _with_complete_exports(recovery, cloud)
+    run = _start_run(recovery, policy, cloud)
+    missing = run.missing_segments()
+    requested = msgspec.convert(task_input.state.get("segments") or (), tuple[SegmentRef, ...])
+    # A segment that was requested and is still missing could not be read; requesting it again would not end.
+    if missing and not set(missing) & set(requested):
+        reason = f"{len(missing)} segments must be read"
+        output = save_and_continue(task_input, cloud, recovery, reason, RecoveryAction.DIGEST)
+        return SegmentsToRead(output.recovery, output.fencing_token, output.decision, missing)
+    results = dict(
+        zip(recovery.tables, for_each(recovery.tables, lambda table: _compare(table, run, cloud)), strict=True)
+    )
+    unknown = {table: result for table, result in results.items() if isinstance(result, SourceStateUnknown)}
+    if unknown and task_input.kind is Kind.DRILL:
+        # A stream that does not reach back to the recovery point never will; an export of that point still can be made.
+        by_export = recovery.with_tables([replace(table, by_export=True) for table in unknown])
+        reason = "; ".join(f"{table.role}: {error}" for table, error in unknown.items())
+        return save_and_continue(task_input, cloud, by_export, reason, RecoveryAction.EXPORT)
+    check_results = [with_decides(task_input.kind, _check_result(table, result)) for table, result in results.items()]
+    recovery = recovery.with_check_results(*check_results)
+    if policy.heartbeats:
+        # Measured while no client uses the restored tables: from then on they get heartbeats of their own.
+        recovery = _with_data_loss(recovery, cloud)
+    return save_and_continue(task_input, cloud, recovery, "; ".join(result.verdict.reason for result in check_results))
+
+
+def _with_complete_exports(recovery: Recovery, cloud: Cloud) -> Recovery:
+    """Return a restore with the exports that are complete by now.
+
+    A restore does not wait for an export, and an export that failed does not stop it: the table is then not compared.
+    """
+    complete = [
+        replace(table, exported_at=cloud.now())
+        for table in recovery.tables
+        if table.export_arn and not table.exported_at and cloud.exports.describe_export(table.export_arn).complete
+    ]
+    return recovery.with_tables(complete)
+
+
+def _start_run(recovery: Recovery, policy: RecoveryPolicy, cloud: Cloud) -> _Run:
+    not_comparable = {table.role: reason_not_comparable(recovery, table) for table in recovery.tables}
+    segments = {
+        table.role: segments_for(table.items, table.size_bytes, policy.whole_items) for table in recovery.tables
+    }
+    comparison = cloud.segment_digests.start_comparison(recovery, segments)
+    digests = cloud.segment_digests.read_digests(recovery.id)
+    return _Run(recovery, policy, comparison, digests, {str(role): why for role, why in not_comparable.items()})
+
+
+def _compare(table: TableRecovery, run: _Run, cloud: Cloud) -> TableResult:
+    if why := run.not_comparable[table.role]:
+        return SourceStateUnknown(why)
+    try:
+        return _compare_table(table, run, cloud)
+    except SourceStateUnknown as error:
+        return error
+
+
+def _compare_table(table: TableRecovery, run: _Run, cloud: Cloud) -> CheckResult:
+    """Compare one table.
+
+    Raises:
+        SourceStateUnknown: the source's stream does not show what the table held at the recovery point.
+    """
+    check, recovery = f"content.{table.role}", run.recovery
+    source, restored = cloud.table_reader.describe(table.source), cloud.table_reader.describe(table.target)
+    hashing = Hashing(run.comparison.key_bytes, source.names, source.ttl_attribute)
+    point = RecoveryPoint(recovery.point, timedelta(0), run.policy.stream_delay, cloud.now())
+    segmented = run.segmented(table)
+    if segmented.segments and (unread := segmented.missing_segments()):
+        reason = f"{table.role}: {describe_segments(unread)} could not be read"
+        return CheckResult(check, Verdict.error(reason))
+    try:
+        exported = (
+            cloud.exports.contents(table.export_arn, table.source_arn, recovery.point, hashing)
+            if table.by_export
+            else None
+        )
+        sides = TableSides(
+            table.role,
+            source,
+            restored,
+            point,
+            cloud.table_reader,
+            cloud.stream_changes,
+            hashing,
+            exported,
+            cloud.read_pace(source.read_units, run.policy.read_share_percent),
+        )
+        comparison = (
+            compare_segments(sides, segmented, cloud.now()) if segmented.segments else compare_whole(sides, cloud.now())
+        )
+    except ExportFailed as error:
+        return CheckResult(check, Verdict.error(f"{table.role}: {error}"))
+    cloud.table_reader.check_readable(table.target)
+    return CheckResult(check, judge_comparison(comparison), comparison_figures(comparison))
+
+
+def _check_result(table: TableRecovery, result: TableResult) -> CheckResult:
+    if isinstance(result, CheckResult):
+        return result
+    return CheckResult(f"content.{table.role}", Verdict.inconclusive(f"{table.role}: {result}"))
+
+
+def _with_data_loss(recovery: Recovery, cloud: Cloud) -> Recovery:
+    measured = for_each(recovery.tables, lambda table: data_loss.measure_data_loss(recovery, table, cloud.heartbeats))
+    with_loss = with_data_loss(recovery, [loss for _, loss in measured])
+    return with_loss.with_check_results(*(result for result, _ in measured))
+
+
+handler = recovery_task(compare_contents)

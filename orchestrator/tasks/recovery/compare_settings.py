@@ -1,0 +1,35 @@
+"""CompareSettings: compare every setting of the restored tables with their sources. Each setting is a check result."""
+
+from __future__ import annotations
+
+from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.application.recovery_planning import wanted_settings
+from orchestrator.domain.recovery.record import CheckResult, TableRecovery
+from orchestrator.domain.recovery.table_settings import setting_check_results
+from orchestrator.domain.verdict import Outcome
+from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, recovery_task, save_and_continue
+
+
+def compare_settings(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
+    """Compare the settings of all tables.
+
+    Raises:
+        LockLost: another execution holds the lock.
+    """
+    recovery = task_input.ledger(cloud).read_record(task_input.recovery)
+    # The original tables of a failback exist with their capacity; restored tables get theirs last, or never.
+    with_capacity = bool(recovery.failback_of)
+    by_table = for_each(recovery.tables, lambda table: _compare_table(table, cloud, with_capacity=with_capacity))
+    results = [result for table_results in by_table for result in table_results]
+    different = [result.check for result in results if result.verdict.outcome is not Outcome.PASS]
+    reason = f"{len(results)} settings compared; different: {', '.join(different) or 'none'}"
+    compared = recovery.with_check_results(*results)
+    return save_and_continue(task_input, cloud, compared, reason, recovery.proceed_action)
+
+
+def _compare_table(table: TableRecovery, cloud: Cloud, *, with_capacity: bool) -> tuple[CheckResult, ...]:
+    source, restored = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
+    return setting_check_results(table.role, source, restored, with_capacity=with_capacity)
+
+
+handler = recovery_task(compare_settings)

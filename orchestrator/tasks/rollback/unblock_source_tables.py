@@ -1,0 +1,42 @@
+"""UnblockSourceTables: unblock the tables that a cutover blocked, after the aliases were reverted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.cutover import replay_back
+from orchestrator.domain.deployment.decision import Action
+from orchestrator.domain.deployment.late_writes import ReplayProgress
+from orchestrator.tasks.runtime import TaskInput, TaskOutput, recovery_policy, task
+
+
+def unblock_source_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
+    """Unblock every table that the cutover blocked, and verify that it accepts requests.
+
+    The tables that a failback had unblocked are blocked again first. Afterwards, what clients wrote to the new tables
+    until the aliases were reverted everywhere is replayed once more.
+
+    Raises:
+        PolicyNotEffective: a table still responds by its previous policy; the state machine retries.
+        ResourcePolicyConflict: another writer changed a table's policy; the state machine retries.
+        LockLost: a later rollback took over the lock.
+    """
+    deployment = cloud.ledger.read_record(task_input.deployment)
+    cutover = deployment.cutover
+    assert cutover is not None, "only the rollback of a cutover enters this state"
+    fence = cloud.ledger.fence(task_input.fencing_token)
+    for table in cutover.to_unblock:
+        cloud.table_access.block(table, fence)
+    requested = cutover.block_requested_at is not None
+    for table in cutover.to_block:
+        cloud.table_access.unblock(table, fence, cutover.block_revisions.get(table.name, ""), requested=requested)
+    if requested:
+        policy = recovery_policy(cloud)
+        cloud.table_access.verify(blocked=cutover.to_unblock, unblocked=cutover.to_block, hold=policy.block_hold)
+        replay_back(cloud, cutover, cloud.restores.read_record(cutover.recovery), ReplayProgress(), policy)
+    cloud.announce("SourceTablesUnblocked", deployment.id, tables=[table.name for table in cutover.to_block])
+    return task_input.output(replace(task_input.decision, action=Action.REVERT))
+
+
+handler = task(unblock_source_tables)

@@ -1,0 +1,1 @@
+"""OAuth clients: the registry and client ID metadata documents."""

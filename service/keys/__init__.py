@@ -1,0 +1,1 @@
+"""Signing keys: the key ring and KMS."""

@@ -1,0 +1,1 @@
+"""Login at the upstream identity provider."""

@@ -1,0 +1,1 @@
+"""The DynamoDB tables of the service: grants, clients, revocations, and how items are encoded."""

@@ -1,0 +1,119 @@
+"""On-demand backups, and the one that a deleted table leaves."""
+
+import pytest
+
+from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
+from tests.contract.tables import active, content, described, key, restore, table
+from tests.contract.waiting import eventually
+
+
+def begun(cloud, name: str) -> str:
+    return cloud.client("dynamodb").create_backup(TableName=name, BackupName="a-backup")["BackupDetails"]["BackupArn"]
+
+
+def backup(cloud, name: str) -> str:
+    arn = begun(cloud, name)
+    eventually(lambda: details(cloud, arn)["BackupStatus"] == "AVAILABLE")
+    return arn
+
+
+def details(cloud, arn: str) -> dict:
+    return cloud.client("dynamodb").describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]
+
+
+def restored_from(cloud, arn: str) -> str:
+    target = cloud.name("restored")
+    cloud.client("dynamodb").restore_table_from_backup(BackupArn=arn, TargetTableName=target)
+    return active(cloud, target)
+
+
+def test_a_backup_is_available_after_a_while(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    answered = client.create_backup(TableName=name, BackupName="a-backup")["BackupDetails"]
+    assert answered["BackupStatus"] == "CREATING"
+    eventually(lambda: details(cloud, answered["BackupArn"])["BackupStatus"] == "AVAILABLE")
+
+
+def test_what_is_restored_from_a_backup_takes_its_time_and_names_what_was_backed_up(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    put(client, name, "a", "before")
+    arn = backup(cloud, name)
+    put(client, name, "a", "after")
+    target = cloud.name("restored")
+    answered = client.restore_table_from_backup(BackupArn=arn, TargetTableName=target)["TableDescription"]
+    assert (answered["TableStatus"], answered["RestoreSummary"]["RestoreInProgress"]) == ("CREATING", True)
+
+    summary = described(cloud, active(cloud, target))["RestoreSummary"]
+    assert summary["SourceTableArn"] == described(cloud, name)["TableArn"]
+    assert (summary["SourceBackupArn"], summary["RestoreInProgress"]) == (arn, False)
+    assert content(cloud, target) == [{**key("a"), "v": {"S": "before"}}]
+
+
+def test_a_backup_outlives_its_table(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    put(client, name, "a", "x")
+    arn, gone = backup(cloud, name), described(cloud, name)["TableArn"]
+    client.delete_table(TableName=name)
+
+    target = restored_from(cloud, arn)
+    assert described(cloud, target)["RestoreSummary"]["SourceTableArn"] == gone
+    assert content(cloud, target) == [{**key("a"), "v": {"S": "x"}}]
+
+
+@pytest.mark.both
+def test_a_deleted_backup_is_gone(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    arn = backup(cloud, name)
+    restored_from(cloud, arn)
+    client.delete_backup(BackupArn=arn)
+    assert refusal(client.describe_backup, BackupArn=arn) == "BackupNotFoundException"
+
+
+@pytest.mark.both
+def test_backups_that_are_not_there_are_not_found(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    absent = f"{described(cloud, name)['TableArn']}/backup/01234567890123-abcdef12"
+    assert refusal(client.describe_backup, BackupArn=absent) == "BackupNotFoundException"
+    assert refusal(client.delete_backup, BackupArn=absent) == "BackupNotFoundException"
+    asked = {"BackupArn": absent, "TargetTableName": cloud.name("restored")}
+    assert refusal(client.restore_table_from_backup, **asked) == "BackupNotFoundException"
+    call = client.create_backup
+    assert refusal(call, TableName=cloud.name("absent"), BackupName="a-backup") == "TableNotFoundException"
+
+
+def test_a_deleted_table_with_recovery_leaves_a_backup(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    put(client, name, "a", "last")
+    client.delete_table(TableName=name)
+
+    assert client.list_backups(TableName=name)["BackupSummaries"] == []
+    (left,) = client.list_backups(TableName=name, BackupType="SYSTEM")["BackupSummaries"]
+    assert left["BackupName"] == f"{name}$DeletedTableBackup"
+    assert left["BackupExpiryDateTime"] > left["BackupCreationDateTime"]
+    assert content(cloud, restored_from(cloud, left["BackupArn"])) == [{**key("a"), "v": {"S": "last"}}]
+
+
+@pytest.mark.both
+def test_a_deleted_table_without_recovery_leaves_nothing(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    client.delete_table(TableName=name)
+    assert client.list_backups(TableName=name, BackupType="ALL")["BackupSummaries"] == []
+
+
+@pytest.mark.both
+def test_backups_are_listed_page_by_page(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    made = {begun(cloud, name) for _ in range(3)}
+    first = client.list_backups(TableName=name, Limit=2)
+    rest = client.list_backups(TableName=name, Limit=2, ExclusiveStartBackupArn=first["LastEvaluatedBackupArn"])
+    assert {one["BackupArn"] for one in [*first["BackupSummaries"], *rest["BackupSummaries"]]} == made
+    assert "LastEvaluatedBackupArn" not in rest
+
+
+def test_recovery_is_not_restored_from_a_backup(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    restored = restore(cloud, name)
+    asked = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
+    call = client.restore_table_to_point_in_time
+    code = refusal(call, SourceTableName=restored, **asked)
+    assert code == "PointInTimeRecoveryUnavailableException"

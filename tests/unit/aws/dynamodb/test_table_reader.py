@@ -1,0 +1,95 @@
+"""Which tables may be read, and what is known of them before they are."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
+from orchestrator.domain.errors import TableNotReadable
+from tests.fakes.errors import client_error
+
+HASHING = Hashing(b"k" * 32, ("pk",), "delete_at")
+LABEL = "2026-11-23T03:00:00.000"
+STREAM = {
+    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    "LatestStreamLabel": LABEL,
+    "LatestStreamArn": f"arn:stream/{LABEL}",
+}
+
+
+class Described:
+    """A DynamoDB client that describes one table."""
+
+    def __init__(self, **description):
+        self.description = {
+            "TableStatus": "ACTIVE", "KeySchema": [{"AttributeName": "pk"}], "ItemCount": 3, "TableSizeBytes": 4,
+        } | description  # fmt: skip
+
+    def describe_table(self, *, TableName):  # noqa: N803 - botocore's
+        if TableName != "table":
+            raise client_error("ResourceNotFoundException", TableName)
+        return {"Table": self.description}
+
+    def describe_time_to_live(self, *, TableName):  # noqa: N803
+        assert TableName == "table"
+        return {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "delete_at"}}
+
+
+def contents(wire=None, **description):
+    return TableReader(Described(**description), lambda _service: wire)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"TableStatus": "CREATING"},
+        {"TableStatus": "DELETING"},
+        {"RestoreSummary": {"RestoreInProgress": True}},
+        {"TableStatus": "UPDATING", "RestoreSummary": {"RestoreInProgress": True}},
+    ],
+)
+def test_a_table_that_holds_a_part_of_its_items_is_not_read(description):
+    with pytest.raises(TableNotReadable):
+        contents(**description).describe("table")
+    with pytest.raises(TableNotReadable):
+        contents(**description).check_readable("table")
+
+
+@pytest.mark.parametrize(
+    "description", [{}, {"RestoreSummary": {"RestoreInProgress": False}}, {"TableStatus": "UPDATING"}]
+)
+def test_a_table_that_holds_all_of_them_is(description):
+    shape = contents(**description).describe("table")
+    assert (shape.names, shape.ttl_attribute, shape.items, shape.size_bytes) == (("pk",), "delete_at", 3, 4)
+    assert (shape.stream, shape.stream_since) == ("", None)
+
+
+def test_a_stream_counts_where_it_has_both_images():
+    assert contents(**STREAM).describe("table").stream_since == datetime(2026, 11, 23, 3, tzinfo=UTC)
+    keys_only = STREAM | {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
+    assert contents(**keys_only).describe("table").stream == ""
+
+
+def test_items_that_dynamodb_did_not_get_to_are_asked_for_again():
+    class Wire:
+        asked, closed = [], False
+
+        def call(self, operation, asked, decode):
+            assert operation == "BatchGetItem"
+            keys = asked["RequestItems"]["table"]["Keys"]
+            assert len(keys) <= 100
+            self.asked.append(len(keys))
+            left = {"table": {"Keys": keys[40:], "ConsistentRead": True}} if keys[40:] else {}
+            return decode(json.dumps({"Responses": {"table": keys[:40]}, "UnprocessedKeys": left}).encode())
+
+        def close(self):
+            self.closed = True
+
+    wire = Wire()
+    keys = [{"pk": {"S": f"item {number}"}} for number in range(130)]
+    found = contents(wire).fetch("table", keys, HASHING)
+    assert found == dict(HASHING.entry(json.dumps(key).encode()) for key in keys)
+    assert (wire.asked, wire.closed) == ([100, 60, 20, 30], True)

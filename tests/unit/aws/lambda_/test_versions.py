@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.lambda_.versions import Versions
+from orchestrator.domain.errors import Throttled
+from tests.fakes.errors import client_error
+from tests.fakes.intercepted import Intercepted
+
+TOKEN = "ib-oauth-token-test"
+
+
+@pytest.mark.parametrize(("version", "exists"), [("1", True), ("2", False), ("26", False)])
+def test_a_version_exists_or_does_not(lambdas, version, exists):
+    assert Versions(lambdas).version_exists(TOKEN, version) is exists
+
+
+@pytest.mark.parametrize(("code", "raised"), [("TooManyRequestsException", Throttled), ("AccessDenied", ClientError)])
+def test_a_version_that_could_not_be_asked_for_is_not_taken_for_missing(lambdas, code, raised):
+    def refuse(_operation, _arguments, _call):
+        raise client_error(code)
+
+    with pytest.raises(raised):
+        Versions(Intercepted(lambdas, refuse)).version_exists(TOKEN, "1")

@@ -1,0 +1,44 @@
+"""What the orchestrator's own requests look like to whoever gets them."""
+
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from orchestrator.aws.http_client import HttpClient
+from orchestrator.domain.analysis.observations import HttpRequest
+
+
+@pytest.fixture
+def heard():
+    """A server that answers 204 and remembers the headers it got."""
+    got = []
+
+    class Hearing(BaseHTTPRequestHandler):
+        def do_GET(self):
+            got.append(dict(self.headers))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hearing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", got
+        server.shutdown()
+
+
+def test_a_probe_says_who_it_is(heard):
+    url, got = heard
+
+    assert HttpClient().send(url, HttpRequest("GET", "/health")).status == 204
+    assert got[0]["User-Agent"] == "ib-oauth-orchestrator"
+
+
+def test_a_request_that_says_who_it_is_is_left_alone(heard):
+    url, got = heard
+
+    HttpClient().send(url, HttpRequest("GET", "/health", headers={"User-Agent": "somebody"}))
+
+    assert got[0]["User-Agent"] == "somebody"

@@ -1,0 +1,216 @@
+"""`orchestrator evidence`, over a chain in memory, and over what an auditor took away."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.aws.ledger.artifacts import ArtifactStore
+from orchestrator.aws.ledger.evidence import EvidenceChain
+from orchestrator.cli.main import app
+from orchestrator.domain.recovery.record import CheckResult, RecoveryPhase, concluded
+from orchestrator.domain.verdict import Verdict
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.s3 import FakeS3
+from tests.samples import NOW, recovery, seconds
+
+RUN = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb"})
+GOOD, BAD = (
+    CheckResult("content.state", Verdict.passed("equal")),
+    CheckResult("content.tokens", Verdict.failed("3 are missing")),
+)
+
+
+class Environment:
+    """What the command line reaches: an environment that was drilled three times, the last one red."""
+
+    def __init__(self) -> None:
+        self.name, self.cloud, self.s3 = "test", self, FakeS3()
+        clients = {"s3": self.s3, "dynamodb": FakeDynamoDB()}.__getitem__
+        self.artifacts = ArtifactStore(clients, "ledger", "bucket")
+        self.evidence = EvidenceChain(clients, "ledger", self.artifacts)
+        for number, finding in enumerate((GOOD, GOOD, BAD), start=1):
+            ended = NOW + timedelta(days=number)
+            phases = (RecoveryPhase("AwaitRestore", ended - seconds(60), ended),)
+            one = recovery(id=f"dr-{number}", requested_at=ended - seconds(60), phases=phases, check_results=(finding,))
+            self.evidence.append_entry(concluded(one, ended), None, ended)
+
+
+@pytest.fixture
+def there(monkeypatch):
+    found = Environment()
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: found)
+    return found
+
+
+def run(*words: str) -> SimpleNamespace:
+    answer = RUN.invoke(app, ["evidence", *map(str, words)])
+    return SimpleNamespace(code=answer.exit_code, text=answer.output)
+
+
+def told(*words: str):
+    return json.loads(run(*words, "--json").text)
+
+
+def test_evidence_is_listed_newest_first(there):
+    listed = told("list")
+
+    assert [link["recovery"] for link in listed["entries"]] == ["dr-3", "dr-2", "dr-1"]
+    assert listed["head"]["number"] == 3
+    assert [link["recovery"] for link in told("list", "--limit", "1")["entries"]] == ["dr-3"]
+    assert "FAILED" in run("list").text.splitlines()[1]
+
+
+def test_an_environment_that_was_never_drilled_says_so(there, monkeypatch):
+    monkeypatch.setattr(there.evidence, "read_entries", list)
+
+    assert "no evidence yet" in run("list").text
+
+
+def test_a_recovery_is_told_with_what_went_wrong(there):
+    text = run("show", "dr-3").text
+
+    assert text.startswith("FAILED  drill dr-3 of test")
+    assert "failed      content.tokens: FAIL: 3 are missing" in text
+    assert "recovery time: not measured, objective 7200 s: MISSED" in text
+    assert "wall time" in text
+
+
+def test_the_document_is_printed_as_it_was_recorded(there):
+    assert told("show", "dr-3")["recovery"]["id"] == "dr-3"
+
+
+def test_what_is_as_it_was_recorded_is_sound(there):
+    answer = run("verify")
+
+    assert answer.code == 0
+    assert "3 entries, all files as recorded" in answer.text
+
+
+def test_what_was_changed_is_named_and_the_exit_code_says_so(there):
+    key = next(key for key in there.s3.objects if "dr-2/page" in key)
+    there.s3.objects[key] += b" "
+
+    answer = run("verify")
+
+    assert answer.code == 1
+    assert "entry 2 (dr-2) page.html" in answer.text
+    assert told("verify")["sound"] is False
+
+
+def test_what_was_changed_is_neither_shown_nor_exported(there, tmp_path):
+    key = next(key for key in there.s3.objects if "dr-2/bundle" in key)
+    there.s3.objects[key] += b" "
+
+    assert run("show", "dr-2").code == 2
+    assert run("export", tmp_path / "out").code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_is_checked_without_a_cloud(there, tmp_path, monkeypatch):
+    assert run("export", tmp_path / "out").code == 0
+    monkeypatch.setattr("orchestrator.cli.context.context_of", None)
+
+    answer = run("verify", "--folder", tmp_path / "out")
+
+    assert answer.code == 0
+    assert sorted(file.name for file in (tmp_path / "out" / "000002-dr-2").iterdir()) == [
+        "bundle.json",
+        "entry.json",
+        "page.html",
+    ]
+
+
+def swap(folder):
+    first, second = folder / "000001-dr-1", folder / "000002-dr-2"
+    first.rename(folder / "x")
+    second.rename(first)
+    (folder / "x").rename(second)
+
+
+def remove(folder):
+    for file in (folder / "000002-dr-2").iterdir():
+        file.unlink()
+    (folder / "000002-dr-2").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (
+            lambda folder: (folder / "000002-dr-2/page.html").write_text("better"),
+            "entry 2 (dr-2) page.html: its SHA-256 is",
+        ),
+        (lambda folder: (folder / "000002-dr-2/page.html").unlink(), "entry 2 (dr-2) page.html: it is missing"),
+        (lambda folder: (folder / "000002-dr-2/entry.json").unlink(), "entry 2: 0 bytes: it is not an entry"),
+        (
+            lambda folder: (folder / "head.json").write_text('{"number": 4, "hash": "x"}'),
+            "the head: missing at the end: entry 4",
+        ),
+        (remove, "entry 3 (dr-3): missing before it: entry 2"),
+        (swap, "entry 1 (dr-1): it is at position 2, after entry 2: reordered"),
+    ],
+    ids=["changed", "file gone", "entry gone", "head", "removed", "reordered"],
+)
+def test_an_export_that_was_changed_says_where(there, tmp_path, harm, said):
+    run("export", tmp_path / "out")
+    harm(tmp_path / "out")
+
+    answer = run("verify", "--folder", tmp_path / "out")
+
+    assert answer.code == 1
+    assert said in answer.text
+
+
+def test_a_head_that_was_told_on_another_way_is_what_counts(there, tmp_path):
+    run("export", tmp_path / "out")
+    head = told("list")["head"]
+
+    right = run("verify", "--folder", tmp_path / "out", "--head", f"3:{head['hash']}")
+    wrong = run("verify", "--folder", tmp_path / "out", "--head", f"3:{'0' * 64}")
+
+    assert (right.code, wrong.code) == (0, 1)
+    assert "the newest entry should be 3 with hash 000" in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("show", "dr-9"), "recovery"),
+        (("verify", "--folder", "nowhere"), "--folder"),
+        (("verify", "--head", "3:abc"), "--head"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong(there, words, field):
+    answer = run(*words, "--json")
+
+    assert answer.code == 2
+    assert json.loads(answer.text)["error"]["field"] == field
+
+
+def test_a_head_that_is_none_is_refused(there, tmp_path):
+    run("export", tmp_path / "out")
+
+    assert run("verify", "--folder", tmp_path / "out", "--head", "newest").code == 2
+    (tmp_path / "out/head.json").write_text("[]")
+    assert run("verify", "--folder", tmp_path / "out").code == 2
+
+
+def test_an_export_goes_into_a_folder_of_its_own(there, tmp_path):
+    (tmp_path / "file").write_text("mine")
+
+    assert run("export", tmp_path).code == 2
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_recovery_recorded_twice_has_one_link(there):
+    one = concluded(replace(recovery(id="dr-3"), check_results=(GOOD,)), NOW)
+
+    link, new = there.evidence.append_entry(one, None, NOW)
+
+    assert (link.number, link.outcome, new) == (3, "FAILED", False)

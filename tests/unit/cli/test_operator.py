@@ -1,0 +1,156 @@
+"""Who did it, as records show: resolved in one place, also in a container whose user has no name."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pwd
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from orchestrator.cli.main import app
+from orchestrator.cli.operator import VARIABLES, operator_name
+from orchestrator.domain.texts import MAX_NAME
+
+ROOT = Path(__file__).resolve().parents[3]
+ARN = "arn:aws:sts::123456789012:assumed-role/deploy/ann"
+RUN = CliRunner(env=dict.fromkeys(VARIABLES, ""))
+
+
+class Sts:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def get_caller_identity(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return {"Arn": self.answer, "Account": "123456789012"}
+
+
+def context(answer, *, local=False):
+    return SimpleNamespace(environment=SimpleNamespace(local=local), clients={"sts": Sts(answer)}.__getitem__)
+
+
+@pytest.fixture(autouse=True)
+def without_a_name(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+
+    def nameless(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+
+
+UNREACHABLE = [NoCredentialsError(), ClientError({"Error": {"Code": "ExpiredToken"}}, "GetCallerIdentity")]
+
+
+def test_the_option_decides(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "bob")
+    assert operator_name("ann", context(ARN)) == "ann"
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_then_the_environment(monkeypatch, variable):
+    monkeypatch.setenv("LOGNAME", " ")
+    monkeypatch.setenv(variable, "bob")
+    assert operator_name(None, context(ARN)) == "bob"
+
+
+def test_a_pipeline_s_own_variable_is_stronger_than_that_of_its_machine(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "runner")
+    monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", "pipeline 42")
+    assert operator_name(None, context(ARN)) == "pipeline 42"
+
+
+def test_then_who_the_credentials_belong_to():
+    assert operator_name(None, context(ARN)) == ARN
+    assert len(operator_name(None, context(ARN + "x" * 3000))) == MAX_NAME
+
+
+def test_the_credentials_of_the_local_cloud_are_nobody_s():
+    assert operator_name(None, context(ARN, local=True)) == "uid 12345"
+
+
+@pytest.mark.parametrize("error", UNREACHABLE, ids=lambda error: type(error).__name__)
+def test_at_last_the_user_s_name_or_number(monkeypatch, error):
+    assert operator_name(None, context(error)) == "uid 12345"
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: SimpleNamespace(pw_name="carol"))
+    assert operator_name(None, context(error)) == "carol"
+
+
+def test_no_other_module_asks_who_the_user_is():
+    asking = [
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "orchestrator").rglob("*.py")
+        if {
+            alias.name
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        & {"getpass", "pwd"}
+    ]
+    assert asking == ["orchestrator/cli/operator.py"]
+
+
+def commands_with_a_requester() -> list[tuple[str, ...]]:
+    found = []
+
+    def visit(command, words):
+        if any(parameter.name == "requested_by" for parameter in command.params):
+            found.append(words)
+        for name, child in getattr(command, "commands", {}).items():
+            visit(child, (*words, name))
+
+    visit(get_command(app), ())
+    return found
+
+
+ACTIONS = {
+    # command: its own arguments, the action that gets the name, and where
+    ("deploy",): ([], "deploy.deploy", lambda call: call[0][1]["requested_by"]),
+    ("rollback",): ([], "deploy.roll_back", lambda call: call[0][3]),
+    ("repair",): ([], "repair.repair", lambda call: call[1]["by"]),
+    ("promote",): (["d-1"], "deploy.send_command", lambda call: call[0][3]),
+    ("resume",): (["d-1"], "deploy.send_command", lambda call: call[0][3]),
+    ("abort",): (["d-1"], "deploy.send_command", lambda call: call[0][3]),
+    ("drill",): ([], "drill.drill", lambda call: call[0][1]["requested_by"]),
+    ("restore",): (["--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
+    ("failback",): (["dr-1", "--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
+    ("freeze",): (["--reason", "x"], "freeze.freeze", lambda call: call[0][2]),
+    ("unfreeze",): (["--reason", "x"], "freeze.unfreeze", lambda call: call[0][2]),
+    ("release", "promote"): (["folder"], "release.promote", lambda call: call[1]["by"]),
+    ("keys", "rotate"): ([], "keys.rotate", lambda call: call[0][1]),
+    ("keys", "revoke"): (["k", "--yes"], "keys.revoke", lambda call: call[0][2]),
+    ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
+}
+
+
+def test_every_command_that_records_a_name_takes_one():
+    assert set(commands_with_a_requester()) == set(ACTIONS)
+
+
+@pytest.mark.parametrize("words", commands_with_a_requester(), ids=" ".join)
+@pytest.mark.parametrize(("options", "name"), [([], "uid 12345"), (["--requested-by", "ann"], "ann")])
+def test_a_command_works_for_a_user_without_a_name(monkeypatch, words, options, name):
+    arguments, action, found = ACTIONS[words]
+    calls = []
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: context(ARN, local=True))
+    monkeypatch.setattr("orchestrator.cli.actions.keys.consequences", lambda *_: [])
+    monkeypatch.setattr(f"orchestrator.cli.actions.{action}", lambda *given, **more: calls.append((given, more)) or 0)
+    answer = RUN.invoke(app, [*words, *arguments, *options])
+    assert answer.exit_code == 0, answer.output
+    assert [found(call) for call in calls] == [name]
+
+
+def test_a_refusal_of_the_input_comes_before_the_cloud_is_needed():
+    answer = RUN.invoke(app, ["deploy", "--steps", "10:x", "--json"])
+    assert json.loads(answer.stdout)["error"]["field"] == "--steps[0]"

@@ -1,0 +1,189 @@
+"""What no option of any command may be: blank, not a number, without an end, not text. The commands are not listed here."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from orchestrator.cli.errors import REFUSED
+from orchestrator.cli.main import app
+from orchestrator.cli.program import Command, Group
+
+RUN = CliRunner()
+PROGRAM: Any = get_command(app)
+
+
+@dataclass(frozen=True)
+class Given:
+    """One parameter of one command.
+
+    Attributes:
+        kind: what the command gets: str, int, float or Path.
+        required: the parameters that the command needs, in their order.
+    """
+
+    words: tuple[str, ...]
+    name: str
+    kind: type
+    low: float | None
+    high: float | None
+    required: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.words)} {self.name}"
+
+    def arguments(self, value: str) -> list[str]:
+        values = {**dict.fromkeys(self.required, "x"), self.name: value}
+        options = [f"{name}={text}" for name, text in values.items() if name.startswith("-")]
+        return [*self.words, *options, "--", *(text for name, text in values.items() if not name.startswith("-"))]
+
+
+@dataclass(frozen=True)
+class Answer:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the program in this process; building its commands for each case would take most of the time."""
+
+    def run(arguments: list[str]) -> Answer:
+        with pytest.raises(SystemExit) as ended:
+            PROGRAM.main(arguments, prog_name="orchestrator")
+        return Answer(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield from _commands_of(PROGRAM, ())
+
+
+def _commands_of(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _commands_of(child, (*words, name))
+
+
+def _name(parameter: Any) -> str:
+    return parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
+
+
+def _kind(parameter: Any) -> type:
+    kinds = [part for part in _parts(parameter.type_descriptor) if part in {str, int, float, Path, bool}]
+    return kinds[0]
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    for name in ("annotation", "bare_type", "type"):
+        if not isinstance(annotation, type) and hasattr(annotation, name):
+            yield from _parts(getattr(annotation, name))
+            return
+    parts = typing.get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _parts(part)
+
+
+def parameters() -> list[Given]:
+    found = []
+    for words, command in commands():
+        own = [parameter for parameter in command.params if parameter.name != "help"]
+        required = tuple(_name(one) for one in own if one.required)
+        found += [
+            Given(words, _name(one), _kind(one), one.min, one.max, required)
+            for one in own
+            if one.param_type_name == "argument" or not one.is_flag
+        ]
+    return found
+
+
+ALL = parameters()
+NUMBERS = [one for one in ALL if one.kind in {int, float}]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_command_is_checked():
+    found = dict(commands())
+    assert len(found) > 35
+    assert all(isinstance(command, Command | Group) for command in found.values())
+    assert len(ALL) > 90
+    assert {one.kind for one in ALL} == {str, int, float, Path}
+
+
+@pytest.mark.parametrize("given", ALL, ids=str)
+@pytest.mark.parametrize("value", ["", " \t"], ids=["empty", "blank"])
+def test_a_blank_value_is_refused_by_its_name_and_never_a_default(run, given, value):
+    answer = run(given.arguments(value))
+    assert answer.exit_code == REFUSED
+    assert answer.stderr == f"{given.name}: {value!r} is refused: give a value, or omit it\n"
+    assert answer.stdout == ""
+
+
+@pytest.mark.parametrize("given", NUMBERS, ids=str)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-1e999"])
+def test_a_number_has_an_end(run, given, value):
+    answer = run(given.arguments(value))
+    assert answer.exit_code == REFUSED
+    assert given.name in answer.stderr
+
+
+@pytest.mark.parametrize("given", NUMBERS, ids=str)
+def test_a_number_has_two_bounds(run, given):
+    assert None not in {given.low, given.high}
+    for value in (given.low - 1, given.high * 2):
+        answer = run(given.arguments(f"{value:.0f}" if given.kind is int else str(value)))
+        assert answer.exit_code == REFUSED
+        assert given.name in answer.stderr
+
+
+@pytest.mark.parametrize("given", [one for one in NUMBERS if one.kind is int], ids=str)
+def test_a_count_is_whole(run, given):
+    answer = run(given.arguments("1.5"))
+    assert answer.exit_code == REFUSED
+    assert given.name in answer.stderr
+
+
+@pytest.mark.parametrize("given", [one for one in ALL if one.kind is str], ids=str)
+def test_bytes_that_are_no_text_are_refused(run, given):
+    answer = run(given.arguments("caf\udce9"))
+    assert answer.exit_code == REFUSED
+    assert f"{given.name}: 'caf\\udce9' is refused: give text in UTF-8" in answer.stderr
+
+
+@pytest.mark.parametrize("argument", ["--strategy=", "--checklist=", "--requested-by= "])
+def test_with_json_the_refusal_is_an_object(argument):
+    answer = RUN.invoke(app, ["deploy", argument, "--json"])
+    assert answer.exit_code == REFUSED
+    error = json.loads(answer.stdout)["error"]
+    assert (error["field"], error["value"]) == tuple(argument.split("="))
+    assert error["remedy"] == "give a value, or omit it"
+
+
+def test_of_several_values_none_may_be_blank():
+    answer = RUN.invoke(app, ["deploy", "--checklist", "tests=https://ci.example/1", "--checklist", ""])
+    assert (answer.exit_code, answer.stderr) == (REFUSED, "--checklist: '' is refused: give a value, or omit it\n")
+
+
+@pytest.mark.parametrize("given", ["no\n", ""], ids=["no", "nobody to ask"])
+def test_what_is_not_confirmed_is_refused_and_did_not_fail(monkeypatch, given):
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: object())
+    monkeypatch.setattr("orchestrator.cli.actions.keys.consequences", lambda _context, _kid: ["its tokens end"])
+    answer = RUN.invoke(app, ["keys", "revoke", "k"], input=given)
+    assert answer.exit_code == REFUSED
+    assert "not confirmed, nothing was changed: agree, or give --yes" in answer.stderr

@@ -1,0 +1,182 @@
+"""Gates as settings, weekly windows, and who may approve."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.domain.deployment.gates import (
+    DAYS,
+    Approval,
+    Gate,
+    GateKind,
+    is_approver,
+    is_requester,
+    missing_approvals,
+    opens_in,
+)
+from orchestrator.domain.deployment.strategy import read_strategy
+from orchestrator.domain.errors import Refused
+from tests.samples import NOW, plan, policy, seconds
+
+ROLE = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/Approvers"
+ANN = "arn:aws:sts::123456789012:assumed-role/Approvers/ann"
+BEN = "arn:aws:sts::123456789012:assumed-role/Approvers/ben"
+PAUSE = {"type": "pause", "deadline_seconds": 600}
+APPROVE = {"type": "approve", "approvers": [ROLE], "quorum": 2, "deadline_seconds": 600}
+WINDOW = {"type": "window", "windows": ["Mon-Thu 08:00-16:00"], "deadline_seconds": 600}
+MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+00:00")
+
+
+def step(weight_percent: int) -> dict:
+    return {"weight_percent": weight_percent, "bake_seconds": 20}
+
+
+def gates(*entries: dict) -> tuple[Gate, ...]:
+    return plan({"type": "canary", "steps": list(entries)}).gates
+
+
+def test_a_gate_stands_before_the_step_that_follows_it_and_the_last_ones_before_the_promotion():
+    found = gates(WINDOW, step(10), PAUSE, APPROVE, step(50), {**PAUSE, "name": "last"})
+    assert [(gate.name, gate.before_step) for gate in found] == [
+        ("window", 0),
+        ("pause", 1),
+        ("approve", 1),
+        ("last", 2),
+    ]
+    assert found[2] == Gate(GateKind.APPROVE, "approve", 1, seconds(600), (ROLE,), 2)
+    assert [gate.skipped_by_promotion for gate in found] == [True, True, False, True]
+    assert [gate.description for gate in found[:3]] == [
+        "window: Mon-Thu 08:00-16:00 UTC", "pause: until it is resumed", f"approve: 2 of {ROLE}",
+    ]  # fmt: skip
+
+
+def test_a_linear_strategy_names_the_weight_that_a_gate_stands_before():
+    linear = {"type": "linear", "step_percent": 25, "bake_seconds": 20}
+    entries = [{**PAUSE, "before_percent": 100}, {**APPROVE, "before_percent": 50}]
+    found = read_strategy({**linear, "gates": entries}, policy()).gates
+    assert [(gate.name, gate.before_step) for gate in found] == [("approve", 1), ("pause", 3)]
+    with pytest.raises(Refused, match="give one of 25, 50, 75, 100") as refused:
+        read_strategy({**linear, "gates": [{**PAUSE, "before_percent": 60}]}, policy())
+    assert refused.value.field == "strategy.gates[0].before_percent"
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"type": "sleep"}, "type"),
+        ({"type": "pause"}, "deadline_seconds"),
+        ({**PAUSE, "deadline_seconds": 0}, "deadline_seconds"),
+        ({**PAUSE, "deadline_seconds": 518_401}, "deadline_seconds"),
+        ({**PAUSE, "weight_percent": 10}, "weight_percent"),
+        ({**PAUSE, "approvers": ["ann"]}, "approvers"),
+        ({**PAUSE, "name": "Two Words"}, "name"),
+        ({**APPROVE, "approvers": []}, "approvers"),
+        ({**APPROVE, "approvers": ["arn:aws:iam::123456789012:root"]}, "approvers"),
+        ({**APPROVE, "approvers": ["a b"]}, "approvers"),
+        ({**APPROVE, "quorum": 0}, "quorum"),
+        ({**APPROVE, "quorum": 21}, "quorum"),
+        ({**APPROVE, "requester_may_approve_alone": "yes"}, "requester_may_approve_alone"),
+        ({**WINDOW, "windows": []}, "windows"),
+        *(({**WINDOW, "windows": [window]}, "windows") for window in (
+            "Mon", "Mon 8:00-16:00", "mon 08:00-16:00", "Mon 16:00-08:00", "Mon 08:00-08:00", "Mon 08:00-24:01",
+            "Mon-Thu-Fri 08:00-16:00", "Mon 24:00-24:00",
+        )),
+    ],
+)  # fmt: skip
+def test_a_wrong_gate_is_refused_by_the_field_that_is_wrong(entry, field):
+    with pytest.raises(Refused) as refused:
+        gates(step(10), entry)
+    assert refused.value.field == f"strategy.steps[1].{field}"
+    assert refused.value.remedy
+
+
+def test_gates_that_may_wait_longer_than_an_execution_runs_are_refused():
+    with pytest.raises(Refused, match="its gates may wait for 1036800 s"):
+        gates(step(10), {**PAUSE, "deadline_seconds": 518_400}, {**PAUSE, "deadline_seconds": 518_400})
+
+
+def test_each_gate_adds_three_transitions_to_a_plan():
+    with_gates, without = (plan({"type": "canary", "steps": entries}) for entries in ([step(10), PAUSE], [step(10)]))
+    assert with_gates.transitions - without.transitions == with_gates.max_transitions - without.max_transitions == 3
+
+
+@pytest.mark.parametrize(
+    ("windows", "after", "expected"),
+    [
+        (("Mon-Thu 08:00-16:00",), timedelta(hours=7), timedelta(hours=1)),
+        (("Mon-Thu 08:00-16:00",), timedelta(hours=8), timedelta(0)),
+        (("Mon-Thu 08:00-16:00",), timedelta(hours=15, minutes=59, seconds=59), timedelta(0)),
+        (("Mon-Thu 08:00-16:00",), timedelta(hours=16), timedelta(hours=16)),
+        (("Mon-Thu 08:00-16:00",), timedelta(days=3, hours=16), timedelta(days=3, hours=16)),
+        (("Mon 08:00-16:00",), timedelta(hours=17), timedelta(days=6, hours=15)),
+        (("Fri-Mon 00:00-24:00",), timedelta(days=6, hours=23), timedelta(0)),
+        (("Fri-Mon 00:00-24:00",), timedelta(days=1), timedelta(days=3)),
+        (("Sun 08:00-09:00", "Tue 08:00-09:00"), timedelta(hours=12), timedelta(hours=20)),
+    ],
+)
+def test_a_window_opens_at_its_next_beginning(windows, after, expected):
+    assert opens_in(windows, MONDAY + after) == expected
+
+
+@given(
+    st.sampled_from(DAYS), st.sampled_from(DAYS), st.integers(0, 23), st.integers(1, 24), st.integers(0, 7 * 24 * 60)
+)
+def test_after_the_wait_a_window_is_open_and_a_wait_is_shorter_than_a_week(first, last, opens, hours, minutes):
+    window = f"{first}-{last} {opens:02}:00-{min(24, opens + hours):02}:00"
+    now = MONDAY + timedelta(minutes=minutes)
+    wait = opens_in((window,), now)
+    assert timedelta(0) <= wait < timedelta(days=7)
+    assert opens_in((window,), now + wait) == timedelta(0)
+
+
+def gate(*approvers: str, quorum: int = 1, requester_alone: bool = False) -> Gate:
+    return Gate(GateKind.APPROVE, "approve", 1, seconds(600), approvers, quorum, requester_alone)
+
+
+@pytest.mark.parametrize(
+    ("approver", "person", "expected"),
+    [
+        (ROLE, ANN, True),
+        ("arn:aws:iam::123456789012:role/Approvers", ANN, True),
+        ("arn:aws:iam::210987654321:role/Approvers", ANN, False),
+        ("arn:aws:iam::123456789012:role/Others", ANN, False),
+        ("arn:aws:iam::123456789012:user/Approvers", ANN, False),
+        ("arn:aws:iam::123456789012:user/staff/ann", "arn:aws:iam::123456789012:user/staff/ann", True),
+        (ANN, ANN, True),
+        (ANN, BEN, False),
+        ("ann", "ann", True),
+        ("ann", "ben", False),
+        # The name of a session is chosen by the caller.
+        ("ann", "arn:aws:sts::123456789012:assumed-role/Anything/ann", False),
+    ],
+)
+def test_an_approver_is_a_role_a_user_a_session_or_a_name_of_the_local_cloud(approver, person, expected):
+    assert is_approver(gate(approver), person) is expected
+
+
+@pytest.mark.parametrize(
+    ("requester", "expected"), [("ann", True), (ANN, True), (f"{ROLE}/ann", True), ("ben", False), (BEN, False)]
+)
+def test_a_requester_is_recognised_by_arn_or_by_its_last_name(requester, expected):
+    assert is_requester(ANN, requester) is expected
+
+
+@pytest.mark.parametrize(
+    ("given_gate", "people", "missing"),
+    [
+        (gate(ROLE), [], "0 of 1 approvals"),
+        (gate(ROLE), [BEN], ""),
+        (gate(ROLE), [ANN], "an approval by another person than the requester, ann"),
+        (gate(ROLE, requester_alone=True), [ANN], ""),
+        (gate(ROLE, quorum=2), [ANN], "1 of 2 approvals"),
+        (gate(ROLE, quorum=2), [BEN, BEN], "1 of 2 approvals"),
+        (gate(ROLE, quorum=2), [ANN, BEN], ""),
+        (gate(ROLE, quorum=1), ["mallory"], "0 of 1 approvals"),
+    ],
+)
+def test_an_approval_lacks_people_until_its_quorum_without_duplicates_strangers_or_the_requester_alone(
+    given_gate, people, missing
+):
+    assert missing_approvals(given_gate, [Approval(person, NOW) for person in people], "ann") == missing

@@ -1,0 +1,68 @@
+from datetime import timedelta
+
+import pytest
+
+from orchestrator import environments
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.policy import RecoveryPolicy, seconds_before_poll
+from tests.samples import recovery_table
+
+
+def test_a_table_is_read_with_its_units():
+    found = RecoveryPolicy.parse(recovery_table(expiry_hours=0.5))
+    assert (found.expiry, found.poll, found.drill_window) == (
+        timedelta(minutes=30),
+        timedelta(seconds=30),
+        timedelta(hours=1),
+    )
+    assert (found.objectives.recovery_time, found.objectives.data_loss) == (timedelta(hours=2), timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("drill_schedule", "daily", "give a schedule such as cron"),
+        ("drill_schedule", 5, "give a schedule such as cron"),
+        ("drill_window_minutes", 1441, "give a whole number from 0 to 1440"),
+        ("drill_window_minutes", 0.5, "give a whole number from 0 to 1440"),
+        ("rto_minutes", 0, "give a number from 1 to 10080"),
+        ("rpo_minutes", "10", "give a number from 1 to 10080"),
+        ("max_cost_usd", -1, "give a number from 0 to 10000"),
+        ("max_cost_usd", float("nan"), "give a number from 0 to 10000"),
+        ("max_cost_usd", float("inf"), "give a number from 0 to 10000"),
+        ("max_cost_usd", True, "give a number from 0 to 10000"),
+        ("max_tables", 0, "give a whole number from 1 to 50"),
+        ("restores_at_once", 51, "give a whole number from 1 to 50"),
+        ("rotated_tokens", "keep", "give one of revoke, accept"),
+        ("source_at_point", "backup", "give one of stream, export"),
+        *(
+            ("read_share_percent", value, "give a number from 1 to 50")
+            for value in (0, 0.9, 51, float("nan"), True, "20")
+        ),
+        ("block_hold_seconds", 0, "give a whole number from 1 to 40"),
+        ("block_hold_seconds", 41, "give a whole number from 1 to 40"),
+        ("poll_seconds", 1.5, "give a whole number from 1 to 300"),
+        ("expiry_hours", 24, "give a number from 0.1 to 23"),
+        ("inject_faults", "no", "give true or false"),
+        ("colour", "red", "remove it; known keys are drill_schedule"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_key_value_and_remedy(key, value, remedy):
+    with pytest.raises(Refused) as caught:
+        RecoveryPolicy.parse(recovery_table(**{key: value}))
+    assert caught.value.field == f"recovery.{key}"
+    assert caught.value.value is value or caught.value.value == value
+    assert caught.value.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize("name", environments.names())
+def test_every_environment_has_a_policy_and_only_where_nobody_is_hurt_is_there_sabotage(name):
+    assert RecoveryPolicy.parse(environments.load(name).recovery).inject_faults is (name in {"dev", "local"})
+
+
+def test_looks_come_evenly_at_first_and_then_ever_later():
+    policy = RecoveryPolicy.parse(recovery_table())
+    waits = [seconds_before_poll(policy, attempt) for attempt in range(20)]
+    assert waits[:11] == [30] * 11
+    assert waits[11] == 45
+    assert waits[-1] == 300

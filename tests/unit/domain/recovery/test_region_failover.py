@@ -1,0 +1,132 @@
+"""What is done when a region is lost."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.region_failover import (
+    CrossRegionBackup,
+    FailoverInputs,
+    Prerequisite,
+    RegionProbe,
+    StepKind,
+    plan_failover,
+)
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+HOME, OTHER = "us-west-1", "us-east-2"
+
+
+def backup(role: Role, age: timedelta, number: int = 1) -> CrossRegionBackup:
+    return CrossRegionBackup(role, f"arn:aws:dynamodb:{OTHER}:1:table/copy/backup/{role}-{number}", NOW - age)
+
+
+FACTS = FailoverInputs(
+    environment="prod",
+    home=HOME,
+    region=OTHER,
+    account="123456789012",
+    copy_region=None,
+    domain="login.example.com",
+    probes=(RegionProbe("dynamodb", ""), RegionProbe("lambda", "")),
+    backups=(backup(Role.STATE, timedelta(hours=1)), backup(Role.TOKENS, timedelta(hours=2))),
+    now=NOW,
+)
+
+
+def test_the_steps_are_in_the_one_order():
+    assert [step.kind for step in plan_failover(FACTS).steps] == list(StepKind)
+
+
+def test_what_is_lost_is_as_old_as_the_oldest_copy():
+    assert plan_failover(FACTS).data_loss == timedelta(hours=2)
+
+
+def test_the_newest_copy_is_taken_and_none_of_later_than_now():
+    newer = backup(Role.TOKENS, timedelta(minutes=5), 2)
+    later = backup(Role.TOKENS, timedelta(minutes=-5), 3)
+    made = plan_failover(replace(FACTS, backups=(*FACTS.backups, newer, later)))
+    assert [table.backup.arn for table in made.tables] == [FACTS.backups[0].arn, newer.arn]
+
+
+def test_the_settings_name_the_region_and_the_restored_tables():
+    made = plan_failover(FACTS)
+    assert [(one.table, one.key, one.value) for one in made.settings] == [
+        ("prod", "region", OTHER),
+        ("prod", "lost_region", HOME),
+        ("prod.service.tables", "state", "ib-oauth-restored-failover-202611240300-state-prod"),
+        ("prod.service.tables", "tokens", "ib-oauth-restored-failover-202611240300-tokens-prod"),
+    ]
+
+
+def test_backups_that_were_copied_there_are_copied_back():
+    settings = plan_failover(replace(FACTS, copy_region=OTHER)).settings
+    assert ("prod.backups", "copy_region", HOME) in [(one.table, one.key, one.value) for one in settings]
+    assert not [
+        one for one in plan_failover(replace(FACTS, copy_region="eu-west-1")).settings if one.key == "copy_region"
+    ]
+
+
+def test_no_command_but_the_confirmation_asks_the_lost_region():
+    for step in plan_failover(FACTS).steps:
+        assert step.commands
+        for command in step.commands:
+            assert (HOME in command) == (step.kind is StepKind.CONFIRM), command
+
+
+def test_it_says_which_steps_need_what_was_prepared():
+    needs = {step.kind: step.needs for step in plan_failover(FACTS).steps if step.needs}
+    assert needs == {
+        StepKind.RESTORE: (Prerequisite.COPIED_BACKUPS,),
+        StepKind.UPDATE_SETTINGS: (Prerequisite.REPOSITORY,),
+        StepKind.DEPLOY: (Prerequisite.REPOSITORY,),
+        StepKind.UPDATE_DNS: (Prerequisite.OWN_DOMAIN,),
+    }
+
+
+def test_a_recovery_point_of_aws_backup_is_restored_by_aws_backup():
+    point = CrossRegionBackup(Role.STATE, f"arn:aws:backup:{OTHER}:1:recovery-point:x", NOW)
+    commands = next(
+        step
+        for step in plan_failover(replace(FACTS, backups=(point, FACTS.backups[1]))).steps
+        if step.kind is StepKind.RESTORE
+    )
+    assert commands.commands[0].startswith(
+        f"aws backup start-restore-job --region {OTHER} --recovery-point-arn {point.arn}"
+    )
+    assert "restore-table-from-backup" in commands.commands[5]
+
+
+def test_a_loss_can_be_assumed_and_is_then_told_so():
+    assert (
+        plan_failover(replace(FACTS, probes=(), assumed=True)).steps[0].why.startswith("assumed: no service was called")
+    )
+    assert plan_failover(FACTS).steps[0].why.startswith("2 services were called and none responded")
+
+
+def test_without_a_domain_clients_have_to_be_told():
+    repoint = next(
+        step
+        for step in plan_failover(replace(FACTS, domain=None, account=None)).steps
+        if step.kind is StepKind.UPDATE_DNS
+    )
+    assert "the API has another address" in repoint.why
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"region": HOME}, "--to"),
+        ({"probes": ()}, "home"),
+        ({"probes": (RegionProbe("dynamodb", ""), RegionProbe("lambda", "3 functions"))}, "home"),
+        ({"backups": FACTS.backups[:1]}, "backups.tokens"),
+        ({"backups": (FACTS.backups[1], backup(Role.STATE, timedelta(minutes=-1)))}, "backups.state"),
+    ],
+)
+def test_it_is_refused_by_name_where_it_could_not_be_done(changed, field):
+    with pytest.raises(Refused) as refused:
+        plan_failover(replace(FACTS, **changed))
+    assert refused.value.field == field

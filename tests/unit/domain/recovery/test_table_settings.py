@@ -1,0 +1,174 @@
+from dataclasses import fields, replace
+
+import pytest
+
+from orchestrator.domain.deployment.cutover import blocked_policy
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.table_settings import (
+    REAPPLIED,
+    DefaultTableSettings,
+    TableSettings,
+    capacity_check_results,
+    capacity_to_reapply,
+    defaults_without_source,
+    differing_settings,
+    setting_check_results,
+    settings_to_reapply,
+)
+from orchestrator.domain.verdict import Outcome
+
+SOURCE = TableSettings(
+    keys=[["pk", "S", "HASH"]],
+    billing={"mode": "PAY_PER_REQUEST"},
+    indexes={"by-day": {"kind": "global"}},
+    time_to_live="delete_at",
+    recovery=35,
+    deletion_protection=True,
+    tags={"team": "identity"},
+)
+BARE = replace(SOURCE, time_to_live="", recovery=0, deletion_protection=False, tags={})
+
+
+def test_what_is_equal_differs_in_nothing():
+    assert differing_settings(SOURCE, SOURCE) == settings_to_reapply(SOURCE, SOURCE) == ()
+
+
+def test_what_a_restore_drops_is_put_right_in_an_order():
+    assert settings_to_reapply(SOURCE, BARE) == ("tags", "time_to_live", "recovery", "deletion_protection")
+
+
+def provisioned(units=(20, 20), bounds=(20, 1000), index=(5, 5)):
+    """Settings of a table that is scaled within bounds, and has an index whose reads are scaled too."""
+    low, high = bounds
+    return replace(
+        SOURCE,
+        billing={"mode": "PROVISIONED", "table": list(units), "indexes": {"by-day": list(index)}},
+        autoscaling={
+            place: {"min": low, "max": high, "policies": {}}
+            for place in (
+                " dynamodb:table:ReadCapacityUnits",
+                " dynamodb:table:WriteCapacityUnits",
+                "/index/by-day dynamodb:index:ReadCapacityUnits",
+            )
+        },
+    )
+
+
+BUSY = provisioned(units=(400, 70), index=(40, 5))
+ON_DEMAND = replace(SOURCE, billing={"mode": "PAY_PER_REQUEST", "table": [-1, -1], "indexes": {}}, autoscaling=None)
+
+
+def outcomes(results):
+    return {one.check.rpartition(".")[2]: one.verdict.outcome for one in results}
+
+
+def test_units_within_the_bounds_of_autoscaling_do_not_differ():
+    """They move between the two readings."""
+    copy = provisioned(units=(25, 90), index=(20, 5))
+    assert differing_settings(BUSY, copy) == ()
+    assert set(outcomes(setting_check_results(Role.STATE, BUSY, copy)).values()) == {Outcome.PASS}
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        provisioned(units=(400, 10)),  # below the bound
+        provisioned(units=(400, 70), index=(2000, 5)),  # above it
+        provisioned(units=(400, 70), index=(40, 6)),  # nothing scales the writes of the index
+        ON_DEMAND,
+    ],
+)
+def test_units_beyond_the_bounds_or_that_nothing_scales_differ(copy):
+    assert "billing" in differing_settings(BUSY, copy)
+    assert outcomes(setting_check_results(Role.STATE, BUSY, copy))["billing"] is Outcome.FAIL
+
+
+def test_other_bounds_differ():
+    assert differing_settings(BUSY, provisioned(units=(400, 70), bounds=(20, 900), index=(40, 5))) == ("autoscaling",)
+
+
+def test_capacity_comes_last_and_scaling_after_it():
+    assert settings_to_reapply(BUSY, replace(ON_DEMAND, tags={})) == ("tags",)
+    assert capacity_to_reapply(BUSY, replace(ON_DEMAND, tags={})) == ("billing",)
+    assert capacity_to_reapply(BUSY, replace(BUSY, autoscaling={}, tags={})) == ("autoscaling",)
+    assert capacity_to_reapply(BUSY, BUSY) == ()
+
+
+def test_the_limits_of_a_table_on_demand_are_no_capacity_that_comes_last():
+    limited = replace(ON_DEMAND, billing={**ON_DEMAND.billing, "table": [100, 100]})
+    assert settings_to_reapply(limited, ON_DEMAND) == ("billing",)
+    assert capacity_to_reapply(limited, ON_DEMAND) == ()
+    assert outcomes(setting_check_results(Role.STATE, limited, ON_DEMAND, with_capacity=False))["billing"] == "FAIL"
+
+
+def test_until_then_a_copy_has_to_be_on_demand():
+    found = setting_check_results(Role.STATE, BUSY, ON_DEMAND, with_capacity=False)
+    assert set(outcomes(found).values()) == {Outcome.PASS}
+    early = outcomes(setting_check_results(Role.STATE, BUSY, BUSY, with_capacity=False))
+    assert {name for name, outcome in early.items() if outcome is not Outcome.PASS} == {"billing", "autoscaling"}
+
+
+def test_whether_a_table_in_use_got_its_capacity_is_reported_and_decides_nothing():
+    late = capacity_check_results(Role.STATE, BUSY, ON_DEMAND)
+    assert outcomes(late) == {"billing": Outcome.FAIL, "autoscaling": Outcome.FAIL}
+    assert not any(one.decides for one in late)
+    given = capacity_check_results(Role.STATE, BUSY, BUSY)
+    assert set(outcomes(given).values()) == {Outcome.PASS}
+    assert all(one.decides for one in given)
+
+
+def test_an_index_is_compared_and_not_made():
+    gone = replace(SOURCE, indexes={})
+    assert differing_settings(SOURCE, gone) == ("indexes",)
+    assert settings_to_reapply(SOURCE, gone) == ()
+
+
+def test_every_setting_is_either_put_right_or_brought_by_the_restore():
+    assert set(REAPPLIED) == {field.name for field in fields(TableSettings)} - {"keys", "indexes", "encryption"}
+
+
+def test_every_setting_is_a_finding_with_both_values():
+    found = setting_check_results(Role.TOKENS, SOURCE, BARE)
+    assert [one.check for one in found] == [f"settings.tokens.{field.name}" for field in fields(TableSettings)]
+    failed = {one.check.rpartition(".")[2]: one for one in found if one.verdict.outcome is not Outcome.PASS}
+    assert failed.keys() == {"time_to_live", "recovery", "deletion_protection", "tags"}
+    assert failed["recovery"].figures == {"expected": 35, "found": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"time_to_live": ""}, "time to live of the restored table: none, of the source: delete_at"),
+        ({"deletion_protection": False}, "deletion protection of the restored table: False, of the source: True"),
+        ({"indexes": {}}, "indexes of the restored table lacks by-day"),
+        ({"indexes": {"by-day": {"kind": "local"}}}, "indexes of the restored table differs in by-day"),
+        ({"tags": {"team": "identity", "more": "1"}}, "tags of the restored table has also more"),
+    ],
+)
+def test_a_difference_is_told_by_what_differs(changes, told):
+    bad = [
+        one
+        for one in setting_check_results(Role.STATE, SOURCE, replace(SOURCE, **changes))
+        if one.verdict.outcome != "PASS"
+    ]
+    assert [one.verdict.reason for one in bad] == [told]
+
+
+def test_a_copy_whose_source_is_gone_is_to_have_what_the_stack_declares():
+    wanted = defaults_without_source(BARE, DefaultTableSettings("delete_at", 35, deletion_protection=True))
+    assert wanted == replace(SOURCE, tags={})
+
+
+def test_whether_a_table_is_closed_is_no_setting_and_what_others_put_into_its_policy_is_one():
+    anothers = {"Version": "2012-10-17", "Statement": [{"Sid": "Auditors", "Effect": "Allow"}]}
+    shut = replace(SOURCE, resource_policy=blocked_policy(None, "arn"))
+    assert {one.verdict.outcome for one in setting_check_results(Role.STATE, SOURCE, shut)} == {Outcome.PASS}
+    both = replace(SOURCE, resource_policy=blocked_policy(anothers, "arn"))
+    assert {
+        one.verdict.outcome
+        for one in setting_check_results(Role.STATE, replace(SOURCE, resource_policy=anothers), both)
+    } == {Outcome.PASS}
+    bad = [
+        one.check for one in setting_check_results(Role.STATE, SOURCE, both) if one.verdict.outcome is not Outcome.PASS
+    ]
+    assert bad == ["settings.state.resource_policy"]

@@ -1,0 +1,117 @@
+"""The strict reader of tables: each value is of its type and within its bounds, or is refused with place and remedy."""
+
+import re
+from math import inf, nan
+
+import pytest
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+
+WORD = re.compile("[a-z]+")
+
+
+def reader(**values):
+    return SettingsReader("prod.service", values)
+
+
+def test_values_of_the_right_type_are_returned():
+    settings = reader(
+        text="one", word="two", flag=True, number=1.5, count=3, ports=[1, 2], days=30, share=0.5, names=["a"], kind="b"
+    )
+    assert (settings.text("text"), settings.optional_text("word", matching=WORD)) == ("one", "two")
+    assert (settings.optional_text("absent"), settings.flag("flag"), settings.flag("other", default=False)) == (
+        None,
+        True,
+        False,
+    )
+    assert (settings.number("number", 1, 2), settings.whole_number("count", 3, 3)) == (1.5, 3)
+    assert (settings.whole_numbers("ports", 1, 2), settings.whole_numbers("none", 1, 2)) == ((1, 2), ())
+    assert (settings.whole_number_of("days", (7, 30)), settings.percent("share")) == (30, 0.5)
+    assert (settings.texts("names", at_least=1), settings.choice("kind", ("a", "b"))) == (("a",), "b")
+    settings.refuse_unknown_keys()
+
+
+def test_a_json_number_that_is_whole_counts_as_whole():
+    count = reader(count=10.0).whole_number("count", 1, 10)
+    assert (count, type(count)) == (10, int)
+
+
+def test_tables_are_named_by_their_place():
+    settings = reader(one={"a": 1}, many=[{"b": 2}], other={"c": {"d": 3}})
+    assert settings.table("one").field("a") == "prod.service.one.a"
+    assert [table.field("b") for table in settings.tables("many")] == ["prod.service.many[0].b"]
+    assert list(settings.table("other").children()) == ["c"]
+    assert (settings.table("absent").path, settings.tables("no")) == ("prod.service.absent", [])
+
+
+def test_a_table_without_a_place_names_its_keys_alone():
+    assert SettingsReader("", {}).field("release") == "release"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("x", lambda settings: settings.table("key")),
+        ("x", lambda settings: settings.tables("key")),
+        ("", lambda settings: settings.text("key")),
+        (" ", lambda settings: settings.text("key")),
+        (1, lambda settings: settings.text("key")),
+        ("B", lambda settings: settings.optional_text("key", matching=WORD)),
+        ("c", lambda settings: settings.choice("key", ("a", "b"))),
+        (1, lambda settings: settings.choice("key", ("a", "b"))),
+        (1, lambda settings: settings.flag("key")),
+        (True, lambda settings: settings.whole_number_of("key", (1, 2))),
+        ("1", lambda settings: settings.whole_number_of("key", (1, 2))),
+        (3, lambda settings: settings.whole_number_of("key", (1, 2))),
+        ("a", lambda settings: settings.texts("key")),
+        ([""], lambda settings: settings.texts("key")),
+        ([], lambda settings: settings.texts("key", at_least=1)),
+        (1, lambda settings: settings.whole_numbers("key", 1, 9)),
+        ([True], lambda settings: settings.whole_numbers("key", 1, 9)),
+        ([2, 2], lambda settings: settings.whole_numbers("key", 1, 9)),
+        ([0], lambda settings: settings.whole_numbers("key", 1, 9)),
+    ],
+)
+def test_any_other_value_is_refused_with_place_value_and_remedy(value, read):
+    with pytest.raises(EnvironmentRefused) as refused:
+        read(reader(key=value))
+    assert (refused.value.field, refused.value.value) == ("prod.service.key", value)
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize("value", [True, None, "5", nan, inf, -inf, 0, 11])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda settings: settings.number("key", 1, 10),
+        lambda settings: settings.whole_number("key", 1, 10),
+    ],
+)
+def test_a_number_is_finite_and_within_both_bounds(read, value):
+    with pytest.raises(Refused):
+        read(reader(key=value))
+
+
+@pytest.mark.parametrize("value", [True, None, "5", nan, inf, -inf, 0, 100.1])
+def test_a_percentage_is_above_0_and_at_most_100(value):
+    with pytest.raises(Refused, match="give a percentage"):
+        reader(key=value).percent("key")
+
+
+def test_an_element_that_is_not_a_table_is_named_by_its_number():
+    with pytest.raises(EnvironmentRefused, match=r"prod\.service\.key\[1\]: 3 is refused: give a table"):
+        reader(key=[{}, 3]).tables("key")
+
+
+def test_a_key_that_was_not_read_is_refused():
+    settings = reader(name="a", nam="b")
+    settings.text("name")
+    with pytest.raises(EnvironmentRefused, match=r"prod\.service\.nam: 'b' is refused: remove it; known keys are name"):
+        settings.refuse_unknown_keys()
+
+
+def test_the_caller_chooses_the_error_for_its_table_and_the_tables_in_it():
+    settings = SettingsReader("delivery", {"thresholds": {"max": 1}, "steps": [{"weight": 1}]}, Refused)
+    for table in (settings, settings.table("thresholds"), *settings.tables("steps")):
+        assert type(table.refused("key", 1, "remove it")) is Refused
