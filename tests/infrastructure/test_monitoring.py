@@ -234,6 +234,7 @@ def test_latency_above_its_usual_band_tells_the_operators_and_undoes_nothing(pro
 WORDS = frozenset(
     [
         "filter",
+        "in",
         "fields",
         "stats",
         "sort",

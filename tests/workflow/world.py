@@ -30,6 +30,7 @@ from orchestrator.domain.deployment.table_sync import SyncCounts
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.hash_chain import first_broken_index
+from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.domain.recovery.record import TableRecovery
 from orchestrator.domain.recovery.restore import sibling_table_arn
 from orchestrator.domain.table_comparison.digest import EMPTY
@@ -228,7 +229,7 @@ class World:
                 ExpectedRevisionId="NO_POLICY",
             )
         vars(self.cloud)["table_reader"] = SimpleNamespace(
-            describe=lambda _: SimpleNamespace(names=("pk",), ttl_attribute="")
+            describe=lambda _: SimpleNamespace(names=("pk",), ttl_attribute="", read_units=ON_DEMAND_READ_UNITS)
         )
         vars(self.cloud)["table_sync"] = lambda *_, **__: SimpleNamespace(
             run_segment=lambda *_: (SyncCounts(), EMPTY, None)

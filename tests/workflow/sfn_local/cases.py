@@ -90,6 +90,10 @@ STORIES: Mapping[str, Mapping[str, Story]] = {
         "waiting for metrics": Story({"VerifyAfterPromotion": "WAIT_FOR_METRICS"}),
         "paused": Story({"AnalyzeCanary": "PAUSE"}),
         "aborted": Story({"AnalyzeCanary": "PAUSE", "Resume": "ROLL_BACK"}),
+        "hooked": Story({"AnalyzeCanary": "CALL_HOOK", "CallHook": "PROMOTE"}),
+        "asking again": Story({"AnalyzeCanary": "CALL_HOOK", "CallHook": "CALL_HOOK"}),
+        "waiting for a window": Story({"AnalyzeCanary": "WAIT_FOR_WINDOW", "Resume": "PROMOTE"}),
+        "hooked after promotion": Story({"VerifyAfterPromotion": "CALL_HOOK", "CallHook": "FINISH"}),
         "cut over": Story({"VerifyBeforeTraffic": "CUT_OVER"}),
         "failed back": Story(
             {"VerifyBeforeTraffic": "CUT_OVER", "BlockSourceTables": "SYNC_TABLES", "ReplayLateWrites": "PROCEED"}
