@@ -35,6 +35,9 @@ READABLE_WIDTH = 16
 
 INDENT = 2
 
+GAP = 2
+"""The blanks that Rich puts between two columns of a table."""
+
 
 def console() -> Console:
     """Return the console: the terminal's colours and width, NO_COLOR and COLUMNS respected.
@@ -149,7 +152,7 @@ class TextTable:
 
     def _needed_width(self) -> int:
         """Return the columns of the terminal that the table needs to be readable."""
-        return sum(self._needed(number) for number in range(len(self.columns))) + len(self.columns) - 1
+        return sum(self._needed(number) for number in range(len(self.columns))) + GAP * (len(self.columns) - 1)
 
     def _needed(self, number: int) -> int:
         name = self.columns[number]

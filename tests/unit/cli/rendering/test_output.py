@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -67,6 +67,8 @@ def test_the_steps_are_readable_at_any_width(width):
     st.integers(20, 200),
     st.lists(st.tuples(*[st.text("abcdefg ", max_size=60)] * 3), max_size=4),
 )
+@example(20, [("a" * 15, "", "")])
+@example(25, [("a" * 20, "", "")])
 def test_no_width_loses_a_letter(width, rows):
     def letters(text):
         return sorted(text.replace(" ", ""))
