@@ -395,7 +395,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
     "execution_status_change": FunctionSpec(
         "orchestrator.event_handlers",
         Permissions(Ledger.WRITES, publishes_events=True, grants=(START_ROLLBACK, READ_EXECUTIONS, *FINISH_CUTOVER)),
-        variables=("DEPLOYMENT_MACHINE", "ROLLBACK_MACHINE"),
+        variables=("DEPLOYMENT_MACHINE", "ROLLBACK_MACHINE", "RECOVERY_POLICY"),
     ),
     "reconcile": FunctionSpec(
         "orchestrator.event_handlers",
