@@ -84,7 +84,7 @@ class LocalEnvironment:
         """Wait until a deployment has ended and the environment lock is free. Return its record.
 
         Raises:
-            WaitTimeout: it has not ended in time.
+            WaitTimeout: it has not ended in time, or it was refused and never will.
         """
         return self.wait_until(lambda: self._ended_deployment(deployment_id), seconds, f"the end of {deployment_id}")
 
@@ -108,6 +108,8 @@ class LocalEnvironment:
 
     def _ended_deployment(self, deployment_id: str) -> Deployment | None:
         record = self.cloud.ledger.find_record(deployment_id)
+        if record is None and (refusal := self.cloud.ledger.read_refusal(deployment_id)):
+            raise WaitTimeout(f"the end of {deployment_id}: it was refused: {refusal.why}")
         return record if record and record.ended_at and not self.cloud.ledger.read_lock().held else None
 
     @staticmethod

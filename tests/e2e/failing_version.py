@@ -9,12 +9,17 @@ FAILED = 200
 
 
 def publish_failures(here: LocalEnvironment, deployment: Deployment, function: str = "token") -> None:
-    """Count 200 requests of the canary that it answered with 5xx, now."""
+    """Count 200 requests of the canary that it answered with 5xx, now: by version and, as the alarm reads them, together."""
     version = next(one.canary_version for one in deployment.functions if one.name == function)
-    values = {"environment": deployment.environment, "function": function, "version": version}
-    dimensions = [{"Name": name, "Value": value} for name, value in values.items()]
+    pooled = {"environment": deployment.environment, "function": function}
     data = [
-        {"MetricName": name, "Dimensions": dimensions, "Value": FAILED, "StorageResolution": 1}
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": dimension, "Value": value} for dimension, value in values.items()],
+            "Value": FAILED,
+            "StorageResolution": 1,
+        }
         for name in ("Requests", "ServerErrors")
+        for values in (pooled, {**pooled, "version": version})
     ]
     here.cloud.clients("cloudwatch").put_metric_data(Namespace=deployment.service.metric_namespace, MetricData=data)

@@ -301,7 +301,9 @@ def handle(here, handler: str, event: dict) -> str:
 
 
 def test_a_release_that_is_announced_is_deployed_by_its_event_handler(here):
-    detail = json.dumps({"idempotency_key": "announced"})
+    detail = json.dumps(
+        {"idempotency_key": "announced", "strategy": STEPS, "force": True}
+    )  # it was rolled back by its alarm
     entry = {
         "Source": "tests",
         "DetailType": "ReleaseReady",

@@ -4,21 +4,24 @@ The tests share one cloud and go in order, as a day of an environment does.
 """
 
 import json
+import time
 
 import pytest
 
 from orchestrator.domain.deployment.plan import transitions
-from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.verdict import Outcome
 from orchestrator.local.deployed_environment import ENVIRONMENT, RELEASES, LocalEnvironment, local_environment
 from orchestrator.local.traffic_generator import Traffic
 from tests.e2e.failing_version import publish_failures
 from tests.infrastructure.permissions.recorded import check_calls, complete_record
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 FUNCTIONS = ("authorize", "public", "token")
 QUICK = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 8}]}
 LONG = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 60}]}
+PAUSED = {"type": "canary", "steps": [*QUICK["steps"], {"type": "pause", "name": "look", "deadline_seconds": 600}]}
+"""While a deployment is paused only an alarm judges its canary."""
 ALARM = f"ib-oauth-token-server-errors-{ENVIRONMENT}"
 
 
@@ -130,7 +133,7 @@ def test_a_deployment_stopped_from_outside_at_a_weight_is_back_on_stable_within_
 
 def test_an_announced_release_is_deployed_and_an_alarm_takes_it_back_once(here):
     before = aliases(here)
-    detail = {"requested_by": "pipeline", "idempotency_key": "announced", "strategy": LONG, "force": True}
+    detail = {"requested_by": "pipeline", "idempotency_key": "announced", "strategy": PAUSED, "force": True}
     entry = {
         "EventBusName": f"ib-oauth-{ENVIRONMENT}",
         "Source": "pipeline",
@@ -139,6 +142,9 @@ def test_an_announced_release_is_deployed_and_an_alarm_takes_it_back_once(here):
     }
     here.cloud.clients("events").put_events(Entries=[entry, entry])
     shifted(here, "d-announced")
+    here.wait_until(
+        lambda: here.cloud.ledger.read_record("d-announced").phase is DeploymentPhase.PAUSED or None, 90, "the pause"
+    )
     cloudwatch = here.cloud.clients("cloudwatch")
 
     def alarm_events(*, acted):
@@ -148,10 +154,15 @@ def test_an_announced_release_is_deployed_and_an_alarm_takes_it_back_once(here):
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
     (skipped, *_) = here.wait_until(lambda: alarm_events(acted=False), 30, "the evaluation of the alarm")
     assert "the release is not proved to be the cause" in skipped.why or "before the first metrics" in skipped.why
-    publish_failures(here, here.cloud.ledger.read_record("d-announced"))
-    cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="OK", StateReason="test")
-    cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
-    ended = here.wait_for_deployment("d-announced", 60)
+
+    def taken_back():
+        """The alarm fires by itself, and is evaluated until the versions' own metrics have arrived."""
+        publish_failures(here, here.cloud.ledger.read_record("d-announced"))
+        time.sleep(3)
+        found = here.cloud.ledger.read_record("d-announced")
+        return found if found.ended_at and not here.cloud.ledger.read_lock().held else None
+
+    ended = here.wait_until(taken_back, 150, "the rollback")
     assert ended.outcome is DeploymentOutcome.ROLLED_BACK
     assert ended.rollback.trigger.source == "alarm"
     assert aliases(here) == before

@@ -198,6 +198,6 @@ def test_the_break_glass_commands_put_every_function_back_on_stable(standing, ab
     assert all(f'"{one.canary_version}": 0.5' in seen for one in abandoned.functions)
 
     reverted = runbook.run(here, runbook.blocks[REVERT], environ=environ)
-    assert all(f"{name}: stable version {version} of {abandoned.id}" in reverted for name, version in stable.items())
+    assert all(f"{name}: version {version} by {abandoned.id}" in reverted for name, version in stable.items())
     assert routings(standing) == {name: (version, {}) for name, version in stable.items()}
     assert runbook.run(here, runbook.blocks[SHOW], environ=environ).count('"Description": "break-glass"') == len(stable)
