@@ -278,7 +278,10 @@ class World:
             LogLine(
                 at(period) + timedelta(seconds=PERIOD_SECONDS * (number + 0.5) / len(kinds)),
                 stream,
-                json.dumps({"level": "ERROR", "error": kind, "message": "the request failed", "version": version}),
+                json.dumps(
+                    {"level": "ERROR", "error": kind, "message": "the request failed", "version": version},
+                    allow_nan=False,
+                ),
             )
             for number, kind in enumerate(kinds)
         ]

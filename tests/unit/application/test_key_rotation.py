@@ -80,13 +80,16 @@ class Ground:
         def deny(operation, arguments, call):
             if operation == "create_key":
                 answer = call()
-                answer["KeyMetadata"]["CreationDate"] = self.now()  # the emulator's clock stands still
                 created[answer["KeyMetadata"]["Arn"]] = self.now()
-                return answer
-            made = created.get(arguments.get("KeyId"))
-            if made is not None and self.now() < made + age:
-                raise client_error(DENIED, operation)
-            return call()
+            elif arguments.get("KeyId") in created:
+                if self.now() < created[arguments["KeyId"]] + age:
+                    raise client_error(DENIED, operation)
+                answer = call()
+            else:
+                return call()
+            if metadata := answer.get("KeyMetadata"):
+                metadata["CreationDate"] = created[metadata["Arn"]]  # the emulator's clock stands still
+            return answer
 
         self.ring = self.keys_of(self.aws.dynamodb, Intercepted(self.aws.kms, deny))
         return created
