@@ -60,9 +60,9 @@ $(LOCALSTACK)/.installed: requirements/localstack.lock
 	$(LOCALSTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/localstack.lock
 	@touch $@
 
-# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). A third worker
-# overloads two cores: three local clouds at once make Lambda tasks time out.
-WORKERS ?= 2
+# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). One worker runs the
+# end-to-end tests (tests/conftest.py): two of their environments at once make Lambda tasks time out on two cores.
+WORKERS ?= 3
 test: install browser scanner check coverage
 	$(BIN)/pytest -m "not proof and not decision" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

@@ -23,15 +23,16 @@ ROOT = Path(__file__).resolve().parents[1]
 DECISION_TESTS = (ROOT / "tests" / "unit" / "domain", ROOT / "tests" / "unit" / "oauth")
 """Folders of the decision modules' unit tests."""
 
-ONE_WORKER = "tests/edge/"
-"""A folder whose files share one local environment. On one worker it is deployed once."""
+ONE_WORKER = ("tests/e2e/", "tests/edge/")
+"""Folders of which one worker runs all files: an end-to-end environment uses a core, and the edge's files share theirs."""
 
 
 class Scheduling(LoadFileScheduling):
-    """Gives the files to the workers one by one, and `ONE_WORKER` as if it were one file."""
+    """Gives the files to the workers one by one, and each folder of `ONE_WORKER` as if it were one file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return ONE_WORKER if nodeid.startswith(ONE_WORKER) else super()._split_scope(nodeid)
+        folder = next((folder for folder in ONE_WORKER if nodeid.startswith(folder)), "")
+        return folder or super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
