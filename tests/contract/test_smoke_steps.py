@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.smoke.results import Verdict
-from orchestrator.smoke.steps import cutover, task_errors
+from orchestrator.smoke.steps import cutover, shipping, task_errors
 from orchestrator.smoke.teardown import tear_down
 from orchestrator.smoke.world import World
 from tests.contract.cloudformation.test_failed_creations import Stacks, table
@@ -83,3 +83,12 @@ def test_writers_see_a_denial_and_its_end_and_the_table_goes(cloud, monkeypatch)
     assert blocked.data["first"] is not None
     assert unblocked.data["first"] is not None
     assert name not in cloud.client("dynamodb").list_tables()["TableNames"]
+
+
+def test_the_values_above_a_line_are_counted(cloud):
+    if not cloud.patched:
+        pytest.skip("stock MiniStack has no trimmed count")
+    fact = shipping.count_over_line(world_of(cloud))
+
+    assert fact.verdict is Verdict.PASS, fact.answer
+    assert fact.data == {"over": 2, "all": 5}

@@ -19,6 +19,7 @@ from orchestrator.smoke.world import TimedOut, World
 
 _MODULE, _FUNCTION = "service/oauth/client_secrets.py", "matches"
 _METRIC_TRIES, _METRIC_SECONDS, _WARM_SECONDS = 5, 180.0, 1.0
+_LINE_MS, _BELOW_MS, _ABOVE_MS = 100, (10.0, 99.0, 100.0), (101.0, 250.0)
 _HEALTHY_SECONDS = {"account": 180, "local": 40}
 """How long each worker of a release with late faults behaves, so that the release is verified and gets traffic."""
 
@@ -47,6 +48,7 @@ def run(world: World) -> Iterator[Fact]:
     with load_of(world, SmokeClient.of(world)) as load:
         yield _metric_delay(world, load)
         yield _executed_versions(world)
+        yield count_over_line(world)
         for release in RELEASES:
             world.deploy(world.synthesise(release=overlay(world, release)), SERVICE)
             began = time.time()
@@ -154,6 +156,41 @@ def _requests(world: World, second: int) -> float | None:
         Statistics=["Sum"],
     )
     return answer["Datapoints"][0]["Sum"] if answer["Datapoints"] else None
+
+
+def count_over_line(world: World) -> Fact:
+    """Whether `TC(x:)` counts the values above x, by which the latency of versions is compared (ADR 46)."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    metric = {"Namespace": "IbOauthSmoke", "MetricName": f"Line{at:%H%M%S}"}
+    client = world.clients("cloudwatch")
+    datum = {
+        "MetricName": metric["MetricName"],
+        "Timestamp": at,
+        "Values": [*_BELOW_MS, *_ABOVE_MS],
+        "StorageResolution": 1,
+    }
+    client.put_metric_data(Namespace=metric["Namespace"], MetricData=[datum])
+    statistics = {"over": f"TC({_LINE_MS}:)", "all": "SampleCount"}
+    queries = [
+        {"Id": name, "MetricStat": {"Metric": metric, "Period": 1, "Stat": statistic}}
+        for name, statistic in statistics.items()
+    ]
+
+    def counted() -> dict[str, float] | None:
+        answer = client.get_metric_data(MetricDataQueries=queries, StartTime=at, EndTime=at + timedelta(seconds=1))
+        found = {one["Id"]: sum(one["Values"]) for one in answer["MetricDataResults"]}
+        return found if found["all"] else None
+
+    try:
+        found = world.wait_until(counted, _METRIC_SECONDS, "a datapoint", 1.0)
+    except TimedOut:
+        return Fact("34", Verdict.FAIL, f"no datapoint within {_METRIC_SECONDS:g} s")
+    return Fact(
+        "34",
+        Verdict.PASS if found == {"over": len(_ABOVE_MS), "all": len(_BELOW_MS) + len(_ABOVE_MS)} else Verdict.FAIL,
+        f"TC({_LINE_MS}:) counts {found['over']:g} of {found['all']:g} values; {len(_ABOVE_MS)} are above the line",
+        found,
+    )
 
 
 def _executed_versions(world: World) -> Fact:
