@@ -145,6 +145,7 @@ class RestorableTables:
                 "TableArn": arn_of(TargetTableName),
                 "TableSizeBytes": 0,
                 "ItemCount": 0,
+                "CreationDateTime": now,
                 "RestoreSummary": summary,
             },
             busy_until=now + self._restoring,
@@ -167,7 +168,14 @@ class RestorableTables:
         kept = restored_description(found["description"], BillingModeOverride)
         names = {"TableName": TargetTableName, "TableArn": arn_of(TargetTableName)}
         self.tables[TargetTableName] = FakeTable(
-            {**kept, **names, "TableSizeBytes": 0, "ItemCount": 0, "RestoreSummary": summary},
+            {
+                **kept,
+                **names,
+                "TableSizeBytes": 0,
+                "ItemCount": 0,
+                "CreationDateTime": self._now(),
+                "RestoreSummary": summary,
+            },
             busy_until=self._now() + self._restoring,
             status_until="CREATING",
         )
