@@ -272,7 +272,9 @@ def test_what_does_not_reach_a_backup_s_time_yet_is_restored_to_an_earlier_one()
 
 def test_what_does_not_reach_back_to_a_backup_s_time_is_refused_with_both():
     at = NOW - timedelta(days=2)
-    with pytest.raises(Refused, match=r"reaches back to 2026-11-22T.* only, and that of ib-oauth-state-test, 2026-11-21"):
+    with pytest.raises(
+        Refused, match=r"reaches back to 2026-11-22T.* only, and that of ib-oauth-state-test, 2026-11-21"
+    ):
         drawn(left(at), source(Role.TOKENS, earliest=NOW - timedelta(days=1)))
 
 
