@@ -36,7 +36,7 @@ from orchestrator.domain.recovery.backup_times import Backup
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 
-AVAILABLE, SYSTEM = "AVAILABLE", "SYSTEM"
+AVAILABLE, CREATING, SYSTEM = "AVAILABLE", "CREATING", "SYSTEM"
 _AS_OF: Final = re.compile(r"as-of-(\d{8}T\d{6}Z)")
 _AS_OF_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -85,35 +85,27 @@ class OnDemandBackups:
 
     def list_available(self, table: str) -> tuple[Backup, ...]:
         """Return all backups of a table that can be restored, in no order."""
-        return tuple(self._available(table, "ALL"))
+        summaries = self._summaries(table, "ALL")
+        return tuple(_backup(summary) for summary in summaries if summary["BackupStatus"] == AVAILABLE)
 
     def of_deleted_table(self, role: Role, table: str) -> Backup:
         """Return the newest system backup of a deleted table.
 
         Raises:
-            Refused: there is none.
+            Refused: there is none, or it is still being created: an older one is of an earlier table of that name.
         """
-        newest = max(self._available(table, SYSTEM), key=lambda backup: backup.at, default=None)
-        if newest is None:
+        summaries = sorted(self._summaries(table, SYSTEM), key=lambda summary: summary["BackupCreationDateTime"])
+        kept = [summary for summary in summaries if summary["BackupStatus"] in {AVAILABLE, CREATING}]
+        if not kept:
             remedy = (
                 "the table does not exist and left no system backup. If it was deleted a moment ago, repeat in a "
                 "minute. Otherwise restore a backup by name, with --backup, "
                 "or follow docs/runbooks/region-failover.md to the backups in the other region"
             )
             raise Refused(f"tables.{role}", table, remedy)
-        return newest
-
-    def _available(self, table: str, backup_type: str) -> Iterator[Backup]:
-        for summary in self._summaries(table, backup_type):
-            if summary["BackupStatus"] == AVAILABLE:
-                yield Backup(
-                    arn=summary["BackupArn"],
-                    name=summary["BackupName"],
-                    table_arn=summary["TableArn"],
-                    size_bytes=summary.get("BackupSizeBytes", 0),
-                    at=summary["BackupCreationDateTime"],
-                    of_deleted_table=summary.get("BackupType") == SYSTEM,
-                )
+        if kept[-1]["BackupStatus"] == CREATING:
+            raise Refused(f"tables.{role}", table, "its system backup is being created: repeat in a minute")
+        return _backup(kept[-1])
 
     def _summaries(self, table: str, backup_type: str) -> Iterable[Any]:
         start: dict[str, str] = {}
@@ -124,6 +116,17 @@ class OnDemandBackups:
             if "LastEvaluatedBackupArn" not in page:
                 return
             start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+
+
+def _backup(summary: Mapping[str, Any]) -> Backup:
+    return Backup(
+        arn=summary["BackupArn"],
+        name=summary["BackupName"],
+        table_arn=summary["TableArn"],
+        size_bytes=summary.get("BackupSizeBytes", 0),
+        at=summary["BackupCreationDateTime"],
+        of_deleted_table=summary.get("BackupType") == SYSTEM,
+    )
 
 
 def backup_name_as_of(moment: datetime) -> str:

@@ -137,6 +137,14 @@ def test_a_deleted_table_without_a_backup_is_refused_with_what_to_do(world):
         world.plan()
 
 
+def test_a_deleted_table_whose_backup_is_being_created_is_not_restored_from_an_older_one(world):
+    world.delete(STATE, 86_400)
+    world.tables.add(STATE)
+    world.delete(STATE, 5)["BackupStatus"] = "CREATING"
+    with pytest.raises(Refused, match="its system backup is being created: repeat in a minute"):
+        world.plan()
+
+
 def test_a_table_that_is_being_deleted_is_refused_until_it_is_gone(world):
     table = world.tables.tables[STATE]
     table.status_until, table.busy_until = "DELETING", world.clock.now() + timedelta(seconds=30)
