@@ -124,7 +124,8 @@ def _backup(summary: Mapping[str, Any]) -> Backup:
         name=summary["BackupName"],
         table_arn=summary["TableArn"],
         size_bytes=summary.get("BackupSizeBytes", 0),
-        at=summary["BackupCreationDateTime"],
+        # botocore returns the local time zone.
+        at=summary["BackupCreationDateTime"].astimezone(UTC),
         of_deleted_table=summary.get("BackupType") == SYSTEM,
     )
 
