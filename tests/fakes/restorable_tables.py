@@ -276,8 +276,10 @@ class RestorableTables:
                 table.description["GlobalSecondaryIndexes"] = [one for one in indexes if one["IndexName"] != gone]
             else:
                 changed = update["Update"]
-                (index,) = [one for one in indexes if one["IndexName"] == changed["IndexName"]]
-                index |= changed
+                found = [one for one in indexes if one["IndexName"] == changed["IndexName"]]
+                if not found:
+                    raise client_error("ResourceNotFoundException", f"Index: {changed['IndexName']} not found")
+                found[0].update(changed)
 
     def _known(self, name: str) -> FakeTable:
         if name not in self.tables:

@@ -162,6 +162,8 @@ class RestoreWorld(World):
             self.rows.add(table.target)
             for item in self.rows.scan(TableName=table.source)["Items"]:
                 self.rows.put_item(TableName=table.target, Item=item)
+            if table.gone:
+                self.rows.delete_table(TableName=table.source)
 
     def held(self, table: str) -> dict[str, Any]:
         """What a table holds, by key."""

@@ -47,11 +47,13 @@ class TableRestores:
         """Describe a table as the source of a restore.
 
         Raises:
-            Refused: the table does not exist.
+            Refused: the table does not exist, or is being deleted.
         """
         description = self._describe(table)
         if description is None:
             raise Refused(f"tables.{role}", table, "deploy the service stack first, or name a table that exists")
+        if description["TableStatus"] == "DELETING":
+            raise Refused(f"tables.{role}", table, "it is being deleted: repeat when it is gone, in a minute")
         with translate_errors():
             backups = self._client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
         recovery = backups.get("PointInTimeRecoveryDescription") or {}
