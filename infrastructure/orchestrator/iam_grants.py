@@ -152,7 +152,13 @@ UPDATE_FUNCTION_VARIABLES = allow(
     "lambda:UpdateFunctionConfiguration",
     on=(Resource.FUNCTIONS,),
 )
-FINISH_CUTOVER = (READ_ALIASES, READ_VERSIONS, UPDATE_FUNCTION_VARIABLES)
+FINISH_CUTOVER = (
+    READ_ALIASES,
+    READ_VERSIONS,
+    UPDATE_FUNCTION_VARIABLES,
+    # The revocation epoch that is in force since the cutover.
+    allow("dynamodb:PutItem", on=(Resource.LOGGED_REVOCATION_EPOCH,)),
+)
 DRILL_AND_RESTORED_TABLES = (Resource.DRILL_TABLES, Resource.RESTORED_TABLES)
 READ_LOCK_HOLDERS = allow(
     "states:DescribeExecution", on=(Resource.DEPLOYMENTS, Resource.ROLLBACKS, Resource.DRILLS, Resource.RESTORES)
@@ -243,7 +249,6 @@ SANITIZE_TOKENS = (
     ),
     allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.TABLES,)),
     allow("dynamodb:GetItem", "dynamodb:Scan", on=(Resource.REVOCATIONS,)),
-    allow("dynamodb:PutItem", on=(Resource.LOGGED_REVOCATION_EPOCH,)),
 )
 START_ISOLATED_SERVICE = (
     allow("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Resource.FUNCTIONS, Resource.QUALIFIED)),

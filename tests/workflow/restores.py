@@ -107,6 +107,10 @@ class RestoreWorld(World):
             "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
         }
 
+    def begin_another(self, name: str) -> None:
+        """Let what is done next be another restore, under a name that is new to the interpreter."""
+        self.restore_name, self.name, self.copied = name, f"d-{name}", False
+
     def restore(self, **given: Any) -> Ended:
         """Run a restore to its end, and then what follows."""
         asked, machine = json.dumps({"requested_by": "ann", **given}), machine_arn("restore")

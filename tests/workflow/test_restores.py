@@ -10,15 +10,17 @@ import pytest
 
 from orchestrator.application import table_comparison
 from orchestrator.application.stale_executions import LONGEST_REPLAY
+from orchestrator.application.start_rollback import start_rollback
 from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
-from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.deployment.record import DeploymentOutcome, RollbackTrigger
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.heartbeats import SLOTS
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
-from tests.workflow.restores import STATE, TOKENS, RestoreWorld, family_item, restore_machines
-from tests.workflow.world import Scenario, inhabited, raised
+from tests.fakes.errors import client_error
+from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, family_item, restore_machines
+from tests.workflow.world import Scenario, inhabited, raised, straight
 
 BEFORE = {STATE, TOKENS}
 
@@ -356,6 +358,92 @@ def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_
     assert world.families(world.tokens_copy) == {"kept": True, "early": False, "late": False}
     epochs = {variables["LEAST_EPOCH"] for variables in world.variables()}
     assert epochs == {str(world.recovery.least_epoch)} == {"1"}
+
+
+@pytest.mark.parametrize("state", ["SanitizeTokens", "StartCutover"])
+def test_the_epoch_of_a_restore_that_died_before_its_cutover_ends_no_login_of_the_next(interpreter, state):
+    def kill(invocation, run):
+        answer = run()
+        if invocation.machine == "restore" and invocation.state == state:
+            world.states.pending.clear()
+            world.stop(invocation.execution)
+        return answer
+
+    world = RestoreWorld(interpreter, f"re-dead-{state}", bridge=kill)
+    world.log_in("kept")
+    with inhabited(world):
+        world.restore()
+        world.settle()
+        assert world.recovery.outcome is RecoveryOutcome.FAILED
+        assert "epoch" not in world.held(REVOCATIONS), "it was never in force"
+        world.begin_another(f"re-next-{state}")
+        world.bridge = straight
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True}
+    assert verdict(world, "tokens.alive").reason == "1 of 1 families stay valid"
+    assert (world.recovery.epoch_before, world.recovery.least_epoch) == (0, 1)
+    assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+
+
+def test_what_an_earlier_release_logged_for_a_restore_that_died_ends_no_login_either(interpreter):
+    world = RestoreWorld(interpreter, "re-logged-early")
+    world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "epoch"}, "epoch": {"N": "5"}})
+    world.log_in("kept")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True}
+    assert world.held(REVOCATIONS)["epoch"]["recovery"] == {"S": "re-logged-early"}
+
+
+def test_the_epoch_of_a_restore_that_died_after_its_cutover_is_logged_when_its_record_is_closed(interpreter):
+    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-dead-used")
+    world.log_in("kept")
+    with inhabited(world):
+        world.restore()
+        assert "epoch" not in world.held(REVOCATIONS)
+        world.settle()
+    assert world.recovery.in_use
+    assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+
+
+def test_the_epoch_of_a_cutover_that_was_rolled_back_ends_no_login_of_the_next_restore(interpreter):
+    """The rollback came after the restore had ended: an operator wanted the original tables again."""
+    world = RestoreWorld(interpreter, "re-undone")
+    world.log_in("kept")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+        cause = RollbackTrigger("person", "the wrong point", world.clock.now())
+        start_rollback(world.cloud, world.name, cause)
+        world.settle()
+        assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
+        assert world.used()["live"] == BEFORE
+        for function in world.plane.functions.values():
+            function.latest["Environment"] = function.versions["1"]["Environment"]
+        world.begin_another("re-undone-next")
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True}
+
+
+def test_a_restore_in_which_no_login_lives_says_so(interpreter):
+    world = RestoreWorld(interpreter, "re-nobody-lives")
+    for family in ("one", "other"):
+        world.log_in(family)
+    world.tables.lose(TOKENS)
+    real = world.rows.get_item
+
+    def lost(**asked):
+        if asked["TableName"] == TOKENS:
+            raise client_error("ResourceNotFoundException")
+        return real(**asked)
+
+    with inhabited(world), mock.patch.object(world.rows, "get_item", lost, create=True):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    finding = verdict(world, "tokens.alive")
+    assert finding.outcome is Outcome.FAIL
+    assert finding.reason == "no family stays valid, so every user must log in again: 2 unknown"
+    assert "tokens.alive" in world.recovery.reason
+    assert finding.reason in world.topics.published[-1][2]
 
 
 def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
