@@ -451,9 +451,14 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 allow("tag:GetResources", on=(Resource.ALL_RESOURCES,)),
                 allow("sns:Publish", on=(Resource.OPERATORS,)),
                 WRITE_EVIDENCE,
+                # Restored tables that the service does not use are reported.
+                allow("dynamodb:ListTables", on=(Resource.ALL_RESOURCES,)),
+                allow("dynamodb:DescribeTable", on=(Resource.RESTORED_TABLES,)),
+                READ_ALIASES,
+                READ_VERSIONS,
             ),
         ),
-        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET", "EXPORTS_BUCKET"),
+        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET", "EXPORTS_BUCKET", "SERVICE"),
     ),
     "write_heartbeats": FunctionSpec(
         "orchestrator.event_handlers",

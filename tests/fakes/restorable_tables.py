@@ -66,6 +66,7 @@ class RestorableTables:
             {
                 "TableName": name,
                 "TableArn": arn_of(name),
+                "CreationDateTime": self._now(),
                 "TableSizeBytes": 1_000_000,
                 "ItemCount": 1000,
                 "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -91,6 +92,13 @@ class RestorableTables:
         if "RestoreSummary" in found:
             found["RestoreSummary"]["RestoreInProgress"] = status == "CREATING"
         return {"Table": found}
+
+    def list_tables(self, *, ExclusiveStartTableName: str = "") -> dict[str, Any]:  # noqa: N803
+        """Two names a page, in an order that is not that of the names."""
+        names = sorted(self.tables, key=lambda name: name[::-1])
+        begin = names.index(ExclusiveStartTableName) + 1 if ExclusiveStartTableName else 0
+        page = names[begin : begin + 2]
+        return {"TableNames": page, **({"LastEvaluatedTableName": page[-1]} if begin + 2 < len(names) else {})}
 
     def describe_time_to_live(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803
         return {"TimeToLiveDescription": dict(self._known(TableName).time_to_live)}
@@ -143,6 +151,7 @@ class RestorableTables:
                 **kept,
                 "TableName": TargetTableName,
                 "TableArn": arn_of(TargetTableName),
+                "CreationDateTime": now,
                 "TableSizeBytes": 0,
                 "ItemCount": 0,
                 "RestoreSummary": summary,
@@ -167,7 +176,14 @@ class RestorableTables:
         kept = restored_description(found["description"], BillingModeOverride)
         names = {"TableName": TargetTableName, "TableArn": arn_of(TargetTableName)}
         self.tables[TargetTableName] = FakeTable(
-            {**kept, **names, "TableSizeBytes": 0, "ItemCount": 0, "RestoreSummary": summary},
+            {
+                **kept,
+                **names,
+                "CreationDateTime": self._now(),
+                "TableSizeBytes": 0,
+                "ItemCount": 0,
+                "RestoreSummary": summary,
+            },
             busy_until=self._now() + self._restoring,
             status_until="CREATING",
         )

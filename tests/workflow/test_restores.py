@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 from orchestrator.application import table_comparison
+from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.application.stale_executions import LONGEST_REPLAY
 from orchestrator.application.start_rollback import start_rollback
 from orchestrator.aws.dynamodb.late_writes import LateWrites
@@ -330,6 +331,41 @@ def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
     assert "evidence" not in again
     assert "died while it held the environment lock" in world.topics.published[-1][2]
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
+
+
+def test_the_tables_of_a_restore_that_died_are_reported_until_they_are_gone(interpreter):
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+        return answer
+
+    def sweep():
+        world.measured.clear()
+        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+        return told, [line[SECONDS_UNUSED] for line in world.measured if SECONDS_UNUSED in line]
+
+    world = RestoreWorld(interpreter, "re-left", bridge=kill)
+    with inhabited(world):
+        assert sweep() == ("nothing is left behind", [])
+        world.restore()
+        world.settle()
+        world.clock.advance(14 * 86_400)
+        told, measured = sweep()
+        assert f"2 restored tables are unused, {min(copies(world))} since" in told
+        assert [14 * 86_400 < seconds < 15 * 86_400 for seconds in measured] == [True]
+        for table in copies(world):
+            del world.tables.tables[table]
+        assert sweep()[1] == []
+
+
+def test_restored_tables_in_use_are_not_reported_although_the_stack_still_names_the_original_ones(interpreter):
+    world = RestoreWorld(interpreter, "re-kept")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+    assert "unused" not in told
+    assert not [line for line in world.measured if SECONDS_UNUSED in line]
 
 
 def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
