@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.cloudwatch.alarms import Alarms
     from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
     from orchestrator.aws.dynamodb.access_block import TableAccess
+    from orchestrator.aws.dynamodb.attachments import TableAttachments
     from orchestrator.aws.dynamodb.backups import OnDemandBackups, PointInTimeRecovery
     from orchestrator.aws.dynamodb.exports import Exports
     from orchestrator.aws.dynamodb.late_writes import LateWrites
@@ -179,6 +180,10 @@ class Adapters:
     table_settings: Lazy[TableSettingsStore] = _adapter(
         "aws.dynamodb.table_settings:TableSettingsStore",
         lambda new, cloud: new(cloud.clients("dynamodb"), cloud.clients("application-autoscaling")),
+    )
+    table_attachments: Lazy[TableAttachments] = _adapter(
+        "aws.dynamodb.attachments:TableAttachments",
+        lambda new, cloud: new(cloud.clients("dynamodb"), cloud.clients("lambda"), cloud.clients("cloudwatch")),
     )
     table_reader: Lazy[TableReader] = _adapter(
         "aws.dynamodb.table_reader:TableReader",

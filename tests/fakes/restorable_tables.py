@@ -31,6 +31,8 @@ class FakeTable:
     recovery_days: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     policy: str = ""
+    insights: dict[str, str] = field(default_factory=dict)
+    """Index, or nothing for the table, to the mode of Contributor Insights."""
 
 
 class RestorableTables:
@@ -117,6 +119,27 @@ class RestorableTables:
 
     def list_tags_of_resource(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
         return {"Tags": [{"Key": key, "Value": value} for key, value in self._of(ResourceArn).tags.items()]}
+
+    def describe_contributor_insights(self, *, TableName: str, IndexName: str = "") -> dict[str, Any]:  # noqa: N803
+        mode = self._known(TableName).insights.get(IndexName)
+        return {"ContributorInsightsStatus": "DISABLED"} | (
+            {"ContributorInsightsStatus": "ENABLING", "ContributorInsightsMode": mode} if mode else {}
+        )
+
+    def update_contributor_insights(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        ContributorInsightsAction: str,  # noqa: N803
+        IndexName: str = "",  # noqa: N803
+        ContributorInsightsMode: str = "ACCESSED_AND_THROTTLED_KEYS",  # noqa: N803
+    ) -> dict[str, Any]:
+        insights = self._known(TableName).insights
+        if ContributorInsightsAction == "ENABLE":
+            insights[IndexName] = ContributorInsightsMode
+        else:
+            del insights[IndexName]
+        return {}
 
     def get_resource_policy(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
         policy = self._of(ResourceArn).policy

@@ -21,7 +21,7 @@ MAKE_LEVEL = (
     "event-reconcile",
 )  # fmt: skip
 """Tasks of cut-overs that write into one set of tables what the other set holds or accepted."""
-END_CUTOVERS = ("task-await-cutover", "event-execution-status-change")
+END_CUTOVERS = ("task-await-cutover",)
 """In addition to the reconciler: they record the epoch of the tables that came into use."""
 HAS_NO_LEADING_KEY = {"dynamodb:Scan", "dynamodb:PartiQLSelect"}
 

@@ -15,6 +15,7 @@ from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import Recovery, Role
 from state_machines import definitions
+from tests.fakes.attached import NothingAttached
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
@@ -74,6 +75,8 @@ class RestoreWorld(World):
         self.restore_name, self.copied = name, False
         self.rows = Tables(STATE, TOKENS, REVOCATIONS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
+        self.attached = NothingAttached()
+        vars(self.cloud)["table_attachments"] = self.attached
         self.wired = Wired(self.rows)
         vars(self.cloud)["table_sync"] = partial(TableSync, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)

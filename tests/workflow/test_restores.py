@@ -16,6 +16,7 @@ from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.domain.deployment.record import DeploymentOutcome, RollbackTrigger
 from orchestrator.domain.errors import Throttled
+from orchestrator.domain.recovery.attachments import Attachments
 from orchestrator.domain.recovery.heartbeats import SLOTS
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
@@ -524,6 +525,35 @@ def test_contents_are_compared_with_the_source_as_it_was_whatever_became_of_it_s
 
 
 @pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
+def test_consumers_and_alarms_that_stay_with_the_left_tables_are_named_and_the_copies_are_used(interpreter):
+    world = RestoreWorld(interpreter, "re-attached")
+    world.attached.attached[TOKENS] = Attachments(
+        kinesis_streams=("arn:kinesis",), mappings={"arn:audit": "uuid-1"}, alarms={"m": ("by hand", "ib-oauth-t-test")}
+    )
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    attached = {one.check: one for one in world.recovery.check_results if one.check.startswith("attached.")}
+    not_covered = {name: one.figures["not_covered"] for name, one in attached.items() if one.figures["not_covered"]}
+    assert not_covered == {
+        "attached.tokens.kinesis_destinations": ["arn:kinesis"],
+        "attached.tokens.event_source_mappings": ["arn:audit (mapping uuid-1)"],
+        "attached.tokens.alarms": ["by hand"],
+    }
+    assert {name for name, one in attached.items() if not one.decides} == not_covered.keys()
+    message = world.topics.published[-1][2]
+    assert "create an event source mapping of the restored table's after the cutover: arn:audit" in message
+    assert all(name in world.recovery.reason for name in not_covered)
+
+
+def test_a_restore_goes_on_if_what_depends_on_its_tables_cannot_be_read(interpreter):
+    world = RestoreWorld(interpreter, "re-unattached")
+    world.attached.attached[STATE] = client_error("AccessDeniedException", "no rights")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    for role in ("state", "tokens"):
+        assert verdict(world, f"attached.{role}").outcome is Outcome.ERROR
+
+
 def test_a_copy_in_which_a_row_is_missing_is_not_used(interpreter, whole_items):
     world = RestoreWorld(interpreter, f"re-missing-{whole_items}", whole_items=whole_items)
     world.contents.damage.append(lambda name, copy: copy.pop("item 7") if "-tokens-" in name else None)

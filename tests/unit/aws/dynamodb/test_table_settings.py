@@ -155,6 +155,22 @@ def test_what_the_copy_has_too_much_is_taken_away():
     assert "stray" not in copy.tags
 
 
+def test_contributor_insights_are_turned_on_with_their_mode_and_off_where_the_source_has_none():
+    world = provisioned()
+    world.source.insights |= {"": "ACCESSED_AND_THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}
+    world.restored()
+    copy = world.tables.tables[COPY]
+    assert "contributor_insights" in differing_settings(
+        world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
+    )
+    world.put_right()
+    assert copy.insights == world.source.insights
+    copy.insights |= {"": "THROTTLED_KEYS"}
+    del world.source.insights["by-day"]
+    world.put_right()
+    assert copy.insights == {"": "ACCESSED_AND_THROTTLED_KEYS"}
+
+
 def test_a_source_that_says_little_is_read_as_what_that_means():
     world = World()
     world.source.time_to_live, world.source.recovery_days = {"TimeToLiveStatus": "DISABLED"}, 0
