@@ -29,12 +29,12 @@ class TableAttachments:
 
     Args:
         client: botocore's DynamoDB client.
-        functions: botocore's Lambda client.
+        lambda_: botocore's Lambda client.
         cloudwatch: botocore's CloudWatch client.
     """
 
-    def __init__(self, client: Any, functions: Any, cloudwatch: Any) -> None:
-        self._client, self._functions, self._cloudwatch = client, functions, cloudwatch
+    def __init__(self, client: Any, lambda_: Any, cloudwatch: Any) -> None:
+        self._client, self._lambda, self._cloudwatch = client, lambda_, cloudwatch
 
     def read(self, tables: Sequence[tuple[str, str]]) -> list[Attachments]:
         """Return what depends on each table, given by name and ARN. All mappings and alarms are read once.
@@ -71,7 +71,7 @@ class TableAttachments:
         start: dict[str, str] = {}
         while True:
             with translate_errors():
-                page = self._functions.list_event_source_mappings(**start)
+                page = self._lambda.list_event_source_mappings(**start)
             yield from page["EventSourceMappings"]
             if not page.get("NextMarker"):
                 return
