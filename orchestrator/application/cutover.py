@@ -38,6 +38,7 @@ from orchestrator.domain.recovery.failback import check_results_of
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
 from orchestrator.domain.recovery.restore import (
+    VARIABLES,
     cutover_not_requested,
     environment_variables_of,
     judge_cutover,
@@ -95,13 +96,19 @@ def finish_cutover(cloud: Cloud, recovery: Recovery, result: CheckResult, lock: 
         stable = cloud.aliases.read_alias(function_name).routing.primary
         live = cloud.versions.describe_version(function_name, stable)
         cloud.function_environment.update_variables(
-            function_name, partial(_variables_of, live), cloud.restores.fence(lock.fencing_token)
+            function_name, partial(_variables_of, live, recovery), cloud.restores.fence(lock.fencing_token)
         )
     return replace(recovery, deployment="")
 
 
-def _variables_of(live: FunctionVersion, _variables: Mapping[str, str]) -> Mapping[str, str]:
-    return environment_variables_of(live)
+def _variables_of(live: FunctionVersion, recovery: Recovery, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables of `$LATEST` after a failed cutover: the live version's, if the cutover had changed them.
+
+    Another writer may have changed them since: a restore that died may be completed after other deployments.
+    """
+    tables = {variables[name] for name in VARIABLES.values() if name in variables}
+    changed = not tables or not tables.isdisjoint(table.target for table in recovery.tables)
+    return environment_variables_of(live) if changed else variables
 
 
 STREAM_TIME = timedelta(seconds=2)

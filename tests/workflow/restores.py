@@ -20,6 +20,7 @@ from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.scaling import FakeScaling
+from tests.fakes.serving import FakeServing
 from tests.fakes.tables import Tables
 from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
@@ -80,6 +81,7 @@ class RestoreWorld(World):
         self.wired = Wired(self.rows)
         vars(self.cloud)["table_sync"] = partial(TableSync, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)
+        self.clients["resourcegroupstaggingapi"] = FakeServing(self.tables)
         for table in (STATE, TOKENS):
             self.tables.add(table)
         self.contents = Contents(self.tables, self.clock.now)

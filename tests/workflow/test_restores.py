@@ -11,10 +11,9 @@ import pytest
 from orchestrator.application import table_comparison
 from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.application.stale_executions import LONGEST_REPLAY
-from orchestrator.application.start_rollback import start_rollback
 from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
-from orchestrator.domain.deployment.record import DeploymentOutcome, RollbackTrigger
+from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.attachments import Attachments
 from orchestrator.domain.recovery.heartbeats import SLOTS
@@ -418,8 +417,51 @@ def test_the_epoch_of_a_restore_that_died_before_its_cutover_ends_no_login_of_th
         assert world.restore().phase == "SUCCEEDED", world.recovery.reason
     assert world.families(world.tokens_copy) == {"kept": True}
     assert verdict(world, "tokens.alive").reason == "1 of 1 families stay valid"
-    assert (world.recovery.epoch_before, world.recovery.least_epoch) == (0, 1)
+    assert world.recovery.least_epoch == 1
     assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+
+
+def test_the_record_of_a_restore_that_died_is_completed_although_the_next_took_its_lock_over(interpreter):
+    """Otherwise its tables would count as needed for ever."""
+
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+        return answer
+
+    world = RestoreWorld(interpreter, "re-overtaken", bridge=kill)
+    with inhabited(world):
+        world.restore()
+        world.begin_another("re-overtakes")
+        world.bridge = straight
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        used, latest = world.used(), [one.latest["Environment"] for one in world.plane.functions.values()]
+        assert world.cloud.restores.read_record("re-overtaken").ended_at is None
+        world.settle()
+        dead = world.cloud.restores.read_record("re-overtaken")
+    assert dead.outcome is RecoveryOutcome.FAILED
+    assert "died while it held the environment lock" in dead.reason
+    assert world.used() == used
+    assert [one.latest["Environment"] for one in world.plane.functions.values()] == latest
+    assert not world.cloud.restores.read_lock().held
+
+
+def test_variables_that_another_writer_set_after_a_restore_died_are_not_reverted(interpreter):
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+            world.plane.functions["ib-oauth-token-test"].latest["Environment"]["Variables"] |= {"ISSUER": "https://new"}
+        return answer
+
+    world = RestoreWorld(interpreter, "re-rewritten", bridge=kill)
+    with inhabited(world):
+        world.restore()
+        world.settle()
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    latest = world.plane.functions["ib-oauth-token-test"].latest["Environment"]["Variables"]
+    assert (latest["ISSUER"], latest["TOKENS_TABLE"]) == ("https://new", TOKENS)
 
 
 def test_what_an_earlier_release_logged_for_a_restore_that_died_ends_no_login_either(interpreter):
@@ -433,33 +475,35 @@ def test_what_an_earlier_release_logged_for_a_restore_that_died_ends_no_login_ei
 
 
 def test_the_epoch_of_a_restore_that_died_after_its_cutover_is_logged_when_its_record_is_closed(interpreter):
-    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-dead-used")
+    def stop(invocation, run):
+        if (invocation.machine, invocation.state) != ("restore", "AwaitCutover"):
+            return run()
+        world.run_started()
+        world.stop(invocation.execution)
+        return {"Payload": {}}
+
+    world = RestoreWorld(interpreter, "re-dead-used", bridge=stop)
     world.log_in("kept")
     with inhabited(world):
         world.restore()
         assert "epoch" not in world.held(REVOCATIONS)
         world.settle()
     assert world.recovery.in_use
+    assert world.recovery.ended_at is not None
+    assert verdict(world, "late-writes").outcome is Outcome.PASS
     assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+    assert not world.cloud.restores.read_lock().held
 
 
-def test_the_epoch_of_a_cutover_that_was_rolled_back_ends_no_login_of_the_next_restore(interpreter):
-    """The rollback came after the restore had ended: an operator wanted the original tables again."""
-    world = RestoreWorld(interpreter, "re-undone")
+@pytest.mark.parametrize("at_percent", [0, 100])
+def test_the_epoch_of_a_cutover_that_was_rolled_back_was_never_in_force(interpreter, at_percent):
+    world = RestoreWorld(interpreter, f"re-undone-{at_percent}", Scenario({at_percent: Outcome.FAIL}, changed=False))
     world.log_in("kept")
     with inhabited(world):
-        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
-        assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
-        cause = RollbackTrigger("person", "the wrong point", world.clock.now())
-        start_rollback(world.cloud, world.name, cause)
+        world.restore()
         world.settle()
-        assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
-        assert world.used()["live"] == BEFORE
-        for function in world.plane.functions.values():
-            function.latest["Environment"] = function.versions["1"]["Environment"]
-        world.begin_another("re-undone-next")
-        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
-    assert world.families(world.tokens_copy) == {"kept": True}
+    assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
+    assert "epoch" not in world.held(REVOCATIONS)
 
 
 def test_a_restore_in_which_no_login_lives_says_so(interpreter):
@@ -524,7 +568,6 @@ def test_contents_are_compared_with_the_source_as_it_was_whatever_became_of_it_s
     assert world.recovery.reason.endswith("checks passed")
 
 
-@pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
 def test_consumers_and_alarms_that_stay_with_the_left_tables_are_named_and_the_copies_are_used(interpreter):
     world = RestoreWorld(interpreter, "re-attached")
     world.attached.attached[TOKENS] = Attachments(
@@ -554,6 +597,7 @@ def test_a_restore_goes_on_if_what_depends_on_its_tables_cannot_be_read(interpre
         assert verdict(world, f"attached.{role}").outcome is Outcome.ERROR
 
 
+@pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])
 def test_a_copy_in_which_a_row_is_missing_is_not_used(interpreter, whole_items):
     world = RestoreWorld(interpreter, f"re-missing-{whole_items}", whole_items=whole_items)
     world.contents.damage.append(lambda name, copy: copy.pop("item 7") if "-tokens-" in name else None)

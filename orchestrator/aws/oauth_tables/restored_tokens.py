@@ -136,7 +136,6 @@ class RestoredTokens:
             Item={
                 **EPOCH_KEY,
                 "epoch": {"N": str(logged.epoch)},
-                "before": {"N": str(logged.before)},
                 "recovery": {"S": logged.recovery},
             },
             ConditionExpression="attribute_not_exists(recovery) OR epoch <= :epoch",
@@ -341,9 +340,7 @@ def _epoch(item: Item | None) -> int:
 
 def _logged_epoch(item: Item | None) -> LoggedEpoch:
     """Read the log's epoch. Entries of earlier releases name no recovery."""
-    if not item or "recovery" not in item:
-        return LoggedEpoch(_epoch(item))
-    return LoggedEpoch(_epoch(item), int(item["before"]["N"]), item["recovery"]["S"])
+    return LoggedEpoch(_epoch(item), item["recovery"]["S"] if item and "recovery" in item else "")
 
 
 def _key_after(last_key: Item | None) -> str:

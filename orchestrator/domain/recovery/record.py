@@ -162,7 +162,6 @@ class Recovery:
         service: the deployed service.
         deployment: restore: the deployment that cuts over to the tables; empty before it was requested.
         least_epoch: restore: the lowest revocation epoch that functions serve after the cutover.
-        epoch_before: restore: the revocation epoch that was in force before the cutover.
         skip_comparison: restore: the requester skipped the comparison of contents.
         replay: restore: late writes that were replayed after the cutover; None before that.
         failback_of: the restore whose original tables are used again; empty for any other recovery.
@@ -189,7 +188,6 @@ class Recovery:
     measured: Measured = Measured()
     deployment: str = ""
     least_epoch: int = 0
-    epoch_before: int = 0
     skip_comparison: bool = False
     failback_of: str = ""
     replay: ReplayProgress | None = None

@@ -139,17 +139,15 @@ def disposition(pair: FamilyPair, rules: SanitizationRules) -> Disposition:
 
 @dataclass(frozen=True)
 class LoggedEpoch:
-    """The revocation epoch in the revocation log, which no restore replaces. A cutover logs it once it is in force.
+    """The revocation epoch in the revocation log, which no restore replaces. It is logged once it is in force.
 
     Attributes:
-        epoch: of the tables that the cutover put into use.
-        before: the epoch that was in force until then.
+        epoch: of the tables that a cutover put into use.
         recovery: the restore of the cutover. Empty if an earlier release logged the epoch, which it did before the
             cutover: it may never have been in force.
     """
 
     epoch: int = 0
-    before: int = 0
     recovery: str = ""
 
 
@@ -161,18 +159,12 @@ class KnownEpochs:
     source: int | None = None
     logged: LoggedEpoch = LoggedEpoch()
 
-    def counted(self, *, rolled_back: bool) -> tuple[int, ...]:
-        """Return the epochs that were in force.
-
-        The epoch of a restore that died before its cutover is in none of them: it would end every token in use.
-
-        Args:
-            rolled_back: whether the cutover that logged its epoch was rolled back.
-        """
-        if self.logged.recovery or self.source is None:
-            logged = self.logged.before if rolled_back else self.logged.epoch
-            return (self.restored, logged, *(() if self.source is None else (self.source,)))
-        return (self.restored, self.source)
+    @property
+    def in_force(self) -> tuple[int, ...]:
+        """The epochs that were in force. That of a restore that died before its cutover would end every token in use."""
+        if self.source is None:
+            return (self.restored, self.logged.epoch)
+        return (self.restored, self.source, self.logged.epoch if self.logged.recovery else 0)
 
 
 def next_epoch(known: Iterable[int]) -> int:

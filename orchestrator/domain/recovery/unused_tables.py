@@ -190,7 +190,5 @@ def consequences_of_discard(recovery: Recovery, recent: Sequence[Recovery]) -> l
     ]
     if recovery.in_use:
         sentences.append("The service used them after this restore: they hold what was written to them since.")
-    sentences += [
-        f"They were in use before {name}, of which no rollback or failback is possible any more." for name in later
-    ]
+    sentences += [f"They were in use before {name}, of which no failback is possible any more." for name in later]
     return sentences

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.restored_tokens import epochs_in_force, restored_tokens_of
+from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import CheckResult, Fault, RecoveryAction
 from orchestrator.domain.recovery.token_sanitization import (
@@ -49,7 +49,7 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     """
     policy, recovery = recovery_policy(cloud), open_recovery(task_input, cloud)
     tokens = restored_tokens_of(recovery, cloud, policy.read_share_percent)
-    state = _start_or_resume(tokens, task_input, policy.rotated_tokens, cloud)
+    state = _start_or_resume(tokens, task_input, policy.rotated_tokens)
     deadline = cloud.now() + BUDGET
     rules = SanitizationRules(
         tokens.read_revocation_log(), state.policy, state.epoch, state.in_force, int(cloud.now().timestamp())
@@ -68,19 +68,18 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     return save_and_continue(task_input, cloud, sanitized, verdict.reason)
 
 
-def _start_or_resume(
-    tokens: RestoredTokens, task_input: RecoveryTaskInput, policy: RotatedPolicy, cloud: Cloud
-) -> SanitizationState:
+def _start_or_resume(tokens: RestoredTokens, task_input: RecoveryTaskInput, policy: RotatedPolicy) -> SanitizationState:
     """Return the state of this round; a new round writes its epoch to the restored table, and nowhere else.
 
     The revocation log gets the epoch after the cutover: until then, the source's epoch is in force.
     """
     state = tokens.read_state()
     if state is None or state.recovery != task_input.recovery or _is_earlier_round(state, task_input.state_name):
-        epochs, readable = epochs_in_force(tokens, cloud)
+        known = tokens.read_known_epochs()
+        readable = known.source is not None
         state = tokens.save_state(
             initial_state(
-                task_input.recovery, task_input.state_name, epochs, policy, SEGMENTS, source_readable=readable
+                task_input.recovery, task_input.state_name, known.in_force, policy, SEGMENTS, source_readable=readable
             )
         )
     tokens.raise_epoch(state.epoch)

@@ -31,7 +31,7 @@ def start_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
     ledger = cloud.restores
     recovery = ledger.read_record(task_input.recovery)
     refuse_failed_checks(recovery)
-    tokens_epoch, epoch_before = _tokens_epochs(recovery, cloud)
+    tokens_epoch = _tokens_epoch(recovery, cloud)
     functions = sorted(recovery.service.functions.items())
     live_epochs = [_live_least_epoch(name, function_name, recovery, cloud) for name, function_name in functions]
     least_epoch = max(tokens_epoch, *live_epochs)
@@ -42,7 +42,7 @@ def start_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             ledger.fence(task_input.fencing_token),
         )
     deployment = deployment_for(recovery.id)
-    requested = replace(recovery, deployment=deployment, least_epoch=least_epoch, epoch_before=epoch_before)
+    requested = replace(recovery, deployment=deployment, least_epoch=least_epoch)
     targets = ", ".join(table.target for table in recovery.tables)
     output = save_and_continue(task_input, cloud, requested, f"{deployment} switches the service to {targets}")
     # Last, after the record names it: once the deployment holds the lock, this fencing token can write nothing more.
@@ -51,17 +51,15 @@ def start_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
     return output
 
 
-def _tokens_epochs(recovery: Recovery, cloud: Cloud) -> tuple[int, int]:
-    """Return the revocation epoch of the tokens table from now on, and the one that is in force until then.
+def _tokens_epoch(recovery: Recovery, cloud: Cloud) -> int:
+    """Return the revocation epoch of the tokens table from now on.
 
-    For a restore, the first is the epoch in which the restored table was sanitized. A failback changes no epoch.
+    For a restore it is the epoch in which the restored table was sanitized; for a failback, that of the table in use.
     """
     if not recovery.failback_of:
-        state = refuse_unsafe(restored_tokens_of(recovery, cloud).read_state(), recovery.id)
-        return state.epoch, state.in_force
+        return refuse_unsafe(restored_tokens_of(recovery, cloud).read_state(), recovery.id).epoch
     in_use = recovery.table(Role.TOKENS).source
-    epoch = cloud.restored_tokens(in_use, in_use, recovery.service.revocations).read_epoch()
-    return epoch, epoch
+    return cloud.restored_tokens(in_use, in_use, recovery.service.revocations).read_epoch()
 
 
 def _live_least_epoch(name: str, function_name: str, recovery: Recovery, cloud: Cloud) -> int:

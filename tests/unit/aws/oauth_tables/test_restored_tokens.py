@@ -80,7 +80,7 @@ def row(tables, name, table=COPY):
 
 
 def safety(tokens, policy=RotatedPolicy.REVOKE):
-    epochs = tokens.read_known_epochs().counted(rolled_back=False)
+    epochs = tokens.read_known_epochs().in_force
     return SanitizationRules(tokens.read_revocation_log(), policy, epoch=max(epochs) + 1, in_force=max(epochs), now=NOW)
 
 
@@ -173,21 +173,21 @@ def test_everything_that_was_ended_at_once_since_stays_so(tables, tokens, restor
 
 def test_an_epoch_that_is_only_in_the_log_counts_too(tables, tokens, restored):
     restored(family("f"))
-    tokens.log_epoch(LoggedEpoch(7, 6, "dr-1"))
+    tokens.log_epoch(LoggedEpoch(7, "dr-1"))
     tables.delete_table(TableName=SOURCE)
     known = tokens.read_known_epochs()
-    assert known == KnownEpochs(0, None, LoggedEpoch(7, 6, "dr-1"))
-    assert max(known.counted(rolled_back=False)) == 7
+    assert known == KnownEpochs(0, None, LoggedEpoch(7, "dr-1"))
+    assert max(known.in_force) == 7
 
 
 def test_the_log_keeps_the_epoch_of_the_later_restore(tables, tokens):
     """The task of an earlier restore may outlive its execution, and write late."""
     tables.put_item(TableName=LOG, Item={"pk": {"S": "epoch"}, "epoch": {"N": "9"}})
     assert tokens.read_known_epochs().logged == LoggedEpoch(9), "as an earlier release logged it"
-    for logged in (LoggedEpoch(1, 0, "dr-1"), LoggedEpoch(2, 1, "dr-2"), LoggedEpoch(1, 0, "dr-1")):
+    for logged in (LoggedEpoch(1, "dr-1"), LoggedEpoch(2, "dr-2"), LoggedEpoch(1, "dr-1")):
         tokens.log_epoch(logged)
-    assert tokens.read_known_epochs().logged == LoggedEpoch(2, 1, "dr-2")
-    tokens.log_epoch(LoggedEpoch(2, 1, "dr-3"))  # dr-2 was rolled back: its epoch is used again
+    assert tokens.read_known_epochs().logged == LoggedEpoch(2, "dr-2")
+    tokens.log_epoch(LoggedEpoch(2, "dr-3"))  # a failback, which changes no epoch
     assert tokens.read_known_epochs().logged.recovery == "dr-3"
 
 

@@ -156,4 +156,4 @@ def test_what_is_lost_with_the_tables_is_said_first():
     assert len(consequences_of_discard(DEAD, [DEAD])) == 1
     said = " ".join(consequences_of_discard(USED, [LATER, USED]))
     assert "The service used them after this restore" in said
-    assert "They were in use before dr-2, of which no rollback or failback is possible any more." in said
+    assert "They were in use before dr-2, of which no failback is possible any more." in said
