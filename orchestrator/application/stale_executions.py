@@ -2,7 +2,8 @@
 
 A rollback also releases the lock. A deployment that died before it acquired the lock has changed nothing. A restore
 that died has changed nothing that clients use, or its deployment holds the lock, or the cutover has succeeded. Then late
-writes are replayed once more, as the restore would have done, and its record is completed.
+writes are replayed once more, as the restore would have done, and its record is completed, also if another execution
+has taken its lock over meanwhile.
 """
 
 from __future__ import annotations
