@@ -85,6 +85,7 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "max_cost_usd": 5,
         "max_tables": 4,
         "expiry_hours": 12,
+        "unused_tables_days": 14,
         "restores_at_once": 4,
         "poll_seconds": 30,
         "inject_faults": True,

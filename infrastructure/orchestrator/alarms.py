@@ -23,6 +23,7 @@ from orchestrator.application.recovery_reporting import (
     SECONDS_SINCE_SUCCESS,
     SUCCEEDED,
 )
+from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
@@ -237,6 +238,28 @@ def _create_recovery_alarms(scope: Construct, environment: Environment, action: 
         treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
     )
     overdue.add_alarm_action(action)
+    unused = cloudwatch.Alarm(
+        scope,
+        "RestoredTablesUnusedAlarm",
+        alarm_name=physical_name("orchestrator-restored-tables-unused", environment),
+        alarm_description=alarm_description(
+            "a restored table costs money, and the service has not used it for long", "restored-tables-unused"
+        ),
+        metric=cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name=SECONDS_UNUSED,
+            dimensions_map={"environment": environment.name},
+            period=_OVERDUE_PERIOD,
+            statistic="Maximum",
+        ),
+        threshold=policy.unused_tables.total_seconds(),
+        comparison_operator=above,
+        evaluation_periods=_OVERDUE_PERIODS,
+        datapoints_to_alarm=1,
+        # The cleanup job emits it every five minutes while there is such a table.
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
+    unused.add_alarm_action(action)
 
 
 def _metric(namespace: str, name: str, dimension: tuple[str, str], statistic: str) -> cloudwatch.Metric:

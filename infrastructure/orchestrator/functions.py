@@ -19,9 +19,11 @@ from infrastructure.orchestrator.iam_grants import (
     FINISH_CUTOVER,
     INVOKE_LIVE_ALIAS,
     INVOKE_VERSIONS,
+    LOG_REVOCATION_EPOCH,
     MANAGE_PROVISIONED_CONCURRENCY,
     PROBE_ACCESS_BLOCK,
     READ_ALIASES,
+    READ_ATTACHMENTS,
     READ_CONFIGURATION,
     READ_EXECUTIONS,
     READ_FAILBACK_STATE,
@@ -287,7 +289,7 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "compare_settings": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=READ_TABLE_SETTINGS),
+        Permissions(Ledger.WRITES, publishes_events=False, grants=(*READ_TABLE_SETTINGS, *READ_ATTACHMENTS)),
         variables=("DEFAULT_TABLE_SETTINGS",),
     ),
     "compare_contents": FunctionSpec(
@@ -376,7 +378,11 @@ TASKS: Mapping[str, FunctionSpec] = {
         Permissions(
             Ledger.WRITES,
             publishes_events=False,
-            grants=(*FINISH_CUTOVER, allow("states:DescribeExecution", on=(Resource.DEPLOYMENTS,))),
+            grants=(
+                *FINISH_CUTOVER,
+                LOG_REVOCATION_EPOCH,
+                allow("states:DescribeExecution", on=(Resource.DEPLOYMENTS,)),
+            ),
         ),
         variables=("DEPLOYMENT_MACHINE", "RECOVERY_POLICY"),
     ),
@@ -410,6 +416,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 CHANGE_ACCESS_BLOCK,
                 # For a restore that died after its cutover.
                 *REPLAY_LATE_WRITES,
+                LOG_REVOCATION_EPOCH,
                 # An alarm that stays in ALARM is evaluated again.
                 READ_METRICS,
                 allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
@@ -451,9 +458,14 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 allow("tag:GetResources", on=(Resource.ALL_RESOURCES,)),
                 allow("sns:Publish", on=(Resource.OPERATORS,)),
                 WRITE_EVIDENCE,
+                # Restored tables that the service does not use are reported.
+                allow("dynamodb:ListTables", on=(Resource.ALL_RESOURCES,)),
+                allow("dynamodb:DescribeTable", on=(Resource.RESTORED_TABLES,)),
+                READ_ALIASES,
+                READ_VERSIONS,
             ),
         ),
-        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET", "EXPORTS_BUCKET"),
+        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET", "EXPORTS_BUCKET", "SERVICE"),
     ),
     "write_heartbeats": FunctionSpec(
         "orchestrator.event_handlers",

@@ -153,6 +153,8 @@ UPDATE_FUNCTION_VARIABLES = allow(
     on=(Resource.FUNCTIONS,),
 )
 FINISH_CUTOVER = (READ_ALIASES, READ_VERSIONS, UPDATE_FUNCTION_VARIABLES)
+LOG_REVOCATION_EPOCH = allow("dynamodb:PutItem", on=(Resource.LOGGED_REVOCATION_EPOCH,))
+"""At the end of a cutover that succeeded, the log gets the epoch that is in force since then."""
 DRILL_AND_RESTORED_TABLES = (Resource.DRILL_TABLES, Resource.RESTORED_TABLES)
 READ_LOCK_HOLDERS = allow(
     "states:DescribeExecution", on=(Resource.DEPLOYMENTS, Resource.ROLLBACKS, Resource.DRILLS, Resource.RESTORES)
@@ -178,6 +180,7 @@ READ_TABLE_SETTINGS = (
         "dynamodb:DescribeContinuousBackups",
         "dynamodb:ListTagsOfResource",
         "dynamodb:GetResourcePolicy",
+        "dynamodb:DescribeContributorInsights",
         on=(Resource.TABLES, *DRILL_AND_RESTORED_TABLES),
     ),
     allow(
@@ -185,6 +188,11 @@ READ_TABLE_SETTINGS = (
         "application-autoscaling:DescribeScalingPolicies",
         on=(Resource.ALL_RESOURCES,),
     ),
+)
+READ_ATTACHMENTS = (
+    allow("dynamodb:DescribeKinesisStreamingDestination", on=(Resource.TABLES, *DRILL_AND_RESTORED_TABLES)),
+    allow("lambda:ListEventSourceMappings", on=(Resource.ALL_RESOURCES,)),
+    allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
 )
 WRITE_TABLE_SETTINGS = (
     allow(
@@ -195,6 +203,7 @@ WRITE_TABLE_SETTINGS = (
         "dynamodb:UntagResource",
         "dynamodb:PutResourcePolicy",
         "dynamodb:DeleteResourcePolicy",
+        "dynamodb:UpdateContributorInsights",
         on=DRILL_AND_RESTORED_TABLES,
     ),
     allow(
@@ -243,7 +252,6 @@ SANITIZE_TOKENS = (
     ),
     allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.TABLES,)),
     allow("dynamodb:GetItem", "dynamodb:Scan", on=(Resource.REVOCATIONS,)),
-    allow("dynamodb:PutItem", on=(Resource.LOGGED_REVOCATION_EPOCH,)),
 )
 START_ISOLATED_SERVICE = (
     allow("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Resource.FUNCTIONS, Resource.QUALIFIED)),

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from orchestrator.aws.cloudwatch.alarms import Alarms
     from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
     from orchestrator.aws.dynamodb.access_block import TableAccess
+    from orchestrator.aws.dynamodb.attachments import TableAttachments
     from orchestrator.aws.dynamodb.backups import OnDemandBackups, PointInTimeRecovery
     from orchestrator.aws.dynamodb.exports import Exports
     from orchestrator.aws.dynamodb.late_writes import LateWrites
     from orchestrator.aws.dynamodb.read_pace import ReadPace
     from orchestrator.aws.dynamodb.restores import TableRestores
     from orchestrator.aws.dynamodb.streams import StreamChanges
+    from orchestrator.aws.dynamodb.table_inventory import TableInventory
     from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
     from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
     from orchestrator.aws.dynamodb.table_sync import TableSync
@@ -161,6 +163,10 @@ class Adapters:
     point_in_time_recovery: Lazy[PointInTimeRecovery] = _adapter("aws.dynamodb.backups:PointInTimeRecovery", "dynamodb")
     backups: Lazy[OnDemandBackups] = _adapter("aws.dynamodb.backups:OnDemandBackups", "dynamodb")
     table_restores: Lazy[TableRestores] = _adapter("aws.dynamodb.restores:TableRestores", "dynamodb")
+    table_inventory: Lazy[TableInventory] = _adapter(
+        "aws.dynamodb.table_inventory:TableInventory",
+        lambda new, cloud: new(cloud.clients("dynamodb"), lambda: cloud.clients("application-autoscaling")),
+    )
     table_access: Lazy[TableAccess] = _adapter(
         "aws.dynamodb.access_block:TableAccess",
         lambda new, cloud: new(
@@ -174,6 +180,10 @@ class Adapters:
     table_settings: Lazy[TableSettingsStore] = _adapter(
         "aws.dynamodb.table_settings:TableSettingsStore",
         lambda new, cloud: new(cloud.clients("dynamodb"), cloud.clients("application-autoscaling")),
+    )
+    table_attachments: Lazy[TableAttachments] = _adapter(
+        "aws.dynamodb.attachments:TableAttachments",
+        lambda new, cloud: new(cloud.clients("dynamodb"), cloud.clients("lambda"), cloud.clients("cloudwatch")),
     )
     table_reader: Lazy[TableReader] = _adapter(
         "aws.dynamodb.table_reader:TableReader",

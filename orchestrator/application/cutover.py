@@ -15,7 +15,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
-from orchestrator.application.restored_tokens import restored_tokens_of
+from orchestrator.application.restored_tokens import log_epoch_in_force, restored_tokens_of
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.late_writes import AFTER_DENIAL_SECONDS, DENIALS
@@ -38,6 +38,7 @@ from orchestrator.domain.recovery.failback import check_results_of
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
 from orchestrator.domain.recovery.restore import (
+    VARIABLES,
     cutover_not_requested,
     environment_variables_of,
     judge_cutover,
@@ -72,7 +73,7 @@ def cutover_result(cloud: Cloud, recovery: Recovery, error: Mapping[str, str]) -
 def finish_cutover(cloud: Cloud, recovery: Recovery, result: CheckResult, lock: EnvironmentLock) -> Recovery:
     """Return the recovery with the result of its cutover.
 
-    After a failed cutover, `$LATEST` gets the environment variables of the live version again. The deployment or its
+    After a successful one, the revocation log gets the epoch of the tables in use. After a failed cutover, `$LATEST` gets the environment variables of the live version again. The deployment or its
     rollback has reverted the aliases and unblocked the tables by then. The recovery forgets a failed deployment, so
     that a late start of it is refused.
 
@@ -89,18 +90,25 @@ def finish_cutover(cloud: Cloud, recovery: Recovery, result: CheckResult, lock: 
     sync_results = check_results_of(deployment.cutover.sync) if deployment and deployment.cutover else ()
     recovery = replace(recovery, fencing_token=lock.fencing_token).with_check_results(result, *sync_results)
     if result.verdict.outcome is Outcome.PASS:
+        log_epoch_in_force(recovery, cloud)
         return recovery
     for function_name in recovery.service.functions.values():
         stable = cloud.aliases.read_alias(function_name).routing.primary
         live = cloud.versions.describe_version(function_name, stable)
         cloud.function_environment.update_variables(
-            function_name, partial(_variables_of, live), cloud.restores.fence(lock.fencing_token)
+            function_name, partial(_variables_of, live, recovery), cloud.restores.fence(lock.fencing_token)
         )
     return replace(recovery, deployment="")
 
 
-def _variables_of(live: FunctionVersion, _variables: Mapping[str, str]) -> Mapping[str, str]:
-    return environment_variables_of(live)
+def _variables_of(live: FunctionVersion, recovery: Recovery, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables of `$LATEST` after a failed cutover: the live version's, if the cutover had changed them.
+
+    Another writer may have changed them since: a restore that died may be completed after other deployments.
+    """
+    tables = {variables[name] for name in VARIABLES.values() if name in variables}
+    changed = not tables or not tables.isdisjoint(table.target for table in recovery.tables)
+    return environment_variables_of(live) if changed else variables
 
 
 STREAM_TIME = timedelta(seconds=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import Recovery, Role
+from orchestrator.domain.recovery.token_sanitization import LoggedEpoch
 
 
 def restored_tokens_of(recovery: Recovery, cloud: Cloud, read_share_percent: float = 0) -> RestoredTokens:
@@ -21,3 +22,8 @@ def restored_tokens_of(recovery: Recovery, cloud: Cloud, read_share_percent: flo
     if read_share_percent:
         pace = cloud.read_pace(table.read_units, read_share_percent, over_all_partitions=True)
     return cloud.restored_tokens(table.target, table.source, recovery.service.revocations, source_pace=pace)
+
+
+def log_epoch_in_force(recovery: Recovery, cloud: Cloud) -> None:
+    """Record in the revocation log that the epoch of a restore is in force, because its tables are in use."""
+    restored_tokens_of(recovery, cloud).log_epoch(LoggedEpoch(recovery.least_epoch, recovery.id))

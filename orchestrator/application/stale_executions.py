@@ -2,7 +2,8 @@
 
 A rollback also releases the lock. A deployment that died before it acquired the lock has changed nothing. A restore
 that died has changed nothing that clients use, or its deployment holds the lock, or the cutover has succeeded. Then late
-writes are replayed once more, as the restore would have done, and its record is completed.
+writes are replayed once more, as the restore would have done, and its record is completed, also if another execution
+has taken its lock over meanwhile.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from orchestrator.domain.rollback.triggers import decide_for_lock
 from orchestrator.domain.verdict import Verdict
 
 RECENT = 5
-"""How many deployments are checked every minute."""
+"""How many deployments, and how many recoveries, are checked every minute."""
 
 
 CLOSED = " (closed)"
@@ -117,6 +118,25 @@ def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool) -
         cloud.restores.save_record(concluded(finished, cloud.now()), acquired.fencing_token)
     cloud.restores.release_lock(acquired.fencing_token)
     return reason
+
+
+def close_abandoned_restores(cloud: Cloud) -> str:
+    """Complete the record of a recent restore that died and no longer holds the lock; return what was done and why.
+
+    Its deployment, or the next restore, has taken the lock over from it and released it. The lock is acquired in its
+    name, so that nothing else changes the environment meanwhile.
+    """
+    lock = cloud.restores.read_lock()
+    if lock.held:
+        return ""
+    for recovery in cloud.restores.newest_records(RECENT):
+        unfinished = recovery.kind is Kind.RESTORE and recovery.ended_at is None
+        if unfinished and not cloud.executions.describe_execution(recovery.execution).alive:
+            acquired = cloud.restores.acquire_lock(
+                lock, f"{recovery.execution}{CLOSED}", recovery.id, Kind.RESTORE, cloud.now()
+            )
+            return close_stale_restore(cloud, acquired, replays=True)
+    return ""
 
 
 def _replay_once_more(cloud: Cloud, recovery: Recovery, deployment: Deployment | None) -> tuple[Recovery, str]:

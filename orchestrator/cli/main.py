@@ -276,6 +276,7 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
 
 
 app.add_typer(recovery.app)
+app.add_typer(recovery.restores, name="restore")
 app.add_typer(guards.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")

@@ -16,6 +16,7 @@ from orchestrator.application.live_state import report_live_state
 from orchestrator.application.recovery_reporting import emit_drill_age
 from orchestrator.application.stale_executions import (
     close_abandoned_plans,
+    close_abandoned_restores,
     repeat_failed_rollback,
     roll_back_stale_deployment,
 )
@@ -31,10 +32,12 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     repeated = repeat_failed_rollback(cloud)
     alarms = evaluate_lasting_alarms(cloud)
     close_abandoned_plans(cloud)
+    closed = close_abandoned_restores(cloud)
     unblocked = unblock_live_tables(cloud)
     not_provisioned = reconcile_provisioned(cloud)
     emit_drill_age(cloud)
-    return "; ".join(filter(None, (stale, repeated, alarms, unblocked, not_provisioned, report_live_state(cloud))))
+    reports = (stale, repeated, alarms, closed, unblocked, not_provisioned, report_live_state(cloud))
+    return "; ".join(filter(None, reports))
 
 
 handler = event_handler(reconcile)

@@ -31,6 +31,8 @@ class FakeTable:
     recovery_days: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     policy: str = ""
+    insights: dict[str, str] = field(default_factory=dict)
+    """Index, or nothing for the table, to the mode of Contributor Insights."""
 
 
 class RestorableTables:
@@ -66,6 +68,7 @@ class RestorableTables:
             {
                 "TableName": name,
                 "TableArn": arn_of(name),
+                "CreationDateTime": self._now(),
                 "TableSizeBytes": 1_000_000,
                 "ItemCount": 1000,
                 "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
@@ -92,6 +95,13 @@ class RestorableTables:
             found["RestoreSummary"]["RestoreInProgress"] = status == "CREATING"
         return {"Table": found}
 
+    def list_tables(self, *, ExclusiveStartTableName: str = "") -> dict[str, Any]:  # noqa: N803
+        """Two names a page, in an order that is not that of the names."""
+        names = sorted(self.tables, key=lambda name: name[::-1])
+        begin = names.index(ExclusiveStartTableName) + 1 if ExclusiveStartTableName else 0
+        page = names[begin : begin + 2]
+        return {"TableNames": page, **({"LastEvaluatedTableName": page[-1]} if begin + 2 < len(names) else {})}
+
     def describe_time_to_live(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803
         return {"TimeToLiveDescription": dict(self._known(TableName).time_to_live)}
 
@@ -109,6 +119,27 @@ class RestorableTables:
 
     def list_tags_of_resource(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
         return {"Tags": [{"Key": key, "Value": value} for key, value in self._of(ResourceArn).tags.items()]}
+
+    def describe_contributor_insights(self, *, TableName: str, IndexName: str = "") -> dict[str, Any]:  # noqa: N803
+        mode = self._known(TableName).insights.get(IndexName)
+        return {"ContributorInsightsStatus": "DISABLED"} | (
+            {"ContributorInsightsStatus": "ENABLING", "ContributorInsightsMode": mode} if mode else {}
+        )
+
+    def update_contributor_insights(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        ContributorInsightsAction: str,  # noqa: N803
+        IndexName: str = "",  # noqa: N803
+        ContributorInsightsMode: str = "ACCESSED_AND_THROTTLED_KEYS",  # noqa: N803
+    ) -> dict[str, Any]:
+        insights = self._known(TableName).insights
+        if ContributorInsightsAction == "ENABLE":
+            insights[IndexName] = ContributorInsightsMode
+        else:
+            del insights[IndexName]
+        return {}
 
     def get_resource_policy(self, *, ResourceArn: str) -> dict[str, Any]:  # noqa: N803
         policy = self._of(ResourceArn).policy
@@ -143,9 +174,9 @@ class RestorableTables:
                 **kept,
                 "TableName": TargetTableName,
                 "TableArn": arn_of(TargetTableName),
+                "CreationDateTime": now,
                 "TableSizeBytes": 0,
                 "ItemCount": 0,
-                "CreationDateTime": now,
                 "RestoreSummary": summary,
             },
             busy_until=now + self._restoring,

@@ -23,6 +23,12 @@ class FakeScaling:
         assert tuple(policy[name] for name in KEY) in self.targets, "AWS refuses a policy of what is not registered"
         self.policies[(*(policy[name] for name in KEY), policy["PolicyName"])] = policy
 
+    def deregister_scalable_target(self, **target: Any) -> None:
+        assert target["ServiceNamespace"] == "dynamodb"
+        key = tuple(target[name] for name in KEY)
+        del self.targets[key]
+        self.policies = {one: policy for one, policy in self.policies.items() if one[:2] != key}
+
     def describe_scalable_targets(self, *, ServiceNamespace: str, ResourceIds: Sequence[str]) -> dict[str, Any]:  # noqa: N803
         assert ServiceNamespace == "dynamodb"
         return {"ScalableTargets": [one for key, one in self.targets.items() if key[0] in ResourceIds]}

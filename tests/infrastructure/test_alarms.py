@@ -96,6 +96,9 @@ SCENES = {
     "rto-exceeded": Scene({"RecoverySeconds": 1_000_000}, {"RecoverySeconds": 60}),
     "rpo-exceeded": Scene({"DataLossSeconds": 1_000_000}, {"DataLossSeconds": 1}),
     "recovery-drill-overdue": Scene({"SecondsSinceSuccessfulDrill": 10_000_000}, {"SecondsSinceSuccessfulDrill": 3600}),
+    "restored-tables-unused": Scene(
+        {"UnusedRestoredTableSeconds": 15 * 86_400}, {"UnusedRestoredTableSeconds": 13 * 86_400}
+    ),
     "backup-failed": Scene(
         {"NumberOfBackupJobsFailed": NOTHING, "NumberOfBackupJobsExpired": 1, "NumberOfBackupJobsAborted": NOTHING},
         dict.fromkeys(("NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired", "NumberOfBackupJobsAborted"), NOTHING),

@@ -372,6 +372,7 @@ def test_alarms_on_the_orchestrator_tell_the_operators(every):
             "rto-exceeded",
             "rpo-exceeded",
             "recovery-drill-overdue",
+            "restored-tables-unused",
         )
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())

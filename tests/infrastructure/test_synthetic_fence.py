@@ -21,6 +21,8 @@ MAKE_LEVEL = (
     "event-reconcile",
 )  # fmt: skip
 """Tasks of cut-overs that write into one set of tables what the other set holds or accepted."""
+END_CUTOVERS = ("task-await-cutover",)
+"""In addition to the reconciler: they record the epoch of the tables that came into use."""
 HAS_NO_LEADING_KEY = {"dynamodb:Scan", "dynamodb:PartiQLSelect"}
 
 
@@ -65,7 +67,7 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
 
     A drill and a restore have their copies of them; the writer of receipts has keys that no item of the service has. Whoever closes a table tries one key that no item has; whoever compares copies
     with their sources reads these, and nothing more; whoever makes a copy safe looks up in its source what its families are by now,
-    and reads the log of revocations, in which it may write the one item that says from which epoch on tokens count. Whoever brings tables
+    and reads the log of revocations. Whoever ends a cut-over may write the one item of the log that says from which epoch on tokens count. Whoever brings tables
     level that a restore had left writes what the copies hold into these, while they are closed to everybody else or used by nobody.
     """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
@@ -84,7 +86,8 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
                 safe = {*copies, log}
                 level = {*safe, *(f"{table}-{role}-{every.name}" for role in ("state", "tokens"))}
-                more = {MAKES_SAFE: safe, **dict.fromkeys(MAKE_LEVEL, level)}
+                ends = {log}
+                more = {MAKES_SAFE: safe, **dict.fromkeys(END_CUTOVERS, ends), **dict.fromkeys(MAKE_LEVEL, level)}
                 own = {"event-rotate-signing-keys": {key_ring}, **more}.get(what, copies)
                 assert log not in touched or touching <= READS_LOG or (touching, statement["Condition"]) == SETS_EPOCH
                 assert touched <= ledger | own, (what, touched)

@@ -23,6 +23,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.event_handlers import runtime as event_runtime
 from orchestrator.tasks import runtime as task_runtime
+from tests.fakes.attached import NothingAttached
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
@@ -142,6 +143,7 @@ class DrillWorld:
         vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics(
             "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
         )
+        vars(self.cloud)["table_attachments"] = NothingAttached()
         # Nothing is paced in real time, and packages come from nowhere.
         vars(self.cloud)["aliases"] = Aliases(clients["lambda"], LIVE, sleep=self.clock.advance)
         vars(self.cloud)["isolated_functions"] = IsolatedFunctions(clients["lambda"], fetch=lambda _address: PACKAGE)

@@ -15,11 +15,13 @@ from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import Recovery, Role
 from state_machines import definitions
+from tests.fakes.attached import NothingAttached
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.scaling import FakeScaling
 from tests.fakes.tables import Tables
+from tests.fakes.tagging import FakeTagging
 from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter, moto_interpreter
@@ -74,9 +76,12 @@ class RestoreWorld(World):
         self.restore_name, self.copied = name, False
         self.rows = Tables(STATE, TOKENS, REVOCATIONS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
+        self.attached = NothingAttached()
+        vars(self.cloud)["table_attachments"] = self.attached
         self.wired = Wired(self.rows)
         vars(self.cloud)["table_sync"] = partial(TableSync, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)
+        self.clients["resourcegroupstaggingapi"] = FakeTagging(self.tables)
         for table in (STATE, TOKENS):
             self.tables.add(table)
         self.contents = Contents(self.tables, self.clock.now)
@@ -106,6 +111,10 @@ class RestoreWorld(World):
             "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
             "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
         }
+
+    def begin_another(self, name: str) -> None:
+        """Let what is done next be another restore, under a name that is new to the interpreter."""
+        self.restore_name, self.name, self.copied = name, f"d-{name}", False
 
     def restore(self, **given: Any) -> Ended:
         """Run a restore to its end, and then what follows."""

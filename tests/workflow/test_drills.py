@@ -110,7 +110,7 @@ def test_what_was_given_before_the_point_is_tried_over_the_copies_and_each_is_a_
     assert ended.phase == "SUCCEEDED", recovery.reason
     tried = {one.check for one in recovery.check_results if one.check.startswith(("tokens.", "serving."))}
     assert tried == {
-        "tokens.safe", "serving.code", "serving.settings", "tokens.new_flow", "tokens.kept", "tokens.used_code",
+        "tokens.safe", "tokens.alive", "serving.code", "serving.settings", "tokens.new_flow", "tokens.kept", "tokens.used_code",
         "tokens.revoked_before", "tokens.revoked_since", "tokens.rotated_since", "tokens.open_code", "tokens.open_login",
     }  # fmt: skip
     safe = next(one for one in recovery.check_results if one.check == "tokens.safe")

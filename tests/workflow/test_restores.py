@@ -9,16 +9,19 @@ from unittest import mock
 import pytest
 
 from orchestrator.application import table_comparison
+from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.application.stale_executions import LONGEST_REPLAY
 from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import Throttled
+from orchestrator.domain.recovery.attachments import Attachments
 from orchestrator.domain.recovery.heartbeats import SLOTS
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
-from tests.workflow.restores import STATE, TOKENS, RestoreWorld, family_item, restore_machines
-from tests.workflow.world import Scenario, inhabited, raised
+from tests.fakes.errors import client_error
+from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, family_item, restore_machines
+from tests.workflow.world import Scenario, inhabited, raised, straight
 
 BEFORE = {STATE, TOKENS}
 
@@ -352,6 +355,41 @@ def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
+def test_the_tables_of_a_restore_that_died_are_reported_until_they_are_gone(interpreter):
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+        return answer
+
+    def sweep():
+        world.measured.clear()
+        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+        return told, [line[SECONDS_UNUSED] for line in world.measured if SECONDS_UNUSED in line]
+
+    world = RestoreWorld(interpreter, "re-left", bridge=kill)
+    with inhabited(world):
+        assert sweep() == ("nothing is left behind", [])
+        world.restore()
+        world.settle()
+        world.clock.advance(14 * 86_400)
+        told, measured = sweep()
+        assert f"2 restored tables are unused, {min(copies(world))} since" in told
+        assert [14 * 86_400 < seconds < 15 * 86_400 for seconds in measured] == [True]
+        for table in copies(world):
+            del world.tables.tables[table]
+        assert sweep()[1] == []
+
+
+def test_restored_tables_in_use_are_not_reported_although_the_stack_still_names_the_original_ones(interpreter):
+    world = RestoreWorld(interpreter, "re-kept")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+    assert "unused" not in told
+    assert not [line for line in world.measured if SECONDS_UNUSED in line]
+
+
 def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
     for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"override_freeze": True}, "SUCCEEDED")):
         world = RestoreWorld(interpreter, name)
@@ -378,6 +416,137 @@ def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_
     assert world.families(world.tokens_copy) == {"kept": True, "early": False, "late": False}
     epochs = {variables["LEAST_EPOCH"] for variables in world.variables()}
     assert epochs == {str(world.recovery.least_epoch)} == {"1"}
+
+
+@pytest.mark.parametrize("state", ["SanitizeTokens", "StartCutover"])
+def test_the_epoch_of_a_restore_that_died_before_its_cutover_ends_no_login_of_the_next(interpreter, state):
+    def kill(invocation, run):
+        answer = run()
+        if invocation.machine == "restore" and invocation.state == state:
+            world.states.pending.clear()
+            world.stop(invocation.execution)
+        return answer
+
+    world = RestoreWorld(interpreter, f"re-dead-{state}", bridge=kill)
+    world.log_in("kept")
+    with inhabited(world):
+        world.restore()
+        world.settle()
+        assert world.recovery.outcome is RecoveryOutcome.FAILED
+        assert "epoch" not in world.held(REVOCATIONS), "it was never in force"
+        world.begin_another(f"re-next-{state}")
+        world.bridge = straight
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True}
+    assert verdict(world, "tokens.alive").reason == "1 of 1 families stay valid"
+    assert world.recovery.least_epoch == 1
+    assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+
+
+def test_the_record_of_a_restore_that_died_is_completed_although_the_next_took_its_lock_over(interpreter):
+    """Otherwise its tables would count as needed for ever."""
+
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+        return answer
+
+    world = RestoreWorld(interpreter, "re-overtaken", bridge=kill)
+    with inhabited(world):
+        world.restore()
+        world.begin_another("re-overtakes")
+        world.bridge = straight
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        used, latest = world.used(), [one.latest["Environment"] for one in world.plane.functions.values()]
+        assert world.cloud.restores.read_record("re-overtaken").ended_at is None
+        world.settle()
+        dead = world.cloud.restores.read_record("re-overtaken")
+    assert dead.outcome is RecoveryOutcome.FAILED
+    assert "died while it held the environment lock" in dead.reason
+    assert world.used() == used
+    assert [one.latest["Environment"] for one in world.plane.functions.values()] == latest
+    assert not world.cloud.restores.read_lock().held
+
+
+def test_variables_that_another_writer_set_after_a_restore_died_are_not_reverted(interpreter):
+    def kill(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
+            world.stop(invocation.execution)
+            world.plane.functions["ib-oauth-token-test"].latest["Environment"]["Variables"] |= {"ISSUER": "https://new"}
+        return answer
+
+    world = RestoreWorld(interpreter, "re-rewritten", bridge=kill)
+    with inhabited(world):
+        world.restore()
+        world.settle()
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    latest = world.plane.functions["ib-oauth-token-test"].latest["Environment"]["Variables"]
+    assert (latest["ISSUER"], latest["TOKENS_TABLE"]) == ("https://new", TOKENS)
+
+
+def test_what_an_earlier_release_logged_for_a_restore_that_died_ends_no_login_either(interpreter):
+    world = RestoreWorld(interpreter, "re-logged-early")
+    world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "epoch"}, "epoch": {"N": "5"}})
+    world.log_in("kept")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert world.families(world.tokens_copy) == {"kept": True}
+    assert world.held(REVOCATIONS)["epoch"]["recovery"] == {"S": "re-logged-early"}
+
+
+def test_the_epoch_of_a_restore_that_died_after_its_cutover_is_logged_when_its_record_is_closed(interpreter):
+    def stop(invocation, run):
+        if (invocation.machine, invocation.state) != ("restore", "AwaitCutover"):
+            return run()
+        world.run_started()
+        world.stop(invocation.execution)
+        return {"Payload": {}}
+
+    world = RestoreWorld(interpreter, "re-dead-used", bridge=stop)
+    world.log_in("kept")
+    with inhabited(world):
+        world.restore()
+        assert "epoch" not in world.held(REVOCATIONS)
+        world.settle()
+    assert world.recovery.in_use
+    assert world.recovery.ended_at is not None
+    assert verdict(world, "late-writes").outcome is Outcome.PASS
+    assert world.held(REVOCATIONS)["epoch"]["epoch"] == {"N": "1"}
+    assert not world.cloud.restores.read_lock().held
+
+
+@pytest.mark.parametrize("at_percent", [0, 100])
+def test_the_epoch_of_a_cutover_that_was_rolled_back_was_never_in_force(interpreter, at_percent):
+    world = RestoreWorld(interpreter, f"re-undone-{at_percent}", Scenario({at_percent: Outcome.FAIL}, changed=False))
+    world.log_in("kept")
+    with inhabited(world):
+        world.restore()
+        world.settle()
+    assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
+    assert "epoch" not in world.held(REVOCATIONS)
+
+
+def test_a_restore_in_which_no_login_lives_says_so(interpreter):
+    world = RestoreWorld(interpreter, "re-nobody-lives")
+    for family in ("one", "other"):
+        world.log_in(family)
+    world.tables.lose(TOKENS)
+    real = world.rows.get_item
+
+    def lost(**asked):
+        if asked["TableName"] == TOKENS:
+            raise client_error("ResourceNotFoundException")
+        return real(**asked)
+
+    with inhabited(world), mock.patch.object(world.rows, "get_item", lost, create=True):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    finding = verdict(world, "tokens.alive")
+    assert finding.outcome is Outcome.FAIL
+    assert finding.reason == "no family stays valid, so every user must log in again: 2 unknown"
+    assert "tokens.alive" in world.recovery.reason
+    assert finding.reason in world.topics.published[-1][2]
 
 
 def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
@@ -419,6 +588,35 @@ def test_contents_are_compared_with_the_source_as_it_was_whatever_became_of_it_s
     assert [one.verdict.outcome for one in content(world).values()] == [Outcome.PASS, Outcome.PASS]
     assert content(world)["content.tokens"].figures["changed_since_point"] == 3
     assert world.recovery.reason.endswith("checks passed")
+
+
+def test_consumers_and_alarms_that_stay_with_the_left_tables_are_named_and_the_copies_are_used(interpreter):
+    world = RestoreWorld(interpreter, "re-attached")
+    world.attached.attached[TOKENS] = Attachments(
+        kinesis_streams=("arn:kinesis",), mappings={"arn:audit": "uuid-1"}, alarms={"m": ("by hand", "ib-oauth-t-test")}
+    )
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    attached = {one.check: one for one in world.recovery.check_results if one.check.startswith("attached.")}
+    not_covered = {name: one.figures["not_covered"] for name, one in attached.items() if one.figures["not_covered"]}
+    assert not_covered == {
+        "attached.tokens.kinesis_destinations": ["arn:kinesis"],
+        "attached.tokens.event_source_mappings": ["arn:audit (mapping uuid-1)"],
+        "attached.tokens.alarms": ["by hand"],
+    }
+    assert {name for name, one in attached.items() if not one.decides} == not_covered.keys()
+    message = world.topics.published[-1][2]
+    assert "create an event source mapping of the restored table's after the cutover: arn:audit" in message
+    assert all(name in world.recovery.reason for name in not_covered)
+
+
+def test_a_restore_goes_on_if_what_depends_on_its_tables_cannot_be_read(interpreter):
+    world = RestoreWorld(interpreter, "re-unattached")
+    world.attached.attached[STATE] = client_error("AccessDeniedException", "no rights")
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    for role in ("state", "tokens"):
+        assert verdict(world, f"attached.{role}").outcome is Outcome.ERROR
 
 
 @pytest.mark.parametrize("whole_items", [200_000, 0], ids=["whole", "segments"])

@@ -26,6 +26,9 @@ from orchestrator.domain.verdict import Json
 _LATER = frozenset({"ResourceInUseException", "TableInUseException", "ContinuousBackupsUnavailableException"})
 _REJECTED = frozenset({"ValidationException", "ResourceNotFoundException", "ObjectNotFoundException"})
 _NO_POLICY = frozenset({"PolicyNotFoundException"})
+_INSIGHTS_ON = frozenset({"ENABLING", "ENABLED"})
+_ALL_KEYS = "ACCESSED_AND_THROTTLED_KEYS"
+"""The mode of Contributor Insights unless another one was requested (DynamoDB: UpdateContributorInsights)."""
 _TABLE = "{table}"
 DELETING = "DELETING"
 """The status of an index that is being deleted. It no longer counts."""
@@ -49,6 +52,7 @@ class TableSettingsStore:
             "stream": self._set_stream,
             "deletion_protection": self._set_protection,
             "table_class": self._set_class,
+            "contributor_insights": self._set_insights,
             "billing": self._set_billing,
             "autoscaling": self._set_scaling,
         }
@@ -78,6 +82,7 @@ class TableSettingsStore:
             tags=self._tags(arn),
             resource_policy=self._policy(arn),
             autoscaling=self._autoscaling(table, _indexes(description)) if billing["mode"] == PROVISIONED else None,
+            contributor_insights=self._insights(table, description),
         )
 
     def apply(self, name: str, table: str, wanted: TableSettings, found: TableSettings) -> bool:
@@ -132,6 +137,16 @@ class TableSettingsStore:
             return ""
         policy: Json = json.loads(text.replace(arn, _TABLE))
         return policy
+
+    def _insights(self, table: str, description: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return where Contributor Insights are on, with their mode. Turning them on takes a while: the request counts."""
+        modes: dict[str, str] = {}
+        for index in ("", *(one["IndexName"] for one in description.get("GlobalSecondaryIndexes") or ())):
+            with translate_errors():
+                found = self._client.describe_contributor_insights(TableName=table, **_index_name(index))
+            if found.get("ContributorInsightsStatus") in _INSIGHTS_ON:
+                modes[index] = found.get("ContributorInsightsMode", _ALL_KEYS)
+        return modes
 
     def _autoscaling(self, table: str, indexes: Iterable[str]) -> Json:
         resources = [f"table/{table}", *(f"table/{table}/index/{name}" for name in indexes)]
@@ -198,6 +213,22 @@ class TableSettingsStore:
     def _set_class(self, table: str, _arn: str, wanted: TableSettings, _found: TableSettings) -> None:
         self._client.update_table(TableName=table, TableClass=wanted.table_class)
 
+    def _set_insights(self, table: str, _arn: str, wanted: TableSettings, found: TableSettings) -> None:
+        before, after = found.contributor_insights, wanted.contributor_insights
+        for index in sorted(before.keys() - after.keys()):
+            self._client.update_contributor_insights(
+                TableName=table, **_index_name(index), ContributorInsightsAction="DISABLE"
+            )
+        present = {"", *found.indexes}
+        for index, mode in sorted(after.items()):
+            if index in present and before.get(index) != mode:
+                self._client.update_contributor_insights(
+                    TableName=table,
+                    **_index_name(index),
+                    ContributorInsightsAction="ENABLE",
+                    ContributorInsightsMode=mode,
+                )
+
     def _set_billing(self, table: str, _arn: str, wanted: TableSettings, found: TableSettings) -> None:
         self._client.update_table(TableName=table, **_as_update(wanted.billing, found.indexes))
 
@@ -222,6 +253,11 @@ class TableSettingsStore:
                     PolicyType="TargetTrackingScaling",
                     TargetTrackingScalingPolicyConfiguration=configuration,
                 )
+
+
+def _index_name(index: str) -> Mapping[str, str]:
+    """Return the parameter that names an index; none for the table itself."""
+    return {"IndexName": index} if index else {}
 
 
 def _keys(description: Mapping[str, Any], schema: Sequence[Mapping[str, str]]) -> Json:

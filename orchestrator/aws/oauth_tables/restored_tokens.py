@@ -25,6 +25,8 @@ from orchestrator.domain.recovery.token_sanitization import (
     Disposition,
     DispositionCounts,
     FamilyPair,
+    KnownEpochs,
+    LoggedEpoch,
     RevocationLog,
     SanitizationRules,
     SanitizationState,
@@ -98,15 +100,15 @@ class RestoredTokens:
             self._client.put_item(TableName=self._table, Item={**STATE_KEY, "body": {"S": body}})
         return state
 
-    def read_known_epochs(self) -> tuple[list[int], bool]:
-        """Return every epoch that is known to have been in force, and whether the source was readable."""
-        known = [_epoch(self._item(self._table, EPOCH_KEY)), _epoch(self._item(self._log, EPOCH_KEY))]
+    def read_known_epochs(self) -> KnownEpochs:
+        """Read the epochs of the restored table, of the revocation log, and of the source, if that is readable."""
+        restored, logged = self.read_epoch(), _logged_epoch(self._item(self._log, EPOCH_KEY))
         try:
-            return [*known, _epoch(self._item(self._source, EPOCH_KEY))], True
+            return KnownEpochs(restored, _epoch(self._item(self._source, EPOCH_KEY)), logged)
         except ClientError as error:
             if error_code(error) not in _UNREADABLE:
                 raise
-            return known, False
+            return KnownEpochs(restored, None, logged)
 
     def read_epoch(self) -> int:
         """Read the table's own epoch; 0 if it has none."""
@@ -123,10 +125,22 @@ class RestoredTokens:
             ExpressionAttributeValues={":epoch": {"N": str(epoch)}},
         )
 
-    def log_epoch(self, epoch: int) -> None:
-        """Record in the revocation log, which no restore replaces, which epoch is in force."""
-        with translate_errors():
-            self._client.put_item(TableName=self._log, Item={**EPOCH_KEY, "epoch": {"N": str(epoch)}})
+    def log_epoch(self, logged: LoggedEpoch) -> None:
+        """Record in the revocation log, which no restore replaces, which epoch is in force.
+
+        A later restore's entry stays: a task that outlived its execution may write late.
+        """
+        conditional_write(
+            self._client.put_item,
+            TableName=self._log,
+            Item={
+                **EPOCH_KEY,
+                "epoch": {"N": str(logged.epoch)},
+                "recovery": {"S": logged.recovery},
+            },
+            ConditionExpression="attribute_not_exists(recovery) OR epoch <= :epoch",
+            ExpressionAttributeValues={":epoch": {"N": str(logged.epoch)}},
+        )
 
     # --- refresh token families --------------------------------------------------------------------------
 
@@ -322,6 +336,11 @@ def _adopted(item: Item, source: Item | None, epoch: int) -> Item:
 
 def _epoch(item: Item | None) -> int:
     return int(item["epoch"]["N"]) if item else 0
+
+
+def _logged_epoch(item: Item | None) -> LoggedEpoch:
+    """Read the log's epoch. Entries of earlier releases name no recovery."""
+    return LoggedEpoch(_epoch(item), item["recovery"]["S"] if item and "recovery" in item else "")
 
 
 def _key_after(last_key: Item | None) -> str:

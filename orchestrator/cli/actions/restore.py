@@ -20,6 +20,7 @@ from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.attachments import to_be_moved
 from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.plan import RecoveryPlan, new_recovery_key, recovery_id
 from orchestrator.domain.recovery.record import Recovery
@@ -154,6 +155,8 @@ def show_settings(context: Context, recovery: Recovery) -> None:
     for setting, value in settings_after(recovery).items():
         screen.print(f"{setting} = {encoder.dumps(value, allow_nan=False)}", markup=False)
     screen.print(f"or: orchestrator restore --write-settings {recovery.id} --env {context.name}", markup=False)
+    for sentence in to_be_moved(recovery.check_results):
+        screen.print(sentence, markup=False)
 
 
 def _show(context: Context, recovery_plan: RecoveryPlan, request: Mapping[str, object]) -> None:

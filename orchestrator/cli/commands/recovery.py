@@ -1,4 +1,7 @@
-"""``orchestrator drill`` tests a restore, ``restore`` switches to restored tables, ``failback`` switches back."""
+"""``orchestrator drill`` tests a restore, ``restore`` switches to restored tables, ``failback`` switches back.
+
+``restore`` is a command and a group, as ``keys`` is: ``restore list`` and ``restore discard`` are about restored tables.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.domain.errors import Refused
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
 
 app = CommandLine()
+restores = CommandLine(invoke_without_command=True, help="Restore to new tables and switch the service to them.")
 
 
 @app.command()
@@ -41,8 +46,9 @@ def drill(
     raise typer.Exit(code)
 
 
-@app.command()
+@restores.callback()
 def restore(
+    command: typer.Context,
     env: Env = "local",
     to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
     backup: Annotated[str | None, typer.Option(help="Name of a backup, instead of a recovery point.")] = None,
@@ -71,6 +77,9 @@ def restore(
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
+        if command.invoked_subcommand is not None:
+            _refuse_options_before(command)
+            return
         context = context_of(env)
         if write_settings:
             restore.write_settings(context, write_settings, *([settings_file] if settings_file else []))
@@ -85,6 +94,40 @@ def restore(
         )
         code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
     raise typer.Exit(code)
+
+
+@restores.command("list")
+def list_restored(env: Env = "local", json: AsJson = False) -> None:
+    """List restored tables with use, age and cost."""
+    from orchestrator.cli.actions.restores import restored_tables
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        restored_tables.list_tables(context_of(env), json=json)
+
+
+@restores.command()
+def discard(
+    restore_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a restore; `restore list` lists them.")],
+    env: Env = "local",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Delete the unused tables of a restore."""
+    from orchestrator.cli.actions.restores import restored_tables
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        restored_tables.discard(
+            context,
+            restore_id,
+            operator_name(requested_by, context),
+            lambda question: yes or (not json and typer.confirm(question)),
+            json=json,
+        )
 
 
 @app.command()
@@ -114,6 +157,19 @@ def failback(
         request = _request(requested_by, context, override_freeze=override_freeze, failback_of=source)
         code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
     raise typer.Exit(code)
+
+
+def _refuse_options_before(command: typer.Context) -> None:
+    """Refuse options of `restore` before the name of its command, where they would have no effect.
+
+    Raises:
+        Refused: there is one.
+    """
+    for parameter in command.command.params:
+        source = command.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            after = f"`orchestrator restore {command.invoked_subcommand}`"
+            raise Refused(parameter.opts[0], command.params.get(parameter.name or ""), f"give it after {after}")
 
 
 def _plan_or_restore(

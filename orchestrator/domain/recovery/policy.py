@@ -27,6 +27,7 @@ LONGEST_POLL = timedelta(minutes=5)
 
 _MAX_MINUTES = 10_080
 _MAX_HOURS = 8784
+_MAX_DAYS = 366
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class RecoveryPolicy:
         max_cost_usd: recoveries with a higher expected cost are refused.
         max_tables: services with more tables are refused.
         expiry: how long a drill may keep its resources.
+        unused_tables: age above which an alarm reports a restored table that the service does not use.
         restores_at_once: how many restores a recovery starts before it waits.
         poll: time between the first status checks of a restore.
         inject_faults: whether drills in this environment may inject a fault.
@@ -60,6 +62,7 @@ class RecoveryPolicy:
     max_cost_usd: float
     max_tables: int
     expiry: timedelta
+    unused_tables: timedelta
     restores_at_once: int
     poll: timedelta
     inject_faults: bool
@@ -91,6 +94,7 @@ class RecoveryPolicy:
             max_tables=settings.whole_number("max_tables", 1, RESTORES_AT_ONCE),
             # The state machine times out after a day: resources expire before that.
             expiry=timedelta(hours=settings.number("expiry_hours", 0.1, 23)),
+            unused_tables=timedelta(days=settings.number("unused_tables_days", 0.1, _MAX_DAYS)),
             restores_at_once=settings.whole_number("restores_at_once", 1, RESTORES_AT_ONCE),
             poll=timedelta(seconds=settings.whole_number("poll_seconds", 1, 300)),
             inject_faults=settings.flag("inject_faults"),

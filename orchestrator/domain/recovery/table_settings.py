@@ -38,6 +38,8 @@ class TableSettings:
         stream: view type of its stream; empty if it has none.
         tags: without ours and AWS's.
         resource_policy: its document, with ``{table}`` for the table; empty if there is none.
+        contributor_insights: index, or an empty name for the table itself, to the mode of CloudWatch Contributor Insights;
+            without those where it is off.
         autoscaling: dimension to bounds and policies. None for on-demand tables, which do not need it.
     """
 
@@ -53,6 +55,7 @@ class TableSettings:
     tags: Mapping[str, str] = field(default_factory=dict)
     resource_policy: Json = ""
     autoscaling: Json = None
+    contributor_insights: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ REAPPLIED = (
     "stream",
     "deletion_protection",
     "table_class",
+    "contributor_insights",
     "billing",
     "autoscaling",
 )
@@ -117,7 +121,9 @@ def _applicable_differences(source: TableSettings, restored: TableSettings) -> t
         billing = {**billing, "indexes": units}
     if isinstance(scaling, Mapping):
         scaling = {target: bounds for target, bounds in scaling.items() if index_of_target(target) not in missing}
-    return differing_settings(replace(source, billing=billing, autoscaling=scaling), restored)
+    insights = {name: mode for name, mode in source.contributor_insights.items() if name not in missing}
+    applicable = replace(source, billing=billing, autoscaling=scaling, contributor_insights=insights)
+    return differing_settings(applicable, restored)
 
 
 def index_of_target(target: str) -> str:

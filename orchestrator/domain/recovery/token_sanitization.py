@@ -137,6 +137,36 @@ def disposition(pair: FamilyPair, rules: SanitizationRules) -> Disposition:
     return next(result for applies, result in RULES if applies(pair, rules))
 
 
+@dataclass(frozen=True)
+class LoggedEpoch:
+    """The revocation epoch in the revocation log, which no restore replaces. It is logged once it is in force.
+
+    Attributes:
+        epoch: of the tables that a cutover put into use.
+        recovery: the restore of the cutover. Empty if an earlier release logged the epoch, which it did before the
+            cutover: it may never have been in force.
+    """
+
+    epoch: int = 0
+    recovery: str = ""
+
+
+@dataclass(frozen=True)
+class KnownEpochs:
+    """The revocation epochs of a restored table, of its source (None if it is not readable), and of the log."""
+
+    restored: int
+    source: int | None = None
+    logged: LoggedEpoch = LoggedEpoch()
+
+    @property
+    def in_force(self) -> tuple[int, ...]:
+        """The epochs that were in force. That of a restore that died before its cutover would end every token in use."""
+        if self.source is None:
+            return (self.restored, self.logged.epoch)
+        return (self.restored, self.source, self.logged.epoch if self.logged.recovery else 0)
+
+
 def next_epoch(known: Iterable[int]) -> int:
     """Return the epoch above all known epochs: the restored table's, the source's, and the logged one."""
     return max(known) + 1
@@ -247,6 +277,24 @@ def check_result_of(state: SanitizationState) -> tuple[Verdict, Mapping[str, Jso
     counts = state.dispositions
     summary = f"{counts.valid} of {counts.families} families stay valid in epoch {state.epoch}, and read back valid"
     return Verdict.passed(summary), figures
+
+
+ENDED_BEFORE = (Disposition.LAPSED, Disposition.REVOKED)
+"""The dispositions of families that were invalid at the recovery point already."""
+
+
+def check_any_valid(state: SanitizationState) -> Verdict:
+    """Return whether any family stays valid, if any was valid at the recovery point.
+
+    If none does, every user must log in again. That may be right, for example without a source under the policy REVOKE.
+    It is never unsaid.
+    """
+    counts = state.dispositions
+    ended = {item: count for item, count in counts.counts.items() if item not in {*ENDED_BEFORE, *VALID_DISPOSITIONS}}
+    if counts.valid or not ended:
+        return Verdict.passed(f"{counts.valid} of {counts.valid + sum(ended.values())} families stay valid")
+    reasons = ", ".join(f"{count} {item}" for item, count in ended.items())
+    return Verdict.failed(f"no family stays valid, so every user must log in again: {reasons}")
 
 
 MAX_NAMED = 5

@@ -13,7 +13,6 @@ from datetime import timedelta
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
-from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backup_times import rotated_policy
 from orchestrator.domain.recovery.record import CheckResult, Fault, RecoveryAction
 from orchestrator.domain.recovery.token_sanitization import (
@@ -22,11 +21,13 @@ from orchestrator.domain.recovery.token_sanitization import (
     SanitizationRules,
     SanitizationStage,
     SanitizationState,
+    check_any_valid,
     check_result_of,
     initial_state,
     with_progress,
     with_read_back,
 )
+from orchestrator.domain.verdict import Outcome
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
     RecoveryTaskOutput,
@@ -62,22 +63,27 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
         # After everything was read back, so that only the use of the token can detect it.
         tokens.revive_families(rules.log.revoked, state.epoch)
     verdict, figures = check_result_of(state)
-    sanitized = recovery.with_check_results(CheckResult("tokens.safe", verdict, figures))
+    any_valid = check_any_valid(state)
+    # It is reported and does not decide: without a source, it may be right to end every login.
+    alive = CheckResult("tokens.alive", any_valid, decides=any_valid.outcome is Outcome.PASS)
+    sanitized = recovery.with_check_results(CheckResult("tokens.safe", verdict, figures), alive)
     return save_and_continue(task_input, cloud, sanitized, verdict.reason)
 
 
 def _start_or_resume(tokens: RestoredTokens, task_input: RecoveryTaskInput, policy: RotatedPolicy) -> SanitizationState:
-    """Return the state of this round; a new round writes its epoch to the restored table."""
+    """Return the state of this round; a new round writes its epoch to the restored table, and nowhere else.
+
+    The revocation log gets the epoch after the cutover: until then, the source's epoch is in force.
+    """
     state = tokens.read_state()
     if state is None or state.recovery != task_input.recovery or _is_earlier_round(state, task_input.state_name):
-        epochs, readable = tokens.read_known_epochs()
+        known = tokens.read_known_epochs()
+        readable = known.source is not None
         state = tokens.save_state(
             initial_state(
-                task_input.recovery, task_input.state_name, epochs, policy, SEGMENTS, source_readable=readable
+                task_input.recovery, task_input.state_name, known.in_force, policy, SEGMENTS, source_readable=readable
             )
         )
-    if task_input.kind is Kind.RESTORE:
-        tokens.log_epoch(state.epoch)
     tokens.raise_epoch(state.epoch)
     return state
 

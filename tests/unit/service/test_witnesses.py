@@ -58,10 +58,11 @@ class World:
         tokens = RestoredTokens(
             self.aws.dynamodb, copy.tokens_table, variables["TOKENS_TABLE"], variables["REVOCATIONS_TABLE"]
         )
-        epochs, readable = tokens.read_known_epochs()
+        known = tokens.read_known_epochs()
+        epochs = known.in_force
         by = SanitizationRules(tokens.read_revocation_log(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
         tokens.raise_epoch(by.epoch)
-        tokens.judge_segment((0, 1), "", by, lambda: False, source_readable=readable)
+        tokens.judge_segment((0, 1), "", by, lambda: False, source_readable=known.source is not None)
         return by.epoch
 
     def drill(self, copy, epoch):

@@ -158,6 +158,22 @@ def test_what_the_copy_has_too_much_is_taken_away():
     assert "stray" not in copy.tags
 
 
+def test_contributor_insights_are_turned_on_with_their_mode_and_off_where_the_source_has_none():
+    world = provisioned()
+    world.source.insights |= {"": "ACCESSED_AND_THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}
+    world.restored()
+    copy = world.tables.tables[COPY]
+    assert "contributor_insights" in differing_settings(
+        world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
+    )
+    world.put_right()
+    assert copy.insights == world.source.insights
+    copy.insights |= {"": "THROTTLED_KEYS"}
+    del world.source.insights["by-day"]
+    world.put_right()
+    assert copy.insights == {"": "ACCESSED_AND_THROTTLED_KEYS"}
+
+
 def test_a_source_that_says_little_is_read_as_what_that_means():
     world = World()
     world.source.time_to_live, world.source.recovery_days = {"TimeToLiveStatus": "DISABLED"}, 0
@@ -174,12 +190,15 @@ def test_a_change_that_comes_while_another_is_under_way_is_left_for_later():
 
 
 def test_where_an_index_is_missing_everything_else_is_put_right():
-    world = provisioned().restored()
+    world = provisioned()
+    world.source.insights |= {"": "THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}
+    world.restored()
     world.tables.tables[COPY].description["GlobalSecondaryIndexes"] = []
     assert world.put_right() > 1
+    assert world.tables.tables[COPY].insights == {"": "THROTTLED_KEYS"}
     assert world.put_right(capacity_to_reapply) > 1
     source, copy = world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
-    assert differing_settings(source, copy) == ("indexes", "billing", "autoscaling")
+    assert set(differing_settings(source, copy)) == {"indexes", "billing", "autoscaling", "contributor_insights"}
     assert copy.billing["table"] == source.billing["table"]
     assert {resource for resource, _ in world.scaling.targets if COPY in resource} == {f"table/{COPY}"}
 

@@ -14,6 +14,8 @@ from orchestrator.domain.recovery import token_sanitization
 from orchestrator.domain.recovery.token_sanitization import (
     Disposition,
     DispositionCounts,
+    KnownEpochs,
+    LoggedEpoch,
     RevocationLog,
     RotatedPolicy,
     SanitizationRules,
@@ -78,7 +80,7 @@ def row(tables, name, table=COPY):
 
 
 def safety(tokens, policy=RotatedPolicy.REVOKE):
-    epochs, _ = tokens.read_known_epochs()
+    epochs = tokens.read_known_epochs().in_force
     return SanitizationRules(tokens.read_revocation_log(), policy, epoch=max(epochs) + 1, in_force=max(epochs), now=NOW)
 
 
@@ -157,8 +159,7 @@ def test_a_rotation_that_is_taken_over_leaves_nothing_of_the_one_before(tables, 
 def test_where_the_source_is_gone_the_policy_decides_for_all(tables, tokens, restored, policy):
     restored(family("f"))
     tables.delete_table(TableName=SOURCE)
-    epochs, readable_ = tokens.read_known_epochs()
-    assert (epochs, readable_) == ([0, 0], False)
+    assert tokens.read_known_epochs() == KnownEpochs(restored=0, source=None)
     judge(tokens, policy, source_readable=False)
     assert alive(tables, "f") is (policy is RotatedPolicy.ACCEPT)
 
@@ -172,15 +173,28 @@ def test_everything_that_was_ended_at_once_since_stays_so(tables, tokens, restor
 
 def test_an_epoch_that_is_only_in_the_log_counts_too(tables, tokens, restored):
     restored(family("f"))
-    tokens.log_epoch(7)
+    tokens.log_epoch(LoggedEpoch(7, "dr-1"))
     tables.delete_table(TableName=SOURCE)
-    assert tokens.read_known_epochs() == ([0, 7], False)
+    known = tokens.read_known_epochs()
+    assert known == KnownEpochs(0, None, LoggedEpoch(7, "dr-1"))
+    assert max(known.in_force) == 7
+
+
+def test_the_log_keeps_the_epoch_of_the_later_restore(tables, tokens):
+    """The task of an earlier restore may outlive its execution, and write late."""
+    tables.put_item(TableName=LOG, Item={"pk": {"S": "epoch"}, "epoch": {"N": "9"}})
+    assert tokens.read_known_epochs().logged == LoggedEpoch(9), "as an earlier release logged it"
+    for logged in (LoggedEpoch(1, "dr-1"), LoggedEpoch(2, "dr-2"), LoggedEpoch(1, "dr-1")):
+        tokens.log_epoch(logged)
+    assert tokens.read_known_epochs().logged == LoggedEpoch(2, "dr-2")
+    tokens.log_epoch(LoggedEpoch(2, "dr-3"))  # a failback, which changes no epoch
+    assert tokens.read_known_epochs().logged.recovery == "dr-3"
 
 
 def test_the_epoch_is_never_lowered(tables, tokens):
     tokens.raise_epoch(5)
     tokens.raise_epoch(4)
-    assert tokens.read_known_epochs() == ([5, 0, 0], True)
+    assert tokens.read_known_epochs() == KnownEpochs(restored=5, source=0)
 
 
 def test_the_synthetic_identity_s_families_are_judged_by_their_own_log_entries(tables, tokens, service):

@@ -129,11 +129,18 @@ def without_its_index(settings):
     scaling = settings.autoscaling and {
         place: bounds for place, bounds in settings.autoscaling.items() if "/index/" not in place
     }
-    return replace(settings, indexes={}, billing={**settings.billing, "indexes": {}}, autoscaling=scaling)
+    insights = {name: mode for name, mode in settings.contributor_insights.items() if not name}
+    billing = {**settings.billing, "indexes": {}}
+    return replace(settings, indexes={}, billing=billing, autoscaling=scaling, contributor_insights=insights)
 
 
 @pytest.mark.parametrize(
-    "source", [BUSY, replace(ON_DEMAND, billing={**ON_DEMAND.billing, "indexes": {"by-day": [-1, -1]}})]
+    "source",
+    [
+        BUSY,
+        replace(ON_DEMAND, billing={**ON_DEMAND.billing, "indexes": {"by-day": [-1, -1]}}),
+        replace(BUSY, contributor_insights={"": "THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}),
+    ],
 )
 def test_of_an_index_that_is_missing_nothing_is_put_right_and_it_is_a_finding(source):
     copy = without_its_index(source)

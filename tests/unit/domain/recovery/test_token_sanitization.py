@@ -13,11 +13,14 @@ from orchestrator.domain.recovery.token_sanitization import (
     Disposition,
     DispositionCounts,
     FamilyPair,
+    KnownEpochs,
+    LoggedEpoch,
     RevocationLog,
     RotatedPolicy,
     SanitizationRules,
     SanitizationStage,
     TokenFamily,
+    check_any_valid,
     client_digest,
     count_dispositions,
     disposition,
@@ -27,6 +30,7 @@ from orchestrator.domain.recovery.token_sanitization import (
     with_progress,
     with_read_back,
 )
+from orchestrator.domain.verdict import Outcome
 
 NOW = 1_800_000_000
 FAMILY = TokenFamily("f", "web", epoch=3, generation=2, refresh_hash="h2", expires_at=NOW + 60)
@@ -198,6 +202,29 @@ def test_no_token_that_was_revoked_before_the_restore_is_alive_after_it(before, 
         assert alive == service.tokens[-1]
 
 
+# --- epochs: which were in force ----------------------------------------------------------------------------------------
+
+CUT_OVER = LoggedEpoch(epoch=4, recovery="dr-1")
+LOGGED_EARLY = LoggedEpoch(epoch=4)
+"""An earlier release logged it before the cutover, which may never have come."""
+
+
+@pytest.mark.parametrize(
+    ("known", "in_force"),
+    [
+        (KnownEpochs(2, 3), 3),
+        (KnownEpochs(3, 2), 3),
+        (KnownEpochs(2, None), 2),
+        (KnownEpochs(2, 3, CUT_OVER), 4),
+        (KnownEpochs(2, None, CUT_OVER), 4),
+        (KnownEpochs(2, 3, LOGGED_EARLY), 3),
+        (KnownEpochs(2, None, LOGGED_EARLY), 4),
+    ],
+)
+def test_an_epoch_counts_once_it_was_in_force(known, in_force):
+    assert max(known.in_force) == in_force
+
+
 # --- the mark: how far a copy has come ----------------------------------------------------------------------------------
 
 
@@ -241,3 +268,23 @@ def test_a_copy_that_was_read_back_otherwise_than_it_was_written_is_not_served(a
 )
 def test_what_is_alive_in_the_new_epoch_and_in_the_log_is_found_when_it_is_read_back(family, log, dead):
     assert must_be_invalid(family, safety(log=log)) is dead
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome", "reason"),
+    [
+        ({}, Outcome.PASS, "0 of 0 families stay valid"),
+        ({Disposition.LAPSED: 2, Disposition.REVOKED: 1}, Outcome.PASS, "0 of 0 families stay valid"),
+        ({Disposition.ADOPTED: 1, Disposition.KEPT: 1, Disposition.ROTATED: 5}, Outcome.PASS, "2 of 7 families stay"),
+        (
+            {Disposition.LAPSED: 1, Disposition.ROTATED: 20, Disposition.EARLIER_EPOCH: 200},
+            Outcome.FAIL,
+            "no family stays valid, so every user must log in again: 200 earlier-epoch, 20 rotated",
+        ),
+    ],
+)
+def test_a_copy_in_which_no_family_lives_is_never_passed_over_in_silence(counts, outcome, reason):
+    mark = initial_state("dr-1", "s", [0], RotatedPolicy.REVOKE, 1, source_readable=False)
+    verdict = check_any_valid(with_progress(mark, {}, 1, DispositionCounts(counts)))
+    assert verdict.outcome is outcome
+    assert verdict.reason.startswith(reason)

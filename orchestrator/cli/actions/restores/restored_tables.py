@@ -1,0 +1,150 @@
+"""The commands `restore list` and `restore discard`: restored tables that the service uses, or does not use any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from orchestrator import environments
+from orchestrator.application.prices import load_prices
+from orchestrator.application.restored_tables.discarding import discard_tables, tables_to_discard
+from orchestrator.application.restored_tables.listing import RECENT, list_restored_tables, tables_of_functions
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.unused_tables import (
+    RestoredTableStatus,
+    TableFacts,
+    consequences_of_discard,
+    monthly_usd,
+)
+
+
+def list_tables(context: Context, *, json: bool) -> None:
+    """List the tables with the names of restored tables: their restore, use, age, size and price a month."""
+    statuses = list_restored_tables(context.cloud, tables_in_use(context))
+    prices = [_monthly_usd(context, status.facts) for status in statuses]
+    if json:
+        tables = [_object(context, status, usd) for status, usd in zip(statuses, prices, strict=True)]
+        print_json({"environment": context.name, "tables": tables, "usd_per_month": round(sum(prices), 4)})
+        return
+    if not statuses:
+        console().print(f"{context.name} has no restored table")
+        return
+    now = context.cloud.now()
+    rows = [
+        (
+            status.facts.name,
+            status.recovery,
+            f"{status.use}: {status.used_by}" if status.used_by else status.use,
+            _age(now - status.facts.created_at),
+            status.facts.items,
+            status.facts.size_bytes,
+            f"{usd:.2f}",
+        )
+        for status, usd in zip(statuses, prices, strict=True)
+    ]
+    columns = ("table", "restore", "use", "age", "items (approx.)", "bytes (approx.)", "USD/month")
+    screen = console()
+    screen.print(text_table(columns, rows, columns[:2]))
+    unused = [usd for status, usd in zip(statuses, prices, strict=True) if status.is_unused]
+    if unused:
+        screen.print(
+            f"{len(unused)} are unused, for {sum(unused):.2f} US dollars a month; "
+            f"`orchestrator restore discard ID --env {context.name}` deletes those of a restore",
+            markup=False,
+        )
+
+
+def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str], bool], *, json: bool) -> None:
+    """Show the tables of a restore and what is lost with them, ask for confirmation, and delete them.
+
+    Args:
+        context: the environment.
+        restore_id: the restore.
+        by: who requests it.
+        confirm: asks the operator; returns whether the operator agrees.
+        json: print one JSON object.
+
+    Raises:
+        Refused: there is no such restore, its tables must not be deleted, or the operator did not agree; nothing was
+            deleted.
+        TableNotRemoved: a table is still there; repeat the command.
+    """
+    cloud = context.cloud
+    recovery = cloud.restores.read_record(restore_id)
+    tables = tables_to_discard(cloud, recovery, lambda: tables_in_use(context))
+    screen = console()
+    screen.quiet = json
+    if not tables:
+        screen.print(f"{restore_id} has no table any more: nothing was deleted", markup=False)
+    else:
+        now = cloud.now()
+        rows = [
+            (one.name, _age(now - one.created_at), one.items, one.size_bytes, f"{_monthly_usd(context, one):.2f}")
+            for one in tables
+        ]
+        columns = ("table", "age", "items (approx.)", "bytes (approx.)", "USD/month")
+        screen.print(text_table(columns, rows, columns[:1]))
+        for sentence in consequences_of_discard(recovery, cloud.restores.newest_records(RECENT)):
+            screen.print(sentence, markup=False)
+        if not confirm(f"Delete {len(tables)} tables of {context.name}?"):
+            raise Refused("confirmation", "no", "nothing was deleted; agree, or give --yes")
+    deleted = discard_tables(cloud, recovery, lambda: tables_in_use(context)) if tables else []
+    for name in deleted:
+        screen.print(f"deleted {name}", markup=False)
+    if deleted:
+        _record_event(context, restore_id, by, deleted)
+    if json:
+        print_json({"restore": restore_id, "deleted": deleted})
+
+
+def tables_in_use(context: Context) -> Mapping[str, str]:
+    """Return the tables that the settings of any environment name, or that functions of this one use, with their user.
+
+    Raises:
+        EnvironmentRefused: the settings of an environment are invalid, so its tables are unknown.
+        Refused: a function of this environment does not exist.
+    """
+    settings = {
+        table: f"{environments.FILE.name} ({name})"
+        for name in environments.names()
+        for service in (environments.load(name).service,)
+        for table in (service.state_table, service.tokens_table)
+    }
+    functions = {function: context.function_name(function) for function in context.environment.service.functions}
+    return {**settings, **tables_of_functions(context.cloud, functions)}
+
+
+def _monthly_usd(context: Context, facts: TableFacts) -> float:
+    point_in_time = context.cloud.table_inventory.has_point_in_time_recovery(facts.name)
+    return monthly_usd(facts, load_prices(context.environment.region), point_in_time=point_in_time)
+
+
+def _object(context: Context, status: RestoredTableStatus, usd: float) -> Mapping[str, object]:
+    facts = status.facts
+    return {
+        "table": facts.name,
+        "restore": status.recovery,
+        "use": status.use,
+        "used_by": status.used_by,
+        "created_at": facts.created_at,
+        "age_seconds": round((context.cloud.now() - facts.created_at).total_seconds()),
+        "unused_since": status.since if status.is_unused else None,
+        "items": facts.items,
+        "bytes": facts.size_bytes,
+        "usd_per_month": round(usd, 4),
+    }
+
+
+def _record_event(context: Context, restore_id: str, by: str, deleted: list[str]) -> None:
+    at, why = context.cloud.now(), f"deleted {', '.join(deleted)}"
+    name = f"discard {restore_id} by {by}"
+    context.cloud.ledger.record_event(EventRecord(f"discard-{at.isoformat()}", at, "person", name, acted=True, why=why))
+
+
+def _age(age: timedelta) -> str:
+    hours = int(age.total_seconds()) // 3600
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h"
