@@ -200,7 +200,7 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
         "lambda:ListFunctions", "iam:ListRoles", "events:ListRules", "scheduler:ListSchedules", "dynamodb:ListTables",
         "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies", "dynamodb:ListBackups",
-        "cloudwatch:DescribeAlarms",
+        "cloudwatch:DescribeAlarms", "lambda:ListEventSourceMappings",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():

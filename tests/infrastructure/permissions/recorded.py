@@ -53,7 +53,7 @@ _KEPT_KEYS = re.compile(
 """The condition keys that policies of ours use, or could, apart from partition keys."""
 FENCED = (
     *("authorize", "token", "public", "event-rotate-signing-keys", "event-write-heartbeats"),
-    *("task-block-source-tables", "task-sanitize-tokens"),
+    *("task-block-source-tables", "task-await-cutover", "event-reconcile"),
 )
 """Roles with statements that name partition keys. Of the others, which read and write whatever is in a table, the record
 has no partition keys: they depend on what clients did in the run."""
