@@ -6,7 +6,9 @@ Each prints its measurements, the limit or the peer's measurement of the same ru
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -44,6 +46,8 @@ class Line:
 
 def report(benchmark: str, lines: Sequence[Line], notes: Sequence[str] = ()) -> int:
     """Print the lines as a table or, with --json, as one JSON object; return 0 if all limits are met, else 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack the characters for limits
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
     parser.add_argument("--json", action="store_true")
     if parser.parse_args().json:

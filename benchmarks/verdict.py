@@ -1,9 +1,10 @@
-"""Does the verdict of the whole pipeline keep its promise? `python -m benchmarks.verdict [--full] [--part P] [--write]`.
+"""Does the verdict of the whole pipeline keep its promise? `python -m benchmarks.verdict [--full | --runs N] [--part P] [--write]`.
 
 1. The labelled set (`rollouts/labelled.py`): precision, recall, time to detection and exposure of the product and of other
    tools' rules, on the half that the product may be tuned on and on the half that is kept back.
 2. The false-alarm grid (`rollouts/grid.py`): how often chance rolls back a deployment of equal versions, by whatever
-   source, until the end of its rollback window. 10,000 deployments a cell with --full, fewer by default.
+   source, until the end of its rollback window. 10,000 deployments a cell with --full (over two hours of one core), N
+   with --runs N, fewer cells and deployments by default.
 3. The power table (`rollouts/power.py`): how soon differences are proved, next to other tools' rules and to the best that
    any test can do.
 
@@ -129,6 +130,13 @@ def measure_grid(runs: int, log_runs: int, processes: int = 1, cells: Sequence[C
     return lines, [f"  worst cell: {worst.cell.name}: {_sources(worst)}", *grid_table(results, runs)]
 
 
+def _measure_grid(runs: int | None, processes: int) -> Measured:
+    """Simulate the whole grid with a number of runs a cell, or a part of it with few runs."""
+    if runs is None:
+        return measure_grid(GRID_RUNS, LOG_RUNS, processes, grid.cells(SHORT_ERROR_SHARES))
+    return measure_grid(runs, max(1, runs * FULL_LOG_RUNS // FULL_RUNS), processes)
+
+
 def keys_of(cell: Cell) -> list[Key]:
     """Return what a cell's further sources depend on."""
     return [
@@ -239,6 +247,7 @@ def main() -> int:
     """Measure the parts and print the report."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--runs", type=int, metavar="N")
     parser.add_argument("--local-cloud", type=int, metavar="N")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--write", action="store_true")
@@ -248,11 +257,7 @@ def main() -> int:
     processes = max(1, os.cpu_count() or 1)
     runs = {
         "labelled": lambda: measure_labelled(processes=processes),
-        "grid": lambda: (
-            measure_grid(FULL_RUNS, FULL_LOG_RUNS, processes)
-            if options.full
-            else measure_grid(GRID_RUNS, LOG_RUNS, processes, grid.cells(SHORT_ERROR_SHARES))
-        ),
+        "grid": lambda: _measure_grid(FULL_RUNS if options.full else options.runs, processes),
         "power": lambda: measure_power(FULL_POWER_RUNS if options.full else POWER_RUNS),
     }
     lines: list[Line] = []

@@ -81,6 +81,7 @@ def main() -> None:
     # 4. Exchange the code for tokens, use them, refresh them, and revoke the grant.
     tokens = session.fetch_token(service["token_endpoint"], code=result["code"], code_verifier=verifier)
     person = session.get(service["userinfo_endpoint"], timeout=TIMEOUT_SECONDS).json()
+    sys.stdout.reconfigure(errors="replace")  # a name may have characters that the terminal lacks
     print(f"Logged in as {person['sub']} ({person.get('given_name', '')} {person.get('family_name', '')})")
     tokens = session.refresh_token(service["token_endpoint"], refresh_token=tokens["refresh_token"])
     print(f"Refreshed: the next access token is valid for {tokens['expires_in']} s")

@@ -30,7 +30,10 @@ _HOURS_BETWEEN_BACKUPS = 36
 
 @dataclass(frozen=True)
 class _LimitAlarm:
-    """One alarm: fires if `datapoints` of the last `periods` periods are above the threshold.
+    """One alarm: fires if `datapoints` of the latest periods are above the threshold.
+
+    It is evaluated over as many periods as have to breach, and those that may lack late data
+    (`AlarmSettings.evaluation_periods`).
 
     Attributes:
         section: the section of the runbook.
@@ -40,10 +43,9 @@ class _LimitAlarm:
     name: str
     section: str
     meaning: str
-    metric: cloudwatch.IMetric
+    metric: cloudwatch.Metric | cloudwatch.MathExpression
     threshold: float
     datapoints: int = 3
-    periods: int = 3
     fires_below: bool = False
 
 
@@ -142,7 +144,6 @@ def _throttled(environment: Environment, function: str) -> _LimitAlarm:
         ),
         settings.server_error_percent,
         2,
-        3,
     )
 
 
@@ -165,7 +166,6 @@ def _upstream_errors(environment: Environment) -> _LimitAlarm:
         ),
         settings.server_error_percent,
         2,
-        3,
     )
 
 
@@ -210,7 +210,6 @@ def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
             throttled,
             0,
             2,
-            3,
         ),
         _LimitAlarm(
             f"{role}-table-errors",
@@ -219,7 +218,6 @@ def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
             errors,
             0,
             2,
-            3,
         ),
     ]
 
@@ -249,7 +247,6 @@ def _log_volume(environment: Environment) -> _LimitAlarm:
         total,
         megabytes * 1_000_000,
         1,
-        1,
     )
 
 
@@ -269,7 +266,7 @@ def _backup_alarms(environment: Environment) -> list[_LimitAlarm]:
     completed = _metric("AWS/Backup", "NumberOfBackupJobsCompleted", {"BackupVaultName": vaults[0]}, "Sum", _HOUR)
     alarms = [
         _LimitAlarm(
-            "backup-failed", "backup-failed", "a backup job failed, expired or was aborted", sum_of(*failed), 0, 1, 1
+            "backup-failed", "backup-failed", "a backup job failed, expired or was aborted", sum_of(*failed), 0, 1
         ),
         _LimitAlarm(
             "backup-overdue",
@@ -277,7 +274,6 @@ def _backup_alarms(environment: Environment) -> list[_LimitAlarm]:
             f"no backup completed in {_HOURS_BETWEEN_BACKUPS} hours",
             completed,
             1,
-            _HOURS_BETWEEN_BACKUPS,
             _HOURS_BETWEEN_BACKUPS,
             fires_below=True,
         ),
@@ -291,7 +287,6 @@ def _backup_alarms(environment: Environment) -> list[_LimitAlarm]:
                 f"a copy of a backup to {environment.backups.copy_region} failed",
                 copies,
                 0,
-                1,
                 1,
             )
         )
@@ -312,7 +307,6 @@ def _notification_failures(environment: Environment) -> _LimitAlarm:
         ),
         0,
         1,
-        1,
     )
 
 
@@ -326,6 +320,9 @@ def _metric(
 
 def _create_alarm(scope: Construct, environment: Environment, operators: sns.ITopic, limit: _LimitAlarm) -> str:
     name = physical_name(limit.name, environment)
+    period_seconds = round(limit.metric.period.to_seconds())
+    # Of an alarm on silence, late data would be missing data, so all of its periods have to be silent.
+    evaluated = environment.service.alarms.evaluation_periods(period_seconds, limit.datapoints)
     above, below = (
         (cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD, cloudwatch.TreatMissingData.NOT_BREACHING),
         (cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD, cloudwatch.TreatMissingData.BREACHING),
@@ -339,7 +336,7 @@ def _create_alarm(scope: Construct, environment: Environment, operators: sns.ITo
         metric=limit.metric,
         threshold=limit.threshold,
         comparison_operator=comparison,
-        evaluation_periods=limit.periods,
+        evaluation_periods=limit.datapoints if limit.fires_below else evaluated,
         datapoints_to_alarm=limit.datapoints,
         treat_missing_data=missing,
     )

@@ -9,10 +9,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.cli.context import Context
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.texts import MAX_NAME, shortened
 
 VARIABLES = ("ORCHESTRATOR_REQUESTED_BY", "LOGNAME", "USER", "LNAME", "USERNAME")
 """Variables with the operator's name: our own, for pipelines, and those that a login sets (`getpass.getuser`)."""
+
+MAX_SHOWN = 40
+"""Characters of a refused name that are shown."""
 
 
 def operator_name(requested_by: str | None, context: Context) -> str:
@@ -26,8 +30,14 @@ def operator_name(requested_by: str | None, context: Context) -> str:
     Args:
         requested_by: the option; None if it was not given.
         context: the environment.
+
+    Raises:
+        Refused: the name is too long for a record.
     """
-    return requested_by or _of_variables() or _of_credentials(context) or _of_machine()
+    name = requested_by or _of_variables() or _of_credentials(context) or _of_machine()
+    if len(name) > MAX_NAME:
+        raise Refused("--requested-by", shortened(name, MAX_SHOWN), f"give at most {MAX_NAME} characters")
+    return name
 
 
 def caller(context: Context) -> str:

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.recovery.plan import recovery_id
 from orchestrator.domain.recovery.record import RecoveryOutcome
@@ -69,6 +71,13 @@ DEMO_RELEASES = (
 
 class DemoFailed(Exception):
     """A release or the drill did not have its expected outcome."""
+
+
+FAILURES = (DemoFailed, WaitTimeout, LocalCloudError, OrchestratorError, BotoCoreError, ClientError)
+"""What a machine that is too slow may end the demo with."""
+
+OUTPUT_NOT_WRITTEN = 4
+"""Exit code if the reader of the output is gone."""
 
 
 def main() -> None:
@@ -173,5 +182,8 @@ if __name__ == "__main__":
         sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks must not end the demo
     try:
         main()
-    except (DemoFailed, WaitTimeout, LocalCloudError) as failed:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OUTPUT_NOT_WRITTEN)
+    except FAILURES as failed:
         sys.exit(f"the demo failed: {failed}{overload_hint(os.getloadavg()[0], os.cpu_count() or 1)}")

@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from orchestrator.local.cloud import LocalCloudError
+
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 30
 LONGEST_DAYS = 35
@@ -19,7 +21,7 @@ LONGEST_DAYS = 35
 _BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 
 
-class FunctionUpdateTimeout(Exception):
+class FunctionUpdateTimeout(LocalCloudError):
     """The update of a function's code or settings did not finish in time."""
 
 

@@ -10,11 +10,14 @@ or is interrupted.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import secrets
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,13 +48,16 @@ from orchestrator.smoke.steps import STEPS
 from orchestrator.smoke.teardown import tear_down
 from orchestrator.smoke.world import AccountDeployer, LocalDeployer, World
 
-DONE, FAILED, REFUSED = 0, 1, 2
+DONE, FAILED, REFUSED, OUTPUT_NOT_WRITTEN = 0, 1, 2, 4
 REPORTS = Path("build/smoke")
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=50, read_timeout=60)
 
 
 def main(arguments: Sequence[str] | None = None, ask: Callable[[str], str] = input) -> int:
-    """Run the smoke test; return the exit code: 0 all steps passed, 1 a step failed or something is left, 2 refused.
+    """Run the smoke test; return the exit code.
+
+    It is 0 if all steps passed, 1 if a step failed or something is left, 2 if it was refused, and 4 if all steps passed
+    and the output could not be written.
 
     Args:
         arguments: of the command line.
@@ -59,6 +65,9 @@ def main(arguments: Sequence[str] | None = None, ask: Callable[[str], str] = inp
     """
     options = _parser().parse_args(arguments)
     try:
+        for option, region in (("--region", options.region), ("--second-region", options.second_region)):
+            if region is not None:
+                refuse_region(option, region)
         steps = () if options.clean_up else select_steps(STEPS, _numbers(options.steps))
         _say(describe(steps, local=options.local))
         if options.dry_run:
@@ -71,7 +80,9 @@ def main(arguments: Sequence[str] | None = None, ask: Callable[[str], str] = inp
     for thing in report.left:
         _say(f"NOT REMOVED: {thing}")
     _say(f"{'succeeded' if report.succeeded else 'failed'}; report: {page} and {as_json}")
-    return DONE if report.succeeded else FAILED
+    if not report.succeeded:
+        return FAILED
+    return OUTPUT_NOT_WRITTEN if isinstance(sys.stdout, _Unread) else DONE
 
 
 def describe(steps: Sequence[Step], *, local: bool) -> str:
@@ -97,9 +108,6 @@ def agreed(options: argparse.Namespace, steps: Sequence[Step], ask: Callable[[st
 def _run_in_account(steps: Sequence[Step], options: argparse.Namespace, ask: Callable[[str], str]) -> Report:
     if not options.account:
         raise Refused("--account", "", "name the account's 12 digits: the smoke test creates and deletes in it")
-    for option, region in (("--region", options.region), ("--second-region", options.second_region)):
-        if region:
-            refuse_region(option, region)
     if not agreed(options, steps, ask):
         raise Refused("--yes-spend", False, "nothing was changed; add it to agree to the cost")
     clients_of = _account_clients()
@@ -174,9 +182,11 @@ def _clients(environ: Mapping[str, str]) -> Callable[[str], Any]:
     return create
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str | None) -> list[int]:
+    if text is None:
+        return []
     try:
-        return [int(part) for part in filter(None, text.split(","))]
+        return [int(part) for part in text.split(",")]
     except ValueError as error:
         raise Refused("--steps", text, "give numbers, such as 1,3,7") from error
 
@@ -185,21 +195,31 @@ def _cost(usd: float, *, local: bool) -> str:
     return "no cost" if local else f"{usd:.2f} USD"
 
 
+class _Unread(io.StringIO):
+    """Takes the place of standard output when its reader is gone."""
+
+
 def _say(text: str) -> None:
-    for line in text.splitlines():
-        sys.stdout.write(f"{printable(line)}\n")
-    sys.stdout.flush()
+    """Print lines. A reader that is gone ends neither the steps nor the clean-up: stacks would be left."""
+    try:
+        for line in text.splitlines():
+            sys.stdout.write(f"{printable(line)}\n")
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # what is buffered must not fail again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout = _Unread()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.smoke", description=__doc__)
     parser.add_argument("--account", default="", help="the account's 12 digits; it must be that of the credentials")
     parser.add_argument("--region", default="us-west-1", help="region of the stacks")
-    parser.add_argument("--second-region", default="", help="region of step 8; without it the step does not run")
+    parser.add_argument("--second-region", help="region of step 8; without it the step does not run")
     parser.add_argument(
         "--repository", default="", help="GitHub repository OWNER/NAME, for the pipeline's role of step 9"
     )
-    parser.add_argument("--steps", default="", help="numbers, such as 1,3; default: all")
+    parser.add_argument("--steps", help="numbers, such as 1,3; default: all")
     parser.add_argument("--yes-spend", action="store_true", help="agree to the cost without being asked")
     parser.add_argument("--dry-run", action="store_true", help="print the steps, their cost and time, and end")
     parser.add_argument("--clean-up", action="store_true", help="run no step; remove what an earlier run left")
@@ -209,6 +229,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a character that the terminal lacks ends nothing
     # A pipeline that is cancelled and a terminal that is closed end the steps, and not the clean-up. What `nohup` and
     # the shell let a process ignore stays ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

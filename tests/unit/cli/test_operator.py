@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.main import app
 from orchestrator.cli.operator import VARIABLES, operator_name
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.texts import MAX_NAME
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,6 +125,7 @@ ACTIONS = {
     ("abort",): (["d-1"], "deploy.send_command", lambda call: call[0][3]),
     ("drill",): ([], "drill.drill", lambda call: call[0][1]["requested_by"]),
     ("restore",): (["--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
+    ("restore", "discard"): (["re-1", "--yes"], "restores.restored_tables.discard", lambda call: call[0][2]),
     ("failback",): (["dr-1", "--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
     ("freeze",): (["--reason", "x"], "freeze.freeze", lambda call: call[0][2]),
     ("unfreeze",): (["--reason", "x"], "freeze.unfreeze", lambda call: call[0][2]),
@@ -154,3 +156,12 @@ def test_a_command_works_for_a_user_without_a_name(monkeypatch, words, options, 
 def test_a_refusal_of_the_input_comes_before_the_cloud_is_needed():
     answer = RUN.invoke(app, ["deploy", "--steps", "10:x", "--json"])
     assert json.loads(answer.stdout)["error"]["field"] == "--steps[0]"
+
+
+@pytest.mark.parametrize("source", ["option", "variable"])
+def test_a_name_that_no_record_could_keep_is_refused(monkeypatch, source):
+    name = "x" * (MAX_NAME + 1)
+    if source == "variable":
+        monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", name)
+    with pytest.raises(Refused, match=r"--requested-by: .*is refused: give at most 256 characters"):
+        operator_name(name if source == "option" else None, context(ARN))

@@ -1,7 +1,10 @@
 """The command: it says what it costs, asks, and touches nothing before the operator agreed."""
 
 import argparse
+import io
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -42,6 +45,10 @@ def test_cost_and_time_of_every_step_are_printed_first(capsys):
         (["--account", ACCOUNT, "--yes-spend", "--second-region", "moon"], "--second-region: 'moon' is refused"),
         (["--steps", "x"], "--steps: 'x' is refused: give numbers, such as 1,3,7"),
         (["--steps", "12"], "--steps: [12] is refused"),
+        (["--steps", "", "--yes-spend"], "--steps: '' is refused: give numbers, such as 1,3,7"),
+        (["--steps", ",", "--yes-spend"], "--steps: ',' is refused: give numbers, such as 1,3,7"),
+        (["--region", "", "--dry-run"], "--region: '' is refused"),
+        (["--second-region", "", "--dry-run"], "--second-region: '' is refused"),
     ],
 )
 def test_what_is_missing_or_wrong_is_refused_before_anything_happens(capsys, arguments, refusal):
@@ -113,3 +120,25 @@ def test_the_report_is_json_and_a_page(tmp_path):
     assert "&lt;b&gt;no&lt;/b&gt;" in text
     assert "<b>" not in text
     assert "Not removed:</strong> table t" in text
+
+
+def test_a_reader_that_is_gone_ends_neither_the_steps_nor_the_clean_up(monkeypatch):
+    class Closed(io.StringIO):
+        def flush(self):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    for _ in range(2):
+        smoke._say("a line")
+    assert isinstance(sys.stdout, smoke._Unread)
+
+
+def test_what_the_terminal_cannot_show_is_a_question_mark():
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestrator.smoke", "--steps", "ü"],
+        env={"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}, cwd=environments.FILE.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        2,
+        "--steps: '?' is refused: give numbers, such as 1,3,7",
+    )
