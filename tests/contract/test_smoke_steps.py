@@ -77,9 +77,10 @@ def test_writers_see_a_denial_and_its_end_and_the_table_goes(cloud, monkeypatch)
     world = world_of(cloud)
     with cutover.ExitStack() as stack:
         name, arn = cutover._scratch_table(world, stack)
-        blocked, unblocked = cutover._spread(world, name, arn)
+        blocked, unblocked, rolled_back = cutover._spread(world, name, arn)
 
-    assert (blocked.row, unblocked.row) == ("12", "13")
+    assert (blocked.row, unblocked.row, rolled_back.row) == ("12", "13", "13")
+    assert rolled_back.data["first"] is not None
     assert blocked.data["first"] is not None
     assert unblocked.data["first"] is not None
     assert name not in cloud.client("dynamodb").list_tables()["TableNames"]

@@ -20,7 +20,7 @@ from orchestrator.smoke.world import World
 WRITERS = {"account": 200, "local": 10}
 SECONDS = {"account": 90.0, "local": 4.0}
 EARLY_SECONDS = 2.0
-"""When the policy is read and deleted for the first time, as a rollback right after BlockSourceTables would."""
+"""When a policy is read and deleted, as by a rollback right after BlockSourceTables."""
 BLOCK_HOLDS_SECONDS = 30.0
 """For how long fresh connections must see a policy before it counts as effective (BlockSourceTables)."""
 
@@ -37,6 +37,12 @@ def _spread(world: World, table: str, arn: str) -> Iterator[Fact]:
     client, kind = world.clients("dynamodb"), "local" if world.environment.local else "account"
     with Writers(table, lambda: writer_connection(world), WRITERS[kind]) as writers:
         time.sleep(SECONDS[kind] / 2)
+        early_revision = client.put_resource_policy(ResourceArn=arn, Policy=denial(arn))["RevisionId"]
+        time.sleep(EARLY_SECONDS)
+        rolled_back, early_read = time.time(), _read(client, arn)
+        client.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=early_revision)
+        time.sleep(SECONDS[kind])
+        rollback = spread_of(writers.attempts, rolled_back, denies=False)
         blocked = time.time()
         revision = client.put_resource_policy(ResourceArn=arn, Policy=denial(arn))["RevisionId"]
         time.sleep(EARLY_SECONDS)
@@ -49,7 +55,7 @@ def _spread(world: World, table: str, arn: str) -> Iterator[Fact]:
         after = _read(client, arn)
         time.sleep(SECONDS[kind])
         later = writers.attempts
-    block = spread_of([one for one in attempts if one.at < unblocked], blocked, denies=True)
+    block = spread_of([one for one in attempts if blocked <= one.at < unblocked], blocked, denies=True)
     unblock = spread_of(later, unblocked, denies=False)
     held = block.first is not None and (block.last_before or 0) - block.first <= BLOCK_HOLDS_SECONDS
     yield Fact(
@@ -64,6 +70,13 @@ def _spread(world: World, table: str, arn: str) -> Iterator[Fact]:
         f"{EARLY_SECONDS:g} s after the block GetResourcePolicy showed {early}; after the removal {after}; "
         f"the last denial came {unblock.last_before} s after the removal",
         vars(unblock),
+    )
+    yield Fact(
+        "13",
+        Verdict.PASS if rollback.first is not None else Verdict.FAIL,
+        f"a block that was removed after {EARLY_SECONDS:g} s, when GetResourcePolicy showed {early_read}: the last denial "
+        f"came {rollback.last_before} s after the removal",
+        vars(rollback),
     )
 
 

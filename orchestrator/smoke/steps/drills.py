@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from orchestrator.aws.dynamodb.batch import batch_write
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
+from orchestrator.domain.verdict import Outcome
 from orchestrator.smoke.access import SmokeClient, load_of
 from orchestrator.smoke.load import THROTTLED, Answer
 from orchestrator.smoke.results import Fact, Verdict
@@ -29,6 +30,7 @@ def run(world: World) -> Iterator[Fact]:
             began = time.time()
             recovery = world.drill(f"smoke-{key}")
             yield _outcome(key, recovery)
+            yield from answers_of(key, recovery)
             yield _clients(key, load.answers(began))
             yield _throttles(world, key, tables, began)
     yield _left(world)
@@ -79,6 +81,32 @@ def _outcome(key: str, recovery: Recovery) -> Fact:
     verdict = Verdict.PASS if recovery.outcome is RecoveryOutcome.SUCCEEDED else Verdict.FAIL
     answer = f"the drill of the {key} tables: {recovery.outcome}, {recovery.reason or 'every check passed'}"
     return Fact("3", verdict, answer, {"failed_checks": failed, "seconds": seconds})
+
+
+def answers_of(key: str, recovery: Recovery) -> Iterator[Fact]:
+    """Yield what a drill's own checks answer: of the contents, the settings, the tokens, and the export."""
+    checks = {result.check: result for result in recovery.check_results}
+
+    def fact(row: str, prefix: str, meaning: str) -> Fact:
+        found = {name: result.verdict for name, result in checks.items() if name.startswith(prefix)}
+        bad = [f"{name}: {verdict.reason}" for name, verdict in found.items() if verdict.outcome is not Outcome.PASS]
+        answer = f"the drill of the {key} tables: {meaning}" if found and not bad else "; ".join(bad) or "not reached"
+        return Fact(row, Verdict.FAIL if bad or not found else Verdict.PASS, answer, {"checks": sorted(found)})
+
+    exported = [table.source for table in recovery.tables if table.exported_at]
+    if exported:
+        yield Fact("4", Verdict.PASS, f"exports were written and read: {', '.join(exported)}")
+    elif any(table.by_export for table in recovery.tables):
+        yield Fact("4", Verdict.FAIL, "an export was planned and is not complete")
+    else:
+        # DescribeTable reports sizes that are up to six hours old.
+        yield Fact("4", Verdict.MEASURED, f"the drill of the {key} tables needed no export, by the sizes that it read")
+        yield fact("15", "content.", "the contents were compared by the stream")
+    yield fact("20", "settings.", "every setting is as the source's, capacity and scaling included")
+    yield fact(
+        "26", "settings.", "UpdateTable of tables under customer managed keys succeeded without a right on the key"
+    )
+    yield fact("3b", "tokens.safe", "all families were sanitized in time")
 
 
 def _clients(key: str, answers: Sequence[Answer]) -> Fact:
