@@ -32,7 +32,6 @@ OTHERWISE: Mapping[str, str] = {
     "ResourceConflictException of lambda DeleteFunction": "the cleanup continues at its next run",
     "ResourceConflictException of lambda DeleteProvisionedConcurrencyConfig": "the next check removes it",
     "ResourceConflictException of lambda PutProvisionedConcurrencyConfig": "the next check provisions it",
-    "DeleteConflict of iam DeleteRole": "the cleanup continues at its next run",
     "ResourceInUseException of dynamodb DeleteTable": "the cleanup continues at its next run",
     "ResourceInUseException of dynamodb UpdateTable": "the settings are written again when the table is ACTIVE",
     "ResourceInUseException of dynamodb UpdateTimeToLive": "the settings are written again when the table is ACTIVE",

@@ -255,18 +255,14 @@ SANITIZE_TOKENS = (
 )
 START_ISOLATED_SERVICE = (
     allow("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Resource.FUNCTIONS, Resource.QUALIFIED)),
-    allow(
-        "lambda:CreateFunction", "lambda:GetFunctionConfiguration", "lambda:TagResource", on=(Resource.DRILL_FUNCTIONS,)
-    ),
+    allow("lambda:CreateFunction", "lambda:GetFunction", "lambda:TagResource", on=(Resource.DRILL_FUNCTIONS,)),
     allow("iam:PassRole", on=(Resource.DRILL_ROLE,)),
 )
 INVOKE_LIVE_ALIAS = allow("lambda:InvokeFunction", on=(Resource.LIVE_ALIAS,))
 ENCRYPT_SEEDED_GRANTS = allow("kms:Encrypt", "kms:Decrypt", on=(Resource.SEED_GRANTS_KEY,))
 CLEAN_UP = (
     allow("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Resource.DRILL_TABLES,)),
-    allow("lambda:DeleteFunction", on=(Resource.DRILL_FUNCTIONS,)),
-    allow("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DeleteRole", on=(Resource.DRILL_ROLES,)),
-    allow("logs:DeleteLogGroup", on=(Resource.DRILL_LOGS,)),
+    allow("lambda:DeleteFunction", "lambda:GetFunction", on=(Resource.DRILL_FUNCTIONS,)),
     allow("s3:ListBucket", on=(Resource.EXPORT_BUCKET,)),
     allow("s3:DeleteObject", on=(Resource.EXPORT_OBJECTS,)),
 )

@@ -32,8 +32,6 @@ class Resource(Enum):
     RESTORED_STREAMS = auto()  # streams of the tables that restores make
     DRILL_TABLES = auto()  # the tables that drills restore
     DRILL_FUNCTIONS = auto()  # the isolated service of a drill
-    DRILL_ROLES = auto()  # roles whose name starts like a drill's
-    DRILL_LOGS = auto()  # log groups of the isolated service
     RESTORED_TABLES = auto()  # the tables that restores make, by their prefix
     BACKUPS = auto()  # backups of live and restored tables
     ACCESS_BLOCK_PROBE = auto()  # the one key of live and restored tables that probes the access block
@@ -78,8 +76,6 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.RESTORED_STREAMS: "restored tables are named by the restore that creates them",
     Resource.DRILL_TABLES: "tables are named by the drill that restores them",
     Resource.DRILL_FUNCTIONS: "functions are named by the drill that creates them",
-    Resource.DRILL_ROLES: "roles are named by the drill that creates them",
-    Resource.DRILL_LOGS: "log groups are named by the drill that creates them",
     Resource.DRILLS: "executions are named by drills",
     Resource.RESTORES: "executions are named by restores",
     Resource.BACKUPS: "DynamoDB names backups, also those of deleted tables",
@@ -188,8 +184,6 @@ def resource_arns(
         Resource.RESTORED_STREAMS: [f"{restored}/stream/*"],
         Resource.DRILL_TABLES: [table(drill_name)],
         Resource.DRILL_FUNCTIONS: [colon_arn("lambda", "function", drill_name)],
-        Resource.DRILL_ROLES: [stack.format_arn(service="iam", region="", resource="role", resource_name=drill_name)],
-        Resource.DRILL_LOGS: [colon_arn("logs", "log-group", f"/aws/lambda/{drill_name}")],
         Resource.DRILL_ROLE: [created.drill_role],
         Resource.SEED_GRANTS_KEY: [created.seed_grants_key],
         Resource.RESTORED_TABLES: [restored],

@@ -6,10 +6,10 @@ It is measured before any client writes to the restored table.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.heartbeats import SLOTS, DataLoss, data_loss_of, heartbeat_figures, judge_heartbeats
 from orchestrator.domain.recovery.record import CheckResult, Recovery, TableRecovery
 from orchestrator.domain.recovery.restore import with_decides
@@ -30,18 +30,18 @@ def measure_data_loss(
 ) -> tuple[CheckResult, DataLoss]:
     """Compare the heartbeat rows of a restored table with those that were acknowledged in its source.
 
-    A backup's time is known to the minute and not to the second, so the result of a restore from a backup does not
-    decide.
+    A restored table must hold what was acknowledged before its own time: the recovery point, or the time of its
+    backup. The content of an on-demand backup is only exact to a minute, so the rows of that minute do not count.
 
     Raises:
         Throttled, Unreachable: one of the tables could not be read.
     """
-    acknowledged = heartbeats.read_acknowledged(table.source, recovery.point - timedelta(seconds=SLOTS))
+    time = content_time(table, recovery.point)
+    acknowledged = heartbeats.read_acknowledged(table.source, time - table.uncertainty - timedelta(seconds=SLOTS))
     # A recovery to an earlier point than the latest possible one loses what lies between on purpose.
     moment = recovery.requested_at - (recovery.latest - recovery.point)
-    loss = data_loss_of(acknowledged, heartbeats.read_rows(table.target), recovery.point, moment)
+    loss = data_loss_of(acknowledged, heartbeats.read_rows(table.target), time, moment, table.uncertainty)
     measured = CheckResult(
         f"heartbeats.{table.role}", judge_heartbeats(table.role, loss, acknowledged), heartbeat_figures(loss)
     )
-    result = with_decides(recovery.kind, measured)
-    return (replace(result, decides=False) if table.backup_arn else result), loss
+    return with_decides(recovery.kind, measured), loss

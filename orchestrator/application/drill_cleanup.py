@@ -1,8 +1,9 @@
 """The cleanup job: remove what drills leave behind, when their executions are dead or their resources have expired.
 
 Two kinds of resources are removed: those that the ledger names, whose names follow from a drill's id, and those that
-are tagged as a drill's of this environment, have expired, and belong to no ledger record. A table that is neither
-named nor tagged is never touched, whatever its name is.
+are tagged as a drill's of this environment, have expired, and belong to no ledger record. A name proves nothing: a table
+that the ledger names is removed only if DynamoDB reports that it was restored for the drill (`foreign_reason`), and a
+function only if it has the drill's tag.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.application.cloud import Cloud, for_each, logger
 from orchestrator.application.recovery_reporting import publish_completion, write_evidence
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.cleanup import cleanup_reason, concluded_by_cleanup, is_expired_drill, with_cleaned_at
 from orchestrator.domain.recovery.outcome import recovery_message
 from orchestrator.domain.recovery.plan import DRILL_PREFIX, target_name
-from orchestrator.domain.recovery.record import Fault, Recovery, RecoveryAction, RecoveryDecision
-from orchestrator.domain.recovery.restored_table import DRILL_TAG, Removal, judge_removal
+from orchestrator.domain.recovery.record import Fault, Recovery, RecoveryAction, RecoveryDecision, TableRecovery
+from orchestrator.domain.recovery.restored_table import DRILL_TAG, Removal, foreign_reason, judge_removal
 
 RECENT = 50
 """How many recoveries are checked: a month of daily drills, and some that operators requested."""
@@ -30,9 +31,9 @@ CLEANUP_HOLDER = "#cleanup"
 """Appended to a dead execution's ARN, it names the holder of the lock meanwhile. No execution has such an ARN, so any
 other execution may take the lock over."""
 
-_ABSENT = frozenset({"ResourceNotFoundException", "NoSuchEntity"})
-_BEING_CHANGED = frozenset({"ResourceConflictException", "OperationAbortedException", "DeleteConflict"})
-_NOT_ALLOWED = frozenset({"AccessDeniedException", "AccessDenied", "UnmodifiableEntity"})
+_ABSENT = frozenset({"ResourceNotFoundException"})
+_BEING_CHANGED = frozenset({"ResourceConflictException", "OperationAbortedException"})
+_NOT_ALLOWED = frozenset({"AccessDeniedException", "AccessDenied"})
 
 
 # --- the job ---------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def clean_up_recovery(cloud: Cloud, recovery: Recovery) -> str:
     fencing_token = _take_over_lock(cloud, recovery)
     removals = remove_drill_resources(cloud, recovery, inject_fault=False)
     judged, wait = judge_removal(recovery, removals, cloud.now())
-    left = [name for name, removal in removals.items() if removal is not Removal.GONE]
+    left = [name for name, removal in removals.items() if not removal.over]
     completed = recovery.ended_at is None and not wait
     if completed:
         _complete(cloud, concluded_by_cleanup(judged, cloud.now()), fencing_token)
@@ -172,22 +173,32 @@ def remove_drill_resources(cloud: Cloud, recovery: Recovery, *, inject_fault: bo
     """
     if recovery.kind is not Kind.DRILL:
         return {}
-    tables = {table.target: partial(remove_table, cloud, table.target) for table in recovery.tables}
-    if inject_fault and recovery.fault is Fault.CLEANUP_BLOCKED:
-        tables = {name: partial(_remove_blocked, cloud, name) for name in tables}
+    remove = _remove_blocked if inject_fault and recovery.fault is Fault.CLEANUP_BLOCKED else remove_table
+    tables = {table.target: partial(_remove_own_table, cloud, recovery, table, remove) for table in recovery.tables}
     functions = [
         target_name(Kind.DRILL, recovery.id, name, recovery.environment) for name in recovery.service.functions
     ]
     removals: dict[str, Callable[[], Removal]] = {
         **tables,
-        **{f"function {name}": partial(remove_function, cloud, name) for name in functions},
-        **{f"role {name}": partial(remove_role, cloud, name) for name in functions},
-        **{f"log group of {name}": partial(remove_logs, cloud, name) for name in functions},
+        **{f"function {name}": partial(_remove_own_function, cloud, recovery, name) for name in functions},
     }
     if any(table.by_export for table in recovery.tables):
         removals["exports"] = partial(remove_exports, cloud, recovery.id)
     results = for_each(removals.values(), lambda remove: remove())
     return dict(zip(removals, results, strict=True))
+
+
+def _remove_own_table(
+    cloud: Cloud, recovery: Recovery, table: TableRecovery, remove: Callable[[Cloud, str], Removal]
+) -> Removal:
+    """Remove a restored table, unless another table has its name."""
+    restored = cloud.table_restores.describe_restore(table.target)
+    if restored is None:
+        return Removal.GONE
+    if reason := foreign_reason(recovery, table, restored):
+        logger.error("table not removed", extra={"recovery": recovery.id, "table": table.target, "reason": reason})
+        return Removal.FOREIGN
+    return remove(cloud, table.target)
 
 
 def remove_table(cloud: Cloud, table: str) -> Removal:
@@ -201,26 +212,20 @@ def _remove_blocked(cloud: Cloud, table: str) -> Removal:
     return cloud.table_restores.remove_table(table, lift_protection=False)
 
 
+def _remove_own_function(cloud: Cloud, recovery: Recovery, name: str) -> Removal:
+    """Delete an isolated function, unless another function has its name."""
+    function = cloud.isolated_functions.find_function(name)
+    if function is None:
+        return Removal.GONE
+    if function.tags.get(DRILL_TAG) != recovery.id:
+        logger.error("function not removed", extra={"recovery": recovery.id, "function": name})
+        return Removal.FOREIGN
+    return remove_function(cloud, name)
+
+
 def remove_function(cloud: Cloud, name: str) -> Removal:
     """Delete a function."""
     return _removal(lambda: cloud.clients("lambda").delete_function(FunctionName=name))
-
-
-def remove_role(cloud: Cloud, name: str) -> Removal:
-    """Delete a role with its inline policies."""
-    iam = cloud.clients("iam")
-
-    def delete() -> None:
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        iam.delete_role(RoleName=name)
-
-    return _removal(delete)
-
-
-def remove_logs(cloud: Cloud, function: str) -> Removal:
-    """Delete a function's log group."""
-    return _removal(lambda: cloud.clients("logs").delete_log_group(logGroupName=f"/aws/lambda/{function}"))
 
 
 def remove_exports(cloud: Cloud, recovery_id: str) -> Removal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -16,6 +15,7 @@ from orchestrator.domain.deployment.cutover import TableRef
 from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.backup_times import backups_made_together, source_from
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
 from orchestrator.domain.recovery.plan import (
     RecoveryPlan,
@@ -51,21 +51,34 @@ def plan_table_recovery(
     """Read the tables' state and plan a recovery of them. It changes nothing.
 
     Raises:
-        Refused: a table does not exist or cannot be restored, the time is outside the window, or the cost exceeds
-            the limit.
+        Refused: a table does not exist or cannot be restored, the time is outside the window, the backups are of
+            different times, or the cost exceeds the limit.
     """
 
     def source(role: Role, table: str) -> Source:
-        if request.backup:
-            return replace(backups.newest_named(role, table, request.backup), gone=not restores.exists(table))
         if kind is Kind.RESTORE and not restores.exists(table):
-            return backups.of_deleted_table(role, table)
+            return source_from(role, table, backups.of_deleted_table(role, table), gone=True)
         return restores.describe_source(role, table)
 
     if kind is Kind.DRILL:
         refuse_restore_options(request)
-    sources = for_each(tables.items(), lambda table: source(*table))
+    if request.backup:
+        sources = _named_sources(restores, backups, tables, request.backup)
+    else:
+        sources = for_each(tables.items(), lambda table: source(*table))
     return plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+
+
+def _named_sources(
+    restores: TableRestores, backups: OnDemandBackups, tables: Mapping[Role, str], name: str
+) -> list[Source]:
+    """Return the sources of a restore from the backups with a name."""
+    listed = dict(zip(tables, for_each(tables.values(), backups.list_available), strict=True))
+    chosen = backups_made_together(name, tables, listed)
+    return for_each(
+        tables.items(),
+        lambda table: source_from(*table, chosen[table[0]], gone=not restores.exists(table[1])),
+    )
 
 
 def plan_table_failback(

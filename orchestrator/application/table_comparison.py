@@ -153,19 +153,21 @@ def compare_whole(sides: TableSides, now: datetime, uncertainty: timedelta = tim
     source, restored = sides.source.load(), sides.restored.load()
     changed = sides.read_changes()
     source_digest, restored_digest = source.raw_digest(), restored.raw_digest()
+    source_items, restored_items = source_digest.items, restored_digest.items
     differences, level = Differences(), "raw"
     accepted = changed.at_point.accepted_items if changed else {}
     if accepted or source_digest != restored_digest:
         level, at = "keys", now.timestamp()
-        entries = restored.entries()
-        differences = compare_unchanged_keys(source.entries(), entries, accepted, at) + compare_changed_keys(
+        source_entries, entries = source.entries(), restored.entries()
+        source_items, restored_items = len(source_entries), len(entries)
+        differences = compare_unchanged_keys(source_entries, entries, accepted, at) + compare_changed_keys(
             accepted, entries, at
         )
     return ComparisonResult(
         role=sides.role,
         origin=_origin(sides, changed),
-        source_items=source_digest.items,
-        restored_items=restored_digest.items,
+        source_items=source_items,
+        restored_items=restored_items,
         level=level,
         differences=differences,
         changed_since=len(accepted),
@@ -203,8 +205,8 @@ def compare_segments(
     return ComparisonResult(
         role=sides.role,
         origin=_origin(sides, changed),
-        source_items=segmented.source_items(),
-        restored_items=segmented.restored_items(),
+        source_items=segmented.source_items(chosen, len(source)),
+        restored_items=segmented.restored_items(chosen, len(restored)),
         level=level,
         differences=differences,
         changed_since=len(accepted),

@@ -120,8 +120,10 @@ class OAuthFunctions:
         assert operation == "list_provisioned_concurrency_configs"
         return SimpleNamespace(paginate=lambda **_: [{"ProvisionedConcurrencyConfigs": []}])
 
-    def get_function(self, *, FunctionName: str, Qualifier: str) -> dict[str, Any]:  # noqa: N803
-        return {"Configuration": self._known(FunctionName), "Code": {"Location": f"https://code.invalid/{Qualifier}"}}
+    def get_function(self, *, FunctionName: str, Qualifier: str = "$LATEST") -> dict[str, Any]:  # noqa: N803
+        configuration = self.get_function_configuration(FunctionName=FunctionName, Qualifier=Qualifier)
+        code = {"Location": f"https://code.invalid/{Qualifier}"}
+        return {"Configuration": configuration, "Code": code, "Tags": self._known(FunctionName).get("Tags", {})}
 
     def get_function_configuration(self, *, FunctionName: str, Qualifier: str = "$LATEST") -> dict[str, Any]:  # noqa: N803
         found = self._known(FunctionName)

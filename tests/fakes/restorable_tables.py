@@ -202,9 +202,9 @@ class RestorableTables:
             {
                 **kept,
                 **names,
-                "CreationDateTime": self._now(),
                 "TableSizeBytes": 0,
                 "ItemCount": 0,
+                "CreationDateTime": self._now(),
                 "RestoreSummary": summary,
             },
             busy_until=self._now() + self._restoring,
@@ -307,8 +307,10 @@ class RestorableTables:
                 table.description["GlobalSecondaryIndexes"] = [one for one in indexes if one["IndexName"] != gone]
             else:
                 changed = update["Update"]
-                (index,) = [one for one in indexes if one["IndexName"] == changed["IndexName"]]
-                index |= changed
+                found = [one for one in indexes if one["IndexName"] == changed["IndexName"]]
+                if not found:
+                    raise client_error("ResourceNotFoundException", f"Index: {changed['IndexName']} not found")
+                found[0].update(changed)
 
     def _known(self, name: str) -> FakeTable:
         if name not in self.tables:

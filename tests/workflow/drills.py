@@ -35,10 +35,10 @@ from tests.fakes.oauth_service import PACKAGE, Keys, OAuthFunctions
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.s3 import FakeS3
 from tests.fakes.scaling import FakeScaling
-from tests.fakes.serving import FakeServing
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.fakes.stock_tables import StockTables
 from tests.fakes.tables import Tables
+from tests.fakes.tagging import FakeTagging
 from tests.samples import recovery_table, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.tasks import load_task
@@ -103,7 +103,6 @@ class DrillWorld:
         self.ledger = FakeDynamoDB()
         self.at_the_point: dict[str, list[Any]] = {}
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
-        self.serving = FakeServing(self.tables)
         self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
         self.scaling = FakeScaling()
         self.exports = FakeExports(self.clock.now, self.contents.held, self.s3.objects)
@@ -123,10 +122,9 @@ class DrillWorld:
             "cloudwatch": None,
             "dynamodbstreams": self.contents,
             "application-autoscaling": self.scaling,
-            "lambda": _Functions(self),
-            "iam": self.serving,
-            "logs": self.serving,
-            "resourcegroupstaggingapi": self.serving,
+            "lambda": self.functions,
+            "logs": None,
+            "resourcegroupstaggingapi": FakeTagging(self.tables),
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
@@ -233,20 +231,6 @@ def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
             patches.enter_context(mock.patch.object(module, "logger", quiet))
         world.interpreter.connect(world.invoke, world.clock.advance)
         yield world
-
-
-class _Functions:
-    """One Lambda client: functions that answer, and those that a test has merely put there to be removed."""
-
-    def __init__(self, world: DrillWorld) -> None:
-        self._world = world
-
-    def __getattr__(self, operation: str) -> Any:
-        return getattr(self._world.functions, operation)
-
-    def delete_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - botocore's
-        known = self._world.functions if FunctionName in self._world.functions.functions else self._world.serving
-        return known.delete_function(FunctionName=FunctionName)
 
 
 def _is_a_saboteur_s(operation: str, asked: Mapping[str, Any]) -> bool:

@@ -20,8 +20,8 @@ from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.scaling import FakeScaling
-from tests.fakes.serving import FakeServing
 from tests.fakes.tables import Tables
+from tests.fakes.tagging import FakeTagging
 from tests.fakes.wired import Wired
 from tests.samples import FUNCTIONS, recovery_table
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter, moto_interpreter
@@ -81,7 +81,7 @@ class RestoreWorld(World):
         self.wired = Wired(self.rows)
         vars(self.cloud)["table_sync"] = partial(TableSync, wires=self.wired)
         self.tables = RestorableTables(self.clock.now)
-        self.clients["resourcegroupstaggingapi"] = FakeServing(self.tables)
+        self.clients["resourcegroupstaggingapi"] = FakeTagging(self.tables)
         for table in (STATE, TOKENS):
             self.tables.add(table)
         self.contents = Contents(self.tables, self.clock.now)
@@ -171,6 +171,8 @@ class RestoreWorld(World):
             self.rows.add(table.target)
             for item in self.rows.scan(TableName=table.source)["Items"]:
                 self.rows.put_item(TableName=table.target, Item=item)
+            if table.gone:
+                self.rows.delete_table(TableName=table.source)
 
     def held(self, table: str) -> dict[str, Any]:
         """What a table holds, by key."""

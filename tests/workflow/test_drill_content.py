@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
-from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
+from tests.workflow.drills import ITEMS, STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
 
@@ -92,6 +93,55 @@ def test_every_damage_to_a_copy_makes_the_drill_red(interpreter, kind, spoil, po
     (named,) = content["content.tokens"].figures["examples"]
     assert named.startswith(f"{kind} ")
     assert "item" not in named
+
+
+def repeating(contents, tables, change):
+    """Have every first page of a scan of some tables come changed: `change` gets it decoded, and may repeat items."""
+    original = contents.call
+
+    def call(operation, asked, decode):
+        first = operation == "Scan" and "ExclusiveStartKey" not in asked and tables(asked["TableName"])
+        changed = (lambda page: decode(json.dumps(change(json.loads(page))).encode())) if first else decode
+        return original(operation, asked, changed)
+
+    vars(contents)["call"] = call
+
+
+def again(page):
+    """The page is followed by itself."""
+    return {**page, "LastEvaluatedKey": {"pk": {"S": ""}}}
+
+
+def overlapping(page):
+    """Some of its items come once more."""
+    return {**page, "Items": [*page["Items"], *page["Items"][:28]]}
+
+
+@pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
+@pytest.mark.parametrize(
+    ("tables", "change"),
+    [
+        (lambda _: True, again),
+        (lambda table: "-drill-" in table, again),
+        (lambda table: "-drill-" not in table, again),
+        (lambda table: "-drill-" in table, overlapping),
+        (lambda table: "-drill-" not in table, overlapping),
+    ],
+    ids=["both-again", "copy-again", "source-again", "copy-overlapping", "source-overlapping"],
+)
+def test_items_that_a_scan_shows_twice_are_counted_once(interpreter, policy, tables, change, request):
+    name = "dr-" + "".join(letter for letter in request.node.name if letter.isalnum())[-20:]
+    with drilled(DrillWorld(interpreter, **policy)) as world:
+        repeating(world.contents, tables, change)
+        world.drill(name)
+    recovery = world.recovery(name)
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    for check in (one for one in recovery.check_results if one.check.startswith("content.")):
+        assert (check.verdict.outcome, check.figures["source_items"], check.figures["restored_items"]) == (
+            Outcome.PASS,
+            ITEMS,
+            ITEMS,
+        )
 
 
 def test_a_segment_that_cannot_be_read_makes_the_drill_red_and_its_copies_are_removed(interpreter):

@@ -294,6 +294,25 @@ def test_a_saboteur_turns_the_drill_red_by_the_finding_that_names_it(interpreter
     assert world.recovery(name).outcome is RecoveryOutcome.FAILED
 
 
+def test_an_index_that_a_restore_did_not_bring_is_a_finding_and_ends_no_drill(interpreter):
+    def forget(invocation, run):
+        if invocation.state == "ReapplySettings":
+            for table in world.recovery("dr-lacking").tables:
+                world.tables.tables[table.target].description["GlobalSecondaryIndexes"] = []
+        return run()
+
+    with drilled(DrillWorld(interpreter, forget, tables=with_an_index)) as world:
+        world.drill("dr-lacking")
+        recovery = world.recovery("dr-lacking")
+    checks = {one.check: one.verdict for one in recovery.check_results}
+    assert checks["settings.tokens.indexes"].outcome is Outcome.FAIL
+    assert "indexes of the restored table lacks by-subject" in checks["settings.tokens.indexes"].reason
+    assert not [check for check in checks if check.startswith("machine.")]
+    assert checks["content.tokens"].outcome is Outcome.PASS, "the drill went on"
+    assert checks["settings.tokens.time_to_live"].outcome is Outcome.PASS
+    assert world.copies() == set()
+
+
 def test_an_index_cannot_go_where_there_is_none(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-no-index", fault="index-gone")
@@ -311,9 +330,6 @@ def test_on_stock_ministack_which_ignores_the_point_the_drill_is_red(interpreter
     with drilled(DrillWorld(interpreter, tables=stock)) as world:
         ended = world.drill("dr-stock")
     recovery = world.recovery("dr-stock")
-    found = {one.check: one.verdict for one in recovery.check_results}
     assert (ended.phase, recovery.outcome) == ("FAILED", RecoveryOutcome.FAILED)
-    assert found["restore.state"].reason == (
-        "DynamoDB does not report that the table was restored, from what, or to when"
-    )
-    assert world.copies() == set()
+    assert "it is left as it is, because no restore created it" in recovery.reason
+    assert world.copies(), "what is not proved to be the drill's is not removed"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from copy import deepcopy
 
 import pytest
 
-from orchestrator.domain.errors import Throttled
-from orchestrator.domain.evidence.chain import HTML_FILE, REPORT_FILE
+from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.evidence.chain import HTML_FILE, REPORT_FILE, entry_file
 from orchestrator.event_handlers.reconcile import handler as reconcile
 from state_machines import definitions
 from tests.workflow.drills import DrillWorld, drilled, reaching
@@ -148,3 +149,96 @@ def test_two_that_end_at_the_same_moment_both_get_a_link(interpreter):
             chain.append_entry(dataclasses.replace(recovery, id="dr-ev-d"), None, world.clock.now())
 
     assert (link.number, new) == (3, True)
+
+
+def _the_newest_are_deleted(items, _links):
+    for number in (2, 3):
+        del items["evidence", f"link#{number:06}"]
+    for drill in ("dr-ev-l1", "dr-ev-l2"):
+        items.pop(("evidence", f"recovery#{drill}"), None)
+
+
+def _set_the_head_back(items, links):
+    _the_newest_are_deleted(items, links)
+    head = items["evidence", "head"]
+    first = links[0]
+    head["body"] = {"S": json.dumps({"number": 1, "hash": first.hash})}
+    head["newest"] = {"S": first.hash}
+
+
+def _delete_every_row(items, _links):
+    for key in [key for key in items if key[0] == "evidence"]:
+        del items[key]
+
+
+def _let_the_newest_expire(items, _links):
+    items["evidence", "link#000003"]["expires_at"] = {"N": "1"}
+
+
+def _name_another_entry(items, _links):
+    items["evidence", "recovery#dr-ev-l2"]["body"] = {"S": "1"}
+
+
+def _name_no_entry(items, _links):
+    items["evidence", "recovery#dr-ev-l2"]["body"] = {"S": "77"}
+
+
+def _forget_a_recovery(items, _links):
+    del items["evidence", "recovery#dr-ev-l1"]
+
+
+def _forge_a_success(items, links):
+    forged = dataclasses.replace(links[-1], recorded_at=links[-1].recorded_at.replace(year=2027))
+    items["evidence", "success#drill"]["body"] = {"S": entry_file(forged).decode()}
+
+
+def _spoil_a_success(items, _links):
+    items["evidence", "success#drill"]["body"] = {"S": "{}"}
+
+
+@pytest.fixture(scope="module")
+def three_drills(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        for number in range(3):
+            world.drill(f"dr-ev-l{number}")
+        yield world
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (_the_newest_are_deleted, "the head"),
+        (_set_the_head_back, "the ledger"),
+        (_delete_every_row, "the ledger"),
+        (_let_the_newest_expire, "link#000003"),
+        (_name_another_entry, "recovery#dr-ev-l2"),
+        (_name_no_entry, "recovery#dr-ev-l2"),
+        (_forget_a_recovery, "recovery#dr-ev-l1"),
+        (_forge_a_success, "success#drill"),
+        (_spoil_a_success, "success#drill"),
+    ],
+)
+def test_whoever_can_change_the_ledger_alone_is_found_out(three_drills, change, where):
+    chain, items = three_drills.cloud.evidence, three_drills.ledger.items
+    recorded = deepcopy(items)
+    assert chain.verify_chain() == ()
+    try:
+        change(items, chain.read_entries())
+        faults, newest = chain.verify_chain(), chain.newest_success("drill")
+    finally:
+        items.clear()
+        items.update(recorded)
+
+    assert where in {fault.where for fault in faults}
+    if where == "success#drill":
+        assert newest is None, "an alarm for overdue drills cannot be silenced by a forged success"
+
+
+def test_the_evidence_of_another_recovery_is_not_shown(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        world.drill("dr-ev-green2")
+        world.ledger.items["evidence", "recovery#dr-ev-red"] = {
+            "pk": {"S": "evidence"}, "sk": {"S": "recovery#dr-ev-red"}, "body": {"S": "1"},
+        }  # fmt: skip
+        with pytest.raises(Refused, match="the ledger names the entry 1 \\(dr-ev-green2\\) for it, so it was changed"):
+            world.cloud.evidence.read_entry("dr-ev-red")

@@ -155,6 +155,24 @@ def test_a_table_that_is_gone_is_restored_from_what_it_left(interpreter):
     assert world.doors.closed(TOKENS)
 
 
+@pytest.mark.parametrize("first", [STATE, TOKENS])
+def test_two_tables_that_are_gone_come_back_and_tokens_that_are_later_than_the_state_are_ended(interpreter, first):
+    """Their backups are 12 s apart. Where the tokens are the earlier ones, the policy accepts what the table held."""
+    world = RestoreWorld(interpreter, f"re-gone-{first[9:12]}", rotated_tokens="accept")
+    world.log_in("one")
+    world.tables.lose(first)
+    world.clock.advance(12)
+    world.tables.lose(TOKENS if first == STATE else STATE)
+    with inhabited(world):
+        ended = world.restore()
+    assert ended.phase == "SUCCEEDED", world.recovery.reason
+    assert set(world.deployment.cutover.gone) == {STATE, TOKENS}
+    assert verdict(world, "restore.times").outcome is Outcome.INCONCLUSIVE
+    assert "12 s apart" in verdict(world, "restore.times").reason
+    assert "restore.times" in world.recovery.reason
+    assert world.families(world.tokens_copy) == {"one": first == TOKENS}
+
+
 def test_a_backup_by_name_is_restored_and_one_that_a_table_lacks_is_refused_with_those_there_are(interpreter):
     world = RestoreWorld(interpreter, "re-backup")
     for table in (STATE, TOKENS):
@@ -225,16 +243,20 @@ def test_copies_that_lack_acknowledged_rows_are_not_used(interpreter):
     assert world.used()["live"] == BEFORE
 
 
-def test_what_the_rows_of_a_backup_say_is_told_and_nothing_rests_on_it(interpreter):
-    world = RestoreWorld(interpreter, "re-backup-rows", heartbeats=True)
-    receipts(world, lambda edge, _: range(edge - SLOTS + 1, edge + 30))
+@pytest.mark.parametrize(
+    ("newest", "good"), [(-90, False), (-40, True), (40, True), (90, False)], ids=["old", "older", "newer", "new"]
+)
+def test_the_rows_of_a_backup_are_held_against_it_beyond_the_minute_to_which_it_is_exact(interpreter, newest, good):
+    world = RestoreWorld(interpreter, f"re-backup-rows-{newest}", heartbeats=True)
+    receipts(world, lambda edge, _: range(edge + newest - SLOTS + 1, edge + newest + 1))
     with inhabited(world):
         for table in (STATE, TOKENS):
             world.tables.back_up(table, "nightly")
         world.restore(backup="nightly")
-    assert verdict(world, "heartbeats.tokens").outcome is Outcome.FAIL
-    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED, world.recovery.reason
-    assert world.used()["live"] == copies(world)
+    outcome = verdict(world, "heartbeats.tokens").outcome
+    assert (outcome is Outcome.FAIL) is not good
+    assert world.recovery.outcome is (RecoveryOutcome.SUCCEEDED if good else RecoveryOutcome.FAILED)
+    assert world.used()["live"] == (copies(world) if good else BEFORE)
 
 
 def test_no_other_deployment_may_change_the_tables(interpreter):

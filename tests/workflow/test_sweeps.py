@@ -11,7 +11,7 @@ from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, ENVIRONMENT_TAG, EXPIRY_TAG
 from state_machines import definitions
 from tests.fakes.step_functions import ABORTED
-from tests.workflow.drills import DrillWorld, drilled, reaching
+from tests.workflow.drills import TOKENS, DrillWorld, drilled, reaching
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
 
@@ -156,17 +156,74 @@ def test_a_task_that_outlives_its_execution_asks_for_no_copy_after_the_sweep(int
     assert world.tables.restored == []
 
 
+def function_of(world, name, *, drill):
+    """Have a function of a drill's name, tagged as a drill's."""
+    live = world.functions.functions["ib-oauth-token-test"]
+    world.functions.functions[name] = {**live, "FunctionName": name, "Tags": {DRILL_TAG: drill}}
+
+
 def test_what_served_the_copies_is_removed_with_them(interpreter):
     bridge = killed_at("CompareSettings", after=False)
     thing = "ib-oauth-drill-dr-served-token-test"
     with drilled(DrillWorld(interpreter, bridge)) as world:
         bridge.world = world
-        world.serving.functions.add(thing)
-        world.serving.roles.add(thing)
-        world.serving.log_groups.add(f"/aws/lambda/{thing}")
+        function_of(world, thing, drill="dr-served")
         world.drill("dr-served")
         world.deliver_end("dr-served", ABORTED)
-    assert (world.serving.functions, world.serving.roles, world.serving.log_groups) == (set(), set(), set())
+    assert thing not in world.functions.functions
+
+
+def strangers_table(world, name, **described):
+    table = world.tables.add(name, CreationDateTime=world.clock.now(), **described)
+    return name, (dict(table.description), dict(table.tags), table.recovery_days, dict(table.time_to_live))
+
+
+def of_nobody(world, name):
+    return strangers_table(world, name)
+
+
+def of_another_source(world, name):
+    summary = {
+        "SourceTableArn": "arn:aws:dynamodb:us-west-1:123456789012:table/shop",
+        "RestoreDateTime": world.begun_at,
+    }
+    return strangers_table(world, name, RestoreSummary=summary)
+
+
+def of_an_earlier_restore(world, name):
+    source = world.tables.tables[TOKENS].description["TableArn"]
+    made = strangers_table(world, name, RestoreSummary={"SourceTableArn": source, "RestoreDateTime": world.begun_at})
+    world.clock.advance(3600)
+    return made
+
+
+@pytest.mark.parametrize("stranger", [of_nobody, of_another_source, of_an_earlier_restore])
+def test_a_table_that_somebody_else_gave_the_name_is_neither_changed_nor_removed(interpreter, stranger):
+    drill = f"dr-{stranger.__name__.replace('_', '-')}"
+    with drilled(DrillWorld(interpreter)) as world:
+        name, before = stranger(world, f"ib-oauth-drill-{drill}-tokens-test")
+        assert world.drill(drill).phase == "FAILED"
+        sweep_until_nothing_is_left(world)
+        world.sweep()
+    recovery = world.recovery(drill)
+    assert name in recovery.reason
+    assert "it is left as it is, because" in recovery.reason
+    table = world.tables.tables[name]
+    assert (dict(table.description), dict(table.tags), table.recovery_days, dict(table.time_to_live)) == before
+    assert world.copies() == {name}, "the other table is the drill's, and is removed"
+    assert recovery.cleaned_at is not None
+
+
+def test_a_function_that_somebody_else_gave_the_name_is_neither_called_nor_removed(interpreter):
+    thing = "ib-oauth-drill-dr-function-token-test"
+    with drilled(DrillWorld(interpreter)) as world:
+        function_of(world, thing, drill="dr-another")
+        before = dict(world.functions.functions[thing])
+        assert world.drill("dr-function").phase == "FAILED"
+        sweep_until_nothing_is_left(world)
+    assert "has no tag ib-oauth:drill=dr-function" in world.recovery("dr-function").reason
+    assert world.functions.functions[thing] == {**before, "Pending": 0}
+    assert world.copies() == set()
 
 
 def tagged(world, name, *, environment="test", lease=None, drill="dr-forgotten"):

@@ -1,5 +1,20 @@
 """Backups of tables: point-in-time recovery, on-demand backups, and backups in another region.
 
+Facts of DynamoDB that this relies on:
+
+- Deleting a table with point-in-time recovery creates a backup of the type SYSTEM, named after the table with
+  ``$DeletedTableBackup``. It is a snapshot of the table right before the deletion, and is kept for 35 days. The table
+  can be restored to this one time only.
+  https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+  https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BackupSummary.html
+- When that backup appears is not documented. It has been observed some seconds after the deletion.
+- ListBackups lists the type USER by default, and ALL or SYSTEM on request. It lists a table's backups also after the
+  table was deleted.
+  https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html
+- A backup requested at 14:25:00 holds all data that was committed until 14:24:00 and none that was committed after
+  14:26:00. Names are not unique.
+  https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html
+
 A cross-region backup's name may say of which moment its content is (`backup_name_as_of`), because a backup is created
 later than its content. AWS Backup reports a copied recovery point with the ARN of the original table, and with the
 time of the original backup.
@@ -10,7 +25,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,11 +32,11 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import Source
+from orchestrator.domain.recovery.backup_times import Backup
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 
-AVAILABLE = "AVAILABLE"
+AVAILABLE, CREATING, SYSTEM = "AVAILABLE", "CREATING", "SYSTEM"
 _AS_OF: Final = re.compile(r"as-of-(\d{8}T\d{6}Z)")
 _AS_OF_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -59,17 +73,6 @@ class PointInTimeRecovery:
             return str(self._client.create_backup(TableName=table, BackupName=name)["BackupDetails"]["BackupArn"])
 
 
-@dataclass(frozen=True)
-class Backup:
-    """A backup that can be restored. `at` is the time of its content."""
-
-    arn: str
-    name: str
-    table_arn: str
-    size_bytes: int
-    at: datetime
-
-
 class OnDemandBackups:
     """Backups of tables, whether or not the tables still exist.
 
@@ -80,46 +83,29 @@ class OnDemandBackups:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def newest_named(self, role: Role, table: str, name: str) -> Source:
-        """Return a table's newest backup with a name, as a source of a restore.
+    def list_available(self, table: str) -> tuple[Backup, ...]:
+        """Return all backups of a table that can be restored, in no order."""
+        summaries = self._summaries(table, "ALL")
+        return tuple(_backup(summary) for summary in summaries if summary["BackupStatus"] == AVAILABLE)
+
+    def of_deleted_table(self, role: Role, table: str) -> Backup:
+        """Return the newest system backup of a deleted table.
 
         Raises:
-            Refused: there is no such backup, or it cannot be restored.
+            Refused: there is none, or it is still being created: an older one is of an earlier table of that name.
         """
-        backups = list(self._available(table, "ALL"))
-        newest = max((backup for backup in backups if backup.name == name), key=lambda backup: backup.at, default=None)
-        if newest is None:
-            names = ", ".join(sorted({backup.name for backup in backups})) or "none: restore to a time, with --to"
-            raise Refused("backup", name, f"{table} has no such backup that can be restored; it has {names}")
-        return _source(role, table, newest, gone=False)
-
-    def of_deleted_table(self, role: Role, table: str) -> Source:
-        """Return the system backup of a deleted table, as a source of a restore.
-
-        DynamoDB keeps that backup for 35 days if point-in-time recovery was on.
-
-        Raises:
-            Refused: there is none.
-        """
-        newest = max(self._available(table, "SYSTEM"), key=lambda backup: backup.at, default=None)
-        if newest is None:
+        summaries = sorted(self._summaries(table, SYSTEM), key=lambda summary: summary["BackupCreationDateTime"])
+        kept = [summary for summary in summaries if summary["BackupStatus"] in {AVAILABLE, CREATING}]
+        if not kept:
             remedy = (
-                "the table does not exist and left no system backup: restore a backup by name, with --backup, "
+                "the table does not exist and left no system backup. If it was deleted a moment ago, repeat in a "
+                "minute. Otherwise restore a backup by name, with --backup, "
                 "or follow docs/runbooks/region-failover.md to the backups in the other region"
             )
             raise Refused(f"tables.{role}", table, remedy)
-        return _source(role, table, newest, gone=True)
-
-    def _available(self, table: str, backup_type: str) -> Iterator[Backup]:
-        for summary in self._summaries(table, backup_type):
-            if summary["BackupStatus"] == AVAILABLE:
-                yield Backup(
-                    arn=summary["BackupArn"],
-                    name=summary["BackupName"],
-                    table_arn=summary["TableArn"],
-                    size_bytes=summary.get("BackupSizeBytes", 0),
-                    at=summary["BackupCreationDateTime"],
-                )
+        if kept[-1]["BackupStatus"] == CREATING:
+            raise Refused(f"tables.{role}", table, "its system backup is being created: repeat in a minute")
+        return _backup(kept[-1])
 
     def _summaries(self, table: str, backup_type: str) -> Iterable[Any]:
         start: dict[str, str] = {}
@@ -132,17 +118,15 @@ class OnDemandBackups:
             start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
 
 
-def _source(role: Role, table: str, backup: Backup, *, gone: bool) -> Source:
-    return Source(
-        role=role,
-        name=table,
-        arn=backup.table_arn,
-        size_bytes=backup.size_bytes,
-        items=0,
-        earliest=backup.at,
-        latest=backup.at,
-        backup_arn=backup.arn,
-        gone=gone,
+def _backup(summary: Mapping[str, Any]) -> Backup:
+    return Backup(
+        arn=summary["BackupArn"],
+        name=summary["BackupName"],
+        table_arn=summary["TableArn"],
+        size_bytes=summary.get("BackupSizeBytes", 0),
+        # botocore returns the local time zone.
+        at=summary["BackupCreationDateTime"].astimezone(UTC),
+        of_deleted_table=summary.get("BackupType") == SYSTEM,
     )
 
 

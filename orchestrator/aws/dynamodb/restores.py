@@ -4,7 +4,7 @@ Facts of DynamoDB that this relies on (API reference of RestoreTableToPointInTim
 TagResource):
 
 - A restore creates a table that is CREATING and then ACTIVE. Its `RestoreSummary` names source and time, and whether
-  the restore is in progress.
+  the restore is in progress. It stays; a table that no restore created has none.
 - The call takes no tags.
 - The table gets the source's billing mode and provisioned units of that moment, unless the request overrides them.
 - A table that is being created or changed cannot be deleted. A protected table cannot be deleted before its
@@ -47,11 +47,13 @@ class TableRestores:
         """Describe a table as the source of a restore.
 
         Raises:
-            Refused: the table does not exist.
+            Refused: the table does not exist, or is being deleted.
         """
         description = self._describe(table)
         if description is None:
             raise Refused(f"tables.{role}", table, "deploy the service stack first, or name a table that exists")
+        if description["TableStatus"] == "DELETING":
+            raise Refused(f"tables.{role}", table, "it is being deleted: repeat when it is gone, in a minute")
         with translate_errors():
             backups = self._client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
         recovery = backups.get("PointInTimeRecoveryDescription") or {}
@@ -131,6 +133,7 @@ class TableRestores:
             source_arn=summary.get("SourceTableArn", ""),
             backup_arn=summary.get("SourceBackupArn", ""),
             point=summary.get("RestoreDateTime"),
+            created_at=description.get("CreationDateTime"),
         )
 
     def tag_table(self, arn: str, tags: Mapping[str, str]) -> bool:

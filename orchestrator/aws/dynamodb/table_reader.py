@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from time import sleep
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ Pages: TypeAlias = Callable[[int, int], Iterator[Sequence[msgspec.Raw]]]
 
 _ABSENT = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 _BOTH_IMAGES = "NEW_AND_OLD_IMAGES"
+_PAGE_HASH_BYTES = 16
 _decode = msgspec.json.Decoder(Item).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -84,12 +86,12 @@ class LoadedTable:
         return sum((digest.digest_raw(page, self._hashing.key) for page in self._pages), EMPTY)
 
     def entries(self) -> Mapping[bytes, ItemHash]:
-        """Return all entries by hashed key."""
+        """Return all entries by hashed key. An item that was read more than once has one entry."""
         return dict(entry for page in self._pages for entry in self._hashing.entries(page, None))
 
 
 class TableContents:
-    """One side of a comparison: a table, or an export of it.
+    """One side of a comparison: a table, or an export of it. A page that is read twice counts once.
 
     Args:
         pages: reads the side. It raises any error, so a part of a segment is never mistaken for the whole.
@@ -97,7 +99,24 @@ class TableContents:
     """
 
     def __init__(self, pages: Pages, hashing: Hashing) -> None:
-        self._pages, self._hashing = pages, hashing
+        self._read, self._hashing = pages, hashing
+
+    def _pages(self, segment: int, segments: int) -> Iterator[Sequence[msgspec.Raw]]:
+        """Read a segment, without repetitions of a page.
+
+        Keys are unique, so two pages with the same first and last item and the same length are the same page. Pages
+        that overlap otherwise are counted by key, where the digests of both sides differ.
+        """
+        seen: set[tuple[int, bytes]] = set()
+        for page in self._read(segment, segments):
+            if page:
+                ends = blake2b(bytes(page[0]), digest_size=_PAGE_HASH_BYTES)
+                ends.update(bytes(page[-1]))
+                known = (len(page), ends.digest())
+                if known in seen:
+                    continue
+                seen.add(known)
+            yield page
 
     def load(self) -> LoadedTable:
         """Read all of it, once, into memory."""

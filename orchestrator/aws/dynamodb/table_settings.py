@@ -7,22 +7,31 @@ is in progress: the next call applies what could not be applied.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.domain.errors import Throttled
-from orchestrator.domain.recovery.table_settings import ON_DEMAND, OUR_TAGS, PROVISIONED, TableSettings
+from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.recovery.table_settings import (
+    ON_DEMAND,
+    OUR_TAGS,
+    PROVISIONED,
+    TableSettings,
+    index_of_target,
+)
 from orchestrator.domain.verdict import Json
 
 _LATER = frozenset({"ResourceInUseException", "TableInUseException", "ContinuousBackupsUnavailableException"})
+_REJECTED = frozenset({"ValidationException", "ResourceNotFoundException", "ObjectNotFoundException"})
 _NO_POLICY = frozenset({"PolicyNotFoundException"})
 _INSIGHTS_ON = frozenset({"ENABLING", "ENABLED"})
 _ALL_KEYS = "ACCESSED_AND_THROTTLED_KEYS"
 """The mode of Contributor Insights unless another one was requested (DynamoDB: UpdateContributorInsights)."""
 _TABLE = "{table}"
+DELETING = "DELETING"
+"""The status of an index that is being deleted. It no longer counts."""
 
 
 class TableSettingsStore:
@@ -79,11 +88,16 @@ class TableSettingsStore:
     def apply(self, name: str, table: str, wanted: TableSettings, found: TableSettings) -> bool:
         """Apply one setting to a table; return False if that is not possible now.
 
+        Settings of indexes that the table lacks are left out: DynamoDB rejects a change of them.
+
         Args:
             name: the setting's field in `TableSettings`.
             table: the table's name.
             wanted: the settings that the table must have.
             found: the settings that it has.
+
+        Raises:
+            Refused: AWS rejects the setting for this table. A repetition does not help.
         """
         try:
             with translate_errors():
@@ -92,7 +106,10 @@ class TableSettingsStore:
         except Throttled:
             return False
         except ClientError as error:
-            if error_code(error) not in _LATER:
+            code = error_code(error)
+            if code in _REJECTED:
+                raise Refused(f"settings.{table}.{name}", getattr(wanted, name), f"AWS rejects it: {error}") from error
+            if code not in _LATER:
                 raise
             return False
         return True
@@ -202,8 +219,9 @@ class TableSettingsStore:
             self._client.update_contributor_insights(
                 TableName=table, **_index_name(index), ContributorInsightsAction="DISABLE"
             )
+        present = {"", *found.indexes}
         for index, mode in sorted(after.items()):
-            if before.get(index) != mode:
+            if index in present and before.get(index) != mode:
                 self._client.update_contributor_insights(
                     TableName=table,
                     **_index_name(index),
@@ -211,13 +229,16 @@ class TableSettingsStore:
                     ContributorInsightsMode=mode,
                 )
 
-    def _set_billing(self, table: str, _arn: str, wanted: TableSettings, _found: TableSettings) -> None:
-        self._client.update_table(TableName=table, **_as_update(wanted.billing))
+    def _set_billing(self, table: str, _arn: str, wanted: TableSettings, found: TableSettings) -> None:
+        self._client.update_table(TableName=table, **_as_update(wanted.billing, found.indexes))
 
-    def _set_scaling(self, table: str, _arn: str, wanted: TableSettings, _found: TableSettings) -> None:
+    def _set_scaling(self, table: str, _arn: str, wanted: TableSettings, found: TableSettings) -> None:
         scaling = wanted.autoscaling
         assert isinstance(scaling, Mapping)
+        present = {"", *found.indexes}
         for target, bounds in scaling.items():
+            if index_of_target(target) not in present:
+                continue
             suffix, dimension = target.split(" ")
             params = {
                 "ServiceNamespace": "dynamodb",
@@ -255,13 +276,17 @@ def _indexes(description: Mapping[str, Any]) -> Mapping[str, Json]:
         }
         for kind, field in kinds
         for index in sorted(description.get(field) or (), key=lambda index: str(index["IndexName"]))
-        if index.get("IndexStatus") != "DELETING"
+        if index.get("IndexStatus") != DELETING
     }
 
 
 def _billing(description: Mapping[str, Any]) -> dict[str, Any]:
     mode = (description.get("BillingModeSummary") or {}).get("BillingMode", PROVISIONED)
-    indexes = {index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes") or ()}
+    indexes = {
+        index["IndexName"]: index
+        for index in description.get("GlobalSecondaryIndexes") or ()
+        if index.get("IndexStatus") != DELETING
+    }
     return {
         "mode": mode,
         "table": _units(description, mode),
@@ -278,8 +303,9 @@ def _units(description: Mapping[str, Any], mode: str) -> Json:
     return [provisioned.get("ReadCapacityUnits", 0), provisioned.get("WriteCapacityUnits", 0)]
 
 
-def _as_update(billing: Any) -> Mapping[str, Any]:
-    """Return the parameters of UpdateTable that set a table's billing."""
+def _as_update(billing: Any, present: Collection[str]) -> Mapping[str, Any]:
+    """Return the parameters of UpdateTable that set the billing of a table and of those indexes that it has."""
+    indexes = {name: units for name, units in billing["indexes"].items() if name in present}
     names = (
         ("OnDemandThroughput", ("MaxReadRequestUnits", "MaxWriteRequestUnits"))
         if billing["mode"] == ON_DEMAND
@@ -293,10 +319,10 @@ def _as_update(billing: Any) -> Mapping[str, Any]:
             {
                 "GlobalSecondaryIndexUpdates": [
                     {"Update": {"IndexName": name, field: dict(zip(units, own, strict=True))}}
-                    for name, own in billing["indexes"].items()
+                    for name, own in indexes.items()
                 ]
             }
-            if billing["indexes"]
+            if indexes
             else {}
         ),
     }

@@ -6,6 +6,7 @@ Facts of AWS Lambda that this relies on:
 - CreateFunction accepts a package of up to 50 MB in the call.
 - CodeSha256 is the SHA-256 of the package, so equal packages have the same one.
 - A new function is Pending, and cannot be invoked before it is Active.
+- GetFunction of an unqualified name returns the function's tags.
 """
 
 from __future__ import annotations
@@ -30,13 +31,19 @@ COPIED_SETTINGS = ("Architectures", "EphemeralStorage", "Handler", "Layers", "Me
 
 @dataclass(frozen=True)
 class IsolatedFunction:
-    """An isolated function as Lambda describes it. `problem` is why it cannot be invoked; empty if it can."""
+    """An isolated function as Lambda describes it.
+
+    Attributes:
+        problem: why it cannot be invoked; empty if it can.
+        tags: its tags. A function of the same name that has others is not the drill's.
+    """
 
     name: str
     code_sha256: str
     configuration: Mapping[str, Any]
     problem: str
     failed: bool
+    tags: Mapping[str, str]
 
 
 class IsolatedFunctions:
@@ -65,11 +72,12 @@ class IsolatedFunctions:
         """Describe a function; None if it does not exist."""
         try:
             with translate_errors():
-                configuration = self._client.get_function_configuration(FunctionName=name)
+                function = self._client.get_function(FunctionName=name)
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 return None
             raise
+        configuration = function["Configuration"]
         state = configuration.get("State", "Active")
         return IsolatedFunction(
             name=name,
@@ -79,6 +87,7 @@ class IsolatedFunctions:
             if state == "Active"
             else f"{name} is {state}: {configuration.get('StateReason', 'no reason is given')}",
             failed=state == "Failed",
+            tags=function.get("Tags") or {},
         )
 
     def create_function(

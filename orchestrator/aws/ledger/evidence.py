@@ -15,7 +15,7 @@ that dies in between leaves files that no entry names, or an entry whose file th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -45,6 +45,9 @@ from orchestrator.domain.evidence.report import report_document, report_of
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
 
 _EVIDENCE, _HEAD = "evidence", "head"
+ENTRIES_PREFIX = "evidence/links/"
+EXPIRES = "expires_at"
+"""The ledger's attribute by which DynamoDB deletes items. An item of the evidence has none."""
 ATTEMPTS = 5
 """Two recoveries that end at the same moment compete for the next number."""
 
@@ -108,37 +111,91 @@ class EvidenceChain(LockedTable):
         """Return the entry of a recovery.
 
         Raises:
-            Refused: there is none.
+            Refused: there is none, or the ledger names another recovery's entry.
         """
         entry = self.find_entry(recovery_id)
         if entry is None:
             raise Refused("recovery", recovery_id, "name one that `orchestrator evidence list` lists")
+        if entry.recovery != recovery_id:
+            problem = (
+                f"the ledger names the {entry.title} for it, so it was changed: run `orchestrator evidence verify`"
+            )
+            raise Refused("recovery", recovery_id, problem)
         return entry
 
     def newest_success(self, kind: str) -> ChainEntry | None:
-        """Return the newest entry of a kind of recovery that succeeded without an injected fault."""
+        """Return the newest entry of a kind of recovery that succeeded without an injected fault.
+
+        A copy that differs from the chain's entry counts as none, so that the alarm for overdue drills fires.
+        """
         item = self._get(_EVIDENCE, f"success#{kind}")
-        return read_entry(item["body"]["S"].encode()) if item else None
+        if not item:
+            return None
+        text = item["body"]["S"]
+        try:
+            entry = read_entry(text.encode())
+        except Refused:
+            return None
+        kept = self._get(_EVIDENCE, _sort_key(entry.number))
+        genuine = (
+            kept and kept["body"]["S"] == text and (entry.kind, entry.outcome) == (kind, RecoveryOutcome.SUCCEEDED)
+        )
+        return entry if genuine else None
 
     def read_file(self, file: EvidenceFile) -> bytes | None:
         """Read a file that an entry names, without checking it; None if it does not exist."""
         return self._artifacts.find_file(file.key)
 
     def verify_chain(self) -> tuple[ChainFault, ...]:
-        """Verify the chain, and that the bucket's entries are byte for byte those of the ledger; return every fault."""
-        entries = [item["body"]["S"].encode() for item in self._entry_items()]
+        """Verify the chain, the ledger's references to it, and the bucket's copy of it; return every fault.
+
+        Both copies are compared in either direction. So the deletion of entries from the ledger is found, because the
+        bucket still has their files, whatever the head says.
+        """
+        items = self._entry_items()
+        entries = [item["body"]["S"].encode() for item in items]
         faults = list(verify_chain(entries, self.read_file, self.read_head()))
+        named = set()
         for position, text in enumerate(entries, start=1):
             try:
                 key = entry_key(read_entry(text))
             except Refused:
                 continue  # `verify_chain` has reported it already
+            named.add(key)
             stored = self._artifacts.find_file(key)
             if stored is None:
                 faults.append(ChainFault(f"entry {position}", f"its file is missing: {key}"))
             elif stored != text:
                 faults.append(ChainFault(f"entry {position}", f"its file is not what the ledger holds: {key}"))
-        return tuple(faults)
+        faults += [
+            ChainFault("the ledger", f"it lacks the entry of {key}, which the bucket holds")
+            for key in self._artifacts.list_keys(ENTRIES_PREFIX)
+            if key not in named
+        ]
+        return (*faults, *self._reference_faults(items))
+
+    def _reference_faults(self, items: Sequence[Any]) -> Iterator[ChainFault]:
+        """Yield the faults of the items that refer to entries, and the items that DynamoDB would delete."""
+        by_key = {item["sk"]["S"]: item for item in items}
+        references = self._query(_EVIDENCE, prefix="recovery#", forward=True)
+        successes = self._query(_EVIDENCE, prefix="success#", forward=True)
+        head = self._get(_EVIDENCE, _HEAD)
+        for item in (*items, *references, *successes, *([head] if head else ())):
+            if EXPIRES in item:
+                yield ChainFault(item["sk"]["S"], "it has a time to live, by which DynamoDB deletes it")
+        for item in references:
+            sort_key = _sort_key(int(item["body"]["S"]))
+            recovery = item["sk"]["S"].removeprefix("recovery#")
+            text = by_key[sort_key]["body"]["S"] if sort_key in by_key else ""
+            if _recovery_of(text) != recovery:
+                yield ChainFault(item["sk"]["S"], f"it names entry {item['body']['S']}, which is not this recovery's")
+        unnamed = {_recovery_of(item["body"]["S"]) for item in items}
+        unnamed -= {item["sk"]["S"].removeprefix("recovery#") for item in references}
+        for recovery in sorted(unnamed - {""}):
+            yield ChainFault(f"recovery#{recovery}", "it is missing, so the recovery's entry is not found by its id")
+        for item in successes:
+            if self.newest_success(item["sk"]["S"].removeprefix("success#")) is None:
+                yield ChainFault(item["sk"]["S"], "it is no entry of the chain that succeeded")
 
     def _put_files(self, recovery: Recovery, configuration: SnapshotRecord | None) -> tuple[EvidenceFile, ...]:
         report = report_document(report_of(recovery, configuration))
@@ -204,7 +261,15 @@ class EvidenceChain(LockedTable):
 
 def entry_key(entry: ChainEntry) -> str:
     """Return the key of an entry's file in the evidence bucket."""
-    return f"evidence/links/{entry.number:06}-{entry.recovery}.json"
+    return f"{ENTRIES_PREFIX}{entry.number:06}-{entry.recovery}.json"
+
+
+def _recovery_of(text: str) -> str:
+    """Return the recovery of an entry; empty if it cannot be read."""
+    try:
+        return read_entry(text.encode()).recovery
+    except Refused:
+        return ""
 
 
 def entry_as_json(entry: ChainEntry) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rich.console import Console
+
 from orchestrator import environments
 from orchestrator.application.start_request import start_request
 from orchestrator.cli.actions import drill
@@ -19,6 +21,7 @@ from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.attachments import to_be_moved
+from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.plan import RecoveryPlan, new_recovery_key, recovery_id
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.recovery.restore import settings_after
@@ -171,9 +174,27 @@ def _show(context: Context, recovery_plan: RecoveryPlan, request: Mapping[str, o
         "The restored tables are verified; then a deployment switches the service to them at once. From the block "
         "of the original tables until the switch is complete, the service returns 503."
     )
-    deleted = [table.source for table in recovery_plan.tables if table.gone]
+    _show_backups(screen, recovery_plan)
+
+
+def _show_backups(screen: Console, recovery_plan: RecoveryPlan) -> None:
+    """Show which tables are restored from which backups, and how far the times of all tables are apart."""
+    tables = recovery_plan.tables
+    deleted = [table.source for table in tables if table.gone]
     if deleted:
         screen.print(f"Deleted tables, restored from their backups: {', '.join(deleted)}.")
+    for table in tables:
+        if table.backup_at:
+            at = table.backup_at.isoformat(timespec="seconds")
+            screen.print(f"{table.role}: backup of {at}, {table.backup_arn}", markup=False, soft_wrap=True)
+    difference = describe_times(tables, recovery_plan.point)
+    if difference:
+        screen.print(f"The tables are of different times: {difference}", markup=False)
+        if recovery_plan.point == recovery_plan.latest and not all(table.backup_at for table in tables):
+            screen.print(
+                "The tables that exist do not reach the time of the deletion yet: point-in-time recovery is usually "
+                "5 minutes behind. A restore that starts later loses less."
+            )
 
 
 def _show_failback(recovery_plan: RecoveryPlan) -> None:

@@ -168,7 +168,8 @@ def _details(figures: Mapping[str, Any]) -> str:
 
 def _scope(report: Mapping[str, Any]) -> str:
     rows = [
-        f'<tr><th scope="row" class="code">{escape(table["source"])}</th><td class="code">{escape(table["target"])}</td>'
+        f'<tr><th scope="row" class="code">{escape(table["source"])}</th>'
+        f'<td class="code">{escape(table["target"])}{_backup(table)}</td>'
         f'<td class="number">{table["items"]:,}</td><td>{escape(_time_of_day(table["asked_for_at"]))}</td>'
         f"<td>{escape(_time_of_day(table['ready_at']))}</td></tr>"
         for table in report["scope"]["tables"]
@@ -180,6 +181,13 @@ def _scope(report: Mapping[str, Any]) -> str:
     functions = ", ".join(report["scope"]["functions"])
     caption = f"Item counts by DynamoDB, up to six hours old. Functions: {functions}."
     return _table(caption, columns, rows)
+
+
+def _backup(table: Mapping[str, Any]) -> str:
+    """Return the backup that a table was restored from. Reports of earlier releases have no such fields."""
+    if not table.get("backup_arn"):
+        return ""
+    return f"<br>from {escape(table['backup_arn'])} of {escape(table['backup_at'] or 'an unknown time')}"
 
 
 def _source_states(sources: Mapping[str, str]) -> str:

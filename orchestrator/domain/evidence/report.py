@@ -65,6 +65,8 @@ def report_of(recovery: Recovery, configuration: SnapshotRecord | None) -> Mappi
                     "source": table.source,
                     "source_arn": table.source_arn,
                     "target": table.target,
+                    "backup_arn": table.backup_arn,
+                    "backup_at": _timestamp(table.backup_at),
                     "items": table.items,
                     "size_bytes": table.size_bytes,
                     "asked_for_at": _timestamp(table.started_at),

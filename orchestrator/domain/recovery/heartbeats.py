@@ -64,7 +64,11 @@ class DataLoss:
 
 
 def data_loss_of(
-    acknowledged: Collection[int], restored: Collection[int], point: datetime, recovered_from: datetime
+    acknowledged: Collection[int],
+    restored: Collection[int],
+    point: datetime,
+    recovered_from: datetime,
+    uncertainty: timedelta = timedelta(0),
 ) -> DataLoss:
     """Measure the data loss of a restored table.
 
@@ -73,21 +77,23 @@ def data_loss_of(
         restored: seconds of the rows in the restored table.
         point: the recovery point.
         recovered_from: the time from which the service recovers.
+        uncertainty: how much earlier or later than the point the restored content may be.
     """
-    point_second = int(point.timestamp())
     # A row is written within its second, so the row of the point's second may be on either side of the point.
-    too_new = tuple(sorted(second for second in restored if second > point_second))
-    within = {second for second in restored if second <= point_second}
+    last = int((point + uncertainty).timestamp())
+    too_new = tuple(sorted(second for second in restored if second > last))
+    within = {second for second in restored if second <= last}
     # A write of the last second may have reached the table after the point, and been acknowledged.
+    required_before = int((point - uncertainty).timestamp()) - 1
     if not within:
         return DataLoss(
-            too_new=too_new, missing=tuple(sorted(second for second in acknowledged if second < point_second - 1))
+            too_new=too_new, missing=tuple(sorted(second for second in acknowledged if second < required_before))
         )
     newest = max(within)
     oldest = newest - SLOTS + 1
     known = sorted(second for second in acknowledged if second >= oldest)
     later = [second for second in known if second > newest]
-    missing = tuple(second for second in known if second < point_second - 1 and second not in within)
+    missing = tuple(second for second in known if second < required_before and second not in within)
     return DataLoss(
         newest=newest,
         data_loss=max(timedelta(0), recovered_from - datetime.fromtimestamp(newest, UTC)),

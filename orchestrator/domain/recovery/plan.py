@@ -42,9 +42,11 @@ class Source:
     Attributes:
         size_bytes, items: DynamoDB's own counts, up to six hours old.
         earliest, latest: the window of point-in-time recovery; None if it is off.
+            That of a backup is the time of its content.
         backup_arn: the backup to restore; empty for point-in-time recovery.
         gone: the table no longer exists.
         read_units: its read units a second.
+        uncertainty: how much older or newer than the backup's time its content may be.
     """
 
     role: Role
@@ -57,6 +59,7 @@ class Source:
     backup_arn: str = ""
     gone: bool = False
     read_units: int = ON_DEMAND_READ_UNITS
+    uncertainty: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class RecoveryRequest:
     Attributes:
         to: the recovery point; None for the latest time to which all tables can be restored.
         fault: drill: the fault to inject.
-        backup: restore: name of a backup that every table has, instead of a time.
+        backup: restore: name of backups that were made of all tables together, instead of a time.
         override_freeze: restore: start even if the environment is frozen.
         skip_comparison: restore: do not compare the contents with the source.
         failback_of: id of a restore whose original tables are to be used again.
@@ -86,6 +89,7 @@ class RecoveryPlan:
     """The plan of a recovery.
 
     Attributes:
+        point: the recovery point: the earliest time of all restored tables. Only backups may be of a later time.
         latest: the latest time to which all tables could be restored.
     """
 
@@ -230,22 +234,17 @@ def plan_recovery(
     prices: Prices,
     now: datetime,
 ) -> RecoveryPlan:
-    """Plan a recovery of all tables to one point.
+    """Plan a recovery of all tables to one point. A table that is restored from a backup has the time of its backup.
 
     Raises:
         Refused: a table cannot be restored, the time is outside the window, or the cost exceeds the limit.
     """
     if len(sources) > policy.max_tables:
         raise Refused("tables", len(sources), f"recovery.max_tables allows {policy.max_tables}: raise it if intended")
-    if request.backup:
-        # On-demand backups each have their own time, exact to about a minute under writes: the latest one is used.
-        earliest = latest = max(source.latest for source in sources if source.latest is not None).replace(microsecond=0)
-    else:
-        earliest, latest = _common_window(sources)
+    earliest, latest = _recovery_window(sources)
     point = (request.to or latest).replace(microsecond=0)
     if not earliest <= point <= latest:
-        remedy = f"give a time from {earliest.isoformat()} to {latest.isoformat()}: the window of all tables"
-        raise Refused("to", point.isoformat(), remedy)
+        raise Refused("to", point.isoformat(), _remedy_outside(sources, earliest, latest))
     cost = recovery_cost([source.size_bytes for source in sources], policy.expiry, prices)
     if cost.usd > policy.max_cost_usd:
         remedy = f"recovery.max_cost_usd allows {policy.max_cost_usd:g} US dollars: raise it to accept this cost"
@@ -262,6 +261,8 @@ def plan_recovery(
             gone=source.gone,
             by_export=_by_export(kind, source, request, policy),
             read_units=source.read_units,
+            backup_at=source.latest if source.backup_arn else None,
+            uncertainty=source.uncertainty,
         )
         for source in sources
     )
@@ -275,6 +276,61 @@ def _by_export(kind: Kind, source: Source, request: RecoveryRequest, policy: Rec
     if kind is Kind.DRILL and policy.by_export:
         return True
     return needs_export(source.size_bytes, source.read_units, policy.read_share_percent)
+
+
+def _recovery_window(sources: Sequence[Source]) -> tuple[datetime, datetime]:
+    """Return the times from which the recovery point is chosen, in whole seconds.
+
+    A backup has one time. So tables with point-in-time recovery are restored to the earliest time of all backups, or
+    to an earlier time if they do not reach it yet.
+
+    Raises:
+        Refused: point-in-time recovery of a table is off, or there is no time that all tables reach.
+    """
+    backups = [source for source in sources if source.backup_arn]
+    continuous = [source for source in sources if not source.backup_arn]
+    first = _first_backup_time(backups)
+    if first is None:
+        return _common_window(continuous)
+    if not continuous:
+        return first, first
+    earliest, latest = _common_window(continuous)
+    if first < earliest:
+        remedy = (
+            f"point-in-time recovery of {_names(continuous)} reaches back to {earliest.isoformat()} only, and "
+            f"{_backup_times(backups)} is earlier: restore backups of all tables by name, with --backup"
+        )
+        raise Refused("tables", [source.name for source in sources], remedy)
+    return earliest, min(latest, first)
+
+
+def _first_backup_time(backups: Sequence[Source]) -> datetime | None:
+    """Return the earliest time of some backups, in whole seconds; None without a backup."""
+    times = [source.latest.replace(microsecond=0) for source in backups if source.latest is not None]
+    return min(times, default=None)
+
+
+def _remedy_outside(sources: Sequence[Source], earliest: datetime, latest: datetime) -> str:
+    """Return the remedy for a recovery point that is not in the window of all tables."""
+    window = f"give a time from {earliest.isoformat()} to {latest.isoformat()}"
+    backups = [source for source in sources if source.backup_arn]
+    if not backups:
+        return f"{window}: the window of all tables"
+    if len(backups) == len(sources):
+        return f"omit it: a backup has its own time, {_backup_times(backups)}"
+    return f"{window}, which is not later than the backup of a deleted table: {_backup_times(backups)}"
+
+
+def _backup_times(backups: Sequence[Source]) -> str:
+    return ", ".join(
+        f"that of {source.name}, {source.latest.isoformat(timespec='seconds')}"
+        for source in backups
+        if source.latest is not None
+    )
+
+
+def _names(sources: Sequence[Source]) -> str:
+    return ", ".join(source.name for source in sources)
 
 
 def _common_window(sources: Sequence[Source]) -> tuple[datetime, datetime]:

@@ -99,6 +99,8 @@ class TableRecovery:
         export_arn: the export; empty before it was requested.
         exported_at: when it was first complete; None before that.
         read_units: read units a second of the source when the recovery was planned.
+        backup_at: the time of the backup; None for point-in-time recovery, whose time is the recovery point.
+        uncertainty: how much older or newer than the backup's time its content may be.
     """
 
     role: Role
@@ -115,6 +117,8 @@ class TableRecovery:
     export_arn: str = ""
     exported_at: datetime | None = None
     read_units: int = ON_DEMAND_READ_UNITS
+    backup_at: datetime | None = None
+    uncertainty: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class Recovery:
     """A drill, a restore or a failback, from its plan to its outcome.
 
     Attributes:
-        point: the recovery point of all tables; a whole second.
+        point: the recovery point: the earliest time of all restored tables; a whole second.
         latest: the latest time to which all tables could be restored when it was planned.
         expires_at: when its resources may be removed by the cleanup job.
         service: the deployed service.

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from orchestrator.domain.deployment.outcome import cause_of
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.errors import RestoreFailed
+from orchestrator.domain.errors import Refused, RestoreFailed
 from orchestrator.domain.recovery.plan import startable_tables
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, TableRecovery
 from orchestrator.domain.verdict import Verdict
@@ -27,6 +27,7 @@ class RestoredTable:
         active: whether its status is ACTIVE.
         in_progress: whether its restore is in progress; None if DynamoDB reports no restore.
         point: the time to which it was restored.
+        created_at: when the table was created; None if DynamoDB does not report it.
     """
 
     arn: str
@@ -35,6 +36,7 @@ class RestoredTable:
     source_arn: str
     point: datetime | None
     backup_arn: str = ""
+    created_at: datetime | None = None
 
     @property
     def readable(self) -> bool:
@@ -48,6 +50,12 @@ class Removal(StrEnum):
     GONE = "GONE"
     UNDER_WAY = "UNDER_WAY"  # check again
     REFUSED = "REFUSED"  # a retry does not help: the resource is protected
+    FOREIGN = "FOREIGN"  # it is not the recovery's: nothing is removed
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the recovery is left to remove."""
+        return self in {Removal.GONE, Removal.FOREIGN}
 
 
 def tags_of(recovery: Recovery) -> Mapping[str, str]:
@@ -61,13 +69,42 @@ def tags_of(recovery: Recovery) -> Mapping[str, str]:
     }
 
 
-def is_expected_restore(table: TableRecovery, restored: RestoredTable) -> bool:
-    """Return whether a table of the target's name was restored from the expected source."""
-    return not restored.source_arn or not table.source_arn or restored.source_arn == table.source_arn
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far DynamoDB's clock may be behind the orchestrator's."""
+
+
+def foreign_reason(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> str:
+    """Return why a table of the target's name was not created by this recovery; empty if it was.
+
+    The name proves nothing, because anyone may give it to a table. A recovery writes only to a table, and removes only a
+    table, that DynamoDB reports as restored from the recovery's source, or from its backup, after it was requested.
+    """
+    if restored.in_progress is None:
+        return "no restore created it"
+    if table.backup_arn:
+        if restored.backup_arn != table.backup_arn:
+            return f"it was restored from {restored.backup_arn or restored.source_arn or 'an unknown table'}"
+    elif restored.source_arn != table.source_arn:
+        return f"it was restored from {restored.source_arn or 'an unknown table'}"
+    if restored.created_at is None or restored.created_at < recovery.requested_at - CLOCK_TOLERANCE:
+        created = restored.created_at.isoformat() if restored.created_at else "an unknown time"
+        return f"it was created at {created}, and {recovery.id} was requested at {recovery.requested_at.isoformat()}"
+    return ""
+
+
+def refuse_foreign(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> None:
+    """Stop before a table is changed that is not the recovery's.
+
+    Raises:
+        Refused: it was not created by this recovery.
+    """
+    if reason := foreign_reason(recovery, table, restored):
+        remedy = f"it is left as it is, because {reason}; remove it, or start a recovery with another key"
+        raise Refused("target", table.target, remedy)
 
 
 def judge_restored(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> CheckResult:
-    """Judge a restored table by DynamoDB's description of its restore: source, time, and completion."""
+    """Judge the time to which a table was restored. Its source was proved before (`foreign_reason`)."""
     check = f"restore.{table.role}"
     point = restored.point.isoformat() if restored.point else ""
     figures = {
@@ -76,15 +113,9 @@ def judge_restored(recovery: Recovery, table: TableRecovery, restored: RestoredT
         "expected_source": table.source_arn,
         "expected_point": recovery.point.isoformat(),
     }
-    if restored.in_progress is None:
-        verdict = Verdict.failed("DynamoDB does not report that the table was restored, from what, or to when")
-    elif table.backup_arn:
+    if table.backup_arn:
         figures |= {"backup": restored.backup_arn, "expected_backup": table.backup_arn}
-        matches = restored.backup_arn == table.backup_arn
-        origin = f"from {restored.backup_arn or 'no backup'}"
-        verdict = Verdict.passed(f"restored {origin}") if matches else Verdict.failed(f"it was restored {origin}")
-    elif restored.source_arn != table.source_arn:
-        verdict = Verdict.failed(f"it was restored from {restored.source_arn}")
+        verdict = Verdict.passed(f"restored from {restored.backup_arn}")
     elif restored.point is None or restored.point.replace(microsecond=0) != recovery.point:
         requested = recovery.point.isoformat()
         verdict = Verdict.failed(f"it was restored to {point or 'no time'}, requested was {requested}")
@@ -140,15 +171,20 @@ REMOVAL_TIMEOUT = timedelta(hours=2)
 
 def judge_removal(recovery: Recovery, removals: Mapping[str, Removal], now: datetime) -> tuple[Recovery, str]:
     """Judge a removal. The text names what to wait for; it is empty if waiting does not help."""
-    remaining = sorted(name for name, removal in removals.items() if removal is not Removal.GONE)
+    remaining = sorted(name for name, removal in removals.items() if not removal.over)
+    foreign = sorted(name for name, removal in removals.items() if removal is Removal.FOREIGN)
     refused = sorted(name for name, removal in removals.items() if removal is Removal.REFUSED)
     if remaining and not refused and now < recovery.expires_at + REMOVAL_TIMEOUT:
         return recovery, f"removing: {', '.join(remaining)}"
-    figures = {"made": sorted(removals), "left": remaining}
+    figures = {"made": sorted(removals.keys() - set(foreign)), "left": remaining}
+    if foreign:
+        figures["foreign"] = foreign
     if remaining:
         reason = "AWS refuses to remove" if refused else "not removed in time:"
         return recovery.with_check_results(
             CheckResult("cleanup", Verdict.failed(f"{reason} {', '.join(refused or remaining)}"), figures)
         ), ""
-    clean = CheckResult("cleanup", Verdict.passed(f"all {len(removals)} resources are removed"), figures)
+    others = f"; {', '.join(foreign)}: not created by {recovery.id}, and left" if foreign else ""
+    removed = f"all {len(removals) - len(foreign)} resources are removed{others}"
+    clean = CheckResult("cleanup", Verdict.passed(removed), figures)
     return replace(recovery, cleaned_at=now).with_check_results(clean), ""

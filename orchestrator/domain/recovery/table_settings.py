@@ -107,9 +107,36 @@ def differing_settings(source: TableSettings, restored: TableSettings) -> tuple[
     return tuple(name for name in before if before[name] != after[name])
 
 
+def _applicable_differences(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
+    """Return the names of the settings that differ, apart from those of indexes that the restored table lacks.
+
+    DynamoDB rejects changes of an index that does not exist. The missing index is reported by CompareSettings.
+    """
+    missing = source.indexes.keys() - restored.indexes.keys()
+    if not missing:
+        return differing_settings(source, restored)
+    billing, scaling = source.billing, source.autoscaling
+    if isinstance(billing, Mapping) and "indexes" in billing:
+        units = {name: own for name, own in billing["indexes"].items() if name not in missing}
+        billing = {**billing, "indexes": units}
+    if isinstance(scaling, Mapping):
+        scaling = {target: bounds for target, bounds in scaling.items() if index_of_target(target) not in missing}
+    insights = {name: mode for name, mode in source.contributor_insights.items() if name not in missing}
+    applicable = replace(source, billing=billing, autoscaling=scaling, contributor_insights=insights)
+    return differing_settings(applicable, restored)
+
+
+def index_of_target(target: str) -> str:
+    """Return the index of a scaling target such as ``/index/by-day dynamodb:index:ReadCapacityUnits``.
+
+    It is empty for the table's own target, `` dynamodb:table:ReadCapacityUnits``.
+    """
+    return target.partition(" ")[0].removeprefix("/index/")
+
+
 def settings_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
     """Return the names of the settings to reapply before a restored table is in use, in order."""
-    differing, later = differing_settings(source, restored), _capacity_for_later(source)
+    differing, later = _applicable_differences(source, restored), _capacity_for_later(source)
     return tuple(name for name in REAPPLIED if name in differing and name not in later)
 
 
@@ -118,7 +145,7 @@ def capacity_to_reapply(source: TableSettings, restored: TableSettings) -> tuple
 
     No other setting is applied then: the source's resource policy, for example, blocks the source by now.
     """
-    differing = differing_settings(source, restored)
+    differing = _applicable_differences(source, restored)
     # Only a provisioned table can be scaled: the next round does.
     waits = () if _mode(restored) == PROVISIONED else ("autoscaling",)
     return tuple(name for name in _capacity_for_later(source) if name in differing and name not in waits)

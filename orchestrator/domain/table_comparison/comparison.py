@@ -173,26 +173,39 @@ class SegmentedComparison:
             chosen.append(partition)
         return frozenset(chosen), len(differing) - len(chosen)
 
-    def source_items(self) -> int:
+    def source_items(self, partitions: Collection[int] = (), keys: int = 0) -> int:
         """Return the number of items of the source; of an export, at the recovery point.
 
-        Raises:
-            Incomplete: a segment has not been read.
-        """
-        return self._items(self._source)
-
-    def restored_items(self) -> int:
-        """Return the number of items of the restored table.
+        Args:
+            partitions: hash partitions whose keys were read.
+            keys: the number of these keys, which counts in place of the partitions' items.
 
         Raises:
             Incomplete: a segment has not been read.
         """
-        return self._items(Side.RESTORED)
+        return self._items(self._source) - self._items_of(self._source, partitions) + keys
+
+    def restored_items(self, partitions: Collection[int] = (), keys: int = 0) -> int:
+        """Return the number of items of the restored table. The arguments are those of `source_items`.
+
+        Raises:
+            Incomplete: a segment has not been read.
+        """
+        return self._items(Side.RESTORED) - self._items_of(Side.RESTORED, partitions) + keys
 
     def _items(self, side: Side) -> int:
-        level = ComparisonLevel.CANONICAL if self._exported else ComparisonLevel.RAW
-        total = sum((self._segment_digest(side, level, segment).digest for segment in range(self.segments)), EMPTY)
+        """Return the number of items that the latest reads of all segments found."""
+        unequal = frozenset(self.unequal_segments())
+        total = EMPTY
+        for segment in range(self.segments):
+            level = ComparisonLevel.CANONICAL if segment in unequal else ComparisonLevel.RAW
+            total += self._segment_digest(side, level, segment).digest
         return total.items
+
+    def _items_of(self, side: Side, partitions: Collection[int]) -> int:
+        """Return the number of items of some hash partitions, in the unequal segments."""
+        digests = self._partitions(side) if partitions else ()
+        return sum(digests[partition].items for partition in partitions)
 
     def _partitions(self, side: Side) -> tuple[Digest, ...]:
         return digest.add_partitions(
@@ -332,7 +345,8 @@ class ComparisonResult:
     Attributes:
         role: role of the table.
         origin: evidence for what the source held.
-        source_items, restored_items: number of items read; of the source as it is now, or as in its export.
+        source_items, restored_items: number of items; of the source as it is now, or as in its export. Where keys were
+            compared, an item that was read twice counts once.
         level: the deepest level of the comparison: `raw`, `canonical` or `keys`.
         differences: the differences found.
         changed_since: number of keys that changed since the point.
@@ -378,6 +392,13 @@ def judge_comparison(result: ComparisonResult) -> Verdict:
     if result.unread_partitions:
         unread = f"{result.unread_partitions} of {digest.PARTITIONS} hash partitions"
         return Verdict.inconclusive(f"{result.role}: {unread} differ and are too large to compare by key; {how}")
+    # A key that changed or expired since the point explains one item more or less, and nothing else does.
+    if abs(result.source_items - result.restored_items) > result.changed_since + differences.expired:
+        counts = f"{result.restored_items} items in the restored table, {result.source_items} in the source"
+        return Verdict.error(
+            f"{result.role}: no difference was found by key, but the counts contradict it: {counts}, of which "
+            f"{result.changed_since} changed since the point; {how}"
+        )
     if not result.restored_items and not result.source_items and not result.changed_since:
         return Verdict.inconclusive(f"{result.role}: both tables are empty, which proves nothing about the restore")
     return Verdict.passed(f"{result.role}: {result.restored_items} items match the source at the point; {how}")

@@ -14,6 +14,7 @@ from orchestrator.domain.recovery.restored_table import (
     judge_restored,
     next_restore_action,
     refuse_expired,
+    refuse_foreign,
     refuse_missing_table,
     tags_of,
 )
@@ -34,6 +35,7 @@ def await_restore(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
 
     Raises:
         RestoreFailed: a restored table no longer exists, or is not ready when the recovery expires.
+        Refused: a table of a target's name is not this recovery's: it was created right before the restore was requested.
         LockLost: another execution holds the lock.
     """
     policy = recovery_policy(cloud)
@@ -60,6 +62,7 @@ def _check_table(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> Reco
         cloud.sleep(READ_AGAIN_SECONDS)
         described = cloud.table_restores.describe_restore(table.target)
     restored = refuse_missing_table(table, described)
+    refuse_foreign(recovery, table, restored)
     tagged = cloud.table_restores.tag_table(restored.arn, tags_of(recovery))
     if not (restored.readable and tagged):
         return recovery

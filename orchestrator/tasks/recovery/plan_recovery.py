@@ -18,6 +18,7 @@ from orchestrator.application.recovery_planning import (
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.backup_times import judge_times
 from orchestrator.domain.recovery.plan import RecoveryPlan, RecoveryRequest, read_recovery_request
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Recovery, RecoveryAction, RecoveryDecision, Role
@@ -59,7 +60,9 @@ def plan_recovery(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             fault=request.fault,
             skip_comparison=request.skip_comparison,
             failback_of=request.failback_of,
-        ).with_phase(task_input.state_name, cloud.now())
+        )
+        .with_check_results(*judge_times(plan.tables, plan.point))
+        .with_phase(task_input.state_name, cloud.now())
     )
     what = f"failback of {recovery.failback_of}" if recovery.failback_of else f"to {recovery.point.isoformat()}"
     reason = f"{len(recovery.tables)} tables, {what}, for about {recovery.cost.usd:.2f} US dollars"

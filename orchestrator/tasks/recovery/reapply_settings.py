@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.application.cloud import Cloud, for_each, logger
 from orchestrator.application.recovery_planning import wanted_settings
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.fault_injection import AFTER_SETTINGS
 from orchestrator.domain.recovery.policy import seconds_before_poll
 from orchestrator.domain.recovery.record import CheckResult, Fault, Recovery, RecoveryAction, TableRecovery
@@ -66,7 +67,11 @@ def _apply_settings(table: TableRecovery, *, cloud: Cloud, skipped: str, with_ca
     different = (capacity_to_reapply if with_capacity else settings_to_reapply)(wanted, current)
     names = tuple(name for name in different if name != skipped)
     for name in names:
-        cloud.table_settings.apply(name, table.target, wanted, current)
+        try:
+            cloud.table_settings.apply(name, table.target, wanted, current)
+        except Refused as error:
+            # CompareSettings reports the difference: it fails a check, and not the task.
+            logger.warning("setting was rejected", extra={"table": table.target, "setting": name, "error": str(error)})
     return names
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.recovery.backup_times import rotated_policy
 from orchestrator.domain.recovery.record import CheckResult, Fault, RecoveryAction
 from orchestrator.domain.recovery.token_sanitization import (
     DispositionCounts,
@@ -49,7 +50,8 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     """
     policy, recovery = recovery_policy(cloud), open_recovery(task_input, cloud)
     tokens = restored_tokens_of(recovery, cloud, policy.read_share_percent)
-    state = _start_or_resume(tokens, task_input, policy.rotated_tokens)
+    rotated_tokens = rotated_policy(recovery.tables, recovery.point, policy.rotated_tokens)
+    state = _start_or_resume(tokens, task_input, rotated_tokens)
     deadline = cloud.now() + BUDGET
     rules = SanitizationRules(
         tokens.read_revocation_log(), state.policy, state.epoch, state.in_force, int(cloud.now().timestamp())

@@ -19,7 +19,7 @@ from orchestrator.domain.recovery import isolated_service
 from orchestrator.domain.recovery.isolated_service import RestoredTables, refuse_unsafe
 from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, Role
-from orchestrator.domain.recovery.restored_table import tags_of
+from orchestrator.domain.recovery.restored_table import DRILL_TAG, tags_of
 from orchestrator.domain.verdict import Verdict
 from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, recovery_task, save_and_continue
 
@@ -30,7 +30,8 @@ def start_isolated_service(task_input: RecoveryTaskInput, cloud: Cloud) -> Recov
     """Create the functions, and repeat until they can be invoked.
 
     Raises:
-        Refused: the restored tokens table is not sanitized, or Lambda does not create a function.
+        Refused: the restored tokens table is not sanitized, Lambda does not create a function, or another function has
+            its name.
         LockLost: another execution holds the lock.
     """
     ledger = task_input.ledger(cloud)
@@ -114,6 +115,9 @@ def _find_or_create(
         function = cloud.isolated_functions.find_function(isolated_name)
     if function is None:
         raise Refused("function", isolated_name, "it was created and does not exist: another process removes it")
+    if function.tags.get(DRILL_TAG) != recovery.id:
+        remedy = f"it is left as it is, because it has no tag {DRILL_TAG}={recovery.id}; remove it, or use another key"
+        raise Refused("function", isolated_name, remedy)
     return function
 
 

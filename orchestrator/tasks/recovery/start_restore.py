@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, logger
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.errors import Refused, Throttled, Unreachable
+from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.recovery.plan import requested_point, startable_tables
 from orchestrator.domain.recovery.record import Recovery, TableRecovery
-from orchestrator.domain.recovery.restored_table import is_expected_restore
+from orchestrator.domain.recovery.restored_table import refuse_foreign
 from orchestrator.tasks.recovery.await_export import start_exports
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
@@ -59,14 +59,16 @@ def _start_exports(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recove
 
 
 def _start_or_adopt(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> bool:
-    """Start the restore of a table, or find it started; False if DynamoDB accepts no further restore now."""
+    """Start the restore of a table, or find it started; False if DynamoDB accepts no further restore now.
+
+    Raises:
+        Refused: a table of the target's name is not this recovery's.
+    """
     restored = cloud.table_restores.describe_restore(table.target)
     if restored is None:
         point = requested_point(recovery)
         return cloud.table_restores.start_restore(table.source, table.target, point, table.backup_arn)
-    if not is_expected_restore(table, restored):
-        remedy = f"a table of this name was restored from {restored.source_arn}: remove it"
-        raise Refused("target", table.target, remedy)
+    refuse_foreign(recovery, table, restored)
     return True
 
 

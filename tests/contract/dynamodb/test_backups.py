@@ -1,10 +1,23 @@
 """On-demand backups, and the one that a deleted table leaves."""
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 
+from orchestrator.application.prices import load_prices
+from orchestrator.application.recovery_planning import plan_table_recovery
+from orchestrator.aws.dynamodb.backups import OnDemandBackups
+from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.backup_times import describe_times
+from orchestrator.domain.recovery.plan import RecoveryRequest
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import Role
 from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
 from tests.contract.tables import active, content, described, key, restore, table
 from tests.contract.waiting import eventually
+from tests.samples import recovery_table
 
 
 def begun(cloud, name: str) -> str:
@@ -91,6 +104,36 @@ def test_a_deleted_table_with_recovery_leaves_a_backup(cloud):
     assert left["BackupName"] == f"{name}$DeletedTableBackup"
     assert left["BackupExpiryDateTime"] > left["BackupCreationDateTime"]
     assert content(cloud, restored_from(cloud, left["BackupArn"])) == [{**key("a"), "v": {"S": "last"}}]
+
+
+def test_two_deleted_tables_are_planned_and_restored_each_from_what_it_left(cloud):
+    client = cloud.client("dynamodb")
+    tables = {role: table(cloud) for role in Role}
+    for role, name in tables.items():
+        put(client, name, "a", role)
+        client.delete_table(TableName=name)
+        time.sleep(1.1)
+
+    restores, backups = TableRestores(client), OnDemandBackups(client)
+    planned = plan_table_recovery(
+        restores,
+        backups,
+        Kind.RESTORE,
+        cloud.name("dr"),
+        tables,
+        RecoveryRequest("ann"),
+        RecoveryPolicy.parse(recovery_table()),
+        environment="test",
+        prices=load_prices("us-west-1"),
+        now=datetime.now(UTC),
+    )
+    times = [found.backup_at for found in planned.tables]
+    assert planned.point == planned.latest == min(times).replace(microsecond=0)
+    assert "Tokens are sanitized to the earlier time" in describe_times(planned.tables, planned.point)
+    for found in planned.tables:
+        assert found.gone
+        assert restores.start_restore(found.source, found.target, planned.point, found.backup_arn)
+        assert content(cloud, active(cloud, found.target)) == [{**key("a"), "v": {"S": found.role}}]
 
 
 @pytest.mark.both

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
 from orchestrator.domain.errors import TableNotReadable
+from orchestrator.domain.table_comparison.digest import PARTITIONS
 from tests.fakes.errors import client_error
 
 HASHING = Hashing(b"k" * 32, ("pk",), "delete_at")
@@ -71,6 +72,43 @@ def test_a_stream_counts_where_it_has_both_images():
     assert contents(**STREAM).describe("table").stream_since == datetime(2026, 11, 23, 3, tzinfo=UTC)
     keys_only = STREAM | {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
     assert contents(**keys_only).describe("table").stream == ""
+
+
+class Scanned:
+    """A connection that answers each Scan with the next of some pages, each a range of items."""
+
+    def __init__(self, *pages):
+        self.pages, self.asked = pages, 0
+
+    def call(self, operation, _asked, decode):
+        assert operation == "Scan"
+        numbers = self.pages[self.asked % len(self.pages)]
+        self.asked += 1
+        more = {"LastEvaluatedKey": {"pk": {"S": "item"}}} if self.asked % len(self.pages) else {}
+        items = [{"pk": {"S": f"item {number}"}} for number in numbers]
+        return decode(json.dumps({"Items": items, **more}).encode())
+
+    def close(self):
+        """Nothing is open."""
+
+
+FIRST, LAST = range(70), range(70, 100)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [(FIRST, LAST), (FIRST, FIRST, LAST), (FIRST, LAST, FIRST), (FIRST, (), (), LAST, LAST), (range(100),)],
+)
+def test_a_page_that_comes_twice_counts_once(pages):
+    def side(*shown):
+        return contents(Scanned(*shown)).contents("table", HASHING)
+
+    once = side(range(100))
+    loaded = side(*pages).load()
+    assert loaded.raw_digest() == once.raw_digest(0, 1) == side(*pages).raw_digest(0, 1)
+    assert loaded.raw_digest().items == len(loaded.entries()) == 100
+    assert side(*pages).partition_digests(0, 1) == once.partition_digests(0, 1)
+    assert side(*pages).entries([0], 1, range(PARTITIONS)) == once.entries([0], 1, range(PARTITIONS))
 
 
 def test_items_that_dynamodb_did_not_get_to_are_asked_for_again():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from orchestrator.aws.dynamodb.restores import TableRestores
 from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.restored_table import Removal
 from orchestrator.domain.recovery.table_settings import (
@@ -18,6 +20,7 @@ from orchestrator.domain.recovery.table_settings import (
     settings_to_reapply,
 )
 from tests.fakes.clock import SimulatedClock
+from tests.fakes.errors import client_error
 from tests.fakes.restorable_tables import RestorableTables, arn_of
 from tests.fakes.scaling import FakeScaling
 
@@ -184,6 +187,45 @@ def test_a_change_that_comes_while_another_is_under_way_is_left_for_later():
     wanted, found = world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
     assert world.settings.apply("deletion_protection", COPY, wanted, found)
     assert not world.settings.apply("time_to_live", COPY, wanted, found)
+
+
+def test_where_an_index_is_missing_everything_else_is_put_right():
+    world = provisioned()
+    world.source.insights |= {"": "THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}
+    world.restored()
+    world.tables.tables[COPY].description["GlobalSecondaryIndexes"] = []
+    assert world.put_right() > 1
+    assert world.tables.tables[COPY].insights == {"": "THROTTLED_KEYS"}
+    assert world.put_right(capacity_to_reapply) > 1
+    source, copy = world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
+    assert set(differing_settings(source, copy)) == {"indexes", "billing", "autoscaling", "contributor_insights"}
+    assert copy.billing["table"] == source.billing["table"]
+    assert {resource for resource, _ in world.scaling.targets if COPY in resource} == {f"table/{COPY}"}
+
+
+def test_an_index_that_is_being_deleted_is_missing():
+    world = provisioned().restored()
+    world.tables.tables[COPY].description["GlobalSecondaryIndexes"][0]["IndexStatus"] = "DELETING"
+    found = world.settings.read_settings(COPY)
+    assert (found.indexes, found.billing["indexes"]) == ({}, {})
+
+
+def test_what_aws_rejects_is_refused_with_its_reason():
+    world = World().restored()
+    world.tables.update_time_to_live = raising("ValidationException", "TimeToLive is already enabled")
+    wanted, found = world.settings.read_settings(SOURCE), world.settings.read_settings(COPY)
+    with pytest.raises(Refused, match=rf"settings\.{COPY}\.time_to_live: 'delete_at' .*TimeToLive is already enabled"):
+        world.settings.apply("time_to_live", COPY, wanted, found)
+    world.tables.update_time_to_live = raising("AccessDeniedException", "no")
+    with pytest.raises(ClientError):
+        world.settings.apply("time_to_live", COPY, wanted, found)
+
+
+def raising(code, message):
+    def call(**_asked):
+        raise client_error(code, message)
+
+    return call
 
 
 def test_aws_and_our_own_tags_are_not_the_sources():

@@ -103,6 +103,23 @@ def test_a_table_that_is_gone_is_named_in_the_plan(context, tables, capsys):
     assert f"Deleted tables, restored from their backups: {STATE}." in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("deleted", [(STATE,), (TOKENS,), (STATE, TOKENS)])
+def test_the_plan_names_the_backups_of_deleted_tables_and_how_far_their_times_are_apart(
+    context, tables, capsys, deleted
+):
+    for number, table in enumerate(deleted):
+        tables.lose(table)
+        arn = list(tables.backups)[-1]
+        tables.backups[arn]["BackupCreationDateTime"] += timedelta(seconds=12.3 * (number + 1))
+    restore.plan(context, GIVEN, json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(arn in told for arn in tables.backups)
+    assert "The tables are of different times: state is of 2026-11-23T02:5" in told
+    assert "12 s apart. Tokens are sanitized to the earlier time, 2026-11-23T02:5" in told
+    assert ("All users log in again." in told) is (TOKENS in deleted)
+    assert ("A restore that starts later loses less." in told) is (len(deleted) == 1)
+
+
 def test_nothing_starts_unless_somebody_agrees(context, states):
     asked = []
     with pytest.raises(Refused, match="nothing was started; agree, or give --yes"):

@@ -96,6 +96,17 @@ def test_one_that_went_back_says_what_it_left_and_from_which_restore():
     assert told["recovery"]["failback_of"] == "dr-0"
 
 
+def test_what_was_restored_from_backups_names_them_with_their_times():
+    drill = drilled(CONTENT)
+    state, tokens = drill.tables
+    arn = "arn:aws:dynamodb:us-west-1:1:table/state/backup/1"
+    restored = replace(drill, tables=(replace(state, backup_arn=arn, backup_at=NOW), tokens))
+    found = [(table["backup_arn"], table["backup_at"]) for table in report(restored)["scope"]["tables"]]
+    assert found == [(arn, NOW.isoformat()), ("", None)]
+    assert f"from {arn} of {NOW.isoformat()}" in page(restored)
+    assert "from arn:" not in page(drill)
+
+
 def test_every_field_of_an_after_action_report_is_there_however_it_ended():
     wanted = {
         "summary", "recovery", "scope", "objectives", "timeline", "findings", "went_well", "went_wrong", "source_at_point",

@@ -76,6 +76,19 @@ def test_a_restore_to_a_later_time_than_it_says_fails():
     assert judge_heartbeats("tokens", found, ALL).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize(
+    ("newest", "outcome"),
+    [(-63, Outcome.FAIL), (-62, Outcome.PASS), (-1, Outcome.PASS), (60, Outcome.PASS), (61, Outcome.FAIL)],
+)
+def test_a_backup_is_exact_to_a_minute_and_no_more_than_that_is_excused(newest, outcome):
+    restored = ring(EDGE + newest)
+    found = data_loss_of(set(ALL), restored, POINT, MOMENT, timedelta(minutes=1))
+    assert judge_heartbeats("tokens", found, ALL).outcome is outcome
+    assert judge_heartbeats("tokens", measured(restored=restored), ALL).outcome is (
+        Outcome.PASS if newest == -1 else Outcome.FAIL
+    )
+
+
 def test_gaps_are_listed_and_are_no_loss():
     silent = {*range(EDGE - 100, EDGE - 90), EDGE - 5}
     found = measured(set(ALL) - silent, ring(EDGE - 1) - silent)

@@ -228,22 +228,59 @@ def test_so_many_restores_are_started_as_may_run_at_once():
     assert startable_tables(found.with_tables([replace(state, started_at=NOW, ready_at=NOW)]), 1) == (tokens,)
 
 
-def test_of_backups_the_latest_s_time_is_the_point_and_no_window_has_to_meet():
+def test_of_backups_the_earliest_s_time_is_the_point_and_no_window_has_to_meet():
     older, newer = NOW - timedelta(hours=2), NOW - timedelta(hours=1, microseconds=-5)
     made = [
         source(role, earliest=at, latest=at, backup_arn=f"backup/{role}")
         for role, at in ((Role.STATE, older), (Role.TOKENS, newer))
     ]
     plan = drawn(*made, backup="before-d-1")
-    assert plan.point == NOW - timedelta(hours=1)
-    assert [table.backup_arn for table in plan.tables] == ["backup/state", "backup/tokens"]
+    assert plan.point == plan.latest == older
+    assert [(table.backup_arn, table.backup_at) for table in plan.tables] == [
+        ("backup/state", older),
+        ("backup/tokens", newer),
+    ]
 
 
 def test_a_table_that_is_gone_is_planned_as_such():
     at = NOW - timedelta(minutes=9)
-    plan = drawn(source(earliest=at, latest=at, backup_arn="b", gone=True), source(Role.TOKENS))
+    plan = drawn(left(at), source(Role.TOKENS))
     assert plan.point == at
     assert [(table.role, table.gone) for table in plan.tables] == [(Role.STATE, True), (Role.TOKENS, False)]
+
+
+def left(at, role=Role.STATE):
+    """A deleted table, as it was at a time."""
+    return source(role, earliest=at, latest=at, backup_arn=f"backup/{role}", gone=True)
+
+
+def test_a_backup_s_time_has_a_fraction_of_a_second_and_is_a_recovery_point_all_the_same():
+    at = NOW - timedelta(minutes=9, microseconds=-654_321)
+    assert drawn(left(at), source(Role.TOKENS)).point == NOW - timedelta(minutes=9)
+    assert drawn(left(at), left(at + timedelta(seconds=5), Role.TOKENS)).point == NOW - timedelta(minutes=9)
+    with pytest.raises(Refused, match=r"omit it: a backup has its own time, that of ib-oauth-state-test, 2026-11-23T"):
+        drawn(left(at), left(at, Role.TOKENS), to=NOW)
+
+
+def test_what_does_not_reach_a_backup_s_time_yet_is_restored_to_an_earlier_one():
+    at = NOW - seconds(10)
+    plan = drawn(left(at), source(Role.TOKENS))
+    assert (plan.point, plan.latest, plan.tables[0].backup_at) == (NOW - seconds(300), NOW - seconds(300), at)
+    with pytest.raises(Refused, match="which is not later than the backup of a deleted table"):
+        drawn(left(at), source(Role.TOKENS), to=at)
+
+
+def test_what_does_not_reach_back_to_a_backup_s_time_is_refused_with_both():
+    at = NOW - timedelta(days=2)
+    with pytest.raises(
+        Refused, match=r"reaches back to 2026-11-22T.* only, and that of ib-oauth-state-test, 2026-11-21"
+    ):
+        drawn(left(at), source(Role.TOKENS, earliest=NOW - timedelta(days=1)))
+
+
+def test_the_window_of_a_table_that_exists_counts_also_where_another_one_is_deleted():
+    with pytest.raises(Refused, match=r"tables\.ib-oauth-tokens-test: .*is off.*enable it"):
+        drawn(left(NOW - seconds(600)), source(Role.TOKENS, earliest=None))
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,18 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.errors import RestoreFailed
+from orchestrator.domain.errors import Refused, RestoreFailed
 from orchestrator.domain.recovery.record import CheckResult, RecoveryAction
 from orchestrator.domain.recovery.restored_table import (
     REMOVAL_TIMEOUT,
     Removal,
     RestoredTable,
-    is_expected_restore,
+    foreign_reason,
     judge_removal,
     judge_restored,
     next_restore_action,
     refuse_expired,
+    refuse_foreign,
     refuse_missing_table,
     tags_of,
     with_error,
@@ -24,7 +25,14 @@ from tests.samples import NOW, recovery, seconds
 
 RECOVERY = recovery()
 STATE, TOKENS = RECOVERY.tables
-COPY = RestoredTable("arn:copy", active=True, in_progress=False, source_arn=STATE.source_arn, point=RECOVERY.point)
+COPY = RestoredTable(
+    "arn:copy",
+    active=True,
+    in_progress=False,
+    source_arn=STATE.source_arn,
+    point=RECOVERY.point,
+    created_at=RECOVERY.requested_at + timedelta(seconds=5),
+)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +51,6 @@ def test_a_copy_of_the_right_table_and_time_passes():
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"in_progress": None}, "does not report that the table was restored"),
-        ({"source_arn": "arn:other"}, "it was restored from arn:other"),
         ({"point": None}, "it was restored to no time"),
         ({"point": RECOVERY.point - timedelta(minutes=1)}, "requested was"),
     ],
@@ -55,11 +61,47 @@ def test_a_copy_that_does_not_say_so_fails(changes, why):
     assert why in found.verdict.reason
 
 
-def test_a_table_of_another_source_is_somebody_elses():
-    assert is_expected_restore(STATE, COPY)
-    assert is_expected_restore(STATE, replace(COPY, source_arn=""))
-    assert is_expected_restore(replace(STATE, source_arn=""), COPY)
-    assert not is_expected_restore(STATE, replace(COPY, source_arn="arn:other"))
+def test_a_table_that_was_restored_for_the_recovery_is_its_own():
+    assert foreign_reason(RECOVERY, STATE, COPY) == ""
+    refuse_foreign(RECOVERY, STATE, COPY)
+    of_backup = replace(STATE, backup_arn="arn:backup")
+    assert foreign_reason(RECOVERY, of_backup, replace(COPY, backup_arn="arn:backup", source_arn="")) == ""
+
+
+@pytest.mark.parametrize("skew_seconds", [0, -59])
+def test_the_clocks_may_differ_by_a_minute(skew_seconds):
+    created_at = RECOVERY.requested_at + timedelta(seconds=skew_seconds)
+    assert foreign_reason(RECOVERY, STATE, replace(COPY, created_at=created_at)) == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "why"),
+    [
+        (STATE, {"in_progress": None, "source_arn": ""}, "no restore created it"),
+        (STATE, {"source_arn": "arn:other"}, "it was restored from arn:other"),
+        (STATE, {"source_arn": ""}, "it was restored from an unknown table"),
+        (STATE, {"created_at": None}, "it was created at an unknown time"),
+        (STATE, {"created_at": RECOVERY.requested_at - timedelta(hours=1)}, "and dr-1 was requested at"),
+        (replace(STATE, backup_arn="arn:backup"), {"backup_arn": "arn:other"}, "it was restored from arn:other"),
+        (replace(STATE, backup_arn="arn:backup"), {}, f"it was restored from {STATE.source_arn}"),
+        (replace(STATE, backup_arn="arn:backup"), {"source_arn": ""}, "it was restored from an unknown table"),
+    ],
+)
+def test_a_table_that_is_not_proved_to_be_the_recoverys_is_refused(table, changes, why):
+    restored = replace(COPY, **changes)
+    assert why in foreign_reason(RECOVERY, table, restored)
+    with pytest.raises(Refused, match="is refused: it is left as it is, because"):
+        refuse_foreign(RECOVERY, table, restored)
+
+
+def test_what_is_not_the_recoverys_is_not_waited_for():
+    removals = {"ib-oauth-drill-a": Removal.GONE, "ib-oauth-drill-b": Removal.FOREIGN}
+    judged, wait = judge_removal(RECOVERY, removals, NOW)
+    assert wait == ""
+    assert judged.cleaned_at == NOW
+    (found,) = [one for one in judged.check_results if one.check == "cleanup"]
+    assert found.verdict.reason == "all 1 resources are removed; ib-oauth-drill-b: not created by dr-1, and left"
+    assert found.figures == {"made": ["ib-oauth-drill-a"], "left": [], "foreign": ["ib-oauth-drill-b"]}
 
 
 def test_everything_a_drill_makes_says_whose_it_is_and_until_when():
@@ -124,8 +166,7 @@ def test_what_a_real_restore_makes_has_no_lease_that_anybody_could_go_by():
     assert tags_of(restore) == {"ib-oauth:restore": "re-1", "ib-oauth:environment": "test"}
 
 
-@pytest.mark.parametrize(("backup", "outcome"), [("b-1", Outcome.PASS), ("b-2", Outcome.FAIL), ("", Outcome.FAIL)])
-def test_a_copy_of_a_backup_is_judged_by_the_backup(backup, outcome):
-    found = judge_restored(RECOVERY, replace(STATE, backup_arn="b-1"), replace(COPY, backup_arn=backup, point=None))
-    assert found.verdict.outcome is outcome
+def test_a_copy_of_a_backup_is_judged_by_the_backup():
+    found = judge_restored(RECOVERY, replace(STATE, backup_arn="b-1"), replace(COPY, backup_arn="b-1", point=None))
+    assert found.verdict == Verdict.passed("restored from b-1")
     assert found.figures["expected_backup"] == "b-1"

@@ -12,6 +12,7 @@ from orchestrator.domain.recovery.table_settings import (
     capacity_to_reapply,
     defaults_without_source,
     differing_settings,
+    index_of_target,
     setting_check_results,
     settings_to_reapply,
 )
@@ -121,6 +122,43 @@ def test_an_index_is_compared_and_not_made():
     gone = replace(SOURCE, indexes={})
     assert differing_settings(SOURCE, gone) == ("indexes",)
     assert settings_to_reapply(SOURCE, gone) == ()
+
+
+def without_its_index(settings):
+    """A copy that lacks the index, with everything that belongs to it."""
+    scaling = settings.autoscaling and {
+        place: bounds for place, bounds in settings.autoscaling.items() if "/index/" not in place
+    }
+    insights = {name: mode for name, mode in settings.contributor_insights.items() if not name}
+    billing = {**settings.billing, "indexes": {}}
+    return replace(settings, indexes={}, billing=billing, autoscaling=scaling, contributor_insights=insights)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        BUSY,
+        replace(ON_DEMAND, billing={**ON_DEMAND.billing, "indexes": {"by-day": [-1, -1]}}),
+        replace(BUSY, contributor_insights={"": "THROTTLED_KEYS", "by-day": "THROTTLED_KEYS"}),
+    ],
+)
+def test_of_an_index_that_is_missing_nothing_is_put_right_and_it_is_a_finding(source):
+    copy = without_its_index(source)
+    assert settings_to_reapply(source, copy) == capacity_to_reapply(source, copy) == ()
+    late = replace(copy, time_to_live="", billing={**copy.billing, "table": [7, 7]})
+    assert settings_to_reapply(source, late)[0] == "time_to_live"
+    assert "billing" in settings_to_reapply(source, late) + capacity_to_reapply(source, late)
+    found = {one.check: one.verdict for one in setting_check_results(Role.STATE, source, copy)}
+    assert found["settings.state.indexes"].outcome is Outcome.FAIL
+    assert "lacks by-day" in found["settings.state.indexes"].reason
+
+
+@pytest.mark.parametrize(
+    ("target", "index"),
+    [(" dynamodb:table:ReadCapacityUnits", ""), ("/index/by-day dynamodb:index:ReadCapacityUnits", "by-day")],
+)
+def test_what_is_scaled_is_an_index_or_the_table(target, index):
+    assert index_of_target(target) == index
 
 
 def test_every_setting_is_either_put_right_or_brought_by_the_restore():

@@ -86,6 +86,27 @@ def test_tables_that_are_cut_differently_are_found_equal_all_the_same():
     assert tiers.differing_partitions() == frozenset()
 
 
+def test_items_that_were_read_twice_are_counted_by_their_keys():
+    tiers, _ = read(ITEMS, [*ITEMS, *ITEMS[:28]])
+    chosen = tiers.differing_partitions()
+    assert chosen == {digest.partition_of(item, ("pk",)) for item in ITEMS[:28]}
+    assert tiers.restored_items() == 68
+    theirs = sum(digest.partition_of(item, ("pk",)) in chosen for item in ITEMS)
+    assert tiers.restored_items(chosen, theirs) == tiers.source_items(chosen, theirs) == 40
+
+
+def test_items_that_only_the_first_read_saw_twice_are_counted_as_the_second_read_found_them():
+    done = []
+    while missing := SegmentedComparison("tokens", SEGMENTS, done).missing_segments():
+        for reading in missing:
+            items = segment_of(ITEMS, reading.segment)
+            twice = reading.side is Side.RESTORED and reading.level is ComparisonLevel.RAW and reading.segment == 2
+            done.append(made(reading, items * 2 if twice else items))
+    tiers = SegmentedComparison("tokens", SEGMENTS, done)
+    assert (tiers.unequal_segments(), tiers.differing_partitions()) == ((2,), frozenset())
+    assert tiers.source_items() == tiers.restored_items() == 40
+
+
 def test_segments_are_named_in_a_sentence():
     _, (raw, *_) = read(ITEMS, ITEMS)
     assert describe_segments(raw[:1]) == "segment 0 of 4 of the source table"
@@ -207,6 +228,26 @@ def test_any_difference_fails():
     unread = judge_comparison(replace(SEEN, differences=Differences(missing=1), unread_partitions=2))
     assert unread.outcome is Outcome.FAIL
     assert "at least 1 missing" in unread.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"restored_items": 170}, Outcome.ERROR),
+        ({"restored_items": 39}, Outcome.ERROR),
+        ({"source_items": 0}, Outcome.ERROR),
+        ({"restored_items": 43, "changed_since": 2}, Outcome.ERROR),
+        ({"restored_items": 42, "changed_since": 2}, Outcome.PASS),
+        ({"restored_items": 38, "changed_since": 2}, Outcome.PASS),
+        ({"restored_items": 39, "differences": Differences(expired=1)}, Outcome.PASS),
+        ({"restored_items": 37, "changed_since": 1, "differences": Differences(expired=1)}, Outcome.ERROR),
+    ],
+)
+@pytest.mark.parametrize("origin", tuple(Origin))
+def test_a_count_that_changes_do_not_explain_is_never_a_pass(changes, outcome, origin):
+    said = judge_comparison(replace(SEEN, origin=origin, **changes))
+    assert said.outcome is outcome
+    assert ("the counts contradict it" in said.reason) is (outcome is Outcome.ERROR)
 
 
 def test_what_could_not_be_looked_through_is_no_pass():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.domain.recovery.restored_table import RestoreFailed
+from orchestrator.domain.recovery.restored_table import RestoredTable, RestoreFailed
 from orchestrator.tasks.recovery import await_restore
 from tests.samples import NOW, recovery, restored_tables
 
@@ -21,7 +21,15 @@ class Restores:
         self.reads += 1
         if self.reads <= self.unseen:
             return None
-        return SimpleNamespace(arn=f"arn:aws:dynamodb:us-west-1:1:table/{table}", readable=False)
+        source, found = restored_tables("dr-1")[0], recovery(id="dr-1")
+        return RestoredTable(
+            arn=f"arn:aws:dynamodb:us-west-1:1:table/{table}",
+            active=False,
+            in_progress=True,
+            source_arn=source.source_arn,
+            point=found.point,
+            created_at=found.requested_at,
+        )
 
     def tag_table(self, _arn, _tags) -> bool:
         return True
