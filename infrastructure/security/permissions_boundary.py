@@ -22,7 +22,8 @@ UNSCOPED_ACTIONS = (
     "application-autoscaling:Describe*", "cloudtrail:LookupEvents", "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "dynamodb:ListBackups", "dynamodb:ListTables", "events:ListRules", "iam:ListRoles", "kms:ListAliases",
-    "lambda:GetAccountSettings", "lambda:ListFunctions", "logs:DescribeLogGroups", "scheduler:ListSchedules",
+    "lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions", "logs:DescribeLogGroups",
+    "scheduler:ListSchedules",
     "sns:ListTopics", "sqs:ListQueues", "states:ListStateMachines", "tag:GetResources", "xray:GetSamplingRules",
     "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
     # Step Functions configures the logging of state machines with their roles.

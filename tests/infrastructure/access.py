@@ -183,6 +183,7 @@ def _covered(thing: Thing, patterns: Sequence[str], condition: Mapping[str, Any]
 _PREFIX = {"table": "dynamodb:", "key": "kms:", "alias": "lambda:"}
 _KNOW_NO_THING = {
     "dynamodb:ListBackups", "dynamodb:ListTables", "kms:CreateKey", "kms:ListAliases", "kms:ListKeys", "kms:TagResource", "lambda:ListFunctions",
+    "lambda:ListEventSourceMappings",
 }  # fmt: skip
 """Actions that affect no existing table, key or alias."""
 

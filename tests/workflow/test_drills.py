@@ -137,6 +137,17 @@ def test_a_revoked_token_that_is_alive_in_the_copy_turns_the_drill_red_and_is_na
     )
 
 
+def test_an_epoch_that_was_logged_for_a_restore_that_died_turns_no_later_drill_red(interpreter):
+    """Earlier releases logged it before the cutover: no table in use has it."""
+    with drilled(DrillWorld(interpreter)) as world:
+        world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "epoch"}, "epoch": {"N": "3"}})
+        ended = world.drill("dr-logged-early")
+    recovery = world.recovery("dr-logged-early")
+    assert ended.phase == "SUCCEEDED", recovery.reason
+    alive = next(one for one in recovery.check_results if one.check == "tokens.alive")
+    assert alive.verdict.reason == "1 of 3 families stay valid"
+
+
 @pytest.mark.parametrize("mark", [None, "dr-another"])
 def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
     def skip(invocation, run):

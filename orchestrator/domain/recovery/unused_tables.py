@@ -17,7 +17,7 @@ from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import Recovery, Role, TableRecovery
-from orchestrator.domain.recovery.restored_table import RestoredTable
+from orchestrator.domain.recovery.restored_table import RestoredTable, foreign_reason
 
 _ANY = "\0"
 """Stands for any id in a name."""
@@ -163,21 +163,20 @@ def refuse_discard(recovery: Recovery, in_use: Mapping[str, str], lock: Environm
 
 
 def refuse_unproved(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> None:
-    """Refuse to delete a table of which DynamoDB does not report that this restore created it.
+    """Refuse to delete a table of which DynamoDB does not report that this restore created it, for this time.
 
     Raises:
-        Refused: it was restored from another source or to another time, or not restored at all.
+        Refused: another restore, or none, created it.
     """
-    origin = restored.backup_arn if table.backup_arn else restored.source_arn
-    expected = table.backup_arn or table.source_arn
-    to_point = restored.point is not None and restored.point.replace(microsecond=0) == recovery.point
-    if not expected or origin != expected or not (table.backup_arn or to_point):
-        point = restored.point.isoformat() if restored.point else "no time"
-        remedy = (
-            f"DynamoDB reports a table that was restored from {origin or 'nothing'} to {point}, not this restore's "
-            f"({expected or 'unknown source'} to {recovery.point.isoformat()}): delete it by hand if it is yours"
-        )
-        raise Refused("restored table", table.target, remedy)
+    reason = foreign_reason(recovery, table, restored)
+    if not table.backup_arn:
+        if not table.source_arn:
+            reason = reason or "the record does not name its source"
+        if restored.point is None or restored.point.replace(microsecond=0) != recovery.point:
+            point = restored.point.isoformat() if restored.point else "no time"
+            reason = reason or f"it was restored to {point}, and this restore is to {recovery.point.isoformat()}"
+    if reason:
+        raise Refused("restored table", table.target, f"{reason}: delete it by hand if it is yours")
 
 
 def consequences_of_discard(recovery: Recovery, recent: Sequence[Recovery]) -> list[str]:

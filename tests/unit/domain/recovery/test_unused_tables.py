@@ -126,7 +126,9 @@ def test_nothing_is_deleted_while_anything_may_switch_tables():
 
 
 TABLE_RECOVERY = DEAD.tables[0]
-OURS = RestoredTable("arn", True, False, TABLE_RECOVERY.source_arn, DEAD.point + timedelta(microseconds=5))
+OURS = RestoredTable(
+    "arn", True, False, TABLE_RECOVERY.source_arn, DEAD.point + timedelta(microseconds=5), created_at=DEAD.requested_at
+)
 BACKUP = replace(TABLE_RECOVERY, backup_arn="arn:backup")
 
 
@@ -142,6 +144,8 @@ def test_a_table_that_this_restore_made_is_proved_by_its_source_and_time():
         (TABLE_RECOVERY, replace(OURS, source_arn="", point=None)),
         (TABLE_RECOVERY, replace(OURS, point=DEAD.point + timedelta(seconds=1))),
         (TABLE_RECOVERY, replace(OURS, point=None)),
+        (TABLE_RECOVERY, replace(OURS, created_at=DEAD.requested_at - timedelta(days=1))),
+        (TABLE_RECOVERY, replace(OURS, in_progress=None)),
         (replace(TABLE_RECOVERY, source_arn=""), replace(OURS, source_arn="")),
         (BACKUP, OURS),
         (BACKUP, replace(OURS, backup_arn="arn:another")),
