@@ -73,6 +73,7 @@ test-fast: install
 
 proof: install test-sfn-local
 	$(BIN)/pytest -m proof
+	CUTOVER_EXAMPLES=15 $(BIN)/pytest tests/workflow/test_cutover_loses_nothing.py
 	CHECK_RECORDED_CALLS=1 $(BIN)/pytest -m "not proof" $(foreach run,main_job least_privilege drill_checks,tests/e2e/test_$(run).py)
 
 # Options: make smoke-aws SMOKE="--account 123456789012 --second-region us-east-2 --yes-spend"
