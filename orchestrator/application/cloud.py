@@ -150,7 +150,9 @@ class Adapters:
         "aws.lambda_.aliases:Aliases",
         lambda new, cloud: new(cloud.clients("lambda"), LIVE, RateLimiter().wait, cloud.sleep),
     )
-    versions: Lazy[Versions] = _adapter("aws.lambda_.versions:Versions", "lambda")
+    versions: Lazy[Versions] = _adapter(
+        "aws.lambda_.versions:Versions", lambda new, cloud: new(cloud.clients("lambda"), cloud.sleep)
+    )
     provisioned: Lazy[ProvisionedConcurrency] = _adapter(
         "aws.lambda_.provisioned_concurrency:ProvisionedConcurrency", "lambda"
     )
@@ -198,7 +200,9 @@ class Adapters:
     )
 
     # everything else
-    executions: Lazy[Executions] = _adapter("aws.step_functions:Executions", "stepfunctions")
+    executions: Lazy[Executions] = _adapter(
+        "aws.step_functions:Executions", lambda new, cloud: new(cloud.clients("stepfunctions"), cloud.sleep)
+    )
     hooks: Lazy[Hooks] = _adapter("aws.hooks:Hooks", _hooks)
     key_ring: Lazy[KeyRing] = _adapter(
         "aws.oauth_tables.signing_keys:KeyRing",

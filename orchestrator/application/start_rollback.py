@@ -149,7 +149,8 @@ def last_attempt_failed(cloud: Cloud, deployment_id: str) -> bool:
     """Return whether the newest rollback attempt of a deployment failed; False if there was none."""
     machine, last = cloud.settings["ROLLBACK_MACHINE"], ABSENT
     for attempt in range(1, ATTEMPTS + 1):
-        phase = cloud.executions.describe_execution(execution_arn(machine, f"rollback-{deployment_id}-{attempt}")).phase
+        arn = execution_arn(machine, f"rollback-{deployment_id}-{attempt}")
+        phase = cloud.executions.describe_execution(arn, may_be_absent=True).phase
         if phase == ABSENT:
             break
         last = phase

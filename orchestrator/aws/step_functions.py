@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from time import sleep
 from typing import Any
 
 import msgspec
@@ -15,6 +17,8 @@ from orchestrator.domain.errors import Refused
 RUNNING, SUCCEEDED, FAILED, TIMED_OUT = "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT"
 ABSENT = "ABSENT"
 """The phase of an execution that Step Functions does not know, or no longer knows."""
+READ_AGAIN_SECONDS = 1.0
+"""The pause before a read is repeated: DescribeExecution is eventually consistent and may not see a start yet."""
 
 ENDED = frozenset({"ExecutionDoesNotExist", "ValidationException"})
 """The error codes of stopping an execution that has ended: AWS documents the first, MiniStack returns the second."""
@@ -41,10 +45,11 @@ class Executions:
 
     Args:
         client: botocore's Step Functions client.
+        sleep: waits for some seconds.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, sleep: Callable[[float], None] = sleep) -> None:
+        self._client, self._sleep = client, sleep
 
     def start_execution(self, machine: str, name: str, execution_input: object) -> bool:
         """Start an execution with a name; return False if that name was used before.
@@ -67,8 +72,20 @@ class Executions:
             return False
         return True
 
-    def describe_execution(self, arn: str) -> Execution:
-        """Describe an execution; its phase is ABSENT if there is none."""
+    def describe_execution(self, arn: str, *, may_be_absent: bool = False) -> Execution:
+        """Describe an execution; its phase is ABSENT if there is none.
+
+        Args:
+            arn: the execution's ARN.
+            may_be_absent: it need not have been started. Otherwise its absence is believed only after a second read.
+        """
+        execution = self._describe(arn)
+        if execution.phase != ABSENT or may_be_absent:
+            return execution
+        self._sleep(READ_AGAIN_SECONDS)
+        return self._describe(arn)
+
+    def _describe(self, arn: str) -> Execution:
         try:
             with translate_errors():
                 response = self._client.describe_execution(executionArn=arn)

@@ -11,6 +11,8 @@ import msgspec
 
 from orchestrator.application.cloud import LIVE, Cloud
 from orchestrator.aws.lambda_.aliases import Aliases
+from orchestrator.aws.lambda_.versions import Versions
+from orchestrator.aws.step_functions import Executions
 from tests.samples import service
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
@@ -60,4 +62,7 @@ def cloud_over(
     cloud = Cloud(settings, clients=clients.__getitem__, now=now, sleep=sleep)
     # cached_property keeps its value where an attribute would be.
     vars(cloud)["aliases"] = Aliases(clients["lambda"], LIVE, sleep=lambda _seconds: None)
+    vars(cloud)["versions"] = Versions(clients["lambda"], sleep=lambda _seconds: None)
+    if "stepfunctions" in clients:
+        vars(cloud)["executions"] = Executions(clients["stepfunctions"], sleep=lambda _seconds: None)
     return cloud

@@ -12,9 +12,12 @@ from orchestrator import environments
 from orchestrator.cli.actions import drill, explain, history
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.follow import RefusedByPlan
+from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.record import RecoveryOutcome
 from state_machines import definitions
 from tests.fakes.clouds import machine_arn
+from tests.samples import NOW, recovery
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns, raised
@@ -141,8 +144,27 @@ def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
 def test_one_that_is_not_followed_is_started_once(here, capsys):
     for _ in range(2):
         assert drill.drill(here.context, given(), "later", watch=False, json=True) == 0
-    assert len(here.world.states.pending) == 1
+    assert len(here.world.states.executions) == 1
     assert '"recovery": "dr-later"' in capsys.readouterr().out
+
+
+def test_one_that_the_machine_refuses_is_a_refusal_also_if_it_is_not_followed(here):
+    here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-strange", input="{}")
+    with pytest.raises(RefusedByPlan, match="requested_by"):
+        drill.drill(here.context, given(), "strange", watch=False, json=False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [(RecoveryOutcome.SUCCEEDED, 0), (RecoveryOutcome.FAILED, 1), (RecoveryOutcome.REFUSED, 2)],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_one_that_the_lock_refuses_a_moment_later_is_a_refusal(here, capsys, outcome, code, as_json):
+    here.world.cloud.drills.create_record(
+        recovery(id="dr-busy", kind=Kind.DRILL, outcome=outcome, ended_at=NOW, reason="drill dr-1 holds the lock")
+    )
+    assert drill.drill(here.context, given(), "busy", watch=False, json=as_json) == code
+    assert "drill dr-1 holds the lock" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import BUSY, error_code, translate_errors
+from orchestrator.aws.lambda_.aliases import READ_AGAIN_SECONDS
 from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.errors import Refused
 
@@ -24,10 +27,11 @@ class Versions:
 
     Args:
         client: botocore's Lambda client.
+        sleep: waits for some seconds.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, sleep: Callable[[float], None] = sleep) -> None:
+        self._client, self._sleep = client, sleep
 
     def describe_version(self, function_name: str, version: str = LATEST) -> FunctionVersion:
         """Describe a version.
@@ -61,7 +65,13 @@ class Versions:
         )
 
     def version_exists(self, function_name: str, version: str) -> bool:
-        """Return whether a function has a version."""
+        """Return whether a function has a version. That it does not exist is believed only after a second read."""
+        if self._find_version(function_name, version):
+            return True
+        self._sleep(READ_AGAIN_SECONDS)
+        return self._find_version(function_name, version)
+
+    def _find_version(self, function_name: str, version: str) -> bool:
         try:
             with translate_errors():
                 self._client.get_function_configuration(FunctionName=function_name, Qualifier=version)

@@ -19,6 +19,7 @@ from orchestrator.application.recovery_planning import (
 from orchestrator.application.start_request import start_request
 from orchestrator.aws.ledger.evidence import entry_as_json
 from orchestrator.cli.context import Context
+from orchestrator.cli.errors import DONE
 from orchestrator.cli.rendering.follow import (
     CHECKED_WITHIN_SECONDS,
     PLANNED_WITHIN_SECONDS,
@@ -93,10 +94,12 @@ def show_cost(recovery_plan: RecoveryPlan) -> None:
 
 
 def drill(context: Context, request: Mapping[str, object], key: str | None, *, watch: bool, json: bool) -> int:
-    """Start a drill and, with `watch`, follow it; return the exit code.
+    """Start a drill, wait until it is accepted or refused and, with `watch`, follow it; return the exit code.
 
     Raises:
         Refused: the input is invalid, or the drill would be refused; nothing was started.
+        RefusedByPlan: the plan rejected it; nothing was restored.
+        Unreachable: it was started, but its plan did not answer in time.
     """
     name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
     # PlanRecovery repeats these checks, because executions can also be started without the command line.
@@ -104,12 +107,25 @@ def drill(context: Context, request: Mapping[str, object], key: str | None, *, w
     started = start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
     if watch:
         return follow_recovery(context, name, json=json)
+    return report_answer(context, name, started=started, json=json)
+
+
+def report_answer(context: Context, name: str, *, started: bool, json: bool) -> int:
+    """Wait until a started drill or restore is accepted or refused, and print the answer; return the exit code.
+
+    Raises:
+        RefusedByPlan: the plan rejected the recovery.
+        Unreachable: its plan did not answer in time.
+    """
+    answer = wait_for_answer(context, name)
     if json:
-        print_json({"recovery": name, "started": started})
+        print_json({"recovery": name, "started": started, "outcome": answer.outcome, "reason": answer.reason})
+    elif answer.outcome:
+        console().print(recovery_outcome_line(answer), markup=False)
     else:
         state = "started" if started else "already started:"
         console().print(f"{state} {name}; see `orchestrator explain {name} --env {context.name}`")
-    return 0
+    return CODES[answer.outcome] if answer.outcome else DONE
 
 
 def plan_recovery(context: Context, options: Mapping[str, object], name: str, kind: Kind) -> RecoveryPlan:

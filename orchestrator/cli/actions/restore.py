@@ -14,9 +14,7 @@ from orchestrator import environments
 from orchestrator.application.start_request import start_request
 from orchestrator.cli.actions import drill
 from orchestrator.cli.context import Context
-from orchestrator.cli.errors import DONE
 from orchestrator.cli.rendering.output import console, print_json, text_table
-from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
@@ -83,15 +81,7 @@ def restore(
         if not json:
             show_settings(context, context.cloud.restores.read_record(name))
         return code
-    answer = drill.wait_for_answer(context, name)
-    if json:
-        print_json({"recovery": name, "started": started, "outcome": answer.outcome, "reason": answer.reason})
-    elif answer.outcome:
-        console().print(recovery_outcome_line(answer), markup=False)
-    else:
-        state = "started" if started else "already started:"
-        console().print(f"{state} {name}; see `orchestrator explain {name} --env {context.name}`")
-    return drill.CODES[answer.outcome] if answer.outcome else DONE
+    return drill.report_answer(context, name, started=started, json=json)
 
 
 def restore_in_use(context: Context, restore_id: str | None, *, latest: bool) -> str:

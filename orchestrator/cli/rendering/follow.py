@@ -106,7 +106,7 @@ def wait_for_record(context: Context, deployment_id: str, *, announced: bool = F
         if refusal:
             raise RefusedByPlan(refusal.why)
         if not known:
-            known = context.cloud.executions.describe_execution(arn).phase != ABSENT
+            known = context.cloud.executions.describe_execution(arn, may_be_absent=True).phase != ABSENT
             absent += not known
         if absent > 1:  # one may be a read that did not see the start yet
             remedy = "there is no such deployment: name one that `orchestrator history` lists"

@@ -40,6 +40,9 @@ def _refuse_moved_alias(function: Function, deployment: Deployment, cloud: Cloud
     # The plan was made without the lock: another deployment may have changed the stable version since then.
     alias = cloud.aliases.read_alias(function.function_name)
     if alias.revision != deployment.revisions[function.name]:
+        # The read may not have seen the write that the plan saw.
+        alias = cloud.aliases.read_alias_again(function.function_name)
+    if alias.revision != deployment.revisions[function.name]:
         remedy = "it was moved while this deployment was being prepared; start the deployment again"
         raise Refused(f"{function.function_name}:live", f"version {alias.routing.primary}", remedy)
 

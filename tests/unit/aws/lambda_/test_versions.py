@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.lambda_.aliases import READ_AGAIN_SECONDS
 from orchestrator.aws.lambda_.versions import Versions
 from orchestrator.domain.errors import Throttled
 from tests.fakes.errors import client_error
@@ -13,7 +14,20 @@ TOKEN = "ib-oauth-token-test"
 
 @pytest.mark.parametrize(("version", "exists"), [("1", True), ("2", False), ("26", False)])
 def test_a_version_exists_or_does_not(lambdas, version, exists):
-    assert Versions(lambdas).version_exists(TOKEN, version) is exists
+    assert Versions(lambdas, sleep=lambda _seconds: None).version_exists(TOKEN, version) is exists
+
+
+@pytest.mark.parametrize(("misses", "exists"), [(1, True), (2, False)])
+def test_a_version_that_is_not_there_at_the_first_read_is_read_once_more(lambdas, misses, exists):
+    answers, pauses = [client_error("ResourceNotFoundException")] * misses, []
+
+    def lag(_operation, _arguments, call):
+        if answers:
+            raise answers.pop()
+        return call()
+
+    assert Versions(Intercepted(lambdas, lag), sleep=pauses.append).version_exists(TOKEN, "1") is exists
+    assert pauses == [READ_AGAIN_SECONDS]
 
 
 @pytest.mark.parametrize(("code", "raised"), [("TooManyRequestsException", Throttled), ("AccessDenied", ClientError)])
