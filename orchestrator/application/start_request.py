@@ -8,6 +8,7 @@ import msgspec
 
 from orchestrator.aws.step_functions import ABSENT, Executions, execution_arn
 from orchestrator.domain.identifiers import refuse_other_request
+from orchestrator.domain.untrusted_json import decode_untrusted
 
 
 def start_request(executions: Executions, machine: str, name: str, request: Mapping[str, object]) -> bool:
@@ -36,5 +37,14 @@ def refuse_used_key(executions: Executions, machine: str, name: str, request: Ma
     """
     execution = executions.describe_execution(execution_arn(machine, name))
     if execution.phase != ABSENT and execution.input_json:
-        earlier = msgspec.json.decode(execution.input_json, type=dict[str, object])
+        earlier = _decoded_input(execution.input_json)
         refuse_other_request(name, earlier, msgspec.to_builtins(request))
+
+
+def _decoded_input(text: str) -> dict[str, object]:
+    """Return the input of an execution; empty if it is no JSON object, as `StartExecution` allows."""
+    try:
+        decoded = decode_untrusted(text)
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}

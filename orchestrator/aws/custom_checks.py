@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from orchestrator.domain.deployment.custom_checks import (
     Direction,
 )
 from orchestrator.domain.errors import CheckNotReadable
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Window
 
 TIMEOUT_SECONDS = 5.0
@@ -174,7 +174,7 @@ class CheckReader:
         if status != OK:
             raise CheckNotReadable(f"the server returned {status}")
         try:
-            return json.loads(body)
+            return decode_untrusted(body)
         except ValueError as error:
             raise CheckNotReadable("the answer is no JSON") from error
 

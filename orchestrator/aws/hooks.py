@@ -16,6 +16,7 @@ from orchestrator.aws.clients import BUSY, error_code, translate_errors
 from orchestrator.aws.public_http import PublicHttp
 from orchestrator.domain.deployment.hooks import ATTEMPTS, Hook, HookAnswer, HookCall, HookKind, read_answer
 from orchestrator.domain.errors import CheckNotReadable, Throttled, Unreachable
+from orchestrator.domain.untrusted_json import decode_untrusted
 
 TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Ib-Oauth-Timestamp", "X-Ib-Oauth-Signature"
 SIGNATURE_VERSION = "v1"
@@ -135,6 +136,6 @@ def sign(key: bytes, timestamp: str, body: bytes) -> str:
 
 def _decoded(content: bytes) -> object:
     try:
-        return json.loads(content)
+        return decode_untrusted(content)
     except ValueError as error:
         raise CheckNotReadable("its answer is no JSON object") from error

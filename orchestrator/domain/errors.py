@@ -22,7 +22,9 @@ OrchestratorError
 
 from __future__ import annotations
 
+from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
+from orchestrator.domain.untrusted_json import quoted
 
 
 class OrchestratorError(Exception):
@@ -40,7 +42,7 @@ class Refused(OrchestratorError):
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field, self.value, self.remedy = field, value, remedy
-        super().__init__(f"{shortened(field)}: {shortened(repr(value))} is refused: {remedy}")
+        super().__init__(f"{shortened(one_line(field))}: {quoted(value)} is refused: {remedy}")
 
 
 class LockLost(OrchestratorError):

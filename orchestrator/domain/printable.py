@@ -1,6 +1,8 @@
-"""Text that people, AWS or the upstream wrote, made safe to print: what controls a terminal is shown instead of obeyed.
+r"""Text that people, AWS or the upstream wrote, made safe to print: what controls a terminal is shown instead of obeyed.
 
-Records keep every text as it was given; only its rendering is escaped.
+Records keep a text as it was given, and only its rendering is escaped. A text with lone surrogates is the exception: it
+has no UTF-8 form, so it cannot be stored. JSON can contain one (``"\ud800"``). The answers of other systems are escaped
+before they are stored; a request is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ _DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _LINES = r"\u2028\u2029"
 _SURROGATES = r"\ud800-\udfff"
 
+_SURROGATE = re.compile(f"[{_SURROGATES}]")
 _UNPRINTABLE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_LINES}{_SURROGATES}]")
 _UNPRINTABLE_OR_BREAK = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_LINES}{_SURROGATES}\t\n]")
 
@@ -28,6 +31,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return a text as `printable` does, with line feeds and tabs escaped too, so that it cannot forge a line."""
     return _UNPRINTABLE_OR_BREAK.sub(_escaped, text)
+
+
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: it has no lone surrogates."""
+    return _SURROGATE.search(text) is None
 
 
 def _escaped(match: re.Match[str]) -> str:

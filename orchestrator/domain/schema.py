@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.printable import is_encodable
 
 
 class EnvironmentRefused(Refused):
     """A setting of environments.toml is wrong."""
+
+
+ENCODABLE_REMEDY = "remove the lone surrogates (\\ud800 to \\udfff), which UTF-8 cannot encode"
 
 
 class SettingsReader:
@@ -82,6 +86,7 @@ class SettingsReader:
         value = self.take(key)
         if not isinstance(value, str) or not value.strip() or (matching is not None and not matching.fullmatch(value)):
             raise self.refused(key, value, remedy)
+        self._refuse_unencodable(key, value)
         refuse_long_text(self.field(key), value, len(value) if at_most is None else at_most, self._refusal)
         return value
 
@@ -160,12 +165,18 @@ class SettingsReader:
             or not all(isinstance(entry, str) and entry.strip() for entry in entries)
         ):
             raise self.refused(key, value, f"give a list of at least {at_least} texts")
+        self._refuse_unencodable(key, *entries)
         return tuple(entries)
 
     def refuse_unknown_keys(self) -> None:
         """Refuse the first key that was not taken."""
         for key, value in self._values.items():
             raise self.refused(key, value, f"remove it; known keys are {', '.join(self._known)}")
+
+    def _refuse_unencodable(self, key: str, *texts: str) -> None:
+        for text in texts:
+            if not is_encodable(text):
+                raise self.refused(key, text, ENCODABLE_REMEDY)
 
 
 def refuse_long_text(field: str, value: str, at_most: int, refusal: type[Refused] = Refused) -> None:

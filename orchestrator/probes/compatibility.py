@@ -6,7 +6,6 @@ serves `/version`, answers for all of them.
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from orchestrator.domain.deployment.schema_compatibility import (
     judge_schema_compatibility,
     schema_versions_of,
 )
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Evidence, Json, Verdict
 from orchestrator.probes.checks import VERSION_HEADER
 from orchestrator.probes.context import ProbeContext
@@ -90,7 +90,7 @@ def _parse(response: HttpResponse, version: str) -> SchemaVersions:
     if response.header(VERSION_HEADER) != version:
         raise _NoSchemaVersions(f"identifies itself as version {response.header(VERSION_HEADER) or 'unknown'}")
     try:
-        document = json.loads(response.body)
+        document = decode_untrusted(response.body)
     except ValueError as error:
         raise _NoSchemaVersions("returned no JSON") from error
     if not isinstance(document, dict):

@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.analysis.repeated_checks import ProbeTests, spent_by_probe
 from orchestrator.domain.analysis.running_tests import ComparedRate
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.checks import (
     CLIENT_ID,
@@ -270,7 +271,7 @@ def _has_only_public_keys(response: HttpResponse) -> str:
 
 def _json_object(response: HttpResponse) -> dict[str, Any]:
     try:
-        document = json.loads(response.body)
+        document = decode_untrusted(response.body)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

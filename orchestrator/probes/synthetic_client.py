@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI
 from orchestrator.probes.ports import MacClient
 
@@ -159,7 +159,7 @@ def form_request(path: str, fields: Mapping[str, str], headers: Mapping[str, str
 def json_object(response: HttpResponse) -> Mapping[str, object]:
     """Return the JSON object of a response; empty if it has none."""
     try:
-        document = json.loads(response.body)
+        document = decode_untrusted(response.body)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

@@ -12,6 +12,9 @@ from uuid import uuid4
 from orchestrator.aws.clients import BUSY, translate_errors
 from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.printable import one_line
+from orchestrator.domain.texts import shortened
+from orchestrator.domain.untrusted_json import decode_untrusted, text_of
 
 FORM = "application/x-www-form-urlencoded"
 VERSION_HEADER = "x-ib-oauth-version"
@@ -48,9 +51,9 @@ class Invocation:
         elapsed_ms = (perf_counter() - started) * 1000
         attempts = 1 + invocation.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         version = invocation.get("ExecutedVersion", "")
-        result = json.loads(payload or b"null")
+        result = _result(payload)
         if invocation.get("FunctionError") or not isinstance(result, dict) or "statusCode" not in result:
-            error_type = result.get("errorType", "") if isinstance(result, dict) else ""
+            error_type = shortened(_stored(result.get("errorType", ""))) if isinstance(result, dict) else ""
             return HttpResponse(UNHANDLED_STATUS, {}, "", elapsed_ms, version, error_type or "no response", attempts)
         return _response(result, elapsed_ms, version, attempts)
 
@@ -78,12 +81,25 @@ def proxy_event(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _result(payload: bytes) -> object:
+    """Return the result of a function; None if it returned no JSON. A broken version is judged, whatever it returns."""
+    try:
+        return decode_untrusted(payload or b"null")
+    except ValueError:
+        return None
+
+
+def _stored(value: object) -> str:
+    """Return a value as a text that the reason of a verdict can quote: a record cannot store lone surrogates."""
+    return one_line(text_of(value))
+
+
 def _response(result: dict[str, Any], elapsed_ms: float, version: str, attempts: int) -> HttpResponse:
     headers: dict[str, tuple[str, ...]] = {
-        name.lower(): (str(value),) for name, value in (result.get("headers") or {}).items()
+        name.lower(): (_stored(value),) for name, value in (result.get("headers") or {}).items()
     }
     for name, values in (result.get("multiValueHeaders") or {}).items():
-        headers[name.lower()] = tuple(str(value) for value in values)
+        headers[name.lower()] = tuple(_stored(value) for value in values)
     body = result.get("body") or ""
     if result.get("isBase64Encoded"):
         body = base64.b64decode(body).decode("utf-8", "replace")

@@ -7,7 +7,6 @@ count the same failures.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.analysis.observations import LogLine
+from orchestrator.domain.printable import one_line
+from orchestrator.domain.untrusted_json import decode_untrusted, text_of
 
 LEVELS = frozenset({"ERROR", "CRITICAL", "FATAL"})
 ERROR_LIMIT_CHARACTERS, MESSAGE_LIMIT_CHARACTERS = 80, 160
@@ -63,19 +64,22 @@ def count_by_kind(errors: Iterable[LoggedError], version: str) -> Mapping[str, i
 
 def _parse_json_line(line: LogLine, version: str) -> LoggedError | None:
     try:
-        entry = json.loads(line.message)
+        entry = decode_untrusted(line.message)
     except ValueError:
         return None
+    assert isinstance(entry, Mapping), "JSON that begins with { is an object"
     level = entry.get("level")
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         return None
-    error = entry.get("error") or entry.get("errorType") or entry.get("exception_name") or str(level)
-    message_text = str(entry.get("message") or entry.get("errorMessage") or "")
-    cause = f" from {entry['cause']}" if entry.get("cause") else ""
-    return LoggedError(line.at, str(entry.get("version") or version), _error_kind(f"{error}{cause}", message_text))
+    error = entry.get("error") or entry.get("errorType") or entry.get("exception_name") or level
+    message_text = text_of(entry.get("message") or entry.get("errorMessage") or "")
+    cause = f" from {text_of(entry['cause'])}" if entry.get("cause") else ""
+    stated_version = text_of(entry.get("version") or version)
+    return LoggedError(line.at, stated_version, _error_kind(f"{text_of(error)}{cause}", message_text))
 
 
 def _error_kind(error: str, message: str) -> str:
-    template = _WHAT_DIFFERS.sub("*", message.strip())[:MESSAGE_LIMIT_CHARACTERS]
-    name = error[:ERROR_LIMIT_CHARACTERS]
+    """Return the kind of an error. It is escaped, because the deployment's record cannot store lone surrogates."""
+    template = one_line(_WHAT_DIFFERS.sub("*", message.strip()))[:MESSAGE_LIMIT_CHARACTERS]
+    name = one_line(error)[:ERROR_LIMIT_CHARACTERS]
     return f"{name}: {template}" if template else name

@@ -221,9 +221,17 @@ def _parse_json_text(text: str) -> Json:
     if not text.startswith(("{", "[")):
         return text
     try:
-        return _without_secrets(json.loads(text))
+        document = json.loads(text)
     except ValueError:
         return text
+    except RecursionError:
+        return redact("", text)
+    try:
+        plain = _without_secrets(document)
+        canonical_json(plain)
+    except (ValueError, RecursionError):  # A snapshot cannot hold it, and its text may contain secrets.
+        return redact("", text)
+    return plain
 
 
 def _without_secrets(value: Any) -> Json:

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.domain.configuration.normalization import ORDERED_LISTS, Identities, Part, canonical_json
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.untrusted_json import quoted
 from orchestrator.domain.verdict import Json
 
 FORMAT = 1
@@ -138,11 +139,14 @@ def read_snapshot(text: bytes) -> ConfigurationSnapshot:
         snapshot = ConfigurationSnapshot(
             document["environment"], document["account"], document["region"], taken_at, document["why"], parts
         )
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = f"name a configuration snapshot; this file is not one: {error!r}"
+        digest = snapshot.digest
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        remedy = f"name a configuration snapshot; this file is not one: {quoted(error)}"
         raise Refused("snapshot", f"{len(text)} bytes", remedy) from error
-    if snapshot.digest != document["digest"]:
-        raise Refused("snapshot.digest", document["digest"], "use another snapshot: the parts of this one were changed")
+    if document.get("digest") != digest:
+        raise Refused(
+            "snapshot.digest", document.get("digest"), "use another snapshot: the parts of this one were changed"
+        )
     return snapshot
 
 

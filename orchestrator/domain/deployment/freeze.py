@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.schema import refuse_long_text
+from orchestrator.domain.printable import is_encodable
+from orchestrator.domain.schema import ENCODABLE_REMEDY, refuse_long_text
 from orchestrator.domain.texts import MAX_REASON
 
 
@@ -58,8 +59,10 @@ def refuse_missing_reason(option: str, reason: str) -> None:
     """Refuse to freeze, unfreeze or roll back without a reason that the records can hold.
 
     Raises:
-        Refused: the reason is blank or too long.
+        Refused: the reason is blank, too long, or not encodable as UTF-8.
     """
     if not reason.strip():
         raise Refused(option, reason, "give a reason for other operators")
+    if not is_encodable(reason):
+        raise Refused(option, reason, ENCODABLE_REMEDY)
     refuse_long_text(option, reason, MAX_REASON)

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from orchestrator.domain.deployment.custom_checks import MAX_TEXT, NAME, NAME_REMEDY, URL, URL_REMEDY
 from orchestrator.domain.deployment.gates import Gate, GateKind
+from orchestrator.domain.printable import one_line
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.texts import shortened
 
@@ -162,7 +163,7 @@ def with_phase_gates(gates: Iterable[Gate], steps: int, hooks: Iterable[Hook]) -
 
 
 def read_answer(document: object, call: HookCall) -> HookAnswer:
-    """Read what a hook answered.
+    """Read what a hook answered. Its reason is escaped and shortened, so that the record can store it.
 
     Args:
         document: the decoded JSON of its answer.
@@ -171,9 +172,11 @@ def read_answer(document: object, call: HookCall) -> HookAnswer:
     if not isinstance(document, Mapping):
         return HookAnswer(passed=False, judged=False, reason="its answer is no JSON object")
     token, verdict, reason = (document.get(key) for key in ("answer_token", "verdict", "reason"))
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), call.answer_token.encode()):
+    # "surrogatepass": JSON can contain lone surrogates, which a token of ours never has.
+    given = token.encode(errors="surrogatepass") if isinstance(token, str) else b""
+    if not hmac.compare_digest(given, call.answer_token.encode()):
         return HookAnswer(passed=False, judged=False, reason="its answer does not repeat the question's answer_token")
     if verdict not in VERDICTS:
         return HookAnswer(passed=False, judged=False, reason=f"its verdict is none of {', '.join(VERDICTS)}")
-    said = shortened(reason) if isinstance(reason, str) and reason.strip() else "no reason"
+    said = shortened(one_line(reason)) if isinstance(reason, str) and reason.strip() else "no reason"
     return HookAnswer(passed=verdict == "PASS", judged=True, reason=said)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.domain.deployment.decision import Action, Decision
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome, DeploymentPhase, PauseToken
+from orchestrator.domain.printable import printable
+from orchestrator.domain.untrusted_json import decode_untrusted, text_of
 
 EVENT_TYPES = {
     DeploymentOutcome.SUCCEEDED: "DeploymentSucceeded",
@@ -29,15 +30,15 @@ def cause_of(error: Mapping[str, str]) -> str:
     """
     name, cause = error.get("Error", "error"), error.get("Cause", "")
     try:
-        decoded = json.loads(cause)
+        decoded: object = decode_untrusted(cause)
     except ValueError:
         decoded = cause
     message = decoded.get("errorMessage", cause) if isinstance(decoded, dict) else cause
     if message and name == REFUSED_ERROR:
-        return str(message)
+        return printable(text_of(message))
     if name == TIMED_OUT and not message:
         return f"a task of the orchestrator did not answer in time ({TIMED_OUT})"
-    return f"{name}: {message}" if message else name
+    return printable(f"{name}: {text_of(message)}") if message else name
 
 
 def reason_of_unanswered_pause(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from orchestrator.domain.deployment.policy import CHECKLIST, DeliveryPolicy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id
+from orchestrator.domain.printable import is_encodable
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.texts import MAX_NAME, MAX_REFERENCE
 
@@ -81,7 +82,8 @@ def _cutover(fields: SettingsReader, strategy: object) -> str:
     if restore is None:
         return ""
     # An empty text is a variable that a pipeline did not set, not a decision for a release.
-    if not isinstance(restore, str) or not restore.strip() or len(restore) > MAX_NAME:
+    valid = isinstance(restore, str) and restore.strip() and len(restore) <= MAX_NAME and is_encodable(restore)
+    if not isinstance(restore, str) or not valid:
         raise fields.refused("cutover", restore, "give the id of a restore from `orchestrator history`, or omit it")
     if strategy is not None:
         remedy = "omit it: a cutover is always all at once, because gradual shifts would split writes between tables"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.domain.untrusted_json import quoted
 from orchestrator.domain.verdict import Json, Verdict
 
 
@@ -48,7 +49,7 @@ def schema_versions_of(version: Mapping[str, Json]) -> SchemaVersions:
     writes, reads = (items.get("writes"), items.get("reads")) if isinstance(items, Mapping) else (None, None)
     if not isinstance(reads, list) or not reads or not all(_is_schema_version(number) for number in (writes, *reads)):
         raise SchemaVersionsUnknown(
-            f'items: {items!r} must be like {{"writes": 1, "reads": [1]}}, with whole numbers of at least 1'
+            f'items: {quoted(items)} must be like {{"writes": 1, "reads": [1]}}, with whole numbers of at least 1'
         )
     assert isinstance(writes, int), "it is a schema version"
     return SchemaVersions(writes, frozenset(reads))

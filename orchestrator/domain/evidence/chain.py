@@ -16,6 +16,7 @@ from hashlib import sha256
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
+from orchestrator.domain.untrusted_json import quoted
 from orchestrator.domain.verdict import Json
 
 REPORT_FILE, HTML_FILE = "bundle.json", "page.html"
@@ -105,9 +106,12 @@ def read_entry(text: bytes) -> ChainEntry:
         entry = ChainEntry(
             **{**document, "files": files, "recorded_at": datetime.fromisoformat(document["recorded_at"])}
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused("entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {error!r}") from error
-    if entry_file(entry) != text:
+        serialized = entry_file(entry)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Refused(
+            "entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {quoted(error)}"
+        ) from error
+    if serialized != text:
         raise Refused("entry", entry.title, "its bytes differ from the serialized entry: it was changed")
     return entry
 

@@ -6,8 +6,8 @@ themselves also reject tables with a lower revocation epoch than their setting.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from typing import Any
 
 from orchestrator.application.cloud import LIVE, Cloud, for_each
 from orchestrator.application.restored_tokens import restored_tokens_of
@@ -20,6 +20,7 @@ from orchestrator.domain.recovery.isolated_service import RestoredTables, refuse
 from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, Role
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, tags_of
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Verdict
 from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, recovery_task, save_and_continue
 
@@ -88,7 +89,8 @@ def _published_keys(recovery: Recovery, cloud: Cloud) -> list[Mapping[str, str]]
         recovery.service.functions["public"], LIVE, HttpRequest("GET", "/.well-known/jwks.json")
     )
     try:
-        keys: list[Mapping[str, str]] = json.loads(response.body)["keys"]
+        document: Any = decode_untrusted(response.body)
+        keys: list[Mapping[str, str]] = document["keys"]
     except (ValueError, KeyError, TypeError) as error:
         remedy = "the live service does not publish its keys: check its health"
         raise Refused("keys", response.status, remedy) from error

@@ -224,6 +224,7 @@ def test_two_numbers_of_a_document_are_counted(server):
         (302, b'{"a": [{"bad": 3}], "a/b": 100}'),
         (200, b"<html>"),
         (200, b"[]"),
+        (200, b"[" * 50_000),
         (200, b'{"a": [], "a/b": 100}'),
         (200, b'{"a": [{"bad": true}], "a/b": 100}'),
         (200, b'{"a": [{"bad": NaN}], "a/b": 100}'),
@@ -271,7 +272,7 @@ def test_a_value_of_prometheus_is_one_sample_or_not_readable(server):
     assert reader().value(prometheus(server, value="up"), WINDOW, "") == 7
     server.body = b'{"status": "success", "data": {"resultType": "scalar", "result": [1, "8"]}}'
     assert reader().value(prometheus(server, value="up"), WINDOW, "") == 8
-    for body in (vector(), vector("1", "2"), vector("NaN"), b'{"status": "error"}', b"[]"):
+    for body in (vector(), vector("1", "2"), vector("NaN"), b'{"status": "error"}', b"[]", b"[" * 50_000):
         server.body = body
         with pytest.raises(CheckNotReadable):
             reader().value(prometheus(server, value="up"), WINDOW, "")

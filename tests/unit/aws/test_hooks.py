@@ -156,6 +156,7 @@ def test_a_receiver_that_hangs_and_one_that_is_not_there_pass_nothing(receiver):
         (201, {"answer_token": "a" * 64, "verdict": "PASS"}),
         (302, {"answer_token": "a" * 64, "verdict": "PASS"}),
         (200, b"PASS"),
+        (200, b"[" * 100_000),
         (200, {"answer_token": "b" * 64, "verdict": "PASS"}),
         (200, {"answer_token": "a" * 64, "verdict": "MAYBE"}),
     ],

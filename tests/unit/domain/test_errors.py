@@ -2,6 +2,7 @@ import inspect
 
 from orchestrator.domain import errors
 from orchestrator.domain.errors import OrchestratorError, Refused
+from orchestrator.domain.untrusted_json import TOO_DEEP
 
 
 def test_a_refusal_names_field_value_and_remedy():
@@ -18,3 +19,14 @@ def test_every_error_of_ours_stands_in_the_tree():
     ours = [kind.__name__ for kind in vars(errors).values() if inspect.isclass(kind) and kind is not OrchestratorError]
     assert len(ours) >= 6
     assert all(issubclass(getattr(errors, name), OrchestratorError) and f"── {name}" in errors.__doc__ for name in ours)
+
+
+def test_a_refusal_can_be_stored_whatever_was_refused():
+    assert str(Refused("\ud800\n", "\ud800", "remove it")) == r"\ud800\n: '\ud800' is refused: remove it"
+
+
+def test_a_value_that_is_nested_too_deeply_to_be_quoted_is_refused_all_the_same():
+    value: list[object] = []
+    for _ in range(100_000):
+        value = [value]
+    assert str(Refused("strategy", value, "name one")) == f"strategy: {TOO_DEEP} is refused: name one"

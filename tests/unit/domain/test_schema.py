@@ -1,5 +1,6 @@
 """The strict reader of tables: each value is of its type and within its bounds, or is refused with place and remedy."""
 
+import json
 import re
 from math import inf, nan
 
@@ -115,3 +116,24 @@ def test_the_caller_chooses_the_error_for_its_table_and_the_tables_in_it():
     settings = SettingsReader("delivery", {"thresholds": {"max": 1}, "steps": [{"weight": 1}]}, Refused)
     for table in (settings, settings.table("thresholds"), *settings.tables("steps")):
         assert type(table.refused("key", 1, "remove it")) is Refused
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("\ud800", lambda settings: settings.text("key")),
+        ("a\udfff", lambda settings: settings.optional_text("key")),
+        ("\ud800" * 1000, lambda settings: settings.text("key", at_most=10)),
+        (["a", "\ud800"], lambda settings: settings.texts("key")),
+        ("\ud800", lambda settings: settings.choice("key", ("a",))),
+    ],
+)
+def test_a_text_that_utf_8_cannot_encode_is_refused_by_its_field_with_an_escaped_value(value, read):
+    with pytest.raises(EnvironmentRefused, match=r"prod\.service\.key: .*\\ud[8f].* is refused: ") as refused:
+        read(reader(key=value))
+    assert refused.value.field == "prod.service.key"
+    assert str(refused.value).encode()
+
+
+def test_a_pair_of_surrogates_of_json_is_a_character():
+    assert reader(key=json.loads(r'"\ud83d\ude00"')).text("key") == "😀"

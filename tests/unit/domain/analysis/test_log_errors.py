@@ -59,6 +59,30 @@ def test_a_kind_is_short_whatever_the_error_is_called():
     assert len(found.kind) <= log_errors.ERROR_LIMIT_CHARACTERS + log_errors.MESSAGE_LIMIT_CHARACTERS + 2
 
 
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ({"error": "E", "message": "\ud800"}, r"E: \ud800"),
+        ({"error": "\udfff", "cause": "\ud800"}, r"\udfff from \ud800"),
+        ({"error": "E", "message": "one\x1b[2J\ntwo"}, r"E: one\x1b[*J\ntwo"),
+        ({"error": ["\ud800"]}, r"['\ud800']"),
+    ],
+)
+def test_an_error_counts_and_can_be_stored_whatever_it_says(entry, kind):
+    found = error(json.dumps({"level": "ERROR", **entry}))
+    assert found.kind == kind
+    assert found.kind.encode()
+
+
+def test_a_plain_error_can_be_stored_whatever_it_says():
+    assert error("[ERROR] E: \ud800").kind == r"E: \ud800"
+
+
+@pytest.mark.parametrize("line", ['{"level": ' + "[" * 100_000, '{"level": ["ERROR"]}', '{"level": {}}'])
+def test_a_line_without_a_readable_level_is_no_error(line):
+    assert error(line) is None
+
+
 def test_kinds_are_counted_by_version():
     lines = [
         LoggedError(NOW, "1", "A"),

@@ -192,6 +192,9 @@ def test_a_bundle_is_read_back_as_it_was_written():
         (b"no json", "snapshot"),
         (b"[]", "snapshot"),
         (b"{}", "snapshot"),
+        (b"[" * 100_000, "snapshot"),
+        (snapshot_document(bundle(part({"Timeout": "x"}))).replace(b'"x"', rb'"\ud800"'), "snapshot"),
+        (snapshot_document(bundle()).replace(b'"digest"', b'"other"'), "snapshot.digest"),
         (snapshot_document(bundle()).replace(b'"format":1', b'"format":2'), "snapshot.format"),
         (snapshot_document(bundle(part({"Timeout": 3}))).replace(b'"Timeout":3', b'"Timeout":4'), "snapshot.digest"),
     ],
@@ -231,6 +234,15 @@ def test_a_secret_that_is_a_structure_is_searched_and_not_taken_for_one_value():
 
     assert read["CLIENTS"]["private"]["name"] == "n"
     assert read["CLIENTS"]["private"]["secret"] != "x"
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, r'{"name": "\ud800"}', r'{"secret": "\ud800"}', '{"a": NaN}'])
+def test_a_variable_that_no_snapshot_can_hold_is_replaced_by_its_digest(value):
+    read = normalize_variables({"CLIENTS": value})
+
+    assert read == normalize_variables({"CLIENTS": value})
+    assert read["CLIENTS"].startswith("sha256:")
+    assert read != normalize_variables({"CLIENTS": value + " "})
 
 
 def test_a_bundle_is_frozen():

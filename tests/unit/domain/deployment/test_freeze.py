@@ -33,3 +33,9 @@ def test_nobody_freezes_without_a_reason(reason):
     with pytest.raises(Refused, match=r"--reason: .* give a reason"):
         refuse_missing_reason("--reason", reason)
     refuse_missing_reason("--reason", "because")
+
+
+def test_a_reason_that_no_record_can_hold_is_refused():
+    """A shell's argument that is not UTF-8 arrives with lone surrogates."""
+    with pytest.raises(Refused, match=r"--reason: .*\\udcff.* remove the lone surrogates"):
+        refuse_missing_reason("--reason", "because \udcff")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.domain.deployment.decision import Action, Decision, first_decision
@@ -12,6 +13,7 @@ from orchestrator.domain.deployment.hooks import MAX_HOOKS, HookAnswer, HookCall
 from orchestrator.domain.deployment.known_good import shorten
 from orchestrator.domain.deployment.record import Deployment, KnownGood, Shift
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.texts import SHOWN_CHARACTERS
 from tests.samples import NOW, deployment, plan, policy, seconds
 
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:hooks/load-AbCdEf"
@@ -103,6 +105,8 @@ def test_a_strategy_names_a_hook_among_its_steps_and_only_one_that_exists():
         ({"answer_token": "a" * 64, "verdict": "FAIL"}, HookAnswer(False, True, "no reason")),
         ({"answer_token": "a" * 64, "verdict": "FAIL", "reason": " "}, HookAnswer(False, True, "no reason")),
         ({"answer_token": "a" * 64, "verdict": "FAIL", "reason": 5}, HookAnswer(False, True, "no reason")),
+        ({"answer_token": "a" * 64, "verdict": "PASS", "reason": "\ud800"}, HookAnswer(True, True, r"\ud800")),
+        ({"answer_token": "a" * 64, "verdict": "FAIL", "reason": "\x1b[2J\n"}, HookAnswer(False, True, r"\x1b[2J\n")),
     ],
 )
 def test_an_answer_with_the_questions_token_and_a_verdict_is_a_judgement(document, answer):
@@ -119,6 +123,8 @@ def test_an_answer_with_the_questions_token_and_a_verdict_is_a_judgement(documen
         {"answer_token": "b" * 64, "verdict": "PASS"},
         {"answer_token": 5, "verdict": "PASS"},
         {"answer_token": "ä" * 64, "verdict": "PASS"},
+        {"answer_token": "\ud800", "verdict": "PASS", "reason": "\ud800"},
+        {"answer_token": "a" * 64, "verdict": "\ud800"},
         {"answer_token": "a" * 64, "verdict": "pass"},
         {"answer_token": "a" * 64, "verdict": True},
         {"answer_token": "a" * 64, "verdict": ["PASS"]},
@@ -129,6 +135,15 @@ def test_every_other_answer_passes_nothing_and_judges_nothing(document):
     answer = read_answer(document, CALL)
     assert (answer.passed, answer.judged) == (False, False)
     assert answer.reason
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL"])
+def test_a_decision_stands_and_can_be_stored_whatever_its_reason_is(verdict):
+    answer = read_answer({"answer_token": "a" * 64, "verdict": verdict, "reason": "\ud800\x00" * 1000}, CALL)
+    answered, decision = answer_hook(waiting(), answer, NOW)
+    assert (answer.judged, answer.passed, len(answer.reason)) == (True, verdict == "PASS", SHOWN_CHARACTERS)
+    assert decision.action is (Action.ADVANCE if answer.passed else Action.ROLL_BACK)
+    assert msgspec.json.encode((answered, decision))
 
 
 def waiting(*, decision: Decision | None = None, **changes: Any) -> Deployment:

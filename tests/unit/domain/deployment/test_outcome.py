@@ -44,6 +44,9 @@ ENDED = deployment(shifts=(Shift(0, 10, NOW),), outcome=DeploymentOutcome.SUCCEE
         ({"Error": "Boom", "Cause": '["a list"]'}, 'Boom: ["a list"]'),
         ({"Error": "Boom", "Cause": '{"other": 1}'}, 'Boom: {"other": 1}'),
         ({}, "error"),
+        ({"Error": "Boom", "Cause": r'{"errorMessage": "\ud800"}'}, r"Boom: \ud800"),
+        ({"Error": "Refused", "Cause": r'{"errorMessage": "\ud800"}'}, r"\ud800"),
+        ({"Error": "Boom", "Cause": "[" * 100_000}, f"Boom: {'[' * 100_000}"),
     ],
 )
 def test_what_a_catch_kept_is_told_in_one_sentence(error, told):

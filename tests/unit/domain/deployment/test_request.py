@@ -44,6 +44,11 @@ def test_everything_that_is_given_is_taken():
         ({}, "requested_by"),
         ({"requested_by": " "}, "requested_by"),
         ({"requested_by": 1}, "requested_by"),
+        ({"requested_by": "\ud800"}, "requested_by"),
+        ({"requested_by": "a", "\ud800": 1}, "\ud800"),
+        ({"requested_by": "a", "idempotency_key": "\ud800"}, "idempotency_key"),
+        ({"requested_by": "a", "checklist": {"tests": "\ud800"}}, "checklist.tests"),
+        ({"requested_by": "a", "cutover": "\ud800"}, "cutover"),
         ({"requested_by": "a", "surprise": 1}, "surprise"),
         ({"requested_by": "a", "release": "v2"}, "release"),
         ({"requested_by": "a", "release": 2}, "release"),
@@ -64,6 +69,7 @@ def test_wrong_input_is_refused_by_its_field(given, field):
         read_deployment_request(given, POLICY)
     assert refused.value.field == field
     assert refused.value.remedy
+    assert str(refused.value).encode()
 
 
 def test_evidence_that_the_environment_wants_and_nobody_gave_is_named():

@@ -204,6 +204,8 @@ def test_a_link_that_stands_there_twice_is_found():
         b'{"files":[]}',
         b'{"files":[1]}',
         b"\xff",
+        b"[" * 100_000,
+        entry_file(place_entry(ChainHead(), made("d", {}))).replace(b'"d"', rb'"\ud800"'),
         entry_file(place_entry(ChainHead(), made("d", {}))) + b" ",
     ],
 )
