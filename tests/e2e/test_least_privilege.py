@@ -260,7 +260,15 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
     for table in undone.tables:
         # Somebody opened it, and closes it again as the page says.
         dynamodb.delete_resource_policy(ResourceArn=table.source_arn)
-    dynamodb.put_item(TableName=state.source, Item={"pk": {"S": "probe#lost"}})
+
+    def opened():
+        """The policy reaches one host after the other."""
+        try:
+            return dynamodb.put_item(TableName=state.source, Item={"pk": {"S": "probe#lost"}})
+        except dynamodb.exceptions.ClientError:
+            return None
+
+    here.wait_until(opened, 60, "the table to be open")
     asked = f"orchestrator failback {undone.id} --plan --env local 2>&1 || test $? = 2"
     refused = page.run(f"cd {tmp_path}", asked, environ={})
     assert "it is not blocked, so it may have other writers" in " ".join(refused.split())

@@ -37,7 +37,7 @@ OTHER_ACTIONS = {
 
 BY_PERSONS = {
     "cloudformation:DeleteStack", "cloudformation:DescribeStackResources",  # stacks whose creation failed
-    "cloudformation:UpdateTerminationProtection",
+    "cloudformation:UpdateTerminationProtection", "logs:DeleteLogGroup",
     "backup:ListBackupVaults", "backup:ListRecoveryPointsByBackupVault",  # failover
     "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",  # release sign
     "states:SendTaskSuccess",  # resume, promote and abort in a pause

@@ -173,8 +173,8 @@ def read_answer(document: object, call: HookCall) -> HookAnswer:
         return HookAnswer(passed=False, judged=False, reason="its answer is no JSON object")
     token, verdict, reason = (document.get(key) for key in ("answer_token", "verdict", "reason"))
     # "surrogatepass": JSON can contain lone surrogates, which a token of ours never has.
-    given = token.encode(errors="surrogatepass") if isinstance(token, str) else b""
-    if not hmac.compare_digest(given, call.answer_token.encode()):
+    answered = token.encode(errors="surrogatepass") if isinstance(token, str) else b""
+    if not hmac.compare_digest(answered, call.answer_token.encode()):
         return HookAnswer(passed=False, judged=False, reason="its answer does not repeat the question's answer_token")
     if verdict not in VERDICTS:
         return HookAnswer(passed=False, judged=False, reason=f"its verdict is none of {', '.join(VERDICTS)}")
