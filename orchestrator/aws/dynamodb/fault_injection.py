@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.aws.clients import translate_errors
-from orchestrator.domain.recovery.fault_injection import no_items_refusal, with_changed_byte
+from orchestrator.domain.recovery.fault_injection import Item, longest_lived, no_items_refusal, with_changed_byte
 from orchestrator.domain.recovery.plan import refuse_impossible_fault
 from orchestrator.domain.recovery.record import Fault, Recovery, TableRecovery
+
+EXAMINED_ITEMS = 100
 
 
 class FaultInjector:
@@ -30,12 +32,12 @@ class FaultInjector:
             return self._drop_index(recovery)
         for table in reversed(recovery.tables):  # the tokens table first: it matters most
             with translate_errors():
-                items = self._client.scan(TableName=table.target, Limit=1).get("Items")
+                items = self._client.scan(TableName=table.target, Limit=EXAMINED_ITEMS).get("Items")
             if items:
-                return self._change_item(table, items[0], fault)
+                return self._change_item(table, longest_lived(items), fault)
         raise no_items_refusal(fault)
 
-    def _change_item(self, table: TableRecovery, item: dict[str, Any], fault: Fault) -> str:
+    def _change_item(self, table: TableRecovery, item: Item, fault: Fault) -> str:
         with translate_errors():
             keys = [part["AttributeName"] for part in self._describe(table)["KeySchema"]]
             if fault is Fault.MISSING_ROW:

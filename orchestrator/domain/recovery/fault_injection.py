@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Fault
+from orchestrator.domain.recovery.region_failover import EXPIRES
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -15,6 +17,14 @@ ITEM_FAULTS = frozenset({Fault.MISSING_ROW, Fault.CHANGED_BYTE})
 
 AFTER_SETTINGS = frozenset({*ITEM_FAULTS, Fault.INDEX_GONE})
 """Faults injected after the settings were reapplied. All others are injected in the step that they affect."""
+
+
+def longest_lived(items: Sequence[Item]) -> Item:
+    """Return the first item that never expires, or else the one that expires last.
+
+    An item whose time to live has passed may be missing from a restored table, so that its loss would be no fault.
+    """
+    return max(items, key=lambda item: float(item[EXPIRES]["N"]) if "N" in item.get(EXPIRES, {}) else inf)
 
 
 def with_changed_byte(item: Item, keys: Collection[str]) -> Item:

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.fault_injection import no_items_refusal, with_changed_byte
+from orchestrator.domain.recovery.fault_injection import longest_lived, no_items_refusal, with_changed_byte
 from orchestrator.domain.recovery.plan import refuse_impossible_fault
 from orchestrator.domain.recovery.record import Fault
 
@@ -34,3 +34,15 @@ def test_an_index_goes_only_where_there_is_one():
     refuse_impossible_fault(Fault.TTL_OFF, [])
     with pytest.raises(Refused, match="no table of this service has an index"):
         refuse_impossible_fault(Fault.INDEX_GONE, [])
+
+
+def item(pk, expires=None):
+    return {"pk": {"S": pk}, **({"delete_at": expires} if expires else {})}
+
+
+def test_the_fault_strikes_an_item_whose_loss_is_one():
+    """A drill with an injected fault succeeded: the item had expired, and may be missing."""
+    past, later, never = item("a", {"N": "1"}), item("b", {"N": "4000000000"}), item("c")
+    assert longest_lived([past, later, never, item("d")]) == never
+    assert longest_lived([past, later]) == later
+    assert longest_lived([past, item("e", {"S": "no time"})])["pk"] == {"S": "e"}
