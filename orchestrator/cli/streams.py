@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -76,7 +76,7 @@ def guarded_output() -> Iterator[None]:
         if not isinstance(error.__cause__, BrokenPipeError):
             with suppress(OSError):
                 former[1].write(f"the output could not be written: {error.__cause__}\n")
-        _discard(former)
+        discard(former)
         raise
     finally:
         sys.stdout, sys.stderr = former
@@ -90,7 +90,7 @@ def _ending_the_program() -> Iterator[None]:
         raise OutputNotWritten from error
 
 
-def _discard(streams: tuple[TextIO, TextIO]) -> None:
+def discard(streams: Sequence[TextIO]) -> None:
     """Let the interpreter write to nowhere what is still buffered, as the documentation of `signal` (SIGPIPE) advises."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:

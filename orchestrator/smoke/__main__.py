@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import secrets
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 
 from orchestrator import environments
+from orchestrator.cli.streams import OUTPUT_NOT_WRITTEN, discard
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.printable import printable
 from orchestrator.domain.regions import refuse_region
@@ -48,7 +47,7 @@ from orchestrator.smoke.steps import STEPS
 from orchestrator.smoke.teardown import tear_down
 from orchestrator.smoke.world import AccountDeployer, LocalDeployer, World
 
-DONE, FAILED, REFUSED, OUTPUT_NOT_WRITTEN = 0, 1, 2, 4
+DONE, FAILED, REFUSED = 0, 1, 2
 REPORTS = Path("build/smoke")
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=50, read_timeout=60)
 
@@ -206,8 +205,7 @@ def _say(text: str) -> None:
             sys.stdout.write(f"{printable(line)}\n")
         sys.stdout.flush()
     except OSError:
-        with suppress(OSError, ValueError):  # what is buffered must not fail again at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard((sys.stdout,))
         sys.stdout = _Unread()
 
 
