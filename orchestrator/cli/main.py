@@ -74,6 +74,9 @@ def deploy(
     schema_change: Annotated[
         bool, typer.Option("--schema-change", help="Back up first: the release changes the item schema.")
     ] = False,
+    outside_calendar: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Deploy although the calendar is closed.")
+    ] = None,
     watch: Watch = False,
     json: AsJson = False,
 ) -> None:
@@ -92,6 +95,7 @@ def deploy(
             requested_by=requested_by or "",
             force=force,
             schema_change=schema_change,
+            outside_calendar=outside_calendar,
         )
         context = context_of(env)
         request["requested_by"] = operator_name(requested_by, context)

@@ -74,6 +74,10 @@ GATED_LINEAR = {
     "type": "linear", "step_percent": 50, "bake_seconds": 600,
     "gates": [{"before_percent": 100, "type": "pause", "deadline_seconds": 3600}],
 }  # fmt: skip
+CALENDAR = {
+    "time_zone": "Europe/Berlin", "windows": ["Mon-Thu 08:00-16:00"], "when_closed": "WAIT",
+    "blackouts": [{"from": "2026-12-21", "until": "2027-01-03", "reason": "year-end freeze"}],
+}  # fmt: skip
 COMPLETE_PROD: dict[str, Any] = {
     # What prod of environments.toml does not say.
     "account": "123456789012",
@@ -94,7 +98,7 @@ COMPLETE_PROD: dict[str, Any] = {
     },
     "api": {"domain": {"certificate_arn": "arn:aws:acm:us-west-1:123456789012:certificate/3f1a"}},
     "stores": {"replicas": ["us-east-2"]},
-    "delivery": {"checks": CHECKS, "hooks": HOOKS},
+    "delivery": {"checks": CHECKS, "hooks": HOOKS, "calendar": CALENDAR},
     "strategies": {"gated": GATED, "gated-linear": GATED_LINEAR},
     "security": {
         "permission_boundary": "own",
@@ -122,6 +126,7 @@ DEPLOYMENT = {
     "idempotency_key": "k",
     "force": True,
     "schema_change": True,
+    "outside_calendar": "the fix of an incident",
 }
 LINEAR = {**DEPLOYMENT, "strategy": {"type": "linear", "step_percent": 10, "bake_seconds": 600}}
 CUTOVER = {"cutover": "dr-1", "requested_by": "ann"}

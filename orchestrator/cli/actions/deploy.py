@@ -18,6 +18,7 @@ from orchestrator.cli.operator import caller
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, plan_line
 from orchestrator.cli.rendering.follow import follow_deployment, wait_for_answer
 from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.domain.deployment.calendar import refuse_closed
 from orchestrator.domain.deployment.decision import Action, OperatorAction
 from orchestrator.domain.deployment.freeze import refuse_frozen, refuse_missing_reason
 from orchestrator.domain.deployment.gates import Approval, GateKind, is_approver, missing_approvals
@@ -53,6 +54,7 @@ def build_request(
     requested_by: str,
     force: bool,
     schema_change: bool,
+    outside_calendar: str | None = None,
 ) -> dict[str, object]:
     """Return the input of a deployment from the options of the command line.
 
@@ -66,6 +68,8 @@ def build_request(
         request["release"] = release
     if strategy or steps:
         request["strategy"] = strategy or {"type": "canary", "steps": _steps(str(steps))}
+    if outside_calendar is not None:
+        request["outside_calendar"] = outside_calendar
     if checklist or checklist_file:
         request["checklist"] = {**read_checklist(checklist_file), **dict(_item(entry) for entry in checklist)}
     return request
@@ -75,14 +79,16 @@ def deploy(context: Context, request: Mapping[str, object], key: str | None, *, 
     """Start a deployment, wait until its checks accept or refuse it and, with `watch`, follow it; return the exit code.
 
     Raises:
-        Refused: the input is invalid, the environment is frozen, or the key belongs to another request; nothing was
+        Refused: the input is invalid, the environment is frozen, its calendar is closed, or the key belongs to another request; nothing was
             started.
         RefusedByPlan: the plan rejected it; nothing was changed.
         Unreachable: it was started, but its plan did not answer in time.
     """
     # Plan repeats these checks, because executions can also be started without the command line.
-    read_strategy(read_deployment_request(request, context.policy).strategy, context.policy)
+    wanted = read_deployment_request(request, context.policy)
+    read_strategy(wanted.strategy, context.policy)
     refuse_frozen(context.cloud.freezes.read_freeze())
+    refuse_closed(context.policy.calendar, context.cloud.now(), wanted.outside_calendar)
     name = deployment_id(key or new_key(context.cloud.now(), secrets.token_bytes(8)))
     state_machine = context.state_machine_arn("deployment")
     started = start_request(context.cloud.executions, state_machine, name, request)

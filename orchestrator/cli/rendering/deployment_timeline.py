@@ -51,7 +51,7 @@ def deployment_timeline(
         TimelineEntry(
             deployment.requested_at,
             "planned",
-            f"{plan_line(deployment)}; requested by {deployment.requested_by}",
+            f"{plan_line(deployment)}; requested by {deployment.requested_by}{_outside_calendar(deployment)}",
         )
     ]
     entries += [
@@ -67,6 +67,10 @@ def deployment_timeline(
         )
         entries.append(TimelineEntry(deployment.ended_at, "ended", f"{deployment.outcome}: {deployment.reason}", tone))
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def _outside_calendar(deployment: Deployment) -> str:
+    return f"; outside the calendar: {deployment.outside_calendar}" if deployment.outside_calendar else ""
 
 
 def plan_line(deployment: Deployment) -> str:

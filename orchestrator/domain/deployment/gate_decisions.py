@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orchestrator.domain.deployment.calendar import next_opening
 from orchestrator.domain.deployment.decision import Action, Decision, OperatorAction, enter_step
-from orchestrator.domain.deployment.gates import Approval, Gate, GateKind, GateRecord, missing_approvals, opens_in
+from orchestrator.domain.deployment.gates import Approval, Gate, GateKind, GateRecord, missing_approvals
 from orchestrator.domain.deployment.hooks import Hook, HookAnswer
 from orchestrator.domain.deployment.record import Deployment, OperatorCommand
 from orchestrator.domain.verdict import Json
@@ -147,11 +148,12 @@ def _wait_at(gate: Gate, deadline: datetime, now: datetime) -> Decision | None:
 
 
 def _wait_for_window(gate: Gate, deadline: datetime, now: datetime) -> Decision | None:
-    opens = now + opens_in(gate.windows, now)
+    opens = next_opening(gate.windows, now, gate.time_zone, gate.blackouts)
     if opens == now:
         return None
-    if opens > deadline:
-        late = f"{gate.name} opens only at {_utc(opens)}, after its deadline {_utc(deadline)}"
+    if opens is None or opens > deadline:
+        when = f"only at {_utc(opens)}" if opens else "never"
+        late = f"{gate.name} opens {when}, after its deadline {_utc(deadline)}"
         return _decide(Action.ROLL_BACK, gate, late)
     return _decide(Action.WAIT_FOR_WINDOW, gate, f"{gate.name} opens at {_utc(opens)}", opens - now)
 

@@ -4,7 +4,7 @@
 |-----------|-------------------------------------------------------------------------------------------------------|
 | `pause`   | when an operator resumes the deployment                                                               |
 | `approve` | when as many of the named approvers as `quorum` says have approved it, one of them not the requester  |
-| `window`  | while one of its weekly windows is open, in UTC                                                       |
+| `window`  | while one of its weekly windows is open, in UTC (`calendar.py`)                                       |
 | `hook`    | when a hook of the environment answers PASS (`hooks.py`)                                              |
 
 A gate that has not passed by its deadline rolls the deployment back. `orchestrator promote` skips the steps, pauses and
@@ -19,18 +19,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.domain.deployment.calendar import Blackout, Calendar, read_windows
 from orchestrator.domain.schema import SettingsReader
 
 MAX_DEADLINE_SECONDS = 518_400
 """Six days: the state machine's execution ends after a week, and bakes take time as well."""
 
 MAX_QUORUM = 20
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-DAY, WEEK_DAYS = timedelta(days=1), 7
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_DAY = "|".join(DAYS)
-_WINDOW = re.compile(rf"({_DAY})(?:-({_DAY}))? ([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _APPROVER = re.compile(
     r"arn:aws:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+|arn:aws:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+"
     r"|[\w+=,.@-]{1,128}"
@@ -59,7 +56,9 @@ class Gate:
         approvers: names, or ARNs of IAM roles and users, of those who may approve.
         quorum: how many different people must approve.
         requester_alone: whether the requester's own approval may be the only one.
-        windows: weekly windows in UTC, such as ``Mon-Thu 08:00-16:00``.
+        windows: weekly windows, such as ``Mon-Thu 08:00-16:00``.
+        time_zone: of the windows and blackouts; UTC, but for the gate of the environment's calendar.
+        blackouts: days without any window.
     """
 
     kind: GateKind
@@ -70,6 +69,8 @@ class Gate:
     quorum: int = 1
     requester_alone: bool = False
     windows: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    blackouts: tuple[Blackout, ...] = ()
 
     @property
     def skipped_by_promotion(self) -> bool:
@@ -82,7 +83,7 @@ class Gate:
         if self.kind is GateKind.APPROVE:
             return f"{self.name}: {self.quorum} of {', '.join(self.approvers)}"
         if self.kind is GateKind.WINDOW:
-            return f"{self.name}: {', '.join(self.windows)} UTC"
+            return f"{self.name}: {', '.join(self.windows)} {self.time_zone}"
         if self.kind is GateKind.HOOK:
             return f"{self.name}: hook"
         return f"{self.name}: until it is resumed"
@@ -128,10 +129,23 @@ def read_gate(table: SettingsReader, kind: GateKind, before_step: int) -> Gate:
         approvers=_approvers(table) if kind is GateKind.APPROVE else (),
         quorum=table.whole_number("quorum", 1, MAX_QUORUM) if kind is GateKind.APPROVE and "quorum" in table else 1,
         requester_alone=kind is GateKind.APPROVE and table.flag("requester_may_approve_alone", default=False),
-        windows=_windows(table) if kind is GateKind.WINDOW else (),
+        windows=read_windows(table, "windows") if kind is GateKind.WINDOW else (),
     )
     table.refuse_unknown_keys()
     return gate
+
+
+def calendar_gate(calendar: Calendar) -> Gate:
+    """Return the gate that holds a deployment before its first traffic until the calendar opens."""
+    return Gate(
+        kind=GateKind.WINDOW,
+        name="calendar",
+        before_step=0,
+        deadline=timedelta(seconds=MAX_DEADLINE_SECONDS),
+        windows=calendar.windows,
+        time_zone=calendar.time_zone,
+        blackouts=calendar.blackouts,
+    )
 
 
 _NAME_REMEDY = "give a name of up to 32 lower-case letters, digits and hyphens"
@@ -143,49 +157,6 @@ def _approvers(table: SettingsReader) -> tuple[str, ...]:
         if not _APPROVER.fullmatch(approver):
             raise table.refused("approvers", approver, "give the ARN of an IAM role or user, or a name without spaces")
     return approvers
-
-
-def _windows(table: SettingsReader) -> tuple[str, ...]:
-    windows = table.texts("windows", at_least=1)
-    for window in windows:
-        found = _WINDOW.fullmatch(window)
-        if found is None or not _minutes(found, 3) < _minutes(found, 5) <= 24 * 60:
-            remedy = "give days and times in UTC within one day, such as Mon-Thu 08:00-16:00 or Sat 00:00-24:00"
-            raise table.refused("windows", window, remedy)
-    return windows
-
-
-def _minutes(window: re.Match[str], group: int) -> int:
-    return int(window[group]) * 60 + int(window[group + 1])
-
-
-def opens_in(windows: Sequence[str], now: datetime) -> timedelta:
-    """Return how long it takes until one of the windows is open; 0 while one is.
-
-    Args:
-        windows: as `Gate.windows`, at least one.
-        now: aware, in UTC.
-    """
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    waits = []
-    for window in windows:
-        found = _WINDOW.fullmatch(window)
-        assert found is not None, "windows were checked when they were read"
-        for later in range(WEEK_DAYS + 1):
-            day = midnight + later * DAY
-            if not _on_day(found, day.weekday()):
-                continue
-            opens, closes = (day + timedelta(minutes=_minutes(found, group)) for group in (3, 5))
-            if now < closes:
-                waits.append(max(opens - now, timedelta(0)))
-    return min(waits)
-
-
-def _on_day(window: re.Match[str], weekday: int) -> bool:
-    first = DAYS.index(window[1])
-    last = DAYS.index(window[2]) if window[2] else first
-    # From Saturday to Monday is a range, too.
-    return (weekday - first) % WEEK_DAYS <= (last - first) % WEEK_DAYS
 
 
 def is_approver(gate: Gate, person: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 
+from orchestrator.domain.deployment.calendar import Calendar, read_calendar
 from orchestrator.domain.deployment.custom_checks import CustomCheck, read_checks
 from orchestrator.domain.deployment.hooks import Hook, read_hooks
 from orchestrator.domain.errors import Refused
@@ -142,6 +143,7 @@ class DeliveryPolicy:
         strategies: name to its raw table, which `orchestrator.domain.deployment.strategy` reads.
         checks: the environment's own checks.
         hooks: servers and functions that deployments ask before they continue.
+        calendar: when deployments may start; None for always.
     """
 
     default_strategy: str
@@ -150,6 +152,7 @@ class DeliveryPolicy:
     strategies: Mapping[str, Mapping[str, object]]
     checks: tuple[CustomCheck, ...] = ()
     hooks: tuple[Hook, ...] = ()
+    calendar: Calendar | None = None
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> DeliveryPolicy:
@@ -164,7 +167,8 @@ class DeliveryPolicy:
         if default not in strategies:
             raise settings.refused("default_strategy", default, f"name one of {', '.join(sorted(strategies))}")
         checks, hooks = read_checks(settings), read_hooks(settings)
-        policy = cls(default, _limits(settings), _checklist(settings), strategies, checks, hooks)
+        calendar = read_calendar(settings.table("calendar")) if "calendar" in settings else None
+        policy = cls(default, _limits(settings), _checklist(settings), strategies, checks, hooks, calendar)
         settings.refuse_unknown_keys()
         return policy
 

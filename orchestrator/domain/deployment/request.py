@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id
 from orchestrator.domain.printable import is_encodable
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.domain.texts import MAX_NAME, MAX_REFERENCE
+from orchestrator.domain.texts import MAX_NAME, MAX_REASON, MAX_REFERENCE
 
 ANY_RELEASE = ""
 """Deploy the current content of `$LATEST`. A request for it has no `release`; an empty one is refused."""
@@ -32,6 +32,7 @@ class DeploymentRequest:
         force: deploy a release that was rolled back before.
         schema_change: the release changes the schema of its items, so a backup is made first.
         cutover: id of the restore whose tables the service is to use; empty for a release.
+        outside_calendar: the operator's reason to deploy while the calendar is closed; empty if there is none.
     """
 
     release: str
@@ -41,6 +42,7 @@ class DeploymentRequest:
     force: bool = False
     schema_change: bool = False
     cutover: str = ""
+    outside_calendar: str = ""
 
 
 def read_deployment_request(document: Mapping[str, object], policy: DeliveryPolicy) -> DeploymentRequest:
@@ -62,6 +64,7 @@ def read_deployment_request(document: Mapping[str, object], policy: DeliveryPoli
         force=fields.flag("force", default=False),
         schema_change=fields.flag("schema_change", default=False),
         cutover=cutover,
+        outside_calendar=_outside_calendar(fields),
     )
     fields.refuse_unknown_keys()
     return request
@@ -89,6 +92,13 @@ def _cutover(fields: SettingsReader, strategy: object) -> str:
         remedy = "omit it: a cutover is always all at once, because gradual shifts would split writes between tables"
         raise fields.refused("strategy", strategy, remedy)
     return restore
+
+
+def _outside_calendar(fields: SettingsReader) -> str:
+    if "outside_calendar" not in fields:
+        return ""
+    remedy = "say why the deployment cannot wait until the calendar opens, or omit it"
+    return fields.text("outside_calendar", remedy=remedy, at_most=MAX_REASON)
 
 
 def _release(fields: SettingsReader) -> str:

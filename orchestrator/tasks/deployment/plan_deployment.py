@@ -11,8 +11,10 @@ import msgspec
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.lock_holder import refuse_running_holder, refuse_unfinished_holder
 from orchestrator.aws.lambda_.aliases import Alias
+from orchestrator.domain.deployment.calendar import refuse_closed
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.freeze import refuse_frozen
+from orchestrator.domain.deployment.gates import calendar_gate
 from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, shorten
 from orchestrator.domain.deployment.plan import Function, Plan, Service
 from orchestrator.domain.deployment.policy import DeliveryPolicy, decode_policy
@@ -40,6 +42,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     if cutover is None:
         # The freeze was already checked for a cutover, when its restore was planned.
         refuse_frozen(cloud.freezes.read_freeze())
+        refuse_closed(policy.calendar, cloud.now(), request.outside_calendar)
         # Before the release is read: while another deployment runs, its aliases are at a weight for a good reason.
         _refuse_held_lock(task_input, cloud)
     planned = Plan.from_strategy(read_strategy(request.strategy, policy), policy)
@@ -51,6 +54,10 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     known_good = None if cutover else _find_known_good(release, service, cloud)
     # A strategy that was given is followed: it asks for the whole analysis.
     plan = shorten(planned, known_good) if known_good and request.strategy is None else planned
+    calendar = None if cutover else policy.calendar
+    closed = calendar is not None and calendar.opens_at(cloud.now()) != cloud.now()
+    if calendar is not None and closed and not request.outside_calendar:
+        plan = replace(plan, gates=(calendar_gate(calendar), *plan.gates))
     deployment = cloud.ledger.create_record(
         Deployment(
             id=task_input.deployment,
@@ -68,6 +75,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
             schema_change=request.schema_change,
             cutover=cutover,
             known_good=known_good,
+            outside_calendar=request.outside_calendar if closed else "",
         )
     )
     cloud.announce(
@@ -80,6 +88,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         transitions=plan.transitions,
         requested_by=request.requested_by,
         known_good=known_good,
+        outside_calendar=deployment.outside_calendar,
     )
     reason = f"{plan.strategy}: {len(plan.steps)} steps, {plan.evaluations} evaluations, {plan.transitions} transitions"
     return TaskOutput(deployment.id, 0, make_decision(Action.PROCEED, reason))

@@ -1,20 +1,14 @@
-"""Gates as settings, weekly windows, and who may approve."""
-
-from datetime import datetime, timedelta
+"""Gates as settings, and who may approve."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.domain.deployment.gates import (
-    DAYS,
     Approval,
     Gate,
     GateKind,
     is_approver,
     is_requester,
     missing_approvals,
-    opens_in,
 )
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
@@ -26,7 +20,6 @@ BEN = "arn:aws:sts::123456789012:assumed-role/Approvers/ben"
 PAUSE = {"type": "pause", "deadline_seconds": 600}
 APPROVE = {"type": "approve", "approvers": [ROLE], "quorum": 2, "deadline_seconds": 600}
 WINDOW = {"type": "window", "windows": ["Mon-Thu 08:00-16:00"], "deadline_seconds": 600}
-MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+00:00")
 
 
 def step(weight_percent: int) -> dict:
@@ -100,35 +93,6 @@ def test_gates_that_may_wait_longer_than_an_execution_runs_are_refused():
 def test_each_gate_adds_three_transitions_to_a_plan():
     with_gates, without = (plan({"type": "canary", "steps": entries}) for entries in ([step(10), PAUSE], [step(10)]))
     assert with_gates.transitions - without.transitions == with_gates.max_transitions - without.max_transitions == 3
-
-
-@pytest.mark.parametrize(
-    ("windows", "after", "expected"),
-    [
-        (("Mon-Thu 08:00-16:00",), timedelta(hours=7), timedelta(hours=1)),
-        (("Mon-Thu 08:00-16:00",), timedelta(hours=8), timedelta(0)),
-        (("Mon-Thu 08:00-16:00",), timedelta(hours=15, minutes=59, seconds=59), timedelta(0)),
-        (("Mon-Thu 08:00-16:00",), timedelta(hours=16), timedelta(hours=16)),
-        (("Mon-Thu 08:00-16:00",), timedelta(days=3, hours=16), timedelta(days=3, hours=16)),
-        (("Mon 08:00-16:00",), timedelta(hours=17), timedelta(days=6, hours=15)),
-        (("Fri-Mon 00:00-24:00",), timedelta(days=6, hours=23), timedelta(0)),
-        (("Fri-Mon 00:00-24:00",), timedelta(days=1), timedelta(days=3)),
-        (("Sun 08:00-09:00", "Tue 08:00-09:00"), timedelta(hours=12), timedelta(hours=20)),
-    ],
-)
-def test_a_window_opens_at_its_next_beginning(windows, after, expected):
-    assert opens_in(windows, MONDAY + after) == expected
-
-
-@given(
-    st.sampled_from(DAYS), st.sampled_from(DAYS), st.integers(0, 23), st.integers(1, 24), st.integers(0, 7 * 24 * 60)
-)
-def test_after_the_wait_a_window_is_open_and_a_wait_is_shorter_than_a_week(first, last, opens, hours, minutes):
-    window = f"{first}-{last} {opens:02}:00-{min(24, opens + hours):02}:00"
-    now = MONDAY + timedelta(minutes=minutes)
-    wait = opens_in((window,), now)
-    assert timedelta(0) <= wait < timedelta(days=7)
-    assert opens_in((window,), now + wait) == timedelta(0)
 
 
 def gate(*approvers: str, quorum: int = 1, requester_alone: bool = False) -> Gate:

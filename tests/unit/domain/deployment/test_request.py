@@ -30,11 +30,13 @@ def test_everything_that_is_given_is_taken():
             "idempotency_key": "k",
             "force": True,
             "schema_change": True,
+            "outside_calendar": "the fix of an incident",
         },
         policy(checklist=["tests"]),
     )
     assert (request.release, request.strategy, request.requested_by) == (DIGEST, "linear-25", "pipeline")
     assert (request.force, request.schema_change) == (True, True)
+    assert request.outside_calendar == "the fix of an incident"
     assert request.checklist == checklist()
 
 
@@ -58,6 +60,9 @@ def test_everything_that_is_given_is_taken():
         ({"requested_by": "a", "idempotency_key": 1.5}, "idempotency_key"),
         ({"requested_by": "a", "force": "yes"}, "force"),
         ({"requested_by": "a", "schema_change": 1}, "schema_change"),
+        ({"requested_by": "a", "outside_calendar": ""}, "outside_calendar"),
+        ({"requested_by": "a", "outside_calendar": 1}, "outside_calendar"),
+        ({"requested_by": "a", "outside_calendar": "x" * 5000}, "outside_calendar"),
         ({"requested_by": "a", "checklist": ["tests"]}, "checklist"),
         ({"requested_by": "a", "checklist": {"coffee": "x"}}, "checklist.coffee"),
         ({"requested_by": "a", "checklist": {"tests": ""}}, "checklist.tests"),

@@ -1,0 +1,79 @@
+"""The calendar of an environment, through the real definition: refused, waited for, overridden by an operator."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.verdict import Outcome
+from tests.workflow.cases import STRATEGY, create_machines
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import Scenario, World, function_arns, inhabited
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        create_machines(moto, function_arns)
+        yield moto
+
+
+def closed_world(interpreter, name: str, when_closed: str, scenario: Scenario | None = None) -> World:
+    """Return a world whose calendar is closed today, and open from midnight on."""
+    world = World(interpreter, name, scenario or Scenario())
+    policy = json.loads(world.cloud.settings["DELIVERY_POLICY"])
+    today = world.clock.now().date().isoformat()
+    calendar = {
+        "time_zone": "UTC",
+        "blackouts": [{"from": today, "until": today, "reason": "the auditors are here"}],
+        "when_closed": when_closed,
+    }
+    world.cloud.settings["DELIVERY_POLICY"] = json.dumps({**policy, "calendar": calendar})
+    return world
+
+
+def test_a_closed_calendar_refuses_a_deployment_by_its_reason_and_nothing_is_touched(interpreter):
+    world = closed_world(interpreter, "d-closed", "REFUSE")
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY)
+        world.settle()
+    assert world.check() == "stable"
+    assert world.ended[world.execution].path == ("Plan", "Complete", "Notify", "ReleaseLock", "Completed", "Refused")
+    assert "the auditors are here" in world.cloud.ledger.read_refusal("d-closed").why
+    assert world.deployment is None
+
+
+def test_an_operator_deploys_outside_the_calendar_with_a_reason_that_the_record_keeps(interpreter):
+    world = closed_world(interpreter, "d-urgent", "REFUSE")
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY, outside_calendar="tokens leak")
+        world.settle()
+        world.check()
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
+    assert world.deployment.outside_calendar == "tokens leak"
+    planned = next(detail for kind, detail in world.events.put if kind == "DeploymentPlanned")
+    assert planned["outside_calendar"] == "tokens leak"
+
+
+def test_a_deployment_that_waits_gets_no_traffic_before_the_calendar_opens(interpreter):
+    world = closed_world(interpreter, "d-patient", "WAIT")
+    midnight = world.clock.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp() + 86_400
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY)
+        world.settle()
+        world.check()
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
+    assert world.deployment.first_shift_at.timestamp() >= midnight
+    assert world.deployment.gates[0].by == "its window is open"
+    assert world.deployment.outside_calendar == ""
+
+
+def test_a_rollback_waits_for_no_calendar(interpreter):
+    world = closed_world(interpreter, "d-bad", "REFUSE", Scenario({50: Outcome.FAIL}))
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY, outside_calendar="we thought it would help")
+        world.settle()
+        world.check()
+    assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
