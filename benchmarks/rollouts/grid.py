@@ -21,6 +21,7 @@ from benchmarks.rollouts.alarm_twin import AlarmTests
 from benchmarks.rollouts.errors import CORRELATED_SIGMA, CORRELATION, Burst, draw_failures
 from benchmarks.rollouts.labelled import Clustering
 from benchmarks.rollouts.pipeline import prod_plan
+from benchmarks.rollouts.sources import outcomes_of_paired_flows
 from benchmarks.rollouts.twin import Array, Dispersions, PairSums, RateTests, mean_log_evidence, sum_pairs
 from benchmarks.rollouts.world import ALARM_DATAPOINTS, ALARM_PERIODS, ALARM_REQUESTS, ALARM_SHARE
 from orchestrator.domain.analysis.request_metrics import (
@@ -31,6 +32,7 @@ from orchestrator.domain.analysis.request_metrics import (
     trend_deviations,
 )
 from orchestrator.domain.deployment.plan import Plan, evaluations_within
+from orchestrator.domain.verdict import Outcome
 
 ERROR_SHARES = (0.0, 0.001, 0.005, 0.01, 0.02)
 REQUESTS_PER_SECOND = (0.1, 1.0, 10.0, 100.0)
@@ -160,6 +162,7 @@ class Deployments:
         self.failed = np.zeros(runs, dtype=bool)
         self.alarmed = np.zeros(runs, dtype=bool)
         self.paused = np.zeros(runs, dtype=bool)
+        self.refused_by_flows = np.zeros(runs, dtype=bool)
         self._waiting = np.zeros(runs, dtype=bool)
         self._breaching = np.zeros((runs, 0), dtype=bool)
         self.unproved = np.zeros(runs, dtype=bool)
@@ -172,11 +175,14 @@ class Deployments:
         for step in self.plan.steps:
             evaluations = evaluations_within(step.bake, limits.evaluation_interval)
             self._bake(step.weight_percent / 100, evaluations, longest)
-            self.paused |= self._waiting & self.active
-            self.active &= ~self._waiting
+            drawn = self._ask_paired_flows()
+            open_still = drawn == Outcome.INCONCLUSIVE.value
+            self.paused |= open_still
+            self.refused_by_flows |= self._waiting & ~open_still & (drawn != Outcome.PASS.value)
+            self.active &= ~(self._waiting & (drawn != Outcome.PASS.value))
         self._bake(1.0, int(limits.after_bake.total_seconds() / 60), longest)
-        self.unproved |= self._waiting & self.active
-        self.active &= ~self._waiting
+        self.unproved |= self._waiting & (self._ask_paired_flows() != Outcome.PASS.value)
+        self.active &= ~self.unproved
         for _ in range(int(limits.rollback_window.total_seconds() / 60)):
             canary, stable = self.traffic.minute(1.0)
             self._evaluate_alarms(canary, stable, 1.0)
@@ -204,6 +210,18 @@ class Deployments:
             self._waiting &= self.active
             if not self._waiting.any():
                 break
+
+    def _ask_paired_flows(self) -> Array:
+        """Draw how the paired flows end where the longest bake left it open; '' elsewhere."""
+        self._waiting &= self.active
+        if not self._waiting.any():
+            return np.full(len(self.active), "")
+        cell = self.traffic.cell
+        shares = outcomes_of_paired_flows(cell.error_share, cell.clustering)
+        drawn = self.traffic.random.choice(
+            [one.value for one in shares], p=list(shares.values()), size=len(self.active)
+        )
+        return np.where(self._waiting, drawn, "")
 
     def _evaluate(self, rows: Array, window: Sequence[Any], seen: int, weight: float) -> Array:
         """Count what is new, mark the deployments that are proved worse, and return which of the rows pass."""
@@ -271,7 +289,8 @@ def simulate(cell: Cell, runs: int, seed: int) -> CellResult:
     sources = {
         "metrics": float(deployments.failed.mean()),
         "alarms": float(deployments.alarmed.mean()),
-        "no proof within an hour after the promotion": float(deployments.unproved.mean()),
+        "flows after the longest bake": float(deployments.refused_by_flows.mean()),
+        "no proof within an hour after the promotion, and none by flows": float(deployments.unproved.mean()),
     }
     return CellResult(cell, runs, sources, float(deployments.paused.mean()))
 

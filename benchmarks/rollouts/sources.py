@@ -1,10 +1,12 @@
-"""The sources that the grid simulates apart: flows before traffic, latency, logs."""
+"""The sources that the grid simulates apart: flows before traffic, flows that decide in the end, latency, logs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from math import exp, log
 from random import Random
 
@@ -21,6 +23,8 @@ from orchestrator.domain.analysis.log_errors import LoggedError
 from orchestrator.domain.analysis.log_kinds import KindsTest, Look
 from orchestrator.domain.analysis.log_verdict import SOURCE as LOG_SOURCE
 from orchestrator.domain.deployment.plan import Plan, evaluations_within
+from orchestrator.domain.deployment.record import Shift
+from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes import context as contexts
 from orchestrator.probes import oauth_flows
@@ -59,6 +63,27 @@ def false_rollbacks_by_flows(share: float, clustering: Clustering, runs: int, se
         for _ in range(runs)
     )
     return refused / runs
+
+
+PAIRED_RUNS = 1000
+
+
+@cache
+def outcomes_of_paired_flows(share: float, clustering: Clustering) -> Mapping[Outcome, float]:
+    """Return how often each outcome ends the paired flows, which decide what the longest bake left open.
+
+    They call the versions directly, so that the weight is of no influence. They are simulated on their own: their tests
+    start anew instead of at those of the flows before traffic.
+    """
+    if not share:
+        return {Outcome.PASS: 1.0}
+    rollout = Rollout(0, 0, "equal", FUNCTIONS, (), 1.0, share, clustering)
+    deployment = Pipeline.plan_deployment(rollout, prod_plan())
+    deployment = replace(deployment, shifts=(Shift(0, FULL_PERCENT, START),))
+    context = contexts.since_newest_shift(deployment, START + deployment.plan.limits.max_bake)
+    random, service = Random(rollout.seed), EqualService(rollout)
+    counts = Counter(SyntheticClient(service, random).run("paired", context)[0].outcome for _ in range(PAIRED_RUNS))
+    return {outcome: count / PAIRED_RUNS for outcome, count in counts.items()}
 
 
 def weights_of(plan: Plan) -> list[float]:

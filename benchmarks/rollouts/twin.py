@@ -75,11 +75,14 @@ class RateTests:
         """
         compared = np.ones(len(self.evaluations), dtype=bool) if where is None else where
         tested = compared & (canary[0] > 0)
-        rate = (self.stable_bad + GUESSED_BAD) / (self.stable_trials + GUESSED_TRIALS)
-        factors = log_factors(rate, canary, stable, margin=margin, limit=limit)
         self.evaluations += tested
-        in_play = np.arange(MOST_STARTS)[None, :] < starts_in_play(self.evaluations)[:, None]
-        self.bets += np.where((in_play & tested[:, None])[:, :, None], factors[:, None, :], 0.0)
+        rows = np.flatnonzero(tested)  # at thin traffic, few
+        rate = (self.stable_bad[rows] + GUESSED_BAD) / (self.stable_trials[rows] + GUESSED_TRIALS)
+        limits = None if limit is None else (np.zeros(len(tested)) + limit)[rows]
+        sides = ((canary[0][rows], canary[1][rows]), (stable[0][rows], stable[1][rows]))
+        factors = log_factors(rate, *sides, margin=margin, limit=limits)
+        in_play = np.arange(MOST_STARTS)[None, :] < starts_in_play(self.evaluations[rows])[:, None]
+        self.bets[rows] += np.where(in_play[:, :, None], factors[:, None, :], 0.0)
         remembered = np.minimum(1.0, REMEMBERED_TRIALS / np.maximum(self.stable_trials, 1e-300))
         weight = np.where(self.stable_trials > 0, remembered, 1.0)
         self.stable_bad = np.where(compared, self.stable_bad * weight + stable[1], self.stable_bad)
@@ -256,11 +259,14 @@ class Dispersions:
         """
         sides = []
         for side, (trials, bad) in (("canary", canary), ("stable", stable)):
-            measured = sum_pairs(trials, bad, seconds)
+            measured, some = PairSums(len(rows)), np.flatnonzero(bad.any(axis=1))  # without an error all sums are 0
+            measured.sums[:, some] = sum_pairs(trials[some], bad[some], seconds).sums
             self._current[side].sums[:, rows] = measured.sums
             sides.append((self._earlier[side].take(rows) + measured).dispersion)
         errors = np.where(canary[0] > 0, canary[1], 0).sum(axis=1).astype(float)
-        self._counts[:, rows] = np.stack([errors, count_clusters(*canary)])
+        clusters, some = np.zeros(len(rows)), np.flatnonzero(errors)
+        clusters[some] = count_clusters(canary[0][some], canary[1][some])
+        self._counts[:, rows] = np.stack([errors, clusters])
         errors, clusters = (self._earlier_counts + self._counts)[:, rows]
         few = (errors > 0) & (errors <= product_dispersion.LARGEST_BURST)
         a_cluster = np.where(few, errors / np.maximum(clusters, 1e-300), 1.0)
