@@ -56,18 +56,18 @@ class Flow:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Render the lines."""
-        line, used = Text(), 0
+        line, used, fresh = Text(), 0, True
         for piece in self.pieces:
             length = cell_len(piece.plain)
-            if used and used + cell_len(self.separator) + length > options.max_width:
+            if not fresh and used + cell_len(self.separator) + length > options.max_width:
                 yield line
-                line, used = Text(" " * self.indent), self.indent
-            elif used > self.indent or (used and not self.indent):
+                line, used, fresh = Text(" " * self.indent), self.indent, True
+            if not fresh:
                 line.append(self.separator, "dim")
                 used += cell_len(self.separator)
             line.append_text(piece)
-            used += length
-        if used:
+            used, fresh = used + length, False
+        if self.pieces:
             yield line
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import termios
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -54,6 +55,16 @@ class Terminal:
                 return
             self._written += block
 
+    @contextmanager
+    def standard(self):
+        """Have it as standard input and output. pytest sets its own before each test, after the fixtures."""
+        former = sys.stdin, sys.stdout
+        sys.stdin, sys.stdout = self.input, self.output
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout = former
+
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
@@ -68,7 +79,7 @@ class Terminal:
     def close(self) -> str:
         """Close it; return everything that was shown."""
         termios.tcdrain(self.slave)
-        for stream in (self.input, self.output):
+        for stream in filter(None, (self.input, self.output)):
             stream.close()
         os.close(self.slave)
         self._reader.join(5)
@@ -79,8 +90,6 @@ class Terminal:
 @pytest.fixture
 def terminal(monkeypatch):
     terminal = Terminal()
-    monkeypatch.setattr(sys, "stdin", terminal.input)
-    monkeypatch.setattr(sys, "stdout", terminal.output)
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "45"}.items():
         monkeypatch.setenv(name, value)
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -107,8 +116,9 @@ def ended(record, outcome=DeploymentOutcome.SUCCEEDED):
     return replace(record, phase=DeploymentPhase.ENDED, outcome=outcome, reason="so it is", ended_at=NOW + seconds(60))
 
 
-def follow(scene):
-    return follow_deployment(scene.context, "d-1", "ann", json=False)
+def follow(scene, terminal):
+    with terminal.standard():
+        return follow_deployment(scene.context, "d-1", "ann", json=False)
 
 
 def presses(terminal, *keys):
@@ -127,7 +137,7 @@ def test_a_key_that_is_confirmed_runs_its_command_once_as_the_operator(scene, te
     record = scene.cloud.ledger.record_command
     monkeypatch.setattr(scene.cloud.ledger, "record_command", lambda *given: recorded.append(given) or record(*given))
     scene.story = [*presses(terminal, "p", "y", "y"), nothing, scene.save(ended(scene.flying))]
-    assert follow(scene).outcome is DeploymentOutcome.SUCCEEDED
+    assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     ((name, command),) = recorded
     assert (name, command.request, command.by) == ("d-1", "promote", "ann")
     assert terminal.restored
@@ -141,7 +151,7 @@ def test_a_key_that_is_not_confirmed_changes_nothing(scene, terminal, answer):
     scene.story = [*presses(terminal, "a", answer, "x"), nothing, scene.save(ended(scene.flying))]
     if answer == "\x1b":  # an escape sequence answers nothing
         scene.story[2:3] = presses(terminal, "n")
-    assert follow(scene).outcome is DeploymentOutcome.SUCCEEDED
+    assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     assert scene.cloud.ledger.pending_command("d-1") is None
     assert len(scene.states.executions) == 1
     assert "not confirmed, nothing was changed" in terminal.close()
@@ -153,7 +163,7 @@ def test_an_abort_starts_the_rollback_of_the_command(scene, terminal):
         nothing,
         scene.save(ended(scene.flying, DeploymentOutcome.ROLLED_BACK)),
     ]
-    follow(scene)
+    follow(scene, terminal)
     assert scene.cloud.ledger.pending_command("d-1") == OperatorCommand(
         "abort", "ann", scene.cloud.ledger.pending_command("d-1").at
     )
@@ -166,7 +176,7 @@ def test_a_rollback_that_a_key_started_is_followed_even_if_the_deployment_has_en
     rollback = Rollback(trigger, scene.execution("rollback", "rollback-d-1-1"), NOW, NOW, NOW)
     done = replace(ended(scene.flying, DeploymentOutcome.ROLLED_BACK), rollback=rollback)
     scene.story = [*presses(terminal, "r", "y"), scene.save(ended(scene.flying)), nothing, scene.save(done)]
-    assert follow(scene).outcome is DeploymentOutcome.ROLLED_BACK
+    assert follow(scene, terminal).outcome is DeploymentOutcome.ROLLED_BACK
     (trigger,) = scene.cloud.ledger.read_triggers("d-1")
     assert trigger.reason == "requested in the live view (by ann)"
 
@@ -176,20 +186,20 @@ def test_a_command_that_is_refused_says_so_and_the_view_goes_on(scene, terminal)
     waiting = replace(scene.flying, plan=replace(plan(), gates=(gate,)), gates=(GateRecord(0, NOW),))
     scene.save(waiting)()
     scene.story = [*presses(terminal, "p", "y"), nothing, scene.save(ended(waiting))]
-    follow(scene)
+    follow(scene, terminal)
     assert scene.cloud.ledger.pending_command("d-1") is None
     assert "it waits for the approval approve: 1 of bob" in " ".join(terminal.close().split())
 
 
 def test_what_was_pasted_confirms_nothing(scene, terminal):
     scene.story = [*presses(terminal, "ay"), nothing, *presses(terminal, "n"), scene.save(ended(scene.flying))]
-    follow(scene)
+    follow(scene, terminal)
     assert len(scene.states.executions) == 1
 
 
 def test_an_arrow_key_means_nothing(scene, terminal):
     scene.story = [*presses(terminal, "a", "\x1bOy"), nothing, *presses(terminal, "n"), scene.save(ended(scene.flying))]
-    follow(scene)
+    follow(scene, terminal)
     assert len(scene.states.executions) == 1
 
 
@@ -210,7 +220,7 @@ def test_an_action_that_fails_in_the_cloud_is_reported():
 def test_while_it_is_watched_keys_are_not_echoed_and_afterwards_they_are(scene, terminal):
     seen = []
     scene.story = [lambda: seen.append(terminal.settings), scene.save(ended(scene.flying))]
-    follow(scene)
+    follow(scene, terminal)
     local_modes = 3
     assert not seen[0][local_modes] & (termios.ECHO | termios.ICANON)
     assert seen[0][local_modes] & termios.ISIG
@@ -223,7 +233,7 @@ def test_while_it_is_watched_keys_are_not_echoed_and_afterwards_they_are(scene, 
 def test_quitting_leaves_the_deployment_and_says_how_to_follow_it_again(scene, terminal):
     scene.story, before = presses(terminal, "q"), scene.cloud.ledger.read_record("d-1")
     with pytest.raises(StoppedWatching):
-        follow(scene)
+        follow(scene, terminal)
     assert terminal.restored
     assert "not followed any more; it continues: `orchestrator watch d-1 --env local`" in terminal.close()
     assert scene.cloud.ledger.read_record("d-1") == before
@@ -251,7 +261,7 @@ def test_the_terminal_is_restored_whatever_ends_it(scene, terminal, event, error
     former = signal.getsignal(signal.SIGTERM)
     scene.story = [nothing, event]
     with pytest.raises(error) as caught:
-        follow(scene)
+        follow(scene, terminal)
     assert terminal.restored
     assert signal.getsignal(signal.SIGTERM) is former
     shown = terminal.close()
@@ -264,14 +274,15 @@ def test_the_terminal_is_restored_whatever_ends_it(scene, terminal, event, error
 def test_an_execution_that_died_is_reported_and_the_terminal_is_restored(scene, terminal):
     scene.story = [lambda: scene.states.end(scene.execution("deployment", "d-1"), "FAILED")]
     with pytest.raises(NotFollowed):
-        follow(scene)
+        follow(scene, terminal)
     assert terminal.restored
     assert "it continues" not in terminal.close()
 
 
 def test_a_key_that_ends_the_terminal_ends_no_program_in_the_background(terminal, monkeypatch):
     monkeypatch.setattr(os, "tcgetpgrp", lambda _descriptor: os.getpgrp() + 1)
-    assert keyboard_of(console(), lambda _seconds: None) is None
+    with terminal.standard():
+        assert keyboard_of(console(), lambda _seconds: None) is None
     keyboard = Keyboard(terminal.slave, lambda _seconds: None)
     terminal.type("p\n")
     assert keyboard.wait(0.1) == ""
@@ -285,9 +296,10 @@ def test_a_key_that_ends_the_terminal_ends_no_program_in_the_background(terminal
 )
 def test_some_terminals_get_lines(scene, terminal, monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
-    assert not supports_live(console())
+    with terminal.standard():
+        assert not supports_live(console())
     scene.story = [*presses(terminal, "a"), *presses(terminal, "y"), scene.save(ended(scene.flying))]
-    assert follow(scene).outcome is DeploymentOutcome.SUCCEEDED
+    assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     assert terminal.restored
     shown = terminal.close()
     assert "\x1b[?25l" not in shown
@@ -297,22 +309,22 @@ def test_some_terminals_get_lines(scene, terminal, monkeypatch, variable, value)
 
 def test_a_terminal_of_60_columns_is_live(terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    assert supports_live(console())
+    with terminal.standard():
+        assert supports_live(console())
 
 
-def test_a_pipe_is_no_terminal_whatever_the_environment_says(scene, terminal, monkeypatch, capsys):
+def test_a_pipe_is_no_terminal_whatever_the_environment_says(scene, terminal, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as a redirection does
-    screen = console()
+    screen = console()  # pytest's standard output is a file
     assert screen.is_terminal
     assert not supports_live(screen)
     assert keyboard_of(screen, scene.sleep) is None
 
 
 def test_without_a_terminal_for_input_there_are_no_keys(scene, terminal, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", None)
+    terminal.input = None
     scene.story = [*presses(terminal, "q"), scene.save(ended(scene.flying))]
-    assert follow(scene).outcome is DeploymentOutcome.SUCCEEDED
+    assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     assert "quit watching" not in terminal.close()
 
 
@@ -334,7 +346,7 @@ def outage(scene, monkeypatch, polls):
 
 def test_a_short_outage_is_shown_and_waited_out(scene, terminal, monkeypatch):
     scene.story = [outage(scene, monkeypatch, 20), *[nothing] * 11, scene.save(ended(scene.flying))]
-    assert follow(scene).outcome is DeploymentOutcome.SUCCEEDED
+    assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     shown = terminal.close()
     assert "the cloud has not answered for" in shown
     assert "no route to DynamoDB" in shown
@@ -343,7 +355,7 @@ def test_a_short_outage_is_shown_and_waited_out(scene, terminal, monkeypatch):
 def test_a_long_outage_ends_the_command_with_its_error(scene, terminal, monkeypatch):
     scene.story = [outage(scene, monkeypatch, 10_000)]
     with pytest.raises(Unreachable, match="no route"):
-        follow(scene)
+        follow(scene, terminal)
     assert 60 <= scene.clock.seconds() <= 65
     assert terminal.restored
     assert "it continues" in terminal.close()
@@ -368,7 +380,7 @@ def test_a_deployment_that_is_watched_shows_a_new_decision_within_a_second(scene
 
     vars(scene.cloud.ledger)["read_decisions_after"] = read
     scene.story = [nothing, decide, nothing, scene.save(ended(scene.flying))]
-    follow(scene)
+    follow(scene, terminal)
     assert shown_at["read"] - times["decided"] <= 1.0
 
 
