@@ -221,7 +221,7 @@ def test_a_rotation_of_keys_streams_each_change_of_the_ring(monkeypatch, capsys)
     published = SigningKey("key-2", "kid-2", KeyPhase.PUBLISHED, NOW)
     begun = SigningKeyRing(1, NOW, (signing, published))
     signs = SigningKeyRing(
-        2, NOW + seconds(60), (replace(signing, phase=KeyPhase.RETIRED), replace(published, phase=KeyPhase.SIGNING))
+        2, NOW + seconds(60), (replace(signing, phase=KeyPhase.RETIRING), replace(published, phase=KeyPhase.SIGNING))
     )
     over = SigningKeyRing(3, NOW + seconds(90), (replace(published, phase=KeyPhase.SIGNING),))
     rings = iter([begun, signs, over, over])
