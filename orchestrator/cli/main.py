@@ -174,7 +174,7 @@ def _send_command(command: str, deployment: str, env: str, requested_by: str | N
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json, lines=watch):
+    with report_errors(json):
         context = context_of(env)
         deploy.send_command(context, deployment, command, operator_name(requested_by, context), json=json)
 

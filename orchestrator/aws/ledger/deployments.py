@@ -69,7 +69,7 @@ class Ledger(Records[Deployment]):
 
     def read_decisions_after(self, deployment_id: str, number: int) -> list[DecisionEntry]:
         """Return the decisions after the first `number`, oldest first: only what is new is read."""
-        new = []
+        new: list[DecisionEntry] = []
         while item := self._get(f"deployment#{deployment_id}", _decision_key(number + len(new) + 1)):
             new.append(decoded(item, DecisionEntry))
         return new

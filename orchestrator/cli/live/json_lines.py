@@ -89,7 +89,7 @@ def _planned(deployment: Deployment) -> Event:
 
 def _gates(former: Deployment | None, deployment: Deployment) -> list[Event]:
     before = former.gates if former else ()
-    events = []
+    events: list[Event] = []
     for number, record in enumerate(deployment.gates):
         gate = deployment.plan.gates[record.gate]
         fields = {"gate": gate.name, "waits_for": gate.description}

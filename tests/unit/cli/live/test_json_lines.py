@@ -143,6 +143,15 @@ def test_without_watch_there_is_one_object_over_several_lines(scene):
     assert answer.stdout.startswith("{\n")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("promote", "d-none"), ("abort", "d-none"), ("rollback", "d-none"), ("status", "--env", " ")]
+)
+def test_a_command_that_does_not_watch_prints_its_refusal_as_one_object_over_several_lines(scene, arguments):
+    answer = RUN.invoke(app, [*arguments, "--json"], catch_exceptions=False)
+    assert answer.stdout.startswith("{\n")
+    assert set(json.loads(answer.stdout)) == {"error"}
+
+
 def test_an_outage_is_one_event(scene, monkeypatch):
     flying = with_values(scene, in_flight())
     scene.create(flying)()
