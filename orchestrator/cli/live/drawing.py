@@ -65,6 +65,7 @@ class Frame:
         below = _lines(console, options, Group(*self.drawing.last, *_footer(self.keys)))
         if self.height is None:
             yield from _joined([*_lines(console, options, _tree(self.drawing, self.drawing.entries, 0)), *below])
+            yield Segment.line()
             return
         room = self.height - len(below)
         short = [_shortened(entry, self.glyphs) for entry in self.drawing.entries]

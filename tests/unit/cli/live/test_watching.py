@@ -235,7 +235,8 @@ def test_quitting_leaves_the_deployment_and_says_how_to_follow_it_again(scene, t
     with pytest.raises(StoppedWatching):
         follow(scene, terminal)
     assert terminal.restored
-    assert "not followed any more; it continues: `orchestrator watch d-1 --env local`" in terminal.close()
+    last = "not followed any more; it continues: `orchestrator watch d-1 --env local`"
+    assert any(line.strip("\r\x1b[02m").startswith(last) for line in terminal.close().split("\n"))
     assert scene.cloud.ledger.read_record("d-1") == before
 
 
