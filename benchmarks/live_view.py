@@ -65,7 +65,7 @@ def measure(seconds: float = SECONDS, decisions: int = DECISIONS) -> tuple[list[
                 if entry.number in new_at:
                     lags.append(clock.seconds() - new_at.pop(entry.number))
             view.wait(POLL_SECONDS)
-    used = time.process_time() - began - cpu_of_ledger
+        used = time.process_time() - began - cpu_of_ledger
     percent = 100 * used / seconds
     lines = [
         Line("processor time while watching", percent, "%", CORE_PERCENT, "of a core"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.live.deployment_tree import draw_deployment
-from orchestrator.cli.live.drawing import Frame
+from orchestrator.cli.live.drawing import EntryLines, Frame
 from orchestrator.cli.live.layout import UNICODE
 from orchestrator.cli.live.operator_keys import OperatorKeys, deployment_actions
 from orchestrator.cli.live.snapshots import DeploymentSnapshot
@@ -53,8 +53,8 @@ def draw(shown: DeploymentSnapshot) -> str:
     """Return the view as SVG."""
     screen = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     keys = OperatorKeys(deployment_actions(None, shown.deployment.id, "ann", lambda _execution: None), "")
-    drawing, compact = (draw_deployment(shown, UNICODE, compact=compact) for compact in (False, True))
-    screen.print(Frame(drawing, compact, UNICODE, keys, HEIGHT))
+    drawing = draw_deployment(shown, UNICODE)
+    screen.print(Frame(drawing, lambda: drawing, UNICODE, EntryLines(UNICODE), keys, HEIGHT))
     return screen.export_svg(title=f"orchestrator watch {shown.deployment.id}", unique_id="live-view")
 
 

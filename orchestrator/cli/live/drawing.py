@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -43,19 +43,40 @@ class Drawing:
     last: Sequence[RenderableType] = ()
 
 
+Lines = list[list[Segment]]
+
+
+class EntryLines:
+    """The rendered entries of a time line, by width: they are the same in every frame, and there may be hundreds."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        self._glyphs = glyphs
+        self._rendered: dict[tuple[TimelineEntry, int, bool], Lines] = {}
+
+    def render(self, entry: TimelineEntry, console: Console, options: ConsoleOptions, *, short: bool) -> Lines:
+        """Return the lines of an entry, indented as a branch of the tree."""
+        key = (entry, options.max_width, short)
+        if key not in self._rendered:
+            inner = options.update(width=max(1, options.max_width - INDENT))
+            row = timeline_row(_shortened(entry, self._glyphs) if short else entry)
+            self._rendered[key] = [[Segment(" " * INDENT), *line] for line in _lines(console, inner, row)]
+        return self._rendered[key]
+
+
 @dataclass(frozen=True)
 class Frame:
     """A drawing for a terminal.
 
     Attributes:
-        compact: the same with fewer lines, for a low terminal.
+        compact: returns the same with fewer lines, for a low terminal.
         keys: with their question or notice; None where no keys are read.
         height: lines of the terminal; None to show everything, as at the end.
     """
 
     drawing: Drawing
-    compact: Drawing
+    compact: Callable[[], Drawing]
     glyphs: Glyphs
+    entries: EntryLines
     keys: OperatorKeys | None = None
     height: int | None = None
 
@@ -64,32 +85,63 @@ class Frame:
         options = options.update(height=None)
         below = _lines(console, options, Group(*self.drawing.last, *_footer(self.keys)))
         if self.height is None:
-            yield from _joined([*_lines(console, options, _tree(self.drawing, self.drawing.entries, 0)), *below])
+            yield from _joined([*self._body(self.drawing, None, 0, console, options), *below])
             yield Segment.line()
             return
         room = self.height - len(below)
-        short = [_shortened(entry, self.glyphs) for entry in self.drawing.entries]
-        body = (
-            _fitted(self.drawing, short, FEWEST, room, console, options)
-            or _fitted(self.compact, short, FEWEST, room, console, options)
-            or _fitted(self.compact, short, 1, room, console, options)
-        )
+        body = self._body(self.drawing, room, FEWEST, console, options)
         if not body:
-            lines = _lines(console, options, _tree(self.compact, short[-1:], len(short[:-1])))
-            kept = max(0, room - 1)
-            more = f"{self.glyphs.more} {len(lines) - kept} more lines: enlarge the terminal"
-            body = [*lines[:kept], *_lines(console, options, Text(more, "dim", no_wrap=True))]
+            compact = self.compact()
+            body = self._body(compact, room, FEWEST, console, options)
+            body = body or self._body(compact, room, 1, console, options)
+            body = body or self._cut(compact, room, console, options)
         yield from _joined([*body, *below])
 
+    def _body(
+        self, drawing: Drawing, room: int | None, fewest: int, console: Console, options: ConsoleOptions
+    ) -> Lines:
+        """Return the lines with as many of the newest entries as there is room for; none if not even the fewest fit.
 
-def _tree(drawing: Drawing, entries: Sequence[TimelineEntry], hidden: int) -> Tree:
+        Args:
+            drawing: the drawing.
+            room: lines; None for no limit.
+            fewest: entries that have to fit.
+            console: where it is drawn.
+            options: the width.
+        """
+        tree = _lines(console, options, _tree(drawing))
+        left = None if room is None else room - len(tree)
+        shown: list[Lines] = []
+        for entry in reversed(drawing.entries):
+            lines = self.entries.render(entry, console, options, short=room is not None)
+            if left is not None:
+                left -= len(lines)
+                if left < 0:
+                    break
+            shown.append(lines)
+        if left is not None and left < 0 and len(shown) < max(1, min(fewest, len(drawing.entries))):
+            return []
+        if drawing.entries:
+            hidden = len(drawing.entries) - len(shown)
+            earlier = f", {hidden} earlier: `orchestrator explain`" if hidden else ""
+            label = Text.assemble(("time line", "bold"), (earlier, "dim"), no_wrap=True)
+            tree[-1] = [*tree[-1], *_lines(console, options, label)[0]]
+        return [*tree, *(line for lines in reversed(shown) for line in lines)]
+
+    def _cut(self, drawing: Drawing, room: int, console: Console, options: ConsoleOptions) -> Lines:
+        lines = self._body(replace(drawing, entries=drawing.entries[-1:]), None, 0, console, options)
+        kept = max(0, room - 1)
+        more = f"{self.glyphs.more} {len(lines) - kept} more lines: enlarge the terminal"
+        return [*lines[:kept], *_lines(console, options, Text(more, "dim", no_wrap=True))]
+
+
+def _tree(drawing: Drawing) -> Tree:
+    """Return the tree; its last branch is empty, for the label of the time line if there are entries."""
     tree = Tree(Group(drawing.title, *drawing.lines), guide_style="dim")
     for section in drawing.sections:
         _grow(tree, section)
-    if entries:
-        earlier = f", {hidden} earlier: `orchestrator explain`" if hidden else ""
-        label = Text.assemble(("time line", "bold"), (earlier, "dim"))
-        tree.add(Group(label, *map(timeline_row, entries)))
+    if drawing.entries:
+        tree.add(Text(""))
     return tree
 
 
@@ -97,29 +149,6 @@ def _grow(tree: Tree, section: Section) -> None:
     branch = tree.add(Group(section.label, *section.lines))
     for inner in section.branches:
         _grow(branch, inner)
-
-
-def _fitted(
-    drawing: Drawing,
-    entries: Sequence[TimelineEntry],
-    fewest: int,
-    room: int,
-    console: Console,
-    options: ConsoleOptions,
-) -> list[list[Segment]]:
-    """Return the lines with as many of the newest entries as there is room for; none if not even the fewest fit."""
-    inner = options.update(width=max(1, options.max_width - INDENT))
-    left = room - len(_lines(console, options, _tree(drawing, (), 0))) - (1 if entries else 0)
-    shown = 0
-    for entry in reversed(entries):
-        left -= len(_lines(console, inner, timeline_row(entry)))
-        if left < 0:
-            break
-        shown += 1
-    if left < 0 and shown < min(max(1, fewest), max(1, len(entries))):
-        return []
-    hidden = len(entries) - shown
-    return _lines(console, options, _tree(drawing, entries[hidden:], hidden))
 
 
 def _footer(keys: OperatorKeys | None) -> list[RenderableType]:
@@ -143,7 +172,7 @@ def _shortened(entry: TimelineEntry, glyphs: Glyphs) -> TimelineEntry:
     return replace(entry, text=f"{text[:SHORT].rpartition(' ')[0]} {glyphs.more}")
 
 
-def _lines(console: Console, options: ConsoleOptions, renderable: RenderableType) -> list[list[Segment]]:
+def _lines(console: Console, options: ConsoleOptions, renderable: RenderableType) -> Lines:
     return console.render_lines(renderable, options, pad=False)
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.cli.live.drawing import Drawing, Frame
+from orchestrator.cli.live.drawing import Drawing, EntryLines, Frame
 from orchestrator.cli.live.json_lines import Event
 from orchestrator.cli.live.layout import Glyphs, duration
 from orchestrator.cli.live.operator_keys import OperatorKeys, StoppedWatching
@@ -152,6 +152,7 @@ class LiveView(View[S]):
         self._screen, self._draw = screen, draw
         self._keys, self._keyboard, self._again = keys, keyboard, again
         self._glyphs = Glyphs.of(screen.encoding)
+        self._entries = EntryLines(self._glyphs)
         self._live = Live(console=screen, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._shown: S | None = None
         self._outage = Text()
@@ -176,7 +177,7 @@ class LiveView(View[S]):
         if self._shown is None or isinstance(error, OutputNotWritten):
             return
         drawing = self._draw(self._shown, self._glyphs)
-        self._screen.print(Frame(drawing, drawing, self._glyphs))
+        self._screen.print(Frame(drawing, lambda: drawing, self._glyphs, self._entries))
         if isinstance(error, CONTINUES):
             self._screen.print(Text(f"not followed any more; it continues: `{self._again}`", "dim"))
 
@@ -205,16 +206,23 @@ class LiveView(View[S]):
 
     def _refresh(self) -> None:
         self._undrawn_seconds = 0.0
-        if self._shown is None:
+        shown = self._shown
+        if shown is None:
             return
-        drawing = self._draw(self._shown, self._glyphs)
+        drawing = self._draw(shown, self._glyphs)
         if self._outage.plain:
-            drawing = Drawing(
-                drawing.title, drawing.lines, drawing.sections, drawing.entries, [*drawing.last, self._outage]
-            )
-        compact = self._draw(self._shown, self._glyphs, compact=True)
+            drawing = replace(drawing, last=[*drawing.last, self._outage])
         keys = self._keys if self._keyboard is not None else None
-        self._live.update(Frame(drawing, compact, self._glyphs, keys, self._screen.height - 1), refresh=True)
+        frame = Frame(
+            drawing,
+            lambda: self._draw(shown, self._glyphs, compact=True),
+            self._glyphs,
+            self._entries,
+            keys,
+            # One line less than the terminal has, so that it never scrolls.
+            self._screen.height - 1,
+        )
+        self._live.update(frame, refresh=True)
 
 
 OUTAGE = timedelta(seconds=60)

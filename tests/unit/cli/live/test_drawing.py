@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestrator.cli.actions import explain
 from orchestrator.cli.live.deployment_tree import draw_deployment
-from orchestrator.cli.live.drawing import Frame
+from orchestrator.cli.live.drawing import EntryLines, Frame
 from orchestrator.cli.live.layout import ASCII, UNICODE, BarRow, Flow, Glyphs, Row, duration, significant
 from orchestrator.cli.live.operator_keys import KeyAction, Notice, OperatorKeys
 from orchestrator.cli.live.recovery_tree import draw_recovery
@@ -66,7 +66,7 @@ NAMES = [*DEPLOYMENTS, *RECOVERIES]
 
 
 def frame(draw, shown, glyphs=UNICODE, **options):
-    return Frame(draw(shown, glyphs), draw(shown, glyphs, compact=True), glyphs, **options)
+    return Frame(draw(shown, glyphs), lambda: draw(shown, glyphs, compact=True), glyphs, EntryLines(glyphs), **options)
 
 
 def rendered(renderable, width, encoding="utf-8"):
