@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -22,35 +24,45 @@ DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
 Env = Annotated[str, typer.Option("--env", help="Environment in environments.toml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object only.")]
 RequestedBy = Annotated[str | None, typer.Option(help="Requester; default: your user name, or AWS identity.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object; with --watch, one a line.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow it until its end.")]
 
 
 @contextmanager
-def report_errors(as_json: bool) -> Iterator[None]:
-    """Print every expected error as one sentence, and exit with its code."""
+def report_errors(as_json: bool, *, lines: bool = False) -> Iterator[None]:
+    """Print every expected error as one sentence, and exit with its code.
+
+    Args:
+        as_json: print it as a JSON object.
+        lines: the object is a line, as the events before it.
+    """
+    from orchestrator.cli.live.operator_keys import StoppedWatching
     from orchestrator.cli.rendering.follow import RefusedByPlan
     from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
     from orchestrator.packaging.assets import PackagingFailed
 
+    fail = partial(_fail, as_json, lines)
     try:
         yield
+    except StoppedWatching as stopped:
+        raise typer.Exit(DONE) from stopped
     except (Refused, EnvironmentRefused) as error:
         value = shortened(error.value) if isinstance(error.value, str) else error.value
         details = {"field": shortened(error.field), "value": value, "remedy": error.remedy}
-        _fail(as_json, str(error), REFUSED, details)
+        fail(str(error), REFUSED, details)
     except typer.Abort:
         # The operator said no, or there is no terminal to ask.
-        _fail(as_json, "not confirmed, nothing was changed: agree, or give --yes", REFUSED)
+        fail("not confirmed, nothing was changed: agree, or give --yes", REFUSED)
     except RefusedByPlan as error:
-        _fail(as_json, f"{error}; nothing was changed", REFUSED)
+        fail(f"{error}; nothing was changed", REFUSED)
     except LocalCloudNotRunning as error:
-        _fail(as_json, str(error), UNREACHABLE)
+        fail(str(error), UNREACHABLE)
     except (Unreachable, BotoCoreError) as error:
-        _fail(as_json, f"the cloud could not be reached: {error}", UNREACHABLE)
+        fail(f"the cloud could not be reached: {error}", UNREACHABLE)
     except ClientError as error:
-        _fail(as_json, f"AWS rejected the request: {error}", UNREACHABLE)
+        fail(f"AWS rejected the request: {error}", UNREACHABLE)
     except (OrchestratorError, LocalCloudError, PackagingFailed) as error:
-        _fail(as_json, str(error), FAILED)
+        fail(str(error), FAILED)
 
 
 def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] = STABLE_OUTCOMES) -> int:
@@ -60,11 +72,14 @@ def exit_code(outcome: DeploymentOutcome | None, expected: Collection[Deployment
     return DONE if outcome is None or outcome in expected else FAILED
 
 
-def _fail(as_json: bool, message: str, code: int, details: dict[str, Any] | None = None) -> None:
-    if as_json:
-        from orchestrator.cli.rendering.output import print_json
+def _fail(as_json: bool, lines: bool, message: str, code: int, details: dict[str, Any] | None = None) -> None:
+    from orchestrator.cli.rendering.output import print_json, print_json_line
 
-        print_json({"error": {"message": message, **(details or {})}})
+    error = {"error": {"message": message, **(details or {})}}
+    if as_json and lines:
+        print_json_line({"time": datetime.now(UTC), "type": "result", **error})
+    elif as_json:
+        print_json(error)
     else:
         sys.stderr.write(f"{printable(message)}\n")
     raise typer.Exit(code)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.commands import config, evidence, failover, guards, keys, recovery, release
-from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
+from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
@@ -78,14 +78,14 @@ def deploy(
         str | None, typer.Option(metavar="REASON", help="Deploy although the calendar is closed.")
     ] = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Deploy the release that is in $LATEST."""
     from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         request = deploy.build_request(
             release=release,
             strategy=strategy,
@@ -104,13 +104,20 @@ def deploy(
 
 
 @app.command()
-def watch(deployment: Id, env: Env = "local", json: AsJson = False) -> None:
-    """Follow a deployment until its end."""
+def watch(
+    deployment: AnyId,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each event as one JSON object a line.")] = False,
+) -> None:
+    """Follow a deployment, drill or restore until its end."""
     from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
-        code = deploy.watch(context_of(env), deployment, json=json)
+    with report_errors(json, lines=True):
+        context = context_of(env)
+        code = deploy.watch(context, deployment, operator_name(requested_by, context), json=json)
     raise typer.Exit(code)
 
 
@@ -125,7 +132,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Reason, recorded in the incident.")] = "requested on the command line",
     requested_by: RequestedBy = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Point every alias back at its stable version."""
     from orchestrator.cli.actions import deploy
@@ -133,7 +140,7 @@ def rollback(
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         by = operator_name(requested_by, context)
         if to is None:
@@ -152,14 +159,14 @@ def repair(
     reason: Annotated[str, typer.Option(help="Reason, recorded in the incident.")] = "requested on the command line",
     requested_by: RequestedBy = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Plan or repair aliases that were changed by hand."""
     from orchestrator.cli.actions import repair as action
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         by = operator_name(requested_by, context)
         code = action.repair(context, adopt=adopt, revert=revert, reason=reason, by=by, watch=watch, json=json)

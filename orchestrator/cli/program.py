@@ -13,6 +13,9 @@ from orchestrator.cli.errors import report_errors
 from orchestrator.cli.streams import guarded_output
 from orchestrator.domain.errors import Refused
 
+WATCH = "watch"
+"""The command whose output is a stream, without an option for it."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,7 +29,7 @@ class _Checked:
             typer.Exit: a value is blank, is not text, or is a number without an end.
         """
         parsed, _, _ = self.make_parser(context).parse_args(args=list(args))
-        with report_errors(bool(parsed.get("json"))):
+        with report_errors(bool(parsed.get("json")), lines=bool(parsed.get("watch")) or self.name == WATCH):
             for parameter in self.get_params(context):
                 for text in _texts(parsed.get(parameter.name)):
                     _refuse_blank(_name(parameter), text)

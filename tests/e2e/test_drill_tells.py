@@ -39,7 +39,7 @@ def test_a_drill_is_green_where_restores_are_as_on_aws_and_red_where_they_are_no
         finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
 
     assert finished.returncode == code, finished.stdout + finished.stderr
-    findings = json.loads(finished.stdout)["recovery"]["findings"]
+    findings = json.loads(finished.stdout.splitlines()[-1])["recovery"]["check_results"]
     failed = [one["check"] for one in findings if one["verdict"]["outcome"] != "PASS"]
     if code == GREEN:
         assert failed == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, digest, drill, late_metrics, oauth, races
+from benchmarks import Line, digest, drill, late_metrics, live_view, oauth, races
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,10 @@ def test_without_an_allowance_a_fault_is_missed_and_an_outage_of_others_is_taken
     outage = (late_metrics.UPSTREAM_OUTAGE, late, 1, "AWS/ApiGateway")
     assert late_metrics.seconds_until_alarm(few, *outage) is not None
     assert late_metrics.seconds_until_alarm(enough, *outage) is None
+
+
+def test_the_live_view_s_benchmark_sees_every_new_decision_within_its_limit():
+    (cpu, lag), notes = live_view.measure(seconds=12.0, decisions=20)
+    assert lag.reached
+    assert cpu.figure > 0
+    assert notes[0].startswith("20 decisions, 12 s")

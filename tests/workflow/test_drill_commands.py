@@ -60,6 +60,12 @@ def printed(capsys):
     return json.loads(told[told.index("{\n") :])
 
 
+def streamed(capsys):
+    """The lines of a stream; log lines have no type."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in lines if "type" in line and "time" in line]
+
+
 def test_a_plan_says_to_when_and_at_which_cost_and_starts_nothing(here, capsys):
     drill.plan(here.context, given(), json=True)
     planned = printed(capsys)
@@ -91,7 +97,10 @@ def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeyp
     monkeypatch.setattr(here.world.states, "describe_execution", slow_to_end)
     assert drill.drill(here.context, given(), "late", watch=True, json=True) == 0
     assert len(looks) == 5
-    assert printed(capsys)["evidence"]["recovery"] == "dr-late"
+    lines = streamed(capsys)
+    assert [line["type"] for line in lines[:2]] == ["request", "planned"]
+    assert {"phase", "check"} <= {line["type"] for line in lines}
+    assert (lines[-1]["type"], lines[-1]["evidence"]["recovery"]) == ("result", "dr-late")
 
 
 def broken_in(state):
@@ -138,7 +147,7 @@ def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(he
 
 def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
     assert drill.drill(here.context, given(fault="ttl-off"), "red", watch=True, json=True) == 1
-    assert "settings.state.time_to_live" in printed(capsys)["outcome"]
+    assert "settings.state.time_to_live" in streamed(capsys)[-1]["outcome"]
 
 
 def test_one_that_is_not_followed_is_started_once(here, capsys):

@@ -67,6 +67,13 @@ class Ledger(Records[Deployment]):
         """Return a deployment's chain of decisions, oldest first."""
         return [decoded(item, DecisionEntry) for item in self._decision_items(deployment_id)]
 
+    def read_decisions_after(self, deployment_id: str, number: int) -> list[DecisionEntry]:
+        """Return the decisions after the first `number`, oldest first: only what is new is read."""
+        new: list[DecisionEntry] = []
+        while item := self._get(f"deployment#{deployment_id}", _decision_key(number + len(new) + 1)):
+            new.append(decoded(item, DecisionEntry))
+        return new
+
     def read_decision_bodies(self, deployment_id: str) -> list[Mapping[str, Any]]:
         """Return the chain of decisions as it is stored, to verify its hashes."""
         return [msgspec.json.decode(item["body"]["S"]) for item in self._decision_items(deployment_id)]
@@ -86,7 +93,7 @@ class Ledger(Records[Deployment]):
             entry, number=last.number + 1 if last else 1, previous_hash=last.hash if last else GENESIS_HASH, hash=""
         )
         chained = replace(chained, hash=entry_hash(chained.previous_hash, msgspec.to_builtins(chained)))
-        put = self._put(f"deployment#{deployment.id}", f"decision#{chained.number:06}", chained)
+        put = self._put(f"deployment#{deployment.id}", _decision_key(chained.number), chained)
         put["ConditionExpression"] = "attribute_not_exists(pk)"
         self._write_fenced(fencing_token, [put, self._put_record(deployment)])
         return chained
@@ -232,3 +239,7 @@ class Ledger(Records[Deployment]):
         """Return an incident by its id; None if there is none."""
         item = self._get("incidents", incident_id)
         return decoded(item, Incident) if item else None
+
+
+def _decision_key(number: int) -> str:
+    return f"decision#{number:06}"

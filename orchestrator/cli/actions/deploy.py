@@ -7,41 +7,29 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.application.rollback_targets import missing_targets, with_chosen_targets
 from orchestrator.application.start_request import start_request
-from orchestrator.application.start_rollback import start_rollback
 from orchestrator.aws.step_functions import execution_arn
+from orchestrator.cli.actions import drill
 from orchestrator.cli.actions.release import read_checklist
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import exit_code
+from orchestrator.cli.live.json_lines import print_result
+from orchestrator.cli.live.operator_commands import command_deployment, roll_back_deployment
 from orchestrator.cli.operator import caller
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, plan_line
 from orchestrator.cli.rendering.follow import follow_deployment, wait_for_answer
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.calendar import refuse_closed
-from orchestrator.domain.deployment.decision import Action, OperatorAction
-from orchestrator.domain.deployment.freeze import refuse_frozen, refuse_missing_reason
+from orchestrator.domain.deployment.decision import OperatorAction
+from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.gates import Approval, GateKind, is_approver, missing_approvals
-from orchestrator.domain.deployment.record import (
-    Deployment,
-    DeploymentOutcome,
-    DeploymentPhase,
-    OperatorCommand,
-    RollbackTrigger,
-)
+from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome, DeploymentPhase, OperatorCommand
 from orchestrator.domain.deployment.release import STABLE_OUTCOMES
 from orchestrator.domain.deployment.request import read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id, new_key
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
-from orchestrator.domain.rollback.decision import (
-    PERSON,
-    decide_rollback,
-    reason_tables_prevent_rollback,
-    refuse_missing_targets,
-    takes_lock,
-)
 
 
 def build_request(
@@ -93,7 +81,7 @@ def deploy(context: Context, request: Mapping[str, object], key: str | None, *, 
     state_machine = context.state_machine_arn("deployment")
     started = start_request(context.cloud.executions, state_machine, name, request)
     if watch:
-        return _follow(context, name, json=json)
+        return _follow(context, name, str(request["requested_by"]), json=json)
     deployment = wait_for_answer(context, name)
     if json:
         phase = context.cloud.executions.describe_execution(execution_arn(state_machine, name)).phase
@@ -124,16 +112,17 @@ def _answer(context: Context, deployment: Deployment, *, started: bool) -> str:
     return f"{begun} with {plan_line(deployment)}{open_checks}; {follow}"
 
 
-def watch(context: Context, name: str, *, json: bool) -> int:
-    """Follow a deployment; return the exit code.
+def watch(context: Context, name: str, by: str, *, json: bool) -> int:
+    """Follow a deployment, a drill or a restore; return the exit code.
 
     Raises:
-        Refused: there is no such deployment.
+        Refused: there is none of this name.
     """
-    if name.startswith(RECOVERY_PREFIX):
-        remedy = f"it is a drill or a restore: `orchestrator explain {name} --env {context.name}` shows it"
-        raise Refused("deployment", name, remedy)
-    return _follow(context, name, json=json)
+    if not name.startswith(RECOVERY_PREFIX):
+        return _follow(context, name, by, json=json)
+    if context.cloud.drills.find_record(name) is None and context.cloud.drills.read_refusal(name) is None:
+        raise Refused("recovery", name, "there is no such drill or restore: name one that `orchestrator history` lists")
+    return drill.follow_recovery(context, name, by, json=json)
 
 
 def roll_back(context: Context, name: str | None, reason: str, by: str, *, watch: bool, json: bool) -> int:
@@ -142,27 +131,15 @@ def roll_back(context: Context, name: str | None, reason: str, by: str, *, watch
     Raises:
         Refused: the deployment cannot be rolled back.
     """
-    refuse_missing_reason("--reason", reason)
-    deployment = context.cloud.ledger.read_record(name) if name else _newest_shifted(context)
-    if deployment.outcome is DeploymentOutcome.ROLLED_BACK:
-        remedy = "it is already rolled back; `orchestrator rollback --to VERSIONS` moves the aliases to other versions"
-        raise Refused("deployment", deployment.id, remedy)
-    if tables := reason_tables_prevent_rollback(deployment):
-        raise Refused("deployment", deployment.id, tables)
-    trigger = RollbackTrigger(PERSON, f"{reason} (by {by})", context.cloud.now())
-    _refuse_needless_rollback(context, deployment, trigger)
-    chosen = with_chosen_targets(deployment, context.cloud.ledger.read_targets(deployment.id))
-    refuse_missing_targets(missing_targets(chosen.functions, context.cloud), context.name)
-    execution = start_rollback(context.cloud, deployment.id, trigger)
+    started = roll_back_deployment(context, name, reason, by)
     if watch:
         expected = (DeploymentOutcome.ROLLED_BACK,)
-        return _follow(context, deployment.id, json=json, expected=expected, rollback=execution)
+        return _follow(context, started.deployment, by, json=json, expected=expected, rollback=started.execution)
     if json:
-        print_json({"deployment": deployment.id, "execution": execution})
+        print_json(started)
     else:
-        console().print(
-            f"started {execution}; follow it with `orchestrator watch {deployment.id} --env {context.name}`"
-        )
+        follow = f"`orchestrator watch {started.deployment} --env {context.name}`"
+        console().print(f"started {started.execution}; follow it with {follow}")
     return 0
 
 
@@ -172,48 +149,11 @@ def send_command(context: Context, name: str, command: str, by: str, *, json: bo
     Raises:
         Refused: the deployment ended, or the command needs a paused deployment.
     """
-    ledger, deployment = context.cloud.ledger, context.cloud.ledger.read_record(name)
-    if deployment.ended_at is not None:
-        raise Refused("deployment", name, f"it ended {deployment.outcome}; there is nothing to {command}")
-    _refuse_wrong_answer(deployment, OperatorAction(command))
-    operator_command = OperatorCommand(command, by, context.cloud.now())
-    pause = ledger.pause_token(name)
-    if deployment.phase is DeploymentPhase.PAUSED and pause:
-        context.cloud.executions.send_task_success(pause.token, operator_command)
-        message = "resumed: it continues at once"
-    elif OperatorAction(command) is OperatorAction.RESUME:
-        raise Refused("deployment", name, f"it is not paused, it is {deployment.phase}")
-    elif OperatorAction(command) is OperatorAction.ABORT:
-        # Recorded for a deployment that does not hold the lock yet, which no rollback can stop: AcquireLock refuses it.
-        ledger.record_command(name, operator_command)
-        execution = start_rollback(
-            context.cloud, name, RollbackTrigger(PERSON, f"aborted by {by}", operator_command.at)
-        )
-        message = (
-            f"is being aborted: {execution} takes over the lock now and reverts the aliases; "
-            f"follow it with `orchestrator watch {name} --env {context.name}`"
-        )
-    else:
-        ledger.record_command(name, operator_command)
-        seconds = deployment.plan.limits.evaluation_interval.total_seconds()
-        message = f"recorded: its next evaluation, within {seconds:.0f} s, will {command} it"
+    message = command_deployment(context, name, command, by)
     if json:
         print_json({"deployment": name, "command": command, "message": message})
     else:
         console().print(f"{name} {message}")
-
-
-def _refuse_wrong_answer(deployment: Deployment, action: OperatorAction) -> None:
-    """Refuse a command that does not let a deployment pass the gate that it waits for."""
-    waiting = deployment.waiting_gate
-    if waiting is None or action is OperatorAction.ABORT:
-        return
-    gate = deployment.plan.gates[waiting.gate]
-    if gate.kind is GateKind.APPROVE:
-        command = f"orchestrator approve {deployment.id} --env {deployment.environment}"
-        raise Refused("deployment", deployment.id, f"it waits for the approval {gate.description}: `{command}`")
-    if gate.kind is GateKind.WINDOW:
-        raise Refused("deployment", deployment.id, f"it waits for the window {gate.description}: wait, or abort it")
 
 
 def approve(context: Context, name: str, *, json: bool) -> None:
@@ -249,41 +189,16 @@ def approve(context: Context, name: str, *, json: bool) -> None:
 def _follow(
     context: Context,
     name: str,
+    by: str,
     *,
     json: bool,
     expected: Collection[DeploymentOutcome] = STABLE_OUTCOMES,
     rollback: str = "",
 ) -> int:
-    screen = console()
-    screen.quiet = json
-    deployment = follow_deployment(context, name, screen, rollback=rollback)
+    deployment = follow_deployment(context, name, by, json=json, rollback=rollback)
     if json:
-        print_json({"outcome": outcome_line(deployment), "deployment": deployment})
+        print_result(context.cloud.now(), {"outcome": outcome_line(deployment), "deployment": deployment})
     return exit_code(deployment.outcome, expected)
-
-
-def _refuse_needless_rollback(context: Context, deployment: Deployment, trigger: RollbackTrigger) -> None:
-    """Refuse a rollback that would find nothing to do. TakeOverLock decides again.
-
-    Raises:
-        Refused: there is nothing to roll back.
-    """
-    ledger = context.cloud.ledger
-    lock = ledger.read_lock()
-    alive = lock.held and context.cloud.executions.describe_execution(lock.execution).alive
-    if deployment.phase is DeploymentPhase.ROLLING_BACK:
-        return  # It is found and followed.
-    newest = ledger.find_newest(lambda record: record.moved_traffic) or deployment
-    decision = decide_rollback(deployment, newest, lock, trigger, holder_alive=alive)
-    if decision.action is Action.NOTHING and not takes_lock(deployment, lock, decision, holder_alive=alive):
-        raise Refused("deployment", deployment.id, f"there is nothing to roll back: {decision.reason}")
-
-
-def _newest_shifted(context: Context) -> Deployment:
-    moved = context.cloud.ledger.find_newest(lambda record: record.moved_traffic)
-    if moved is None:
-        raise Refused("deployment", "the newest", "no deployment has shifted traffic, so there is nothing to roll back")
-    return moved
 
 
 def _steps(text: str) -> list[dict[str, Any]]:

@@ -20,6 +20,12 @@ from orchestrator.application.start_request import start_request
 from orchestrator.aws.ledger.evidence import entry_as_json
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE
+from orchestrator.cli.live.json_lines import print_request, print_result, recovery_events
+from orchestrator.cli.live.operator_keys import OperatorKeys
+from orchestrator.cli.live.recovery_tree import draw_recovery
+from orchestrator.cli.live.snapshots import RecoveryReader, RecoverySnapshot
+from orchestrator.cli.live.terminal import keyboard_of, supports_live
+from orchestrator.cli.live.views import JsonView, LineView, LiveView, Patience, View
 from orchestrator.cli.rendering.follow import (
     CHECKED_WITHIN_SECONDS,
     PLANNED_WITHIN_SECONDS,
@@ -37,7 +43,7 @@ from orchestrator.cli.rendering.recovery_timeline import (
     summary_lines,
 )
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.errors import Refused, Unreachable
+from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.recovery.plan import (
     RecoveryPlan,
@@ -106,7 +112,7 @@ def drill(context: Context, request: Mapping[str, object], key: str | None, *, w
     plan_recovery(context, request, name, Kind.DRILL)
     started = start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
     if watch:
-        return follow_recovery(context, name, json=json)
+        return follow_recovery(context, name, str(request["requested_by"]), json=json)
     return report_answer(context, name, started=started, json=json)
 
 
@@ -165,7 +171,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
     )
 
 
-def follow_recovery(context: Context, name: str, *, json: bool) -> int:
+def follow_recovery(context: Context, name: str, by: str, *, json: bool) -> int:
     """Follow a drill or restore until its evidence is in the chain; return the exit code.
 
     Without evidence in the chain, the exit code is that of a failed recovery, whatever the record says.
@@ -174,11 +180,18 @@ def follow_recovery(context: Context, name: str, *, json: bool) -> int:
         RefusedByPlan: the plan rejected the recovery.
         Refused: the end of the recovery did not appear in the ledger.
         Unreachable: it was started, but its plan did not answer in time.
+        StoppedWatching: the operator watches no longer.
     """
+    if json:
+        print_request(context.cloud.now(), context.name, recovery=name, requested_by=by)
     screen = console()
     screen.quiet = json
-    recovery = _wait_for_end(context, _print_phases(context, name, screen))
-    evidence = _wait_for_evidence(context, recovery)
+    recovery = _wait_for_record(context, name)
+    with _view(context, name, screen, json=json) as view:
+        reader = RecoveryReader(context)
+        recovery = _wait_for_end(context, _show_phases(context, recovery, view, reader), view)
+        view.show(reader.read(recovery))
+        evidence = _wait_for_evidence(context, recovery, view)
     outcome = recovery_outcome_line(recovery) if evidence else missing_evidence_line(recovery)
     screen.print(text_table(("check", "verdict", "reason"), check_rows(recovery), ("check", "verdict")))
     for line in summary_lines(recovery):
@@ -187,10 +200,33 @@ def follow_recovery(context: Context, name: str, *, json: bool) -> int:
         screen.print(evidence_line(evidence), style="dim", markup=False, soft_wrap=True)
     screen.print(Text(outcome, style=f"bold {outcome_style(recovery) if evidence else 'red'}"))
     if json:
-        print_json(
-            {"outcome": outcome, "recovery": recovery, "evidence": entry_as_json(evidence) if evidence else None}
-        )
+        proof = entry_as_json(evidence) if evidence else None
+        print_result(context.cloud.now(), {"outcome": outcome, "recovery": recovery, "evidence": proof})
     return CODES[recovery.outcome or RecoveryOutcome.FAILED] if evidence else CODES[RecoveryOutcome.FAILED]
+
+
+def _view(context: Context, name: str, screen: Console, *, json: bool) -> View[RecoverySnapshot]:
+    sleep = context.cloud.sleep
+    if json:
+        return JsonView(sleep, recovery_events)
+    if not supports_live(screen):
+        return LineView(sleep, _PhasePrinter(screen))
+    again = f"orchestrator watch {name} --env {context.name}"
+    return LiveView(screen, sleep, draw_recovery, OperatorKeys((), again), keyboard_of(screen, sleep), again)
+
+
+class _PhasePrinter:
+    """Prints each phase when it has ended; the last one may continue until the recovery ends."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen, self._printed = screen, 0
+
+    def __call__(self, snapshot: RecoverySnapshot) -> None:
+        entries = phase_entries(snapshot.recovery)
+        complete = len(entries) if snapshot.recovery.ended_at is not None else len(entries) - 1
+        for entry in entries[self._printed : complete]:
+            self._screen.print(timeline_row(entry))
+        self._printed = max(self._printed, complete)
 
 
 def wait_for_answer(context: Context, name: str) -> Recovery:
@@ -210,32 +246,33 @@ def wait_for_answer(context: Context, name: str) -> Recovery:
     return recovery
 
 
-def _print_phases(context: Context, name: str, screen: Console) -> Recovery:
-    """Print each phase as it ends, until the record or the execution ends; return the latest record."""
-    recovery, printed = _wait_for_record(context, name), 0
+def _show_phases(context: Context, first: Recovery, view: View[RecoverySnapshot], reader: RecoveryReader) -> Recovery:
+    """Show each phase as it ends, until the record or the execution ends; return the latest record."""
+    patience = Patience(context.cloud.now, view)
+    known: Recovery | None = first
     while True:
-        ended = (
-            recovery.ended_at is not None or not context.cloud.executions.describe_execution(recovery.execution).alive
-        )
-        entries = phase_entries(recovery)
-        complete = len(entries) if ended else len(entries) - 1  # the last one may continue
-        for entry in entries[printed:complete]:
-            screen.print(timeline_row(entry))
-        printed = max(printed, complete)
-        if ended:
-            return recovery
-        context.cloud.sleep(POLL_SECONDS)
-        recovery = context.cloud.drills.read_record(name)
+        try:
+            recovery = known or context.cloud.drills.read_record(first.id)
+            known = None
+            view.show(reader.read(recovery))
+            ended = recovery.ended_at is not None
+            ended = ended or not context.cloud.executions.describe_execution(recovery.execution).alive
+            patience.reset()
+            if ended:
+                return recovery
+        except (Throttled, Unreachable) as error:
+            patience.bear(error)
+        view.wait(POLL_SECONDS)
 
 
-def _wait_for_end(context: Context, recovery: Recovery) -> Recovery:
+def _wait_for_end(context: Context, recovery: Recovery, view: View[RecoverySnapshot]) -> Recovery:
     """Wait until the execution ended and the record is complete; return the complete record.
 
     Raises:
         Refused: the record of an ended execution stayed incomplete.
     """
     while context.cloud.executions.describe_execution(recovery.execution).alive:
-        context.cloud.sleep(POLL_SECONDS)
+        view.wait(POLL_SECONDS)
     deadline = context.cloud.now() + timedelta(seconds=COMPLETES_WITHIN_SECONDS)
     while True:
         latest = context.cloud.drills.read_record(recovery.id)
@@ -244,17 +281,17 @@ def _wait_for_end(context: Context, recovery: Recovery) -> Recovery:
         if context.cloud.now() >= deadline:
             remedy = f"its execution ended, but its record is incomplete: check {recovery.execution}"
             raise Refused("recovery", recovery.id, remedy)
-        context.cloud.sleep(POLL_SECONDS)
+        view.wait(POLL_SECONDS)
 
 
-def _wait_for_evidence(context: Context, recovery: Recovery) -> ChainEntry | None:
+def _wait_for_evidence(context: Context, recovery: Recovery, view: View[RecoverySnapshot]) -> ChainEntry | None:
     """Wait for the recovery's entry in the evidence chain; return None if it does not appear."""
     deadline = context.cloud.now() + timedelta(seconds=COMPLETES_WITHIN_SECONDS)
     while True:
         entry = context.cloud.evidence.find_entry(recovery.id)
         if entry or context.cloud.now() >= deadline:
             return entry
-        context.cloud.sleep(POLL_SECONDS)
+        view.wait(POLL_SECONDS)
 
 
 def _wait_for_record(context: Context, name: str) -> Recovery:

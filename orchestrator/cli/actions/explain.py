@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from orchestrator.cli.context import Context
+from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, outcome_line, pause_as_json, spaced
 from orchestrator.cli.rendering.evidence_page import (
     NUMBER_COLUMNS,
@@ -17,7 +18,6 @@ from orchestrator.cli.rendering.evidence_page import (
     spending_rows,
     thresholds_line,
 )
-from orchestrator.cli.rendering.follow import pause_of
 from orchestrator.cli.rendering.gates_and_checks import CHECK_COLUMNS, custom_check_rows, gate_lines
 from orchestrator.cli.rendering.output import console, local_time, print_json, steps_table, text_table, timeline_row
 from orchestrator.cli.rendering.recovery_timeline import (

@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator.application import key_rotation
 from orchestrator.cli.context import Context
-from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.cli.live.json_lines import print_request, print_result
+from orchestrator.cli.rendering.output import console, print_json, print_json_line, text_table
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.signing_keys import (
@@ -44,10 +45,17 @@ def rotate(context: Context, by: str, *, watch: bool, json: bool) -> None:
     ring = key_rotation.publish_new_key(context.cloud.key_ring, context.cloud.now)
     (new,) = ring.keys_in_phase(KeyPhase.PUBLISHED)
     _record_event(context, f"rotate by {by}", f"{new.kid} is published")
-    if watch:
-        _follow(context, ring, new.kid, json=json)
-        ring = context.cloud.key_ring.read_ring()
-    _show(context, ring, json=json)
+    if not watch:
+        _show(context, ring, json=json)
+        return
+    if json:
+        print_request(context.cloud.now(), context.name, requested_by=by, kid=new.kid)
+    _follow(context, ring, new.kid, json=json)
+    ring = context.cloud.key_ring.read_ring()
+    if json:
+        print_result(context.cloud.now(), _ring_object(context, ring))
+    else:
+        _show(context, ring, json=json)
 
 
 def revoke(context: Context, kid: str, by: str, *, confirmed: bool, json: bool) -> None:
@@ -90,23 +98,28 @@ def consequences(context: Context, kid: str) -> list[str]:
 
 def _follow(context: Context, ring: SigningKeyRing, kid: str, *, json: bool) -> None:
     """Print each change until the new key is the only one or is revoked."""
-    screen = console()
-    screen.quiet = json
     version = ring.version
     while len(ring.keys) > 1 and any(key.kid == kid for key in ring.keys):
         time.sleep(POLL_SECONDS)
         ring = context.cloud.key_ring.read_ring()
         if ring.version != version:
             version = ring.version
-            screen.print(_table(context, ring))
+            if json:
+                print_json_line({"time": ring.changed_at, "type": "keys", **_ring_object(context, ring)})
+            else:
+                console().print(_table(context, ring))
 
 
 def _show(context: Context, ring: SigningKeyRing, *, json: bool) -> None:
     if json:
-        keys = [_key_object(key, ring, _rotation(context)) for key in ring.keys]
-        print_json({"environment": context.name, "version": ring.version, "changed_at": ring.changed_at, "keys": keys})
+        print_json(_ring_object(context, ring))
         return
     console().print(_table(context, ring))
+
+
+def _ring_object(context: Context, ring: SigningKeyRing) -> Mapping[str, Any]:
+    keys = [_key_object(key, ring, _rotation(context)) for key in ring.keys]
+    return {"environment": context.name, "version": ring.version, "changed_at": ring.changed_at, "keys": keys}
 
 
 def _table(context: Context, ring: SigningKeyRing) -> Any:

@@ -14,6 +14,7 @@ from orchestrator.application.start_request import refuse_used_key
 from orchestrator.aws.code_signer import Publisher, Signer
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import exit_code
+from orchestrator.cli.live.json_lines import print_result
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, plan_line
 from orchestrator.cli.rendering.follow import follow_deployment, wait_for_answer
 from orchestrator.cli.rendering.output import console, print_json
@@ -157,23 +158,15 @@ def promote(
             follow = f"follow it with `orchestrator watch {name} --env {context.name}`"
             console().print(f"announced {manifest.build} with {plan_line(answer)}; {follow}", markup=False)
         return exit_code(answer.outcome)
-    screen = console()
-    screen.quiet = json
-    deployment = follow_deployment(context, name, screen, announced=True)
+    deployment = follow_deployment(context, name, by, json=json, announced=True)
+    result = {"deployment": name, "release": manifest.digest, "outcome": deployment.outcome}
     if deployment.outcome not in STABLE_OUTCOMES:
         if json:
-            print_json({"deployment": name, "release": manifest.digest, "outcome": deployment.outcome})
+            print_result(context.cloud.now(), result)
         return exit_code(deployment.outcome)
     attestation = releases.save_attestation(folder, attest(manifest, deployment))
     if json:
-        print_json(
-            {
-                "deployment": name,
-                "release": manifest.digest,
-                "outcome": deployment.outcome,
-                "attestation": str(attestation),
-            }
-        )
+        print_result(context.cloud.now(), {**result, "attestation": str(attestation)})
     else:
         console().print(f"promoted in {context.name}; attestation: {attestation}", soft_wrap=True)
     return 0

@@ -17,6 +17,7 @@ from orchestrator.application.start_rollback import start_rollback
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import exit_code
+from orchestrator.cli.live.json_lines import print_result
 from orchestrator.cli.rendering.deployment_timeline import outcome_line
 from orchestrator.cli.rendering.follow import follow_deployment
 from orchestrator.cli.rendering.output import console, print_json, text_table
@@ -133,7 +134,7 @@ def _move(
         name = _create_repair(context, functions, by).id
     execution = start_rollback(cloud, name, trigger)
     if watch:
-        return _follow(context, name, execution, json=json)
+        return _follow(context, name, execution, by, json=json)
     if json:
         print_json({"deployment": name, "execution": execution, "versions": targets})
     else:
@@ -220,11 +221,9 @@ def _show_plan(context: Context, state: LiveState, *, json: bool) -> None:
         screen.print(f"back to the state {since}: orchestrator repair --revert --env {context.name}", markup=False)
 
 
-def _follow(context: Context, name: str, execution: str, *, json: bool) -> int:
-    screen = console()
-    screen.quiet = json
-    deployment = follow_deployment(context, name, screen, rollback=execution)
+def _follow(context: Context, name: str, execution: str, by: str, *, json: bool) -> int:
+    deployment = follow_deployment(context, name, by, json=json, rollback=execution)
     if json:
-        print_json({"outcome": outcome_line(deployment), "deployment": deployment})
+        print_result(context.cloud.now(), {"outcome": outcome_line(deployment), "deployment": deployment})
     expected: Collection[DeploymentOutcome] = REPAIRED
     return exit_code(deployment.outcome, expected)

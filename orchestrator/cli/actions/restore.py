@@ -77,7 +77,7 @@ def restore(
         raise Refused("confirmation", "no", "nothing was started; agree, or give --yes")
     started = start_request(context.cloud.executions, context.state_machine_arn("restore"), name, request)
     if watch:
-        code = drill.follow_recovery(context, name, json=json)
+        code = drill.follow_recovery(context, name, str(request["requested_by"]), json=json)
         if not json:
             show_settings(context, context.cloud.restores.read_record(name))
         return code

@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator import environments
 from orchestrator.application.live_state import read_live_state
 from orchestrator.cli.context import Context
+from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, pause_as_json, pause_lines, short_digest
-from orchestrator.cli.rendering.follow import pause_of
 from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.known_good import made_live

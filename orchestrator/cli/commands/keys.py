@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
+from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, report_errors
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
@@ -32,14 +32,14 @@ def rotate(
     env: Env = "local",
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until the new key is the only one.")] = False,
     requested_by: RequestedBy = None,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Publish a new key; it signs once clients have cached it."""
     from orchestrator.cli.actions import keys as action
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         action.rotate(context, operator_name(requested_by, context), watch=watch, json=json)
 

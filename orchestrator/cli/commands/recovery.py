@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
+from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 from orchestrator.domain.errors import Refused
 
@@ -30,13 +30,13 @@ def drill(
     key: Annotated[str | None, typer.Option(help="Key that identifies the drill.")] = None,
     requested_by: RequestedBy = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Restore to temporary tables, verify them, and clean up."""
     from orchestrator.cli.actions import drill
     from orchestrator.cli.context import context_of
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         request = _request(requested_by, context, to=to, fault=inject_fault)
         if plan:
@@ -70,13 +70,13 @@ def restore(
     key: Annotated[str | None, typer.Option(help="Key that identifies the restore.")] = None,
     requested_by: RequestedBy = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Restore to new tables and switch the service to them."""
     from orchestrator.cli.actions import restore
     from orchestrator.cli.context import context_of
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         if command.invoked_subcommand is not None:
             _refuse_options_before(command)
             return
@@ -145,13 +145,13 @@ def failback(
     key: Annotated[str | None, typer.Option(help="Key that identifies the failback.")] = None,
     requested_by: RequestedBy = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Switch back to the original tables, keeping all writes."""
     from orchestrator.cli.actions import restore
     from orchestrator.cli.context import context_of
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         source = restore.restore_in_use(context, restore_id, latest=latest)
         request = _request(requested_by, context, override_freeze=override_freeze, failback_of=source)

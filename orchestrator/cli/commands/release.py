@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.errors import AsJson, Env, RequestedBy, Watch, report_errors
+from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
@@ -57,14 +57,14 @@ def promote(
     requested_by: RequestedBy = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Key that identifies the deployment.")] = None,
     watch: Watch = False,
-    json: AsJson = False,
+    json: JsonLines = False,
 ) -> None:
     """Announce a release that is in $LATEST; starts a deployment."""
     from orchestrator.cli.actions import release
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
-    with report_errors(json):
+    with report_errors(json, lines=watch):
         context = context_of(env)
         code = release.promote(
             context,

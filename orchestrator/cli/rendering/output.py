@@ -1,4 +1,4 @@
-"""Output formats: one JSON object with --json, otherwise text and tables."""
+"""Output formats: one JSON object with --json, one a line with --watch as well, otherwise text and tables."""
 
 from __future__ import annotations
 
@@ -56,7 +56,17 @@ def show_freeze(screen: Console, freeze: Freeze | None) -> None:
 
 def print_json(value: object) -> None:
     """Print exactly one JSON object, and nothing else. A number that JSON cannot state is null, as in the ledger."""
-    sys.stdout.write(f"{json.dumps(_finite(msgspec.to_builtins(value)), indent=2, sort_keys=False, allow_nan=False)}\n")
+    _write_json(value, indent=2)
+
+
+def print_json_line(value: object) -> None:
+    """Print a JSON object in a line of its own, at once: its reader waits for it."""
+    _write_json(value, indent=None)
+    sys.stdout.flush()
+
+
+def _write_json(value: object, indent: int | None) -> None:
+    sys.stdout.write(f"{json.dumps(_finite(msgspec.to_builtins(value)), indent=indent, allow_nan=False)}\n")
 
 
 def _finite(value: Any) -> Any:

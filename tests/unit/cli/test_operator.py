@@ -118,6 +118,7 @@ def commands_with_a_requester() -> list[tuple[str, ...]]:
 ACTIONS = {
     # command: its own arguments, the action that gets the name, and where
     ("deploy",): ([], "deploy.deploy", lambda call: call[0][1]["requested_by"]),
+    ("watch",): (["d-1"], "deploy.watch", lambda call: call[0][2]),
     ("rollback",): ([], "deploy.roll_back", lambda call: call[0][3]),
     ("repair",): ([], "repair.repair", lambda call: call[1]["by"]),
     ("promote",): (["d-1"], "deploy.send_command", lambda call: call[0][3]),

@@ -175,6 +175,12 @@ class TestDecisions:
         claimed.append_decision(entry(entered="t2"), DEPLOYMENT, 1)
         assert len(claimed.read_decisions("d-1")) == 2
 
+    def test_that_are_new_are_read_alone(self, claimed):
+        made = [claimed.append_decision(entry(entered=f"t{number}"), DEPLOYMENT, 1) for number in range(3)]
+        assert claimed.read_decisions_after("d-1", 0) == made
+        assert claimed.read_decisions_after("d-1", 2) == made[2:]
+        assert claimed.read_decisions_after("d-1", 3) == []
+
     def test_of_one_deployment_are_none_of_anothers(self, claimed):
         claimed.append_decision(entry(), DEPLOYMENT, 1)
         assert claimed.read_decisions("d-2") == []

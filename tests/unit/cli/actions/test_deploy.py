@@ -203,7 +203,8 @@ def test_the_rollback_of_a_deployment_that_has_ended_is_followed_until_it_is_rol
     answer = run("rollback", "d-1", "--watch", *(["--json"] if as_json else []))
     assert answer.exit_code == DONE, answer.output
     if as_json:
-        assert json.loads(answer.stdout)["deployment"]["outcome"] == "ROLLED_BACK"
+        result = json.loads(answer.stdout.splitlines()[-1])
+        assert (result["type"], result["deployment"]["outcome"]) == ("result", "ROLLED_BACK")
     else:
         assert answer.output.strip().splitlines()[-1].startswith("d-1 ROLLED_BACK after 23 s: because")
 
@@ -267,10 +268,11 @@ def test_a_request_that_was_refused_is_told_as_that(scene, command):
     assert "it was refused: release: 'x' is refused: it is bad" in answer.output
 
 
-def test_a_drill_is_not_watched_as_a_deployment(scene):
+def test_a_drill_that_does_not_exist_is_not_watched(scene):
     answer = run("watch", "dr-1")
     assert answer.exit_code == REFUSED
-    assert "orchestrator explain dr-1 --env local" in answer.output
+    assert "recovery: 'dr-1' is refused: there is no such drill or restore" in answer.output
+    assert elapsed(scene) == 0
 
 
 def test_a_deployment_that_starts_is_waited_for(scene):
