@@ -56,14 +56,15 @@ def show_freeze(screen: Console, freeze: Freeze | None) -> None:
 
 def print_json(value: object) -> None:
     """Print exactly one JSON object, and nothing else. A number that JSON cannot state is null, as in the ledger."""
-    sys.stdout.write(f"{json.dumps(_finite(msgspec.to_builtins(value)), indent=2, sort_keys=False, allow_nan=False)}\n")
+    sys.stdout.write(f"{json.dumps(finite(msgspec.to_builtins(value)), indent=2, sort_keys=False, allow_nan=False)}\n")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a JSON value with null in place of the numbers that JSON cannot state."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

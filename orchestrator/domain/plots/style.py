@@ -38,7 +38,7 @@ DARK = {
 }
 
 DASHES = ("", "8 4", "2 3", "10 3 2 3", "14 5", "5 2 1 2", "1 4", "6 2")
-"""The dash of each series, which tells them apart without colour."""
+"""The dash of each series, by which it differs without colour."""
 
 
 def _variables(colours: dict[str, str]) -> str:

@@ -37,8 +37,8 @@ HEADROOM = 1.08
 FLAG_PIXELS = 16.0
 MARK = 4.0
 BOX_PIXELS = 22.0
-MOST_POINTS = 150
-"""Of a series with more points, so many are drawn: the first, the last, and points evenly in between."""
+MOST_POINTS, MOST_MARKS = 120, 30
+"""Of a series with more points, so many are drawn, and so many have a mark: the first, the last, and points evenly between."""
 
 LEVEL_TEXT_AFTER = 6.0
 
@@ -131,12 +131,12 @@ def render_time_plot(plot: TimePlot) -> str:
     return document(plot.title, plot.description, WIDTH, height, body)
 
 
-def thinned(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return at most `MOST_POINTS` of the points. The first and the last stay, and points that begin a line."""
-    if len(points) <= MOST_POINTS:
+def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> tuple[Point, ...]:
+    """Return at most so many of the points, evenly; the first and the last stay."""
+    if len(points) <= most:
         return tuple(points)
-    step = (len(points) - 1) / (MOST_POINTS - 1)
-    return tuple(points[round(number * step)] for number in range(MOST_POINTS))
+    step = (len(points) - 1) / (most - 1)
+    return tuple(points[round(number * step)] for number in range(most))
 
 
 def _drawable(series: Series) -> Series:
@@ -207,7 +207,7 @@ def _lines(series: Series, across: TimeScale, up: Scale) -> Iterator[str]:
         places = [(across(point.at), up(point.value)) for point in points]
         corners = _stepped(places) if series.stepped else places
         yield element("polyline", class_=f"line line-{series.style}", points=_coordinates(corners))
-    for point in series.points:
+    for point in thinned(series.points, MOST_MARKS):
         yield _mark(series.style, across(point.at), up(point.value))
 
 

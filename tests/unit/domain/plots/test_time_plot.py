@@ -13,6 +13,7 @@ import pytest
 from orchestrator.domain.plots.svg import TimeScale
 from orchestrator.domain.plots.time_plot import (
     LEFT,
+    MOST_MARKS,
     MOST_POINTS,
     PLOT_HEIGHT,
     RIGHT,
@@ -168,7 +169,8 @@ def test_a_series_of_many_points_is_thinned_and_keeps_its_ends():
     shown = thinned(many)
     assert (len(shown), shown[0], shown[-1]) == (MOST_POINTS, many[0], many[-1])
     assert thinned(many[:3]) == many[:3]
-    assert len(render_time_plot(plot(Series("s", many)))) < 30_000
+    assert len(render_time_plot(plot(Series("s", many)))) < 8_000
+    assert len(classed(drawn(plot(Series("s", many))), "mark-0")) == MOST_MARKS + 1, "and the legend"
 
 
 def test_every_style_has_a_mark_and_a_style_beyond_the_last_begins_again():
