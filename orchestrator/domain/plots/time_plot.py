@@ -161,7 +161,7 @@ def _axes(plot: TimePlot, across: TimeScale, up: Scale) -> Iterator[str]:
         yield element("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 5)
         yield text(label, min(x, WIDTH - RIGHT - width_of(label) / 2), bottom + LINE_PIXELS, "quiet", "middle")
     yield element("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom)
-    yield text(fitting(plot.unit, WIDTH / 2), 2, FONT_PIXELS, "strong")
+    yield text(fitting(plot.unit, WIDTH - RIGHT), 2, FONT_PIXELS, "strong")
     yield text(f"time (UTC, {across.since:%Y-%m-%d})", WIDTH - RIGHT, bottom + 2 * LINE_PIXELS, "quiet", "end")
 
 

@@ -103,7 +103,8 @@ def _null(document: Any) -> Null | None:
     if document is None:
         return None
     kind, value = document
-    return {"margin": Margin(float(value)), "limit": Limit(float(value))}[kind]
+    nulls: Mapping[str, Null] = {"margin": Margin(float(value)), "limit": Limit(float(value))}
+    return nulls[kind]
 
 
 def _tally(document: Any) -> Tally:

@@ -164,7 +164,7 @@ def evidence_plot(facts: DeploymentFacts) -> TimePlot | None:
     crossed = "; ".join(callout.words for callout in callouts) or "no measure reached what a rollback needs"
     return TimePlot(
         title="Evidence that the canary is worse than stable",
-        unit="% of the evidence that a rollback needs (logarithm of the odds)",
+        unit="% of the evidence that a rollback needs (logarithms of the odds)",
         description=f"Evidence of each measure at each evaluation. At 100 % it rolls the release back: {crossed}.",
         series=series,
         levels=(Level(PROVED_PERCENT, "100 %: proved, rolls back"),),
