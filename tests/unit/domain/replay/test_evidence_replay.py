@@ -112,6 +112,15 @@ def test_lines_that_an_evaluation_has_fixed_itself_judge_none_of_its_requests():
     assert fresh[-1] is False
 
 
+def test_a_window_without_a_length_has_no_verdict_on_its_counts():
+    recorder = Recorder()
+    recorder.deploy(stop_after=1)
+    (one,) = [one for one in recorder.ledger.read_decisions("d-1")[-1].evidence if one.probe == "metrics"]
+    empty = replace(one, window=Window(one.window.start, one.window.start))
+    _, verdict = RunningReplay().judge(empty, SAME, "here")
+    assert verdict == Verdict.inconclusive("no metrics have arrived yet since 2026-11-23T03:00:05+00:00")
+
+
 class IdleBefore(FakeVersionMetrics):
     """There was no traffic before the deployment."""
 
