@@ -105,6 +105,7 @@ def obey_alarm(cloud: Cloud, deployment: Deployment, event: AlarmEvent, why: str
         acted=evaluation.rolls_back,
         why=f"{why}; {evaluation.reason}",
         deployment=deployment.id,
+        false_alarm=evaluation.false_alarm_figures,
     )
     record_alarm(cloud, record)
     return record.why

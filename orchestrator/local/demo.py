@@ -2,7 +2,8 @@
 
 It uses only what a user can use: it starts the local cloud, deploys the stacks with the CDK command line, and runs
 ``orchestrator deploy --watch`` and ``orchestrator drill --watch``. It fails if the good release is not promoted, if a
-bad release is promoted, or if the drill does not succeed.
+bad release is promoted, or if the drill does not succeed. At its end it names the pages that `orchestrator report`
+writes about the rollbacks.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironmen
 from orchestrator.local.traffic_generator import Traffic
 
 REPORT = Path("build/demo-report.json")
+PAGES = Path("build/reports")
 FOLDER = Path(".local")
 RATE_PER_SECOND = 24.0
 WAIT_SECONDS = 120.0
@@ -70,7 +72,7 @@ DEMO_RELEASES = (
 
 
 class DemoFailed(Exception):
-    """A release or the drill did not have its expected outcome."""
+    """A release or the drill did not have its expected outcome, or a report was not written."""
 
 
 FAILURES = (DemoFailed, WaitTimeout, LocalCloudError, OrchestratorError, BotoCoreError, ClientError)
@@ -81,7 +83,7 @@ OUTPUT_NOT_WRITTEN = 4
 
 
 def main() -> None:
-    """Run the demo and write build/demo-report.json.
+    """Run the demo; write build/demo-report.json, and a page for each rollback.
 
     Raises:
         DemoFailed: a release or the drill did not have its expected outcome.
@@ -94,8 +96,11 @@ def main() -> None:
             time.sleep(WARM_SECONDS)
             reports = [_deploy_release(release, began, environment, traffic) for release in DEMO_RELEASES]
             drill = _run_drill(began, environment)
+        pages = [_write_page(report) for report in reports if report["outcome"] is DeploymentOutcome.ROLLED_BACK]
         _write_report(reports, drill, traffic.report(), time.monotonic() - began)
     _print(began, f"Local cloud stopped. Report: {REPORT}")
+    for page in pages:
+        _print(began, f"Why it was rolled back: {page}")
 
 
 def overload_hint(load: float, processors: int) -> str:
@@ -157,6 +162,16 @@ def _run_drill(began: float, environment: LocalEnvironment) -> Mapping[str, obje
         )
     phases = {phase.name: round(phase.took.total_seconds(), 1) for phase in recovery.phases}
     return {**summary_of(recovery), "phases_seconds": phases, "checks": len(recovery.check_results)}
+
+
+def _write_page(report: Mapping[str, object]) -> Path:
+    """Write the report of a deployment, as `orchestrator report` does, and return its file."""
+    deployment = str(report["deployment"])
+    page = PAGES / f"{deployment}.html"
+    command = [sys.executable, "-m", "orchestrator", "report", deployment, "--env", ENVIRONMENT, "--output", str(page)]
+    if subprocess.run(command, check=False).returncode:
+        raise DemoFailed(f"the report of {deployment} was not written")
+    return page
 
 
 def _write_report(

@@ -13,6 +13,7 @@ from orchestrator.domain.analysis.request_metrics import (
     request_rates,
 )
 from orchestrator.domain.analysis.spending import false_alarm_figures
+from orchestrator.domain.replay.recorded_rates import RATES, rates_to_json
 from orchestrator.domain.verdict import Evidence, Json, Verdict
 from orchestrator.probes.context import ProbeContext
 from orchestrator.probes.sequential_tests import SequentialEvidence, continue_sequential_tests, no_metrics_yet
@@ -32,6 +33,7 @@ def run(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> Sequ
             for name, test in result.tests.tests.items()
             if test.dispersion.value > 1
         },
+        RATES: rates_to_json(result.tests, result.rates),
     }
     return SequentialEvidence(_evidence(context, functions, result.verdict, figures), result.tests)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.domain.analysis.latency import SOURCE, judge_latency, latency_rates
+from orchestrator.domain.analysis.latency import SOURCE, judge_latency, latency_rates, lines_are_fresh
 from orchestrator.domain.analysis.observations import Measurements, VersionComparison
 from orchestrator.domain.analysis.running_tests import ComparedRate
 from orchestrator.domain.analysis.spending import FALSE_ALARM, false_alarm_figures
+from orchestrator.domain.replay.recorded_rates import RATES, rates_to_json
 from orchestrator.domain.verdict import Evidence, Json
 from orchestrator.probes.context import ProbeContext
 from orchestrator.probes.sequential_tests import SequentialEvidence, continue_sequential_tests
@@ -32,9 +33,13 @@ def run(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> Sequ
             ),
             "dispersion": {name: round(test.dispersion.value, 2) for name, test in result.tests.tests.items()},
             "slow_requests": {rate.name: _slow_requests(rate) for rate in result.rates},
+            "weight_percent": context.weight_percent,
+            RATES: rates_to_json(result.tests, result.rates),
             "functions": {
                 function.name: {
                     "lines": None if function.lines is None else function.lines.to_json(),
+                    "fresh": lines_are_fresh(function),
+                    "pooled_requests": function.pooled_requests,
                     "stable": _figures(function.stable),
                     "canary": _figures(function.canary),
                 }
@@ -54,6 +59,7 @@ def _slow_requests(rate: ComparedRate) -> Mapping[str, Json]:
 
 def _figures(measurements: Measurements) -> Mapping[str, Json]:
     return {
+        "requests": measurements.requests,
         "p50_ms": measurements.p50_ms,
         "p99_ms": measurements.p99_ms,
         "warm_requests": measurements.timed,

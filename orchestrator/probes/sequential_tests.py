@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.analysis.observations import VersionComparison
-from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
+from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests, no_metrics_since
 from orchestrator.domain.deployment.policy import Thresholds
 from orchestrator.domain.verdict import Evidence, Verdict
 from orchestrator.probes.context import ProbeContext
@@ -74,5 +74,4 @@ def continue_sequential_tests(
 
 def no_metrics_yet(context: ProbeContext) -> Verdict:
     """Return the verdict for a window that ends before the first data can have arrived."""
-    since = context.window.start.isoformat(timespec="seconds")
-    return Verdict.inconclusive(f"no metrics have arrived yet since {since}")
+    return no_metrics_since(context.window.start)

@@ -23,7 +23,7 @@ from orchestrator.aws.ledger.deployments import Ledger
 from orchestrator.aws.ledger.lock import LockedTable
 from orchestrator.aws.ledger.records import Records
 from orchestrator.domain.deployment.decision import Action, Cursor, Decision
-from orchestrator.domain.deployment.record import DecisionEntry, Deployment
+from orchestrator.domain.deployment.record import DecisionBasis, DecisionEntry, Deployment
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Recovery, RecoveryAction, RecoveryDecision
@@ -229,6 +229,7 @@ def append_decision(
     decision: Decision,
     verdict: Verdict | None = None,
     evidence: tuple[Evidence, ...] = (),
+    basis: DecisionBasis | None = None,
 ) -> TaskOutput:
     """Append a decision with its evidence to the ledger, save the deployment in the same write, and return the output.
 
@@ -246,6 +247,7 @@ def append_decision(
         decision=decision,
         verdict=verdict,
         evidence=evidence,
+        basis=basis,
     )
     written = cloud.ledger.append_decision(entry, deployment, task_input.fencing_token)
     return task_input.output(written.decision)

@@ -78,6 +78,7 @@ EXTERNAL: dict[str, tuple[str, ...]] = {
     "orchestrator.local": ("ministack",),
     "infrastructure": ("aws_cdk", "constructs", "cdk_nag"),
     "orchestrator.environments.toml_editor": ("tomlkit",),
+    "orchestrator.cli.rendering.reports": ("jinja2",),
 }
 
 EDITORS = {"orchestrator.environments.toml_editor"}

@@ -33,6 +33,7 @@ from orchestrator.domain.hash_chain import first_broken_index
 from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.domain.recovery.record import TableRecovery
 from orchestrator.domain.recovery.restore import sibling_table_arn
+from orchestrator.domain.replay.deployment_replay import EVALUATING, replay_deployment
 from orchestrator.domain.table_comparison.digest import EMPTY
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
 from orchestrator.event_handlers import runtime as event_runtime
@@ -380,6 +381,17 @@ class World:
         broken = first_broken_index(self.cloud.ledger.read_decision_bodies(self.name))
         if broken is not None:
             raise Broken(f"decision {broken} does not continue the chain")
+        self._check_replay(found)
+
+    def _check_replay(self, found: Deployment) -> None:
+        """Hold today's rules to the recorded evidence: it gives the recorded decisions."""
+        entries = self.cloud.ledger.read_decisions(self.name)
+        if found.cutover is not None or not any(entry.state in EVALUATING and entry.evidence for entry in entries):
+            return
+        replayed = replay_deployment(found, entries, found.plan.limits)
+        wrong = [one for one in replayed.decisions if not one.same]
+        if wrong:
+            raise Broken(f"a replay decides differently: {wrong}")
 
     # --- tasks -------------------------------------------------------------------------------------------
 

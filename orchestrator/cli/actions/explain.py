@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -29,9 +30,10 @@ from orchestrator.cli.rendering.recovery_timeline import (
 )
 from orchestrator.cli.rendering.step_metrics import read_step_metrics
 from orchestrator.domain.analysis.spending import spendings
-from orchestrator.domain.deployment.record import DecisionEntry, Deployment
+from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord, PauseToken
 from orchestrator.domain.hash_chain import first_broken_index
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.rollback.incident import Incident
 
 MAX_EVENTS = 50
 
@@ -48,6 +50,43 @@ def explain(context: Context, name: str, *, json: bool) -> None:
         _explain_deployment(context, name, json=json)
 
 
+@dataclass(frozen=True)
+class DeploymentHistory:
+    """What the ledger has about one deployment.
+
+    Attributes:
+        events: those about it among the `MAX_EVENTS` newest of the environment, newest first.
+        broken_at: index of the first decision that does not continue the hash chain; None if all do.
+        incident: of its rollback; None without one.
+        pause: the pause in which it waits; None if it does not.
+    """
+
+    deployment: Deployment
+    decisions: Sequence[DecisionEntry]
+    events: Sequence[EventRecord]
+    broken_at: int | None
+    incident: Incident | None
+    pause: PauseToken | None
+
+
+def read_deployment_history(context: Context, name: str) -> DeploymentHistory:
+    """Read everything about one deployment.
+
+    Raises:
+        Refused: there is no deployment with this id.
+    """
+    ledger = context.cloud.ledger
+    deployment = ledger.read_record(name)
+    return DeploymentHistory(
+        deployment=deployment,
+        decisions=ledger.read_decisions(name),
+        events=[event for event in ledger.read_events(MAX_EVENTS) if event.deployment == name],
+        broken_at=first_broken_index(ledger.read_decision_bodies(name)),
+        incident=ledger.read_incident(f"i-{name}"),
+        pause=pause_of(context, deployment),
+    )
+
+
 def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
     ledger = context.cloud.ledger
     refusal = ledger.read_refusal(name)
@@ -58,9 +97,8 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
             message = f"{name} was refused at {local_time(refusal.at)} and nothing was changed: {refusal.why}"
             console().print(message, markup=False)
         return
-    deployment, decisions = ledger.read_record(name), ledger.read_decisions(name)
-    broken = first_broken_index(ledger.read_decision_bodies(name))
-    events = [event for event in ledger.read_events(MAX_EVENTS) if event.deployment == name]
+    record = read_deployment_history(context, name)
+    deployment, decisions, events, broken = record.deployment, record.decisions, record.events, record.broken_at
     if json:
         print_json(
             {
@@ -72,14 +110,14 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
                 "chain_broken_at": broken,
                 "events": events,
                 "triggers": ledger.read_triggers(name),
-                "incident": ledger.read_incident(f"i-{name}"),
-                "pause": pause_as_json(deployment, pause_of(context, deployment)),
+                "incident": record.incident,
+                "pause": pause_as_json(deployment, record.pause),
             }
         )
         return
     screen = console()
     screen.print(outcome_line(deployment), style="bold", markup=False)
-    for entry in deployment_timeline(deployment, decisions, pause_of(context, deployment)):
+    for entry in deployment_timeline(deployment, decisions, record.pause):
         screen.print(timeline_row(entry))
     if deployment.shifts:
         screen.print()

@@ -66,14 +66,15 @@ def print_json_line(value: object) -> None:
 
 
 def _write_json(value: object, indent: int | None) -> None:
-    sys.stdout.write(f"{json.dumps(_finite(msgspec.to_builtins(value)), indent=indent, allow_nan=False)}\n")
+    sys.stdout.write(f"{json.dumps(finite(msgspec.to_builtins(value)), indent=indent, allow_nan=False)}\n")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a JSON value with null in place of the numbers that JSON cannot state."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

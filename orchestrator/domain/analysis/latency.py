@@ -83,7 +83,7 @@ def judge_latency(
     if few:
         counts = ", ".join(f"{_canary(function)} {function.canary.timed}" for function in few)
         return Verdict.inconclusive(f"too few warm requests on canary: {counts} of {thresholds.minimum_requests}")
-    fresh = [function.name for function in functions if _lines_are_fresh(function)]
+    fresh = [function.name for function in functions if lines_are_fresh(function)]
     if fresh:
         return Verdict.inconclusive(
             f"stable was measured for the first time, nothing is compared yet: {', '.join(fresh)}"
@@ -199,7 +199,7 @@ def _stable_was_over(function: VersionComparison, limit_ms: float) -> bool:
     return lines is not None and max(lines.highest_p99_ms or 0.0, lines.usual.get("p99", 0.0)) > limit_ms
 
 
-def _lines_are_fresh(function: VersionComparison) -> bool:
+def lines_are_fresh(function: VersionComparison) -> bool:
     """Return whether the lines were fixed from this evaluation's requests, so that they have judged none yet."""
     lines, canary = function.lines, function.canary
     return lines is not None and all(sample.start < lines.fixed_at for sample in canary.samples)

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.domain.analysis.dispersion import Dispersion, Periods
 from orchestrator.domain.analysis.sequential_testing import Null, SequentialTest, Tally, mean_log_evidence
-from orchestrator.domain.verdict import Json
+from orchestrator.domain.verdict import Json, Verdict
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,11 @@ class RunningTests:
             str(document["since"]),
             {name: _running_test_from_json(entry) for name, entry in document["watches"].items()},
         )
+
+
+def no_metrics_since(start: datetime) -> Verdict:
+    """Return the verdict for a window that ends before the first data can have arrived."""
+    return Verdict.inconclusive(f"no metrics have arrived yet since {start.isoformat(timespec='seconds')}")
 
 
 def _running_test_to_json(test: RunningTest) -> Mapping[str, Json]:

@@ -246,12 +246,28 @@ def refuse_outdated_step(deployment: Deployment, step: int) -> None:
 
 
 @dataclass(frozen=True)
+class DecisionBasis:
+    """What a decision on an evaluation was made from, in addition to its evidence and the plan.
+
+    Attributes:
+        now: the time of the evaluation.
+        request: the operator's command that it took up; empty if there was none.
+        by: the operator.
+    """
+
+    now: datetime
+    request: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class DecisionEntry:
     """One record in the hash chain of a deployment's decisions, with its evidence.
 
     Attributes:
         state: the state of the state machine that decided.
         entered: when that state was entered; a retry of the same entry is the same decision.
+        basis: of a decision on an evaluation of the canary; None for any other, and in older records.
     """
 
     deployment: str
@@ -262,13 +278,18 @@ class DecisionEntry:
     decision: Decision
     verdict: Verdict | None = None
     evidence: tuple[Evidence, ...] = ()
+    basis: DecisionBasis | None = None
     previous_hash: str = ""
     hash: str = ""
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """An event and the decision about it. It also answers why an event had no effect."""
+    """An event and the decision about it. It also answers why an event had no effect.
+
+    Attributes:
+        false_alarm: what the evaluation of an alarm spent, as `Evidence.figures` has it; empty if it was not evaluated.
+    """
 
     id: str
     at: datetime
@@ -277,6 +298,7 @@ class EventRecord:
     acted: bool
     why: str
     deployment: str = ""
+    false_alarm: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.decision import OperatorAction, next_action, wants_synthetic_probes
 from orchestrator.domain.deployment.gate_decisions import pass_gates
-from orchestrator.domain.deployment.record import DeploymentPhase
+from orchestrator.domain.deployment.record import DecisionBasis, DeploymentPhase
 from orchestrator.probes import analysis_run
 from orchestrator.probes.context import for_step
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, task
@@ -49,7 +49,8 @@ def analyze_canary(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         action=decision.action,
         reason=decision.reason,
     )
-    return append_decision(task_input, cloud, analyzed, decision, verdict, evidence)
+    basis = DecisionBasis(now, command.request, command.by) if command else DecisionBasis(now)
+    return append_decision(task_input, cloud, analyzed, decision, verdict, evidence, basis)
 
 
 handler = task(analyze_canary)

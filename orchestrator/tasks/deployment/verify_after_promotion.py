@@ -8,7 +8,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.decision import Action, may_decide_by_synthetic_flows
 from orchestrator.domain.deployment.decision import after_promotion as decide
 from orchestrator.domain.deployment.gate_decisions import pass_gates
-from orchestrator.domain.deployment.record import DeploymentPhase
+from orchestrator.domain.deployment.record import DecisionBasis, DeploymentPhase
 from orchestrator.probes import analysis_run
 from orchestrator.probes.context import after_promotion
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, task
@@ -36,7 +36,7 @@ def verify_after_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     verified, decision = pass_gates(analyzed, decision, now)
     if decision.action is Action.FINISH:
         verified = replace(verified, phase=DeploymentPhase.VERIFIED)
-    return append_decision(task_input, cloud, verified, decision, verdict, evidence)
+    return append_decision(task_input, cloud, verified, decision, verdict, evidence, DecisionBasis(now))
 
 
 handler = task(verify_after_promotion)

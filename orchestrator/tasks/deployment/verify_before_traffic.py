@@ -10,7 +10,7 @@ from dataclasses import replace
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.decision import Action, cutover_decision, first_decision, rejected_before_traffic
 from orchestrator.domain.deployment.gate_decisions import pass_gates
-from orchestrator.domain.deployment.record import DeploymentPhase
+from orchestrator.domain.deployment.record import DecisionBasis, DeploymentPhase
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes import analysis_run
 from orchestrator.probes.context import before_traffic
@@ -41,8 +41,9 @@ def verify_before_traffic(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         decision = first_decision(deployment.plan)
     # What failed without being proved stays visible, and its tests continue in every evaluation.
     noted = replace(decision, reason="; ".join([decision.reason, *analysis.notes]))
-    verified, held = pass_gates(replace(published, running=analysis.running), noted, cloud.now())
-    return append_decision(task_input, cloud, verified, held, analysis.verdict, analysis.evidence)
+    now = cloud.now()
+    verified, held = pass_gates(replace(published, running=analysis.running), noted, now)
+    return append_decision(task_input, cloud, verified, held, analysis.verdict, analysis.evidence, DecisionBasis(now))
 
 
 handler = task(verify_before_traffic)

@@ -1,0 +1,51 @@
+"""``orchestrator report`` and ``replay``: what the ledger recorded, as a page, and judged again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.program import CommandLine
+
+app = CommandLine()
+
+REPORTS = Path("build/reports")
+"""Where reports are written, below the current folder."""
+
+
+@app.command()
+def report(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of a deployment, drill or restore.")],
+    env: Env = "local",
+    form: Annotated[str, typer.Option("--format", help="Format: html, md or json.")] = "html",
+    output: Annotated[Path | None, typer.Option(help="File to write; default: build/reports/ID.FORMAT.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Write a report with plots of what the ledger recorded."""
+    from orchestrator.cli.actions.reports import report as action
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        action.write_report(context_of(env), identifier, form, output, REPORTS, json=json)
+
+
+@app.command()
+def replay(
+    deployment: Annotated[str | None, typer.Argument(help="Id of a deployment; or give --since.")] = None,
+    env: Env = "local",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Other setting, as delivery.KEY=VALUE; repeatable.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Replay all of the last 90d, 12h or 30m.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Judge the recorded evidence again, by any settings."""
+    from orchestrator.cli.actions.reports import replay as action
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        code = action.replay(context_of(env), deployment, settings or [], since, json=json)
+    raise typer.Exit(code)

@@ -1,0 +1,50 @@
+"""A report as one HTML file: no script, nothing that is loaded, and a policy of its own that forbids both.
+
+The template escapes every text. Plots are markup of ours, whose texts `orchestrator.domain.plots.svg` has escaped.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Report, render_plot
+from orchestrator.domain.plots.style import PLOT_STYLE
+from orchestrator.domain.printable import printable
+
+TEMPLATE, STYLE = "page.html.j2", "page.css"
+SIGNS = {GOOD: "✓", BAD: "✗", OPEN: "…"}
+
+
+def render_page(report: Report) -> str:
+    """Return the HTML page of a report."""
+    style = f"{_package_file(STYLE)}{PLOT_STYLE}"
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            sign=SIGNS[report.tone],
+            style=style,
+            style_hash=f"sha256-{b64encode(sha256(style.encode()).digest()).decode()}",
+            plots=[{"title": plot.title, "svg": render_plot(plot)} for plot in report.plots],
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_package_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        # What the template marks as markup of ours is no plain text any more.
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+    )
+
+
+def _package_file(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Replay: recorded evidence, judged again by today's rules."""

@@ -1,0 +1,112 @@
+"""The input of a probe's sequential tests in its evidence, complete enough to run the tests again.
+
+For each rate the ledger has a row in ``figures["rates"]``:
+
+    canary, stable   [trials, bad trials] since the start of the window
+    before           the same of stable before the deployment; absent if it was not read
+    null             ["margin", points] or ["limit", share]; null if there was nothing to compare with
+    clusters         how bad trials cluster in the window, as `Dispersion.to_json`; absent without any
+
+The counts of single periods are not recorded: the tests need their totals, and the dispersion needs their clustering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.domain.analysis.dispersion import Dispersion, Periods
+from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
+from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
+from orchestrator.domain.verdict import Json
+
+RATES = "rates"
+"""The key in `Evidence.figures`."""
+
+
+def rates_to_json(tests: RunningTests, rates: tuple[ComparedRate, ...]) -> Mapping[str, Json]:
+    """Return the rows of an evaluation.
+
+    Args:
+        tests: after the evaluation.
+        rates: that they compared in it.
+    """
+    return {rate.name: _row(rate, tests.tests[rate.name].dispersion) for rate in rates}
+
+
+def recorded_rate(rate: ComparedRate, row: Any) -> ComparedRate:
+    """Return a rate with the counts of its row, and with the null hypothesis that it had.
+
+    Args:
+        rate: the rate as today's code describes and weighs it.
+        row: what `rates_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is another document.
+    """
+    before = row.get("before")
+    return ComparedRate(
+        name=rate.name,
+        description=rate.description,
+        canary=_tally(row["canary"]),
+        stable=_tally(row["stable"]),
+        null=_null(row["null"]),
+        before_periods=Periods(tallies=(_tally(before),)) if before else Periods(),
+        weight=rate.weight,
+    )
+
+
+def with_recorded_clusters(tests: RunningTests, rows: Mapping[str, Any]) -> RunningTests:
+    """Return tests that were updated without periods, with the clustering of the window that the rows have."""
+    measured = {name: Dispersion.from_json(row.get("clusters") or {}) for name, row in rows.items()}
+    return replace(
+        tests,
+        tests={
+            name: replace(
+                test,
+                dispersion=replace(
+                    test.dispersion,
+                    before=measured[name].before,
+                    canary=measured[name].canary,
+                    stable=measured[name].stable,
+                ),
+            )
+            for name, test in tests.tests.items()
+        },
+    )
+
+
+def _row(rate: ComparedRate, dispersion: Dispersion) -> Mapping[str, Json]:
+    row: dict[str, Json] = {
+        "canary": [rate.canary.trials, rate.canary.bad],
+        "stable": [rate.stable.trials, rate.stable.bad],
+        "null": _null_to_json(rate.null),
+    }
+    before = rate.before_periods.total
+    if before.trials:
+        row["before"] = [before.trials, before.bad]
+    window = Dispersion(before=dispersion.before, canary=dispersion.canary, stable=dispersion.stable)
+    clusters = window.to_json()
+    if clusters:
+        row["clusters"] = clusters
+    return row
+
+
+def _null_to_json(null: Null | None) -> Json:
+    if null is None:
+        return None
+    return ["margin", null.points] if isinstance(null, Margin) else ["limit", null.share]
+
+
+def _null(document: Any) -> Null | None:
+    if document is None:
+        return None
+    kind, value = document
+    nulls: Mapping[str, Null] = {"margin": Margin(float(value)), "limit": Limit(float(value))}
+    return nulls[kind]
+
+
+def _tally(document: Any) -> Tally:
+    trials, bad = document
+    return Tally(int(trials), int(bad))
