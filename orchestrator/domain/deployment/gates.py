@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 MAX_DEADLINE_SECONDS = 518_400
 """Six days: the state machine's execution ends after a week, and bakes take time as well."""
@@ -138,7 +139,7 @@ _NAME_REMEDY = "give a name of up to 32 lower-case letters, digits and hyphens"
 
 
 def _approvers(table: SettingsReader) -> tuple[str, ...]:
-    approvers = table.texts("approvers", at_least=1)
+    approvers = table.texts("approvers", at_least=1, described_by=Text(matching=_APPROVER))
     for approver in approvers:
         if not _APPROVER.fullmatch(approver):
             raise table.refused("approvers", approver, "give the ARN of an IAM role or user, or a name without spaces")
@@ -146,7 +147,7 @@ def _approvers(table: SettingsReader) -> tuple[str, ...]:
 
 
 def _windows(table: SettingsReader) -> tuple[str, ...]:
-    windows = table.texts("windows", at_least=1)
+    windows = table.texts("windows", at_least=1, described_by=Text(matching=_WINDOW))
     for window in windows:
         found = _WINDOW.fullmatch(window)
         if found is None or not _minutes(found, 3) < _minutes(found, 5) <= 24 * 60:
