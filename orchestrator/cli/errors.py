@@ -49,6 +49,8 @@ def report_errors(as_json: bool, *, lines: bool = False) -> Iterator[None]:
     except (Refused, EnvironmentRefused) as error:
         value = shortened(error.value) if isinstance(error.value, str) else error.value
         details = {"field": shortened(error.field), "value": value, "remedy": error.remedy}
+        if isinstance(error, EnvironmentRefused) and error.file:
+            details |= {"file": error.file, "line": error.line, "column": error.column}
         fail(str(error), REFUSED, details)
     except typer.Abort:
         # The operator said no, or there is no terminal to ask.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.commands import config, evidence, failover, guards, keys, recovery, release, reports
+from orchestrator.cli.commands import checks, config, evidence, failover, guards, keys, recovery, release, reports
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 
@@ -290,6 +290,7 @@ app.add_typer(recovery.app)
 app.add_typer(recovery.restores, name="restore")
 app.add_typer(guards.app)
 app.add_typer(reports.app)
+app.add_typer(checks.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")

@@ -8,18 +8,12 @@ deployment, a drill or an estimate, and are then passed on as they are.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from orchestrator.domain.cost.estimate import Usage
-from orchestrator.domain.deployment.plan import Plan
-from orchestrator.domain.deployment.policy import DeliveryPolicy, encode_policy
-from orchestrator.domain.deployment.strategy import read_strategy
-from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.read_pace import refuse_excessive_share
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.environments.api import (
@@ -42,7 +36,9 @@ from orchestrator.environments.ownership import (
     read_principals,
 )
 from orchestrator.environments.pipeline import PipelineSettings, read_pipeline
+from orchestrator.environments.policies import Policies, check_policies
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
+from orchestrator.environments.settings_file import SettingsFile
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
     StoreSettings,
@@ -80,9 +76,6 @@ __all__ = [
 
 FILE = Path(__file__).resolve().parents[2] / "environments.toml"
 LOCAL = "local"
-LARGEST_POLICY_BYTES = 2400
-"""Lambda allows 4 KB for all variables of a function. The delivery policy is one of those of `plan_deployment`."""
-
 CLOUDS = ("aws", LOCAL)
 DEPENDENCIES = ("bundled", "provided")
 
@@ -96,7 +89,7 @@ KEY_ROTATION_DAYS = (1, 365)
 # A subset of the characters that AWS allows in tag values.
 OWNER = re.compile(r"[A-Za-z0-9 _.:/=+@-]{1,128}")
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -174,162 +167,140 @@ class Environment:
 
 def names(file: Path = FILE) -> tuple[str, ...]:
     """Return the names of all environments, in the file's order."""
-    return tuple(name for name in _read(file) if name != "defaults")
+    return SettingsFile.read(file).names
 
 
 def load(name: str, file: Path = FILE) -> Environment:
     """Read one environment from the settings file.
 
     Raises:
-        EnvironmentRefused: there is no such environment, or a setting is missing, unknown or out of range.
+        EnvironmentRefused: there is no such environment, or a setting is missing, unknown or out of range. The error
+            has the line of the setting.
     """
-    document = _read(file)
-    environment_names = [table for table in document if table != "defaults"]
-    if name not in environment_names:
-        raise EnvironmentRefused("environment", name, f"name one of {', '.join(environment_names)}")
-    defaults, own = document.get("defaults", {}), document[name]
-    return _environment(name, SettingsReader(name, _merge(defaults, own)))
-
-
-def _read(file: Path) -> dict[str, dict[str, object]]:
+    settings = SettingsFile.read(file)
+    tables = settings.merged(name)
     try:
-        with file.open("rb") as stream:
-            document = tomllib.load(stream)
-    except FileNotFoundError as error:
-        raise EnvironmentRefused("environments", str(file), "name an existing file") from error
-    except ValueError as error:
-        raise EnvironmentRefused("environments", str(file), f"correct the TOML syntax: {error}") from error
-    for name, table in document.items():
-        if not isinstance(table, dict) or not _NAME.fullmatch(name):
-            raise EnvironmentRefused(name, table, "give a table whose name is a short lower-case word")
-    return document
+        return read_environment(name, SettingsReader(name, tables))
+    except EnvironmentRefused as error:
+        raise settings.located(error) from error
 
 
-def _merge(defaults: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(defaults)
-    for key, value in overrides.items():
-        default = merged.get(key)
-        merged[key] = _merge(default, value) if isinstance(default, Mapping) and isinstance(value, Mapping) else value
-    return merged
+class Attempts:
+    """How the parts of an environment are read: the first refusal of a part ends the reading."""
+
+    def part(self, name: str, read: Callable[[], T]) -> T | None:  # noqa: ARG002 - `lint` reads on
+        """Return what `read` returns.
+
+        Args:
+            name: of the part: a section of the environment, or empty for its own values.
+            read: reads the part.
+        """
+        return read()
 
 
-def _environment(name: str, table: SettingsReader) -> Environment:
-    cloud, region = _cloud(name, table), table.text("region", matching=REGION, remedy=REGION_REMEDY)
-    lost_region = _lost_region(table, region)
-    local, api = cloud == LOCAL, read_api(table.table("api"))
-    environment = Environment(
-        name=name,
-        account=read_account(table),
-        region=region,
-        lost_region=lost_region,
-        cloud=cloud,
-        dependencies=table.choice("dependencies", DEPENDENCIES),
-        customer_managed_keys=table.flag("customer_managed_keys"),
-        deletion_protection=table.flag("deletion_protection"),
-        log_retention_days=table.whole_number_of("log_retention_days", RETENTION_DAYS),
-        key_rotation_days=table.whole_number("key_rotation_days", *KEY_ROTATION_DAYS),
-        announcers=read_principals(table, "announcers"),
-        evidence=read_evidence(table.table("evidence")),
-        promoters=read_principals(table, "promoters"),
-        api=api,
-        stores=read_stores(table.table("stores"), region, lost_region),
-        backups=read_backups(table.table("backups"), region, lost_region),
-        network=read_network(table.table("network")) if "network" in table else None,
-        pipeline=read_pipeline(table.table("pipeline")) if "pipeline" in table else None,
-        contacts=read_contacts(table.table("contacts")),
-        budget=read_budget(table.table("budget")),
-        owner=table.text("owner", matching=OWNER, remedy="give a valid tag value, such as a team's name"),
-        monitoring=read_monitoring(table.table("monitoring")),
-        security=read_security(table.table("security"), local=local),
-        service=read_service(name, table.table("service"), api.domain, local=local),
-        usage=_passed_through(table, "usage"),
-        delivery=_delivery(table),
-        recovery=_passed_through(table, "recovery"),
-    )
+@dataclass(frozen=True)
+class _Place:
+    """What the sections of an environment need to know of it."""
+
+    name: str
+    region: str
+    lost_region: str | None
+    local: bool
+    domain: DomainSettings | None = None
+
+
+_SECTIONS: Mapping[str, Callable[[SettingsReader, _Place], object]] = {
+    # in the order in which they are read: the issuer of the service depends on the domain of the API
+    "api": lambda table, _: read_api(table),
+    "evidence": lambda table, _: read_evidence(table),
+    "stores": lambda table, place: read_stores(table, place.region, place.lost_region),
+    "backups": lambda table, place: read_backups(table, place.region, place.lost_region),
+    "network": lambda table, _: read_network(table),
+    "pipeline": lambda table, _: read_pipeline(table),
+    "contacts": lambda table, _: read_contacts(table),
+    "budget": lambda table, _: read_budget(table),
+    "monitoring": lambda table, _: read_monitoring(table),
+    "security": lambda table, place: read_security(table, local=place.local),
+    "service": lambda table, place: read_service(place.name, table, place.domain, local=place.local),
+}
+_ABSENT_BY_DEFAULT = ("network", "pipeline")
+
+
+def read_environment(name: str, table: SettingsReader) -> Environment:
+    """Read one environment from its merged tables.
+
+    Args:
+        name: of the environment.
+        table: its tables, merged over the defaults.
+
+    Raises:
+        EnvironmentRefused: a setting is missing, unknown or out of range.
+    """
+    return Environment(name=name, **read_parts(name, table, Attempts()))
+
+
+def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str, Any]:
+    """Return the values of an environment, by the names of its attributes.
+
+    Args:
+        name: of the environment.
+        table: its tables, merged over the defaults.
+        attempts: how its parts are read.
+
+    Raises:
+        EnvironmentRefused: a setting is missing, unknown or out of range.
+    """
+    own = attempts.part("", partial(_own_values, name, table)) or {}
+    place = _Place(name, own.get("region", ""), own.get("lost_region"), own.get("cloud", name) == LOCAL)
+    sections: dict[str, Any] = {}
+    for section, read in _SECTIONS.items():
+        if section in _ABSENT_BY_DEFAULT and section not in table:
+            sections[section] = None
+            continue
+        sections[section] = attempts.part(section, partial(_section, section, table, read, place))
+        if section == "api" and sections[section]:
+            place = replace(place, domain=sections[section].domain)
+    policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
-    _check_policies(environment)
-    return environment
+    check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)
+    passed_on = {"usage": policies.usage, "delivery": policies.delivery, "recovery": policies.recovery}
+    return {**own, **sections, **passed_on}
 
 
-def _check_policies(environment: Environment) -> None:
-    """Refuse a policy that every deployment, drill or estimate would refuse."""
-    try:
-        policy = DeliveryPolicy.parse(environment.delivery)
-        _refuse_alarms_without_late_data(environment, policy)
-        _refuse_checks_of_other_places(environment, policy)
-        _refuse_hooks_of_other_places(environment, policy)
-        for strategy in policy.strategies:
-            plan = Plan.from_strategy(read_strategy(strategy, policy), policy)
-            _refuse_approvers_by_name(environment, plan, strategy)
-        _refuse_large_policy(environment)
-        recovery = RecoveryPolicy.parse(environment.recovery)
-        if environment.stores.provisioned:
-            refuse_excessive_share(recovery.read_share_percent, environment.stores.target_utilisation_percent)
-        Usage.parse(environment.usage, "usage")
-    except Refused as error:
-        raise EnvironmentRefused(f"{environment.name}.{error.field}", error.value, error.remedy) from error
+def _section(
+    name: str, table: SettingsReader, read: Callable[[SettingsReader, _Place], object], place: _Place
+) -> object:
+    return read(table.table(name), place)
 
 
-def _refuse_alarms_without_late_data(environment: Environment, policy: DeliveryPolicy) -> None:
-    delay, assumed = environment.service.alarms.metric_delay_seconds, policy.limits.metric_delay.total_seconds()
-    if delay < assumed:
-        remedy = f"give at least the {assumed:g} of delivery.metric_delay_seconds: alarms would miss what arrives late"
-        raise Refused("service.alarms.metric_delay_seconds", delay, remedy)
-
-
-def _refuse_large_policy(environment: Environment) -> None:
-    size = len(encode_policy(environment.delivery))
-    if size > LARGEST_POLICY_BYTES:
-        remedy = (
-            f"give fewer checks, hooks or strategies: as a variable of a function they may have {LARGEST_POLICY_BYTES}"
-        )
-        raise Refused("delivery", f"{size} bytes", remedy)
-
-
-def _refuse_checks_of_other_places(environment: Environment, policy: DeliveryPolicy) -> None:
-    for number, check in enumerate(policy.checks):
-        field = f"delivery.checks[{number}]"
-        if check.function and check.function not in FUNCTIONS:
-            raise Refused(f"{field}.function", check.function, f"give one of {', '.join(FUNCTIONS)}")
-        if check.url.startswith("http:") and not environment.local:
-            # In a function's own environment, loopback is Lambda's runtime interface.
-            raise Refused(f"{field}.url", check.url, "give an https address; http is for the local cloud only")
-
-
-def _refuse_hooks_of_other_places(environment: Environment, policy: DeliveryPolicy) -> None:
-    for number, hook in enumerate(policy.hooks):
-        if hook.url.startswith("http:") and not environment.local:
-            remedy = "give an https address; http is for the local cloud only"
-            raise Refused(f"delivery.hooks[{number}].url", hook.url, remedy)
-
-
-def _refuse_approvers_by_name(environment: Environment, plan: Plan, name: str) -> None:
-    """Refuse approvers without an ARN: in an account a caller chooses the name of a session."""
-    names = [approver for gate in plan.gates for approver in gate.approvers if not approver.startswith("arn:")]
-    if names and not environment.local:
-        raise Refused(f"strategies.{name}", names[0], "give the ARN of a role or user as an approver")
-
-
-def _lost_region(table: SettingsReader, region: str) -> str | None:
+def _own_values(name: str, table: SettingsReader) -> dict[str, Any]:
+    cloud, region = table.choice("cloud", CLOUDS), table.text("region", matching=REGION, remedy=REGION_REMEDY)
     lost = table.optional_text("lost_region", matching=REGION, remedy=REGION_REMEDY)
-    if lost == region:
-        raise EnvironmentRefused(table.field("lost_region"), lost, "give the lost region, not the current region")
-    return lost
-
-
-def _cloud(name: str, table: SettingsReader) -> str:
-    cloud = table.choice("cloud", CLOUDS)
+    own = {
+        "cloud": cloud,
+        "region": region,
+        "lost_region": lost,
+        "account": read_account(table),
+        "dependencies": table.choice("dependencies", DEPENDENCIES),
+        "customer_managed_keys": table.flag("customer_managed_keys"),
+        "deletion_protection": table.flag("deletion_protection"),
+        "log_retention_days": table.whole_number_of("log_retention_days", RETENTION_DAYS),
+        "key_rotation_days": table.whole_number("key_rotation_days", *KEY_ROTATION_DAYS),
+        "owner": table.text("owner", matching=OWNER, remedy="give a valid tag value, such as a team's name"),
+        **read_principals(table, "announcers", "promoters"),
+    }
+    # Contradictions last, when all keys are taken.
     if (cloud == LOCAL) != (name == LOCAL):
         raise EnvironmentRefused(table.field("cloud"), cloud, 'use cloud = "local" for the environment `local` only')
-    return cloud
+    if lost == region:
+        raise EnvironmentRefused(table.field("lost_region"), lost, "give the lost region, not the current region")
+    return own
 
 
-def _delivery(table: SettingsReader) -> Mapping[str, object]:
-    return {**_passed_through(table, "delivery"), "strategies": _passed_through(table, "strategies")}
-
-
-def _passed_through(table: SettingsReader, key: str) -> Mapping[str, object]:
+def _passed_through(table: SettingsReader, key: str) -> Mapping[str, object] | None:
+    """Take a table that is read as the orchestrator reads it, and is then passed on as it is; None if it is wrong."""
     value = table.take(key, {})
-    if not isinstance(value, Mapping):
-        raise EnvironmentRefused(table.field(key), value, "give a table")
-    return value
+    if isinstance(value, Mapping):
+        return value
+    table.observer.refused(table.refused(key, value, "give a table"), None)
+    return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
@@ -108,7 +109,7 @@ def read_sha256(table: SettingsReader, key: str) -> str | None:
 
 def read_scopes(table: SettingsReader, key: str) -> tuple[str, ...]:
     """Read a list of scopes (RFC 6749 section 3.3)."""
-    scopes = table.texts(key)
+    scopes = table.texts(key, described_by=Text(matching=_SCOPE))
     for scope in scopes:
         if not _SCOPE.fullmatch(scope):
             raise EnvironmentRefused(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 AUDIENCES = ("operators", "clients", "security", "owners")
 """The audiences of notifications: operators, client developers, the security team, and the owners of the bill."""
@@ -39,18 +40,20 @@ def read_account(table: SettingsReader) -> str | None:
     return table.optional_text("account", matching=_ACCOUNT, remedy="give the account's 12 digits as a string")
 
 
-def read_principals(table: SettingsReader, key: str) -> tuple[str, ...]:
-    """Read complete ARNs of roles and users, without wildcards."""
-    arns = table.texts(key)
-    for arn in arns:
-        if not _ARN.fullmatch(arn) or "*" in arn:
-            raise EnvironmentRefused(table.field(key), arn, "give the complete ARN of one role or user")
-    return arns
+def read_principals(table: SettingsReader, *keys: str) -> Mapping[str, tuple[str, ...]]:
+    """Read lists of complete ARNs of roles and users, without wildcards, by their keys."""
+    principals = {key: table.texts(key, described_by=Text(matching=_ARN)) for key in keys}
+    for key, arns in principals.items():
+        for arn in arns:
+            if not _ARN.fullmatch(arn) or "*" in arn:
+                raise EnvironmentRefused(table.field(key), arn, "give the complete ARN of one role or user")
+    return principals
 
 
 def read_contacts(table: SettingsReader) -> Mapping[str, tuple[str, ...]]:
     """Read e-mail and https addresses by audience; a missing audience has no addresses."""
-    contacts = {audience: table.texts(audience) for audience in AUDIENCES}
+    address_form = Text(matching=_CONTACT)
+    contacts = {audience: table.texts(audience, described_by=address_form) for audience in AUDIENCES}
     table.refuse_unknown_keys()
     for audience, addresses in contacts.items():
         for address in addresses:

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.setting_rules import Choice, Text
 from orchestrator.environments.api import DomainSettings
 from orchestrator.environments.oauth_clients import (
     HTTPS_HOST,
@@ -132,7 +133,6 @@ def read_service(name: str, table: SettingsReader, domain: DomainSettings | None
         EnvironmentRefused: a setting is missing, unknown or out of range.
     """
     service = ServiceSettings(
-        issuer=_issuer(table, domain, local=local),
         log_level=table.choice("log_level", LOG_LEVELS),
         throttle_requests_per_second=table.whole_number("throttle_requests_per_second", 1, 10_000),
         throttle_burst_requests=table.whole_number("throttle_burst_requests", 1, 10_000),
@@ -149,13 +149,15 @@ def read_service(name: str, table: SettingsReader, domain: DomainSettings | None
         if "refresh_grace_seconds" in table
         else REFRESH_GRACE_SECONDS,
         **_tables(name, table.table("tables")),
+        # The last one, because it contradicts another section if it is wrong.
+        issuer=_issuer(table, domain, local=local),
     )
     table.refuse_unknown_keys()
     return service
 
 
 def _issuer(table: SettingsReader, domain: DomainSettings | None, *, local: bool) -> str | None:
-    value = table.take("issuer")
+    value = table.take("issuer", described_by=(Choice((STAGE,)), Text(matching=HTTPS_HOST)))
     if local or domain is not None:
         if value is not None:
             address = f"its domain, https://{domain.name}" if domain else "its API's address"
@@ -217,7 +219,7 @@ def _tables(name: str, table: SettingsReader) -> dict[str, Any]:
         "least_epoch": table.whole_number("least_epoch", 0, HIGHEST_EPOCH) if "least_epoch" in table else 0
     }
     for key in ("state", "tokens"):
-        value = table.take(key, f"ib-oauth-{key}-{name}")
+        value = table.take(key, f"ib-oauth-{key}-{name}", described_by=(Text(matching=_TABLE_NAME),))
         if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
             raise EnvironmentRefused(table.field(key), value, "give the name of a DynamoDB table")
         tables[f"{key}_table"] = value

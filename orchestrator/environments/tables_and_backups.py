@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.domain.regions import REGION, REGION_REMEDY, refuse_region
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 TABLES = ("state", "tokens")
 """The tables whose capacity is a setting, by their short names."""
@@ -111,7 +112,7 @@ def _units(table: SettingsReader) -> Mapping[str, UnitsSettings]:
 
 
 def _replicas(table: SettingsReader, region: str, lost_region: str | None) -> tuple[str, ...]:
-    replicas, home = table.texts("replicas"), lost_region or region
+    replicas, home = table.texts("replicas", described_by=Text(matching=REGION)), lost_region or region
     for replica in replicas:
         refuse_region(table.field("replicas"), replica, EnvironmentRefused)
         if replica == home or replicas.count(replica) > 1:

@@ -42,6 +42,7 @@ BY_PERSONS = {
     "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",  # release sign
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
+    "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "ssm:GetParameter",  # doctor
     "sts:GetCallerIdentity",  # authorised for every caller
 }  # fmt: skip
 """Operations of commands only, which an operator's or a pipeline's own role allows."""

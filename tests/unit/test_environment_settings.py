@@ -10,6 +10,7 @@ from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.environments.api import ThrottleSettings, UsagePlanSettings, read_api
 from orchestrator.environments.network import read_network
 from orchestrator.environments.ownership import read_budget, read_contacts
+from orchestrator.environments.settings_file import merge
 from orchestrator.environments.tables_and_backups import UnitsSettings, read_backups, read_stores
 
 FIREWALL = {
@@ -226,9 +227,9 @@ LOCAL_GATED = {"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds"
 )
 def test_checks_hooks_and_approvers_that_do_not_fit_the_environment_are_refused(name, tables, field):
     defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
-    document = environments._merge(environments._merge(defaults["defaults"], defaults[name]), tables)
+    document = merge(merge(defaults["defaults"], defaults[name]), tables)
     with pytest.raises(EnvironmentRefused) as refused:
-        environments._environment(name, SettingsReader(name, document))
+        environments.read_environment(name, SettingsReader(name, document))
     assert refused.value.field.startswith(field)
     assert refused.value.remedy
 
@@ -238,13 +239,13 @@ def test_checks_hooks_and_approvers_that_do_not_fit_the_environment_are_refused(
 )
 def test_the_local_cloud_may_use_loopback_addresses_and_names(tables):
     defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
-    document = environments._merge(environments._merge(defaults["defaults"], defaults["local"]), tables)
-    assert environments._environment("local", SettingsReader("local", document)).local
+    document = merge(merge(defaults["defaults"], defaults["local"]), tables)
+    assert environments.read_environment("local", SettingsReader("local", document)).local
 
 
 def test_a_delivery_policy_that_does_not_fit_into_a_variable_is_refused():
     defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
     steps = {f"{hashlib.sha256(str(number).encode()).hexdigest()}": {"type": "all-at-once"} for number in range(60)}
-    document = environments._merge(environments._merge(defaults["defaults"], defaults["prod"]), {"strategies": steps})
+    document = merge(merge(defaults["defaults"], defaults["prod"]), {"strategies": steps})
     with pytest.raises(EnvironmentRefused, match="as a variable of a function they may have 2400"):
-        environments._environment("prod", SettingsReader("prod", document))
+        environments.read_environment("prod", SettingsReader("prod", document))

@@ -110,7 +110,7 @@ WRONG = [
     ("prod", "minimum_requests = 50  ", "minimum_requests = 0.9", "prod.delivery.thresholds.minimum_requests: 0.9 is refused: give a whole number from 1"),
     ("prod", "rto_minutes = 120  ", "rto_minutes = nan", "prod.recovery.rto_minutes: nan is refused: give a number from 1"),
     ("prod", "traced_percent = 5", "traced_percent = 101", "prod.usage.traced_percent: 101 is refused: give a number from 0 to 100"),
-    ("prod", "evaluation_seconds = 60", "evaluation_seconds = 1", "prod.strategy: 'all-at-once' is refused: it may need"),
+    ("prod", "evaluation_seconds = 60", "evaluation_seconds = 1", "prod.strategies.all-at-once: 'all-at-once' is refused: it may need"),
     ("prod", 'dependencies = "bundled"', 'dependencies = "docker"', "prod.dependencies: 'docker' is refused"),
     ("prod", "log_retention_days = 365", "log_retention_days = 366", "prod.log_retention_days: 366 is refused: give one of 1, 3"),
     ("prod", "log_retention_days = 365", "log_retention_days = true", "prod.log_retention_days: True is refused"),

@@ -15,6 +15,7 @@ from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.environments.settings_file import merge
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/guides/gates.md").read_text(encoding="utf-8")
 
@@ -26,8 +27,8 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_every_example_of_settings_is_accepted_in_prod(text):
     settings = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
-    prod = environments._merge(environments._merge(settings["defaults"], settings["prod"]), tomllib.loads(text)["prod"])
-    environment = environments._environment("prod", SettingsReader("prod", prod))
+    prod = merge(merge(settings["defaults"], settings["prod"]), tomllib.loads(text)["prod"])
+    environment = environments.read_environment("prod", SettingsReader("prod", prod))
     policy = DeliveryPolicy.parse(environment.delivery)
     named = tomllib.loads(text)["prod"]
     assert len(policy.checks) == len(named.get("delivery", {}).get("checks", []))

@@ -27,97 +27,16 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import read_recovery_request
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.environments.settings_file import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = ("number", "whole_number", "whole_number_of", "percent", "whole_numbers")
 TEXTS = ("text", "optional_text", "choice", "flag", "texts", "take")
-ROLE = "arn:aws:iam::123456789012:role/ship"
-CHECKS = [
-    {
-        "name": "orders", "kind": "cloudwatch", "direction": "higher_is_worse", "margin_percent": 0.5,
-        "function": "token", "namespace": "Shop", "count": "Failed", "total": "Orders", "minimum_trials": 100,
-        "period_seconds": 60, "dimensions": {"Version": "{version}"}, "dry_run": True,
-    },
-    {
-        "name": "carts", "kind": "prometheus", "direction": "higher_is_worse", "margin_percent": 5,
-        "url": "https://prometheus.example.com", "value": "max(depth)", "line": 100,
-    },
-    {
-        "name": "denials", "kind": "logs_insights", "direction": "higher_is_worse", "margin_percent": 1,
-        "log_groups": ["/aws/lambda/shop"], "query": "stats sum(denied) as bad, count(*) as total", "count": "bad",
-        "total": "total",
-    },
-]  # fmt: skip
-HOOKS = [
-    {
-        "name": "load-test", "kind": "webhook", "phases": ["before_traffic"], "timeout_seconds": 10,
-        "url": "https://ci.example.com/hooks", "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:a-AbCdEf",
-    },
-    {
-        "name": "ledger", "kind": "lambda", "phases": ["after_promotion"], "timeout_seconds": 5,
-        "function": "arn:aws:lambda:us-west-1:123456789012:function:ledger-check",
-    },
-]  # fmt: skip
-GATED = {
-    "type": "canary",
-    "steps": [
-        {"type": "window", "name": "hours", "windows": ["Mon-Thu 08:00-16:00"], "deadline_seconds": 86_400},
-        {"weight_percent": 10, "bake_seconds": 600},
-        {"type": "hook", "name": "ledger"},
-        {
-            "type": "approve", "name": "release", "approvers": [ROLE], "quorum": 2, "deadline_seconds": 3600,
-            "requester_may_approve_alone": True,
-        },
-    ],
-}  # fmt: skip
-GATED_LINEAR = {
-    "type": "linear", "step_percent": 50, "bake_seconds": 600,
-    "gates": [{"before_percent": 100, "type": "pause", "deadline_seconds": 3600}],
-}  # fmt: skip
-CALENDAR = {
-    "time_zone": "Europe/Berlin", "windows": ["Mon-Thu 08:00-16:00"], "when_closed": "WAIT",
-    "blackouts": [{"from": "2026-12-21", "until": "2027-01-03", "reason": "year-end freeze"}],
-}  # fmt: skip
-COMPLETE_PROD: dict[str, Any] = {
-    # What prod of environments.toml does not say.
-    "account": "123456789012",
-    "lost_region": "us-east-1",
-    "announcers": [ROLE],
-    "promoters": [ROLE],
-    "pipeline": {
-        "repository": "owner/name",
-        "github_environment": "production",
-        "provider": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
-    },
-    "network": {"cidr": "10.20.0.0/20"},
-    "contacts": {
-        "operators": ["a@example.com"],
-        "clients": ["a@example.com"],
-        "security": ["a@example.com"],
-        "owners": ["https://hooks.example.com/x"],
-    },
-    "api": {"domain": {"certificate_arn": "arn:aws:acm:us-west-1:123456789012:certificate/3f1a"}},
-    "stores": {"replicas": ["us-east-2"]},
-    "delivery": {"checks": CHECKS, "hooks": HOOKS, "calendar": CALENDAR},
-    "strategies": {"gated": GATED, "gated-linear": GATED_LINEAR},
-    "security": {
-        "permission_boundary": "own",
-        "code_signing": "warn",
-        "code_signing_profile": "arn:aws:signer:us-west-1:123456789012:/signing-profiles/ib_oauth_staging/0123456789",
-    },
-    "service": {
-        "registration_token_sha256": "0" * 64,
-        "functions": {name: {"reserved_concurrency": 40, "provisioned_concurrency": 2} for name in environments.FUNCTIONS},
-        "tables": {"state": "ib-oauth-state-prod", "tokens": "ib-oauth-tokens-prod", "least_epoch": 3},
-        "clients": [
-            {
-                "client_id": "synthetic", "name": "S", "redirect_uris": ["https://s.example/"], "scopes": ["profile"],
-                "audience": "urn:x", "synthetic": True, "secret_sha256": "0" * 64, "resources": ["https://r.example/"],
-                "identifies_as": ["https://r.example/"],
-            }
-        ],
-    },
-}  # fmt: skip
+COMPLETE_PROD: dict[str, Any] = tomllib.loads((ROOT / "examples" / "every-setting.toml").read_text(encoding="utf-8"))[
+    "prod"
+]
+"""What prod of environments.toml does not say."""
+
 DEPLOYMENT = {
     "release": f"sha256:{'0' * 64}",
     "strategy": {"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds": 600}]},
@@ -161,11 +80,11 @@ class Number:
 
 def complete_environment() -> dict[str, Any]:
     tables = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
-    return environments._merge(environments._merge(tables["defaults"], tables["prod"]), COMPLETE_PROD)
+    return merge(merge(tables["defaults"], tables["prod"]), COMPLETE_PROD)
 
 
 def read_environment(document: Mapping[str, Any]) -> object:
-    return environments._environment("prod", SettingsReader("prod", deepcopy(document)))
+    return environments.read_environment("prod", SettingsReader("prod", deepcopy(document)))
 
 
 ENVIRONMENT = environments.load("prod")

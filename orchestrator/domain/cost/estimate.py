@@ -16,7 +16,7 @@ from orchestrator.domain.cost.fixed_costs import HOURS, UNIT_NAMES, UNIT_REASONS
 from orchestrator.domain.cost.prices import Charge, Prices, total_usd, unverified_usd
 from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import Observer, SettingsReader
 
 METRICS_PER_EVALUATION = 200
 """Metrics that one evaluation reads, at most: twenty per function and version (three and two), and the alarms."""
@@ -69,13 +69,13 @@ class Usage:
     backups_kept: float
 
     @classmethod
-    def parse(cls, table: Mapping[str, object], place: str) -> Usage:
-        """Read the assumptions.
+    def parse(cls, table: Mapping[str, object], place: str, observer: Observer | None = None) -> Usage:
+        """Read the assumptions. `place`: of the table; `observer`: the table's.
 
         Raises:
             Refused: an assumption is missing, unknown or out of range. The error names field, value and remedy.
         """
-        settings = SettingsReader(place, table, Refused)
+        settings = SettingsReader(place, table, Refused, observer)
         usage = cls(**{field.name: _assumption(settings, field.name) for field in fields(cls)})
         settings.refuse_unknown_keys()
         return usage

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.schema import SettingsReader, refuse_long_text
+from orchestrator.domain.setting_rules import Text
 from orchestrator.domain.texts import MAX_REASON
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -123,7 +124,7 @@ def read_windows(table: SettingsReader, key: str) -> tuple[str, ...]:
     Raises:
         Refused: a window is wrong. The error names the field, the value and the remedy.
     """
-    windows = table.texts(key, at_least=1)
+    windows = table.texts(key, at_least=1, described_by=Text(matching=_WINDOW))
     for window in windows:
         found = _WINDOW.fullmatch(window)
         if found is None or not _minutes(found, 3) < _minutes(found, 5) <= MINUTES_A_DAY:

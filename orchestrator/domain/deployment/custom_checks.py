@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.setting_rules import TextByName
 
 MAX_CHECKS = 10
 """All checks are read within one task, which has 60 s."""
@@ -129,7 +130,7 @@ def read_checks(settings: SettingsReader) -> tuple[CustomCheck, ...]:
 
 
 def _read_check(table: SettingsReader) -> CustomCheck:
-    kind = CheckKind(table.choice("kind", tuple(CheckKind)))
+    kind = CheckKind(table.choice("kind", tuple(CheckKind), decides=True))
     gives_value = "value" in table
     one_trial = gives_value and kind is not CheckKind.CLOUDWATCH
     check = CustomCheck(
@@ -217,7 +218,7 @@ def _url(table: SettingsReader) -> str:
 
 
 def _dimensions(table: SettingsReader) -> Mapping[str, str]:
-    value = table.take("dimensions", {})
+    value = table.take("dimensions", {}, described_by=(TextByName(),))
     if not isinstance(value, Mapping):
         raise table.refused("dimensions", value, "give a table of dimensions")
     for name, text in value.items():

@@ -21,6 +21,7 @@ from enum import StrEnum
 
 from orchestrator.domain.deployment.calendar import Blackout, Calendar, read_windows
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 MAX_DEADLINE_SECONDS = 518_400
 """Six days: the state machine's execution ends after a week, and bakes take time as well."""
@@ -152,7 +153,7 @@ _NAME_REMEDY = "give a name of up to 32 lower-case letters, digits and hyphens"
 
 
 def _approvers(table: SettingsReader) -> tuple[str, ...]:
-    approvers = table.texts("approvers", at_least=1)
+    approvers = table.texts("approvers", at_least=1, described_by=Text(matching=_APPROVER))
     for approver in approvers:
         if not _APPROVER.fullmatch(approver):
             raise table.refused("approvers", approver, "give the ARN of an IAM role or user, or a name without spaces")

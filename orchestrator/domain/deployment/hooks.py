@@ -18,6 +18,7 @@ from orchestrator.domain.deployment.custom_checks import MAX_TEXT, NAME, NAME_RE
 from orchestrator.domain.deployment.gates import Gate, GateKind
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.setting_rules import Choice
 from orchestrator.domain.texts import shortened
 
 MAX_HOOKS = 5
@@ -111,7 +112,7 @@ def read_hooks(settings: SettingsReader) -> tuple[Hook, ...]:
 
 
 def _read_hook(table: SettingsReader) -> Hook:
-    kind = HookKind(table.choice("kind", tuple(HookKind)))
+    kind = HookKind(table.choice("kind", tuple(HookKind), decides=True))
     webhook = kind is HookKind.WEBHOOK
     hook = Hook(
         name=table.text("name", matching=NAME, remedy=NAME_REMEDY),
@@ -131,7 +132,7 @@ def _read_hook(table: SettingsReader) -> Hook:
 
 
 def _phases(table: SettingsReader) -> tuple[HookPhase, ...]:
-    names = table.texts("phases")
+    names = table.texts("phases", described_by=Choice(tuple(HookPhase)))
     known = tuple(HookPhase)
     if not set(names) <= set(known) or len(set(names)) != len(names):
         raise table.refused("phases", list(names), f"give a list out of {', '.join(known)}, each once")

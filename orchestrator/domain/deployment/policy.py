@@ -14,7 +14,8 @@ from orchestrator.domain.deployment.calendar import Calendar, read_calendar
 from orchestrator.domain.deployment.custom_checks import CustomCheck, read_checks
 from orchestrator.domain.deployment.hooks import Hook, read_hooks
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import Observer, SettingsReader
+from orchestrator.domain.setting_rules import Choice
 
 CHECKLIST = ("tests", "security_review", "documentation", "performance", "rollback_plan")
 """The pre-deployment checklist of the deployment strategy. Each item needs a reference to its evidence."""
@@ -155,13 +156,17 @@ class DeliveryPolicy:
     calendar: Calendar | None = None
 
     @classmethod
-    def parse(cls, table: Mapping[str, object]) -> DeliveryPolicy:
+    def parse(cls, table: Mapping[str, object], observer: Observer | None = None) -> DeliveryPolicy:
         """Read the environment's table.
+
+        Args:
+            table: with the strategies in it.
+            observer: of the table.
 
         Raises:
             Refused: a key is missing, unknown or out of range. The error names the key, the value and the remedy.
         """
-        settings = SettingsReader("delivery", table, Refused)
+        settings = SettingsReader("delivery", table, Refused, observer)
         strategies = _strategies(settings)
         default = settings.text("default_strategy", remedy="give the name of a strategy")
         if default not in strategies:
@@ -243,7 +248,7 @@ def _false_alarm_shares(thresholds: SettingsReader) -> FalseAlarmShares:
 
 
 def _checklist(settings: SettingsReader) -> tuple[str, ...]:
-    items = settings.texts("checklist")
+    items = settings.texts("checklist", described_by=Choice(CHECKLIST))
     if not all(item in CHECKLIST for item in items):
         raise settings.refused("checklist", list(items), f"give a list out of {', '.join(CHECKLIST)}")
     return items

@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from orchestrator.domain.deployment.gates import Gate, GateKind, read_gate
 from orchestrator.domain.deployment.hooks import hook_gate
-from orchestrator.domain.deployment.policy import DeliveryPolicy
+from orchestrator.domain.deployment.policy import MAX_SECONDS, DeliveryPolicy
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import Observer, SettingsReader
+from orchestrator.domain.setting_rules import Text, WholeNumber
 
 ALL_AT_ONCE, CANARY, LINEAR = "all-at-once", "canary", "linear"
 KINDS = (ALL_AT_ONCE, CANARY, LINEAR)
@@ -35,12 +36,13 @@ class Strategy:
     gates: tuple[Gate, ...] = ()
 
 
-def read_strategy(strategy: object, policy: DeliveryPolicy) -> Strategy:
+def read_strategy(strategy: object, policy: DeliveryPolicy, observer: Observer | None = None) -> Strategy:
     """Read the strategy of a deployment's input.
 
     Args:
         strategy: None for the environment's default, a name, or an inline table.
         policy: the environment's policy.
+        observer: of a named strategy's table.
 
     Raises:
         Refused: the name is unknown or the table is wrong. The error names the field, the value and the remedy.
@@ -51,7 +53,7 @@ def read_strategy(strategy: object, policy: DeliveryPolicy) -> Strategy:
         if strategy not in policy.strategies:
             remedy = f"name one of {', '.join(sorted(policy.strategies))} or give steps inline"
             raise Refused("strategy", strategy, remedy)
-        table = SettingsReader(f"strategies.{strategy}", policy.strategies[strategy], Refused)
+        table = SettingsReader(f"strategies.{strategy}", policy.strategies[strategy], Refused, observer)
         return Strategy(strategy, *_steps(table, policy))
     if isinstance(strategy, Mapping):
         name = f"inline {strategy.get('type', '')}".strip()
@@ -63,7 +65,7 @@ _StepsAndGates: TypeAlias = tuple[tuple[Step, ...], tuple[Gate, ...]]
 
 
 def _steps(table: SettingsReader, policy: DeliveryPolicy) -> _StepsAndGates:
-    kind = table.choice("type", KINDS)
+    kind = table.choice("type", KINDS, decides=True)
     if kind == ALL_AT_ONCE:
         steps_and_gates: _StepsAndGates = (), ()
     else:
@@ -106,11 +108,11 @@ def _linear(table: SettingsReader, policy: DeliveryPolicy) -> _StepsAndGates:
 
 
 def _gate(entry: SettingsReader, policy: DeliveryPolicy, before_step: int) -> Gate:
-    kind = entry.choice("type", tuple(GateKind))
+    kind = entry.choice("type", tuple(GateKind), decides=True)
     if kind != GateKind.HOOK:
         return read_gate(entry, GateKind(kind), before_step)
     names = tuple(hook.name for hook in policy.hooks)
-    name = entry.choice("name", names) if names else ""
+    name = entry.choice("name", names, described_by=Text()) if names else ""
     if not name:
         raise entry.refused("name", entry.take("name"), "define the hook in [[delivery.hooks]] first")
     entry.refuse_unknown_keys()
@@ -120,7 +122,8 @@ def _gate(entry: SettingsReader, policy: DeliveryPolicy, before_step: int) -> Ga
 def _bake(table: SettingsReader, policy: DeliveryPolicy) -> timedelta:
     limits = policy.limits
     shortest = limits.metric_delay + limits.period
-    seconds = table.whole_number("bake_seconds", 1, int(limits.max_bake.total_seconds()))
+    longest, any_bake = int(limits.max_bake.total_seconds()), WholeNumber(1, MAX_SECONDS)
+    seconds = table.whole_number("bake_seconds", 1, longest, described_by=any_bake)
     if timedelta(seconds=seconds) < shortest:
         # Metrics arrive late: the evaluation window of a shorter bake would be empty.
         remedy = (

@@ -11,7 +11,8 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.read_pace import SHARE_PERCENT
 from orchestrator.domain.recovery.record import Objectives
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import Observer, SettingsReader
+from orchestrator.domain.setting_rules import Choice, Text
 
 SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
 """The forms of EventBridge Scheduler. EventBridge checks their content."""
@@ -75,13 +76,13 @@ class RecoveryPolicy:
     rotated_tokens: RotatedPolicy
 
     @classmethod
-    def parse(cls, table: Mapping[str, object]) -> RecoveryPolicy:
-        """Read the environment's table.
+    def parse(cls, table: Mapping[str, object], observer: Observer | None = None) -> RecoveryPolicy:
+        """Read the environment's table; `observer` is the table's.
 
         Raises:
             Refused: a key is missing, unknown or out of range. The error names the key, the value and the remedy.
         """
-        settings = SettingsReader("recovery", table, Refused)
+        settings = SettingsReader("recovery", table, Refused, observer)
         policy = cls(
             drill_schedule=_schedule(settings),
             drill_window=timedelta(minutes=settings.whole_number("drill_window_minutes", 0, 1440)),
@@ -118,7 +119,7 @@ def seconds_before_poll(policy: RecoveryPolicy, attempt: int) -> int:
 
 
 def _schedule(settings: SettingsReader) -> str:
-    schedule = settings.take("drill_schedule")
+    schedule = settings.take("drill_schedule", described_by=(Choice(("",)), Text(matching=SCHEDULE)))
     if not isinstance(schedule, str) or not (schedule == "" or SCHEDULE.fullmatch(schedule)):
         remedy = "give a schedule such as cron(0 5 * * ? *), or an empty text"
         raise settings.refused("drill_schedule", schedule, remedy)

@@ -7,7 +7,8 @@ from math import inf, nan
 import pytest
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.schema import EnvironmentRefused, Findings, Observer, SettingsReader
+from orchestrator.domain.setting_rules import Choice, WholeNumber
 
 WORD = re.compile("[a-z]+")
 
@@ -137,3 +138,109 @@ def test_a_text_that_utf_8_cannot_encode_is_refused_by_its_field_with_an_escaped
 
 def test_a_pair_of_surrogates_of_json_is_a_character():
     assert reader(key=json.loads(r'"\ud83d\ude00"')).text("key") == "😀"
+
+
+WRONG = {
+    "text": 1, "word": "B", "long": "abc", "lone": "\ud800", "flag": "x", "number": True, "count": 1.5, "ports": [2, 1],
+    "days": 8, "share": 0, "names": [""], "lones": ["\udfff"], "kind": "c", "table": 3, "many": [{}, 4], "list": 5,
+    "more": {"good": {}, "bad": 6}, "unknown": 7, "other": 8,
+}  # fmt: skip
+
+
+def test_findings_are_collected_and_every_reading_method_goes_on():
+    findings = Findings()
+    settings = SettingsReader("prod", WRONG, observer=findings)
+    read = [
+        settings.text("text"), settings.text("word", matching=WORD), settings.text("long", at_most=2),
+        settings.text("lone"), settings.flag("flag"), settings.number("number", 1, 2), settings.whole_number("count", 3, 4),
+        settings.whole_numbers("ports", 1, 9), settings.whole_number_of("days", (7, 30)), settings.percent("share"),
+        settings.texts("names"), settings.texts("lones"), settings.choice("kind", ("a", "b")),
+    ]  # fmt: skip
+    assert read == ["", "", "abc", "\ud800", False, 1, 3, (), 7, 100, (), ("\udfff",), "a"]
+    inner = settings.table("table")
+    # What is in a table that is none was reported once, as the table.
+    assert (inner.text("name"), inner.table("deeper").whole_number("n", 1, 2)) == ("", 1)
+    assert [entry.path for entry in settings.tables("many")] == ["prod.many[0]"]
+    assert settings.tables("list") == []
+    assert list(settings.table("more").children()) == ["good"]
+    settings.refuse_unknown_keys()
+    assert [error.field.removeprefix("prod.") for error in findings.errors] == [
+        "text", "word", "long", "lone", "flag", "number", "count", "ports", "days", "share", "names", "lones", "kind",
+        "table", "many[1]", "list", "more.bad", "unknown", "other",
+    ]  # fmt: skip
+
+
+def test_a_table_whose_kind_is_wrong_has_no_other_finding():
+    findings = Findings()
+    settings = SettingsReader("prod", {"kind": "c", "steps": 1}, observer=findings)
+    assert settings.choice("kind", ("a", "b"), decides=True) == "a"
+    settings.text("absent")
+    settings.refuse_unknown_keys()
+    assert [error.field for error in findings.errors] == ["prod.kind"]
+    assert SettingsReader("prod", {"kind": "b"}).choice("kind", ("a", "b"), decides=True) == "b"
+
+
+class Recorded(Observer):
+    """Records what is read, by the place at which it is reported."""
+
+    def __init__(self, place, seen):
+        self.place, self.seen = place, seen
+
+    def value(self, key, rule, *, optional):
+        self.seen.append((f"{self.place}.{key}", type(rule).__name__, optional))
+
+    def key_tested(self, key):
+        self.seen.append((f"{self.place}.{key}", "key_tested", True))
+
+    def closed(self):
+        self.seen.append((self.place, "closed", True))
+
+    def table(self, key):
+        return Recorded(f"{self.place}.{key}", self.seen)
+
+    def entry(self, key):
+        return Recorded(f"{self.place}.{key}[]", self.seen)
+
+    def child(self):
+        return Recorded(f"{self.place}.*", self.seen)
+
+
+def test_an_observer_is_informed_of_everything_that_is_read():
+    seen = []
+    document = {"t": {"a": 1}, "l": [{"b": "x"}], "m": {"one": {"c": True}}, "s": ["x"], "any": 1, "n": 2}
+    settings = SettingsReader("prod", document, observer=Recorded("", seen))
+    settings.table("t").whole_number("a", 1, 2)
+    settings.tables("l")[0].text("b")
+    settings.table("m").children()["one"].flag("c", default=False)
+    settings.texts("s")
+    settings.take("any", described_by=(Choice(("x",)),))
+    settings.whole_number("n", 1, 2, described_by=WholeNumber(1, 9))
+    settings.optional_text("absent")
+    settings.refuse_unknown_keys()
+    assert seen == [
+        (".t.a", "WholeNumber", False),
+        (".l[].b", "Text", False),
+        (".m.*.c", "Flag", True),
+        (".s", "Texts", True),
+        (".any", "Anything", True),
+        (".n", "WholeNumber", False),
+        (".absent", "Text", True),
+        (".absent", "key_tested", True),
+        ("", "closed", True),
+    ]
+
+
+def test_by_default_everything_is_reported_to_the_observer_that_raises_the_first_refusal():
+    observer = Observer()
+    assert {observer.table("a"), observer.entry("a"), observer.child()} == {observer}
+    error = EnvironmentRefused("prod.a", 1, "remove it")
+    with pytest.raises(EnvironmentRefused, match="remove it"):
+        observer.refused(error, 2)
+
+
+def test_a_refusal_has_its_place_in_front_once_it_is_known():
+    error = EnvironmentRefused("prod.a", 1, "remove it")
+    assert (str(error), error.place) == ("prod.a: 1 is refused: remove it", "")
+    located = error.at("environments.toml", 31, 5)
+    assert str(located) == "environments.toml:31: prod.a: 1 is refused: remove it"
+    assert (located.place, located.line, located.column) == ("environments.toml:31", 31, 5)

@@ -1,0 +1,1 @@
+"""The commands that check: the settings file, and an environment with its account."""
