@@ -19,6 +19,9 @@ from orchestrator.domain.deployment.record import DecisionEntry, Deployment, Dep
 
 NOTHING = timedelta(0)
 
+BEFORE_TRAFFIC = "the checks before traffic"
+"""What a deployment waits for until its first shift. No wait of its plan says how long that takes."""
+
 TIMED = frozenset({Action.BAKE, Action.ADVANCE, Action.WAIT_FOR_METRICS})
 """Decisions after which an evaluation follows when their wait is over."""
 
@@ -67,6 +70,7 @@ def forecast(
         return course.from_step(gate.before_step, deadline=waiting.reached_at + gate.deadline)
     if last is not None and last.decision.action in {Action.PROMOTE, Action.CUT_OVER, Action.FINISH}:
         return course.from_step(len(deployment.plan.steps) + (last.decision.action is Action.FINISH))
+    course.wait_for(BEFORE_TRAFFIC)
     return course.from_step(len(deployment.plan.steps) if deployment.cutover else 0)
 
 
@@ -92,6 +96,10 @@ class _Course:
     def advance_to(self, at: datetime) -> None:
         """Continue at a time; one that has passed is now."""
         self._at = max(self._now, at)
+
+    def wait_for(self, reason: str) -> None:
+        """Wait for a time that is not known."""
+        self._waits_for.append(reason)
 
     def after_evaluation(self, last: DecisionEntry) -> Forecast:
         """Return the forecast while the wait before an evaluation runs."""
@@ -145,4 +153,4 @@ class _Course:
             if gate.kind is GateKind.WINDOW:
                 self._at += opens_in(gate.windows, self._at)
             else:
-                self._waits_for.append(gate.description)
+                self.wait_for(gate.description)

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.gates import Gate, GateKind, GateRecord
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase, PauseToken, Shift
-from orchestrator.domain.progress.forecast import Forecast, forecast
+from orchestrator.domain.progress.forecast import BEFORE_TRAFFIC, Forecast, forecast
 from orchestrator.domain.verdict import Verdict
 from tests.followed import DECISIONS, decision, in_flight
 from tests.samples import NOW, cut_over, plan, seconds
@@ -31,16 +31,16 @@ def gated(*gates, **changes):
     return in_flight(plan=replace(plan(), gates=gates), **changes)
 
 
-def test_before_its_first_decision_all_steps_and_the_wait_after_the_promotion_are_left():
-    assert forecast(in_flight(), [], None, NOW) == Forecast(at(10), at(30 + 20 + 20))
+def test_before_traffic_the_end_is_the_earliest_one_and_no_evaluation_is_scheduled():
+    assert forecast(in_flight(), [], None, NOW) == Forecast(None, at(30 + 20 + 20), BEFORE_TRAFFIC)
 
 
 def test_a_strategy_without_steps_is_evaluated_after_the_promotion():
-    assert forecast(in_flight(plan=plan("all-at-once")), [], None, NOW) == Forecast(at(20), at(20))
+    assert forecast(in_flight(plan=plan("all-at-once")), [], None, NOW) == Forecast(None, at(20), BEFORE_TRAFFIC)
 
 
 def test_a_cutover_promotes_at_once():
-    assert forecast(in_flight(cutover=cut_over()), [], None, NOW) == Forecast(at(20), at(20))
+    assert forecast(in_flight(cutover=cut_over()), [], None, NOW) == Forecast(None, at(20), BEFORE_TRAFFIC)
 
 
 def test_after_an_evaluation_the_rest_of_its_step_and_the_later_ones_are_left():
@@ -114,8 +114,10 @@ def test_an_approval_that_is_ahead_makes_the_end_the_earliest_one():
 
 
 def test_an_evaluation_after_a_wait_of_unknown_length_has_no_known_time():
-    deployment = gated(gate(GateKind.PAUSE, 0))
-    assert forecast(deployment, [], None, NOW) == Forecast(None, at(70), "pause: until it is resumed")
+    deployment = gated(gate(GateKind.PAUSE, 1))
+    reached = replace(deployment, gates=(GateRecord(0, at(40)),))
+    waiting = forecast(reached, [decision(1, 40, Action.PAUSE, wait=0)], None, at(40))
+    assert waiting == Forecast(None, at(40 + 20 + 20), "pause: until it is resumed", at(40) + SIX_HOURS)
 
 
 def test_a_window_that_is_ahead_is_waited_for_until_it_opens():
