@@ -125,7 +125,7 @@ def render_time_plot(plot: TimePlot) -> str:
         *_moments(plot, across),
         *(part for one in series for part in _bands(one, across, up)),
         *(part for one in series for part in _lines(one, across, up)),
-        *(part for number, callout in enumerate(plot.callouts) for part in _callout(callout, number, across, up)),
+        *_callouts(plot, across, up),
         *legend,
     ]
     return document(plot.title, plot.description, WIDTH, height, body)
@@ -244,13 +244,25 @@ def _mark(style: int, x: float, y: float) -> str:
     return element("polygon", class_=class_, points=_coordinates([(x + right, y + down) for right, down in corners]))
 
 
-def _callout(callout: Callout, number: int, across: TimeScale, up: Scale) -> Iterator[str]:
+def _callouts(plot: TimePlot, across: TimeScale, up: Scale) -> Iterator[str]:
+    """Yield the callouts below each other. The box of none covers a level."""
+    free = TOP + 4
+    for callout in plot.callouts:
+        top = max(free, up(callout.value) + 14)
+        for level in sorted(up(level.value) for level in plot.levels):
+            if top - 4 <= level <= top + BOX_PIXELS + 4:
+                top = level + 6
+        top = min(top, TOP + PLOT_HEIGHT - BOX_PIXELS - 4)
+        yield from _callout(callout, top, across, up)
+        free = top + BOX_PIXELS + 4
+
+
+def _callout(callout: Callout, top: float, across: TimeScale, up: Scale) -> Iterator[str]:
     """Yield a ring around the point, and its sentence in a box next to it, inside the plot."""
     x, y = across(callout.at), up(callout.value)
     words = fitting(callout.words, WIDTH - LEFT - RIGHT - 24)
     width = width_of(words) + 12
     left = min(max(LEFT + 4, x - width - 14), WIDTH - RIGHT - width - 2)
-    top = min(max(TOP + 4, y + 14 + number * (BOX_PIXELS + 4)), TOP + PLOT_HEIGHT - BOX_PIXELS - 4)
     yield element("line", class_="leader", x1=x, y1=y, x2=min(max(x, left), left + width), y2=top)
     yield element("circle", class_="ring", cx=x, cy=y, r=7)
     yield element("rect", class_="box", x=left, y=top, width=width, height=BOX_PIXELS, rx=4)

@@ -12,7 +12,7 @@ from orchestrator.domain.analysis.confidence_sequence import confidence_interval
 from orchestrator.domain.analysis.sequential_testing import Tally
 from orchestrator.domain.analysis.spending import FALSE_ALARM, MOST_EVIDENCE_SHOWN
 from orchestrator.domain.deployment.decision import Action
-from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord
+from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord, Rollback
 from orchestrator.domain.plots.time_plot import Callout, Level, Moment, Point, Series, TimePlot
 from orchestrator.domain.texts import percent, two_digits
 from orchestrator.domain.verdict import Evidence
@@ -34,6 +34,16 @@ MEASURES = {
     "custom_checks": "own checks",
 }
 """The probes that gather evidence, in words. Their place is the number of their style."""
+
+DECIDERS = {
+    "alarm": "an alarm whose evaluation blamed the release",
+    "person": "an operator",
+    "verdict": "the canary analysis",
+    "error": "a failed task",
+    "execution": "the end of its execution",
+    "gate": "a gate that did not pass",
+}
+"""Who decides a rollback, by the source of its trigger."""
 
 MOST_ALARMS = 6
 MOST_CROSSINGS = 2
@@ -76,6 +86,11 @@ class DeploymentFacts:
     def judged(self) -> list[DecisionEntry]:
         """The evaluations of the canary. A rollback's verification of stable is none."""
         return [entry for entry in self.decisions if entry.evidence and entry.decision.action is not Action.REVERT]
+
+
+def decider(rollback: Rollback) -> str:
+    """Return who decided a rollback, in words."""
+    return DECIDERS.get(rollback.trigger.source, rollback.trigger.source)
 
 
 def odds_in_words(odds: float) -> str:
@@ -130,7 +145,7 @@ def moments_of(facts: DeploymentFacts) -> tuple[Moment, ...]:
         for event in alarms[:MOST_ALARMS]
     ]
     if rollback is not None:
-        moments.append(Moment(rollback.trigger.at, f"rollback triggered by {rollback.trigger.source}"))
+        moments.append(Moment(rollback.trigger.at, f"rollback, decided by {decider(rollback)}"))
     if rollback is not None and rollback.reverted_at:
         version = rollback.traffic_to.lower()
         moments.append(Moment(rollback.reverted_at, f"every alias points at its {version} version"))

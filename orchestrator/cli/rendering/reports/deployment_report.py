@@ -29,6 +29,7 @@ from orchestrator.cli.rendering.reports.deployment_plots import (
     METRICS,
     DeploymentFacts,
     Odds,
+    decider,
     deployment_plots,
     figures_by_function,
     odds_in_words,
@@ -51,16 +52,6 @@ from orchestrator.domain.texts import percent
 from orchestrator.domain.verdict import Outcome
 
 RUNNING = "RUNNING"
-DECIDERS = {
-    "alarm": "an alarm whose evaluation blamed the release",
-    "person": "an operator",
-    "verdict": "the canary analysis",
-    "error": "a failed task",
-    "execution": "the end of its execution",
-    "gate": "a gate that did not pass",
-}
-"""Who decides a rollback, by the source of its trigger."""
-
 _ODDS = re.compile(r"; evidence [^;]* to 1 against chance")
 """The odds in a verdict's reason, which the sentence gives next to those that are needed."""
 
@@ -168,13 +159,9 @@ def _sentence(facts: DeploymentFacts, incident: Incident | None, pause: PauseTok
     parts = [f"The release was rolled back because {_without_stop(reason)}"]
     if proof:
         parts.append(f"the {MEASURES[proof.probe]} reached odds of {proof.words}")
-    parts.append(f"{_decider(rollback)} decided")
+    parts.append(f"{decider(rollback)} decided")
     parts.append(_exposure(deployment, incident))
     return f"{'; '.join(parts)}."
-
-
-def _decider(rollback: Rollback) -> str:
-    return DECIDERS.get(rollback.trigger.source, rollback.trigger.source)
 
 
 def _without_stop(words: str) -> str:
@@ -224,10 +211,16 @@ def _facts(facts: DeploymentFacts, incident: Incident | None) -> tuple[Fact, ...
             )
         )
     if rollback is not None:
-        shown.append(Fact("Decided by", _decider(rollback), clock(rollback.trigger.at)))
+        shown.append(Fact("Decided by", decider(rollback), clock(rollback.trigger.at)))
     shown += _durations(rollback, incident)
     if deployment.shifts:
-        shown.append(Fact("Highest weight", f"{_highest(deployment)} %", f"{len(deployment.shifts)} shifts"))
+        shown.append(
+            Fact(
+                "Highest weight",
+                f"{_highest(deployment)} %",
+                f"{len(deployment.shifts)} shift{'s' if len(deployment.shifts) > 1 else ''}",
+            )
+        )
     shown.append(Fact("Evaluations", f"{len(facts.judged)}", f"{len(facts.decisions)} decisions in the hash chain"))
     shown.append(Fact("Release", short_digest(deployment.release.digest), f"requested by {deployment.requested_by}"))
     return tuple(shown)

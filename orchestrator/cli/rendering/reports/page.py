@@ -41,9 +41,14 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         # What the template marks as markup of ours is no plain text any more.
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        finalize=lambda value: _printed(value) if type(value) is str else value,
         trim_blocks=True,
     )
+
+
+def _printed(text: str) -> str:
+    """Return text without control characters, whose percentages do not wrap."""
+    return printable(text).replace(" %", "\u00a0%")
 
 
 def _package_file(name: str) -> str:

@@ -102,6 +102,19 @@ def test_the_crossing_is_drawn_at_its_recorded_time_with_value_and_threshold():
     assert [x for x, y in steps if y > level][-1] == above[0]
 
 
+def test_the_box_of_a_callout_covers_no_level_and_no_other_box():
+    barely = replace(
+        CROSSING,
+        series=(Series("evidence", (Point(at(0), 0), Point(at(20), 104)), stepped=True),),
+        callouts=(Callout(at(20), 104, "barely"), Callout(at(20), 104, "another")),
+    )
+    picture = drawn(barely)
+    boxes = [(float(box.get("y")), float(box.get("y")) + float(box.get("height"))) for box in classed(picture, "box")]
+    level = float(classed(picture, "limit")[0].get("y1"))
+    assert all(not top <= level <= bottom for top, bottom in boxes)
+    assert boxes[0][1] < boxes[1][0]
+
+
 def test_points_are_where_their_values_are():
     picture = drawn(plot(Series("requests", (Point(at(0), 0), Point(at(30), 50), Point(at(60), 100)), style=4)))
     places = [(float(mark.get("cx")), float(mark.get("cy"))) for mark in classed(picture, "mark-4")[:3]]

@@ -224,7 +224,7 @@ def test_an_alarm_and_the_rollback_are_marked_on_every_plot():
     names = [moment.name for moment in found.plots[0].moments]
     assert names == [
         "alarm ib-oauth-token-server-errors-test",
-        "rollback triggered by alarm",
+        "rollback, decided by an alarm whose evaluation blamed the release",
         "every alias points at its stable version",
     ]
     assert all(plot.moments == found.plots[0].moments for plot in found.plots)
