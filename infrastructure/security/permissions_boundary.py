@@ -113,13 +113,14 @@ def _scaling_alarms(stack: Stack, environment: Environment) -> str:
 
 
 def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
-    """Allow what the environment's own checks and hooks use, outside the environment's names."""
+    """Allow what the environment's own checks, hooks and notifications use, outside the environment's names."""
     arns = resources_of_settings(stack, environment)
     actions = {
         Resource.CHECKED_LOGS: "logs:StartQuery",
         Resource.LOG_QUERIES: "logs:GetQueryResults",
         Resource.HOOK_FUNCTIONS: "lambda:InvokeFunction",
         Resource.HOOK_SECRETS: "secretsmanager:GetSecretValue",
+        Resource.NOTIFICATION_SECRETS: "secretsmanager:GetSecretValue",
     }
     return [
         iam.PolicyStatement(actions=[action], resources=list(arns[resource]))

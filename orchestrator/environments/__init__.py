@@ -18,6 +18,7 @@ from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.deployment.policy import DeliveryPolicy, encode_policy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.read_pace import refuse_excessive_share
 from orchestrator.domain.regions import REGION, REGION_REMEDY
@@ -33,6 +34,7 @@ from orchestrator.environments.api import (
 from orchestrator.environments.evidence import EvidenceSettings, read_evidence
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
+from orchestrator.environments.notifications import read_notifications
 from orchestrator.environments.oauth_clients import ClientSettings, PlatformSettings
 from orchestrator.environments.ownership import (
     BudgetSettings,
@@ -115,7 +117,8 @@ class Environment:
         promoters: ARNs of the principals, usually in another account, that may assume the role that announces releases.
         pipeline: the GitHub jobs that may deploy here; None without.
         network: the VPC of the service's functions; None without a VPC.
-        contacts: e-mail and https addresses by audience.
+        contacts: e-mail addresses by audience.
+        notifications: the destinations of notifications other than e-mail.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -143,6 +146,7 @@ class Environment:
     network: NetworkSettings | None
     pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
+    notifications: tuple[Destination, ...]
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -237,6 +241,7 @@ def _environment(name: str, table: SettingsReader) -> Environment:
         network=read_network(table.table("network")) if "network" in table else None,
         pipeline=read_pipeline(table.table("pipeline")) if "pipeline" in table else None,
         contacts=read_contacts(table.table("contacts")),
+        notifications=read_notifications(table, local=local),
         budget=read_budget(table.table("budget")),
         owner=table.text("owner", matching=OWNER, remedy="give a valid tag value, such as a team's name"),
         monitoring=read_monitoring(table.table("monitoring")),

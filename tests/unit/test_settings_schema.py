@@ -58,6 +58,17 @@ HOOKS = [
         "function": "arn:aws:lambda:us-west-1:123456789012:function:ledger-check",
     },
 ]  # fmt: skip
+NOTIFICATIONS = [
+    {
+        "name": "on-call", "kind": "pagerduty", "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:b-AbCdEf",
+        "minimum_severity": "error", "audiences": ["operators", "security"], "events": ["rollback", "alarm"],
+        "address": "https://events.eu.pagerduty.com",
+    },
+    {
+        "name": "commits", "kind": "github", "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:c-AbCdEf",
+        "minimum_severity": "info", "audiences": ["operators"], "repository": "owner/name",
+    },
+]  # fmt: skip
 GATED = {
     "type": "canary",
     "steps": [
@@ -90,8 +101,9 @@ COMPLETE_PROD: dict[str, Any] = {
         "operators": ["a@example.com"],
         "clients": ["a@example.com"],
         "security": ["a@example.com"],
-        "owners": ["https://hooks.example.com/x"],
+        "owners": ["a@example.com"],
     },
+    "notifications": NOTIFICATIONS,
     "api": {"domain": {"certificate_arn": "arn:aws:acm:us-west-1:123456789012:certificate/3f1a"}},
     "stores": {"replicas": ["us-east-2"]},
     "delivery": {"checks": CHECKS, "hooks": HOOKS},
