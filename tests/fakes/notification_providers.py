@@ -269,7 +269,7 @@ class Provider:
         return 201, {}, b"{}"
 
 
-ARN = "arn:aws:secretsmanager:us-west-1:123456789012:secret:"
+ARN = "arn:aws:secretsmanager:us-west-1:123456789012:secret:ib-oauth/"
 SECRETS = {
     DestinationKind.SLACK: "{base}/services/T0/B0/slack-path-of-the-test",
     DestinationKind.TEAMS: "{base}/workflows/1/triggers/manual/paths/invoke?sig=teams-signature-of-the-test",

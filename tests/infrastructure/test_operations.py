@@ -22,6 +22,7 @@ OTHER_ACTIONS = {
         "application-autoscaling:PutScalingPolicy", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms",
         "cloudwatch:PutMetricAlarm",
     },
+    "sqs:SendMessageBatch": {"sqs:SendMessage"},
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},

@@ -155,7 +155,7 @@ def retry_seconds(receives: int, retry_after_seconds: int = 0) -> int:
         receives: how often it has been received.
         retry_after_seconds: what the provider asks for; 0 if it does not.
     """
-    doubled = FIRST_RETRY_SECONDS * 2 ** min(max(receives, 1) - 1, 10)
+    doubled = FIRST_RETRY_SECONDS << min(max(receives, 1) - 1, 10)
     return max(min(doubled, LONGEST_RETRY_SECONDS), min(retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
 
 
