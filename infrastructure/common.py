@@ -72,12 +72,9 @@ def removal_policy_of(environment: Environment) -> RemovalPolicy:
 
 
 def subscribe_contacts(topic: sns.Topic, contacts: Sequence[str]) -> None:
-    """Subscribe e-mail addresses, whose owners confirm the subscription once, and https addresses to a topic."""
+    """Subscribe e-mail addresses to a topic. Their owners confirm the subscription once."""
     for address in contacts:
-        is_url = address.startswith("https://")
-        topic.add_subscription(
-            subscriptions.UrlSubscription(address) if is_url else subscriptions.EmailSubscription(address)
-        )
+        topic.add_subscription(subscriptions.EmailSubscription(address))
 
 
 def function_code(folder: str, digest: str, signed: str | None) -> lambda_.Code:

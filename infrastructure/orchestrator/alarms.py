@@ -58,6 +58,7 @@ def create_alarms(
     rollback_machine: str,
     deployment_machine: str,
     dead_letter_queue: str,
+    notification_dead_letters: str | None,
 ) -> None:
     """Create the alarms; each notifies the operators.
 
@@ -69,6 +70,8 @@ def create_alarms(
         rollback_machine: ARN of the rollback state machine.
         deployment_machine: ARN of the deployment state machine.
         dead_letter_queue: the queue's name.
+        notification_dead_letters: the name of the queue of notifications that were not delivered; None without
+            destinations.
     """
     action = actions.SnsAction(operators)
     late = environment.service.alarms.late_periods(_MINUTE_SECONDS)
@@ -111,6 +114,18 @@ def create_alarms(
             statistic="Maximum",
         ),
     ]
+    if notification_dead_letters:
+        alarms.append(
+            _MetricAlarm(
+                "undelivered-notifications",
+                "dead-letters",
+                "notifications could not be delivered to a destination",
+                "AWS/SQS",
+                "ApproximateNumberOfMessagesVisible",
+                ("QueueName", notification_dead_letters),
+                statistic="Maximum",
+            )
+        )
     for alarm in alarms:
         short_name = alarm.name.removeprefix("ib-oauth-").replace(f"-{environment.name}", "")
         resource = cloudwatch.Alarm(

@@ -52,7 +52,7 @@ def create_cost_alerts(stack: Stack, environment: Environment, operators: sns.To
 
 
 def _budget(stack: Stack, environment: Environment, operators: sns.ITopic) -> None:
-    addresses = [address for address in environment.contacts["owners"] if "@" in address][:MAX_ADDRESSES]
+    addresses = environment.contacts["owners"][:MAX_ADDRESSES]
     subscribers = [
         budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=operators.topic_arn),
         *(budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=address) for address in addresses),

@@ -13,6 +13,7 @@ from infrastructure.orchestrator.iam_grants import (
     CALL_HOOKS,
     CHANGE_ACCESS_BLOCK,
     CLEAN_UP,
+    DELIVER_NOTIFICATIONS,
     DESCRIBE_TABLES,
     ENCRYPT_SEEDED_GRANTS,
     EXPORT_TABLES,
@@ -494,3 +495,16 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
     ),
 }
 """Handlers of EventBridge rules and schedules, by module."""
+
+NOTIFIER_SIZE = Size(memory_mb=256, timeout_seconds=30)
+"""GitHub needs four requests, each of which may take five seconds."""
+
+OPTIONAL_HANDLERS: Mapping[str, FunctionSpec] = {
+    "deliver_notifications": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.WRITES, publishes_events=False, grants=DELIVER_NOTIFICATIONS),
+        variables=("NOTIFICATIONS", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS", "RECOVERY_POLICY"),
+        size=NOTIFIER_SIZE,
+    ),
+}
+"""Event handlers that only some environments have, by module."""

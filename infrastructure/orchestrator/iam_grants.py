@@ -82,6 +82,11 @@ CALL_HOOKS = (
     allow("lambda:InvokeFunction", on=(Resource.HOOK_FUNCTIONS,)),
     allow("secretsmanager:GetSecretValue", on=(Resource.HOOK_SECRETS,)),
 )
+DELIVER_NOTIFICATIONS = (
+    allow("sqs:SendMessage", on=(Resource.NOTIFICATION_QUEUE, Resource.NOTIFICATION_DEAD_LETTERS)),
+    allow("sqs:ChangeMessageVisibility", on=(Resource.NOTIFICATION_QUEUE,)),
+    allow("secretsmanager:GetSecretValue", on=(Resource.NOTIFICATION_SECRETS,)),
+)
 CHANGE_ACCESS_BLOCK = allow(
     "dynamodb:GetResourcePolicy",
     "dynamodb:PutResourcePolicy",

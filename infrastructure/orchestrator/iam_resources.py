@@ -18,6 +18,9 @@ from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
 from orchestrator.environments import Environment
 
+NOTIFICATIONS, NOTIFICATION_DEAD_LETTERS = "notifications", "notification-dead-letters"
+"""Names of the queue of notifications, and of the queue of those that were not delivered."""
+
 
 class Resource(Enum):
     """Kinds of resources on which actions are allowed."""
@@ -45,6 +48,9 @@ class Resource(Enum):
     LOG_QUERIES = auto()  # the results of these queries
     HOOK_FUNCTIONS = auto()  # the Lambda functions that deployments ask
     HOOK_SECRETS = auto()  # the secrets that sign requests to webhooks
+    NOTIFICATION_QUEUE = auto()  # the queue of notifications
+    NOTIFICATION_DEAD_LETTERS = auto()  # the queue of those that were not delivered
+    NOTIFICATION_SECRETS = auto()  # the addresses and keys of their destinations
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_STATE_MACHINE = auto()
     ROLLBACK_STATE_MACHINE = auto()
@@ -104,7 +110,13 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
 """Resources whose ARNs contain a wildcard, each with its reason."""
 
 NAMED_BY_SETTINGS = frozenset(
-    {Resource.CHECKED_LOGS, Resource.LOG_QUERIES, Resource.HOOK_FUNCTIONS, Resource.HOOK_SECRETS}
+    {
+        Resource.CHECKED_LOGS,
+        Resource.LOG_QUERIES,
+        Resource.HOOK_FUNCTIONS,
+        Resource.HOOK_SECRETS,
+        Resource.NOTIFICATION_SECRETS,
+    }
 )
 """Resources that only some environments' settings name. Where they name none, no permission on them is granted."""
 
@@ -198,6 +210,8 @@ def resource_arns(
         ],
         Resource.ALL_ALARMS: ["*"],
         Resource.LOGS: [*groups, *(f"{arn}:*" for arn in groups)],
+        Resource.NOTIFICATION_QUEUE: [_queue(stack, environment, NOTIFICATIONS)],
+        Resource.NOTIFICATION_DEAD_LETTERS: [_queue(stack, environment, NOTIFICATION_DEAD_LETTERS)],
         **resources_of_settings(stack, environment),
         Resource.SYNTHETIC_KEY: [service["synthetic_key_id"]],
         Resource.DEPLOYMENT_STATE_MACHINE: [state_machine_arn(stack, environment, "deployment")],
@@ -225,7 +239,10 @@ def resource_arns(
 
 
 def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
-    """Return the ARNs of `NAMED_BY_SETTINGS`: what checks query, and the hooks with the secrets that sign for them."""
+    """Return the ARNs of `NAMED_BY_SETTINGS`.
+
+    These are what checks query, the hooks with the secrets that sign for them, and the secrets of notifications.
+    """
     policy = DeliveryPolicy.parse(environment.delivery)
     groups = [
         stack.format_arn(
@@ -238,6 +255,7 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.LOG_QUERIES: ["*"] if groups else [],
         Resource.HOOK_FUNCTIONS: sorted({hook.function for hook in policy.hooks if hook.function}),
         Resource.HOOK_SECRETS: sorted({hook.secret for hook in policy.hooks if hook.secret}),
+        Resource.NOTIFICATION_SECRETS: sorted({destination.secret for destination in environment.notifications}),
     }
 
 
@@ -293,6 +311,12 @@ def environment_arns(stack: Stack, environment: Environment) -> list[str]:
             for path in ("/restapis", "/restapis/*")
         ),
     ]
+
+
+def _queue(stack: Stack, environment: Environment, name: str) -> str:
+    return stack.format_arn(
+        service="sqs", resource=physical_name(name, environment), arn_format=ArnFormat.NO_RESOURCE_NAME
+    )
 
 
 def state_machine_arn(stack: Stack, environment: Environment, name: str) -> str:

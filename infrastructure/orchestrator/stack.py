@@ -30,17 +30,24 @@ from infrastructure.orchestrator.buckets import create_evidence_bucket, create_e
 from infrastructure.orchestrator.budget import create_cost_alerts
 from infrastructure.orchestrator.drill_resources import create_drill_resources
 from infrastructure.orchestrator.event_rules import create_bus, create_drill_schedule, create_event_rules
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS, FunctionSpec
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS, FunctionSpec
 from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
 from infrastructure.orchestrator.iam_resources import (
+    NOTIFICATION_DEAD_LETTERS,
     CreatedResources,
     Resources,
     resource_arns,
     resource_conditions,
     state_machine_arn,
 )
+from infrastructure.orchestrator.notifications import (
+    allow_polling,
+    connect_notifications,
+    create_notification_queues,
+)
 from infrastructure.orchestrator.pipeline_roles import create_pipeline_role, create_promotion_role
 from orchestrator.domain.deployment.policy import encode_policy
+from orchestrator.domain.notifications.destinations import encode_destinations
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
@@ -148,17 +155,43 @@ class OrchestratorStack(EnvironmentStack):
             state_machines=list(state_machines.values()),
             drill_state_machine=state_machine_arn(self, environment, "drill"),
         )
+        if environment.notifications:
+            self._create_notifications(resources, variables)
         policy = RecoveryPolicy.parse(environment.recovery)
         create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
         create_alarms(
             self,
             environment,
             self._topics["operators"],
-            handlers=[self._function_name("event", name) for name in EVENT_HANDLERS],
+            handlers=[
+                self._function_name("event", name)
+                for name in (*EVENT_HANDLERS, *(OPTIONAL_HANDLERS if environment.notifications else ()))
+            ],
             rollback_machine=state_machines["rollback"],
             deployment_machine=state_machines["deployment"],
             dead_letter_queue=physical_name("dead-letters", environment),
+            notification_dead_letters=physical_name(NOTIFICATION_DEAD_LETTERS, environment)
+            if environment.notifications
+            else None,
         )
+
+    def _create_notifications(self, resources: Resources, variables: Mapping[str, str]) -> None:
+        queues = create_notification_queues(self, self._environment)
+        name = "deliver_notifications"
+        own_variables = {
+            "NOTIFICATIONS": encode_destinations(self._environment.notifications),
+            "NOTIFICATION_QUEUE": queues.messages.queue_url,
+            "NOTIFICATION_DEAD_LETTERS": queues.dead_letters.queue_url,
+        }
+        function = self._function(
+            "event",
+            name,
+            OPTIONAL_HANDLERS[name],
+            resources,
+            {**variables, **own_variables},
+            allow_polling(queues.messages),
+        )
+        connect_notifications(self, self._environment, self._bus, queues, function)
 
     def _key(self, name: str, description: str) -> kms.Key:
         return kms.Key(

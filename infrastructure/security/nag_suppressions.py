@@ -179,7 +179,7 @@ SUPPRESSIONS: Sequence[Suppression] = (
     ),
     Suppression(
         "AWS::SQS::Queue",
-        r"ib-oauth-orchestrator/DeadLetters/.*",
+        r"ib-oauth-orchestrator/(DeadLetters|NotificationDeadLetters|Notifications)/.*",
         "SQS's own key encrypts it, because EventBridge and Lambda write as service principals",
         checkov=("CKV_AWS_27",),
     ),

@@ -113,19 +113,39 @@ def _scaling_alarms(stack: Stack, environment: Environment) -> str:
 
 
 def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
-    """Allow what the environment's own checks and hooks use, outside the environment's names."""
-    arns = resources_of_settings(stack, environment)
+    """Allow what the environment's own checks, hooks and notifications use, outside the environment's names."""
+    arns = dict(resources_of_settings(stack, environment))
+    arns[Resource.NOTIFICATION_SECRETS] = _covering(arns[Resource.NOTIFICATION_SECRETS])
     actions = {
         Resource.CHECKED_LOGS: "logs:StartQuery",
         Resource.LOG_QUERIES: "logs:GetQueryResults",
         Resource.HOOK_FUNCTIONS: "lambda:InvokeFunction",
         Resource.HOOK_SECRETS: "secretsmanager:GetSecretValue",
+        Resource.NOTIFICATION_SECRETS: "secretsmanager:GetSecretValue",
     }
     return [
         iam.PolicyStatement(actions=[action], resources=list(arns[resource]))
         for resource, action in actions.items()
         if arns[resource]
     ]
+
+
+def _covering(secrets: Sequence[str]) -> list[str]:
+    """Return few ARNs that cover secrets: a managed policy has at most 6,144 characters. The roles name each secret.
+
+    Secrets of one account and region are covered by what their names begin with.
+    """
+    by_place: dict[str, list[str]] = {}
+    for arn in secrets:
+        by_place.setdefault(arn.partition(":secret:")[0], []).append(arn)
+    return [arns[0] if len(arns) == 1 else f"{_common_beginning(arns)}*" for arns in by_place.values()]
+
+
+def _common_beginning(texts: Sequence[str]) -> str:
+    """Return what all texts begin with: what the first and the last in order begin with."""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[: next((number for number, (one, other) in pairs if one != other), len(first))]
 
 
 def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.lambda_.provisioned_concurrency import ProvisionedConcurrency
     from orchestrator.aws.lambda_.versions import Versions
     from orchestrator.aws.ledger.artifacts import ArtifactStore
+    from orchestrator.aws.ledger.deliveries import DeliveryStore
     from orchestrator.aws.ledger.deployments import Ledger
     from orchestrator.aws.ledger.evidence import EvidenceChain
     from orchestrator.aws.ledger.freeze import FreezeStore
@@ -55,9 +56,11 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.records import Recoveries
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
+    from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
+    from orchestrator.aws.provider_client import ProviderClient
     from orchestrator.aws.step_functions import Executions
     from orchestrator.domain.configuration.snapshot import ConfigurationSnapshot
 
@@ -65,7 +68,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
 Lazy = cached_property
-LIVE = "live"
+LIVE, LOCAL = "live", "local"
 FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 """The variable that Lambda sets in every function."""
 PARALLEL_CALLS = 8
@@ -103,6 +106,13 @@ def _hooks(new: type[Hooks], cloud: Cloud) -> Hooks:
     from orchestrator.aws.public_http import PublicHttp
 
     return new(cloud.clients("lambda"), cloud.clients("secretsmanager"), PublicHttp(), cloud.now, cloud.sleep)
+
+
+def _providers(new: type[ProviderClient], cloud: Cloud) -> ProviderClient:
+    from orchestrator.aws.public_http import PublicHttp
+
+    local = cloud.environment == LOCAL
+    return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local)
 
 
 class Adapters:
@@ -222,6 +232,11 @@ class Adapters:
     )
     topics: Lazy[Topics] = _adapter("aws.notifications:Topics", "sns")
     bus: Lazy[Bus] = _adapter("aws.notifications:Bus", "events", "EVENT_BUS")
+    notification_queue: Lazy[NotificationQueue] = _adapter(
+        "aws.notification_queue:NotificationQueue", "sqs", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS"
+    )
+    providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
+    deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Send requests to servers that the settings name: sources of checks, and webhooks. Standard library only.
+"""Send requests to servers that settings or secrets name: sources of checks, webhooks, providers of notifications.
+
+Standard library only.
 
 The functions of the orchestrator run outside a VPC, so such a server has a public address. Its name is resolved once and
 the connection goes to the checked address, so that a name in another zone cannot lead to an internal address (DNS
@@ -12,6 +14,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from time import monotonic
 from urllib.parse import SplitResult, urlsplit
@@ -30,8 +33,21 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)]
 
 
+class NotPublic(CheckNotReadable):
+    """The host's name resolves to an address that is not public, or the address is not https."""
+
+
+@dataclass(frozen=True)
+class PublicResponse:
+    """A response: its status, its headers by lower-case name, and its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class PublicHttp:
-    """An HTTP(S) client for the servers of checks and webhooks.
+    """An HTTP(S) client for the servers of checks, webhooks and notifications.
 
     Args:
         resolver: returns a host's IPv4 addresses.
@@ -44,7 +60,14 @@ class PublicHttp:
     def send(
         self, method: str, url: str, timeout_seconds: float, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> tuple[int, bytes]:
-        """Send a request; return the status and the body.
+        """Send a request; return the status and the body. The parameters and errors are those of `exchange`."""
+        response = self.exchange(method, url, timeout_seconds, body, headers)
+        return response.status, response.body
+
+    def exchange(
+        self, method: str, url: str, timeout_seconds: float, body: bytes | None = None, headers: Mapping[str, str] = {}
+    ) -> PublicResponse:
+        """Send a request; return the response.
 
         Args:
             method: GET or POST.
@@ -54,8 +77,9 @@ class PublicHttp:
             headers: in addition to the user agent.
 
         Raises:
-            CheckNotReadable: no complete response in time, a response above 100 kB, an untrusted connection, or a
-                host whose address is not public. The message names the host and nothing else of the address.
+            NotPublic: the host's address is not public.
+            CheckNotReadable: no complete response in time, a response above 100 kB, or an untrusted connection. The
+                message names the host and nothing else of the address.
         """
         split, deadline = urlsplit(url), monotonic() + timeout_seconds
         target = f"{split.path or '/'}?{split.query}" if split.query else split.path or "/"
@@ -75,18 +99,18 @@ class PublicHttp:
                 connection.close()
         except (OSError, HTTPException, ValueError) as error:
             raise CheckNotReadable(f"{split.hostname}: {error or type(error).__name__}") from error
-        return response.status, content
+        return PublicResponse(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
     def _connect(self, split: SplitResult, timeout_seconds: float) -> HTTPConnection:
         host = split.hostname or ""
         if split.scheme == "http":
             if host not in {"127.0.0.1", "localhost"}:
-                raise ValueError("http is for loopback addresses only")
+                raise NotPublic(f"{host}: http is for loopback addresses only")
             return HTTPConnection(host, split.port or 80, timeout=timeout_seconds)
         port = split.port or 443
         addresses = self._resolve(host, port)
         if not addresses or not all(is_public(address) for address in addresses):
-            raise ValueError("its name resolves to an address that is not public")
+            raise NotPublic(f"{host}: its name resolves to an address that is not public")
         return _PinnedConnection(host, port, addresses[0], timeout_seconds, self._context or _context())
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.commands import checks, config, evidence, failover, guards, keys, recovery, release, reports
+from orchestrator.cli.commands import checks, config, evidence, failover, guards, keys, notify, recovery, release, reports
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 
@@ -297,6 +297,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(notify.app, name="notify")
 
 
 def help_pages() -> str:

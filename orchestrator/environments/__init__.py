@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.environments.api import (
@@ -27,6 +28,7 @@ from orchestrator.environments.api import (
 from orchestrator.environments.evidence import EvidenceSettings, read_evidence
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
+from orchestrator.environments.notifications import read_notifications
 from orchestrator.environments.oauth_clients import ClientSettings, PlatformSettings
 from orchestrator.environments.ownership import (
     BudgetSettings,
@@ -108,7 +110,8 @@ class Environment:
         promoters: ARNs of the principals, usually in another account, that may assume the role that announces releases.
         pipeline: the GitHub jobs that may deploy here; None without.
         network: the VPC of the service's functions; None without a VPC.
-        contacts: e-mail and https addresses by audience.
+        contacts: e-mail addresses by audience.
+        notifications: the destinations of notifications other than e-mail.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -136,6 +139,7 @@ class Environment:
     network: NetworkSettings | None
     pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
+    notifications: tuple[Destination, ...]
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -260,6 +264,7 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         sections[section] = attempts.part(section, partial(_section, section, table, read, place))
         if section == "api" and sections[section]:
             place = replace(place, domain=sections[section].domain)
+    sections["notifications"] = attempts.part("notifications", partial(read_notifications, table, local=place.local))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

@@ -16,7 +16,11 @@ MONTHLY_USD = (1, 1_000_000)
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ARN = re.compile(r"arn:aws:[a-z]+::?[a-z0-9-]*:?[0-9]{12}:.+")
-_CONTACT = re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+|https://[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?(/\S*)?")
+_CONTACT = re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+")
+_OTHER_PROVIDERS = (
+    "give an e-mail address here; a chat, a pager or a server of your own is an entry of [[….notifications]] "
+    "(docs/guides/notifications.md): no chat confirms the subscription that an https address needs at SNS"
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,15 @@ def read_principals(table: SettingsReader, *keys: str) -> Mapping[str, tuple[str
 
 
 def read_contacts(table: SettingsReader) -> Mapping[str, tuple[str, ...]]:
-    """Read e-mail and https addresses by audience; a missing audience has no addresses."""
+    """Read e-mail addresses by audience; a missing audience has no addresses."""
     address_form = Text(matching=_CONTACT)
     contacts = {audience: table.texts(audience, described_by=address_form) for audience in AUDIENCES}
     table.refuse_unknown_keys()
     for audience, addresses in contacts.items():
         for address in addresses:
             if not _CONTACT.fullmatch(address):
-                raise EnvironmentRefused(table.field(audience), address, "give an e-mail address or an https address")
+                remedy = _OTHER_PROVIDERS if address.startswith(("http:", "https:")) else "give an e-mail address"
+                raise EnvironmentRefused(table.field(audience), address, remedy)
     return contacts
 
 

@@ -25,3 +25,20 @@ def event_handler(run: Callable[[Mapping[str, Any], Cloud], str]) -> EventHandle
         return {"answer": answer}
 
     return handler
+
+
+QueueHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
+
+
+def queue_handler(run: Callable[[Mapping[str, Any], Cloud], bool]) -> QueueHandler:
+    """Return the Lambda handler of a queue's messages. Those that are not done are reported and delivered again.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+    """
+
+    def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+        messages = event["Records"]
+        again = [message["messageId"] for message in messages if not run(message, _cloud)]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+    return handler

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import json
 import os
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from infrastructure.service import stack as service_stack
 from orchestrator import environments
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.environments.pipeline import PipelineSettings
+from tests.fakes.notification_providers import Providers
 
 HOME_REGION, OTHER_REGION = "us-west-1", "eu-west-1"
 FAILOVER = "failover-202611240300"
@@ -135,6 +137,7 @@ def with_everything(name: str) -> environments.Environment:
         budget=dataclasses.replace(environment.budget, anomaly_monitor=True),
         network=environments.NetworkSettings("10.20.0.0/20"),
         pipeline=PipelineSettings("owner/name", name, None),
+        notifications=Providers(datetime.now).destinations(),
     )
 
 

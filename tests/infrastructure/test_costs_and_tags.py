@@ -67,9 +67,7 @@ def test_a_month_has_a_budget_whose_shares_are_told_as_they_are_reached_and_as_t
 
 def test_owners_with_an_e_mail_address_are_told_by_it(tmp_path):
     dev = environments.load("dev")
-    owned = dataclasses.replace(
-        dev, contacts={**dev.contacts, "owners": ("boss@example.com", "https://chat.example.com")}
-    )
+    owned = dataclasses.replace(dev, contacts={**dev.contacts, "owners": ("boss@example.com",)})
     (budget,) = resources(synthesise(tmp_path, owned).orchestrator, "AWS::Budgets::Budget").values()
     for alert in budget["NotificationsWithSubscribers"]:
         assert [one["SubscriptionType"] for one in alert["Subscribers"]] == ["SNS", "EMAIL"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import aws_cdk
 import pytest
 
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources, resources_of_settings
 from infrastructure.security.permissions_boundary import _statements_of_settings
 from orchestrator import environments
+from tests.fakes.notification_providers import Providers
 
 FUNCTION = "arn:aws:lambda:us-west-1:123456789012:function:ledger-check"
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:hooks/load-AbCdEf"
@@ -45,7 +47,7 @@ def allowed(name, arns):
         arns={**{kind: ["other"] for kind in Resource}, **arns}, conditions={}, ledger="ledger", bus="bus",
         ledger_key=None, topics_key=None, ring_key=None, variables_key=None, evidence_key=None,
     )  # fmt: skip
-    permissions = {**TASKS, **EVENT_HANDLERS}[name].permissions
+    permissions = {**TASKS, **EVENT_HANDLERS, **OPTIONAL_HANDLERS}[name].permissions
     grants = tuple(grant for grant in permissions.grants if NAMED_BY_SETTINGS & set(grant.resources))
     statements = policy_statements(replace(permissions, grants=grants), places, "us-west-1")
     return {
@@ -65,7 +67,7 @@ def test_only_the_analysis_queries_the_named_groups_and_only_the_hook_task_calls
     }
     resolved[Resource.CHECKED_LOGS] = [group, f"{group}:*"]
     assert str(stack.resolve(arns[Resource.CHECKED_LOGS])).count("log-group:/aws/lambda/shop") == 2
-    for name in (*TASKS, *EVENT_HANDLERS):
+    for name in (*TASKS, *EVENT_HANDLERS, *OPTIONAL_HANDLERS):
         assert allowed(name, resolved) == expected.get(name, set()), name
 
 
@@ -74,7 +76,7 @@ def test_without_them_nothing_is_allowed_and_the_boundary_has_no_statement(stack
     arns = resources_of_settings(stack, without)
     assert set(arns) == NAMED_BY_SETTINGS
     assert not any(arns.values())
-    assert not any(allowed(name, arns) for name in (*TASKS, *EVENT_HANDLERS))
+    assert not any(allowed(name, arns) for name in (*TASKS, *EVENT_HANDLERS, *OPTIONAL_HANDLERS))
     assert _statements_of_settings(stack, without) == []
 
 
@@ -83,3 +85,21 @@ def test_the_boundary_allows_exactly_what_the_settings_name(stack):
     assert {action for found in statements for action in found.actions} == ACTIONS
     by_action = {found.actions[0]: found.resources for found in statements}
     assert (by_action["lambda:InvokeFunction"], by_action["secretsmanager:GetSecretValue"]) == ([FUNCTION], [SECRET])
+
+
+def test_only_the_notifier_reads_the_secrets_of_the_destinations(stack):
+    destinations = Providers(datetime.now).destinations()
+    with_destinations = replace(environment(), notifications=destinations)
+    arns = resources_of_settings(stack, with_destinations)
+    secrets = {("secretsmanager:GetSecretValue", destination.secret) for destination in destinations}
+    assert len(secrets) == len(destinations)
+    for name in (*TASKS, *EVENT_HANDLERS, *OPTIONAL_HANDLERS):
+        assert allowed(name, arns) == (secrets if name == "deliver_notifications" else set()), name
+    (statement,) = _statements_of_settings(stack, with_destinations)
+    # A boundary has few characters, so it covers what the names begin with; the role names each secret.
+    assert (statement.actions, statement.resources) == (
+        ["secretsmanager:GetSecretValue"],
+        ["arn:aws:secretsmanager:us-west-1:123456789012:secret:ib-oauth/*"],
+    )
+    one = _statements_of_settings(stack, replace(environment(), notifications=destinations[:1]))
+    assert one[0].resources == [destinations[0].secret]

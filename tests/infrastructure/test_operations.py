@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS, Ledger
 from infrastructure.service.iam import ACCESS
 from tests.aws_operations import called_operations
@@ -22,6 +22,7 @@ OTHER_ACTIONS = {
         "application-autoscaling:PutScalingPolicy", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms",
         "cloudwatch:PutMetricAlarm",
     },
+    "sqs:SendMessageBatch": {"sqs:SendMessage"},
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},
@@ -54,7 +55,9 @@ def called_actions() -> set[str]:
 
 
 def allowed_actions() -> set[str]:
-    rows = [row.permissions for row in (*TASKS.values(), *EVENT_HANDLERS.values())] + [PIPELINE_PERMISSIONS]
+    rows = [row.permissions for row in (*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values())] + [
+        PIPELINE_PERMISSIONS
+    ]
     actions = {action for row in rows for grant in row.grants for action in grant.actions}
     actions |= {f"dynamodb:{action}" for row in rows for action in row.ledger.value}
     actions |= {"events:PutEvents"} if any(row.publishes_events for row in rows) else set()

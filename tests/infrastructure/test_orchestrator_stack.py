@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from orchestrator import environments
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
@@ -44,7 +44,7 @@ def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
 def test_every_intake_has_a_function(every):
     made = {function["Handler"] for function in resources(every.orchestrator, "AWS::Lambda::Function").values()}
 
-    assert modules("event_handlers") == EVENT_HANDLERS.keys()
+    assert modules("event_handlers") == EVENT_HANDLERS.keys() | OPTIONAL_HANDLERS.keys()
     assert made == {f"{spec.package}.{name}.handler" for name, spec in TASKS.items()} | {
         f"orchestrator.event_handlers.{name}.handler" for name in EVENT_HANDLERS
     }
@@ -452,12 +452,12 @@ def test_stacks_of_an_account_are_deployed_there_and_nowhere_else(tmp_path):
     assert {found["environment"] for found in stacks} == {"aws://123456789012/us-west-1"}
 
 
-def test_contacts_are_told_by_the_way_that_their_address_says(tmp_path):
+def test_contacts_are_told_by_mail(tmp_path):
     import dataclasses
 
     contacts = {
         **environments.load("dev").contacts,
-        "operators": ("on-call@example.com", "https://hooks.example.com/pager"),
+        "operators": ("on-call@example.com",),
         "clients": ("news@example.com",),
     }
     one = synthesise(tmp_path, dataclasses.replace(environments.load("dev"), contacts=contacts))
@@ -468,6 +468,5 @@ def test_contacts_are_told_by_the_way_that_their_address_says(tmp_path):
     }
     assert told == {
         ("email", "on-call@example.com", "Operators"),
-        ("https", "https://hooks.example.com/pager", "Operators"),
         ("email", "news@example.com", "ClientsTo"),
     }

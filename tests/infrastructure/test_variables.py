@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from tests.infrastructure.templates import resources
 from tests.infrastructure.variables import read_by
 
 MODULES = [f"{spec.package}.{name}" for name, spec in (*TASKS.items(), *EVENT_HANDLERS.items())]
+OPTIONAL = [f"{spec.package}.{name}" for name, spec in OPTIONAL_HANDLERS.items()]
 
 
 def told(one, module):
@@ -20,6 +21,11 @@ def told(one, module):
 @pytest.mark.parametrize("module", MODULES)
 def test_a_function_is_told_every_variable_that_it_reads(local, module):
     assert read_by(module) <= told(local, module)
+
+
+@pytest.mark.parametrize("module", OPTIONAL)
+def test_a_function_that_not_every_environment_has_is_told_every_variable_that_it_reads(everything_on, module):
+    assert {"NOTIFICATIONS", "NOTIFICATION_QUEUE", "RECOVERY_POLICY"} <= read_by(module) <= told(everything_on, module)
 
 
 def test_what_is_read_behind_a_helper_and_behind_a_member_of_the_cloud_is_found():

@@ -9,6 +9,7 @@ from orchestrator import environments
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.environments.api import ThrottleSettings, UsagePlanSettings, read_api
 from orchestrator.environments.network import read_network
+from orchestrator.environments.notifications import read_notifications
 from orchestrator.environments.ownership import read_budget, read_contacts
 from orchestrator.environments.settings_file import merge
 from orchestrator.environments.tables_and_backups import UnitsSettings, read_backups, read_stores
@@ -166,25 +167,58 @@ def test_a_network_is_a_private_block_with_room(cidr):
         read_network(SettingsReader("prod.network", {"cidr": cidr}))
 
 
-def test_people_are_told_by_mail_or_at_an_https_address():
-    found = read_contacts(
-        SettingsReader("prod.contacts", {"operators": ["a@example.com", "https://hooks.example.com/x"]})
-    )
+def test_people_are_told_by_mail():
+    found = read_contacts(SettingsReader("prod.contacts", {"operators": ["a@example.com"]}))
 
     assert found == {
-        "operators": ("a@example.com", "https://hooks.example.com/x"),
+        "operators": ("a@example.com",),
         "clients": (),
         "security": (),
         "owners": (),
     }
 
 
-@pytest.mark.parametrize("address", ["http://hooks.example.com/x", "a b@example.com", "+49 30 1", "a@example"])
+@pytest.mark.parametrize("address", ["a b@example.com", "+49 30 1", "a@example"])
 def test_who_cannot_be_told_is_refused(address):
-    with pytest.raises(
-        EnvironmentRefused, match=r"prod\.contacts\.owners: .* give an e-mail address or an https address"
-    ):
+    with pytest.raises(EnvironmentRefused, match=r"prod\.contacts\.owners: .* is refused: give an e-mail address$"):
         read_contacts(SettingsReader("prod.contacts", {"owners": [address]}))
+
+
+@pytest.mark.parametrize("address", ["http://hooks.example.com/x", "https://hooks.slack.com/services/x"])
+def test_a_chat_is_refused_as_a_contact_and_the_error_names_where_it_belongs(address):
+    with pytest.raises(EnvironmentRefused) as refused:
+        read_contacts(SettingsReader("prod.contacts", {"operators": [address]}))
+    assert str(refused.value).startswith(
+        f"prod.contacts.operators: '{address}' is refused: give an e-mail address here"
+    )
+    assert "[[….notifications]]" in refused.value.remedy
+    assert "docs/guides/notifications.md" in refused.value.remedy
+
+
+PAGER = {
+    "name": "on-call", "kind": "pagerduty", "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:a-AbCdEf",
+    "minimum_severity": "error", "audiences": ["operators"],
+}  # fmt: skip
+
+
+def test_an_address_of_this_machine_is_for_notifications_of_the_local_cloud_alone():
+    table = {"notifications": [{**PAGER, "address": "http://127.0.0.1:8080"}]}
+    assert read_notifications(SettingsReader("local", table), local=True)[0].address == "http://127.0.0.1:8080"
+    with pytest.raises(
+        EnvironmentRefused, match=r"prod\.notifications\[0\]\.address: .* is refused: give an https address"
+    ):
+        read_notifications(SettingsReader("prod", table), local=False)
+
+
+def test_destinations_have_to_fit_into_the_variable_of_a_function():
+    long = [{**PAGER, "name": f"n{number}", "secret": PAGER["secret"] + "x" * 200} for number in range(8)]
+    with pytest.raises(EnvironmentRefused, match=r"prod\.notifications: '\d+ bytes' is refused: give fewer or shorter"):
+        read_notifications(SettingsReader("prod", {"notifications": long}), local=False)
+
+
+@pytest.mark.parametrize("name", environments.names())
+def test_no_environment_has_destinations_unless_it_says_so(name):
+    assert environments.load(name).notifications == ()
 
 
 @pytest.mark.parametrize("percents", [[80, 50], [50, 50], [0], [201], [True], ["80"], 80])

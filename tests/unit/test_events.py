@@ -15,7 +15,7 @@ from orchestrator.domain.environment_lock import Kind
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = json.loads((ROOT / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 COMMON = {"environment", "deployment", "recovery", "at"}
-TO_US = {"ReleaseReady"}
+TO_US = {"ReleaseReady", "NotificationTest"}
 
 
 def announcements() -> list[tuple[str, str, set[str]]]:

@@ -52,11 +52,13 @@ class Release:
         digest: digest of code and configuration of all functions.
         revisions: function to the RevisionId of its `$LATEST`; publishing requires this revision.
         code: function to the CodeSha256 of its `$LATEST`.
+        commit: that the service was built from; empty if it was not built from one commit.
     """
 
     digest: str
     revisions: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+    commit: str = ""
 
 
 @dataclass(frozen=True)

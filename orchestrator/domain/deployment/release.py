@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Json
 
 BUILD_DIGITS = 16
 """Digits of the service's digest that its functions report as `build` (infrastructure/service/stack.py)."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit's SHA-1, as git writes it."""
 
 STABLE_OUTCOMES = frozenset({DeploymentOutcome.SUCCEEDED, DeploymentOutcome.NOTHING_TO_SHIP})
 """Outcomes after which the release is live."""
@@ -46,6 +51,28 @@ def release_digest(latest: Mapping[str, FunctionVersion]) -> str:
     content = {name: [version.code_sha256, version.configuration] for name, version in latest.items()}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def release_commit(latest: Mapping[str, FunctionVersion]) -> str:
+    """Return the commit that all functions of a release name in their RELEASE variable; empty if it is not one commit.
+
+    A build of files that were not committed names its commit with a ``+``, and is none.
+    """
+    commits = {_commit_of(version) for version in latest.values()}
+    commit = commits.pop() if len(commits) == 1 else ""
+    return commit if COMMIT.fullmatch(commit) else ""
+
+
+def _commit_of(version: FunctionVersion) -> str:
+    environment = version.configuration.get("Environment")
+    variables = environment.get("Variables") if isinstance(environment, Mapping) else None
+    text = variables.get("RELEASE") if isinstance(variables, Mapping) else None
+    try:
+        release = decode_untrusted(text) if isinstance(text, str) else None
+    except ValueError:
+        return ""
+    commit = release.get("commit") if isinstance(release, Mapping) else None
+    return commit if isinstance(commit, str) else ""
 
 
 def refuse_role_change(name: str, stable: FunctionVersion, canary: FunctionVersion) -> None:

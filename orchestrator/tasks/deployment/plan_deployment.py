@@ -19,7 +19,7 @@ from orchestrator.domain.deployment.known_good import is_known_good, known_good_
 from orchestrator.domain.deployment.plan import Function, Plan, Service
 from orchestrator.domain.deployment.policy import DeliveryPolicy, decode_policy
 from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, KnownGood, Release
-from orchestrator.domain.deployment.release import refuse_role_change, release_digest
+from orchestrator.domain.deployment.release import refuse_role_change, release_commit, release_digest
 from orchestrator.domain.deployment.request import ANY_RELEASE, DeploymentRequest, read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import LockLost, Refused
@@ -82,6 +82,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         "DeploymentPlanned",
         deployment.id,
         release=release.digest,
+        commit=release.commit,
         strategy=plan.strategy,
         steps=plan.steps,
         evaluations=plan.evaluations,
@@ -142,6 +143,7 @@ def _read_release(
         digest=release_digest(latest),
         revisions={name: version.revision for name, version in latest.items()},
         code={name: version.code_sha256 for name, version in latest.items()},
+        commit=release_commit(latest),
     )
     return tuple(functions), revisions, release
 

@@ -133,6 +133,7 @@ ACTIONS = {
     ("release", "promote"): (["folder"], "release.promote", lambda call: call[1]["by"]),
     ("keys", "rotate"): ([], "keys.rotate", lambda call: call[0][1]),
     ("keys", "revoke"): (["k", "--yes"], "keys.revoke", lambda call: call[0][2]),
+    ("notify", "test"): ([], "notifications.destinations.send_test", lambda call: call[0][2]),
     ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
 }
 

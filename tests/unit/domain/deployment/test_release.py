@@ -1,8 +1,9 @@
+import json
 from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.deployment.release import FunctionVersion, refuse_role_change, release_digest
+from orchestrator.domain.deployment.release import FunctionVersion, refuse_role_change, release_commit, release_digest
 from orchestrator.domain.errors import Refused
 
 ONE = FunctionVersion(
@@ -53,3 +54,42 @@ def test_versions_that_an_alias_cannot_hold_at_once_are_refused(change, field):
         refuse_role_change("token", replace(ONE, version="4"), replace(ONE, **change))
     assert refused.value.field == f"release.token.{field}"
     assert "version 4" in refused.value.remedy
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def built_from(*texts):
+    return {
+        f"f{number}": replace(ONE, configuration={"Environment": {"Variables": {"RELEASE": text}}})
+        for number, text in enumerate(texts)
+    }
+
+
+def test_a_release_has_the_commit_that_all_its_functions_were_built_from():
+    text = json.dumps({"commit": COMMIT, "build": "b"})
+    assert release_commit(built_from(text, text)) == COMMIT
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (json.dumps({"commit": f"{COMMIT}+"}),),  # with changes that were not committed
+        (json.dumps({"commit": "unknown"}),),
+        (json.dumps({"commit": COMMIT}), json.dumps({"commit": COMMIT[::-1]})),
+        (json.dumps({"commit": 7}),),
+        ("{}",),
+        ("[]",),
+        ("no JSON",),
+        (7,),
+    ],
+)
+def test_a_release_that_was_not_built_from_one_commit_has_none(texts):
+    assert release_commit(built_from(*texts)) == ""
+
+
+@pytest.mark.parametrize(
+    "configuration", [{}, {"Environment": "x"}, {"Environment": {}}, {"Environment": {"Variables": 1}}]
+)
+def test_a_function_without_the_variable_has_no_commit(configuration):
+    assert release_commit({"token": replace(ONE, configuration=configuration)}) == ""

@@ -1,0 +1,135 @@
+"""Notifications to chats, pagers and servers: the rules that collect events, and the queue that holds messages.
+
+They exist only in environments with destinations (``[[….notifications]]``). An event becomes one message of the queue for
+each destination, so a provider that hangs or fails delays no other. A message is tried again after a growing time, and
+goes to the dead-letter queue after `RECEIVES` attempts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infrastructure.naming import physical_name
+from infrastructure.orchestrator.functions import NOTIFIER_SIZE
+from infrastructure.orchestrator.iam_resources import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
+from orchestrator.aws.notifications import SOURCE
+from orchestrator.domain.notifications.bus_events import TRANSLATIONS
+from orchestrator.domain.notifications.delivery import RECEIVES
+from orchestrator.environments import Environment
+
+_VISIBILITY = Duration.seconds(6 * NOTIFIER_SIZE.timeout_seconds)
+"""https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: at least six times the function's timeout."""
+
+_RETENTION, _DEAD_LETTER_RETENTION = Duration.days(4), Duration.days(14)
+_MAX_AGE, _RETRIES = Duration.hours(24), 185
+"""EventBridge's own defaults, named because a lost event is a lost notification."""
+
+_PARALLEL = 20
+"""Messages that are sent at the same time, of the account's concurrent executions."""
+
+
+@dataclass(frozen=True)
+class NotificationQueues:
+    """The queue of messages, and the queue of those that were not delivered."""
+
+    messages: sqs.Queue
+    dead_letters: sqs.Queue
+
+
+def create_notification_queues(scope: Construct, environment: Environment) -> NotificationQueues:
+    """Create the queues."""
+    dead_letters = sqs.Queue(
+        scope,
+        "NotificationDeadLetters",
+        queue_name=physical_name(NOTIFICATION_DEAD_LETTERS, environment),
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=_DEAD_LETTER_RETENTION,
+    )
+    messages = sqs.Queue(
+        scope,
+        "Notifications",
+        queue_name=physical_name(NOTIFICATIONS, environment),
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=_RETENTION,
+        visibility_timeout=_VISIBILITY,
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIVES),
+    )
+    return NotificationQueues(messages, dead_letters)
+
+
+def allow_polling(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """Allow Lambda to poll the queue with the function's role.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+    """
+    return iam.PolicyStatement(
+        sid="Queue",
+        actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        resources=[queue.queue_arn],
+    )
+
+
+def connect_notifications(
+    scope: Construct,
+    environment: Environment,
+    bus: events.IEventBus,
+    queues: NotificationQueues,
+    function: lambda_.Function,
+) -> None:
+    """Create the rules that put events into the queue, and have the function work on the queue.
+
+    Args:
+        scope: the stack.
+        environment: the environment.
+        bus: the environment's own bus. Events of alarms arrive on the default bus.
+        queues: the queues.
+        function: sends the messages.
+    """
+    alarm_names = [{"wildcard": physical_name("*", environment)}]
+    patterns = {
+        "notification-events": (
+            bus,
+            events.EventPattern(source=[SOURCE], detail_type=sorted(TRANSLATIONS)),
+        ),
+        "notification-alarms": (
+            None,
+            events.EventPattern(
+                source=["aws.cloudwatch"],
+                detail_type=["CloudWatch Alarm State Change"],
+                detail={"alarmName": alarm_names},
+            ),
+        ),
+    }
+    for name, (event_bus, pattern) in patterns.items():
+        rule = events.Rule(
+            scope,
+            f"{name.title().replace('-', '')}Rule",
+            rule_name=physical_name(f"event-{name}", environment),
+            event_bus=event_bus,
+            event_pattern=pattern,
+        )
+        rule.add_target(
+            targets.SqsQueue(
+                queues.messages,
+                dead_letter_queue=queues.dead_letters,
+                max_event_age=_MAX_AGE,
+                retry_attempts=_RETRIES,
+            )
+        )
+    function.add_event_source_mapping(
+        "Messages",
+        event_source_arn=queues.messages.queue_arn,
+        batch_size=1,
+        report_batch_item_failures=True,
+        max_concurrency=_PARALLEL,
+    )

@@ -1,0 +1,1 @@
+"""Notifications: from an event to a message for each destination, and from each message to its provider."""

@@ -1,0 +1,91 @@
+"""Send messages to providers: reads a destination's secret, and makes the requests that the provider needs.
+
+No error and no answer that leaves this module contains a part of the secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.public_http import NotPublic, PublicHttp
+from orchestrator.domain.errors import CheckNotReadable, Throttled, Unreachable
+from orchestrator.domain.notifications.destinations import Destination
+from orchestrator.domain.notifications.notification import Notification
+from orchestrator.domain.notifications.providers.dispatch import next_request
+from orchestrator.domain.notifications.providers.requests import (
+    Answer,
+    Result,
+    SecretMalformed,
+    read_answer,
+    redacted,
+)
+
+TIMEOUT_SECONDS = 5.0
+"""Of one request. A provider that hangs delays the messages to itself alone."""
+
+
+class ProviderClient:
+    """Sends notifications to providers.
+
+    Args:
+        secrets: botocore's Secrets Manager client.
+        web: sends requests to public addresses only.
+        now: the clock.
+        local: whether the environment is the local cloud, where providers may be on this machine.
+        timeout_seconds: of one request.
+    """
+
+    def __init__(
+        self,
+        secrets: Any,
+        web: PublicHttp,
+        now: Callable[[], datetime],
+        *,
+        local: bool,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._secrets, self._web, self._now = secrets, web, now
+        self._local, self._timeout_seconds = local, timeout_seconds
+
+    def send(self, notification: Notification, destination: Destination) -> Answer:
+        """Send a notification, and return what the provider answered to its last request."""
+        try:
+            secret = self._read_secret(destination.secret)
+        except (ClientError, KeyError) as error:
+            code = error_code(error) if isinstance(error, ClientError) else "it has no text"
+            return Answer(Result.REFUSED, f"the secret of the destination cannot be read: {code}")
+        except (Throttled, Unreachable) as error:
+            return Answer(Result.FAILED, f"Secrets Manager: {type(error).__name__}")
+        try:
+            return self._converse(notification, destination, secret)
+        except SecretMalformed as error:
+            return Answer(Result.REFUSED, str(error))
+        except NotPublic as error:
+            return Answer(Result.REFUSED, redacted(str(error), secret))
+        except (CheckNotReadable, ValueError) as error:
+            return Answer(Result.FAILED, redacted(str(error), secret))
+
+    def _converse(self, notification: Notification, destination: Destination, secret: str) -> Answer:
+        answer = Answer(Result.DELIVERED, "nothing to send")
+        bodies: list[bytes] = []
+        while request := next_request(notification, destination, secret, self._now(), bodies, local=self._local):
+            if not self._local and not request.url.startswith("https:"):
+                # In a function's own environment, loopback is Lambda's runtime interface.
+                return Answer(Result.REFUSED, "the address is not https")
+            response = self._web.exchange(
+                request.method, request.url, self._timeout_seconds, request.body or None, request.headers
+            )
+            answer = read_answer(response.status, response.headers, response.body, secret, self._now())
+            if answer.result is not Result.DELIVERED:
+                return answer
+            bodies.append(response.body)
+        return answer
+
+    def _read_secret(self, arn: str) -> str:
+        with translate_errors():
+            return str(self._secrets.get_secret_value(SecretId=arn)["SecretString"])

@@ -1,0 +1,400 @@
+"""The providers of notifications, written from their public documents: they validate every request strictly and record it.
+
+`respond` is a provider without a network; `Providers.exchange` is what `PublicHttp` is to the product, and `served` puts them
+on a loopback port.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from orchestrator.aws.public_http import PublicResponse
+from orchestrator.domain.errors import CheckNotReadable
+from orchestrator.domain.notifications.destinations import Destination, DestinationKind, read_destinations
+from orchestrator.domain.schema import SettingsReader
+
+Reply = tuple[int, Mapping[str, str], bytes]
+ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
+SIGNING_KEY = b"0123456789abcdef0123456789abcdef"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Invalid(Exception):
+    """A request that the provider does not take: the status, and the error that its document names."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(status, error)
+        self.status, self.error = status, error
+
+
+def need(condition: object, error: str, status: int = 400) -> None:
+    if not condition:
+        raise Invalid(status, error)
+
+
+@dataclass
+class Provider:
+    """One provider.
+
+    Attributes:
+        accepted: what it accepted: the text by which a person would know the message.
+        texts: every text that it would show.
+        alerts: a pager's alerts by key: whether each is open.
+        attempts: requests, whatever was answered.
+        plan: the answers of the next requests, in place of its own; an exception is raised.
+        down_until: it answers 503 until then.
+        hangs_until: it does not answer until then.
+    """
+
+    kind: DestinationKind
+    secret: str
+    clock: Callable[[], datetime]
+    accepted: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    alerts: dict[str, bool] = field(default_factory=dict)
+    times: list[datetime] = field(default_factory=list)
+    attempts: int = 0
+    plan: list[Reply] = field(default_factory=list)
+    down_until: datetime | None = None
+    hangs_until: datetime | None = None
+    seen: set[str] = field(default_factory=set)
+    github: dict[str, Any] = field(default_factory=lambda: {"deployments": [], "statuses": [], "commits": []})
+
+    def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        self.attempts += 1
+        if self.plan:
+            return self.plan.pop(0)
+        if self.down_until is not None and self.clock() < self.down_until:
+            return 503, {}, b"down"
+        try:
+            if self.kind is DestinationKind.GITHUB:
+                return self._github(method, target, headers, body)
+            need(method == "POST", "method_not_allowed", 405)
+            need(headers.get("content-type") == "application/json", "invalid_content_type")
+            document = json.loads(body)
+            return getattr(self, f"_{self.kind}")(target, headers, body, document)
+        except Invalid as error:
+            return error.status, {}, error.error.encode()
+
+    def accept(self, text: str, *texts: str) -> None:
+        self.accepted.append(text)
+        self.texts += [text, *texts]
+        self.times.append(self.clock())
+
+    # --- chats -------------------------------------------------------------------------------------------------------
+
+    def _slack(self, target: str, _headers: Mapping[str, str], _body: bytes, document: Any) -> Reply:
+        """https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, …/reference/block-kit/blocks."""
+        need(target == "/services/T0/B0/slack-path-of-the-test", "no_service", 404)
+        need(set(document) == {"text", "blocks"}, "invalid_payload")
+        need(0 < len(document["text"]) <= 40_000, "no_text")
+        texts = [document["text"]]
+        need(1 <= len(document["blocks"]) <= 50, "invalid_blocks")
+        for block in document["blocks"]:
+            if block["type"] == "header":
+                need(set(block) == {"type", "text"} and block["text"]["type"] == "plain_text", "invalid_blocks")
+                need(1 <= len(block["text"]["text"]) <= 150, "invalid_blocks")
+                texts.append(block["text"]["text"])
+            else:
+                need(set(block) == {"type", "fields"} and block["type"] == "section", "invalid_blocks")
+                need(1 <= len(block["fields"]) <= 10, "invalid_blocks")
+                for entry in block["fields"]:
+                    need(entry["type"] == "plain_text" and 1 <= len(entry["text"]) <= 2000, "invalid_blocks")
+                    texts.append(entry["text"])
+        for text in texts:
+            need("<" not in text and ">" not in text and not ENTITY.search(text), "unescaped control characters")
+        since = next(text for text in texts if text.startswith("Since: "))
+        self.accept(f"{texts[0]} | {since}", *texts)
+        return 200, {}, b"ok"
+
+    def _teams(self, target: str, _headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
+        """A workflow: "When a Teams webhook request is received". Adaptive Cards: TextRun takes no Markdown."""
+        need(target == "/workflows/1/triggers/manual/paths/invoke?sig=teams-signature-of-the-test", "unauthorized", 401)
+        need(len(body) <= 28_000, "RequestEntityTooLarge", 413)
+        need(set(document) == {"type", "attachments"} and document["type"] == "message", "invalid")
+        (attachment,) = document["attachments"]
+        need(attachment["contentType"] == "application/vnd.microsoft.card.adaptive", "invalid")
+        card = attachment["content"]
+        need(set(card) == {"$schema", "type", "version", "body"} and card["type"] == "AdaptiveCard", "invalid")
+        lines = []
+        for element in card["body"]:
+            need(
+                element["type"] == "RichTextBlock" and element["inlines"],
+                "invalid: only runs, where no Markdown is read",
+            )
+            for run in element["inlines"]:
+                need(run["type"] == "TextRun" and set(run) <= {"type", "text", "weight", "size", "color"}, "invalid")
+                need(run.get("color", "Good") in {"Accent", "Attention", "Good", "Warning"}, "invalid")
+            lines.append("".join(run["text"] for run in element["inlines"]))
+        since = next(line for line in lines if line.startswith("Since: "))
+        self.accept(f"{lines[0]} | {since}", *lines)
+        return 202, {}, b""
+
+    def _google_chat(self, target: str, _headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
+        """spaces.messages.create: at most 32,000 bytes; a request id that exists returns the first message."""
+        split = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        need(split.path == "/v1/spaces/AAA/messages", "not found", 404)
+        need((query.pop("key"), query.pop("token")) == ("key-of-the-test", "token-of-the-test"), "denied", 401)
+        need(len(body) <= 32_000, "message too long")
+        request_id = query.pop("requestId")
+        need(query == {"messageReplyOption": "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"}, "unknown parameter")
+        need(set(document) == {"cardsV2", "thread"} and set(document["thread"]) == {"threadKey"}, "unknown field")
+        (card,) = document["cardsV2"]
+        need(set(card["card"]) == {"header", "sections"}, "unknown field")
+        title, facts = card["card"]["header"]["title"], {}
+        for widget in card["card"]["sections"][0]["widgets"]:
+            decorated = widget["decoratedText"]
+            need(set(decorated) == {"topLabel", "text", "wrapText"}, "unknown field")
+            need("<" not in decorated["text"] and not ENTITY.search(decorated["text"]), "HTML in a text")
+            facts[decorated["topLabel"]] = decorated["text"]
+        if request_id not in self.seen:
+            self.seen.add(request_id)
+            self.accept(f"{title} | Since: {facts['Since']}", *facts.values())
+        return 200, {}, b'{"name": "spaces/AAA/messages/1"}'
+
+    # --- pagers ------------------------------------------------------------------------------------------------------
+
+    def _pagerduty(self, target: str, _headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
+        """https://developer.pagerduty.com/docs/send-alert-event."""
+        need(target == "/v2/enqueue" and len(body) <= 524_288, "invalid event")
+        need(set(document) == {"routing_key", "event_action", "dedup_key", "client", "payload"}, "invalid event")
+        need(document["routing_key"] == self.secret, "Invalid routing key")
+        need(document["event_action"] in {"trigger", "acknowledge", "resolve"}, "invalid event_action")
+        need(1 <= len(document["dedup_key"]) <= 255, "dedup_key too long")
+        payload = document["payload"]
+        need(1 <= len(payload["summary"]) <= 1024 and payload["source"], "invalid payload")
+        need(payload["severity"] in {"critical", "error", "warning", "info"}, "invalid severity")
+        datetime.fromisoformat(payload["timestamp"])
+        self._page(document["dedup_key"], document["event_action"] != "resolve")
+        self.accept(f"{document['event_action']} {document['dedup_key']} {payload['summary']}")
+        return 202, {}, b'{"status": "success", "message": "Event processed"}'
+
+    def _opsgenie(self, target: str, headers: Mapping[str, str], _body: bytes, document: Any) -> Reply:
+        """https://docs.opsgenie.com/docs/alert-api."""
+        need(headers.get("authorization") == f"GenieKey {self.secret}", "Key format is not valid!", 422)
+        closing = re.fullmatch(r"/v2/alerts/([^/]+)/close\?identifierType=alias", target)
+        if closing:
+            need(set(document) <= {"source", "note", "user"} and len(document["note"]) <= 25_000, "invalid")
+            alias, title = unquote(closing[1]), document["note"].partition("\n")[0]
+        else:
+            need(target == "/v2/alerts", "not found", 404)
+            known = {"message", "alias", "description", "priority", "source", "entity", "tags"}
+            need(set(document) == known and 1 <= len(document["message"]) <= 130, "message too long")
+            need(len(document["alias"]) <= 512 and len(document["description"]) <= 15_000, "too long")
+            need(document["priority"] in {"P1", "P2", "P3", "P4", "P5"}, "invalid priority")
+            need(len(document["source"]) <= 100 and len(document["tags"]) <= 20, "too long")
+            alias, title = document["alias"], document["message"]
+        self._page(alias, not closing)
+        self.accept(f"{'resolve' if closing else 'trigger'} {alias} {title}")
+        return 202, {}, b'{"result": "Request will be processed", "took": 0.1, "requestId": "r"}'
+
+    def _grafana_oncall(self, target: str, _headers: Mapping[str, str], _body: bytes, document: Any) -> Reply:
+        """https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/: a formatted webhook."""
+        need(target == "/integrations/v1/formatted_webhook/oncall-path-of-the-test/", "not found", 404)
+        recognized = {"alert_uid", "title", "image_url", "state", "link_to_upstream_details", "message"}
+        need(set(document) <= recognized and document["state"] in {"ok", "alerting"}, "invalid")
+        self._page(document["alert_uid"], document["state"] == "alerting")
+        state = "resolve" if document["state"] == "ok" else "trigger"
+        self.accept(f"{state} {document['alert_uid']} {document['title']}")
+        return 200, {}, b"Ok."
+
+    def _page(self, key: str, is_open: bool) -> None:
+        self.alerts[key] = is_open
+
+    # --- others ------------------------------------------------------------------------------------------------------
+
+    def _webhook(self, target: str, headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
+        """Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
+        need(target == "/hooks/webhook-path-of-the-test", "not found", 404)
+        message, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+        signed = f"{message}.{timestamp}.".encode() + body
+        expected = base64.b64encode(hmac.new(SIGNING_KEY, signed, hashlib.sha256).digest()).decode()
+        need(f"v1,{expected}" in headers["webhook-signature"].split(" "), "bad signature", 401)
+        need(abs(self.clock().timestamp() - int(timestamp)) <= 300, "too old", 401)
+        need(set(document) == {"type", "timestamp", "data"}, "invalid")
+        need(re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", document["type"]), "invalid type")
+        if message not in self.seen:  # the receiver's duty: the id is the idempotency key
+            self.seen.add(message)
+            self.accept(f"{document['data']['title']} | {document['data']['since']}", document["data"]["reason"])
+        return 204, {}, b""
+
+    def _github(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """https://docs.github.com/en/rest/deployments, …/commits/statuses."""
+        need(headers.get("authorization") == f"Bearer {self.secret}", "Bad credentials", 401)
+        need(headers.get("x-github-api-version") and headers.get("accept") == "application/vnd.github+json", "headers")
+        split = urlsplit(target)
+        path, document = split.path.removeprefix("/repos/owner/name"), json.loads(body) if body else None
+        need(path != split.path, "Not Found", 404)
+        if method == "GET" and not path:
+            return 200, {}, b'{"full_name": "owner/name"}'
+        if method == "GET" and path == "/deployments":
+            query = {name: values[0] for name, values in parse_qs(split.query).items()}
+            found = [
+                one
+                for one in self.github["deployments"]
+                if (one["task"], one["environment"]) == (query["task"], query["environment"])
+            ]
+            return 200, {}, json.dumps(found[: int(query["per_page"])]).encode()
+        need(method == "POST" and isinstance(document, dict), "Not Found", 404)
+        if path == "/deployments":
+            need(re.fullmatch("[0-9a-f]{40}", document["ref"]) and document["required_contexts"] == [], "invalid", 422)
+            made = {"id": len(self.github["deployments"]) + 1, "sha": document["ref"], **document}
+            self.github["deployments"].append(made)
+            return 201, {}, json.dumps(made).encode()
+        status = re.fullmatch(r"/deployments/(\d+)/statuses", path)
+        commit = re.fullmatch(r"/statuses/([0-9a-f]{40})", path)
+        need(len(document["description"]) <= 140, "description is too long", 422)
+        if status:
+            states = {"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
+            need(document["state"] in states and int(status[1]) <= len(self.github["deployments"]), "invalid", 422)
+            self.github["statuses"].append(document["state"])
+        else:
+            need(commit and document["state"] in {"error", "failure", "pending", "success"}, "invalid", 422)
+            need(document["context"] == "orchestrator/test", "invalid", 422)
+            self.github["commits"].append((commit[1], document["state"]))
+            self.accept(document["description"])
+        return 201, {}, b"{}"
+
+
+ARN = "arn:aws:secretsmanager:us-west-1:123456789012:secret:ib-oauth/"
+SECRETS = {
+    DestinationKind.SLACK: "{base}/services/T0/B0/slack-path-of-the-test",
+    DestinationKind.TEAMS: "{base}/workflows/1/triggers/manual/paths/invoke?sig=teams-signature-of-the-test",
+    DestinationKind.GOOGLE_CHAT: "{base}/v1/spaces/AAA/messages?key=key-of-the-test&token=token-of-the-test",
+    DestinationKind.PAGERDUTY: "pagerduty0routing0key0of0the0test",
+    DestinationKind.OPSGENIE: "opsgenie-key-of-the-test",
+    DestinationKind.GRAFANA_ONCALL: "{base}/integrations/v1/formatted_webhook/oncall-path-of-the-test/",
+    DestinationKind.GITHUB: "github_pat_of_the_test",
+    DestinationKind.WEBHOOK: json.dumps(
+        {
+            "url": "{base}/hooks/webhook-path-of-the-test",
+            "signing_secret": f"whsec_{base64.b64encode(SIGNING_KEY).decode()}",
+        }
+    ),
+}
+CONFIDENTIAL = (
+    "slack-path-of-the-test", "teams-signature-of-the-test", "key-of-the-test", "token-of-the-test",
+    "pagerduty0routing0key0of0the0test", "opsgenie-key-of-the-test", "oncall-path-of-the-test", "github_pat_of_the_test",
+    "webhook-path-of-the-test", base64.b64encode(SIGNING_KEY).decode(),
+)  # fmt: skip
+"""What no log line, no record and no answer may contain."""
+
+
+class Providers:
+    """All providers, each at a host of its own, and their secrets. It is a Secrets Manager client and a `PublicHttp`."""
+
+    def __init__(self, clock: Callable[[], datetime], advance: Callable[[float], None] = lambda _seconds: None) -> None:
+        self._advance, self._clock = advance, clock
+        self.by_kind = {kind: Provider(kind, self._with_base(kind, secret), clock) for kind, secret in SECRETS.items()}
+        self.bases = {kind: f"https://{self._host(kind)}" for kind in SECRETS}
+
+    @staticmethod
+    def _host(kind: DestinationKind) -> str:
+        return f"{kind.replace('_', '-')}.example.com"
+
+    def _with_base(self, kind: DestinationKind, secret: str, base: str = "") -> str:
+        return secret.replace("{base}", base or f"https://{self._host(kind)}")
+
+    def __getitem__(self, kind: DestinationKind) -> Provider:
+        return self.by_kind[kind]
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803 - botocore's
+        kind = DestinationKind(SecretId.removeprefix(ARN))
+        return {"SecretString": self._with_base(kind, SECRETS[kind], self.bases[kind])}
+
+    def exchange(
+        self, method: str, url: str, timeout_seconds: float, body: bytes | None = None, headers: Mapping[str, str] = {}
+    ) -> PublicResponse:
+        split = urlsplit(url)
+        (provider,) = [one for kind, one in self.by_kind.items() if self._host(kind) == split.hostname]
+        if provider.hangs_until is not None and self._clock() < provider.hangs_until:
+            provider.attempts += 1
+            self._advance(timeout_seconds)
+            raise CheckNotReadable(f"{split.hostname}: timed out")
+        target = f"{split.path}?{split.query}" if split.query else split.path
+        lowered = {name.lower(): value for name, value in headers.items()}
+        status, answer, content = provider.respond(method, target, lowered, body or b"")
+        return PublicResponse(status, {name.lower(): value for name, value in answer.items()}, content)
+
+    def destinations(self, **changes: Any) -> tuple[Destination, ...]:
+        """One destination of each kind, for everything that it can get."""
+        pagers = {DestinationKind.PAGERDUTY, DestinationKind.OPSGENIE, DestinationKind.GRAFANA_ONCALL}
+        tables = []
+        for kind in SECRETS:
+            table: dict[str, Any] = {
+                "name": kind.replace("_", "-"),
+                "kind": kind,
+                "secret": f"{ARN}{kind}",
+                "minimum_severity": "warning" if kind in pagers else "info",
+                "audiences": ["operators", "security"],
+            }
+            if kind in {DestinationKind.PAGERDUTY, DestinationKind.OPSGENIE, DestinationKind.GITHUB}:
+                table["address"] = self.bases[kind]
+            if kind is DestinationKind.GITHUB:
+                table["repository"] = "owner/name"
+            tables.append({**table, **changes})
+        return read_destinations(SettingsReader("test", {"notifications": tables}))
+
+    @contextmanager
+    def served(self, hang: threading.Event | None = None) -> Iterator[None]:
+        """Put all providers on loopback ports for a time. A provider that hangs waits for the event."""
+        servers = []
+        for kind, provider in self.by_kind.items():
+            server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(provider, hang))
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            servers.append(server)
+            self.bases[kind] = f"http://127.0.0.1:{server.server_port}"
+            provider.secret = self._with_base(kind, SECRETS[kind], self.bases[kind])
+        try:
+            yield
+        finally:
+            if hang:
+                hang.set()
+            for server in servers:
+                server.shutdown()
+                server.server_close()
+
+
+def _handler_of(provider: Provider, hang: threading.Event | None) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if hang and provider.hangs_until is not None:
+                provider.attempts += 1
+                hang.wait(10)
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, answer, content = provider.respond(self.command, self.path, headers, body)
+            with suppress(BrokenPipeError):
+                self.send_response(status)
+                for name, value in answer.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if status != 204:
+                    self.wfile.write(content)
+
+        do_GET = do_POST = _answer  # noqa: N815 - the server's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+def hour_down(provider: Provider, now: datetime) -> None:
+    """Have a provider answer 503 for an hour."""
+    provider.down_until = now + timedelta(hours=1)
