@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.commands import checks, config, evidence, failover, guards, keys, notify, recovery, release, reports
+from orchestrator.cli.commands import (
+    checks,
+    config,
+    evidence,
+    failover,
+    guards,
+    keys,
+    notify,
+    recovery,
+    release,
+    reports,
+)
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
 
