@@ -30,7 +30,7 @@ CONFIG = Config(
 
 THROTTLES = frozenset(
     {"BandwidthLimitExceeded", "EC2ThrottledException", "ExecutionLimitExceeded", "KMSThrottling",
-     "KmsThrottlingException", "LimitExceededException", "ProvisionedThroughputExceededException",
+     "KmsThrottled", "KmsThrottlingException", "LimitExceededException", "ProvisionedThroughputExceededException",
      "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException",
      "Throttling", "ThrottlingException", "TooManyRequestsException",
      # Another request changes the same item or resource at this moment.
