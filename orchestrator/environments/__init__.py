@@ -42,6 +42,7 @@ from orchestrator.environments.ownership import (
     read_principals,
 )
 from orchestrator.environments.pipeline import PipelineSettings, read_pipeline
+from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
@@ -52,7 +53,6 @@ from orchestrator.environments.tables_and_backups import (
 )
 
 __all__ = [
-    "FILE",
     "FUNCTIONS",
     "AlarmSettings",
     "ApiSettings",
@@ -76,9 +76,9 @@ __all__ = [
     "UsagePlanSettings",
     "load",
     "names",
+    "settings_file",
 ]
 
-FILE = Path(__file__).resolve().parents[2] / "environments.toml"
 LOCAL = "local"
 LARGEST_POLICY_BYTES = 2400
 """Lambda allows 4 KB for all variables of a function. The delivery policy is one of those of `plan_deployment`."""
@@ -172,18 +172,18 @@ class Environment:
         return replace(self, endpoint_url=endpoint_url, service=replace(self.service, platforms=platforms))
 
 
-def names(file: Path = FILE) -> tuple[str, ...]:
-    """Return the names of all environments, in the file's order."""
-    return tuple(name for name in _read(file) if name != "defaults")
+def names(file: Path | None = None) -> tuple[str, ...]:
+    """Return the names of all environments, in the file's order; without a file, of the project's."""
+    return tuple(name for name in _read(file or settings_file()) if name != "defaults")
 
 
-def load(name: str, file: Path = FILE) -> Environment:
-    """Read one environment from the settings file.
+def load(name: str, file: Path | None = None) -> Environment:
+    """Read one environment from a settings file; without a file, from the project's.
 
     Raises:
         EnvironmentRefused: there is no such environment, or a setting is missing, unknown or out of range.
     """
-    document = _read(file)
+    document = _read(file or settings_file())
     environment_names = [table for table in document if table != "defaults"]
     if name not in environment_names:
         raise EnvironmentRefused("environment", name, f"name one of {', '.join(environment_names)}")

@@ -155,7 +155,7 @@ class Number:
 
 
 def complete_environment() -> dict[str, Any]:
-    tables = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    tables = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     return environments._merge(environments._merge(tables["defaults"], tables["prod"]), COMPLETE_PROD)
 
 
