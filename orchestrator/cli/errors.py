@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.domain.deployment.record import DeploymentOutcome
-from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+from orchestrator.cli.extras import ExtraMissing
 from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
 from orchestrator.domain.printable import printable
-from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.domain.texts import shortened
+
+if TYPE_CHECKING:
+    from orchestrator.domain.deployment.record import DeploymentOutcome
 
 DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
 
@@ -28,43 +28,71 @@ Watch = Annotated[bool, typer.Option("--watch", help="Follow it until its end.")
 @contextmanager
 def report_errors(as_json: bool) -> Iterator[None]:
     """Print every expected error as one sentence, and exit with its code."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        answer = _answer(error)
+        if answer is None:
+            raise
+        _fail(as_json, *answer)
+
+
+def _answer(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the message, the exit code and the details of an expected error; None for any other."""
+    if isinstance(error, Refused):
+        value = shortened(error.value) if isinstance(error.value, str) else error.value
+        return str(error), REFUSED, {"field": shortened(error.field), "value": value, "remedy": error.remedy}
+    if isinstance(error, ExtraMissing):
+        return str(error), REFUSED, {"extra": error.extra, "remedy": error.remedy}
+    if isinstance(error, typer.Abort):
+        # The operator said no, or there is no terminal to ask.
+        return "not confirmed, nothing was changed: agree, or give --yes", REFUSED, {}
+    return _answer_to_a_failure(error)
+
+
+def _answer_to_a_failure(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
+    # Imported here, because they take most of the time of a command that needs none of them.
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from orchestrator.cli.rendering.follow import RefusedByPlan
     from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
     from orchestrator.packaging.assets import PackagingFailed
 
-    try:
-        yield
-    except (Refused, EnvironmentRefused) as error:
-        value = shortened(error.value) if isinstance(error.value, str) else error.value
-        details = {"field": shortened(error.field), "value": value, "remedy": error.remedy}
-        _fail(as_json, str(error), REFUSED, details)
-    except typer.Abort:
-        # The operator said no, or there is no terminal to ask.
-        _fail(as_json, "not confirmed, nothing was changed: agree, or give --yes", REFUSED)
-    except RefusedByPlan as error:
-        _fail(as_json, f"{error}; nothing was changed", REFUSED)
-    except LocalCloudNotRunning as error:
-        _fail(as_json, str(error), UNREACHABLE)
-    except (Unreachable, BotoCoreError) as error:
-        _fail(as_json, f"the cloud could not be reached: {error}", UNREACHABLE)
-    except ClientError as error:
-        _fail(as_json, f"AWS rejected the request: {error}", UNREACHABLE)
-    except (OrchestratorError, LocalCloudError, PackagingFailed) as error:
-        _fail(as_json, str(error), FAILED)
+    if isinstance(error, RefusedByPlan):
+        return f"{error}; nothing was changed", REFUSED, {}
+    if isinstance(error, LocalCloudNotRunning):
+        return str(error), UNREACHABLE, {}
+    if isinstance(error, Unreachable | BotoCoreError):
+        return f"the cloud could not be reached: {error}", UNREACHABLE, {}
+    if isinstance(error, ClientError):
+        return f"AWS rejected the request: {error}", UNREACHABLE, {}
+    if isinstance(error, OrchestratorError | LocalCloudError | PackagingFailed):
+        return str(error), FAILED, {}
+    return None
 
 
-def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] = STABLE_OUTCOMES) -> int:
-    """Return the exit code of a deployment: a refusal is REFUSED wherever it was found out; one in progress is DONE."""
+def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] | None = None) -> int:
+    """Return the exit code of a deployment: a refusal is REFUSED wherever it was found out; one in progress is DONE.
+
+    Args:
+        outcome: of the deployment; None while it is in progress.
+        expected: outcomes that are DONE; None for those after which the release is stable.
+    """
+    from orchestrator.domain.deployment.record import DeploymentOutcome
+    from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+
     if outcome is DeploymentOutcome.REFUSED:
         return REFUSED
-    return DONE if outcome is None or outcome in expected else FAILED
+    return DONE if outcome is None or outcome in (STABLE_OUTCOMES if expected is None else expected) else FAILED
 
 
-def _fail(as_json: bool, message: str, code: int, details: dict[str, Any] | None = None) -> None:
+def _fail(as_json: bool, message: str, code: int, details: dict[str, Any]) -> None:
     if as_json:
         from orchestrator.cli.rendering.output import print_json
 
-        print_json({"error": {"message": message, **(details or {})}})
+        print_json({"error": {"message": message, **details}})
     else:
         sys.stderr.write(f"{printable(message)}\n")
     raise typer.Exit(code)
