@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, digest, drill, late_metrics, oauth, races
+from benchmarks import Line, digest, drill, late_metrics, oauth, races, startup
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,10 @@ def test_without_an_allowance_a_fault_is_missed_and_an_outage_of_others_is_taken
     outage = (late_metrics.UPSTREAM_OUTAGE, late, 1, "AWS/ApiGateway")
     assert late_metrics.seconds_until_alarm(few, *outage) is not None
     assert late_metrics.seconds_until_alarm(enough, *outage) is None
+
+
+def test_the_startup_benchmark_measures_until_the_first_request():
+    lines, notes = startup.measure(rounds=1)
+    assert [line.compared_with for line in lines] == [150, 150, 400]
+    assert all(line.figure > 0 for line in lines)
+    assert "a bare interpreter takes" in notes[0]
