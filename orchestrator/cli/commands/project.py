@@ -57,7 +57,7 @@ def init(
     from orchestrator.cli.actions.project import init as action
 
     with report_errors(json):
-        given = {
+        answers = {
             "region": region,
             "account": account,
             "email": email,
@@ -66,5 +66,8 @@ def init(
             "repository": repository,
         }
         action.init(
-            {name: value for name, value in given.items() if value}, workflow=workflow, ask=not (yes or json), json=json
+            {name: value for name, value in answers.items() if value},
+            workflow=workflow,
+            ask=not (yes or json),
+            json=json,
         )
