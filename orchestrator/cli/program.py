@@ -30,7 +30,9 @@ class _Checked:
             typer.Exit: a value is blank, is not text, or is a number without an end.
         """
         if context.resilient_parsing:
-            return super().parse_args(context, args)  # type: ignore[misc,no-any-return] # the shell completes a word
+            # The shell completes a word; the values are not complete.
+            incomplete: list[str] = super().parse_args(context, args)  # type: ignore[misc]
+            return incomplete
         parsed, _, _ = self.make_parser(context).parse_args(args=list(args))
         with report_errors(bool(parsed.get("json"))):
             for parameter in self.get_params(context):
@@ -123,8 +125,9 @@ class CommandLine(typer.Typer):
             def placeholder() -> None:
                 """Stand for the function: typer reads the parameters of what it registers."""
 
-            placeholder.__name__, placeholder.__doc__ = function.__name__, function.__doc__  # type: ignore[attr-defined]
-            kind = type("Command", (Command,), {"function": staticmethod(function)})
+            named: Any = function
+            placeholder.__name__, placeholder.__doc__ = named.__name__, named.__doc__
+            kind: Any = type("Command", (Command,), {"function": staticmethod(function)})
             super(CommandLine, self).command(name, cls=kind, **options)(placeholder)
             return function
 
