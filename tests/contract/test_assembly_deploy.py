@@ -19,7 +19,7 @@ BUCKET = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
+def target(tmp_path_factory):
     with LocalCloud.start(tmp_path_factory.mktemp("cloud")) as local:
         assembly_deploy.bootstrap(local.environ, ACCOUNT)
         session = boto3.Session("test", "test", region_name=local.region)
@@ -57,55 +57,55 @@ def assembly(folder, stacks, dependencies=None):
     return folder
 
 
-def deploy(cloud, folder, *names):
-    assembly_deploy.deploy(folder, names, cloud.local.environ, ACCOUNT)
+def deploy(target, folder, *names):
+    assembly_deploy.deploy(folder, names, target.local.environ, ACCOUNT)
 
 
-def test_a_bootstrap_can_be_repeated(cloud):
-    assembly_deploy.bootstrap(cloud.local.environ, ACCOUNT)
-    version = cloud.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]["Value"]
+def test_a_bootstrap_can_be_repeated(target):
+    assembly_deploy.bootstrap(target.local.environ, ACCOUNT)
+    version = target.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]["Value"]
     assert version == assembly_deploy.BOOTSTRAP_VERSION
 
 
-def test_stacks_are_created_with_their_files_and_tags_each_after_what_it_depends_on(cloud, tmp_path):
+def test_stacks_are_created_with_their_files_and_tags_each_after_what_it_depends_on(target, tmp_path):
     folder = assembly(
         tmp_path,
         {"second": {"P": parameter("/second", "2")}, "first": {"P": parameter("/first", "1")}},
         {"second": ["first"]},
     )
-    deploy(cloud, folder, "second", "first")
-    stacks = {one["StackName"]: one for one in cloud.client("cloudformation").describe_stacks()["Stacks"]}
+    deploy(target, folder, "second", "first")
+    stacks = {one["StackName"]: one for one in target.client("cloudformation").describe_stacks()["Stacks"]}
     assert {stacks[name]["StackStatus"] for name in ("first", "second")} == {"CREATE_COMPLETE"}
     assert stacks["first"]["CreationTime"] <= stacks["second"]["CreationTime"]
     assert stacks["first"]["Tags"] == [{"Key": "owner", "Value": "tests"}]
-    bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{cloud.local.region}"
-    packed = cloud.client("s3").get_object(Bucket=bucket, Key="code.zip")["Body"].read()
+    bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{target.local.region}"
+    packed = target.client("s3").get_object(Bucket=bucket, Key="code.zip")["Body"].read()
     assert zipfile.ZipFile(io.BytesIO(packed)).read("handler.py") == b"x = 1\n"
 
 
-def test_a_change_is_an_update_and_no_change_is_none(cloud, tmp_path):
-    deploy(cloud, assembly(tmp_path, {"changed": {"P": parameter("/changed", "1")}}), "changed")
-    deploy(cloud, assembly(tmp_path, {"changed": {"P": parameter("/changed", "1")}}), "changed")
-    events = cloud.client("cloudformation").describe_stack_events(StackName="changed")["StackEvents"]
+def test_a_change_is_an_update_and_no_change_is_none(target, tmp_path):
+    deploy(target, assembly(tmp_path, {"changed": {"P": parameter("/changed", "1")}}), "changed")
+    deploy(target, assembly(tmp_path, {"changed": {"P": parameter("/changed", "1")}}), "changed")
+    events = target.client("cloudformation").describe_stack_events(StackName="changed")["StackEvents"]
     assert not [event for event in events if event["ResourceStatus"].startswith("UPDATE")]
-    deploy(cloud, assembly(tmp_path, {"changed": {"P": parameter("/changed", "2")}}), "changed")
-    assert cloud.client("ssm").get_parameter(Name="/changed")["Parameter"]["Value"] == "2"
+    deploy(target, assembly(tmp_path, {"changed": {"P": parameter("/changed", "2")}}), "changed")
+    assert target.client("ssm").get_parameter(Name="/changed")["Parameter"]["Value"] == "2"
 
 
-def test_a_creation_that_fails_is_reported_with_its_reason_and_can_be_repeated(cloud, tmp_path):
+def test_a_creation_that_fails_is_reported_with_its_reason_and_can_be_repeated(target, tmp_path):
     folder = assembly(tmp_path, {"broken": {"Broken": parameter("/broken", "1")}})
-    cloud.local.fail_creations("Broken")
+    target.local.fail_creations("Broken")
     with pytest.raises(DeployFailed, match=r"broken ended in ROLLBACK_COMPLETE:\nBroken \(AWS::SSM::Parameter\): ."):
-        deploy(cloud, folder, "broken")
-    cloud.local.fail_creations()
-    deploy(cloud, folder, "broken")
-    assert cloud.client("ssm").get_parameter(Name="/broken")["Parameter"]["Value"] == "1"
+        deploy(target, folder, "broken")
+    target.local.fail_creations()
+    deploy(target, folder, "broken")
+    assert target.client("ssm").get_parameter(Name="/broken")["Parameter"]["Value"] == "1"
 
 
-def test_a_stack_that_the_assembly_does_not_have_is_named_with_those_it_has(cloud, tmp_path):
+def test_a_stack_that_the_assembly_does_not_have_is_named_with_those_it_has(target, tmp_path):
     folder = assembly(tmp_path, {"only": {"P": parameter("/only", "1")}})
     with pytest.raises(DeployFailed, match="no stack other; it has only"):
-        deploy(cloud, folder, "other")
+        deploy(target, folder, "other")
 
 
 def test_a_folder_is_packed_to_the_same_bytes_whenever_it_was_written(tmp_path):
