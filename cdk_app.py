@@ -6,7 +6,7 @@ Context (``cdk synth -c key=value``):
     signed: a folder with the signed service.zip and orchestrator.zip, which are deployed as they are. The build id of
         the release stays the same.
     without_code: any value; synthesises the templates with empty code.
-    environments: another settings file than environments.toml, such as that of a rehearsal.
+    environments: another settings file than the project's environments.toml, such as that of a rehearsal.
     endpoint_url, platform_url: for the local environment: addresses of the local cloud and of its identity provider.
 """
 
@@ -30,6 +30,12 @@ from infrastructure.security.stack import SecurityStack
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
 from orchestrator.packaging import assets
+
+CONTEXT = {
+    "@aws-cdk/core:newStyleStackSynthesis": True,
+    "@aws-cdk/core:suppressTemplateIndentation": True,
+}
+"""Feature flags of the CDK. They are here and not in cdk.json, which an installation does not have."""
 
 
 def compose(
@@ -70,14 +76,14 @@ def compose(
 def main() -> None:
     """Build the assets and synthesise the stacks for the app's context; print an invalid setting as one sentence."""
     try:
-        _synthesise(App())
+        _synthesise(App(context=CONTEXT))
     except environments.EnvironmentRefused as error:
         sys.exit(f"refused: {error}")
 
 
 def _synthesise(app: App) -> None:
-    file = Path(_text(app, "environments") or environments.FILE)
-    environment = environments.load(_text(app, "environment") or "local", file)
+    file = _text(app, "environments")
+    environment = environments.load(_text(app, "environment") or "local", Path(file) if file else None)
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
         environment = environment.with_addresses(endpoint_url=endpoint_url, platform_url=platform_url)

@@ -21,7 +21,7 @@ from botocore import xform_name
 
 from orchestrator import environments
 
-ROOT = Path(environments.FILE).parent
+ROOT = Path(environments.settings_file()).parent
 PRODUCT = ("orchestrator/aws", "orchestrator/application", "orchestrator/cli", "service/keys", "service/storage")
 """Where AWS is called. The local cloud's own tools (`orchestrator/local`) are no part of an environment."""
 

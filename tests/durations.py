@@ -30,6 +30,7 @@ SECONDS: dict[str, int] = {
     "tests/edge/test_http.py": 20,
     "tests/infrastructure/test_stores.py": 20,
     "tests/unit/test_rollouts.py": 20,
+    "tests/unit/test_wheel.py": 20,
     "tests/contract/test_regions.py": 19,
     "tests/contract/stepfunctions/test_tasks.py": 18,
     "tests/unit/domain/analysis/test_sequential_testing.py": 18,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -15,9 +14,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
-
-LOCAL_FOLDER = Path(".local")
-"""The folder of the local cloud's state, in the current folder."""
+from orchestrator.environments import project
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def _address(environment: environments.Environment) -> Mapping[str, Any]:
     # Imported here, because commands on AWS accounts do not need the local cloud's modules.
     from orchestrator.local.cloud import LocalCloud  # noqa: PLC0415
 
-    variables = LocalCloud.find(LOCAL_FOLDER).environ
+    variables = LocalCloud.find(project.local_folder()).environ
     return {
         "endpoint_url": variables["AWS_ENDPOINT_URL"],
         "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],

@@ -6,18 +6,18 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.domain.deployment.record import DeploymentOutcome
-from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+from orchestrator.cli.extras import ExtraMissing
 from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
 from orchestrator.domain.printable import printable
 from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.domain.texts import shortened
+
+if TYPE_CHECKING:
+    from orchestrator.domain.deployment.record import DeploymentOutcome
 
 DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
 
@@ -36,52 +36,82 @@ def report_errors(as_json: bool, *, lines: bool = False) -> Iterator[None]:
         as_json: print it as a JSON object.
         lines: the object is a line, as the events before it.
     """
-    from orchestrator.cli.live.operator_keys import StoppedWatching
-    from orchestrator.cli.rendering.follow import RefusedByPlan
-    from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
-    from orchestrator.packaging.assets import PackagingFailed
-
-    fail = partial(_fail, as_json, lines)
     try:
         yield
-    except StoppedWatching as stopped:
-        raise typer.Exit(DONE) from stopped
-    except (Refused, EnvironmentRefused) as error:
+    except typer.Exit:
+        raise
+    except Exception as error:
+        answer = _answer(error)
+        if answer is None:
+            from orchestrator.cli.live.operator_keys import StoppedWatching
+
+            if isinstance(error, StoppedWatching):
+                raise typer.Exit(DONE) from error
+            raise
+        _fail(as_json, lines, *answer)
+
+
+def _answer(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the message, the exit code and the details of an expected error; None for any other."""
+    if isinstance(error, Refused):
         value = shortened(error.value) if isinstance(error.value, str) else error.value
         details = {"field": shortened(error.field), "value": value, "remedy": error.remedy}
         if isinstance(error, EnvironmentRefused) and error.file:
             details |= {"file": error.file, "line": error.line, "column": error.column}
-        fail(str(error), REFUSED, details)
-    except typer.Abort:
+        return str(error), REFUSED, details
+    if isinstance(error, ExtraMissing):
+        return str(error), REFUSED, {"extra": error.extra, "remedy": error.remedy}
+    if isinstance(error, typer.Abort):
         # The operator said no, or there is no terminal to ask.
-        fail("not confirmed, nothing was changed: agree, or give --yes", REFUSED)
-    except RefusedByPlan as error:
-        fail(f"{error}; nothing was changed", REFUSED)
-    except LocalCloudNotRunning as error:
-        fail(str(error), UNREACHABLE)
-    except (Unreachable, BotoCoreError) as error:
-        fail(f"the cloud could not be reached: {error}", UNREACHABLE)
-    except ClientError as error:
-        fail(f"AWS rejected the request: {error}", UNREACHABLE)
-    except (OrchestratorError, LocalCloudError, PackagingFailed) as error:
-        fail(str(error), FAILED)
+        return "not confirmed, nothing was changed: agree, or give --yes", REFUSED, {}
+    return _answer_to_a_failure(error)
 
 
-def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] = STABLE_OUTCOMES) -> int:
-    """Return the exit code of a deployment: a refusal is REFUSED wherever it was found out; one in progress is DONE."""
+def _answer_to_a_failure(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
+    # Imported here, because they take most of the time of a command that needs none of them.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from orchestrator.cli.rendering.follow import RefusedByPlan
+    from orchestrator.local.cloud import LocalCloudError, LocalCloudNotRunning
+    from orchestrator.packaging.assets import PackagingFailed
+
+    if isinstance(error, RefusedByPlan):
+        return f"{error}; nothing was changed", REFUSED, {}
+    if isinstance(error, LocalCloudNotRunning):
+        return str(error), UNREACHABLE, {}
+    if isinstance(error, Unreachable | BotoCoreError):
+        return f"the cloud could not be reached: {error}", UNREACHABLE, {}
+    if isinstance(error, ClientError):
+        return f"AWS rejected the request: {error}", UNREACHABLE, {}
+    if isinstance(error, OrchestratorError | LocalCloudError | PackagingFailed):
+        return str(error), FAILED, {}
+    return None
+
+
+def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] | None = None) -> int:
+    """Return the exit code of a deployment: a refusal is REFUSED wherever it was found out; one in progress is DONE.
+
+    Args:
+        outcome: of the deployment; None while it is in progress.
+        expected: outcomes that are DONE; None for those after which the release is stable.
+    """
+    from orchestrator.domain.deployment.record import DeploymentOutcome
+    from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+
     if outcome is DeploymentOutcome.REFUSED:
         return REFUSED
-    return DONE if outcome is None or outcome in expected else FAILED
+    return DONE if outcome is None or outcome in (STABLE_OUTCOMES if expected is None else expected) else FAILED
 
 
-def _fail(as_json: bool, lines: bool, message: str, code: int, details: dict[str, Any] | None = None) -> None:
-    from orchestrator.cli.rendering.output import print_json, print_json_line
+def _fail(as_json: bool, lines: bool, message: str, code: int, details: dict[str, Any]) -> None:
+    if as_json:
+        from orchestrator.cli.rendering.output import print_json, print_json_line
 
-    error = {"error": {"message": message, **(details or {})}}
-    if as_json and lines:
-        print_json_line({"time": datetime.now(UTC), "type": "result", **error})
-    elif as_json:
-        print_json(error)
+        error = {"error": {"message": message, **details}}
+        if lines:
+            print_json_line({"time": datetime.now(UTC), "type": "result", **error})
+        else:
+            print_json(error)
     else:
         sys.stderr.write(f"{printable(message)}\n")
     raise typer.Exit(code)

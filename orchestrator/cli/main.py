@@ -16,17 +16,18 @@ from orchestrator.cli.commands import (
     guards,
     keys,
     notify,
+    project,
     recovery,
     release,
     reports,
 )
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
+from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
     program=True,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Progressive delivery and disaster recovery of the OAuth service. "
     "Exit codes: 0 succeeded, 1 rolled back or failed, 2 refused, nothing was changed, 3 the cloud could not be reached, "
@@ -56,18 +57,20 @@ def up(
     ] = None,
 ) -> None:
     """Start the local cloud and deploy the stacks to it."""
-    from orchestrator.cli.actions import local
-
     with report_errors(False):
+        require("local")
+        from orchestrator.cli.actions import local
+
         local.up(env, profile, seed, restore_seconds, release, detach=detach)
 
 
 @app.command()
 def down(env: Env = "local") -> None:
-    """Stop the local cloud of the current folder."""
-    from orchestrator.cli.actions import local
-
+    """Stop the local cloud of the project."""
     with report_errors(False):
+        require("local")
+        from orchestrator.cli.actions import local
+
         local.down(env)
 
 
@@ -297,6 +300,8 @@ def strategies(env: Env = "local", json: AsJson = False) -> None:
         list_strategies(env, json=json)
 
 
+app.callback()(project.options)
+app.add_typer(project.app)
 app.add_typer(recovery.app)
 app.add_typer(recovery.restores, name="restore")
 app.add_typer(guards.app)

@@ -39,6 +39,7 @@ from orchestrator.environments.ownership import (
 )
 from orchestrator.environments.pipeline import PipelineSettings, read_pipeline
 from orchestrator.environments.policies import Policies, check_policies
+from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from orchestrator.environments.settings_file import SettingsFile
 from orchestrator.environments.tables_and_backups import (
@@ -50,7 +51,6 @@ from orchestrator.environments.tables_and_backups import (
 )
 
 __all__ = [
-    "FILE",
     "FUNCTIONS",
     "AlarmSettings",
     "ApiSettings",
@@ -74,9 +74,9 @@ __all__ = [
     "UsagePlanSettings",
     "load",
     "names",
+    "settings_file",
 ]
 
-FILE = Path(__file__).resolve().parents[2] / "environments.toml"
 LOCAL = "local"
 CLOUDS = ("aws", LOCAL)
 DEPENDENCIES = ("bundled", "provided")
@@ -169,19 +169,19 @@ class Environment:
         return replace(self, endpoint_url=endpoint_url, service=replace(self.service, platforms=platforms))
 
 
-def names(file: Path = FILE) -> tuple[str, ...]:
-    """Return the names of all environments, in the file's order."""
-    return SettingsFile.read(file).names
+def names(file: Path | None = None) -> tuple[str, ...]:
+    """Return the names of all environments, in the file's order; without a file, of the project's."""
+    return SettingsFile.read(file or settings_file()).names
 
 
-def load(name: str, file: Path = FILE) -> Environment:
-    """Read one environment from the settings file.
+def load(name: str, file: Path | None = None) -> Environment:
+    """Read one environment from a settings file; without a file, from the project's.
 
     Raises:
         EnvironmentRefused: there is no such environment, or a setting is missing, unknown or out of range. The error
             has the line of the setting.
     """
-    settings = SettingsFile.read(file)
+    settings = SettingsFile.read(file or settings_file())
     tables = settings.merged(name)
     try:
         return read_environment(name, SettingsReader(name, tables))

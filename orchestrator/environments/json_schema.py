@@ -17,12 +17,14 @@ from typing import Any
 
 from orchestrator.domain.schema import Observer, SettingsReader
 from orchestrator.domain.setting_rules import Anything, Rule, Schema, one_of
-from orchestrator.environments import FILE, read_environment
+from orchestrator.environments import read_environment
 from orchestrator.environments.positions import comments
 from orchestrator.environments.settings_file import DEFAULTS, NAME, SettingsFile, merge
 
-EXAMPLE = FILE.parent / "examples" / "every-setting.toml"
-SCHEMA = FILE.parent / "docs" / "reference" / "environments.schema.json"
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "environments.toml"
+EXAMPLE = ROOT / "examples" / "every-setting.toml"
+SCHEMA = ROOT / "docs" / "reference" / "environments.schema.json"
 _HEADER = re.compile(r"\[\[?([\w.-]+)\]\]?\s*(?:#(.*))?")
 _SENTENCE = re.compile(r"# [^\[\s-]")
 DRAFT = "http://json-schema.org/draft-07/schema#"

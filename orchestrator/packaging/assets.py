@@ -2,7 +2,7 @@
 
 A folder's name ends with the digest of its content. So the same sources always result in the same folder, and
 concurrent builds do not disturb each other. Dependencies are wheels for Lambda's platform, pinned with hashes in
-``requirements/lambda-*.lock`` and cached by the lock file's digest. Only the first build with bundled dependencies
+``lambda-*.lock`` in this folder and cached by the lock file's digest. Only the first build with bundled dependencies
 needs the package registry; later builds work offline.
 
 ``python -m orchestrator.packaging.assets [ENVIRONMENT …]`` builds the assets and prints their sizes.
@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import environments
+from orchestrator.environments.project import build_folder
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
+SOURCES = Path(__file__).resolve().parents[2]
+"""The folder of our packages: a clone, or the installation's folder of packages."""
+
 PYTHON_VERSION = "3.13"
 PLATFORM = "manylinux2014_aarch64"
 BUNDLED = "bundled"
@@ -61,13 +63,13 @@ def service_asset(environment: environments.Environment, overlay: Path | None = 
         environment: determines whether dependencies are bundled.
         overlay: a folder whose files replace those of `service/`, which results in another release.
     """
-    layers = [ROOT / "service", *([overlay] if overlay else [])]
+    layers = [SOURCES / "service", *([overlay] if overlay else [])]
     return _build("service", environment, {"service": layers})
 
 
 def orchestrator_asset(environment: environments.Environment) -> Asset:
     """Build the asset of the task and event handler functions, without the command line and the local cloud."""
-    source = ROOT / "orchestrator"
+    source = SOURCES / "orchestrator"
     return _build(
         "orchestrator", environment, {f"orchestrator/{part}": [source / part] for part in _ORCHESTRATOR_PARTS}
     )
@@ -75,12 +77,12 @@ def orchestrator_asset(environment: environments.Environment) -> Asset:
 
 def empty_asset() -> Asset:
     """Return an empty asset, for templates that are synthesised without code."""
-    folder = BUILD / "assets" / "empty"
+    folder = build_folder() / "assets" / "empty"
     folder.mkdir(parents=True, exist_ok=True)
     return Asset(folder, _digest(folder))
 
 
-def source_commit(folder: Path = ROOT / "service") -> str:
+def source_commit(folder: Path = SOURCES / "service") -> str:
     """Return the commit that last changed a folder, with ``+`` if it has uncommitted changes; `unknown` outside git.
 
     Not HEAD, because a commit that does not change the folder does not make a new release.
@@ -101,7 +103,7 @@ def zipped_bytes(asset: Asset) -> int:
 
 
 def _build(name: str, environment: environments.Environment, parts: dict[str, list[Path]]) -> Asset:
-    assets = BUILD / "assets"
+    assets = build_folder() / "assets"
     assets.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=assets, prefix=".building-") as scratch:
         folder = Path(scratch) / "asset"
@@ -141,10 +143,15 @@ def _move(folder: Path, final: Path) -> None:
             raise
 
 
+def lock_of(name: str) -> Path:
+    """Return the file with the pinned dependencies of `service` or `orchestrator`."""
+    return Path(__file__).with_name(f"lambda-{name}.lock")
+
+
 def _dependencies(name: str) -> Path:
-    lock = ROOT / "requirements" / f"lambda-{name}.lock"
+    lock = lock_of(name)
     key = hashlib.sha256(lock.read_bytes() + f"{PLATFORM} {PYTHON_VERSION}".encode()).hexdigest()
-    cached = BUILD / "dependencies" / f"{name}-{key[:16]}"
+    cached = build_folder() / "dependencies" / f"{name}-{key[:16]}"
     if cached.is_dir():
         return cached
     cached.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +169,7 @@ def _install(lock: Path, folder: Path) -> None:
     command += [f"--python-version={PYTHON_VERSION}", f"--target={folder}", f"--requirement={lock}"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     if finished.returncode:
-        raise PackagingFailed(f"pip could not install {lock.relative_to(ROOT)}: {finished.stderr.strip()}")
+        raise PackagingFailed(f"pip could not install {lock.name}: {finished.stderr.strip()}")
 
 
 def _trim(folder: Path) -> None:
@@ -203,7 +210,7 @@ def main() -> None:
             ("service", service_asset(environment)),
             ("orchestrator", orchestrator_asset(environment)),
         ):
-            print(f"{kind}-{name}: {zipped_bytes(asset) / 1e6:.2f} MB zipped, {asset.folder.relative_to(ROOT)}")  # noqa: T201
+            print(f"{kind}-{name}: {zipped_bytes(asset) / 1e6:.2f} MB zipped, {asset.folder}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -26,16 +26,20 @@ import msgspec
 from orchestrator import environments
 from orchestrator.domain.deployment.release import BUILD_DIGITS, PromotionAttestation, ReleaseManifest, manifest_digest
 from orchestrator.domain.errors import Refused
+from orchestrator.environments.project import build_folder
 from orchestrator.packaging import assets
-from orchestrator.packaging.sbom import sbom_of
 
-FOLDER = assets.BUILD / "releases"
 _MANIFEST = "release.json"
 _SIGNATURES = "signatures.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can contain, because modification times are not part of a release."""
 
 _MODE = 0o644 << 16
+
+
+def releases_folder() -> Path:
+    """Return the folder of the project's releases."""
+    return build_folder() / "releases"
 
 
 def build(names: Sequence[str]) -> Path:
@@ -45,6 +49,8 @@ def build(names: Sequence[str]) -> Path:
         Refused: an environment is unknown, or its functions' content differs from the others'.
         PackagingFailed: a dependency could not be installed.
     """
+    from orchestrator.packaging.sbom import sbom_of  # noqa: PLC0415 - an extra; only a build needs it
+
     built = {name: _assets(name) for name in names}
     contents = {name: {part: asset.digest for part, asset in assets.items()} for name, assets in built.items()}
     first = contents[names[0]]
@@ -53,12 +59,11 @@ def build(names: Sequence[str]) -> Path:
             raise Refused(
                 "environments", name, f"its functions' content differs from {names[0]}'s: build it separately"
             )
-    folder = FOLDER / manifest_digest(first)[:BUILD_DIGITS]
+    folder = releases_folder() / manifest_digest(first)[:BUILD_DIGITS]
     folder.mkdir(parents=True, exist_ok=True)
     for part, asset in built[names[0]].items():
         _zip(asset.folder, folder / f"{part}.zip")
-        lock = assets.ROOT / "requirements" / f"lambda-{part}.lock"
-        (folder / f"{part}.cdx.json").write_text(sbom_of(part, asset.digest, [lock]), encoding="utf-8")
+        (folder / f"{part}.cdx.json").write_text(sbom_of(part, asset.digest, [assets.lock_of(part)]), encoding="utf-8")
     files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.suffix in {".zip", ".json"}}
     files.pop(_MANIFEST, None)
     manifest = ReleaseManifest(manifest_digest(first), assets.source_commit(), first, files)

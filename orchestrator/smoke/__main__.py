@@ -28,6 +28,7 @@ from orchestrator.cli.streams import OUTPUT_NOT_WRITTEN, discard
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.printable import printable
 from orchestrator.domain.regions import refuse_region
+from orchestrator.environments import project
 from orchestrator.local import identity_provider
 from orchestrator.local.cloud import LocalCloud
 from orchestrator.smoke.access import hash_of
@@ -116,7 +117,7 @@ def _run_in_account(steps: Sequence[Step], options: argparse.Namespace, ask: Cal
     with tempfile.TemporaryDirectory() as temporary:
         folder, secret = Path(temporary), secrets.token_urlsafe(32)
         (folder / "client-secret").write_text(secret, encoding="utf-8")
-        settings = folder / environments.FILE.name
+        settings = folder / project.NAME
         settings.write_text(
             account_settings(options.region, options.account, hash_of(secret), options.repository), encoding="utf-8"
         )
@@ -141,7 +142,7 @@ def _run_locally(steps: Sequence[Step], options: argparse.Namespace) -> Report:
         LocalCloud.start(Path(temporary) / "cloud") as cloud,
     ):
         folder = Path(temporary)
-        settings = folder / environments.FILE.name
+        settings = folder / project.NAME
         settings.write_text(local_settings(), encoding="utf-8")
         environment = environments.load(environments.LOCAL, settings)
         synthesis = {"endpoint_url": cloud.endpoint_url, "platform_url": platform_url}

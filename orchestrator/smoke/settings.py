@@ -69,10 +69,10 @@ def account_settings(region: str, account: str, secret_sha256: str, repository: 
     """
     added = _ACCOUNT.format(region=region, account=account, client=CLIENT, secret_sha256=secret_sha256)
     pipeline = _PIPELINE.format(repository=repository) if repository else ""
-    return f"{environments.FILE.read_text(encoding='utf-8')}{added}{pipeline}"
+    return f"{environments.settings_file().read_text(encoding='utf-8')}{added}{pipeline}"
 
 
 def local_settings() -> str:
     """Return the settings for the local cloud: those of the local environment, with data protected."""
-    before, header, own = environments.FILE.read_text(encoding="utf-8").partition("[local]\n")
+    before, header, own = environments.settings_file().read_text(encoding="utf-8").partition("[local]\n")
     return f"{before}{header}{own.replace('deletion_protection = false', 'deletion_protection = true', 1)}"

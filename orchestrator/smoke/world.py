@@ -66,7 +66,7 @@ class AccountDeployer:
         command = [str(cdk_deploy.NODE), str(cdk_deploy.CDK), *arguments, "--no-notices", "--no-color"]
         ended = subprocess.run(  # noqa: S603 - our own command line, without a shell
             command,
-            cwd=cdk_deploy.ROOT,
+            cwd=cdk_deploy.SOURCES,
             env={**os.environ, "CDK_VALIDATION": "false", "CI": "true"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

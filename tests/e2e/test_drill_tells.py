@@ -5,6 +5,7 @@ even have the stacks.)
 """
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -35,6 +36,7 @@ def test_a_drill_is_green_where_restores_are_as_on_aws_and_red_where_they_are_no
         api_url = stack_output(cloud_for(local.environ), cdk_deploy.SERVICE, "ApiUrl").rstrip("/")
         with connect(api_url, platform_url) as plays:
             assert all(plays.log_in(client) for client in LOCAL_CLIENTS)
+        shutil.copy(environments.settings_file(), tmp_path)
         command = [sys.executable, "-m", "orchestrator", "drill", "--watch", "--json"]
         finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
 

@@ -29,7 +29,7 @@ BREAKS = {
 def assembly(local, tmp_path):
     """The stacks of a local environment that protects its data, and the settings that they were made from."""
     settings = tmp_path / "environments.toml"
-    before, _, own = environments.FILE.read_text().partition("[local]\n")
+    before, _, own = environments.settings_file().read_text().partition("[local]\n")
     settings.write_text(
         f"{before}[local]\n{own.replace('deletion_protection = false', 'deletion_protection = true', 1)}"
     )

@@ -214,7 +214,7 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(here, folder, tm
     assert here.wait_for_deployment("d-live", 200).outcome is DeploymentOutcome.SUCCEEDED
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
-    copyfile(environments.FILE, file)
+    copyfile(environments.settings_file(), file)
     page = Runbook("restore", {"RESTORE_ID": f"RESTORE_ID --settings-file {file}", "--env prod": "--env local"})
     plan, restore, write_settings = page.blocks[:3]
     planned, done = (page.run(f"cd {tmp_path}", block, environ={}, seconds=400) for block in (plan, restore))
@@ -251,7 +251,7 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
     assert undone.outcome is RecoveryOutcome.SUCCEEDED, "the test before has restored"
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
-    copyfile(environments.FILE, file)
+    copyfile(environments.settings_file(), file)
     page = Runbook("failback", {"FAILBACK_ID": f"FAILBACK_ID --settings-file {file}", "--env prod": "--env local"})
     plan, fail_back, write_settings, by_hand = page.blocks
     state, tokens = undone.tables

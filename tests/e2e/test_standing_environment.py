@@ -124,7 +124,7 @@ def test_a_stack_that_keeps_something_is_under_its_policy(standing, stack, folde
     set_one = standing.cloud.clients("cloudformation").get_stack_policy(StackName=f"{stack}-{ENVIRONMENT}")
 
     assert json.loads(set_one["StackPolicyBody"]) == json.loads(
-        (cdk_deploy.ROOT / folder / "stack_policy.json").read_bytes()
+        (cdk_deploy.SOURCES / folder / "stack_policy.json").read_bytes()
     )
 
 

@@ -21,7 +21,7 @@ RING_KEPT_SECONDS = 75
 @pytest.fixture
 def keys(here, monkeypatch):
     """Runs `orchestrator keys …`."""
-    monkeypatch.setattr("orchestrator.cli.context.LOCAL_FOLDER", here.local._folder)
+    monkeypatch.setattr("orchestrator.environments.project.local_folder", lambda: here.local._folder)
     return lambda *words, **how: RUN.invoke(app, ["keys", *words], **how)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator import environments
 
-PAGE = Path(environments.FILE).parent / "docs" / "reference" / "access.md"
+PAGE = Path(environments.settings_file()).parent / "docs" / "reference" / "access.md"
 KINDS = {"AWS::DynamoDB::Table": "table", "AWS::KMS::Key": "key", "AWS::Lambda::Alias": "alias"}
 ENVIRONMENT = "prod"
 _SIGNING_TAG = "aws:ResourceTag/ib-oauth:signing-key"

@@ -30,8 +30,7 @@ FAILOVER = "failover-202611240300"
 """What names the failover in the names of its restored tables (docs/runbooks/region-failover.md)."""
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 ROOT = Path(cdk_app.__file__).parent
-CONTEXT = json.loads((ROOT / "cdk.json").read_bytes())["context"]
-"""What the command line passes to the app."""
+CONTEXT = cdk_app.CONTEXT
 SOURCES = ("cdk.json", "cdk_app.py", "environments.toml", "infrastructure", "orchestrator", "service", "state_machines")
 """Files and folders that templates are made from."""
 

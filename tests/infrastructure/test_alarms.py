@@ -19,7 +19,7 @@ from orchestrator.local.emulator.cloudwatch.alarm_config import normalize_metric
 from orchestrator.local.emulator.cloudwatch.alarm_state import ALARM, OK, evaluate
 from tests.infrastructure.templates import resources
 
-ROOT = Path(environments.FILE).parent
+ROOT = Path(environments.settings_file()).parent
 RUNBOOK = ROOT / "docs/runbooks/alarms.md"
 LINK = re.compile(r"Runbook: docs/runbooks/alarms\.md#([a-z0-9-]+)$")
 NOW = 1_800_000_000 // 3600 * 3600

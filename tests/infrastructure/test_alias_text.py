@@ -104,7 +104,9 @@ def test_only_live_may_be_invoked_by_the_api(every):
 
 
 def test_the_stack_policy_denies_updates_of_aliases_and_versions():
-    policy = json.loads((environments.FILE.parent / "infrastructure" / "service" / "stack_policy.json").read_text())
+    policy = json.loads(
+        (environments.settings_file().parent / "infrastructure" / "service" / "stack_policy.json").read_text()
+    )
     denied = {
         kind: set(statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
         for statement in policy["Statement"]
@@ -119,7 +121,9 @@ def test_the_stack_policy_denies_updates_of_aliases_and_versions():
 
 @pytest.mark.parametrize("folder", ["service", "orchestrator"])
 def test_the_stack_policies_deny_replacing_and_removing_what_keeps_data(folder):
-    policy = json.loads((environments.FILE.parent / "infrastructure" / folder / "stack_policy.json").read_text())
+    policy = json.loads(
+        (environments.settings_file().parent / "infrastructure" / folder / "stack_policy.json").read_text()
+    )
     denied = {
         kind
         for statement in policy["Statement"]
@@ -131,6 +135,6 @@ def test_the_stack_policies_deny_replacing_and_removing_what_keeps_data(folder):
 
 def test_the_orchestrator_s_stack_may_go_on_to_other_versions_of_its_own_functions():
     policy = json.loads(
-        (environments.FILE.parent / "infrastructure" / "orchestrator" / "stack_policy.json").read_text()
+        (environments.settings_file().parent / "infrastructure" / "orchestrator" / "stack_policy.json").read_text()
     )
     assert "AWS::Lambda::Version" not in json.dumps(policy)

@@ -18,7 +18,7 @@ from orchestrator.local.cdk_deploy import NODE
 from tests.infrastructure.rule_packs import add_packs, violations
 from tests.infrastructure.templates import synthesise
 
-ROOT = environments.FILE.parent
+ROOT = environments.settings_file().parent
 
 NOT_LINTED = {
     "W3005": "CDK writes DependsOn beside a GetAtt that says the same",

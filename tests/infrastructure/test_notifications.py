@@ -7,13 +7,13 @@ import json
 from orchestrator.domain.notifications.bus_events import TRANSLATIONS
 from orchestrator.domain.notifications.delivery import LEASE, RECEIVES
 from orchestrator.domain.notifications.destinations import decode_destinations
-from orchestrator.environments import FILE
+from orchestrator.environments import settings_file
 from tests.fakes.notification_providers import Providers
 from tests.infrastructure.templates import named, resources, text_of
 from tests.infrastructure.test_alarms import ALARM, OK, plain, section_of, state
 from tests.infrastructure.test_rights import as_list
 
-RUNBOOK = FILE.parent / "docs/runbooks/alarms.md"
+RUNBOOK = settings_file().parent / "docs/runbooks/alarms.md"
 
 
 def queue(one, name):

@@ -14,7 +14,7 @@ from orchestrator.local import post_deploy
 from state_machines import definitions
 from tests.infrastructure.templates import changed, named, resources, synthesise, text_of
 
-ROOT = Path(environments.FILE).parent
+ROOT = Path(environments.settings_file()).parent
 
 
 def modules(folder: str) -> set[str]:

@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator import environments
 
-APP = Path(environments.FILE).parent / "cdk_app.py"
-GOOD = environments.FILE.read_text(encoding="utf-8")
+APP = Path(environments.settings_file()).parent / "cdk_app.py"
+GOOD = environments.settings_file().read_text(encoding="utf-8")
 SYNTHETIC = 'redirect_uris = ["https://synthetic.invalid/callback"]'
 
 

@@ -121,7 +121,7 @@ def test_a_throttle_or_a_threshold_is_turned_without_another_release(prod):
 def test_an_environment_is_added_by_one_table(tmp_path):
     file = tmp_path / "environments.toml"
     platform = 'service = { issuer = "stage", platforms.example = { url = "https://p.example.com", title = "P" } }'
-    file.write_text(f"{environments.FILE.read_text()}\n[qa]\n{platform}\n")
+    file.write_text(f"{environments.settings_file().read_text()}\n[qa]\n{platform}\n")
 
     qa = synthesise(tmp_path / "qa", environments.load("qa", file))
 
@@ -436,7 +436,7 @@ def test_once_the_settings_are_written_the_stack_tells_the_functions_what_a_cut_
         replace(table, target=f"ib-oauth-restored-dr-1-{table.role}-staging") for table in restored_tables("dr-1")
     )
     done = recovery(kind=Kind.RESTORE, tables=tables, least_epoch=3)
-    document = environments.FILE.read_text(encoding="utf-8")
+    document = environments.settings_file().read_text(encoding="utf-8")
     for setting, value in settings_after(done).items():
         document = with_value(document, "staging.service.tables", setting, value)
     (file := tmp_path / "environments.toml").write_text(document, encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import environments
 
-ROOT = Path(environments.FILE).parent
+ROOT = Path(environments.settings_file()).parent
 CLOUD = "orchestrator.application.cloud"
 GIVEN_BY_LAMBDA = frozenset({"AWS_REGION"})
 

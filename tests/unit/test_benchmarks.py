@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, digest, drill, late_metrics, live_view, oauth, races
+from benchmarks import Line, digest, drill, late_metrics, live_view, oauth, races, startup
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,10 @@ def test_the_live_view_s_benchmark_sees_every_new_decision_within_its_limit():
     assert lag.reached
     assert cpu.figure > 0
     assert notes[0].startswith("20 decisions, 12 s")
+
+
+def test_the_startup_benchmark_measures_until_the_first_request():
+    lines, notes = startup.measure(rounds=1)
+    assert [line.compared_with for line in lines] == [150, 150, 400]
+    assert all(line.figure > 0 for line in lines)
+    assert "a bare interpreter takes" in notes[0]

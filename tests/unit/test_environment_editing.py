@@ -107,7 +107,7 @@ def test_only_the_new_lines_are_added_and_they_end_as_their_neighbours(table, ke
 @pytest.mark.parametrize("name", environments.names())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
 def test_the_file_of_ours_changes_by_the_wanted_lines_alone(name, newline):
-    document = environments.FILE.read_text(encoding="utf-8").replace("\n", newline)
+    document = environments.settings_file().read_text(encoding="utf-8").replace("\n", newline)
     changed = with_value(with_value(document, name, "lost_region", "us-east-1"), f"{name}.service.tables", "state", "x")
     added = [line for line in difflib.ndiff(document.split("\n"), changed.split("\n")) if line[0] in "+-"]
     stated = [line.rstrip("\r") for line in added if line.strip() != "+"]
@@ -175,7 +175,7 @@ def test_what_stood_there_stands_there_if_the_disk_is_full(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", environments.names())
 def test_every_environment_of_ours_can_be_moved(name, tmp_path):
-    document = environments.FILE.read_text(encoding="utf-8")
+    document = environments.settings_file().read_text(encoding="utf-8")
     for table, key, value in (
         (name, "region", "us-east-2"),
         (name, "lost_region", "us-west-1"),
@@ -197,7 +197,7 @@ def test_every_environment_of_ours_can_be_moved(name, tmp_path):
 
 def test_the_lost_region_is_another_one(tmp_path):
     file = tmp_path / "environments.toml"
-    document = environments.FILE.read_text(encoding="utf-8")
+    document = environments.settings_file().read_text(encoding="utf-8")
     file.write_text(with_value(document, "prod", "lost_region", "us-west-1"), encoding="utf-8")
     with pytest.raises(environments.EnvironmentRefused, match="give the lost region"):
         environments.load("prod", file)

@@ -141,7 +141,7 @@ def test_wrong_backups_are_refused(changes, said):
 def test_a_recovery_reads_no_more_than_autoscaling_leaves_to_it(tmp_path, share, refused):
     """prod is provisioned: clients use up to 70 % of what there is. dev is on demand."""
     file = tmp_path / "environments.toml"
-    text = environments.FILE.read_text()
+    text = environments.settings_file().read_text()
     assert text.count("read_share_percent = 20 ") == text.count("target_utilisation_percent = 70") == 1
     file.write_text(text.replace("read_share_percent = 20 ", f"read_share_percent = {share} "))
     assert environments.load("dev", file).recovery["read_share_percent"] == share
@@ -260,7 +260,7 @@ LOCAL_GATED = {"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds"
     ],
 )
 def test_checks_hooks_and_approvers_that_do_not_fit_the_environment_are_refused(name, tables, field):
-    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    defaults = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     document = merge(merge(defaults["defaults"], defaults[name]), tables)
     with pytest.raises(EnvironmentRefused) as refused:
         environments.read_environment(name, SettingsReader(name, document))
@@ -272,13 +272,13 @@ def test_checks_hooks_and_approvers_that_do_not_fit_the_environment_are_refused(
     "tables", [{"delivery": {"checks": [GAUGE], "hooks": [WEBHOOK]}}, {"strategies": {"gated": LOCAL_GATED}}]
 )
 def test_the_local_cloud_may_use_loopback_addresses_and_names(tables):
-    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    defaults = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     document = merge(merge(defaults["defaults"], defaults["local"]), tables)
     assert environments.read_environment("local", SettingsReader("local", document)).local
 
 
 def test_a_delivery_policy_that_does_not_fit_into_a_variable_is_refused():
-    defaults = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    defaults = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     steps = {f"{hashlib.sha256(str(number).encode()).hexdigest()}": {"type": "all-at-once"} for number in range(60)}
     document = merge(merge(defaults["defaults"], defaults["prod"]), {"strategies": steps})
     with pytest.raises(EnvironmentRefused, match="as a variable of a function they may have 2400"):

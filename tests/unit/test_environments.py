@@ -7,7 +7,7 @@ from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.environments import EnvironmentRefused, load, names
 
-SMALL = environments.FILE.read_text()
+SMALL = environments.settings_file().read_text()
 
 
 def with_change(tmp_path, old: str, new: str):

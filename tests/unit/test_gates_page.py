@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_every_example_of_settings_is_accepted_in_prod(text):
-    settings = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    settings = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     prod = merge(merge(settings["defaults"], settings["prod"]), tomllib.loads(text)["prod"])
     environment = environments.read_environment("prod", SettingsReader("prod", prod))
     policy = DeliveryPolicy.parse(environment.delivery)

@@ -108,8 +108,8 @@ def test_bundled_dependencies_are_built_for_lambda_and_small_enough():
 
 def test_dependencies_are_pinned_with_hashes_to_the_versions_that_tests_run_with():
     pin = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
-    tested = dict(pin.findall((assets.ROOT / "requirements" / "dev.lock").read_text()))
-    for lock in (assets.ROOT / "requirements").glob("lambda-*.lock"):
+    tested = dict(pin.findall((assets.SOURCES / "requirements" / "dev.lock").read_text()))
+    for lock in map(assets.lock_of, ("service", "orchestrator")):
         pins = dict(pin.findall(lock.read_text()))
         assert pins
         assert {name: tested[name] for name in pins} == pins
@@ -118,7 +118,7 @@ def test_dependencies_are_pinned_with_hashes_to_the_versions_that_tests_run_with
 
 def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
     """Otherwise pip looks for the newest version that has them, and the day there is a newer one nothing can be installed."""
-    locked = (assets.ROOT / "requirements" / "dev.lock").read_text()
+    locked = (assets.SOURCES / "requirements" / "dev.lock").read_text()
     pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[([^]]+)\])?==", locked, re.MULTILINE))
     wanted = [Requirement(line) for one in distributions() for line in one.requires or ()]
     with_extras = [
@@ -132,12 +132,11 @@ def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
 
 
 def test_what_pip_cannot_install_is_told_in_its_own_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(assets, "ROOT", tmp_path)
-    monkeypatch.setattr(assets, "BUILD", tmp_path / "build")
-    (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "lambda-service.lock").write_text("./nowhere-1.0-py3-none-any.whl\n")
+    monkeypatch.setattr(assets, "build_folder", lambda: tmp_path / "build")
+    monkeypatch.setattr(assets, "lock_of", lambda name: tmp_path / f"lambda-{name}.lock")
+    (tmp_path / "lambda-service.lock").write_text("./nowhere-1.0-py3-none-any.whl\n")
 
-    with pytest.raises(PackagingFailed, match=r"requirements/lambda-service.lock: (.|\n)*nowhere"):
+    with pytest.raises(PackagingFailed, match=r"lambda-service.lock: (.|\n)*nowhere"):
         assets._dependencies("service")
 
     assert not list((tmp_path / "build" / "dependencies").iterdir())

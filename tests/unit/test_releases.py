@@ -18,14 +18,14 @@ from orchestrator.packaging.sbom import read_pins, sbom_of
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """The local environment's, whose dependencies nothing has to be installed for."""
-    monkeypatch.setattr(releases, "FOLDER", tmp_path / "releases")
+    monkeypatch.setattr(releases, "releases_folder", lambda: tmp_path / "releases")
     return releases.build(["local"])
 
 
 def test_the_same_sources_are_the_same_bytes(built, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in built.iterdir()}
-    monkeypatch.setattr(releases, "FOLDER", tmp_path / "again")
-    monkeypatch.setattr(assets, "BUILD", tmp_path / "elsewhere")
+    monkeypatch.setattr(releases, "releases_folder", lambda: tmp_path / "again")
+    monkeypatch.setattr(assets, "build_folder", lambda: tmp_path / "elsewhere")
     again = releases.build(["local"])
 
     assert again.name == built.name
@@ -50,7 +50,7 @@ def test_a_package_holds_its_asset_and_no_time_of_day(built):
 def test_a_bill_of_materials_is_valid_and_names_every_package_of_the_lock_with_its_hashes(built, part):
     text = (built / f"{part}.cdx.json").read_text()
     bill = json.loads(text)
-    pins = read_pins(assets.ROOT / "requirements" / f"lambda-{part}.lock")
+    pins = read_pins(assets.lock_of(part))
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     assert {one["name"]: (one["version"], len(one["hashes"])) for one in bill["components"]} == {
@@ -92,7 +92,7 @@ def test_what_is_no_release_is_refused(tmp_path):
 
 
 def test_environments_whose_functions_differ_are_not_one_release(tmp_path, monkeypatch):
-    monkeypatch.setattr(releases, "FOLDER", tmp_path)
+    monkeypatch.setattr(releases, "releases_folder", lambda: tmp_path)
     one, other = assets.Asset(tmp_path, "a" * 64), assets.Asset(tmp_path, "b" * 64)
     built = {"dev": {"service": one, "orchestrator": one}, "prod": {"service": one, "orchestrator": other}}
     monkeypatch.setattr(releases, "_assets", built.__getitem__)

@@ -79,7 +79,7 @@ class Number:
 
 
 def complete_environment() -> dict[str, Any]:
-    tables = tomllib.loads(environments.FILE.read_text(encoding="utf-8"))
+    tables = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     return merge(merge(tables["defaults"], tables["prod"]), COMPLETE_PROD)
 
 

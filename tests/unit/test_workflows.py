@@ -12,10 +12,14 @@ import yaml
 from typer.main import get_command
 
 from infrastructure.orchestrator.pipeline_roles import MAX_SESSION_HOURS
+from orchestrator.cli.actions.project.init import WORKFLOW_TEMPLATE
 from orchestrator.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FILES = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), WORKFLOW_TEMPLATE]
+ACTION = ROOT / "action.yml"
+FORMS = [ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml" for name in ("bug", "feature", "aws_difference")]
+ATTESTS = "actions/attest-build-provenance@"
 
 
 def jobs(file):
@@ -23,6 +27,8 @@ def jobs(file):
 
 
 def steps(file):
+    if file == ACTION:
+        return yaml.safe_load(file.read_text())["runs"]["steps"]
     return [step for job in jobs(file).values() for step in job.get("steps", [])]
 
 
@@ -39,12 +45,21 @@ def calls(file):
 
 
 def test_there_are_workflows():
-    assert [file.name for file in FILES] == ["check.yml", "release.yml", "ship.yml"]
+    assert [file.name for file in FILES] == ["check.yml", "release.yml", "ship.yml", "deploy_workflow.yml"]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_github_s_schema_takes_it(file):
-    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.github-workflows"]
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        *(("vendor.github-workflows", file) for file in FILES),
+        ("vendor.github-actions", ACTION),
+        *(("vendor.github-issue-forms", file) for file in FORMS),
+        ("vendor.github-issue-config", ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_github_s_schema_takes_it(schema, file):
+    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", schema]
     finished = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
@@ -56,10 +71,12 @@ def test_every_job_has_a_limit_of_time_and_no_more_rights_than_it_says(file):
     for job in document["jobs"].values():
         assert "uses" in job or job["timeout-minutes"] <= 300
         assert set((job.get("permissions") or {}).values()) <= {"read", "write"}
-        assert [key for key, value in (job.get("permissions") or {}).items() if value == "write"] in ([], ["id-token"])
+        writes = [key for key, value in (job.get("permissions") or {}).items() if value == "write"]
+        attests = any(step.get("uses", "").startswith(ATTESTS) for step in job.get("steps", []))
+        assert writes == ["id-token", "attestations"] if attests else writes in ([], ["id-token"])
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.name)
 def test_no_key_is_stored_and_no_input_is_put_into_a_script(file):
     text = file.read_text()
     assert "secrets." not in text
@@ -75,7 +92,7 @@ def pinned():
         r"^\s*(?:- )?uses: (?P<action>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)$",
         re.MULTILINE,
     )
-    return {file: [match.groups() for match in line.finditer(file.read_text())] for file in FILES}
+    return {file: [match.groups() for match in line.finditer(file.read_text())] for file in [*FILES, ACTION]}
 
 
 def test_every_action_is_pinned_to_a_commit_whose_version_is_named():
@@ -86,10 +103,10 @@ def test_every_action_is_pinned_to_a_commit_whose_version_is_named():
 
 def test_an_action_is_the_same_commit_wherever_it_is_used():
     found = [pin for pins in pinned().values() for pin in pins]
-    assert len({action for action, _, _ in found}) == len(set(found)) == 5
+    assert len({action for action, _, _ in found}) == len(set(found)) == 6
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.name)
 def test_every_command_it_calls_is_there_with_its_options(file):
     for words, options in calls(file):
         command = get_command(app)
@@ -100,6 +117,43 @@ def test_every_command_it_calls_is_there_with_its_options(file):
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         assert command.name in words
         assert set(options) <= known, (words, options)
+
+
+def test_the_action_refuses_another_command_before_it_runs_any():
+    script = steps(ACTION)[-1]["run"]
+    variables = {"PATH": "/usr/bin:/bin", "RUNNER_TEMP": "/nowhere", "COMMAND": "delete", "ENVIRONMENT": "dev"}
+    github = {"GITHUB_ACTOR": "a", "GITHUB_RUN_ID": "1", "GITHUB_RUN_ATTEMPT": "1"}
+    ended = subprocess.run(["bash", "-ec", script], env=variables | github, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "command: 'delete' is refused: give announce or deploy\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (
+            {"COMMAND": "announce", "RELEASE": "build/releases/a b", "AFTER": "staging", "CHECKLIST_FILE": "c d.json"},
+            ["release", "promote", "build/releases/a b", "--after", "staging", "--env", "prod", "--requested-by", "me",
+             "--watch", "--idempotency-key", "run-7-1-prod", "--checklist-file", "c d.json"],
+        ),
+        (
+            {"COMMAND": "deploy", "STRATEGY": "linear-10"},
+            ["deploy", "--env", "prod", "--requested-by", "me", "--watch", "--idempotency-key", "run-7-1-prod",
+             "--strategy", "linear-10"],
+        ),
+    ],
+    ids=["announce", "deploy"],
+)  # fmt: skip
+def test_the_action_passes_its_inputs_on_as_one_word_each(tmp_path, variables, expected):
+    command = tmp_path / "orchestrator" / "bin" / "orchestrator"
+    command.parent.mkdir(parents=True)
+    command.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\nexit 1\n')
+    command.chmod(0o755)
+    github = {"GITHUB_ACTOR": "me", "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1", "RUNNER_TEMP": str(tmp_path)}
+    environ = {"PATH": "/usr/bin:/bin", "ENVIRONMENT": "prod", **github, **variables}
+    ended = subprocess.run(
+        ["bash", "-ec", steps(ACTION)[-1]["run"]], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout.splitlines(), ended.returncode) == (expected, 1)
 
 
 def test_production_comes_after_staging_and_waits_for_people():

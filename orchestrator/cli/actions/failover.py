@@ -14,7 +14,9 @@ from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.region_failover import FailoverInputs, FailoverPlan, plan_failover
 from orchestrator.domain.regions import refuse_region
-from orchestrator.local import region_failover_rehearsal as rehearsal
+
+OTHER_REGION = "us-east-2"
+"""Where an environment without backup copies in another region would move to."""
 
 
 def plan(env: str, to: str | None, *, json: bool) -> None:
@@ -34,6 +36,8 @@ def rehearse(env: str, to: str | None, *, json: bool) -> None:
         Refused: there is no such environment, or it is not local.
         RehearsalFailed: a step did not have the result that it must have.
     """
+    from orchestrator.local import region_failover_rehearsal as rehearsal  # noqa: PLC0415 - needs the extra `local`
+
     environment = _environment(env)
     other = _target(environment, to)
     if not environment.local:
@@ -73,7 +77,7 @@ def _environment(env: str) -> environments.Environment:
 
 
 def _target(environment: environments.Environment, to: str | None) -> str:
-    target = to or environment.backups.copy_region or rehearsal.OTHER
+    target = to or environment.backups.copy_region or OTHER_REGION
     refuse_region("--to", target)
     return target
 

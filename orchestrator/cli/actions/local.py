@@ -1,4 +1,4 @@
-"""The commands `up` and `down`: the local cloud of the current folder."""
+"""The commands `up` and `down`: the local cloud of the project."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import environments
-from orchestrator.cli.context import LOCAL_FOLDER
 from orchestrator.cli.rendering.output import console
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.restore import environment_variables_of
+from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, deployed_environment, identity_provider
 from orchestrator.local.cloud import LocalCloud, LocalCloudNotRunning
 from orchestrator.local.emulator.options import PROFILES, Options
@@ -56,7 +56,8 @@ def up(
         return
     with ExitStack() as stack:
         local = LocalCloud.start(
-            LOCAL_FOLDER,
+            project.local_folder(),
+            region=environment.region,
             profile=profile or PROFILES[0],
             seed=seed,
             restore_seconds=Options.restore_seconds if restore_seconds is None else restore_seconds,
@@ -67,7 +68,7 @@ def up(
         platform_url = _start_identity_provider(local) if detach else stack.enter_context(identity_provider.serve())
         screen = console()
         screen.print(f"local cloud {local.endpoint_url} (pid {local.pid}), identity provider {platform_url}")
-        screen.print("deploying the stacks with the CDK command line …")
+        screen.print("deploying the stacks …")
         cdk_deploy.deploy(local, environment, release, platform_url=platform_url, stacks=cdk_deploy.EVERYTHING)
         service = deployed_environment.stack_output(
             deployed_environment.cloud_for(local.environ), cdk_deploy.SERVICE, "ApiUrl"
@@ -85,7 +86,7 @@ def up(
 
 def _running() -> LocalCloud | None:
     try:
-        return LocalCloud.find(LOCAL_FOLDER)
+        return LocalCloud.find(project.local_folder())
     except LocalCloudNotRunning:
         return None
 
@@ -108,7 +109,7 @@ def down(env: str) -> None:
         LocalCloudNotRunning: it is not running.
     """
     _local(env)
-    local = LocalCloud.find(LOCAL_FOLDER)
+    local = LocalCloud.find(project.local_folder())
     local.stop()
     console().print(f"stopped the local cloud (pid {local.pid})")
 

@@ -24,6 +24,7 @@ from orchestrator.domain.recovery.plan import RecoveryPlan, new_recovery_key, re
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.recovery.restore import settings_after
 from orchestrator.domain.schema import EnvironmentRefused
+from orchestrator.environments import project
 from orchestrator.environments.toml_editor import read_exactly, with_value, write_in_place
 
 NEWEST = 50
@@ -104,8 +105,8 @@ def restore_in_use(context: Context, restore_id: str | None, *, latest: bool) ->
     return in_use[0].id
 
 
-def write_settings(context: Context, name: str, file: Path = environments.FILE) -> None:
-    """Write the restored tables in use, and their lowest revocation epoch, into the settings file.
+def write_settings(context: Context, name: str, file: Path | None = None) -> None:
+    """Write the restored tables in use, and their lowest revocation epoch, into a settings file, or the project's.
 
     Raises:
         Refused: there is no such restore, its tables are not in use, or the file cannot be edited; the file is
@@ -114,6 +115,7 @@ def write_settings(context: Context, name: str, file: Path = environments.FILE) 
     recovery = context.cloud.restores.read_record(name)
     if recovery.kind is not Kind.RESTORE or recovery.ended_at is None or not recovery.in_use:
         raise Refused("restore", name, f"the service does not use its tables: {recovery.reason or 'it is in progress'}")
+    file = file or environments.settings_file()
     try:
         document = read_exactly(file)
         for setting, value in settings_after(recovery).items():
@@ -129,7 +131,7 @@ def write_settings(context: Context, name: str, file: Path = environments.FILE) 
 
 def _refuse_invalid(name: str, document: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / environments.FILE.name
+        file = Path(folder) / project.NAME
         file.write_bytes(document.encode())
         environments.load(name, file)
 

@@ -23,7 +23,7 @@ def lint(
     from orchestrator.cli.actions.checks import lint as action
 
     with report_errors(json):
-        code = action.lint(file or environments.FILE, json=json)
+        code = action.lint(file or environments.settings_file(), json=json)
     raise typer.Exit(code)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(no_args_is_help=True, help="Plan or rehearse a failover to another region.")
@@ -29,4 +30,5 @@ def rehearse(env: Env = "local", to: Region = None, json: AsJson = False) -> Non
     from orchestrator.cli.actions import failover
 
     with report_errors(json):
+        require("local")
         failover.rehearse(env, to, json=json)

@@ -82,7 +82,7 @@ def restore(
             return
         context = context_of(env)
         if write_settings:
-            restore.write_settings(context, write_settings, *([settings_file] if settings_file else []))
+            restore.write_settings(context, write_settings, settings_file)
             return
         request = _request(
             requested_by,

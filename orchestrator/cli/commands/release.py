@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
+from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
@@ -27,9 +28,10 @@ def build(
     json: AsJson = False,
 ) -> None:
     """Build packages, SBOMs and cloud assemblies."""
-    from orchestrator.cli.actions import release
-
     with report_errors(json):
+        require("release")
+        from orchestrator.cli.actions import release
+
         release.build(environment or [], assemblies=assemblies, json=json)
 
 

@@ -12,9 +12,6 @@ from orchestrator.cli.program import CommandLine
 
 app = CommandLine()
 
-REPORTS = Path("build/reports")
-"""Where reports are written, below the current folder."""
-
 
 @app.command()
 def report(
@@ -27,9 +24,10 @@ def report(
     """Write a report with plots of what the ledger recorded."""
     from orchestrator.cli.actions.reports import report as action
     from orchestrator.cli.context import context_of
+    from orchestrator.environments.project import build_folder
 
     with report_errors(json):
-        action.write_report(context_of(env), identifier, form, output, REPORTS, json=json)
+        action.write_report(context_of(env), identifier, form, output, build_folder() / "reports", json=json)
 
 
 @app.command()

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
+from orchestrator.domain.deployment.calendar import next_opening
 from orchestrator.domain.deployment.decision import Action
-from orchestrator.domain.deployment.gates import GateKind, opens_in
+from orchestrator.domain.deployment.gates import GateKind
 from orchestrator.domain.deployment.plan import evaluations_within, wait_before_evaluation
 from orchestrator.domain.deployment.record import DecisionEntry, Deployment, DeploymentPhase, PauseToken
 
@@ -150,7 +151,12 @@ class _Course:
         for index, gate in enumerate(self._plan.gates):
             if gate.before_step != before or index in self._passed or (self._promoted and gate.skipped_by_promotion):
                 continue
-            if gate.kind is GateKind.WINDOW:
-                self._at += opens_in(gate.windows, self._at)
+            opens = (
+                next_opening(gate.windows, self._at, gate.time_zone, gate.blackouts)
+                if gate.kind is GateKind.WINDOW
+                else None
+            )
+            if opens:
+                self._at = opens
             else:
                 self.wait_for(gate.description)

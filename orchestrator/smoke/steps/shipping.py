@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator import environments
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
-from orchestrator.local.cdk_deploy import ROOT, SERVICE
+from orchestrator.local.cdk_deploy import SERVICE, SOURCES
 from orchestrator.smoke.access import SmokeClient, load_of
 from orchestrator.smoke.load import Answer, Load
 from orchestrator.smoke.results import Fact, Verdict
@@ -64,7 +64,7 @@ def overlay(world: World, release: Release) -> Path:
     folder = world.folder / f"release-{release.key}" / "service"
     file = folder / Path(_MODULE).relative_to("service")
     file.parent.mkdir(parents=True, exist_ok=True)
-    source = (ROOT / _MODULE).read_text(encoding="utf-8")
+    source = (SOURCES / _MODULE).read_text(encoding="utf-8")
     healthy = _HEALTHY_SECONDS["local" if world.environment.local else "account"]
     match (release.statement, release.late):
         case ("", _):

@@ -10,6 +10,8 @@ from orchestrator.cli.main import app, help_pages
 
 ROOT = Path(__file__).resolve().parents[3]
 MAX_CHARACTERS = 60
+NOT_OURS = ("help", "install_completion", "show_completion")
+"""Options of typer's own."""
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
@@ -21,7 +23,7 @@ def _texts_of(command, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if len(words) > 1:
         yield " ".join(words), (command.help or "").strip()
     for parameter in command.params:
-        if parameter.name != "help":
+        if parameter.name not in NOT_OURS:
             yield f"{' '.join(words)} {parameter.opts[0]}", parameter.help or ""
     for name, subcommand in getattr(command, "commands", {}).items():
         yield from _texts_of(subcommand, (*words, name))

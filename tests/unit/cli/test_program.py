@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
 from orchestrator.cli.program import Command, Group
+from orchestrator.environments.project import NAME, TEMPLATE
 
 RUN = CliRunner()
 PROGRAM: Any = get_command(app)
@@ -114,7 +116,8 @@ NUMBERS = [one for one in ALL if one.kind in {int, float}]
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
+def in_a_new_project(tmp_path, monkeypatch):
+    shutil.copy(TEMPLATE, tmp_path / NAME)
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """What the command line says to input that makes no sense, and to a cloud that is not there."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -9,12 +10,14 @@ from orchestrator import environments
 from orchestrator.cli.errors import FAILED, REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
 from orchestrator.environments import EnvironmentRefused
+from orchestrator.environments.project import NAME, TEMPLATE
 
 RUN = CliRunner()
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
+def in_a_new_project(tmp_path, monkeypatch):
+    shutil.copy(TEMPLATE, tmp_path / NAME)
     monkeypatch.chdir(tmp_path)
 
 

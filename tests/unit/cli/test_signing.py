@@ -39,7 +39,7 @@ class _Signer:
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    monkeypatch.setattr(releases, "FOLDER", tmp_path)
+    monkeypatch.setattr(releases, "releases_folder", lambda: tmp_path)
     folder = releases.build(["local"])
     (folder / "assemblies" / "staging").mkdir(parents=True)
     (folder / "assemblies" / "staging" / "unsigned.json").write_text("{}")

@@ -56,7 +56,7 @@ class Rules(Observer):
 
 @cache
 def rules_of_settings() -> dict[str, rules.Rule]:
-    settings = SettingsFile.read(environments.FILE)
+    settings = SettingsFile.read(environments.settings_file())
     found: dict[str, rules.Rule] = {}
     for name in settings.names:
         environments.read_environment(name, SettingsReader(name, settings.merged(name), observer=Rules("", found, [])))
@@ -100,7 +100,7 @@ def wrong_values(rule: rules.Rule) -> Iterator[tuple[str, str]]:
 
 def corruptions() -> list[Corruption]:
     """Return every setting of the default settings file with every wrong value."""
-    settings = SettingsFile.read(environments.FILE)
+    settings = SettingsFile.read(environments.settings_file())
     found = []
     for path, (begin, end) in settings.positions.spans.items():
         rule = rule_of(path)

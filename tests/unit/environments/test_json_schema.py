@@ -19,7 +19,7 @@ from tests.unit.environments.corruptions import corruptions
 
 SCHEMA = json.loads(json_schema.document())
 VALIDATOR = Draft7Validator(SCHEMA)
-SETTINGS = SettingsFile.read(environments.FILE)
+SETTINGS = SettingsFile.read(environments.settings_file())
 EXAMPLE = SettingsFile.read(json_schema.EXAMPLE)
 
 
@@ -35,7 +35,7 @@ def test_the_page_is_current():
 def test_it_is_a_json_schema_and_editors_find_it():
     Draft7Validator.check_schema(SCHEMA)
     directive = SETTINGS.text.splitlines()[0]
-    assert environments.FILE.parent / directive.removeprefix("#:schema ") == json_schema.SCHEMA
+    assert environments.settings_file().parent / directive.removeprefix("#:schema ") == json_schema.SCHEMA
     directive = EXAMPLE.text.splitlines()[0]
     assert (json_schema.EXAMPLE.parent / directive.removeprefix("#:schema ")).resolve() == json_schema.SCHEMA
 

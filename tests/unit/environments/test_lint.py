@@ -13,7 +13,7 @@ from tests.unit.environments.corruptions import Corruption, corruptions, rule_of
 
 ALL = corruptions()
 ONE_OF_EACH = list({corruption.path: corruption for corruption in reversed(ALL)}.values())
-SETTINGS = environments.FILE.read_text(encoding="utf-8")
+SETTINGS = environments.settings_file().read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def with_change(old: str, new: str) -> str:
 
 
 def test_the_settings_of_this_project_have_no_finding():
-    assert findings(environments.FILE) == []
+    assert findings(environments.settings_file()) == []
 
 
 def test_every_setting_of_the_file_is_corrupted():
     """A list of tables and a strategy's steps have settings in them; all others have a rule."""
-    paths = SettingsFile.read(environments.FILE).positions.spans
+    paths = SettingsFile.read(environments.settings_file()).positions.spans
     without = {path for path in paths if rule_of(path) is None}
     assert len({corruption.path for corruption in ALL}) > 250
     assert all(re.search(r"\[\d+\]$|\.clients$|\.steps$", path) for path in without), without

@@ -89,7 +89,7 @@ def test_every_form_of_a_key_is_found_at_its_value(text):
 
 
 def test_the_settings_of_this_project_are_found_at_their_values():
-    assert_every_value_is_at_its_place(environments.FILE.read_text(encoding="utf-8"))
+    assert_every_value_is_at_its_place(environments.settings_file().read_text(encoding="utf-8"))
 
 
 NAMES = st.one_of(

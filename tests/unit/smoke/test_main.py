@@ -100,7 +100,7 @@ def test_the_local_environment_protects_its_data_too(tmp_path):
 
 
 def test_the_make_target_runs_this_command():
-    makefile = (environments.FILE.parent / "Makefile").read_text()
+    makefile = (environments.settings_file().parent / "Makefile").read_text()
     assert "smoke-aws: install\n\t$(BIN)/python -m orchestrator.smoke" in makefile
 
 
@@ -136,7 +136,7 @@ def test_a_reader_that_is_gone_ends_neither_the_steps_nor_the_clean_up(monkeypat
 def test_what_the_terminal_cannot_show_is_a_question_mark():
     ended = subprocess.run(
         [sys.executable, "-m", "orchestrator.smoke", "--steps", "ü"],
-        env={"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}, cwd=environments.FILE.parent, capture_output=True, text=True, check=False,
+        env={"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}, cwd=environments.settings_file().parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
         2,

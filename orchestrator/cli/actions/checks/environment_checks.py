@@ -25,6 +25,9 @@ from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.environments.settings_file import SettingsFile
 
 TOPICS = ("operators", "clients", "security")
+SOURCES = Path(__file__).resolve().parents[4]
+"""The folder of the packages, in a clone and where the wheel is installed."""
+
 _GITHUB = "token.actions.githubusercontent.com"
 _POLICIES = {"stack": "infrastructure/service", "orchestrator": "infrastructure/orchestrator"}
 
@@ -99,7 +102,7 @@ class Checks:
         return f"ib-oauth-{name}-{self.context.name}"
 
     def _settings(self) -> Result:
-        tables = SettingsFile.read(environments.FILE).merged(self.context.name)
+        tables = SettingsFile.read(environments.settings_file()).merged(self.context.name)
         return operation.check_settings(example_values(tables, self.context.name))
 
     def _credentials(self) -> Result:
@@ -138,8 +141,7 @@ class Checks:
 
     def _stack_policies(self) -> Result:
         files = {self._name(name): f"{folder}/stack_policy.json" for name, folder in _POLICIES.items()}
-        root = Path(environments.FILE).parent
-        wanted = {stack: json_text.loads((root / file).read_bytes()) for stack, file in files.items()}
+        wanted = {stack: json_text.loads((SOURCES / file).read_bytes()) for stack, file in files.items()}
         return stacks.check_stack_policies(self._readings.read_stack_policies(list(files)), wanted, files)
 
     def _subscriptions(self) -> Result:

@@ -19,6 +19,7 @@ from orchestrator.domain.recovery.unused_tables import (
     consequences_of_discard,
     monthly_usd,
 )
+from orchestrator.environments import project
 
 
 def list_tables(context: Context, *, json: bool) -> None:
@@ -108,7 +109,7 @@ def tables_in_use(context: Context) -> Mapping[str, str]:
         Refused: a function of this environment does not exist.
     """
     settings = {
-        table: f"{environments.FILE.name} ({name})"
+        table: f"{project.NAME} ({name})"
         for name in environments.names()
         for service in (environments.load(name).service,)
         for table in (service.state_table, service.tokens_table)

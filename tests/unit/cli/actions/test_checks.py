@@ -23,7 +23,7 @@ from tests.fakes.errors import client_error
 
 RUN = CliRunner()
 READINGS = "orchestrator/aws/account_readings.py"
-SETTINGS = environments.FILE.read_text(encoding="utf-8")
+SETTINGS = environments.settings_file().read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_lint_prints_one_object_with_json(broken):
     assert printed["findings"][0].keys() == {"file", "line", "column", "field", "value", "remedy"}
 
 
-@pytest.mark.parametrize("file", [[], [str(environments.FILE)]])
+@pytest.mark.parametrize("file", [[], [str(environments.settings_file())]])
 def test_lint_of_valid_settings_exits_with_0(file):
     result = RUN.invoke(app, ["lint", *file])
     assert (result.exit_code, result.stdout.endswith("environments.toml: no findings\n")) == (0, True)
@@ -187,7 +187,7 @@ def test_an_alarm_that_misses_backups_counts_where_there_are_backups(name, level
 
 
 def test_the_guide_lists_every_check_and_every_action_of_its_readings():
-    page = (environments.FILE.parent / "docs" / "guides" / "doctor.md").read_text(encoding="utf-8")
+    page = (environments.settings_file().parent / "docs" / "guides" / "doctor.md").read_text(encoding="utf-8")
     checks = Checks(Context(environments.load("prod"), lambda _service: None), lambda _region: None)
     rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
     assert [name for name, _ in rows] == [name for name, _ in checks.all()]

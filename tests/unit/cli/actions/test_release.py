@@ -32,7 +32,8 @@ WATCHED = pytest.mark.parametrize("watch", [False, True], ids=["announced", "wat
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     patch = pytest.MonkeyPatch()
-    patch.setattr(releases, "FOLDER", tmp_path_factory.mktemp("releases"))
+    folder = tmp_path_factory.mktemp("releases")
+    patch.setattr(releases, "releases_folder", lambda: folder)
     yield releases.build(["local"])
     patch.undo()
 

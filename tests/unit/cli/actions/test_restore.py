@@ -156,7 +156,7 @@ def test_what_the_machine_would_refuse_is_refused_before_it_starts(context, stat
 def test_the_settings_file_names_the_copies_and_nothing_else_in_it_changes(context, tmp_path):
     restored(context, outcome=RecoveryOutcome.SUCCEEDED, least_epoch=2)
     file = tmp_path / "environments.toml"
-    before = environments.FILE.read_text(encoding="utf-8")
+    before = environments.settings_file().read_text(encoding="utf-8")
     file.write_text(before, encoding="utf-8")
     restore.write_settings(context, "dr-1", file)
     added = file.read_text(encoding="utf-8").replace(before.rstrip(), "", 1)
@@ -196,7 +196,7 @@ def test_a_settings_file_that_cannot_be_changed_stays_as_it_was(context, tmp_pat
 def test_the_settings_file_keeps_its_line_ends_its_link_and_its_mode(context, tmp_path):
     restored(context, outcome=RecoveryOutcome.SUCCEEDED, least_epoch=2)
     tables = b"[prod.service.tables]\r\nstate = 'a' # the state\r\ntokens = 'b'\r\nleast_epoch = 0x0\r\n"
-    before = environments.FILE.read_bytes().replace(b"\n", b"\r\n") + tables
+    before = environments.settings_file().read_bytes().replace(b"\n", b"\r\n") + tables
     (real := tmp_path / "settings" / "real.toml").parent.mkdir()
     real.write_bytes(before)
     real.chmod(0o660)
@@ -220,7 +220,7 @@ def test_the_settings_file_keeps_its_line_ends_its_link_and_its_mode(context, tm
 def test_settings_that_would_not_load_are_not_written(context, tmp_path):
     restored(context, outcome=RecoveryOutcome.SUCCEEDED)
     file = tmp_path / "environments.toml"
-    text = environments.FILE.read_text(encoding="utf-8").replace("max_p99_ms = 3000", "max_p99_ms = inf")
+    text = environments.settings_file().read_text(encoding="utf-8").replace("max_p99_ms = 3000", "max_p99_ms = inf")
     file.write_text(text, encoding="utf-8")
     with pytest.raises(Refused, match="max_p99_ms: inf is refused"):
         restore.write_settings(context, "dr-1", file)

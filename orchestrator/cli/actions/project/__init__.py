@@ -1,0 +1,1 @@
+"""The command `init`: new projects."""
