@@ -201,7 +201,7 @@ def _reasons(client: Any, name: str) -> str:
 
 
 def _client(service: str, environ: Mapping[str, str]) -> Any:
-    session = boto3.Session(
+    session: Any = boto3.Session(
         aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
         region_name=environ["AWS_DEFAULT_REGION"],
