@@ -41,7 +41,7 @@ from orchestrator.environments.pipeline import PipelineSettings, read_pipeline
 from orchestrator.environments.policies import Policies, check_policies
 from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
-from orchestrator.environments.settings_file import SettingsFile
+from orchestrator.environments.settings_document import SettingsFile
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
     StoreSettings,

@@ -19,7 +19,7 @@ from orchestrator.domain.schema import Observer, SettingsReader
 from orchestrator.domain.setting_rules import Anything, Rule, Schema, one_of
 from orchestrator.environments import read_environment
 from orchestrator.environments.positions import comments
-from orchestrator.environments.settings_file import DEFAULTS, NAME, SettingsFile, merge
+from orchestrator.environments.settings_document import DEFAULTS, NAME, SettingsFile, merge
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "environments.toml"

@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.schema import EnvironmentRefused, Findings, SettingsReader
 from orchestrator.environments import LOCAL, Attempts, read_parts
 from orchestrator.environments.policies import in_environment
-from orchestrator.environments.settings_file import DEFAULTS, SettingsFile, merge, shown
+from orchestrator.environments.settings_document import DEFAULTS, SettingsFile, merge, shown
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from orchestrator.environments.api import ThrottleSettings, UsagePlanSettings, r
 from orchestrator.environments.network import read_network
 from orchestrator.environments.notifications import read_notifications
 from orchestrator.environments.ownership import read_budget, read_contacts
-from orchestrator.environments.settings_file import merge
+from orchestrator.environments.settings_document import merge
 from orchestrator.environments.tables_and_backups import UnitsSettings, read_backups, read_stores
 
 FIREWALL = {

@@ -15,7 +15,7 @@ from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.environments.settings_file import merge
+from orchestrator.environments.settings_document import merge
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/guides/gates.md").read_text(encoding="utf-8")
 

@@ -27,7 +27,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import read_recovery_request
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.environments.settings_file import merge
+from orchestrator.environments.settings_document import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 READERS = ("number", "whole_number", "whole_number_of", "percent", "whole_numbers")

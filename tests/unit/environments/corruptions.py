@@ -10,7 +10,7 @@ from functools import cache
 from orchestrator import environments
 from orchestrator.domain import setting_rules as rules
 from orchestrator.domain.schema import Observer, SettingsReader
-from orchestrator.environments.settings_file import SettingsFile
+from orchestrator.environments.settings_document import SettingsFile
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from orchestrator import environments
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.environments import json_schema
-from orchestrator.environments.settings_file import SettingsFile, merge
+from orchestrator.environments.settings_document import SettingsFile, merge
 from tests.unit.environments.corruptions import corruptions
 
 SCHEMA = json.loads(json_schema.document())

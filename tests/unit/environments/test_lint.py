@@ -8,7 +8,7 @@ import pytest
 from orchestrator import environments
 from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.environments.lint import findings
-from orchestrator.environments.settings_file import SettingsFile
+from orchestrator.environments.settings_document import SettingsFile
 from tests.unit.environments.corruptions import Corruption, corruptions, rule_of
 
 ALL = corruptions()

@@ -22,7 +22,7 @@ from orchestrator.domain.doctor.examples import example_values
 from orchestrator.domain.doctor.result import Result, skipped
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import RecoveryOutcome
-from orchestrator.environments.settings_file import SettingsFile
+from orchestrator.environments.settings_document import SettingsFile
 
 TOPICS = ("operators", "clients", "security")
 SOURCES = Path(__file__).resolve().parents[4]

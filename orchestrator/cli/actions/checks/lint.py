@@ -9,7 +9,7 @@ from orchestrator.domain.printable import printable
 from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.domain.texts import shortened
 from orchestrator.environments.lint import findings
-from orchestrator.environments.settings_file import shown
+from orchestrator.environments.settings_document import shown
 
 VALID, INVALID = 0, 2
 
