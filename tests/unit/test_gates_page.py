@@ -37,7 +37,7 @@ def test_every_example_of_settings_is_accepted_in_prod(text):
 
 
 def test_the_examples_are_there():
-    assert [len(blocks(language)) for language in ("toml", "json", "python")] == [3, 2, 1]
+    assert [len(blocks(language)) for language in ("toml", "json", "python")] == [4, 2, 1]
 
 
 def test_the_example_verifies_what_the_orchestrator_signs_and_nothing_else():

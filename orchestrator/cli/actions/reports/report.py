@@ -43,7 +43,7 @@ def write_report(context: Context, name: str, form: str, output: Path | None, fo
     if form not in FORMATS:
         raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
     report = read_report(context, name)
-    path = output or folder / f"{_FILE_NAME.sub('_', name)}.{FORMATS[form]}"
+    path = output or _from_here(folder) / f"{_FILE_NAME.sub('_', name)}.{FORMATS[form]}"
     content = render(report, form)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,12 @@ def write_report(context: Context, name: str, form: str, output: Path | None, fo
         return
     console().print(report.headline, style="bold", markup=False)
     console().print(f"report: {path}", markup=False, soft_wrap=True)
+
+
+def _from_here(folder: Path) -> Path:
+    """Return a folder as a path from the current folder, if it is below it."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def read_report(context: Context, name: str) -> Report:

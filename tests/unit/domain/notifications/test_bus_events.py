@@ -31,7 +31,7 @@ ROLLED_BACK = {
 DETAILS = {
     "DeploymentPlanned": {
         "deployment": "d-1", "release": "sha256:1", "commit": "0" * 40, "strategy": "canary-10-50", "steps": [],
-        "evaluations": 2, "transitions": 9, "requested_by": "ann", "known_good": None,
+        "evaluations": 2, "transitions": 9, "requested_by": "ann", "outside_calendar": "", "known_good": None,
     },
     "TrafficShifted": {"deployment": "d-1", "step": 0, "weight_percent": 10},
     "DeploymentPaused": {"deployment": "d-1", "reason": "too few requests", "deadline": "2026-11-23T07:00:00+00:00"},

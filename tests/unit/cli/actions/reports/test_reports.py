@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator import environments
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.main import app
 from orchestrator.domain.deployment.record import EventRecord
@@ -28,6 +29,7 @@ def recorder():
 @pytest.fixture
 def run(recorder, monkeypatch, tmp_path):
     monkeypatch.setattr(cli_context, "context_of", lambda _name: recorder.scene.context)
+    (tmp_path / "environments.toml").write_bytes(environments.settings_file().read_bytes())
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments, code=0):
