@@ -157,6 +157,7 @@ def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothi
 @pytest.mark.usefixtures("here")
 def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     (tmp_path / ".local").symlink_to(folder)
+    copyfile(environments.settings_file(), tmp_path / "environments.toml")
     page = Runbook("drill", {"--env prod": "--env local", "--env dev": "--env local"})
     printed = [page.run(f"cd {tmp_path}", block, environ={}, seconds=300) for block in page.blocks]
     assert "US dollars at prices of" in printed[0]
