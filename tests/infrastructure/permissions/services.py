@@ -89,7 +89,8 @@ def _of_rules(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
                 yield publish
                 yield from _key_uses(deployed, publish)
             else:
-                yield ServiceCall(events, {"lambda": "lambda:InvokeFunction"}[service], target["Arn"], source, why)
+                action = {"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage"}[service]
+                yield ServiceCall(events, action, target["Arn"], source, why)
             if "DeadLetterConfig" in target:
                 yield ServiceCall(events, "sqs:SendMessage", target["DeadLetterConfig"]["Arn"], source, why)
 
