@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infrastructure.orchestrator.functions import EVENT_HANDLERS, TASKS
+from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_grants import Grant, Ledger, Permissions
 from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources
@@ -402,7 +402,7 @@ def test_who_only_reads_the_ledger_only_decrypts(prod):
 def test_every_place_is_used():
     used = {
         place
-        for spec in (*TASKS.values(), *EVENT_HANDLERS.values())
+        for spec in (*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values())
         for grant in spec.permissions.grants
         for place in grant.resources
     }
