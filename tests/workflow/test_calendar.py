@@ -70,6 +70,26 @@ def test_a_deployment_that_waits_gets_no_traffic_before_the_calendar_opens(inter
     assert world.deployment.outside_calendar == ""
 
 
+def test_an_open_calendar_holds_nothing_although_the_clock_goes_on(interpreter):
+    world = closed_world(interpreter, "d-open", "WAIT")
+    policy = json.loads(world.cloud.settings["DELIVERY_POLICY"])
+    calendar = {"time_zone": "UTC", "when_closed": "WAIT"}
+    world.cloud.settings["DELIVERY_POLICY"] = json.dumps({**policy, "calendar": calendar})
+    now = world.cloud.now
+
+    def ticking():
+        world.clock.advance(0.001)
+        return now()
+
+    object.__setattr__(world.cloud, "now", ticking)
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY, outside_calendar="not needed")
+        world.settle()
+        world.check()
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
+    assert (world.deployment.plan.gates, world.deployment.outside_calendar) == ((), "")
+
+
 def test_a_rollback_waits_for_no_calendar(interpreter):
     world = closed_world(interpreter, "d-bad", "REFUSE", Scenario({50: Outcome.FAIL}))
     with inhabited(world):

@@ -70,6 +70,10 @@ class Calendar:
         """Return the first moment from now on at which it is open, in UTC; None within the next `HORIZON_DAYS`."""
         return next_opening(self.windows, now, self.time_zone, self.blackouts)
 
+    def is_open(self, now: datetime) -> bool:
+        """Return whether a deployment may start now."""
+        return self.opens_at(now) == now
+
     def describe_closure(self, now: datetime) -> str:
         """Return why it is closed now, such as ``closed until 2027-01-07 08:00 CET: year-end freeze``.
 
@@ -111,7 +115,7 @@ def refuse_closed(calendar: Calendar | None, now: datetime, override: str) -> No
     Raises:
         Refused: it is closed. The error says until when and why, and how to override it.
     """
-    if calendar is None or override or calendar.opens_at(now) == now:
+    if calendar is None or override or calendar.is_open(now):
         return
     if calendar.when_closed is WhenClosed.REFUSE or calendar.opens_at(now) is None:
         remedy = "wait until it opens, or deploy nevertheless: `orchestrator deploy --outside-calendar REASON`"

@@ -55,7 +55,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     # A strategy that was given is followed: it asks for the whole analysis.
     plan = shorten(planned, known_good) if known_good and request.strategy is None else planned
     calendar = None if cutover else policy.calendar
-    closed = calendar is not None and calendar.opens_at(cloud.now()) != cloud.now()
+    closed = calendar is not None and not calendar.is_open(cloud.now())
     if calendar is not None and closed and not request.outside_calendar:
         plan = replace(plan, gates=(calendar_gate(calendar), *plan.gates))
     deployment = cloud.ledger.create_record(
