@@ -91,6 +91,6 @@ def _live_function(name: str, function_name: str, cloud: Cloud) -> LiveFunction:
 def _build_of(release: str) -> str:
     try:
         found = msgspec.json.decode(release or "{}", type=dict[str, object])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # a person can set the variable to any text
         return ""
     return str(found.get("build", ""))

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.configuration.normalization import normalize_variables, redact
+from orchestrator.domain.untrusted_json import decode_untrusted
 
 Clients: TypeAlias = Callable[[str], Any]
 Raw: TypeAlias = tuple[str, Mapping[str, Any]]
@@ -402,6 +403,6 @@ def _tags(tags: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
 def _json(text: str) -> Any:
     """Parse a text that is JSON; return any other text unchanged."""
     try:
-        return json.loads(text)
+        return decode_untrusted(text)
     except ValueError:
         return text

@@ -153,7 +153,7 @@ class RawDynamoDBClient:
 def _error_of(status: int, content: bytes) -> OrchestratorError:
     try:
         code = str(json.loads(content).get("__type", "")).rpartition("#")[2]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):  # a proxy's page, or anything else
         code = ""
     transient = transient_error(code, status)
     if transient:

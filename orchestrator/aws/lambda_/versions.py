@@ -34,14 +34,13 @@ class Versions:
         self._client, self._sleep = client, sleep
 
     def describe_version(self, function_name: str, version: str = LATEST) -> FunctionVersion:
-        """Describe a version.
+        """Describe a version. That it does not exist is believed only after a second read.
 
         Raises:
             Refused: there is no such function or version, or its variables cannot be decrypted.
         """
         try:
-            with translate_errors():
-                configuration = self._client.get_function_configuration(FunctionName=function_name, Qualifier=version)
+            configuration = self._read_configuration(function_name, version)
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 raise Refused("function", f"{function_name}:{version}", "deploy the service stack first") from error
@@ -66,20 +65,25 @@ class Versions:
 
     def version_exists(self, function_name: str, version: str) -> bool:
         """Return whether a function has a version. That it does not exist is believed only after a second read."""
-        if self._find_version(function_name, version):
-            return True
-        self._sleep(READ_AGAIN_SECONDS)
-        return self._find_version(function_name, version)
-
-    def _find_version(self, function_name: str, version: str) -> bool:
         try:
-            with translate_errors():
-                self._client.get_function_configuration(FunctionName=function_name, Qualifier=version)
+            self._read_configuration(function_name, version)
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
             return False
         return True
+
+    def _read_configuration(self, function_name: str, version: str) -> Any:
+        """Return Lambda's answer; read once more where a version is not found: it may not have spread yet."""
+        arguments = {"FunctionName": function_name, "Qualifier": version}
+        with translate_errors():
+            try:
+                return self._client.get_function_configuration(**arguments)
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+            self._sleep(READ_AGAIN_SECONDS)
+            return self._client.get_function_configuration(**arguments)
 
     def publish_version(self, function_name: str, *, code_sha256: str, revision: str, signature: str) -> str:
         """Publish `$LATEST` as it was planned, or return the version that an earlier attempt published.

@@ -113,7 +113,7 @@ def test_a_live_state_that_cannot_be_read_is_not_reported_as_good(cloud, plane, 
     assert counted(lines) == []
 
 
-@pytest.mark.parametrize("release", ["", "{}", "not JSON", '{"commit":"c"}'])
+@pytest.mark.parametrize("release", ["", "{}", "not JSON", '{"commit":"c"}', '{"build":' + "[" * 100_000], ids=range(5))
 def test_a_function_that_does_not_say_its_build_is_of_no_other_release(cloud, plane, lines, release):
     plane.functions["ib-oauth-token-test"].versions["1"]["Environment"] = {"Variables": {"RELEASE": release}}
     assert report_live_state(cloud) == ""

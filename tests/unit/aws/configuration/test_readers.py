@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orchestrator.aws.configuration.readers import Names, functions, roles
+from orchestrator.aws.configuration.readers import Names, buses, functions, roles
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.region_failover import plan_failover
@@ -124,3 +124,10 @@ def test_variables_that_cannot_be_decrypted_are_shown_as_such_and_not_as_none(en
     ((_, facts),) = functions(lambda _: Lambda(environment), HOME)
 
     assert facts["Environment"] == read_as
+
+
+def test_a_text_that_is_nested_too_deeply_is_read_as_text():
+    policy = "[" * 100_000
+    events = SimpleNamespace(describe_event_bus=lambda **_: {"Name": "ib-oauth-prod", "Policy": policy})
+    ((_, facts),) = buses(lambda _: events, HOME)
+    assert facts["Policy"] == policy

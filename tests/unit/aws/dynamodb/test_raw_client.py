@@ -142,6 +142,7 @@ def test_what_does_not_get_better_is_an_error_after_all_tries(dynamodb, connecti
         (refusal("ResourceNotFoundException"), "ResourceNotFoundException"),
         (refusal("AccessDeniedException"), "AccessDeniedException"),
         ((403, "<html>"), "403"),
+        ((403, "[" * 100_000), "403"),
     ],
 )
 def test_what_another_try_cannot_change_is_an_error_at_once(dynamodb, connection, trouble, code):

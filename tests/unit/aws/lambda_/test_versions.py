@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.lambda_.aliases import READ_AGAIN_SECONDS
 from orchestrator.aws.lambda_.versions import Versions
-from orchestrator.domain.errors import Throttled
+from orchestrator.domain.errors import Refused, Throttled
 from tests.fakes.errors import client_error
 from tests.fakes.intercepted import Intercepted
 
@@ -17,8 +17,9 @@ def test_a_version_exists_or_does_not(lambdas, version, exists):
     assert Versions(lambdas, sleep=lambda _seconds: None).version_exists(TOKEN, version) is exists
 
 
+@pytest.mark.parametrize("read", ["version_exists", "describe_version"])
 @pytest.mark.parametrize(("misses", "exists"), [(1, True), (2, False)])
-def test_a_version_that_is_not_there_at_the_first_read_is_read_once_more(lambdas, misses, exists):
+def test_a_version_that_is_not_there_at_the_first_read_is_read_once_more(lambdas, misses, exists, read):
     answers, pauses = [client_error("ResourceNotFoundException")] * misses, []
 
     def lag(_operation, _arguments, call):
@@ -26,7 +27,14 @@ def test_a_version_that_is_not_there_at_the_first_read_is_read_once_more(lambdas
             raise answers.pop()
         return call()
 
-    assert Versions(Intercepted(lambdas, lag), sleep=pauses.append).version_exists(TOKEN, "1") is exists
+    versions = Versions(Intercepted(lambdas, lag), sleep=pauses.append)
+    if read == "version_exists":
+        assert versions.version_exists(TOKEN, "1") is exists
+    elif exists:
+        assert versions.describe_version(TOKEN, "1").version == "1"
+    else:
+        with pytest.raises(Refused, match="deploy the service stack first"):
+            versions.describe_version(TOKEN, "1")
     assert pauses == [READ_AGAIN_SECONDS]
 
 
