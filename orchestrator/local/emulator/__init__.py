@@ -33,6 +33,7 @@ PATCHES: tuple[str, ...] = (
     "lambda_.unhandled_errors",
     "lambda_.memory_limit",  # outer to the errors, which it names
     "lambda_.workers",
+    "lambda_.worker_start",
     "stepfunctions.timeouts",
     "stepfunctions.tasks",
     "stepfunctions.retry_and_catch",
