@@ -60,19 +60,21 @@ $(LOCALSTACK)/.installed: requirements/localstack.lock
 	$(LOCALSTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/localstack.lock
 	@touch $@
 
-# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). One worker runs the
-# end-to-end tests (tests/conftest.py): two of their environments at once make Lambda tasks time out on two cores.
+# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). The end-to-end tests
+# run alone: they wait for seconds of the wall clock, and an environment of theirs uses both cores.
 WORKERS ?= 3
 test: install browser scanner check coverage
-	$(BIN)/pytest -m "not proof and not decision" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not proof and not repeated and not decision" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=tests/e2e
+	$(BIN)/pytest -m "not proof and not repeated" tests/e2e
 
 test-fast: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	files="$$($(BIN)/python -m tests.changed)" && $(BIN)/pytest -q -n 2 -m "not simulation and not proof and not browser" $$files
+	files="$$($(BIN)/python -m tests.changed)" && $(BIN)/pytest -q -n 2 -m "not simulation and not proof and not repeated and not browser" $$files
 
 proof: install test-sfn-local
 	$(BIN)/pytest -m proof
+	$(BIN)/pytest -m repeated --ignore=tests/e2e
 	CUTOVER_EXAMPLES=15 $(BIN)/pytest tests/workflow/test_cutover_loses_nothing.py
 	CHECK_RECORDED_CALLS=1 $(BIN)/pytest -m "not proof" $(foreach run,main_job least_privilege drill_checks,tests/e2e/test_$(run).py)
 

@@ -155,7 +155,10 @@ def _refuse_alarms_without_late_data(service: ServiceSettings, policy: DeliveryP
 
 
 def _refuse_large_policy(delivery: Mapping[str, object]) -> None:
-    size = len(encode_policy(delivery))
+    try:
+        size = len(encode_policy(delivery))
+    except ValueError:  # Infinity or NaN, which is refused under its own name: here all findings are collected.
+        return
     if size > LARGEST_POLICY_BYTES:
         remedy = (
             f"give fewer checks, hooks or strategies: as a variable of a function they may have {LARGEST_POLICY_BYTES}"

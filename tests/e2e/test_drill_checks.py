@@ -13,7 +13,7 @@ from orchestrator.local.traffic_generator import Traffic
 from tests.e2e.drills import tables_of_drills, verdicts
 from tests.infrastructure.permissions.recorded import check_calls, complete_record
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.repeated, pytest.mark.timeout(600)]  # tests/workflow and the contract tests show the parts
 
 
 @pytest.fixture(scope="module")

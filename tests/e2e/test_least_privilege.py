@@ -1,4 +1,8 @@
-"""Every Lambda role is held to its policies while a release is promoted and another is rung back; then the tables are drilled."""
+"""Every Lambda role is held to its policies while a release is promoted and rolled back; then the tables are drilled.
+
+The tests marked `repeated` do without delays what test_main_job.py does under AWS's timing, with policies enforced there,
+too.
+"""
 
 import json
 import threading
@@ -50,6 +54,7 @@ def denials(here, deployment):
     return [reason for reason in reasons if "AccessDenied" in reason or "not authorized" in reason]
 
 
+@pytest.mark.repeated
 def test_a_release_is_promoted_and_no_probe_was_denied_anything(here):
     here.start_deployment("d-good", strategy=STEPS)
     ended = here.wait_for_deployment("d-good", 200)
@@ -76,6 +81,7 @@ def test_the_reconciler_may_see_to_what_is_warm(here):
     )
 
 
+@pytest.mark.repeated
 def test_an_alarm_takes_it_back_within_the_rollback_window(here):
     publish_failures(here, here.cloud.ledger.read_record("d-good"))
     here.cloud.clients("cloudwatch").set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
@@ -131,7 +137,7 @@ def check_loss(recovery, recorder):
 
 
 def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothing(here):
-    """`$LATEST` still is what was taken back: the drill has to serve the version before it."""
+    """`$LATEST` is not what is live: the drill has to serve the version before it."""
     functions = here.cloud.clients("lambda")
     live = functions.get_function_configuration(FunctionName=f"ib-oauth-token-{ENVIRONMENT}", Qualifier="live")
     latest = functions.get_function_configuration(FunctionName=f"ib-oauth-token-{ENVIRONMENT}")
@@ -154,6 +160,7 @@ def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothi
     assert live["CodeSha256"] in str(code.figures)
 
 
+@pytest.mark.repeated
 @pytest.mark.usefixtures("here")
 def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     (tmp_path / ".local").symlink_to(folder)
@@ -309,6 +316,7 @@ def handle(here, handler: str, event: dict) -> str:
     return payload["answer"]
 
 
+@pytest.mark.repeated
 def test_a_release_that_is_announced_is_deployed_by_its_event_handler(here):
     detail = json.dumps(
         {"idempotency_key": "announced", "strategy": STEPS, "force": True}

@@ -51,6 +51,17 @@ def test_a_wrong_value_is_reported_at_the_line_of_its_key(corruption: Corruption
     assert found[0].field.partition(".")[2] == corruption.path.partition(".")[2]
 
 
+def test_numbers_that_json_cannot_state_are_findings_as_any_other(written):
+    """A policy is written as JSON after it was read, and its size is checked whatever was found in it."""
+    numbers = [
+        one for one in ALL if one.value in {"inf", "nan"} and re.search(r"\.(delivery|strategies|recovery)\.", one.path)
+    ]
+    assert len(numbers) > 100
+    for corruption in numbers:
+        found = findings(written(corruption.text))
+        assert [error.line for error in found] == [corruption.line], corruption.path
+
+
 @pytest.mark.parametrize("corruption", ONE_OF_EACH[::7], ids=lambda corruption: corruption.path)
 def test_every_command_reports_the_same_line(corruption: Corruption, written):
     file = written(corruption.text)
