@@ -25,7 +25,7 @@ from orchestrator.local.oauth_client import LOCAL_CLIENTS, Connection, OAuthClie
 from orchestrator.local.traffic_observations import Observations, ObservedResponse, Snapshot, count_by_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 WORKERS: Final = 8
 MAX_WAITING: Final = 500
@@ -63,6 +63,20 @@ class _Sessions:
         with self._lock:
             if len(self._tokens) < MAX_SESSIONS:
                 self._tokens.append(tokens)
+
+
+def arrivals(rate_per_second: float, seed: int) -> Iterator[tuple[float, str]]:
+    """Yield activities without end, each with its start in seconds after the first.
+
+    They start at random times with the given mean rate of requests, like those of independent clients.
+    """
+    random = Random(seed)  # noqa: S311 - traffic, not secrets
+    activities, weights = list(_MIX), list(_MIX.values())
+    offset = 0.0
+    while True:
+        activity = random.choices(activities, weights)[0]
+        yield offset, activity
+        offset += random.expovariate(rate_per_second) * _REQUESTS.get(activity, 1)
 
 
 class Traffic:
@@ -156,17 +170,15 @@ class Traffic:
         }
 
     def _schedule(self) -> None:
-        """Start activities at random times with the configured mean rate, like the arrivals of independent clients."""
-        random = Random(self._seed)  # noqa: S311 - traffic, not secrets
-        activities, weights = list(_MIX), list(_MIX.values())
-        next_start = time.monotonic()
-        while not self._stopping.wait(max(0.0, next_start - time.monotonic())):
-            activity = random.choices(activities, weights)[0]
+        """Start the activities of `arrivals` at their times."""
+        started = time.monotonic()
+        for offset, activity in arrivals(self._rate, self._seed):
+            if self._stopping.wait(max(0.0, started + offset - time.monotonic())):
+                return
             if self._waiting.qsize() < MAX_WAITING:
                 self._waiting.put(activity)
             else:
                 self._dropped += 1
-            next_start += random.expovariate(self._rate) * _REQUESTS.get(activity, 1)
 
     def _work(self, number: int) -> None:
         service, platform = Connection(self._base_url), Connection(self._platform_url)

@@ -308,5 +308,7 @@ def test_a_store_that_is_wrong_does_not_pass_for_one_that_is_right(mutant):
     class Broken(Lives):
         stored_in = mutant
 
+    # It ends at the first example that shows the mistake, so a large number of them costs nothing.
+    many = settings(FEW, max_examples=5_000, phases=[Phase.generate], print_blob=False)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Broken, settings=settings(FEW, phases=[Phase.generate], print_blob=False))
+        run_state_machine_as_test(Broken, settings=many)
