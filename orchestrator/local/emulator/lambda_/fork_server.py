@@ -3,7 +3,7 @@
 The server process has threads, so it cannot fork itself. It starts one fork server (this module as a program), which has
 no threads, and sends it the environment variables, the folder and the three pipes of each worker. This is faster than a
 new interpreter, and changes nothing that a function sees: the fork server has imported only what Lambda's runtime has,
-or what is installed beside the local cloud, and nothing of a function.
+or what is installed with the local cloud, and nothing of a function.
 
 A worker is started by a new interpreter as before if it has its own copy of a package that was imported, has layers, sets
 a variable of the interpreter, or if the platform is not Linux (https://bugs.python.org/issue33725).
