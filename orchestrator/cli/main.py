@@ -281,13 +281,17 @@ def explain(deployment: AnyId, env: Env = "local", json: AsJson = False) -> None
 
 
 @app.command()
-def verify(env: Env = "local", json: AsJson = False) -> None:
+def verify(
+    env: Env = "local",
+    flows: Annotated[int, typer.Option(min=0, max=50, help="Complete OAuth flows to run as the synthetic client.")] = 0,
+    json: AsJson = False,
+) -> None:
     """Verify now that the live versions are healthy."""
     from orchestrator.cli.actions import verify as action
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        code = action.verify(context_of(env), json=json)
+        code = action.verify(context_of(env), flows=flows, json=json)
     raise typer.Exit(code)
 
 

@@ -173,6 +173,32 @@ def run(context: ProbeContext, clients: ProbeClients) -> ProbeRun:
     return ProbeRun(evidence, tests, result.note)
 
 
+def run_live(context: ProbeContext, clients: ProbeClients, count: int) -> Evidence:
+    """Run complete flows with stable. Those that fail are run once more, because one error is no evidence.
+
+    Raises:
+        Throttled, Unreachable: Lambda or KMS could not be called.
+    """
+    run_one = partial(run_patiently, context, clients)
+    flows = run_in_parallel(run_one, [ALL_STABLE] * count)
+    repeated = run_in_parallel(run_one, [ALL_STABLE] * sum(bool(flow.problem) for flow in flows))
+    problems = [flow.summary for flow in repeated if flow.problem]
+    if problems:
+        verdict = Verdict.failed(f"{len(problems)} of {count} flows failed twice, the first with {problems[0]}")
+    else:
+        note = f"; {len(repeated)} at the second attempt" if repeated else ""
+        verdict = Verdict.passed(f"{count} flows completed from login to refreshed token{note}")
+    return Evidence(
+        probe=PROBE,
+        verdict=verdict,
+        versions=context.versions,
+        window=context.window,
+        source="synthetic OAuth flows by lambda:Invoke of the live versions",
+        samples=sum(len(flow.steps) for flow in (*flows, *repeated)),
+        figures={"flows": [_figures(flow) for flow in (*flows, *repeated)]},
+    )
+
+
 def repeat_flows(
     context: ProbeContext, clients: ProbeClients, answers: Round, tests: ProbeTests, deadline: float
 ) -> tuple[EpisodeResult, ProbeTests]:

@@ -9,14 +9,20 @@ from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.outcome import with_live_versions
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, worst
+from orchestrator.probes import oauth_flows
 from orchestrator.probes.analysis_run import verify_stable
 from orchestrator.probes.context import ProbeContext, for_stable
 
 HEALTHY, UNHEALTHY = 0, 1
 
 
-def verify(context: Context, *, json: bool) -> int:
+def verify(context: Context, *, flows: int = 0, json: bool) -> int:
     """Verify the live versions; return the exit code: 0 if they are healthy, else 1.
+
+    Args:
+        context: of the environment.
+        flows: so many complete OAuth flows are run, too. The caller needs `kms:GenerateMac` for the synthetic key then.
+        json: whether to print JSON.
 
     Raises:
         Refused: there was no deployment yet, so the ledger does not describe the service.
@@ -29,7 +35,8 @@ def verify(context: Context, *, json: bool) -> int:
         raise Refused("deployment", "the newest", "deploy once: the first plan records the service's functions")
     probes = for_stable(with_live_versions(recorded), cloud.now())
     live = _live_state_evidence(state, probes)
-    evidence_found = (*verify_stable(probes, cloud.probe_clients).evidence, live)
+    flow_evidence = (oauth_flows.run_live(probes, cloud.probe_clients, flows),) if flows else ()
+    evidence_found = (*verify_stable(probes, cloud.probe_clients).evidence, *flow_evidence, live)
     verdict = worst(evidence.verdict for evidence in evidence_found)
     if json:
         print_json({"verdict": verdict, "evidence": evidence_found})
