@@ -43,7 +43,9 @@ def milliseconds(arguments: list[str], folder: Path, rounds: int, code: int = 0)
     Raises:
         RuntimeError: it has another exit code.
     """
-    variables = {key: value for key, value in os.environ.items() if key != VARIABLE and not key.startswith("AWS_")}
+    # An installed package has its bytecode, so the interpreters here may write it.
+    other = (VARIABLE, "PYTHONDONTWRITEBYTECODE")
+    variables = {key: value for key, value in os.environ.items() if key not in other and not key.startswith("AWS_")}
     environ = {
         **variables,
         "PYTHONPATH": str(ROOT),
