@@ -15,18 +15,34 @@ app = CommandLine()
 
 @app.command()
 def report(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of a deployment, drill or restore.")],
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Id of a deployment, drill or restore; or give --dora.")
+    ] = None,
     env: Env = "local",
+    dora: Annotated[bool, typer.Option("--dora", help="Print DORA's four keys instead.")] = False,
+    since: Annotated[str | None, typer.Option(help="With --dora: an age, 90d by default.")] = None,
     form: Annotated[str, typer.Option("--format", help="Format: html, md or json.")] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write; default: build/reports/ID.FORMAT.")] = None,
     json: AsJson = False,
 ) -> None:
     """Write a report with plots of what the ledger recorded."""
+    from orchestrator.cli.actions.reports import dora as dora_action
     from orchestrator.cli.actions.reports import report as action
     from orchestrator.cli.context import context_of
-    from orchestrator.environments.project import build_folder
+    from orchestrator.domain.errors import Refused
+    from orchestrator.environments.project import build_folder, root
 
     with report_errors(json):
+        if dora:
+            if identifier is not None or output is not None:
+                refused = identifier if identifier is not None else str(output)
+                raise Refused("--dora", refused, "give either --dora, which prints, or the id of one report")
+            dora_action.report_dora(context_of(env), since, root(), json=json)
+            return
+        if since is not None:
+            raise Refused("--since", since, "give it with --dora, which reports a period")
+        if identifier is None:
+            raise Refused("id", "", "give the id of a deployment, drill or restore, or --dora")
         action.write_report(context_of(env), identifier, form, output, build_folder() / "reports", json=json)
 
 

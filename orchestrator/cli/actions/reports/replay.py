@@ -77,16 +77,25 @@ def replay(context: Context, name: str | None, settings: Sequence[str], since: s
     return DONE if values or all(one.same for found in replays for one in found.decisions) else FAILED
 
 
+def parse_age(text: str) -> timedelta:
+    """Return an age such as ``90d``.
+
+    Raises:
+        Refused: it is none.
+    """
+    matched = _AGE.fullmatch(text)
+    if matched is None:
+        raise Refused("--since", text, "give an age in days, hours or minutes, such as 90d, 12h or 30m")
+    return int(matched[1]) * _UNITS[matched[2]]
+
+
 def _replay(context: Context, deployment: Deployment, values: Mapping[str, object]) -> Replay:
     limits = replayed_limits(deployment.plan.limits, context.environment.delivery, values)
     return replay_deployment(deployment, context.cloud.ledger.read_decisions(deployment.id), limits)
 
 
 def _replay_all(context: Context, since: str, values: Mapping[str, object]) -> tuple[list[Replay], list[NotReplayed]]:
-    matched = _AGE.fullmatch(since)
-    if matched is None:
-        raise Refused("--since", since, "give an age in days, hours or minutes, such as 90d, 12h or 30m")
-    earliest = context.cloud.now() - int(matched[1]) * _UNITS[matched[2]]
+    earliest = context.cloud.now() - parse_age(since)
     replays, missing = list[Replay](), list[NotReplayed]()
     for deployment in context.cloud.ledger.newest_records(LISTED):
         entries = context.cloud.ledger.read_decisions(deployment.id)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from orchestrator import environments
 from orchestrator.cli import context as cli_context
+from orchestrator.cli.actions.reports.dora import commit_times
 from orchestrator.cli.main import app
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.environment_lock import Kind
@@ -87,6 +91,61 @@ def test_a_drill_has_a_report(run, recorder):
     drills.create_record(drill)
     assert "dr-1 is running" in run("report", "dr-1")
     assert drill.kind is Kind.DRILL
+
+
+# --- report --dora ----------------------------------------------------------------------------------------
+
+
+def test_the_four_keys_are_those_of_the_ledger(run):
+    document = json.loads(run("report", "--dora", "--json"))
+    assert document["complete"] is True
+    assert document["change_failure_rate"] == 1
+    keys = document["dora"]
+    assert (keys["deployments"], keys["failed"]) == (1, 1)
+    assert keys["failed_deployment_recovery_time"]["measured"] == 1
+    printed = " ".join(run("report", "--dora", "--since", "30d").split())
+    assert "change failure rate 100.0% 1 of 1 rolled back" in printed
+    assert "deployment frequency 0.033 a day 1 that clients met" in printed
+
+
+def test_a_period_without_a_deployment_has_no_rates(run, recorder):
+    recorder.scene.clock.advance(3600)
+    printed = " ".join(run("report", "--dora", "--since", "1m").split())
+    assert "change failure rate - 0 of 0 rolled back" in printed
+    assert "change lead time - 0 measured" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dora", "d-1"], "--dora: 'd-1' is refused: give either --dora, which prints, or the id of one report"),
+        (["--dora", "--output", "x.html"], "--dora: 'x.html' is refused"),
+        (["--dora", "--since", "90"], "--since: '90' is refused: give an age in days, hours or minutes"),
+        (["d-1", "--since", "9d"], "--since: '9d' is refused: give it with --dora"),
+        ([], "give the id of a deployment, drill or restore, or --dora"),
+    ],
+)
+def test_a_period_and_one_report_are_not_mixed_up(run, arguments, words):
+    assert words in " ".join(run("report", *arguments, code=2).split())
+
+
+def test_times_of_commits_are_read_from_git_and_unknown_ones_are_left_out(tmp_path):
+    def git(*arguments, at=0):
+        identity = {"GIT_AUTHOR_DATE": f"{at} +0000", "GIT_COMMITTER_DATE": f"{at} +0000"}
+        command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        done = subprocess.run(command, env={**os.environ, **identity}, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    made = {}
+    for at in (1_700_000_000, 1_600_000_000):
+        git("commit", "--allow-empty", "--quiet", "-m", "one\n\ncommitter x 1 +0000\n0123456 missing", at=at)
+        made[git("rev-parse", "HEAD")] = datetime.fromtimestamp(at, UTC)
+    tree = git("rev-parse", "HEAD^{tree}")
+    assert commit_times({*made, "0" * 40, tree}, tmp_path) == made
+    assert commit_times({"0" * 40}, tmp_path) == {}
+    assert commit_times(made, tmp_path / "nowhere") == {}
+    assert commit_times((), tmp_path) == {}
 
 
 # --- replay ----------------------------------------------------------------------------------------------
