@@ -25,6 +25,7 @@ import time
 import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
@@ -55,7 +56,7 @@ class ForkedProcess:
         returncode: as that of Popen; None while the worker runs, or until `poll` has seen that it ended.
     """
 
-    def __init__(self, pid: int, status: int, stdin: IO[str], stdout: IO[str], stderr: IO[str]) -> None:
+    def __init__(self, pid: int, status: FileIO, stdin: IO[str], stdout: IO[str], stderr: IO[str]) -> None:
         self.pid, self._status = pid, status
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.returncode: int | None = None
@@ -65,10 +66,11 @@ class ForkedProcess:
         """Return the exit code, negative for a signal; None while the worker runs."""
         with self._lock:
             if self.returncode is None:
-                with suppress(BlockingIOError):
+                written = self._status.read(16)
+                if written is not None:
                     # Nothing at the end of the pipe: the fork server died, and its workers cannot be waited for.
-                    self.returncode = int(os.read(self._status, 16) or -signal.SIGKILL)
-                    os.close(self._status)
+                    self.returncode = int(written or -signal.SIGKILL)
+                    self._status.close()
             return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -135,7 +137,7 @@ class ForkServer:
                 os.close(descriptor)
         return ForkedProcess(
             pid,
-            status,
+            FileIO(status),
             os.fdopen(stdin, "w", buffering=1, encoding="utf-8"),
             os.fdopen(stdout, encoding="utf-8"),
             os.fdopen(stderr, encoding="utf-8", errors="replace"),
@@ -194,6 +196,7 @@ def main(descriptor: int) -> None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes its end
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         selector.register(woken, selectors.EVENT_READ)
@@ -212,6 +215,7 @@ def main(descriptor: int) -> None:
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
                     for opened in (selector, connection):
                         opened.close()
                     for number in (woken, wake, status, *children.values()):
