@@ -94,7 +94,6 @@ SECONDS: dict[str, int] = {
     "tests/unit/cli/rendering/reports/test_deployment_report.py": 7,
     "tests/unit/cli/rendering/test_screen.py": 7,
     "tests/unit/probes/test_repeated_probes.py": 7,
-    "tests/unit/service/http/test_app.py": 7,
     "tests/unit/service/test_open_redirector.py": 7,
     "tests/unit/test_environment_editing.py": 7,
 }
