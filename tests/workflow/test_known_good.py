@@ -142,3 +142,23 @@ def test_a_pause_that_nobody_answers_ends_by_saying_so_and_until_when(interprete
     assert ended.reason.startswith(f"no operator answered the pause until {pause.deadline:%Y-%m-%d %H:%M:%S} UTC: ")
     assert "States.Timeout" not in ended.reason
     assert ended.rollback.trigger.source == "verdict"
+
+
+def test_a_release_that_stayed_when_it_was_forced_is_barred_no_longer(interpreter):
+    """It is until then, and is again after another rollback."""
+    world = environment(interpreter, "kg-9-good")
+    with inhabited(world):
+        deploy(world, "kg-9-good")
+        world.scenario = Scenario({50: Outcome.FAIL})
+        assert deploy(world, "kg-9-bad", "code-3", strategy=STRATEGY).outcome is DeploymentOutcome.ROLLED_BACK
+        world.scenario = Scenario()
+        deploy(world, "kg-9-again")
+        assert "deployment kg-9-bad rolled it back" in world.cloud.ledger.read_refusal("kg-9-again").why
+        assert deploy(world, "kg-9-forced", force=True).outcome is DeploymentOutcome.SUCCEEDED
+        deploy(world, "kg-9-back", "code-2")
+        returned = deploy(world, "kg-9-returned", "code-3")
+        assert (returned.outcome, returned.known_good.deployment) == (DeploymentOutcome.SUCCEEDED, "kg-9-forced")
+        world.ring("event-1")
+        world.settle()
+        deploy(world, "kg-9-last", "code-3")
+        assert "deployment kg-9-returned rolled it back" in world.cloud.ledger.read_refusal("kg-9-last").why

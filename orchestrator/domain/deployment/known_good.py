@@ -23,6 +23,14 @@ def is_known_good(record: Deployment, release: str) -> bool:
     return shipped and record.release.digest == release
 
 
+def lifts_bar(succeeded: Deployment, rolled_back: Deployment) -> bool:
+    """Return whether a deployment that succeeded was requested after the one that rolled the same release back.
+
+    It was forced then, and the release has proved itself since.
+    """
+    return succeeded.requested_at > rolled_back.requested_at
+
+
 def known_good_of(record: Deployment) -> KnownGood:
     """Return the versions that a deployment made live."""
     return KnownGood(record.id, _versions_of(record))

@@ -15,7 +15,7 @@ from orchestrator.domain.deployment.calendar import refuse_closed
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.gates import calendar_gate
-from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, shorten
+from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, lifts_bar, shorten
 from orchestrator.domain.deployment.plan import Function, Plan, Service
 from orchestrator.domain.deployment.policy import DeliveryPolicy, decode_policy
 from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, KnownGood, Release
@@ -164,9 +164,15 @@ def _refuse_release(request: DeploymentRequest, release: Release, cloud: Cloud) 
         remedy = f"$LATEST holds {release.digest}; deploy the stack again or request that release"
         raise Refused("release", request.release, remedy)
     earlier = cloud.ledger.rolled_back_by(release.digest)
-    if earlier and not request.force:
+    if earlier and not request.force and not _has_succeeded_since(earlier, release, cloud):
         remedy = f"deployment {earlier} rolled it back: deploy a fixed release, or this one with --force"
         raise Refused("release", release.digest, remedy)
+
+
+def _has_succeeded_since(deployment_id: str, release: Release, cloud: Cloud) -> bool:
+    rolled_back = cloud.ledger.find_record(deployment_id)
+    succeeded = cloud.ledger.find_newest(lambda record: is_known_good(record, release.digest))
+    return rolled_back is not None and succeeded is not None and lifts_bar(succeeded, rolled_back)
 
 
 handler = task(plan_deployment)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, made_live, shorten
+from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, lifts_bar, made_live, shorten
 from orchestrator.domain.deployment.record import DeploymentOutcome, KnownGood, Release
-from tests.samples import cut_over, deployment, plan
+from tests.samples import NOW, cut_over, deployment, plan, seconds
 
 VERSIONS = {"authorize": "2", "public": "2", "token": "2"}
 LIVE = deployment(outcome=DeploymentOutcome.SUCCEEDED)
@@ -30,6 +30,12 @@ def test_a_release_of_this_digest_that_succeeded_is_known_good():
 )
 def test_what_did_not_stay_live_is_not_known_good(record):
     assert not is_known_good(record, "sha256:a")
+
+
+@pytest.mark.parametrize(("after", "lifted"), [(-60, False), (0, False), (60, True)])
+def test_only_a_success_after_the_rollback_lifts_the_bar(after, lifted):
+    succeeded = replace(LIVE, requested_at=NOW + seconds(after))
+    assert lifts_bar(succeeded, deployment(outcome=DeploymentOutcome.ROLLED_BACK)) is lifted
 
 
 def test_a_return_is_one_shift_and_the_plan_names_the_deployment_that_it_returns_to():
