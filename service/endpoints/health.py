@@ -1,6 +1,8 @@
 """Deep health: whether every table and key that an endpoint needs responds, and the revocation epoch.
 
-The tables are those of `storage/tables.py`, also those that only another function uses.
+The tables are those of `storage/tables.py`, also those that only another function uses. The session key and the
+synthetic client's key are not checked: a check would need the right to encrypt with the one, and a MAC of the other,
+which this function does not have. The OAuth flows of a deployment and of `orchestrator verify --flows` use both.
 """
 
 from __future__ import annotations
