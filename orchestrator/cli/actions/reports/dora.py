@@ -15,7 +15,7 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.dora import Durations, FourKeys, four_keys
 
 DEFAULT_AGE = "90d"
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")  # whole: two short names may be of one commit
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _GIT_SECONDS = 10
 
