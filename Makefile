@@ -6,7 +6,8 @@
 # make scanner    install checkov in its own environment, to scan the templates
 # make localstack install LocalStack in its own environment, to interpret the state machines
 # make test-sfn-local  run the fault matrix of the state machines on LocalStack
-# make proof      run the long test suites, and test-sfn-local
+# make test-runtime-botocore  run the tests that call AWS with the botocore of an older Lambda runtime
+# make proof      run the long test suites, and the two above
 # make bench      run every benchmark
 # make check      run ruff and mypy
 # make coverage   check branch coverage of the decision modules
@@ -23,7 +24,8 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots lock test-sfn-local smoke-aws clean
+.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots lock test-sfn-local \
+	test-runtime-botocore smoke-aws clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -74,7 +76,7 @@ test-fast: install
 	$(BIN)/ruff format --check .
 	files="$$($(BIN)/python -m tests.changed)" && $(BIN)/pytest -q -n 2 -m "not simulation and not proof and not repeated and not browser" $$files
 
-proof: install test-sfn-local
+proof: install test-sfn-local test-runtime-botocore
 	$(BIN)/pytest -m proof
 	$(BIN)/pytest -m repeated --ignore=tests/e2e
 	CUTOVER_EXAMPLES=15 $(BIN)/pytest tests/workflow/test_cutover_loses_nothing.py
@@ -102,6 +104,20 @@ coverage: install
 test-sfn-local: install $(if $(SFN_LOCAL_URL),,localstack)
 	$(BIN)/python -m tests.workflow.sfn_local
 
+# Lambda's runtime brings a botocore of its own, which may be months older than the pinned one (ADR 43).
+RUNTIME := .venv-lambda-runtime
+$(RUNTIME)/.installed: requirements/lambda-runtime.lock
+	rm -rf $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(RUNTIME) -r requirements/lambda-runtime.lock
+	@touch $@
+
+# The page of errors lists what the pinned models say.
+test-runtime-botocore: install $(RUNTIME)/.installed
+	PYTHONPATH=$(CURDIR)/$(RUNTIME) $(BIN)/python -c 'import botocore; print("botocore", botocore.__version__)'
+	PYTHONPATH=$(CURDIR)/$(RUNTIME) $(BIN)/pytest -q -n 2 --dist loadfile -m "not proof and not repeated and not browser" \
+		--deselect tests/unit/aws/test_clients.py::test_the_page_is_what_source_and_models_say tests/unit/test_started.py \
+		$(foreach part,application aws event_handlers probes service tasks,tests/unit/$(part))
+
 snapshots: install
 	$(BIN)/python -m tests.infrastructure.snapshot
 
@@ -109,6 +125,7 @@ lock:
 	uv pip compile --quiet pyproject.toml --all-extras --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
 	uv pip compile --quiet requirements/checkov.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
 	uv pip compile --quiet requirements/localstack.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/localstack.lock
+	uv pip compile --quiet requirements/lambda-runtime.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/lambda-runtime.lock
 
 clean:
 	rm -rf build cdk.out .local

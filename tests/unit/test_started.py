@@ -20,7 +20,8 @@ PROGRAMS = {
 
 
 def started(program, **variables):
-    environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-west-1", **variables}
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    environment = {**inherited, "AWS_DEFAULT_REGION": "us-west-1", **variables}
     output = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout
