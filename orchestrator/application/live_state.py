@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -14,7 +15,10 @@ from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.recovery.restore import environment_variables_of
-from orchestrator.domain.rollback.live_state import LiveFunction, live_state_problems, records_live_state
+from orchestrator.domain.rollback.live_state import LiveFunction, live_state_problems, records_live_state, restored_by
+
+if TYPE_CHECKING:
+    from orchestrator.aws.ledger.deployments import Ledger
 
 PROBLEMS = "LiveStateProblems"
 """Metric: how many problems the live state has. The reconciler emits it every minute."""
@@ -54,6 +58,24 @@ def read_live_state(functions: Mapping[str, str], lock: EnvironmentLock, cloud: 
     moving = lock.held and lock.kind in {Kind.DEPLOYMENT, Kind.ROLLBACK}
     in_flight = moving and cloud.executions.describe_execution(lock.execution).alive
     return LiveState(live, recorded, live_state_problems(live, recorded, in_flight=in_flight))
+
+
+def newest_shifted(ledger: Ledger) -> Deployment | None:
+    """Return the deployment that a rollback undoes: the newest that moved traffic; None if none did.
+
+    A repair moves traffic, too. If it restored what an earlier deployment had made live, that deployment is the one.
+    """
+    repairs: list[Deployment] = []
+
+    def shifted_as_deployment(record: Deployment) -> bool:
+        if record.repair:
+            repairs.append(record)
+        return record.moved_traffic and not record.repair
+
+    shifted = ledger.find_newest(shifted_as_deployment)
+    if not repairs or (shifted is not None and restored_by(repairs[0], shifted)):
+        return shifted
+    return repairs[0]
 
 
 def report_live_state(cloud: Cloud) -> str:

@@ -70,7 +70,7 @@ def repeat_failed_rollback(cloud: Cloud) -> str:
     """
     if cloud.ledger.read_lock().held:
         return ""
-    deployment = cloud.ledger.find_newest(lambda record: record.moved_traffic)
+    deployment = cloud.ledger.find_newest(lambda record: record.moved_traffic)  # a repair ends the attempts
     shifted_at = deployment.first_shift_at if deployment else None
     if deployment is None or shifted_at is None or deployment.outcome is not DeploymentOutcome.SUCCEEDED:
         return ""

@@ -6,6 +6,7 @@ An alarm starts one only if its evaluation does not find that the deployment is 
 from __future__ import annotations
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.live_state import newest_shifted
 from orchestrator.aws.step_functions import ABSENT, FAILED, RUNNING, SUCCEEDED, TIMED_OUT, execution_arn
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome, EventRecord, RollbackTrigger
 from orchestrator.domain.errors import OrchestratorError
@@ -123,7 +124,7 @@ def concerned_deployment(cloud: Cloud) -> Deployment | None:
     lock = cloud.ledger.read_lock()
     if lock.held:
         return cloud.ledger.find_record(lock.deployment)
-    moved = cloud.ledger.find_newest(lambda record: record.moved_traffic)
+    moved = newest_shifted(cloud.ledger)
     return moved or next(iter(cloud.ledger.newest_records(1)), None)
 
 

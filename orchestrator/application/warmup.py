@@ -8,6 +8,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
+from orchestrator.application.live_state import newest_shifted
 from orchestrator.domain.capacity.provisioned_concurrency import ProvisionedState, provisioning_changes, versions_in_use
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.deployment.record import Deployment
@@ -60,7 +61,7 @@ def reconcile_provisioned(cloud: Cloud) -> str:
         states = {name: cloud.provisioned.read_state(function) for name, function in service.functions.items()}
         if cloud.ledger.read_lock().held or not (any(states.values()) or any(service.warm.values())):
             return ""
-        newest = cloud.ledger.find_newest(lambda deployment: deployment.moved_traffic)
+        newest = newest_shifted(cloud.ledger)
         for name, function in service.functions.items():
             routing = cloud.aliases.read_alias(function).routing
             versions = versions_in_use(name, filter(None, (routing.primary, routing.canary)), newest, cloud.now())

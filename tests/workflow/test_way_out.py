@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from orchestrator import environments
+from orchestrator.application.start_rollback import concerned_deployment
 from orchestrator.cli.actions import deploy as commands
 from orchestrator.cli.actions import repair
 from orchestrator.cli.actions import verify as verify_action
@@ -242,6 +243,35 @@ def test_aliases_that_were_changed_by_hand_are_repaired_by_one_command(interpret
             repair.repair(world.context, adopt=True, revert=False, **given)
         start(world, f"{world.name}-next")
         assert record(world, f"{world.name}-next").outcome is DeploymentOutcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("way", ["adopt", "revert"])
+def test_after_a_repair_that_kept_its_versions_a_release_can_still_be_rolled_back(interpreter, way):
+    """The repair was the newest that moved traffic: it was rolled back already, and the release before it could not be."""
+    with living(interpreter, f"d-kept-{way}") as world:
+        world.deploy(strategy=STRATEGY)
+        move(world, "token", "2", {"1": 0.3})
+        given = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
+        repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **given)
+        world.run_started()
+        assert concerned_deployment(world.cloud).id == world.name, "an alarm is evaluated for it, too"
+        commands.roll_back(world.context, None, "it smells", "ann", watch=False, json=True)
+        world.run_started()
+        assert routing(world) == all_on("1")
+        assert record(world, world.name).outcome is DeploymentOutcome.ROLLED_BACK
+
+
+def test_after_a_repair_to_other_versions_there_is_nothing_to_roll_back(interpreter):
+    with living(interpreter, "d-replaced") as world:
+        world.deploy(strategy=STRATEGY)
+        given = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
+        repair.roll_back_to(world.context, ",".join(f"{name}=1" for name in FUNCTIONS), **given)
+        world.run_started()
+        with pytest.raises(Refused, match="already rolled back; `orchestrator rollback --to VERSIONS`"):
+            commands.roll_back(world.context, None, "it smells", "ann", watch=False, json=True)
+        with pytest.raises(Refused, match="shifted traffic later"):
+            commands.roll_back(world.context, world.name, "it smells", "ann", watch=False, json=True)
+        assert routing(world) == all_on("1")
 
 
 def start(world, name):

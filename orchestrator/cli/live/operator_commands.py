@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.application.live_state import newest_shifted
 from orchestrator.application.rollback_targets import missing_targets, with_chosen_targets
 from orchestrator.application.start_rollback import start_rollback
 from orchestrator.cli.context import Context
@@ -120,14 +121,14 @@ def _refuse_needless_rollback(context: Context, deployment: Deployment, trigger:
     alive = lock.held and context.cloud.executions.describe_execution(lock.execution).alive
     if deployment.phase is DeploymentPhase.ROLLING_BACK:
         return  # It is found and followed.
-    newest = ledger.find_newest(lambda record: record.moved_traffic) or deployment
+    newest = newest_shifted(ledger) or deployment
     decision = decide_rollback(deployment, newest, lock, trigger, holder_alive=alive)
     if decision.action is Action.NOTHING and not takes_lock(deployment, lock, decision, holder_alive=alive):
         raise Refused("deployment", deployment.id, f"there is nothing to roll back: {decision.reason}")
 
 
 def _newest_shifted(context: Context) -> Deployment:
-    moved = context.cloud.ledger.find_newest(lambda record: record.moved_traffic)
+    moved = newest_shifted(context.cloud.ledger)
     if moved is None:
         raise Refused("deployment", "the newest", "no deployment has shifted traffic, so there is nothing to roll back")
     return moved

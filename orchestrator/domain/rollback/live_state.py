@@ -56,6 +56,16 @@ def live_versions(deployment: Deployment) -> Mapping[str, str]:
     return {function.name: function.stable_version for function in with_live_versions(deployment).functions}
 
 
+def restored_by(repair: Deployment, deployment: Deployment) -> bool:
+    """Return whether the versions that a deployment made live are live again, or still, after a repair.
+
+    It is then the deployment that a rollback undoes, although the repair moved the aliases later.
+    """
+    ended = repair.repair and repair.outcome is DeploymentOutcome.ROLLED_BACK
+    succeeded = deployment.outcome is DeploymentOutcome.SUCCEEDED
+    return ended and succeeded and live_versions(repair) == live_versions(deployment)
+
+
 def live_state_problems(
     live: Sequence[LiveFunction], recorded: Deployment | None, *, in_flight: bool
 ) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.live_state import newest_shifted
 from orchestrator.application.rollback_targets import missing_targets, with_chosen_targets
 from orchestrator.domain.deployment.decision import Action, Decision
 from orchestrator.domain.deployment.outcome import EVENT_TYPES, closed_deployment
@@ -54,7 +55,7 @@ def take_over_lock(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     trigger = cause_of_rollback(deployment, ledger.read_triggers(task_input.deployment)) or RollbackTrigger(
         PERSON, f"{task_input.execution} was started manually", cloud.now()
     )
-    newest = _newest_shifted(deployment, cloud)
+    newest = newest_shifted(cloud.ledger) or deployment
     decision = decide_rollback(deployment, newest, current, trigger, holder_alive=alive)
     if not takes_lock(deployment, current, decision, holder_alive=alive):
         cloud.announce("RollbackSkipped", deployment.id, reason=decision.reason)
@@ -148,11 +149,6 @@ def _escalated_before(deployment: Deployment, task_input: TaskInput) -> bool:
         and deployment.rollback is not None
         and deployment.rollback.execution == task_input.execution
     )
-
-
-def _newest_shifted(deployment: Deployment, cloud: Cloud) -> Deployment:
-    """Return the newest deployment that moved traffic; this one if none did."""
-    return cloud.ledger.find_newest(lambda record: record.moved_traffic) or deployment
 
 
 handler = task(take_over_lock)

@@ -19,6 +19,7 @@ from orchestrator.domain.rollback.live_state import (
     records_live_state,
     refuse_mixed,
     repair_of,
+    restored_by,
 )
 from tests.samples import FUNCTIONS, NOW, deployment, functions
 
@@ -127,3 +128,28 @@ def test_a_repair_is_a_deployment_that_ships_nothing():
     assert (repair.repair, repair.moved_traffic, repair.shifts, repair.plan.steps) == (True, True, (), ())
     assert (repair.phase, repair.release.digest, repair.execution) == (DeploymentPhase.READY, "", "arn:rollback")
     assert (repair.service, repair.plan.limits) == (ENDED.service, ENDED.plan.limits)
+
+
+def ended_repair(stable, canary, outcome=DeploymentOutcome.ROLLED_BACK):
+    repair = repair_of(ENDED, "d-2", functions(stable, canary), "ann", "arn:rollback", NOW)
+    return replace(repair, outcome=outcome, phase=DeploymentPhase.ENDED, ended_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("repair", "made_live", "restored"),
+    [
+        (ended_repair("2", "2"), "2", True),  # the weights alone were removed
+        (ended_repair("2", "1"), "2", True),  # the aliases were moved back to its versions
+        (ended_repair("1", "2"), "2", False),
+        (ended_repair("2", "2", DeploymentOutcome.NOT_ROLLED_BACK), "2", False),
+        (ended_repair("2", "2", None), "2", False),
+        (replace(ended_repair("2", "2"), repair=False), "2", False),
+    ],
+)
+def test_a_repair_restores_a_deployment_if_its_versions_are_live_again(repair, made_live, restored):
+    succeeded = replace(ENDED, outcome=DeploymentOutcome.SUCCEEDED, functions=functions("1", made_live))
+    assert restored_by(repair, succeeded) is restored
+
+
+def test_a_repair_restores_no_deployment_that_was_rolled_back():
+    assert not restored_by(ended_repair("1", "1"), replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK))
