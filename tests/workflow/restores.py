@@ -13,7 +13,8 @@ from orchestrator.aws.dynamodb.streams import StreamChanges
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
-from orchestrator.domain.recovery.record import Recovery, Role
+from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
+from orchestrator.domain.verdict import Verdict
 from state_machines import definitions
 from tests.fakes.attached import NothingAttached
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
@@ -197,3 +198,18 @@ class RestoreWorld(World):
                 variables = version["Environment"]["Variables"]
                 found[side] |= {variables["STATE_TABLE"], variables["TOKENS_TABLE"]}
         return found
+
+
+def copies(world: RestoreWorld) -> set[str]:
+    """Return the names of the restored tables."""
+    return {table.target for table in world.recovery.tables}
+
+
+def verdict(world: RestoreWorld, check: str) -> Verdict:
+    """Return the verdict of one check of the restore."""
+    return next(finding.verdict for finding in world.recovery.check_results if finding.check == check)
+
+
+def content(world: RestoreWorld) -> dict[str, CheckResult]:
+    """Return the results of the comparison of contents, by check."""
+    return {one.check: one for one in world.recovery.check_results if one.check.startswith("content.")}
