@@ -32,6 +32,14 @@ def policy_of(cloud: Cloud) -> IncidentPolicy:
     return decode_policy(cloud.settings["INCIDENTS"])
 
 
+def read_open_incidents(cloud: Cloud) -> list[Incident]:
+    """Return the incidents that are not resolved, oldest first."""
+    causes = cloud.incidents.read_register().causes.values()
+    return [
+        cloud.incidents.read_incident(name) for name in sorted(one.incident for one in causes if not one.resolved_at)
+    ]
+
+
 def receive_event(event: Mapping[str, Any], cloud: Cloud) -> str:
     """Have an event of the bus or of an alarm open, continue or resolve an incident, and page at once if one is due.
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator import environments
 from orchestrator.application.incidents.incident_log import receive_event
+from orchestrator.cli.actions import status
 from orchestrator.cli.context import Context
 from orchestrator.cli.main import app
 from orchestrator.domain.deployment.record import EventRecord
@@ -19,6 +20,8 @@ from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.notification_queue import MovableClock
+from tests.samples import FUNCTIONS
+from tests.unit.cli.actions.scenes import Scene
 from tests.unit.domain.incidents.worlds import POLICY, minutes
 
 RUN = CliRunner(env={"COLUMNS": "250", "ORCHESTRATOR_REQUESTED_BY": "ann"})
@@ -266,3 +269,22 @@ def test_the_rota_is_shown_for_the_next_weeks_or_its_absence_is_refused(monkeypa
     people = [turn["people"][0] for turn in document["turns"]]
     assert people[0] != people[1]
     assert "level 2" in run("on-call", "--env", "prod")
+
+
+def test_status_shows_the_open_incidents_first_of_what_is_wrong(cloud, clock, capsys):
+    scene = Scene()
+    for name in FUNCTIONS:
+        scene.plane.add(f"ib-oauth-{name}-local")
+    vars(scene.context.cloud)["incidents"] = cloud.incidents
+    first = opened()["id"]
+    clock.advance(1)
+    second = rollback(cloud)
+    run("resolve", first, "--reason", "over")
+    status.show_status(scene.context, json=False)
+    assert f"incident {second}, SEV2, not acknowledged: d-1 is rolled back" in capsys.readouterr().out
+    run("ack", second)
+    status.show_status(scene.context, json=True)
+    (shown,) = json.loads(capsys.readouterr().out)["open_incidents"]
+    assert (shown["id"], shown["state"], shown["acknowledged_by"]) == (second, "ACKNOWLEDGED", "ann")
+    status.show_status(scene.context, json=False)
+    assert "acknowledged by ann: d-1 is rolled back" in capsys.readouterr().out
