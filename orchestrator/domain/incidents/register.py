@@ -19,6 +19,7 @@ from orchestrator.domain.incidents.incident import ORCHESTRATOR, Draft, EntryKin
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.incidents.severity import IncidentSeverity, worse_of
 from orchestrator.domain.incidents.signals import Signal
+from orchestrator.domain.notifications.alarms import SECURITY
 
 KEPT = timedelta(days=2)
 """How long an ended subject and a resolved incident's cause are kept: EventBridge delivers for a day at most."""
@@ -99,9 +100,10 @@ def receive_signal(
     """Decide what a signal does; None if it is a duplicate, is overtaken, or opens no incident by the settings.
 
     - A beginning opens an incident, reopens the one of its cause inside the window, or is added to the open one.
-    - An end is added to the open incident. With the last active subject the incident is resolved, unless a person leads
-      it: then a person resolves it.
-    - A beginning that arrives after its end opens an incident that is resolved at once: it is recorded and pages no one.
+    - An end is added to the open incident. With the last active subject the incident is resolved, unless a person has to
+      resolve it (`resolves_itself`).
+    - A beginning that arrives after its end opens an incident that is resolved at once, by the same rule: it is recorded
+      and pages no person.
     """
     severity = policy.severities[signal.opener] if signal.begins else None
     if signal.begins and severity is None:
@@ -119,9 +121,18 @@ def receive_signal(
     if current is None or not current.is_open or not known.active or subject.active:
         return Change(after)
     drafts = [_cleared(signal)]
-    if not after.active_subjects(signal.cause) and not current.is_led:
+    if not after.active_subjects(signal.cause) and resolves_itself(current.cause, led=current.is_led):
         drafts.append(_over(signal))
     return Change(after, current.id, current, tuple(drafts))
+
+
+def resolves_itself(cause: str, *, led: bool) -> bool:
+    """Return whether an incident is resolved when the last signal of its cause has ended.
+
+    An alarm of the security contacts counts events: that it is OK again means that no further event came, and nothing
+    about the harm. And what a person leads, a person resolves.
+    """
+    return not led and cause not in SECURITY
 
 
 def _begun(
@@ -149,7 +160,7 @@ def _begun(
     opening = opening_drafts(
         Opening(signal.cause, signal.title, severity, words, ORCHESTRATOR, details), current, policy, now
     )
-    if not lasts:
+    if not lasts and resolves_itself(signal.cause, led=False):
         opening = replace(opening, drafts=(*opening.drafts, _over(signal)))
     return replace(opening, register=register)
 

@@ -139,6 +139,23 @@ def test_an_incident_that_a_commander_leads_is_resolved_by_a_person_only(world):
     assert world.all[0].resolved_by == "ann"
 
 
+def test_an_incident_of_a_security_alarm_stays_open_and_is_paged_until_a_person_has_answered(world):
+    root = "root-account-used"
+    incident = world.receive(signal("alarm:root", root, cause=root))
+    after = world.receive(signal("alarm:root", "", NOW + minutes(5), root), NOW + minutes(5))
+    assert after.is_open
+    world.tick(NOW + minutes(6))
+    assert world.kinds(incident.id) == ["OPENED", "CLEARED", "PAGED"]
+    ended = world.write(resolve(world.all[0], world.register, "it was our audit", "ann", NOW, force=False))
+    assert not ended.is_open
+
+
+def test_a_security_alarm_that_is_reported_after_its_end_opens_an_incident_all_the_same(world):
+    root = "root-account-used"
+    world.receive(signal("alarm:root", "", NOW + minutes(5), root), NOW + minutes(5))
+    assert world.receive(signal("alarm:root", root, cause=root), NOW + minutes(6)).is_open
+
+
 def test_an_end_of_what_never_began_changes_the_register_alone(world):
     world.receive(signal(ROLLBACK, "rollback"))
     assert world.receive(ENDS, NOW + minutes(5)) is None
