@@ -17,6 +17,8 @@ from constructs import Construct
 
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.pipeline_roles import pipeline_role_arn, promotion_role_arn
+from orchestrator.aws.notifications import SOURCE
+from orchestrator.domain.incidents.signals import EVENT_TYPES as INCIDENT_SIGNALS
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
@@ -102,6 +104,22 @@ def create_event_rules(
             _OTHERS_MAX_AGE,
         ),
         "drill_ended": ("clean_up_drills", None, _failed_executions([drill_state_machine]), _OTHERS_MAX_AGE),
+        "incident_events": (
+            "track_incidents",
+            bus,
+            {"source": [SOURCE], "detail_type": list(INCIDENT_SIGNALS)},
+            _OTHERS_MAX_AGE,
+        ),
+        "incident_alarms": (
+            "track_incidents",
+            None,
+            {
+                "source": ["aws.cloudwatch"],
+                "detail_type": ["CloudWatch Alarm State Change"],
+                "detail": {"alarmName": [{"wildcard": physical_name("*", environment)}]},
+            },
+            _OTHERS_MAX_AGE,
+        ),
         "release_ready": ("release_ready", bus, {"detail_type": ["ReleaseReady"]}, _OTHERS_MAX_AGE),
     }
     for name, (handler, event_bus, pattern, max_age) in patterns.items():

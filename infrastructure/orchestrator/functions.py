@@ -423,8 +423,20 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
             ),
         ),
-        variables=("DEPLOYMENT_MACHINE", "ROLLBACK_MACHINE", "SERVICE", "EVIDENCE_BUCKET", "RECOVERY_POLICY"),
+        variables=(
+            "DEPLOYMENT_MACHINE",
+            "ROLLBACK_MACHINE",
+            "SERVICE",
+            "EVIDENCE_BUCKET",
+            "RECOVERY_POLICY",
+            "INCIDENTS",
+        ),
         size=Size(timeout_seconds=120),
+    ),
+    "track_incidents": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.WRITES, publishes_events=True),
+        variables=("INCIDENTS",),
     ),
     "release_ready": FunctionSpec(
         "orchestrator.event_handlers",

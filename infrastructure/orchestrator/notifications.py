@@ -21,7 +21,7 @@ from infrastructure.naming import physical_name
 from infrastructure.orchestrator.functions import NOTIFIER_SIZE
 from infrastructure.orchestrator.iam_resources import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
 from orchestrator.aws.notifications import SOURCE
-from orchestrator.domain.notifications.bus_events import TRANSLATIONS
+from orchestrator.domain.notifications.bus_events import NOTIFIED
 from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.environments import Environment
 
@@ -99,7 +99,7 @@ def connect_notifications(
     patterns = {
         "notification-events": (
             bus,
-            events.EventPattern(source=[SOURCE], detail_type=sorted(TRANSLATIONS)),
+            events.EventPattern(source=[SOURCE], detail_type=list(NOTIFIED)),
         ),
         "notification-alarms": (
             None,

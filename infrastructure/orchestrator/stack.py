@@ -47,6 +47,7 @@ from infrastructure.orchestrator.notifications import (
 )
 from infrastructure.orchestrator.pipeline_roles import create_pipeline_role, create_promotion_role
 from orchestrator.domain.deployment.policy import encode_policy
+from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
 from orchestrator.domain.notifications.destinations import encode_destinations
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
@@ -317,6 +318,7 @@ class OrchestratorStack(EnvironmentStack):
             "DRILL_SIGNING_KEY": self._drill_resources.signing_key,
             "KEYS_TABLE": self._signing_keys.ring_table,
             "SIGNING_KEY_ID": self._signing_keys.stack_key,
+            "INCIDENTS": encode_policy_of_incidents(self._environment.incidents),
             "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
         }
 

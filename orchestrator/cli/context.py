@@ -14,6 +14,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.incidents.policy import encode_policy
 from orchestrator.environments import project
 
 
@@ -49,6 +50,7 @@ class Context:
             "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
+            "INCIDENTS": encode_policy(self.environment.incidents),
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
         return Cloud(settings, clients=self.clients)

@@ -14,6 +14,7 @@ from orchestrator.cli.commands import (
     evidence,
     failover,
     guards,
+    incident,
     keys,
     notify,
     project,
@@ -317,6 +318,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(incident.app, name="incident")
 app.add_typer(notify.app, name="notify")
 
 

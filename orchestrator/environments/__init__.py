@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
@@ -26,6 +27,7 @@ from orchestrator.environments.api import (
     read_api,
 )
 from orchestrator.environments.evidence import EvidenceSettings, read_evidence
+from orchestrator.environments.incidents import read_incidents, refuse_unknown_destinations
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
 from orchestrator.environments.notifications import read_notifications
@@ -112,6 +114,7 @@ class Environment:
         network: the VPC of the service's functions; None without a VPC.
         contacts: e-mail addresses by audience.
         notifications: the destinations of notifications other than e-mail.
+        incidents: what opens an incident, and who is on call.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -140,6 +143,7 @@ class Environment:
     pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
     notifications: tuple[Destination, ...]
+    incidents: IncidentPolicy
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -265,6 +269,10 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         if section == "api" and sections[section]:
             place = replace(place, domain=sections[section].domain)
     sections["notifications"] = attempts.part("notifications", partial(read_notifications, table, local=place.local))
+    sections["incidents"] = attempts.part("incidents", partial(read_incidents, table))
+    if sections["incidents"] is not None and sections["notifications"] is not None:
+        known = [destination.name for destination in sections["notifications"]]
+        attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, str] = {
     "DRILL_SIGNING_KEY": "drill",
     "DEPLOYMENT_MACHINE": machine_arn("deployment"),
     "ROLLBACK_MACHINE": machine_arn("rollback"),
+    "INCIDENTS": "{}",
     "SERVICE": msgspec.json.encode(service()).decode(),
 }
 

@@ -52,6 +52,7 @@ class Provider:
         accepted: what it accepted: the text by which a person would know the message.
         texts: every text that it would show.
         alerts: a pager's alerts by key: whether each is open.
+        acknowledged: keys of the alerts that were acknowledged.
         attempts: requests, whatever was answered.
         plan: the answers of the next requests, in place of its own; an exception is raised.
         down_until: it answers 503 until then.
@@ -64,6 +65,7 @@ class Provider:
     accepted: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     alerts: dict[str, bool] = field(default_factory=dict)
+    acknowledged: set[str] = field(default_factory=set)
     times: list[datetime] = field(default_factory=list)
     attempts: int = 0
     plan: list[Reply] = field(default_factory=list)
@@ -178,17 +180,20 @@ class Provider:
         need(1 <= len(payload["summary"]) <= 1024 and payload["source"], "invalid payload")
         need(payload["severity"] in {"critical", "error", "warning", "info"}, "invalid severity")
         datetime.fromisoformat(payload["timestamp"])
-        self._page(document["dedup_key"], document["event_action"] != "resolve")
+        if document["event_action"] == "acknowledge":
+            self.acknowledged.add(document["dedup_key"])
+        else:
+            self._page(document["dedup_key"], document["event_action"] != "resolve")
         self.accept(f"{document['event_action']} {document['dedup_key']} {payload['summary']}")
         return 202, {}, b'{"status": "success", "message": "Event processed"}'
 
     def _opsgenie(self, target: str, headers: Mapping[str, str], _body: bytes, document: Any) -> Reply:
         """https://docs.opsgenie.com/docs/alert-api."""
         need(headers.get("authorization") == f"GenieKey {self.secret}", "Key format is not valid!", 422)
-        closing = re.fullmatch(r"/v2/alerts/([^/]+)/close\?identifierType=alias", target)
-        if closing:
+        change = re.fullmatch(r"/v2/alerts/([^/]+)/(close|acknowledge)\?identifierType=alias", target)
+        if change:
             need(set(document) <= {"source", "note", "user"} and len(document["note"]) <= 25_000, "invalid")
-            alias, title = unquote(closing[1]), document["note"].partition("\n")[0]
+            alias, title = unquote(change[1]), document["note"].partition("\n")[0]
         else:
             need(target == "/v2/alerts", "not found", 404)
             known = {"message", "alias", "description", "priority", "source", "entity", "tags"}
@@ -197,8 +202,12 @@ class Provider:
             need(document["priority"] in {"P1", "P2", "P3", "P4", "P5"}, "invalid priority")
             need(len(document["source"]) <= 100 and len(document["tags"]) <= 20, "too long")
             alias, title = document["alias"], document["message"]
-        self._page(alias, not closing)
-        self.accept(f"{'resolve' if closing else 'trigger'} {alias} {title}")
+        action = {"close": "resolve", "acknowledge": "acknowledge"}[change[2]] if change else "trigger"
+        if action == "acknowledge":
+            self.acknowledged.add(alias)
+        else:
+            self._page(alias, action == "trigger")
+        self.accept(f"{action} {alias} {title}")
         return 202, {}, b'{"result": "Request will be processed", "took": 0.1, "requestId": "r"}'
 
     def _grafana_oncall(self, target: str, _headers: Mapping[str, str], _body: bytes, document: Any) -> Reply:

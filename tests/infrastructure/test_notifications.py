@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.domain.notifications.bus_events import TRANSLATIONS
+from orchestrator.domain.notifications.bus_events import NOTIFIED
 from orchestrator.domain.notifications.delivery import LEASE, RECEIVES
 from orchestrator.domain.notifications.destinations import decode_destinations
 from orchestrator.environments import settings_file
@@ -45,7 +45,7 @@ def test_events_of_the_bus_and_of_every_alarm_reach_the_queue_with_retries_and_d
     }
     assert rules["events"]["EventPattern"] == {
         "source": ["ib-oauth.orchestrator"],
-        "detail-type": sorted(TRANSLATIONS),
+        "detail-type": list(NOTIFIED),
     }
     assert rules["alarms"]["EventPattern"]["detail"] == {"alarmName": [{"wildcard": "ib-oauth-*-staging"}]}
     assert "EventBusName" in rules["events"]

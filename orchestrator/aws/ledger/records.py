@@ -98,6 +98,13 @@ class Records(LockedTable, Generic[R]):
         """Return the newest records, newest first."""
         return [self.read_record(decoded(item, str)) for item in self._query(self.LISTED, limit=limit)]
 
+    def records_between(self, start: datetime, end: datetime) -> list[R]:
+        """Return the records that were requested in a time, newest first, out of the `SEARCHED` newest."""
+        first, last = start.isoformat(), end.isoformat()
+        listed = self._query(self.LISTED, limit=SEARCHED)
+        ids = [decoded(item, str) for item in listed if first <= item["sk"]["S"].partition("#")[0] <= last]
+        return [self.read_record(one) for one in ids]
+
     def find_newest(self, matches: Callable[[R], bool]) -> R | None:
         """Return the newest record that matches; None if none of the `SEARCHED` newest does.
 

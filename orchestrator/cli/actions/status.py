@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator import environments
+from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.application.live_state import read_live_state
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
@@ -12,6 +13,7 @@ from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.known_good import made_live
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.deployment.release import release_digest
+from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 
@@ -30,6 +32,7 @@ def show_status(context: Context, *, json: bool) -> None:
     under_way = holder if holder and holder.under_way else None
     pause = pause_of(context, under_way) if under_way else None
     firing, recovery = _firing_alarms(context, newest), next(iter(cloud.drills.newest_records(1)), None)
+    incidents = read_open_incidents(cloud)
     if json:
         print_json(
             {
@@ -43,6 +46,7 @@ def show_status(context: Context, *, json: bool) -> None:
                 "release_in_latest": latest,
                 "aliases": {name: alias.routing for name, alias in aliases.items()},
                 "alarms_firing": firing,
+                "open_incidents": [_incident_as_json(incident) for incident in incidents],
                 "newest_deployment": newest.id if newest else None,
                 "newest_recovery": summary_of(recovery) if recovery else None,
             }
@@ -66,6 +70,10 @@ def show_status(context: Context, *, json: bool) -> None:
         lines = [outcome_line(under_way), *(pause_lines(under_way, pause) if pause else ())]
         screen.print("\n".join(lines), style="bold", markup=False)
     show_freeze(screen, freeze)
+    for incident in incidents:
+        by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
+        line = f"incident {incident.id}, {incident.severity}, {by}: {incident.title}"
+        screen.print(line, style="bold red", markup=False)
     screen.print(f"alarms firing: {', '.join(firing) or 'none'}")
     held = f"held by {lock.kind} {lock.deployment}" if lock.held else "free"
     screen.print(f"environment lock {held}, fencing token {lock.fencing_token}")
@@ -75,6 +83,11 @@ def show_status(context: Context, *, json: bool) -> None:
     elif under_way is None:
         screen.print(f"newest request: {outcome_line(newest)}", markup=False)
     screen.print(recovery_outcome_line(recovery) if recovery else "no drill yet", markup=False)
+
+
+def _incident_as_json(incident: Incident) -> dict[str, object]:
+    names = ("id", "severity", "state", "cause", "title", "opened_at", "acknowledged_by")
+    return {name: getattr(incident, name) for name in names}
 
 
 def _live_line(live: Deployment | None) -> str:

@@ -95,7 +95,7 @@ def read_calendar(table: SettingsReader) -> Calendar:
         Refused: the table is wrong. The error names the field, the value and the remedy.
     """
     calendar = Calendar(
-        time_zone=_time_zone(table),
+        time_zone=read_time_zone(table),
         windows=read_windows(table, "windows") if "windows" in table else ALWAYS,
         blackouts=tuple(_blackout(entry) for entry in table.tables("blackouts")),
         when_closed=WhenClosed(table.choice("when_closed", tuple(WhenClosed))),
@@ -190,7 +190,12 @@ def _on_day(window: re.Match[str], weekday: int) -> bool:
     return (weekday - first) % WEEK_DAYS <= (last - first) % WEEK_DAYS
 
 
-def _time_zone(table: SettingsReader) -> str:
+def read_time_zone(table: SettingsReader) -> str:
+    """Read the setting ``time_zone``, a name of the IANA database.
+
+    Raises:
+        Refused: it names none.
+    """
     name = table.text("time_zone", remedy=_ZONE_REMEDY)
     try:
         ZoneInfo(name)
@@ -200,7 +205,7 @@ def _time_zone(table: SettingsReader) -> str:
 
 
 def _blackout(entry: SettingsReader) -> Blackout:
-    start, until = _date(entry, "from"), _date(entry, "until")
+    start, until = read_date(entry, "from"), read_date(entry, "until")
     if until < start:
         raise entry.refused("until", until.isoformat(), f"give the last day; the first is {start.isoformat()}")
     if until - start >= HORIZON_DAYS * DAY:
@@ -211,7 +216,12 @@ def _blackout(entry: SettingsReader) -> Blackout:
     return Blackout(start, until, reason)
 
 
-def _date(entry: SettingsReader, key: str) -> date:
+def read_date(entry: SettingsReader, key: str) -> date:
+    """Read a date, such as ``2026-12-24``.
+
+    Raises:
+        Refused: it is none.
+    """
     text = entry.text(key, matching=_DATE, remedy=_DATE_REMEDY)
     try:
         return date.fromisoformat(text)

@@ -87,7 +87,7 @@ def alarm_notifications(event: Mapping[str, Any], environment: str) -> tuple[Not
     if begins == ends:
         return ()
     name = str(detail["alarmName"])
-    section = _section(detail, name, environment)
+    section = alarm_section(detail, name, environment)
     severity = SEVERITIES.get(section, UNKNOWN_SEVERITY)
     impact = IMPACTS[severity]
     if section in ONE_PAGE:
@@ -120,7 +120,14 @@ def read_time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _section(detail: Mapping[str, Any], name: str, environment: str) -> str:
+def alarm_section(detail: Mapping[str, Any], name: str, environment: str) -> str:
+    """Return the section of the alarm runbook of an alarm's event; empty if it names none that is known.
+
+    Args:
+        detail: of the event.
+        name: the alarm's name.
+        environment: the environment's name.
+    """
     description = (detail.get("configuration") or {}).get("description") or ""
     found = _SECTION.search(str(description))
     if found:

@@ -7,6 +7,8 @@
 | ``recovery:ID``    | DrillStarted, RestoreStarted     | DrillCompleted; RestoreCompleted, if it succeeded             |
 | one for each       | RollbackSkipped, refusals before a trigger, freezes, messages to clients | none                  |
 
+Those of incidents are in `incidents.py`.
+
 What has no RESOLVE is INFO, or stays open at a pager until a person closes it: a restore that failed, and a rollback
 that was impossible or did not make the service healthy.
 """
@@ -20,6 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.notifications.alarms import read_time
+from orchestrator.domain.notifications.incidents import INCIDENT_TRANSLATIONS
 from orchestrator.domain.notifications.notification import (
     Audience,
     EventKind,
@@ -461,13 +464,18 @@ TRANSLATIONS: Mapping[str, Callable[[_BusEvent], tuple[Notification, ...]]] = {
     "EnvironmentUnfrozen": _frozen("unfrozen", "deployments may begin again"),
     TEST_EVENT: _test,
 }
-"""Detail-type to its notifications. The rule of the bus passes on these and no others."""
+"""Detail-type to its notifications, except for those of incidents."""
+
+NOTIFIED = tuple(sorted((*TRANSLATIONS, *INCIDENT_TRANSLATIONS)))
+"""The detail-types that the rule of the bus passes on."""
 
 
 def bus_notifications(
     detail_type: str, detail: Mapping[str, Any], environment: str, objectives: Objectives
 ) -> tuple[Notification, ...]:
-    """Return the notifications of an event; none for a detail-type that is not in `TRANSLATIONS`."""
+    """Return the notifications of an event; none for a detail-type that is not in `NOTIFIED`."""
+    if detail_type in INCIDENT_TRANSLATIONS:
+        return INCIDENT_TRANSLATIONS[detail_type](detail, environment)
     translate = TRANSLATIONS.get(detail_type)
     if translate is None:
         return ()

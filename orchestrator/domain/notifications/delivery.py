@@ -5,8 +5,8 @@ record for a time (a lease), then sends, then notes the delivery.
 
 - A transition that was delivered is not sent again.
 - After a RESOLVE was delivered, nothing of its key is sent. A message that arrives so late is out of date.
-- A RESOLVE waits for what is known and not delivered yet, and `HOLD` for a TRIGGER that is not known yet. An UPDATE waits
-  for a TRIGGER that failed.
+- A RESOLVE waits for what is known and not delivered yet. An UPDATE and an ACKNOWLEDGE wait for a TRIGGER that failed.
+- A RESOLVE and an ACKNOWLEDGE wait `HOLD` for a TRIGGER that is not known yet.
 - An attempt whose lease ended without a note may have been delivered. It is repeated: a message may come twice, but none
   is lost. A pager recognizes the dedup key, so it does not open a second alert.
 """
@@ -23,8 +23,11 @@ from orchestrator.domain.notifications.notification import EventKind, Notificati
 LEASE = timedelta(seconds=60)
 """Longer than the function runs, so that an attempt whose lease has ended has ended too."""
 
+ENDS = frozenset({Transition.ACKNOWLEDGE, Transition.RESOLVE})
+"""What ends the calls of a pager. A TRIGGER that arrived after it would call a person again."""
+
 HOLD = timedelta(minutes=2)
-"""How long a RESOLVE waits for its TRIGGER. Events of EventBridge are rarely seconds out of order."""
+"""How long one of `ENDS` waits for its TRIGGER. Events of EventBridge are rarely seconds out of order."""
 
 GRACE = timedelta(minutes=15)
 """A waiting transition that is later than this after its next attempt is in the dead-letter queue, and not waited for."""
@@ -109,12 +112,9 @@ def next_step(
     blocker = _blocker(record, notification, destination, now, waited)
     if blocker:
         return Wait(blocker, _with_waiting(record, notification, now + _longest_retry(), ""))
-    if (
-        notification.transition is Transition.RESOLVE
-        and not record.delivered
-        and not _passes(notification, destination)
-    ):
-        return Skip("nothing is open here", replace(record, closed=True))
+    if notification.transition in ENDS and not record.delivered and not _passes(notification, destination):
+        closed = notification.transition is Transition.RESOLVE
+        return Skip("nothing is open here", replace(record, closed=True) if closed else None)
     claimed = _with_waiting(record, notification, now + LEASE, "")
     return Send(replace(claimed, leased_until=now + LEASE))
 
@@ -170,11 +170,11 @@ def _blocker(
         for other_id, other in record.waiting.items()
         if other_id != notification.id and other.until > now
     ]
-    if notification.transition is Transition.UPDATE and Transition.TRIGGER in waiting:
+    if notification.transition in {Transition.UPDATE, Transition.ACKNOWLEDGE} and Transition.TRIGGER in waiting:
         return "the message before it is not delivered yet"
-    if notification.transition is Transition.RESOLVE:
-        if waiting:
-            return "a message before it is not delivered yet"
+    if notification.transition is Transition.RESOLVE and waiting:
+        return "a message before it is not delivered yet"
+    if notification.transition in ENDS:
         opened = notification.opened_as
         expected = opened is not None and _reaches(opened, notification, destination)
         if expected and not record.opened and waited < HOLD:

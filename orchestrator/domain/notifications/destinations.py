@@ -171,8 +171,8 @@ def destinations_of(
 ) -> tuple[Destination, ...]:
     """Return who gets a notification.
 
-    A RESOLVE also goes to a pager whose minimum is higher than its severity, because the alert may have been opened by
-    a more severe UPDATE. The pager's record decides (`delivery.py`).
+    An ACKNOWLEDGE and a RESOLVE also go to a pager whose minimum is higher than their severity, because the alert may
+    have been opened by a more severe UPDATE. The pager's record decides (`delivery.py`).
 
     Args:
         notification: the notification.
@@ -184,7 +184,9 @@ def destinations_of(
         for destination in destinations
         if (not only or destination.name == only)
         and notification.audience in destination.audiences
-        and (destination.pages or not notification.only_pagers)
+        and not (notification.only_pagers and not destination.pages)
+        and not (notification.not_pagers and destination.pages)
+        and (not notification.only_destinations or destination.name in notification.only_destinations)
         and _is_wanted(notification, destination)
     )
 
@@ -193,7 +195,7 @@ def _is_wanted(notification: Notification, destination: Destination) -> bool:
     if notification.kind is EventKind.TEST:
         # A test has an audience each; a destination with several gets the test of its first one.
         return notification.audience is destination.audiences[0]
-    closes = destination.pages and notification.transition is Transition.RESOLVE
+    continues = destination.pages and notification.transition in {Transition.ACKNOWLEDGE, Transition.RESOLVE}
     return notification.kind in destination.events and (
-        closes or notification.severity.at_least(destination.minimum_severity)
+        continues or notification.severity.at_least(destination.minimum_severity)
     )

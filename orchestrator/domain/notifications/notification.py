@@ -1,7 +1,7 @@
 """A notification: one transition of something that people follow, such as a rollback or an alarm.
 
 The dedup key names what is followed, for one time: a deployment, or an alarm from one ALARM to the next OK. Its first
-notification is a TRIGGER, later ones are UPDATEs, the last one is a RESOLVE.
+notification is a TRIGGER, later ones are UPDATEs and ACKNOWLEDGEs, the last one is a RESOLVE.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     RECOVERY = "recovery"
     FREEZE = "freeze"
     ALARM = "alarm"
+    INCIDENT = "incident"
     TEST = "test"
 
 
@@ -49,6 +50,7 @@ class Transition(StrEnum):
 
     TRIGGER = "trigger"
     UPDATE = "update"
+    ACKNOWLEDGE = "acknowledge"  # a person works on it: a pager stops calling, and its alert stays open
     RESOLVE = "resolve"
 
 
@@ -86,7 +88,9 @@ class Notification:
         subject: id of the deployment or recovery; empty for anything else.
         commit: that the deployment's release was built from; empty if it is not known.
         failed: a RESOLVE reports a failure.
-        only_pagers: it closes something at a pager, and no person needs to read it.
+        only_pagers: it is for pagers, and no person needs to read it in a chat.
+        not_pagers: pagers get a notification of their own.
+        only_destinations: names of the destinations that get it; empty for all.
     """
 
     key: str
@@ -109,6 +113,8 @@ class Notification:
     commit: str = ""
     failed: bool = False
     only_pagers: bool = False
+    not_pagers: bool = False
+    only_destinations: tuple[str, ...] = ()
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

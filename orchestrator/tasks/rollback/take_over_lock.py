@@ -69,6 +69,9 @@ def take_over_lock(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     elif deployment.ended_at is None:
         closed = ledger.save_record(closed_deployment(deployment, decision.reason, cloud.now()), lock.fencing_token)
         _report(closed, cloud)
+    else:
+        # It ended before: the lock is released, and the incident of this rollback is over.
+        cloud.announce("RollbackSkipped", deployment.id, reason=decision.reason)
     return TaskOutput(deployment.id, lock.fencing_token, decision)
 
 

@@ -134,6 +134,17 @@ ACTIONS = {
     ("keys", "rotate"): ([], "keys.rotate", lambda call: call[0][1]),
     ("keys", "revoke"): (["k", "--yes"], "keys.revoke", lambda call: call[0][2]),
     ("notify", "test"): ([], "notifications.destinations.send_test", lambda call: call[0][2]),
+    ("incident", "open"): (["Logins fail"], "incidents.commands.open_incident", lambda call: call[1]["by"]),
+    ("incident", "ack"): (["inc-1"], "incidents.commands.acknowledge", lambda call: call[0][3]),
+    ("incident", "update"): (["inc-1", "text"], "incidents.commands.update", lambda call: call[0][4]),
+    ("incident", "role"): (["inc-1", "commander", "x"], "incidents.commands.assign_role", lambda call: call[0][4]),
+    ("incident", "resolve"): (["inc-1", "--reason", "x"], "incidents.commands.resolve", lambda call: call[0][3]),
+    ("incident", "action", "add"): (
+        ["inc-1", "text", "--owner", "x", "--due", "2026-12-01"],
+        "incidents.commands.add_action",
+        lambda call: call[0][5],
+    ),
+    ("incident", "action", "done"): (["inc-1", "1"], "incidents.commands.complete_action", lambda call: call[0][3]),
     ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
 }
 

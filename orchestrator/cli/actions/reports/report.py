@@ -43,18 +43,33 @@ def write_report(context: Context, name: str, form: str, output: Path | None, fo
     if form not in FORMATS:
         raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
     report = read_report(context, name)
-    path = output or _from_here(folder) / f"{_FILE_NAME.sub('_', name)}.{FORMATS[form]}"
-    content = render(report, form)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise Refused("--output", str(path), f"name a file that can be written ({error.strerror})") from error
+    path = write_file(render(report, form), output, folder, f"{_FILE_NAME.sub('_', name)}.{FORMATS[form]}")
     if json:
         print_json({"report": str(path), "format": form, "id": report.id, "outcome": report.outcome})
         return
     console().print(report.headline, style="bold", markup=False)
     console().print(f"report: {path}", markup=False, soft_wrap=True)
+
+
+def write_file(content: str, output: Path | None, folder: Path, name: str) -> Path:
+    """Write a report into a file, and return its path.
+
+    Args:
+        content: of the file.
+        output: the file; None for `name` in `folder`, which is created if it is missing.
+        folder: where reports are written.
+        name: of the file in `folder`.
+
+    Raises:
+        Refused: the file cannot be written.
+    """
+    path = output or _from_here(folder) / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise Refused("--output", str(path), f"name a file that can be written ({error.strerror})") from error
+    return path
 
 
 def _from_here(folder: Path) -> Path:

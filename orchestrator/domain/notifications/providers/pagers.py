@@ -36,6 +36,10 @@ _PRIORITIES = {
 }
 
 
+_PAGERDUTY_ACTIONS = {Transition.ACKNOWLEDGE: "acknowledge", Transition.RESOLVE: "resolve"}
+_OPSGENIE_ACTIONS = {Transition.ACKNOWLEDGE: "acknowledge", Transition.RESOLVE: "close"}
+
+
 def dedup_key(notification: Notification) -> str:
     """Return the key under which the pager groups messages: readable, or a digest if that would be too long."""
     key = f"{SOURCE}:{notification.environment}:{notification.key}"
@@ -49,7 +53,7 @@ def pagerduty_request(notification: Notification, secret: str, address: str) -> 
     """
     body: dict[str, object] = {
         "routing_key": read_key(secret),
-        "event_action": "resolve" if notification.transition is Transition.RESOLVE else "trigger",
+        "event_action": _PAGERDUTY_ACTIONS.get(notification.transition, "trigger"),
         "dedup_key": dedup_key(notification),
         "client": f"{SOURCE} orchestrator",
         "payload": {
@@ -74,8 +78,9 @@ def opsgenie_request(notification: Notification, secret: str, address: str) -> P
     headers = {"Authorization": f"GenieKey {read_key(secret)}"}
     alias, source = dedup_key(notification), f"{SOURCE}-{notification.environment}"
     text = "\n".join(f"{name}: {fitted(fact, PAGERDUTY_SUMMARY)}" for name, fact in shown_facts(notification))
-    if notification.transition is Transition.RESOLVE:
-        url = f"{address}/v2/alerts/{quote(alias, safe='')}/close?identifierType=alias"
+    if notification.transition in _OPSGENIE_ACTIONS:
+        action = _OPSGENIE_ACTIONS[notification.transition]
+        url = f"{address}/v2/alerts/{quote(alias, safe='')}/{action}?identifierType=alias"
         note = f"{fitted(notification.title, OPSGENIE_MESSAGE)}\n{text}"
         return json_request(url, {"source": source, "note": note[:OPSGENIE_NOTE]}, headers)
     body = {
@@ -92,6 +97,8 @@ def opsgenie_request(notification: Notification, secret: str, address: str) -> P
 
 def oncall_request(notification: Notification, secret: str, *, local: bool) -> ProviderRequest:
     """Return an alert for a "Formatted webhook" integration of Grafana OnCall; the secret is its address.
+
+    An inbound integration cannot acknowledge: the alert shows who did, and is acknowledged in Grafana.
 
     https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/
     """

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.notifications.delivery import (
+    ENDS,
     GRACE,
     HOLD,
     LEASE,
@@ -43,13 +44,13 @@ def notification(transition: Transition, number: str = "", **changes) -> Notific
             "environment": "prod",
             "title": "t",
             "at": NOW,
-            "opened_as": Severity.ERROR if transition is Transition.RESOLVE else None,
+            "opened_as": Severity.ERROR if transition in ENDS else None,
             **changes,
         }
     )
 
 
-TRIGGER, UPDATE, RESOLVE = (notification(transition) for transition in Transition)
+TRIGGER, UPDATE, ACKNOWLEDGE, RESOLVE = (notification(transition) for transition in Transition)
 
 
 def step(record, what, destination=CHAT, now=NOW, waited=NOTHING):
@@ -174,3 +175,19 @@ def test_a_provider_may_ask_for_more_time_but_not_for_days():
     assert retry_seconds(1, 300) == 300
     assert retry_seconds(20, 300) == 600
     assert retry_seconds(1, 999_999) == 3600
+
+
+def test_an_acknowledgement_waits_for_its_page_and_ends_nothing():
+    assert step(DeliveryRecord(), ACKNOWLEDGE).reason == "its beginning has not arrived yet"
+    assert isinstance(step(DeliveryRecord(), ACKNOWLEDGE, waited=HOLD), Send)
+    assert isinstance(step(delivered(TRIGGER), ACKNOWLEDGE), Send)
+    failed = after_failure(DeliveryRecord(), TRIGGER, NOW, "HTTP 500")
+    assert step(failed, ACKNOWLEDGE, waited=HOLD * 9).reason == "the message before it is not delivered yet"
+    acknowledged = delivered(TRIGGER, ACKNOWLEDGE)
+    assert acknowledged.closed is False
+    assert isinstance(step(acknowledged, RESOLVE), Send)
+
+
+def test_an_acknowledgement_below_the_minimum_is_skipped_where_nothing_is_open_and_closes_nothing():
+    quiet = notification(Transition.ACKNOWLEDGE, severity=Severity.INFO, opened_as=Severity.INFO)
+    assert step(DeliveryRecord(), quiet, PAGER) == Skip("nothing is open here")

@@ -58,7 +58,7 @@ def test_every_kind_can_be_written_into_a_variable_and_read_again(kind):
         ({"audiences": []}, "audiences: [] is refused: give a list out of operators, clients, security"),
         ({"audiences": ["owners"]}, "audiences: ['owners'] is refused"),
         ({"audiences": ["clients", "clients"]}, "audiences: ['clients', 'clients'] is refused"),
-        ({"events": ["test"]}, "events: ['test'] is refused: give a list out of deployment, rollback, recovery, freeze, alarm"),
+        ({"events": ["test"]}, "events: ['test'] is refused: give a list out of deployment, rollback, recovery, freeze, alarm, incident"),
         ({"url": "https://x.example"}, "prod.notifications[0].url: 'https://x.example' is refused: remove it; known keys are"),
         ({"address": "https://x.example"}, "prod.notifications[0].address: 'https://x.example' is refused: remove it"),
         ({"repository": "owner/name"}, "repository: 'owner/name' is refused: remove it"),
@@ -106,3 +106,16 @@ def test_a_test_reaches_each_destination_once_or_the_one_that_is_named():
         what = notification(Transition.TRIGGER, kind=EventKind.TEST, severity=Severity.INFO, audience=audience)
         assert names(what, CHAT, both) == expected
         assert names(what, CHAT, both, only="pager") == [name for name in expected if name == "pager"]
+
+
+def test_a_page_reaches_the_pagers_that_are_named_and_the_rest_of_its_incident_no_pager():
+    page = notification(Transition.TRIGGER, kind=EventKind.INCIDENT, only_pagers=True)
+    second = {**PAGER, "name": "second"}
+    assert names(page, CHAT, PAGER, second) == ["pager", "second"]
+    assert names(replace(page, only_destinations=("second",)), CHAT, PAGER, second) == ["second"]
+    assert names(replace(page, only_pagers=False, not_pagers=True), CHAT, PAGER, second) == ["chat"]
+
+
+def test_an_acknowledgement_reaches_a_pager_whatever_its_minimum_is():
+    acknowledged = notification(Transition.ACKNOWLEDGE, kind=EventKind.INCIDENT, severity=Severity.WARNING)
+    assert names(acknowledged, PAGER) == ["pager"]

@@ -330,3 +330,11 @@ def test_github_gets_nothing_without_a_commit_and_a_test_only_looks():
 def test_an_answer_of_github_in_another_form_is_an_error(answer):
     with pytest.raises(ValueError):  # noqa: PT011 - of several kinds
         github(PLANNED, answer)
+
+
+def test_pagers_acknowledge_an_alert_under_its_key():
+    acknowledged = replace(WHAT, transition=Transition.ACKNOWLEDGE, id="acknowledge")
+    sent = body(DestinationKind.PAGERDUTY, acknowledged)
+    assert (sent["event_action"], sent["dedup_key"]) == ("acknowledge", dedup_key(WHAT))
+    assert "/acknowledge?identifierType=alias" in request(DestinationKind.OPSGENIE, acknowledged).url
+    assert body(DestinationKind.GRAFANA_ONCALL, acknowledged)["state"] == "alerting"

@@ -1,0 +1,1 @@
+"""Incidents over the ledger and the bus: read, decide, write, announce."""

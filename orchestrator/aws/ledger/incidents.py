@@ -1,0 +1,102 @@
+"""Incidents in the ledger: a hash chain of entries each, and one register of all.
+
+| pk                    | sk                 | holds                                                         |
+|-----------------------|--------------------|---------------------------------------------------------------|
+| ``incident-register`` | ``register``       | the register (`orchestrator.domain.incidents.register`), and its version |
+| ``incident-list``     | incident id        | that the incident exists                                      |
+| ``incident#{id}``     | ``entry#000001`` … | the chain of entries                                          |
+
+Every write is one transaction: the entries, which must not exist, and the register, whose version must be the one that
+was read. So entries of two writers never interleave, and a race opens one incident of a cause. ``incidents`` is older,
+and holds the records of rollbacks (deployments.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.incidents.incident import Entry, Incident, replay
+from orchestrator.domain.incidents.register import Register
+
+_REGISTER, _LIST = ("incident-register", "register"), "incident-list"
+
+
+class IncidentStore(LockedTable):
+    """The incidents of an environment. The environment's lock does not fence them: people work while it is held.
+
+    Args:
+        client: botocore's DynamoDB client.
+        table: the ledger's name.
+    """
+
+    def read_register(self) -> Register:
+        """Read the register, consistently; an empty one before the first incident."""
+        item = self._get(*_REGISTER)
+        return decoded(item, Register) if item else Register()
+
+    def read_entries(self, incident_id: str) -> list[Entry]:
+        """Return the chain of an incident, oldest entry first.
+
+        Raises:
+            Refused: there is no such incident.
+        """
+        items = self._query(f"incident#{incident_id}", prefix="entry#", forward=True)
+        if not items:
+            raise Refused("incident", incident_id, "name one that `orchestrator incident list` lists")
+        return [decoded(item, Entry) for item in items]
+
+    def read_incident(self, incident_id: str) -> Incident:
+        """Return an incident as its entries describe it.
+
+        Raises:
+            Refused: there is no such incident.
+        """
+        return replay(self.read_entries(incident_id))
+
+    def list_ids(self, limit: int) -> list[str]:
+        """Return the ids of the newest incidents, newest first."""
+        return [str(item["sk"]["S"]) for item in self._query(_LIST, limit=limit)]
+
+    def commit(self, register: Register, entries: Sequence[Entry]) -> bool:
+        """Write entries of one incident and the register; return False if another writer was faster.
+
+        Args:
+            register: as it is to be, with the version that was read.
+            entries: the new ones, at most 90; none if only the register changes.
+
+        Raises:
+            Throttled: the transaction met another one. Nothing was written.
+        """
+        puts: list[Mapping[str, Any]] = [self._put_register(register)]
+        for entry in entries:
+            put = self._put(f"incident#{entry.incident}", f"entry#{entry.number:06}", entry)
+            puts.append({**put, "ConditionExpression": "attribute_not_exists(pk)"})
+            if entry.number == 1:
+                puts.append(self._put(_LIST, entry.incident, entry.at))
+        try:
+            with translate_errors():
+                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            refuse_busy(error)
+            return False
+        return True
+
+    def _put_register(self, register: Register) -> Mapping[str, Any]:
+        written = replace(register, version=register.version + 1)
+        put = self._put(*_REGISTER, written, record_version={"N": str(written.version)})
+        if not register.version:
+            return {**put, "ConditionExpression": "attribute_not_exists(pk)"}
+        return {
+            **put,
+            "ConditionExpression": "record_version = :seen",
+            "ExpressionAttributeValues": {":seen": {"N": str(register.version)}},
+        }

@@ -1,0 +1,164 @@
+"""What a person reads of incidents: the list, one incident with its timeline, who is on call, and the post-mortem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator import environments
+from orchestrator.application.cloud import now
+from orchestrator.application.incidents.facts import count_traffic, read_facts
+from orchestrator.cli.actions.reports.report import FORMATS, render, write_file
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.cli.rendering.reports.incident_report import causes_in_markdown, incident_report
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.incidents.incident import Incident, Role, broken_at, replay
+from orchestrator.domain.incidents.postmortem import impact_of
+from orchestrator.domain.incidents.timeline import Moment, span_of, timeline_of
+
+WEEKS = 4
+"""How many turns after the current one are shown."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of the rota: who is on call from `begins` to `ends`, by level."""
+
+    begins: datetime
+    ends: datetime
+    people: tuple[str, ...]
+
+
+def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
+    """List the newest incidents, newest first."""
+    store = context.cloud.incidents
+    incidents = [store.read_incident(one) for one in store.list_ids(limit)]
+    shown = [incident for incident in incidents if incident.is_open or not only_open]
+    if json:
+        print_json({"environment": context.name, "incidents": shown})
+        return
+    if not shown:
+        console().print(f"{context.name} has no {'open ' if only_open else ''}incident", markup=False)
+        return
+    columns = ("opened (UTC)", "incident", "severity", "state", "cause", "title", "open actions")
+    console().print(text_table(columns, [_row(incident) for incident in shown], ("incident", "state")))
+
+
+def _row(incident: Incident) -> tuple[str, ...]:
+    return (
+        f"{incident.opened_at:%Y-%m-%d %H:%M}",
+        incident.id,
+        incident.severity,
+        incident.state,
+        incident.cause,
+        incident.title,
+        str(len(incident.open_actions)),
+    )
+
+
+def show_incident(context: Context, incident_id: str, *, json: bool) -> None:
+    """Show an incident with its timeline.
+
+    Raises:
+        Refused: there is no such incident.
+    """
+    cloud = context.cloud
+    entries = cloud.incidents.read_entries(incident_id)
+    incident, at, broken = replay(entries), cloud.now(), broken_at(entries)
+    timeline = timeline_of(incident, entries, read_facts(cloud, span_of(incident, at)), at)
+    if json:
+        document = {"environment": context.name, "incident": incident, "entries": entries, "timeline": timeline}
+        print_json({**document, "broken_at": broken})
+        return
+    screen = console()
+    screen.print(f"{incident.severity} {incident.title}", style="bold", markup=False)
+    for line in _summary(incident):
+        screen.print(line, markup=False)
+    if broken is not None:
+        screen.print(f"the record was altered: entry {broken} does not continue the hash chain", style="bold red")
+    screen.print(
+        text_table(("time (UTC)", "source", "what", "by"), [_moment_row(one) for one in timeline], ("source",))
+    )
+
+
+def _summary(incident: Incident) -> list[str]:
+    acknowledged = incident.acknowledged_by or "no person"
+    roles = ", ".join(f"{role} {incident.roles.get(role, 'not assigned')}" for role in Role)
+    lines = [
+        f"{incident.id} is {incident.state}, cause {incident.cause}, episode {incident.episode}",
+        f"opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, acknowledged by {acknowledged}",
+        f"roles: {roles}",
+    ]
+    if incident.pages:
+        paged = ", ".join(f"{page.person or 'on-call'} {page.at:%H:%M}" for page in incident.pages)
+        lines.append(f"paged: {paged}")
+    if incident.resolved_at is not None:
+        lines.append(f"resolved {incident.resolved_at:%Y-%m-%d %H:%M:%S} UTC by {incident.resolved_by}")
+    lines += [f"action {one.number}, {one.owner}, due {one.due}: {one.text}" for one in incident.open_actions]
+    return lines
+
+
+def _moment_row(moment: Moment) -> tuple[str, ...]:
+    return (f"{moment.at:%m-%d %H:%M:%S}", moment.source, moment.text, moment.by)
+
+
+def write_postmortem(
+    context: Context, incident_id: str, form: str, output: Path | None, folder: Path, *, json: bool
+) -> None:
+    """Write the draft of a post-mortem and print its path.
+
+    Args:
+        context: the environment.
+        incident_id: the incident.
+        form: md, html or json.
+        output: the file; None for one in `folder` that is named by the incident.
+        folder: where it is written without `output`; created if it is missing.
+        json: print one JSON object.
+
+    Raises:
+        Refused: there is no such incident or format, or the file cannot be written.
+    """
+    if form not in FORMATS:
+        raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
+    cloud = context.cloud
+    entries = cloud.incidents.read_entries(incident_id)
+    incident, at = replay(entries), cloud.now()
+    span = span_of(incident, at)
+    facts = read_facts(cloud, span)
+    impact = impact_of(incident, facts, count_traffic(cloud, span), at)
+    report = incident_report(incident, impact, timeline_of(incident, entries, facts, at), context.name)
+    content = render(report, form)
+    if form == "md":
+        content = f"{content}\n{causes_in_markdown()}\n"
+    path = write_file(content, output, folder, f"postmortem-{incident_id}.{FORMATS[form]}")
+    if json:
+        print_json({"report": str(path), "format": form, "id": incident_id, "impact": impact})
+        return
+    console().print(report.headline, style="bold", markup=False)
+    console().print(f"post-mortem: {path}", markup=False, soft_wrap=True)
+
+
+def show_on_call(env: str, *, json: bool) -> None:
+    """Show who is on call now and in the next weeks, by level.
+
+    Raises:
+        Refused: there is no such environment, or it has no rota.
+    """
+    if env not in environments.names():
+        raise Refused("env", env, f"name one of {', '.join(environments.names())}")
+    rota = environments.load(env).incidents.rota
+    if rota is None:
+        raise Refused("on_call", "no rota", f"add [{env}.on_call] to environments.toml")
+    turns, begins = [], now()
+    for _ in range(WEEKS + 1):
+        ends = rota.turn_ends_at(begins)
+        turns.append(Turn(begins, ends, tuple(rota.on_call(level + 1, begins) for level in range(len(rota.levels)))))
+        begins = ends
+    if json:
+        print_json({"environment": env, "time_zone": rota.time_zone, "turns": turns})
+        return
+    levels = [f"level {level + 1}" for level in range(len(rota.levels))]
+    rows = [(f"{turn.begins:%Y-%m-%d %H:%M}", f"{turn.ends:%Y-%m-%d %H:%M}", *turn.people) for turn in turns]
+    console().print(text_table(("from (UTC)", "until (UTC)", *levels), rows))
