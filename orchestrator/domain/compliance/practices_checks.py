@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from orchestrator.domain.compliance.result import NotApplicable, Result, Status, result_of_problem
+from orchestrator.domain.compliance.result import NotApplicable, NotChecked, Result, Status, result_of_problem
 from orchestrator.domain.doctor.result import Level, listed
-from orchestrator.domain.doctor.result import Result as DoctorResult
+from orchestrator.domain.doctor.result import Result as Reading
 from orchestrator.domain.evidence.chain import ChainFault
+from orchestrator.domain.untrusted_json import quoted
 
 HIGHEST_FALSE_ALARM_PERCENT = 5.0
 ROTATION_GRACE = timedelta(days=2)
 """A rotation runs every 15 minutes. A key that signs so long after its time is overdue."""
+
+RULE_PACKS = frozenset({"AwsSolutions", "NIST.800.53.R5"})
+PACKS_REMEDY = "cdk synth -c environment=ENV -c rule_packs=on -o FOLDER, then --assembly FOLDER"
 
 OF_DOCTOR: Mapping[str, str] = {
     "settings": "practice-no-example-settings",
@@ -30,23 +35,22 @@ OF_DOCTOR: Mapping[str, str] = {
 """The control of each check of `orchestrator doctor` that is one."""
 
 
-def result_of_doctor(check: str, result: DoctorResult) -> Result:
-    """Return the result of a control that is a check of `orchestrator doctor`. A warning is a failure.
+def result_of_reading(control: str, reading: Reading) -> Result:
+    """Return the result of a control from a reading, as `orchestrator doctor` has them. A warning is a failure.
 
     Args:
-        check: the name of the check, a key of `OF_DOCTOR`.
-        result: of the check.
+        control: its id.
+        reading: what was read and judged.
     """
-    control = OF_DOCTOR[check]
-    match result.level:
+    match reading.level:
         case Level.PASS:
             return Result(control, Status.PASS)
-        case Level.SKIPPED if not result.remedy:  # it does not apply here, so nothing can be done
-            return Result(control, Status.NOT_APPLICABLE, result.reason)
+        case Level.SKIPPED if not reading.remedy:  # it does not apply here, so nothing can be done
+            return Result(control, Status.NOT_APPLICABLE, reading.reason)
         case Level.SKIPPED:
-            return Result(control, Status.NOT_CHECKED, result.reason, result.remedy)
+            return Result(control, Status.NOT_CHECKED, reading.reason, reading.remedy)
         case _:
-            return Result(control, Status.FAIL, result.reason, result.remedy)
+            return Result(control, Status.FAIL, reading.reason, reading.remedy)
 
 
 def check_evidence_chain(faults: Sequence[ChainFault]) -> Result:
@@ -88,6 +92,29 @@ def check_checklist(checklist: Sequence[str], *, protected: bool) -> Result:
     if not protected:
         return Result(control, Status.NOT_APPLICABLE, "deletion_protection is false: it is no production environment")
     return result_of_problem(control, "" if checklist else "delivery.checklist is empty")
+
+
+def violations_of(report: bytes) -> list[tuple[str, str]]:
+    """Return rule and construct of every violation in the validation report of a cloud assembly.
+
+    Raises:
+        NotChecked: it cannot be read, or is not from all rule packs.
+    """
+    try:
+        plugins = json.loads(report)["pluginReports"]
+        missing = RULE_PACKS - {plugin["pluginName"] for plugin in plugins}
+        found = [
+            (str(violation["ruleName"]), str(construct["constructPath"]))
+            for plugin in plugins
+            if plugin["pluginName"] in RULE_PACKS
+            for violation in plugin["violations"]
+            for construct in violation["violatingConstructs"]
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise NotChecked(f"the validation report cannot be read: {quoted(error)}", PACKS_REMEDY) from error
+    if missing:
+        raise NotChecked(f"the validation report is not from {listed(missing)}", PACKS_REMEDY)
+    return found
 
 
 def rule_pack_problem(violations: Sequence[tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,11 +20,12 @@ from orchestrator.domain.compliance.practices_checks import (
     check_evidence_chain,
     check_false_alarm_budget,
     check_key_age,
-    result_of_doctor,
+    result_of_reading,
     rule_pack_problem,
     trail_problem,
+    violations_of,
 )
-from orchestrator.domain.compliance.result import NotApplicable, Status
+from orchestrator.domain.compliance.result import NotApplicable, NotChecked, Status
 from orchestrator.domain.doctor.result import denied, failed, passed, skipped, unread, warned
 from orchestrator.domain.evidence.chain import ChainFault
 
@@ -60,7 +62,7 @@ def test_log_groups_that_keep_logs_too_long_are_named():
     ],
 )
 def test_a_check_of_the_doctor_is_a_control_and_what_was_not_read_is_no_pass(result, status):
-    found = result_of_doctor("drill", result)
+    found = result_of_reading(OF_DOCTOR["drill"], result)
 
     assert (found.control, found.status) == ("practice-drill-in-time", status)
     assert found.reason == ("" if status is Status.PASS else result.reason)
@@ -92,6 +94,26 @@ def test_production_needs_a_checklist():
     assert check_checklist(["tests"], protected=True).status is Status.PASS
     assert check_checklist([], protected=True).status is Status.FAIL
     assert check_checklist([], protected=False).status is Status.NOT_APPLICABLE
+
+
+def validation_report(*packs, violations=()):
+    return json.dumps(
+        {"pluginReports": [{"pluginName": pack, "violations": list(violations)} for pack in packs]}
+    ).encode()
+
+
+def test_the_violations_of_both_rule_packs_are_read_and_of_no_other_plugin():
+    violation = {"ruleName": "AwsSolutions-DDB3", "violatingConstructs": [{"constructPath": "stack/Table"}]}
+
+    assert violations_of(validation_report("AwsSolutions", "NIST.800.53.R5")) == []
+    found = violations_of(validation_report("AwsSolutions", "NIST.800.53.R5", "other", violations=[violation]))
+    assert found == [("AwsSolutions-DDB3", "stack/Table")] * 2
+
+
+@pytest.mark.parametrize("report", [b"", b"[]", b"{}", validation_report("AwsSolutions")])
+def test_a_validation_report_that_is_not_whole_checks_nothing(report):
+    with pytest.raises(NotChecked, match="validation report"):
+        violations_of(report)
 
 
 def test_violations_of_rule_packs_are_counted_and_named():

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.domain.compliance import report as reports
 from orchestrator.domain.compliance.catalogue.controls import CONTROLS, controls_of
 from orchestrator.domain.compliance.control import Control, Framework, Method, Owner, Severity, choose_frameworks
+from orchestrator.domain.compliance.html_page import render_page
 from orchestrator.domain.compliance.report import (
     FAILED,
     INCOMPLETE,
@@ -193,6 +194,20 @@ def test_a_problem_is_a_failure_and_none_a_pass():
     assert result_of_problem("a", "it is so") == Result("a", Status.FAIL, "it is so")
     assert result_of_problem("a", "") == Result("a", Status.PASS)
     assert (NotChecked("why", "how").reason, str(NotApplicable("no"))) == ("why", "no")
+
+
+def test_the_page_shows_failing_controls_first_and_escapes_what_was_found():
+    report = report_of(Result("passes", Status.PASS), Result("fails", Status.FAIL, "<script>x</script>"))
+
+    page = render_page(report, "0" * 64).decode()
+
+    assert page.index("fails") < page.index("passes")
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "Remedy: fix it" in page
+    assert "Not checked</h2>" not in page
+    assert "2 controls: 1 fail, 1 pass" in page
+    assert "0" * 64 in page
 
 
 def test_every_control_is_stated_whole():

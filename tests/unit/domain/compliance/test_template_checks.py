@@ -211,6 +211,11 @@ def test_in_an_account_what_is_missing_fails_and_on_the_local_cloud_it_does_not_
     assert not {name for name, one in locally.items() if one.status is Status.FAIL}
 
 
+def test_a_role_and_a_policy_without_a_document_grant_nothing():
+    assert failing(added("AWS::IAM::ManagedPolicy")) == {}
+    assert failing(changed("Role", Policies=None)) == {}
+
+
 def test_without_a_template_nothing_is_checked_and_nothing_passes():
     found = results({"empty": {}})
 
