@@ -34,3 +34,20 @@ def compliance(
         context = context_of(env)
         code = run.run(context, framework or [], assembly, output, record=record, trend=trend, json=json)
     raise typer.Exit(code)
+
+
+@app.command()
+def audit(
+    env: Env = "local",
+    since: Annotated[str, typer.Option(help="An age: 7d, 12h or 30m.")] = "7d",
+    actor: Annotated[str, typer.Option(help="Part of the actor's name or ARN.")] = "",
+    resource: Annotated[str, typer.Option(help="Part of a resource's name, or of a detail.")] = "",
+    form: Annotated[str, typer.Option("--format", help="Format: text, csv or json.")] = "text",
+    json: AsJson = False,
+) -> None:
+    """List who did what, from the ledger and CloudTrail."""
+    from orchestrator.cli.actions.compliance import audit as action
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json or form == "json"):
+        action.audit(context_of(env), since, actor, resource, form, json=json)
