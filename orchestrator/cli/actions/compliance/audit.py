@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from orchestrator.aws.cloudtrail import LOOKUPS_PER_SECOND, CallHistory
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.cli.actions.reports.replay import parse_age
 from orchestrator.cli.context import Context
-from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.cli.rendering.output import console, notes_console, print_csv, print_json, text_table
 from orchestrator.domain.audit.cloudtrail_entries import entry_of_call
 from orchestrator.domain.audit.csv_export import csv_of
 from orchestrator.domain.audit.entry import AuditEntry, AuditQuery, Source, time_line
@@ -63,8 +62,8 @@ def audit(context: Context, since: str, actor: str, resource: str, form: str, *,
         print_json({"environment": context.name, "since": query.since, "entries": entries, "sources": notes})
         return
     if form == "csv":
-        sys.stdout.write(csv_of(entries))
-        _show_notes(Console(stderr=True), notes)
+        print_csv(csv_of(entries))
+        _show_notes(notes_console(), notes)
         return
     screen = console()
     if entries:
