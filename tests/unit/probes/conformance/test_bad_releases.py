@@ -91,8 +91,10 @@ RELEASES = {
             (
                 "endpoints/userinfo.py",
                 'bearer.extract_token(self.function.header("authorization"), in_query=in_query)',
-                'self.function.query().optional("access_token") or '
-                'bearer.extract_token(self.function.header("authorization"), in_query=in_query)',
+                (
+                    'self.function.query().optional("access_token") or '
+                    'bearer.extract_token(self.function.header("authorization"), in_query=in_query)'
+                ),
             )
         ],
         {"oauth-bearer-query"},
