@@ -47,7 +47,14 @@ from orchestrator.domain.user_erasure import Subject, erasure_cost
 TRIAL_SUBJECT = "compliance:no-such-user"
 TRIAL_UNITS_PER_SECOND, MOST_TRIAL_SECONDS = 200.0, 120
 """A trial erasure reads all tables; of larger ones, `orchestrator erase` is the check."""
-LOG_GROUPS = ("/aws/lambda/ib-oauth-", "/aws/vendedlogs/states/ib-oauth-", "aws-waf-logs-ib-oauth-")
+LOG_GROUPS = (
+    "/aws/lambda/ib-oauth-",
+    "/aws/vendedlogs/states/ib-oauth-",
+    "/aws/apigateway/ib-oauth-",
+    "/aws/cloudtrail/ib-oauth-",
+    "aws-waf-logs-ib-oauth-",
+)
+"""The beginnings of the names of an environment's log groups."""
 
 Progress = Callable[[str], None]
 
