@@ -12,14 +12,9 @@ from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import REDIRECT_URI
+from orchestrator.probes.conformance.messages import redirect_parameters, repeated_query
 from orchestrator.probes.conformance.registry import Registry, joined, other_status
-from orchestrator.probes.conformance.session import (
-    AUTHORIZE,
-    STATE,
-    Session,
-    redirect_parameters,
-    repeated_query,
-)
+from orchestrator.probes.conformance.session import AUTHORIZE, STATE, Session
 from orchestrator.probes.synthetic_client import BROWSER_COOKIE, form_request
 
 registry = Registry()

@@ -11,8 +11,9 @@ from typing import Any
 from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID
+from orchestrator.probes.conformance.messages import Jwt, parse_jwt
 from orchestrator.probes.conformance.registry import Registry, joined
-from orchestrator.probes.conformance.session import NONCE, Jwt, Session, parse_jwt
+from orchestrator.probes.conformance.session import NONCE, Session
 from orchestrator.probes.conformance.tokens import LONGEST_LIFETIME_SECONDS
 
 registry = Registry()

@@ -10,8 +10,9 @@ from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID
 from orchestrator.probes.conformance.authorization import ELSEWHERE
 from orchestrator.probes.conformance.discovery import RESOURCE
+from orchestrator.probes.conformance.messages import encode_part, parse_jwt
 from orchestrator.probes.conformance.registry import Registry, joined, other_status
-from orchestrator.probes.conformance.session import Session, encode_part, parse_jwt
+from orchestrator.probes.conformance.session import Session
 from orchestrator.probes.conformance.tokens import (
     UNKNOWN_REFRESH_TOKEN,
     allows_no_credentials,

@@ -9,25 +9,21 @@ Secrets stay in this process: no reason of a check quotes a code, a token, a coo
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.domain.errors import Throttled
 from orchestrator.probes import synthetic_client
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI, VERSION_HEADER
+from orchestrator.probes.conformance.messages import Authorized, Granted
 from orchestrator.probes.ports import HttpClient, Pace
 from orchestrator.probes.synthetic_client import (
     Code,
     FlowFailed,
-    Login,
     SyntheticIdentity,
     Tokens,
     json_object,
@@ -56,54 +52,6 @@ AUTHORIZE: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Authorized:
-    """A login that ended with a code. `parameters`: of the redirect's query."""
-
-    login: Login
-    code: Code
-    response: HttpResponse = field(repr=False)
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """The parameters of the redirect."""
-        return redirect_parameters(self.response)
-
-
-@dataclass(frozen=True)
-class Granted:
-    """A redeemed code: the response of the token endpoint."""
-
-    authorized: Authorized
-    response: HttpResponse = field(repr=False)
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        """The response's JSON object; empty if it has none."""
-        return json_object(self.response)
-
-    @property
-    def access(self) -> str:
-        """The access token."""
-        return self._text("access_token")
-
-    @property
-    def refresh(self) -> str:
-        """The refresh token."""
-        return self._text("refresh_token")
-
-    @property
-    def id_token(self) -> str:
-        """The ID token."""
-        return self._text("id_token")
-
-    def _text(self, name: str) -> str:
-        value = self.document.get(name)
-        if not isinstance(value, str) or not value:
-            raise NotChecked(f"no {name} was issued")
-        return value
-
-
 class Session:
     """The requests of one run, and the responses that several checks look at.
 
@@ -122,7 +70,7 @@ class Session:
         self._identity, self._pace = identity, pace
         self._next_at = pace.now()
         self._documents: dict[str, HttpResponse] = {}
-        self._flow_problems: list[str] = []
+        self._flow_problems: list[FlowFailed | NotChecked] = []
         self.requests = 0
 
     # --- requests ----------------------------------------------------------------------------------------
@@ -243,11 +191,11 @@ class Session:
             FlowFailed: a response did not allow the login to continue.
         """
         if len(self._flow_problems) >= MOST_FAILED_FLOWS:
-            raise FlowFailed(self._flow_problems[-1])
+            raise self._flow_problems[-1]
         try:
             return self._log_in(scope, extra)
-        except FlowFailed as error:
-            self._flow_problems.append(str(error))
+        except (FlowFailed, NotChecked) as error:
+            self._flow_problems.append(error)
             raise
 
     def _log_in(self, scope: str, extra: Mapping[str, str]) -> Authorized:
@@ -272,7 +220,7 @@ class Session:
         try:
             return Granted(authorized, refuse_unexpected(response, HTTPStatus.OK))
         except FlowFailed as error:
-            self._flow_problems.append(str(error))
+            self._flow_problems.append(error)
             raise
 
     @cached_property
@@ -340,45 +288,6 @@ class Session:
             document = self.__dict__[name].document
             if isinstance(token := document.get("refresh_token"), str):
                 self.post("/revoke", {"client_id": CLIENT_ID, "token": token})
-
-
-def redirect_parameters(response: HttpResponse) -> Mapping[str, str]:
-    """Return the query's parameters of a redirect; none without one."""
-    query = parse_qs(urlsplit(response.header("location")).query, keep_blank_values=True)
-    return {name: values[0] for name, values in query.items()}
-
-
-def repeated_query(query: Mapping[str, str], name: str, value: str) -> str:
-    """Return a query string with one parameter in it twice."""
-    return urlencode([*query.items(), (name, value)])
-
-
-@dataclass(frozen=True)
-class Jwt:
-    """The parts of a JWT whose signature was not verified."""
-
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
-    signed: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-
-
-def parse_jwt(text: str) -> Jwt | None:
-    """Return the parts of a JWT; None if it is none."""
-    parts = text.split(".")
-    try:
-        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
-        decoded = json.loads(header), json.loads(claims)
-    except (ValueError, RecursionError):
-        return None
-    if not all(isinstance(part, dict) for part in decoded):
-        return None
-    return Jwt(*decoded, f"{parts[0]}.{parts[1]}".encode(), signature)
-
-
-def encode_part(part: Mapping[str, Any]) -> str:
-    """Return a part of a JWT in base64url."""
-    return base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()
 
 
 def _path(request: HttpRequest) -> str:

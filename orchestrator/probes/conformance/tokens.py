@@ -12,8 +12,9 @@ from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI, UNKNOWN_CODE, VERIFIER
 from orchestrator.probes.conformance.authorization import ELSEWHERE, unguessable
+from orchestrator.probes.conformance.messages import repeated_query
 from orchestrator.probes.conformance.registry import Registry, joined, other_status
-from orchestrator.probes.conformance.session import Session, repeated_query
+from orchestrator.probes.conformance.session import Session
 from orchestrator.probes.synthetic_client import json_object, oauth_error
 
 registry = Registry()

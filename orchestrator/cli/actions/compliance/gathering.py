@@ -23,6 +23,7 @@ from orchestrator.cli.actions.compliance.template_sources import (
 )
 from orchestrator.cli.context import Context, clients_of
 from orchestrator.domain.compliance import data_protection_checks, infrastructure_checks
+from orchestrator.domain.compliance.catalogue.controls import controls_of
 from orchestrator.domain.compliance.control import Framework
 from orchestrator.domain.compliance.data_protection_checks import (
     encryption_problem,
@@ -93,7 +94,17 @@ class Gathering:
         return found
 
     def _oauth(self) -> Iterator[Result]:
-        yield from check_issuer(self.context, lambda _: None)
+        found: list[Result] = []
+
+        def read() -> Reading:
+            found.extend(check_issuer(self.context, lambda _: None))
+            return passed("")
+
+        reading = self._examined("issuer", read)
+        controls = controls_of([Framework.OAUTH])
+        yield from found or [
+            Result(control.id, Status.NOT_CHECKED, reading.reason, reading.remedy) for control in controls
+        ]
 
     def _infrastructure(self) -> Iterator[Result]:
         yield from self._of_templates(infrastructure_checks.CHECKS)

@@ -50,7 +50,7 @@ def write_assembly(folder, env="prod", names=STACKS):
     return folder
 
 
-@pytest.mark.parametrize("framework", list(Framework)[1:])
+@pytest.mark.parametrize("framework", list(Framework))
 def test_with_denied_readings_every_control_has_a_result_and_none_passes_by_it(framework, monkeypatch):
     monkeypatch.setattr(template_sources, "require", lambda _extra: None)
     monkeypatch.setattr(module, "check_rule_packs", lambda *_: "")
@@ -174,6 +174,30 @@ def test_the_issuer_of_the_newest_deployment_is_checked(monkeypatch):
     without = gathered(context, [Framework.OAUTH])
     assert {result.status for result in without.values()} == {Status.NOT_CHECKED}
     assert without["oauth-tls"].remedy == "orchestrator deploy --env test"
+
+
+def test_a_caller_who_may_not_use_the_synthetic_key_checks_what_needs_no_login():
+    class Kms(OAuthApi):
+        macs_asked = 0
+
+        def generate_mac(self, key_id, message):
+            self.macs_asked += 1
+            raise client_error("AccessDeniedException", "is not authorized to perform: kms:GenerateMac on")
+
+    api, one = Kms(), deployment(environment="test")
+    clients = SimpleNamespace(web=api, macs=api, pace=pace())
+    context = Context(replace(environments.load("prod"), name="test"), denied)
+    ledger = SimpleNamespace(newest_records=lambda _limit: [one])
+    vars(context)["cloud"] = SimpleNamespace(ledger=ledger, probe_clients=clients)
+
+    results = gathered(context, [Framework.OAUTH])
+
+    assert not [one for one in results.values() if one.status is Status.FAIL]
+    assert results["oauth-redirect-unregistered"].status is Status.PASS
+    flow = results["oauth-flow-completes"]
+    assert (flow.status, flow.reason) == (Status.NOT_CHECKED, "the caller may not use kms:GenerateMac")
+    assert "kms:GenerateMac" in flow.remedy
+    assert api.macs_asked == 2
 
 
 class Dynamo:
