@@ -22,7 +22,7 @@ def entry_of_call(event: Mapping[str, Any], environment: str, named: Collection[
     """
     record = _record(event)
     resources = [str(one.get("ResourceName", "")) for one in event.get("Resources") or ()]
-    text = json.dumps([resources, record.get("requestParameters")])
+    text = json.dumps([resources, record.get("requestParameters")], allow_nan=False)
     if not _concerns(text, environment) and not any(name in text for name in named):
         return None
     at = event.get("EventTime")
@@ -44,10 +44,15 @@ def entry_of_call(event: Mapping[str, Any], environment: str, named: Collection[
 def _record(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the whole record of a call; empty if it cannot be read."""
     try:
-        record = json.loads(event.get("CloudTrailEvent") or "{}")
+        record = json.loads(event.get("CloudTrailEvent") or "{}", parse_constant=_refuse_constant)
     except (ValueError, TypeError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and infinity, which JSON cannot state."""
+    raise ValueError(name)
 
 
 def _concerns(text: str, environment: str) -> bool:

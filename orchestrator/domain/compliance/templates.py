@@ -189,4 +189,4 @@ def iam_statements(subject: Subject) -> Iterator[tuple[Resource, Mapping[str, An
 
 def text_of(value: object) -> str:
     """Return a property as text, in which names can be found."""
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, allow_nan=False)

@@ -193,7 +193,7 @@ def test_the_actor_of_a_call_is_the_best_name_that_it_has(identity, actor):
     assert entry_of_call(without, "prod").actor == SYSTEM
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", None])
+@pytest.mark.parametrize("text", ["", "{", "[]", None, '{"requestParameters": NaN}'])
 def test_a_record_that_cannot_be_read_leaves_what_the_event_itself_says(text):
     found = entry_of_call({**call(), "CloudTrailEvent": text}, "prod")
     assert (found.actor, found.detail) == ("ann", "from an unknown address")
