@@ -6,6 +6,7 @@ Context (``cdk synth -c key=value``):
     signed: a folder with the signed service.zip and orchestrator.zip, which are deployed as they are. The build id of
         the release stays the same.
     without_code: any value; synthesises the templates with empty code.
+    rule_packs: any value; has cdk-nag check the stacks. A violation fails the synthesis, and is in validation-report.json.
     environments: another settings file than the project's environments.toml, such as that of a rehearsal.
     endpoint_url, platform_url: for the local environment: addresses of the local cloud and of its identity provider.
 """
@@ -23,6 +24,7 @@ from infrastructure.monitoring.stack import MonitoringStack
 from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.orchestrator.local_overrides import RemoveUnsupported
 from infrastructure.orchestrator.state_machines import StateMachines
+from infrastructure.rule_packs import add_packs
 from infrastructure.security.code_signing import require_signatures
 from infrastructure.security.nag_suppressions import apply_suppressions
 from infrastructure.security.permissions_boundary import apply_boundary
@@ -99,6 +101,8 @@ def _synthesise(app: App) -> None:
         service_stack.Build(str(service.folder), service.digest, assets.source_commit(), _signed(app, "service")),
         orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest, _signed(app, "orchestrator")),
     )
+    if _text(app, "rule_packs"):
+        add_packs(app)
     app.synth()
 
 

@@ -26,9 +26,9 @@ PRODUCT = ("orchestrator/aws", "orchestrator/application", "orchestrator/cli", "
 """Where AWS is called. The local cloud's own tools (`orchestrator/local`) are no part of an environment."""
 
 SERVICES = (
-    "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudwatch", "dynamodb", "dynamodbstreams",
-    "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "s3", "scheduler", "secretsmanager", "signer",
-    "sns", "sqs", "ssm", "stepfunctions", "sts",
+    "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb",
+    "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "s3", "scheduler",
+    "secretsmanager", "signer", "sns", "sqs", "ssm", "stepfunctions", "sts",
 )  # fmt: skip
 BY_NAME = {"tagging": "resourcegroupstaggingapi", "scaling": "application-autoscaling", "secrets": "secretsmanager"}
 """Variables that hold a client and are not named after its service."""

@@ -36,9 +36,11 @@ class HttpClient:
             Unreachable: no response within 5 s, a response above 1 MB, or an untrusted connection.
         """
         split = urlsplit(f"{base_url}{request.path}")
-        target = f"{split.path}?{urlencode(request.query)}" if request.query else split.path
-        body = None if request.form is None else urlencode(request.form)
-        headers = {"User-Agent": USER_AGENT, **request.headers, **({"Content-Type": FORM} if body is not None else {})}
+        query = urlencode(request.query) or split.query
+        target = f"{split.path}?{query}" if query else split.path
+        body = request.body if request.form is None else urlencode(request.form)
+        content_type = {} if request.form is None else {"Content-Type": FORM}
+        headers = {"User-Agent": USER_AGENT, **request.headers, **content_type}
         started = perf_counter()
         try:
             status, header_list, text = self._exchange(split, request.method, target, body, headers)

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli.commands import (
     checks,
+    compliance,
     config,
     evidence,
     failover,
@@ -312,6 +313,7 @@ app.add_typer(recovery.restores, name="restore")
 app.add_typer(guards.app)
 app.add_typer(reports.app)
 app.add_typer(checks.app)
+app.add_typer(compliance.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")

@@ -74,18 +74,27 @@ class Tokens:
     refresh: str = field(repr=False)
 
 
-def begin_login(send: SendRequest) -> Login:
-    """Begin a login at the authorization endpoint. Raises FlowFailed."""
-    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
+def begin_login(send: SendRequest, parameters: Mapping[str, str] | None = None) -> Login:
+    """Begin a login at the authorization endpoint.
+
+    Args:
+        send: sends the request.
+        parameters: of the request, in addition to the usual ones or in place of them.
+
+    Raises:
+        FlowFailed: the response is no login page.
+    """
+    verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     query = {
         "response_type": "code",
         "client_id": CLIENT_ID,
         "redirect_uri": REDIRECT_URI,
         "scope": "profile",
-        "state": state,
+        "state": secrets.token_urlsafe(16),
         "code_challenge": challenge,
         "code_challenge_method": "S256",
+        **(parameters or {}),
     }
     response = send("authorize", "authorize", HttpRequest("GET", "/authorize", query=query), HTTPStatus.OK)
     transaction = _TRANSACTION.search(response.body)
@@ -93,7 +102,7 @@ def begin_login(send: SendRequest) -> Login:
     cookie = next((value.partition(";")[0] for value in cookies if BROWSER_COOKIE in value), "")
     if transaction is None or not cookie:
         raise FlowFailed("returned a page without a transaction or a browser cookie")
-    return Login(transaction.group(1), cookie, verifier, state)
+    return Login(transaction.group(1), cookie, verifier, query["state"])
 
 
 def complete_login(send: SendRequest, login: Login, identity: SyntheticIdentity) -> Code:

@@ -44,6 +44,7 @@ BY_PERSONS = {
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
     "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "ssm:GetParameter",  # doctor
+    "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",  # compliance, audit
     "sts:GetCallerIdentity",  # authorised for every caller
 }  # fmt: skip
 """Operations of commands only, which an operator's or a pipeline's own role allows."""

@@ -45,7 +45,13 @@ def calls(file):
 
 
 def test_there_are_workflows():
-    assert [file.name for file in FILES] == ["check.yml", "release.yml", "ship.yml", "deploy_workflow.yml"]
+    assert [file.name for file in FILES] == [
+        "check.yml",
+        "compliance.yml",
+        "release.yml",
+        "ship.yml",
+        "deploy_workflow.yml",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -185,3 +191,15 @@ def test_credentials_last_as_long_as_the_job_and_no_longer_than_the_role_allows(
 def test_a_workflow_assumes_a_role():
     used = [step["uses"] for file in FILES for step in steps(file) if "uses" in step]
     assert any(action.startswith("aws-actions/configure-aws-credentials@") for action in used)
+
+
+def test_compliance_is_checked_every_month_and_a_failing_control_fails_the_job():
+    file = ROOT / ".github/workflows/compliance.yml"
+    document = yaml.safe_load(file.read_text())
+    (cron,) = document[True]["schedule"]  # YAML 1.1 reads `on` as true
+    assert re.fullmatch(r"\d+ \d+ 1 \* \*", cron["cron"])
+    (check,) = [step for step in steps(file) if "orchestrator compliance" in step.get("run", "")]
+    assert "--record --trend" in check["run"]
+    assert not check.get("continue-on-error")
+    assert "||" not in check["run"]
+    assert document["jobs"]["compliance"]["strategy"]["fail-fast"] is False

@@ -76,7 +76,7 @@ def proxy_event(request: HttpRequest) -> dict[str, Any]:
         "pathParameters": None,
         "stageVariables": None,
         "requestContext": {"stage": "live", "requestId": f"probe-{uuid4()}", "synthetic": True},
-        "body": None if request.form is None else urlencode(request.form),
+        "body": request.body if request.form is None else urlencode(request.form),
         "isBase64Encoded": False,
     }
 

@@ -6,6 +6,7 @@ import sys
 
 from orchestrator.aws.oauth_tables.user_data import UserDataStore
 from orchestrator.cli.context import Context
+from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import OrchestratorError
@@ -74,12 +75,11 @@ def _erase_all(context: Context, store: UserDataStore, subject: Subject) -> Eras
 
 
 def _event_record(context: Context, subject: Subject, counts: ErasureCounts) -> EventRecord:
-    """Return the ledger's event record of an erasure: the hash of the subject, and the number of items."""
+    """Return the ledger's event record of an erasure: the hash of the subject, who erased, and the number of items."""
     at = context.cloud.now()
     why = f"{counts.codes} codes and {counts.families} families"
-    return EventRecord(
-        f"erase-{subject.hash}-{at.isoformat()}", at, "person", f"erase {subject.hash}", acted=True, why=why
-    )
+    name = f"erase {subject.hash} by {operator_name(None, context)}"
+    return EventRecord(f"erase-{subject.hash}-{at.isoformat()}", at, "person", name, acted=True, why=why)
 
 
 def _json_object(subject: Subject, cost: ErasureCost, counts: ErasureCounts, *, yes: bool) -> dict[str, object]:

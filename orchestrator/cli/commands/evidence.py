@@ -15,7 +15,7 @@ app = CommandLine(
     help="List, show, export and verify evidence reports.",
 )
 
-Recovery = Annotated[str, typer.Argument(metavar="RECOVERY", help="Id of a drill or restore.")]
+Recovery = Annotated[str, typer.Argument(metavar="ID", help="Id of a drill, a restore or a report.")]
 
 
 @app.command("list")

@@ -48,6 +48,11 @@ def console() -> Console:
     return Screen(width=fixed)
 
 
+def notes_console() -> Console:
+    """Return the console of standard error, for notes on a table that standard output has alone."""
+    return Screen(stderr=True, width=LOG_WIDTH)
+
+
 def show_freeze(screen: Console, freeze: Freeze | None) -> None:
     """Print that the environment is frozen, if it is."""
     if freeze and freeze.is_active:
@@ -63,6 +68,11 @@ def print_json_line(value: object) -> None:
     """Print a JSON object in a line of its own, at once: its reader waits for it."""
     _write_json(value, indent=None)
     sys.stdout.flush()
+
+
+def print_csv(text: str) -> None:
+    """Print a table as CSV, whose cells have no control characters, and nothing else on standard output."""
+    sys.stdout.write(text)
 
 
 def _write_json(value: object, indent: int | None) -> None:

@@ -37,13 +37,20 @@ ListMetrics), and all metrics of a canary are new. A result that is not listed c
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request to the service, over HTTP or by direct invocation. `form` becomes the body."""
+    """A request to the service, over HTTP or by direct invocation.
+
+    Attributes:
+        path: with its query, if that repeats a parameter; `query` is empty then.
+        form: becomes the body.
+        body: another body, whose headers have its Content-Type; None if there is none, or a form.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
+    body: str | None = None
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def command(service, tables, log, monkeypatch):
     context = SimpleNamespace(
         revocations_table=log,
         clients=lambda name: service.aws.dynamodb,
-        environment=SimpleNamespace(service=SimpleNamespace(state_table=tables[0], tokens_table=tables[1])),
+        environment=SimpleNamespace(local=True, service=SimpleNamespace(state_table=tables[0], tokens_table=tables[1])),
         cloud=SimpleNamespace(
             now=lambda: datetime.fromtimestamp(service.now, UTC), ledger=SimpleNamespace(record_event=signals.append)
         ),

@@ -1,0 +1,1 @@
+"""The commands `compliance` and `audit`."""

@@ -1,0 +1,153 @@
+"""The command `audit`: who did what, in one time line over the ledger and AWS CloudTrail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from orchestrator.aws.account_readings import Denied, denials
+from orchestrator.aws.cloudtrail import LOOKUPS_PER_SECOND, CallHistory
+from orchestrator.aws.rate_limiter import RateLimiter
+from orchestrator.cli.actions.reports.replay import parse_age
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.output import console, notes_console, print_csv, print_json, text_table
+from orchestrator.domain.audit.cloudtrail_entries import entry_of_call
+from orchestrator.domain.audit.csv_export import csv_of
+from orchestrator.domain.audit.entry import AuditEntry, AuditQuery, Source, time_line
+from orchestrator.domain.audit.ledger_entries import entries_of_deployment, entries_of_recovery, entry_of_event
+from orchestrator.domain.deployment.record import Deployment
+from orchestrator.domain.errors import Refused, Throttled, Unreachable
+from orchestrator.domain.printable import one_line
+from orchestrator.domain.texts import shortened
+
+LISTED = 500
+"""Records of each kind that are read, newest first."""
+FORMATS = ("text", "csv", "json")
+
+
+@dataclass(frozen=True)
+class SourceNote:
+    """Whether a source gave all that it has of the time; `note` says what is missing."""
+
+    source: Source
+    complete: bool
+    note: str = ""
+
+
+def audit(context: Context, since: str, actor: str, resource: str, form: str, *, json: bool) -> None:
+    """Print the audit trail, oldest first.
+
+    Args:
+        context: the environment.
+        since: an age such as ``7d``.
+        actor: part of a name; empty for all.
+        resource: part of a name, or of a detail; empty for all.
+        form: `text`, `csv` or `json`.
+        json: the same as `json`.
+
+    Raises:
+        Refused: since is no age, or there is no such format.
+    """
+    if form not in FORMATS:
+        raise Refused("--format", form, f"name one of {', '.join(FORMATS)}")
+    now = context.cloud.now()
+    query = AuditQuery(now - parse_age(since), now, actor, resource)
+    ledger, ledger_note = _read_ledger(context, query)
+    calls, calls_note = _read_calls(context, query)
+    entries, notes = time_line([*ledger, *calls], query), (ledger_note, calls_note)
+    if json or form == "json":
+        print_json({"environment": context.name, "since": query.since, "entries": entries, "sources": notes})
+        return
+    if form == "csv":
+        print_csv(csv_of(entries))
+        _show_notes(notes_console(), notes)
+        return
+    screen = console()
+    if entries:
+        rows = [
+            (
+                f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}",
+                *map(one_line, (entry.source, entry.actor, entry.action, entry.resource, entry.outcome)),
+                shortened(one_line(entry.detail)),
+            )
+            for entry in entries
+        ]
+        screen.print(
+            text_table(("time", "source", "actor", "action", "resource", "outcome", "detail"), rows, ("time",))
+        )
+    screen.print(f"{len(entries)} entries of {context.name} since {query.since:%Y-%m-%d %H:%M} UTC", markup=False)
+    _show_notes(screen, notes)
+
+
+def _show_notes(screen: Console, notes: tuple[SourceNote, ...]) -> None:
+    for note in notes:
+        if note.note:
+            screen.print(f"{note.source}: {one_line(note.note)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _read_ledger(context: Context, query: AuditQuery) -> tuple[list[AuditEntry], SourceNote]:
+    ledger = context.cloud.ledger
+    deployments = ledger.newest_records(LISTED)
+    recoveries = [*context.cloud.drills.newest_records(LISTED)]
+    events = ledger.read_events(LISTED)
+    entries = [entry_of_event(event) for event in events]
+    for deployment in deployments:
+        entries += _of_deployment(context, deployment, query)
+    for recovery in recoveries:
+        entries += entries_of_recovery(recovery)
+    cut_off = [
+        name
+        for name, oldest in (
+            ("deployments", deployments[-1].requested_at if len(deployments) == LISTED else None),
+            ("recoveries", recoveries[-1].requested_at if len(recoveries) == LISTED else None),
+            ("events", events[-1].at if len(events) == LISTED else None),
+        )
+        if oldest is not None and oldest > query.since
+    ]
+    if cut_off:
+        note = f"only the newest {LISTED} {' and '.join(cut_off)} were read: give a later --since"
+        return entries, SourceNote(Source.LEDGER, complete=False, note=note)
+    return entries, SourceNote(Source.LEDGER, complete=True)
+
+
+def _of_deployment(context: Context, deployment: Deployment, query: AuditQuery) -> Iterator[AuditEntry]:
+    newest = max(filter(None, (deployment.requested_at, deployment.ended_at)))
+    rolled_back_at = deployment.rollback.reverted_at if deployment.rollback else None
+    if deployment.ended_at is not None and max(newest, rolled_back_at or newest) < query.since:
+        return  # nothing of it happened in this time, so its other items need not be read
+    ledger = context.cloud.ledger
+    approvals = [
+        one for gate in {gate.gate for gate in deployment.gates} for one in ledger.read_approvals(deployment.id, gate)
+    ]
+    yield from entries_of_deployment(
+        deployment, ledger.read_triggers(deployment.id), ledger.pending_command(deployment.id), approvals
+    )
+
+
+def _read_calls(context: Context, query: AuditQuery) -> tuple[list[AuditEntry], SourceNote]:
+    """Return the calls of the environment. CloudTrail may be missing, as on the local cloud: the note says so."""
+
+    def missing(note: str) -> tuple[list[AuditEntry], SourceNote]:
+        return [], SourceNote(Source.CLOUDTRAIL, complete=False, note=note)
+
+    if context.environment.local:
+        return missing("the local cloud has no AWS CloudTrail: these are the ledger's entries alone")
+    try:
+        with denials():
+            limiter = RateLimiter(LOOKUPS_PER_SECOND, burst=1, sleep=context.cloud.sleep)
+            found = CallHistory(context.clients("cloudtrail"), limiter).read_calls(query.since, query.until)
+    except Denied as error:
+        return missing(
+            f"the caller may not use {error.action}: allow it, to see the calls to AWS (docs/guides/compliance.md)"
+        )
+    except (Throttled, Unreachable, ClientError, BotoCoreError) as error:
+        return missing(f"could not be read: {shortened(one_line(str(error)))}; repeat the command")
+    secrets = {destination.secret for destination in context.environment.notifications}
+    entries = [
+        entry for entry in (entry_of_call(call, context.name, secrets) for call in found.calls) if entry is not None
+    ]
+    note = "" if found.complete else "the newest calls alone were read: give a later --since"
+    return entries, SourceNote(Source.CLOUDTRAIL, complete=found.complete, note=note)

@@ -1,0 +1,125 @@
+"""The entries of the ledger: deployments, rollbacks, recoveries, freezes, commands, keys and erasures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, Source
+from orchestrator.domain.deployment.gates import Approval
+from orchestrator.domain.deployment.record import Deployment, EventRecord, OperatorCommand, RollbackTrigger
+from orchestrator.domain.recovery.record import Recovery
+from orchestrator.domain.rollback.decision import PERSON
+
+_BY = re.compile(r" by (?P<by>.+)")
+_FROZEN_BY = re.compile(r"(?:un)?frozen by (?P<by>.+?)(?: since |: )")
+_TRIGGERED_BY = re.compile(r"(?:.* \(by (?P<by>.+)\)|aborted by (?P<aborter>.+))", re.DOTALL)
+
+
+def entries_of_deployment(
+    deployment: Deployment,
+    triggers: Iterable[RollbackTrigger] = (),
+    command: OperatorCommand | None = None,
+    approvals: Iterable[Approval] = (),
+) -> Iterator[AuditEntry]:
+    """Yield what happened to a deployment.
+
+    Args:
+        deployment: its record.
+        triggers: what asked for its rollback.
+        command: the newest operator command.
+        approvals: of all its gates.
+    """
+    name, what = deployment.id, "repair" if deployment.repair else "deployment"
+    detail = f"{deployment.plan.strategy}, release {deployment.release.digest}"
+    if deployment.outside_calendar:
+        detail += f", outside the calendar: {deployment.outside_calendar}"
+    yield _entry(
+        f"{name}/requested", deployment.requested_at, deployment.requested_by, f"{what} requested", name, detail=detail
+    )
+    for approval in approvals:
+        yield _entry(
+            f"{name}/approved/{approval.by}/{approval.at.isoformat()}", approval.at, approval.by, "approved", name
+        )
+    if command is not None:
+        action = f"command {command.request}"
+        yield _entry(f"{name}/command/{command.at.isoformat()}", command.at, command.by, action, name)
+    for shift in deployment.shifts:
+        key = f"{name}/shift/{shift.step}/{shift.at.isoformat()}"
+        yield _entry(key, shift.at, SYSTEM, f"traffic shifted to {shift.weight_percent} %", name)
+    for trigger in triggers:
+        key = f"{name}/trigger/{trigger.source}/{trigger.at.isoformat()}"
+        yield _entry(
+            key,
+            trigger.at,
+            _actor_of_trigger(trigger),
+            f"rollback triggered ({trigger.source})",
+            name,
+            detail=trigger.reason,
+        )
+    rollback = deployment.rollback
+    if rollback is not None and rollback.reverted_at is not None:
+        yield _entry(
+            f"{name}/reverted", rollback.reverted_at, SYSTEM, "aliases reverted", name, detail=rollback.trigger.reason
+        )
+    if deployment.ended_at is not None:
+        yield _entry(
+            f"{name}/ended",
+            deployment.ended_at,
+            deployment.promoted_by or SYSTEM,
+            f"{what} ended",
+            name,
+            outcome=str(deployment.outcome or ""),
+            detail=deployment.reason,
+        )
+
+
+def _actor_of_trigger(trigger: RollbackTrigger) -> str:
+    found = _TRIGGERED_BY.fullmatch(trigger.reason) if trigger.source == PERSON else None
+    return (found["by"] or found["aborter"]) if found else SYSTEM
+
+
+def entries_of_recovery(recovery: Recovery) -> Iterator[AuditEntry]:
+    """Yield what happened to a drill, a restore or a failback."""
+    name, what = recovery.id, "failback" if recovery.failback_of else str(recovery.kind)
+    detail = f"to {recovery.point:%Y-%m-%d %H:%M:%S} UTC"
+    if recovery.skip_comparison:
+        detail += ", comparison skipped"
+    yield _entry(
+        f"{name}/requested", recovery.requested_at, recovery.requested_by, f"{what} requested", name, detail=detail
+    )
+    if recovery.ended_at is not None:
+        outcome = str(recovery.outcome or "")
+        yield _entry(
+            f"{name}/ended", recovery.ended_at, SYSTEM, f"{what} ended", name, outcome=outcome, detail=recovery.reason
+        )
+
+
+def entry_of_event(event: EventRecord) -> AuditEntry:
+    """Return the entry of an event: an operator command, an alarm, a schedule, or a request that was refused."""
+    actor = actor_of_event(event)
+    action = _BY.sub("", event.name) if event.source == PERSON else f"{event.source} {event.name}"
+    return _entry(
+        f"event/{event.id}",
+        event.at,
+        actor,
+        action,
+        event.deployment,
+        outcome="acted" if event.acted else "ignored",
+        detail=event.why,
+    )
+
+
+def actor_of_event(event: EventRecord) -> str:
+    """Return who caused an event; older records of some commands do not name the person."""
+    if event.source != PERSON:
+        return SYSTEM
+    found = _BY.search(event.name) or _FROZEN_BY.match(event.why)
+    return found["by"] if found else PERSON
+
+
+def _entry(
+    key: str, at: datetime, actor: str, action: str, resource: str, *, outcome: str = "", detail: str = ""
+) -> AuditEntry:
+    return AuditEntry(at, Source.LEDGER, key, actor or SYSTEM, action, resource, outcome, detail)

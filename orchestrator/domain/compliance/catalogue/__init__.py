@@ -1,0 +1,1 @@
+"""The controls, one module a subject: rows of id, requirement, source and severity."""

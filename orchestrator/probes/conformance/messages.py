@@ -1,0 +1,104 @@
+"""What the checks read of responses: redirects, grants and JWTs.
+
+Secrets are only in values whose representation leaves them out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from orchestrator.domain.analysis.observations import HttpResponse
+from orchestrator.domain.compliance.result import NotChecked
+from orchestrator.probes.synthetic_client import Code, Login, json_object
+
+
+@dataclass(frozen=True)
+class Authorized:
+    """A login that ended with a code. `parameters`: of the redirect's query."""
+
+    login: Login
+    code: Code
+    response: HttpResponse = field(repr=False)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters of the redirect."""
+        return redirect_parameters(self.response)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A redeemed code: the response of the token endpoint."""
+
+    authorized: Authorized
+    response: HttpResponse = field(repr=False)
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The response's JSON object; empty if it has none."""
+        return json_object(self.response)
+
+    @property
+    def access(self) -> str:
+        """The access token."""
+        return self._text("access_token")
+
+    @property
+    def refresh(self) -> str:
+        """The refresh token."""
+        return self._text("refresh_token")
+
+    @property
+    def id_token(self) -> str:
+        """The ID token."""
+        return self._text("id_token")
+
+    def _text(self, name: str) -> str:
+        value = self.document.get(name)
+        if not isinstance(value, str) or not value:
+            raise NotChecked(f"no {name} was issued")
+        return value
+
+
+def redirect_parameters(response: HttpResponse) -> Mapping[str, str]:
+    """Return the query's parameters of a redirect; none without one."""
+    query = parse_qs(urlsplit(response.header("location")).query, keep_blank_values=True)
+    return {name: values[0] for name, values in query.items()}
+
+
+def repeated_query(query: Mapping[str, str], name: str, value: str) -> str:
+    """Return a query string with one parameter in it twice."""
+    return urlencode([*query.items(), (name, value)])
+
+
+@dataclass(frozen=True)
+class Jwt:
+    """The parts of a JWT whose signature was not verified."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def parse_jwt(text: str) -> Jwt | None:
+    """Return the parts of a JWT; None if it is none."""
+    parts = text.split(".")
+    try:
+        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
+        decoded = json.loads(header), json.loads(claims)
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(part, dict) for part in decoded):
+        return None
+    return Jwt(*decoded, f"{parts[0]}.{parts[1]}".encode(), signature)
+
+
+def encode_part(part: Mapping[str, Any]) -> str:
+    """Return a part of a JWT in base64url."""
+    return base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()

@@ -1,0 +1,137 @@
+"""`orchestrator audit`: the ledger and CloudTrail in one time line, in three formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator import environments
+from orchestrator.aws.cloudtrail import CallHistory
+from orchestrator.aws.rate_limiter import RateLimiter
+from orchestrator.cli.actions.compliance import audit as module
+from orchestrator.cli.main import app
+from orchestrator.domain.deployment.record import EventRecord, RollbackTrigger
+from tests.fakes.cloudtrail import Trail, call
+from tests.fakes.errors import client_error
+from tests.samples import seconds
+from tests.unit.cli.actions.scenes import Scene
+
+RUN = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "250"})
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    found = Scene()
+    now = found.clock.now()
+    ledger = found.cloud.ledger
+    ledger.create_record(found.record(id="d-1", requested_by="ann", requested_at=now - seconds(600)))
+    ledger.add_trigger("d-1", RollbackTrigger("person", "slow (by bob)", now - seconds(300)))
+    ledger.record_event(EventRecord("f", now - seconds(60), "person", "rotate by =cmd()", acted=True, why="\x1b[2Jx"))
+    ended = found.record(id="d-0", requested_by="old", requested_at=now - seconds(90 * 86_400))
+    ledger.create_record(replace(ended, ended_at=now - seconds(90 * 86_400)))
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: found.context)
+    return found
+
+
+def in_account(scene, trail):
+    """Have the environment be in an account that has a trail."""
+    prod = replace(environments.load("prod"), name="local")
+    object.__setattr__(scene.context, "environment", prod)
+    clients = scene.context.clients
+    object.__setattr__(scene.context, "clients", lambda name: trail if name == "cloudtrail" else clients(name))
+
+
+def run(*words):
+    return RUN.invoke(app, ["audit", *words])
+
+
+def test_the_ledger_is_one_time_line_and_the_missing_cloudtrail_is_one_line(scene):
+    result = run()
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    order = [next(number for number, line in enumerate(lines) if word in line) for word in ("ann", "bob", "=cmd()")]
+    assert order == sorted(order)
+    assert "old" not in result.output
+    assert lines[-2].startswith("3 entries of local since")
+    assert lines[-1] == "cloudtrail: the local cloud has no AWS CloudTrail: these are the ledger's entries alone"
+    assert "\x1b[2J" not in result.output
+    assert r"\x1b[2Jx" in result.output
+
+
+def test_it_is_narrowed_by_actor_resource_and_age(scene):
+    def actors(*words):
+        return [one["actor"] for one in json.loads(run("--json", *words).output)["entries"]]
+
+    assert actors() == ["ann", "bob", "=cmd()"]
+    assert actors("--actor", "BOB") == ["bob"]
+    assert actors("--resource", "d-1") == ["ann", "bob"]
+    assert actors("--since", "2m") == ["=cmd()"]
+    assert actors("--since", "100d") == ["old", "system", "ann", "bob", "=cmd()"]
+
+
+def test_csv_is_one_table_whose_cells_are_no_formulas_and_the_notes_are_apart(scene):
+    result = run("--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["actor"] for row in rows] == ["ann", "bob", "'=cmd()"]
+    assert "CloudTrail" in result.stderr
+    assert "CloudTrail" not in result.stdout
+
+
+def test_an_unknown_format_and_no_age_are_refused(scene):
+    assert run("--format", "xml").exit_code == 2
+    assert run("--since", "yesterday").exit_code == 2
+
+
+def test_in_an_account_the_calls_are_in_the_same_line(scene):
+    at = scene.clock.now() - seconds(400)
+    trail = Trail([{**call("ib-oauth-token-local"), "EventTime": at}, call("ib-oauth-token-dev")])
+    in_account(scene, trail)
+
+    document = json.loads(run("--format", "json").output)
+
+    assert [one["source"] for one in document["entries"]] == ["ledger", "cloudtrail", "ledger", "ledger"]
+    assert document["sources"][1] == {"source": "cloudtrail", "complete": True, "note": ""}
+    assert trail.asked[0]["LookupAttributes"] == [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [
+        (client_error("AccessDeniedException", "not authorized to perform: cloudtrail:LookupEvents"), "may not use"),
+        (client_error("ThrottlingException", "Rate exceeded"), "could not be read"),
+        (client_error("InvalidTimeRangeException", "no such time"), "could not be read"),
+    ],
+)
+def test_a_cloudtrail_that_does_not_answer_is_a_line_and_no_failure(scene, error, note):
+    in_account(scene, Trail(error=error))
+    result = run()
+    assert result.exit_code == 0
+    assert note in result.output
+    assert "ann" in result.output
+
+
+def test_look_ups_are_paged_and_no_faster_than_two_a_second():
+    time = [0.0]
+
+    def sleep(duration):
+        time[0] += duration
+
+    trail = Trail([call()], [call()], [call()])
+    history = CallHistory(trail, RateLimiter(2.0, burst=1, clock=lambda: time[0], sleep=sleep))
+    since = call()["EventTime"]
+
+    assert len(history.read_calls(since, since).calls) == 3
+    assert time[0] >= 1.0
+    cut = history.read_calls(since, since, most_pages=2)
+    assert (len(cut.calls), cut.complete) == (2, False)
+
+
+def test_what_was_not_read_is_said(scene, monkeypatch):
+    monkeypatch.setattr(module, "LISTED", 1)
+    output = run().output
+    assert "ledger: only the newest 1 deployments and events were read: give a later --since" in output
