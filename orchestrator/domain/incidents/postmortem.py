@@ -93,9 +93,12 @@ def impact_rows(impact: Impact) -> list[tuple[str, str]]:
         ("Clients with requests", _count(traffic.clients)),
         ("Requests", _count(traffic.requests)),
         ("Failed requests (5xx)", f"{_count(traffic.failed)}{share}"),
-        ("Exposure to a canary that was rolled back", _seconds(impact.exposure)),
+        ("Exposure to a canary that was rolled back", _seconds(impact.exposure) if impact.rollbacks else "none"),
         ("Lasted", _seconds(impact.lasted)),
-        ("Time to acknowledge", _seconds(impact.to_acknowledge)),
+        (
+            "Time to acknowledge",
+            _seconds(impact.to_acknowledge) if impact.to_acknowledge is not None else "not acknowledged",
+        ),
         ("Rollbacks", str(impact.rollbacks)),
         ("Pages in the last episode", str(impact.pages)),
     ]

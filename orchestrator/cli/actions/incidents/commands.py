@@ -146,6 +146,6 @@ def _print(context: Context, incident: Incident, words: str, *, json: bool) -> N
         return
     screen = console()
     screen.print(f"{incident.id} {words}: {incident.severity} {incident.title}", style="bold", markup=False)
-    paged = incident.pages[-1].person if incident.pages else ""
+    paged = (incident.pages[-1].person or "the on-call operator") if incident.pages else ""
     state = f"{incident.state}, cause {incident.cause}" + (f", paged {paged}" if paged else "")
     screen.print(state, markup=False)

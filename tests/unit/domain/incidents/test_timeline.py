@@ -123,21 +123,20 @@ def test_the_impact_is_in_numbers():
     }
 
 
-def test_what_was_not_measured_is_never_zero():
+def test_what_was_not_measured_is_never_zero_and_what_did_not_happen_is_named():
     incident, _ = resolved()
     unanswered = replace(incident, acknowledged_at=None, resolved_at=None)
     rows = dict(impact_rows(impact_of(unanswered, LedgerFacts(), TrafficCounts(), NOW + minutes(60))))
     missing = {name for name, value in rows.items() if value == NOT_MEASURED}
-    assert missing == {
-        "Clients with requests",
-        "Requests",
-        "Failed requests (5xx)",
-        "Exposure to a canary that was rolled back",
-        "Time to acknowledge",
-    }
+    assert missing == {"Clients with requests", "Requests", "Failed requests (5xx)"}
     assert rows["Lasted"] == "3600 s"
+    assert rows["Exposure to a canary that was rolled back"] == "none"
+    assert rows["Time to acknowledge"] == "not acknowledged"
     none = impact_of(incident, LedgerFacts(), TrafficCounts(0, 0, 0), NOW)
     assert dict(impact_rows(none))["Failed requests (5xx)"] == "0"
+    not_reverted = LedgerFacts(deployments=(deployment(requested_at=NOW, rollback=Rollback(TRIGGER)),))
+    rows = dict(impact_rows(impact_of(incident, not_reverted, TrafficCounts(), NOW)))
+    assert rows["Exposure to a canary that was rolled back"] == NOT_MEASURED
 
 
 def test_the_questions_ask_for_causes_and_for_no_culprit():
