@@ -73,7 +73,9 @@ def _passed_groups(results: Sequence[CheckResult]) -> list[tuple[str, str, str]]
         if result.verdict.outcome is Outcome.PASS:
             group = result.check.partition(".")[0]
             groups[group] = groups.get(group, 0) + 1
-    return [(group, Outcome.PASS, f"{count} check{'' if count == 1 else 's'} passed") for group, count in groups.items()]
+    return [
+        (group, Outcome.PASS, f"{count} check{'' if count == 1 else 's'} passed") for group, count in groups.items()
+    ]
 
 
 def _duration(phase: RecoveryPhase) -> str:

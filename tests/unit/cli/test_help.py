@@ -29,7 +29,9 @@ def _texts_of(command, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield from _texts_of(subcommand, (*words, name))
 
 
-@pytest.mark.parametrize(("name", "text"), list(help_texts()), ids=lambda value: value if "orchestrator" in value else "")
+@pytest.mark.parametrize(
+    ("name", "text"), list(help_texts()), ids=lambda value: value if "orchestrator" in value else ""
+)
 def test_a_help_text_is_one_line_of_at_most_sixty_characters(name, text):
     assert text, f"{name} has no help"
     assert "\n" not in text
