@@ -1,10 +1,12 @@
-"""The evidence of an environment's recoveries: files in the evidence bucket, and the hash chain in the ledger.
+"""The evidence of an environment: files in the evidence bucket, and the hash chain in the ledger.
+
+Each drill, restore and recorded compliance report has one entry.
 
 | pk           | sk                  | holds                                                             |
 |--------------|---------------------|-------------------------------------------------------------------|
 | ``evidence`` | ``head``            | number and hash of the newest chain entry                         |
 | ``evidence`` | ``link#000001`` …   | the chain entries, byte for byte as in the bucket                 |
-| ``evidence`` | ``recovery#{id}``   | the number of a recovery's entry: each recovery has one           |
+| ``evidence`` | ``recovery#{id}``   | the number of an entry: each recovery and each report has one     |
 | ``evidence`` | ``success#{kind}``  | the newest entry of a success without an injected fault           |
 
 A report's files are put first. Their names contain their digests, so a second attempt puts the same files again or
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -80,14 +83,39 @@ class EvidenceChain(LockedTable):
         """
         existing = self.find_entry(recovery.id)
         if existing is None:
-            files = self._put_files(recovery, configuration)
+            report = report_document(report_of(recovery, configuration))
+            html = render_html(json.loads(report), sha256(report).hexdigest())
+            files = self._put_files(recovery.id, report, html)
             outcome = str(recovery.outcome or RecoveryOutcome.FAILED)
             new = ChainEntry(0, recovery.environment, recovery.id, str(recovery.kind), outcome, now, files, "")
-            entry, appended = self._append(new, recovery)
+            succeeded = recovery.outcome is RecoveryOutcome.SUCCEEDED and not recovery.fault
+            entry, appended = self._append(new, succeeded=succeeded)
         else:
             entry, appended = existing, False
         self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
         return entry, appended
+
+    def append_report(self, new: ChainEntry, report: bytes, html: bytes) -> ChainEntry:
+        """Write a report that is no recovery's, once; return its entry.
+
+        Args:
+            new: its environment, id (as `recovery`), kind, outcome and time; all else is placed here.
+            report: its document.
+            html: its page.
+
+        Raises:
+            Throttled: other processes kept appending meanwhile; it may be tried again.
+        """
+        entry = self.find_entry(new.recovery)
+        if entry is None:
+            files = self._put_files(new.recovery, report, html)
+            entry, _ = self._append(replace(new, files=files), succeeded=False)
+        self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
+        return entry
+
+    def newest_of_kind(self, kind: str) -> ChainEntry | None:
+        """Return the newest entry of a kind; None if there is none."""
+        return next((entry for entry in reversed(self.read_entries()) if entry.kind == kind), None)
 
     def read_head(self) -> ChainHead:
         """Return the newest entry's number and hash; number 0 before the first."""
@@ -197,9 +225,7 @@ class EvidenceChain(LockedTable):
             if self.newest_success(item["sk"]["S"].removeprefix("success#")) is None:
                 yield ChainFault(item["sk"]["S"], "it is no entry of the chain that succeeded")
 
-    def _put_files(self, recovery: Recovery, configuration: SnapshotRecord | None) -> tuple[EvidenceFile, ...]:
-        report = report_document(report_of(recovery, configuration))
-        html = render_html(json.loads(report), sha256(report).hexdigest())
+    def _put_files(self, identifier: str, report: bytes, html: bytes) -> tuple[EvidenceFile, ...]:
         files = []
         for name, content, content_type in (
             (REPORT_FILE, report, "application/json"),
@@ -207,16 +233,17 @@ class EvidenceChain(LockedTable):
         ):
             digest = sha256(content).hexdigest()
             stem, _, suffix = name.partition(".")
-            file = EvidenceFile(name, f"evidence/{recovery.id}/{stem}-{digest}.{suffix}", digest, len(content))
+            file = EvidenceFile(name, f"evidence/{identifier}/{stem}-{digest}.{suffix}", digest, len(content))
             self._artifacts.put_file(file.key, content, content_type)
             files.append(file)
         return tuple(files)
 
-    def _append(self, new: ChainEntry, recovery: Recovery) -> tuple[ChainEntry, bool]:
+    def _append(self, new: ChainEntry, *, succeeded: bool) -> tuple[ChainEntry, bool]:
+        """Append an entry; return it, and whether it is new. succeeded: it is the newest success of its kind."""
         for _ in range(ATTEMPTS):
             head = self.read_head()
             entry = place_entry(head, new)
-            if self._try_append(head, entry, recovery):
+            if self._try_append(head, entry, succeeded=succeeded):
                 return entry, True
             # An earlier attempt whose response was lost, or another execution of this recovery, may have written it.
             existing = self.find_entry(new.recovery)
@@ -224,7 +251,7 @@ class EvidenceChain(LockedTable):
                 return existing, False
         raise Throttled(f"the head moved {ATTEMPTS} times while {new.recovery} was appended")
 
-    def _try_append(self, head: ChainHead, entry: ChainEntry, recovery: Recovery) -> bool:
+    def _try_append(self, head: ChainHead, entry: ChainEntry, *, succeeded: bool) -> bool:
         """Append an entry; return False if the head moved or the recovery has an entry already."""
         absent = "attribute_not_exists(pk)"
         new_head = self._put(_EVIDENCE, _HEAD, ChainHead(entry.number, entry.hash), newest={"S": entry.hash})
@@ -240,7 +267,7 @@ class EvidenceChain(LockedTable):
             {**self._put_text(_sort_key(entry.number), text), "ConditionExpression": absent},
             {**self._put_text(f"recovery#{entry.recovery}", str(entry.number)), "ConditionExpression": absent},
         ]
-        if recovery.outcome is RecoveryOutcome.SUCCEEDED and not recovery.fault:
+        if succeeded:
             puts.append(self._put_text(f"success#{entry.kind}", text))
         try:
             with translate_errors():

@@ -81,14 +81,24 @@ def render_html(report: Mapping[str, Any], bundle_sha256: str) -> bytes:
         _section("Context", _context(report)),
         f"</main><footer>{_footer(bundle_sha256, recovery['environment'])}</footer>",
     ]
+    return html_document(f"{title}: {recovery['outcome']}", "".join(body))
+
+
+def html_document(title: str, body: str) -> bytes:
+    """Return an HTML page: one file that loads nothing and runs nothing.
+
+    Args:
+        title: its plain text.
+        body: its markup, with all text escaped.
+    """
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f'<meta name="referrer" content="no-referrer"><title>{escape(title)}: {escape(recovery["outcome"])}</title>'
+        f'<meta name="referrer" content="no-referrer"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>"
     )
-    return f"{head}{''.join(body)}</body></html>\n".encode()
+    return f"{head}{body}</body></html>\n".encode()
 
 
 def _summary_figures(report: Mapping[str, Any]) -> str:
