@@ -44,6 +44,8 @@ BY_PERSONS = {
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
     "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "ssm:GetParameter",  # doctor
+    "acm:ListCertificates", "ce:GetCostAndUsage", "cloudwatch:DescribeAlarmHistory",  # upkeep
+    "iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails",
     "sts:GetCallerIdentity",  # authorised for every caller
 }  # fmt: skip
 """Operations of commands only, which an operator's or a pipeline's own role allows."""

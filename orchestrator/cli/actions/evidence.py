@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 
 from orchestrator.aws.ledger.evidence import entry_as_json
 from orchestrator.cli.context import Context
@@ -14,6 +17,7 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainFault, ChainHead, EvidenceFile, entry_file, read_entry
 from orchestrator.domain.evidence.chain import verify_chain as faults_of
+from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
 SOUND, BROKEN = 0, 1
 ENTRY_FILE, HEAD_FILE = "entry.json", "head.json"
@@ -45,7 +49,7 @@ def list_entries(context: Context, limit: int, *, json: bool) -> None:
 
 
 def show(context: Context, recovery: str, *, json: bool) -> None:
-    """Show the evidence report of a drill or restore.
+    """Show the evidence report of a drill or restore, or a kept upkeep report.
 
     Raises:
         Refused: there is none, or its file differs from its recorded digest.
@@ -58,6 +62,21 @@ def show(context: Context, recovery: str, *, json: bool) -> None:
     screen = console()
     tone = {"SUCCEEDED": "bold green", "FAILED": "bold red"}.get(entry.outcome, "bold")
     screen.print(f"{entry.outcome}  {report['summary']}", style=tone, markup=False)
+    if entry.kind == UPKEEP:
+        _show_findings(screen, report["findings"])
+    else:
+        _show_recovery(screen, report)
+    for file in entry.files:
+        screen.print(f"{file.name}  {file.key} in {context.cloud.artifacts.bucket}", style="dim", markup=False)
+
+
+def _show_findings(screen: Console, findings: Sequence[Mapping[str, str]]) -> None:
+    rows = [(one["id"], one["severity"], one["owner"], one["due_at"][:10], one["remedy"]) for one in findings]
+    if rows:
+        screen.print(text_table(("finding", "severity", "owner", "due", "remedy"), rows, ("finding",)))
+
+
+def _show_recovery(screen: Console, report: Mapping[str, Any]) -> None:
     for objective in report["objectives"]:
         seconds = objective["measured_seconds"]
         measured = "not measured" if seconds is None else f"{seconds:.0f} s"
@@ -77,8 +96,6 @@ def show(context: Context, recovery: str, *, json: bool) -> None:
     for remainder in report["residual"]:
         screen.print(f"remaining   {remainder}", markup=False)
     screen.print(f"{len(report['went_well'])} of {len(report['findings'])} checks passed", markup=False)
-    for file in entry.files:
-        screen.print(f"{file.name}  {file.key} in {context.cloud.artifacts.bucket}", style="dim", markup=False)
 
 
 def export(context: Context, folder: Path, *, json: bool) -> None:
