@@ -125,9 +125,6 @@ class SeededAccount:
             ),
             "iam": Answers(
                 list_roles={"Roles": [role, {"RoleName": "other"}]},
-                get_role={"Role": role},
-                list_role_policies={"PolicyNames": []},
-                list_attached_role_policies={"AttachedPolicies": []},
                 generate_service_last_accessed_details={"JobId": "job"},
                 get_service_last_accessed_details={"JobStatus": "COMPLETED", "ServicesLastAccessed": services},
             ),
