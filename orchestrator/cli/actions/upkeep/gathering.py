@@ -15,7 +15,7 @@ from orchestrator.aws.account_readings import AccountReadings
 from orchestrator.aws.configuration import readers
 from orchestrator.aws.lambda_.account_limits import AccountLimits
 from orchestrator.aws.upkeep.account import AccountHistory, tracking_start
-from orchestrator.aws.upkeep.usage import Usage
+from orchestrator.aws.upkeep.usage import Consumed, Usage
 from orchestrator.cli.actions.checks.environment_checks import SOURCES, Checks
 from orchestrator.cli.actions.checks.examine import examine
 from orchestrator.cli.actions.upkeep.lock_files import read_advisory_files, read_locks
@@ -38,6 +38,8 @@ NOT_LOCALLY: Mapping[str, str] = {
     resources.HEADROOM: "the local cloud has no quota of concurrent executions",
     table_capacity.CAPACITY: "the local cloud counts no consumed units",
 }
+ON_DEMAND = (1, None)
+"""The least and the most units of a table on demand, if it were provisioned."""
 _BACKUP_ALARMS = "ib-oauth-backup-"
 _DEAD_LETTERS = "dead-letters"
 _LOG_PREFIX = "/aws/lambda/"
@@ -228,10 +230,9 @@ class Gathering:
         uses = []
         for table, kinds in consumed.items():
             limits = stores.units[table] if stores.units else None
-            reads = _units(kinds["reads"].total, kinds["reads"].busiest_minute, limits.most_reads if limits else None)
-            writes = _units(
-                kinds["writes"].total, kinds["writes"].busiest_minute, limits.most_writes if limits else None
-            )
+            of_reads = (limits.least_reads, limits.most_reads) if limits else ON_DEMAND
+            of_writes = (limits.least_writes, limits.most_writes) if limits else ON_DEMAND
+            reads, writes = _units(kinds["reads"], *of_reads), _units(kinds["writes"], *of_writes)
             uses.append(table_capacity.TableUse(table, reads, writes))
         return table_capacity.recommend_capacity(
             uses,
@@ -276,5 +277,8 @@ def complete(check: str, judge: Callable[[], CheckResult], env: str) -> CheckRes
     return results[0] if results else result_of_doctor(check, named.result)
 
 
-def _units(total: float, busiest_minute: float, most: int | None) -> table_capacity.UnitsUse:
-    return table_capacity.UnitsUse(total * WEEKS_PER_MONTH, busiest_minute / 60, total / WEEK.total_seconds(), most)
+def _units(consumed: Consumed, least: int, most: int | None) -> table_capacity.UnitsUse:
+    per_second = consumed.total / WEEK.total_seconds()
+    return table_capacity.UnitsUse(
+        consumed.total * WEEKS_PER_MONTH, consumed.busiest_minute / 60, per_second, most, least
+    )

@@ -26,16 +26,18 @@ class UnitsUse:
         peak_per_second: the average of the busiest minute.
         average_per_second: of the week.
         most: the limit of autoscaling; None on demand.
+        least: the units that autoscaling always provisions.
     """
 
     per_month: float
     peak_per_second: float
     average_per_second: float
     most: int | None = None
+    least: int = 1
 
     def provisioned_units(self, target_percent: float) -> int:
-        """Return how many units autoscaling would provision on average: those of the average, at least one."""
-        return max(1, ceil(self.average_per_second * 100 / target_percent))
+        """Return how many units autoscaling would provision on average: those of the average, at least `least`."""
+        return max(self.least, ceil(self.average_per_second * 100 / target_percent))
 
     @property
     def is_full(self) -> bool:

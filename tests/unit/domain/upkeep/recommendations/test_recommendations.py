@@ -128,6 +128,12 @@ def test_idle_tables_are_cheaper_on_demand():
     assert capacity(0.001, 0.001).status is Status.CLEAR
 
 
+def test_what_autoscaling_always_provisions_is_paid_for():
+    use = TableUse("tokens", UnitsUse(1000, 1, 0.0, 100, 20), UnitsUse(1000, 1, 0.0, 100, 10))
+    (finding,) = recommend_capacity([use], PRICES, "prod", provisioned=True, target_percent=70).findings
+    assert finding.evidence["now_usd_per_month"] == pytest.approx(730 * (20 * 0.000145 + 10 * 0.000725), abs=0.01)
+
+
 def test_a_table_at_its_limit_is_urgent():
     found = capacity(50, 1, provisioned=True, most=100).findings
     assert [(one.subject, one.severity, one.setting) for one in found] == [
