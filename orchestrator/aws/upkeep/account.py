@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import error_code
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.upkeep.expiry import CertificateReading
 from orchestrator.domain.upkeep.resources import PermissionUse
@@ -102,7 +105,7 @@ class AccountHistory:
     def read_daily_cost(self, environment: str, since: date, until: date) -> Mapping[date, float]:
         """Return the cost of each day of an environment, in US dollars; `until` is not included.
 
-        Cost Explorer charges each request, 0.01 US dollars (docs/guides/upkeep.md).
+        An account whose bill Cost Explorer does not have yet has no days. Cost Explorer charges each request, 0.01 US dollars (docs/guides/upkeep.md).
         """
         request: dict[str, Any] = {
             "TimePeriod": {"Start": since.isoformat(), "End": until.isoformat()},
@@ -113,7 +116,12 @@ class AccountHistory:
         found: dict[date, float] = {}
         client = self._clients("ce")
         while True:
-            page = client.get_cost_and_usage(**request)
+            try:
+                page = client.get_cost_and_usage(**request)
+            except ClientError as error:
+                if error_code(error) == "DataUnavailableException":
+                    return {}
+                raise
             for day in page["ResultsByTime"]:
                 amount = float(day["Total"]["UnblendedCost"]["Amount"])
                 found[date.fromisoformat(day["TimePeriod"]["Start"])] = amount

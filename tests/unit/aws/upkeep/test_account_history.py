@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from orchestrator.aws.upkeep.account import KEY_TYPES, AccountHistory, tracking_start
@@ -152,6 +153,14 @@ def test_the_bill_is_of_the_environment_s_tag_by_day_and_all_pages_are_read(acco
         date(2026, 11, 28): 1.25,
         date(2026, 11, 29): 2.0,
     }
+
+
+def test_an_account_without_a_bill_has_no_days_and_any_other_error_is_raised(account):
+    account.stub("ce").add_client_error("get_cost_and_usage", "DataUnavailableException")
+    assert account.history.read_daily_cost("prod", date(2026, 11, 28), date(2026, 11, 30)) == {}
+    account.stub("ce").add_client_error("get_cost_and_usage", "AccessDeniedException")
+    with pytest.raises(ClientError):
+        account.history.read_daily_cost("prod", date(2026, 11, 28), date(2026, 11, 30))
 
 
 def test_the_tracking_period_of_the_access_advisor_is_400_days():
