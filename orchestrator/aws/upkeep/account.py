@@ -105,7 +105,8 @@ class AccountHistory:
     def read_daily_cost(self, environment: str, since: date, until: date) -> Mapping[date, float]:
         """Return the cost of each day of an environment, in US dollars; `until` is not included.
 
-        An account whose bill Cost Explorer does not have yet has no days. Cost Explorer charges each request, 0.01 US dollars (docs/guides/upkeep.md).
+        An account whose bill Cost Explorer does not have yet has no days. Cost Explorer charges each request, 0.01 US
+        dollars (docs/guides/upkeep.md).
         """
         request: dict[str, Any] = {
             "TimePeriod": {"Start": since.isoformat(), "End": until.isoformat()},
