@@ -12,7 +12,8 @@
 # make check      run ruff and mypy
 # make coverage   check branch coverage of the decision modules
 # make snapshots  write every environment's templates as text, for review diffs
-# make lock       update requirements/*.lock (needs uv)
+# make advisories fetch the advisories about all locked dependencies, for `orchestrator upkeep`
+# make lock       update the lock files (needs uv); UPGRADE=--upgrade takes the newest versions
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +25,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots lock test-sfn-local \
+.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots advisories lock test-sfn-local \
 	test-runtime-botocore smoke-aws clean
 
 help:
@@ -121,11 +122,33 @@ test-runtime-botocore: install $(RUNTIME)/.installed
 snapshots: install
 	$(BIN)/python -m tests.infrastructure.snapshot
 
+# pip-audit and uv pin other versions of our dependencies, too.
+UPKEEP := .venv-upkeep
+$(UPKEEP)/.installed: requirements/upkeep.lock
+	@test -x $(UPKEEP)/bin/python || $(PYTHON) -m venv $(UPKEEP)
+	$(UPKEEP)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/upkeep.lock
+	@touch $@
+
+# pip-audit's exit code is 1 if it finds something: then the report is there, and `orchestrator upkeep` judges it.
+advisories: $(UPKEEP)/.installed
+	@rm -rf build/advisories && mkdir -p build/advisories
+	for lock in requirements/*.lock orchestrator/packaging/*.lock; do \
+		report=build/advisories/$$(basename $$lock .lock).json; \
+		$(UPKEEP)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --format json --output $$report || test -s $$report || exit 1; \
+	done
+
+# Without UPGRADE the pinned versions stay, as far as pyproject.toml allows. A function's lock has the versions of dev.lock.
+UV_LOCK = uv pip compile --quiet $(UPGRADE) --generate-hashes --no-header --no-emit-find-links
+UNIVERSAL = --universal --no-strip-extras --python-version 3.11
+FUNCTION = --constraint requirements/dev.lock --no-annotate --python-version 3.13 --python-platform aarch64-manylinux_2_28
 lock:
-	uv pip compile --quiet pyproject.toml --all-extras --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/dev.lock
-	uv pip compile --quiet requirements/checkov.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/checkov.lock
-	uv pip compile --quiet requirements/localstack.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/localstack.lock
-	uv pip compile --quiet requirements/lambda-runtime.in --universal --no-strip-extras --generate-hashes --no-header --no-emit-find-links --python-version 3.11 -o requirements/lambda-runtime.lock
+	$(UV_LOCK) pyproject.toml --all-extras $(UNIVERSAL) -o requirements/dev.lock
+	$(UV_LOCK) requirements/checkov.in $(UNIVERSAL) -o requirements/checkov.lock
+	$(UV_LOCK) requirements/localstack.in $(UNIVERSAL) -o requirements/localstack.lock
+	$(UV_LOCK) requirements/lambda-runtime.in $(UNIVERSAL) -o requirements/lambda-runtime.lock
+	$(UV_LOCK) requirements/upkeep.in $(UNIVERSAL) -o requirements/upkeep.lock
+	printf 'cryptography\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-service.lock
+	printf 'aws-lambda-powertools\nmsgspec\ntzdata\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-orchestrator.lock
 
 clean:
 	rm -rf build cdk.out .local

@@ -28,6 +28,7 @@ WORDS = ("Throttl", "Concurrent", "Conflict", "InUse", "NotReady", "InProgress",
 """What the models do not mark and AWS documents as temporary has one of these in its name, or else a reason below."""
 
 OTHERWISE: Mapping[str, str] = {
+    "DataUnavailableException of ce GetCostAndUsage": "there is no bill yet: the cost is not checked",
     "ResourceConflictException of lambda CreateFunction": "the function exists: an earlier attempt created it",
     "ResourceConflictException of lambda DeleteFunction": "the cleanup continues at its next run",
     "ResourceConflictException of lambda DeleteProvisionedConcurrencyConfig": "the next check removes it",

@@ -26,7 +26,7 @@ PRODUCT = ("orchestrator/aws", "orchestrator/application", "orchestrator/cli", "
 """Where AWS is called. The local cloud's own tools (`orchestrator/local`) are no part of an environment."""
 
 SERVICES = (
-    "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb",
+    "acm", "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb",
     "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "s3", "scheduler",
     "secretsmanager", "signer", "sns", "sqs", "ssm", "stepfunctions", "sts",
 )  # fmt: skip

@@ -22,6 +22,7 @@ from orchestrator.cli.commands import (
     recovery,
     release,
     reports,
+    upkeep,
 )
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.extras import require
@@ -314,6 +315,7 @@ app.add_typer(guards.app)
 app.add_typer(reports.app)
 app.add_typer(checks.app)
 app.add_typer(compliance.app)
+app.add_typer(upkeep.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")

@@ -45,6 +45,8 @@ BY_PERSONS = {
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
     "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "ssm:GetParameter",  # doctor
     "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",  # compliance, audit
+    "acm:ListCertificates", "ce:GetCostAndUsage", "cloudwatch:DescribeAlarmHistory",  # upkeep
+    "iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails",
     "sts:GetCallerIdentity",  # authorised for every caller
 }  # fmt: skip
 """Operations of commands only, which an operator's or a pipeline's own role allows."""

@@ -50,6 +50,7 @@ def test_there_are_workflows():
         "compliance.yml",
         "release.yml",
         "ship.yml",
+        "upkeep.yml",
         "deploy_workflow.yml",
     ]
 
@@ -79,7 +80,9 @@ def test_every_job_has_a_limit_of_time_and_no_more_rights_than_it_says(file):
         assert set((job.get("permissions") or {}).values()) <= {"read", "write"}
         writes = [key for key, value in (job.get("permissions") or {}).items() if value == "write"]
         attests = any(step.get("uses", "").startswith(ATTESTS) for step in job.get("steps", []))
-        assert writes == ["id-token", "attestations"] if attests else writes in ([], ["id-token"])
+        opens_pull_requests = any("gh pr create" in step.get("run", "") for step in job.get("steps", []))
+        allowed = [["contents", "pull-requests"]] if opens_pull_requests else [[], ["id-token"]]
+        assert writes in ([["id-token", "attestations"]] if attests else allowed)
 
 
 @pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.name)
@@ -176,6 +179,22 @@ def test_production_comes_after_staging_and_waits_for_people():
         "release promote",
         "verify",
     ]
+
+
+def test_upkeep_reads_advisories_of_every_lock_keeps_its_report_and_opens_the_pull_request_for_locks():
+    found = jobs(ROOT / ".github/workflows/upkeep.yml")
+    assert yaml.safe_load((ROOT / ".github/workflows/upkeep.yml").read_text())[True]["schedule"] == [
+        {"cron": "17 5 * * 1"}
+    ]
+    report = [step.get("run", "") for step in found["report"]["steps"]]
+    assert report.index("make advisories") < next(n for n, run in enumerate(report) if "orchestrator upkeep" in run)
+    assert next((words[0], options) for words, options in calls(ROOT / ".github/workflows/upkeep.yml")) == (
+        "upkeep",
+        ["--env", "--advisories", "--record", "--output", "--json"],
+    )
+    locks = "".join(step.get("run", "") for step in found["locks"]["steps"])
+    assert "make lock UPGRADE=--upgrade" in locks
+    assert "gh pr create" in locks
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -19,6 +19,7 @@ from orchestrator.domain.compliance.result import Status
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainFault, ChainHead, EvidenceFile, entry_file, read_entry
 from orchestrator.domain.evidence.chain import verify_chain as faults_of
+from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
 SOUND, BROKEN = 0, 1
 ENTRY_FILE, HEAD_FILE = "entry.json", "head.json"
@@ -50,7 +51,7 @@ def list_entries(context: Context, limit: int, *, json: bool) -> None:
 
 
 def show(context: Context, recovery: str, *, json: bool) -> None:
-    """Show the evidence report of a drill or restore, or a kept compliance report.
+    """Show the evidence report of a drill or restore, or a kept compliance or upkeep report.
 
     Raises:
         Refused: there is none, or its file differs from its recorded digest.
@@ -65,6 +66,8 @@ def show(context: Context, recovery: str, *, json: bool) -> None:
     screen.print(f"{entry.outcome}  {report['summary']}", style=tone, markup=False)
     if entry.kind == COMPLIANCE:
         _show_controls(screen, report["controls"])
+    elif entry.kind == UPKEEP:
+        _show_findings(screen, report["findings"])
     else:
         _show_recovery(screen, report)
     for file in entry.files:
@@ -79,6 +82,12 @@ def _show_controls(screen: Console, controls: Sequence[Mapping[str, str]]) -> No
     ]
     if rows:
         screen.print(text_table(("control", "status", "severity", "owner", "found"), rows, ("control",)))
+
+
+def _show_findings(screen: Console, findings: Sequence[Mapping[str, str]]) -> None:
+    rows = [(one["id"], one["severity"], one["owner"], one["due_at"][:10], one["remedy"]) for one in findings]
+    if rows:
+        screen.print(text_table(("finding", "severity", "owner", "due", "remedy"), rows, ("finding",)))
 
 
 def _show_recovery(screen: Console, report: Mapping[str, Any]) -> None:

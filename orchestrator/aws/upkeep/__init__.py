@@ -1,0 +1,1 @@
+"""What upkeep reads of an account in addition to the configuration: use, history, permissions, certificates, cost."""
