@@ -1,4 +1,4 @@
-"""The entries of the ledger: deployments, rollbacks, recoveries, freezes, commands, keys and erasures."""
+"""The entries of the ledger: deployments, rollbacks, recoveries, incidents, freezes, commands, keys and erasures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, Source
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.record import Deployment, EventRecord, OperatorCommand, RollbackTrigger
+from orchestrator.domain.incidents.incident import ORCHESTRATOR, Entry
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.rollback.decision import PERSON
 
@@ -94,6 +95,14 @@ def entries_of_recovery(recovery: Recovery) -> Iterator[AuditEntry]:
         yield _entry(
             f"{name}/ended", recovery.ended_at, SYSTEM, f"{what} ended", name, outcome=outcome, detail=recovery.reason
         )
+
+
+def entries_of_incident(incident_id: str, entries: Iterable[Entry]) -> Iterator[AuditEntry]:
+    """Yield what happened to an incident: its opening, pages, acknowledgements, roles, updates and so on."""
+    for number, entry in enumerate(entries, start=1):
+        actor = SYSTEM if entry.by == ORCHESTRATOR else entry.by
+        action = f"incident {entry.kind.lower().replace('_', ' ')}"
+        yield _entry(f"{incident_id}/{number}", entry.at, actor, action, incident_id, detail=entry.text)
 
 
 def entry_of_event(event: EventRecord) -> AuditEntry:

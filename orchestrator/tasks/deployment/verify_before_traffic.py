@@ -40,7 +40,8 @@ def verify_before_traffic(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     else:
         decision = first_decision(deployment.plan)
     # What failed without being proved stays visible, and its tests continue in every evaluation.
-    noted = replace(decision, reason="; ".join([decision.reason, *analysis.notes]))
+    notes = [note for note in analysis.notes if note not in decision.reason]
+    noted = replace(decision, reason="; ".join([decision.reason, *notes]))
     now = cloud.now()
     verified, held = pass_gates(replace(published, running=analysis.running), noted, now)
     return append_decision(task_input, cloud, verified, held, analysis.verdict, analysis.evidence, DecisionBasis(now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -17,7 +18,12 @@ from orchestrator.cli.rendering.output import console, notes_console, print_csv,
 from orchestrator.domain.audit.cloudtrail_entries import entry_of_call
 from orchestrator.domain.audit.csv_export import csv_of
 from orchestrator.domain.audit.entry import AuditEntry, AuditQuery, Source, time_line
-from orchestrator.domain.audit.ledger_entries import entries_of_deployment, entries_of_recovery, entry_of_event
+from orchestrator.domain.audit.ledger_entries import (
+    entries_of_deployment,
+    entries_of_incident,
+    entries_of_recovery,
+    entry_of_event,
+)
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.printable import one_line
@@ -98,12 +104,19 @@ def _read_ledger(context: Context, query: AuditQuery) -> tuple[list[AuditEntry],
         entries += _of_deployment(context, deployment, query)
     for recovery in recoveries:
         entries += entries_of_recovery(recovery)
+    incidents = context.cloud.incidents.list_ids(LISTED)
+    oldest_incident: datetime | None = None
+    for incident_id in incidents:
+        chain = context.cloud.incidents.read_entries(incident_id)
+        entries += entries_of_incident(incident_id, chain)
+        oldest_incident = chain[0].at
     cut_off = [
         name
         for name, oldest in (
             ("deployments", deployments[-1].requested_at if len(deployments) == LISTED else None),
             ("recoveries", recoveries[-1].requested_at if len(recoveries) == LISTED else None),
             ("events", events[-1].at if len(events) == LISTED else None),
+            ("incidents", oldest_incident if len(incidents) == LISTED else None),
         )
         if oldest is not None and oldest > query.since
     ]

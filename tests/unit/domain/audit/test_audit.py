@@ -14,6 +14,7 @@ from orchestrator.domain.audit.csv_export import COLUMNS, csv_of
 from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, AuditQuery, Source, time_line
 from orchestrator.domain.audit.ledger_entries import (
     entries_of_deployment,
+    entries_of_incident,
     entries_of_recovery,
     entry_of_event,
 )
@@ -26,6 +27,7 @@ from orchestrator.domain.deployment.record import (
     RollbackTrigger,
     Shift,
 )
+from orchestrator.domain.incidents.incident import ORCHESTRATOR, Draft, EntryKind, append
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.rollback.decision import PERSON
 from tests.fakes.cloudtrail import call
@@ -216,3 +218,17 @@ def test_csv_has_a_heading_and_is_read_back_as_it_was():
     assert row[COLUMNS.index("actor")] == 'a "b", c'
     assert row[COLUMNS.index("detail")] == r"two\nlines \x1b[2J"
     assert csv_of([]) == "time,source,actor,action,resource,outcome,detail,id\r\n"
+
+
+def test_an_incident_s_entries_name_the_person_or_the_system():
+    opening = Draft(EntryKind.OPENED, "logins fail", "ann", {"cause": "upstream", "title": "t", "severity": "SEV2"})
+    paged = Draft(
+        EntryKind.PAGED, "paged bob", ORCHESTRATOR, {"level": 1, "round": 1, "person": "bob", "destinations": []}
+    )
+    _, chain = append("inc-1", None, (opening, paged), NOW)
+    found = [(one.actor, one.action, one.resource, one.detail) for one in entries_of_incident("inc-1", chain)]
+    assert found == [
+        ("ann", "incident opened", "inc-1", "logins fail"),
+        (SYSTEM, "incident paged", "inc-1", "paged bob"),
+    ]
+    assert len({one.id for one in entries_of_incident("inc-1", chain)}) == len(chain)

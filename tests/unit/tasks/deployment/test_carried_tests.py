@@ -68,6 +68,15 @@ def test_the_tests_of_the_verification_before_traffic_are_stored(monkeypatch, cu
     assert ledger.record.phase is DeploymentPhase.PUBLISHED
 
 
+def test_what_was_not_proved_is_said_once_where_it_is_the_reason_itself(monkeypatch):
+    broken = Verdict.inconclusive(NOTE)
+    monkeypatch.setattr(
+        analysis_run, "verify_before_traffic", lambda context, _: analysis(broken, context.prior, notes=(NOTE, "other"))
+    )
+    output, _ = run(verify_before_traffic.verify_before_traffic, deployment())
+    assert output.decision.reason == f"before traffic: {NOTE}; other"
+
+
 def test_nothing_that_was_not_proved_changes_the_reason_of_a_rejection(monkeypatch):
     failed = Verdict.failed("token:2 unknown code: returned 500 in 120 of 120")
     monkeypatch.setattr(analysis_run, "verify_before_traffic", lambda context, _: analysis(failed, context.prior))

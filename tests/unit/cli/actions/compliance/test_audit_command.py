@@ -135,3 +135,11 @@ def test_what_was_not_read_is_said(scene, monkeypatch):
     monkeypatch.setattr(module, "LISTED", 1)
     output = run().output
     assert "ledger: only the newest 1 deployments and events were read: give a later --since" in output
+
+
+def test_what_people_did_in_an_incident_is_in_the_time_line(scene):
+    opened = RUN.invoke(app, ["incident", "open", "Logins fail", "--requested-by", "cyd"])
+    assert opened.exit_code == 0, opened.output
+    scene.clock.advance(1)
+    found = [(one["actor"], one["action"]) for one in json.loads(run("--json", "--actor", "cyd").output)["entries"]]
+    assert found == [("cyd", "incident opened")]
