@@ -12,7 +12,7 @@ from orchestrator.domain.maintenance.announcements import (
     EVENT_TYPES,
     event_detail,
     message_to_clients,
-    next_claim,
+    next_lease,
     note,
     release,
 )
@@ -63,16 +63,16 @@ def _if_any(change: Change) -> Change | None:
 
 def _announce_next(cloud: Cloud) -> bool:
     """Send the next announcement that is due; return whether there was one."""
-    claimed: list[tuple[Window, Announcement]] = []
+    leased: list[tuple[Window, Announcement]] = []
 
-    def claim(schedule: Schedule) -> Change | None:
-        found = next_claim(schedule, cloud.now())
-        claimed[:] = [found[1:]] if found else []
+    def lease(schedule: Schedule) -> Change | None:
+        found = next_lease(schedule, cloud.now())
+        leased[:] = [found[1:]] if found else []
         return found[0] if found else None
 
-    if change_schedule(cloud, claim) is None:
+    if change_schedule(cloud, lease) is None:
         return False
-    ((window, announcement),) = claimed
+    ((window, announcement),) = leased
     try:
         _send(cloud, window, announcement)
     except (OrchestratorError, ClientError):

@@ -1,9 +1,9 @@
 """What is announced of a window, and when: 72 hours and 1 hour before, at its start, at its end, and its cancellation.
 
 Each announcement is sent once. A run that is late sends the newest one that is due, which replaces those before it: after
-the start, that a window begins in an hour is out of date. A run first claims the announcement by a conditional
-write, then sends it, then notes it. So of several runs at a time one sends it. A run that dies between the claim and the
-note is repeated after `LEASE`, with the same notification ids, which recognize the repetition.
+the start, that a window begins in an hour is out of date. A run first leases the announcement by a conditional
+write, then sends it, then notes it. So of several runs at a time one sends it. A run that dies between the lease and the
+note is repeated after `LEASE_DURATION`, with the same notification ids, which recognize the repetition.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.domain.maintenance.schedule import Change, Schedule, find_window, with_window
-from orchestrator.domain.maintenance.window import Announcement, Claim, Window, WindowState
+from orchestrator.domain.maintenance.window import Announcement, Lease, Window, WindowState
 from orchestrator.domain.verdict import Json
 
 BEFORE: Mapping[Announcement, timedelta] = {
@@ -22,7 +22,7 @@ BEFORE: Mapping[Announcement, timedelta] = {
 }
 """Announcements before the start, latest first."""
 
-LEASE = timedelta(seconds=150)
+LEASE_DURATION = timedelta(seconds=150)
 """Longer than the reconcile function runs, so that a run whose lease has ended has ended too."""
 
 EVENT_TYPES: Mapping[Announcement, str] = {
@@ -51,18 +51,18 @@ def due_announcement(window: Window, now: datetime) -> Announcement | None:
     return due
 
 
-def next_claim(schedule: Schedule, now: datetime) -> tuple[Change, Window, Announcement] | None:
-    """Return the claim of the first announcement that is due and that no other run is sending; None if there is none.
+def next_lease(schedule: Schedule, now: datetime) -> tuple[Change, Window, Announcement] | None:
+    """Return the lease of the first announcement that is due and that no other run is sending; None if there is none.
 
     Returns:
         What is to be written before it is sent, the window, and the announcement.
     """
     for window in schedule.windows:
         due = due_announcement(window, now)
-        if due is None or (window.claim is not None and window.claim.until > now):
+        if due is None or (window.lease is not None and window.lease.until > now):
             continue
-        claimed = replace(window, claim=Claim(due, now + LEASE))
-        return Change(with_window(schedule, claimed), (claimed,)), window, due
+        leased = replace(window, lease=Lease(due, now + LEASE_DURATION))
+        return Change(with_window(schedule, leased), (leased,)), window, due
     return None
 
 
@@ -73,7 +73,7 @@ def note(schedule: Schedule, window_id: str, announcement: Announcement) -> Chan
         Refused: the schedule has no such window.
     """
     window = find_window(schedule, window_id)
-    after = replace(window, announced=(*window.announced, announcement), claim=None)
+    after = replace(window, announced=(*window.announced, announcement), lease=None)
     done = announcement is _OF_STATE.get(after.state) and not after.is_open
     kept = with_window(schedule, after)
     if done:
@@ -87,8 +87,8 @@ def release(schedule: Schedule, window_id: str, announcement: Announcement, now:
     Raises:
         Refused: the schedule has no such window.
     """
-    # The claim stays, with its end: a part of the announcement may have been sent.
-    after = replace(find_window(schedule, window_id), claim=Claim(announcement, now))
+    # The lease stays, with its end: a part of the announcement may have been sent.
+    after = replace(find_window(schedule, window_id), lease=Lease(announcement, now))
     return Change(with_window(schedule, after), (after,))
 
 

@@ -78,7 +78,7 @@ class WindowStep:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """An announcement that is being sent. Until the time, no other run sends it."""
 
     announcement: Announcement
@@ -99,7 +99,7 @@ class Window:
         steps: its history, oldest first; the first one is PLAN.
         began_at, ended_at: when it did; None before.
         announced: what was announced, in order.
-        claim: the newest announcement that is being sent, or whose run died or failed; None if none is.
+        lease: the newest announcement that is being sent, or whose run died or failed; None if none is.
     """
 
     id: str
@@ -115,7 +115,7 @@ class Window:
     began_at: datetime | None = None
     ended_at: datetime | None = None
     announced: tuple[Announcement, ...] = ()
-    claim: Claim | None = None
+    lease: Lease | None = None
 
     @property
     def is_open(self) -> bool:
@@ -125,7 +125,7 @@ class Window:
     @property
     def may_be_known(self) -> bool:
         """Whether something was announced of it, or may have been by a run that died."""
-        return bool(self.announced) or self.claim is not None
+        return bool(self.announced) or self.lease is not None
 
     @property
     def start(self) -> datetime:

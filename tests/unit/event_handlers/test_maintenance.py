@@ -48,7 +48,7 @@ def test_a_run_that_could_not_announce_fails_after_everything_else_and_the_next_
         raise client_error("InternalError", "the topic is down")
 
     monkeypatch.setattr(topics, "publish", down)
-    with pytest.raises(Unreachable, match="maintenance waits for its announcements: .*the topic is down"):
+    with pytest.raises(Unreachable, match=r"maintenance waits for its announcements: .*the topic is down"):
         run()
     monkeypatch.setattr(topics, "publish", taken)
     run()

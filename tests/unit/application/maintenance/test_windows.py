@@ -9,7 +9,7 @@ from orchestrator.application.maintenance import windows
 from orchestrator.application.maintenance.windows import ATTEMPTS, attend_maintenance, change_schedule
 from orchestrator.domain.errors import Refused, Throttled
 from orchestrator.domain.incidents.policy import encode_policy
-from orchestrator.domain.maintenance.announcements import LEASE
+from orchestrator.domain.maintenance.announcements import LEASE_DURATION
 from orchestrator.domain.maintenance.schedule import Schedule, cancel, end, plan
 from orchestrator.domain.maintenance.window import Announcement, WindowState
 from tests.fakes.clock import START
@@ -114,7 +114,7 @@ def test_a_topic_that_fails_is_reported_and_the_next_run_sends_it(cloud, clock, 
     assert first["announcement"] == second["announcement"], "by which notifications recognize the repetition"
 
 
-def test_a_run_that_dies_between_claim_and_note_is_repeated_after_its_lease(cloud, clock, events, monkeypatch):
+def test_a_run_that_dies_between_lease_and_note_is_repeated_after_its_lease(cloud, clock, events, monkeypatch):
     window = plan_window(cloud, HOUR)
 
     def die(*_args):
@@ -127,7 +127,7 @@ def test_a_run_that_dies_between_claim_and_note_is_repeated_after_its_lease(clou
     clock.advance(60)
     assert attend_maintenance(cloud) == ""
     assert events.put == [], "another run may be sending it"
-    clock.advance(LEASE.total_seconds())
+    clock.advance(LEASE_DURATION.total_seconds())
     assert attend_maintenance(cloud) == ""
     assert kinds(events) == ["MaintenanceAnnounced"]
     assert cloud.maintenance.read_window(window.id).announced == (Announcement.IN_1_HOUR,)

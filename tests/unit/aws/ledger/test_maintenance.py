@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.aws.ledger.maintenance import MaintenanceStore
 from orchestrator.domain.errors import Refused, Throttled
-from orchestrator.domain.maintenance.announcements import next_claim
+from orchestrator.domain.maintenance.announcements import next_lease
 from orchestrator.domain.maintenance.schedule import Schedule, advance, plan
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.errors import client_error
@@ -32,11 +32,11 @@ def test_a_window_is_read_as_it_was_written(store):
     assert store.read_schedule() == replace(change.schedule, version=1)
     assert store.read_window(change.windows[0].id) == change.windows[0]
     begun = advance(store.read_schedule(), NOW + 101 * HOUR)
-    claimed, _, _ = next_claim(begun.schedule, NOW + 101 * HOUR)
-    assert store.commit(claimed)
+    leased, _, _ = next_lease(begun.schedule, NOW + 101 * HOUR)
+    assert store.commit(leased)
     assert store.read_schedule().version == 2
-    assert store.list_windows(5) == list(claimed.windows)
-    assert store.read_window(change.windows[0].id).claim is not None
+    assert store.list_windows(5) == list(leased.windows)
+    assert store.read_window(change.windows[0].id).lease is not None
 
 
 def test_of_two_writers_of_the_same_version_one_writes_and_nothing_of_the_other_is_kept(store):

@@ -169,9 +169,9 @@ def test_status_names_the_window_under_way_and_what_may_start(scene, capsys):
 
 def test_a_changelog_is_a_text_or_a_file_in_utf_8(tmp_path):
     file = tmp_path / "changes.md"
-    file.write_text("\nTokens last 30 days – longer.\n", encoding="utf-8")
+    file.write_text("\nTokens last 30 days, für alle.\n", encoding="utf-8")
     assert read_changelog("Tokens last longer") == "Tokens last longer"
-    assert read_changelog(f"@{file}") == "Tokens last 30 days – longer."
+    assert read_changelog(f"@{file}") == "Tokens last 30 days, für alle."
     file.write_bytes(b"\xff")
     for wrong in (f"@{file}", f"@{tmp_path}", "@missing"):
         with pytest.raises(Refused, match="give a text, or @ and a file in UTF-8") as refusal:

@@ -12,11 +12,11 @@ import pytest
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.announcements import (
     EVENT_TYPES,
-    LEASE,
+    LEASE_DURATION,
     due_announcement,
     event_detail,
     message_to_clients,
-    next_claim,
+    next_lease,
     note,
     release,
 )
@@ -84,19 +84,19 @@ def test_what_is_cancelled_is_announced_once():
 
 def test_of_two_runs_one_sends_and_a_run_that_died_is_repeated_after_its_lease():
     schedule = planned()
-    change, window, due = next_claim(schedule, STARTS - HOUR)
+    change, window, due = next_lease(schedule, STARTS - HOUR)
     assert (window, due) == (only(schedule), A.IN_1_HOUR)
-    assert next_claim(change.schedule, STARTS - HOUR) is None
-    assert next_claim(change.schedule, STARTS - HOUR + LEASE)[2] is A.IN_1_HOUR
-    assert next_claim(release(change.schedule, window.id, due, STARTS - HOUR).schedule, STARTS - HOUR)[2] is A.IN_1_HOUR
-    assert next_claim(note(change.schedule, window.id, due).schedule, STARTS - HOUR) is None
+    assert next_lease(change.schedule, STARTS - HOUR) is None
+    assert next_lease(change.schedule, STARTS - HOUR + LEASE_DURATION)[2] is A.IN_1_HOUR
+    assert next_lease(release(change.schedule, window.id, due, STARTS - HOUR).schedule, STARTS - HOUR)[2] is A.IN_1_HOUR
+    assert next_lease(note(change.schedule, window.id, due).schedule, STARTS - HOUR) is None
     with pytest.raises(Refused):
         note(Schedule(), window.id, due)
 
 
 def test_a_window_that_ends_while_its_start_is_being_sent_is_announced_as_ended_next():
     begun = advance(planned(), STARTS).schedule
-    change, window, due = next_claim(begun, STARTS)
+    change, window, due = next_lease(begun, STARTS)
     ended = end(change.schedule, window.id, "ann", "", STARTS + MINUTE).schedule
     noted = note(ended, window.id, due).schedule
     assert due_announcement(only(noted), STARTS + MINUTE) is A.ENDED
@@ -172,8 +172,8 @@ def test_clients_are_not_informed_of_the_cancellation_of_what_they_never_heard_o
 
 def test_clients_are_informed_of_the_cancellation_of_what_a_run_that_died_may_have_sent():
     schedule = planned()
-    claimed = next_claim(schedule, STARTS - HOUR)[0].schedule
-    window = only(cancel(claimed, only(schedule).id, "ann", "not ready", STARTS - HOUR).schedule)
+    leased = next_lease(schedule, STARTS - HOUR)[0].schedule
+    window = only(cancel(leased, only(schedule).id, "ann", "not ready", STARTS - HOUR).schedule)
     assert [one.audience for one in notifications_of(A.CANCELLED, window)] == [Audience.OPERATORS, Audience.CLIENTS]
     assert message_to_clients(window, A.CANCELLED) is not None
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.maintenance.announcements import LEASE, due_announcement
+from orchestrator.domain.maintenance.announcements import LEASE_DURATION, due_announcement
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import cancel, end, plan, start
 from orchestrator.domain.maintenance.window import Announcement, WindowState
@@ -72,7 +72,7 @@ def test_every_due_announcement_is_made_once_and_no_two_windows_are_under_way(ac
     # Afterwards the clock runs, and no run dies: everything that was planned is closed and announced.
     end_of_time = NOW + timedelta(days=12)
     for later in range(4):
-        world.tick(end_of_time + later * LEASE)
+        world.tick(end_of_time + later * LEASE_DURATION)
     assert world.schedule.windows == ()
     sent = Counter(world.sent)
     repeated = sum(count - 1 for count in sent.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.domain.maintenance.announcements import next_claim, note
+from orchestrator.domain.maintenance.announcements import next_lease, note
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import Change, Schedule, WindowRequest, advance, plan
 from orchestrator.domain.maintenance.window import Announcement, Window
@@ -56,7 +56,7 @@ class Maintenance:
     def tick(self, now: datetime, dies: Callable[[], str] = lambda: "") -> None:
         """One run of the reconciler, which may die `before` it sends, or `after` that and before the note."""
         self.write(advance(self.schedule, now))
-        while found := next_claim(self.schedule, now):
+        while found := next_lease(self.schedule, now):
             change, window, due = found
             self.write(change)
             death = dies()
