@@ -46,23 +46,25 @@ def change_schedule(cloud: Cloud, decide: Decide) -> Change | None:
 def attend_maintenance(cloud: Cloud) -> str:
     """Start and end windows at their times, and send what is due; return what failed.
 
-    A second run at the same time changes nothing and sends nothing.
+    A second run at the same time changes nothing and sends nothing. A failure of one window does not keep the others
+    waiting.
     """
+    failures: list[str] = []
     try:
         change_schedule(cloud, lambda schedule: _if_any(advance(schedule, cloud.now())))
-        while _announce_next(cloud):
+        while _announce_next(cloud, failures):
             pass
     except (OrchestratorError, ClientError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        failures.append(f"{type(error).__name__}: {error}")
+    return "; ".join(failures)
 
 
 def _if_any(change: Change) -> Change | None:
     return change if change.windows else None
 
 
-def _announce_next(cloud: Cloud) -> bool:
-    """Send the next announcement that is due; return whether there was one."""
+def _announce_next(cloud: Cloud, failures: list[str]) -> bool:
+    """Send the next announcement that is due, or add why it was not sent; return whether there was one."""
     leased: list[tuple[Window, Announcement]] = []
 
     def lease(schedule: Schedule) -> Change | None:
@@ -75,9 +77,10 @@ def _announce_next(cloud: Cloud) -> bool:
     ((window, announcement),) = leased
     try:
         _send(cloud, window, announcement)
-    except (OrchestratorError, ClientError):
+    except (OrchestratorError, ClientError) as error:
+        failures.append(f"{window.id}: {error}")
         change_schedule(cloud, lambda schedule: release(schedule, window.id, announcement, cloud.now()))
-        raise
+        return True
     change_schedule(cloud, lambda schedule: note(schedule, window.id, announcement))
     return True
 

@@ -25,6 +25,9 @@ BEFORE: Mapping[Announcement, timedelta] = {
 LEASE_DURATION = timedelta(seconds=150)
 """Longer than the reconcile function runs, so that a run whose lease has ended has ended too."""
 
+RETRY_AFTER = timedelta(seconds=30)
+"""Shorter than the time between two runs."""
+
 EVENT_TYPES: Mapping[Announcement, str] = {
     Announcement.IN_72_HOURS: "MaintenanceAnnounced",
     Announcement.IN_1_HOUR: "MaintenanceAnnounced",
@@ -82,13 +85,13 @@ def note(schedule: Schedule, window_id: str, announcement: Announcement) -> Chan
 
 
 def release(schedule: Schedule, window_id: str, announcement: Announcement, now: datetime) -> Change:
-    """Return the schedule after an announcement could not be sent completely: the next run sends it.
+    """Return the schedule after an announcement could not be sent completely: it is tried again after `RETRY_AFTER`.
 
     Raises:
         Refused: the schedule has no such window.
     """
-    # The lease stays, with its end: a part of the announcement may have been sent.
-    after = replace(find_window(schedule, window_id), lease=Lease(announcement, now))
+    # The lease stays, with an earlier end: a part of the announcement may have been sent. And this run goes on to others.
+    after = replace(find_window(schedule, window_id), lease=Lease(announcement, now + RETRY_AFTER))
     return Change(with_window(schedule, after), (after,))
 
 

@@ -114,6 +114,21 @@ def test_a_topic_that_fails_is_reported_and_the_next_run_sends_it(cloud, clock, 
     assert first["announcement"] == second["announcement"], "by which notifications recognize the repetition"
 
 
+def test_a_window_that_cannot_be_announced_keeps_no_other_waiting(cloud, monkeypatch, events):
+    broken = plan_window(cloud, HOUR)
+    plan_window(cloud, 4 * HOUR, title="the other one")
+    taken = events.put_events
+
+    def refuse_the_first(**params):
+        if broken.id in str(params):
+            raise client_error("InternalFailure", "the bus refuses it")
+        return taken(**params)
+
+    monkeypatch.setattr(events, "put_events", refuse_the_first)
+    assert attend_maintenance(cloud) == f"{broken.id}: {client_error('InternalFailure', 'the bus refuses it')}"
+    assert [detail["title"] for _, detail in events.put] == ["the other one"]
+
+
 def test_a_run_that_dies_between_lease_and_note_is_repeated_after_its_lease(cloud, clock, events, monkeypatch):
     window = plan_window(cloud, HOUR)
 

@@ -13,6 +13,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.announcements import (
     EVENT_TYPES,
     LEASE_DURATION,
+    RETRY_AFTER,
     due_announcement,
     event_detail,
     message_to_clients,
@@ -88,7 +89,9 @@ def test_of_two_runs_one_sends_and_a_run_that_died_is_repeated_after_its_lease()
     assert (window, due) == (only(schedule), A.IN_1_HOUR)
     assert next_lease(change.schedule, STARTS - HOUR) is None
     assert next_lease(change.schedule, STARTS - HOUR + LEASE_DURATION)[2] is A.IN_1_HOUR
-    assert next_lease(release(change.schedule, window.id, due, STARTS - HOUR).schedule, STARTS - HOUR)[2] is A.IN_1_HOUR
+    failed = release(change.schedule, window.id, due, STARTS - HOUR).schedule
+    assert next_lease(failed, STARTS - HOUR) is None, "the run goes on to other windows"
+    assert next_lease(failed, STARTS - HOUR + RETRY_AFTER)[2] is A.IN_1_HOUR
     assert next_lease(note(change.schedule, window.id, due).schedule, STARTS - HOUR) is None
     with pytest.raises(Refused):
         note(Schedule(), window.id, due)
