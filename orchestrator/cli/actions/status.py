@@ -72,8 +72,9 @@ def show_status(context: Context, *, json: bool) -> None:
         screen.print("\n".join(lines), style="bold", markup=False)
     show_freeze(screen, freeze)
     if maintenance is not None:
-        allowed = f"except {', '.join(maintenance.allowed_deployments)}" if maintenance.allowed_deployments else "all"
-        line = f"maintenance {maintenance.description}; new deployments are rejected, {allowed}"
+        allowed = ", ".join(maintenance.allowed_deployments)
+        line = f"maintenance {maintenance.description}; new deployments are rejected"
+        line += f", except {allowed}" if allowed else ""
         screen.print(line, style="bold", markup=False)
     for incident in incidents:
         by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
