@@ -421,6 +421,8 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 # An alarm that stays in ALARM is evaluated again.
                 READ_METRICS,
                 allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
+                # Maintenance is announced to clients.
+                allow("sns:Publish", on=(Resource.CLIENTS,)),
             ),
         ),
         variables=(
@@ -430,6 +432,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
             "EVIDENCE_BUCKET",
             "RECOVERY_POLICY",
             "INCIDENTS",
+            "CLIENTS_TOPIC",
         ),
         size=Size(timeout_seconds=120),
     ),

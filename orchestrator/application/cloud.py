@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.freeze import FreezeStore
     from orchestrator.aws.ledger.heartbeats import HeartbeatStore
     from orchestrator.aws.ledger.incidents import IncidentStore
+    from orchestrator.aws.ledger.maintenance import MaintenanceStore
     from orchestrator.aws.ledger.records import Recoveries
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
@@ -123,6 +124,9 @@ class Adapters:
     ledger: Lazy[Ledger] = _adapter("aws.ledger.deployments:Ledger", "dynamodb", "LEDGER_TABLE")
     freezes: Lazy[FreezeStore] = _adapter("aws.ledger.freeze:FreezeStore", "dynamodb", "LEDGER_TABLE")
     incidents: Lazy[IncidentStore] = _adapter("aws.ledger.incidents:IncidentStore", "dynamodb", "LEDGER_TABLE")
+    maintenance: Lazy[MaintenanceStore] = _adapter(
+        "aws.ledger.maintenance:MaintenanceStore", "dynamodb", "LEDGER_TABLE"
+    )
     segment_digests: Lazy[SegmentDigestStore] = _adapter(
         "aws.ledger.segment_digests:SegmentDigestStore", "dynamodb", "LEDGER_TABLE"
     )

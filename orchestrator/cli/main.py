@@ -17,6 +17,7 @@ from orchestrator.cli.commands import (
     guards,
     incident,
     keys,
+    maintenance,
     notify,
     project,
     recovery,
@@ -94,6 +95,9 @@ def deploy(
     outside_calendar: Annotated[
         str | None, typer.Option(metavar="REASON", help="Deploy although the calendar is closed.")
     ] = None,
+    changelog: Annotated[
+        str | None, typer.Option(metavar="TEXT|@FILE", help="What changes for clients, sent to them on success.")
+    ] = None,
     watch: Watch = False,
     json: JsonLines = False,
 ) -> None:
@@ -113,6 +117,7 @@ def deploy(
             force=force,
             schema_change=schema_change,
             outside_calendar=outside_calendar,
+            changelog=changelog,
         )
         context = context_of(env)
         request["requested_by"] = operator_name(requested_by, context)
@@ -323,6 +328,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(incident.app, name="incident")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(notify.app, name="notify")
 
 

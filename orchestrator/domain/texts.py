@@ -14,6 +14,9 @@ A request of the largest values stays far below 256 KB, the limit of Step Functi
 below 400 KB, the limit of a DynamoDB item.
 """
 
+MAX_CHANGELOG = 1500
+"""The most characters of a changelog entry for clients. Slack shows at most 2000 characters of one field."""
+
 _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?:[eE][+-]?\d+)?(?!\w|\.\d)")
 _STAMP = re.compile(r" \(\d{2}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}\)")
 _MINIMUM = re.compile(r"\s*\(minimum \d+ datapoints? for [^)]* transition\)")

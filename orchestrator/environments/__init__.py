@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.domain.incidents.policy import IncidentPolicy
+from orchestrator.domain.maintenance.policy import MaintenancePolicy
+from orchestrator.domain.maintenance.policy import read_policy as read_maintenance
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
@@ -115,6 +117,7 @@ class Environment:
         contacts: e-mail addresses by audience.
         notifications: the destinations of notifications other than e-mail.
         incidents: what opens an incident, and who is on call.
+        maintenance: how long a maintenance window may take, and the notice that it needs.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -144,6 +147,7 @@ class Environment:
     contacts: Mapping[str, tuple[str, ...]]
     notifications: tuple[Destination, ...]
     incidents: IncidentPolicy
+    maintenance: MaintenancePolicy
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -270,6 +274,7 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
             place = replace(place, domain=sections[section].domain)
     sections["notifications"] = attempts.part("notifications", partial(read_notifications, table, local=place.local))
     sections["incidents"] = attempts.part("incidents", partial(read_incidents, table))
+    sections["maintenance"] = attempts.part("maintenance", partial(read_maintenance, table))
     if sections["incidents"] is not None and sections["notifications"] is not None:
         known = [destination.name for destination in sections["notifications"]]
         attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))

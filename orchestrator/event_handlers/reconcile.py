@@ -3,7 +3,7 @@
 Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends.
 For a restore that died after its cutover, late writes are replayed. Live tables that are blocked are unblocked while no
 execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
-Incidents are paged, escalated and announced (ADR 58).
+Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.application.cutover import unblock_live_tables
 from orchestrator.application.incidents.incident_log import attend_incidents
 from orchestrator.application.live_state import report_live_state
+from orchestrator.application.maintenance.windows import attend_maintenance
 from orchestrator.application.recovery_reporting import emit_drill_age
 from orchestrator.application.stale_executions import (
     close_abandoned_plans,
@@ -32,7 +33,8 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     """Roll back if the lock's execution is dead, close plans that died without it, and reconcile what is live.
 
     Raises:
-        Unreachable: everything else was done, but pages or events of an incident were not sent.
+        Unreachable: everything else was done, but pages or events of an incident, or an announcement of maintenance, were
+            not sent.
     """
     # The rollback comes first, because clients wait for it: no reporting may prevent it.
     stale = roll_back_stale_deployment(cloud, replays=True)
@@ -40,6 +42,7 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     alarms = evaluate_lasting_alarms(cloud)
     # Before the rest: a person has to be called, and what follows may fail.
     unattended = attend_incidents(cloud)
+    unannounced = attend_maintenance(cloud)
     close_abandoned_plans(cloud)
     closed = close_abandoned_restores(cloud)
     unblocked = unblock_live_tables(cloud)
@@ -49,6 +52,8 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     if unattended:
         # Last, so that it delays nothing else. The failed invocation is in the alarm event-handler-errors.
         raise Unreachable(f"incidents wait for their pages and events: {unattended}")
+    if unannounced:
+        raise Unreachable(f"maintenance waits for its announcements: {unannounced}")
     return "; ".join(filter(None, reports))
 
 

@@ -12,6 +12,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.outcome import EVENT_TYPES
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.incidents.announcements import EVENT_TYPES as INCIDENT_EVENTS
+from orchestrator.domain.maintenance.announcements import EVENT_TYPES as MAINTENANCE_EVENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = json.loads((ROOT / "docs/reference/events/schemas.json").read_bytes())["$defs"]
@@ -49,8 +50,9 @@ def test_every_announced_event_is_described(where, kind, names):
 
 
 def test_every_described_event_is_announced_somewhere():
-    # tests/unit/domain/incidents/test_announcements.py validates those of incidents.
-    assert {kind for _, kind, _ in announcements()} == set(SCHEMAS) - TO_US - set(INCIDENT_EVENTS.values())
+    # test_announcements.py in tests/unit/domain/incidents and .../maintenance validates the others.
+    others = {*INCIDENT_EVENTS.values(), *MAINTENANCE_EVENTS.values()}
+    assert {kind for _, kind, _ in announcements()} == set(SCHEMAS) - TO_US - others
 
 
 class _EventsClient:

@@ -46,6 +46,7 @@ DEPLOYMENT = {
     "force": True,
     "schema_change": True,
     "outside_calendar": "the fix of an incident",
+    "changelog": "Refresh tokens last 30 days.",
 }
 LINEAR = {**DEPLOYMENT, "strategy": {"type": "linear", "step_percent": 10, "bake_seconds": 600}}
 CUTOVER = {"cutover": "dr-1", "requested_by": "ann"}

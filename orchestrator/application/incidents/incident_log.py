@@ -16,10 +16,11 @@ from orchestrator.application.cloud import Cloud, logger
 from orchestrator.domain.errors import OrchestratorError, Throttled
 from orchestrator.domain.incidents.announcements import events_of
 from orchestrator.domain.incidents.incident import Draft, Incident, append, replay
-from orchestrator.domain.incidents.paging import due_drafts
+from orchestrator.domain.incidents.paging import PAGES, due_drafts
 from orchestrator.domain.incidents.policy import IncidentPolicy, decode_policy
 from orchestrator.domain.incidents.register import Change, Register, after_change, announced, receive_signal
 from orchestrator.domain.incidents.signals import signal_of
+from orchestrator.domain.maintenance.effects import silences_incident
 
 ATTEMPTS = 10
 """How often a change is decided again because another writer was faster."""
@@ -157,10 +158,17 @@ def attend_incident(cloud: Cloud, incident_id: str) -> None:
     def due(register: Register) -> Change | None:
         incident = cloud.incidents.read_incident(incident_id)
         drafts = due_drafts(incident, policy, cloud.now())
+        if any(draft.kind in PAGES for draft in drafts) and _is_silenced(cloud, incident):
+            drafts = tuple(draft for draft in drafts if draft.kind not in PAGES)
         return Change(register, incident_id, incident, drafts) if drafts else None
 
     change_incident(cloud, due)
     _announce_entries(cloud, incident_id)
+
+
+def _is_silenced(cloud: Cloud, incident: Incident) -> bool:
+    """Return whether a maintenance window silences the pages of an incident. They are due when it ends."""
+    return silences_incident(cloud.maintenance.read_schedule(), incident, cloud.environment, cloud.now())
 
 
 def _announce_entries(cloud: Cloud, incident_id: str) -> None:

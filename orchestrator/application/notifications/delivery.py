@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 import msgspec
 
 from orchestrator.application.cloud import Cloud, logger
 from orchestrator.application.notifications.fan_out import Delivery, configured_destinations
 from orchestrator.domain.errors import Throttled
+from orchestrator.domain.maintenance.effects import silencing_window
 from orchestrator.domain.notifications.delivery import (
     DeliveryRecord,
     Skip,
@@ -28,11 +30,14 @@ from orchestrator.domain.notifications.delivery import (
     retry_seconds,
 )
 from orchestrator.domain.notifications.destinations import Destination
-from orchestrator.domain.notifications.notification import Notification
+from orchestrator.domain.notifications.notification import Notification, Transition
 from orchestrator.domain.notifications.providers.requests import Answer, Result
 
 NOTES = 5
 """How often a result is noted until no other writer is faster."""
+
+LONGEST_SILENCE_SECONDS = 3600
+"""A page that maintenance silences is looked at again after an hour: a person may have ended the window."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,10 @@ def deliver(received: Received, cloud: Cloud) -> Outcome:
         return _logged(received, Outcome("the destination is no longer configured"))
     store, now = cloud.deliveries, cloud.now()
     record = store.read_record(destination.name, notification.key)
+    silenced = _silenced_seconds(notification, destination, cloud)
+    if silenced:
+        # No record is written: an end that arrives meanwhile closes the key, and then nothing is paged.
+        return _logged(received, Outcome("waits: maintenance silences it", silenced))
     step = next_step(record, notification, destination, now, max(now - received.sent_at, timedelta()))
     retry = retry_seconds(received.receives)
     if isinstance(step, Wait):
@@ -78,6 +87,18 @@ def deliver(received: Received, cloud: Cloud) -> Outcome:
         return _logged(received, Outcome("waits: another message of its key was faster", retry))
     answer = cloud.providers.send(notification, destination)
     return _logged(received, _conclude(received, destination, claimed, answer, cloud))
+
+
+def _silenced_seconds(notification: Notification, destination: Destination, cloud: Cloud) -> int:
+    """Return for how long maintenance silences the page of an alarm, at most `LONGEST_SILENCE_SECONDS`; 0 if it does not."""
+    if not notification.alarm or notification.transition is not Transition.TRIGGER or not destination.pages:
+        return 0
+    now = cloud.now()
+    window = silencing_window(cloud.maintenance.read_schedule(), notification.alarm, now)
+    # An alarm that began before the window is not the window's.
+    if window is None or notification.at < window.start:
+        return 0
+    return min(ceil((window.ends_at - now).total_seconds()), LONGEST_SILENCE_SECONDS)
 
 
 def _conclude(

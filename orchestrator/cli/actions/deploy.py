@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.application.start_request import start_request
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.cli.actions import drill
-from orchestrator.cli.actions.release import read_checklist
+from orchestrator.cli.actions.release import read_changelog, read_checklist
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import exit_code
 from orchestrator.cli.live.json_lines import print_result
@@ -29,6 +29,7 @@ from orchestrator.domain.deployment.request import read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id, new_key
+from orchestrator.domain.maintenance.effects import refuse_under_maintenance
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
 
 
@@ -43,6 +44,7 @@ def build_request(
     force: bool,
     schema_change: bool,
     outside_calendar: str | None = None,
+    changelog: str | None = None,
 ) -> dict[str, object]:
     """Return the input of a deployment from the options of the command line.
 
@@ -58,6 +60,8 @@ def build_request(
         request["strategy"] = strategy or {"type": "canary", "steps": _steps(str(steps))}
     if outside_calendar is not None:
         request["outside_calendar"] = outside_calendar
+    if changelog is not None:
+        request["changelog"] = read_changelog(changelog)
     if checklist or checklist_file:
         request["checklist"] = {**read_checklist(checklist_file), **dict(_item(entry) for entry in checklist)}
     return request
@@ -67,8 +71,8 @@ def deploy(context: Context, request: Mapping[str, object], key: str | None, *, 
     """Start a deployment, wait until its checks accept or refuse it and, with `watch`, follow it; return the exit code.
 
     Raises:
-        Refused: the input is invalid, the environment is frozen, its calendar is closed, or the key belongs to another request; nothing was
-            started.
+        Refused: the input is invalid, the environment is frozen or under maintenance, its calendar is closed, or the key
+            belongs to another request; nothing was started.
         RefusedByPlan: the plan rejected it; nothing was changed.
         Unreachable: it was started, but its plan did not answer in time.
     """
@@ -76,8 +80,9 @@ def deploy(context: Context, request: Mapping[str, object], key: str | None, *, 
     wanted = read_deployment_request(request, context.policy)
     read_strategy(wanted.strategy, context.policy)
     refuse_frozen(context.cloud.freezes.read_freeze())
-    refuse_closed(context.policy.calendar, context.cloud.now(), wanted.outside_calendar)
     name = deployment_id(key or new_key(context.cloud.now(), secrets.token_bytes(8)))
+    refuse_under_maintenance(context.cloud.maintenance.read_schedule(), name, context.cloud.now())
+    refuse_closed(context.policy.calendar, context.cloud.now(), wanted.outside_calendar)
     state_machine = context.state_machine_arn("deployment")
     started = start_request(context.cloud.executions, state_machine, name, request)
     if watch:

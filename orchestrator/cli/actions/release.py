@@ -31,6 +31,7 @@ from orchestrator.domain.deployment.request import read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id, new_key
+from orchestrator.domain.maintenance.effects import refuse_under_maintenance
 from orchestrator.environments.monitoring import SIGNING_OFF, signing_profile
 from orchestrator.packaging import releases
 
@@ -122,6 +123,7 @@ def promote(
     after: str | None,
     checklist: Path | None,
     strategy: str | None,
+    changelog: str | None,
     by: str,
     key: str | None,
     watch: bool,
@@ -142,10 +144,13 @@ def promote(
     request: dict[str, Any] = {"requested_by": by, "checklist": read_checklist(checklist)}
     if strategy:
         request["strategy"] = strategy
+    if changelog is not None:
+        request["changelog"] = read_changelog(changelog)
     read_strategy(read_deployment_request(request, context.policy).strategy, context.policy)
     refuse_frozen(context.cloud.freezes.read_freeze())
     key = key or new_key(context.cloud.now(), secrets.token_bytes(8))
     name = deployment_id(key)
+    refuse_under_maintenance(context.cloud.maintenance.read_schedule(), name, context.cloud.now())
     refuse_used_key(context.cloud.executions, context.state_machine_arn("deployment"), name, request)
     context.cloud.bus.put_event("ReleaseReady", {**request, "idempotency_key": key})
     if not watch:
@@ -187,6 +192,20 @@ def read_checklist(file: Path | None) -> Mapping[str, str]:
     if not isinstance(references, dict) or not all(isinstance(value, str) for value in references.values()):
         raise Refused("--checklist-file", str(file), f"give an object from {', '.join(CHECKLIST)} to references")
     return references
+
+
+def read_changelog(text: str) -> str:
+    """Return a changelog entry as it was given, or the content of the file after ``@``, without the blanks around it.
+
+    Raises:
+        Refused: the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise Refused("--changelog", text, "give a text, or @ and a file in UTF-8") from error
 
 
 def _latest_of(context: Context, manifest: ReleaseManifest) -> Mapping[str, str]:

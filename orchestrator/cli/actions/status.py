@@ -32,7 +32,7 @@ def show_status(context: Context, *, json: bool) -> None:
     under_way = holder if holder and holder.under_way else None
     pause = pause_of(context, under_way) if under_way else None
     firing, recovery = _firing_alarms(context, newest), next(iter(cloud.drills.newest_records(1)), None)
-    incidents = read_open_incidents(cloud)
+    incidents, maintenance = read_open_incidents(cloud), cloud.maintenance.read_schedule().under_way(cloud.now())
     if json:
         print_json(
             {
@@ -43,6 +43,7 @@ def show_status(context: Context, *, json: bool) -> None:
                 "paused": pause_as_json(under_way, pause) if under_way else None,
                 "lock": lock,
                 "freeze": freeze if freeze and freeze.is_active else None,
+                "maintenance": maintenance,
                 "release_in_latest": latest,
                 "aliases": {name: alias.routing for name, alias in aliases.items()},
                 "alarms_firing": firing,
@@ -70,6 +71,11 @@ def show_status(context: Context, *, json: bool) -> None:
         lines = [outcome_line(under_way), *(pause_lines(under_way, pause) if pause else ())]
         screen.print("\n".join(lines), style="bold", markup=False)
     show_freeze(screen, freeze)
+    if maintenance is not None:
+        allowed = ", ".join(maintenance.allowed_deployments)
+        line = f"maintenance {maintenance.description}; new deployments are rejected"
+        line += f", except {allowed}" if allowed else ""
+        screen.print(line, style="bold", markup=False)
     for incident in incidents:
         by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
         line = f"incident {incident.id}, {incident.severity}, {by}: {incident.title}"

@@ -56,6 +56,9 @@ def promote(
     after: Annotated[str | None, typer.Option(help="Environment that must have promoted this release.")] = None,
     checklist_file: Annotated[Path | None, typer.Option(help="File written by `orchestrator checklist`.")] = None,
     strategy: Annotated[str | None, typer.Option(help="Named strategy; `strategies` lists them.")] = None,
+    changelog: Annotated[
+        str | None, typer.Option(metavar="TEXT|@FILE", help="What changes for clients, sent to them on success.")
+    ] = None,
     requested_by: RequestedBy = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Key that identifies the deployment.")] = None,
     watch: Watch = False,
@@ -74,6 +77,7 @@ def promote(
             after=after,
             checklist=checklist_file,
             strategy=strategy,
+            changelog=changelog,
             by=operator_name(requested_by, context),
             key=idempotency_key,
             watch=watch,

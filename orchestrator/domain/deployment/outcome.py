@@ -125,7 +125,8 @@ def message_to_clients(deployment: Deployment) -> tuple[str, str] | None:
         return None
     when = f"between {deployment.shifts[0].at:%Y-%m-%d %H:%M} and {deployment.ended_at:%Y-%m-%d %H:%M} UTC"
     if deployment.outcome is DeploymentOutcome.SUCCEEDED:
-        return "OAuth service updated", f"The OAuth service was updated {when}. No action is needed."
+        changes = f"\n\n{deployment.changelog}" if deployment.changelog else " No action is needed."
+        return "OAuth service updated", f"The OAuth service was updated {when}.{changes}"
     return (
         "OAuth service: an update was withdrawn",
         f"An update of the OAuth service was withdrawn {when}. Some requests may have failed; retrying them is safe.",

@@ -160,6 +160,7 @@ class Deployment:
         known_good: versions that are the release already, so that none is published; None for a new release.
         promoted_by: the operator whose command promoted it; empty if its evidence did.
         gates: the gates of its plan that it has reached, in this order.
+        changelog: what changes for clients, sent to them if it succeeds; empty for the general text.
         outside_calendar: the operator's reason to deploy while the calendar was closed; empty if it was open.
         repair: it ships no release. An operator chose the versions that its rollback reverts the aliases to.
     """
@@ -189,6 +190,7 @@ class Deployment:
     promoted_by: str = ""
     gates: tuple[GateRecord, ...] = ()
     outside_calendar: str = ""
+    changelog: str = ""
     repair: bool = False
     outcome: DeploymentOutcome | None = None
     reason: str = ""

@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id
 from orchestrator.domain.printable import is_encodable
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.domain.texts import MAX_NAME, MAX_REASON, MAX_REFERENCE
+from orchestrator.domain.texts import MAX_CHANGELOG, MAX_NAME, MAX_REASON, MAX_REFERENCE
 
 ANY_RELEASE = ""
 """Deploy the current content of `$LATEST`. A request for it has no `release`; an empty one is refused."""
@@ -33,6 +33,7 @@ class DeploymentRequest:
         schema_change: the release changes the schema of its items, so a backup is made first.
         cutover: id of the restore whose tables the service is to use; empty for a release.
         outside_calendar: the operator's reason to deploy while the calendar is closed; empty if there is none.
+        changelog: what changes for clients, who get it if the deployment succeeds; empty for the general text.
     """
 
     release: str
@@ -43,6 +44,7 @@ class DeploymentRequest:
     schema_change: bool = False
     cutover: str = ""
     outside_calendar: str = ""
+    changelog: str = ""
 
 
 def read_deployment_request(document: Mapping[str, object], policy: DeliveryPolicy) -> DeploymentRequest:
@@ -65,6 +67,7 @@ def read_deployment_request(document: Mapping[str, object], policy: DeliveryPoli
         schema_change=fields.flag("schema_change", default=False),
         cutover=cutover,
         outside_calendar=_outside_calendar(fields),
+        changelog=_changelog(fields),
     )
     fields.refuse_unknown_keys()
     return request
@@ -99,6 +102,13 @@ def _outside_calendar(fields: SettingsReader) -> str:
         return ""
     remedy = "say why the deployment cannot wait until the calendar opens, or omit it"
     return fields.text("outside_calendar", remedy=remedy, at_most=MAX_REASON)
+
+
+def _changelog(fields: SettingsReader) -> str:
+    if "changelog" not in fields:
+        return ""
+    remedy = "say what changes for clients, or omit it: they get a general text"
+    return fields.text("changelog", remedy=remedy, at_most=MAX_CHANGELOG)
 
 
 def _release(fields: SettingsReader) -> str:

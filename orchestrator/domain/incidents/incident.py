@@ -146,6 +146,7 @@ class Incident:
         by_person: the current episode was opened by a person, who resolves it, too.
         pages: of the current episode.
         unanswered_rounds: of the current episode: how often the last level was paged without an answer.
+        subjects: what signalled in the current episode; empty if a person opened it.
         last_hash: of the newest entry.
     """
 
@@ -165,6 +166,7 @@ class Incident:
     resolved_at: datetime | None = None
     pages: tuple[Page, ...] = ()
     unanswered_rounds: int = 0
+    subjects: tuple[str, ...] = ()
     actions: tuple[ActionItem, ...] = ()
     entries: int = 0
     last_hash: str = GENESIS_HASH
@@ -282,6 +284,7 @@ def _opened(entry: Entry) -> Incident:
         opened_at=entry.at,
         episode_at=entry.at,
         by_person=entry.by != ORCHESTRATOR,
+        subjects=_subjects(entry),
         entries=entry.number,
         last_hash=entry.hash,
     )
@@ -302,7 +305,16 @@ def _reopened(incident: Incident, entry: Entry) -> Incident:
         resolved_at=None,
         pages=(),
         unanswered_rounds=0,
+        subjects=_subjects(entry),
     )
+
+
+def _subjects(entry: Entry) -> tuple[str, ...]:
+    return (str(entry.details["subject"]),) if "subject" in entry.details else ()
+
+
+def _signalled(incident: Incident, entry: Entry) -> Incident:
+    return replace(incident, subjects=tuple(dict.fromkeys((*incident.subjects, *_subjects(entry)))))
 
 
 def _of_severity(incident: Incident, entry: Entry) -> Incident:
@@ -331,6 +343,7 @@ def _with_action(incident: Incident, entry: Entry, **changes: Any) -> Incident:
 
 _CHANGES: Mapping[EntryKind, Callable[[Incident, Entry], Incident]] = {
     EntryKind.REOPENED: _reopened,
+    EntryKind.SIGNALLED: _signalled,
     EntryKind.SEVERITY: _of_severity,
     EntryKind.PAGED: _paged,
     EntryKind.UNANSWERED: lambda incident, _: replace(incident, unanswered_rounds=incident.unanswered_rounds + 1),

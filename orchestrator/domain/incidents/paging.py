@@ -18,6 +18,9 @@ MOST_ROUNDS = 3
 REMIND_EVERY = timedelta(days=1)
 """How often the owner of an overdue action item is reminded."""
 
+PAGES = frozenset({EntryKind.PAGED, EntryKind.UNANSWERED})
+"""What maintenance may silence."""
+
 
 def due_drafts(incident: Incident, policy: IncidentPolicy, now: datetime) -> tuple[Draft, ...]:
     """Return what is due by now: the next page or that no level answered, and reminders."""

@@ -111,6 +111,7 @@ def alarm_notifications(event: Mapping[str, Any], environment: str) -> tuple[Not
             command=f"{RUNBOOK}#{section}" if section else f"orchestrator status --env {environment}",
             figures=_figures(str(state.get("reasonData", ""))),
             opened_as=None if begins else severity,
+            alarm=section,
         ),
     )
 

@@ -7,7 +7,7 @@
 | ``recovery:ID``    | DrillStarted, RestoreStarted     | DrillCompleted; RestoreCompleted, if it succeeded             |
 | one for each       | RollbackSkipped, refusals before a trigger, freezes, messages to clients | none                  |
 
-Those of incidents are in `incidents.py`.
+Those of incidents are in `incidents.py`, and those of maintenance in `maintenance.py`.
 
 What has no RESOLVE is INFO, or stays open at a pager until a person closes it: a restore that failed, and a rollback
 that was impossible or did not make the service healthy.
@@ -23,6 +23,7 @@ from typing import Any
 
 from orchestrator.domain.notifications.alarms import read_time
 from orchestrator.domain.notifications.incidents import INCIDENT_TRANSLATIONS
+from orchestrator.domain.notifications.maintenance import MAINTENANCE_TRANSLATIONS
 from orchestrator.domain.notifications.notification import (
     Audience,
     EventKind,
@@ -181,7 +182,10 @@ def _succeeded(event: _BusEvent) -> tuple[Notification, ...]:
             opened_as=_INFO,
         ),
         event.to_clients(
-            "updated", _INFO, "OAuth service updated", "The OAuth service was updated. No action is needed."
+            "updated",
+            _INFO,
+            "OAuth service updated",
+            event.text("changelog") or "The OAuth service was updated. No action is needed.",
         ),
     )
 
@@ -464,9 +468,11 @@ TRANSLATIONS: Mapping[str, Callable[[_BusEvent], tuple[Notification, ...]]] = {
     "EnvironmentUnfrozen": _frozen("unfrozen", "deployments may begin again"),
     TEST_EVENT: _test,
 }
-"""Detail-type to its notifications, except for those of incidents."""
+"""Detail-type to its notifications, except for those of incidents and maintenance."""
 
-NOTIFIED = tuple(sorted((*TRANSLATIONS, *INCIDENT_TRANSLATIONS)))
+_OTHER_TRANSLATIONS = {**INCIDENT_TRANSLATIONS, **MAINTENANCE_TRANSLATIONS}
+
+NOTIFIED = tuple(sorted((*TRANSLATIONS, *_OTHER_TRANSLATIONS)))
 """The detail-types that the rule of the bus passes on."""
 
 
@@ -474,8 +480,8 @@ def bus_notifications(
     detail_type: str, detail: Mapping[str, Any], environment: str, objectives: Objectives
 ) -> tuple[Notification, ...]:
     """Return the notifications of an event; none for a detail-type that is not in `NOTIFIED`."""
-    if detail_type in INCIDENT_TRANSLATIONS:
-        return INCIDENT_TRANSLATIONS[detail_type](detail, environment)
+    if detail_type in _OTHER_TRANSLATIONS:
+        return _OTHER_TRANSLATIONS[detail_type](detail, environment)
     translate = TRANSLATIONS.get(detail_type)
     if translate is None:
         return ()

@@ -75,7 +75,11 @@ def _for_pages(
 
 def _opened(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:
     again = "reopened" if int(detail["episode"]) > 1 else "opened"
-    return (_message(detail, environment, _TRIGGER, again, action="the on-call operator is paged"),)
+    return (
+        _message(
+            detail, environment, _TRIGGER, again, action="the on-call operator is paged, unless maintenance silences it"
+        ),
+    )
 
 
 def _paged(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:

@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     FREEZE = "freeze"
     ALARM = "alarm"
     INCIDENT = "incident"
+    MAINTENANCE = "maintenance"
     TEST = "test"
 
 
@@ -91,6 +92,7 @@ class Notification:
         only_pagers: it is for pagers, and no person needs to read it in a chat.
         not_pagers: pagers get a notification of their own.
         only_destinations: names of the destinations that get it; empty for all.
+        alarm: the section of the alarm runbook of an alarm; empty for anything else.
     """
 
     key: str
@@ -115,6 +117,7 @@ class Notification:
     only_pagers: bool = False
     not_pagers: bool = False
     only_destinations: tuple[str, ...] = ()
+    alarm: str = ""
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.record import Deployment, DeploymentPhase
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.maintenance.effects import refuse_under_maintenance
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, task
 
@@ -23,8 +24,9 @@ def check_readiness(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """
     deployment = cloud.ledger.read_record(task_input.deployment)
     if deployment.cutover is None:
-        # Checked again: an operator may have frozen the environment since the deployment was planned.
+        # Checked again: an operator may have frozen the environment, or maintenance begun, since the deployment was planned.
         refuse_frozen(cloud.freezes.read_freeze())
+        refuse_under_maintenance(cloud.maintenance.read_schedule(), deployment.id, cloud.now())
     for_each(deployment.functions, lambda function: _refuse_moved_alias(function, deployment, cloud))
     for_each(deployment.functions, lambda function: _refuse_unready(function, deployment, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))

@@ -35,7 +35,8 @@ def complete(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
             cloud.ledger.save_unlocked(ended)
         # A retry finds the record complete, so the deployment is counted once.
         cloud.embedded_metrics.put_count("Deployments", {"outcome": outcome}, deployment_id)
-    cloud.announce(EVENT_TYPES[outcome], deployment_id, reason=reason)
+    changelog = deployment.changelog if deployment and outcome is DeploymentOutcome.SUCCEEDED else ""
+    cloud.announce(EVENT_TYPES[outcome], deployment_id, reason=reason, changelog=changelog)
     action = Action.REFUSE if outcome is DeploymentOutcome.REFUSED else Action.FINISH
     return task_input.output(make_decision(action, f"{outcome}: {reason}"))
 

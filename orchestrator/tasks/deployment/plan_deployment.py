@@ -23,6 +23,7 @@ from orchestrator.domain.deployment.release import refuse_role_change, release_c
 from orchestrator.domain.deployment.request import ANY_RELEASE, DeploymentRequest, read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import LockLost, Refused
+from orchestrator.domain.maintenance.effects import refuse_under_maintenance
 from orchestrator.domain.recovery.restore import cutover_of, refuse_lower_least_epoch, refuse_other_tables
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, make_decision, task
 
@@ -42,6 +43,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     if cutover is None:
         # The freeze was already checked for a cutover, when its restore was planned.
         refuse_frozen(cloud.freezes.read_freeze())
+        refuse_under_maintenance(cloud.maintenance.read_schedule(), task_input.deployment, cloud.now())
         refuse_closed(policy.calendar, cloud.now(), request.outside_calendar)
         # Before the release is read: while another deployment runs, its aliases are at a weight for a good reason.
         _refuse_held_lock(task_input, cloud)
@@ -75,6 +77,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
             schema_change=request.schema_change,
             cutover=cutover,
             known_good=known_good,
+            changelog=request.changelog,
             outside_calendar=request.outside_calendar if closed else "",
         )
     )

@@ -142,7 +142,8 @@ def _choose_destination(deployment: Deployment, trigger: RollbackTrigger, cloud:
 def _report(ended: Deployment, cloud: Cloud) -> None:
     assert ended.outcome is not None, "it has ended"
     cloud.embedded_metrics.put_count("Deployments", {"outcome": ended.outcome}, ended.id)
-    cloud.announce(EVENT_TYPES[ended.outcome], ended.id, reason=ended.reason)
+    changelog = ended.changelog if ended.outcome is DeploymentOutcome.SUCCEEDED else ""
+    cloud.announce(EVENT_TYPES[ended.outcome], ended.id, reason=ended.reason, changelog=changelog)
 
 
 def _escalated_before(deployment: Deployment, task_input: TaskInput) -> bool:

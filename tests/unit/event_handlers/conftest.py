@@ -11,7 +11,7 @@ from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import cloud_over
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
-from tests.fakes.messages import FakeAlarms, FakeEvents
+from tests.fakes.messages import FakeAlarms, FakeEvents, FakeTopics
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import FUNCTIONS
 
@@ -35,7 +35,12 @@ def lambdas():
 
 
 @pytest.fixture
-def cloud(states, events, lambdas):
+def topics():
+    return FakeTopics()
+
+
+@pytest.fixture
+def cloud(states, events, lambdas, topics):
     clock = SimulatedClock()
     clients = {
         "dynamodb": FakeDynamoDB(),
@@ -43,6 +48,7 @@ def cloud(states, events, lambdas):
         "stepfunctions": states,
         "events": events,
         "cloudwatch": FakeAlarms(clock.now()),
+        "sns": topics,
     }
     cloud = cloud_over(clients, clock.now, sleep=clock.advance)
     with mock.patch.object(event_runtime, "_cloud", cloud):

@@ -15,7 +15,9 @@ from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.policy import CHECKLIST
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.deployment.release import PromotionAttestation
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Unreachable
+from orchestrator.domain.maintenance.policy import MaintenancePolicy
+from orchestrator.domain.maintenance.schedule import Schedule, plan
 from orchestrator.packaging import releases
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import ACCOUNT, cloud_over
@@ -24,6 +26,7 @@ from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeEvents
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.samples import NOW, deployment
+from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, request
 
 RUN = CliRunner()
 WATCHED = pytest.mark.parametrize("watch", [False, True], ids=["announced", "watched"])
@@ -105,7 +108,8 @@ def proved(built, manifest, plane):
 
 
 def promote(context, built, evidence, **changes):
-    given = {"after": "staging", "checklist": evidence, "strategy": None, "by": "pipeline", "key": "build-7"}
+    given = {"after": "staging", "checklist": evidence, "strategy": None, "changelog": None}
+    given |= {"by": "pipeline", "key": "build-7"}
     return release.promote(context, built, **{"watch": False, **given, **changes}, json=True)
 
 
@@ -166,6 +170,23 @@ def test_nothing_is_announced_without_the_environment_s_checklist_or_while_it_is
     with pytest.raises(Refused, match="frozen by ann"):
         promote(context, built, evidence)
     assert events.put == []
+
+
+def test_nothing_is_announced_under_maintenance_and_a_release_takes_its_changelog_with_it(
+    context, built, evidence, proved, events
+):
+    assert proved.is_file()
+    now = context.cloud.now()
+    asked = request(starts_at=now, ends_at=now + HOUR, urgent="now", allowed=("build-8",))
+    assert context.cloud.maintenance.commit(plan(Schedule(), asked, MaintenancePolicy(), now - MINUTE))
+    with pytest.raises(Refused, match="it allows d-build-8 alone"):
+        promote(context, built, evidence)
+    with pytest.raises(Refused, match="changelog"):
+        promote(context, built, evidence, key="build-8", changelog="x" * 1501)
+    assert events.put == []
+    with pytest.raises(Unreachable, match="d-build-8"):  # it is announced, and no plan answers in this test
+        promote(context, built, evidence, key="build-8", changelog="Tokens last longer.")
+    assert events.put[0][1]["changelog"] == "Tokens last longer."
 
 
 def junit(tmp_path, text):

@@ -123,6 +123,14 @@ def test_clients_are_told_of_an_update_and_of_one_withdrawn():
     assert "retrying them is safe" in text
 
 
+def test_clients_get_the_changelog_of_what_succeeded_and_of_nothing_else():
+    changed = replace(ENDED, changelog="Tokens last longer.")
+    _, text = message_to_clients(changed)
+    assert text.endswith("2026-11-23 03:01 UTC.\n\nTokens last longer.")
+    _, text = message_to_clients(replace(changed, outcome=DeploymentOutcome.ROLLED_BACK))
+    assert "Tokens" not in text
+
+
 def test_after_a_deployment_that_succeeded_clients_get_its_versions_and_after_any_other_those_of_before():
     assert {one.stable_version for one in with_live_versions(ENDED).functions} == {"2"}
     undone = replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK)

@@ -31,12 +31,14 @@ def test_everything_that_is_given_is_taken():
             "force": True,
             "schema_change": True,
             "outside_calendar": "the fix of an incident",
+            "changelog": "Tokens last longer.",
         },
         policy(checklist=["tests"]),
     )
     assert (request.release, request.strategy, request.requested_by) == (DIGEST, "linear-25", "pipeline")
     assert (request.force, request.schema_change) == (True, True)
     assert request.outside_calendar == "the fix of an incident"
+    assert request.changelog == "Tokens last longer."
     assert request.checklist == checklist()
 
 
@@ -63,6 +65,8 @@ def test_everything_that_is_given_is_taken():
         ({"requested_by": "a", "outside_calendar": ""}, "outside_calendar"),
         ({"requested_by": "a", "outside_calendar": 1}, "outside_calendar"),
         ({"requested_by": "a", "outside_calendar": "x" * 5000}, "outside_calendar"),
+        ({"requested_by": "a", "changelog": " "}, "changelog"),
+        ({"requested_by": "a", "changelog": "x" * 1501}, "changelog"),
         ({"requested_by": "a", "checklist": ["tests"]}, "checklist"),
         ({"requested_by": "a", "checklist": {"coffee": "x"}}, "checklist.coffee"),
         ({"requested_by": "a", "checklist": {"tests": ""}}, "checklist.tests"),

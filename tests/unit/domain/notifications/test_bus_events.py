@@ -169,6 +169,19 @@ def test_clients_learn_that_the_service_was_updated_and_nothing_of_the_orchestra
     assert clients == {"DeploymentSucceeded", "RollbackCompleted", TEST_EVENT}
 
 
+def test_clients_get_the_changelog_of_a_deployment_that_has_one():
+    to_clients = {
+        text: one.impact
+        for text in ("", "Tokens last longer.")
+        for one in notifications("DeploymentSucceeded", changelog=text)
+        if one.audience is Audience.CLIENTS
+    }
+    assert to_clients == {
+        "": "The OAuth service was updated. No action is needed.",
+        "Tokens last longer.": "Tokens last longer.",
+    }
+
+
 def test_a_rollback_closes_at_pagers_what_the_deployment_opened():
     closing = notifications("RollbackStarted")[1]
     assert (closing.key, closing.transition, closing.only_pagers) == ("deployment:d-1", Transition.RESOLVE, True)

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.aws.lambda_.aliases import Aliases
 from orchestrator.domain.deployment.record import DeploymentPhase
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.maintenance.schedule import Schedule
 from orchestrator.tasks.deployment.check_readiness import check_readiness
 from orchestrator.tasks.runtime import TaskInput
 from tests.fakes.intercepted import Intercepted
@@ -52,6 +53,7 @@ def ready_cloud(stale_reads):
         point_in_time_recovery=SimpleNamespace(is_enabled=lambda _table: True),
         alarms=SimpleNamespace(read_states=lambda arns: {arn: SimpleNamespace(state="OK") for arn in arns}),
         freezes=SimpleNamespace(read_freeze=lambda: None),
+        maintenance=SimpleNamespace(read_schedule=Schedule),
         ledger=Ledger(record),
         now=lambda: NOW,
         announce=lambda *_, **__: None,

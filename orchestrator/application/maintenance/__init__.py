@@ -1,0 +1,1 @@
+"""Maintenance over the ledger, the bus and the clients' topic."""

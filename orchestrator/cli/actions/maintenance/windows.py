@@ -1,0 +1,149 @@
+"""The commands of `orchestrator maintenance`. What a command changes takes effect at once, and is announced in a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from orchestrator.application.maintenance.windows import change_schedule
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.maintenance import schedule as decisions
+from orchestrator.domain.maintenance.schedule import Change, Schedule, WindowRequest
+from orchestrator.domain.maintenance.window import Window, WindowAction
+
+
+def plan(context: Context, request: WindowRequest, *, json: bool) -> None:
+    """Plan a window.
+
+    Raises:
+        Refused: a value is wrong, or it overlaps another window.
+    """
+    policy, now = context.environment.maintenance, context.cloud.now()
+    _command(context, lambda schedule: decisions.plan(schedule, request, policy, now), WindowAction.PLAN, json=json)
+
+
+def start(context: Context, window_id: str, reason: str, by: str, *, json: bool) -> None:
+    """Start a planned window before its time.
+
+    Raises:
+        Refused: there is no such window, it is not planned, or it would be too long or overlap another one.
+    """
+    policy, now = context.environment.maintenance, context.cloud.now()
+    _command(
+        context,
+        lambda schedule: decisions.start(schedule, window_id, by, reason, policy, now),
+        WindowAction.START,
+        json=json,
+    )
+
+
+def end(context: Context, window_id: str, reason: str, by: str, *, json: bool) -> None:
+    """End a window that is under way.
+
+    Raises:
+        Refused: there is no such window, or it is not under way.
+    """
+    now = context.cloud.now()
+    _command(context, lambda schedule: decisions.end(schedule, window_id, by, reason, now), WindowAction.END, json=json)
+
+
+def cancel(context: Context, window_id: str, reason: str, by: str, *, json: bool) -> None:
+    """Cancel a planned window.
+
+    Raises:
+        Refused: there is no such window, or it is not planned.
+    """
+    now = context.cloud.now()
+    _command(
+        context, lambda schedule: decisions.cancel(schedule, window_id, by, reason, now), WindowAction.CANCEL, json=json
+    )
+
+
+def list_windows(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
+    """Print the windows with the latest starts."""
+    windows = context.cloud.maintenance.list_windows(limit)
+    if only_open:
+        windows = [window for window in windows if window.is_open]
+    if json:
+        print_json({"environment": context.name, "maintenance": windows})
+        return
+    if not windows:
+        console().print(f"{context.name} has no maintenance windows")
+        return
+    now = context.cloud.now()
+    rows = [
+        (
+            window.id,
+            _state(window, now),
+            _moment(window.start),
+            _moment(window.ended_at or window.ends_at),
+            window.title,
+        )
+        for window in windows
+    ]
+    console().print(text_table(("id", "state", "starts", "ends", "title"), rows, unwrapped=("id",)))
+
+
+def show_window(context: Context, window_id: str, *, json: bool) -> None:
+    """Print a window with its history.
+
+    Raises:
+        Refused: there is no such window.
+    """
+    window = context.cloud.maintenance.read_window(window_id)
+    if json:
+        print_json({"environment": context.name, "maintenance": window})
+    else:
+        _print_window(window, context.cloud.now())
+
+
+def _command(context: Context, decide: Callable[[Schedule], Change], action: WindowAction, *, json: bool) -> None:
+    cloud = context.cloud
+    change = change_schedule(cloud, decide)
+    assert change is not None, "a command changes a window"
+    window = change.windows[-1]
+    step = window.steps[-1]
+    words = f"{window.description} ({step.reason})" if step.reason else window.description
+    name = f"maintenance {action.lower()}"
+    why = f"by {step.by}, {words}"
+    cloud.ledger.record_event(
+        EventRecord(f"{window.id}-{action}-{step.at.isoformat()}", step.at, "person", name, acted=True, why=why)
+    )
+    if json:
+        print_json({"environment": context.name, "maintenance": window})
+        return
+    _print_window(window, cloud.now())
+    lock = cloud.ledger.read_lock()
+    if action is WindowAction.START and lock.held:
+        words = f"{lock.deployment} is in progress and continues: `orchestrator abort` rolls it back"
+        console().print(words, markup=False)
+
+
+def _print_window(window: Window, now: datetime) -> None:
+    screen = console()
+    screen.print(f"{window.id} {_state(window, now)}: {window.title}", style="bold", markup=False)
+    facts = {
+        "time": f"{_moment(window.start)} to {_moment(window.ended_at or window.ends_at)}",
+        "components": ", ".join(window.components),
+        "may start": ", ".join(window.allowed_deployments) or "no deployment",
+        "does not page": ", ".join(window.silenced_alarms) or "every alarm pages",
+        "announced": ", ".join(window.announced) or "not yet",
+        "text": window.text,
+    }
+    for name, value in facts.items():
+        screen.print(f"{name}: {value}", markup=False)
+    rows = [(_moment(step.at), step.action.lower(), step.by, step.reason or "-") for step in window.steps]
+    screen.print(text_table(("at", "action", "by", "reason"), rows))
+
+
+def _state(window: Window, now: datetime) -> str:
+    """Return the state in words, by the time: the clock's next run may not have recorded it yet."""
+    if window.is_open and window.ends_at <= now:
+        return "ended"
+    return "under way" if window.is_under_way(now) else window.state.lower().replace("_", " ")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
