@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.lambda_.provisioned_concurrency import ProvisionedConcurrency
     from orchestrator.aws.lambda_.versions import Versions
     from orchestrator.aws.ledger.artifacts import ArtifactStore
+    from orchestrator.aws.ledger.clients import ClientRecords
     from orchestrator.aws.ledger.deliveries import DeliveryStore
     from orchestrator.aws.ledger.deployments import Ledger
     from orchestrator.aws.ledger.evidence import EvidenceChain
@@ -123,6 +124,7 @@ class Adapters:
     ledger: Lazy[Ledger] = _adapter("aws.ledger.deployments:Ledger", "dynamodb", "LEDGER_TABLE")
     freezes: Lazy[FreezeStore] = _adapter("aws.ledger.freeze:FreezeStore", "dynamodb", "LEDGER_TABLE")
     incidents: Lazy[IncidentStore] = _adapter("aws.ledger.incidents:IncidentStore", "dynamodb", "LEDGER_TABLE")
+    client_records: Lazy[ClientRecords] = _adapter("aws.ledger.clients:ClientRecords", "dynamodb", "LEDGER_TABLE")
     segment_digests: Lazy[SegmentDigestStore] = _adapter(
         "aws.ledger.segment_digests:SegmentDigestStore", "dynamodb", "LEDGER_TABLE"
     )

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli.commands import (
     checks,
+    clients,
     config,
     evidence,
     failover,
@@ -315,6 +316,7 @@ app.add_typer(checks.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
+app.add_typer(clients.app, name="clients")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")
