@@ -59,8 +59,12 @@ class RequestObservation:
     known_grant_refused: whether a known grant was refused; None if the request is no evidence about the service: it
     names no grant of an authenticated client, or one that was refused before.
     upstream_failed: an upstream identity provider caused the failure.
-    client: the configured client that sent it, once it is authenticated. Any other client is UNCONFIGURED_CLIENT: its
-    id may be a person's own URL.
+    client: the configured or managed client that sent it: at the token endpoint once it is authenticated, at the
+    authorization endpoint once its redirect URI is a registered one. Any other client is UNCONFIGURED_CLIENT: its id
+    may be a person's own URL.
+    claimed_client: the id that a request stated whose client could not be accepted; None if it must not be logged.
+    refusal: why an authorization request was refused: an error code, or one of the two reasons for a page.
+    earlier_secret: the client authenticated with the secret that it has to replace.
     """
 
     probe: bool = False
@@ -70,6 +74,9 @@ class RequestObservation:
     known_grant_refused: bool | None = None
     upstream_failed: bool = False
     client: str | None = None
+    claimed_client: str | None = None
+    refusal: str | None = None
+    earlier_secret: bool = False
 
     def set_error(self, code: str) -> None:
         """Record the error code of the response."""
@@ -137,6 +144,12 @@ class RequestLines:
             fields["result"] = observed.grant
         if observed.client is not None:
             fields["client"] = observed.client
+        elif observed.claimed_client is not None:
+            fields["claimed_client"] = observed.claimed_client
+        if observed.refusal is not None:
+            fields["refusal"] = observed.refusal
+        if observed.earlier_secret:
+            fields["earlier_secret"] = True
         directives = _directives(
             observed.namespace,
             grants=observed.grant is not None,

@@ -79,6 +79,7 @@ class Settings:
     least_epoch: the lowest revocation epoch that is served. Tables with a lower one are restored but not sanitized.
     tables: the names of all tables by their roles in TABLES; empty for a table that this function does not have.
     refresh_grace_seconds: for how long the preceding refresh token may be presented again; 0 is never.
+    managed_clients: whether clients that operators add without a deployment are known.
     """
 
     environment: str
@@ -96,6 +97,7 @@ class Settings:
     least_epoch: int = 0
     tables: Mapping[str, str] = field(default_factory=dict)
     refresh_grace_seconds: int = 0
+    managed_clients: bool = False
 
     @property
     def local(self) -> bool:
@@ -125,6 +127,7 @@ def load(variables: Mapping[str, str], function: str) -> Settings:
         least_epoch=_least_epoch(variables),
         tables=read_names(variables),
         refresh_grace_seconds=_refresh_grace_seconds(variables),
+        managed_clients=_switch(variables, "MANAGED_CLIENTS"),
     )
 
 

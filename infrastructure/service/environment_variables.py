@@ -40,6 +40,7 @@ def client_variables(environment: Environment) -> Mapping[str, str]:
         ),
         "CLIENT_DOCUMENTS": _switch(on=service.client_metadata_documents),
         "REGISTRATION": _switch(on=service.registration_token_sha256 is not None),
+        "MANAGED_CLIENTS": _switch(on=service.managed_clients),
         "SELF_DESCRIBED_CLIENT_SCOPES": " ".join(service.metadata_document_client_scopes),
     }
 

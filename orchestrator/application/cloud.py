@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.lambda_.provisioned_concurrency import ProvisionedConcurrency
     from orchestrator.aws.lambda_.versions import Versions
     from orchestrator.aws.ledger.artifacts import ArtifactStore
+    from orchestrator.aws.ledger.clients import ClientRecords
     from orchestrator.aws.ledger.deliveries import DeliveryStore
     from orchestrator.aws.ledger.deployments import Ledger
     from orchestrator.aws.ledger.evidence import EvidenceChain
@@ -127,6 +128,7 @@ class Adapters:
     maintenance: Lazy[MaintenanceStore] = _adapter(
         "aws.ledger.maintenance:MaintenanceStore", "dynamodb", "LEDGER_TABLE"
     )
+    client_records: Lazy[ClientRecords] = _adapter("aws.ledger.clients:ClientRecords", "dynamodb", "LEDGER_TABLE")
     segment_digests: Lazy[SegmentDigestStore] = _adapter(
         "aws.ledger.segment_digests:SegmentDigestStore", "dynamodb", "LEDGER_TABLE"
     )

@@ -69,6 +69,19 @@ class AccountReadings:
     def __init__(self, clients: Callable[[str], Any], clients_in: Callable[[str], Callable[[str], Any]]) -> None:
         self._clients, self._clients_in = clients, clients_in
 
+    def read_secrets(self, secrets: Mapping[str, str]) -> Mapping[str, bool]:
+        """Return whether secrets exist and are not scheduled for deletion, by the keys of their ARNs."""
+        return {name: self._secret_exists(arn) for name, arn in secrets.items()}
+
+    def _secret_exists(self, arn: str) -> bool:
+        try:
+            with denials():
+                return "DeletedDate" not in self._clients("secretsmanager").describe_secret(SecretId=arn)
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            return False
+
     def read_caller(self) -> tuple[str, str]:
         """Return the ARN of the credentials, and its account."""
         identity = self._clients("sts").get_caller_identity()

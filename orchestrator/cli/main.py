@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli.commands import (
     checks,
     compliance,
+    clients,
     config,
     evidence,
     failover,
@@ -324,6 +325,7 @@ app.add_typer(upkeep.app)
 app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
+app.add_typer(clients.app, name="clients")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")

@@ -104,6 +104,7 @@ class ServiceSettings:
         least_epoch: the lowest valid revocation epoch, which a cutover raises; 0 without a cutover.
         client_metadata_documents: whether client ID metadata documents are enabled.
         registration_token_sha256: hex SHA-256 of the initial access token for dynamic registration; None disables it.
+        managed_clients: whether operators may add clients without a deployment (`orchestrator clients`).
         metadata_document_client_scopes: the scopes that metadata document clients and registered clients may request.
     """
 
@@ -124,6 +125,7 @@ class ServiceSettings:
     tokens_table: str
     least_epoch: int
     refresh_grace_seconds: int = REFRESH_GRACE_SECONDS
+    managed_clients: bool = False
 
 
 def read_service(name: str, table: SettingsReader, domain: DomainSettings | None, *, local: bool) -> ServiceSettings:
@@ -148,6 +150,7 @@ def read_service(name: str, table: SettingsReader, domain: DomainSettings | None
         refresh_grace_seconds=table.whole_number("refresh_grace_seconds", *REFRESH_GRACE)
         if "refresh_grace_seconds" in table
         else REFRESH_GRACE_SECONDS,
+        managed_clients=table.flag("managed_clients", default=False),
         **_tables(name, table.table("tables")),
         # The last one, because it contradicts another section if it is wrong.
         issuer=_issuer(table, domain, local=local),

@@ -1,12 +1,15 @@
 """The clients that each endpoint knows.
 
-A client is configured, or has a metadata document at the URL that is its id, or has registered. The form of the id
-shows which, so no look-up is made in vain. A configured client takes precedence.
+A client is configured, or has a metadata document at the URL that is its id, or has registered, or is managed by
+operators. The form of the id shows which, so no look-up is made in vain. A configured client takes precedence.
 
-    endpoint          a metadata document                              a registration
+    endpoint          a metadata document                              a registration, a managed client
     authorize         is fetched if it is not cached                   is read
     login             is used as cached when the login began           is read
     token, userinfo   is not needed: see GrantHolders                  is read
+
+Registrations and managed clients are read consistently with every request and never cached. So a client that is
+disabled is unknown to the next request.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.clients import managed
+from service.clients.managed import is_managed_id, limits_of
 from service.oauth import client_metadata
 from service.oauth.client_metadata import ClientDescription, is_document_id
 from service.oauth.registration import is_registered_id
@@ -21,6 +26,7 @@ from service.oauth.registration import is_registered_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from service.clients.managed import Limits
     from service.oauth.clients import Client, Clients
     from service.oauth.scopes import Scope
     from service.settings import Settings
@@ -34,6 +40,7 @@ class ClientDirectory:
     configured: Mapping[str, Client]
     documents: Clients | None
     registrations: Clients | None
+    managed: Clients | None = None
 
     def get(self, client_id: str, /) -> Client | None:
         """Return the client with this id. May raise UntrustedRequest with the reason, and StoreUnavailable."""
@@ -44,6 +51,8 @@ class ClientDirectory:
             return self.documents.get(client_id) if self.documents is not None else None
         if is_registered_id(client_id):
             return self.registrations.get(client_id) if self.registrations is not None else None
+        if is_managed_id(client_id):
+            return self.managed.get(client_id) if self.managed is not None else None
         return None
 
 
@@ -105,6 +114,36 @@ class Registrations:
         )
 
 
+@dataclass(frozen=True)
+class ManagedClients:
+    """Managed clients. clock: epoch seconds."""
+
+    store: ClientStore
+    limits: Limits
+    clock: Callable[[], float]
+
+    def get(self, client_id: str, /) -> Client | None:
+        """Return the client; None if there is none, it is disabled, or its item is invalid. Raises StoreUnavailable.
+
+        An invalid item was written by hand. It is no failure of this release, and must not roll it back.
+        """
+        try:
+            stored = self.store.read_managed(client_id)
+            return None if stored is None else managed.to_client(stored, self.limits, int(self.clock()))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+def loggable_id(client_id: str | None, configured: Mapping[str, Client]) -> str | None:
+    """Return a client id that a log line may name, as it may be unverified: a configured id, or one of managed form.
+
+    Any other id may be a person's own URL, or text that quotes a request.
+    """
+    if client_id is None:
+        return None
+    return client_id if client_id in configured or is_managed_id(client_id) else None
+
+
 def for_authorize(settings: Settings, store: ClientStore, clock: Callable[[], float]) -> ClientDirectory:
     """Return the directory of the authorization endpoint, the only one that fetches documents."""
     # Imported here because only the function `authorize` fetches: the others start 20 ms faster.
@@ -137,5 +176,8 @@ def _directory(
         documents=documents if described.documents else None,
         registrations=Registrations(store, described.scopes, settings.issuer, clock)
         if described.registration
+        else None,
+        managed=ManagedClients(store, limits_of(settings.clients.values(), settings.issuer), clock)
+        if settings.managed_clients
         else None,
     )

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from service import pages
+from service.clients import registry
 from service.clients.fetch import seconds_waited
 from service.http.app import HttpFunction
 from service.http.cookies import find_cookie
@@ -18,8 +19,9 @@ from service.keys.errors import KeyUnavailable
 from service.login.flow import Complete, LoginOver, PollTooEarly
 from service.login.identity_provider import UpstreamUnavailable
 from service.oauth import authorization, credentials, logins
-from service.oauth.errors import InvalidRequest, OAuthError, Refused
+from service.oauth.errors import InvalidRequest, OAuthError, RedirectMismatch, Refused, UnknownClient
 from service.oauth.parameters import MAX_CHARACTERS
+from service.request_metrics import UNCONFIGURED_CLIENT
 from service.storage.grants import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
     from service.clients.address_guard import Platform
     from service.login.flow import BoundLogin, LoginFlow
+    from service.oauth.authorization import ReturnAddress
     from service.oauth.clients import Clients
+    from service.oauth.errors import UntrustedRequest
+    from service.oauth.parameters import Parameters
     from service.settings import Settings
 
 BROWSER_COOKIE: Final = "__Host-ib-oauth-browser"
@@ -36,6 +41,11 @@ _BROWSER: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 """The form of the cookie's value: 32 bytes in base64url. A value of another form was not made here."""
 _NONCE_BYTES: Final = 16
 _ALLOW, _DENY, _CONTINUE = "allow", "deny", "continue"
+_REFUSALS: Final[Mapping[type[UntrustedRequest], str]] = {
+    UnknownClient: "unknown_client",
+    RedirectMismatch: "redirect_mismatch",
+}
+"""Words in the log for requests that have no error code, because they get a page."""
 
 
 def build(
@@ -87,11 +97,13 @@ class _Authorize:
         """
         settings = self.function.settings
         parameters = self.function.query()
-        back = authorization.parse_return_address(parameters, self.clients)
+        back = self._return_address(parameters)
         self.function.observed.synthetic = back.client.synthetic
+        self.function.observed.client = UNCONFIGURED_CLIENT if back.client.self_described else back.client.client_id
         try:
             request = authorization.parse_request(parameters, back)
         except OAuthError as error:
+            self.function.observed.refusal = error.code
             if back.client.self_described:
                 return _page(HTTPStatus.BAD_REQUEST, pages.client_error(back, error, self._nonce()))
             return _redirect(back.failure(error, settings.issuer))
@@ -99,6 +111,15 @@ class _Authorize:
         transaction = self.flow.begin_login(request, cookie, self.function.now())
         page = pages.choice(back, transaction.text, tuple(self.flow.platforms.values()), self._nonce())
         return _page(HTTPStatus.OK, page, cookie=cookie)
+
+    def _return_address(self, parameters: Parameters) -> ReturnAddress:
+        try:
+            return authorization.parse_return_address(parameters, self.clients)
+        except (UnknownClient, RedirectMismatch) as error:
+            self.function.observed.refusal = _REFUSALS[type(error)]
+            claimed = parameters.optional("client_id")
+            self.function.observed.claimed_client = registry.loggable_id(claimed, self.function.settings.clients)
+            raise
 
     def authorize_by_form(self) -> Response:
         """Send the browser on with the form's parameters in the URL (OpenID Connect Core §3.1.2.1 requires POST).

@@ -7,6 +7,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from service.clients import registry
 from service.endpoints.grants import Introspection, Revocation
 from service.endpoints.registration import Registrar, RegistrationEndpoint
 from service.http.app import HttpFunction
@@ -68,8 +69,12 @@ def build(
     def authenticated(form: Parameters) -> Client:
         claimed = settings.clients.get(form.optional("client_id") or "")
         function.observed.synthetic = claimed is not None and claimed.synthetic
-        client = token_request.authenticate_client(form, function.header("authorization"), known)
-        function.observed.client = client.client_id if client.client_id in settings.clients else UNCONFIGURED_CLIENT
+        authorization = function.header("authorization")
+        client_id, secret = token_request.client_credentials(form, authorization)
+        function.observed.claimed_client = registry.loggable_id(client_id, settings.clients)
+        client = token_request.authenticate_client(form, authorization, known)
+        function.observed.client = UNCONFIGURED_CLIENT if client.self_described else client.client_id
+        function.observed.earlier_secret = client.used_earlier_secret(secret)
         return client
 
     @function.routes.post("/token")

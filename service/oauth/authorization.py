@@ -10,8 +10,10 @@ from service.oauth import pkce
 from service.oauth.errors import (
     InvalidRequest,
     OAuthError,
+    RedirectMismatch,
     RequestNotSupported,
     RequestUriNotSupported,
+    UnknownClient,
     UnsupportedResponseType,
     UntrustedRequest,
 )
@@ -81,9 +83,9 @@ def parse_return_address(parameters: Parameters, clients: Clients) -> ReturnAddr
         raise UntrustedRequest(error.description) from error
     client = clients.get(client_id)
     if client is None:
-        raise UntrustedRequest("client_id is unknown")
+        raise UnknownClient("client_id is unknown")
     if not client.allows_redirect(redirect_uri):
-        raise UntrustedRequest("redirect_uri is not registered for this client")
+        raise RedirectMismatch("redirect_uri is not registered for this client")
     try:
         state = parameters.optional("state")
     except InvalidRequest:

@@ -36,6 +36,7 @@ class Client:
     secret_sha256: hex SHA-256 of a generated secret; None for a public client.
     audience: the `aud` of its access tokens if it requests no resource (RFC 8707).
     audience_names: other identifiers of the audience. A request may name it by them.
+    earlier_secret_sha256: of a second secret, which is accepted while a client moves to a new one.
     resources: the other resources that it may request access tokens for.
     identifies_as: the resources that it is. Such a client is a resource server and may introspect tokens for them.
     Without logins it has no redirect URIs.
@@ -55,6 +56,7 @@ class Client:
     identifies_as: tuple[str, ...] = ()
     self_described: bool = False
     audience_names: tuple[str, ...] = ()
+    earlier_secret_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for an invalid value."""
@@ -65,8 +67,12 @@ class Client:
         for uri in self.redirect_uris:
             if not is_registrable(uri):
                 raise ValueError(f"redirect_uris: {uri} must use https, a loopback host or a private-use scheme")
-        if self.secret_sha256 is not None and not client_secrets.is_hash(self.secret_sha256):
-            raise ValueError("secret_sha256 must be 64 lower-case hexadecimal digits")
+        for field in ("secret_sha256", "earlier_secret_sha256"):
+            hashed: str | None = getattr(self, field)
+            if hashed is not None and not client_secrets.is_hash(hashed):
+                raise ValueError(f"{field} must be 64 lower-case hexadecimal digits")
+        if self.secret_sha256 is None and self.earlier_secret_sha256 is not None:
+            raise ValueError("earlier_secret_sha256 needs secret_sha256: a public client has no secrets")
         if not is_display_name(self.name):
             raise ValueError("name must be visible, on one line, without control characters")
         if self.scopes and not _are_words(self.scopes):
@@ -101,8 +107,13 @@ class Client:
             if secret is not None:
                 raise InvalidClient("this client is public and has no secret")
             return
-        if secret is None or not client_secrets.matches(secret, self.secret_sha256):
+        if secret is None or not client_secrets.matches(secret, self.secret_sha256, self.earlier_secret_sha256):
             raise InvalidClient("client authentication failed")
+
+    def used_earlier_secret(self, secret: str | None) -> bool:
+        """Return whether a request's secret is the earlier one, which its client has to replace."""
+        hashed = self.earlier_secret_sha256
+        return secret is not None and hashed is not None and client_secrets.matches(secret, hashed)
 
     def audience_for(self, resource: str | None) -> str:
         """Return the audience of a token for the requested resource, as configured (RFC 8707 §2). Raises InvalidTarget.

@@ -2,6 +2,8 @@
 
     Refused                      a rejected request with a reason; no subclass is a bug
     ├── UntrustedRequest         shown as a page and never as a redirect: the client or the redirect URI is unknown
+    │   ├── UnknownClient
+    │   └── RedirectMismatch
     └── OAuthError               errors of RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 8707 §2, OpenID Core §3.1.2.6
         ├── InvalidRequest, InvalidClient (401), InvalidGrant, InvalidScope, InvalidTarget
         ├── UnsupportedGrantType, UnsupportedResponseType
@@ -25,6 +27,14 @@ class Refused(Exception):
 
 class UntrustedRequest(Refused):
     """An authorization request whose client or redirect URI cannot be trusted (RFC 6749 §4.1.2.1)."""
+
+
+class UnknownClient(UntrustedRequest):
+    """An authorization request of a client that is unknown, or disabled."""
+
+
+class RedirectMismatch(UntrustedRequest):
+    """An authorization request with a redirect URI that its client has not registered."""
 
 
 class OAuthError(Refused):

@@ -78,10 +78,25 @@ def check_resource(resource: str | None, audience: str, client: Client) -> None:
 def authenticate_client(parameters: Parameters, authorization: str | None, clients: Clients) -> Client:
     """Return the client that sent the request, authenticated by HTTP Basic or by its parameters, but not by both.
 
+    Raises InvalidRequest if it used both, InvalidClient if it is unknown or its authentication failed.
+    """
+    client_id, secret = client_credentials(parameters, authorization)
+    if client_id is None:
+        raise InvalidClient("client_id is required")
+    client = clients.get(client_id)
+    if client is None:
+        raise InvalidClient("client authentication failed")
+    client.authenticate(secret)
+    return client
+
+
+def client_credentials(parameters: Parameters, authorization: str | None) -> tuple[str | None, str | None]:
+    """Return the client id and the secret of a request, unverified; None for what it lacks.
+
     An empty secret is no secret, in either form: it may be left out (RFC 6749 §2.3.1). Libraries for public clients
     send HTTP Basic with an empty password.
 
-    Raises InvalidRequest if it used both, InvalidClient if it is unknown or its authentication failed.
+    Raises InvalidRequest if it used two authentication methods, InvalidClient if the header is malformed.
     """
     client_id, secret = parameters.optional("client_id"), parameters.optional("client_secret")
     if authorization is not None:
@@ -91,13 +106,7 @@ def authenticate_client(parameters: Parameters, authorization: str | None, clien
         if client_id not in {None, basic_id}:
             raise InvalidRequest("client_id contradicts the Authorization header")
         client_id = basic_id
-    if client_id is None:
-        raise InvalidClient("client_id is required")
-    client = clients.get(client_id)
-    if client is None:
-        raise InvalidClient("client authentication failed")
-    client.authenticate(secret)
-    return client
+    return client_id, secret
 
 
 def _basic(authorization: str) -> tuple[str, str | None]:

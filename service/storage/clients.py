@@ -1,21 +1,24 @@
-"""Storage of clients that are not configured: cached metadata documents and registrations.
+"""Storage of clients that are not configured: cached metadata documents, registrations and managed clients.
 
-A document can be fetched again, so it is stored with short-lived data in the state table. A registration cannot: it is
-stored in the tokens table, and backed up and restored with the grants of its client.
+A document can be fetched again, so it is stored with short-lived data in the state table. A registration or a managed
+client cannot: it is stored in the tokens table, and backed up and restored with the grants of its client.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.storage import item_codec
 from service.storage.grants import STORE_ERRORS, StoreUnavailable
 from service.storage.item_schema import check_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from service.clients.managed import Managed
     from service.oauth.client_metadata import CachedDocument
     from service.oauth.registration import Registered
 
@@ -44,13 +47,21 @@ class ClientStore:
 
     def read_registration(self, client_id: str, now: int) -> Registered | None:
         """Return a registered client, unless its registration has ended."""
-        key = item_codec.primary_key("client", client_id, synthetic=False)
-        with STORE_ERRORS:
-            item = check_readable(
-                self._client.get_item(TableName=self._tokens, Key=key, ConsistentRead=True).get("Item")
-            )
+        item = self._read_client(client_id)
         registration = item_codec.decode_registered(item) if item else None
         return registration if registration is not None and now < registration.expires_at else None
+
+    def read_managed(self, client_id: str) -> Managed | None:
+        """Return a managed client, also a disabled one. Raises KeyError, TypeError or ValueError for an invalid item."""
+        item = self._read_client(client_id)
+        return item_codec.decode_managed(item) if item else None
+
+    def _read_client(self, client_id: str) -> Mapping[str, Any] | None:
+        key = item_codec.primary_key("client", client_id, synthetic=False)
+        with STORE_ERRORS:
+            return check_readable(
+                self._client.get_item(TableName=self._tokens, Key=key, ConsistentRead=True).get("Item")
+            )
 
     def store_registration(self, registered: Registered) -> None:
         """Store a new registration.

@@ -7,15 +7,15 @@ There is one item for each object, with the partition key `pk` and no sort key:
     state        code#{digest of code}                      Code
     state        client#{digest of client id}               CachedDocument: a client's metadata document
     tokens       family#{family id}                         Family
-    tokens       client#{client id}                         Registered
+    tokens       client#{client id}                         Registered, or Managed, which the orchestrator writes
     tokens       epoch                                      the revocation epoch; absent means 0
     revocations  revoked#{family id}                        a family was revoked
     revocations  disowned#{family id}#{digest of client id} a client revoked a token of a family that did not exist
 
 Keys of the synthetic identity are prefixed `synthetic#`. Every item has `schema`, its item schema version
 (item_schema); `expires_at`, which decides; and `delete_at`, after which DynamoDB may delete the item (within 48
-hours). A version ignores
-unknown attributes: a schema grows by adding attributes, and two adjacent versions read each other's items.
+hours). A managed client has no end, and neither of the two. A version ignores unknown attributes: a schema grows by
+adding attributes, and two adjacent versions read each other's items.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from service.clients.managed import Managed
 from service.oauth import credentials, scopes
 from service.oauth.client_metadata import CachedDocument, ClientDescription
 from service.oauth.codes import Code
@@ -241,6 +242,21 @@ def decode_registered(item: Mapping[str, Any]) -> Registered:
         secret_sha256=_optional(item, "secret_sha256", "S"),
         registered_at=int(item["registered_at"]["N"]),
         expires_at=int(item["expires_at"]["N"]),
+    )
+
+
+def decode_managed(item: Mapping[str, Any]) -> Managed:
+    """Return the managed client in an item (orchestrator/aws/oauth_tables/managed_clients.py writes it)."""
+    return Managed(
+        client_id=item["client_id"]["S"],
+        name=item["client_name"]["S"],
+        redirect_uris=tuple(json.loads(item["redirect_uris"]["S"])),
+        scopes=tuple(item["scope"]["S"].split()),
+        resources=tuple(json.loads(item["resources"]["S"])),
+        secret_sha256=_optional(item, "secret_sha256", "S"),
+        earlier_secret_sha256=_optional(item, "earlier_secret_sha256", "S"),
+        earlier_secret_until=_optional_number(item, "earlier_secret_until") or 0,
+        disabled="disabled_at" in item,
     )
 
 

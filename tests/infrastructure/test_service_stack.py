@@ -20,7 +20,7 @@ FUNCTIONS = ("authorize", "token", "public")
 LAMBDA_VARIABLES_BYTES = 4096
 EVERYWHERE = {
     "ENVIRONMENT", "ISSUER", "STATE_TABLE", "TOKENS_TABLE", "CLIENTS", "RELEASE", "SOURCE_REQUESTS_PER_SECOND", "SOURCE_BURST_REQUESTS",
-    "CLIENT_DOCUMENTS", "REGISTRATION", "SELF_DESCRIBED_CLIENT_SCOPES",
+    "CLIENT_DOCUMENTS", "REGISTRATION", "MANAGED_CLIENTS", "SELF_DESCRIBED_CLIENT_SCOPES",
 }  # fmt: skip
 
 
@@ -224,6 +224,7 @@ def test_clients_that_nobody_configured_are_switched_on_by_the_environment(every
         told = variables(every, name)
         assert (told["CLIENT_DOCUMENTS"] == "on", told["REGISTRATION"] == "on") == (documents, registration)
         assert told["SELF_DESCRIBED_CLIENT_SCOPES"].startswith("profile")
+        assert (told["MANAGED_CLIENTS"] == "on") == (every.name == "local")
 
 
 def test_the_token_function_alone_knows_by_what_clients_register(tmp_path):

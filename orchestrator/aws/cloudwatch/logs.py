@@ -1,4 +1,4 @@
-"""Read the error lines of CloudWatch log groups.
+"""Read lines of CloudWatch log groups.
 
 FilterLogEvents searches a part of the group in each call. A page can be empty although later ones are not, so the
 number of pages says nothing (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html).
@@ -24,7 +24,7 @@ READ_SECONDS = 6.0
 """How long one group is read. A task reads three groups, at most twice, and has 60 s."""
 
 MOST_BYTES = 5_000_000
-"""How many bytes of error lines are read of one group. More errors need not be counted."""
+"""How many bytes of lines are read of one group. More errors need not be counted."""
 
 MILLISECONDS = 1000
 
@@ -49,9 +49,13 @@ class Logs:
             Throttled: the request limit was reached.
             Unreachable: CloudWatch Logs did not answer.
         """
+        return self.read_lines(group, PATTERN, window)
+
+    def read_lines(self, group: str, pattern: str, window: Window) -> LogPage:
+        """Return the lines of a log group that match a filter pattern, as `read_errors`."""
         params = {
             "logGroupName": group,
-            "filterPattern": PATTERN,
+            "filterPattern": pattern,
             "startTime": int(window.start.timestamp() * MILLISECONDS),
             "endTime": int(window.end.timestamp() * MILLISECONDS) - 1,  # CloudWatch Logs includes the end
         }

@@ -1,63 +1,15 @@
-"""The items of one user in the service's tables: find them by full scans, revoke them, and delete them.
-
-Attribute names are those of the service (service/storage/item_codec.py), which does not import the orchestrator; a
-test compares the two.
-"""
+"""The items of one user in the service's tables: count them, revoke them, and delete them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from time import sleep
-from typing import Any
-
-from botocore.exceptions import ClientError
-
-from orchestrator.aws.clients import conditional_write, error_code, translate_errors
-from orchestrator.domain.errors import Refused
+from orchestrator.aws.oauth_tables.owned_items import CODE, FAMILY, OwnedItems
 from orchestrator.domain.user_erasure import ErasureCounts, Subject
 
-CODE, FAMILY, REVOKED = "code#", "family#", "revoked#"
-LOGGED_SECONDS, _KEEP_SECONDS = 40 * 24 * 3600, 24 * 3600
-_PAGE_ITEMS = 1000
-_OF_SUBJECT = "#subject = :subject"
 
+class UserDataStore(OwnedItems):
+    """The items of users."""
 
-class UserDataStore:
-    """The items of users.
-
-    Args:
-        client: botocore's DynamoDB client.
-        state_table: the table of authorization codes.
-        tokens_table: the table of refresh token families.
-        revocations_table: the revocation log, which no restore replaces.
-        units_per_second: how many capacity units of the tables may be used, read and written.
-        sleep: waits for some seconds.
-    """
-
-    def __init__(
-        self,
-        client: Any,
-        state_table: str,
-        tokens_table: str,
-        revocations_table: str,
-        *,
-        units_per_second: float,
-        sleep: Callable[[float], None] = sleep,
-    ) -> None:
-        self._client = client
-        self._state, self._tokens, self._revocations = state_table, tokens_table, revocations_table
-        self._units_per_second, self._sleep = units_per_second, sleep
-        # An item of up to 4 KB is a unit. So a page takes no more at once than a second may.
-        self._page_items = max(1, min(_PAGE_ITEMS, int(units_per_second)))
-
-    def table_bytes(self) -> int:
-        """Return the size of both tables. It is DynamoDB's own count, which is up to six hours old.
-
-        Raises:
-            Refused: a table does not exist.
-            Throttled, Unreachable: DynamoDB did not answer.
-        """
-        return sum(self._bytes(table) for table in (self._state, self._tokens))
+    OWNER = "subject"
 
     def count_items(self, subject: Subject) -> ErasureCounts:
         """Count a user's items. It changes nothing.
@@ -65,8 +17,8 @@ class UserDataStore:
         Raises:
             Throttled, Unreachable: DynamoDB did not answer.
         """
-        codes = sum(1 for _ in self._keys(self._state, CODE, subject))
-        return ErasureCounts(codes, sum(1 for _ in self._keys(self._tokens, FAMILY, subject)))
+        codes = sum(1 for _ in self._keys(self._state, CODE, subject.text))
+        return ErasureCounts(codes, sum(1 for _ in self._keys(self._tokens, FAMILY, subject.text)))
 
     def erase_items(self, subject: Subject, now: int) -> ErasureCounts:
         """Delete a user's items, and return how many there were. It is idempotent.
@@ -82,99 +34,11 @@ class UserDataStore:
         Raises:
             Throttled, Unreachable: DynamoDB did not answer; what was erased by then stays erased.
         """
-        codes = sum(self._delete(self._state, key, subject) for key in self._keys(self._state, CODE, subject))
+        owner = subject.text
+        codes = sum(self._delete(self._state, key, owner) for key in self._keys(self._state, CODE, owner))
         families = 0
-        for key in self._keys(self._tokens, FAMILY, subject):
+        for key in self._keys(self._tokens, FAMILY, owner):
             self._log_revocation(key, now)
-            self._revoke(key, subject, now)
-            families += self._delete(self._tokens, key, subject)
+            self._revoke(key, owner, now)
+            families += self._delete(self._tokens, key, owner)
         return ErasureCounts(codes, families)
-
-    def _bytes(self, table: str) -> int:
-        with translate_errors():
-            try:
-                return int(self._client.describe_table(TableName=table)["Table"].get("TableSizeBytes", 0))
-            except ClientError as error:
-                if error_code(error) == "ResourceNotFoundException":
-                    raise Refused("service tables", table, "deploy the service stack first") from error
-                raise
-
-    def _keys(self, table: str, prefix: str, subject: Subject) -> Iterator[str]:
-        """Yield the keys of a user's items, page after page, consistently."""
-        start: dict[str, Any] = {}
-        while True:
-            with translate_errors():
-                page = self._client.scan(
-                    TableName=table,
-                    ConsistentRead=True,
-                    Limit=self._page_items,
-                    FilterExpression=f"begins_with(pk, :prefix) AND {_OF_SUBJECT}",
-                    ProjectionExpression="pk",
-                    ExpressionAttributeNames={"#subject": "subject"},
-                    ExpressionAttributeValues={":prefix": {"S": prefix}, ":subject": {"S": subject.text}},
-                    ReturnConsumedCapacity="TOTAL",
-                    **start,
-                )
-            yield from (item["pk"]["S"] for item in page.get("Items", ()))
-            self._pace(page)
-            if "LastEvaluatedKey" not in page:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-    def _log_revocation(self, key: str, now: int) -> None:
-        """Enter a revocation into the log, which no restore replaces; an existing entry stays."""
-        self._write(
-            self._client.put_item,
-            TableName=self._revocations,
-            Item={
-                "pk": {"S": REVOKED + key.removeprefix(FAMILY)},
-                "schema": {"N": "1"},
-                "expires_at": {"N": str(now + LOGGED_SECONDS)},
-                "delete_at": {"N": str(now + LOGGED_SECONDS + _KEEP_SECONDS)},
-                "cause": {"S": "request"},
-                "revoked_at": {"N": str(now)},
-            },
-            ConditionExpression="attribute_not_exists(pk)",
-        )
-
-    def _revoke(self, key: str, subject: Subject, now: int) -> None:
-        self._write(
-            self._client.update_item,
-            TableName=self._tokens,
-            Key={"pk": {"S": key}},
-            UpdateExpression=(
-                "SET revoked_because = if_not_exists(revoked_because, :cause),"
-                " revoked_at = if_not_exists(revoked_at, :now)"
-            ),
-            ConditionExpression=_OF_SUBJECT,
-            ExpressionAttributeNames={"#subject": "subject"},
-            ExpressionAttributeValues={
-                ":cause": {"S": "request"},
-                ":now": {"N": str(now)},
-                ":subject": {"S": subject.text},
-            },
-        )
-
-    def _delete(self, table: str, key: str, subject: Subject) -> bool:
-        return self._write(
-            self._client.delete_item,
-            TableName=table,
-            Key={"pk": {"S": key}},
-            ConditionExpression=_OF_SUBJECT,
-            ExpressionAttributeNames={"#subject": "subject"},
-            ExpressionAttributeValues={":subject": {"S": subject.text}},
-        )
-
-    def _write(self, operation: Callable[..., Mapping[str, Any]], **params: Any) -> bool:
-        """Make a conditional write, and return whether its condition held."""
-        response = conditional_write(operation, **params, ReturnConsumedCapacity="TOTAL")
-        if response is None:
-            return False
-        self._pace(response)
-        return True
-
-    def _pace(self, response: Mapping[str, Any]) -> None:
-        """Wait as long as the consumed capacity takes at our rate, so that clients keep theirs."""
-        units = float(response.get("ConsumedCapacity", {}).get("CapacityUnits", 0))
-        if units:
-            self._sleep(units / self._units_per_second)

@@ -36,3 +36,12 @@ def doctor(env: Env = "local", json: AsJson = False) -> None:
     with report_errors(json):
         code = action.doctor(context_of(env), json=json)
     raise typer.Exit(code)
+
+
+@app.command("contacts")
+def show_contacts(env: Env = "local", json: AsJson = False) -> None:
+    """Print the emergency page: who to call now and next."""
+    from orchestrator.cli.actions.incidents import contacts
+
+    with report_errors(json):
+        contacts.show_contacts(env, json=json)

@@ -46,6 +46,11 @@ class Rota:
     escalate_minutes: int
     levels: tuple[Level, ...]
 
+    @property
+    def starts_at(self) -> datetime:
+        """The first handover, in UTC."""
+        return self._handover(self.starts)
+
     def on_call(self, level: int, now: datetime) -> str:
         """Return who is on call for a level (from 1) at a moment (aware)."""
         people = self.levels[level - 1].people

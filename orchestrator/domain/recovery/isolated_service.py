@@ -78,6 +78,7 @@ def isolated_variables(live: Mapping[str, str], tables: RestoredTables) -> dict[
         "PLATFORMS": NONE,
         "CLIENT_DOCUMENTS": "off",
         "REGISTRATION": "off",
+        "MANAGED_CLIENTS": "off",
     }
     changed = {name: overrides.get(name, value) for name, value in live.items()}
     return {

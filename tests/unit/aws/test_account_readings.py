@@ -64,6 +64,14 @@ def test_the_caller_is_read_with_its_account(account):
     assert account.readings.read_caller() == (identity["Arn"], "123456789012")
 
 
+def test_a_secret_that_is_absent_or_scheduled_for_deletion_does_not_exist(account):
+    arns = {name: f"arn:aws:secretsmanager:us-west-1:123456789012:secret:{name}" for name in "abc"}
+    account.answers("secretsmanager", "describe_secret", {"ARN": arns["a"]}, {"SecretId": arns["a"]})
+    account.answers("secretsmanager", "describe_secret", {"ARN": arns["b"], "DeletedDate": NOW})
+    account.fails("secretsmanager", "describe_secret", "ResourceNotFoundException")
+    assert account.readings.read_secrets(arns) == {"a": True, "b": False, "c": False}
+
+
 def test_the_bootstrap_is_read_in_every_region(account):
     asked = {"Name": "/cdk-bootstrap/hnb659fds/version"}
     account.answers("ssm", "get_parameter", {"Parameter": {"Value": "21"}}, asked)

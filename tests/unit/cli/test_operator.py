@@ -153,6 +153,21 @@ ACTIONS = {
         lambda call: call[0][5],
     ),
     ("incident", "action", "done"): (["inc-1", "1"], "incidents.commands.complete_action", lambda call: call[0][3]),
+    ("clients", "add"): (
+        ["app-x", "--name", "X", "--redirect-uri", "https://x.example/", "--scope", "profile", "--reason", "x"],
+        "clients.changes.add",
+        lambda call: call[0][3],
+    ),
+    ("clients", "rotate-secret"): (
+        ["app-x", "--reason", "x"],
+        "clients.changes.rotate_secret",
+        lambda call: call[0][4],
+    ),
+    ("clients", "disable"): (["app-x", "--reason", "x"], "clients.changes.disable", lambda call: call[0][3]),
+    ("clients", "enable"): (["app-x", "--reason", "x"], "clients.changes.enable", lambda call: call[0][3]),
+    ("clients", "remove"): (["app-x", "--reason", "x"], "clients.changes.remove", lambda call: call[0][3]),
+    ("clients", "contacts"): (["app-x", "--reason", "x"], "clients.changes.set_contacts", lambda call: call[0][4]),
+    ("clients", "reapply"): (["--reason", "x"], "clients.changes.reapply", lambda call: call[0][2]),
     ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
 }
 

@@ -595,3 +595,37 @@ def test_every_error_has_a_code_of_its_own_and_a_description_that_rfc_6749_allow
     classes = OAuthError.__subclasses__()
     assert len({error.code for error in classes}) == len(classes) >= 10
     assert [error.http_status for error in classes if error.http_status != 400] == [401]
+
+
+EARLIER = "an-earlier-secret"
+
+
+def test_two_secrets_are_accepted_while_a_client_moves_to_the_new_one():
+    moving = replace(WEB, earlier_secret_sha256=client_secrets.hash_of(EARLIER))
+    for secret in (SECRET, EARLIER):
+        moving.authenticate(secret)
+    for wrong in (None, "", "x", EARLIER + "x"):
+        with pytest.raises(InvalidClient):
+            moving.authenticate(wrong)
+    with pytest.raises(InvalidClient):
+        WEB.authenticate(EARLIER)
+
+
+@pytest.mark.parametrize(("secret", "earlier"), [(SECRET, False), (EARLIER, True), ("x", False), (None, False)])
+def test_a_client_that_still_uses_the_earlier_secret_is_recognized(secret, earlier):
+    moving = replace(WEB, earlier_secret_sha256=client_secrets.hash_of(EARLIER))
+    assert moving.used_earlier_secret(secret) is earlier
+    assert not WEB.used_earlier_secret(secret)
+
+
+def test_an_earlier_secret_has_the_form_of_a_hash_and_needs_a_present_one():
+    with pytest.raises(ValueError, match="earlier_secret_sha256 must be"):
+        replace(WEB, earlier_secret_sha256="short")
+    with pytest.raises(ValueError, match="a public client has no secrets"):
+        replace(WEB, secret_sha256=None, earlier_secret_sha256=client_secrets.hash_of(EARLIER))
+
+
+def test_credentials_are_read_without_being_verified():
+    form = Parameters.from_form("client_id=app-x&client_secret=s")
+    assert token_request.client_credentials(form, None) == ("app-x", "s")
+    assert token_request.client_credentials(Parameters.from_form(""), None) == (None, None)

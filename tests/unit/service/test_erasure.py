@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from orchestrator.aws.oauth_tables import user_data
+from orchestrator.aws.oauth_tables import owned_items
 from orchestrator.aws.oauth_tables.user_data import UserDataStore
 from orchestrator.cli import main
 from orchestrator.cli.actions import erase_user
@@ -202,9 +202,9 @@ def test_the_names_are_those_of_the_service(service, tables):
     service.redeem(service.code())
     (code,) = [item for item in service.aws.items(tables[0]) if "subject" in item]
     (family,) = [item for item in service.aws.items(tables[1]) if "subject" in item]
-    assert code["pk"]["S"].startswith(user_data.CODE)
-    assert family["pk"]["S"].startswith(user_data.FAMILY)
-    service.store.revoke(family["pk"]["S"].removeprefix(user_data.FAMILY), Cause.REQUEST, 1, synthetic=False)
+    assert code["pk"]["S"].startswith(owned_items.CODE)
+    assert family["pk"]["S"].startswith(owned_items.FAMILY)
+    service.store.revoke(family["pk"]["S"].removeprefix(owned_items.FAMILY), Cause.REQUEST, 1, synthetic=False)
     (revoked,) = [item for item in service.aws.items(tables[1]) if "subject" in item]
     assert (revoked["revoked_because"], revoked["revoked_at"]) == ({"S": "request"}, {"N": "1"})
     assert item_codec.decode_family("f", revoked, synthetic=False).revoked_because is Cause.REQUEST
@@ -213,8 +213,7 @@ def test_the_names_are_those_of_the_service(service, tables):
 def test_a_family_is_logged_as_revoked_before_it_is_deleted_in_the_words_of_the_service(service, people_of, log):
     lived(service)
     of_ada = {
-        key.removeprefix(user_data.FAMILY)
-        for key in people_of()._keys(people_of()._tokens, user_data.FAMILY, parse_subject(ADA))
+        key.removeprefix(owned_items.FAMILY) for key in people_of()._keys(people_of()._tokens, owned_items.FAMILY, ADA)
     }
     people_of().erase_items(parse_subject(ADA), int(service.now))
     logged = sorted(service.aws.items(log), key=lambda item: item["pk"]["S"])

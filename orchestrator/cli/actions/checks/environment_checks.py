@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import environments
+from orchestrator.application.cloud import now as present
 from orchestrator.application.live_state import read_live_state
 from orchestrator.aws.account_readings import AccountReadings
 from orchestrator.aws.lambda_.account_limits import AccountLimits
+from orchestrator.aws.oauth_tables.managed_clients import ClientItems
 from orchestrator.cli.context import Context
 from orchestrator.domain.capacity.account_concurrency import Reservation
+from orchestrator.domain.clients.consistency import check_clients
 from orchestrator.domain.configuration.snapshot import snapshot_differences
 from orchestrator.domain.deployment.release import STABLE_OUTCOMES
 from orchestrator.domain.doctor import account, operation, stacks
 from orchestrator.domain.doctor.examples import example_values
 from orchestrator.domain.doctor.result import Result, skipped
+from orchestrator.domain.incidents import coverage
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.environments.settings_document import SettingsFile
@@ -51,6 +55,8 @@ class Checks:
             "cost-tags": "has no bill",
             "subscriptions": "sends no e-mail",
             "backups": "has no AWS Backup",
+            "on-call": "pages no person",
+            "pagers": "pages no person",
         }
         for name, judge in {
             "settings": self._settings,
@@ -62,6 +68,9 @@ class Checks:
             "stacks": self._stacks,
             "stack-policies": self._stack_policies,
             "subscriptions": self._subscriptions,
+            "on-call": self._on_call,
+            "pagers": self._pagers,
+            "clients": self._managed_clients,
             "alarm-actions": self._alarm_actions,
             "alarms": self._alarms,
             "configuration": self._configuration,
@@ -149,6 +158,22 @@ class Checks:
         found = self._readings.read_subscriptions({topic: f"{prefix}:{self._name(topic)}" for topic in TOPICS})
         contacts = {topic: self._environment.contacts[topic] for topic in TOPICS}
         return operation.check_subscriptions(contacts, found, self.context.name)
+
+    def _on_call(self) -> Result:
+        return coverage.check_on_call(self._environment.incidents.rota, present(), self.context.name)
+
+    def _pagers(self) -> Result:
+        pagers = {one.name: one.secret for one in self._environment.notifications if one.pages}
+        found = self._readings.read_secrets(pagers)
+        return coverage.check_pagers(self._environment.incidents.rota, list(pagers), found, self.context.name)
+
+    def _managed_clients(self) -> Result:
+        service = self._environment.service
+        clients = self.context.cloud.client_records.list_clients()
+        items = ClientItems(self.context.clients("dynamodb"), service.tokens_table)
+        stored = {client.client_id: items.read_revision(client.client_id) for client in clients}
+        configured = {client.client_id for client in service.clients}
+        return check_clients(clients, stored, configured, switched_on=service.managed_clients, env=self.context.name)
 
     @cached_property
     def _alarm_readings(self) -> tuple[operation.AlarmReading, ...]:

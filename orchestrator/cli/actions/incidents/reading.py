@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from orchestrator import environments
@@ -14,21 +12,10 @@ from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.cli.rendering.reports.incident_report import causes_in_markdown, incident_report
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.incidents.coverage import turns_of
 from orchestrator.domain.incidents.incident import Incident, Role, broken_at, replay
 from orchestrator.domain.incidents.postmortem import impact_of
 from orchestrator.domain.incidents.timeline import Moment, span_of, timeline_of
-
-WEEKS = 4
-"""How many turns after the current one are shown."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A turn of the rota: who is on call from `begins` to `ends`, by level."""
-
-    begins: datetime
-    ends: datetime
-    people: tuple[str, ...]
 
 
 def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
@@ -151,11 +138,7 @@ def show_on_call(env: str, *, json: bool) -> None:
     rota = environments.load(env).incidents.rota
     if rota is None:
         raise Refused("on_call", "no rota", f"add [{env}.on_call] to environments.toml")
-    turns, begins = [], now()
-    for _ in range(WEEKS + 1):
-        ends = rota.turn_ends_at(begins)
-        turns.append(Turn(begins, ends, tuple(rota.on_call(level + 1, begins) for level in range(len(rota.levels)))))
-        begins = ends
+    turns = turns_of(rota, now())
     if json:
         print_json({"environment": env, "time_zone": rota.time_zone, "turns": turns})
         return

@@ -156,9 +156,11 @@ def test_every_check_runs_in_every_environment_and_is_a_result():
     for name in ("prod", "dev"):
         checks = Checks(Context(environments.load(name), denied), lambda _region: denied)
         results = {check: examine(check, judge, name).result for check, judge in checks.all()}
-        assert len(results) == 18
+        assert len(results) == 21
         settings, others = results.pop("settings"), results
         assert settings.level is Level.FAIL
+        of_settings = {name: others.pop(name).level for name in ("on-call", "pagers")}
+        assert of_settings == {"on-call": Level.WARN, "pagers": Level.WARN}
         assert {found.level for found in others.values()} == {Level.SKIPPED}
 
 
@@ -168,7 +170,7 @@ def test_on_the_local_cloud_only_what_it_has_is_checked():
 
     checks = Checks(Context(environments.load("local"), denied), lambda _region: denied)
     skipped = {name for name, judge in checks.all() if "the local cloud" in examine(name, judge, "local").result.reason}
-    assert skipped == {"settings", "bootstrap", "cost-tags", "subscriptions", "backups"}
+    assert skipped == {"settings", "bootstrap", "cost-tags", "subscriptions", "backups", "on-call", "pagers"}
 
 
 @pytest.mark.parametrize(("name", "level"), [("local", Level.PASS), ("prod", Level.FAIL)])

@@ -1,0 +1,73 @@
+"""Managed clients in the ledger's table, one item a client: ``pk`` is ``clients``, ``sk`` the client's id.
+
+Each write is conditional on the revision that was read, so of two operators who change a client at once, one is
+refused. The ledger's event records hold the history.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.aws.clients import conditional_write
+from orchestrator.aws.ledger.lock import LockedTable, decoded
+from orchestrator.domain.clients.client import ManagedClient
+from orchestrator.domain.errors import Refused
+
+_LIST = "clients"
+
+
+class ClientRecords(LockedTable):
+    """The records of managed clients.
+
+    Args:
+        client: botocore's DynamoDB client.
+        table: the ledger's name.
+    """
+
+    def __init__(self, client: Any, table: str) -> None:
+        super().__init__(client, table)
+
+    def list_clients(self) -> list[ManagedClient]:
+        """Return all managed clients by their ids, also removed ones."""
+        return [decoded(item, ManagedClient) for item in self._query(_LIST, forward=True)]
+
+    def find_client(self, client_id: str) -> ManagedClient | None:
+        """Return a managed client, read consistently; None if there never was one with this id."""
+        item = self._get(_LIST, client_id)
+        return decoded(item, ManagedClient) if item else None
+
+    def read_client(self, client_id: str) -> ManagedClient:
+        """Return a managed client, read consistently.
+
+        Raises:
+            Refused: there never was one with this id.
+        """
+        client = self.find_client(client_id)
+        if client is None:
+            raise Refused("CLIENT", client_id, "name a managed client: `orchestrator clients list`")
+        return client
+
+    def save_client(self, client: ManagedClient) -> None:
+        """Write a new revision of a client. A retry finds its own earlier write.
+
+        Raises:
+            Refused: another operator was faster, or a client with this id exists or existed.
+        """
+        put = self._put(_LIST, client.client_id, client, revision={"N": str(client.revision)})
+        if client.revision == 1:
+            condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        else:
+            condition = {
+                "ConditionExpression": "revision = :seen",
+                "ExpressionAttributeValues": {":seen": {"N": str(client.revision - 1)}},
+            }
+        if conditional_write(self._client.put_item, **put, **condition) is not None:
+            return
+        stored = self.find_client(client.client_id)
+        if stored == client:
+            return
+        if client.revision == 1:
+            raise Refused("CLIENT", client.client_id, "give another id: a client has it, or had it and was removed")
+        raise Refused(
+            "CLIENT", f"{client.client_id} changed meanwhile", "see `orchestrator clients show`, and try again"
+        )

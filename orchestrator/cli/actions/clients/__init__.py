@@ -1,0 +1,1 @@
+"""The commands of `clients`: managed clients, what they use, and why one cannot log in."""

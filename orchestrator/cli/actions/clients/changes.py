@@ -1,0 +1,253 @@
+"""Changes of managed clients: the ledger's record first, then the item that the service reads, then the grants.
+
+Wherever a command stops, `orchestrator clients reapply` brings into effect what the ledger has.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+
+from orchestrator.aws.oauth_tables.client_grants import ClientGrants
+from orchestrator.aws.oauth_tables.managed_clients import ClientItems
+from orchestrator.cli.actions.clients.configuration import limits_of
+from orchestrator.cli.actions.clients.reading import public_record
+from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.domain.clients import client as clients
+from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClient, Wanted
+from orchestrator.domain.deployment.freeze import refuse_missing_reason
+from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.errors import OrchestratorError, Refused
+from orchestrator.domain.user_erasure import erasure_cost
+
+SECRET_BYTES = 32
+SECRET_PREFIX = "ibxs_"  # noqa: S105 - the prefix by which a secret scanner finds leaked secrets of the service
+MAX_PASSES = 5
+
+
+class GrantsNotEnded(OrchestratorError):
+    """New grants kept appearing although the client is disabled."""
+
+
+def add(context: Context, wanted: Wanted, reason: str, by: str, *, public: bool, json: bool) -> None:
+    """Add a client, and print its secret once.
+
+    Args:
+        context: the environment.
+        wanted: the client as given.
+        reason: for the ledger.
+        by: the operator.
+        public: it gets no secret, as an application on its users' devices.
+        json: print one JSON object.
+
+    Raises:
+        Refused: the environment has no managed clients, a field is invalid, or the id is or was in use.
+    """
+    change = _change(context, reason, by)
+    if not context.environment.service.managed_clients:
+        remedy = "set it to true in environments.toml, then cdk deploy and orchestrator deploy: the service reads it"
+        raise Refused(f"{context.name}.service.managed_clients", value=False, remedy=remedy)
+    secret = None if public else _new_secret()
+    client = clients.new_client(wanted, limits_of(context), None if secret is None else _hash_of(secret), change)
+    _save(context, client)
+    _print_secret(context, client, secret, json=json)
+
+
+def rotate_secret(
+    context: Context, client_id: str, overlap: str, reason: str, by: str, *, discard_new: bool, json: bool
+) -> None:
+    """Give a client a new secret, next to which the present one is accepted for the overlap. Print it once.
+
+    Raises:
+        Refused: the client is public, removed or unknown, the overlap is invalid, or another one is running.
+    """
+    change, length, secret = _change(context, reason, by), clients.parse_overlap(overlap), _new_secret()
+    before = context.cloud.client_records.read_client(client_id)
+    client = clients.rotate_secret(before, _hash_of(secret), length, change, discard_new=discard_new)
+    _save(context, client)
+    _print_secret(context, client, secret, json=json)
+
+
+def set_contacts(
+    context: Context, client_id: str, contacts: tuple[str, ...], reason: str, by: str, *, json: bool
+) -> None:
+    """Replace the contacts of a client.
+
+    Raises:
+        Refused: an address is invalid, or the client is unknown.
+    """
+    before = context.cloud.client_records.read_client(client_id)
+    client = clients.with_contacts(before, contacts, _change(context, reason, by))
+    _save(context, client)
+    _print(context, client, f"{client_id}: contacts are {', '.join(contacts) or 'none'}", json=json)
+
+
+def disable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
+    """Disable a client at once, and end its grants. On a disabled client, end what is left of them.
+
+    Raises:
+        Refused: the client is unknown, removed, or a configured one.
+        Throttled, Unreachable: it may be in effect already; repeat the command.
+    """
+    _refuse_configured(context, client_id)
+    before = context.cloud.client_records.read_client(client_id)
+    client = clients.disable(before, _change(context, reason, by))
+    if client == before:
+        _bring_into_effect(context, client)
+    else:
+        _save(context, client)
+    ended = _end_grants(context, client_id, units_per_second, json=json)
+    _print(context, client, f"{client_id} is disabled; {_ended(ended)}", json=json, ended=ended)
+
+
+def enable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
+    """Enable a disabled client. What is left of its earlier grants ends first, so its users log in again.
+
+    Raises:
+        Refused: it is not disabled, or less than a minute ago.
+    """
+    change, before = _change(context, reason, by), context.cloud.client_records.read_client(client_id)
+    client = clients.enable(before, change)
+    ended = _end_grants(context, client_id, units_per_second, json=json)
+    _save(context, client)
+    _print(context, client, f"{client_id} is enabled; {_ended(ended)}", json=json, ended=ended)
+
+
+def remove(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
+    """Remove a disabled client for ever. What is left of its grants ends first.
+
+    Raises:
+        Refused: it is not disabled, or less than a minute ago.
+    """
+    change, before = _change(context, reason, by), context.cloud.client_records.read_client(client_id)
+    client = clients.remove(before, change)
+    ended = _end_grants(context, client_id, units_per_second, json=json)
+    _save(context, client)
+    _print(context, client, f"{client_id} is removed; {_ended(ended)}", json=json, ended=ended)
+
+
+def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
+    """Write every client's item again, as the ledger has it: after a restore, or a command that stopped midway."""
+    change = _change(context, reason, by)
+    records = context.cloud.client_records.list_clients()
+    items = _items(context)
+    changed = []
+    for client in records:
+        expected = None if client.removed else client.revision
+        if items.read_revision(client.client_id) != expected:
+            changed.append(client.client_id)
+        _bring_into_effect(context, client)
+    _record_event(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
+    if json:
+        print_json({"environment": context.name, "clients": len(records), "changed": changed})
+        return
+    console().print(f"{len(records)} clients are as the ledger has them; changed: {', '.join(changed) or 'none'}")
+
+
+def _change(context: Context, reason: str, by: str) -> Change:
+    refuse_missing_reason("--reason", reason)
+    return Change(by, reason, context.cloud.now())
+
+
+def _refuse_configured(context: Context, client_id: str) -> None:
+    if client_id in {client.client_id for client in context.environment.service.clients}:
+        remedy = "remove it from environments.toml, then cdk deploy and orchestrator deploy: a configured client wins"
+        raise Refused("CLIENT", client_id, remedy)
+
+
+def _save(context: Context, client: ManagedClient) -> None:
+    """Record a change, and bring it into effect."""
+    context.cloud.client_records.save_client(client)
+    _record_event(
+        context,
+        f"clients-{client.client_id}-{client.revision}",
+        f"clients {client.action} {client.client_id} by {client.changed.by}",
+        client.changed.reason,
+    )
+    _bring_into_effect(context, client)
+
+
+def _record_event(context: Context, event_id: str, name: str, why: str) -> None:
+    event = EventRecord(event_id, context.cloud.now(), "person", name, acted=True, why=why)
+    context.cloud.ledger.record_event(event)
+
+
+def _bring_into_effect(context: Context, client: ManagedClient) -> None:
+    """Write a client's item. An item with a revision that the ledger does not know was written by hand: replace it."""
+    items = _items(context)
+    if items.apply(client):
+        return
+    newest = context.cloud.client_records.read_client(client.client_id)
+    items.apply(newest, replacing=max(newest.revision, items.read_revision(client.client_id) or 0))
+
+
+def _items(context: Context) -> ClientItems:
+    return ClientItems(context.clients("dynamodb"), context.environment.service.tokens_table)
+
+
+def _end_grants(context: Context, client_id: str, units_per_second: float, *, json: bool) -> EndedGrants:
+    """End a client's grants until a pass finds none: a request in progress may create one during a pass."""
+    service = context.environment.service
+    grants = ClientGrants(
+        context.clients("dynamodb"),
+        service.state_table,
+        service.tokens_table,
+        context.revocations_table,
+        units_per_second=units_per_second,
+    )
+    cost = erasure_cost(grants.table_bytes(), units_per_second)
+    screen = console()
+    screen.quiet = json
+    screen.print(
+        f"ending grants: each of at least two passes reads {cost.read_units} units, about {cost.seconds} s",
+        markup=False,
+    )
+    total = EndedGrants()
+    for _ in range(MAX_PASSES):
+        ended = grants.end_grants(client_id, int(context.cloud.now().timestamp()))
+        total += ended
+        if ended.is_empty:
+            return total
+    raise GrantsNotEnded(
+        f"{client_id}: {_ended(total)}, but new ones kept appearing: check `orchestrator clients show`, and repeat the"
+        " command"
+    )
+
+
+def _ended(ended: EndedGrants) -> str:
+    return f"{ended.codes} codes and {ended.families} refresh token families were ended"
+
+
+def _new_secret() -> str:
+    return f"{SECRET_PREFIX}{secrets.token_urlsafe(SECRET_BYTES)}"
+
+
+def _hash_of(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _print_secret(context: Context, client: ManagedClient, secret: str | None, *, json: bool) -> None:
+    until = client.earlier_secret_until
+    if json:
+        shown = {} if secret is None else {"client_secret": secret}
+        print_json({"environment": context.name, "client": public_record(client, context.cloud.now()), **shown})
+        return
+    screen = console()
+    if secret is None:
+        screen.print(f"{client.client_id} is added; it is public and has no secret", markup=False)
+        return
+    screen.print(f"{client.client_id}: the new secret, which is not stored and not shown again:", markup=False)
+    screen.print(secret, markup=False, highlight=False, soft_wrap=True)
+    if until is not None:
+        screen.print(f"the earlier secret is accepted until {until:%Y-%m-%d %H:%M} UTC", markup=False)
+
+
+def _print(
+    context: Context, client: ManagedClient, message: str, *, json: bool, ended: EndedGrants | None = None
+) -> None:
+    if json:
+        counts = {} if ended is None else {"ended": ended}
+        print_json({"environment": context.name, "client": public_record(client, context.cloud.now()), **counts})
+    else:
+        console().print(message, markup=False)

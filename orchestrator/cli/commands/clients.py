@@ -1,0 +1,193 @@
+"""``orchestrator clients``: add, rotate, disable and diagnose OAuth clients."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
+from orchestrator.cli.program import CommandLine
+
+app = CommandLine(no_args_is_help=True, help="Add, rotate, disable and diagnose OAuth clients.")
+
+Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Id of a client; `list` lists them.")]
+Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
+Contacts = Annotated[list[str] | None, typer.Option("--contact", help="E-mail address of its developers; repeatable.")]
+Units = Annotated[float, typer.Option(min=1, max=40_000, help="Capacity to use, in units per second.")]
+
+
+@app.command("list")
+def list_clients(
+    env: Env = "local",
+    removed: Annotated[bool, typer.Option("--removed", help="Also list removed clients.")] = False,
+    json: AsJson = False,
+) -> None:
+    """List configured and managed clients."""
+    from orchestrator.cli.actions.clients import reading
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        reading.list_clients(context_of(env), removed=removed, json=json)
+
+
+@app.command()
+def show(client: Client, env: Env = "local", json: AsJson = False) -> None:
+    """Show a client, without its secrets."""
+    from orchestrator.cli.actions.clients import reading
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        reading.show_client(context_of(env), client, json=json)
+
+
+@app.command()
+def add(
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="New id, such as app-orders-web.")],
+    name: Annotated[str, typer.Option(help="Name that users see on the consent page.")],
+    redirect_uri: Annotated[list[str], typer.Option(help="Redirect URI; repeatable.")],
+    scope: Annotated[list[str], typer.Option(help="Scope that it may request; repeatable.")],
+    reason: Reason,
+    resource: Annotated[list[str] | None, typer.Option(help="Resource (RFC 8707); repeatable.")] = None,
+    contact: Contacts = None,
+    public: Annotated[bool, typer.Option("--public", help="No secret: it runs on its users' devices.")] = False,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Add a client, and print its secret once."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+    from orchestrator.domain.clients.client import Wanted
+
+    with report_errors(json):
+        context = context_of(env)
+        wanted = Wanted(client, name, tuple(redirect_uri), tuple(scope), tuple(resource or ()), tuple(contact or ()))
+        changes.add(context, wanted, reason, operator_name(requested_by, context), public=public, json=json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    client: Client,
+    reason: Reason,
+    overlap: Annotated[str, typer.Option(help="How long both secrets work, such as 24h; 0h ends all.")] = "24h",
+    discard_new: Annotated[bool, typer.Option("--discard-new", help="Replace the new secret, which was lost.")] = False,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Give a client a new secret, and print it once."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        by = operator_name(requested_by, context)
+        changes.rotate_secret(context, client, overlap, reason, by, discard_new=discard_new, json=json)
+
+
+@app.command()
+def disable(
+    client: Client,
+    reason: Reason,
+    units_per_second: Units = 200,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Disable a client at once, and end its grants."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        changes.disable(context, client, reason, operator_name(requested_by, context), units_per_second, json=json)
+
+
+@app.command()
+def enable(
+    client: Client,
+    reason: Reason,
+    units_per_second: Units = 200,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Enable a disabled client; its users log in again."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        changes.enable(context, client, reason, operator_name(requested_by, context), units_per_second, json=json)
+
+
+@app.command()
+def remove(
+    client: Client,
+    reason: Reason,
+    units_per_second: Units = 200,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Remove a disabled client; its id is not used again."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        changes.remove(context, client, reason, operator_name(requested_by, context), units_per_second, json=json)
+
+
+@app.command("contacts")
+def set_contacts(
+    client: Client,
+    reason: Reason,
+    contact: Contacts = None,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Replace the contacts of a client."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        by = operator_name(requested_by, context)
+        changes.set_contacts(context, client, tuple(contact or ()), reason, by, json=json)
+
+
+@app.command()
+def reapply(reason: Reason, env: Env = "local", requested_by: RequestedBy = None, json: AsJson = False) -> None:
+    """Write all clients again as the ledger has them."""
+    from orchestrator.cli.actions.clients import changes
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        changes.reapply(context, reason, operator_name(requested_by, context), json=json)
+
+
+@app.command()
+def diagnose(
+    client: Client,
+    since: Annotated[str, typer.Option(help="How far back the log is read, such as 24h.")] = "24h",
+    redirect_uri: Annotated[str | None, typer.Option(help="Redirect URI that the application sends.")] = None,
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Show why a client cannot log in, without secrets."""
+    from orchestrator.cli.actions.clients import reading
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        reading.diagnose(context_of(env), client, since, redirect_uri, json=json)

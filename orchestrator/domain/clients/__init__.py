@@ -1,0 +1,1 @@
+"""Managed clients: what operators may change, and why a client cannot log in. Pure."""

@@ -1,0 +1,277 @@
+"""`orchestrator clients` and `orchestrator contacts` on the command line: what a person reads, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator import environments
+from orchestrator.cli.actions.clients import changes
+from orchestrator.cli.actions.incidents import contacts as contacts_action
+from orchestrator.cli.context import Context
+from orchestrator.cli.main import app
+from orchestrator.domain.clients.client import EndedGrants
+from orchestrator.domain.incidents.policy import IncidentPolicy
+from orchestrator.domain.notifications.destinations import read_destinations
+from orchestrator.domain.schema import SettingsReader
+from tests.fakes.clouds import SETTINGS, cloud_over
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.errors import client_error
+from tests.fakes.lambda_control_plane import LambdaControlPlane
+from tests.fakes.notification_queue import MovableClock
+from tests.unit.domain.incidents.worlds import ROTA
+
+RUN = CliRunner(env={"COLUMNS": "250", "ORCHESTRATOR_REQUESTED_BY": "ann"})
+ADD = ("add", "app-orders", "--name", "Orders", "--redirect-uri", "https://o.example/cb", "--scope", "profile")
+REASON = ("--reason", "a reason")
+
+
+class FakeLogs:
+    """CloudWatch Logs with the lines of the function `token`."""
+
+    def __init__(self, clock):
+        self.clock, self.lines, self.asked, self.endless = clock, [], [], False
+
+    def write(self, **fields):
+        record = {"message": "request", "route": "POST /token", "status": 200, "request_id": "r", **fields}
+        self.lines.append((self.clock.now(), json.dumps(record)))
+
+    def filter_log_events(self, **asked):
+        self.asked.append(asked)
+        if "token" not in asked["logGroupName"]:
+            raise client_error("ResourceNotFoundException", "no such group")
+        events = [
+            {"timestamp": int(at.timestamp() * 1000), "logStreamName": "s", "message": text}
+            for at, text in self.lines
+        ]  # fmt: skip
+        return {"events": events}
+
+
+class Tables(FakeDynamoDB):
+    """The ledger, and a tokens table with the items of clients by key."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = {}
+
+    def _is_tokens(self, asked):
+        return "tokens" in asked["TableName"]
+
+    def get_item(self, **asked):
+        if not self._is_tokens(asked):
+            return super().get_item(**asked)
+        item = self.tokens.get(asked["Key"]["pk"]["S"])
+        return {"Item": item} if item else {}
+
+    def put_item(self, **asked):
+        if not self._is_tokens(asked):
+            return super().put_item(**asked)
+        self.tokens[asked["Item"]["pk"]["S"]] = asked["Item"]
+        return {}
+
+    def delete_item(self, **asked):
+        assert self._is_tokens(asked)
+        self.tokens.pop(asked["Key"]["pk"]["S"], None)
+        return {}
+
+
+class NoGrants:
+    """A store without grants; it counts how often it was asked to end them."""
+
+    def __init__(self, *_given, **_more):
+        self.left = []
+
+    def table_bytes(self):
+        return 4096
+
+    def end_grants(self, _client_id, _now):
+        return EndedGrants()
+
+
+class EndlessGrants(NoGrants):
+    def end_grants(self, _client_id, _now):
+        return EndedGrants(0, 1)
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture
+def logs(clock):
+    return FakeLogs(clock)
+
+
+@pytest.fixture(autouse=True)
+def context(clock, logs, monkeypatch):
+    clients = {"dynamodb": Tables(), "logs": logs, "lambda": LambdaControlPlane()}
+    context = Context(environments.load("local"), clients.__getitem__)
+    vars(context)["cloud"] = cloud_over(clients, clock.now, SETTINGS)
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: context)
+    monkeypatch.setattr(changes, "ClientGrants", NoGrants)
+    return context
+
+
+def run(*words, code=0):
+    answer = RUN.invoke(app, ["clients", *words])
+    assert answer.exit_code == code, answer.output
+    return answer.output
+
+
+def test_a_client_is_added_shown_listed_and_its_secret_is_printed_once():
+    text = run(*ADD, *REASON, "--contact", "a@o.example")
+    secret = text.splitlines()[1]
+    assert secret.startswith("ibxs_")
+    shown = run("show", "app-orders")
+    assert "app-orders: Orders (managed, enabled)" in shown
+    assert "revision 1: add by ann" in shown
+    assert "contacts: a@o.example" in shown
+    listed = run("list")
+    assert "app-orders" in listed
+    assert "demo-client" in listed
+    assert secret not in shown + listed
+
+
+def test_a_public_client_is_added_without_a_secret():
+    assert "it is public and has no secret" in run(*ADD, *REASON, "--public")
+    assert "none (public)" in run("list")
+
+
+def test_a_rotation_says_until_when_the_earlier_secret_is_accepted():
+    run(*ADD, *REASON)
+    assert "the earlier secret is accepted until" in run("rotate-secret", "app-orders", *REASON)
+    assert "; the earlier until" in run("show", "app-orders")
+    assert "the earlier" not in run("rotate-secret", "app-orders", "--overlap", "0h", *REASON)
+
+
+def test_a_client_goes_from_enabled_to_removed(clock):
+    run(*ADD, *REASON)
+    assert "contacts are b@o.example" in run("contacts", "app-orders", "--contact", "b@o.example", *REASON)
+    assert "contacts are none" in run("contacts", "app-orders", *REASON)
+    assert "app-orders is disabled; 0 codes" in run("disable", "app-orders", *REASON)
+    assert "app-orders is disabled" in run("disable", "app-orders", *REASON), "a repetition ends what is left"
+    clock.advance(60)
+    assert "app-orders is enabled" in run("enable", "app-orders", *REASON)
+    run("disable", "app-orders", *REASON)
+    clock.advance(60)
+    assert "app-orders is removed" in run("remove", "app-orders", *REASON)
+    assert "app-orders" not in run("list")
+    assert "removed" in run("list", "--removed")
+    assert "changed: none" in run("reapply", *REASON)
+
+
+def test_grants_that_keep_appearing_are_an_error_and_the_client_stays_disabled(monkeypatch):
+    run(*ADD, *REASON)
+    monkeypatch.setattr(changes, "ClientGrants", EndlessGrants)
+    assert "new ones kept appearing" in run("disable", "app-orders", *REASON, code=1)
+    assert "managed, disabled" in run("show", "app-orders")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("show", "app-x"), "CLIENT: 'app-x' is refused: name one that `orchestrator clients list` lists"),
+        (("diagnose", "ibx_" + "a" * 22), "not logged by their ids"),
+        (("disable", "app-x", *REASON), "name a managed client"),
+        (("disable", "demo-client", *REASON), "remove it from environments.toml"),
+        ((*ADD, "--reason", " "), "--reason: ' ' is refused"),
+        ((*ADD, *REASON, "--resource", "urn:x"), "--resource: 'urn:x' is refused"),
+        (("diagnose", "demo-client", "--since", "yesterday"), "--since: 'yesterday' is refused"),
+        (("rotate-secret", "app-x", "--overlap", "1y", *REASON), "--overlap: '1y' is refused"),
+    ],
+)
+def test_a_wrong_command_is_refused(words, message):
+    assert message in run(*words, code=2)
+
+
+def test_a_diagnosis_names_usage_errors_and_causes_without_secrets(logs, clock):
+    secret = run(*ADD, *REASON).splitlines()[1]
+    logs.write(client="app-orders", result="issued")
+    logs.write(claimed_client="app-orders", result="invalid_client", status=401)
+    logs.write(claimed_client="app-orders", refusal="redirect_mismatch", status=400, route="GET /authorize")
+    logs.write(client="app-orders-2", result="issued")
+    text = run("diagnose", "app-orders", "--redirect-uri", "https://o.example/cb/")
+    assert "1 requests, 1 grants, errors: invalid_client (1), redirect_mismatch (1)" in text
+    assert "1. https://o.example/cb/ is not registered: it differs from https://o.example/cb in a slash" in text
+    assert "2. redirect_mismatch (1)" in text
+    assert "3. invalid_client (1): the secret was wrong or missing" in text
+    assert secret not in text
+    assert {one["filterPattern"] for one in logs.asked} == {'"app-orders"'}
+    assert {one["endTime"] - one["startTime"] for one in logs.asked} == {24 * 3_600_000 - 1}
+
+
+def test_a_client_that_works_has_nothing_wrong(logs):
+    logs.write(client="demo-client", result="issued")
+    text = run("diagnose", "demo-client", "--since", "2h")
+    assert "nothing is wrong with what the service knows of this client" in text
+    assert "last used: " in text
+
+
+def test_a_diagnosis_is_one_object_with_json(logs):
+    run(*ADD, *REASON)
+    found = json.loads(run("diagnose", "app-orders", "--json"))
+    assert found["client"]["status"] == "enabled"
+    assert found["usage"]["requests"] == 0
+    assert found["complete"] is True
+    assert [one["problem"][:10] for one in found["findings"]] == ["no request"]
+    assert "sha256" not in json.dumps(found)
+    configured = json.loads(run("show", "demo-client", "--json"))
+    assert (configured["client"]["kind"], configured["in_effect"]["revision"]) == ("configured", None)
+    assert json.loads(run("list", "--json"))["clients"][-1]["client_id"] == "app-orders"
+
+
+def test_a_log_that_was_not_read_to_its_end_says_so(monkeypatch):
+    from orchestrator.aws.cloudwatch.logs import Logs
+    from orchestrator.domain.analysis.observations import LogPage
+
+    monkeypatch.setattr(Logs, "read_lines", lambda *_: LogPage((), complete=False))
+    assert "not read to its end" in run("diagnose", "demo-client")
+
+
+PAGER = {
+    "name": "on-call", "kind": "pagerduty", "minimum_severity": "warning", "audiences": ["operators"],
+    "secret": "arn:aws:secretsmanager:us-west-1:123456789012:secret:pager",
+}  # fmt: skip
+
+
+@pytest.fixture
+def emergency(monkeypatch, clock):
+    environment = environments.load("prod")
+    loaded = replace(
+        environment,
+        incidents=IncidentPolicy(rota=ROTA),
+        contacts={**environment.contacts, "operators": ("ops@acme.example",)},
+        notifications=read_destinations(SettingsReader("", {"notifications": [PAGER]})),
+    )
+    monkeypatch.setattr(environments, "load", lambda _name: loaded)
+    monkeypatch.setattr(contacts_action, "now", clock.now)
+    return loaded
+
+
+def print_contacts(*words, code=0):
+    answer = RUN.invoke(app, ["contacts", *words])
+    assert answer.exit_code == code, answer.output
+    return answer.output
+
+
+def test_the_emergency_page_says_whom_to_call_now_and_next_by_level(emergency, clock):
+    page = json.loads(print_contacts("--env", "prod", "--json"))
+    now, following = page["on_call"]["now"]["people"], page["on_call"]["next"]["people"]
+    assert now == [ROTA.on_call(level, clock.now()) for level in (1, 2)][: len(now)]
+    assert following[0] == ROTA.on_call(1, clock.now() + timedelta(days=7))
+    assert page["pagers"] == ["on-call"]
+    text = print_contacts("--env", "prod")
+    assert "call now" in text
+    assert now[0] in text
+    assert "ops@acme.example" in text
+
+
+def test_an_environment_without_a_rota_has_a_page_too(monkeypatch):
+    assert "no rota: add [local.on_call]" in print_contacts("--env", "local")
+    assert json.loads(print_contacts("--env", "local", "--json"))["on_call"] is None
+    assert "env: 'moon' is refused" in print_contacts("--env", "moon", code=2)
