@@ -21,6 +21,7 @@ from orchestrator.cli.commands import (
     recovery,
     release,
     reports,
+    status_page,
 )
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.extras import require
@@ -320,6 +321,7 @@ app.add_typer(failover.app, name="failover")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(incident.app, name="incident")
 app.add_typer(notify.app, name="notify")
+app.add_typer(status_page.app, name="status-page")
 
 
 def help_pages() -> str:

@@ -18,6 +18,7 @@ from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.environments.api import (
     ApiSettings,
     DomainSettings,
@@ -44,6 +45,7 @@ from orchestrator.environments.policies import Policies, check_policies
 from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from orchestrator.environments.settings_document import SettingsFile
+from orchestrator.environments.status_page import read_page_settings, refuse_unreachable_page
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
     StoreSettings,
@@ -115,6 +117,7 @@ class Environment:
         contacts: e-mail addresses by audience.
         notifications: the destinations of notifications other than e-mail.
         incidents: what opens an incident, and who is on call.
+        status_page: the public status page.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -144,6 +147,7 @@ class Environment:
     contacts: Mapping[str, tuple[str, ...]]
     notifications: tuple[Destination, ...]
     incidents: IncidentPolicy
+    status_page: StatusPageSettings
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -273,6 +277,10 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
     if sections["incidents"] is not None and sections["notifications"] is not None:
         known = [destination.name for destination in sections["notifications"]]
         attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))
+    sections["status_page"] = attempts.part("status_page", partial(read_page_settings, table))
+    if sections["status_page"] is not None:
+        checked = partial(refuse_unreachable_page, sections["status_page"], name, own.get("account"))
+        attempts.part("status_page", checked)
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

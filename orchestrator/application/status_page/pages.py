@@ -13,13 +13,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.printable import printable
 from orchestrator.domain.status_page.component_state import LABELS, ComponentState
+from orchestrator.domain.status_page.headers import PAGE_POLICY
 from orchestrator.domain.status_page.history import DAYS, DayBar
 from orchestrator.domain.status_page.page import StatusPage
 from orchestrator.domain.status_page.published_incidents import PublishedIncident
 
 STYLE = "status.css"
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
-"""The policy in each page. The headers add frame-ancestors, which a page cannot set (infrastructure/status)."""
 
 SIGNS = {
     ComponentState.OPERATIONAL: "✓",
@@ -97,7 +96,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"percent": percent, "label": label_of, "minute": _minute, "day": _day}
     environment.globals |= {
-        "policy": POLICY,
+        "policy": PAGE_POLICY,
         "style": STYLE,
         "signs": SIGNS,
         "heights": HEIGHTS,

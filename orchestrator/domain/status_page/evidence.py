@@ -33,6 +33,19 @@ FAILED_PROBES, LOST_PROBES = 2, 5
 SILENT = timedelta(minutes=3)
 """A heartbeat is written every second, by a function that starts every minute."""
 
+PROBE_INTERVAL = timedelta(seconds=20)
+"""Several events within a second decide the page several times. Probes of that second are one."""
+
+PROBES: Mapping[str, tuple[str, str]] = {
+    "authorize": ("GET", "/authorize"),
+    "token": ("POST", "/token"),
+    "public": ("GET", "/.well-known/jwks.json"),
+}
+"""The request that shows whether a function answers. An answer that refuses the empty request is an answer."""
+
+SERVER_ERROR = 500
+"""From this status on, an answer is a failure of the service."""
+
 WRITERS = frozenset({"authorize", "token"})
 """The functions whose requests write to the monitored tables."""
 
@@ -51,15 +64,15 @@ class Evidence:
     """What the machines know.
 
     Attributes:
-        alarms: the short name of each alarm of the service, such as ``token-latency``, to whether it fires; None if
-            they could not be read.
+        alarms: the short name of each alarm of the service, such as ``token-latency``, to whether it fires, None if
+            it does not exist; None for the mapping if they could not be read.
         failed_probes: the function's short name to the number of its newest probes that failed in a row; without an
             entry it was not probed.
         heartbeats: a monitored table to its newest acknowledged heartbeat, None if it has none; None for the mapping
             if they could not be read. Empty without heartbeats.
     """
 
-    alarms: Mapping[str, bool] | None
+    alarms: Mapping[str, bool | None] | None
     failed_probes: Mapping[str, int] = field(default_factory=dict)
     heartbeats: Mapping[str, datetime | None] | None = field(default_factory=dict)
 
@@ -129,8 +142,12 @@ def _of_alarms(component: Component, evidence: Evidence) -> Iterator[_Finding]:
         yield ComponentState.UNKNOWN, "The monitoring does not answer."
         return
     for alarm, fires in evidence.alarms.items():
-        if fires and function_of_alarm(alarm) in {"", *component.functions}:
-            if alarm.endswith("-latency"):
+        if function_of_alarm(alarm) in {"", *component.functions}:
+            if fires is None:
+                yield ComponentState.UNKNOWN, "Some of the monitoring is missing."
+            elif not fires:
+                continue
+            elif alarm.endswith("-latency"):
                 yield ComponentState.DEGRADED, "Responses are slower than usual."
             else:
                 yield ComponentState.PARTIAL_OUTAGE, "Some requests fail."
@@ -158,3 +175,21 @@ def _of_incidents(component: Component, incidents: Sequence[PublishedIncident]) 
     for incident in incidents:
         if incident.is_open and component.id in incident.components:
             yield OF_SEVERITY[incident.severity], f"{incident.title}."
+
+
+def probes_are_due(observed_at: datetime | None, now: datetime) -> bool:
+    """Return whether the functions are to be probed again."""
+    return observed_at is None or now - observed_at >= PROBE_INTERVAL
+
+
+def count_failed_probes(before: Mapping[str, int], answers: Mapping[str, int | None]) -> Mapping[str, int]:
+    """Return how many probes of each function failed in a row, after one more of each.
+
+    Args:
+        before: as it was.
+        answers: the function to the HTTP status of its answer; None if it did not answer.
+    """
+    return {
+        function: 0 if status is not None and status < SERVER_ERROR else before.get(function, 0) + 1
+        for function, status in answers.items()
+    }

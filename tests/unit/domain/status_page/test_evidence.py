@@ -8,7 +8,12 @@ import pytest
 
 from orchestrator.domain.incidents.incident import Draft, EntryKind
 from orchestrator.domain.status_page.component_state import ComponentState, worst_of
-from orchestrator.domain.status_page.evidence import Evidence, component_status
+from orchestrator.domain.status_page.evidence import (
+    Evidence,
+    component_status,
+    count_failed_probes,
+    probes_are_due,
+)
 from orchestrator.domain.status_page.maintenance import MaintenanceState
 from tests.samples import NOW
 from tests.unit.domain.status_page.pages import (
@@ -115,6 +120,19 @@ def test_an_override_and_a_window_apply_only_to_their_component_and_their_time()
     assert state(LOGIN, beating, windows=(window(),), now=late).state is MAINTENANCE
     assert state(TOKENS, beating, windows=(window(),), now=late).state is OPERATIONAL
     assert state(LOGIN, windows=(window(state=MaintenanceState.CANCELLED, starts_at=NOW),)).state is OPERATIONAL
+
+
+def test_an_alarm_that_does_not_exist_leaves_its_components_unknown():
+    missing = replace(QUIET, alarms={"token-latency": None, "authorize-latency": False})
+    assert [state(one, missing).state for one in (LOGIN, TOKENS, USER_DATA)] == [OPERATIONAL, UNKNOWN, OPERATIONAL]
+
+
+def test_probes_count_in_a_row_and_those_of_one_moment_are_one():
+    answers = {"authorize": 400, "token": None, "public": 503}
+    assert count_failed_probes({"authorize": 4, "token": 1}, answers) == {"authorize": 0, "token": 2, "public": 1}
+    assert probes_are_due(None, NOW)
+    assert probes_are_due(NOW, NOW + minutes(1 / 3))
+    assert not probes_are_due(NOW, NOW + minutes(0.3))
 
 
 def test_an_alarm_of_no_function_is_of_all_components():
