@@ -279,7 +279,7 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))
     sections["status_page"] = attempts.part("status_page", partial(read_page_settings, table))
     if sections["status_page"] is not None:
-        checked = partial(refuse_unreachable_page, sections["status_page"], name, own.get("account"))
+        checked = partial(refuse_unreachable_page, sections["status_page"], name, own.get("account"), local=place.local)
         attempts.part("status_page", checked)
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()

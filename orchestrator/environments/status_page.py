@@ -25,17 +25,27 @@ def read_page_settings(table: SettingsReader) -> StatusPageSettings:
     return page
 
 
-def refuse_unreachable_page(page: StatusPageSettings, environment: str, account: str | None) -> None:
-    """Refuse an enabled page in another account whose bucket policy could not name the publishing account.
+def refuse_unreachable_page(
+    page: StatusPageSettings, environment: str, account: str | None, *, local: bool = False
+) -> None:
+    """Refuse an enabled page that could not be published.
 
     Args:
         page: the settings.
         environment: the environment's name.
         account: the environment's own account; None if the credentials decide.
+        local: whether the environment is on the local cloud, which has no CloudFront.
 
     Raises:
-        EnvironmentRefused: the page has an account, and the environment has none.
+        EnvironmentRefused: the environment is local; the page has an account, and the environment has none; or the page
+            has no address.
     """
+    if page.enabled and local:
+        remedy = "leave it out: `orchestrator status-page serve` serves the page of the local cloud"
+        raise EnvironmentRefused(f"{environment}.status_page.enabled", page.enabled, remedy)
+    if page.enabled and not page.public_address:
+        remedy = "give the address of the page, or its domain: feeds have absolute links"
+        raise EnvironmentRefused(f"{environment}.status_page.address", page.address, remedy)
     if page.enabled and page.account and account is None:
         remedy = f"set {environment}.account, too: the page's bucket lets only that account write"
         raise EnvironmentRefused(f"{environment}.status_page.account", page.account, remedy)

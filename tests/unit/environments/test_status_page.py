@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
@@ -24,8 +26,17 @@ def test_settings_that_do_not_fit_into_a_function_s_variables_are_refused():
 
 
 def test_a_page_in_another_account_needs_the_environment_s_own():
-    page = StatusPageSettings(enabled=True, account="210987654321")
+    page = StatusPageSettings(enabled=True, account="210987654321", address="https://status.example.com")
     refuse_unreachable_page(page, "prod", "123456789012")
-    refuse_unreachable_page(StatusPageSettings(enabled=True), "prod", None)
+    refuse_unreachable_page(replace(page, account=""), "prod", None)
+    refuse_unreachable_page(StatusPageSettings(account="210987654321"), "prod", None, local=True)
     with pytest.raises(EnvironmentRefused, match=r"set prod.account, too"):
         refuse_unreachable_page(page, "prod", None)
+
+
+def test_an_enabled_page_needs_an_address_and_is_not_for_the_local_cloud():
+    with pytest.raises(EnvironmentRefused, match=r"prod.status_page.address: '' is refused: give the address"):
+        refuse_unreachable_page(StatusPageSettings(enabled=True), "prod", None)
+    page = StatusPageSettings(enabled=True, address="https://status.example.com")
+    with pytest.raises(EnvironmentRefused, match="orchestrator status-page serve"):
+        refuse_unreachable_page(page, "local", None, local=True)
