@@ -45,7 +45,7 @@ from orchestrator.environments.policies import Policies, check_policies
 from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from orchestrator.environments.settings_document import SettingsFile
-from orchestrator.environments.status_page import read_page_settings, refuse_unreachable_page
+from orchestrator.environments.status_page import Home, read_page_settings, refuse_unreachable_page
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
     StoreSettings,
@@ -279,8 +279,9 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))
     sections["status_page"] = attempts.part("status_page", partial(read_page_settings, table))
     if sections["status_page"] is not None:
-        checked = partial(refuse_unreachable_page, sections["status_page"], name, own.get("account"), local=place.local)
-        attempts.part("status_page", checked)
+        moved = place.lost_region is not None
+        home = Home(name, place.region, own.get("account"), local=place.local, moved=moved)
+        attempts.part("status_page", partial(refuse_unreachable_page, sections["status_page"], home))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.domain.status_page.settings import (
     LARGEST_BYTES,
@@ -9,6 +11,25 @@ from orchestrator.domain.status_page.settings import (
     encode_status_page,
     read_status_page,
 )
+
+
+@dataclass(frozen=True)
+class Home:
+    """The environment that a page belongs to.
+
+    Attributes:
+        name: its name.
+        region: its region.
+        account: None if the credentials decide.
+        local: whether it is on the local cloud, which has no CloudFront.
+        moved: whether it is in another region after a failover.
+    """
+
+    name: str
+    region: str
+    account: str | None = None
+    local: bool = False
+    moved: bool = False
 
 
 def read_page_settings(table: SettingsReader) -> StatusPageSettings:
@@ -25,27 +46,30 @@ def read_page_settings(table: SettingsReader) -> StatusPageSettings:
     return page
 
 
-def refuse_unreachable_page(
-    page: StatusPageSettings, environment: str, account: str | None, *, local: bool = False
-) -> None:
-    """Refuse an enabled page that could not be published.
+def refuse_unreachable_page(page: StatusPageSettings, home: Home) -> None:
+    """Refuse an enabled page that could not be published, or that would be lost together with its environment.
 
     Args:
         page: the settings.
-        environment: the environment's name.
-        account: the environment's own account; None if the credentials decide.
-        local: whether the environment is on the local cloud, which has no CloudFront.
+        home: the environment.
 
     Raises:
-        EnvironmentRefused: the environment is local; the page has an account, and the environment has none; or the page
-            has no address.
+        EnvironmentRefused: the environment is local; the page has no address; its region is not given, or is the
+            environment's, before a failover; or it has an account, and the environment has none.
     """
-    if page.enabled and local:
+    if not page.enabled:
+        return
+    field = f"{home.name}.status_page"
+    if home.local:
         remedy = "leave it out: `orchestrator status-page serve` serves the page of the local cloud"
-        raise EnvironmentRefused(f"{environment}.status_page.enabled", page.enabled, remedy)
-    if page.enabled and not page.public_address:
+        raise EnvironmentRefused(f"{field}.enabled", page.enabled, remedy)
+    if not page.public_address:
         remedy = "give the address of the page, or its domain: feeds have absolute links"
-        raise EnvironmentRefused(f"{environment}.status_page.address", page.address, remedy)
-    if page.enabled and page.account and account is None:
-        remedy = f"set {environment}.account, too: the page's bucket lets only that account write"
-        raise EnvironmentRefused(f"{environment}.status_page.account", page.account, remedy)
+        raise EnvironmentRefused(f"{field}.address", page.address, remedy)
+    # After a failover the environment may have moved to the page's region; the page stays where it is.
+    if not page.region or (page.region == home.region and not home.moved):
+        remedy = f"name another region than {home.region}: the page must stand when that is lost"
+        raise EnvironmentRefused(f"{field}.region", page.region, remedy)
+    if page.account and home.account is None:
+        remedy = f"set {home.name}.account, too: the page's bucket lets only that account write"
+        raise EnvironmentRefused(f"{field}.account", page.account, remedy)

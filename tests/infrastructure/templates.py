@@ -138,7 +138,7 @@ def with_everything(name: str) -> environments.Environment:
         network=environments.NetworkSettings("10.20.0.0/20"),
         pipeline=PipelineSettings("owner/name", name, None),
         notifications=Providers(datetime.now).destinations(),
-        status_page=StatusPageSettings(enabled=True, address="https://status.example.com"),
+        status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
     )
 
 

@@ -170,7 +170,7 @@ def test_the_settings_reach_the_function(everything_on):
     )
     variables = function["Environment"]["Variables"]
     assert decode_status_page(variables["STATUS_PAGE"]).address == "https://status.example.com"
-    assert variables["STATUS_REGION"] == "us-west-1"
+    assert variables["STATUS_REGION"] == "eu-central-1"
 
 
 def test_cfn_lint_finds_nothing_in_the_page_s_stack(elsewhere_page):
@@ -190,6 +190,6 @@ def test_the_command_line_names_the_bucket_as_the_stack_does(everything_on, page
 
 def test_an_environment_with_a_page_is_synthesised_without_an_account(tmp_path):
     dev = environments.load("dev")
-    page_of_dev = StatusPageSettings(enabled=True, address="https://status.example.com")
+    page_of_dev = StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-west-1")
     one = synthesise(tmp_path, dataclasses.replace(dev, status_page=page_of_dev))
     assert template(one)["Outputs"].keys() >= {"Bucket", "DomainTarget"}

@@ -70,7 +70,8 @@ def _head(page: StatusPage, written_at: datetime) -> dict[str, Any]:
 def _component(row: ComponentRow, position: int, page: StatusPage) -> dict[str, Any]:
     status = row.status
     unknown = status.state is ComponentState.UNKNOWN
-    text = " ".join([status.component.text, *((LABELS[status.state] + ".",) if unknown else ()), *status.reasons])
+    known = (f"{LABELS[status.state]}.",) if unknown else ()
+    text = " ".join([*_sentence(status.component.text), *known, *status.reasons])
     return {
         "id": status.component.id,
         "name": printable(status.component.name),
@@ -148,6 +149,10 @@ def _maintenance(window: MaintenanceWindow, components: list[dict[str, Any]], pa
         "scheduled_for": _timestamp(window.starts_at),
         "scheduled_until": _timestamp(window.ends_at),
     }
+
+
+def _sentence(text: str) -> tuple[str, ...]:
+    return (f"{text.rstrip('.')}.",) if text else ()
 
 
 def _document(document: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ class StatusPageSettings:
         enabled: whether the stack with the page's bucket exists, and the orchestrator publishes to it.
         address: where people read it, without a trailing slash; empty if it is not known yet.
         account: of the stack; empty for the environment's own.
-        region: of the stack; empty for the environment's own.
+        region: of the stack; empty while the page is not enabled.
         domain: the page's host name; empty for CloudFront's.
         certificate_arn: of the host name, in us-east-1, where CloudFront reads certificates.
         published_from: the least severity of incidents that the page publishes.
