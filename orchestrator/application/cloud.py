@@ -119,10 +119,8 @@ def _providers(new: type[ProviderClient], cloud: Cloud) -> ProviderClient:
     return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local)
 
 
-def _site_bucket(new: type[SiteBucket], cloud: Cloud) -> SiteBucket:
-    region = cloud.settings["STATUS_REGION"]
-    s3 = cloud.clients("s3") if region == cloud.settings["AWS_REGION"] else client_in("s3", region)
-    return new(s3, cloud.settings["STATUS_BUCKET"])
+def _client_in(cloud: Cloud, service: str, region: str) -> Any:
+    return cloud.clients(service) if region == cloud.settings["AWS_REGION"] else client_in(service, region)
 
 
 class Adapters:
@@ -250,7 +248,12 @@ class Adapters:
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
     deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")
     http: Lazy[HttpClient] = _adapter("aws.http_client:HttpClient", lambda new, _cloud: new())
-    site_bucket: Lazy[SiteBucket] = _adapter("aws.site_bucket:SiteBucket", _site_bucket)
+    site_bucket: Lazy[SiteBucket] = _adapter(
+        "aws.site_bucket:SiteBucket",
+        lambda new, cloud: new(
+            _client_in(cloud, "s3", cloud.settings["STATUS_REGION"]), cloud.settings["STATUS_BUCKET"]
+        ),
+    )
 
 
 @dataclass(frozen=True)
