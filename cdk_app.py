@@ -30,6 +30,7 @@ from infrastructure.security.nag_suppressions import apply_suppressions
 from infrastructure.security.permissions_boundary import apply_boundary
 from infrastructure.security.stack import SecurityStack
 from infrastructure.service import stack as service_stack
+from infrastructure.status.stack import StatusStack
 from orchestrator import environments
 from orchestrator.packaging import assets
 
@@ -60,6 +61,8 @@ def compose(
         backups.add_stack_dependency(copy_region)
     # Last, because it refers to the alarms of the other stacks.
     MonitoringStack(app, environment, service, orchestrator, security)
+    if environment.status_page.enabled:
+        StatusStack(app, environment)
     for workload in (service, orchestrator):
         workload.add_stack_dependency(security)
         apply_boundary(workload, environment)

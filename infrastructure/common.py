@@ -26,16 +26,24 @@ class EnvironmentStack(Stack):
         part: the stack's short name; the stack is called ``ib-oauth-PART-ENVIRONMENT``.
         description: what CloudFormation shows.
         region: the stack's region; the environment's own by default.
+        account: the stack's account; the environment's own by default.
     """
 
     def __init__(
-        self, scope: Construct, environment: Environment, part: str, description: str, *, region: str | None = None
+        self,
+        scope: Construct,
+        environment: Environment,
+        part: str,
+        description: str,
+        *,
+        region: str | None = None,
+        account: str | None = None,
     ) -> None:
         super().__init__(
             scope,
             physical_name(part, environment),
             description=description,
-            env=aws_cdk.Environment(account=environment.account, region=region or environment.region),
+            env=aws_cdk.Environment(account=account or environment.account, region=region or environment.region),
             termination_protection=environment.deletion_protection,
         )
         self._environment = environment

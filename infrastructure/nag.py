@@ -15,6 +15,13 @@ def suppress_nag(scope: IConstruct, reason: str, *rules: str) -> None:
     )
 
 
+def suppress_nist(scope: IConstruct, reason: str, *rules: str) -> None:
+    """Suppress rules of NIST 800-53 for a construct that only some environments have; others: nag_suppressions.py."""
+    Validations.of(scope).acknowledge(
+        *(Acknowledgment(id=f"NIST.800.53.R5::NIST.800.53.R5-{rule}", reason=reason) for rule in rules)
+    )
+
+
 def suppress_wildcards(scope: IConstruct, reasons: Mapping[str, str]) -> None:
     """Suppress rule IAM5 for the wildcard resources of a role's policies. cdk-nag reports each resource separately.
 

@@ -23,6 +23,7 @@ from infrastructure.orchestrator.iam_grants import (
     LOG_REVOCATION_EPOCH,
     MANAGE_PROVISIONED_CONCURRENCY,
     PROBE_ACCESS_BLOCK,
+    PUBLISH_STATUS_PAGE,
     READ_ALIASES,
     READ_ATTACHMENTS,
     READ_CONFIGURATION,
@@ -520,6 +521,11 @@ OPTIONAL_HANDLERS: Mapping[str, FunctionSpec] = {
         Permissions(Ledger.WRITES, publishes_events=False, grants=DELIVER_NOTIFICATIONS),
         variables=("NOTIFICATIONS", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS", "RECOVERY_POLICY"),
         size=NOTIFIER_SIZE,
+    ),
+    "publish_status_page": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.WRITES, publishes_events=False, grants=PUBLISH_STATUS_PAGE),
+        variables=("HEARTBEATS_TABLE", "STATUS_PAGE", "STATUS_BUCKET", "STATUS_REGION", "STATUS_HEARTBEATS"),
     ),
 }
 """Event handlers that only some environments have, by module."""

@@ -87,6 +87,13 @@ DELIVER_NOTIFICATIONS = (
     allow("sqs:ChangeMessageVisibility", on=(Resource.NOTIFICATION_QUEUE,)),
     allow("secretsmanager:GetSecretValue", on=(Resource.NOTIFICATION_SECRETS,)),
 )
+PUBLISH_STATUS_PAGE = (
+    READ_ALIASES,
+    READ_VERSIONS,
+    allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
+    allow("dynamodb:Query", on=(Resource.HEARTBEATS_TABLE,)),
+    allow("s3:PutObject", on=(Resource.STATUS_PAGE_OBJECTS,)),
+)
 CHANGE_ACCESS_BLOCK = allow(
     "dynamodb:GetResourcePolicy",
     "dynamodb:PutResourcePolicy",

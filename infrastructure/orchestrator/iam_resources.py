@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, Aws, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from infrastructure.common import SigningKeys
 from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.status_page import status_bucket_name
 from orchestrator.aws.dynamodb.access_block import PROBED_KEY
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
@@ -74,6 +75,7 @@ class Resource(Enum):
     EXPORTS = auto()  # exports of the service's tables
     EXPORT_BUCKET = auto()
     EXPORT_OBJECTS = auto()  # the objects in their bucket
+    STATUS_PAGE_OBJECTS = auto()  # the files of the status page
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
 
 
@@ -104,6 +106,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.SNAPSHOT_KEYS: "KMS generates key ids; a condition on the tag limits this to the environment",
     Resource.EVIDENCE_OBJECTS: "files are named by their digests",
     Resource.EXPORTS: "DynamoDB names exports",
+    Resource.STATUS_PAGE_OBJECTS: "each incident has a page of its own",
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
     Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
 }
@@ -116,6 +119,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.HOOK_FUNCTIONS,
         Resource.HOOK_SECRETS,
         Resource.NOTIFICATION_SECRETS,
+        Resource.STATUS_PAGE_OBJECTS,
     }
 )
 """Resources that only some environments' settings name. Where they name none, no permission on them is granted."""
@@ -241,7 +245,8 @@ def resource_arns(
 def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
     """Return the ARNs of `NAMED_BY_SETTINGS`.
 
-    These are what checks query, the hooks with the secrets that sign for them, and the secrets of notifications.
+    These are what checks query, the hooks with the secrets that sign for them, the secrets of notifications, and the
+    files of the status page, which may be in another account.
     """
     policy = DeliveryPolicy.parse(environment.delivery)
     groups = [
@@ -256,6 +261,9 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.HOOK_FUNCTIONS: sorted({hook.function for hook in policy.hooks if hook.function}),
         Resource.HOOK_SECRETS: sorted({hook.secret for hook in policy.hooks if hook.secret}),
         Resource.NOTIFICATION_SECRETS: sorted({destination.secret for destination in environment.notifications}),
+        Resource.STATUS_PAGE_OBJECTS: (
+            [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
+        ),
     }
 
 

@@ -46,6 +46,11 @@ from infrastructure.orchestrator.notifications import (
     create_notification_queues,
 )
 from infrastructure.orchestrator.pipeline_roles import create_pipeline_role, create_promotion_role
+from infrastructure.orchestrator.status_page import (
+    PUBLISH_STATUS_PAGE,
+    connect_status_page,
+    status_page_variables,
+)
 from orchestrator.domain.deployment.policy import encode_policy
 from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
 from orchestrator.domain.notifications.destinations import encode_destinations
@@ -158,6 +163,8 @@ class OrchestratorStack(EnvironmentStack):
         )
         if environment.notifications:
             self._create_notifications(resources, variables)
+        if environment.status_page.enabled:
+            self._create_status_page(resources, variables)
         policy = RecoveryPolicy.parse(environment.recovery)
         create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
         create_alarms(
@@ -165,8 +172,7 @@ class OrchestratorStack(EnvironmentStack):
             environment,
             self._topics["operators"],
             handlers=[
-                self._function_name("event", name)
-                for name in (*EVENT_HANDLERS, *(OPTIONAL_HANDLERS if environment.notifications else ()))
+                self._function_name("event", name) for name in (*EVENT_HANDLERS, *_optional_handlers(environment))
             ],
             rollback_machine=state_machines["rollback"],
             deployment_machine=state_machines["deployment"],
@@ -193,6 +199,15 @@ class OrchestratorStack(EnvironmentStack):
             allow_polling(queues.messages),
         )
         connect_notifications(self, self._environment, self._bus, queues, function)
+
+    def _create_status_page(self, resources: Resources, variables: Mapping[str, str]) -> None:
+        function = self._event_handler(
+            PUBLISH_STATUS_PAGE,
+            OPTIONAL_HANDLERS[PUBLISH_STATUS_PAGE],
+            resources,
+            {**variables, **status_page_variables(self._environment)},
+        )
+        connect_status_page(self, self._environment, self._bus, function, self._dead_letters)
 
     def _key(self, name: str, description: str) -> kms.Key:
         return kms.Key(
@@ -370,6 +385,12 @@ class OrchestratorStack(EnvironmentStack):
 
     def _function_name(self, kind: str, name: str) -> str:
         return physical_name(f"{kind}-{name.replace('_', '-')}", self._environment)
+
+
+def _optional_handlers(environment: Environment) -> list[str]:
+    """Return the event handlers that the environment has and others may not have."""
+    needed = {"deliver_notifications": environment.notifications, PUBLISH_STATUS_PAGE: environment.status_page.enabled}
+    return [name for name in OPTIONAL_HANDLERS if needed[name]]
 
 
 def _compact(value: object) -> str:

@@ -113,7 +113,7 @@ def _scaling_alarms(stack: Stack, environment: Environment) -> str:
 
 
 def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
-    """Allow what the environment's own checks, hooks and notifications use, outside the environment's names."""
+    """Allow what the environment's own checks, hooks, notifications and status page use, outside the environment's names."""
     arns = dict(resources_of_settings(stack, environment))
     arns[Resource.NOTIFICATION_SECRETS] = _covering(arns[Resource.NOTIFICATION_SECRETS])
     actions = {
@@ -122,6 +122,7 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         Resource.HOOK_FUNCTIONS: "lambda:InvokeFunction",
         Resource.HOOK_SECRETS: "secretsmanager:GetSecretValue",
         Resource.NOTIFICATION_SECRETS: "secretsmanager:GetSecretValue",
+        Resource.STATUS_PAGE_OBJECTS: "s3:PutObject",
     }
     return [
         iam.PolicyStatement(actions=[action], resources=list(arns[resource]))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import client, sdk_versions, translate_errors
+from orchestrator.aws.clients import client, client_in, sdk_versions, translate_errors
 from orchestrator.aws.dynamodb.raw_client import RawClient, raw_client
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.domain.environment_lock import Kind
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
     from orchestrator.aws.dynamodb.table_sync import TableSync
     from orchestrator.aws.hooks import Hooks
+    from orchestrator.aws.http_client import HttpClient
     from orchestrator.aws.lambda_.aliases import Aliases
     from orchestrator.aws.lambda_.environment_variables import FunctionEnvironment
     from orchestrator.aws.lambda_.isolated_functions import IsolatedFunctions
@@ -59,11 +60,13 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.records import Recoveries
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
+    from orchestrator.aws.ledger.status_page import StatusPageStore
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
     from orchestrator.aws.provider_client import ProviderClient
+    from orchestrator.aws.site_bucket import SiteBucket
     from orchestrator.aws.step_functions import Executions
     from orchestrator.domain.configuration.snapshot import ConfigurationSnapshot
 
@@ -118,6 +121,10 @@ def _providers(new: type[ProviderClient], cloud: Cloud) -> ProviderClient:
     return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local)
 
 
+def _client_in(cloud: Cloud, service: str, region: str) -> Any:
+    return cloud.clients(service) if region == cloud.settings["AWS_REGION"] else client_in(service, region)
+
+
 class Adapters:
     """The adapters of an environment, by name."""
 
@@ -129,6 +136,7 @@ class Adapters:
         "aws.ledger.maintenance:MaintenanceStore", "dynamodb", "LEDGER_TABLE"
     )
     client_records: Lazy[ClientRecords] = _adapter("aws.ledger.clients:ClientRecords", "dynamodb", "LEDGER_TABLE")
+    status_pages: Lazy[StatusPageStore] = _adapter("aws.ledger.status_page:StatusPageStore", "dynamodb", "LEDGER_TABLE")
     segment_digests: Lazy[SegmentDigestStore] = _adapter(
         "aws.ledger.segment_digests:SegmentDigestStore", "dynamodb", "LEDGER_TABLE"
     )
@@ -245,6 +253,13 @@ class Adapters:
     )
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
     deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")
+    http: Lazy[HttpClient] = _adapter("aws.http_client:HttpClient", lambda new, _cloud: new())
+    site_bucket: Lazy[SiteBucket] = _adapter(
+        "aws.site_bucket:SiteBucket",
+        lambda new, cloud: new(
+            _client_in(cloud, "s3", cloud.settings["STATUS_REGION"]), cloud.settings["STATUS_BUCKET"]
+        ),
+    )
 
 
 @dataclass(frozen=True)

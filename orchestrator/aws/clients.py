@@ -85,6 +85,12 @@ def _client(service: str) -> Any:
     return session().create_client(service, config=CONFIG)
 
 
+def client_in(service: str, region: str) -> Any:
+    """Return a client as `client` does, for another region than the process's own."""
+    with _creation:
+        return session().create_client(service, region_name=region, config=CONFIG)
+
+
 def sdk_versions() -> Mapping[str, str]:
     """Return the versions of Python and botocore, which Lambda's runtime provides and updates without a release of ours.
 

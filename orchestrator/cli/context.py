@@ -15,6 +15,7 @@ from orchestrator.aws.clients import CONFIG
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.policy import encode_policy
+from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
 
 
@@ -51,6 +52,11 @@ class Context:
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "INCIDENTS": encode_policy(self.environment.incidents),
+            "HEARTBEATS_TABLE": f"ib-oauth-heartbeats-{self.name}",
+            "STATUS_PAGE": encode_status_page(self.environment.status_page),
+            "STATUS_HEARTBEATS": "yes" if self.environment.recovery.get("heartbeats") else "",
+            "STATUS_BUCKET": status_bucket(self.environment, self.account),
+            "STATUS_REGION": self.environment.status_page.region or self.environment.region,
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
         return Cloud(settings, clients=self.clients)
@@ -84,6 +90,16 @@ class Context:
     def function_name(self, function: str) -> str:
         """Return the name of one of the service's functions."""
         return f"ib-oauth-{function}-{self.name}"
+
+
+def status_bucket(environment: environments.Environment, account: str) -> str:
+    """Return the name of the status page's bucket (infrastructure/status/stack.py).
+
+    Args:
+        environment: the environment.
+        account: of the environment; the bucket is in another one if the settings say so.
+    """
+    return f"ib-oauth-status-{environment.name}-{environment.status_page.account or account}"
 
 
 def context_of(name: str) -> Context:

@@ -10,8 +10,8 @@ import typer
 
 from orchestrator.cli.commands import (
     checks,
-    compliance,
     clients,
+    compliance,
     config,
     evidence,
     failover,
@@ -24,6 +24,7 @@ from orchestrator.cli.commands import (
     recovery,
     release,
     reports,
+    status_page,
     upkeep,
 )
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
@@ -332,6 +333,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(incident.app, name="incident")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(notify.app, name="notify")
+app.add_typer(status_page.app, name="status-page")
 
 
 def help_pages() -> str:

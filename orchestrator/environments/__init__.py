@@ -20,6 +20,7 @@ from orchestrator.domain.maintenance.policy import read_policy as read_maintenan
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.environments.api import (
     ApiSettings,
     DomainSettings,
@@ -46,6 +47,7 @@ from orchestrator.environments.policies import Policies, check_policies
 from orchestrator.environments.project import settings_file
 from orchestrator.environments.service import FUNCTIONS, AlarmSettings, FunctionSettings, ServiceSettings, read_service
 from orchestrator.environments.settings_document import SettingsFile
+from orchestrator.environments.status_page import Home, read_page_settings, refuse_unreachable_page
 from orchestrator.environments.tables_and_backups import (
     BackupSettings,
     StoreSettings,
@@ -118,6 +120,7 @@ class Environment:
         notifications: the destinations of notifications other than e-mail.
         incidents: what opens an incident, and who is on call.
         maintenance: how long a maintenance window may take, and the notice that it needs.
+        status_page: the public status page.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -148,6 +151,7 @@ class Environment:
     notifications: tuple[Destination, ...]
     incidents: IncidentPolicy
     maintenance: MaintenancePolicy
+    status_page: StatusPageSettings
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -278,6 +282,11 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
     if sections["incidents"] is not None and sections["notifications"] is not None:
         known = [destination.name for destination in sections["notifications"]]
         attempts.part("incidents", partial(refuse_unknown_destinations, sections["incidents"], known, name))
+    sections["status_page"] = attempts.part("status_page", partial(read_page_settings, table))
+    if sections["status_page"] is not None:
+        moved = place.lost_region is not None
+        home = Home(name, place.region, own.get("account"), local=place.local, moved=moved)
+        attempts.part("status_page", partial(refuse_unreachable_page, sections["status_page"], home))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

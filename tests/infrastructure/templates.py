@@ -21,6 +21,7 @@ import cdk_app
 from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
+from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.environments.pipeline import PipelineSettings
 from tests.fakes.notification_providers import Providers
@@ -137,6 +138,7 @@ def with_everything(name: str) -> environments.Environment:
         network=environments.NetworkSettings("10.20.0.0/20"),
         pipeline=PipelineSettings("owner/name", name, None),
         notifications=Providers(datetime.now).destinations(),
+        status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
     )
 
 

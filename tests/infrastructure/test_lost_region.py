@@ -25,7 +25,8 @@ def named(properties: object, key: str = "") -> Iterator[tuple[str, str]]:
 def made(templates: list[dict]) -> dict[str, set[str]]:
     """The names that resources get, by the property that gives them; a property that only mentions another's name is the same there."""
     found: dict[str, set[str]] = {}
-    for template in templates:
+    # The status page is in a region of its own, and stays where it is with its names.
+    for template in (one for one in templates if not one["Description"].startswith("Public status page")):
         for resource in template["Resources"].values():
             for key, name in named(resource.get("Properties", {})):
                 found.setdefault(key, set()).add(name)

@@ -134,6 +134,12 @@ ACTIONS = {
     ("keys", "rotate"): ([], "keys.rotate", lambda call: call[0][1]),
     ("keys", "revoke"): (["k", "--yes"], "keys.revoke", lambda call: call[0][2]),
     ("notify", "test"): ([], "notifications.destinations.send_test", lambda call: call[0][2]),
+    ("status-page", "override"): (
+        ["login", "operational", "--reason", "x", "--until", "1h"],
+        "status_page.commands.override",
+        lambda call: call[1]["by"],
+    ),
+    ("status-page", "clear"): (["login"], "status_page.commands.clear", lambda call: call[0][2]),
     ("incident", "open"): (["Logins fail"], "incidents.commands.open_incident", lambda call: call[1]["by"]),
     ("maintenance", "plan"): (
         ["t", "--text", "x", "--component", "token", "--starts", "2026-12-24T20:00Z", "--ends", "2026-12-24T22:00Z"],

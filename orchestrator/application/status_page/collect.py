@@ -1,0 +1,139 @@
+"""What the status page is decided from: alarms, probes, heartbeats, incidents, overrides.
+
+A part that cannot be read is missing evidence, which the page says; it stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import ClientError
+
+from orchestrator.application.cloud import Cloud, for_each, logger
+from orchestrator.application.recovery_planning import tables_in_use
+from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.rollback.triggers import ALARM_STATE
+from orchestrator.domain.status_page.evidence import (
+    PROBES,
+    Evidence,
+    components_of_alarm,
+    count_failed_probes,
+    probes_are_due,
+)
+from orchestrator.domain.status_page.history import PageRecord
+from orchestrator.domain.status_page.maintenance import MaintenanceWindow
+from orchestrator.domain.status_page.page import PageInputs
+from orchestrator.domain.status_page.published_incidents import PublishedIncident, publish_incident
+from orchestrator.domain.status_page.settings import StatusPageSettings, decode_status_page
+
+NEWEST_INCIDENTS = 50
+"""How many incidents are read, in addition to the open ones."""
+
+_HEARTBEATS_OF = timedelta(minutes=5)
+
+
+def page_settings(cloud: Cloud) -> StatusPageSettings:
+    """Return the environment's settings of the status page."""
+    return decode_status_page(cloud.settings["STATUS_PAGE"])
+
+
+def read_inputs(
+    cloud: Cloud, settings: StatusPageSettings, record: PageRecord, windows: Sequence[MaintenanceWindow]
+) -> PageInputs:
+    """Read what the page is decided from.
+
+    Args:
+        cloud: the environment.
+        settings: of the page.
+        record: of the page.
+        windows: of maintenance.
+
+    Raises:
+        Throttled, Unreachable: the ledger did not answer. Other parts may be missing.
+    """
+    newest = next(iter(cloud.ledger.newest_records(1)), None)
+    service = newest.service if newest else None
+    return PageInputs(
+        evidence=Evidence(
+            alarms=_read_alarms(cloud, service),
+            failed_probes=_probe(cloud, settings, record, service),
+            heartbeats=_read_heartbeats(cloud, service),
+        ),
+        incidents=_read_incidents(cloud, settings),
+        windows=windows,
+        overrides=cloud.status_pages.read_overrides(),
+    )
+
+
+def _read_alarms(cloud: Cloud, service: Service | None) -> Mapping[str, bool | None] | None:
+    if service is None:
+        return None
+    try:
+        states = cloud.alarms.read_states(service.alarms)
+    except (OrchestratorError, ClientError) as error:
+        logger.warning("alarms were not read", extra={"error": str(error)})
+        return None
+    return {
+        _short(arn.rpartition(":")[2], cloud): states[arn].state == ALARM_STATE if arn in states else None
+        for arn in service.alarms
+    }
+
+
+def _probe(
+    cloud: Cloud, settings: StatusPageSettings, record: PageRecord, service: Service | None
+) -> Mapping[str, int]:
+    if service is None or not probes_are_due(record.observed_at, cloud.now()):
+        return record.failed_probes
+    functions = sorted({function for component in settings.components for function in component.functions})
+    statuses = for_each(functions, lambda function: _status(cloud, service.api_url, function))
+    return count_failed_probes(record.failed_probes, dict(zip(functions, statuses, strict=True)))
+
+
+def _status(cloud: Cloud, api_url: str, function: str) -> int | None:
+    method, path = PROBES[function]
+    form: Mapping[str, str] | None = {} if method == "POST" else None
+    try:
+        return cloud.http.send(api_url, HttpRequest(method, path, form=form)).status
+    except OrchestratorError as error:
+        logger.warning("a probe got no answer", extra={"function": function, "error": str(error)})
+        return None
+
+
+def _read_heartbeats(cloud: Cloud, service: Service | None) -> Mapping[str, datetime | None] | None:
+    if service is None or not cloud.settings["STATUS_HEARTBEATS"]:
+        return {}
+    since = cloud.now() - _HEARTBEATS_OF
+    try:
+        tables = set(tables_in_use(cloud, service.functions).values())
+        seconds = {table: cloud.heartbeats.read_acknowledged(table, since) for table in sorted(tables)}
+    except (OrchestratorError, ClientError) as error:
+        logger.warning("heartbeats were not read", extra={"error": str(error)})
+        return None
+    return {table: _newest(found) for table, found in seconds.items()}
+
+
+def _newest(seconds: Iterable[int]) -> datetime | None:
+    newest = max(seconds, default=None)
+    return None if newest is None else datetime.fromtimestamp(newest, UTC)
+
+
+def _read_incidents(cloud: Cloud, settings: StatusPageSettings) -> list[PublishedIncident]:
+    register = cloud.incidents.read_register()
+    open_ids = [cause.incident for cause in register.causes.values() if cause.resolved_at is None]
+    ids = dict.fromkeys([*open_ids, *cloud.incidents.list_ids(NEWEST_INCIDENTS)])
+    published = (
+        publish_incident(
+            cloud.incidents.read_entries(incident_id),
+            settings,
+            lambda alarm: components_of_alarm(_short(alarm, cloud), settings.components),
+        )
+        for incident_id in ids
+    )
+    return [incident for incident in published if incident is not None]
+
+
+def _short(alarm: str, cloud: Cloud) -> str:
+    return alarm.removeprefix("ib-oauth-").removesuffix(f"-{cloud.environment}")

@@ -1,0 +1,67 @@
+"""Maintenance windows as the status page shows them. The caller converts its own records to these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+KEPT = timedelta(days=15)
+"""How long the page shows a window that has ended."""
+
+
+class MaintenanceState(StrEnum):
+    """The state of a window, in the words of Statuspage."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class MaintenanceWindow:
+    """A planned window.
+
+    Attributes:
+        title, text: for clients.
+        components: ids; all of the page if it is empty.
+        starts_at, ends_at: UTC; the end is after the start.
+        announced_at: when it was planned, UTC.
+    """
+
+    id: str
+    title: str
+    text: str
+    components: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    state: MaintenanceState
+    announced_at: datetime
+
+    def is_active(self, now: datetime) -> bool:
+        """Return whether it is under way. One that was started early or lasts longer than planned is, by its state."""
+        if self.state is MaintenanceState.SCHEDULED:
+            return self.starts_at <= now < self.ends_at
+        return self.state is MaintenanceState.IN_PROGRESS
+
+    def affects(self, component: str) -> bool:
+        """Return whether it covers a component."""
+        return not self.components or component in self.components
+
+
+def upcoming(windows: Iterable[MaintenanceWindow], now: datetime) -> tuple[MaintenanceWindow, ...]:
+    """Return the windows that are planned or under way, in order of time."""
+    waiting = [one for one in windows if one.is_active(now) or _is_planned(one, now)]
+    return tuple(sorted(waiting, key=lambda one: (one.starts_at, one.id)))
+
+
+def published(windows: Iterable[MaintenanceWindow], now: datetime) -> tuple[MaintenanceWindow, ...]:
+    """Return the windows of the calendar: the planned ones, and those that ended at most `KEPT` ago."""
+    shown = [one for one in windows if now - one.ends_at <= KEPT or one.is_active(now)]
+    return tuple(sorted(shown, key=lambda one: (one.starts_at, one.id)))
+
+
+def _is_planned(window: MaintenanceWindow, now: datetime) -> bool:
+    return window.state is MaintenanceState.SCHEDULED and now < window.ends_at

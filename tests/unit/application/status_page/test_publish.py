@@ -1,0 +1,189 @@
+"""What the page is decided from, and what is written when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.application.status_page.publish import observe_page, publish_page, read_page
+from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.status_page.component_state import ComponentState
+from orchestrator.domain.status_page.history import PageRecord
+from tests.fakes.errors import client_error
+from tests.fakes.status_pages import ADDRESS, PAGE, StatusWorld
+from tests.unit.application.notifications.conftest import alarm_event
+from tests.unit.domain.status_page.pages import override, window
+
+OPERATIONAL, MAINTENANCE, UNKNOWN, DEGRADED, PARTIAL, MAJOR = ComponentState
+LATENCY, ERRORS = "ib-oauth-token-latency-test", "ib-oauth-token-server-errors-test"
+
+
+@pytest.fixture
+def world():
+    return StatusWorld()
+
+
+def states(page):
+    return {row.status.component.id: row.status.state for row in page.rows}
+
+
+def state_of_tokens(world):
+    return states(read_page(world.cloud, ADDRESS))["tokens"]
+
+
+def test_a_quiet_environment_is_operational_and_every_function_is_probed(world):
+    assert set(states(read_page(world.cloud, ADDRESS)).values()) == {OPERATIONAL}
+    assert sorted(world.probes.sent) == ["GET /.well-known/jwks.json", "GET /authorize", "POST /token"]
+
+
+def test_before_the_first_deployment_no_state_is_known():
+    world = StatusWorld()
+    world.clients["dynamodb"].items.clear()
+    assert set(states(read_page(world.cloud, ADDRESS)).values()) == {UNKNOWN}
+
+
+def test_an_alarm_is_on_the_page_with_the_next_publication_and_off_it_with_the_one_after(world):
+    publish_page(world.cloud)
+    world.alarms.ringing = {LATENCY}
+    world.advance(5)
+    published = publish_page(world.cloud)
+    assert states(published.page)["tokens"] is DEGRADED
+    assert published.written[-1] == "index.html"
+    assert json.loads(world.s3.objects["summary.json"]["Body"])["status"]["indicator"] == "minor"
+    world.alarms.ringing = set()
+    world.advance(5)
+    assert states(publish_page(world.cloud).page)["tokens"] is OPERATIONAL
+    assert b"All systems operational" in world.s3.objects["index.html"]["Body"]
+
+
+def test_alarms_that_cannot_be_read_leave_the_state_unknown(world, monkeypatch):
+    def down(**_params):
+        raise client_error("InternalFailure", "CloudWatch is down")
+
+    monkeypatch.setattr(world.alarms, "describe_alarms", down)
+    assert state_of_tokens(world) is UNKNOWN
+
+
+def test_an_alarm_that_was_deleted_leaves_the_state_unknown(world, monkeypatch):
+    monkeypatch.setattr(world.alarms, "describe_alarms", lambda **_params: {"MetricAlarms": []})
+    assert state_of_tokens(world) is UNKNOWN
+
+
+def test_heartbeats_that_stop_or_cannot_be_read_are_on_the_page(world):
+    world.beats.newest = None
+    assert state_of_tokens(world) is PARTIAL
+    world.beats.fails = True
+    assert state_of_tokens(world) is UNKNOWN
+    silent = StatusWorld(heartbeats="")
+    silent.beats.newest = None
+    assert state_of_tokens(silent) is OPERATIONAL
+
+
+def test_probes_that_fail_in_a_row_are_an_outage_and_a_burst_of_events_is_one_probe(world):
+    del world.probes.statuses["/token"]
+    seen = []
+    for seconds in (0, 1, 1, 30, 30, 30, 30):
+        world.advance(seconds)
+        seen.append(states(publish_page(world.cloud).page)["tokens"])
+    assert seen == [OPERATIONAL, OPERATIONAL, OPERATIONAL, PARTIAL, PARTIAL, PARTIAL, MAJOR]
+    world.probes.statuses["/token"] = 503
+    world.advance(30)
+    assert states(publish_page(world.cloud).page)["tokens"] is MAJOR
+    world.probes.statuses["/token"] = 400
+    world.advance(30)
+    assert states(publish_page(world.cloud).page)["tokens"] is OPERATIONAL
+
+
+def test_an_incident_is_on_the_page_until_it_is_resolved(world):
+    from orchestrator.application.incidents.incident_log import receive_event
+
+    name = "ib-oauth-service-degraded-test"
+    receive_event(alarm_event(name, "ALARM", "OK", 0, 0, "service-degraded"), world.cloud)
+    page = publish_page(world.cloud).page
+    assert len(page.open_incidents) == 1
+    assert set(states(page).values()) == {DEGRADED}
+    path = f"incidents/{page.open_incidents[0].id}.html"
+    assert b"We are investigating" in world.s3.objects[path]["Body"]
+    receive_event(alarm_event(name, "OK", "ALARM", 60, 0, "service-degraded"), world.cloud)
+    world.advance(5)
+    page = publish_page(world.cloud).page
+    assert (len(page.open_incidents), len(page.recent)) == (0, 1)
+    assert b"The problem is resolved." in world.s3.objects[path]["Body"]
+
+
+def test_windows_of_maintenance_come_from_the_caller(world):
+    running = window(starts_at=world.at)
+    assert states(publish_page(world.cloud, (running,)).page)["login"] is MAINTENANCE
+    assert b"m-1@status.example.com" in world.s3.objects["maintenance.ics"]["Body"]
+
+
+def test_an_unchanged_page_is_not_written_until_it_has_to_say_that_it_is_checked(world):
+    publish_page(world.cloud)
+    world.advance(60)
+    # The first day has data now.
+    everything = publish_page(world.cloud).written
+    assert everything[-1] == "index.html"
+    world.advance(235)
+    assert publish_page(world.cloud).written == ()
+    world.advance(5)
+    assert publish_page(world.cloud).written == everything
+    assert b"03:05 UTC" in world.s3.objects["index.html"]["Body"]
+
+
+def test_a_writer_that_dies_leaves_a_page_that_the_next_one_writes_again(world):
+    world.s3.refuses = "InternalError"
+    with pytest.raises(Exception, match="no"):
+        publish_page(world.cloud)
+    world.s3.refuses = ""
+    assert len(publish_page(world.cloud).written) > 5
+
+
+def test_the_newest_of_two_writers_wins(world):
+    """The first one is slow: while it writes, the alarm fires and another writer publishes that."""
+
+    def other():
+        world.alarms.ringing = {ERRORS}
+        world.advance(1)
+        assert states(publish_page(world.cloud).page)["tokens"] is PARTIAL
+
+    world.s3.before = other
+    assert states(publish_page(world.cloud).page)["tokens"] is PARTIAL
+    assert b"Partial outage" in world.s3.objects["index.html"]["Body"]
+    record = world.cloud.status_pages.read_record()
+    assert record.digest
+    assert [change.state for change in record.histories["tokens"]] == [OPERATIONAL, PARTIAL]
+
+
+def test_a_writer_that_is_always_overtaken_gives_up_and_leaves_the_page_to_be_written_again(world):
+    def overtake():
+        world.s3.before = overtake
+        store = world.cloud.status_pages
+        store.save_record(store.read_record())
+
+    world.s3.before = overtake
+    with pytest.raises(Throttled, match="not published in 5 attempts"):
+        publish_page(world.cloud)
+    assert world.cloud.status_pages.read_record().digest == ""
+
+
+def test_observing_records_the_history_and_reading_records_nothing(world):
+    read_page(world.cloud, ADDRESS)
+    assert world.cloud.status_pages.read_record() == PageRecord()
+    observe_page(world.cloud, ADDRESS)
+    assert [change.state for change in world.cloud.status_pages.read_record().histories["login"]] == [OPERATIONAL]
+
+
+def test_an_override_is_on_the_page(world):
+    world.cloud.status_pages.save_override(override())
+    page = publish_page(world.cloud).page
+    assert states(page)["tokens"] is MAJOR
+    assert b"The upstream is down." in world.s3.objects["index.html"]["Body"]
+
+
+def test_without_an_address_nothing_is_published():
+    world = StatusWorld(replace(PAGE, address=""))
+    with pytest.raises(Refused, match=r"test.status_page.address: '' is refused: give the address"):
+        publish_page(world.cloud)
+    assert world.s3.written == []
