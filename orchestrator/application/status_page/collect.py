@@ -1,11 +1,11 @@
-"""What the status page is decided from: alarms, probes, heartbeats, incidents, overrides.
+"""What the status page is decided from: alarms, probes, heartbeats, incidents, maintenance, overrides.
 
 A part that cannot be read is missing evidence, which the page says; it stops nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
@@ -24,13 +24,15 @@ from orchestrator.domain.status_page.evidence import (
     probes_are_due,
 )
 from orchestrator.domain.status_page.history import PageRecord
-from orchestrator.domain.status_page.maintenance import MaintenanceWindow
+from orchestrator.domain.status_page.maintenance import MaintenanceWindow, published_window
 from orchestrator.domain.status_page.page import PageInputs
 from orchestrator.domain.status_page.published_incidents import PublishedIncident, publish_incident
 from orchestrator.domain.status_page.settings import StatusPageSettings, decode_status_page
 
 NEWEST_INCIDENTS = 50
 """How many incidents are read, in addition to the open ones."""
+NEWEST_WINDOWS = 50
+"""How many maintenance windows are read, the latest first."""
 
 _HEARTBEATS_OF = timedelta(minutes=5)
 
@@ -40,16 +42,13 @@ def page_settings(cloud: Cloud) -> StatusPageSettings:
     return decode_status_page(cloud.settings["STATUS_PAGE"])
 
 
-def read_inputs(
-    cloud: Cloud, settings: StatusPageSettings, record: PageRecord, windows: Sequence[MaintenanceWindow]
-) -> PageInputs:
+def read_inputs(cloud: Cloud, settings: StatusPageSettings, record: PageRecord) -> PageInputs:
     """Read what the page is decided from.
 
     Args:
         cloud: the environment.
         settings: of the page.
         record: of the page.
-        windows: of maintenance.
 
     Raises:
         Throttled, Unreachable: the ledger did not answer. Other parts may be missing.
@@ -63,7 +62,7 @@ def read_inputs(
             heartbeats=_read_heartbeats(cloud, service),
         ),
         incidents=_read_incidents(cloud, settings),
-        windows=windows,
+        windows=_read_windows(cloud, settings),
         overrides=cloud.status_pages.read_overrides(),
     )
 
@@ -133,6 +132,13 @@ def _read_incidents(cloud: Cloud, settings: StatusPageSettings) -> list[Publishe
         for incident_id in ids
     )
     return [incident for incident in published if incident is not None]
+
+
+def _read_windows(cloud: Cloud, settings: StatusPageSettings) -> list[MaintenanceWindow]:
+    now = cloud.now()
+    return [
+        published_window(window, settings.components, now) for window in cloud.maintenance.list_windows(NEWEST_WINDOWS)
+    ]
 
 
 def _short(alarm: str, cloud: Cloud) -> str:

@@ -16,7 +16,6 @@ from orchestrator.application.status_page.collect import page_settings, read_inp
 from orchestrator.application.status_page.site import SiteFile, render_site, site_digest
 from orchestrator.domain.errors import Refused, Throttled
 from orchestrator.domain.status_page.history import PageRecord
-from orchestrator.domain.status_page.maintenance import MaintenanceWindow
 from orchestrator.domain.status_page.page import StatusPage, decide_page
 
 ATTEMPTS = 5
@@ -33,26 +32,24 @@ class Publication:
     written: tuple[str, ...]
 
 
-def read_page(cloud: Cloud, address: str, windows: Sequence[MaintenanceWindow] = ()) -> StatusPage:
+def read_page(cloud: Cloud, address: str) -> StatusPage:
     """Return the page as it is now, without recording or writing anything.
 
     Args:
         cloud: the environment.
         address: where the page is read, without a trailing slash.
-        windows: of maintenance.
     """
-    return _decide(cloud, address, windows)[0]
+    return _decide(cloud, address)[0]
 
 
-def observe_page(cloud: Cloud, address: str, windows: Sequence[MaintenanceWindow] = ()) -> StatusPage:
+def observe_page(cloud: Cloud, address: str) -> StatusPage:
     """Return the page as it is now, and record the states of its components in its history.
 
     Args:
         cloud: the environment.
         address: where the page is read, without a trailing slash.
-        windows: of maintenance.
     """
-    page, record = _decide(cloud, address, windows)
+    page, record = _decide(cloud, address)
     # Another writer was faster: it has recorded the same moment.
     cloud.status_pages.save_record(record)
     return page
@@ -71,12 +68,11 @@ def public_address(cloud: Cloud) -> str:
     return address
 
 
-def publish_page(cloud: Cloud, windows: Sequence[MaintenanceWindow] = ()) -> Publication:
+def publish_page(cloud: Cloud) -> Publication:
     """Decide the page, record the observation, and write the files that changed.
 
     Args:
         cloud: the environment.
-        windows: of maintenance.
 
     Raises:
         Refused: the settings name no address, or the bucket cannot be written.
@@ -85,7 +81,7 @@ def publish_page(cloud: Cloud, windows: Sequence[MaintenanceWindow] = ()) -> Pub
     """
     address, was_overtaken = public_address(cloud), False
     for _ in range(ATTEMPTS):
-        page, record = _decide(cloud, address, windows)
+        page, record = _decide(cloud, address)
         digest = site_digest(page)
         recent = record.published_at is not None and page.at - record.published_at < REWRITTEN_AFTER
         if digest == record.digest and recent and not was_overtaken:
@@ -110,7 +106,7 @@ def write_files(cloud: Cloud, files: Sequence[SiteFile]) -> None:
         cloud.site_bucket.write_file(one.path, one.content_type, one.content)
 
 
-def _decide(cloud: Cloud, address: str, windows: Sequence[MaintenanceWindow]) -> tuple[StatusPage, PageRecord]:
+def _decide(cloud: Cloud, address: str) -> tuple[StatusPage, PageRecord]:
     settings, record = page_settings(cloud), cloud.status_pages.read_record()
-    inputs = read_inputs(cloud, settings, record, windows)
+    inputs = read_inputs(cloud, settings, record)
     return decide_page(settings, address, cloud.environment, inputs, record, cloud.now())

@@ -1,4 +1,4 @@
-"""Maintenance windows as the status page shows them. The caller converts its own records to these."""
+"""Maintenance windows as the status page shows them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from orchestrator.domain.maintenance.window import Window, WindowState
+from orchestrator.domain.status_page.settings import Component
 
 KEPT = timedelta(days=15)
 """How long the page shows a window that has ended."""
@@ -49,6 +52,38 @@ class MaintenanceWindow:
     def affects(self, component: str) -> bool:
         """Return whether it covers a component."""
         return not self.components or component in self.components
+
+
+_STATES = {WindowState.ENDED: MaintenanceState.COMPLETED, WindowState.CANCELLED: MaintenanceState.CANCELLED}
+
+
+def published_window(window: Window, components: Iterable[Component], now: datetime) -> MaintenanceWindow:
+    """Return a maintenance window as the page shows it.
+
+    A window names components of the page, or functions: then all components that use them are meant. A name that is
+    neither affects no component of the page.
+
+    Args:
+        window: as `orchestrator maintenance` keeps it.
+        components: of the page.
+        now: the current time.
+    """
+    named = set(window.components)
+    affected = tuple(one.id for one in components if one.id in named or named & set(one.functions))
+    if window.is_open:
+        state = MaintenanceState.IN_PROGRESS if window.is_under_way(now) else MaintenanceState.SCHEDULED
+    else:
+        state = _STATES[window.state]
+    return MaintenanceWindow(
+        id=window.id,
+        title=window.title,
+        text=window.text,
+        components=affected or window.components,
+        starts_at=window.start,
+        ends_at=window.ended_at or window.ends_at,
+        state=state,
+        announced_at=window.steps[0].at,
+    )
 
 
 def upcoming(windows: Iterable[MaintenanceWindow], now: datetime) -> tuple[MaintenanceWindow, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from orchestrator.application.maintenance.windows import change_schedule
 from orchestrator.application.status_page.publish import observe_page, publish_page, read_page
 from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.maintenance.policy import MaintenancePolicy
+from orchestrator.domain.maintenance.schedule import WindowRequest, plan
 from orchestrator.domain.status_page.component_state import ComponentState
 from orchestrator.domain.status_page.history import PageRecord
 from tests.fakes.errors import client_error
 from tests.fakes.status_pages import ADDRESS, PAGE, StatusWorld
 from tests.unit.application.notifications.conftest import alarm_event
-from tests.unit.domain.status_page.pages import override, window
+from tests.unit.domain.status_page.pages import override
 
 OPERATIONAL, MAINTENANCE, UNKNOWN, DEGRADED, PARTIAL, MAJOR = ComponentState
 LATENCY, ERRORS = "ib-oauth-token-latency-test", "ib-oauth-token-server-errors-test"
@@ -113,10 +117,26 @@ def test_an_incident_is_on_the_page_until_it_is_resolved(world):
     assert b"The problem is resolved." in world.s3.objects[path]["Body"]
 
 
-def test_windows_of_maintenance_come_from_the_caller(world):
-    running = window(starts_at=world.at)
-    assert states(publish_page(world.cloud, (running,)).page)["login"] is MAINTENANCE
-    assert b"m-1@status.example.com" in world.s3.objects["maintenance.ics"]["Body"]
+def test_a_maintenance_window_is_on_the_page_while_it_is_under_way(world):
+    now = world.cloud.now()
+    asked = WindowRequest(
+        "New keys",
+        "Logins take longer.",
+        ("token",),
+        now + timedelta(hours=1),
+        now + timedelta(hours=2),
+        "ann",
+        urgent="now",
+    )
+    assert change_schedule(world.cloud, lambda schedule: plan(schedule, asked, MaintenancePolicy(), now))
+    planned = publish_page(world.cloud).page
+    assert [one.title for one in planned.upcoming] == ["New keys"]
+    assert states(planned)["tokens"] is not MAINTENANCE
+    assert b"New keys" in world.s3.objects["maintenance.ics"]["Body"]
+    world.advance(3600)
+    assert states(publish_page(world.cloud).page)["tokens"] is MAINTENANCE
+    world.advance(3600)
+    assert states(publish_page(world.cloud).page)["tokens"] is not MAINTENANCE
 
 
 def test_an_unchanged_page_is_not_written_until_it_has_to_say_that_it_is_checked(world):
