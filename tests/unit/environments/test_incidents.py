@@ -29,7 +29,7 @@ def test_the_example_shows_every_setting(tmp_path):
 
 def _tables_of_incidents():
     text = EXAMPLE.read_text()
-    tables = text[text.index("[prod.incidents]") : text.index("[prod.api.domain]")].replace("[prod.", "[dev.")
+    tables = text[text.index("[prod.incidents]") : text.index("[prod.status_page]")].replace("[prod.", "[dev.")
     return "\n".join(line for line in tables.splitlines() if not line.startswith("destinations"))
 
 
