@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.incidents.announcements import EVENT_TYPES as ANNOUNCED
 from orchestrator.domain.incidents.incident import Draft, EntryKind
 from orchestrator.domain.status_page.component_state import ComponentState
+from orchestrator.domain.status_page.headers import CONTENT_SECURITY_POLICY, PAGE_POLICY, SECURITY_HEADERS
 from orchestrator.domain.status_page.history import (
     DAYS,
     MOST_CHANGES,
@@ -24,6 +26,7 @@ from orchestrator.domain.status_page.maintenance import MaintenanceState, publis
 from orchestrator.domain.status_page.overrides import LONGEST, new_override
 from orchestrator.domain.status_page.page import PageInputs
 from orchestrator.domain.status_page.settings import DEFAULT_COMPONENTS
+from orchestrator.domain.status_page.triggers import EVENT_TYPES
 from tests.samples import NOW
 from tests.unit.domain.status_page.pages import (
     QUIET,
@@ -170,3 +173,16 @@ def test_random_orders_of_events_leave_the_state_that_the_evidence_of_the_last_o
             assert {name: changes[-1].state for name, changes in record.histories.items()} == expected
             for changes in record.histories.values():
                 assert [change.at for change in changes] == sorted(change.at for change in changes)
+
+
+def test_a_page_allows_nothing_but_its_own_style_and_images():
+    assert PAGE_POLICY.startswith("default-src 'none';")
+    assert "script-src" not in PAGE_POLICY
+    assert f"{PAGE_POLICY}; frame-ancestors 'none'" == CONTENT_SECURITY_POLICY
+    assert SECURITY_HEADERS["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+
+
+def test_the_page_is_published_after_every_event_of_an_incident_that_it_shows():
+    shown = {EntryKind.OPENED, EntryKind.REOPENED, EntryKind.ACKNOWLEDGED, EntryKind.UPDATE, EntryKind.RESOLVED}
+    assert {ANNOUNCED[kind] for kind in shown} <= set(EVENT_TYPES)
+    assert {"RollbackStarted", "RollbackCompleted"} <= set(EVENT_TYPES)
