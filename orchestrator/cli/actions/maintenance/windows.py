@@ -105,9 +105,8 @@ def _command(context: Context, decide: Callable[[Schedule], Change], action: Win
     assert change is not None, "a command changes a window"
     window = change.windows[-1]
     step = window.steps[-1]
-    words = f"{window.description} ({step.reason})" if step.reason else window.description
-    name = f"maintenance {action.lower()}"
-    why = f"by {step.by}, {words}"
+    why = f"{window.description} ({step.reason})" if step.reason else window.description
+    name = f"maintenance {action.lower()} by {step.by}"
     cloud.ledger.record_event(
         EventRecord(f"{window.id}-{action}-{step.at.isoformat()}", step.at, "person", name, acted=True, why=why)
     )

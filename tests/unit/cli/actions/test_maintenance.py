@@ -15,6 +15,7 @@ from orchestrator.cli.actions.release import read_changelog
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
+from orchestrator.domain.audit.ledger_entries import entry_of_event
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.schedule import Change
@@ -71,8 +72,8 @@ def test_a_window_is_planned_listed_and_shown(cloud, clock):
     assert "components: token" in shown
     assert "bob" in shown
     (event,) = cloud.ledger.read_events(5)
-    assert (event.source, event.name) == ("person", "maintenance plan")
-    assert "by bob" in event.why
+    assert (event.source, event.name) == ("person", "maintenance plan by bob")
+    assert entry_of_event(event).actor == "bob", "the audit trail names the person"
 
 
 def test_an_environment_without_windows_says_so(cloud):
