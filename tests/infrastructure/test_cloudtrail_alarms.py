@@ -16,18 +16,8 @@ from infrastructure.security.cloudtrail_alarms import (
 )
 from orchestrator import environments
 from orchestrator.aws.ledger.seeded_grants import PURPOSE
-from tests.infrastructure.cloudtrail_events import (
-    ACCOUNT,
-    Event,
-    by_cloudformation,
-    by_role,
-    by_root,
-    by_service,
-    by_user,
-    call,
-    night,
-    permitted,
-)
+from orchestrator.smoke.trail_events import Event, by_role, by_root, by_service, by_user, call, events_by_alarm, night
+from tests.infrastructure.cloudtrail_events import permitted
 from tests.infrastructure.filter_patterns import (
     is_like,
     matches,
@@ -41,10 +31,8 @@ from tests.infrastructure.test_security import security
 PERIOD_MINUTES = 5
 PROD = environments.load("prod")
 MOVED = dataclasses.replace(PROD, region=OTHER_REGION, lost_region=HOME_REGION)
-ADMIN = by_role("admin")
 SESSION = {"encryptionContext": {"environment": "prod", "purpose": "session", "owner": "family#1"}}
 GRANTS = {"encryptionContext": {"environment": "prod", "purpose": PURPOSE, "recovery": "d1"}}
-TRAIL = f"ib-oauth-trail-prod-{ACCOUNT}"
 
 
 def ours(name: str, environment: str = "prod") -> Event:
@@ -147,72 +135,7 @@ def test_the_templates_have_these_patterns(prod):
 # --- what they fire at ---------------------------------------------------------------------------------------
 
 DENIED = {"error": "AccessDenied"}
-EVENTS: dict[str, list[Event]] = {
-    "access-denied": [
-        call(ours("token"), "kms", "Sign", **DENIED) | {"eventName": "VerifyMac"},
-        call(ours("task-plan-deployment"), "dynamodb", "DescribeTable", error="AccessDeniedException"),
-        call(ours("token"), "ec2", "RunInstances", error="Client.UnauthorizedOperation"),
-        call(ours("backups"), "dynamodb", "CreateBackup", error="AccessDeniedException"),
-    ],
-    "access-denied-spike": [call(by_user(), "s3", "ListBuckets", **DENIED)] * 21,
-    "unauthorized-kms-sign": [
-        call(by_user(), "kms", "Sign"),
-        call(ADMIN, "kms", "Sign"),
-        call(ours("authorize"), "kms", "Sign"),
-        call(ours("task-seed-grants"), "kms", "Sign"),
-        call(by_role("ib-oauth-tokens"), "kms", "Sign"),
-    ],
-    "unauthorized-session-decrypt": [
-        call(by_user(), "kms", "Decrypt", **SESSION),
-        call(ours("token"), "kms", "Decrypt", **SESSION),
-        call(ours("task-check-seeded-grants"), "kms", "Decrypt", **SESSION),
-        call(ADMIN, "kms", "Decrypt", encryptionContext={"environment": "prod"}),
-    ],
-    "kms-key-changed": [
-        call(by_user(), "kms", "ScheduleKeyDeletion"),
-        call(ADMIN, "kms", "PutKeyPolicy"),
-        call(ADMIN, "kms", "DisableKeyRotation"),
-        call(ours("task-clean-up"), "kms", "DisableKey"),
-    ],
-    "alias-changed-manually": [
-        call(by_user(), "lambda", "UpdateAlias"),
-        call(ADMIN, "lambda", "UpdateAlias"),
-        call(by_cloudformation("cdk"), "lambda", "UpdateAlias"),  # CloudFormation never shifts traffic
-        call(ours("task-publish-versions"), "lambda", "UpdateAlias"),
-    ],
-    "table-changed-manually": [
-        call(by_user(), "dynamodb", "DeleteTable"),
-        call(ADMIN, "dynamodb", "UpdateContinuousBackups"),
-        call(ADMIN, "dynamodb", "DeleteBackup"),
-        call(ADMIN, "backup", "DeleteRecoveryPoint"),
-        call(ours("token"), "dynamodb", "PutResourcePolicy"),
-        call(ours("pipeline"), "dynamodb", "UpdateTable"),
-    ],
-    "iam-policy-changed": [
-        call(by_user(), "iam", name)
-        for name in (
-            *("PutRolePolicy", "PutUserPolicy", "PutGroupPolicy", "AttachRolePolicy", "AttachUserPolicy"),
-            *("AttachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy", "DetachGroupPolicy", "DeleteRolePolicy"),
-            *("DeleteUserPolicy", "DeleteGroupPolicy", "DeletePolicy", "DeletePolicyVersion", "CreatePolicy"),
-            *("CreatePolicyVersion", "SetDefaultPolicyVersion", "CreateUser", "CreateRole", "CreateAccessKey"),
-            *("CreateLoginProfile", "UpdateAssumeRolePolicy", "UpdateLoginProfile", "AddUserToGroup"),
-            *("PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "DeleteUserPermissionsBoundary"),
-        )
-    ]
-    + [call(ours("token"), "iam", "PutRolePolicy")],
-    "root-account-used": [call(by_root(), "iam", "ListUsers")],
-    "console-login-without-mfa": [
-        call(by_user(), "signin", "ConsoleLogin")
-        | {"responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": "No"}}
-    ],
-    "cloudtrail-changed": [
-        call(by_user(), "cloudtrail", "StopLogging"),
-        call(by_cloudformation("cdk"), "cloudtrail", "DeleteTrail"),
-        call(by_user(), "logs", "DeleteMetricFilter"),
-        call(by_user(), "s3", "PutBucketPolicy", bucketName=TRAIL),
-    ],
-}
-"""By alarm: the events that it is for. No other alarm fires at them."""
+EVENTS = events_by_alarm("prod")
 
 QUIET: list[Event] = [
     call(ours("token"), "kms", "Sign"),

@@ -1,13 +1,19 @@
 """The steps that only an account can run, over clients that answer as AWS does."""
 
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from infrastructure.security.cloudtrail_alarms import cloudtrail_alarms
+from orchestrator import environments
 from orchestrator.smoke.results import Verdict
 from orchestrator.smoke.steps import pipeline, policies
+from tests.infrastructure.filter_patterns import matches
 
 ACCOUNT, NAME = "123456789012", "smoke"
+SMOKE = replace(environments.load("dev"), name=NAME)
 
 
 class Pages:
@@ -74,15 +80,24 @@ def test_a_role_that_ends_early_or_misses_a_region_fails(iam, failed):
 
 
 class Logs:
-    def __init__(self, matching):
-        self._matching = matching
+    """CloudWatch Logs with the patterns of an environment, which it evaluates by AWS's rule."""
+
+    def __init__(self, patterns):
+        self._patterns = patterns
 
     def get_paginator(self, _):
-        return Pages({"metricFilters": [{"filterName": "denied", "filterPattern": "{ $.errorCode = * }"}]})
+        named = [{"filterName": name, "filterPattern": pattern} for name, pattern in self._patterns.items()]
+        return Pages({"metricFilters": named})
 
     def test_metric_filter(self, *, filterPattern, logEventMessages):  # noqa: N803 - botocore's
-        assert (filterPattern, len(logEventMessages)) == ("{ $.errorCode = * }", 2)
-        return {"matches": [{"eventNumber": number} for number in self._matching]}
+        assert len(logEventMessages) <= 50
+        found = [json.loads(message) for message in logEventMessages]
+        return {"matches": [{"eventNumber": n} for n, one in enumerate(found, 1) if matches(filterPattern, one)]}
+
+
+def patterns(**changed):
+    found = {f"ib-oauth-{one.name}-smoke": one.pattern for one in cloudtrail_alarms(SMOKE)}
+    return found | {f"ib-oauth-{name.replace('_', '-')}-smoke": pattern for name, pattern in changed.items()}
 
 
 class Analyzer:
@@ -100,23 +115,31 @@ class Stacks:
 
 
 @pytest.mark.parametrize(
-    ("findings", "alarms", "matching", "failed"),
+    ("findings", "alarms", "changed", "failed"),
     [
-        ((), "allowed", (2,), set()),
-        (("SUGGESTION", "WARNING"), "allowed", (), set()),
-        (("ERROR",), "allowed", (2,), {"IAM"}),
-        (("SECURITY_WARNING",), "allowed", (2,), {"IAM"}),
-        ((), "implicitDeny", (2,), {"23"}),
-        ((), "allowed", (1, 2), {"6"}),
+        ((), "allowed", {}, set()),
+        (("SUGGESTION", "WARNING"), "allowed", {}, set()),
+        (("ERROR",), "allowed", {}, {"IAM"}),
+        (("SECURITY_WARNING",), "allowed", {}, {"IAM"}),
+        ((), "implicitDeny", {}, {"23"}),
+        # It misses what it is for: an asterisk within a term is literal.
+        ((), "allowed", {"table_changed_manually": '{ $.eventName = "Dele*Table" }'}, {"6"}),
+        # It also matches our own nights.
+        (
+            (),
+            "allowed",
+            {"table_changed_manually": '{ $.eventSource = "dynamodb*" || $.eventSource = "backup*" }'},
+            {"6"},
+        ),
+        # No event is known that it is for.
+        ((), "allowed", {"another": '{ $.eventName = "Never" }'}, {"6"}),
     ],
 )
-def test_a_fault_of_a_policy_a_refusal_and_a_pattern_that_matches_our_own_calls_fail(
-    findings, alarms, matching, failed
-):
+def test_a_fault_of_a_policy_a_refusal_and_a_pattern_that_is_wrong_fail(findings, alarms, changed, failed):
     clients = {
         "accessanalyzer": Analyzer(*findings),
         "iam": Iam(alarms=alarms),
-        "logs": Logs(matching),
+        "logs": Logs(patterns(**changed)),
         "cloudformation": Stacks(),
     }
     facts = list(policies.run(world(**clients)))
