@@ -70,11 +70,19 @@ def create_pipeline_role(stack: Stack, environment: Environment, resources: Reso
         }
     }
     # The CDK's bootstrap names its roles after their region, and each stack is deployed by those of its own region.
+    places = [(stack.account, region) for region in (environment.region, *copy_regions(environment))]
+    page = environment.status_page
+    if page.enabled:
+        places.append((page.account or stack.account, page.region))
     bootstrap = [
         stack.format_arn(
-            service="iam", region="", resource="role", resource_name=f"{_BOOTSTRAP}-*-{stack.account}-{region}"
+            service="iam",
+            region="",
+            account=account,
+            resource="role",
+            resource_name=f"{_BOOTSTRAP}-*-{account}-{region}",
         )
-        for region in (environment.region, *copy_regions(environment))
+        for account, region in dict.fromkeys(places)
     ]
     protected = [
         stack.format_arn(

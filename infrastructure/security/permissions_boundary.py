@@ -116,18 +116,17 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
     """Allow what the environment's own checks, hooks, notifications and status page use, outside the environment's names."""
     arns = dict(resources_of_settings(stack, environment))
     arns[Resource.NOTIFICATION_SECRETS] = _covering(arns[Resource.NOTIFICATION_SECRETS])
-    actions = {
-        Resource.CHECKED_LOGS: "logs:StartQuery",
-        Resource.LOG_QUERIES: "logs:GetQueryResults",
-        Resource.HOOK_FUNCTIONS: "lambda:InvokeFunction",
-        Resource.HOOK_SECRETS: "secretsmanager:GetSecretValue",
-        Resource.NOTIFICATION_SECRETS: "secretsmanager:GetSecretValue",
-        Resource.STATUS_PAGE_OBJECTS: "s3:PutObject",
+    resources = {
+        "logs:StartQuery": arns[Resource.CHECKED_LOGS],
+        "logs:GetQueryResults": arns[Resource.LOG_QUERIES],
+        "lambda:InvokeFunction": arns[Resource.HOOK_FUNCTIONS],
+        "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *arns[Resource.NOTIFICATION_SECRETS]],
+        "s3:PutObject": arns[Resource.STATUS_PAGE_OBJECTS],
     }
     return [
-        iam.PolicyStatement(actions=[action], resources=list(arns[resource]))
-        for resource, action in actions.items()
-        if arns[resource]
+        iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
+        for action, found in resources.items()
+        if found
     ]
 
 
@@ -162,8 +161,8 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
         ]
 
     def allow(service_name: str, *resources: str, actions: Sequence[str] = ()) -> iam.PolicyStatement:
+        # Without a Sid, which would repeat the action: a managed policy has at most 6,144 characters.
         return iam.PolicyStatement(
-            sid=service_name.title().replace("-", ""),
             actions=list(actions) or [f"{service_name}:*"],
             resources=arns(service_name, *resources),
         )

@@ -44,7 +44,13 @@ def commands(blocks: list[str]) -> list[list[str]]:
 def test_the_runbook_s_commands_are_those_of_the_plan():
     """Every command of the runbook is one of the plan's, in the plan's order; the plan's for the other table are the same with its name."""
     shown = ["orchestrator", "failover", "plan", "--env", "prod"]
-    written = [command for command in commands(Runbook("region-failover", {}).blocks) if command != shown]
+    # The plan is about the region. The incident is opened again because the ledger that had it is lost.
+    incident = ["orchestrator", "incident", "open"]
+    written = [
+        command
+        for command in commands(Runbook("region-failover", {}).blocks)
+        if command != shown and command[:3] != incident
+    ]
     planned = [step for step in plan_failover(FACTS).steps if step.kind is not StepKind.UPDATE_SETTINGS]
     wanted = [shlex.split(command) for step in planned for command in step.commands]
     of_the_other = [

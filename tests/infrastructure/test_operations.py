@@ -43,7 +43,7 @@ BY_PERSONS = {
     "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",  # release sign
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
-    "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "ssm:GetParameter",  # doctor
+    "ce:ListCostAllocationTags", "iam:GetOpenIDConnectProvider", "secretsmanager:DescribeSecret", "ssm:GetParameter",  # doctor
     "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",  # compliance, audit
     "acm:ListCertificates", "ce:GetCostAndUsage", "cloudwatch:DescribeAlarmHistory",  # upkeep
     "iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails",

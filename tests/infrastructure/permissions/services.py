@@ -28,7 +28,7 @@ class ServiceCall:
 
 def service_calls(deployed: DeployedEnvironment) -> list[ServiceCall]:
     """Return the calls that services make in an environment."""
-    rules = (_of_rules, _of_api, _of_alarms, _of_costs, _of_log_groups, _of_trail)
+    rules = (_of_rules, _of_api, _of_alarms, _of_costs, _of_log_groups, _of_trail, _of_status_page)
     return list(dict.fromkeys(_frozen(call) for rule in rules for call in rule(deployed)))
 
 
@@ -196,3 +196,17 @@ def _of_trail(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
             context = {"kms:EncryptionContext:aws:cloudtrail:arn": source["aws:SourceArn"], **source}
             yield ServiceCall(principal, "kms:GenerateDataKey", key, context, why)
             yield ServiceCall(principal, "kms:DescribeKey", key, source, why)
+
+
+def _of_status_page(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
+    """CloudFront reads the files of the page by its origin access control.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+    """
+    for stack, logical_id, _ in deployed.resources("AWS::CloudFront::Distribution"):
+        name = deployed.resolve(stack, {"Ref": logical_id})
+        source = {"aws:SourceArn": f"arn:aws:cloudfront::{deployed.account}:distribution/{name}"}
+        for place, _, bucket in deployed.resources("AWS::S3::Bucket"):
+            if place == stack:
+                file = f"arn:aws:s3:::{bucket['BucketName']}/index.html"
+                yield ServiceCall("cloudfront.amazonaws.com", "s3:GetObject", file, source, "status page")
