@@ -87,12 +87,12 @@ def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
         world.restore()
         world.settle()
         event = {"id": "tick", "detail": {"name": "re-died"}}
-        told, again = (world.deliver_event("clean_up_drills", event) for _ in range(2))
+        reported, again = (world.deliver_event("clean_up_drills", event) for _ in range(2))
         link = world.cloud.evidence.find_entry("re-died")
     assert world.recovery.outcome is RecoveryOutcome.FAILED
     assert link is not None
     assert link.outcome == "FAILED"
-    assert "its evidence is written" in told
+    assert "its evidence is written" in reported
     assert "evidence" not in again
     assert "died while it held the environment lock" in world.topics.published[-1][2]
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
@@ -107,8 +107,8 @@ def test_the_tables_of_a_restore_that_died_are_reported_until_they_are_gone(inte
 
     def sweep():
         world.measured.clear()
-        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
-        return told, [line[SECONDS_UNUSED] for line in world.measured if SECONDS_UNUSED in line]
+        reported = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+        return reported, [line[SECONDS_UNUSED] for line in world.measured if SECONDS_UNUSED in line]
 
     world = RestoreWorld(interpreter, "re-left", bridge=kill)
     with inhabited(world):
@@ -116,8 +116,8 @@ def test_the_tables_of_a_restore_that_died_are_reported_until_they_are_gone(inte
         world.restore()
         world.settle()
         world.clock.advance(14 * 86_400)
-        told, measured = sweep()
-        assert f"2 restored tables are unused, {min(copies(world))} since" in told
+        reported, measured = sweep()
+        assert f"2 restored tables are unused, {min(copies(world))} since" in reported
         assert [14 * 86_400 < seconds < 15 * 86_400 for seconds in measured] == [True]
         for table in copies(world):
             del world.tables.tables[table]
@@ -128,8 +128,8 @@ def test_restored_tables_in_use_are_not_reported_although_the_stack_still_names_
     world = RestoreWorld(interpreter, "re-kept")
     with inhabited(world):
         assert world.restore().phase == "SUCCEEDED", world.recovery.reason
-        told = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
-    assert "unused" not in told
+        reported = world.deliver_event("clean_up_drills", {"id": "tick", "detail": {}})
+    assert "unused" not in reported
     assert not [line for line in world.measured if SECONDS_UNUSED in line]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.aws.clients import conditional_write
-from orchestrator.aws.ledger.lock import LockedTable, decoded
+from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.clients.client import ManagedClient
 from orchestrator.domain.errors import Refused
 
@@ -54,13 +54,7 @@ class ClientRecords(LockedTable):
             Refused: another operator was faster, or a client with this id exists or existed.
         """
         put = self._put(_LIST, client.client_id, client, revision={"N": str(client.revision)})
-        if client.revision == 1:
-            condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        else:
-            condition = {
-                "ConditionExpression": "revision = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(client.revision - 1)}},
-            }
+        condition = unless_changed(client.revision - 1, "revision")
         if conditional_write(self._client.put_item, **put, **condition) is not None:
             return
         stored = self.find_client(client.client_id)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.aws.clients import conditional_write, translate_errors
+from orchestrator.aws.ledger.lock import unless_changed
 from orchestrator.domain.notifications.delivery import DeliveryRecord
 
 KEPT = timedelta(days=30)
@@ -51,12 +52,7 @@ class DeliveryStore:
             now: the current time.
         """
         written = replace(record, version=record.version + 1)
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if record.version:
-            condition = {
-                "ConditionExpression": "record_version = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(record.version)}},
-            }
+        condition = unless_changed(record.version)
         item = {
             **_key(destination, key),
             "body": {"S": msgspec.json.encode(written).decode()},

@@ -17,10 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
+from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.incident import Entry, Incident, replay
 from orchestrator.domain.incidents.register import Register
@@ -77,26 +74,12 @@ class IncidentStore(LockedTable):
         puts: list[Mapping[str, Any]] = [self._put_register(register)]
         for entry in entries:
             put = self._put(f"incident#{entry.incident}", f"entry#{entry.number:06}", entry)
-            puts.append({**put, "ConditionExpression": "attribute_not_exists(pk)"})
+            puts.append({**put, **unless_changed(0)})
             if entry.number == 1:
                 puts.append(self._put(_LIST, entry.incident, entry.at))
-        try:
-            with translate_errors():
-                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            refuse_busy(error)
-            return False
-        return True
+        return self._write_together(puts)
 
     def _put_register(self, register: Register) -> Mapping[str, Any]:
         written = replace(register, version=register.version + 1)
         put = self._put(*_REGISTER, written, record_version={"N": str(written.version)})
-        if not register.version:
-            return {**put, "ConditionExpression": "attribute_not_exists(pk)"}
-        return {
-            **put,
-            "ConditionExpression": "record_version = :seen",
-            "ExpressionAttributeValues": {":seen": {"N": str(register.version)}},
-        }
+        return {**put, **unless_changed(register.version)}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import conditional_write, translate_errors
+from orchestrator.aws.clients import conditional_write, error_code, translate_errors
 from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import LockLost, Throttled
 
@@ -106,6 +106,22 @@ class LockedTable:
         body = msgspec.json.encode(record).decode()
         return {"TableName": self._table, "Item": {"pk": {"S": pk}, "sk": {"S": sk}, "body": {"S": body}, **attributes}}
 
+    def _write_together(self, puts: Sequence[Mapping[str, Any]]) -> bool:
+        """Write all items or none; return False if the condition of a put is not met.
+
+        Raises:
+            Throttled: the transaction met another one. Nothing was written.
+        """
+        try:
+            with translate_errors():
+                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            refuse_busy(error)
+            return False
+        return True
+
     def _get(self, pk: str, sk: str) -> Mapping[str, Any] | None:
         with translate_errors():
             key = {"pk": {"S": pk}, "sk": {"S": sk}}
@@ -154,6 +170,21 @@ def _token(fencing_token: int) -> dict[str, Mapping[str, str]]:
 
 def _holder(lock: EnvironmentLock) -> str:
     return lock.execution or "no execution"
+
+
+def unless_changed(seen: int, attribute: str = "record_version") -> dict[str, Any]:
+    """Return the condition of a put: no other writer has written the item since it was read.
+
+    Args:
+        seen: the version that was read; 0 if there was no item.
+        attribute: that has the version, as a number.
+    """
+    if not seen:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": f"{attribute} = :seen",
+        "ExpressionAttributeValues": {":seen": {"N": str(seen)}},
+    }
 
 
 def refuse_busy(error: ClientError) -> None:

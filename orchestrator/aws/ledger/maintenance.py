@@ -14,10 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
+from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.schedule import Change, Schedule
 from orchestrator.domain.maintenance.window import Window
@@ -61,23 +58,9 @@ class MaintenanceStore(LockedTable):
         """
         puts = [self._put_schedule(change.schedule)]
         puts += [self._put(_WINDOWS, window.id, window) for window in change.windows]
-        try:
-            with translate_errors():
-                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            refuse_busy(error)
-            return False
-        return True
+        return self._write_together(puts)
 
     def _put_schedule(self, schedule: Schedule) -> Mapping[str, Any]:
         written = replace(schedule, version=schedule.version + 1)
         put = self._put(*_SCHEDULE, written, record_version={"N": str(written.version)})
-        if not schedule.version:
-            return {**put, "ConditionExpression": "attribute_not_exists(pk)"}
-        return {
-            **put,
-            "ConditionExpression": "record_version = :seen",
-            "ExpressionAttributeValues": {":seen": {"N": str(schedule.version)}},
-        }
+        return {**put, **unless_changed(schedule.version)}

@@ -9,13 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded
+from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.status_page.history import PageRecord
 from orchestrator.domain.status_page.overrides import Override
@@ -54,12 +52,7 @@ class StatusPageStore(LockedTable):
         """
         written = replace(record, version=record.version + 1)
         put = self._put(*_RECORD, written, record_version={"N": str(written.version)})
-        condition: Mapping[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if record.version:
-            condition = {
-                "ConditionExpression": "record_version = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(record.version)}},
-            }
+        condition = unless_changed(record.version)
         return written if conditional_write(self._client.put_item, **put, **condition) is not None else None
 
     def read_overrides(self) -> list[Override]:
