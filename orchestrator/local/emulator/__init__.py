@@ -51,6 +51,7 @@ PATCHES: tuple[str, ...] = (
     "dynamodb.restore_status",
     "dynamodb.point_in_time_recovery",
     "dynamodb.backups",
+    "backup.requests",
     "dynamodb.exports",
     "dynamodb.scan",
     "dynamodb.billing_mode",
