@@ -6,13 +6,16 @@ It is measured before any client writes to the restored table.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.domain.recovery.backup_times import content_time
+from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.heartbeats import SLOTS, DataLoss, data_loss_of, heartbeat_figures, judge_heartbeats
 from orchestrator.domain.recovery.record import CheckResult, Recovery, TableRecovery
 from orchestrator.domain.recovery.restore import with_decides
+from orchestrator.domain.verdict import Outcome
 
 
 class HeartbeatReader(Protocol):
@@ -44,4 +47,7 @@ def measure_data_loss(
     measured = CheckResult(
         f"heartbeats.{table.role}", judge_heartbeats(table.role, loss, acknowledged), heartbeat_figures(loss)
     )
+    if recovery.backup_kind is not BackupKind.PITR and measured.verdict.outcome is Outcome.INCONCLUSIVE:
+        # Heartbeats are kept for two days, and a backup for longer.
+        return replace(measured, decides=False), loss
     return with_decides(recovery.kind, measured), loss

@@ -16,12 +16,15 @@ from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import backups_made_together, source_from
+from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
 from orchestrator.domain.recovery.plan import (
     RecoveryPlan,
     RecoveryRequest,
     Source,
     plan_recovery,
+    refuse_drill_options,
     refuse_restore_options,
 )
 from orchestrator.domain.recovery.policy import RecoveryPolicy
@@ -60,9 +63,10 @@ def plan_table_recovery(
             return source_from(role, table, backups.of_deleted_table(role, table), gone=True)
         return restores.describe_source(role, table)
 
-    if kind is Kind.DRILL:
-        refuse_restore_options(request)
-    if request.backup:
+    (refuse_restore_options if kind is Kind.DRILL else refuse_drill_options)(request)
+    if request.backup_kind is not BackupKind.PITR:
+        sources = _selected_sources(restores, backups, tables, request, recovery)
+    elif request.backup:
         sources = _named_sources(restores, backups, tables, request.backup)
     else:
         sources = for_each(tables.items(), lambda table: source(*table))
@@ -79,6 +83,20 @@ def _named_sources(
         tables.items(),
         lambda table: source_from(*table, chosen[table[0]], gone=not restores.exists(table[1])),
     )
+
+
+def _selected_sources(
+    restores: TableRestores,
+    backups: OnDemandBackups,
+    tables: Mapping[Role, str],
+    request: RecoveryRequest,
+    recovery: str,
+) -> list[Source]:
+    """Return the sources of a drill from the backups that it selects. Its tables exist: they are compared with them."""
+    sources = for_each(tables.items(), lambda table: restores.describe_source(*table))
+    listed = dict(zip(tables, for_each(tables.values(), backups.list_available), strict=True))
+    chosen = select_backups(request.backup_kind, request.selection, tables, listed, recovery)
+    return [source_of_backup(source, chosen[source.role]) for source in sources]
 
 
 def plan_table_failback(

@@ -210,6 +210,7 @@ class RestorableTables:
             busy_until=self._now() + self._restoring,
             status_until="CREATING",
         )
+        self.restored.append((found["TableName"], TargetTableName, found["BackupCreationDateTime"]))
         return {"TableDescription": self.describe_table(TableName=TargetTableName)["Table"]}
 
     def list_backups(self, *, TableName: str, BackupType: str) -> dict[str, Any]:  # noqa: N803

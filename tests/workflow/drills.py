@@ -249,10 +249,13 @@ class _Routed:
 
     def __getattr__(self, operation: str) -> Any:
         world = self._world
-        if operation == "restore_table_to_point_in_time":
-            return self._restore
-        if operation == "delete_table":
-            return self._delete
+        own = {
+            "restore_table_to_point_in_time": self._restore,
+            "restore_table_from_backup": self._restore_backup,
+            "delete_table": self._delete,
+        }
+        if operation in own:
+            return own[operation]
         if operation in {"export_table_to_point_in_time", "describe_export"}:
             return getattr(world.exports, operation)
         if operation == "get_paginator":
@@ -272,11 +275,18 @@ class _Routed:
 
     def _restore(self, **asked: Any) -> Any:
         answer = self._world.tables.restore_table_to_point_in_time(**asked)
-        target, source = asked["TargetTableName"], asked["SourceTableName"]
+        self._fill(asked["SourceTableName"], asked["TargetTableName"])
+        return answer
+
+    def _restore_backup(self, **asked: Any) -> Any:
+        answer = self._world.tables.restore_table_from_backup(**asked)
+        self._fill(self._world.tables.backups[asked["BackupArn"]]["TableName"], asked["TargetTableName"])
+        return answer
+
+    def _fill(self, source: str, target: str) -> None:
         self._world.rows.add(target)
         for item in self._world.at_the_point[source]:
             self._world.rows.put_item(TableName=target, Item=item)
-        return answer
 
     def _delete(self, *, TableName: str) -> Any:  # noqa: N803 - botocore's
         answer = self._world.tables.delete_table(TableName=TableName)

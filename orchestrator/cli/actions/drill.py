@@ -45,6 +45,7 @@ from orchestrator.cli.rendering.recovery_timeline import (
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.evidence.chain import ChainEntry
+from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.plan import (
     RecoveryPlan,
     new_recovery_key,
@@ -74,6 +75,7 @@ def plan(context: Context, request: Mapping[str, object], *, json: bool) -> None
         print_json(recovery_plan)
         return
     show_plan(recovery_plan)
+    show_backups(recovery_plan)
     console().print(f"the cleanup job removes its resources after {recovery_plan.expires_at.isoformat()}")
 
 
@@ -89,6 +91,19 @@ def show_plan(recovery_plan: RecoveryPlan) -> None:
         text_table(("table", "restored to", "items (approx.)", "bytes (approx.)"), rows, ("table", "restored to"))
     )
     show_cost(recovery_plan)
+
+
+def show_backups(recovery_plan: RecoveryPlan) -> None:
+    """Show which tables are restored from which backups, and how far the times of all tables are apart."""
+    screen = console()
+    for table in recovery_plan.tables:
+        if table.backup_at:
+            at = table.backup_at.isoformat(timespec="seconds")
+            exact = f", exact to {table.uncertainty.total_seconds():.0f} s" if table.uncertainty else ""
+            screen.print(f"{table.role}: backup of {at}{exact}, {table.backup_arn}", markup=False, soft_wrap=True)
+    difference = describe_times(recovery_plan.tables, recovery_plan.point)
+    if difference:
+        screen.print(f"The tables are of different times: {difference}", markup=False)
 
 
 def show_cost(recovery_plan: RecoveryPlan) -> None:

@@ -175,18 +175,13 @@ def _show_backups(screen: Console, recovery_plan: RecoveryPlan) -> None:
     deleted = [table.source for table in tables if table.gone]
     if deleted:
         screen.print(f"Deleted tables, restored from their backups: {', '.join(deleted)}.")
-    for table in tables:
-        if table.backup_at:
-            at = table.backup_at.isoformat(timespec="seconds")
-            screen.print(f"{table.role}: backup of {at}, {table.backup_arn}", markup=False, soft_wrap=True)
-    difference = describe_times(tables, recovery_plan.point)
-    if difference:
-        screen.print(f"The tables are of different times: {difference}", markup=False)
-        if recovery_plan.point == recovery_plan.latest and not all(table.backup_at for table in tables):
-            screen.print(
-                "The tables that exist do not reach the time of the deletion yet: point-in-time recovery is usually "
-                "5 minutes behind. A restore that starts later loses less."
-            )
+    drill.show_backups(recovery_plan)
+    continuous = not all(table.backup_at for table in tables)
+    if continuous and describe_times(tables, recovery_plan.point) and recovery_plan.point == recovery_plan.latest:
+        screen.print(
+            "The tables that exist do not reach the time of the deletion yet: point-in-time recovery is usually "
+            "5 minutes behind. A restore that starts later loses less."
+        )
 
 
 def _show_failback(recovery_plan: RecoveryPlan) -> None:

@@ -24,6 +24,10 @@ restores = CommandLine(invoke_without_command=True, help="Restore to new tables 
 @app.command()
 def drill(
     env: Env = "local",
+    from_: Annotated[str | None, typer.Option("--from", metavar="KIND", help="Kind: pitr (default) or backup.")] = None,
+    select: Annotated[
+        str | None, typer.Option(metavar="WHICH", help="Backup: latest (default), random or oldest.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
     inject_fault: Annotated[str | None, typer.Option(help="Fault to inject, which the drill must detect.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan and its cost; change nothing.")] = False,
@@ -38,7 +42,8 @@ def drill(
 
     with report_errors(json, lines=watch):
         context = context_of(env)
-        request = _request(requested_by, context, to=to, fault=inject_fault)
+        options = {"from": from_, "select": select, "to": to, "fault": inject_fault}
+        request = _request(requested_by, context, **options)
         if plan:
             drill.plan(context, request, json=json)
             return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.rendering.deployment_timeline import TimelineEntry, spaced
 from orchestrator.domain.evidence.chain import ChainEntry
+from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.outcome import objectives_in_words
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryOutcome, RecoveryPhase
 from orchestrator.domain.verdict import Outcome
@@ -58,9 +59,14 @@ def outcome_style(recovery: Recovery) -> str:
 
 
 def _target(recovery: Recovery) -> str:
-    return (
-        f"failback of {recovery.failback_of}" if recovery.failback_of else f"restored to {recovery.point.isoformat()}"
+    if recovery.failback_of:
+        return f"failback of {recovery.failback_of}"
+    selected = (
+        ""
+        if recovery.backup_kind is BackupKind.PITR
+        else f" from the {recovery.selection} backup of kind {recovery.backup_kind}"
     )
+    return f"restored to {recovery.point.isoformat()}{selected}"
 
 
 def _row(result: CheckResult) -> tuple[str, str, str]:

@@ -57,6 +57,8 @@ def report_of(recovery: Recovery, configuration: SnapshotRecord | None) -> Mappi
             "fault": recovery.fault,
         },
         "scope": {
+            "backup_kind": recovery.backup_kind,
+            "selection": recovery.selection,
             "point": _timestamp(recovery.point),
             "latest_restorable": _timestamp(recovery.latest),
             "tables": [
@@ -67,6 +69,7 @@ def report_of(recovery: Recovery, configuration: SnapshotRecord | None) -> Mappi
                     "target": table.target,
                     "backup_arn": table.backup_arn,
                     "backup_at": _timestamp(table.backup_at),
+                    "uncertainty_seconds": table.uncertainty.total_seconds(),
                     "items": table.items,
                     "size_bytes": table.size_bytes,
                     "asked_for_at": _timestamp(table.started_at),

@@ -43,6 +43,7 @@ class Backup:
     Attributes:
         at: the time of its content.
         of_deleted_table: DynamoDB made it when the table was deleted, so nothing was written after it.
+        exact_to: how much older or newer than `at` its content may be, unless its table was deleted.
     """
 
     arn: str
@@ -51,6 +52,12 @@ class Backup:
     size_bytes: int
     at: datetime
     of_deleted_table: bool = False
+    exact_to: timedelta = UNCERTAINTY
+
+    @property
+    def uncertainty(self) -> timedelta:
+        """How much older or newer than its time its content may be."""
+        return timedelta(0) if self.of_deleted_table else self.exact_to
 
 
 def source_from(role: Role, table: str, backup: Backup, *, gone: bool) -> Source:
@@ -65,7 +72,7 @@ def source_from(role: Role, table: str, backup: Backup, *, gone: bool) -> Source
         latest=backup.at,
         backup_arn=backup.arn,
         gone=gone,
-        uncertainty=timedelta(0) if backup.of_deleted_table else UNCERTAINTY,
+        uncertainty=backup.uncertainty,
     )
 
 
@@ -101,18 +108,31 @@ def backups_made_together(
 
 
 def _newest_together(named: Mapping[Role, Sequence[Backup]]) -> Mapping[Role, Backup] | None:
-    """Return the newest backups that were made together; None if there are none.
+    """Return the newest backups that were made together; None if there are none."""
+    return next(iter(groups_made_together(named)), None)
+
+
+def groups_made_together(
+    backups: Mapping[Role, Iterable[Backup]], within: timedelta = TOGETHER
+) -> list[Mapping[Role, Backup]]:
+    """Return the backups that belong together, one of each table in every group, the newest group first.
 
     Backups belong together if each is the one that is nearest to the other. Otherwise the counterpart of one of them
     is missing.
+
+    Args:
+        backups: the backups of each table, at least one of each, in any order.
+        within: the longest time between backups of one group.
     """
-    first, *_ = named
-    for anchor in named[first]:
-        chosen = {role: _nearest(found, anchor) for role, found in named.items()}
-        mutual = all(_nearest(named[first], backup) == anchor for backup in chosen.values())
-        if mutual and _spread([backup.at for backup in chosen.values()]) <= TOGETHER:
-            return chosen
-    return None
+    newest_first = {role: _newest_first(found) for role, found in backups.items()}
+    first, *_ = newest_first
+    groups: list[Mapping[Role, Backup]] = []
+    for anchor in newest_first[first]:
+        chosen = {role: _nearest(found, anchor) for role, found in newest_first.items()}
+        mutual = all(_nearest(newest_first[first], backup) == anchor for backup in chosen.values())
+        if mutual and _spread([backup.at for backup in chosen.values()]) <= within:
+            groups.append(chosen)
+    return groups
 
 
 def _nearest(backups: Sequence[Backup], other: Backup) -> Backup:

@@ -11,6 +11,13 @@ from orchestrator.domain.cost.prices import Prices, total_usd
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import new_key
+from orchestrator.domain.recovery.backups.kinds import (
+    BackupKind,
+    Selection,
+    read_backup_kind,
+    read_selection,
+    refuse_with_backup_kind,
+)
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS, needs_export
 from orchestrator.domain.recovery.record import Cost, Fault, Recovery, Role, TableRecovery
@@ -73,6 +80,8 @@ class RecoveryRequest:
         override_freeze: restore: start even if the environment is frozen.
         skip_comparison: restore: do not compare the contents with the source.
         failback_of: id of a restore whose original tables are to be used again.
+        backup_kind: drill: what to restore from.
+        selection: drill: which backup of its kind to restore.
     """
 
     requested_by: str
@@ -82,6 +91,8 @@ class RecoveryRequest:
     override_freeze: bool = False
     skip_comparison: bool = False
     failback_of: str = ""
+    backup_kind: BackupKind = BackupKind.PITR
+    selection: Selection = Selection.LATEST
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,7 @@ def read_recovery_request(document: Mapping[str, object], policy: RecoveryPolicy
         Refused: a field is wrong. The error names the field, the value and the remedy.
     """
     fields = SettingsReader("", document, Refused)
+    kind = read_backup_kind(fields)
     request = RecoveryRequest(
         requested_by=fields.text(
             "requested_by", remedy='name the requester, such as {"requested_by": "you"}', at_most=MAX_NAME
@@ -144,12 +156,15 @@ def read_recovery_request(document: Mapping[str, object], policy: RecoveryPolicy
         override_freeze=fields.flag("override_freeze", default=False),
         skip_comparison=fields.flag("skip_comparison", default=False),
         failback_of=_optional_name(fields, "failback_of", "give the id of a restore from `orchestrator history`"),
+        backup_kind=kind,
+        selection=read_selection(fields, kind),
     )
     fields.refuse_unknown_keys()
     if request.backup and request.to is not None:
         raise Refused("backup", request.backup, "omit `to`: a backup has its own time")
     if request.failback_of:
         _refuse_with_failback(request)
+    refuse_with_backup_kind(kind, request.to, request.fault)
     return request
 
 
@@ -176,11 +191,22 @@ def refuse_restore_options(request: RecoveryRequest) -> None:
         Refused: it has one.
     """
     if request.backup:
-        raise Refused("backup", request.backup, "a drill restores to a time; use `orchestrator restore` for a backup")
+        remedy = "a drill selects its backup: give --from backup, with --select; `orchestrator restore` takes a name"
+        raise Refused("backup", request.backup, remedy)
     if request.failback_of:
         raise Refused("failback_of", request.failback_of, "a drill has no failback; use `orchestrator failback`")
     if request.skip_comparison:
         raise Refused("skip_comparison", True, "a drill always compares; omit it")
+
+
+def refuse_drill_options(request: RecoveryRequest) -> None:
+    """Refuse a restore with options of a drill.
+
+    Raises:
+        Refused: it has one.
+    """
+    if request.backup_kind is not BackupKind.PITR:
+        raise Refused("from", request.backup_kind.value, "only a drill selects backups; a restore takes --backup NAME")
 
 
 def read_time(value: object) -> datetime | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from orchestrator.domain.deployment.late_writes import ReplayProgress
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.heartbeats import DataLoss
 from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.domain.verdict import Json, Outcome, Verdict, worst
@@ -170,6 +171,8 @@ class Recovery:
         replay: restore: late writes that were replayed after the cutover; None before that.
         failback_of: the restore whose original tables are used again; empty for any other recovery.
         cleaned_at: when all resources of a drill (tables, functions, roles, logs) were removed; None before that.
+        backup_kind: drill: what it restores from.
+        selection: drill: which backup of its kind it restores.
     """
 
     id: str
@@ -196,6 +199,8 @@ class Recovery:
     failback_of: str = ""
     replay: ReplayProgress | None = None
     cleaned_at: datetime | None = None
+    backup_kind: BackupKind = BackupKind.PITR
+    selection: Selection = Selection.LATEST
     outcome: RecoveryOutcome | None = None
     reason: str = ""
     ended_at: datetime | None = None
@@ -318,11 +323,16 @@ def judge_objectives(recovery: Recovery, now: datetime) -> Recovery:
     if measured_before.data_loss is None:
         # The clock of the source may be ahead of ours.
         data_loss = max(recovery.requested_at - recovery.latest, timedelta(0))
-        measured = replace(measured, data_loss=data_loss, source="the latest restorable time")
+        of_backup = recovery.backup_kind is not BackupKind.PITR
+        measured_by = "the backup's time" if of_backup else "the latest restorable time"
+        measured = replace(measured, data_loss=data_loss, source=measured_by)
     objectives = recovery.objectives
+    # A backup is as old as it is: the objective of data loss holds for point-in-time recovery.
+    lost = _objective("objective.data_loss", measured.data_loss, objectives.data_loss)
+    decides = recovery.backup_kind is BackupKind.PITR or lost.verdict.outcome is Outcome.PASS
     return replace(recovery, measured=measured).with_check_results(
         _objective("objective.recovery_time", measured.recovery_time, objectives.recovery_time),
-        _objective("objective.data_loss", measured.data_loss, objectives.data_loss),
+        replace(lost, decides=decides),
     )
 
 

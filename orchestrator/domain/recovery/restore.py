@@ -53,7 +53,7 @@ def reason_not_comparable(recovery: Recovery, table: TableRecovery) -> str:
         return f"{recovery.requested_by} skipped the comparison"
     if table.gone:
         return f"{table.source} no longer exists, so there is no evidence of what it held"
-    if table.backup_arn:
+    if recovery.kind is Kind.RESTORE and table.backup_arn:
         return (
             "it was restored from a backup, whose time is only exact to a minute, so there is no evidence to the second"
         )

@@ -105,6 +105,12 @@ def not_seeded(check: str) -> CheckResult:
     return CheckResult(check, Verdict.inconclusive("there is no grant from before the point to try"))
 
 
+def older_than_grants(kind: str) -> CheckResult:
+    """Return the result of the seeded grants in a drill of a backup, which has none of them. It does not decide."""
+    reason = f"a {kind} is older than any grant of its drill: `tokens.safe` has judged the grants that it holds"
+    return CheckResult("tokens.seeded", Verdict.inconclusive(reason), decides=False)
+
+
 def _failure(attempt: GrantAttempt, expectation: str) -> Verdict:
     reason = f"{expectation}, and the response was {attempt.status} {attempt.result}".rstrip()
     return Verdict.error(reason) if attempt.status >= SERVER_ERRORS_FROM else Verdict.failed(reason)

@@ -10,7 +10,9 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.application.seeded_grants import GrantClient
 from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.plan import target_name
+from orchestrator.domain.recovery.seeded_grants import older_than_grants
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes.synthetic_client import SyntheticIdentity
 from orchestrator.tasks.runtime import (
@@ -37,8 +39,11 @@ def check_seeded_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> Recovery
     client = GrantClient(cloud.probe_clients.functions, targets)
     identity = SyntheticIdentity(cloud.probe_clients.macs, recovery.service.synthetic_key_id, recovery.environment)
     is_drill = recovery.kind is Kind.DRILL
-    grants = cloud.seeded_grants.find_grants(recovery.id) if is_drill else None
-    results = seeded_grants.check_grants(client, identity, grants, policy.rotated_tokens, expected=is_drill)
+    expected = is_drill and recovery.backup_kind is BackupKind.PITR
+    grants = cloud.seeded_grants.find_grants(recovery.id) if expected else None
+    results = seeded_grants.check_grants(client, identity, grants, policy.rotated_tokens, expected=expected)
+    if is_drill and not expected:
+        results.append(older_than_grants(recovery.backup_kind))
     not_passed = [result.check for result in results if result.verdict.outcome is not Outcome.PASS]
     reason = f"{len(results)} checks with the restored tables; not passed: {', '.join(not_passed) or 'none'}"
     return save_and_continue(task_input, cloud, recovery.with_check_results(*results), reason)

@@ -6,7 +6,6 @@ The state lists what must be read first, segments or exports, and repeats until 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import msgspec
 
@@ -17,6 +16,7 @@ from orchestrator.aws.dynamodb.table_reader import Hashing
 from orchestrator.aws.ledger.segment_digests import ComparisonSettings
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import ExportFailed, SourceStateUnknown
+from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, TableRecovery, with_data_loss
 from orchestrator.domain.recovery.restore import reason_not_comparable, with_decides
@@ -106,7 +106,11 @@ def compare_contents(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
     results = dict(
         zip(recovery.tables, for_each(recovery.tables, lambda table: _compare(table, run, cloud)), strict=True)
     )
-    unknown = {table: result for table, result in results.items() if isinstance(result, SourceStateUnknown)}
+    unknown = {
+        table: result
+        for table, result in results.items()
+        if isinstance(result, SourceStateUnknown) and not table.backup_arn
+    }
     if unknown and task_input.kind is Kind.DRILL:
         # A stream that does not reach back to the recovery point never will; an export of that point still can be made.
         by_export = recovery.with_tables([replace(table, by_export=True) for table in unknown])
@@ -161,7 +165,8 @@ def _compare_table(table: TableRecovery, run: _Run, cloud: Cloud) -> CheckResult
     check, recovery = f"content.{table.role}", run.recovery
     source, restored = cloud.table_reader.describe(table.source), cloud.table_reader.describe(table.target)
     hashing = Hashing(run.comparison.key_bytes, source.names, source.ttl_attribute)
-    point = RecoveryPoint(recovery.point, timedelta(0), run.policy.stream_delay, cloud.now())
+    uncertainty = table.uncertainty
+    point = RecoveryPoint(content_time(table, recovery.point), uncertainty, run.policy.stream_delay, cloud.now())
     segmented = run.segmented(table)
     if segmented.segments and (unread := segmented.missing_segments()):
         reason = f"{table.role}: {describe_segments(unread)} could not be read"
@@ -184,7 +189,9 @@ def _compare_table(table: TableRecovery, run: _Run, cloud: Cloud) -> CheckResult
             cloud.read_pace(source.read_units, run.policy.read_share_percent),
         )
         comparison = (
-            compare_segments(sides, segmented, cloud.now()) if segmented.segments else compare_whole(sides, cloud.now())
+            compare_segments(sides, segmented, cloud.now(), uncertainty)
+            if segmented.segments
+            else compare_whole(sides, cloud.now(), uncertainty)
         )
     except ExportFailed as error:
         return CheckResult(check, Verdict.error(f"{table.role}: {error}"))

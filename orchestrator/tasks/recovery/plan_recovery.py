@@ -60,6 +60,8 @@ def plan_recovery(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             fault=request.fault,
             skip_comparison=request.skip_comparison,
             failback_of=request.failback_of,
+            backup_kind=request.backup_kind,
+            selection=request.selection,
         )
         .with_check_results(*judge_times(plan.tables, plan.point))
         .with_phase(task_input.state_name, cloud.now())

@@ -16,6 +16,7 @@ from orchestrator.application import seeded_grants
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.seeded_grants import GrantClient
 from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.policy import seconds_before_poll
 from orchestrator.domain.recovery.record import RecoveryAction, RecoveryDecision, Role
 from orchestrator.domain.recovery.seeded_grants import SeededGrants, recovery_point_pending
@@ -36,6 +37,10 @@ def seed_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> SeedGrantsOutput
     If the service issues no grants, the drill continues. Its checks report what could not be checked, and it fails.
     """
     request = task_input.state.get("request", task_input.state)
+    if request.get("from", BackupKind.PITR) != BackupKind.PITR:
+        return _output(
+            task_input, request, RecoveryAction.PROCEED, "a backup exists before its drill: nothing is seeded"
+        )
     policy = recovery_policy(cloud)
     grants = cloud.seeded_grants.find_grants(task_input.recovery)
     if grants is None and task_input.attempt == 0:

@@ -1,0 +1,1 @@
+"""The kinds of backup that a drill restores, and the selection of one of its backups."""

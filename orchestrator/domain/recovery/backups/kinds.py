@@ -1,0 +1,86 @@
+"""The kinds of backup that a drill restores, and the rules for selecting one of its backups."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.schema import SettingsReader
+
+
+class BackupKind(StrEnum):
+    """What a drill restores from. `docs/runbooks/drill.md` says what each of them proves."""
+
+    PITR = "pitr"  # point-in-time recovery
+    BACKUP = "backup"  # DynamoDB's own backups, which deployments make
+    VAULT = "vault"  # recovery points of AWS Backup in the environment's vault
+    COPY = "copy"  # their copies in the vault of the other region
+
+
+class Selection(StrEnum):
+    """Which backup a drill restores."""
+
+    LATEST = "latest"
+    RANDOM = "random"  # drawn by the drill's id, so that a repeated attempt draws the same
+    OLDEST = "oldest"
+
+
+AVAILABLE: Final = (BackupKind.PITR, BackupKind.BACKUP)
+"""The kinds that drills restore."""
+
+
+def read_backup_kind(fields: SettingsReader) -> BackupKind:
+    """Read the kind of backup from a request; without one, it is point-in-time recovery.
+
+    Raises:
+        Refused: there is no such kind.
+    """
+    value = fields.take("from")
+    if value is None:
+        return BackupKind.PITR
+    if value not in AVAILABLE:
+        raise fields.refused("from", value, f"give one of {', '.join(AVAILABLE)}")
+    return BackupKind(str(value))
+
+
+def read_selection(fields: SettingsReader, kind: BackupKind) -> Selection:
+    """Read which backup of its kind a drill restores; without a choice, it is the latest.
+
+    Raises:
+        Refused: there is no such selection, or the kind has no single backups.
+    """
+    value = fields.take("select")
+    if value is None:
+        return Selection.LATEST
+    if value not in tuple(Selection):
+        raise fields.refused("select", value, f"give one of {', '.join(Selection)}")
+    if kind is BackupKind.PITR and value != Selection.LATEST:
+        raise fields.refused("select", value, "point-in-time recovery has no single backups: give a time, with --to")
+    return Selection(str(value))
+
+
+UNDETECTED: Final = {
+    "time-off-by-a-minute": "it shifts the recovery point, and a backup has its own time",
+    "revoked-token-alive": "a backup has no grants of this drill, by which it would be detected",
+}
+"""Faults that no check of a backup could detect, with the reason."""
+
+
+def refuse_with_backup_kind(kind: BackupKind, to: object, fault: object) -> None:
+    """Refuse what has no effect on a backup, which has a time of its own.
+
+    Args:
+        kind: the kind of backup.
+        to: the requested recovery point; None if there is none.
+        fault: the fault to inject; None without one.
+
+    Raises:
+        Refused: the request has such an option.
+    """
+    if kind is BackupKind.PITR:
+        return
+    if to is not None:
+        raise Refused("to", str(to), f"omit it: a backup has its own time. --select chooses one of kind {kind}")
+    if fault in UNDETECTED:
+        raise Refused("fault", fault, f"{UNDETECTED[str(fault)]}: omit --from")

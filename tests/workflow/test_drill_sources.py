@@ -1,0 +1,119 @@
+"""Drills of every kind of backup: which is selected, what is compared, and what is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.verdict import Outcome
+from state_machines import definitions
+from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
+from tests.workflow.moto_interpreter import moto_interpreter
+from tests.workflow.world import function_arns
+
+TABLES = (STATE, TOKENS)
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with moto_interpreter() as moto:
+        moto.create("drill", definitions.bind(definitions.load("drill"), function_arns("drill")))
+        yield moto
+
+
+def backed_up_world(interpreter, *ages):
+    """A world whose tables were backed up together, some seconds ago each; clients wrote before and after."""
+    world = DrillWorld(interpreter)
+    newest = world.clock.now()
+    for number, age in enumerate(sorted(ages, reverse=True)):
+        for table in TABLES:
+            world.tables.back_up(table, f"before-d-{number}")
+            list(world.tables.backups.values())[-1]["BackupCreationDateTime"] = newest
+        for table in TABLES:
+            world.contents.put(table, {"pk": {"S": "item 3"}, "n": {"N": str(number)}})
+        world.clock.advance(age)
+        newest = world.clock.now()
+    return world
+
+
+def result(recovery, check):
+    (found,) = [one for one in recovery.check_results if one.check == check]
+    return found
+
+
+def test_a_drill_restores_the_newest_backups_and_finds_what_their_sources_held(interpreter):
+    with drilled(backed_up_world(interpreter, 7200, 1800)) as world:
+        world.drill("dr-backup", **{"from": "backup"})
+    recovery = world.recovery("dr-backup")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    newest = list(world.tables.backups)[-2:]
+    assert [table.backup_arn for table in recovery.tables] == newest
+    assert (recovery.backup_kind, recovery.selection) == ("backup", "latest")
+    content = result(recovery, "content.tokens")
+    assert content.verdict.outcome is Outcome.PASS
+    assert content.figures["fuzzy_seconds"] == 60
+    assert "exact to 60 s" in content.verdict.reason
+    assert world.copies() == set()
+    assert recovery.cleaned_at is not None
+
+
+def test_the_grants_of_the_drill_are_newer_than_its_backup_which_is_said_and_does_not_decide(interpreter):
+    with drilled(backed_up_world(interpreter, 1800)) as world:
+        world.drill("dr-grants", **{"from": "backup"})
+    recovery = world.recovery("dr-grants")
+    seeded = result(recovery, "tokens.seeded")
+    assert (seeded.verdict.outcome, seeded.decides) == (Outcome.INCONCLUSIVE, False)
+    assert result(recovery, "tokens.new_flow").verdict.outcome is Outcome.PASS
+    assert result(recovery, "tokens.safe").verdict.outcome is Outcome.PASS
+
+
+def test_the_age_of_a_backup_is_measured_and_no_objective_of_point_in_time_recovery(interpreter):
+    with drilled(backed_up_world(interpreter, 7200)) as world:
+        world.drill("dr-age", **{"from": "backup"})
+    recovery = world.recovery("dr-age")
+    loss = result(recovery, "objective.data_loss")
+    assert (loss.verdict.outcome, loss.decides) == (Outcome.FAIL, False)
+    assert recovery.measured.data_loss.total_seconds() >= 7200
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("dr-less", lambda copy: copy.pop("item 30")),
+        ("dr-more", lambda copy: copy.update({"of nobody": {"pk": {"S": "of nobody"}}})),
+    ],
+)
+def test_a_backup_that_lacks_an_item_or_has_one_too_many_fails_its_drill(interpreter, name, spoil):
+    with drilled(backed_up_world(interpreter, 1800)) as world:
+        world.contents.damage.append(lambda name, copy: spoil(copy) if "tokens" in name else None)
+        world.drill(name, **{"from": "backup"})
+    recovery = world.recovery(name)
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert result(recovery, "content.tokens").verdict.outcome is Outcome.FAIL
+    assert result(recovery, "content.state").verdict.outcome is Outcome.PASS
+    assert world.copies() == set()
+
+
+def test_the_content_of_a_backup_that_no_stream_reaches_is_unknown_and_never_passes(interpreter):
+    with drilled(backed_up_world(interpreter, 2 * 86_400)) as world:
+        world.drill("dr-old", **{"from": "backup"})
+    recovery = world.recovery("dr-old")
+    assert result(recovery, "content.tokens").verdict.outcome is Outcome.INCONCLUSIVE
+    assert recovery.outcome is RecoveryOutcome.FAILED
+
+
+def test_the_oldest_backups_are_restored_if_they_are_selected(interpreter):
+    with drilled(backed_up_world(interpreter, 7200, 1800)) as world:
+        world.drill("dr-oldest", **{"from": "backup", "select": "oldest"})
+    recovery = world.recovery("dr-oldest")
+    assert [table.backup_arn for table in recovery.tables] == list(world.tables.backups)[:2]
+
+
+def test_a_drill_without_a_backup_is_refused_before_anything_is_created(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        ended = world.drill("dr-none", **{"from": "backup"})
+    refusal = world.cloud.drills.read_refusal("dr-none")
+    assert ended.phase == "FAILED"
+    assert f"{STATE} has no backup of this kind" in refusal.why
+    assert world.tables.restored == []
