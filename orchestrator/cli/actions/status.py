@@ -2,59 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from orchestrator import environments
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.application.live_state import read_live_state
+from orchestrator.aws.lambda_.aliases import Alias
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, pause_as_json, pause_lines, short_digest
 from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
+from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.known_good import made_live
-from orchestrator.domain.deployment.record import Deployment
+from orchestrator.domain.deployment.record import Deployment, PauseToken
 from orchestrator.domain.deployment.release import release_digest
+from orchestrator.domain.environment_lock import EnvironmentLock
 from orchestrator.domain.incidents.incident import Incident
+from orchestrator.domain.maintenance.window import Window
 from orchestrator.domain.recovery.outcome import summary_of
+from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.rollback.triggers import ALARM_STATE
+
+
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """The current state of an environment.
+
+    Attributes:
+        live: the deployment that made all live versions so; None if no recorded one did.
+        problems: what differs from the recorded state.
+        under_way: the deployment that holds the lock; None without one.
+        pause: the pause in which it waits; None if it does not.
+        freeze: the newest one, which may have ended; None if there was none.
+        maintenance: the window that is under way; None without one.
+        latest: digest of the release in `$LATEST`.
+        aliases: by function.
+        firing: names of the service's alarms that are in ALARM.
+        incidents: those that are not resolved.
+        newest: the newest deployment; None if there is none.
+        recovery: the newest drill or restore; None if there is none.
+    """
+
+    environment: str
+    live: Deployment | None
+    problems: Sequence[str]
+    under_way: Deployment | None
+    pause: PauseToken | None
+    lock: EnvironmentLock
+    freeze: Freeze | None
+    maintenance: Window | None
+    latest: str
+    aliases: Mapping[str, Alias]
+    firing: Sequence[str]
+    incidents: Sequence[Incident]
+    newest: Deployment | None
+    recovery: Recovery | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `status --json` prints."""
+        freeze, under_way = self.freeze, self.under_way
+        return {
+            "environment": self.environment,
+            "live": _live_as_json(self.live),
+            "problems": self.problems,
+            "in_progress": under_way.id if under_way else None,
+            "paused": pause_as_json(under_way, self.pause) if under_way else None,
+            "lock": self.lock,
+            "freeze": freeze if freeze and freeze.is_active else None,
+            "maintenance": self.maintenance,
+            "release_in_latest": self.latest,
+            "aliases": {name: alias.routing for name, alias in self.aliases.items()},
+            "alarms_firing": self.firing,
+            "open_incidents": [_incident_as_json(incident) for incident in self.incidents],
+            "newest_deployment": self.newest.id if self.newest else None,
+            "newest_recovery": summary_of(self.recovery) if self.recovery else None,
+        }
+
+
+def read_status(context: Context) -> EnvironmentStatus:
+    """Read the current state of the environment."""
+    cloud, lock = context.cloud, context.cloud.ledger.read_lock()
+    functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
+    aliases = {name: cloud.aliases.read_alias(function) for name, function in functions.items()}
+    versions = {name: alias.routing.primary for name, alias in aliases.items()}
+    newest = next(iter(cloud.ledger.newest_records(1)), None)
+    holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
+    under_way = holder if holder and holder.under_way else None
+    return EnvironmentStatus(
+        environment=context.name,
+        live=cloud.ledger.find_newest(lambda record: made_live(record, versions)),
+        problems=read_live_state(functions, lock, cloud).problems,
+        under_way=under_way,
+        pause=pause_of(context, under_way) if under_way else None,
+        lock=lock,
+        freeze=cloud.freezes.read_freeze(),
+        maintenance=cloud.maintenance.read_schedule().under_way(cloud.now()),
+        latest=release_digest(
+            {name: cloud.versions.describe_version(function) for name, function in functions.items()}
+        ),
+        aliases=aliases,
+        firing=_firing_alarms(context, newest),
+        incidents=read_open_incidents(cloud),
+        newest=newest,
+        recovery=next(iter(cloud.drills.newest_records(1)), None),
+    )
 
 
 def show_status(context: Context, *, json: bool) -> None:
     """Show the current state of the environment."""
-    cloud, lock = context.cloud, context.cloud.ledger.read_lock()
-    functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
-    aliases = {name: cloud.aliases.read_alias(function) for name, function in functions.items()}
-    latest = release_digest({name: cloud.versions.describe_version(function) for name, function in functions.items()})
-    newest, freeze = next(iter(cloud.ledger.newest_records(1)), None), cloud.freezes.read_freeze()
-    versions = {name: alias.routing.primary for name, alias in aliases.items()}
-    problems = read_live_state(functions, lock, cloud).problems
-    live = cloud.ledger.find_newest(lambda record: made_live(record, versions))
-    holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
-    under_way = holder if holder and holder.under_way else None
-    pause = pause_of(context, under_way) if under_way else None
-    firing, recovery = _firing_alarms(context, newest), next(iter(cloud.drills.newest_records(1)), None)
-    incidents, maintenance = read_open_incidents(cloud), cloud.maintenance.read_schedule().under_way(cloud.now())
+    now = read_status(context)
     if json:
-        print_json(
-            {
-                "environment": context.name,
-                "live": _live_as_json(live),
-                "problems": problems,
-                "in_progress": under_way.id if under_way else None,
-                "paused": pause_as_json(under_way, pause) if under_way else None,
-                "lock": lock,
-                "freeze": freeze if freeze and freeze.is_active else None,
-                "maintenance": maintenance,
-                "release_in_latest": latest,
-                "aliases": {name: alias.routing for name, alias in aliases.items()},
-                "alarms_firing": firing,
-                "open_incidents": [_incident_as_json(incident) for incident in incidents],
-                "newest_deployment": newest.id if newest else None,
-                "newest_recovery": summary_of(recovery) if recovery else None,
-            }
-        )
+        print_json(now.to_json())
         return
     screen = console()
-    screen.print(f"{context.name}: {_live_line(live)}", style="bold", markup=False)
+    screen.print(f"{context.name}: {live_line(now.live)}", style="bold", markup=False)
     rows = [
         (
             name,
@@ -62,33 +126,34 @@ def show_status(context: Context, *, json: bool) -> None:
             _canary(alias.routing.canary, alias.routing.weight_percent),
             alias.owner_tag or "-",
         )
-        for name, alias in aliases.items()
+        for name, alias in now.aliases.items()
     ]
     screen.print(text_table(("function", "stable", "canary", "last changed by"), rows))
-    for problem in problems:
+    for problem in now.problems:
         screen.print(f"{problem}: `orchestrator repair --env {context.name}`", style="bold red", markup=False)
-    if under_way:
-        lines = [outcome_line(under_way), *(pause_lines(under_way, pause) if pause else ())]
+    if now.under_way:
+        lines = [outcome_line(now.under_way), *(pause_lines(now.under_way, now.pause) if now.pause else ())]
         screen.print("\n".join(lines), style="bold", markup=False)
-    show_freeze(screen, freeze)
-    if maintenance is not None:
-        allowed = ", ".join(maintenance.allowed_deployments)
-        line = f"maintenance {maintenance.description}; new deployments are rejected"
+    show_freeze(screen, now.freeze)
+    if now.maintenance is not None:
+        allowed = ", ".join(now.maintenance.allowed_deployments)
+        line = f"maintenance {now.maintenance.description}; new deployments are rejected"
         line += f", except {allowed}" if allowed else ""
         screen.print(line, style="bold", markup=False)
-    for incident in incidents:
+    for incident in now.incidents:
         by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
         line = f"incident {incident.id}, {incident.severity}, {by}: {incident.title}"
         screen.print(line, style="bold red", markup=False)
-    screen.print(f"alarms firing: {', '.join(firing) or 'none'}")
-    held = f"held by {lock.kind} {lock.deployment}" if lock.held else "free"
-    screen.print(f"environment lock {held}, fencing token {lock.fencing_token}")
-    screen.print(f"release in $LATEST: {latest}{' (live)' if live and live.release.digest == latest else ''}")
-    if newest is None:
+    screen.print(f"alarms firing: {', '.join(now.firing) or 'none'}")
+    held = f"held by {now.lock.kind} {now.lock.deployment}" if now.lock.held else "free"
+    screen.print(f"environment lock {held}, fencing token {now.lock.fencing_token}")
+    is_live = now.live is not None and now.live.release.digest == now.latest
+    screen.print(f"release in $LATEST: {now.latest}{' (live)' if is_live else ''}")
+    if now.newest is None:
         screen.print("no deployment yet")
-    elif under_way is None:
-        screen.print(f"newest request: {outcome_line(newest)}", markup=False)
-    screen.print(recovery_outcome_line(recovery) if recovery else "no drill yet", markup=False)
+    elif now.under_way is None:
+        screen.print(f"newest request: {outcome_line(now.newest)}", markup=False)
+    screen.print(recovery_outcome_line(now.recovery) if now.recovery else "no drill yet", markup=False)
 
 
 def _incident_as_json(incident: Incident) -> dict[str, object]:
@@ -96,7 +161,8 @@ def _incident_as_json(incident: Incident) -> dict[str, object]:
     return {name: getattr(incident, name) for name in names}
 
 
-def _live_line(live: Deployment | None) -> str:
+def live_line(live: Deployment | None) -> str:
+    """Return the release that is live, since when, and by which deployment."""
     if live is None or live.ended_at is None:
         return "live are the versions below; no recorded deployment made all of them live"
     ended = f"{live.ended_at.astimezone():%Y-%m-%d %H:%M}"

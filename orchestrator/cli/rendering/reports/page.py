@@ -21,7 +21,7 @@ SIGNS = {GOOD: "✓", BAD: "✗", OPEN: "…"}
 
 def render_page(report: Report) -> str:
     """Return the HTML page of a report."""
-    style = f"{_package_file(STYLE)}{PLOT_STYLE}"
+    style = page_style()
     return (
         _environment()
         .get_template(TEMPLATE)
@@ -33,6 +33,11 @@ def render_page(report: Report) -> str:
             plots=[{"title": plot.title, "svg": render_plot(plot)} for plot in report.plots],
         )
     )
+
+
+def page_style() -> str:
+    """Return the style sheet of a report: both colour schemes, and the classes of the plots."""
+    return f"{_package_file(STYLE)}{PLOT_STYLE}"
 
 
 def _environment() -> Environment:
