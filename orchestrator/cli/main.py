@@ -13,6 +13,7 @@ from orchestrator.cli.commands import (
     clients,
     compliance,
     config,
+    console,
     evidence,
     failover,
     guards,
@@ -320,6 +321,7 @@ app.add_typer(recovery.app)
 app.add_typer(recovery.restores, name="restore")
 app.add_typer(guards.app)
 app.add_typer(reports.app)
+app.add_typer(console.app)
 app.add_typer(checks.app)
 app.add_typer(compliance.app)
 app.add_typer(upkeep.app)

@@ -51,6 +51,22 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "orchestrator.local",
         "state_machines",
     ),
+    "orchestrator.cli.commands": (
+        "orchestrator.domain",
+        "orchestrator.environments",
+        "orchestrator.cli",
+        "orchestrator.console",
+    ),
+    "orchestrator.console": (
+        "orchestrator.domain",
+        "orchestrator.environments",
+        "orchestrator.cli.actions",
+        "orchestrator.cli.context",
+        "orchestrator.cli.errors",
+        "orchestrator.cli.live",
+        "orchestrator.cli.operator",
+        "orchestrator.cli.rendering",
+    ),
     "orchestrator.smoke": (
         "orchestrator.domain",
         "orchestrator.aws",
@@ -80,6 +96,7 @@ EXTERNAL: dict[str, tuple[str, ...]] = {
     "orchestrator.environments.toml_editor": ("tomlkit",),
     "orchestrator.cli.rendering.reports": ("jinja2",),
     "orchestrator.application.status_page": ("jinja2",),
+    "orchestrator.console": ("jinja2", "starlette", "uvicorn"),
 }
 
 EDITORS = {"orchestrator.environments.toml_editor"}

@@ -104,6 +104,9 @@ def test_every_file_of_the_packages_is_in_it_as_it_is(wheel):
         "infrastructure/service/stack_policy.json",
         "orchestrator/application/prices.toml",
         "orchestrator/cli/actions/project/deploy_workflow.yml",
+        "orchestrator/console/static/icon.svg",
+        "orchestrator/console/static/live.js",
+        "orchestrator/console/templates/page.html.j2",
         "orchestrator/environments/template.toml",
         "orchestrator/packaging/lambda-orchestrator.lock",
         "orchestrator/packaging/lambda-service.lock",
@@ -151,7 +154,7 @@ def test_without_a_project_it_names_init(run):
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(["up"], "local"), (["cost"], "infrastructure"), (["release", "build"], "release")],
+    [(["console"], "console"), (["up"], "local"), (["cost"], "infrastructure"), (["release", "build"], "release")],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_without_its_extra_a_command_says_what_to_install(run, arguments, extra):

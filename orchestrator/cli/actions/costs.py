@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,50 @@ from orchestrator.domain.errors import Refused
 from state_machines import definitions
 
 
+@dataclass(frozen=True)
+class CostEstimate:
+    """The estimated cost of an environment, with its assumptions.
+
+    Attributes:
+        estimates: of a month without deployments and drills, of one deployment, and of one drill.
+        total_usd: of a month with its deployments and drills.
+    """
+
+    environment: environments.Environment
+    usage: Usage
+    prices: Prices
+    estimates: tuple[Estimate, Estimate, Estimate]
+    total_usd: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `cost --json` prints."""
+        return {
+            "environment": self.environment.name,
+            "region": self.prices.region,
+            "prices": {"as_of": self.prices.as_of, "source": self.prices.source},
+            "usd_per_month": round(self.total_usd, 2),
+            "budget_usd_per_month": self.environment.budget.monthly_usd,
+            "assumptions": asdict(self.usage),
+            "estimates": [_estimate_object(estimate) for estimate in self.estimates],
+        }
+
+
 def estimate_cost(env: str, assembly: Path | None, changes: Mapping[str, float | None], *, json: bool) -> None:
+    """Estimate the cost of a month, a deployment and a drill, and print it. Raises as `read_estimate`."""
+    estimate = read_estimate(env, assembly, changes)
+    if json:
+        print_json(estimate.to_json())
+        return
+    _show(console(), estimate)
+
+
+def read_estimate(env: str, assembly: Path | None, changes: Mapping[str, float | None]) -> CostEstimate:
     """Estimate the cost of a month, a deployment and a drill. Needs no cloud.
 
     Args:
         env: the environment's name.
         assembly: the cloud assembly to estimate; None synthesises one.
         changes: assumptions that replace the settings; None keeps a setting.
-        json: print one JSON object.
 
     Raises:
         Refused: there is no such environment or assembly, or an assumption is invalid.
@@ -50,20 +86,7 @@ def estimate_cost(env: str, assembly: Path | None, changes: Mapping[str, float |
     estimates = estimates_of(environment, templates_in(assembly or _synthesised(env), env), usage, region)
     month, deployment, drill = estimates
     total_usd = month.usd + usage.deployments_per_month * deployment.usd + usage.drills_per_month * drill.usd
-    if json:
-        print_json(
-            {
-                "environment": env,
-                "region": region.region,
-                "prices": {"as_of": region.as_of, "source": region.source},
-                "usd_per_month": round(total_usd, 2),
-                "budget_usd_per_month": environment.budget.monthly_usd,
-                "assumptions": asdict(usage),
-                "estimates": [_estimate_object(estimate) for estimate in estimates],
-            }
-        )
-        return
-    _show(console(), environment, usage, region, estimates, total_usd)
+    return CostEstimate(environment, usage, region, estimates, total_usd)
 
 
 def estimates_of(
@@ -132,18 +155,12 @@ def _estimate_object(estimate: Estimate) -> Mapping[str, Any]:
     }
 
 
-def _show(
-    screen: Console,
-    environment: environments.Environment,
-    usage: Usage,
-    region: Prices,
-    estimates: Sequence[Estimate],
-    total_usd: float,
-) -> None:
-    for estimate in estimates:
-        screen.print(f"{estimate.what}: {_usd(estimate.usd)}", style="bold", markup=False)
+def _show(screen: Console, cost: CostEstimate) -> None:
+    environment, usage, region = cost.environment, cost.usage, cost.prices
+    for estimate in cost.estimates:
+        screen.print(f"{estimate.what}: {usd_in_words(estimate.usd)}", style="bold", markup=False)
         rows = [
-            (_usd(charge.usd), charge.what, f"{charge.amount:,.4g} {charge.price.unit}", charge.because)
+            (usd_in_words(charge.usd), charge.what, f"{charge.amount:,.4g} {charge.price.unit}", charge.because)
             for charge in sorted(estimate.charges, key=lambda charge: -charge.usd)
         ]
         screen.print(text_table(("USD", "for", "amount", "because"), rows))
@@ -152,18 +169,19 @@ def _show(
         screen.print()
     screen.print(
         f"{environment.name} per month, with {usage.deployments_per_month:g} deployments and "
-        f"{usage.drills_per_month:g} drills: {_usd(total_usd)}; the budget is {environment.budget.monthly_usd} USD",
+        f"{usage.drills_per_month:g} drills: {usd_in_words(cost.total_usd)}; the budget is {environment.budget.monthly_usd} USD",
         style="bold",
         markup=False,
     )
-    unverified = sum(estimate.unchecked_usd for estimate in estimates)
+    unverified = sum(estimate.unchecked_usd for estimate in cost.estimates)
     screen.print(
         f"Assumptions: {', '.join(f'{key} {value:,.10g}' for key, value in asdict(usage).items())} (environments.toml, "
-        f"[….usage]). Prices: {region.source}, {region.as_of}, without free tiers. {_usd(unverified)} of the estimates "
+        f"[….usage]). Prices: {region.source}, {region.as_of}, without free tiers. {usd_in_words(unverified)} of the estimates "
         "use prices that were not looked up (orchestrator/application/prices.toml).",
         markup=False,
     )
 
 
-def _usd(amount: float) -> str:
+def usd_in_words(amount: float) -> str:
+    """Return an amount in US dollars, a small one with four decimals."""
     return f"{amount:,.2f} USD" if amount >= 1 else f"{amount:.4f} USD"

@@ -17,7 +17,15 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
 from orchestrator.domain.compliance.result import Status
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.evidence.chain import REPORT_FILE, ChainFault, ChainHead, EvidenceFile, entry_file, read_entry
+from orchestrator.domain.evidence.chain import (
+    REPORT_FILE,
+    ChainEntry,
+    ChainFault,
+    ChainHead,
+    EvidenceFile,
+    entry_file,
+    read_entry,
+)
 from orchestrator.domain.evidence.chain import verify_chain as faults_of
 from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
@@ -50,14 +58,23 @@ def list_entries(context: Context, limit: int, *, json: bool) -> None:
     )
 
 
+def read_report(context: Context, recovery: str) -> tuple[ChainEntry, Mapping[str, Any]]:
+    """Return the chain entry of a recovery or a kept report, and its report, verified by the entry's digest.
+
+    Raises:
+        Refused: there is none, or its file differs from its recorded digest.
+    """
+    entry = context.cloud.evidence.read_entry(recovery)
+    return entry, json_text.loads(_read_verified(context, next(one for one in entry.files if one.name == REPORT_FILE)))
+
+
 def show(context: Context, recovery: str, *, json: bool) -> None:
     """Show the evidence report of a drill or restore, or a kept compliance or upkeep report.
 
     Raises:
         Refused: there is none, or its file differs from its recorded digest.
     """
-    entry = context.cloud.evidence.read_entry(recovery)
-    report = json_text.loads(_read_verified(context, next(file for file in entry.files if file.name == REPORT_FILE)))
+    entry, report = read_report(context, recovery)
     if json:
         print_json(report)
         return

@@ -123,9 +123,16 @@ def _ring_object(context: Context, ring: SigningKeyRing) -> Mapping[str, Any]:
 
 
 def _table(context: Context, ring: SigningKeyRing) -> Any:
-    now = context.cloud.now()
-    rows = [(key.kid, key.phase, _duration(now - key.since), _next(key, ring, _rotation(context))) for key in ring.keys]
-    return text_table(("kid", "phase", "age", "next"), rows, ("kid", "phase"))
+    return text_table(KEY_COLUMNS, key_rows(context, ring), ("kid", "phase"))
+
+
+KEY_COLUMNS = ("kid", "phase", "age", "next")
+
+
+def key_rows(context: Context, ring: SigningKeyRing) -> list[tuple[str, ...]]:
+    """Return the keys of a ring as rows of `KEY_COLUMNS`."""
+    now, rotation = context.cloud.now(), _rotation(context)
+    return [(key.kid, key.phase, _duration(now - key.since), _next(key, ring, rotation)) for key in ring.keys]
 
 
 def _next(key: SigningKey, ring: SigningKeyRing, rotation_after: timedelta) -> str:

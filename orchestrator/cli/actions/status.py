@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import environments
+from orchestrator.application.cloud import for_each
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.application.live_state import read_live_state
 from orchestrator.aws.lambda_.aliases import Alias
@@ -86,7 +87,8 @@ def read_status(context: Context) -> EnvironmentStatus:
     """Read the current state of the environment."""
     cloud, lock = context.cloud, context.cloud.ledger.read_lock()
     functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
-    aliases = {name: cloud.aliases.read_alias(function) for name, function in functions.items()}
+    aliases = dict(zip(functions, for_each(functions.values(), cloud.aliases.read_alias), strict=True))
+    latest = dict(zip(functions, for_each(functions.values(), cloud.versions.describe_version), strict=True))
     versions = {name: alias.routing.primary for name, alias in aliases.items()}
     newest = next(iter(cloud.ledger.newest_records(1)), None)
     holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
@@ -100,9 +102,7 @@ def read_status(context: Context) -> EnvironmentStatus:
         lock=lock,
         freeze=cloud.freezes.read_freeze(),
         maintenance=cloud.maintenance.read_schedule().under_way(cloud.now()),
-        latest=release_digest(
-            {name: cloud.versions.describe_version(function) for name, function in functions.items()}
-        ),
+        latest=release_digest(latest),
         aliases=aliases,
         firing=_firing_alarms(context, newest),
         incidents=read_open_incidents(cloud),

@@ -94,7 +94,13 @@ def test_every_library_that_the_code_imports_is_declared():
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("ministack", "local"), ("aws_cdk.aws_lambda", "infrastructure"), ("cyclonedx", "release"), ("numpy", None)],
+    [
+        ("starlette.routing", "console"),
+        ("ministack", "local"),
+        ("aws_cdk.aws_lambda", "infrastructure"),
+        ("cyclonedx", "release"),
+        ("numpy", None),
+    ],
 )
 def test_a_module_belongs_to_one_extra(module, extra):
     assert extras.extra_of(module) == extra
@@ -108,6 +114,7 @@ def test_an_extra_that_is_installed_is_enough():
 @pytest.mark.parametrize(
     ("arguments", "module", "extra"),
     [
+        (["console"], "uvicorn", "console"),
         (["up"], "ministack", "local"),
         (["up"], "aws_cdk", "local"),
         (["down"], "cryptography", "local"),

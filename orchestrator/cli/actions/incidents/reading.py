@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import environments
@@ -13,16 +15,43 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.cli.rendering.reports.incident_report import causes_in_markdown, incident_report
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.coverage import turns_of
-from orchestrator.domain.incidents.incident import Incident, Role, broken_at, replay
+from orchestrator.domain.incidents.incident import Entry, Incident, Role, broken_at, replay
 from orchestrator.domain.incidents.postmortem import impact_of
 from orchestrator.domain.incidents.timeline import Moment, span_of, timeline_of
 
 
+@dataclass(frozen=True)
+class IncidentStory:
+    """An incident with its timeline. `broken_at`: the first entry that does not continue the hash chain; None if all do."""
+
+    incident: Incident
+    entries: Sequence[Entry]
+    timeline: Sequence[Moment]
+    broken_at: int | None
+
+
+def read_incidents(context: Context, limit: int) -> list[Incident]:
+    """Return the newest incidents, newest first."""
+    store = context.cloud.incidents
+    return [store.read_incident(one) for one in store.list_ids(limit)]
+
+
+def read_story(context: Context, incident_id: str) -> IncidentStory:
+    """Return an incident with its timeline.
+
+    Raises:
+        Refused: there is no such incident.
+    """
+    cloud = context.cloud
+    entries = cloud.incidents.read_entries(incident_id)
+    incident, at = replay(entries), cloud.now()
+    timeline = timeline_of(incident, entries, read_facts(cloud, span_of(incident, at)), at)
+    return IncidentStory(incident, entries, timeline, broken_at(entries))
+
+
 def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
     """List the newest incidents, newest first."""
-    store = context.cloud.incidents
-    incidents = [store.read_incident(one) for one in store.list_ids(limit)]
-    shown = [incident for incident in incidents if incident.is_open or not only_open]
+    shown = [incident for incident in read_incidents(context, limit) if incident.is_open or not only_open]
     if json:
         print_json({"environment": context.name, "incidents": shown})
         return
@@ -51,17 +80,15 @@ def show_incident(context: Context, incident_id: str, *, json: bool) -> None:
     Raises:
         Refused: there is no such incident.
     """
-    cloud = context.cloud
-    entries = cloud.incidents.read_entries(incident_id)
-    incident, at, broken = replay(entries), cloud.now(), broken_at(entries)
-    timeline = timeline_of(incident, entries, read_facts(cloud, span_of(incident, at)), at)
+    story = read_story(context, incident_id)
+    incident, broken, timeline = story.incident, story.broken_at, story.timeline
     if json:
-        document = {"environment": context.name, "incident": incident, "entries": entries, "timeline": timeline}
+        document = {"environment": context.name, "incident": incident, "entries": story.entries, "timeline": timeline}
         print_json({**document, "broken_at": broken})
         return
     screen = console()
     screen.print(f"{incident.severity} {incident.title}", style="bold", markup=False)
-    for line in _summary(incident):
+    for line in summary_lines(incident):
         screen.print(line, markup=False)
     if broken is not None:
         screen.print(f"the record was altered: entry {broken} does not continue the hash chain", style="bold red")
@@ -70,7 +97,8 @@ def show_incident(context: Context, incident_id: str, *, json: bool) -> None:
     )
 
 
-def _summary(incident: Incident) -> list[str]:
+def summary_lines(incident: Incident) -> list[str]:
+    """Return the state of an incident, its roles, its pages and its open action items, a line each."""
     acknowledged = incident.acknowledged_by or "no person"
     roles = ", ".join(f"{role} {incident.roles.get(role, 'not assigned')}" for role in Role)
     lines = [

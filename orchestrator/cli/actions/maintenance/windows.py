@@ -76,7 +76,7 @@ def list_windows(context: Context, limit: int, *, only_open: bool, json: bool) -
     rows = [
         (
             window.id,
-            _state(window, now),
+            state_in_words(window, now),
             _moment(window.start),
             _moment(window.ended_at or window.ends_at),
             window.title,
@@ -122,7 +122,7 @@ def _command(context: Context, decide: Callable[[Schedule], Change], action: Win
 
 def _print_window(window: Window, now: datetime) -> None:
     screen = console()
-    screen.print(f"{window.id} {_state(window, now)}: {window.title}", style="bold", markup=False)
+    screen.print(f"{window.id} {state_in_words(window, now)}: {window.title}", style="bold", markup=False)
     facts = {
         "time": f"{_moment(window.start)} to {_moment(window.ended_at or window.ends_at)}",
         "components": ", ".join(window.components),
@@ -137,7 +137,7 @@ def _print_window(window: Window, now: datetime) -> None:
     screen.print(text_table(("at", "action", "by", "reason"), rows))
 
 
-def _state(window: Window, now: datetime) -> str:
+def state_in_words(window: Window, now: datetime) -> str:
     """Return the state in words, by the time: the clock's next run may not have recorded it yet."""
     if window.is_open and window.ends_at <= now:
         return "ended"

@@ -1,0 +1,158 @@
+"""The console's addresses: a page for each, a stream for each live page. Every request passes the guard first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from orchestrator.cli.context import Context
+from orchestrator.cli.errors import REFUSED, UNREACHABLE, answer_to
+from orchestrator.cli.rendering.reports.deployment_report import refused_report
+from orchestrator.cli.rendering.reports.recovery_report import refused_recovery_report
+from orchestrator.cli.rendering.reports.report import BAD
+from orchestrator.console.guard import Guard, GuardedApp
+from orchestrator.console.live import Broadcast, DeploymentSource, RecoverySource, Source
+from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
+from orchestrator.console.rendering import ICON, SCRIPT, STYLE, address_of, render_page, static_file
+from orchestrator.console.sections import Heading, Page, Table, note, of_report, present
+from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+
+NOT_FOUND, FAILED_STATUS, UNAVAILABLE = 404, 500, 503
+CONTENT_TYPES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8", ICON: "image/svg+xml"}
+FOR_EVER = "private, max-age=31536000, immutable"
+EVENT_STREAM = "text/event-stream"
+LIVE_REFRESH_SECONDS = 5
+"""How often a browser without scripts loads a live page again."""
+
+Build = Callable[..., Page]
+
+
+class Site:
+    """The console of one environment.
+
+    Args:
+        context: the environment.
+        broadcast: reads the live pages.
+    """
+
+    def __init__(self, context: Context, broadcast: Broadcast | None = None) -> None:
+        self._context = context
+        self.broadcast = broadcast or Broadcast()
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the addresses."""
+        return [
+            self._page("/", overview.overview_page),
+            self._page("/environments", overview.environments_page),
+            self._page("/deployments", deployments.history_page),
+            self._page("/deployments/{name}", self._live_page),
+            self._page("/deployments/{name}/report", deployments.report_page),
+            Route("/deployments/{name}/events", self._stream),
+            self._page("/recoveries", recoveries.recoveries_page),
+            self._page("/recoveries/{name}", self._live_page),
+            self._page("/recoveries/{name}/report", recoveries.report_page),
+            Route("/recoveries/{name}/events", self._stream),
+            self._page("/incidents", incidents.incidents_page),
+            self._page("/incidents/{name}", incidents.incident_page),
+            self._page("/alarms", guards.alarms_page),
+            self._page("/freezes", guards.freezes_page),
+            self._page("/evidence", evidence.evidence_page),
+            self._page("/evidence/{name}", evidence.evidence_report_page),
+            self._page("/keys", guards.keys_page),
+            self._page("/costs", guards.costs_page),
+            self._page("/costs/estimate", guards.estimate_page),
+            Route("/static/{digest}/{file}", _static),
+        ]
+
+    def app(self, guard: Guard) -> ASGIApp:
+        """Return the application behind its guard."""
+        answer = Starlette(routes=self.routes(), exception_handlers={HTTPException: self._http_error})
+        answer.add_exception_handler(Exception, self._error)
+        return GuardedApp(answer, guard)
+
+    def _page(self, path: str, build: Build) -> Route:
+        def endpoint(request: Request) -> Response:
+            try:
+                return self._show(build(self._context, **request.path_params))
+            except Exception as error:
+                answer = self._answer(error)
+                if answer is None:
+                    raise
+                return answer
+
+        return Route(path, endpoint, name=path)
+
+    def _show(self, page: Page, status: int = 200) -> Response:
+        return HTMLResponse(render_page(page, self._context.name), status)
+
+    def _answer(self, error: Exception) -> Response | None:
+        """Return the page of an expected error: its field, value and remedy; None for any other."""
+        answer = answer_to(error)
+        if answer is None:
+            return None
+        message, code, details = answer
+        status = NOT_FOUND if code == REFUSED else UNAVAILABLE if code == UNREACHABLE else FAILED_STATUS
+        return self._show(error_page(message, details), status)
+
+    def _http_error(self, _request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        page = error_page(f"There is no such page: {error.detail}.", {})
+        return HTMLResponse(render_page(page, self._context.name), error.status_code, error.headers)
+
+    def _error(self, _request: Request, _error: Exception) -> Response:
+        return self._show(error_page("The console failed: its log has the error.", {}), FAILED_STATUS)
+
+    def _live_page(self, context: Context, name: str) -> Page:
+        """Return the live page of a deployment or a recovery, or the report of a refused one."""
+        is_recovery = name.startswith(RECOVERY_PREFIX)
+        place = recoveries.PLACE if is_recovery else deployments.PLACE
+        refusal = (context.cloud.drills if is_recovery else context.cloud.ledger).read_refusal(name)
+        if refusal:
+            report = (refused_recovery_report if is_recovery else refused_report)(refusal, context.name)
+            return Page(name, place, of_report(report))
+        frame = self._source(name).read()
+        path = f"{deployments.path_of(quote(name, safe=''))}/events"
+        if frame.ended:
+            return Page(name, place, frame.sections)
+        return Page(name, place, frame.sections, path, LIVE_REFRESH_SECONDS)
+
+    def _source(self, name: str) -> Source:
+        if name.startswith(RECOVERY_PREFIX):
+            return RecoverySource(self._context, name)
+        return DeploymentSource(self._context, name)
+
+    async def _stream(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        try:
+            # An error of the first read is an answer, not an event.
+            await run_in_threadpool(lambda: self._source(name).read())
+        except Exception as error:
+            answer = self._answer(error)
+            if answer is None:
+                raise
+            return answer
+        events: AsyncIterator[str] = self.broadcast.stream(name, lambda: self._source(name))
+        return StreamingResponse(events, media_type=EVENT_STREAM)
+
+
+def error_page(message: str, details: dict[str, object]) -> Page:
+    """Return the page of an error with its field, value and remedy."""
+    rows = tuple((name, str(value)) for name, value in details.items())
+    table = Table("error", "What was refused", ("part", "words"), rows) if rows else None
+    heading = Heading("Not possible", "", "REFUSED" if details else "FAILED", BAD)
+    return Page("Not possible", "", present(heading, note(message, BAD), table))
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["file"]
+    if name not in CONTENT_TYPES or request.url.path != address_of(name):
+        raise HTTPException(NOT_FOUND, "the file has another address now")
+    return Response(static_file(name), media_type=CONTENT_TYPES[name], headers={"Cache-Control": FOR_EVER})

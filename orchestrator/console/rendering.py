@@ -1,0 +1,82 @@
+"""Sections and pages as HTML. The templates escape every text; plots are markup of ours with escaped texts."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from orchestrator.cli.rendering.reports.page import SIGNS, page_style
+from orchestrator.cli.rendering.reports.report import render_plot
+from orchestrator.console.sections import Link, Page, Section
+from orchestrator.domain.printable import printable
+
+PLACES = (
+    Link("Overview", "/"),
+    Link("Deployments", "/deployments"),
+    Link("Recoveries", "/recoveries"),
+    Link("Incidents", "/incidents"),
+    Link("Alarms", "/alarms"),
+    Link("Freezes", "/freezes"),
+    Link("Evidence", "/evidence"),
+    Link("Keys", "/keys"),
+    Link("Costs", "/costs"),
+    Link("Environments", "/environments"),
+)
+"""The navigation."""
+
+SCRIPT, STYLE, ICON = "live.js", "console.css", "icon.svg"
+
+
+@cache
+def static_file(name: str) -> str:
+    """Return the text of a static file; the style sheet is that of the reports with the console's own rules."""
+    text = files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+    return f"{page_style()}{text}" if name == STYLE else text
+
+
+@cache
+def address_of(name: str) -> str:
+    """Return the path of a static file. It names the content, so that a browser may keep it for ever."""
+    return f"/static/{sha256(static_file(name).encode()).hexdigest()[:16]}/{name}"
+
+
+def render_page(page: Page, environment: str) -> str:
+    """Return a page as a complete HTML document."""
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            environment=environment,
+            places=PLACES,
+            style=address_of(STYLE),
+            icon=address_of(ICON),
+            script=address_of(SCRIPT) if page.events else "",
+            sections=[(section.id, render_section(section)) for section in page.sections],
+        )
+    )
+
+
+def render_section(section: Section) -> str:
+    """Return a section as HTML, without the element that has its id."""
+    return _templates().get_template(f"{section.template}.html.j2").render(section=section)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        # What a template marks as markup of ours is no plain text any more.
+        finalize=lambda value: printable(value).replace(" %", "\u00a0%") if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["signs"] = SIGNS
+    environment.globals["render_plot"] = render_plot
+    environment.tests["link"] = lambda value: isinstance(value, Link)
+    return environment

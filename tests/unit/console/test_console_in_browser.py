@@ -1,0 +1,136 @@
+"""The console in a real browser: by keyboard alone, in both schemes, from 320 px on, without a finding of axe-core."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.served_console import HOSTILE, PAGES, append_decision, busy_scene, scene_in_flight, served
+from tests.unit.cli.actions.test_status_page_in_browser import show
+from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
+from tests.unit.service.test_browser import chromium
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+WAIT_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def console():
+    with served(busy_scene(HOSTILE).context) as console:
+        yield console
+
+
+@pytest.fixture
+def browser(chromium, console):
+    chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.get(console.guard.first_address)
+    return chromium
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, WAIT_SECONDS, 0.02).until(lambda _: condition())
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_any_screen_in_both_schemes_without_an_error(browser, console, path, scheme):
+    for width in (320, 1280):
+        show(browser, f"{console.url}{path}", scheme, width)
+        widths = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+        assert widths[1] == width
+        assert widths[0] <= width
+        assert browser.get_log("browser") == []
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}[scheme]
+    assert axe_findings(browser) == []
+
+
+def test_the_key_is_not_left_in_the_address(browser, console):
+    assert browser.current_url == f"{console.url}/"
+    assert browser.execute_script("return document.cookie") == ""
+
+
+def test_nothing_of_another_host_is_loaded(browser, console):
+    show(browser, f"{console.url}/deployments/d-1")
+    wait(browser, lambda: browser.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+    assert loaded
+    assert all(name.startswith(console.url) for name in loaded)
+
+
+def focused(browser):
+    return browser.switch_to.active_element
+
+
+def press(browser, *keys):
+    for key in keys:
+        focused(browser).send_keys(key)
+
+
+def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_its_report(browser, console):
+    show(browser, f"{console.url}/")
+    press(browser, Keys.TAB)
+    assert focused(browser).text == "Skip to the content"
+    press(browser, Keys.ENTER)
+    assert focused(browser).tag_name == "main"
+    for link in ("d-1", "Report with every evaluation"):
+        for _ in range(60):
+            press(browser, Keys.TAB)
+            if focused(browser).tag_name == "a" and link in focused(browser).text:
+                break
+        assert link in focused(browser).text
+        outline = browser.execute_script("return getComputedStyle(document.activeElement).outlineWidth")
+        assert outline == "3px"
+        press(browser, Keys.ENTER)
+    assert browser.current_url == f"{console.url}/deployments/d-1/report"
+
+
+def test_a_live_page_changes_without_being_loaded_again_and_the_keyboard_stays_where_it_was(chromium):
+    scene, record = scene_in_flight()
+    with served(scene.context) as console:
+        chromium.get(console.guard.first_address)
+        show(chromium, f"{console.url}/deployments/d-1")
+        main = chromium.find_element(By.TAG_NAME, "main")
+        wait(chromium, lambda: main.get_attribute("data-at"))
+        assert chromium.find_element(By.ID, "connection").text == "SHIFTING, step 1 of 2, 10 % to canary"
+        rows = len(chromium.find_elements(By.CSS_SELECTOR, "#timeline tbody tr"))
+        link = chromium.find_element(By.CSS_SELECTOR, "#more a")
+        link.send_keys("")
+        chromium.execute_script("arguments[0].focus(); window.marked = 1", link)
+        append_decision(scene, record, 4)
+        wait(chromium, lambda: len(chromium.find_elements(By.CSS_SELECTOR, "#timeline tbody tr")) == rows + 1)
+        assert chromium.execute_script("return window.marked") == 1
+        assert focused(chromium).text == "Report with every evaluation"
+        assert axe_findings(chromium) == []
+
+
+def test_a_page_that_is_not_seen_keeps_no_connection(browser, console):
+    show(browser, f"{console.url}/deployments/d-1")
+    wait(browser, lambda: console.console.broadcast.watched == ("d-1",))
+    browser.get(f"{console.url}/deployments")
+    wait(browser, lambda: console.console.broadcast.watched == ())
+
+
+def test_without_scripts_a_live_page_is_complete_and_loads_itself_again(browser, console):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(f"{console.url}/deployments/d-1")
+        assert browser.find_element(By.CSS_SELECTOR, "#traffic tbody tr")
+        assert browser.find_elements(By.CSS_SELECTOR, "meta[http-equiv=refresh]")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_console_that_stops_is_said_on_its_live_pages(chromium):
+    with served(scene_in_flight()[0].context) as console:
+        chromium.get(console.guard.first_address)
+        show(chromium, f"{console.url}/deployments/d-1")
+        main = chromium.find_element(By.TAG_NAME, "main")
+        wait(chromium, lambda: main.get_attribute("data-at"))
+    connection = chromium.find_element(By.ID, "connection")
+    wait(chromium, lambda: "does not answer" in connection.text)

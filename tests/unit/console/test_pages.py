@@ -1,0 +1,228 @@
+"""The pages of the console: every number is the ledger's, every text is escaped, and what is refused says why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import context as cli_context
+from orchestrator.cli.actions import costs
+from orchestrator.cli.live.layout import significant
+from orchestrator.cli.main import app
+from orchestrator.console.pages import guards
+from orchestrator.console.pages.words import ABSENT
+from orchestrator.console.rendering import PLACES, SCRIPT, STYLE, address_of
+from orchestrator.domain.errors import Throttled, Unreachable
+from orchestrator.domain.incidents.severity import IncidentSeverity
+from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from tests.samples import NOW
+from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
+
+MOST_BYTES = 150_000
+RUN = CliRunner()
+TEMPLATE = {"Resources": {}}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return busy_scene()
+
+
+@pytest.fixture(scope="module")
+def client(scene):
+    return client_of(scene.context)
+
+
+def explained(monkeypatch, scene, name="d-1"):
+    monkeypatch.setattr(cli_context, "context_of", lambda _name: scene.context)
+    return json.loads(RUN.invoke(app, ["explain", name, "--json"]).stdout)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_complete_and_small(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.text.count("<h1>") == 1
+    assert len(answer.content) <= MOST_BYTES
+
+
+def test_the_navigation_leads_to_pages_that_mark_their_place(client):
+    for place in PLACES:
+        assert f'<a href="{place.href}" aria-current="page">{place.text}</a>' in client.get(place.href).text
+
+
+def test_the_traffic_is_that_of_explain(monkeypatch, scene, client):
+    evidence = explained(monkeypatch, scene)["decisions"][-1]["evidence"]
+    functions = next(one for one in evidence if one["probe"] == "metrics")["figures"]["functions"]
+    rows = {(row[0], row[1].split()[0]): row for row in Tables(client.get("/deployments/d-1").text).rows["traffic"]}
+    assert set(functions) == {"public", "token"}
+    for name, figures in functions.items():
+        for side in ("stable", "canary"):
+            row, measured = rows[name, side], figures[side]
+            assert row[1] == f"{side} {measured['version']}"
+            assert row[4] == str(measured["requests"])
+            assert row[5].split()[0] == str(measured["server_errors"])
+            assert row[6:8] == [f"{measured['p50_ms']:g} ms", f"{measured['p99_ms']:g} ms"]
+        assert rows[name, "canary"][3] == f"{figures['observed_percent']:.1f} %"
+
+
+def test_the_evidence_is_that_of_explain(monkeypatch, scene, client):
+    spent = explained(monkeypatch, scene)["false_alarms"]
+    words = " ".join(Tables(client.get("/deployments/d-1").text).words["evidence"])
+    assert len(spent) == 6
+    for one in spent:
+        odds = ABSENT if one["evidence"] is None else significant(one["evidence"])
+        assert f"{one['source'].replace('_', ' ')} odds {odds} of {significant(one['needed'])}" in words
+
+
+def test_weight_phase_and_requester_are_those_of_explain(monkeypatch, scene, client):
+    record = explained(monkeypatch, scene)["deployment"]
+    words = Tables(client.get("/deployments/d-1").text).words
+    assert f"{record['phase']}, step 1 of 2, {record['shifts'][-1]['weight_percent']} % to canary" in words["heading"]
+    assert words["heading"][-1].endswith(f"by {record['requested_by']}.")
+    assert f"{record['shifts'][-1]['weight_percent']} %" in words["facts"]
+
+
+def test_a_recovery_has_the_figures_of_explain(monkeypatch, scene, client):
+    record = explained(monkeypatch, scene, "dr-2")
+    record = record.get("recovery", record)
+    row = next(row for row in Tables(client.get("/recoveries").text).rows["recoveries"] if row[0] == "dr-2")
+    assert (row[3], row[4], row[6]) == (record["outcome"], "1 min 12 s", "2 s")
+    assert row[8] == f"{record['cost']['usd']:.2f} USD"
+
+
+def test_the_trend_shows_what_every_recovery_measured_and_its_objective(client):
+    words = " ".join(Tables(client.get("/recoveries").text).words["plots"])
+    assert "recovery time: last 73 s" in words
+    assert "RTO: 7,200 s" in words
+    assert "data loss: last 2 s" in words
+    assert "RPO: 600 s" in words
+
+
+def test_the_overview_names_what_needs_a_person(client):
+    words = " ".join(Tables(client.get("/").text).words["notes"])
+    assert f"Incident inc-1, {IncidentSeverity.SEV2}, not acknowledged: Logins fail" in words
+    assert "frozen by ann" in words
+    assert "ib-oauth-token-latency-test is in ALARM" in words
+
+
+def test_evidence_is_verified_whenever_it_is_shown():
+    scene = busy_scene()
+    client = client_of(scene.context)
+    assert Tables(client.get("/evidence").text).words["heading"][1] == "SOUND"
+    key = next(file.key for file in scene.cloud.evidence.read_entry("dr-2").files if file.name == "bundle.json")
+    scene.bucket.objects[key] = b"changed"
+    page = Tables(client.get("/evidence").text)
+    assert page.words["heading"][1] == "BROKEN"
+    assert any("dr-2" in row[0] for row in page.rows["faults"])
+    assert client.get("/evidence/dr-2").status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_untrusted_text_is_shown_and_never_obeyed(path):
+    text = client_of(busy_scene(HOSTILE).context).get(path).text
+    assert "<img" not in text
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert 'onerror=alert(1)>"' not in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_a_script_a_style_or_a_handler_in_it(client, path):
+    text = client.get(path).text
+    assert text.count("<script") == text.count('<script src="/static/')
+    assert "<style" not in text
+    assert " style=" not in text
+    assert " onclick=" not in text
+    assert "javascript:" not in text
+    assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_page_that_changes_works_without_a_script(client):
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in client.get("/deployments/d-1").text
+    assert "<script" not in client.get("/deployments/d-0").text
+
+
+@pytest.mark.parametrize("name", [SCRIPT, STYLE, "icon.svg"])
+def test_static_files_may_be_kept_because_their_address_names_their_content(client, name):
+    answer = client.get(address_of(name))
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    assert client.get(f"/static/0123456789abcdef/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["d-nope", f"{RECOVERY_PREFIX}nope"])
+@pytest.mark.parametrize("rest", ["", "/report", "/events"])
+def test_what_does_not_exist_is_refused_with_field_value_and_remedy(client, name, rest):
+    folder = "recoveries" if name.startswith(RECOVERY_PREFIX) else "deployments"
+    answer = client.get(f"/{folder}/{name}{rest}")
+    assert answer.status_code == 404
+    cells = dict(Tables(answer.text).rows["error"])
+    assert cells["value"] == name
+    assert "orchestrator history" in cells["remedy"]
+
+
+def test_a_request_that_was_refused_has_a_page():
+    scene, _ = scene_in_flight()
+    scene.refuse("the calendar is closed", "d-9")()
+    answer = client_of(scene.context).get("/deployments/d-9")
+    assert answer.status_code == 200
+    assert "the calendar is closed" in answer.text
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), Unreachable("no route")])
+def test_a_cloud_that_does_not_answer_is_a_page(error):
+    scene, _ = scene_in_flight()
+
+    def fail(_limit):
+        raise error
+
+    scene.cloud.ledger.newest_records = fail
+    answer = client_of(scene.context).get("/deployments")
+    assert answer.status_code in {500, 503}
+    assert str(error) in answer.text
+
+
+def test_an_unexpected_error_is_a_page_without_its_details():
+    scene, _ = scene_in_flight()
+    scene.cloud.ledger.newest_records = lambda _limit: 1 / 0
+    client = client_of(scene.context)
+    client._transport.raise_server_exceptions = False
+    answer = client.get("/deployments")
+    assert answer.status_code == 500
+    assert "The console failed" in answer.text
+    assert "division" not in answer.text
+
+
+def test_a_page_that_does_not_exist_says_so(client):
+    assert client.get("/nope").status_code == 404
+    assert client.post("/deployments", headers={"Origin": "http://127.0.0.1:8484"}).status_code == 405
+
+
+def test_a_long_deployment_is_still_a_small_page():
+    scene, record = scene_in_flight(300)
+    client = client_of(scene.context)
+    for path in ("/deployments/d-1", "/deployments/d-1/report"):
+        assert len(client.get(path).content) <= MOST_BYTES
+    assert "262 earlier entries are in the report" in client.get(f"/deployments/{record.id}").text
+
+
+def test_alarms_that_fire_are_first_and_missing_ones_are_named(scene, client):
+    rows = Tables(client.get("/alarms").text).rows["alarms"]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("ib-oauth-token-latency-test", "ALARM"),
+        ("ib-oauth-token-server-errors-test", "OK"),
+    ]
+    assert rows[0][2] == f"{NOW:%Y-%m-%d %H:%M}"
+
+
+def test_the_cost_of_an_environment_is_what_the_command_prints(monkeypatch, scene, client):
+    monkeypatch.setattr(costs, "_synthesised", lambda _env: None)
+    monkeypatch.setattr(costs, "templates_in", lambda _assembly, _env: [TEMPLATE])
+    expected = costs.read_estimate("local", None, {})
+    monkeypatch.setattr(guards, "read_estimate", lambda *_: replace(expected, total_usd=12.34))
+    words = Tables(client.get("/costs/estimate").text).words
+    assert "12.34 USD a month" in words["heading"]
+    assert any(costs.usd_in_words(expected.estimates[1].usd) in word for word in words["estimate-2"])
