@@ -50,7 +50,7 @@ PAGES = (
 
 def client_of(context: Context, guard: Guard = GUARD, **headers: str) -> TestClient:
     """A client that has the key; its requests raise what the console does not expect."""
-    app = Site(context).app(guard)
+    app = Site(context, guard).app()
     return TestClient(app, base_url=guard.address.rstrip("/"), headers=headers or WITH_KEY, follow_redirects=False)
 
 
@@ -72,8 +72,8 @@ def served(context: Context, poll_seconds: float = 0.05) -> Iterator[Served]:
     """Serve the console of a context on a free port."""
     with bound(0) as listening:
         guard = Guard(KEY, listening.getsockname()[1])
-        console = Site(context, Broadcast(poll_seconds))
-        server = ConsoleServer(console, guard)
+        console = Site(context, guard, Broadcast(poll_seconds))
+        server = ConsoleServer(console)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

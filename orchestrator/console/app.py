@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from orchestrator.cli.errors import REFUSED, UNREACHABLE, answer_to
 from orchestrator.cli.rendering.reports.deployment_report import refused_report
 from orchestrator.cli.rendering.reports.recovery_report import refused_recovery_report
 from orchestrator.cli.rendering.reports.report import BAD
+from orchestrator.console.forms import Forms
 from orchestrator.console.guard import Guard, GuardedApp
 from orchestrator.console.live import Broadcast, DeploymentSource, RecoverySource, Source
 from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
@@ -40,11 +42,13 @@ class Site:
 
     Args:
         context: the environment.
+        guard: lets requests through, and makes the tokens of the forms.
         broadcast: reads the live pages.
     """
 
-    def __init__(self, context: Context, broadcast: Broadcast | None = None) -> None:
-        self._context = context
+    def __init__(self, context: Context, guard: Guard, broadcast: Broadcast | None = None) -> None:
+        self._context, self._guard = context, guard
+        self._forms = Forms(context, guard, self._show, OrderedDict())
         self.broadcast = broadcast or Broadcast()
 
     def routes(self) -> list[BaseRoute]:
@@ -69,14 +73,15 @@ class Site:
             self._page("/keys", guards.keys_page),
             self._page("/costs", guards.costs_page),
             self._page("/costs/estimate", guards.estimate_page),
+            *self._forms.routes(),
             Route("/static/{digest}/{file}", _static),
         ]
 
-    def app(self, guard: Guard) -> ASGIApp:
+    def app(self) -> ASGIApp:
         """Return the application behind its guard."""
         answer = Starlette(routes=self.routes(), exception_handlers={HTTPException: self._http_error})
         answer.add_exception_handler(Exception, self._error)
-        return GuardedApp(answer, guard)
+        return GuardedApp(answer, self._guard)
 
     def _page(self, path: str, build: Build) -> Route:
         def endpoint(request: Request) -> Response:
@@ -104,7 +109,7 @@ class Site:
 
     def _http_error(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        page = error_page(f"There is no such page: {error.detail}.", {})
+        page = error_page(f"This cannot be answered: {error.detail}.", {})
         return HTMLResponse(render_page(page, self._context.name), error.status_code, error.headers)
 
     def _error(self, _request: Request, _error: Exception) -> Response:

@@ -117,6 +117,36 @@ class Links:
 
 
 @dataclass(frozen=True)
+class Field:
+    """One field of a form, with a hint for the person who fills it in."""
+
+    name: str
+    hint: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Form:
+    """The confirmation of an action.
+
+    Attributes:
+        path: that it is sent to.
+        token: of the form.
+        fields: with their values.
+        button: its label.
+        back: where the operator goes who does not confirm.
+    """
+
+    path: str
+    token: str
+    fields: tuple[tuple[Field, str], ...]
+    button: str
+    back: str
+    id: str = "form"
+    template: str = field(default="form", init=False)
+
+
+@dataclass(frozen=True)
 class Commands:
     """Commands that show the same, each with its purpose."""
 
@@ -125,7 +155,7 @@ class Commands:
     template: str = field(default="commands", init=False)
 
 
-Section = Heading | Facts | Notes | Table | Bars | Plots | Links | Commands
+Section = Heading | Facts | Notes | Table | Bars | Plots | Links | Form | Commands
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def serve(context: Context, port: int, *, json: bool) -> None:
             screen.print(words, markup=False, soft_wrap=True)
         # uvicorn ends in order, and then raises the signal that ended it.
         with suppress(KeyboardInterrupt):
-            ConsoleServer(Site(context), guard).run(sockets=[listening])
+            ConsoleServer(Site(context, guard)).run(sockets=[listening])
 
 
 def bound(port: int) -> socket.socket:
@@ -64,11 +64,11 @@ def bound(port: int) -> socket.socket:
 class ConsoleServer(uvicorn.Server):
     """Serves a console on a bound socket. When it stops, it ends the streams of its live pages."""
 
-    def __init__(self, console: Site, guard: Guard) -> None:
+    def __init__(self, console: Site) -> None:
         self._broadcast = console.broadcast
         super().__init__(
             uvicorn.Config(
-                console.app(guard),
+                console.app(),
                 access_log=False,
                 log_level="warning",
                 server_header=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,32 @@ def send_command(context: Context, name: str, command: str, by: str, *, json: bo
 
 
 def approve(context: Context, name: str, *, json: bool) -> None:
+    """Approve a deployment as the caller, and print it. Raises as `approve_deployment`."""
+    answer = approve_deployment(context, name)
+    if json:
+        print_json({"deployment": name, "approver": answer.by, "lacks": answer.lacks, "message": answer.message})
+    else:
+        console().print(f"{name} {answer.message}", markup=False)
+
+
+@dataclass(frozen=True)
+class Approved:
+    """An approval that was recorded. `lacks`: what the gate lacks still; empty if the deployment continues at once."""
+
+    by: str
+    lacks: str
+
+    @property
+    def message(self) -> str:
+        """What happens now, in words that follow the deployment's name."""
+        return (
+            f"approved by {self.by}; it lacks {self.lacks}"
+            if self.lacks
+            else f"approved by {self.by}: it continues at once"
+        )
+
+
+def approve_deployment(context: Context, name: str) -> Approved:
     """Approve a deployment that waits for it, as the caller; with the last approval it continues at once.
 
     Raises:
@@ -184,11 +211,7 @@ def approve(context: Context, name: str, *, json: bool) -> None:
     if not missing:
         command = OperatorCommand(OperatorAction.APPROVE, person, context.cloud.now())
         context.cloud.executions.send_task_success(pause.token, command)
-    message = f"approved by {person}; it lacks {missing}" if missing else f"approved by {person}: it continues at once"
-    if json:
-        print_json({"deployment": name, "approver": person, "lacks": missing, "message": message})
-    else:
-        console().print(f"{name} {message}", markup=False)
+    return Approved(person, missing)
 
 
 def _follow(

@@ -122,13 +122,22 @@ def drill(context: Context, request: Mapping[str, object], key: str | None, *, w
         RefusedByPlan: the plan rejected it; nothing was restored.
         Unreachable: it was started, but its plan did not answer in time.
     """
-    name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
-    # PlanRecovery repeats these checks, because executions can also be started without the command line.
-    plan_recovery(context, request, name, Kind.DRILL)
-    started = start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
+    name, started = start_drill(context, request, key)
     if watch:
         return follow_recovery(context, name, str(request["requested_by"]), json=json)
     return report_answer(context, name, started=started, json=json)
+
+
+def start_drill(context: Context, request: Mapping[str, object], key: str | None = None) -> tuple[str, bool]:
+    """Start a drill; return its id, and whether this call has started it.
+
+    Raises:
+        Refused: the input is invalid, or the drill would be refused; nothing was started.
+    """
+    name = recovery_id(key or new_recovery_key(context.cloud.now(), secrets.token_bytes(8)))
+    # PlanRecovery repeats these checks, because executions can also be started without the command line.
+    plan_recovery(context, request, name, Kind.DRILL)
+    return name, start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
 
 
 def report_answer(context: Context, name: str, *, started: bool, json: bool) -> int:

@@ -9,7 +9,17 @@ from orchestrator.domain.deployment.record import EventRecord
 
 
 def freeze(context: Context, reason: str, by: str, *, json: bool) -> None:
-    """Refuse new deployments from now on.
+    """Refuse new deployments from now on, and print it. Raises as `freeze_environment`."""
+    _print(context, *freeze_environment(context, reason, by), json=json)
+
+
+def unfreeze(context: Context, reason: str, by: str, *, json: bool) -> None:
+    """Allow new deployments again, and print it. Raises as `unfreeze_environment`."""
+    _print(context, *unfreeze_environment(context, reason, by), json=json)
+
+
+def freeze_environment(context: Context, reason: str, by: str) -> tuple[Freeze, str]:
+    """Refuse new deployments from now on; return the freeze, and what happens now in words.
 
     Raises:
         Refused: the reason is empty, or the environment is already frozen.
@@ -22,11 +32,11 @@ def freeze(context: Context, reason: str, by: str, *, json: bool) -> None:
     message = f"{context.name} is {frozen.description}"
     if lock.held:
         message += f"; {lock.deployment} is in progress and continues: `orchestrator abort` rolls it back"
-    _print(context, frozen, message, json=json)
+    return frozen, message
 
 
-def unfreeze(context: Context, reason: str, by: str, *, json: bool) -> None:
-    """Allow new deployments again.
+def unfreeze_environment(context: Context, reason: str, by: str) -> tuple[Freeze, str]:
+    """Allow new deployments again; return the freeze that has ended, and what happens now in words.
 
     Raises:
         Refused: the reason is empty, or the environment is not frozen.
@@ -36,7 +46,7 @@ def unfreeze(context: Context, reason: str, by: str, *, json: bool) -> None:
     lifted = cloud.freezes.unfreeze(by, reason, cloud.now())
     _record_event(context, "unfreeze", f"unfrozen by {by}: {reason} (it was {lifted.description})")
     cloud.announce("EnvironmentUnfrozen", "", by=by, reason=reason)
-    _print(context, lifted, f"{context.name} is no longer {lifted.description}", json=json)
+    return lifted, f"{context.name} is no longer {lifted.description}"
 
 
 def _record_event(context: Context, name: str, why: str) -> None:

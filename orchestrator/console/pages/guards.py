@@ -8,6 +8,7 @@ from orchestrator.cli.actions.keys import KEY_COLUMNS, key_rows
 from orchestrator.cli.actions.maintenance.windows import state_in_words
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
+from orchestrator.console.actions import link_to
 from orchestrator.console.pages.words import minute
 from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Page, Table, note
 from orchestrator.domain.rollback.triggers import ALARM_STATE
@@ -45,6 +46,7 @@ def freezes_page(context: Context) -> Page:
                 OPEN if frozen else GOOD,
                 (words or f"{context.name} accepts deployments as far as its calendar allows.",),
             ),
+            Links("Actions", (link_to("unfreeze" if frozen else "freeze", context.name),)),
             Table(
                 "windows",
                 "Maintenance windows",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from orchestrator.cli.actions.incidents.reading import read_incidents, read_story, summary_lines
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN
+from orchestrator.console.actions import incident_links
 from orchestrator.console.pages.words import minute, text_or_absent
-from orchestrator.console.sections import Cell, Heading, Link, Page, Table, note, present
+from orchestrator.console.sections import Cell, Heading, Link, Links, Page, Table, note, present
 from orchestrator.domain.incidents.incident import Incident, IncidentState
 
 PLACE = "Incidents"
@@ -42,6 +43,7 @@ def incident_page(context: Context, name: str) -> Page:
         present(
             Heading(incident.title, str(incident.severity), incident.state, TONES[incident.state], sentences),
             note(altered, BAD) if altered else None,
+            Links("Actions", links) if (links := incident_links(incident)) else None,
             Table("timeline", "Timeline", ("time (UTC)", "source", "what", "by"), rows, caption),
         ),
     )

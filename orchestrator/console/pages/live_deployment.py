@@ -9,6 +9,7 @@ from orchestrator.cli.live.snapshots import DeploymentSnapshot
 from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, short_digest
 from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts, deployment_plots
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
+from orchestrator.console.actions import deployment_links
 from orchestrator.console.pages.words import ABSENT, clock, lasted, text_or_absent
 from orchestrator.console.sections import (
     PLAIN,
@@ -61,6 +62,7 @@ def live_sections(snapshot: DeploymentSnapshot) -> tuple[Section, ...]:
         Notes((*((text, OPEN) for text in waits), *(((f"May act: {act}.", PLAIN),) if act else ())))
         if waits or act
         else None,
+        Links("Actions", links) if (links := deployment_links(deployment)) else None,
         Facts(_facts(deployment, expected)),
         _traffic(traffic, measured),
         _evidence(measures_of(deployment, decisions), measured),

@@ -8,6 +8,7 @@ from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, short_digest
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
+from orchestrator.console.actions import link_to
 from orchestrator.console.pages.deployments import deployments_table, path_of
 from orchestrator.console.pages.live_deployment import state_in_words
 from orchestrator.console.pages.recoveries import recoveries_table
@@ -26,6 +27,7 @@ def overview_page(context: Context) -> Page:
     tone = BAD if any(tone == BAD for _, tone in notes) else OPEN if notes else GOOD
     outcome = {BAD: "ACT", OPEN: "NOTE", GOOD: "QUIET"}[tone]
     under_way = now.under_way
+    frozen = now.freeze is not None and now.freeze.is_active
     return Page(
         "Overview",
         PLACE,
@@ -35,6 +37,9 @@ def overview_page(context: Context) -> Page:
             Links("In progress", (Link(f"{under_way.id}: {state_in_words(under_way)}", path_of(under_way.id)),), "now")
             if under_way
             else None,
+            Links(
+                "Actions", (link_to("unfreeze" if frozen else "freeze", context.name), link_to("drill", context.name))
+            ),
             Facts(_facts(now)),
             _aliases(now),
             deployments_table(context.cloud.ledger.newest_records(NEWEST), "Newest deployments"),

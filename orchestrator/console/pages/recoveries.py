@@ -11,6 +11,7 @@ from orchestrator.cli.live.snapshots import RecoverySnapshot
 from orchestrator.cli.rendering.recovery_timeline import check_rows, recovery_outcome_line
 from orchestrator.cli.rendering.reports.recovery_report import recovery_report
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
+from orchestrator.console.actions import link_to
 from orchestrator.console.pages.deployments import path_of
 from orchestrator.console.pages.live_deployment import phases_table
 from orchestrator.console.pages.words import ABSENT, clock, lasted, minute
@@ -46,8 +47,11 @@ def recoveries_page(context: Context) -> Page:
     recoveries = context.cloud.drills.newest_records(LISTED)
     trend = objectives_trend(recoveries)
     heading = Heading("Drills and restores", f"the newest {len(recoveries)} of {context.name}")
+    start = Links("Actions", (link_to("drill", context.name),))
     return Page(
-        "Drills and restores", PLACE, present(heading, Plots(trend) if trend else None, recoveries_table(recoveries))
+        "Drills and restores",
+        PLACE,
+        present(heading, start, Plots(trend) if trend else None, recoveries_table(recoveries)),
     )
 
 

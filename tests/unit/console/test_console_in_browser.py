@@ -90,6 +90,67 @@ def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_i
     assert browser.current_url == f"{console.url}/deployments/d-1/report"
 
 
+def go_to(browser, text):
+    """Move the keyboard to a link, a field or a button."""
+    for _ in range(60):
+        press(browser, Keys.TAB)
+        here = focused(browser)
+        if text in (here.text, here.get_attribute("name")):
+            return
+    raise AssertionError(f"the keyboard does not get to {text}")
+
+
+def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chromium):
+    scene, _ = scene_in_flight()
+    with served(scene.context) as console:
+        chromium.get(console.guard.first_address)
+        show(chromium, f"{console.url}/deployments/d-1", width=320)
+        go_to(chromium, "Promote…")
+        press(chromium, Keys.ENTER)
+        assert chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?"
+        assert scene.cloud.ledger.pending_command("d-1") is None
+        assert axe_findings(chromium) == []
+        go_to(chromium, "requested by")
+        press(chromium, Keys.CONTROL + "a", Keys.DELETE, Keys.ENTER)
+        # The browser itself asks for the name.
+        assert chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?"
+        press(chromium, "bob", Keys.ENTER)
+        wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "h1").text == "Done")
+        assert scene.cloud.ledger.pending_command("d-1").by == "bob"
+        assert axe_findings(chromium) == []
+        go_to(chromium, "Continue")
+        press(chromium, Keys.ENTER)
+        assert chromium.current_url == f"{console.url}/deployments/d-1"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_refusal_is_a_page_that_fits_and_is_read_in_both_schemes(browser, console, scheme):
+    show(browser, f"{console.url}/actions/freeze/local", scheme, 320)
+    browser.find_element(By.NAME, "reason").send_keys("again", Keys.ENTER)
+    wait(browser, lambda: browser.find_elements(By.ID, "error"))
+    assert "frozen" in browser.find_element(By.ID, "error").text
+    widths = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1]
+    assert axe_findings(browser) == []
+
+
+def test_another_page_of_the_same_machine_cannot_act(chromium):
+    scene, _ = scene_in_flight()
+    with served(scene.context) as console, served(scene.context) as other:
+        chromium.get(console.guard.first_address)
+        chromium.get(other.guard.first_address)
+        target = f"{console.url}/actions/promote/d-1"
+        token = console.guard.token("promote", "d-1")
+        script = (
+            "return fetch(arguments[0], {method: 'POST', mode: 'no-cors', credentials: 'include',"
+            " headers: {'Content-Type': 'application/x-www-form-urlencoded'},"
+            " body: new URLSearchParams({token: arguments[1], 'requested by': 'eve'})})"
+            ".then(() => 'sent').catch(() => 'not sent')"
+        )
+        assert chromium.execute_script(script, target, token) == "not sent"
+        assert scene.cloud.ledger.pending_command("d-1") is None
+
+
 def test_a_live_page_changes_without_being_loaded_again_and_the_keyboard_stays_where_it_was(chromium):
     scene, record = scene_in_flight()
     with served(scene.context) as console:

@@ -46,12 +46,17 @@ def open_incident(
 
 
 def acknowledge(context: Context, incident: str, note: str, by: str, *, json: bool) -> None:
-    """Acknowledge an incident: it pages no more.
+    """Acknowledge an incident, and print it. Raises as `acknowledge_incident`."""
+    _print(context, acknowledge_incident(context, incident, note, by), "acknowledged", json=json)
+
+
+def acknowledge_incident(context: Context, incident: str, note: str, by: str) -> Incident:
+    """Acknowledge an incident: it pages no more. Returns it.
 
     Raises:
         Refused: there is no such incident, or it is acknowledged or resolved.
     """
-    _command(context, incident, lambda one: commands.acknowledge(one, by, note), "acknowledged", json=json)
+    return command_incident(context.cloud, incident, lambda one, _: commands.acknowledge(one, by, note))
 
 
 def update(context: Context, incident: str, text: str, severity: str | None, by: str, *, json: bool) -> None:
