@@ -25,7 +25,7 @@ from orchestrator.local.emulator.options import Options
 
 ITEMS = 100_000
 LIMIT_CPU_SECONDS = 60.0
-TIMEOUT_SECONDS = 240.0
+TIMEOUT_SECONDS = 900.0
 WRITES_A_SECOND = 5
 RECOVERY_POINT_DELAY_SECONDS = 4
 TABLES = tuple(f"ib-oauth-{role}-{ENVIRONMENT}" for role in ("state", "tokens"))
