@@ -50,6 +50,11 @@ KEPT_DAYS = 30
 _RING = {"pk": {"S": "ring"}}
 
 
+UNUSABLE = frozenset({"DisabledException", "KMSInvalidStateException"})
+"""Errors of KMS for a key that is disabled or pending deletion."""
+RUNBOOK = "docs/runbooks/rotate-signing-keys.md"
+
+
 class KeyRing:
     """The key ring of one environment.
 
@@ -121,13 +126,37 @@ class KeyRing:
         """Return the signing key that CloudFormation created."""
         return self._describe(self._stack_key)
 
+    def read_states(self, ring: SigningKeyRing) -> Mapping[str, str]:
+        """Return the state that KMS has of each key of a ring, such as ``PendingDeletion``, by key id.
+
+        A key that may not be described yet, because it is new, is missing.
+        """
+        states: dict[str, str] = {}
+        for key in ring.keys:
+            try:
+                with translate_errors():
+                    states[key.key_id] = self._kms.describe_key(KeyId=key.key_id)["KeyMetadata"]["KeyState"]
+            except ClientError as error:
+                if error_code(error) not in {DENIED, "NotFoundException"}:
+                    raise
+        return states
+
     def read_kid(self, key: KmsKey) -> str:
         """Return a key's ``kid``: the thumbprint of its public key.
 
         Raises:
             KeyNotYetUsable: the key is new, and KMS does not apply its tags yet.
+            Refused: the key is disabled, or its deletion is scheduled.
         """
-        return thumbprint(self._call(key, lambda: self._kms.get_public_key(KeyId=key.key_id)["PublicKey"]))
+        try:
+            return thumbprint(self._call(key, lambda: self._kms.get_public_key(KeyId=key.key_id)["PublicKey"]))
+        except ClientError as error:
+            if error_code(error) not in UNUSABLE:
+                raise
+            with translate_errors():
+                state = self._kms.describe_key(KeyId=key.key_id)["KeyMetadata"]["KeyState"]
+            remedy = f"nothing can be signed with it until `aws kms enable-key --key-id {key.key_id}`; {RUNBOOK}"
+            raise Refused("keys", state, remedy) from error
 
     def create_key(self) -> KmsKey:
         """Create a signing key in KMS. It may not be usable for some minutes."""

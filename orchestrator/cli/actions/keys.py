@@ -24,6 +24,8 @@ from orchestrator.domain.signing_keys import (
 from orchestrator.domain.signing_keys import revoke_key as without
 
 POLL_SECONDS = 15.0
+USABLE = "Enabled"
+"""The state of a key in KMS in which it signs and its public key can be read."""
 _NEXT = {
     RotationAction.PUBLISH: "successor published",
     RotationAction.SIGN: "signs",
@@ -114,11 +116,17 @@ def _show(context: Context, ring: SigningKeyRing, *, json: bool) -> None:
     if json:
         print_json(_ring_object(context, ring))
         return
-    console().print(_table(context, ring))
+    screen = console()
+    screen.print(_table(context, ring))
+    for key_id, state in context.cloud.key_ring.read_states(ring).items():
+        if state != USABLE:
+            remedy = "nothing can be signed or verified with it; docs/runbooks/rotate-signing-keys.md"
+            screen.print(f"{key_id} is {state}: {remedy}", style="bold red", markup=False, soft_wrap=True)
 
 
 def _ring_object(context: Context, ring: SigningKeyRing) -> Mapping[str, Any]:
-    keys = [_key_object(key, ring, _rotation(context)) for key in ring.keys]
+    states = context.cloud.key_ring.read_states(ring)
+    keys = [{**_key_object(key, ring, _rotation(context)), "state": states.get(key.key_id)} for key in ring.keys]
     return {"environment": context.name, "version": ring.version, "changed_at": ring.changed_at, "keys": keys}
 
 
@@ -126,13 +134,23 @@ def _table(context: Context, ring: SigningKeyRing) -> Any:
     return text_table(KEY_COLUMNS, key_rows(context, ring), ("kid", "phase"))
 
 
-KEY_COLUMNS = ("kid", "phase", "age", "next")
+KEY_COLUMNS = ("kid", "phase", "state in KMS", "age", "next")
 
 
 def key_rows(context: Context, ring: SigningKeyRing) -> list[tuple[str, ...]]:
     """Return the keys of a ring as rows of `KEY_COLUMNS`."""
     now, rotation = context.cloud.now(), _rotation(context)
-    return [(key.kid, key.phase, _duration(now - key.since), _next(key, ring, rotation)) for key in ring.keys]
+    states = context.cloud.key_ring.read_states(ring)
+    return [
+        (
+            key.kid,
+            key.phase,
+            states.get(key.key_id, "unknown"),
+            _duration(now - key.since),
+            _next(key, ring, rotation),
+        )
+        for key in ring.keys
+    ]
 
 
 def _next(key: SigningKey, ring: SigningKeyRing, rotation_after: timedelta) -> str:

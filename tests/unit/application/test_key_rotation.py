@@ -345,3 +345,42 @@ def test_a_leaked_key_that_signs_leaves_and_no_request_fails(ground):
     assert service.userinfo(issued["access_token"]).status == 401
     assert service.userinfo(refreshed.json["access_token"]).status == 200
     assert ground.aws.kms.describe_key(KeyId=leaked.key_id)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
+def test_the_state_that_kms_has_of_each_key_is_read(ground):
+    ring = ground.ring.read_ring()
+    assert ground.ring.read_states(ring) == {ground.stack_key: "Enabled"}
+    ground.aws.kms.schedule_key_deletion(KeyId=ground.stack_key, PendingWindowInDays=7)
+    assert ground.ring.read_states(ring) == {ground.stack_key: "PendingDeletion"}
+
+
+def test_the_state_of_a_key_that_kms_does_not_show_yet_is_missing_and_any_other_failure_is_raised(ground):
+    ring = ground.ring.read_ring()
+    refusals = {"code": DENIED}
+
+    def deny(operation, arguments, call):
+        if operation == "describe_key":
+            raise client_error(refusals["code"])
+        return call()
+
+    refused = ground.keys_of(ground.dynamodb, Intercepted(ground.aws.kms, deny))
+    assert refused.read_states(ring) == {}
+    refusals["code"] = "InvalidArnException"
+    with pytest.raises(ClientError):
+        refused.read_states(ring)
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [("DisabledException", "Disabled"), ("KMSInvalidStateException", "PendingDeletion")]
+)
+def test_a_key_that_cannot_sign_is_refused_with_its_state_and_the_command_that_enables_it(ground, code, state):
+    def unusable(operation, arguments, call):
+        if operation == "get_public_key":
+            raise client_error(code)
+        if operation == "describe_key":
+            return {"KeyMetadata": {**call()["KeyMetadata"], "KeyState": state}}
+        return call()
+
+    refused = ground.keys_of(ground.dynamodb, Intercepted(ground.aws.kms, unusable))
+    with pytest.raises(Refused, match=f"{state}.*aws kms enable-key --key-id {ground.stack_key}.*rotate-signing-keys"):
+        refused.read_ring()

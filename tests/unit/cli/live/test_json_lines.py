@@ -235,7 +235,7 @@ def test_a_rotation_of_keys_streams_each_change_of_the_ring(monkeypatch, capsys)
     over = SigningKeyRing(3, NOW + seconds(90), (replace(published, phase=KeyPhase.SIGNING),))
     rings = iter([begun, signs, over, over])
     cloud = SimpleNamespace(
-        key_ring=SimpleNamespace(read_ring=lambda: next(rings)),
+        key_ring=SimpleNamespace(read_ring=lambda: next(rings), read_states=lambda ring: {}),
         now=lambda: NOW,
         ledger=SimpleNamespace(record_event=lambda _event: True),
     )
