@@ -17,9 +17,12 @@ from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.domain.texts import shortened
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
     from orchestrator.domain.deployment.record import DeploymentOutcome
 
 DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
+MISSING = "ResourceNotFoundException"
 
 Env = Annotated[str, typer.Option("--env", help="Environment in environments.toml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object only.")]
@@ -82,10 +85,17 @@ def _answer_to_a_failure(error: Exception) -> tuple[str, int, dict[str, Any]] | 
     if isinstance(error, Unreachable | BotoCoreError):
         return f"the cloud could not be reached: {error}", UNREACHABLE, {}
     if isinstance(error, ClientError):
-        return f"AWS rejected the request: {error}", UNREACHABLE, {}
+        return f"AWS rejected the request: {error}{_remedy(error)}", UNREACHABLE, {}
     if isinstance(error, OrchestratorError | LocalCloudError | PackagingFailed):
         return str(error), FAILED, {}
     return None
+
+
+def _remedy(error: ClientError) -> str:
+    """Return what to do about a resource that does not exist; the error itself does not name it."""
+    if error.response.get("Error", {}).get("Code") != MISSING:
+        return ""
+    return "; deploy the stacks, or, if they are deployed, the ledger may be lost: docs/runbooks/ledger-lost.md"
 
 
 def exit_code(outcome: DeploymentOutcome | None, expected: Collection[DeploymentOutcome] | None = None) -> int:
