@@ -23,6 +23,7 @@ from orchestrator.cli.commands import (
     notify,
     project,
     recovery,
+    rehearse,
     release,
     reports,
     status_page,
@@ -331,6 +332,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
+app.add_typer(rehearse.app, name="rehearse")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(incident.app, name="incident")
 app.add_typer(maintenance.app, name="maintenance")

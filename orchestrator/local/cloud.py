@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from orchestrator.local.control_api import CREATIONS_PATH, KEY_HEADER, POLICIES_PATH, REGIONS_PATH
+from orchestrator.local.control_api import CREATIONS_PATH, KEY_HEADER, POLICIES_PATH, REGIONS_PATH, THROTTLES_PATH
 from orchestrator.local.emulator import PATCHES, Options, Profile
 from orchestrator.local.emulator.options import CALLS_NAME, ExecutedVersions
 from orchestrator.local.pid_file import RunningCloud, process_start_time
@@ -254,6 +254,17 @@ class LocalCloud:
             LocalCloudNotRunning: the server does not answer.
         """
         self._control(CREATIONS_PATH, {"fail": patterns})
+
+    def throttle(self, *services: str) -> None:
+        """Throttle the control plane of exactly these services; none throttles nothing any more.
+
+        Args:
+            services: as in a signature, of `throttled_services.ERRORS`.
+
+        Raises:
+            LocalCloudNotRunning: the server does not answer, or refuses a service.
+        """
+        self._control(THROTTLES_PATH, {"throttle": services})
 
     def _control(self, path: str, command: Mapping[str, object]) -> None:
         request = urllib.request.Request(  # noqa: S310 - our own server on the loopback interface

@@ -4,7 +4,8 @@
 them only from its start, when the CDK command line could not publish its assets yet. ``POST /_local/regions`` with
 ``{"lost": ["us-west-1"]}`` makes exactly these regions unavailable: see `region_outage`. ``POST /_local/creations`` with
 ``{"fail": ["AWS::KMS::Key", "TokensTable*"]}`` lets CloudFormation fail to create exactly the resources whose type or
-logical id matches: see `failed_creations`.
+logical id matches: see `failed_creations`. ``POST /_local/throttles`` with ``{"throttle": ["lambda"]}`` throttles exactly
+these services: see `throttled_services`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from typing import Any
 
 from orchestrator.local.emulator.cloudformation.failed_creations import CreationFaults
 from orchestrator.local.emulator.region_outage import Outage
+from orchestrator.local.emulator.throttled_services import Throttles
 
 CREATIONS_PATH = "/_local/creations"
 POLICIES_PATH = "/_local/policies"
 REGIONS_PATH = "/_local/regions"
+THROTTLES_PATH = "/_local/throttles"
 KEY_HEADER = "x-local-control-key"
+
+_PATHS = frozenset({CREATIONS_PATH, POLICIES_PATH, REGIONS_PATH, THROTTLES_PATH})
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,11 +43,13 @@ class Controls:
         enforce_policies: turns the enforcement of policies on or off.
         outage: the unavailable regions.
         creation_faults: the resources that CloudFormation fails to create.
+        throttles: the throttled services.
     """
 
     enforce_policies: Callable[[bool], None]
     outage: Outage
     creation_faults: CreationFaults
+    throttles: Throttles
 
     def apply(self, path: str, command: object) -> bool:
         """Apply the command of a request to a path. Return whether it was valid."""
@@ -53,6 +60,8 @@ class Controls:
                 self.outage.set_lost_regions(regions)
             case ("/_local/creations", {"fail": list(patterns)}) if all(isinstance(one, str) for one in patterns):
                 self.creation_faults.set_patterns(patterns)
+            case ("/_local/throttles", {"throttle": list(services)}) if all(isinstance(one, str) for one in services):
+                return self.throttles.set_services(services)
             case _:
                 return False
         return True
@@ -61,7 +70,7 @@ class Controls:
 def with_control_api(
     application: Application, *, key: str, controls: Controls, ready: Callable[[], None]
 ) -> Application:
-    """Put the control endpoint in front of an ASGI application, and answer requests to unavailable regions with 503.
+    """Put the control endpoint in front of an ASGI application, and answer requests to what is unavailable or throttled.
 
     Args:
         application: MiniStack.
@@ -71,10 +80,12 @@ def with_control_api(
     """
 
     async def controlled(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in {CREATIONS_PATH, POLICIES_PATH, REGIONS_PATH}:
+        if scope["type"] == "http" and scope["path"] in _PATHS:
             await _send_status(send, await _handle_control_request(scope, receive, key, controls))
         elif scope["type"] == "http" and controls.outage.affects(scope):
             await _send_status(send, HTTPStatus.SERVICE_UNAVAILABLE)
+        elif scope["type"] == "http" and (throttled := controls.throttles.error_for(scope)):
+            await _send_status(send, *throttled)
         else:
             await application(scope, receive, _notifying_ready(send, ready) if scope["type"] == "lifespan" else send)
 
@@ -107,6 +118,6 @@ async def _handle_control_request(scope: Message, receive: Receive, key: str, co
     return HTTPStatus.NO_CONTENT if controls.apply(scope["path"], command) else HTTPStatus.BAD_REQUEST
 
 
-async def _send_status(send: Send, status: HTTPStatus) -> None:
+async def _send_status(send: Send, status: HTTPStatus, body: bytes = b"") -> None:
     await send({"type": "http.response.start", "status": status.value, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": body})

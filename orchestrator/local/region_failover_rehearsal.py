@@ -106,7 +106,28 @@ class RehearsalReport:
 Say = Callable[[str], None]
 
 
-def rehearse(folder: Path, other: str, show: Callable[[FailoverPlan], None], say: Say) -> RehearsalReport:
+class Observer:
+    """Watches a rehearsal; a subclass measures the service meanwhile."""
+
+    def before_backups(self, here: LocalEnvironment) -> None:
+        """Called when the environment runs, before its tables are backed up to the other region."""
+
+    def before_loss(self, here: LocalEnvironment) -> None:
+        """Called when the backups are in the other region, just before the home region is lost."""
+
+    def lost(self, at: datetime) -> None:
+        """Called when the home region is lost."""
+
+    def moved(self, api_url: str) -> None:
+        """Called when clients are to use the service of the other region."""
+
+    def ended(self) -> None:
+        """Called after the last step, while the local cloud still runs."""
+
+
+def rehearse(
+    folder: Path, other: str, show: Callable[[FailoverPlan], None], say: Say, observer: Observer | None = None
+) -> RehearsalReport:
     """Rehearse the loss of the home region on a separate local cloud.
 
     Args:
@@ -114,16 +135,21 @@ def rehearse(folder: Path, other: str, show: Callable[[FailoverPlan], None], say
         other: the region that takes over.
         show: called with the plan before its first step.
         say: called with each progress message.
+        observer: watches the rehearsal.
 
     Raises:
         Refused: the plan cannot be made.
         RehearsalFailed: a step did not have its required result.
     """
+    observer = observer or Observer()
     with local_environment(folder) as environment:
         say(f"the environment runs in {HOME}: {environment.api_url}")
+        observer.before_backups(environment)
         clients = _prepare(environment, other, say)
+        observer.before_loss(environment)
         environment.local.set_lost_regions(HOME)
         lost_at = datetime.now(UTC)
+        observer.lost(lost_at)
         say(f"{HOME} is unavailable: every call to it fails")
         plan = plan_failover(_failover_inputs(environment.local, other, lost_at))
         show(plan)
@@ -135,8 +161,11 @@ def rehearse(folder: Path, other: str, show: Callable[[FailoverPlan], None], say
             outcome = runner.perform(step.kind)
             performed.append(PerformedStep(step.kind, step.title, round(time.monotonic() - began, 3), outcome))
             say(f"{step.kind}: {outcome}")
+            if step.kind is StepKind.UPDATE_DNS:
+                observer.moved(runner.api_url)
             if step.kind is StepKind.VERIFY:
                 recovered_at = datetime.now(UTC)
+        observer.ended()
         return RehearsalReport(plan, tuple(performed), plan.data_loss, recovered_at - lost_at, runner.evidence)
 
 
@@ -235,7 +264,7 @@ class _FailoverRunner:
         self._environ = environment.local.environ_for_region(plan.region)
         self._cloud: Cloud = cloud_for(self._environ, f"{EVIDENCE_BUCKET}-{plan.region}")
         self._dynamodb = self._cloud.clients("dynamodb")
-        self._api_url = ""
+        self.api_url = ""
         self.evidence = ""
 
     def perform(self, kind: StepKind) -> str:
@@ -304,12 +333,12 @@ class _FailoverRunner:
         return f"the stacks are deployed in {self._plan.region}"
 
     def _update_dns(self) -> str:
-        self._api_url = stack_output(self._cloud, cdk_deploy.SERVICE, "ApiUrl").rstrip("/")
-        return f"clients use {self._api_url}; the local environment has no domain whose DNS record could be changed"
+        self.api_url = stack_output(self._cloud, cdk_deploy.SERVICE, "ApiUrl").rstrip("/")
+        return f"clients use {self.api_url}; the local environment has no domain whose DNS record could be changed"
 
     def _verify(self) -> str:
         clients = self._clients
-        with connect(self._api_url, self._platform_url) as client:
+        with connect(self.api_url, self._platform_url) as client:
             tokens = require(client.log_in(LOCAL_CLIENTS[0]), "a new login")
             refreshed, _ = client.refresh(tokens)
             status = client.userinfo(require(refreshed, "a refresh")).observation.status

@@ -28,6 +28,7 @@ from orchestrator.local.emulator import PATCHES, PROFILES, Options, PinMismatch,
 from orchestrator.local.emulator.cloudformation.failed_creations import CREATION_FAULTS
 from orchestrator.local.emulator.options import CALLS_NAME, EXECUTED_VERSIONS
 from orchestrator.local.emulator.region_outage import OUTAGE
+from orchestrator.local.emulator.throttled_services import THROTTLES
 from orchestrator.local.pid_file import RunningCloud, process_start_time
 
 REFUSED_EXIT = 78  # EX_CONFIG of sysexits.h
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ministack.AUTH = enforced
 
     enforce_policies(parsed.auth)
-    controls = Controls(enforce_policies, OUTAGE, CREATION_FAULTS)
+    controls = Controls(enforce_policies, OUTAGE, CREATION_FAULTS, THROTTLES)
     application = with_control_api(ministack.app, key=parsed.control_key, controls=controls, ready=ready)
     try:
         asyncio.run(_serve(application, listening, parent if parsed.lifetime == "parent" else None))

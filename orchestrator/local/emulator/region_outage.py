@@ -65,7 +65,7 @@ class Outage:
         if api := _API.match(scope["path"]):
             yield self._region_of_api(api["api"] or api["legacy"]) or ""
             return
-        signature = _signature(scope)
+        signature = signature_of(scope)
         if signature is None or signature["service"] in GLOBAL:
             return
         yield signature["region"]
@@ -73,7 +73,7 @@ class Outage:
             yield self._region_of_bucket(scope["path"].lstrip("/").partition("/")[0]) or ""
 
 
-def _signature(scope: Message) -> re.Match[str] | None:
+def signature_of(scope: Message) -> re.Match[str] | None:
     """Return the credential scope of a signed or presigned request."""
     header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     presigned = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("X-Amz-Credential", [""])[0]

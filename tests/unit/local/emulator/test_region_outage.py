@@ -5,6 +5,7 @@ import pytest
 from orchestrator.local.control_api import Controls
 from orchestrator.local.emulator.cloudformation.failed_creations import CreationFaults
 from orchestrator.local.emulator.region_outage import OUTAGE, Outage, in_lost_region
+from orchestrator.local.emulator.throttled_services import Throttles
 
 HOME, OTHER = "us-west-1", "us-east-2"
 
@@ -72,18 +73,23 @@ def test_a_resource_of_a_lost_region_is_out_of_reach():
 def test_the_switches_do_what_makes_sense_and_refuse_the_rest(outage):
     enforced: list[bool] = []
     faults = CreationFaults()
-    controls = Controls(enforced.append, outage, faults)
+    throttles = Throttles()
+    controls = Controls(enforced.append, outage, faults, throttles)
     assert controls.apply("/_local/policies", {"enforce": True})
     assert enforced == [True]
     assert controls.apply("/_local/regions", {"lost": []})
     assert outage.lost == frozenset()
     assert controls.apply("/_local/creations", {"fail": ["AWS::KMS::*", "TokensTable"]})
     assert faults.patterns == ("AWS::KMS::*", "TokensTable")
+    assert controls.apply("/_local/throttles", {"throttle": ["lambda"]})
+    assert throttles.error_for(signed(HOME, "lambda"))
     for path, asked in (
         ("/_local/creations", {"fail": "AWS::KMS::Key"}),
         ("/_local/policies", {"enforce": "yes"}),
         ("/_local/regions", {"lost": HOME}),
         ("/_local/regions", {"lost": [1]}),
         ("/_local/regions", []),
+        ("/_local/throttles", {"throttle": ["volcano"]}),
+        ("/_local/throttles", {"throttle": "lambda"}),
     ):
         assert not controls.apply(path, asked)

@@ -1,1 +1,0 @@
-"""What a restore loses of the writes that its source tables acknowledged."""
