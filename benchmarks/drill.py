@@ -1,11 +1,13 @@
-"""Duration of a drill of two tables with 100,000 items each on the local cloud, by phase, during client writes.
+"""CPU time of a drill of two tables with 100,000 items each on the local cloud, during client writes.
 
 The local cloud simulates a restore in `RESTORE_SECONDS`, whereas DynamoDB takes 20 minutes and more independently of
-the size. So the benchmark measures what the drill adds to the restore.
+the size. So the benchmark measures what the drill adds to the restore. The limit is on the CPU time of all processes of
+the local cloud, the emulator's included. The wall time, which depends on what else the machine runs, is a note.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -22,8 +24,8 @@ from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironmen
 from orchestrator.local.emulator.options import Options
 
 ITEMS = 100_000
-LIMIT_SECONDS = 60.0
-TIMEOUT_SECONDS = 240.0
+LIMIT_CPU_SECONDS = 60.0
+TIMEOUT_SECONDS = 900.0
 WRITES_A_SECOND = 5
 RECOVERY_POINT_DELAY_SECONDS = 4
 TABLES = tuple(f"ib-oauth-{role}-{ENVIRONMENT}" for role in ("state", "tokens"))
@@ -89,6 +91,19 @@ def drill(here: LocalEnvironment, name: str) -> Recovery:
     return here.wait_until(ended, TIMEOUT_SECONDS, f"{name} to end")
 
 
+def cpu_seconds(session: int) -> float:
+    """Return the CPU time of all processes of a session, and of those that they started and that have ended."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile; its parent has its time
+        if int(fields[3]) == session:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def measure(items: int = ITEMS) -> tuple[list[Line], list[str]]:
     """Fill the tables and run a drill during writes; return the lines and notes."""
     with tempfile.TemporaryDirectory() as folder, local_environment(Path(folder)) as here:
@@ -100,14 +115,16 @@ def measure(items: int = ITEMS) -> tuple[list[Line], list[str]]:
         with clients(dynamodb, items):
             # The latest restorable time must be after the last write.
             time.sleep(RECOVERY_POINT_DELAY_SECONDS)
+            before = cpu_seconds(here.local.pid)
             recovery = drill(here, "dr-benchmark")
+            cpu = cpu_seconds(here.local.pid) - before
     assert recovery.ended_at is not None
     duration = (recovery.ended_at - recovery.requested_at).total_seconds()
-    lines = [Line(f"a drill of two tables of {items:,} items", duration, "s", LIMIT_SECONDS, "limit")]
+    lines = [Line(f"CPU time of a drill of two tables of {items:,} items", cpu, "s", LIMIT_CPU_SECONDS, "limit")]
     phases = ", ".join(f"{phase.name} {phase.took.total_seconds():.1f}" for phase in recovery.phases)
     notes = [
         f"{recovery.outcome}: {recovery.reason}",
-        f"phases in s: {phases}",
+        f"{duration:.0f} s of wall time on {os.cpu_count()} cores; phases in s: {phases}",
         f"a restore takes {RESTORE_SECONDS:g} s instead of DynamoDB's 20 minutes and more",
         f"filling the tables took {fill_seconds:.0f} s",
         *(

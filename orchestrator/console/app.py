@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -22,9 +22,12 @@ from orchestrator.cli.rendering.reports.report import BAD
 from orchestrator.console.forms import Forms
 from orchestrator.console.guard import Guard, GuardedApp
 from orchestrator.console.live import Broadcast, DeploymentSource, RecoverySource, Source
+from orchestrator.console.metrics import metrics_text
 from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
+from orchestrator.console.prometheus import CONTENT_TYPE
 from orchestrator.console.rendering import ICON, SCRIPT, STYLE, address_of, render_page, static_file
 from orchestrator.console.sections import Heading, Page, Table, note, of_report, present
+from orchestrator.domain.printable import printable
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
 
 NOT_FOUND, FAILED_STATUS, UNAVAILABLE = 404, 500, 503
@@ -74,6 +77,7 @@ class Site:
             self._page("/costs", guards.costs_page),
             self._page("/costs/estimate", guards.estimate_page),
             *self._forms.routes(),
+            Route("/metrics", self._metrics),
             Route("/static/{digest}/{file}", _static),
         ]
 
@@ -94,6 +98,16 @@ class Site:
                 return answer
 
         return Route(path, endpoint, name=path)
+
+    def _metrics(self, _request: Request) -> Response:
+        """Answer a scraper. What cannot be read is an error, so that the scraper reports that its target is down."""
+        try:
+            return Response(metrics_text(self._context), headers={"Content-Type": CONTENT_TYPE})
+        except Exception as error:
+            answer = answer_to(error)
+            if answer is None:
+                raise
+            return PlainTextResponse(f"{printable(answer[0])}\n", UNAVAILABLE)
 
     def _show(self, page: Page, status: int = 200) -> Response:
         return HTMLResponse(render_page(page, self._context.name), status)

@@ -76,6 +76,11 @@ class FakeDoors:
         policy = next((policy for arn, (policy, _) in self.policies.items() if arn.endswith(f"/{table}")), "")
         return bool(policy) and is_blocked(json.loads(policy))
 
+    def denied(self, table: str) -> set[str]:
+        """The actions on its items that a table's policy denies."""
+        policies = [json.loads(policy) for arn, (policy, _) in self.policies.items() if arn.endswith(f"/{table}")]
+        return {action for policy in policies for statement in policy["Statement"] for action in statement["Action"]}
+
     def probe(self, table: str) -> dict[str, Any]:
         """What an update with a condition that never holds answers."""
         self.probed.append(table)

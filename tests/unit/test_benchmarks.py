@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, digest, drill, late_metrics, live_view, oauth, races, startup
+from benchmarks import Line, console, digest, drill, late_metrics, live_view, oauth, races, startup
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,14 @@ def test_without_an_allowance_a_fault_is_missed_and_an_outage_of_others_is_taken
     outage = (late_metrics.UPSTREAM_OUTAGE, late, 1, "AWS/ApiGateway")
     assert late_metrics.seconds_until_alarm(few, *outage) is not None
     assert late_metrics.seconds_until_alarm(enough, *outage) is None
+
+
+def test_the_console_s_benchmark_measures_pages_lag_and_processor_time():
+    (size, cpu, lag), notes = console.measure(seconds=3.0, decisions=10, paint=False)
+    assert 1 < size.figure <= 150
+    assert cpu.figure > 0
+    assert 0 < lag.figure < float("inf")
+    assert "first paint: not measured" in " ".join(notes)
 
 
 def test_the_live_view_s_benchmark_measures_the_lag_and_the_processor_time():

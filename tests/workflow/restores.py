@@ -108,7 +108,8 @@ class RestoreWorld(World):
         settings: Any = self.cloud.settings
         settings |= {
             "AWS_REGION": REGION,
-            "RECOVERY_POLICY": json.dumps(recovery_table(**policy)),
+            # A restore takes 20 minutes, in which clients write to what it replaces.
+            "RECOVERY_POLICY": json.dumps(recovery_table(**{"rpo_minutes": 60, **policy})),
             "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
             "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
         }

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.aws.dynamodb import table_sync
 from orchestrator.aws.dynamodb.table_sync import TableSync
+from orchestrator.domain.deployment.cutover import WRITE_ACTIONS
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.deployment.table_sync import SyncPhase
 from orchestrator.domain.environment_lock import Kind
@@ -129,6 +130,26 @@ def test_nothing_is_written_on_both_sides(interpreter):
     assert seen["VerifyBeforeTraffic"] == BEFORE
     assert seen["BlockSourceTables"] == BEFORE | left
     assert seen["SyncTables"] == seen["VerifySyncedTables"] == seen["Promote"] == left
+
+
+def test_clients_read_the_tables_in_use_until_the_aliases_have_moved(interpreter):
+    """Row R7: `/introspect` answered 503 from the end of the synchronization until the promotion."""
+    denied = {}
+
+    def watch(invocation, run):
+        answer = run()
+        if invocation.machine == "deployment" and invocation.state in {
+            "BlockSourceTables", "SyncTables", "ReplayLateWrites", "VerifySyncedTables", "Promote",
+        }:  # fmt: skip
+            denied[invocation.state] = {
+                action for table in world.copies.values() for action in world.doors.denied(table)
+            }
+        return answer
+
+    with restored(interpreter, "gb-reads", watch) as world:
+        assert world.go_back("gb-reads-back").phase == "SUCCEEDED", world.recovery.reason
+    assert denied == {state: set(WRITE_ACTIONS) for state in denied}
+    assert "Promote" in denied
 
 
 def test_canary_is_looked_at_once_its_tables_are_level_and_not_before(interpreter):

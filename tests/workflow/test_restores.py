@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.recovery.heartbeats import SLOTS
+from orchestrator.domain.recovery.lost_writes.measurement import CLOSING
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from tests.workflow.restores import (
@@ -223,7 +224,19 @@ def test_rows_that_its_copies_get_once_they_are_used_are_not_held_against_it(int
         world.restore()
     assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED, world.recovery.reason
     assert world.used()["live"] == copies(world)
-    assert world.recovery.measured.source == "heartbeats"
+    assert world.recovery.measured.source == CLOSING
+
+
+def test_what_was_written_while_the_tables_were_restored_is_lost_and_held_to_the_objective(interpreter):
+    """Row R6: the loss ended at the request of the restore, and what clients wrote until the closing was lost as well."""
+    world = RestoreWorld(interpreter, "re-loss", rpo_minutes=10)
+    with inhabited(world):
+        world.restore()
+    assert world.used()["live"] == copies(world)
+    assert verdict(world, "objective.data_loss").outcome is Outcome.FAIL
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    closed_at = world.deployment.cutover.block_requested_at
+    assert world.recovery.measured.data_loss == closed_at - world.recovery.point
 
 
 def test_copies_that_lack_acknowledged_rows_are_not_used(interpreter):

@@ -6,7 +6,7 @@ from orchestrator.cli.actions.incidents.reading import read_incidents, read_stor
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN
 from orchestrator.console.actions import incident_links
-from orchestrator.console.pages.words import minute, text_or_absent
+from orchestrator.console.pages.words import minute, sentence, text_or_absent
 from orchestrator.console.sections import Cell, Heading, Link, Links, Page, Table, note, present
 from orchestrator.domain.incidents.incident import Incident, IncidentState
 
@@ -34,7 +34,7 @@ def incident_page(context: Context, name: str) -> Page:
     story = read_story(context, name)
     incident, broken = story.incident, story.broken_at
     altered = f"The record was altered: entry {broken} does not continue the hash chain." if broken else ""
-    sentences = tuple(f"{line[:1].upper()}{line[1:]}." for line in summary_lines(incident))
+    sentences = tuple(sentence(line) for line in summary_lines(incident))
     rows = tuple((f"{one.at:%m-%d %H:%M:%S}", one.source, one.text, one.by) for one in story.timeline)
     caption = f"{len(story.entries)} entries of the incident, and what the ledger recorded meanwhile."
     return Page(

@@ -10,7 +10,7 @@ from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, 
 from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts, deployment_plots
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import deployment_links
-from orchestrator.console.pages.words import ABSENT, clock, lasted, text_or_absent
+from orchestrator.console.pages.words import ABSENT, clock, lasted, sentence, text_or_absent
 from orchestrator.console.sections import (
     PLAIN,
     Bar,
@@ -111,7 +111,7 @@ def _heading(snapshot: DeploymentSnapshot) -> Heading:
     deployment = snapshot.deployment
     since = f"requested {deployment.requested_at:%Y-%m-%d %H:%M:%S} UTC by {deployment.requested_by}"
     if deployment.under_way or deployment.ended_at is None:
-        sentences: tuple[str, ...] = (f"{since.capitalize()}.",)
+        sentences: tuple[str, ...] = (sentence(since),)
     else:
         took = lasted(deployment.ended_at - deployment.requested_at)
         sentences = (f"It ended after {took}, {since}: {deployment.reason}",)

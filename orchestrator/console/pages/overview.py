@@ -12,7 +12,7 @@ from orchestrator.console.actions import link_to
 from orchestrator.console.pages.deployments import deployments_table, path_of
 from orchestrator.console.pages.live_deployment import state_in_words
 from orchestrator.console.pages.recoveries import recoveries_table
-from orchestrator.console.pages.words import ABSENT
+from orchestrator.console.pages.words import ABSENT, sentence
 from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Notes, Page, Table, present
 
 PLACE = "Overview"
@@ -32,7 +32,7 @@ def overview_page(context: Context) -> Page:
         "Overview",
         PLACE,
         present(
-            Heading(context.name, "", outcome, tone, (f"{live_line(now.live).capitalize()}.",)),
+            Heading(context.name, "", outcome, tone, (sentence(live_line(now.live)),)),
             Notes(tuple(notes)) if notes else None,
             Links("In progress", (Link(f"{under_way.id}: {state_in_words(under_way)}", path_of(under_way.id)),), "now")
             if under_way

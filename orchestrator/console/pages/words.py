@@ -24,6 +24,11 @@ def lasted(length: timedelta | None) -> str:
     return ABSENT if length is None else duration(length)
 
 
+def sentence(words: str) -> str:
+    """Return words as a sentence: the first letter is a capital, and all others, such as those of names, stay."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def text_or_absent(value: object) -> str:
     """Return a value as text, or the sign that it was not recorded."""
     return ABSENT if value is None or value == "" else str(value)

@@ -14,13 +14,11 @@ from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.dynamodb.table_reader import Hashing
 from orchestrator.aws.dynamodb.table_sync import TableSync
-from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.deployment.table_sync import SyncProgress, first_progress, next_progress
 from orchestrator.domain.recovery.read_pace import failback_share_percent
 from orchestrator.domain.recovery.record import Recovery
-from orchestrator.tasks.deployment.block_source_tables import request_block
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, recovery_policy, task
 
 BUDGET = timedelta(seconds=20)
@@ -29,7 +27,9 @@ may take 30 of them (`orchestrator.aws.dynamodb.read_pace`)."""
 
 
 def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
-    """Continue the table sync. When the tables are in sync, end revoked logins, and block the tables in use.
+    """Continue the table sync. When the tables are in sync, end revoked logins.
+
+    The tables in use deny writes, and nothing else: clients read them until the aliases have moved.
 
     Raises:
         TablesOutOfSync: the tables still differ after several rounds: another writer changes them.
@@ -49,16 +49,16 @@ def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     while not progress.in_sync and cloud.now() < deadline:
         progress = _run_segments(progress, syncs, lambda: cloud.now() >= deadline, cloud)
     synced = replace(deployment, cutover=replace(cutover, sync=progress))
+    # At once: a retry of this entry of the state returns the first attempt's decision, and would count nothing.
+    cloud.ledger.save_record(synced, task_input.fencing_token)
     if not progress.in_sync:
         decision = make_decision(Action.SYNC_TABLES, progress.description, 1)
         return append_decision(task_input, cloud, synced, decision)
     # A revocation is written to the log first. The table in use may have missed the last ones; this table gets them.
     ended = restored_tokens_of(recovery, cloud).revoke_logged()
-    # They deny all writes already, so the probes, which write, would show nothing new.
-    blocked = request_block(task_input, cloud, synced, BLOCKED_ACTIONS)
     cloud.announce("TablesSynced", deployment.id, tables=[table.name for table in cutover.to_unblock])
     reason = f"{progress.description}; {ended} logins that the revocation log lists were ended"
-    return append_decision(task_input, cloud, replace(synced, cutover=blocked), make_decision(Action.REPLAY, reason))
+    return append_decision(task_input, cloud, synced, make_decision(Action.REPLAY, reason))
 
 
 def _unblock_original_tables(

@@ -15,6 +15,8 @@ from orchestrator.cli.main import app
 from orchestrator.console.pages import guards
 from orchestrator.console.pages.words import ABSENT
 from orchestrator.console.rendering import PLACES, SCRIPT, STYLE, address_of
+from orchestrator.domain.deployment.plan import Function
+from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
@@ -151,6 +153,20 @@ def test_static_files_may_be_kept_because_their_address_names_their_content(clie
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert client.get(f"/static/0123456789abcdef/{name}").status_code == 404
+
+
+def test_names_keep_their_letters_at_the_beginning_and_within_a_sentence():
+    scene, record = scene_in_flight()
+    versions = dict.fromkeys(("authorize", "public", "token"), "1")
+    functions = tuple(Function(name, f"ib-oauth-{name}-local", "0", versions[name]) for name in versions)
+    live = replace(
+        record, id="d-20261123T0300Z-X", functions=functions, phase=DeploymentPhase.ENDED,
+        outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW,
+    )  # fmt: skip
+    scene.create(live)()
+    client = client_of(scene.context)
+    assert "by d-20261123T0300Z-X." in Tables(client.get("/").text).words["heading"][-1]
+    assert "03:00:00 UTC by ann." in client.get("/deployments/d-1").text
 
 
 @pytest.mark.parametrize("name", ["d-nope", f"{RECOVERY_PREFIX}nope"])

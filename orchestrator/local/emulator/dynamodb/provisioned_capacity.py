@@ -50,7 +50,8 @@ READ_OPERATIONS: Final = frozenset({"GetItem", "Query", "Scan"})
 WRITE_OPERATIONS: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 TRANSACTIONS: Final = frozenset({"TransactGetItems", "TransactWriteItems"})
 READS, WRITES = "ReadCapacityUnits", "WriteCapacityUnits"
-_METERED: Final = READ_OPERATIONS | WRITE_OPERATIONS | TRANSACTIONS | {"BatchGetItem", "BatchWriteItem"}
+_BATCHES: Final = frozenset({"BatchGetItem", "BatchWriteItem"})
+_METERED: Final = READ_OPERATIONS | WRITE_OPERATIONS | TRANSACTIONS | _BATCHES
 _READ_BYTES, _WRITE_BYTES = 4096, 1024
 _THROTTLED: Final = (
     "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning "
@@ -60,8 +61,8 @@ _THROTTLED: Final = (
 Json = dict[str, Any]
 Handler = Callable[[str, str, Mapping[str, str], bytes, Mapping[str, Any]], Awaitable[Any]]
 
-_page_bytes: contextvars.ContextVar[int] = contextvars.ContextVar("page_bytes", default=0)
-"""The size of the page that the current Query or Scan has read."""
+_page: contextvars.ContextVar[Sequence[Any]] = contextvars.ContextVar("page", default=())
+"""The page that the current Query or Scan has read. It is measured only if the response reports its units."""
 
 
 def install(options: Options) -> None:
@@ -86,7 +87,7 @@ class _Capacity:
     def paginating(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def paginate(items: Any, limit: Any, table: Json, index_name: str | None = None) -> Any:
             page, stopped = original(items, limit, table, index_name)
-            _page_bytes.set(sum(self._dynamodb._item_size_bytes(item) for item in page))
+            _page.set(page)
             return page, stopped
 
         return paginate
@@ -97,9 +98,10 @@ class _Capacity:
         ) -> None:
             original(result, data, table_name, *args, write=write, **options)
             if not write and "ConsumedCapacity" in result:
-                size = _page_bytes.get()
                 if "Key" in data:
                     size = self._stored_bytes(self._dynamodb._tables.get(table_name, {}), data["Key"])
+                else:
+                    size = sum(self._dynamodb._item_size_bytes(item) for item in _page.get())
                 _scale(result["ConsumedCapacity"], _read_units(size, consistent=bool(data.get("ConsistentRead"))))
 
         return add_consumed_capacity
@@ -125,6 +127,8 @@ class _Capacity:
             async def call(changed: Json) -> Any:
                 return await original(method, path, headers, json.dumps(changed).encode(), query_params)
 
+            if operation in _BATCHES and _is_batch(request) and not self._meters(request):
+                return await original(method, path, headers, body, query_params)
             if operation == "BatchGetItem" and _is_batch(request):
                 return await self._batch(request, "UnprocessedKeys", READS, call)
             if operation == "BatchWriteItem" and _is_batch(request):
@@ -200,6 +204,15 @@ class _Capacity:
         return _answered(status, headers, answer)
 
     # --- batches -----------------------------------------------------------------------------------------
+
+    def _meters(self, request: Json) -> bool:
+        """Return whether the units of a batch matter: it asks for them, or one of its tables throttles."""
+        if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
+            return True
+        tables = (
+            self._dynamodb._tables.get(self._dynamodb._normalize_table_name(name)) for name in request["RequestItems"]
+        )
+        return any(table is not None and _is_provisioned(table) for table in tables)
 
     async def _batch(
         self, request: Json, unprocessed: str, direction: str, call: Callable[[Json], Awaitable[Any]]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import sha1
 from types import FunctionType
 from typing import Any, Final
@@ -60,7 +61,7 @@ class _Pages:
             table = self._dynamodb._tables.get(self._name(data))
             if table is None or not _is_plain_scan(data, table):
                 return original(data)
-            items = PAGE_ITEMS
+            items = _most_items(data)
             while True:
                 partitions, complete = self._partitions(table, data, items)
                 page = page_of({**table, "items": partitions}, data)
@@ -109,9 +110,22 @@ def _is_plain_scan(data: Json, table: Mapping[str, Any]) -> bool:
     return isinstance(segment, int) and isinstance(segments, int) and 0 <= segment < segments
 
 
+def _most_items(data: Json) -> int:
+    """Return the items of the first attempt at a page: its limit, and the item after which it starts.
+
+    MiniStack's function rejects a wrong limit.
+    """
+    limit = data.get("Limit")
+    return min(PAGE_ITEMS, limit + 1) if type(limit) is int and limit > 0 else PAGE_ITEMS
+
+
 def _in_segment(partition: str, data: Json) -> bool:
     """Return whether a partition belongs to the request's segment, by MiniStack's own rule."""
     if data.get("Segment") is None:
         return True
-    hash_value = int.from_bytes(sha1(partition.encode(), usedforsecurity=False).digest()[:4], "big")
-    return hash_value % int(data["TotalSegments"]) == int(data["Segment"])
+    return _hash_value(partition) % int(data["TotalSegments"]) == int(data["Segment"])
+
+
+@lru_cache(maxsize=1 << 20)
+def _hash_value(partition: str) -> int:
+    return int.from_bytes(sha1(partition.encode(), usedforsecurity=False).digest()[:4], "big")

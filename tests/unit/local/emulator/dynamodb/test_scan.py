@@ -81,3 +81,10 @@ def test_what_is_not_a_plain_page_is_left_to_ministack_with_the_whole_table(dyna
 def test_a_refusal_stays_a_refusal(dynamodb):
     assert dynamodb._scan({"TableName": "t", "Limit": 0})[0] == 400
     assert dynamodb.walked == []
+
+
+def test_a_page_with_a_limit_is_made_of_no_more_items_than_it_may_hold(dynamodb):
+    first = dynamodb._scan({"TableName": "t", "Limit": 100})[2]
+    following = dynamodb._scan({"TableName": "t", "Limit": 100, "ExclusiveStartKey": {"pk": {"S": "000099"}}})[2]
+    assert [item["pk"]["S"] for item in (first["Items"][-1], following["Items"][-1])] == ["000099", "000199"]
+    assert dynamodb.walked == [101, 101]

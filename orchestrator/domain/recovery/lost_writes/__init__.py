@@ -1,0 +1,1 @@
+"""What a restore loses of the writes that its source tables acknowledged."""
