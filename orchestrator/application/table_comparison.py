@@ -15,6 +15,7 @@ from orchestrator.aws.dynamodb.read_pace import ReadPace
 from orchestrator.aws.dynamodb.streams import StreamChanges
 from orchestrator.aws.dynamodb.table_reader import Hashing, TableContents, TableDescription, TableReader
 from orchestrator.domain.errors import SourceStateUnknown
+from orchestrator.domain.table_comparison.between_exports import compare_between
 from orchestrator.domain.table_comparison.comparison import (
     ComparisonResult,
     Differences,
@@ -215,6 +216,37 @@ def compare_segments(
         segment_count=segmented.segments,
         unread_partitions=unread,
         uncertainty=uncertainty,
+    )
+
+
+def compare_with_exports(
+    role: str, earlier: TableContents, later: TableContents, restored: TableContents, point: RecoveryPoint
+) -> ComparisonResult:
+    """Compare a restored backup with two exports of its source, between which its content lies.
+
+    Args:
+        role: the table's.
+        earlier: the export from before the backup.
+        later: the export from after it.
+        restored: the restored table.
+        point: the backup's time.
+
+    Raises:
+        ExportFailed: the files of an export do not match its manifest.
+        TableNotReadable, Throttled, Unreachable: a side could not be read.
+    """
+    before, after, held = (side.load().entries() for side in (earlier, later, restored))
+    differences, changed = compare_between(before, after, held, point.now.timestamp())
+    return ComparisonResult(
+        role=role,
+        origin=Origin.EXPORT,
+        source_items=len(before),
+        restored_items=len(held),
+        level="keys",
+        differences=differences,
+        changed_since=changed,
+        at_the_boundary=changed,
+        uncertainty=point.uncertainty,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
+from tests.samples import recovery_table
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns
@@ -95,10 +98,73 @@ def test_a_backup_that_lacks_an_item_or_has_one_too_many_fails_its_drill(interpr
     assert world.copies() == set()
 
 
-def test_the_content_of_a_backup_that_no_stream_reaches_is_unknown_and_never_passes(interpreter):
-    with drilled(backed_up_world(interpreter, 2 * 86_400)) as world:
+def old_world(interpreter, days):
+    """A world whose backups are some days old; clients wrote right before, meanwhile and after them."""
+    world = DrillWorld(interpreter)
+    for table in TABLES:
+        world.contents.put(table, {"pk": {"S": "written meanwhile"}, "n": {"N": "1"}})
+    world.clock.advance(30)
+    at = world.clock.now()
+    for table in TABLES:
+        world.tables.back_up(table, "before-d-1")
+        list(world.tables.backups.values())[-1]["BackupCreationDateTime"] = at
+    world.clock.advance(30)
+    for table in TABLES:
+        world.contents.put(table, {"pk": {"S": "written meanwhile"}, "n": {"N": "2"}})
+    world.clock.advance(days * 86_400)
+    for table in TABLES:
+        world.contents.put(table, {"pk": {"S": "item 7"}, "n": {"N": "-7"}})
+    return world
+
+
+def test_a_backup_that_no_stream_reaches_is_compared_with_exports_from_before_and_after_it(interpreter):
+    with drilled(old_world(interpreter, 3)) as world:
         world.drill("dr-old", **{"from": "backup"})
     recovery = world.recovery("dr-old")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    figures = result(recovery, "content.tokens").figures
+    assert (figures["source_at_point"], figures["at_the_boundary"], figures["fuzzy_seconds"]) == ("export", 1, 60)
+    assert len(world.exports.asked) == 4
+    assert not [key for key in world.s3.objects if key.startswith("dr-old/")]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("dr-old-less", lambda copy: copy.pop("item 7")),
+        ("dr-old-other", lambda copy: copy.update({"item 7": {"pk": {"S": "item 7"}, "n": {"N": "-7"}}})),
+        ("dr-old-more", lambda copy: copy.update({"of nobody": {"pk": {"S": "of nobody"}}})),
+    ],
+)
+def test_a_difference_of_an_old_backup_is_found(interpreter, name, spoil):
+    with drilled(old_world(interpreter, 3)) as world:
+        world.contents.damage.append(lambda copy, items: spoil(items) if "tokens" in copy else None)
+        world.drill(name, **{"from": "backup"})
+    recovery = world.recovery(name)
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert result(recovery, "content.tokens").verdict.outcome is Outcome.FAIL
+    assert result(recovery, "content.state").verdict.outcome is Outcome.PASS
+
+
+def test_a_backup_from_before_point_in_time_recovery_has_no_evidence_which_is_said_and_never_passes(interpreter):
+    with drilled(old_world(interpreter, 40)) as world:
+        world.drill("dr-oldest-of-all", **{"from": "backup"})
+    recovery = world.recovery("dr-oldest-of-all")
+    content = result(recovery, "content.tokens")
+    assert (content.verdict.outcome, content.decides) == (Outcome.INCONCLUSIVE, False)
+    assert "no evidence of what it should hold is left" in content.verdict.reason
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED
+    assert "informational and not passed" in recovery.reason
+    assert "content.tokens" in recovery.reason
+    assert world.exports.asked == {}
+
+
+def test_a_large_backup_that_no_stream_reaches_is_not_compared_and_fails(interpreter):
+    world = old_world(interpreter, 3)
+    world.cloud.settings["RECOVERY_POLICY"] = json.dumps(recovery_table(whole_items=0))
+    with drilled(world):
+        world.drill("dr-old-large", **{"from": "backup"})
+    recovery = world.recovery("dr-old-large")
     assert result(recovery, "content.tokens").verdict.outcome is Outcome.INCONCLUSIVE
     assert recovery.outcome is RecoveryOutcome.FAILED
 

@@ -54,6 +54,7 @@ class Source:
         gone: the table no longer exists.
         read_units: its read units a second.
         uncertainty: how much older or newer than the backup's time its content may be.
+        exportable_from: of a backup: the earliest time that an export of the table can show; None if it cannot.
     """
 
     role: Role
@@ -67,6 +68,7 @@ class Source:
     gone: bool = False
     read_units: int = ON_DEMAND_READ_UNITS
     uncertainty: timedelta = timedelta(0)
+    exportable_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,7 @@ def plan_recovery(
             read_units=source.read_units,
             backup_at=source.latest if source.backup_arn else None,
             uncertainty=source.uncertainty,
+            exportable_from=source.exportable_from,
         )
         for source in sources
     )

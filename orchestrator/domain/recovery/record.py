@@ -99,6 +99,8 @@ class TableRecovery:
         by_export: compare with an export of the source at the point, instead of its stream.
         export_arn: the export; empty before it was requested.
         exported_at: when it was first complete; None before that.
+        later_export_arn: of a backup: the export from after its content; `export_arn` is that from before.
+        exportable_from: of a backup: the earliest time that an export of its source can show; None if it cannot.
         read_units: read units a second of the source when the recovery was planned.
         backup_at: the time of the backup; None for point-in-time recovery, whose time is the recovery point.
         uncertainty: how much older or newer than the backup's time its content may be.
@@ -120,6 +122,8 @@ class TableRecovery:
     read_units: int = ON_DEMAND_READ_UNITS
     backup_at: datetime | None = None
     uncertainty: timedelta = timedelta(0)
+    later_export_arn: str = ""
+    exportable_from: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.aws.dynamodb.exports import FAILED, Export
 from orchestrator.domain.errors import ExportFailed
 from orchestrator.domain.recovery.policy import seconds_before_poll
-from orchestrator.domain.recovery.record import Recovery, RecoveryAction
+from orchestrator.domain.recovery.record import Recovery, RecoveryAction, TableRecovery
 from orchestrator.domain.recovery.restored_table import refuse_expired
+from orchestrator.domain.table_comparison.between_exports import times_around
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
     RecoveryTaskOutput,
@@ -32,7 +33,7 @@ def await_export(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOut
     exported = [
         replace(table, exported_at=cloud.now())
         for table in recovery.tables
-        if table.export_arn and not table.exported_at and _is_complete(cloud.exports.describe_export(table.export_arn))
+        if table.export_arn and not table.exported_at and _all_complete(table, cloud)
     ]
     recovery = recovery.with_tables(exported)
     pending = [table.source for table in recovery.tables if table.export_arn and not table.exported_at]
@@ -55,10 +56,27 @@ def start_exports(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recover
     for table in recovery.tables:
         if table.by_export and not table.export_arn:
             ledger.check_lock(task_input.fencing_token)
-            arn = cloud.exports.start_export(table.source_arn, recovery.point, recovery.id, table.role)
-            started = recovery.with_tables([replace(table, export_arn=arn)])
+            started = recovery.with_tables([_start_exports_of(table, recovery, cloud)])
             recovery = ledger.save_record(started, task_input.fencing_token)
     return recovery
+
+
+def _start_exports_of(table: TableRecovery, recovery: Recovery, cloud: Cloud) -> TableRecovery:
+    """Request the export of a table at the recovery point, or those from before and after its backup."""
+    if table.backup_at is None:
+        arn = cloud.exports.start_export(table.source_arn, recovery.point, recovery.id, table.role)
+        return replace(table, export_arn=arn)
+    earlier, later = times_around(table.backup_at, table.uncertainty)
+    return replace(
+        table,
+        export_arn=cloud.exports.start_export(table.source_arn, earlier, recovery.id, table.role),
+        later_export_arn=cloud.exports.start_export(table.source_arn, later, recovery.id, f"{table.role}-later"),
+    )
+
+
+def _all_complete(table: TableRecovery, cloud: Cloud) -> bool:
+    arns = [arn for arn in (table.export_arn, table.later_export_arn) if arn]
+    return all(_is_complete(cloud.exports.describe_export(arn)) for arn in arns)
 
 
 def _is_complete(export: Export) -> bool:

@@ -11,15 +11,23 @@ import msgspec
 
 from orchestrator.application import data_loss
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.table_comparison import RecoveryPoint, TableSides, compare_segments, compare_whole
+from orchestrator.application.table_comparison import (
+    RecoveryPoint,
+    TableSides,
+    compare_segments,
+    compare_whole,
+    compare_with_exports,
+)
 from orchestrator.aws.dynamodb.table_reader import Hashing
 from orchestrator.aws.ledger.segment_digests import ComparisonSettings
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import ExportFailed, SourceStateUnknown
 from orchestrator.domain.recovery.backup_times import content_time
+from orchestrator.domain.recovery.backups.selection import cannot_be_exported
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, TableRecovery, with_data_loss
 from orchestrator.domain.recovery.restore import reason_not_comparable, with_decides
+from orchestrator.domain.table_comparison.between_exports import times_around
 from orchestrator.domain.table_comparison.comparison import (
     SegmentDigest,
     SegmentedComparison,
@@ -29,7 +37,7 @@ from orchestrator.domain.table_comparison.comparison import (
     judge_comparison,
     segments_for,
 )
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.verdict import Outcome, Verdict
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
     RecoveryTaskOutput,
@@ -109,19 +117,35 @@ def compare_contents(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
     unknown = {
         table: result
         for table, result in results.items()
-        if isinstance(result, SourceStateUnknown) and not table.backup_arn
+        if isinstance(result, SourceStateUnknown) and not _has_no_export(table, run)
     }
     if unknown and task_input.kind is Kind.DRILL:
         # A stream that does not reach back to the recovery point never will; an export of that point still can be made.
         by_export = recovery.with_tables([replace(table, by_export=True) for table in unknown])
         reason = "; ".join(f"{table.role}: {error}" for table, error in unknown.items())
         return save_and_continue(task_input, cloud, by_export, reason, RecoveryAction.EXPORT)
-    check_results = [with_decides(task_input.kind, _check_result(table, result)) for table, result in results.items()]
+    check_results = [
+        _without_evidence(table, with_decides(task_input.kind, _check_result(table, result)))
+        for table, result in results.items()
+    ]
     recovery = recovery.with_check_results(*check_results)
     if policy.heartbeats:
         # Measured while no client uses the restored tables: from then on they get heartbeats of their own.
         recovery = _with_data_loss(recovery, cloud)
     return save_and_continue(task_input, cloud, recovery, "; ".join(result.verdict.reason for result in check_results))
+
+
+def _has_no_export(table: TableRecovery, run: _Run) -> bool:
+    """Return whether no export shows what a backup's source held, or the table is too large to be compared with two."""
+    return bool(table.backup_arn) and bool(run.comparison.segments[table.role] or cannot_be_exported(table))
+
+
+def _without_evidence(table: TableRecovery, result: CheckResult) -> CheckResult:
+    """Return the result of a backup whose source's content nothing can show: it is named, and does not decide."""
+    reason = cannot_be_exported(table) if table.backup_arn else ""
+    if not reason or result.verdict.outcome is not Outcome.INCONCLUSIVE:
+        return result
+    return replace(result, verdict=Verdict.inconclusive(f"{table.role}: {reason}"), decides=False)
 
 
 def _with_complete_exports(recovery: Recovery, cloud: Cloud) -> Recovery:
@@ -172,6 +196,8 @@ def _compare_table(table: TableRecovery, run: _Run, cloud: Cloud) -> CheckResult
         reason = f"{table.role}: {describe_segments(unread)} could not be read"
         return CheckResult(check, Verdict.error(reason))
     try:
+        if table.backup_arn and table.by_export:
+            return _compare_with_exports(table, cloud, hashing, point)
         exported = (
             cloud.exports.contents(table.export_arn, table.source_arn, recovery.point, hashing)
             if table.by_export
@@ -197,6 +223,19 @@ def _compare_table(table: TableRecovery, run: _Run, cloud: Cloud) -> CheckResult
         return CheckResult(check, Verdict.error(f"{table.role}: {error}"))
     cloud.table_reader.check_readable(table.target)
     return CheckResult(check, judge_comparison(comparison), comparison_figures(comparison))
+
+
+def _compare_with_exports(table: TableRecovery, cloud: Cloud, hashing: Hashing, point: RecoveryPoint) -> CheckResult:
+    """Compare a restored backup with the exports of its source from before and after it."""
+    times = times_around(point.at, point.uncertainty)
+    earlier, later = (
+        cloud.exports.contents(arn, table.source_arn, time, hashing)
+        for arn, time in zip((table.export_arn, table.later_export_arn), times, strict=True)
+    )
+    restored = cloud.table_reader.contents(table.target, hashing, None)
+    comparison = compare_with_exports(table.role, earlier, later, restored, point)
+    cloud.table_reader.check_readable(table.target)
+    return CheckResult(f"content.{table.role}", judge_comparison(comparison), comparison_figures(comparison))
 
 
 def _check_result(table: TableRecovery, result: TableResult) -> CheckResult:

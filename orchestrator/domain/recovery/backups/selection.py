@@ -12,7 +12,8 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import MAX_LISTED, TOGETHER, Backup, groups_made_together
 from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.plan import Source
-from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.record import Role, TableRecovery
+from orchestrator.domain.table_comparison.between_exports import times_around
 
 MADE_WITHIN: Final[Mapping[BackupKind, timedelta]] = {BackupKind.BACKUP: TOGETHER}
 """The longest time between backups of all tables that are restored together, by kind."""
@@ -73,8 +74,22 @@ def source_of_backup(source: Source, backup: Backup) -> Source:
     return replace(
         source,
         size_bytes=max(source.size_bytes, backup.size_bytes),
+        exportable_from=source.earliest,
         earliest=backup.at,
         latest=backup.at,
         backup_arn=backup.arn,
         uncertainty=backup.uncertainty,
     )
+
+
+def cannot_be_exported(table: TableRecovery) -> str:
+    """Return why no export shows what the source of a backup held at its time; empty if one does."""
+    earliest, at = table.exportable_from, table.backup_at
+    if at is None or earliest is None:
+        return f"point-in-time recovery of {table.source} is off, so there is no export of the backup's time"
+    if times_around(at, table.uncertainty)[0] < earliest:
+        return (
+            f"it is older than {table.source}'s point-in-time recovery, which reaches back to "
+            f"{earliest.isoformat(timespec='seconds')}: no evidence of what it should hold is left"
+        )
+    return ""

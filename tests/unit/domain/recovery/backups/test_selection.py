@@ -10,9 +10,9 @@ import pytest
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import MAX_LISTED, UNCERTAINTY, Backup
 from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
-from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
+from orchestrator.domain.recovery.backups.selection import cannot_be_exported, select_backups, source_of_backup
 from orchestrator.domain.recovery.plan import Source
-from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.record import Role, TableRecovery
 from tests.samples import NOW
 
 NAMES = {Role.STATE: "state-table", Role.TOKENS: "tokens-table"}
@@ -84,3 +84,36 @@ def test_a_table_that_is_restored_from_a_backup_keeps_its_counts_and_capacity():
     assert (found.backup_arn, found.uncertainty) == ("arn:tokens-table/30", UNCERTAINTY)
     last = replace(backup("tokens-table", 30), of_deleted_table=True)
     assert source_of_backup(source, last).uncertainty == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("reaches_back", "age", "expected"),
+    [
+        (35 * 86_400, 86_400, ""),
+        (86_400, 86_400 - 61, ""),
+        (86_400, 86_400 - 59, "no evidence of what it should hold is left"),
+        (86_400, 90_000, "no evidence of what it should hold is left"),
+        (None, 30, "point-in-time recovery of tokens-table is off"),
+    ],
+)
+def test_an_export_shows_what_a_backup_should_hold_as_far_as_point_in_time_recovery_reaches(
+    reaches_back, age, expected
+):
+    earliest = None if reaches_back is None else NOW - timedelta(seconds=reaches_back)
+    source = Source(Role.TOKENS, "tokens-table", "arn:tokens-table", 5000, 70, earliest, NOW)
+    found = source_of_backup(source, backup("tokens-table", age))
+    assert found.exportable_from == earliest
+    table = TableRecovery(
+        Role.TOKENS,
+        "tokens-table",
+        "restored",
+        backup_at=found.latest,
+        uncertainty=found.uncertainty,
+        exportable_from=found.exportable_from,
+    )
+    reason = cannot_be_exported(table)
+    assert (expected in reason) if expected else not reason
+
+
+def test_a_table_without_a_backup_has_no_time_to_export():
+    assert cannot_be_exported(TableRecovery(Role.TOKENS, "tokens-table", "restored", exportable_from=NOW))
