@@ -28,7 +28,7 @@ PRODUCT = ("orchestrator/aws", "orchestrator/application", "orchestrator/cli", "
 SERVICES = (
     "acm", "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb",
     "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "s3", "scheduler",
-    "secretsmanager", "signer", "sns", "sqs", "ssm", "stepfunctions", "sts",
+    "secretsmanager", "sesv2", "signer", "sns", "sqs", "ssm", "stepfunctions", "sts",
 )  # fmt: skip
 BY_NAME = {"tagging": "resourcegroupstaggingapi", "scaling": "application-autoscaling", "secrets": "secretsmanager"}
 """Variables that hold a client and are not named after its service."""

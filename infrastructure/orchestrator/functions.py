@@ -519,7 +519,7 @@ OPTIONAL_HANDLERS: Mapping[str, FunctionSpec] = {
     "deliver_notifications": FunctionSpec(
         "orchestrator.event_handlers",
         Permissions(Ledger.WRITES, publishes_events=False, grants=DELIVER_NOTIFICATIONS),
-        variables=("NOTIFICATIONS", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS", "RECOVERY_POLICY"),
+        variables=("NOTIFICATIONS", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS", "RECOVERY_POLICY", "MAIL"),
         size=NOTIFIER_SIZE,
     ),
     "publish_status_page": FunctionSpec(

@@ -52,6 +52,7 @@ class Resource(Enum):
     NOTIFICATION_QUEUE = auto()  # the queue of notifications
     NOTIFICATION_DEAD_LETTERS = auto()  # the queue of those that were not delivered
     NOTIFICATION_SECRETS = auto()  # the addresses and keys of their destinations
+    MAIL_IDENTITY = auto()  # the identity of Amazon SES that sends e-mail
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_STATE_MACHINE = auto()
     ROLLBACK_STATE_MACHINE = auto()
@@ -119,6 +120,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.HOOK_FUNCTIONS,
         Resource.HOOK_SECRETS,
         Resource.NOTIFICATION_SECRETS,
+        Resource.MAIL_IDENTITY,
         Resource.STATUS_PAGE_OBJECTS,
     }
 )
@@ -245,8 +247,8 @@ def resource_arns(
 def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
     """Return the ARNs of `NAMED_BY_SETTINGS`.
 
-    These are what checks query, the hooks with the secrets that sign for them, the secrets of notifications, and the
-    files of the status page, which may be in another account.
+    These are what checks query, the hooks with the secrets that sign for them, the secrets of notifications, the identity
+    that sends e-mail, and the files of the status page, which may be in another account.
     """
     policy = DeliveryPolicy.parse(environment.delivery)
     groups = [
@@ -260,7 +262,8 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.LOG_QUERIES: ["*"] if groups else [],
         Resource.HOOK_FUNCTIONS: sorted({hook.function for hook in policy.hooks if hook.function}),
         Resource.HOOK_SECRETS: sorted({hook.secret for hook in policy.hooks if hook.secret}),
-        Resource.NOTIFICATION_SECRETS: sorted({destination.secret for destination in environment.notifications}),
+        Resource.NOTIFICATION_SECRETS: sorted({one.secret for one in environment.notifications if one.secret}),
+        Resource.MAIL_IDENTITY: [environment.mail.identity_arn] if environment.mail else [],
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),
@@ -270,7 +273,9 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
 def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource, Mapping[str, Mapping[str, object]]]:
     """Return the conditions on resources; a grant never combines resources with different conditions."""
     new_key = {"StringEquals": {f"aws:RequestTag/{tag}": environment.name}}
+    sender = environment.mail.sender if environment.mail else ""
     return {
+        Resource.MAIL_IDENTITY: {"StringEquals": {"ses:FromAddress": sender}},
         Resource.HEARTBEAT_ROWS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{HEARTBEAT_PREFIX}*"]}},
         Resource.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
         Resource.LOGGED_REVOCATION_EPOCH: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}},

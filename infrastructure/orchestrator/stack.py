@@ -53,6 +53,7 @@ from infrastructure.orchestrator.status_page import (
 )
 from orchestrator.domain.deployment.policy import encode_policy
 from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
+from orchestrator.domain.mail.settings import encode_mail
 from orchestrator.domain.notifications.destinations import encode_destinations
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
@@ -189,6 +190,7 @@ class OrchestratorStack(EnvironmentStack):
             "NOTIFICATIONS": encode_destinations(self._environment.notifications),
             "NOTIFICATION_QUEUE": queues.messages.queue_url,
             "NOTIFICATION_DEAD_LETTERS": queues.dead_letters.queue_url,
+            "MAIL": encode_mail(self._environment.mail),
         }
         function = self._function(
             "event",

@@ -122,6 +122,7 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         "lambda:InvokeFunction": arns[Resource.HOOK_FUNCTIONS],
         "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *arns[Resource.NOTIFICATION_SECRETS]],
         "s3:PutObject": arns[Resource.STATUS_PAGE_OBJECTS],
+        "ses:Send*": arns[Resource.MAIL_IDENTITY],
     }
     return [
         iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
@@ -185,7 +186,6 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
     roles = global_arns("iam", f"role/{global_name(pattern, environment)}", f"role/ib-oauth-stack-{environment.name}-*")
     return [
         iam.PolicyStatement(
-            sid="Apigateway",
             actions=["apigateway:*"],
             # API Gateway generates the ids of its APIs.
             resources=[
@@ -196,7 +196,6 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
         allow("application-autoscaling", "scalable-target/*"),
         allow("cloudformation", f"stack/{pattern}/*"),
         iam.PolicyStatement(
-            sid="CloudwatchScaling",
             actions=["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"],
             resources=[_scaling_alarms(stack, environment)],
         ),
@@ -204,7 +203,7 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
         allow("events", f"event-bus/{bus}", f"rule/{pattern}", f"rule/{bus}/{pattern}"),
         allow("lambda", f"function:{pattern}", f"function:{pattern}:*"),
         allow("logs", f"log-group:*{pattern}", f"log-group:*{pattern}:*"),
-        iam.PolicyStatement(sid="S3", actions=["s3:*"], resources=global_arns("s3", bucket, f"{bucket}/*")),
+        iam.PolicyStatement(actions=["s3:*"], resources=global_arns("s3", bucket, f"{bucket}/*")),
         allow("scheduler", f"schedule/*/{pattern}"),
         allow("sns", pattern),
         allow("sqs", pattern),
@@ -215,9 +214,8 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
             f"execution:{pattern}/*",
             f"mapRun:{pattern}/*",
         ),
-        iam.PolicyStatement(sid="Roles", actions=list(ROLE_ACTIONS), resources=roles),
+        iam.PolicyStatement(actions=list(ROLE_ACTIONS), resources=roles),
         iam.PolicyStatement(
-            sid="DrillRoles",
             actions=list(DRILL_ROLE_ACTIONS),
             resources=global_arns("iam", f"role/{physical_name('drill-*', environment)}*"),
         ),

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
     from orchestrator.aws.ledger.status_page import StatusPageStore
+    from orchestrator.aws.mail import Mailer
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
@@ -118,7 +119,16 @@ def _providers(new: type[ProviderClient], cloud: Cloud) -> ProviderClient:
     from orchestrator.aws.public_http import PublicHttp
 
     local = cloud.environment == LOCAL
-    return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local)
+    mailer = cloud.mailer if cloud.settings.get("MAIL") else None
+    return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local, mailer=mailer)
+
+
+def _mailer(new: type[Mailer], cloud: Cloud) -> Mailer:
+    from orchestrator.domain.mail.settings import decode_mail
+
+    settings = decode_mail(cloud.settings["MAIL"])
+    assert settings is not None, "who sends e-mail has checked that there is a sender"
+    return new(lambda region: _client_in(cloud, "sesv2", region), settings)
 
 
 def _client_in(cloud: Cloud, service: str, region: str) -> Any:
@@ -252,6 +262,7 @@ class Adapters:
         "aws.notification_queue:NotificationQueue", "sqs", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS"
     )
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
+    mailer: Lazy[Mailer] = _adapter("aws.mail:Mailer", _mailer)
     deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")
     http: Lazy[HttpClient] = _adapter("aws.http_client:HttpClient", lambda new, _cloud: new())
     site_bucket: Lazy[SiteBucket] = _adapter(

@@ -12,11 +12,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.mail import Mailer
 from orchestrator.aws.public_http import NotPublic, PublicHttp
 from orchestrator.domain.errors import CheckNotReadable, Throttled, Unreachable
-from orchestrator.domain.notifications.destinations import Destination
+from orchestrator.domain.notifications.destinations import Destination, DestinationKind
 from orchestrator.domain.notifications.notification import Notification
 from orchestrator.domain.notifications.providers.dispatch import next_request
+from orchestrator.domain.notifications.providers.email import notification_mail
 from orchestrator.domain.notifications.providers.requests import (
     Answer,
     Result,
@@ -38,6 +40,7 @@ class ProviderClient:
         now: the clock.
         local: whether the environment is the local cloud, where providers may be on this machine.
         timeout_seconds: of one request.
+        mailer: sends e-mail; None if the environment has no sender.
     """
 
     def __init__(
@@ -48,12 +51,20 @@ class ProviderClient:
         *,
         local: bool,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        mailer: Mailer | None = None,
     ) -> None:
-        self._secrets, self._web, self._now = secrets, web, now
+        self._secrets, self._web, self._now, self._mailer = secrets, web, now, mailer
         self._local, self._timeout_seconds = local, timeout_seconds
 
     def send(self, notification: Notification, destination: Destination) -> Answer:
         """Send a notification, and return what the provider answered to its last request."""
+        if destination.kind is DestinationKind.EMAIL:
+            if self._mailer is None:
+                return Answer(Result.REFUSED, "the environment has no sender: give its table `mail`")
+            return self._mailer.send(notification_mail(notification, destination.to))
+        return self._send_with_secret(notification, destination)
+
+    def _send_with_secret(self, notification: Notification, destination: Destination) -> Answer:
         try:
             secret = self._read_secret(destination.secret)
         except (ClientError, KeyError) as error:

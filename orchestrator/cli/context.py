@@ -15,6 +15,7 @@ from orchestrator.aws.clients import CONFIG
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.policy import encode_policy
+from orchestrator.domain.mail.settings import encode_mail
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
 
@@ -51,6 +52,7 @@ class Context:
             "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
+            "MAIL": encode_mail(self.environment.mail),
             "INCIDENTS": encode_policy(self.environment.incidents),
             "HEARTBEATS_TABLE": f"ib-oauth-heartbeats-{self.name}",
             "STATUS_PAGE": encode_status_page(self.environment.status_page),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.domain.incidents.policy import IncidentPolicy
+from orchestrator.domain.mail.settings import MailSettings, read_mail
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.policy import read_policy as read_maintenance
 from orchestrator.domain.notifications.destinations import Destination
@@ -33,7 +34,7 @@ from orchestrator.environments.evidence import EvidenceSettings, read_evidence
 from orchestrator.environments.incidents import read_incidents, refuse_unknown_destinations
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
-from orchestrator.environments.notifications import read_notifications
+from orchestrator.environments.notifications import read_notifications, refuse_missing_sender
 from orchestrator.environments.oauth_clients import ClientSettings, PlatformSettings
 from orchestrator.environments.ownership import (
     BudgetSettings,
@@ -117,7 +118,8 @@ class Environment:
         pipeline: the GitHub jobs that may deploy here; None without.
         network: the VPC of the service's functions; None without a VPC.
         contacts: e-mail addresses by audience.
-        notifications: the destinations of notifications other than e-mail.
+        notifications: the destinations of notifications.
+        mail: who sends e-mail by Amazon SES; None if no e-mail is sent so.
         incidents: what opens an incident, and who is on call.
         maintenance: how long a maintenance window may take, and the notice that it needs.
         status_page: the public status page.
@@ -149,6 +151,7 @@ class Environment:
     pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
     notifications: tuple[Destination, ...]
+    mail: MailSettings | None
     incidents: IncidentPolicy
     maintenance: MaintenancePolicy
     status_page: StatusPageSettings
@@ -277,6 +280,10 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         if section == "api" and sections[section]:
             place = replace(place, domain=sections[section].domain)
     sections["notifications"] = attempts.part("notifications", partial(read_notifications, table, local=place.local))
+    sections["mail"] = attempts.part("mail", partial(read_mail, table))
+    if sections["notifications"] is not None:
+        sender = partial(refuse_missing_sender, sections["notifications"], sections["mail"], name)
+        attempts.part("notifications", sender)
     sections["incidents"] = attempts.part("incidents", partial(read_incidents, table))
     sections["maintenance"] = attempts.part("maintenance", partial(read_maintenance, table))
     if sections["incidents"] is not None and sections["notifications"] is not None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from orchestrator.domain.mail.settings import MailSettings
 from orchestrator.domain.notifications.destinations import (
     LARGEST_SETTINGS_BYTES,
     Destination,
+    DestinationKind,
     encode_destinations,
     read_destinations,
 )
@@ -34,3 +38,20 @@ def read_notifications(table: SettingsReader, *, local: bool) -> tuple[Destinati
         remedy = f"give fewer or shorter ones: as a variable of a function they may have {LARGEST_SETTINGS_BYTES}"
         raise EnvironmentRefused(table.field("notifications"), f"{size} bytes", remedy)
     return destinations
+
+
+def refuse_missing_sender(destinations: Sequence[Destination], mail: MailSettings | None, environment: str) -> None:
+    """Refuse destinations of e-mail in an environment that has no sender.
+
+    Args:
+        destinations: of the environment.
+        mail: its sender.
+        environment: its name.
+
+    Raises:
+        EnvironmentRefused: a destination is e-mail, and there is no sender.
+    """
+    named = next((one.name for one in destinations if one.kind is DestinationKind.EMAIL), None)
+    if named is not None and mail is None:
+        remedy = f"e-mail needs a sender: give {environment}.mail with sender and identity_arn"
+        raise EnvironmentRefused(f"{environment}.notifications", named, remedy)

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.application.cloud import Cloud, logger
-from orchestrator.application.notifications.delivery import Outcome, Received, deliver
+from orchestrator.application.notifications.attempt import Outcome
+from orchestrator.application.notifications.delivery import Received, deliver
 from orchestrator.application.notifications.fan_out import Delivery, fan_out
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.notifications.delivery import retry_seconds

@@ -147,6 +147,8 @@ def deploy_assembly(
         post_deploy.apply_table_settings(template, cloud.environ)
         post_deploy.wait_for_functions(template, cloud.environ)
         post_deploy.invoke_minutely_functions(template, cloud.environ)
+    if environment.mail is not None:
+        post_deploy.verify_identity(environment.mail.identity, environment.mail.region, cloud.environ)
 
 
 def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:

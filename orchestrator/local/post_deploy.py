@@ -6,6 +6,7 @@ functions. The template stays the only definition of these settings.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -59,6 +60,19 @@ def wait_for_functions(template: Mapping[str, Any], environ: Mapping[str, str]) 
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
             _await_update(client, resource["Properties"]["FunctionName"])
+
+
+def verify_identity(identity: str, region: str, environ: Mapping[str, str]) -> None:
+    """Have the local SES send for an identity, which in an account a person verifies once; idempotent.
+
+    Args:
+        identity: a domain, or an address.
+        region: of the identity.
+        environ: environment variables with which AWS clients use the local cloud.
+    """
+    client = _session(environ).client("sesv2", region_name=region, endpoint_url=environ["AWS_ENDPOINT_URL"])
+    with contextlib.suppress(client.exceptions.AlreadyExistsException):
+        client.create_email_identity(EmailIdentity=identity)
 
 
 def invoke_minutely_functions(template: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

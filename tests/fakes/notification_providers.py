@@ -16,14 +16,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from botocore.exceptions import ReadTimeoutError
+
+from orchestrator.aws.mail import Mailer
 from orchestrator.aws.public_http import PublicResponse
 from orchestrator.domain.errors import CheckNotReadable
+from orchestrator.domain.mail.settings import MailSettings
 from orchestrator.domain.notifications.destinations import Destination, DestinationKind, read_destinations
 from orchestrator.domain.schema import SettingsReader
+from tests.fakes.errors import client_error
 
 Reply = tuple[int, Mapping[str, str], bytes]
 ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
@@ -72,6 +80,7 @@ class Provider:
     down_until: datetime | None = None
     hangs_until: datetime | None = None
     seen: set[str] = field(default_factory=set)
+    mails: list[EmailMessage] = field(default_factory=list)
     github: dict[str, Any] = field(default_factory=lambda: {"deployments": [], "statuses": [], "commits": []})
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -287,6 +296,7 @@ SECRETS = {
     DestinationKind.OPSGENIE: "opsgenie-key-of-the-test",
     DestinationKind.GRAFANA_ONCALL: "{base}/integrations/v1/formatted_webhook/oncall-path-of-the-test/",
     DestinationKind.GITHUB: "github_pat_of_the_test",
+    DestinationKind.EMAIL: "",
     DestinationKind.WEBHOOK: json.dumps(
         {
             "url": "{base}/hooks/webhook-path-of-the-test",
@@ -302,8 +312,15 @@ CONFIDENTIAL = (
 """What no log line, no record and no answer may contain."""
 
 
+READERS = ("ops@example.com", "night@example.com")
+SENDER = MailSettings("alarms@example.com", "arn:aws:ses:us-west-1:123456789012:identity/example.com", "Alarms")
+
+
 class Providers:
-    """All providers, each at a host of its own, and their secrets. It is a Secrets Manager client and a `PublicHttp`."""
+    """All providers, each at a host of its own, and their secrets.
+
+    It is a Secrets Manager client, a client of SES v2, and a `PublicHttp`.
+    """
 
     def __init__(self, clock: Callable[[], datetime], advance: Callable[[float], None] = lambda _seconds: None) -> None:
         self._advance, self._clock = advance, clock
@@ -323,6 +340,36 @@ class Providers:
     def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803 - botocore's
         kind = DestinationKind(SecretId.removeprefix(ARN))
         return {"SecretString": self._with_base(kind, SECRETS[kind], self.bases[kind])}
+
+    @property
+    def mailer(self) -> Mailer:
+        """What sends e-mail to the provider `email`."""
+        return Mailer(lambda region: {"us-west-1": self}[region], SENDER)
+
+    def send_email(self, **sent: Any) -> dict[str, str]:
+        """SES v2: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html."""
+        provider = self.by_kind[DestinationKind.EMAIL]
+        provider.attempts += 1
+        if provider.plan:
+            status, _, text = provider.plan.pop(0)
+            raise client_error("TooManyRequestsException" if status in {408, 429} else "Error", text, status=status)
+        if provider.hangs_until is not None and self._clock() < provider.hangs_until:
+            raise ReadTimeoutError(endpoint_url="https://email.us-west-1.amazonaws.com")
+        if provider.down_until is not None and self._clock() < provider.down_until:
+            raise client_error("TooManyRequestsException", "Maximum sending rate exceeded.")
+        assert set(sent) == {"FromEmailAddress", "Destination", "Content"}
+        raw = sent["Content"]["Raw"]["Data"]
+        assert len(raw) <= 40_000_000
+        assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+        message = message_from_bytes(raw, policy=default)
+        assert message["From"].addresses[0].addr_spec == sent["FromEmailAddress"] == SENDER.sender
+        assert [one.addr_spec for one in message["To"].addresses] == sent["Destination"]["ToAddresses"]
+        assert message["Auto-Submitted"] == "auto-generated"
+        text = message.get_content()
+        since = next((line for line in text.splitlines() if line.startswith("Since: ")), "")
+        provider.mails.append(message)
+        provider.accept(f"{message['Subject']} | {since}", text)
+        return {"MessageId": f"m-{len(provider.accepted)}"}
 
     def exchange(
         self, method: str, url: str, timeout_seconds: float, body: bytes | None = None, headers: Mapping[str, str] = {}
@@ -346,7 +393,7 @@ class Providers:
             table: dict[str, Any] = {
                 "name": kind.replace("_", "-"),
                 "kind": kind,
-                "secret": f"{ARN}{kind}",
+                **({"to": list(READERS)} if kind is DestinationKind.EMAIL else {"secret": f"{ARN}{kind}"}),
                 "minimum_severity": "warning" if kind in pagers else "info",
                 "audiences": ["operators", "security"],
             }

@@ -24,7 +24,7 @@ from orchestrator import environments
 from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.environments.pipeline import PipelineSettings
-from tests.fakes.notification_providers import Providers
+from tests.fakes.notification_providers import SENDER, Providers
 
 HOME_REGION, OTHER_REGION = "us-west-1", "eu-west-1"
 FAILOVER = "failover-202611240300"
@@ -138,6 +138,7 @@ def with_everything(name: str) -> environments.Environment:
         network=environments.NetworkSettings("10.20.0.0/20"),
         pipeline=PipelineSettings("owner/name", name, None),
         notifications=Providers(datetime.now).destinations(),
+        mail=SENDER,
         status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+from orchestrator.domain.mail.settings import decode_mail
 from orchestrator.domain.notifications.bus_events import NOTIFIED
 from orchestrator.domain.notifications.delivery import LEASE, RECEIVES
 from orchestrator.domain.notifications.destinations import decode_destinations
 from orchestrator.environments import settings_file
-from tests.fakes.notification_providers import Providers
+from tests.fakes.notification_providers import SENDER, Providers
 from tests.infrastructure.templates import named, resources, text_of
 from tests.infrastructure.test_alarms import ALARM, OK, plain, section_of, state
 from tests.infrastructure.test_rights import as_list
@@ -100,11 +101,26 @@ def test_the_function_may_do_what_it_needs_and_nothing_else(everything_on):
         "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem",
         "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey",
         "sqs:SendMessage", "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage", "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes", "secretsmanager:GetSecretValue",
+        "sqs:GetQueueAttributes", "secretsmanager:GetSecretValue", "ses:SendEmail", "ses:SendRawEmail",
         "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     }  # fmt: skip
     (secrets,) = [one for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
-    assert set(secrets["Resource"]) == {one.secret for one in Providers(None).destinations()}
+    assert set(secrets["Resource"]) == {one.secret for one in Providers(None).destinations() if one.secret}
+
+
+def test_the_function_sends_e_mail_of_one_identity_and_from_one_address_alone(everything_on):
+    role = named(
+        everything_on.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-event-deliver-notifications-staging"
+    )
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+    (mail,) = [one for one in statements if "ses:SendEmail" in as_list(one["Action"])]
+    assert mail["Resource"] == SENDER.identity_arn
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": SENDER.sender}}
+    assert decode_mail(function(everything_on)["Environment"]["Variables"]["MAIL"]) == SENDER
+
+
+def test_an_environment_without_a_sender_has_no_right_to_send_e_mail(every):
+    assert "ses:Send" not in json.dumps(every.all)
 
 
 def test_the_settings_reach_the_function_without_a_secret(everything_on):

@@ -7,7 +7,7 @@ from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS, Ledger
 from infrastructure.service.iam import ACCESS
 from tests.aws_operations import called_operations
 
-PREFIXES = {"stepfunctions": "states", "resourcegroupstaggingapi": "tag", "dynamodbstreams": "dynamodb"}
+PREFIXES = {"stepfunctions": "states", "resourcegroupstaggingapi": "tag", "dynamodbstreams": "dynamodb", "sesv2": "ses"}
 """IAM's prefix of a service, where it is not botocore's name."""
 
 OTHER_ACTIONS = {
@@ -23,6 +23,7 @@ OTHER_ACTIONS = {
         "cloudwatch:PutMetricAlarm",
     },
     "sqs:SendMessageBatch": {"sqs:SendMessage"},
+    "ses:SendEmail": {"ses:SendEmail", "ses:SendRawEmail"},  # a raw message needs both
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
     "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},

@@ -150,6 +150,9 @@ def set_contacts(
     client: Client,
     reason: Reason,
     contact: Contacts = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option(metavar="ARN", help="Secret with url and signing_secret of a webhook.")
+    ] = None,
     env: Env = "local",
     requested_by: RequestedBy = None,
     json: AsJson = False,
@@ -162,7 +165,38 @@ def set_contacts(
     with report_errors(json):
         context = context_of(env)
         by = operator_name(requested_by, context)
-        changes.set_contacts(context, client, tuple(contact or ()), reason, by, json=json)
+        contacts = tuple(contact or ())
+        changes.set_contacts(context, client, contacts, reason, by, webhook_secret=webhook_secret, json=json)
+
+
+@app.command()
+def notify(
+    subject: Annotated[str, typer.Option(help="Subject of the message, on one line.")],
+    text: Annotated[str, typer.Option(help="Text of the message, or @FILE with it.")],
+    client: Annotated[str | None, typer.Argument(metavar="CLIENT", help="Id of a client; see --all.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Notify every enabled client.")] = False,
+    reachable_only: Annotated[
+        bool, typer.Option("--reachable-only", help="Leave out clients without a contact.")
+    ] = False,
+    deprecation: Annotated[str | None, typer.Option(metavar="DATE", help="Day on which something ends.")] = None,
+    key: Annotated[str | None, typer.Option(help="Request key; default: from the message itself.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the recipients, and send nothing.")] = False,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Write to the contacts of clients, each once."""
+    from orchestrator.cli.actions.clients import notices
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        notice = notices.notice_of(subject, text, deprecation, key)
+        context = context_of(env)
+        by = operator_name(requested_by, context)
+        wanted = notices.Wanted(client, every=every, reachable_only=reachable_only)
+        code = notices.notify(context, notice, wanted, by, dry_run=dry_run, json=json)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from orchestrator.domain.clients.redirects import URI_REMEDY, is_registrable
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.notifications.destinations import SECRET_ARN
 
 MAX_ID_CHARACTERS, MAX_NAME_CHARACTERS = 64, 64
 MAX_REDIRECT_URIS, MAX_URI_CHARACTERS = 10, 512
@@ -67,6 +68,7 @@ class ManagedClient:
     Attributes:
         resources: that it may request access tokens for (RFC 8707), in addition to the issuer's.
         contacts: e-mail addresses of its developers.
+        webhook_secret: ARN of the secret with the address of their webhook and its signing secret; empty for none.
         revision: counts the changes, from 1.
         action, changed: the newest change.
         secret_sha256: hex SHA-256 of its secret; None for a public client.
@@ -92,6 +94,7 @@ class ManagedClient:
     earlier_secret_until: datetime | None = None
     disabled_at: datetime | None = None
     removed: bool = False
+    webhook_secret: str = ""
 
     @property
     def status(self) -> Status:
@@ -265,6 +268,7 @@ def remove(client: ManagedClient, change: Change) -> ManagedClient:
     bare = replace(
         client,
         contacts=(),
+        webhook_secret="",
         secret_sha256=None,
         secret_since=None,
         earlier_secret_sha256=None,
@@ -274,15 +278,26 @@ def remove(client: ManagedClient, change: Change) -> ManagedClient:
     return _changed(bare, Action.REMOVE, change)
 
 
-def with_contacts(client: ManagedClient, contacts: tuple[str, ...], change: Change) -> ManagedClient:
+def with_contacts(
+    client: ManagedClient, contacts: tuple[str, ...], change: Change, *, webhook_secret: str = ""
+) -> ManagedClient:
     """Return the client with other contacts.
 
+    Args:
+        client: as it is.
+        contacts: e-mail addresses.
+        change: who changes it, and why.
+        webhook_secret: ARN of the secret with the webhook; empty for none.
+
     Raises:
-        Refused: it was removed, or an address is invalid.
+        Refused: it was removed, an address is invalid, or the webhook is no ARN of a secret.
     """
     _refuse_removed(client)
     check_contacts(contacts)
-    return _changed(replace(client, contacts=contacts), Action.CONTACTS, change)
+    if webhook_secret and not SECRET_ARN.fullmatch(webhook_secret):
+        remedy = "give the ARN of a secret in Secrets Manager that has url and signing_secret"
+        raise Refused("--webhook-secret", webhook_secret, remedy)
+    return _changed(replace(client, contacts=contacts, webhook_secret=webhook_secret), Action.CONTACTS, change)
 
 
 def refuse_unsettled(client: ManagedClient, now: datetime) -> None:

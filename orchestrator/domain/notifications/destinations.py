@@ -1,6 +1,7 @@
 """Destinations of notifications, ``[[….notifications]]``: where messages go, and which.
 
-E-mail is not among them: the addresses of ``[….contacts]`` subscribe to SNS topics.
+E-mail of kind ``email`` is sent by Amazon SES (``[….mail]``). In addition, the addresses of ``[….contacts]`` subscribe to
+SNS topics.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.domain.deployment.custom_checks import NAME, NAME_REMEDY, URL
+from orchestrator.domain.mail.settings import ADDRESS, ADDRESS_REMEDY
 from orchestrator.domain.notifications.notification import Audience, EventKind, Notification, Severity, Transition
 from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.setting_rules import Text
 
 MAX_DESTINATIONS = 10
 """An event becomes at most one message of the queue a destination and notification."""
 
+MAX_ADDRESSES = 10
+"""Of one destination of e-mail."""
+
 LARGEST_SETTINGS_BYTES = 2400
 """Lambda allows 4 KB for all variables of a function."""
 
-_SECRET = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+")
+SECRET_ARN = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+")
 _ARN_REMEDY = "give the ARN of a secret in Secrets Manager"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,39}/[A-Za-z0-9_.-]{1,100}")
 _ADDRESS_REMEDY = "give the https address of the provider's API, such as https://api.eu.opsgenie.com"
@@ -38,6 +44,7 @@ class DestinationKind(StrEnum):
     GRAFANA_ONCALL = "grafana_oncall"
     GITHUB = "github"
     WEBHOOK = "webhook"
+    EMAIL = "email"
 
 
 PAGERS = frozenset({DestinationKind.PAGERDUTY, DestinationKind.OPSGENIE, DestinationKind.GRAFANA_ONCALL})
@@ -51,7 +58,7 @@ ADDRESSES: Mapping[DestinationKind, str] = {
 """The APIs whose address is no secret. Their secret is a key; that of the other providers is the whole address."""
 
 AUDIENCES = tuple(Audience)
-KINDS = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+KINDS = tuple(kind for kind in EventKind if kind not in {EventKind.TEST, EventKind.NOTICE})
 OF_COMMITS = (EventKind.DEPLOYMENT, EventKind.ROLLBACK)
 """What GitHub can show: events of a deployment."""
 
@@ -63,12 +70,13 @@ class Destination:
     """One destination.
 
     Attributes:
-        secret: ARN of the secret with the address or the key.
+        secret: ARN of the secret with the address or the key; empty for e-mail.
         minimum_severity: of the notifications that it gets.
         audiences: whose notifications it gets.
         events: the kinds of events that it gets.
         address: of the provider's API; empty if the secret has it.
         repository: at GitHub, ``owner/name``; empty for other providers.
+        to: the addresses of e-mail; empty for other providers.
     """
 
     name: str
@@ -79,6 +87,7 @@ class Destination:
     events: tuple[EventKind, ...]
     address: str = ""
     repository: str = ""
+    to: tuple[str, ...] = ()
 
     @property
     def pages(self) -> bool:
@@ -112,10 +121,11 @@ def _read_destination(table: SettingsReader) -> Destination:
     if address and "address" in table:
         address = table.text("address", matching=URL, remedy=_ADDRESS_REMEDY).rstrip("/")
     kinds = OF_COMMITS if kind is DestinationKind.GITHUB else KINDS
+    mails = kind is DestinationKind.EMAIL
     destination = Destination(
         name=table.text("name", matching=NAME, remedy=NAME_REMEDY),
         kind=kind,
-        secret=table.text("secret", matching=_SECRET, remedy=_ARN_REMEDY),
+        secret="" if mails else table.text("secret", matching=SECRET_ARN, remedy=_ARN_REMEDY),
         minimum_severity=Severity(
             table.choice("minimum_severity", MINIMUM_OF_PAGERS if kind in PAGERS else tuple(Severity))
         ),
@@ -125,12 +135,23 @@ def _read_destination(table: SettingsReader) -> Destination:
         repository=table.text("repository", matching=_REPOSITORY, remedy="give owner/name")
         if kind is DestinationKind.GITHUB
         else "",
+        to=_read_addresses(table) if mails else (),
     )
     if kind in PAGERS and Audience.CLIENTS in destination.audiences:
         remedy = "a pager is for operators and security; give clients a chat or a webhook"
         raise table.refused("audiences", list(destination.audiences), remedy)
     table.refuse_unknown_keys()
     return destination
+
+
+def _read_addresses(table: SettingsReader) -> tuple[str, ...]:
+    addresses = table.texts("to", at_least=1, described_by=Text(ADDRESS_REMEDY, ADDRESS))
+    if len(addresses) > MAX_ADDRESSES:
+        raise table.refused("to", f"{len(addresses)} addresses", f"give at most {MAX_ADDRESSES}: one may be a list")
+    for address in addresses:
+        if not ADDRESS.fullmatch(address):
+            raise table.refused("to", address, ADDRESS_REMEDY)
+    return addresses
 
 
 def _each_once(table: SettingsReader, key: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -147,7 +168,7 @@ def encode_destinations(destinations: Sequence[Destination]) -> str:
         table: dict[str, object] = {
             "name": destination.name,
             "kind": destination.kind,
-            "secret": destination.secret,
+            **({"to": destination.to} if destination.to else {"secret": destination.secret}),
             "minimum_severity": destination.minimum_severity,
             "audiences": destination.audiences,
         }

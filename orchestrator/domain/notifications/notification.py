@@ -43,6 +43,7 @@ class EventKind(StrEnum):
     ALARM = "alarm"
     INCIDENT = "incident"
     MAINTENANCE = "maintenance"
+    NOTICE = "notice"  # a person writes to clients; no destination selects it
     TEST = "test"
 
 

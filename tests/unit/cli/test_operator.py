@@ -173,6 +173,11 @@ ACTIONS = {
     ("clients", "enable"): (["app-x", "--reason", "x"], "clients.changes.enable", lambda call: call[0][3]),
     ("clients", "remove"): (["app-x", "--reason", "x"], "clients.changes.remove", lambda call: call[0][3]),
     ("clients", "contacts"): (["app-x", "--reason", "x"], "clients.changes.set_contacts", lambda call: call[0][4]),
+    ("clients", "notify"): (
+        ["app-x", "--subject", "s", "--text", "t", "--dry-run"],
+        "clients.notices.notify",
+        lambda call: call[0][3],
+    ),
     ("clients", "reapply"): (["--reason", "x"], "clients.changes.reapply", lambda call: call[0][2]),
     ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
 }

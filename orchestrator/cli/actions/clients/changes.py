@@ -70,7 +70,14 @@ def rotate_secret(
 
 
 def set_contacts(
-    context: Context, client_id: str, contacts: tuple[str, ...], reason: str, by: str, *, json: bool
+    context: Context,
+    client_id: str,
+    contacts: tuple[str, ...],
+    reason: str,
+    by: str,
+    *,
+    webhook_secret: str | None = None,
+    json: bool,
 ) -> None:
     """Replace the contacts of a client.
 
@@ -78,9 +85,10 @@ def set_contacts(
         Refused: an address is invalid, or the client is unknown.
     """
     before = context.cloud.client_records.read_client(client_id)
-    client = clients.with_contacts(before, contacts, _change(context, reason, by))
+    client = clients.with_contacts(before, contacts, _change(context, reason, by), webhook_secret=webhook_secret or "")
     _save(context, client)
-    _print(context, client, f"{client_id}: contacts are {', '.join(contacts) or 'none'}", json=json)
+    named = [*contacts, *(["a webhook"] if webhook_secret else [])]
+    _print(context, client, f"{client_id}: contacts are {', '.join(named) or 'none'}", json=json)
 
 
 def disable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:

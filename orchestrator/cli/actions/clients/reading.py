@@ -104,6 +104,7 @@ def public_record(client: ManagedClient, now: datetime) -> Mapping[str, Any]:
         "scopes": client.scopes,
         "resources": client.resources,
         "contacts": client.contacts,
+        "webhook_secret": client.webhook_secret or None,
         "public": client.is_public,
         "secret_since": client.secret_since,
         "earlier_secret_until": client.earlier_secret_until if client.overlaps(now) else None,
@@ -168,7 +169,7 @@ def _lines(client: Configuration, now: datetime) -> list[str]:
     if managed is not None:
         change = managed.changed
         lines += [
-            f"contacts: {', '.join(managed.contacts) or 'none'}",
+            f"contacts: {', '.join([*managed.contacts, managed.webhook_secret]).rstrip(', ') or 'none'}",
             f"revision {managed.revision}: {managed.action} by {change.by}, {change.at:%Y-%m-%d %H:%M} UTC: {change.reason}",
         ]
     return lines

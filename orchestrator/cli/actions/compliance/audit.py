@@ -158,7 +158,7 @@ def _read_calls(context: Context, query: AuditQuery) -> tuple[list[AuditEntry], 
         )
     except (Throttled, Unreachable, ClientError, BotoCoreError) as error:
         return missing(f"could not be read: {shortened(one_line(str(error)))}; repeat the command")
-    secrets = {destination.secret for destination in context.environment.notifications}
+    secrets = {one.secret for one in context.environment.notifications if one.secret}
     entries = [
         entry for entry in (entry_of_call(call, context.name, secrets) for call in found.calls) if entry is not None
     ]

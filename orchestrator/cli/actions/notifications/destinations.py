@@ -43,7 +43,7 @@ def list_destinations(env: str, *, json: bool) -> None:
     if json:
         print_json({"environment": env, "destinations": destinations})
         return
-    columns = ("name", "kind", "minimum severity", "audiences", "events", "secret")
+    columns = ("name", "kind", "minimum severity", "audiences", "events", "secret or address")
     rows = [
         (
             destination.name,
@@ -51,7 +51,7 @@ def list_destinations(env: str, *, json: bool) -> None:
             destination.minimum_severity,
             ", ".join(destination.audiences),
             ", ".join(destination.events),
-            destination.secret,
+            destination.secret or ", ".join(destination.to),
         )
         for destination in destinations
     ]

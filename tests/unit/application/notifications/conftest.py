@@ -41,7 +41,9 @@ class World:
         }
         clients = {"sqs": self.queue, "dynamodb": self.ledger}
         self.cloud = Cloud(settings, clients=clients.__getitem__, now=self.clock.now)
-        vars(self.cloud)["providers"] = ProviderClient(self.providers, self.providers, self.clock.now, local=False)
+        vars(self.cloud)["providers"] = ProviderClient(
+            self.providers, self.providers, self.clock.now, local=False, mailer=self.providers.mailer
+        )
 
     def put(self, event: Mapping[str, Any], after: float = 0) -> None:
         """Have an event arrive in the queue, so many seconds after the start."""

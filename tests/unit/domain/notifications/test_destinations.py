@@ -41,6 +41,9 @@ def test_a_destination_is_read_with_its_defaults():
 @pytest.mark.parametrize("kind", DestinationKind)
 def test_every_kind_can_be_written_into_a_variable_and_read_again(kind):
     table = {**CHAT, "kind": kind, "minimum_severity": "error"}
+    if kind is DestinationKind.EMAIL:
+        table = {**table, "to": ["ops@example.com"]}
+        del table["secret"]
     table |= {"repository": "owner/name"} if kind is DestinationKind.GITHUB else {}
     table |= {"address": "https://api.eu.example.com/"} if kind in ADDRESSES else {}
     destinations = read(table, {**table, "name": "few", "events": ["rollback"]})
@@ -119,3 +122,21 @@ def test_a_page_reaches_the_pagers_that_are_named_and_the_rest_of_its_incident_n
 def test_an_acknowledgement_reaches_a_pager_whatever_its_minimum_is():
     acknowledged = notification(Transition.ACKNOWLEDGE, kind=EventKind.INCIDENT, severity=Severity.WARNING)
     assert names(acknowledged, PAGER) == ["pager"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"to": []}, "notifications[0].to: [] is refused"),
+        ({"to": ["Ops <ops@example.com>"]}, "notifications[0].to: 'Ops <ops@example.com>' is refused: give an e-mail"),
+        ({"to": [f"a{number}@example.com" for number in range(11)]}, "to: '11 addresses' is refused: give at most 10"),
+        ({"to": ["ops@example.com"], "secret": CHAT["secret"]}, "notifications[0].secret"),
+    ],
+)
+def test_e_mail_names_its_readers_and_no_secret(changes, said):
+    table = {**CHAT, "kind": "email", **changes}
+    if "secret" not in changes:
+        del table["secret"]
+    with pytest.raises(EnvironmentRefused) as refused:
+        read(table)
+    assert said in str(refused.value)

@@ -1,0 +1,1 @@
+"""Patches to the emulated SES."""
