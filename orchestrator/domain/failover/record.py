@@ -1,0 +1,132 @@
+"""The record of a failover in the standby region's ledger, as frozen values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from orchestrator.domain.deployment.gates import Gate
+from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from orchestrator.domain.recovery.record import Role
+
+
+class FailoverOutcome(StrEnum):
+    """The outcome of a failover."""
+
+    SUCCEEDED = "SUCCEEDED"
+    CANCELLED = "CANCELLED"  # rejected, not approved in time, or cancelled; the home region may issue tokens
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The result of a step that is done, in words, and when it began and ended."""
+
+    step: Step
+    result: str
+    began: datetime
+    ended: datetime
+
+    @property
+    def took(self) -> timedelta:
+        """How long it took."""
+        return self.ended - self.began
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it took longer than expected."""
+        return self.took > RULES[self.step].expected
+
+
+@dataclass(frozen=True)
+class CopiedTable:
+    """A table that the failover restores.
+
+    Attributes:
+        backup_arn: the copy: a backup of DynamoDB, or a recovery point of AWS Backup.
+        as_of: the time of its content.
+        target: name of the restored table.
+        job: id of AWS Backup's restore job; empty for a backup of DynamoDB.
+    """
+
+    role: Role
+    backup_arn: str
+    as_of: datetime
+    target: str
+    job: str = ""
+
+
+@dataclass(frozen=True)
+class Failover:
+    """A failover.
+
+    Attributes:
+        home: the region that is left.
+        region: the region that takes over.
+        requested_by: the caller's ARN by STS, or the operator's name on the local cloud.
+        gate: the approvals that it needs.
+        lease: how long a lease of the regions lasts.
+        tables: what it restores.
+        results: of the steps that are done, in their order.
+        began: when the step that has no result yet was first begun; None before that.
+        assignment_taken_at: a moment after the assignment was taken; None before that.
+        token_epoch: the revocation epoch that the restored tokens get; 0 before that is decided.
+        rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
+        failed: step and reason of the last failure, until the step succeeds; empty without one.
+    """
+
+    id: str
+    environment: str
+    home: str
+    region: str
+    requested_by: str
+    reason: str
+    requested_at: datetime
+    gate: Gate
+    lease: timedelta
+    tables: tuple[CopiedTable, ...]
+    results: tuple[StepResult, ...] = ()
+    began: datetime | None = None
+    assignment_taken_at: datetime | None = None
+    token_epoch: int = 0
+    rejected_by: str = ""
+    failed: str = ""
+    outcome: FailoverOutcome | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def results_by_step(self) -> Mapping[Step, StepResult]:
+        """The results, by step."""
+        return {result.step: result for result in self.results}
+
+    @property
+    def next_step(self) -> Step | None:
+        """The first step that has no result; None if all have one."""
+        return next((step for step in STEPS if step not in self.results_by_step), None)
+
+    @property
+    def data_loss(self) -> timedelta:
+        """The age of the oldest copy at the request: later writes are lost."""
+        return self.requested_at - min(table.as_of for table in self.tables)
+
+    def begun(self, now: datetime) -> Failover:
+        """Return it with the beginning of its next step; the first beginning stays."""
+        return self if self.began else replace(self, began=now)
+
+    def with_result(self, step: Step, result: str, now: datetime) -> Failover:
+        """Return it with the result of its next step; a step that has a result keeps it.
+
+        Raises:
+            ValueError: an earlier step has no result.
+        """
+        if step in self.results_by_step:
+            return self
+        if step is not self.next_step:
+            raise ValueError(f"{step} before {self.next_step}")
+        done = StepResult(step, result, self.began or now, now)
+        return replace(self, results=(*self.results, done), began=None, failed="")
+
+    def ended(self, outcome: FailoverOutcome, now: datetime) -> Failover:
+        """Return it with its outcome; the first outcome stays."""
+        return self if self.outcome else replace(self, outcome=outcome, ended_at=now)

@@ -1,0 +1,143 @@
+"""What a failover does next."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain.deployment.gates import Approval
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.decisions import (
+    FailoverAction,
+    cancel,
+    lease_left,
+    next_decision,
+    pass_approvals,
+    refuse_unasked,
+    reject,
+)
+from orchestrator.domain.failover.issuing_region import MARGIN
+from orchestrator.domain.failover.record import FailoverOutcome
+from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from tests.samples import NOW
+from tests.unit.domain.failover.world import GATE, LEASE, STANDBY, failover
+
+BOTH = [Approval("ann", NOW), Approval("bob", NOW)]
+
+
+def at(step, **changes):
+    """A failover whose next step is this one."""
+    found = failover(assignment_taken_at=NOW, **changes)
+    for earlier in STEPS[: STEPS.index(step)]:
+        found = found.with_result(earlier, "done", NOW)
+    return found
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in {Step.APPROVE, Step.TAKE_OVER}])
+def test_the_next_action_is_the_first_step_without_a_result(step):
+    decision = next_decision(at(step), NOW)
+    assert decision.action == step
+    assert decision.reason == f"step {STEPS.index(step) + 1} of 10"
+
+
+def test_every_step_has_a_rule_and_an_action():
+    assert tuple(RULES) == STEPS
+    assert {step.value for step in STEPS} < {action.value for action in FailoverAction}
+
+
+def test_a_new_failover_waits_for_its_approvals_until_the_deadline():
+    decision = next_decision(failover(), NOW + timedelta(minutes=30))
+    assert (decision.action, decision.wait_seconds) == (FailoverAction.APPROVE, 5400)
+    assert decision.reason == "failover: 2 of ann, bob, eve"
+
+
+def test_with_all_approvals_it_goes_on():
+    assert pass_approvals(failover(), BOTH[:1], NOW).next_step is Step.APPROVE
+    assert pass_approvals(failover(), [BOTH[0], Approval("stranger", NOW)], NOW).next_step is Step.APPROVE
+    passed = pass_approvals(failover(), [*BOTH, Approval("stranger", NOW)], NOW)
+    assert passed.results_by_step[Step.APPROVE].result == "approved by ann, bob"
+    assert pass_approvals(passed, [], NOW) == passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "later", "why"),
+    [
+        ({"rejected_by": "eve"}, timedelta(0), "stopped by eve"),
+        ({}, GATE.deadline, "not approved until the deadline"),
+    ],
+)
+def test_a_failover_that_is_not_approved_is_cancelled(changes, later, why):
+    ended = pass_approvals(failover(**changes), [*BOTH], NOW + later)
+    assert ended.outcome is FailoverOutcome.CANCELLED
+    decision = next_decision(ended, NOW + later)
+    assert decision.action is FailoverAction.CANCELLED
+    assert decision.reason.startswith(why)
+    assert pass_approvals(ended, BOTH, NOW) == ended
+
+
+def test_it_waits_until_no_lease_of_the_home_region_is_left():
+    waiting = at(Step.TAKE_OVER)
+    decision = next_decision(waiting, NOW + timedelta(seconds=10.5))
+    assert (decision.action, decision.wait_seconds) == (FailoverAction.WAIT, 350)
+    assert decision.reason == "a lease of us-west-1 may last until 03:06:00 UTC"
+    assert next_decision(waiting, NOW + LEASE + MARGIN).action is FailoverAction.TAKE_OVER
+    assert lease_left(waiting, NOW + timedelta(days=1)) == timedelta(0)
+
+
+def test_a_failover_that_did_not_take_the_assignment_takes_over_nothing():
+    with pytest.raises(ValueError, match="not taken"):
+        lease_left(failover(), NOW)
+
+
+def test_with_all_results_it_has_succeeded():
+    done = at(Step.ANNOUNCE).with_result(Step.ANNOUNCE, "sent", NOW)
+    assert next_decision(done, NOW).action is FailoverAction.SUCCEEDED
+    with pytest.raises(Refused, match="let it finish"):
+        cancel(done, "ann", NOW)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failover_can_be_cancelled_until_its_region_may_issue_tokens(step):
+    if STEPS.index(step) <= STEPS.index(Step.TAKE_OVER):
+        assert cancel(at(step), "ann", NOW).outcome is FailoverOutcome.CANCELLED
+    else:
+        with pytest.raises(Refused, match=f"{STANDBY} issues tokens"):
+            cancel(at(step), "ann", NOW)
+
+
+def test_a_failover_that_has_ended_is_not_cancelled_again():
+    with pytest.raises(Refused, match="has ended"):
+        cancel(cancel(failover(), "ann", NOW), "bob", NOW)
+
+
+def test_an_approver_may_reject():
+    assert reject(failover(), "eve").rejected_by == "eve"
+    with pytest.raises(Refused, match="must approve"):
+        reject(failover(), "stranger")
+
+
+@pytest.mark.parametrize("given", [at(Step.RESTORE), cancel(failover(), "ann", NOW)], ids=["later", "ended"])
+def test_an_answer_that_nothing_waits_for_is_refused(given):
+    with pytest.raises(Refused, match="waits for no approval"):
+        refuse_unasked(given, "ann")
+
+
+def test_the_first_result_and_the_first_outcome_stay():
+    done = at(Step.RESTORE).begun(NOW).begun(NOW + timedelta(hours=1))
+    done = done.with_result(Step.RESTORE, "restored", NOW + timedelta(hours=1))
+    again = done.with_result(Step.RESTORE, "other", NOW)
+    assert again == done
+    assert again.results_by_step[Step.RESTORE].took == timedelta(hours=1)
+    assert again.results_by_step[Step.RESTORE].overdue
+    ended = done.ended(FailoverOutcome.CANCELLED, NOW)
+    assert ended.ended(FailoverOutcome.SUCCEEDED, NOW) == ended
+
+
+def test_a_result_ends_the_failure_of_its_step_and_comes_in_order():
+    assert replace(at(Step.RESTORE), failed="RESTORE: no").with_result(Step.RESTORE, "done", NOW).failed == ""
+    with pytest.raises(ValueError, match="RESTORE before APPROVE"):
+        failover().with_result(Step.RESTORE, "done", NOW)
+
+
+def test_the_data_loss_is_the_age_of_the_oldest_copy():
+    assert failover().data_loss == timedelta(hours=2)

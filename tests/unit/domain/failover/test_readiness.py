@@ -1,0 +1,89 @@
+"""Whether a failover could run now."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, take_assignment
+from orchestrator.domain.failover.readiness import StandbyFacts, evaluate_plan, not_ready
+from orchestrator.domain.failover.steps import STEPS, Step
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.region_failover import CrossRegionBackup
+from tests.samples import NOW
+from tests.unit.domain.failover.world import GATE, HOME, STANDBY
+
+
+def copies(age=timedelta(hours=3), roles=tuple(Role)):
+    return tuple(CrossRegionBackup(role, f"arn:{role}", NOW - age) for role in roles)
+
+
+READY = StandbyFacts(
+    home=HOME,
+    region=STANDBY,
+    gate=GATE,
+    assignment=first_assignment(HOME),
+    home_lease=IssuingLease(1, NOW + timedelta(minutes=14)),
+    copies=copies(),
+    oldest_copy=timedelta(hours=26),
+    home_release="build-1",
+    standby_release="build-1",
+    without_alias=(),
+    signing_key="Enabled",
+    health=200,
+    domain="login.example.com",
+    domain_target="d-1.execute-api.us-east-2.amazonaws.com",
+    operators=1,
+)
+
+
+def test_a_complete_standby_region_is_ready():
+    evaluated = evaluate_plan(READY, NOW)
+    assert [one.step for one in evaluated] == list(STEPS)
+    assert not_ready(evaluated) == ""
+    reasons = {one.step: one.reason for one in evaluated}
+    assert reasons[Step.RESTORE] == "the oldest copy has an age of 3.0 h"
+    assert reasons[Step.FENCE] == "the assignment names us-west-1; its lease lasts until 03:14:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("step", "changes", "reason"),
+    [
+        (Step.APPROVE, {"gate": replace(GATE, approvers=("ann",), quorum=2)}, "1 approvers are set, and 2 may be"),
+        (Step.APPROVE, {"gate": replace(GATE, approvers=("ann",), quorum=1)}, "1 approvers are set, and 2 may be"),
+        (Step.FENCE, {"assignment": None}, "there is no assignment in us-east-2"),
+        (
+            Step.FENCE,
+            {"assignment": take_assignment(first_assignment(HOME), STANDBY, "fo-1")},
+            "the assignment is of fo-1 for us-east-2",
+        ),
+        (Step.FENCE, {"assignment": first_assignment(STANDBY)}, "the assignment is of no failover for us-east-2"),
+        (Step.FENCE, {"home_lease": None}, "us-west-1 has no lease, so"),
+        (Step.FENCE, {"home_lease": IssuingLease(1, NOW)}, "no lease since 2026-11-23 03:00:00 UTC"),
+        (Step.RESTORE, {"copies": ()}, "no copy of the table state in us-east-2; no copy of the table tokens"),
+        (Step.RESTORE, {"copies": copies(roles=(Role.STATE,))}, "no copy of the table tokens"),
+        (Step.RESTORE, {"copies": copies(timedelta(hours=27))}, "the table state has an age of 27.0 h of 26.0 h"),
+        (Step.RESTORE, {"copies": copies(timedelta(hours=-1))}, "no copy of the table state"),
+        (Step.DEPLOY_RELEASE, {"without_alias": ("token",)}, "no live alias in us-east-2: token"),
+        (Step.DEPLOY_RELEASE, {"standby_release": "build-0"}, "us-east-2 has build-0, us-west-1 serves build-1"),
+        (Step.DEPLOY_RELEASE, {"standby_release": "", "home_release": ""}, "us-east-2 has no release"),
+        (Step.CHECK_KEYS, {"signing_key": ""}, "the signing key in us-east-2 is not there"),
+        (Step.CHECK_KEYS, {"signing_key": "PendingDeletion"}, "the signing key in us-east-2 is PendingDeletion"),
+        (Step.VERIFY, {"health": 503}, "the service in us-east-2 answers 503"),
+        (Step.VERIFY, {"health": 0}, "the service in us-east-2 answers nothing"),
+        (Step.UPDATE_DNS, {"domain": ""}, "the API has no domain of its own"),
+        (Step.UPDATE_DNS, {"domain_target": ""}, "us-east-2 has no target for login.example.com"),
+        (Step.ANNOUNCE, {"operators": 0}, "no operator would be notified"),
+        *((step, {"unread": {step: "AccessDenied"}}, "could not be checked: AccessDenied") for step in STEPS),
+    ],
+)
+def test_what_is_missing_makes_its_step_not_ready(step, changes, reason):
+    evaluated = evaluate_plan(replace(READY, **changes), NOW)
+    assert [one.step for one in evaluated if not one.ready] == [step]
+    assert reason in not_ready(evaluated)
+    assert not_ready(evaluated).startswith(f"{step}: ")
+
+
+def test_one_approver_is_enough_where_the_requester_may_approve_alone():
+    gate = replace(GATE, approvers=("ann",), quorum=1, requester_alone=True)
+    assert not_ready(evaluate_plan(replace(READY, gate=gate), NOW)) == ""
