@@ -4,7 +4,8 @@
    tools' rules, on the half that the product may be tuned on and on the half that is kept back.
 2. The false-alarm grid (`rollouts/grid.py`): how often chance rolls back a deployment of equal versions, by whatever
    source, until the end of its rollback window. 10,000 deployments a cell with --full (over two hours of one core), N
-   with --runs N, fewer cells and deployments by default.
+   with --runs N, fewer cells and deployments by default. --keep FILE keeps each cell's result, so that a run which was
+   interrupted goes on where it stopped, as long as the judging code is the same.
 3. The power table (`rollouts/power.py`): how soon differences are proved, next to other tools' rules and to the best that
    any test can do.
 
@@ -18,7 +19,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
 from itertools import groupby
@@ -30,6 +31,7 @@ import numpy as np
 from benchmarks import Line, report
 from benchmarks.rollouts import check_twin, grid, local_cloud, power, sources
 from benchmarks.rollouts.grid import Cell, CellResult
+from benchmarks.rollouts.kept_results import KeptResults, code_digest
 from benchmarks.rollouts.labelled import HELD_BACK_SEED, PER_HALF, TUNED_SEED, Answer, Clustering, Rollout, labelled_set
 from benchmarks.rollouts.pipeline import prod_plan, prod_policy
 from benchmarks.rollouts.scores import PRODUCT, Score, run_all, score
@@ -55,6 +57,9 @@ POWER_LIMITS = (
 )
 THIN = power.Case(0.001, 0.05, 60)
 THIN_PERCENT, LATENCY_PERCENT = 50.0, 95.0
+
+PAUSED = "paused"
+"""The name of a kept figure that is no source of rollbacks."""
 
 PARTS = ("labelled", "grid", "power")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "verdict.md"
@@ -96,15 +101,16 @@ def score_table(half: str, rollouts: Sequence[Rollout], scores: Sequence[Score])
         yield f"    wrong: {rollout.number} {rollout.kind}: {result.end} after {result.seconds} s: {result.reason[:120]}"
 
 
-def measure_grid(runs: int, log_runs: int, processes: int = 1, cells: Sequence[Cell] | None = None) -> Measured:
+def measure_grid(
+    runs: int, log_runs: int, processes: int = 1, cells: Sequence[Cell] | None = None, keep: Path | None = None
+) -> Measured:
     """Simulate the grid; return its worst cell and the table."""
     chosen = grid.cells() if cells is None else list(cells)
+    keys = sorted({key for cell in chosen for key in keys_of(cell)}, key=str)
+    kept = KeptResults(keep, code_digest())
     with ProcessPoolExecutor(processes) as pool:
-        by_errors = list(pool.map(simulate_cell, chosen, [runs] * len(chosen), chunksize=5))
-        keys = sorted({key for cell in chosen for key in keys_of(cell)}, key=str)
-        further = dict(
-            zip(keys, pool.map(simulate_source, keys, [runs] * len(keys), [log_runs] * len(keys)), strict=True)
-        )
+        by_errors = _simulate_cells(pool, kept, chosen, runs)
+        further = _simulate_sources(pool, kept, keys, runs, log_runs)
     results = [
         grid.with_sources(result, {str(key[0]): further[key] for key in keys_of(result.cell)}) for result in by_errors
     ]
@@ -130,11 +136,32 @@ def measure_grid(runs: int, log_runs: int, processes: int = 1, cells: Sequence[C
     return lines, [f"  worst cell: {worst.cell.name}: {_sources(worst)}", *grid_table(results, runs)]
 
 
-def _measure_grid(runs: int | None, processes: int) -> Measured:
+def _simulate_cells(pool: Executor, kept: KeptResults, cells: Sequence[Cell], runs: int) -> list[CellResult]:
+    """Simulate the cells that were not kept; return all."""
+    todo = [cell for cell in cells if kept.get(f"{cell.name}, {runs} runs") is None]
+    for result in pool.map(simulate_cell, todo, [runs] * len(todo)):
+        kept.put(f"{result.cell.name}, {runs} runs", {**result.sources, PAUSED: result.paused})
+    found = [(cell, dict(kept.get(f"{cell.name}, {runs} runs") or {})) for cell in cells]
+    return [CellResult(cell, runs, values, values.pop(PAUSED)) for cell, values in found]
+
+
+def _simulate_sources(
+    pool: Executor, kept: KeptResults, keys: Sequence[Key], runs: int, log_runs: int
+) -> dict[Key, float]:
+    """Simulate the further sources that were not kept; return the share of each."""
+    names = {key: f"{key}, {runs} and {log_runs} runs" for key in keys}
+    todo = [key for key in keys if kept.get(names[key]) is None]
+    shares = pool.map(simulate_source, todo, [runs] * len(todo), [log_runs] * len(todo))
+    for key, share in zip(todo, shares, strict=True):
+        kept.put(names[key], {"share": share})
+    return {key: (kept.get(names[key]) or {})["share"] for key in keys}
+
+
+def _measure_grid(runs: int | None, processes: int, keep: Path | None) -> Measured:
     """Simulate the whole grid with a number of runs a cell, or a part of it with few runs."""
     if runs is None:
-        return measure_grid(GRID_RUNS, LOG_RUNS, processes, grid.cells(SHORT_ERROR_SHARES))
-    return measure_grid(runs, max(1, runs * FULL_LOG_RUNS // FULL_RUNS), processes)
+        return measure_grid(GRID_RUNS, LOG_RUNS, processes, grid.cells(SHORT_ERROR_SHARES), keep)
+    return measure_grid(runs, max(1, runs * FULL_LOG_RUNS // FULL_RUNS), processes, keep=keep)
 
 
 def keys_of(cell: Cell) -> list[Key]:
@@ -248,6 +275,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--runs", type=int, metavar="N")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--local-cloud", type=int, metavar="N")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--write", action="store_true")
@@ -257,7 +285,7 @@ def main() -> int:
     processes = max(1, os.cpu_count() or 1)
     runs = {
         "labelled": lambda: measure_labelled(processes=processes),
-        "grid": lambda: _measure_grid(FULL_RUNS if options.full else options.runs, processes),
+        "grid": lambda: _measure_grid(FULL_RUNS if options.full else options.runs, processes, options.keep),
         "power": lambda: measure_power(FULL_POWER_RUNS if options.full else POWER_RUNS),
     }
     lines: list[Line] = []

@@ -1,0 +1,64 @@
+"""Results of a simulation that takes hours, kept in a file, so that an interrupted run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+JUDGES = (
+    "benchmarks/rollouts",
+    "orchestrator/domain/analysis",
+    "orchestrator/domain/deployment",
+    "orchestrator/domain/rollback",
+)
+"""The code that a result depends on."""
+
+
+def code_digest(project: Path = PROJECT) -> str:
+    """Return a digest of the code that the results depend on."""
+    digest = sha256()
+    for path in sorted(path for folder in JUDGES for path in (project / folder).rglob("*.py")):
+        digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+class KeptResults:
+    """One line of JSON for each result. A line of other code, or one that a killed run left unfinished, does not count."""
+
+    def __init__(self, path: Path | None, digest: str) -> None:
+        """Read what is there.
+
+        Args:
+            path: the file; None keeps the results in memory only.
+            digest: of the code that makes the results.
+        """
+        self._path, self._digest = path, digest
+        self._values: dict[str, dict[str, float]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if found["code"] == digest:
+                self._values[found["key"]] = found["value"]
+
+    def get(self, key: str) -> dict[str, float] | None:
+        """Return the result of a key; None if there is none."""
+        return self._values.get(key)
+
+    def put(self, key: str, value: dict[str, float]) -> None:
+        """Keep a result: figures by name."""
+        self._values[key] = value
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(
+                    "\n" * (not _ends_a_line(self._path))
+                    + json.dumps({"code": self._digest, "key": key, "value": value})
+                    + "\n"
+                )
+
+
+def _ends_a_line(path: Path) -> bool:
+    return path.stat().st_size == 0 or path.read_bytes().endswith(b"\n")
