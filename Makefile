@@ -11,6 +11,7 @@
 # make bench      run every benchmark
 # make check      run ruff and mypy
 # make coverage   check branch coverage of the decision modules
+# make docs       build the documentation as a site in build/site; every link and anchor has to lead somewhere
 # make snapshots  write every environment's templates as text, for review diffs
 # make advisories fetch the advisories about all locked dependencies, for `orchestrator upkeep`
 # make lock       update the lock files (needs uv); UPGRADE=--upgrade takes the newest versions
@@ -25,7 +26,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage snapshots advisories lock test-sfn-local \
+.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage docs snapshots advisories lock test-sfn-local \
 	test-runtime-botocore smoke-aws clean
 
 help:
@@ -119,6 +120,21 @@ test-runtime-botocore: install $(RUNTIME)/.installed
 		--deselect tests/unit/aws/test_clients.py::test_the_page_is_what_source_and_models_say tests/unit/test_started.py \
 		$(foreach part,application aws event_handlers probes service tasks,tests/unit/$(part))
 
+# MkDocs pins other versions, too. The program that draws the diagrams is one file of an npm package, verified by its hash.
+DOCS := .venv-docs
+MERMAID := mermaid@11.17.2
+MERMAID_SHA256 := 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
+$(DOCS)/.installed: requirements/docs.lock
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.lock
+	cd $(DOCS) && $(CURDIR)/$(BIN)/npm pack --silent $(MERMAID) && tar xzf mermaid-*.tgz --strip-components 2 package/dist/mermaid.min.js && rm mermaid-*.tgz
+	echo "$(MERMAID_SHA256)  $(DOCS)/mermaid.min.js" | sha256sum --check --quiet
+	@touch $@
+
+docs: install $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	@echo "the site is in build/site"
+
 snapshots: install
 	$(BIN)/python -m tests.infrastructure.snapshot
 
@@ -146,6 +162,7 @@ lock:
 	$(UV_LOCK) requirements/checkov.in $(UNIVERSAL) -o requirements/checkov.lock
 	$(UV_LOCK) requirements/localstack.in $(UNIVERSAL) -o requirements/localstack.lock
 	$(UV_LOCK) requirements/lambda-runtime.in $(UNIVERSAL) -o requirements/lambda-runtime.lock
+	$(UV_LOCK) requirements/docs.in $(UNIVERSAL) -o requirements/docs.lock
 	$(UV_LOCK) requirements/upkeep.in $(UNIVERSAL) -o requirements/upkeep.lock
 	printf 'cryptography\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-service.lock
 	printf 'aws-lambda-powertools\nmsgspec\ntzdata\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-orchestrator.lock

@@ -6,21 +6,26 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+from orchestrator import environments
+
 PROJECT = Path(__file__).resolve().parents[2]
 JUDGES = (
-    "benchmarks/rollouts",
-    "orchestrator/domain/analysis",
-    "orchestrator/domain/deployment",
-    "orchestrator/domain/rollback",
+    *("benchmarks/rollouts/grid.py", "benchmarks/rollouts/sources.py", "benchmarks/rollouts/synthetic.py"),
+    *(f"benchmarks/rollouts/{name}.py" for name in ("alarm_twin", "check_twin", "errors", "pipeline", "twin", "world")),
+    *("orchestrator/domain/analysis", "orchestrator/domain/rollback/alarm_evaluation.py"),
+    *(f"orchestrator/domain/deployment/{name}.py" for name in ("plan", "policy", "strategy")),
 )
-"""The code that a result depends on."""
+"""The code and the settings that a result depends on."""
 
 
 def code_digest(project: Path = PROJECT) -> str:
-    """Return a digest of the code that the results depend on."""
+    """Return a digest of what the results depend on."""
     digest = sha256()
-    for path in sorted(path for folder in JUDGES for path in (project / folder).rglob("*.py")):
+    places = [project / name for name in JUDGES]
+    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    for path in sorted(files):
         digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(json.dumps(environments.load("prod").delivery, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 
 

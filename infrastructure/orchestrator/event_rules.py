@@ -194,6 +194,37 @@ def create_drill_schedule(
     )
 
 
+def create_trace_rule(
+    scope: Construct,
+    environment: Environment,
+    function: lambda_.Function,
+    dead_letters: sqs.IQueue,
+    state_machines: Sequence[str],
+) -> None:
+    """Create the rule that has the trace of every ended execution exported.
+
+    Args:
+        scope: the stack.
+        environment: the environment.
+        function: exports a trace.
+        dead_letters: the queue for events that could not be delivered.
+        state_machines: ARNs of all state machines.
+    """
+    pattern = {
+        "source": ["aws.states"],
+        "detail_type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": list(state_machines), "status": ["SUCCEEDED", *FAILED_STATUSES]},
+    }
+    name = "execution_ended"
+    rule = events.Rule(
+        scope,
+        f"{_title(name)}Rule",
+        rule_name=_rule_name(name, environment),
+        event_pattern=events.EventPattern(**pattern),
+    )
+    rule.add_target(_target(function, dead_letters, _OTHERS_MAX_AGE))
+
+
 def _failed_executions(state_machines: Sequence[str]) -> Mapping[str, Any]:
     return {
         "source": ["aws.states"],

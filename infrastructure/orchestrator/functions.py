@@ -17,6 +17,7 @@ from infrastructure.orchestrator.iam_grants import (
     DESCRIBE_TABLES,
     ENCRYPT_SEEDED_GRANTS,
     EXPORT_TABLES,
+    EXPORT_TRACE,
     FINISH_CUTOVER,
     INVOKE_LIVE_ALIAS,
     INVOKE_VERSIONS,
@@ -526,6 +527,12 @@ OPTIONAL_HANDLERS: Mapping[str, FunctionSpec] = {
         "orchestrator.event_handlers",
         Permissions(Ledger.WRITES, publishes_events=False, grants=PUBLISH_STATUS_PAGE),
         variables=("HEARTBEATS_TABLE", "STATUS_PAGE", "STATUS_BUCKET", "STATUS_REGION", "STATUS_HEARTBEATS"),
+    ),
+    "export_trace": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.READS, publishes_events=False, grants=EXPORT_TRACE),
+        variables=("OTLP_ENDPOINT", "OTLP_HEADERS_SECRET"),
+        size=Size(memory_mb=256),
     ),
 }
 """Event handlers that only some environments have, by module."""

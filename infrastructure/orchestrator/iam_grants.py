@@ -96,6 +96,13 @@ PUBLISH_STATUS_PAGE = (
     allow("dynamodb:Query", on=(Resource.HEARTBEATS_TABLE,)),
     allow("s3:PutObject", on=(Resource.STATUS_PAGE_OBJECTS,)),
 )
+EXPORT_TRACE = (
+    allow(
+        *("states:DescribeExecution", "states:GetExecutionHistory"),
+        on=(Resource.DEPLOYMENTS, Resource.ROLLBACKS, Resource.DRILLS, Resource.RESTORES),
+    ),
+    allow("secretsmanager:GetSecretValue", on=(Resource.TELEMETRY_SECRET,)),
+)
 CHANGE_ACCESS_BLOCK = allow(
     "dynamodb:GetResourcePolicy",
     "dynamodb:PutResourcePolicy",

@@ -53,6 +53,7 @@ class Resource(Enum):
     NOTIFICATION_DEAD_LETTERS = auto()  # the queue of those that were not delivered
     NOTIFICATION_SECRETS = auto()  # the addresses and keys of their destinations
     MAIL_IDENTITY = auto()  # the identity of Amazon SES that sends e-mail
+    TELEMETRY_SECRET = auto()  # the headers for the collector of traces
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_STATE_MACHINE = auto()
     ROLLBACK_STATE_MACHINE = auto()
@@ -121,6 +122,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.HOOK_SECRETS,
         Resource.NOTIFICATION_SECRETS,
         Resource.MAIL_IDENTITY,
+        Resource.TELEMETRY_SECRET,
         Resource.STATUS_PAGE_OBJECTS,
     }
 )
@@ -264,6 +266,7 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.HOOK_SECRETS: sorted({hook.secret for hook in policy.hooks if hook.secret}),
         Resource.NOTIFICATION_SECRETS: sorted({one.secret for one in environment.notifications if one.secret}),
         Resource.MAIL_IDENTITY: [environment.mail.identity_arn] if environment.mail else [],
+        Resource.TELEMETRY_SECRET: [secret] if (secret := environment.telemetry.headers_secret) else [],
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),

@@ -29,7 +29,12 @@ from infrastructure.orchestrator.alarms import create_alarms
 from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket
 from infrastructure.orchestrator.budget import create_cost_alerts
 from infrastructure.orchestrator.drill_resources import create_drill_resources
-from infrastructure.orchestrator.event_rules import create_bus, create_drill_schedule, create_event_rules
+from infrastructure.orchestrator.event_rules import (
+    create_bus,
+    create_drill_schedule,
+    create_event_rules,
+    create_trace_rule,
+)
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS, FunctionSpec
 from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
 from infrastructure.orchestrator.iam_resources import (
@@ -166,6 +171,8 @@ class OrchestratorStack(EnvironmentStack):
             self._create_notifications(resources, variables)
         if environment.status_page.enabled:
             self._create_status_page(resources, variables)
+        if environment.telemetry.enabled:
+            self._create_trace_export(resources, variables)
         policy = RecoveryPolicy.parse(environment.recovery)
         create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
         create_alarms(
@@ -210,6 +217,15 @@ class OrchestratorStack(EnvironmentStack):
             {**variables, **status_page_variables(self._environment)},
         )
         connect_status_page(self, self._environment, self._bus, function, self._dead_letters)
+
+    def _create_trace_export(self, resources: Resources, variables: Mapping[str, str]) -> None:
+        telemetry = self._environment.telemetry
+        own_variables = {"OTLP_ENDPOINT": telemetry.otlp_endpoint, "OTLP_HEADERS_SECRET": telemetry.headers_secret}
+        name = "export_trace"
+        function = self._event_handler(name, OPTIONAL_HANDLERS[name], resources, {**variables, **own_variables})
+        machines = ("deployment", "rollback", "drill", "restore")
+        arns = [state_machine_arn(self, self._environment, machine) for machine in machines]
+        create_trace_rule(self, self._environment, function, self._dead_letters, arns)
 
     def _key(self, name: str, description: str) -> kms.Key:
         return kms.Key(
@@ -391,7 +407,11 @@ class OrchestratorStack(EnvironmentStack):
 
 def _optional_handlers(environment: Environment) -> list[str]:
     """Return the event handlers that the environment has and others may not have."""
-    needed = {"deliver_notifications": environment.notifications, PUBLISH_STATUS_PAGE: environment.status_page.enabled}
+    needed = {
+        "deliver_notifications": environment.notifications,
+        PUBLISH_STATUS_PAGE: environment.status_page.enabled,
+        "export_trace": environment.telemetry.enabled,
+    }
     return [name for name in OPTIONAL_HANDLERS if needed[name]]
 
 

@@ -113,9 +113,11 @@ def _scaling_alarms(stack: Stack, environment: Environment) -> str:
 
 
 def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
-    """Allow what the environment's own checks, hooks, notifications and status page use, outside the environment's names."""
+    """Allow what the environment's checks, hooks, notifications, traces and status page use, outside its own names."""
     arns = dict(resources_of_settings(stack, environment))
-    arns[Resource.NOTIFICATION_SECRETS] = _covering(arns[Resource.NOTIFICATION_SECRETS])
+    arns[Resource.NOTIFICATION_SECRETS] = _covering(
+        [*arns[Resource.NOTIFICATION_SECRETS], *arns[Resource.TELEMETRY_SECRET]]
+    )
     resources = {
         "logs:StartQuery": arns[Resource.CHECKED_LOGS],
         "logs:GetQueryResults": arns[Resource.LOG_QUERIES],

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
+    from orchestrator.aws.otlp_exporter import OtlpExporter
     from orchestrator.aws.provider_client import ProviderClient
     from orchestrator.aws.site_bucket import SiteBucket
     from orchestrator.aws.step_functions import Executions
@@ -129,6 +130,12 @@ def _mailer(new: type[Mailer], cloud: Cloud) -> Mailer:
     settings = decode_mail(cloud.settings["MAIL"])
     assert settings is not None, "who sends e-mail has checked that there is a sender"
     return new(lambda region: _client_in(cloud, "sesv2", region), settings)
+
+
+def _otlp_exporter(new: type[OtlpExporter], cloud: Cloud) -> OtlpExporter:
+    from orchestrator.aws.public_http import PublicHttp
+
+    return new(lambda: cloud.clients("secretsmanager"), PublicHttp())
 
 
 def _client_in(cloud: Cloud, service: str, region: str) -> Any:
@@ -263,6 +270,7 @@ class Adapters:
     )
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
     mailer: Lazy[Mailer] = _adapter("aws.mail:Mailer", _mailer)
+    otlp_exporter: Lazy[OtlpExporter] = _adapter("aws.otlp_exporter:OtlpExporter", _otlp_exporter)
     deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")
     http: Lazy[HttpClient] = _adapter("aws.http_client:HttpClient", lambda new, _cloud: new())
     site_bucket: Lazy[SiteBucket] = _adapter(

@@ -1,8 +1,8 @@
-"""Step Functions executions: start by name, describe, stop, and complete a task token."""
+"""Step Functions executions: start by name, describe, read the history, stop, and complete a task token."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import sleep
@@ -13,12 +13,15 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.telemetry.spans import HistoryEvent
 
 RUNNING, SUCCEEDED, FAILED, TIMED_OUT = "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT"
 ABSENT = "ABSENT"
 """The phase of an execution that Step Functions does not know, or no longer knows."""
 READ_AGAIN_SECONDS = 1.0
 """The pause before a read is repeated: DescribeExecution is eventually consistent and may not see a start yet."""
+HISTORY_PAGE = 1000
+"""The most events that AWS returns at once."""
 
 ENDED = frozenset({"ExecutionDoesNotExist", "ValidationException"})
 """The error codes of stopping an execution that has ended: AWS documents the first, MiniStack returns the second."""
@@ -97,6 +100,25 @@ class Executions:
             arn, response["status"], response.get("startDate"), response.get("stopDate"), response.get("input", "")
         )
 
+    def read_history(self, arn: str) -> tuple[HistoryEvent, ...]:
+        """Return the events of an execution in their order; none if Step Functions no longer has it."""
+        events: list[HistoryEvent] = []
+        page: dict[str, str] = {}
+        while True:
+            try:
+                with translate_errors():
+                    response = self._client.get_execution_history(
+                        executionArn=arn, maxResults=HISTORY_PAGE, includeExecutionData=False, **page
+                    )
+            except ClientError as error:
+                if error_code(error) == "ExecutionDoesNotExist":
+                    return ()
+                raise
+            events += [_decode_event(event) for event in response["events"]]
+            if "nextToken" not in response:
+                return tuple(events)
+            page = {"nextToken": response["nextToken"]}
+
     def stop_execution(self, arn: str, reason: str) -> None:
         """Stop an execution; one that has ended stays as it is."""
         try:
@@ -123,6 +145,20 @@ class Executions:
             if error_code(error) in {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}:
                 raise Refused("deployment", "paused", "it is no longer paused: check `orchestrator status`") from error
             raise
+
+
+def _decode_event(event: Mapping[str, Any]) -> HistoryEvent:
+    details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    changes_state = event["type"].endswith(("StateEntered", "StateExited"))
+    return HistoryEvent(
+        event["id"],
+        event.get("previousEventId", 0),
+        event["timestamp"],
+        event["type"],
+        details.get("name", "") if changes_state else "",
+        details.get("error", ""),
+        details.get("cause", ""),
+    )
 
 
 def execution_arn(machine: str, name: str) -> str:

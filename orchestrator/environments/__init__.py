@@ -22,6 +22,7 @@ from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.domain.status_page.settings import StatusPageSettings
+from orchestrator.domain.telemetry.settings import TelemetrySettings, read_telemetry_settings
 from orchestrator.environments.api import (
     ApiSettings,
     DomainSettings,
@@ -123,6 +124,7 @@ class Environment:
         incidents: what opens an incident, and who is on call.
         maintenance: how long a maintenance window may take, and the notice that it needs.
         status_page: the public status page.
+        telemetry: where the traces of executions go.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -155,6 +157,7 @@ class Environment:
     incidents: IncidentPolicy
     maintenance: MaintenancePolicy
     status_page: StatusPageSettings
+    telemetry: TelemetrySettings
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -294,6 +297,7 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         moved = place.lost_region is not None
         home = Home(name, place.region, own.get("account"), local=place.local, moved=moved)
         attempts.part("status_page", partial(refuse_unreachable_page, sections["status_page"], home))
+    sections["telemetry"] = attempts.part("telemetry", partial(read_telemetry_settings, table, local=place.local))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)

@@ -93,7 +93,8 @@ class Provider:
             if self.kind is DestinationKind.GITHUB:
                 return self._github(method, target, headers, body)
             need(method == "POST", "method_not_allowed", 405)
-            need(headers.get("content-type") == "application/json", "invalid_content_type")
+            expected = {DestinationKind.CLOUDEVENTS: "application/cloudevents+json; charset=UTF-8"}
+            need(headers.get("content-type") == expected.get(self.kind, "application/json"), "invalid_content_type")
             document = json.loads(body)
             return getattr(self, f"_{self.kind}")(target, headers, body, document)
         except Invalid as error:
@@ -237,17 +238,37 @@ class Provider:
     def _webhook(self, target: str, headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
         """Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
         need(target == "/hooks/webhook-path-of-the-test", "not found", 404)
+        message = self._signed_message(headers, body)
+        need(set(document) == {"type", "timestamp", "data"}, "invalid")
+        need(re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", document["type"]), "invalid type")
+        self._accept_once(message, document["data"])
+        return 204, {}, b""
+
+    def _cloudevents(self, target: str, headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
+        """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md: the attributes and their types."""
+        need(target == "/hooks/events-path-of-the-test", "not found", 404)
+        message = self._signed_message(headers, body)
+        need(document["specversion"] == "1.0" and document["datacontenttype"] == "application/json", "invalid")
+        for name in ("id", "source", "type", "subject"):
+            need(isinstance(document[name], str) and document[name], f"invalid {name}")
+        need(document["id"] == message, "the id is not that of the message")
+        need(datetime.fromisoformat(document["time"]).tzinfo, "invalid time")
+        need(all(re.fullmatch("[a-z0-9]+", name) for name in document), "invalid attribute name")
+        self._accept_once(message, document["data"])
+        return 204, {}, b""
+
+    def _accept_once(self, message: str, data: Any) -> None:
+        if message not in self.seen:  # the receiver's duty: the id is the idempotency key
+            self.seen.add(message)
+            self.accept(f"{data['title']} | {data['since']}", data["reason"])
+
+    def _signed_message(self, headers: Mapping[str, str], body: bytes) -> str:
         message, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
         signed = f"{message}.{timestamp}.".encode() + body
         expected = base64.b64encode(hmac.new(SIGNING_KEY, signed, hashlib.sha256).digest()).decode()
         need(f"v1,{expected}" in headers["webhook-signature"].split(" "), "bad signature", 401)
         need(abs(self.clock().timestamp() - int(timestamp)) <= 300, "too old", 401)
-        need(set(document) == {"type", "timestamp", "data"}, "invalid")
-        need(re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", document["type"]), "invalid type")
-        if message not in self.seen:  # the receiver's duty: the id is the idempotency key
-            self.seen.add(message)
-            self.accept(f"{document['data']['title']} | {document['data']['since']}", document["data"]["reason"])
-        return 204, {}, b""
+        return message
 
     def _github(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """https://docs.github.com/en/rest/deployments, …/commits/statuses."""
@@ -303,11 +324,17 @@ SECRETS = {
             "signing_secret": f"whsec_{base64.b64encode(SIGNING_KEY).decode()}",
         }
     ),
+    DestinationKind.CLOUDEVENTS: json.dumps(
+        {
+            "url": "{base}/hooks/events-path-of-the-test",
+            "signing_secret": f"whsec_{base64.b64encode(SIGNING_KEY).decode()}",
+        }
+    ),
 }
 CONFIDENTIAL = (
     "slack-path-of-the-test", "teams-signature-of-the-test", "key-of-the-test", "token-of-the-test",
     "pagerduty0routing0key0of0the0test", "opsgenie-key-of-the-test", "oncall-path-of-the-test", "github_pat_of_the_test",
-    "webhook-path-of-the-test", base64.b64encode(SIGNING_KEY).decode(),
+    "webhook-path-of-the-test", "events-path-of-the-test", base64.b64encode(SIGNING_KEY).decode(),
 )  # fmt: skip
 """What no log line, no record and no answer may contain."""
 

@@ -47,6 +47,8 @@ class FakeStepFunctions:
         """ARNs of executions that were started and that nobody runs yet, first one first."""
         self.presumed_dead: set[str] = set()
         """Executions that DescribeExecution says have failed although they run: it is eventually consistent."""
+        self.histories: dict[str, list[dict[str, Any]]] = {}
+        """The events of executions, by ARN."""
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803 - botocore's
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
@@ -68,6 +70,22 @@ class FakeStepFunctions:
             "startDate": found.started_at,
             "stopDate": found.ended_at,
         }
+
+    def get_execution_history(
+        self,
+        *,
+        executionArn: str,  # noqa: N803 - botocore's
+        maxResults: int,  # noqa: N803
+        includeExecutionData: bool,  # noqa: N803
+        nextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        self._known(executionArn)
+        assert 1 <= maxResults <= 1000, "AWS refuses other numbers"
+        assert not includeExecutionData, "inputs and outputs may have personal data"
+        first = int(nextToken)
+        events = self.histories.get(executionArn, [])
+        more = {"nextToken": str(first + maxResults)} if first + maxResults < len(events) else {}
+        return {"events": events[first : first + maxResults], **more}
 
     def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> dict[str, Any]:  # noqa: N803
         assert len(error) <= 256, "AWS refuses a longer error"

@@ -22,6 +22,7 @@ from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
 from orchestrator.domain.status_page.settings import StatusPageSettings
+from orchestrator.domain.telemetry.settings import TelemetrySettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.environments.pipeline import PipelineSettings
 from tests.fakes.notification_providers import SENDER, Providers
@@ -105,6 +106,9 @@ class Assemblies:
         return Synthesised(folder / done.read_text() / "assembly", environment.name)
 
 
+COLLECTOR_SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:ib-oauth/collector-AbCdEf"
+
+
 def digest_of_sources() -> str:
     """Return a digest of all files that templates are made from."""
     digest = sha256()
@@ -140,6 +144,7 @@ def with_everything(name: str) -> environments.Environment:
         notifications=Providers(datetime.now).destinations(),
         mail=SENDER,
         status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
+        telemetry=TelemetrySettings("https://otlp.example.com", COLLECTOR_SECRET),
     )
 
 

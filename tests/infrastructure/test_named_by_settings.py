@@ -13,6 +13,7 @@ from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources, resources_of_settings
 from infrastructure.security.permissions_boundary import _statements_of_settings
 from orchestrator import environments
+from orchestrator.domain.telemetry.settings import TelemetrySettings
 from tests.fakes.notification_providers import Providers
 
 FUNCTION = "arn:aws:lambda:us-west-1:123456789012:function:ledger-check"
@@ -103,3 +104,13 @@ def test_only_the_notifier_reads_the_secrets_of_the_destinations(stack):
     )
     one = _statements_of_settings(stack, replace(environment(), notifications=destinations[:1]))
     assert one[0].resources == [destinations[0].secret]
+
+
+def test_only_the_export_of_traces_reads_the_secret_of_the_collector(stack):
+    with_telemetry = replace(environment(), telemetry=TelemetrySettings("https://otlp.example.com", SECRET))
+    arns = resources_of_settings(stack, with_telemetry)
+    for name in (*TASKS, *EVENT_HANDLERS, *OPTIONAL_HANDLERS):
+        expected = {("secretsmanager:GetSecretValue", SECRET)} if name == "export_trace" else set()
+        assert allowed(name, arns) == expected, name
+    (statement,) = _statements_of_settings(stack, with_telemetry)
+    assert (statement.actions, statement.resources) == (["secretsmanager:GetSecretValue"], [SECRET])

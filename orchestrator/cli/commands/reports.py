@@ -1,4 +1,4 @@
-"""``orchestrator report`` and ``replay``: what the ledger recorded, as a page, and judged again."""
+"""``orchestrator report``, ``replay`` and ``trace``: what was recorded, as a page, judged again, and as spans."""
 
 from __future__ import annotations
 
@@ -63,3 +63,21 @@ def replay(
     with report_errors(json):
         code = action.replay(context_of(env), deployment, settings or [], since, json=json)
     raise typer.Exit(code)
+
+
+@app.command()
+def trace(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of a deployment, drill or restore.")],
+    env: Env = "local",
+    otlp: Annotated[str | None, typer.Option(help="Address of a collector; default: print.")] = None,
+    headers: Annotated[
+        list[str] | None, typer.Option("--header", help="Header for it, as NAME=VALUE; repeatable.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Print or send the OpenTelemetry trace of an execution."""
+    from orchestrator.cli.actions.reports import traces as action
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        action.export_traces(context_of(env), identifier, otlp, headers or [], json=json)

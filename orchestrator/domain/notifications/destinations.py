@@ -28,7 +28,7 @@ LARGEST_SETTINGS_BYTES = 2400
 """Lambda allows 4 KB for all variables of a function."""
 
 SECRET_ARN = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+")
-_ARN_REMEDY = "give the ARN of a secret in Secrets Manager"
+ARN_REMEDY = "give the ARN of a secret in Secrets Manager"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,39}/[A-Za-z0-9_.-]{1,100}")
 _ADDRESS_REMEDY = "give the https address of the provider's API, such as https://api.eu.opsgenie.com"
 
@@ -45,6 +45,7 @@ class DestinationKind(StrEnum):
     GITHUB = "github"
     WEBHOOK = "webhook"
     EMAIL = "email"
+    CLOUDEVENTS = "cloudevents"
 
 
 PAGERS = frozenset({DestinationKind.PAGERDUTY, DestinationKind.OPSGENIE, DestinationKind.GRAFANA_ONCALL})
@@ -125,7 +126,7 @@ def _read_destination(table: SettingsReader) -> Destination:
     destination = Destination(
         name=table.text("name", matching=NAME, remedy=NAME_REMEDY),
         kind=kind,
-        secret="" if mails else table.text("secret", matching=SECRET_ARN, remedy=_ARN_REMEDY),
+        secret="" if mails else table.text("secret", matching=SECRET_ARN, remedy=ARN_REMEDY),
         minimum_severity=Severity(
             table.choice("minimum_severity", MINIMUM_OF_PAGERS if kind in PAGERS else tuple(Severity))
         ),

@@ -55,4 +55,4 @@ def next_request(
         return _BY_KEY[destination.kind](notification, secret, destination.address)
     if destination.kind in _BY_ADDRESS:
         return _BY_ADDRESS[destination.kind](notification, secret, local=local)
-    return webhook_request(notification, destination.name, secret, now, local=local)
+    return webhook_request(notification, destination, secret, now, local=local)

@@ -1,6 +1,7 @@
-"""Messages for a server of one's own, signed by Standard Webhooks, version 1.
+"""Messages for a server of one's own, signed by Standard Webhooks, version 1. The document is ours or a CloudEvent.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 
+from orchestrator.domain.notifications.destinations import Destination, DestinationKind
 from orchestrator.domain.notifications.notification import Notification
 from orchestrator.domain.notifications.providers.requests import (
     ProviderRequest,
@@ -23,6 +25,7 @@ from orchestrator.domain.printable import printable
 from orchestrator.domain.untrusted_json import decode_untrusted
 
 ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
+CLOUDEVENTS_TYPE = "application/cloudevents+json; charset=UTF-8"
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
 """A signing key has 24 to 64 bytes."""
@@ -31,20 +34,23 @@ _REMEDY = f'store {{"url": "https://…", "signing_secret": "{PREFIX}…"}}, wit
 
 
 def webhook_request(
-    notification: Notification, destination: str, secret: str, now: datetime, *, local: bool
+    notification: Notification, destination: Destination, secret: str, now: datetime, *, local: bool
 ) -> ProviderRequest:
     """Return a signed message. Every attempt has the same id, so that the receiver can tell a repetition.
 
     Args:
         notification: what is reported.
-        destination: the destination's name.
+        destination: whose kind says which document it gets.
         secret: JSON with the address and the signing secret.
         now: the time of this attempt, which is signed.
         local: whether the environment is the local cloud.
     """
     address, key = _read_secret(secret, local=local)
-    request = json_request(address, document_of(notification))
-    message = f"msg_{stable_id(destination, notification.key, notification.id)}"
+    message = f"msg_{stable_id(destination.name, notification.key, notification.id)}"
+    if destination.kind is DestinationKind.CLOUDEVENTS:
+        request = json_request(address, cloud_event(notification, message), {"Content-Type": CLOUDEVENTS_TYPE})
+    else:
+        request = json_request(address, document_of(notification))
     timestamp = f"{now.timestamp():.0f}"
     headers = {
         ID_HEADER: message,
@@ -76,6 +82,26 @@ def document_of(notification: Notification) -> Mapping[str, object]:
                 for figure in notification.figures
             ],
         },
+    }
+
+
+def cloud_event(notification: Notification, message: str) -> Mapping[str, object]:
+    """Return a message as a CloudEvent in structured mode; `data` is the `data` of our own document.
+
+    Args:
+        notification: what is reported.
+        message: the id, which with the source is the event's identity.
+    """
+    document = document_of(notification)
+    return {
+        "specversion": "1.0",
+        "id": message,
+        "source": f"/ib-oauth/{notification.environment}",
+        "type": f"ib-oauth.{document['type']}",
+        "subject": notification.key,
+        "time": document["timestamp"],
+        "datacontenttype": "application/json",
+        "data": document["data"],
     }
 
 

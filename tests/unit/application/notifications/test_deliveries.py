@@ -25,7 +25,13 @@ from tests.unit.domain.maintenance.worlds import only, planned, request
 
 KINDS = tuple(DestinationKind)
 OTHERS = tuple(kind for kind in KINDS if kind is not DestinationKind.GITHUB)
-CHATS = (DestinationKind.SLACK, DestinationKind.TEAMS, DestinationKind.GOOGLE_CHAT, DestinationKind.WEBHOOK)
+CHATS = (
+    DestinationKind.SLACK,
+    DestinationKind.TEAMS,
+    DestinationKind.GOOGLE_CHAT,
+    DestinationKind.WEBHOOK,
+    DestinationKind.CLOUDEVENTS,
+)
 
 DEPLOYMENT = [
     bus_event(

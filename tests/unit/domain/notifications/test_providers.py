@@ -39,6 +39,7 @@ SECRETS = {
     DestinationKind.OPSGENIE: KEY,
     DestinationKind.GITHUB: KEY,
     DestinationKind.WEBHOOK: json.dumps({"url": ADDRESS, "signing_secret": SIGNING}),
+    DestinationKind.CLOUDEVENTS: json.dumps({"url": ADDRESS, "signing_secret": SIGNING}),
 }
 WHAT = notification(
     Transition.TRIGGER,
@@ -73,7 +74,8 @@ def test_a_message_says_what_since_when_impact_numbers_action_and_where_to_look(
     for part in ("rollback of d-1 started", "2026-11-23", "7.7 % > 5 %", "clients may see failures", "explain d-1"):
         assert part in text.replace("&gt;", ">"), part
     assert "7.7, threshold 5" in text or '"value":"7.7","threshold":"5"' in text
-    assert made.headers["Content-Type"] == "application/json"
+    expected = {DestinationKind.CLOUDEVENTS: "application/cloudevents+json; charset=UTF-8"}
+    assert made.headers["Content-Type"] == expected.get(kind, "application/json")
     assert request(kind, answers=[b"ok"]) is None
     assert ADDRESS not in repr(made)
     assert KEY not in repr(replace(made, body=b""))
@@ -170,17 +172,36 @@ def test_oncall_groups_by_key_and_says_the_state():
     assert (opened["state"], closed["state"], opened["alert_uid"]) == ("alerting", "ok", closed["alert_uid"])
 
 
-def test_a_webhook_is_signed_and_every_attempt_has_the_same_id():
-    made = request(DestinationKind.WEBHOOK)
+@pytest.mark.parametrize("kind", [DestinationKind.CLOUDEVENTS, DestinationKind.WEBHOOK])
+def test_a_webhook_is_signed_and_every_attempt_has_the_same_id(kind):
+    made = request(kind)
     message, timestamp = made.headers["webhook-id"], made.headers["webhook-timestamp"]
     signed = f"{message}.{timestamp}.".encode() + made.body
     expected = base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).digest()).decode()
     assert made.headers["webhook-signature"] == f"v1,{expected}"
     assert int(timestamp) == NOW.timestamp()
-    assert request(DestinationKind.WEBHOOK).headers["webhook-id"] == message
-    assert request(DestinationKind.WEBHOOK, replace(WHAT, id="resolve")).headers["webhook-id"] != message
-    document = json.loads(made.body)
+    assert request(kind).headers["webhook-id"] == message
+    assert request(kind, replace(WHAT, id="resolve")).headers["webhook-id"] != message
+
+
+def test_the_document_of_a_webhook_has_its_type_and_its_data():
+    document = body(DestinationKind.WEBHOOK)
     assert (document["type"], document["data"]["transition"]) == ("alarm.trigger", "trigger")
+
+
+def test_a_cloud_event_has_the_attributes_of_the_specification_and_the_data_of_a_webhook():
+    made = request(DestinationKind.CLOUDEVENTS)
+    event, ours = json.loads(made.body), body(DestinationKind.WEBHOOK)
+    assert made.headers["Content-Type"] == "application/cloudevents+json; charset=UTF-8"
+    assert event["data"] == ours["data"]
+    assert {name: event[name] for name in ("specversion", "type", "source", "subject", "time", "id")} == {
+        "specversion": "1.0",
+        "type": f"ib-oauth.{ours['type']}",
+        "source": "/ib-oauth/prod",
+        "subject": WHAT.key,
+        "time": ours["timestamp"],
+        "id": made.headers["webhook-id"],
+    }
 
 
 def test_the_signature_is_that_of_the_specification():

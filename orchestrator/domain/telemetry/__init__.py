@@ -1,0 +1,1 @@
+"""Traces of executions for OpenTelemetry."""
