@@ -29,9 +29,9 @@ def export_traces(context: Context, name: str, otlp: str | None, headers: Sequen
         Refused: there is nothing with this id, a value is wrong, or the collector does not take the traces.
         Unreachable: the collector did not answer.
     """
-    given = _headers(headers)
-    if otlp is None and given:
-        raise Refused("--header", next(iter(given)), "give it with --otlp, which sends the traces")
+    request_headers = _headers(headers)
+    if otlp is None and request_headers:
+        raise Refused("--header", next(iter(request_headers)), "give it with --otlp, which sends the traces")
     if otlp is not None:
         refuse_endpoint("--otlp", otlp)
     arns = _executions(context, name)
@@ -41,7 +41,7 @@ def export_traces(context: Context, name: str, otlp: str | None, headers: Sequen
             sys.stdout.write(f"{json_text.dumps(finite(trace), allow_nan=False)}\n")
         return
     for trace in traces:
-        context.cloud.otlp_exporter.export(trace, otlp, given)
+        context.cloud.otlp_exporter.export(trace, otlp, request_headers)
     sent = [
         {"execution": arn, "trace": _spans(trace)[0]["traceId"], "spans": len(_spans(trace))}
         for arn, trace in zip(arns, traces, strict=True)
