@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from threading import Lock
 from typing import Any
 
 import botocore.session
@@ -141,10 +142,12 @@ def _address(environment: environments.Environment) -> Mapping[str, Any]:
 
 
 def _clients(region: str, address: Mapping[str, Any]) -> Callable[[str], Any]:
-    session = botocore.session.get_session()
+    # A session is not safe for threads, and the console has some; its clients are.
+    session, one_at_a_time = botocore.session.get_session(), Lock()
 
     @cache
     def create(service: str) -> Any:
-        return session.create_client(service, region_name=region, config=CONFIG, **address)
+        with one_at_a_time:
+            return session.create_client(service, region_name=region, config=CONFIG, **address)
 
     return create

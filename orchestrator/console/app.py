@@ -15,10 +15,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from orchestrator.cli.context import Context
-from orchestrator.cli.errors import REFUSED, UNREACHABLE, answer_to
 from orchestrator.cli.rendering.reports.deployment_report import refused_report
 from orchestrator.cli.rendering.reports.recovery_report import refused_recovery_report
-from orchestrator.cli.rendering.reports.report import BAD
+from orchestrator.console.failures import FAILED, NOT_FOUND, UNAVAILABLE, Failure, failure_of
 from orchestrator.console.forms import Forms
 from orchestrator.console.guard import Guard, GuardedApp
 from orchestrator.console.live import Broadcast, DeploymentSource, RecoverySource, Source
@@ -26,11 +25,10 @@ from orchestrator.console.metrics import metrics_text
 from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
 from orchestrator.console.prometheus import CONTENT_TYPE
 from orchestrator.console.rendering import ICON, SCRIPT, STYLE, address_of, render_page, static_file
-from orchestrator.console.sections import Heading, Page, Table, note, of_report, present
+from orchestrator.console.sections import Page, of_report
 from orchestrator.domain.printable import printable
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
 
-NOT_FOUND, FAILED_STATUS, UNAVAILABLE = 404, 500, 503
 CONTENT_TYPES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8", ICON: "image/svg+xml"}
 FOR_EVER = "private, max-age=31536000, immutable"
 EVENT_STREAM = "text/event-stream"
@@ -92,10 +90,10 @@ class Site:
             try:
                 return self._show(build(self._context, **request.path_params))
             except Exception as error:
-                answer = self._answer(error)
-                if answer is None:
+                failure = failure_of(error, NOT_FOUND)
+                if failure is None:
                     raise
-                return answer
+                return self._show(failure.page(), failure.status)
 
         return Route(path, endpoint, name=path)
 
@@ -104,30 +102,21 @@ class Site:
         try:
             return Response(metrics_text(self._context), headers={"Content-Type": CONTENT_TYPE})
         except Exception as error:
-            answer = answer_to(error)
-            if answer is None:
+            failure = failure_of(error, FAILED)
+            if failure is None:
                 raise
-            return PlainTextResponse(f"{printable(answer[0])}\n", UNAVAILABLE)
+            return PlainTextResponse(f"{printable(failure.message)}\n", UNAVAILABLE)
 
     def _show(self, page: Page, status: int = 200) -> Response:
         return HTMLResponse(render_page(page, self._context.name), status)
 
-    def _answer(self, error: Exception) -> Response | None:
-        """Return the page of an expected error: its field, value and remedy; None for any other."""
-        answer = answer_to(error)
-        if answer is None:
-            return None
-        message, code, details = answer
-        status = NOT_FOUND if code == REFUSED else UNAVAILABLE if code == UNREACHABLE else FAILED_STATUS
-        return self._show(error_page(message, details), status)
-
     def _http_error(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        page = error_page(f"This cannot be answered: {error.detail}.", {})
+        page = Failure(f"This cannot be answered: {error.detail}.", error.status_code, ()).page()
         return HTMLResponse(render_page(page, self._context.name), error.status_code, error.headers)
 
     def _error(self, _request: Request, _error: Exception) -> Response:
-        return self._show(error_page("The console failed: its log has the error.", {}), FAILED_STATUS)
+        return self._show(Failure("The console failed: its log has the error.", FAILED, ()).page(), FAILED)
 
     def _live_page(self, context: Context, name: str) -> Page:
         """Return the live page of a deployment or a recovery, or the report of a refused one."""
@@ -143,6 +132,10 @@ class Site:
             return Page(name, place, frame.sections)
         return Page(name, place, frame.sections, path, LIVE_REFRESH_SECONDS)
 
+    def _refuse_missing(self, name: str) -> None:
+        cloud = self._context.cloud
+        (cloud.drills if name.startswith(RECOVERY_PREFIX) else cloud.ledger).read_record(name)
+
     def _source(self, name: str) -> Source:
         if name.startswith(RECOVERY_PREFIX):
             return RecoverySource(self._context, name)
@@ -151,23 +144,15 @@ class Site:
     async def _stream(self, request: Request) -> Response:
         name = request.path_params["name"]
         try:
-            # An error of the first read is an answer, not an event.
-            await run_in_threadpool(lambda: self._source(name).read())
+            # That there is none is an answer, not an event.
+            await run_in_threadpool(self._refuse_missing, name)
         except Exception as error:
-            answer = self._answer(error)
-            if answer is None:
+            failure = failure_of(error, NOT_FOUND)
+            if failure is None:
                 raise
-            return answer
+            return self._show(failure.page(), failure.status)
         events: AsyncIterator[str] = self.broadcast.stream(name, lambda: self._source(name))
         return StreamingResponse(events, media_type=EVENT_STREAM)
-
-
-def error_page(message: str, details: dict[str, object]) -> Page:
-    """Return the page of an error with its field, value and remedy."""
-    rows = tuple((name, str(value)) for name, value in details.items())
-    table = Table("error", "What was refused", ("part", "words"), rows) if rows else None
-    heading = Heading("Not possible", "", "REFUSED" if details else "FAILED", BAD)
-    return Page("Not possible", "", present(heading, note(message, BAD), table))
 
 
 def _static(request: Request) -> Response:

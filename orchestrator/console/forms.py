@@ -15,16 +15,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.cli.context import Context
-from orchestrator.cli.errors import REFUSED, UNREACHABLE, answer_to
 from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN
 from orchestrator.console.actions import ACTIONS, REQUESTED_BY, Action, Done, fields_of, run_action
+from orchestrator.console.failures import CONFLICT, NOT_FOUND, failure_of
 from orchestrator.console.guard import Guard
 from orchestrator.console.pages.deployments import path_of
-from orchestrator.console.sections import Form, Heading, Link, Links, Page, Section, Table, note, present
+from orchestrator.console.sections import Form, Heading, Link, Links, Page, Section, note, present
 
-BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_LARGE, SEE_OTHER = 400, 403, 404, 409, 413, 303
-FAILED_STATUS, UNAVAILABLE = 500, 503
+BAD_REQUEST, FORBIDDEN, TOO_LARGE, SEE_OTHER = 400, 403, 413, 303
 MOST_BYTES = 16_384
 """The largest form: a name, a reason, and what their encoding adds."""
 
@@ -80,14 +79,10 @@ class Forms:
         try:
             done = run_action(action, self.context, subject, values)
         except Exception as error:
-            answer = answer_to(error)
-            if answer is None:
+            failure = failure_of(error, CONFLICT)
+            if failure is None:
                 raise
-            message, code, details = answer
-            rows = tuple((name, str(value)) for name, value in details.items())
-            table = Table("error", "What was refused", ("part", "words"), rows) if rows else None
-            status = CONFLICT if code == REFUSED else UNAVAILABLE if code == UNREACHABLE else FAILED_STATUS
-            return self.show(self._form_page(action, subject, values, note(message, BAD), table), status)
+            return self.show(self._form_page(action, subject, values, *failure.sections), failure.status)
         name = secrets.token_urlsafe(12)
         self.answers[name] = done
         while len(self.answers) > MOST_ANSWERS:
