@@ -20,7 +20,7 @@ from orchestrator.cli.rendering.reports.recovery_report import refused_recovery_
 from orchestrator.console.failures import FAILED, NOT_FOUND, UNAVAILABLE, Failure, failure_of
 from orchestrator.console.forms import Forms
 from orchestrator.console.guard import Guard, GuardedApp
-from orchestrator.console.live import Broadcast, DeploymentSource, RecoverySource, Source
+from orchestrator.console.live import Broadcast, DeploymentSource, OverviewSource, RecoverySource, Source
 from orchestrator.console.metrics import metrics_text
 from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
 from orchestrator.console.prometheus import CONTENT_TYPE
@@ -56,6 +56,7 @@ class Site:
         """Return the addresses."""
         return [
             self._page("/", overview.overview_page),
+            Route("/events", self._stream_overview),
             self._page("/environments", overview.environments_page),
             self._page("/deployments", deployments.history_page),
             self._page("/deployments/{name}", self._live_page),
@@ -131,6 +132,10 @@ class Site:
         if frame.ended:
             return Page(name, place, frame.sections)
         return Page(name, place, frame.sections, path, LIVE_REFRESH_SECONDS)
+
+    async def _stream_overview(self, _request: Request) -> Response:
+        events = self.broadcast.stream("", lambda: OverviewSource(self._context))
+        return StreamingResponse(events, media_type=EVENT_STREAM)
 
     def _refuse_missing(self, name: str) -> None:
         cloud = self._context.cloud

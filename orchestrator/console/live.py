@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,13 +19,16 @@ from orchestrator.cli.actions.explain import MAX_EVENTS
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import DeploymentReader, DeploymentSnapshot, RecoveryReader, RecoverySnapshot
 from orchestrator.cli.rendering.follow import POLL_SECONDS
-from orchestrator.console.pages import live_deployment, recoveries
-from orchestrator.console.rendering import render_section
+from orchestrator.console.pages import live_deployment, overview, recoveries
+from orchestrator.console.rendering import digest_of, render_section
 from orchestrator.console.sections import Section
 from orchestrator.domain.errors import OrchestratorError
 
 REDRAW_SECONDS = 1.0
 """How often a page is made again while nothing changes: durations and forecasts go on."""
+
+OVERVIEW_SECONDS = 10.0
+"""How often aliases, alarms and `$LATEST` are read for the first page: they are not in the ledger."""
 
 KEEP_OPEN_SECONDS = 15.0
 """A stream without a change sends a comment so often, and thereby notices that its browser is gone."""
@@ -121,6 +124,34 @@ class RecoverySource:
         return frame
 
 
+class OverviewSource:
+    """Reads the first page again when a record of the ledger has changed, and every `OVERVIEW_SECONDS` for all else."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._shown: tuple[object, Frame] | None = None
+
+    def read(self) -> Frame:
+        """Return the first page as it is now."""
+        cloud = self._context.cloud
+        records = (
+            cloud.ledger.read_lock(),
+            cloud.ledger.newest_records(1),
+            cloud.drills.newest_records(1),
+            cloud.freezes.read_freeze(),
+            cloud.incidents.read_register(),
+        )
+        now = cloud.now()
+        if self._shown is not None:
+            known, frame = self._shown
+            if known == records and (now - frame.at).total_seconds() < OVERVIEW_SECONDS:
+                return frame
+        page = overview.overview_page(self._context)
+        frame = Frame(page.sections, overview.needs_in_words(page), now, ended=False)
+        self._shown = records, frame
+        return frame
+
+
 @dataclass
 class _Watched:
     """A page that at least one browser shows."""
@@ -194,7 +225,7 @@ class Broadcast:
             now = {identifier: html for identifier, (_, html) in watched.sections.items()}
             if frame is not None:
                 different = {identifier: html for identifier, html in now.items() if sent.get(identifier) != html}
-                yield _change(frame.at, watched.says, list(now), different)
+                yield _change(frame.at, watched.says, now, different)
             sent = now
             if watched.failed or (frame is not None and frame.ended):
                 yield "event: end\ndata: {}\n\n"
@@ -241,7 +272,8 @@ async def _publish(watched: _Watched, says: str) -> None:
         watched.changed.notify_all()
 
 
-def _change(at: datetime, says: str, order: list[str], sections: dict[str, str]) -> str:
-    """Return the event of a change."""
-    change = {"at": at.isoformat(), "says": says, "order": order, "sections": sections}
+def _change(at: datetime, says: str, now: Mapping[str, str], different: Mapping[str, str]) -> str:
+    """Return the event of a change: the order of all sections with their digests, and those that differ."""
+    order = [(identifier, digest_of(html)) for identifier, html in now.items()]
+    change = {"at": at.isoformat(), "says": says, "order": order, "sections": different}
     return f"event: change\ndata: {json.dumps(change, allow_nan=False)}\n\n"

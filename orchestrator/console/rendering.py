@@ -45,6 +45,7 @@ def address_of(name: str) -> str:
 
 def render_page(page: Page, environment: str) -> str:
     """Return a page as a complete HTML document."""
+    rendered = [(section, render_section(section)) for section in page.sections]
     return (
         _templates()
         .get_template("page.html.j2")
@@ -55,7 +56,7 @@ def render_page(page: Page, environment: str) -> str:
             style=address_of(STYLE),
             icon=address_of(ICON),
             script=address_of(SCRIPT) if page.events else "",
-            sections=[(section.id, render_section(section)) for section in page.sections],
+            sections=[(section.id, html, digest_of(html)) for section, html in rendered],
         )
     )
 
@@ -63,6 +64,11 @@ def render_page(page: Page, environment: str) -> str:
 def render_section(section: Section) -> str:
     """Return a section as HTML, without the element that has its id."""
     return _templates().get_template(f"{section.template}.html.j2").render(section=section)
+
+
+def digest_of(html: str) -> str:
+    """Return the digest by which a browser knows that it shows a section already."""
+    return sha256(html.encode()).hexdigest()[:16]
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from orchestrator.cli.actions.costs import read_estimate, usd_in_words
 from orchestrator.cli.actions.explain import MAX_EVENTS
 from orchestrator.cli.actions.keys import KEY_COLUMNS, key_rows
@@ -14,6 +16,9 @@ from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Pag
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 
 LISTED = 50
+_ONE_AT_A_TIME = Lock()
+"""Of the estimates: each synthesises the stacks, which takes a core."""
+
 FREEZE_COMMANDS = frozenset({"freeze", "unfreeze"})
 
 
@@ -143,7 +148,8 @@ def estimate_page(context: Context) -> Page:
         Refused: the stacks cannot be estimated.
         ExtraMissing: the infrastructure's libraries are not installed.
     """
-    cost = read_estimate(context.name, None, {})
+    with _ONE_AT_A_TIME:
+        cost = read_estimate(context.name, None, {})
     budget = cost.environment.budget.monthly_usd
     within = cost.total_usd <= budget
     tables = tuple(

@@ -18,6 +18,7 @@ from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Not
 PLACE = "Overview"
 NEWEST = 5
 REFRESH_SECONDS = 15
+ENVIRONMENT_COLUMNS = ("environment", "cloud", "region", "account", "strategy", "RTO", "RPO", "console")
 
 
 def overview_page(context: Context) -> Page:
@@ -45,21 +46,33 @@ def overview_page(context: Context) -> Page:
             deployments_table(context.cloud.ledger.newest_records(NEWEST), "Newest deployments"),
             recoveries_table(context.cloud.drills.newest_records(NEWEST), "Newest drills and restores"),
         ),
+        events="/events",
         refresh_seconds=REFRESH_SECONDS,
     )
+
+
+def needs_in_words(page: Page) -> str:
+    """Return in a few words how much needs attention, for those who hear the page."""
+    count = sum(len(section.notes) for section in page.sections if isinstance(section, Notes))
+    return f"attention needed: {count}" if count else "nothing needs attention"
 
 
 def environments_page(context: Context) -> Page:
     """Return the page of all environments of the settings. Only one of them is served."""
     rows = tuple(_environment_row(name, served=name == context.name) for name in environments.names())
-    columns = ("environment", "cloud", "region", "account", "strategy", "RTO", "RPO", "console")
     caption = f"From environments.toml. This console serves {context.name} alone, with the credentials of its process."
     heading = Heading("Environments", f"{len(rows)} in the settings")
-    return Page("Environments", "Environments", (heading, Table("environments", "Settings", columns, rows, caption)))
+    return Page(
+        "Environments", "Environments", (heading, Table("environments", "Settings", ENVIRONMENT_COLUMNS, rows, caption))
+    )
 
 
 def _environment_row(name: str, *, served: bool) -> tuple[Cell, ...]:
-    environment = environments.load(name)
+    try:
+        environment = environments.load(name)
+    except environments.EnvironmentRefused as error:
+        # A wrong setting of one environment hides none of the others.
+        return (name, f"refused: {error}", *(ABSENT,) * (len(ENVIRONMENT_COLUMNS) - 2))
     region = environment.region + (f" (lost: {environment.lost_region})" if environment.lost_region else "")
     return (
         name,

@@ -23,7 +23,7 @@
   };
 
   const show = (change) => {
-    change.order.forEach((id, place) => {
+    change.order.forEach(([id, digest], place) => {
       let section = document.getElementById(id);
       if (section === null) {
         section = document.createElement("div");
@@ -31,7 +31,10 @@
         section.className = "section";
       }
       if (main.children[place] !== section) main.insertBefore(section, main.children[place] || null);
+      // The page had this section already when it was loaded.
+      if (section.dataset.digest === digest) return;
       if (id in change.sections) replace(id, change.sections[id]);
+      section.dataset.digest = digest;
     });
     while (main.children.length > change.order.length) main.lastElementChild.remove();
     main.dataset.at = change.at;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -33,7 +34,9 @@ def browser(chromium, console):
 
 
 def wait(browser, condition):
-    return WebDriverWait(browser, WAIT_SECONDS, 0.02).until(lambda _: condition())
+    """Wait for a condition; an element that a new page or a change has replaced is looked for again."""
+    gone = (StaleElementReferenceException,)
+    return WebDriverWait(browser, WAIT_SECONDS, 0.02, gone).until(lambda _: condition())
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -74,11 +77,12 @@ def press(browser, *keys):
 
 def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_its_report(browser, console):
     show(browser, f"{console.url}/")
+    wait(browser, lambda: browser.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
     press(browser, Keys.TAB)
     assert focused(browser).text == "Skip to the content"
     press(browser, Keys.ENTER)
     assert focused(browser).tag_name == "main"
-    for link in ("d-1", "Report with every evaluation"):
+    for link, path in (("d-1", "/deployments/d-1"), ("Report with every evaluation", "/deployments/d-1/report")):
         for _ in range(60):
             press(browser, Keys.TAB)
             if focused(browser).tag_name == "a" and link in focused(browser).text:
@@ -87,7 +91,9 @@ def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_i
         outline = browser.execute_script("return getComputedStyle(document.activeElement).outlineWidth")
         assert outline == "3px"
         press(browser, Keys.ENTER)
-    assert browser.current_url == f"{console.url}/deployments/d-1/report"
+        wait(browser, lambda address=f"{console.url}{path}": browser.current_url == address)
+        wait(browser, lambda: browser.execute_script("return document.readyState") == "complete")
+        wait(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, "main[data-events]:not([data-at])"))
 
 
 def go_to(browser, text):
@@ -105,9 +111,10 @@ def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chr
     with served(scene.context) as console:
         chromium.get(console.guard.first_address)
         show(chromium, f"{console.url}/deployments/d-1", width=320)
+        wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
         go_to(chromium, "Promote…")
         press(chromium, Keys.ENTER)
-        assert chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?"
+        wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?")
         assert scene.cloud.ledger.pending_command("d-1") is None
         assert axe_findings(chromium) == []
         go_to(chromium, "requested by")
@@ -120,7 +127,7 @@ def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chr
         assert axe_findings(chromium) == []
         go_to(chromium, "Continue")
         press(chromium, Keys.ENTER)
-        assert chromium.current_url == f"{console.url}/deployments/d-1"
+        wait(chromium, lambda: chromium.current_url == f"{console.url}/deployments/d-1")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -170,11 +177,18 @@ def test_a_live_page_changes_without_being_loaded_again_and_the_keyboard_stays_w
         assert axe_findings(chromium) == []
 
 
+def test_what_a_page_had_when_it_was_loaded_is_not_written_again(browser, console):
+    show(browser, f"{console.url}/recoveries/dr-9")
+    browser.execute_script("document.querySelector('#more a').marked = 1")
+    wait(browser, lambda: browser.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
+    assert browser.execute_script("return document.querySelector('#more a').marked") == 1
+
+
 def test_a_page_that_is_not_seen_keeps_no_connection(browser, console):
     show(browser, f"{console.url}/deployments/d-1")
-    wait(browser, lambda: console.console.broadcast.watched == ("d-1",))
+    wait(browser, lambda: "d-1" in console.console.broadcast.watched)
     browser.get(f"{console.url}/deployments")
-    wait(browser, lambda: console.console.broadcast.watched == ())
+    wait(browser, lambda: not console.console.broadcast.watched)
 
 
 def test_without_scripts_a_live_page_is_complete_and_loads_itself_again(browser, console):

@@ -11,9 +11,9 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.console.live import Broadcast, DeploymentSource, Frame, RecoverySource
+from orchestrator.console.live import Broadcast, DeploymentSource, Frame, OverviewSource, RecoverySource
 from orchestrator.console.sections import Heading, note
-from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
+from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase, Shift
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from tests import followed
@@ -48,6 +48,10 @@ def data(event: str) -> dict:
     return json.loads(body.removeprefix("data: "))
 
 
+def ids(change: dict) -> list[str]:
+    return [identifier for identifier, _ in change["order"]]
+
+
 async def collected(events: AsyncIterator[str]) -> list[str]:
     return [event async for event in events]
 
@@ -62,9 +66,9 @@ def test_only_changed_sections_are_sent_and_the_order_says_which_are_gone():
         return first, second, rest
 
     first, second, (third, end) = asyncio.run(watch())
-    assert (first["order"], list(first["sections"])) == (["heading", "notes"], ["heading", "notes"])
-    assert (second["order"], list(second["sections"])) == (["heading", "notes"], ["notes"])
-    assert (data(third)["order"], list(data(third)["sections"])) == (["heading"], ["heading"])
+    assert (ids(first), list(first["sections"])) == (["heading", "notes"], ["heading", "notes"])
+    assert (ids(second), list(second["sections"])) == (["heading", "notes"], ["notes"])
+    assert (ids(data(third)), list(data(third)["sections"])) == (["heading"], ["heading"])
     assert end == "event: end\ndata: {}\n\n"
 
 
@@ -184,7 +188,24 @@ def test_the_page_of_a_drill_follows_it_until_its_end():
     assert (source.read().says, source.read().ended) == ("FAILED", True)
 
 
-@pytest.mark.parametrize("path", ["/deployments/d-1/events", "/recoveries/dr-9/events"])
+def test_the_first_page_follows_the_ledger_at_once_and_all_else_a_little_later():
+    scene, record = scene_in_flight()
+    source = OverviewSource(scene.context)
+    first = source.read()
+    assert (first.says, first.ended) == ("nothing needs attention", False)
+    assert source.read() is first
+    scene.clock.advance(9)
+    assert source.read() is first
+    scene.save(replace(record, shifts=(*record.shifts, Shift(1, 50, NOW))))()
+    second = source.read()
+    assert "50 % to canary" in str(second.sections)
+    scene.alarms.ringing = {"ib-oauth-token-latency-test"}
+    assert source.read() is second
+    scene.clock.advance(10)
+    assert source.read().says == "attention needed: 1"
+
+
+@pytest.mark.parametrize("path", ["/events", "/deployments/d-1/events", "/recoveries/dr-9/events"])
 def test_a_stream_is_one_of_server_sent_events(path):
     with served(busy_scene().context) as console:
         request = urllib.request.Request(f"{console.url}{path}", headers=WITH_KEY)
@@ -192,4 +213,4 @@ def test_a_stream_is_one_of_server_sent_events(path):
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             assert answer.headers["cache-control"] == "no-store"
             assert answer.readline() == b"event: change\n"
-            assert json.loads(answer.readline().removeprefix(b"data: "))["order"][0] == "heading"
+            assert json.loads(answer.readline().removeprefix(b"data: "))["order"][0][0] == "heading"

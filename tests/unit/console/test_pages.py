@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator import environments
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.actions import costs
 from orchestrator.cli.live.layout import significant
@@ -167,6 +168,21 @@ def test_names_keep_their_letters_at_the_beginning_and_within_a_sentence():
     client = client_of(scene.context)
     assert "by d-20261123T0300Z-X." in Tables(client.get("/").text).words["heading"][-1]
     assert "03:00:00 UTC by ann." in client.get("/deployments/d-1").text
+
+
+def test_a_wrong_setting_of_one_environment_hides_none_of_the_others(monkeypatch, client):
+    load = environments.load
+
+    def load_all_but_prod(name):
+        if name == "prod":
+            raise environments.EnvironmentRefused("prod.region", "nowhere", "name a region")
+        return load(name)
+
+    monkeypatch.setattr(environments, "load", load_all_but_prod)
+    rows = {row[0]: row for row in Tables(client.get("/environments").text).rows["environments"]}
+    assert "name a region" in rows["prod"][1]
+    assert rows["local"][1] == "local"
+    assert {len(row) for row in rows.values()} == {8}
 
 
 @pytest.mark.parametrize("name", ["d-nope", f"{RECOVERY_PREFIX}nope"])
