@@ -141,7 +141,10 @@ def busy_scene(hostile: str = "") -> ConsoleScene:
         SigningKey("arn:1", "kid-old", KeyPhase.SIGNING, NOW - timedelta(days=80)),
         SigningKey("arn:2", "kid-new", KeyPhase.PUBLISHED, NOW - timedelta(minutes=5)),
     )
-    vars(cloud)["key_ring"] = SimpleNamespace(read_ring=lambda: SigningKeyRing(3, NOW, keys))
+    vars(cloud)["key_ring"] = SimpleNamespace(
+        read_ring=lambda: SigningKeyRing(3, NOW, keys),
+        read_states=lambda _ring: {"arn:1": "Enabled", "arn:2": "PendingDeletion"},
+    )
     scene.alarms.ringing = {"ib-oauth-token-latency-test"}
     return scene
 

@@ -6,13 +6,13 @@ from threading import Lock
 
 from orchestrator.cli.actions.costs import read_estimate, usd_in_words
 from orchestrator.cli.actions.explain import MAX_EVENTS
-from orchestrator.cli.actions.keys import KEY_COLUMNS, key_rows
+from orchestrator.cli.actions.keys import KEY_COLUMNS, USABLE, key_rows
 from orchestrator.cli.actions.maintenance.windows import state_in_words
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import link_to
 from orchestrator.console.pages.words import minute
-from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Page, Table, note
+from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Notes, Page, Table, note, present
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 
 LISTED = 50
@@ -105,8 +105,14 @@ def keys_page(context: Context) -> Page:
     ring = context.cloud.key_ring.read_ring()
     rows: tuple[tuple[Cell, ...], ...] = tuple(key_rows(context, ring))
     kind = f"version {ring.version} of the key ring, changed {minute(ring.changed_at)} UTC"
+    unusable = tuple(
+        (f"{key_id} is {state}: nothing can be signed or verified with it.", BAD)
+        for key_id, state in context.cloud.key_ring.read_states(ring).items()
+        if state != USABLE
+    )
     heading = Heading("Signing keys", kind, sentences=(f"{ring.signing.kid} signs access tokens.",))
-    return Page("Signing keys", "Keys", (heading, Table("keys", "Keys", KEY_COLUMNS, rows)))
+    table = Table("keys", "Keys", KEY_COLUMNS, rows)
+    return Page("Signing keys", "Keys", present(heading, Notes(unusable) if unusable else None, table))
 
 
 def costs_page(context: Context) -> Page:

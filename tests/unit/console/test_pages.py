@@ -170,6 +170,12 @@ def test_names_keep_their_letters_at_the_beginning_and_within_a_sentence():
     assert "03:00:00 UTC by ann." in client.get("/deployments/d-1").text
 
 
+def test_a_signing_key_that_kms_does_not_use_is_named(client):
+    page = Tables(client.get("/keys").text)
+    assert page.words["notes"] == ["arn:2 is PendingDeletion: nothing can be signed or verified with it."]
+    assert [row[0] for row in page.rows["keys"]] == ["kid-old", "kid-new"]
+
+
 def test_a_wrong_setting_of_one_environment_hides_none_of_the_others(monkeypatch, client):
     load = environments.load
 
