@@ -6,7 +6,7 @@ blocked tables accepted nevertheless (`orchestrator.domain.deployment.late_write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +22,13 @@ from orchestrator.aws.dynamodb.late_writes import AFTER_DENIAL_SECONDS, DENIALS
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.cutover import Cutover, TableRef
-from orchestrator.domain.deployment.late_writes import LateWrite, ReplayProgress, ReplayRules, late_changes
+from orchestrator.domain.deployment.late_writes import (
+    LateWrite,
+    ReplayAction,
+    ReplayProgress,
+    ReplayRules,
+    late_changes,
+)
 from orchestrator.domain.deployment.outcome import cause_of
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.deployment.release import FunctionVersion
@@ -34,7 +40,9 @@ from orchestrator.domain.errors import (
     SourceStateUnknown,
     TableNotReadable,
 )
+from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.failback import check_results_of
+from orchestrator.domain.recovery.lost_writes.replay import MOST_WRITES, chosen_writes
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
 from orchestrator.domain.recovery.restore import (
@@ -154,16 +162,51 @@ def replay_onto_new_tables(
         if cutover.failback:
             return ReplayRules(log, authoritative=not in_use)
         accepts = policy.rotated_tokens is RotatedPolicy.ACCEPT and not in_use
-        return ReplayRules(log, _epoch_shift(cloud, recovery), accept_rotated=accepts)
+        since_point = recovery.replays is not None and not in_use
+        return ReplayRules(log, _epoch_shift(cloud, recovery), accept_rotated=accepts, since_point=since_point)
 
     assert cutover.block_requested_at is not None, "late writes are those after the request"
-    replayed = _replay_pass(cloud, tables, cutover.block_requested_at, progress, policy, rules)
+    since = cutover.block_requested_at if recovery.replays is None else replay_begins(recovery)
+    replayed = _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or ())
     # The source of a restore may be damaged: it must not prevent the restore, as its contents do not either.
     if replayed.unknown and cutover.failback:
         raise SourceStateUnknown(replayed.unknown)
     # A revocation is written to the log first. The previous table may have denied the second write.
     tokens.revoke_logged()
     return replayed
+
+
+def replay_since_point(
+    cloud: Cloud, recovery: Recovery, progress: ReplayProgress, policy: RecoveryPolicy
+) -> ReplayProgress:
+    """Replay onto restored tables what clients wrote to their sources since the recovery point, while they go on writing.
+
+    One pass replays at most `MOST_WRITES` of each table. A repetition changes nothing.
+
+    Args:
+        cloud: the environment.
+        recovery: a restore that replays; no client uses its tables yet.
+        progress: of the passes so far.
+        policy: the environment's recovery policy.
+
+    Raises:
+        Throttled, Unreachable: DynamoDB did not answer.
+    """
+    tables = {str(table.role): (table.source, table.target) for table in recovery.tables if not table.gone}
+    tokens = restored_tokens_of(recovery, cloud)
+
+    def rules() -> ReplayRules:
+        return ReplayRules(tokens.read_revocation_log(), _epoch_shift(cloud, recovery), since_point=True)
+
+    since = replay_begins(recovery)
+    replayed = _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or (), at_most=MOST_WRITES)
+    tokens.revoke_logged()
+    return replayed
+
+
+def replay_begins(recovery: Recovery) -> datetime:
+    """Return the time from which writes may be missing in the restored tables."""
+    return min(content_time(table, recovery.point) - table.uncertainty for table in recovery.tables)
 
 
 def replay_back(
@@ -217,27 +260,41 @@ def _replay_pass(
     progress: ReplayProgress,
     policy: RecoveryPolicy,
     rules: Callable[[], ReplayRules],
+    corrupted: Collection[str] = (),
+    *,
+    at_most: int | None = None,
 ) -> ReplayProgress:
-    """Read the late writes of each table, by role, and replay the new ones onto the other table."""
+    """Read the late writes of each table, by role, and replay the new ones onto the other table.
+
+    Writes of corrupted kinds are left out, and counted as lost. `at_most` limits the records of one table.
+    """
     delay = policy.stream_delay.total_seconds()
     progress = progress.next_pass()
 
     def read(role: str) -> tuple[str, list[LateWrite], Mapping[str, int], str]:
         known = progress.positions_of(role)
         try:
-            writes, reached = cloud.late_writes.read(tables[role][0], since - STREAM_TIME, delay, known)
+            writes, reached = cloud.late_writes.read(tables[role][0], since - STREAM_TIME, delay, known, at_most)
         except (SourceStateUnknown, TableNotReadable) as error:
             return role, [], known, str(error)
         return role, progress.unread(role, writes), reached, ""
 
     results = for_each(tables, read)
-    progress = replace(progress, unknown="; ".join(unknown for *_, unknown in results if unknown))
+    progress = replace(
+        progress,
+        unknown="; ".join(unknown for *_, unknown in results if unknown),
+        behind=any(len(writes) == at_most for _, writes, *_ in results),
+    )
     decided = rules() if any(writes for _, writes, *_ in results) else ReplayRules()
     for role, writes, reached, _ in results:
         if writes:
+            chosen, left_out = chosen_writes(writes, corrupted)
+            changes = late_changes(chosen)
             with cloud.late_writes.replaying(tables[role][1]) as replay:
-                actions = [replay(change, decided) for change in late_changes(writes)]
-            progress = progress.with_writes(role, writes, actions)
+                actions = [replay(change, decided) for change in changes]
+            progress = progress.with_writes(role, writes, actions).with_lost(left_out)
+            kept = {change.key for change, action in zip(changes, actions, strict=True) if action is ReplayAction.KEEP}
+            progress = progress.with_lost(write for write in chosen if write.key in kept)
         progress = progress.with_positions(role, reached)
     return progress
 

@@ -19,6 +19,7 @@ from orchestrator.domain.recovery.backup_times import backups_made_together, sou
 from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
+from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams
 from orchestrator.domain.recovery.plan import (
     RecoveryPlan,
     RecoveryRequest,
@@ -70,7 +71,10 @@ def plan_table_recovery(
         sources = _named_sources(restores, backups, tables, request.backup)
     else:
         sources = for_each(tables.items(), lambda table: source(*table))
-    return plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+    plan = plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+    if request.replay:
+        refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
+    return plan
 
 
 def _named_sources(

@@ -19,9 +19,9 @@ from orchestrator.application.cutover import cutover_result, finish_cutover, rep
 from orchestrator.application.start_rollback import TooManyAttempts, last_attempt_failed, start_rollback
 from orchestrator.domain.deployment.late_writes import (
     CHECK,
-    ReplayProgress,
     check_late_writes,
     is_last_pass,
+    newest_progress,
     waits_after_cutover,
 )
 from orchestrator.domain.deployment.outcome import refused_deployment
@@ -151,7 +151,7 @@ def _replay_once_more(cloud: Cloud, recovery: Recovery, deployment: Deployment |
     if not recovery.in_use or done or deployment is None or cutover is None or deployment.ended_at is None:
         return recovery, ""
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY_POLICY"]))
-    progress = recovery.replay or cutover.replay or ReplayProgress()
+    progress = newest_progress(recovery.replay, cutover.replay)
     since_cutover = cloud.now() - deployment.ended_at
     try:
         progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import count
 from random import Random
@@ -65,7 +65,7 @@ class HostedTables:
         self._revisions, self._numbers = count(1), count(1)
         self.streams: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         """``table/shard`` to (when it can be read, record)."""
-        self.began = now()
+        self.began = now() - timedelta(seconds=10)
         self._items: dict[tuple[str, str], dict[str, Any] | None] = {}
 
     # --- connections -----------------------------------------------------------------------------------------

@@ -126,12 +126,18 @@ class CutoverWorld:
         policy_seconds: the longest time until a host applies a policy.
         stop_at: when a rollback begins; None for none.
         rotated_tokens: the environment's policy.
+        replays: the kinds that the restore's replay leaves out; None for no replay.
     """
 
     def __init__(
-        self, random: Random, policy_seconds: float, stop_at: float | None, rotated_tokens: str = "revoke"
+        self,
+        random: Random,
+        policy_seconds: float,
+        stop_at: float | None,
+        rotated_tokens: str = "revoke",
+        replays: tuple[str, ...] | None = None,
     ) -> None:
-        self.random, self.clock = random, Clock()
+        self.random, self.clock, self.replays = random, Clock(), replays
         self.policy_seconds, self.stop_at = policy_seconds, stop_at
         names = (*SOURCE, *TARGET, REVOCATIONS)
         self.hosted = HostedTables(names, self.clock.now, random, policy_seconds, f"w{next(_names)}-")
@@ -191,7 +197,14 @@ class CutoverWorld:
                 for change in cut_over().changes
             )
         )
-        kept = recovery(id="re-1", kind=Kind.RESTORE, tables=restored_tables("re-1"), deployment="d-1")
+        kept = recovery(
+            id="re-1",
+            kind=Kind.RESTORE,
+            tables=restored_tables("re-1"),
+            deployment="d-1",
+            replays=self.replays,
+            point=self.clock.now(),
+        )
         passed = CheckResult(CUTOVER_CHECK, Verdict(Outcome.PASS, "d-1"))
         self.cloud.restores.create_record(kept.with_check_results(passed))
         self.cloud.ledger.create_record(deployment(cutover=cutover))
@@ -254,7 +267,7 @@ class CutoverWorld:
     def _note(self, tables: tuple[str, str], login: Login) -> None:
         if tables == SOURCE and self.block_requested and not self.rolled_back:
             self.late_writes += 1
-        if tables == SOURCE and not self.block_requested:
+        if tables == SOURCE and not self.block_requested and self.replays is None:
             login.diverged = True
 
     def _log_in(self, store: RevokingStore, name: str, epoch: int) -> Login:
@@ -296,6 +309,9 @@ class CutoverWorld:
         """Cut over, or roll back at the given moment; return whether the restored tables are in use."""
         try:
             self.clock.advance(BLOCK_AT)
+            if self.replays is not None:
+                self._run_restore("ReplayWrites", self._lock("restore", "re-1", Kind.RESTORE))
+                self._lock("deployment", "d-1", Kind.DEPLOYMENT)
             done = self._deploy()
         except Stopped:
             done = False
@@ -328,10 +344,14 @@ class CutoverWorld:
         fencing_token = self.cloud.ledger.read_lock().fencing_token
         ended = replace(self.deployment, outcome=DeploymentOutcome.SUCCEEDED)
         self.cloud.ledger.save_record(ended, fencing_token)
-        token, state = self._lock("restore", "re-1", Kind.RESTORE), dict[str, Any]()
+        self._run_restore("ReplayLateWrites", self._lock("restore", "re-1", Kind.RESTORE))
+
+    def _run_restore(self, state_name: str, token: int) -> None:
+        """Run a state of the restore until it no longer waits."""
+        state = dict[str, Any]()
         while True:
             task_input = RecoveryTaskInput(
-                execution="restore-re-1", state_name="ReplayLateWrites", entered=f"{self.clock.now()}", recovery="re-1",
+                execution="restore-re-1", state_name=state_name, entered=f"{self.clock.now()}", recovery="re-1",
                 kind=Kind.RESTORE, state={"fencing_token": token, **state},
             )  # fmt: skip
             output: RecoveryTaskOutput = replay_after_cutover(task_input, self.cloud)

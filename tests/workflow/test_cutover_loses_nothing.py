@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from random import Random
 from unittest import mock
 
@@ -14,9 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.application import cutover as application
 from orchestrator.aws.dynamodb.access_block import TableAccess
 from orchestrator.domain.deployment.cutover import blocked_policy
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.lost_writes.measurement import REPLAYED, measured_restore
 from tests.fakes.hosted_tables import arn_of
 from tests.workflow.cutovers import CLIENTS, SOURCE, TARGET, CutoverWorld, sequential
 
@@ -57,6 +60,31 @@ def test_no_acknowledged_write_is_lost_no_revocation_undone_and_no_client_locked
     ):  # fmt: skip
         counted[name] += number
     longest_seconds[outcome] = max(longest_seconds[outcome], world.outage_seconds)
+
+
+@pytest.mark.parametrize("at_most", [5000, 150])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_restore_that_replays_loses_nothing_that_was_written_since_its_recovery_point(seed, at_most):
+    with sequential(), mock.patch.object(application, "MOST_WRITES", at_most):
+        world = CutoverWorld(Random(seed), 20, None, replays=())
+        assert world.run()
+    restore = world.cloud.restores.read_record("re-1")
+    assert list(world.violations()) == []
+    assert restore.replay.found > world.late_writes
+    measured = measured_restore(restore, world.deployment.cutover, world.clock.now())
+    assert measured.measured.data_loss == timedelta(0)
+    assert (restore.replay.passes > 5) is (at_most == 150)
+
+
+def test_a_corrupted_kind_is_not_replayed_and_what_was_lost_is_measured():
+    with sequential():
+        world = CutoverWorld(Random(1), 20, None, replays=("family",))
+        assert world.run()
+    restore = world.cloud.restores.read_record("re-1")
+    assert list(world.violations())
+    assert restore.replay.lost > 0
+    measured = measured_restore(restore, world.deployment.cutover, world.clock.now()).measured
+    assert (measured.data_loss, measured.source) == (restore.replay.lost_at - restore.point, REPLAYED)
 
 
 @pytest.mark.parametrize("stop_at", [None, 140.0])

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.domain.deployment.record import DeploymentOutcome
+from orchestrator.domain.errors import SourceStateUnknown
 from orchestrator.domain.recovery.heartbeats import SLOTS
-from orchestrator.domain.recovery.lost_writes.measurement import CLOSING
-from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.lost_writes.measurement import CLOSING, REPLAYED
+from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.domain.verdict import Outcome
 from tests.workflow.restores import (
     STATE,
@@ -237,6 +238,38 @@ def test_what_was_written_while_the_tables_were_restored_is_lost_and_held_to_the
     assert world.recovery.outcome is RecoveryOutcome.FAILED
     closed_at = world.deployment.cutover.block_requested_at
     assert world.recovery.measured.data_loss == closed_at - world.recovery.point
+
+
+def test_a_restore_that_replays_gets_what_was_written_since_its_point_except_the_corrupted_kind(interpreter):
+    def write(invocation, run):
+        answer = run()
+        if invocation.state == "SanitizeTokens":
+            for key in ("code#new", "login#bad"):
+                world.contents.put(STATE, {"pk": {"S": key}})
+        return answer
+
+    world = RestoreWorld(interpreter, "re-replay", bridge=write, rpo_minutes=60)
+    with inhabited(world):
+        world.restore(replay=True, corrupted=["login"])
+    assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED, world.recovery.reason
+    held = world.held(world.recovery.table(Role.STATE).target)
+    assert ("code#new" in held, "login#bad" in held) == (True, False)
+    assert verdict(world, "replay").outcome is Outcome.PASS
+    assert (world.recovery.replay.lost, world.recovery.measured.source) == (1, REPLAYED)
+    assert world.recovery.measured.data_loss == world.recovery.replay.lost_at - world.recovery.point
+
+
+def test_a_replay_whose_stream_cannot_be_read_changes_nothing(interpreter):
+    def unreadable(*_):
+        raise SourceStateUnknown("the stream was lost")
+
+    world = RestoreWorld(interpreter, "re-unread")
+    vars(world.cloud)["late_writes"] = SimpleNamespace(read=unreadable)
+    with inhabited(world):
+        world.restore(replay=True)
+    assert verdict(world, "replay").outcome is Outcome.ERROR
+    assert world.recovery.outcome is RecoveryOutcome.FAILED
+    assert world.used()["live"] == BEFORE
 
 
 def test_copies_that_lack_acknowledged_rows_are_not_used(interpreter):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from time import sleep
 from typing import Any, TypeVar
 
@@ -72,7 +73,12 @@ class LateWrites:
         self._tables, self._streams, self._wires, self._sleep = tables, streams, wires, sleep
 
     def read(
-        self, table: str, since: datetime, stream_delay_seconds: float, positions: Mapping[str, int]
+        self,
+        table: str,
+        since: datetime,
+        stream_delay_seconds: float,
+        positions: Mapping[str, int],
+        at_most: int | None = None,
     ) -> tuple[list[LateWrite], Mapping[str, int]]:
         """Read the writes that a table accepted since a time, up to now.
 
@@ -81,6 +87,7 @@ class LateWrites:
             since: the time.
             stream_delay_seconds: how late a write may appear in the stream.
             positions: by shard of the stream, the sequence number up to which earlier passes have read.
+            at_most: stop after so many writes; None reads all.
 
         Returns:
             The writes, and the positions up to which this pass has read.
@@ -94,7 +101,8 @@ class LateWrites:
         if not description.stream or description.stream_since is None or description.stream_since > since:
             raise SourceStateUnknown(f"{table} has no stream that covers its block")
         reached = dict(positions)
-        return list(self._streams.writes_since(description.stream, since, stream_delay_seconds, reached)), reached
+        writes = self._streams.writes_since(description.stream, since, stream_delay_seconds, reached)
+        return list(islice(writes, at_most)), reached
 
     @contextmanager
     def replaying(self, table: str) -> Iterator[Callable[[LateChange, ReplayRules], ReplayAction]]:

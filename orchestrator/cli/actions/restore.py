@@ -157,16 +157,27 @@ def _show(context: Context, recovery_plan: RecoveryPlan, request: Mapping[str, o
         _show_failback(recovery_plan)
         return
     drill.show_plan(recovery_plan)
-    lost = context.cloud.now() - recovery_plan.point
-    screen.print(
-        f"Data loss: the writes of the {lost.total_seconds():.0f} s since the recovery point are not in the "
-        "restored tables."
-    )
+    screen.print(_data_loss(request, (context.cloud.now() - recovery_plan.point).total_seconds()))
     screen.print(
         "The restored tables are verified; then a deployment switches the service to them at once. From the block "
         "of the original tables until the switch is complete, the service returns 503."
     )
     _show_backups(screen, recovery_plan)
+
+
+def _data_loss(request: Mapping[str, object], seconds: float) -> str:
+    """Return what is lost of the writes since the recovery point."""
+    if not request.get("replay"):
+        return (
+            f"Data loss: the writes of the {seconds:.0f} s since the recovery point, and those until the original "
+            "tables are blocked, are not in the restored tables."
+        )
+    corrupted = request.get("corrupted")
+    but = f", except those of the kinds {', '.join(map(str, corrupted))}" if isinstance(corrupted, list) else ""
+    return (
+        f"The writes of the {seconds:.0f} s since the recovery point, and those until the original tables are "
+        f"blocked, are replayed onto the restored tables{but}."
+    )
 
 
 def _show_backups(screen: Console, recovery_plan: RecoveryPlan) -> None:

@@ -65,6 +65,11 @@ def restore(
     skip_comparison: Annotated[
         bool, typer.Option("--skip-comparison", help="Do not compare restored and live tables.")
     ] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Replay what was written since the recovery point.")] = False,
+    corrupted: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Kind not to replay: login, code, client, family."),
+    ] = None,
     write_settings: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Write the tables of this restore to environments.toml."),
@@ -96,6 +101,8 @@ def restore(
             backup=backup,
             override_freeze=override_freeze,
             skip_comparison=skip_comparison,
+            replay=replay,
+            corrupted=corrupted,
         )
         code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
     raise typer.Exit(code)
@@ -191,7 +198,7 @@ def _plan_or_restore(
     )
 
 
-def _request(requested_by: str | None, context: Context, **options: str | bool | None) -> dict[str, object]:
+def _request(requested_by: str | None, context: Context, **options: str | bool | list[str] | None) -> dict[str, object]:
     """Return the input of the state machine: the requester and the options that are set."""
     from orchestrator.cli.operator import operator_name
 

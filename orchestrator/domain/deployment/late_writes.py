@@ -78,7 +78,8 @@ class ReplayAction(StrEnum):
     REVOKE = "revoke"
     RAISE_EPOCH = "raise-epoch"
     ALREADY = "already"  # it holds the last state
-    KEEP = "keep"  # it is revoked, was written later, or was dropped by the restore
+    KEEP_REVOKED = "keep-revoked"  # it is revoked, or was revoked and is not there
+    KEEP = "keep"  # it was written later, or was dropped by the restore: the late write is lost
 
 
 WRITING_ACTIONS = frozenset({ReplayAction.WRITE, ReplayAction.DELETE, ReplayAction.REVOKE, ReplayAction.RAISE_EPOCH})
@@ -103,19 +104,27 @@ class ReplayRules:
         authoritative: nothing but this replay and a table sync can have written the other table.
         accept_rotated: a token that was rotated since the recovery point is accepted, and no client uses the other
             table yet.
+        since_point: all writes since the recovery point are replayed, and no client uses the other table yet. A grant
+            is then as valid as it was in its table, also where the restore had ended it.
     """
 
     log: RevocationLog = NOTHING_LOGGED
     epoch_shift: int = 0
     authoritative: bool = False
     accept_rotated: bool = False
+    since_point: bool = False
+
+
+def is_of_clients(write: LateWrite) -> bool:
+    """Return whether a client wrote the item. Heartbeats and the state of a sanitization are not of clients."""
+    return not (write.key.startswith(HEARTBEAT) or write.key == SANITIZATION_KEY)
 
 
 def late_changes(writes: Iterable[LateWrite]) -> tuple[LateChange, ...]:
     """Combine the late writes of each item, in the order of the first ones. Rows that no client writes are left out."""
     states: dict[str, list[Item | None]] = {}
     for write in writes:
-        if not (write.key.startswith(HEARTBEAT) or write.key == SANITIZATION_KEY):
+        if is_of_clients(write):
             states.setdefault(write.key, [write.before]).append(write.after)
     return tuple(LateChange(key, tuple(of_key)) for key, of_key in states.items())
 
@@ -132,9 +141,9 @@ def decide_replay(change: LateChange, current: Item | None, rules: ReplayRules) 
     if change.key == EPOCH_KEY:
         return Replay(ReplayAction.RAISE_EPOCH, epoch=_epoch(last) + rules.epoch_shift)
     if current is not None and _REVOKED in current:
-        return Replay(ReplayAction.KEEP)
+        return Replay(ReplayAction.KEEP_REVOKED)
     if any(state is not None and _is_revoked(change.key, state, rules.log) for state in change.states[1:]):
-        return Replay(ReplayAction.KEEP if current is None else ReplayAction.REVOKE)
+        return Replay(ReplayAction.KEEP_REVOKED if current is None else ReplayAction.REVOKE)
     if _same(last, current):
         return Replay(ReplayAction.ALREADY)
     if rules.authoritative or any(_same(state, current) for state in change.states[:-1]):
@@ -155,6 +164,9 @@ class ReplayProgress:
         new: number of them in the last pass.
         actions: number of items by action.
         unknown: why a stream could not be read; empty if all could.
+        behind: a stream holds more than the last pass read of it.
+        lost: number of late writes that were not replayed: their item was kept, or their kind is left out.
+        lost_at: the time of the last of them; None if there is none.
     """
 
     positions: Mapping[str, int] = field(default_factory=dict)
@@ -163,6 +175,9 @@ class ReplayProgress:
     new: int = 0
     actions: Mapping[str, int] = field(default_factory=dict)
     unknown: str = ""
+    behind: bool = False
+    lost: int = 0
+    lost_at: datetime | None = None
 
     def unread(self, role: str, writes: Iterable[LateWrite]) -> list[LateWrite]:
         """Return those of a table's late writes that no pass has replayed."""
@@ -189,6 +204,14 @@ class ReplayProgress:
         new, found = self.new + len(writes), self.found + len(writes)
         return replace(self, positions=positions, found=found, new=new, actions=counts)
 
+    def with_lost(self, writes: Iterable[LateWrite]) -> ReplayProgress:
+        """Return the progress after some late writes were not replayed."""
+        times = [write.at for write in writes]
+        if not times:
+            return self
+        latest = max(times) if self.lost_at is None else max(*times, self.lost_at)
+        return replace(self, lost=self.lost + len(times), lost_at=latest)
+
     def next_pass(self) -> ReplayProgress:
         """Return the progress at the beginning of a pass."""
         return replace(self, passes=self.passes + 1, new=0, unknown="")
@@ -197,9 +220,14 @@ class ReplayProgress:
     def description(self) -> str:
         """The progress in words."""
         applied = sum(count for action, count in self.actions.items() if action in WRITING_ACTIONS)
-        kept = self.actions.get(ReplayAction.KEEP, 0)
+        kept = sum(self.actions.get(action, 0) for action in (ReplayAction.KEEP, ReplayAction.KEEP_REVOKED))
         unknown = f"; {self.unknown}" if self.unknown else ""
         return f"{self.found} late writes: {applied} items replayed, {kept} kept as they are{unknown}"
+
+
+def newest_progress(first: ReplayProgress | None, second: ReplayProgress | None) -> ReplayProgress:
+    """Return the progress with more passes: of a restore, or of the deployment of its cutover."""
+    return max((first or ReplayProgress(), second or ReplayProgress()), key=lambda progress: progress.passes)
 
 
 def is_last_pass(progress: ReplayProgress, waited: int) -> bool:
@@ -246,7 +274,8 @@ def _overwritten(last: Item | None, current: Item | None, rules: ReplayRules) ->
         return Replay(ReplayAction.DELETE)
     if "epoch" not in last:
         return Replay(ReplayAction.WRITE, last)
-    epoch = current["epoch"] if current and "epoch" in current else {"N": str(_epoch(last) + rules.epoch_shift)}
+    keeps = current is not None and "epoch" in current and not rules.since_point
+    epoch = current["epoch"] if current and keeps else {"N": str(_epoch(last) + rules.epoch_shift)}
     return Replay(ReplayAction.WRITE, {**last, "epoch": epoch})
 
 

@@ -18,6 +18,7 @@ from orchestrator.domain.recovery.backups.kinds import (
     read_selection,
     refuse_with_backup_kind,
 )
+from orchestrator.domain.recovery.lost_writes.replay import read_corrupted
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS, needs_export
 from orchestrator.domain.recovery.record import Cost, Fault, Recovery, Role, TableRecovery
@@ -84,6 +85,8 @@ class RecoveryRequest:
         failback_of: id of a restore whose original tables are to be used again.
         backup_kind: drill: what to restore from.
         selection: drill: which backup of its kind to restore.
+        replay: restore: replay what was written since the recovery point.
+        corrupted: restore: the kinds of item that are not replayed.
     """
 
     requested_by: str
@@ -95,6 +98,13 @@ class RecoveryRequest:
     failback_of: str = ""
     backup_kind: BackupKind = BackupKind.PITR
     selection: Selection = Selection.LATEST
+    replay: bool = False
+    corrupted: tuple[str, ...] = ()
+
+    @property
+    def replays(self) -> tuple[str, ...] | None:
+        """The kinds of item that the replay leaves out; None for no replay."""
+        return self.corrupted if self.replay else None
 
 
 @dataclass(frozen=True)
@@ -160,10 +170,14 @@ def read_recovery_request(document: Mapping[str, object], policy: RecoveryPolicy
         failback_of=_optional_name(fields, "failback_of", "give the id of a restore from `orchestrator history`"),
         backup_kind=kind,
         selection=read_selection(fields, kind),
+        replay=fields.flag("replay", default=False),
+        corrupted=read_corrupted(fields.take("corrupted") or ()),
     )
     fields.refuse_unknown_keys()
     if request.backup and request.to is not None:
         raise Refused("backup", request.backup, "omit `to`: a backup has its own time")
+    if request.corrupted and not request.replay:
+        raise Refused("corrupted", ", ".join(request.corrupted), "it is about a replay: give `replay` as well")
     if request.failback_of:
         _refuse_with_failback(request)
     refuse_with_backup_kind(kind, request.to, request.fault)
@@ -181,7 +195,7 @@ def _optional_name(fields: SettingsReader, key: str, remedy: str) -> str:
 
 def _refuse_with_failback(request: RecoveryRequest) -> None:
     """Refuse options of a restore in the request of a failback."""
-    for option in ("to", "backup", "skip_comparison", "fault"):
+    for option in ("to", "backup", "skip_comparison", "fault", "replay"):
         if value := getattr(request, option):
             raise Refused(option, value, "omit it: a failback restores nothing and compares everything")
 
@@ -199,6 +213,8 @@ def refuse_restore_options(request: RecoveryRequest) -> None:
         raise Refused("failback_of", request.failback_of, "a drill has no failback; use `orchestrator failback`")
     if request.skip_comparison:
         raise Refused("skip_comparison", True, "a drill always compares; omit it")
+    if request.replay:
+        raise Refused("replay", True, "a drill replays nothing; use `orchestrator restore`")
 
 
 def refuse_drill_options(request: RecoveryRequest) -> None:

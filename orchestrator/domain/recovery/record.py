@@ -172,7 +172,8 @@ class Recovery:
         deployment: restore: the deployment that cuts over to the tables; empty before it was requested.
         least_epoch: restore: the lowest revocation epoch that functions serve after the cutover.
         skip_comparison: restore: the requester skipped the comparison of contents.
-        replay: restore: late writes that were replayed after the cutover; None before that.
+        replay: restore: writes that were replayed, late ones after the cutover included; None before that.
+        replays: restore: the kinds of item that the replay since the recovery point leaves out; None for no replay.
         failback_of: the restore whose original tables are used again; empty for any other recovery.
         cleaned_at: when all resources of a drill (tables, functions, roles, logs) were removed; None before that.
         backup_kind: drill: what it restores from.
@@ -202,6 +203,7 @@ class Recovery:
     skip_comparison: bool = False
     failback_of: str = ""
     replay: ReplayProgress | None = None
+    replays: tuple[str, ...] | None = None
     cleaned_at: datetime | None = None
     backup_kind: BackupKind = BackupKind.PITR
     selection: Selection = Selection.LATEST
@@ -253,6 +255,7 @@ class RecoveryAction(StrEnum):
     DIGEST = "DIGEST"  # segments have to be read
     EXPORT = "EXPORT"  # an export has to be requested, or is not complete
     RESTORE = "RESTORE"  # a restore has to be requested
+    REPLAY = "REPLAY"  # writes since the recovery point are replayed
     INJECT_FAULT = "INJECT_FAULT"  # the drill injects a fault
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"

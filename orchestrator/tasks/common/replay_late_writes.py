@@ -1,7 +1,8 @@
 """ReplayLateWrites: the new tables get what the previous ones accepted after their block was requested.
 
 The deployment of a cutover does it before an alias moves. The restore does it again after the deployment has succeeded,
-until a pass finds nothing new.
+until a pass finds nothing new. A restore that replays the writes since its recovery point begins before its cutover, in
+the state ReplayWrites, while clients still use the previous tables.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import replay_onto_new_tables
+from orchestrator.application.cutover import replay_onto_new_tables, replay_since_point
 from orchestrator.domain.deployment.decision import Action
-from orchestrator.domain.deployment.late_writes import CHECK, ReplayProgress, check_late_writes, is_last_pass
-from orchestrator.domain.recovery.record import CheckResult, RecoveryAction
+from orchestrator.domain.deployment.late_writes import (
+    CHECK,
+    ReplayProgress,
+    check_late_writes,
+    is_last_pass,
+    newest_progress,
+)
+from orchestrator.domain.recovery.lost_writes.replay import check_replay, is_caught_up
+from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction
 from orchestrator.domain.recovery.restore import with_decides
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
@@ -27,6 +35,9 @@ from orchestrator.tasks.runtime import (
     save_and_continue,
 )
 
+BEFORE_CUTOVER = "ReplayWrites"
+"""The state in which a restore replays the writes since its recovery point."""
+
 
 def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """Replay the late writes onto tables that no client uses yet.
@@ -40,7 +51,7 @@ def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     cutover = deployment.cutover
     assert cutover is not None, "only a cutover enters this state"
     recovery, policy = cloud.restores.read_record(cutover.recovery), recovery_policy(cloud)
-    progress = cutover.replay or ReplayProgress()
+    progress = cutover.replay or recovery.replay or ReplayProgress()
     progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=False)
     replayed = replace(deployment, cutover=replace(cutover, replay=progress, replayed_at=cloud.now()))
     # A failback verifies its canary on the synchronized tables first.
@@ -55,11 +66,13 @@ def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> Recover
         LockLost: another execution holds the lock.
     """
     recovery = open_recovery(task_input, cloud)
+    if task_input.state_name == BEFORE_CUTOVER:
+        return _replay_since_point(task_input, cloud, recovery)
     deployment = cloud.ledger.find_record(recovery.deployment) if recovery.deployment else None
     if not recovery.in_use or deployment is None or deployment.cutover is None:
         return save_and_continue(task_input, cloud, recovery, "the service does not use its tables")
     cutover, policy = deployment.cutover, recovery_policy(cloud)
-    progress = recovery.replay or cutover.replay or ReplayProgress()
+    progress = newest_progress(recovery.replay, cutover.replay)
     progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)
     replayed = replace(recovery, replay=progress)
     if not is_last_pass(progress, task_input.attempt):
@@ -68,6 +81,16 @@ def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> Recover
     verdict, figures = check_late_writes(progress)
     result = with_decides(recovery.kind, CheckResult(CHECK, verdict, figures))
     return save_and_continue(task_input, cloud, replayed.with_check_results(result), verdict.reason)
+
+
+def _replay_since_point(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recovery) -> RecoveryTaskOutput:
+    policy, progress = recovery_policy(cloud), recovery.replay or ReplayProgress()
+    progress = replay_since_point(cloud, recovery, progress, policy)
+    replayed, corrupted = replace(recovery, replay=progress), recovery.replays or ()
+    if not (progress.unknown or is_caught_up(progress)):
+        return save_and_continue(task_input, cloud, replayed, progress.description, RecoveryAction.WAIT, 1)
+    result = check_replay(progress, corrupted)
+    return save_and_continue(task_input, cloud, replayed.with_check_results(result), result.verdict.reason)
 
 
 handler = dispatch(replay_before_promotion, replay_after_cutover)

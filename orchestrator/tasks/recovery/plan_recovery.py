@@ -62,6 +62,7 @@ def plan_recovery(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             failback_of=request.failback_of,
             backup_kind=request.backup_kind,
             selection=request.selection,
+            replays=request.replays,
         )
         .with_check_results(*judge_times(plan.tables, plan.point))
         .with_phase(task_input.state_name, cloud.now())

@@ -67,7 +67,8 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     # It is reported and does not decide: without a source, it may be right to end every login.
     alive = CheckResult("tokens.alive", any_valid, decides=any_valid.outcome is Outcome.PASS)
     sanitized = recovery.with_check_results(CheckResult("tokens.safe", verdict, figures), alive)
-    return save_and_continue(task_input, cloud, sanitized, verdict.reason)
+    action = RecoveryAction.PROCEED if recovery.replays is None else RecoveryAction.REPLAY
+    return save_and_continue(task_input, cloud, sanitized, verdict.reason, action)
 
 
 def _start_or_resume(tokens: RestoredTokens, task_input: RecoveryTaskInput, policy: RotatedPolicy) -> SanitizationState:

@@ -121,6 +121,8 @@ STORIES: Mapping[str, Mapping[str, Story]] = {
     "restore": {
         **_RECOVERY,
         "failed back": Story({"SnapshotConfiguration": "FAIL_BACK", "CompareSettings": "FAIL_BACK"}),
+        "replaying": Story({"SanitizeTokens": "REPLAY"}),
+        "replaying pass after pass": Story({"SanitizeTokens": "REPLAY", "ReplayWrites": "WAIT"}),
         "cutting over": Story({"AwaitCutover": "WAIT"}),
         "replaying late writes": Story({"ReplayLateWrites": "WAIT"}),
         "applying capacity": Story({"ReapplyCapacity": "WAIT"}),

@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.domain.deployment.cutover import Cutover
-from orchestrator.domain.deployment.late_writes import ReplayAction
+from orchestrator.domain.deployment.late_writes import ReplayAction, newest_progress
 from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.record import Measured, Recovery, TableRecovery
 
 CLOSING = "from the recovery point to the closing of the source tables"
+REPLAYED = "from the recovery point to the last write that was not replayed"
 OF_DELETED = "the source tables were deleted, and their backups were made then"
 
 
@@ -29,6 +30,10 @@ def measured_restore(recovery: Recovery, cutover: Cutover, ended_at: datetime) -
         ended_at: when that deployment ended.
     """
     closed_at = closing_time(cutover) or ended_at
+    replay = newest_progress(recovery.replay, cutover.replay)
+    if recovery.replays is not None and replay.passes and not replay.unknown and _streams_hold_all(recovery):
+        lost = max(timedelta(0), replay.lost_at - recovery.point) if replay.lost_at else timedelta(0)
+        return replace(recovery, measured=Measured(None, lost, REPLAYED))
     loss = max(_loss_of(table, recovery.point, closed_at) for table in recovery.tables)
     complete = all(_left_all_writes(table) for table in recovery.tables)
     return replace(recovery, measured=Measured(None, loss, OF_DELETED if complete else CLOSING))
@@ -50,6 +55,11 @@ def _loss_of(table: TableRecovery, point: datetime, closed_at: datetime) -> time
     if _left_all_writes(table):
         return timedelta(0)
     return max(timedelta(0), closed_at - content_time(table, point) + table.uncertainty)
+
+
+def _streams_hold_all(recovery: Recovery) -> bool:
+    """Whether every table is there, whose stream was read, or left all its writes."""
+    return all(not table.gone or _left_all_writes(table) for table in recovery.tables)
 
 
 def _left_all_writes(table: TableRecovery) -> bool:

@@ -74,8 +74,8 @@ def test_a_revocation_is_made_with_the_first_cause_and_not_of_what_is_not_there(
     revoked = item(revoked_because={"S": "reuse"})
     assert replay(late, item(), revoked) is ReplayAction.REVOKE
     assert held(tables)["family#f"]["revoked_because"] == {"S": "request"}
-    assert replay(late, item(), revoked) is ReplayAction.KEEP
-    assert replay(late, None, revoked | {"pk": {"S": "family#g"}}, key="family#g") is ReplayAction.KEEP
+    assert replay(late, item(), revoked) is ReplayAction.KEEP_REVOKED
+    assert replay(late, None, revoked | {"pk": {"S": "family#g"}}, key="family#g") is ReplayAction.KEEP_REVOKED
     assert set(held(tables)) == {"family#f"}
 
 

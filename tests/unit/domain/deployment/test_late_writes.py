@@ -73,8 +73,8 @@ NEW = family(1, 1)
         ((family(4), None), family(5, 1), Replay(ReplayAction.KEEP)),
         # A revocation wins on both sides.
         ((family(1), family(1, **REVOKED)), family(7, 1), Replay(ReplayAction.REVOKE)),
-        ((None, family(1), family(1, **REVOKED)), None, Replay(ReplayAction.KEEP)),
-        ((family(1), family(2)), family(1, 1, **REVOKED), Replay(ReplayAction.KEEP)),
+        ((None, family(1), family(1, **REVOKED)), None, Replay(ReplayAction.KEEP_REVOKED)),
+        ((family(1), family(2)), family(1, 1, **REVOKED), Replay(ReplayAction.KEEP_REVOKED)),
     ],
 )
 def test_the_other_table_gets_what_the_service_could_have_written_there(states, there, expected):
@@ -89,7 +89,8 @@ def test_the_other_table_gets_what_the_service_could_have_written_there(states, 
     ],
 )
 @pytest.mark.parametrize(
-    ("there", "action"), [(None, ReplayAction.KEEP), (family(1, 1), ReplayAction.REVOKE), (NEW, ReplayAction.REVOKE)]
+    ("there", "action"),
+    [(None, ReplayAction.KEEP_REVOKED), (family(1, 1), ReplayAction.REVOKE), (NEW, ReplayAction.REVOKE)],
 )
 @pytest.mark.parametrize("rules", [LATER, ReplayRules(authoritative=True), ReplayRules(accept_rotated=True)])
 def test_a_family_in_the_revocation_log_does_not_come_to_life(log, there, action, rules):
@@ -99,7 +100,7 @@ def test_a_family_in_the_revocation_log_does_not_come_to_life(log, there, action
 def test_a_family_of_the_synthetic_identity_is_found_in_the_log_by_its_prefix():
     log = RevocationLog(revoked=frozenset({"synthetic#f"}))
     found = decide_replay(change(None, family(1), key="synthetic#family#f"), None, ReplayRules(log))
-    assert found.action is ReplayAction.KEEP
+    assert found.action is ReplayAction.KEEP_REVOKED
     assert decide_replay(change(None, family(1)), None, ReplayRules(log)).action is ReplayAction.WRITE
 
 
@@ -127,7 +128,7 @@ def test_before_a_failback_is_promoted_the_tables_that_were_in_use_are_the_truth
     truth = ReplayRules(authoritative=True)
     assert decide_replay(change(family(4), family(5)), family(1), truth) == Replay(ReplayAction.WRITE, family(5))
     assert decide_replay(change(family(4), None), family(1), truth) == Replay(ReplayAction.DELETE)
-    assert decide_replay(change(family(4), family(5)), family(1, **REVOKED), truth).action is ReplayAction.KEEP
+    assert decide_replay(change(family(4), family(5)), family(1, **REVOKED), truth).action is ReplayAction.KEEP_REVOKED
     without_epoch = {name: value for name, value in family(1).items() if name != "epoch"}
     assert decide_replay(change(None, family(5, 2)), without_epoch, truth).item == family(5, 2)
 

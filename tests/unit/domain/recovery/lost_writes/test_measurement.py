@@ -9,6 +9,7 @@ from orchestrator.domain.deployment.cutover import Cutover, TableChange, TableRe
 from orchestrator.domain.deployment.late_writes import ReplayAction, ReplayProgress
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.lost_writes.measurement import CLOSING, OF_DELETED, closing_time, measured_restore
+from orchestrator.domain.recovery.lost_writes.measurement import REPLAYED as REPLAYED_SOURCE
 from orchestrator.domain.recovery.record import Measured, Role, judge_objectives
 from orchestrator.domain.verdict import Outcome
 from tests.samples import NOW, recovery, restored_tables
@@ -75,6 +76,38 @@ def test_a_deleted_table_that_is_restored_from_an_older_backup_did_lose_writes()
     older = {"gone": True, "backup_at": NOW, "uncertainty": timedelta(minutes=1)}
     measured = measured_restore(restore((Role.TOKENS, older), (Role.STATE, older)), CUTOVER, ENDED)
     assert measured.measured.data_loss == timedelta(seconds=168)
+
+
+LOST_AT = NOW + timedelta(seconds=42)
+
+
+@pytest.mark.parametrize(
+    ("of_restore", "expected"),
+    [
+        ({"passes": 4}, Measured(None, timedelta(0), REPLAYED_SOURCE)),
+        ({"passes": 4, "lost": 1, "lost_at": LOST_AT}, Measured(None, timedelta(seconds=42), REPLAYED_SOURCE)),
+        ({"passes": 4, "lost": 1, "lost_at": NOW - timedelta(1)}, Measured(None, timedelta(0), REPLAYED_SOURCE)),
+        ({"passes": 4, "unknown": "no stream"}, Measured(None, timedelta(seconds=108), CLOSING)),
+    ],
+    ids=["all", "all but one", "one of before the point", "no stream"],
+)
+def test_a_restore_that_replays_loses_what_was_written_until_the_last_write_that_it_did_not_replay(
+    of_restore, expected
+):
+    replays = replace(restore(), replays=(), replay=ReplayProgress(**of_restore))
+    assert measured_restore(replays, CUTOVER, ENDED).measured == expected
+
+
+def test_a_deleted_table_has_no_stream_to_replay():
+    older = {"gone": True, "backup_at": NOW, "uncertainty": timedelta(minutes=1)}
+    replays = replace(restore((Role.TOKENS, older)), replays=(), replay=ReplayProgress(passes=4))
+    assert measured_restore(replays, CUTOVER, ENDED).measured.data_loss == timedelta(seconds=168)
+
+
+def test_a_replay_that_never_ran_is_no_evidence():
+    replays = replace(restore(), replays=())
+    unread = replace(CUTOVER, replay=None)
+    assert measured_restore(replays, unread, ENDED).measured == Measured(None, BLOCKED - NOW, CLOSING)
 
 
 def test_a_closing_before_the_point_loses_nothing():
