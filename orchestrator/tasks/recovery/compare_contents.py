@@ -125,7 +125,7 @@ def compare_contents(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
         reason = "; ".join(f"{table.role}: {error}" for table, error in unknown.items())
         return save_and_continue(task_input, cloud, by_export, reason, RecoveryAction.EXPORT)
     check_results = [
-        _without_evidence(table, with_decides(task_input.kind, _check_result(table, result)))
+        _without_evidence(task_input.kind, table, with_decides(task_input.kind, _check_result(table, result)))
         for table, result in results.items()
     ]
     recovery = recovery.with_check_results(*check_results)
@@ -140,9 +140,12 @@ def _has_no_export(table: TableRecovery, run: _Run) -> bool:
     return bool(table.backup_arn) and bool(run.comparison.segments[table.role] or cannot_be_exported(table))
 
 
-def _without_evidence(table: TableRecovery, result: CheckResult) -> CheckResult:
-    """Return the result of a backup whose source's content nothing can show: it is named, and does not decide."""
-    reason = cannot_be_exported(table) if table.backup_arn else ""
+def _without_evidence(kind: Kind, table: TableRecovery, result: CheckResult) -> CheckResult:
+    """Return the result of a drill of a backup whose source's content nothing can show: named, and does not decide.
+
+    A restore exports nothing, and has its own reason.
+    """
+    reason = cannot_be_exported(table) if table.backup_arn and kind is Kind.DRILL else ""
     if not reason or result.verdict.outcome is not Outcome.INCONCLUSIVE:
         return result
     return replace(result, verdict=Verdict.inconclusive(f"{table.role}: {reason}"), decides=False)
