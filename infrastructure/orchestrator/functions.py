@@ -434,6 +434,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
             "EVIDENCE_BUCKET",
             "RECOVERY_POLICY",
             "INCIDENTS",
+            "LOST_REGION",
             "CLIENTS_TOPIC",
         ),
         size=Size(timeout_seconds=120),

@@ -352,6 +352,7 @@ class OrchestratorStack(EnvironmentStack):
             "KEYS_TABLE": self._signing_keys.ring_table,
             "SIGNING_KEY_ID": self._signing_keys.stack_key,
             "INCIDENTS": encode_policy_of_incidents(self._environment.incidents),
+            "LOST_REGION": self._environment.lost_region or "",
             "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
         }
 

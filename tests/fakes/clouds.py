@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, str] = {
     "DEPLOYMENT_MACHINE": machine_arn("deployment"),
     "ROLLBACK_MACHINE": machine_arn("rollback"),
     "INCIDENTS": "{}",
+    "LOST_REGION": "",
     "SERVICE": msgspec.json.encode(service()).decode(),
 }
 

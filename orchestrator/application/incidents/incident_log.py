@@ -18,8 +18,9 @@ from orchestrator.domain.incidents.announcements import events_of
 from orchestrator.domain.incidents.incident import Draft, Incident, append, replay
 from orchestrator.domain.incidents.paging import PAGES, due_drafts
 from orchestrator.domain.incidents.policy import IncidentPolicy, decode_policy
+from orchestrator.domain.incidents.regions import signal_of_settings
 from orchestrator.domain.incidents.register import Change, Register, after_change, announced, receive_signal
-from orchestrator.domain.incidents.signals import signal_of
+from orchestrator.domain.incidents.signals import Signal, signal_of
 from orchestrator.domain.maintenance.effects import silences_incident
 
 ATTEMPTS = 10
@@ -55,6 +56,21 @@ def receive_event(event: Mapping[str, Any], cloud: Cloud) -> str:
     signal = signal_of(event, cloud.environment)
     if signal is None:
         return "the event is about no incident"
+    return apply_signal(signal, cloud)
+
+
+def apply_signal(signal: Signal, cloud: Cloud) -> str:
+    """Have a signal open, continue or resolve the incident of its cause, and page at once if a page is due.
+
+    A failover calls it with `regions.region_lost` when it begins, and with `regions.region_replaced` when the service
+    runs in the other region. A repetition changes nothing.
+
+    Returns:
+        What it did, for the log.
+
+    Raises:
+        Throttled, Unreachable: the ledger or the bus did not answer; call it again.
+    """
     policy = policy_of(cloud)
     incident = change_incident(
         cloud,
@@ -132,14 +148,21 @@ def announce_soon(cloud: Cloud, incident_id: str) -> None:
 def attend_incidents(cloud: Cloud) -> str:
     """Page, remind and announce what is due of every incident; return what failed.
 
-    A failure of one incident does not keep the others waiting.
+    The loss of a region that the settings name opens its incident, too. A failure of one incident does not keep the others
+    waiting.
     """
     try:
-        attended = sorted(cloud.incidents.read_register().attended)
+        register = cloud.incidents.read_register()
     except (OrchestratorError, ClientError) as error:
         return f"the register of incidents was not read: {error}"
     failures = []
-    for incident_id in attended:
+    signal = signal_of_settings(register, cloud.settings["LOST_REGION"], cloud.settings["AWS_REGION"], cloud.now())
+    if signal is not None:
+        try:
+            apply_signal(signal, cloud)
+        except (OrchestratorError, ClientError) as error:
+            failures.append(f"{signal.title}: {error}")
+    for incident_id in sorted(register.attended):
         try:
             attend_incident(cloud, incident_id)
         except (OrchestratorError, ClientError) as error:

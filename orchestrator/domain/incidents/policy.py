@@ -21,7 +21,7 @@ from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.setting_rules import Choice, Text
 
 ROLLBACK, ROLLBACK_FAILED = "rollback", "rollback-failed"
-DRILL_FAILED, RESTORE_FAILED = "recovery-drill-failed", "restore-failed"
+DRILL_FAILED, RESTORE_FAILED, REGION_LOST = "recovery-drill-failed", "restore-failed", "region-lost"
 NO_INCIDENT = "none"
 """The severity of what opens no incident."""
 
@@ -34,6 +34,7 @@ DEFAULT_SEVERITIES: Mapping[str, IncidentSeverity | None] = {
     ROLLBACK_FAILED: _SEV1,
     DRILL_FAILED: _SEV3,
     RESTORE_FAILED: _SEV2,
+    REGION_LOST: _SEV1,
     **{
         section: None if section in _QUIET else OF_NOTIFICATION[SEVERITIES[section]]
         for section in (*COMPOSITES, *sorted(SECURITY))

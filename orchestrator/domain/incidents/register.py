@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Draft, EntryKind, Incident
-from orchestrator.domain.incidents.policy import IncidentPolicy
+from orchestrator.domain.incidents.policy import REGION_LOST, IncidentPolicy
 from orchestrator.domain.incidents.severity import IncidentSeverity, worse_of
 from orchestrator.domain.incidents.signals import Signal
 from orchestrator.domain.notifications.alarms import SECURITY
@@ -130,9 +130,9 @@ def resolves_itself(cause: str, *, led: bool) -> bool:
     """Return whether an incident is resolved when the last signal of its cause has ended.
 
     An alarm of the security contacts counts events: that it is OK again means that no further event came, and nothing
-    about the harm. And what a person leads, a person resolves.
+    about the harm. A region that is replaced is still lost. And what a person leads, a person resolves.
     """
-    return not led and cause not in SECURITY
+    return not led and cause not in SECURITY and cause != REGION_LOST
 
 
 def _begun(
@@ -248,11 +248,14 @@ def end_subjects(register: Register, cause: str, now: datetime) -> Register:
 
 
 def prune(register: Register, now: datetime) -> Register:
-    """Return the register without what is older than any event that can still arrive."""
+    """Return the register without what is older than any event that can still arrive.
+
+    Lost regions stay: the settings name one for as long as it is lost, and must not open its incident again.
+    """
     recent = {
         name: subject
         for name, subject in register.subjects.items()
-        if subject.active or (subject.ended is not None and now - subject.ended <= KEPT)
+        if subject.active or subject.cause == REGION_LOST or (subject.ended is not None and now - subject.ended <= KEPT)
     }
     ended = sorted(
         (name for name, subject in recent.items() if not subject.active),

@@ -11,6 +11,8 @@
 | service-degraded, automatic-rollback-unavailable, rollback-failed | the alarm | ``service``   | the alarm; its end ends it |
 | an alarm of the security contacts                | the alarm        | its section             | the same           |
 
+`regions.py` has the loss of a region.
+
 A bad release therefore opens one incident, `service`, by its rollback and by the composite alarm, and it lasts until
 both have ended.
 """
@@ -26,6 +28,7 @@ from orchestrator.domain.incidents.incident import MAX_TITLE
 from orchestrator.domain.incidents.policy import (
     DEFAULT_SEVERITIES,
     DRILL_FAILED,
+    REGION_LOST,
     RESTORE_FAILED,
     ROLLBACK,
     ROLLBACK_FAILED,
@@ -97,7 +100,7 @@ def _alarm(detail: Mapping[str, Any], environment: str) -> Signal | None:
 
 
 _OF_THE_SERVICE = frozenset({*COMPOSITES, ROLLBACK_FAILED})
-_OF_EVENTS = frozenset({ROLLBACK, DRILL_FAILED, RESTORE_FAILED})
+_OF_EVENTS = frozenset({ROLLBACK, DRILL_FAILED, RESTORE_FAILED, REGION_LOST})
 """Openers that are events of the orchestrator: their alarms would open the same incident a second time."""
 
 

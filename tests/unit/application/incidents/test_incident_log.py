@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -155,6 +156,26 @@ def test_one_incident_that_cannot_be_attended_to_does_not_delay_the_others(cloud
 
     monkeypatch.setattr(incident_log, "attend_incident", failing)
     assert attend_incidents(cloud) == f"{broken}: too many requests"
+
+
+def moved(cloud, lost="us-east-1"):
+    return replace(cloud, settings={**cloud.settings, "LOST_REGION": lost})
+
+
+def test_the_first_minute_in_the_new_region_opens_the_incident_of_the_lost_one_and_pages(cloud, events):
+    assert attend_incidents(moved(cloud)) == ""
+    incident = only_incident(cloud)
+    assert (incident.cause, incident.severity.value) == ("region-lost", "SEV1")
+    assert kinds(events) == ["IncidentOpened", "IncidentPaged"]
+    assert attend_incidents(moved(cloud)) == ""
+    assert len(events.put) == 2
+
+
+def test_a_lost_region_whose_incident_cannot_be_written_is_reported(cloud, monkeypatch):
+    monkeypatch.setattr(cloud.incidents, "commit", lambda *_: False)
+    lost = moved(cloud)
+    monkeypatch.setattr(lost.incidents, "commit", lambda *_: False)
+    assert attend_incidents(lost).startswith("region us-east-1 is lost: an incident could not be changed")
 
 
 def test_a_register_that_cannot_be_read_is_reported(cloud, monkeypatch):
