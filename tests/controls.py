@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator import environments
 from orchestrator.domain.compliance.catalogue.controls import CONTROLS, controls_of
 from orchestrator.domain.compliance.control import Framework
+from orchestrator.domain.compliance.openid_conformance import REVISION, TESTS, ConformanceTest, Profile
 
 PAGE = Path(environments.settings_file()).parent / "docs" / "reference" / "controls.md"
 TITLES = {
@@ -38,7 +39,31 @@ def page() -> str:
             f"| `{one.id}` | {one.requirement} | {one.source} | {one.method} | {one.severity} | {one.owner} |"
             for one in controls
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_openid_tests()]) + "\n"
+
+
+def _openid_tests() -> list[str]:
+    """The section of the OpenID Foundation's tests."""
+    covered = sum(1 for one in TESTS if not one.reason)
+    lines = [
+        "",
+        "## The OpenID Foundation's tests",
+        "",
+        f"The {len(TESTS)} test modules of the certification profiles *Basic OP* and *Config OP*, as of commit",
+        f"`{REVISION[:12]}` of the",
+        "[conformance suite](https://gitlab.com/openid/conformance-suite), and the controls that require the same.",
+        f"{covered} of them are covered whole; each other one has the reason. The suite itself was not run against",
+        "the service.",
+    ]
+    for profile in Profile:
+        lines += ["", f"### {profile}", "", "| test module | requires | controls | reason |", "|---|---|---|---|"]
+        lines += [_openid_test(one) for one in TESTS if one.profile is profile]
+    return lines
+
+
+def _openid_test(one: ConformanceTest) -> str:
+    controls = ", ".join(f"`{name}`" for name in one.controls) or "none"
+    return f"| `{one.name}` | {one.requires} | {controls} | {one.reason} |"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from infrastructure.orchestrator.iam_grants import (
+    ACKNOWLEDGE_INCIDENT,
     ANALYZE_CANARY,
     CALL_HOOKS,
     CHANGE_ACCESS_BLOCK,
@@ -521,8 +522,23 @@ OPTIONAL_HANDLERS: Mapping[str, FunctionSpec] = {
     "deliver_notifications": FunctionSpec(
         "orchestrator.event_handlers",
         Permissions(Ledger.WRITES, publishes_events=False, grants=DELIVER_NOTIFICATIONS),
-        variables=("NOTIFICATIONS", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS", "RECOVERY_POLICY", "MAIL"),
+        variables=(
+            "NOTIFICATIONS",
+            "NOTIFICATION_QUEUE",
+            "NOTIFICATION_DEAD_LETTERS",
+            "RECOVERY_POLICY",
+            "MAIL",
+            "ACKNOWLEDGEMENT_ADDRESS",
+            "LINK_KEY",
+        ),
         size=NOTIFIER_SIZE,
+    ),
+    "acknowledge_incident": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.WRITES, publishes_events=True, grants=ACKNOWLEDGE_INCIDENT),
+        variables=("INCIDENTS", "NOTIFICATIONS", "LINK_KEY"),
+        # A person waits for the page; API Gateway waits for 29 s.
+        size=Size(memory_mb=1024, timeout_seconds=25),
     ),
     "publish_status_page": FunctionSpec(
         "orchestrator.event_handlers",

@@ -85,10 +85,11 @@ CALL_HOOKS = (
 DELIVER_NOTIFICATIONS = (
     allow("sqs:SendMessage", on=(Resource.NOTIFICATION_QUEUE, Resource.NOTIFICATION_DEAD_LETTERS)),
     allow("sqs:ChangeMessageVisibility", on=(Resource.NOTIFICATION_QUEUE,)),
-    allow("secretsmanager:GetSecretValue", on=(Resource.NOTIFICATION_SECRETS,)),
     # SES authorises a message with SendRawEmail's action, too, if its content is raw.
     allow("ses:SendEmail", "ses:SendRawEmail", on=(Resource.MAIL_IDENTITY,)),
+    allow("secretsmanager:GetSecretValue", on=(Resource.NOTIFICATION_SECRETS, Resource.LINK_KEY)),
 )
+ACKNOWLEDGE_INCIDENT = (allow("secretsmanager:GetSecretValue", on=(Resource.WEBHOOK_SECRETS, Resource.LINK_KEY)),)
 PUBLISH_STATUS_PAGE = (
     READ_ALIASES,
     READ_VERSIONS,

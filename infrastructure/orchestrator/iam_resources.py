@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 
 from infrastructure.common import SigningKeys
 from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.acknowledgement import link_key_arn
 from infrastructure.orchestrator.status_page import status_bucket_name
 from orchestrator.aws.dynamodb.access_block import PROBED_KEY
 from orchestrator.domain.deployment.policy import DeliveryPolicy
@@ -54,6 +55,8 @@ class Resource(Enum):
     NOTIFICATION_SECRETS = auto()  # the addresses and keys of their destinations
     MAIL_IDENTITY = auto()  # the identity of Amazon SES that sends e-mail
     TELEMETRY_SECRET = auto()  # the headers for the collector of traces
+    WEBHOOK_SECRETS = auto()  # the secrets with which pagers prove themselves
+    LINK_KEY = auto()  # the secret that signs the links of pages
     SYNTHETIC_KEY = auto()
     DEPLOYMENT_STATE_MACHINE = auto()
     ROLLBACK_STATE_MACHINE = auto()
@@ -123,6 +126,8 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.NOTIFICATION_SECRETS,
         Resource.MAIL_IDENTITY,
         Resource.TELEMETRY_SECRET,
+        Resource.WEBHOOK_SECRETS,
+        Resource.LINK_KEY,
         Resource.STATUS_PAGE_OBJECTS,
     }
 )
@@ -249,8 +254,9 @@ def resource_arns(
 def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
     """Return the ARNs of `NAMED_BY_SETTINGS`.
 
-    These are what checks query, the hooks with the secrets that sign for them, the secrets of notifications, the identity
-    that sends e-mail, and the files of the status page, which may be in another account.
+    These are what checks query, the hooks with the secrets that sign for them, the secrets of notifications, of the
+    pagers' webhooks and of links, the identity that sends e-mail, and the files of the status page, which may be in
+    another account.
     """
     policy = DeliveryPolicy.parse(environment.delivery)
     groups = [
@@ -267,6 +273,12 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.NOTIFICATION_SECRETS: sorted({one.secret for one in environment.notifications if one.secret}),
         Resource.MAIL_IDENTITY: [environment.mail.identity_arn] if environment.mail else [],
         Resource.TELEMETRY_SECRET: [secret] if (secret := environment.telemetry.headers_secret) else [],
+        Resource.WEBHOOK_SECRETS: sorted(
+            {one.webhook_secret for one in environment.notifications if one.webhook_secret}
+            if environment.acknowledgement.enabled
+            else ()
+        ),
+        Resource.LINK_KEY: [link_key_arn(stack, environment)] if environment.acknowledgement.enabled else [],
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),

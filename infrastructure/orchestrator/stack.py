@@ -25,6 +25,7 @@ from infrastructure.iam import create_function_role
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.acknowledgement import ACKNOWLEDGE_INCIDENT, Acknowledgement
 from infrastructure.orchestrator.alarms import create_alarms
 from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket
 from infrastructure.orchestrator.budget import create_cost_alerts
@@ -167,6 +168,16 @@ class OrchestratorStack(EnvironmentStack):
             state_machines=list(state_machines.values()),
             drill_state_machine=state_machine_arn(self, environment, "drill"),
         )
+        acknowledgement = Acknowledgement(self, environment) if environment.acknowledgement.enabled else None
+        variables = {
+            **variables,
+            "NOTIFICATIONS": encode_destinations(environment.notifications),
+            "ACKNOWLEDGEMENT_ADDRESS": acknowledgement.address if acknowledgement else "",
+            "LINK_KEY": acknowledgement.key.secret_arn if acknowledgement else "",
+        }
+        if acknowledgement:
+            spec = OPTIONAL_HANDLERS[ACKNOWLEDGE_INCIDENT]
+            acknowledgement.connect(self._event_handler(ACKNOWLEDGE_INCIDENT, spec, resources, variables))
         if environment.notifications:
             self._create_notifications(resources, variables)
         if environment.status_page.enabled:
@@ -194,7 +205,6 @@ class OrchestratorStack(EnvironmentStack):
         queues = create_notification_queues(self, self._environment)
         name = "deliver_notifications"
         own_variables = {
-            "NOTIFICATIONS": encode_destinations(self._environment.notifications),
             "NOTIFICATION_QUEUE": queues.messages.queue_url,
             "NOTIFICATION_DEAD_LETTERS": queues.dead_letters.queue_url,
             "MAIL": encode_mail(self._environment.mail),
@@ -412,6 +422,7 @@ def _optional_handlers(environment: Environment) -> list[str]:
         "deliver_notifications": environment.notifications,
         PUBLISH_STATUS_PAGE: environment.status_page.enabled,
         "export_trace": environment.telemetry.enabled,
+        ACKNOWLEDGE_INCIDENT: environment.acknowledgement.enabled,
     }
     return [name for name in OPTIONAL_HANDLERS if needed[name]]
 

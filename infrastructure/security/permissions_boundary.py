@@ -115,14 +115,13 @@ def _scaling_alarms(stack: Stack, environment: Environment) -> str:
 def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
     """Allow what the environment's checks, hooks, notifications, traces and status page use, outside its own names."""
     arns = dict(resources_of_settings(stack, environment))
-    arns[Resource.NOTIFICATION_SECRETS] = _covering(
-        [*arns[Resource.NOTIFICATION_SECRETS], *arns[Resource.TELEMETRY_SECRET]]
-    )
+    secrets = [*arns[Resource.NOTIFICATION_SECRETS], *arns[Resource.WEBHOOK_SECRETS], *arns[Resource.LINK_KEY]]
+    secrets += arns[Resource.TELEMETRY_SECRET]
     resources = {
         "logs:StartQuery": arns[Resource.CHECKED_LOGS],
         "logs:GetQueryResults": arns[Resource.LOG_QUERIES],
         "lambda:InvokeFunction": arns[Resource.HOOK_FUNCTIONS],
-        "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *arns[Resource.NOTIFICATION_SECRETS]],
+        "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *_covering(secrets)],
         "s3:PutObject": arns[Resource.STATUS_PAGE_OBJECTS],
         "ses:Send*": arns[Resource.MAIL_IDENTITY],
     }

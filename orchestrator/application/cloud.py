@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
     from orchestrator.aws.ledger.status_page import StatusPageStore
     from orchestrator.aws.mail import Mailer
+    from orchestrator.aws.link_keys import LinkKeys
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
@@ -268,6 +269,7 @@ class Adapters:
     notification_queue: Lazy[NotificationQueue] = _adapter(
         "aws.notification_queue:NotificationQueue", "sqs", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS"
     )
+    link_keys: Lazy[LinkKeys] = _adapter("aws.link_keys:LinkKeys", "secretsmanager", "LINK_KEY")
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
     mailer: Lazy[Mailer] = _adapter("aws.mail:Mailer", _mailer)
     otlp_exporter: Lazy[OtlpExporter] = _adapter("aws.otlp_exporter:OtlpExporter", _otlp_exporter)

@@ -66,20 +66,21 @@ class ProviderClient:
 
     def _send_with_secret(self, notification: Notification, destination: Destination) -> Answer:
         try:
-            secret = self._read_secret(destination.secret)
+            secret = self.read_secret(destination.secret)
         except (ClientError, KeyError) as error:
             code = error_code(error) if isinstance(error, ClientError) else "it has no text"
             return Answer(Result.REFUSED, f"the secret of the destination cannot be read: {code}")
         except (Throttled, Unreachable) as error:
             return Answer(Result.FAILED, f"Secrets Manager: {type(error).__name__}")
+        hidden = _hidden(notification, secret)
         try:
             return self._converse(notification, destination, secret)
         except SecretMalformed as error:
             return Answer(Result.REFUSED, str(error))
         except NotPublic as error:
-            return Answer(Result.REFUSED, redacted(str(error), secret))
+            return Answer(Result.REFUSED, redacted(str(error), hidden))
         except (CheckNotReadable, ValueError) as error:
-            return Answer(Result.FAILED, redacted(str(error), secret))
+            return Answer(Result.FAILED, redacted(str(error), hidden))
 
     def _converse(self, notification: Notification, destination: Destination, secret: str) -> Answer:
         answer = Answer(Result.DELIVERED, "nothing to send")
@@ -91,12 +92,26 @@ class ProviderClient:
             response = self._web.exchange(
                 request.method, request.url, self._timeout_seconds, request.body or None, request.headers
             )
-            answer = read_answer(response.status, response.headers, response.body, secret, self._now())
+            answer = read_answer(
+                response.status, response.headers, response.body, _hidden(notification, secret), self._now()
+            )
             if answer.result is not Result.DELIVERED:
                 return answer
             bodies.append(response.body)
         return answer
 
-    def _read_secret(self, arn: str) -> str:
+    def read_secret(self, arn: str) -> str:
+        """Return the text of a secret.
+
+        Raises:
+            ClientError: it does not exist, or must not be read.
+            KeyError: it has no text.
+            Throttled, Unreachable: Secrets Manager did not answer.
+        """
         with translate_errors():
             return str(self._secrets.get_secret_value(SecretId=arn)["SecretString"])
+
+
+def _hidden(notification: Notification, secret: str) -> str:
+    """Return what no answer may show: the secret, and the token of the link, which a provider may quote."""
+    return f"{secret} {notification.address}".strip()

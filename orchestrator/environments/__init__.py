@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings, read_acknowledgement
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.mail.settings import MailSettings, read_mail
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
@@ -122,6 +123,7 @@ class Environment:
         notifications: the destinations of notifications.
         mail: who sends e-mail by Amazon SES; None if no e-mail is sent so.
         incidents: what opens an incident, and who is on call.
+        acknowledgement: whether incidents can be acknowledged by a link and in the pager.
         maintenance: how long a maintenance window may take, and the notice that it needs.
         status_page: the public status page.
         telemetry: where the traces of executions go.
@@ -155,6 +157,7 @@ class Environment:
     notifications: tuple[Destination, ...]
     mail: MailSettings | None
     incidents: IncidentPolicy
+    acknowledgement: AcknowledgementSettings
     maintenance: MaintenancePolicy
     status_page: StatusPageSettings
     telemetry: TelemetrySettings
@@ -288,6 +291,7 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         sender = partial(refuse_missing_sender, sections["notifications"], sections["mail"], name)
         attempts.part("notifications", sender)
     sections["incidents"] = attempts.part("incidents", partial(read_incidents, table))
+    sections["acknowledgement"] = attempts.part("acknowledgement", partial(read_acknowledgement, table))
     sections["maintenance"] = attempts.part("maintenance", partial(read_maintenance, table))
     if sections["incidents"] is not None and sections["notifications"] is not None:
         known = [destination.name for destination in sections["notifications"]]

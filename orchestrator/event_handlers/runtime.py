@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.application.cloud import Cloud, logger
+from orchestrator.domain.http_messages import BodyRefused, HttpRequest, HttpResponse, proxy_response, read_request
 
 EventHandler = Callable[[Mapping[str, Any], object], Mapping[str, str]]
 _cloud = Cloud.of_this_function()
@@ -40,5 +41,23 @@ def queue_handler(run: Callable[[Mapping[str, Any], Cloud], bool]) -> QueueHandl
         messages = event["Records"]
         again = [message["messageId"] for message in messages if not run(message, _cloud)]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+    return handler
+
+
+HttpHandler = Callable[[Mapping[str, Any], object], Mapping[str, object]]
+
+
+def http_handler(run: Callable[[HttpRequest, Cloud], HttpResponse]) -> HttpHandler:
+    """Return the Lambda handler of requests from outside, through API Gateway. What they contain is not logged."""
+
+    def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, object]:
+        try:
+            request = read_request(event)
+        except BodyRefused as refused:
+            return proxy_response(HttpResponse(413, str(refused), "text/plain; charset=utf-8"))
+        response = run(request, _cloud)
+        logger.info("request answered", extra={"method": request.method, "status": response.status})
+        return proxy_response(response)
 
     return handler

@@ -57,6 +57,7 @@ class Provider:
     """One provider.
 
     Attributes:
+        links: the addresses that its messages' buttons open.
         accepted: what it accepted: the text by which a person would know the message.
         texts: every text that it would show.
         alerts: a pager's alerts by key: whether each is open.
@@ -81,6 +82,7 @@ class Provider:
     hangs_until: datetime | None = None
     seen: set[str] = field(default_factory=set)
     mails: list[EmailMessage] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
     github: dict[str, Any] = field(default_factory=lambda: {"deployments": [], "statuses": [], "commits": []})
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -119,6 +121,11 @@ class Provider:
                 need(set(block) == {"type", "text"} and block["text"]["type"] == "plain_text", "invalid_blocks")
                 need(1 <= len(block["text"]["text"]) <= 150, "invalid_blocks")
                 texts.append(block["text"]["text"])
+            elif block["type"] == "actions":
+                (button,) = block["elements"]
+                need(set(button) == {"type", "text", "url", "action_id"}, "invalid_blocks")
+                need(button["text"]["type"] == "plain_text" and len(button["url"]) <= 3000, "invalid_blocks")
+                self.links.append(button["url"])
             else:
                 need(set(block) == {"type", "fields"} and block["type"] == "section", "invalid_blocks")
                 need(1 <= len(block["fields"]) <= 10, "invalid_blocks")
@@ -139,7 +146,13 @@ class Provider:
         (attachment,) = document["attachments"]
         need(attachment["contentType"] == "application/vnd.microsoft.card.adaptive", "invalid")
         card = attachment["content"]
-        need(set(card) == {"$schema", "type", "version", "body"} and card["type"] == "AdaptiveCard", "invalid")
+        need(
+            set(card) - {"actions"} == {"$schema", "type", "version", "body"} and card["type"] == "AdaptiveCard",
+            "invalid",
+        )
+        for action in card.get("actions", []):
+            need(set(action) == {"type", "title", "url"} and action["type"] == "Action.OpenUrl", "invalid")
+            self.links.append(action["url"])
         lines = []
         for element in card["body"]:
             need(
@@ -168,6 +181,11 @@ class Provider:
         need(set(card["card"]) == {"header", "sections"}, "unknown field")
         title, facts = card["card"]["header"]["title"], {}
         for widget in card["card"]["sections"][0]["widgets"]:
+            if "buttonList" in widget:
+                (button,) = widget["buttonList"]["buttons"]
+                need(set(button) == {"text", "onClick"} and set(button["onClick"]) == {"openLink"}, "unknown field")
+                self.links.append(button["onClick"]["openLink"]["url"])
+                continue
             decorated = widget["decoratedText"]
             need(set(decorated) == {"topLabel", "text", "wrapText"}, "unknown field")
             need("<" not in decorated["text"] and not ENTITY.search(decorated["text"]), "HTML in a text")
@@ -182,7 +200,11 @@ class Provider:
     def _pagerduty(self, target: str, _headers: Mapping[str, str], body: bytes, document: Any) -> Reply:
         """https://developer.pagerduty.com/docs/send-alert-event."""
         need(target == "/v2/enqueue" and len(body) <= 524_288, "invalid event")
-        need(set(document) == {"routing_key", "event_action", "dedup_key", "client", "payload"}, "invalid event")
+        known = {"routing_key", "event_action", "dedup_key", "client", "payload"}
+        need(set(document) - {"links"} == known, "invalid event")
+        for link in document.get("links", []):
+            need(set(link) == {"href", "text"}, "invalid event")
+            self.links.append(link["href"])
         need(document["routing_key"] == self.secret, "Invalid routing key")
         need(document["event_action"] in {"trigger", "acknowledge", "resolve"}, "invalid event_action")
         need(1 <= len(document["dedup_key"]) <= 255, "dedup_key too long")
@@ -207,10 +229,12 @@ class Provider:
         else:
             need(target == "/v2/alerts", "not found", 404)
             known = {"message", "alias", "description", "priority", "source", "entity", "tags"}
-            need(set(document) == known and 1 <= len(document["message"]) <= 130, "message too long")
+            need(set(document) - {"details"} == known and 1 <= len(document["message"]) <= 130, "message too long")
             need(len(document["alias"]) <= 512 and len(document["description"]) <= 15_000, "too long")
             need(document["priority"] in {"P1", "P2", "P3", "P4", "P5"}, "invalid priority")
             need(len(document["source"]) <= 100 and len(document["tags"]) <= 20, "too long")
+            need(all(isinstance(value, str) for value in document.get("details", {}).values()), "invalid details")
+            self.links += document.get("details", {}).values()
             alias, title = document["alias"], document["message"]
         action = {"close": "resolve", "acknowledge": "acknowledge"}[change[2]] if change else "trigger"
         if action == "acknowledge":
@@ -226,6 +250,7 @@ class Provider:
         recognized = {"alert_uid", "title", "image_url", "state", "link_to_upstream_details", "message"}
         need(set(document) <= recognized and document["state"] in {"ok", "alerting"}, "invalid")
         self._page(document["alert_uid"], document["state"] == "alerting")
+        self.links += [document["link_to_upstream_details"]] if "link_to_upstream_details" in document else []
         state = "resolve" if document["state"] == "ok" else "trigger"
         self.accept(f"{state} {document['alert_uid']} {document['title']}")
         return 200, {}, b"Ok."
@@ -258,6 +283,7 @@ class Provider:
         return 204, {}, b""
 
     def _accept_once(self, message: str, data: Any) -> None:
+        self.links += [data["acknowledge"]] if "acknowledge" in data else []
         if message not in self.seen:  # the receiver's duty: the id is the idempotency key
             self.seen.add(message)
             self.accept(f"{data['title']} | {data['since']}", data["reason"])
@@ -331,7 +357,11 @@ SECRETS = {
         }
     ),
 }
+LINK_KEY = f"{ARN}link-key"
+WEBHOOK_SECRET = "webhook-secret-of-the-test"
+"""With which the pagers' own webhooks prove themselves."""
 CONFIDENTIAL = (
+    WEBHOOK_SECRET, "current-link-key-of-the-test-0123456789",
     "slack-path-of-the-test", "teams-signature-of-the-test", "key-of-the-test", "token-of-the-test",
     "pagerduty0routing0key0of0the0test", "opsgenie-key-of-the-test", "oncall-path-of-the-test", "github_pat_of_the_test",
     "webhook-path-of-the-test", "events-path-of-the-test", base64.b64encode(SIGNING_KEY).decode(),
@@ -364,7 +394,11 @@ class Providers:
     def __getitem__(self, kind: DestinationKind) -> Provider:
         return self.by_kind[kind]
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803 - botocore's
+    def get_secret_value(self, *, SecretId: str, VersionStage: str = "AWSCURRENT") -> dict[str, str]:  # noqa: N803 - botocore's
+        if SecretId == LINK_KEY:
+            return {"SecretString": f"{VersionStage[3:].lower()}-link-key-of-the-test-0123456789"}
+        if SecretId == f"{ARN}webhooks":
+            return {"SecretString": WEBHOOK_SECRET}
         kind = DestinationKind(SecretId.removeprefix(ARN))
         return {"SecretString": self._with_base(kind, SECRETS[kind], self.bases[kind])}
 
@@ -428,6 +462,8 @@ class Providers:
                 table["address"] = self.bases[kind]
             if kind is DestinationKind.GITHUB:
                 table["repository"] = "owner/name"
+            if kind in pagers:
+                table["webhook_secret"] = f"{ARN}webhooks"
             tables.append({**table, **changes})
         return read_destinations(SettingsReader("test", {"notifications": tables}))
 

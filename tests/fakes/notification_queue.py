@@ -53,10 +53,12 @@ class SimulatedQueue:
     dead: list[str] = field(default_factory=list)
     refusals: int = 0
     numbers: int = 0
+    bodies: list[str] = field(default_factory=list)
 
     def put(self, body: str, at: datetime) -> None:
         """Put a message that arrives at a time."""
         self.numbers += 1
+        self.bodies.append(body)
         self.messages.append(Message(body, at, at, f"m-{self.numbers}"))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[Mapping[str, str]]) -> dict[str, Any]:  # noqa: N803

@@ -21,6 +21,7 @@ import cdk_app
 from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
+from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings
 from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.domain.telemetry.settings import TelemetrySettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
@@ -143,6 +144,7 @@ def with_everything(name: str) -> environments.Environment:
         pipeline=PipelineSettings("owner/name", name, None),
         notifications=Providers(datetime.now).destinations(),
         mail=SENDER,
+        acknowledgement=AcknowledgementSettings(enabled=True),
         status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
         telemetry=TelemetrySettings("https://otlp.example.com", COLLECTOR_SECRET),
     )

@@ -8,12 +8,14 @@ from datetime import datetime
 import aws_cdk
 import pytest
 
+from infrastructure.orchestrator.acknowledgement import link_key_arn
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources, resources_of_settings
 from infrastructure.security.permissions_boundary import _statements_of_settings
 from orchestrator import environments
 from orchestrator.domain.telemetry.settings import TelemetrySettings
+from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings
 from tests.fakes.notification_providers import Providers
 
 FUNCTION = "arn:aws:lambda:us-west-1:123456789012:function:ledger-check"
@@ -86,6 +88,18 @@ def test_the_boundary_allows_exactly_what_the_settings_name(stack):
     assert {action for found in statements for action in found.actions} == ACTIONS
     by_action = {found.actions[0]: found.resources for found in statements}
     assert (by_action["lambda:InvokeFunction"], by_action["secretsmanager:GetSecretValue"]) == ([FUNCTION], [SECRET])
+
+
+def test_the_endpoint_reads_the_secrets_of_the_pagers_webhooks_and_both_read_the_key_of_links(stack):
+    destinations = Providers(datetime.now).destinations()
+    enabled = AcknowledgementSettings(enabled=True)
+    arns = resources_of_settings(stack, replace(environment(), notifications=destinations, acknowledgement=enabled))
+    key = ("secretsmanager:GetSecretValue", link_key_arn(stack, environment()))
+    webhooks = {("secretsmanager:GetSecretValue", one.webhook_secret) for one in destinations if one.webhook_secret}
+    assert webhooks
+    assert allowed("acknowledge_incident", arns) == {key, *webhooks}
+    assert key in allowed("deliver_notifications", arns)
+    assert not webhooks & allowed("deliver_notifications", arns)
 
 
 def test_only_the_notifier_reads_the_secrets_of_the_destinations(stack):

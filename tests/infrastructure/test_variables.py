@@ -28,6 +28,7 @@ def test_a_function_that_not_every_environment_has_is_told_every_variable_that_i
     some = {
         "orchestrator.event_handlers.deliver_notifications": {"NOTIFICATIONS", "NOTIFICATION_QUEUE", "RECOVERY_POLICY"},
         "orchestrator.event_handlers.export_trace": {"OTLP_ENDPOINT", "OTLP_HEADERS_SECRET", "LEDGER_TABLE"},
+        "orchestrator.event_handlers.acknowledge_incident": {"INCIDENTS", "LINK_KEY", "NOTIFICATIONS"},
         "orchestrator.event_handlers.publish_status_page": {"STATUS_PAGE", "STATUS_BUCKET", "HEARTBEATS_TABLE"},
     }
     assert some[module] <= read_by(module) <= told(everything_on, module)

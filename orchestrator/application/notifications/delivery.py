@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.application.cloud import Cloud, logger
 from orchestrator.application.notifications.attempt import Outcome, Way, attempt
 from orchestrator.application.notifications.fan_out import Delivery, configured_destinations
+from orchestrator.application.notifications.links import with_address
 from orchestrator.domain.maintenance.effects import silencing_window
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.notifications.notification import Notification, Transition
@@ -46,7 +47,7 @@ def deliver(received: Received, cloud: Cloud) -> Outcome:
     way = Way(
         destination,
         cloud.deliveries,
-        lambda: cloud.providers.send(notification, destination),
+        lambda: cloud.providers.send(with_address(notification, cloud), destination),
         lambda: cloud.notification_queue.put_aside(body),
         cloud.now,
     )

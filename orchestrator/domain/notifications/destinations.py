@@ -78,6 +78,7 @@ class Destination:
         address: of the provider's API; empty if the secret has it.
         repository: at GitHub, ``owner/name``; empty for other providers.
         to: the addresses of e-mail; empty for other providers.
+        webhook_secret: ARN of the secret with which the pager's webhook proves itself; empty if it sends none.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Destination:
     address: str = ""
     repository: str = ""
     to: tuple[str, ...] = ()
+    webhook_secret: str = ""
 
     @property
     def pages(self) -> bool:
@@ -137,6 +139,9 @@ def _read_destination(table: SettingsReader) -> Destination:
         if kind is DestinationKind.GITHUB
         else "",
         to=_read_addresses(table) if mails else (),
+        webhook_secret=table.text("webhook_secret", matching=_SECRET, remedy=_ARN_REMEDY)
+        if kind in PAGERS and "webhook_secret" in table
+        else "",
     )
     if kind in PAGERS and Audience.CLIENTS in destination.audiences:
         remedy = "a pager is for operators and security; give clients a chat or a webhook"
@@ -179,6 +184,8 @@ def encode_destinations(destinations: Sequence[Destination]) -> str:
             table["address"] = destination.address
         if destination.repository:
             table["repository"] = destination.repository
+        if destination.webhook_secret:
+            table["webhook_secret"] = destination.webhook_secret
         tables.append(table)
     return json.dumps(tables, separators=(",", ":"), allow_nan=False)
 

@@ -20,6 +20,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from orchestrator.domain.incidents.acknowledgement import PageReference, link_of
 from orchestrator.domain.incidents.severity import NOTIFIED_AS, IncidentSeverity
 from orchestrator.domain.notifications.alarms import IMPACTS, SECURITY, read_time
 from orchestrator.domain.notifications.notification import (
@@ -87,6 +88,8 @@ def _paged(detail: Mapping[str, Any], environment: str) -> tuple[Notification, .
     incident = str(detail["incident"])
     acknowledge = f"orchestrator incident ack {incident} --env {environment}"
     words = f"pages {person or 'the on-call operator'}"
+    reference = PageReference(incident, int(detail["episode"]), str(detail["page"]), person)
+    link = link_of(reference, _time(detail["at"]))
     page = _message(
         detail,
         environment,
@@ -97,8 +100,9 @@ def _paged(detail: Mapping[str, Any], environment: str) -> tuple[Notification, .
         not_pagers=False,
         only_pagers=True,
         only_destinations=tuple(str(name) for name in detail["destinations"]),
+        link=link,
     )
-    return (page, _message(detail, environment, _UPDATE, words))
+    return (page, _message(detail, environment, _UPDATE, words, link=link))
 
 
 def _acknowledged(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:

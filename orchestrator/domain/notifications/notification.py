@@ -6,9 +6,14 @@ notification is a TRIGGER, later ones are UPDATEs and ACKNOWLEDGEs, the last one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from orchestrator.domain.signed_links import SignedLink
+
+LINK_TEXT = "Acknowledge"
+"""What the button of a link says."""
 
 
 class Severity(StrEnum):
@@ -94,6 +99,8 @@ class Notification:
         not_pagers: pagers get a notification of their own.
         only_destinations: names of the destinations that get it; empty for all.
         alarm: the section of the alarm runbook of an alarm; empty for anything else.
+        link: what its reader may do without the command line; None if nothing.
+        address: of the link, with its token. It is set when the message is sent, and is in no queue and no log.
     """
 
     key: str
@@ -119,6 +126,8 @@ class Notification:
     not_pagers: bool = False
     only_destinations: tuple[str, ...] = ()
     alarm: str = ""
+    link: SignedLink | None = None
+    address: str = field(default="", repr=False)
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape as escape_html
 from urllib.parse import urlencode
 
-from orchestrator.domain.notifications.notification import Notification, Severity, Transition
+from orchestrator.domain.notifications.notification import LINK_TEXT, Notification, Severity, Transition
 from orchestrator.domain.notifications.providers.requests import (
     ProviderRequest,
     fitted,
@@ -66,9 +66,18 @@ def slack_request(notification: Notification, secret: str, *, local: bool) -> Pr
         "blocks": [
             {"type": "header", "text": _plain_text(fitted(title_of(notification), SLACK_HEADER, escape_slack))},
             {"type": "section", "fields": [_plain_text(text) for text in fields]},
+            *_slack_button(notification),
         ],
     }
     return json_request(read_address(secret, local=local), body)
+
+
+def _slack_button(notification: Notification) -> list[dict[str, object]]:
+    if not notification.address:
+        return []
+    # A button with `url` opens it, and needs no app: https://docs.slack.dev/reference/block-kit/block-elements/button-element
+    button = {"type": "button", "text": _plain_text(LINK_TEXT), "url": notification.address, "action_id": "open-link"}
+    return [{"type": "actions", "elements": [button]}]
 
 
 def escape_slack(text: str) -> str:
@@ -106,11 +115,13 @@ def _teams_message(notification: Notification, characters: int) -> dict[str, obj
         ]
         for name, text in shown_facts(notification)
     ]
+    actions = [{"type": "Action.OpenUrl", "title": LINK_TEXT, "url": notification.address}]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "body": [{"type": "RichTextBlock", "inlines": inlines} for inlines in ([heading], *rows)],
+        **({"actions": actions} if notification.address else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -138,10 +149,13 @@ def google_chat_request(notification: Notification, secret: str, *, local: bool)
 
 
 def _google_chat_message(notification: Notification, characters: int) -> dict[str, object]:
-    widgets = [
+    widgets: list[dict[str, object]] = [
         {"decoratedText": {"topLabel": name, "text": fitted(text, characters, escape_chat), "wrapText": True}}
         for name, text in shown_facts(notification)
     ]
+    if notification.address:
+        open_link = {"openLink": {"url": notification.address}}
+        widgets.append({"buttonList": {"buttons": [{"text": LINK_TEXT, "onClick": open_link}]}})
     card = {
         "header": {"title": fitted(title_of(notification), characters), "subtitle": notification.environment},
         "sections": [{"widgets": widgets}],

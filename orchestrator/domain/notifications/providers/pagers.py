@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from orchestrator.domain.notifications.notification import Notification, Severity, Transition
+from orchestrator.domain.notifications.notification import LINK_TEXT, Notification, Severity, Transition
 from orchestrator.domain.notifications.providers.requests import (
     ProviderRequest,
     fitted,
@@ -67,6 +67,8 @@ def pagerduty_request(notification: Notification, secret: str, address: str) -> 
             "custom_details": {name: fitted(text, PAGERDUTY_SUMMARY) for name, text in shown_facts(notification)},
         },
     }
+    if notification.address:
+        body["links"] = [{"href": notification.address, "text": LINK_TEXT}]
     return json_request(f"{address}/v2/enqueue", body)
 
 
@@ -91,6 +93,7 @@ def opsgenie_request(notification: Notification, secret: str, address: str) -> P
         "source": source,
         "entity": source,
         "tags": [notification.environment, notification.kind.value],
+        **({"details": {LINK_TEXT: notification.address}} if notification.address else {}),
     }
     return json_request(f"{address}/v2/alerts", body, headers)
 
@@ -98,7 +101,8 @@ def opsgenie_request(notification: Notification, secret: str, address: str) -> P
 def oncall_request(notification: Notification, secret: str, *, local: bool) -> ProviderRequest:
     """Return an alert for a "Formatted webhook" integration of Grafana OnCall; the secret is its address.
 
-    An inbound integration cannot acknowledge: the alert shows who did, and is acknowledged in Grafana.
+    An inbound integration cannot acknowledge: the alert shows who did, and is acknowledged in Grafana, whose outgoing
+    webhook reports it (orchestrator/domain/incidents/pager_webhooks.py).
 
     https://grafana.com/docs/oncall/latest/configure/integrations/references/webhook/
     """
@@ -109,5 +113,6 @@ def oncall_request(notification: Notification, secret: str, *, local: bool) -> P
         "message": "\n".join(
             f"{name}: {fitted(text, ONCALL_MESSAGE // 10)}" for name, text in shown_facts(notification)
         ),
+        **({"link_to_upstream_details": notification.address} if notification.address else {}),
     }
     return json_request(read_address(secret, local=local), body)

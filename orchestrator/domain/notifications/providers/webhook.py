@@ -81,6 +81,7 @@ def document_of(notification: Notification) -> Mapping[str, object]:
                 {"name": figure.name, "value": figure.value, "threshold": figure.threshold}
                 for figure in notification.figures
             ],
+            **({"acknowledge": notification.address} if notification.address else {}),
         },
     }
 

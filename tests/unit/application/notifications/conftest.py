@@ -18,9 +18,11 @@ from orchestrator.event_handlers import runtime
 from orchestrator.event_handlers.deliver_notifications import handler
 from tests.fakes.clock import START
 from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.notification_providers import Providers
+from tests.fakes.notification_providers import LINK_KEY, Providers
 from tests.fakes.notification_queue import DEAD_LETTERS, QUEUE, MovableClock, SimulatedQueue
 from tests.samples import recovery_table
+
+ENDPOINT = "https://ack.example.com"
 
 
 class World:
@@ -38,8 +40,10 @@ class World:
             "NOTIFICATION_QUEUE": QUEUE,
             "NOTIFICATION_DEAD_LETTERS": DEAD_LETTERS,
             "RECOVERY_POLICY": json.dumps(recovery_table()),
+            "ACKNOWLEDGEMENT_ADDRESS": ENDPOINT,
+            "LINK_KEY": LINK_KEY,
         }
-        clients = {"sqs": self.queue, "dynamodb": self.ledger}
+        clients = {"sqs": self.queue, "dynamodb": self.ledger, "secretsmanager": self.providers}
         self.cloud = Cloud(settings, clients=clients.__getitem__, now=self.clock.now)
         vars(self.cloud)["providers"] = ProviderClient(
             self.providers, self.providers, self.clock.now, local=False, mailer=self.providers.mailer
