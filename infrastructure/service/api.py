@@ -101,6 +101,8 @@ _ACCESS_LOG = {
     "refused_as": "$context.error.responseType",
     "firewall": "$context.waf.status",
     "key": "$context.identity.apiKeyId",
+    # Lambda's request id, which the function's own lines have.
+    "invocation": "$context.awsEndpointRequestId",
 }
 
 

@@ -131,6 +131,7 @@ def test_the_access_log_is_json_and_says_who_was_refused_by_what(every):
     assert logged["refused_as"] == "$context.error.responseType"
     assert logged["firewall"] == "$context.waf.status"
     assert logged["key"] == "$context.identity.apiKeyId"  # its id, never the key
+    assert logged["invocation"] == "$context.awsEndpointRequestId"  # the audit finds the client by it
 
 
 def rules(one) -> dict[str, dict]:

@@ -35,10 +35,11 @@ class Logs:
     Args:
         client: botocore's CloudWatch Logs client.
         clock: seconds, never set back.
+        read_seconds: how long one group is read.
     """
 
-    def __init__(self, client: Any, clock: Callable[[], float] = monotonic) -> None:
-        self._client, self._clock = client, clock
+    def __init__(self, client: Any, clock: Callable[[], float] = monotonic, read_seconds: float = READ_SECONDS) -> None:
+        self._client, self._clock, self._read_seconds = client, clock, read_seconds
 
     def read_errors(self, group: str, window: Window) -> LogPage:
         """Return the error lines of a log group within a window; a group that does not exist yet has none.
@@ -61,7 +62,7 @@ class Logs:
         }
         lines: list[LogLine] = []
         token: dict[str, str] = {}
-        size, deadline = 0, self._clock() + READ_SECONDS
+        size, deadline = 0, self._clock() + self._read_seconds
         while size < MOST_BYTES and self._clock() < deadline:
             try:
                 with translate_errors():

@@ -43,11 +43,12 @@ def audit(
     actor: Annotated[str, typer.Option(help="Part of the actor's name or ARN.")] = "",
     resource: Annotated[str, typer.Option(help="Part of a resource's name, or of a detail.")] = "",
     form: Annotated[str, typer.Option("--format", help="Format: text, csv or json.")] = "text",
+    access: Annotated[bool, typer.Option("--access", help="Add the requests of clients.")] = False,
     json: AsJson = False,
 ) -> None:
-    """List who did what, from the ledger and CloudTrail."""
+    """List who did what: ledger, CloudTrail, access log."""
     from orchestrator.cli.actions.compliance import audit as action
     from orchestrator.cli.context import context_of
 
     with report_errors(json or form == "json"):
-        action.audit(context_of(env), since, actor, resource, form, json=json)
+        action.audit(context_of(env), since, actor, resource, form, json=json, access=access)

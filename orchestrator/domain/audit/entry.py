@@ -13,6 +13,7 @@ class Source(StrEnum):
 
     LEDGER = "ledger"
     CLOUDTRAIL = "cloudtrail"
+    ACCESS_LOG = "access log"
 
 
 SYSTEM = "system"

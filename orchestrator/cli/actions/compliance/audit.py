@@ -1,4 +1,4 @@
-"""The command `audit`: who did what, in one time line over the ledger and AWS CloudTrail."""
+"""The command `audit`: who did what, in one time line over the ledger, AWS CloudTrail and the API's access log."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from rich.console import Console
 
 from orchestrator.aws.account_readings import Denied, denials
 from orchestrator.aws.cloudtrail import LOOKUPS_PER_SECOND, CallHistory
+from orchestrator.aws.cloudwatch.logs import Logs
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.cli.actions.reports.replay import parse_age
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, notes_console, print_csv, print_json, text_table
+from orchestrator.domain.audit.access_entries import clients_of_requests, entry_of_request
 from orchestrator.domain.audit.cloudtrail_entries import entry_of_call
 from orchestrator.domain.audit.csv_export import csv_of
 from orchestrator.domain.audit.entry import AuditEntry, AuditQuery, Source, time_line
@@ -28,10 +30,15 @@ from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
+from orchestrator.domain.verdict import Window
 
 LISTED = 500
 """Records of each kind that are read, newest first."""
 FORMATS = ("text", "csv", "json")
+ACCESS_SECONDS = 30.0
+"""How long one log group is read."""
+REQUEST_LINES = '{ $.message = "request" && $.client = "*" }'
+"""The request lines of verified clients (service/request_metrics.py)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,9 @@ class SourceNote:
     note: str = ""
 
 
-def audit(context: Context, since: str, actor: str, resource: str, form: str, *, json: bool) -> None:
+def audit(
+    context: Context, since: str, actor: str, resource: str, form: str, *, json: bool, access: bool = False
+) -> None:
     """Print the audit trail, oldest first.
 
     Args:
@@ -53,6 +62,7 @@ def audit(context: Context, since: str, actor: str, resource: str, form: str, *,
         resource: part of a name, or of a detail; empty for all.
         form: `text`, `csv` or `json`.
         json: the same as `json`.
+        access: with the requests of clients.
 
     Raises:
         Refused: since is no age, or there is no such format.
@@ -63,7 +73,8 @@ def audit(context: Context, since: str, actor: str, resource: str, form: str, *,
     query = AuditQuery(now - parse_age(since), now, actor, resource)
     ledger, ledger_note = _read_ledger(context, query)
     calls, calls_note = _read_calls(context, query)
-    entries, notes = time_line([*ledger, *calls], query), (ledger_note, calls_note)
+    requests, access_notes = _read_requests(context, query) if access else ([], ())
+    entries, notes = time_line([*ledger, *calls, *requests], query), (ledger_note, calls_note, *access_notes)
     if json or form == "json":
         print_json({"environment": context.name, "since": query.since, "entries": entries, "sources": notes})
         return
@@ -86,6 +97,36 @@ def audit(context: Context, since: str, actor: str, resource: str, form: str, *,
         )
     screen.print(f"{len(entries)} entries of {context.name} since {query.since:%Y-%m-%d %H:%M} UTC", markup=False)
     _show_notes(screen, notes)
+
+
+def _read_requests(context: Context, query: AuditQuery) -> tuple[list[AuditEntry], tuple[SourceNote, ...]]:
+    """Return the requests of the API's access log, with their clients from the functions' logs."""
+
+    def missing(note: str) -> tuple[list[AuditEntry], tuple[SourceNote, ...]]:
+        return [], (SourceNote(Source.ACCESS_LOG, complete=False, note=note),)
+
+    if context.environment.local:
+        return missing("the local cloud writes no access log: these are the other sources alone")
+    window = Window(query.since, query.until)
+    try:
+        with denials():
+            logs = Logs(context.clients("logs"), read_seconds=ACCESS_SECONDS)
+            requests = logs.read_lines(f"/aws/apigateway/ib-oauth-api-{context.name}", "", window)
+            functions = [context.function_name(name) for name in context.environment.service.functions]
+            pages = [logs.read_lines(f"/aws/lambda/{name}", REQUEST_LINES, window) for name in functions]
+    except Denied as error:
+        return missing(
+            f"the caller may not use {error.action}: allow it, to see the requests (docs/guides/compliance.md)"
+        )
+    except (Throttled, Unreachable, ClientError, BotoCoreError) as error:
+        return missing(f"could not be read: {shortened(one_line(str(error)))}; repeat the command")
+    clients = clients_of_requests(line for page in pages for line in page.lines)
+    entries = [entry for entry in (entry_of_request(line, clients) for line in requests.lines) if entry is not None]
+    complete = requests.complete and all(page.complete for page in pages)
+    note = (
+        "" if complete else "only the oldest requests of the time, or clients of them, were read: give a later --since"
+    )
+    return entries, (SourceNote(Source.ACCESS_LOG, complete=complete, note=note),)
 
 
 def _show_notes(screen: Console, notes: tuple[SourceNote, ...]) -> None:

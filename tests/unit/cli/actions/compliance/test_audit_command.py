@@ -143,3 +143,82 @@ def test_what_people_did_in_an_incident_is_in_the_time_line(scene):
     scene.clock.advance(1)
     found = [(one["actor"], one["action"]) for one in json.loads(run("--json", "--actor", "cyd").output)["entries"]]
     assert found == [("cyd", "incident opened")]
+
+
+class FakeLogs:
+    """CloudWatch Logs with the lines of each group, a line a page."""
+
+    def __init__(self, groups, error=None):
+        self.groups, self.error, self.asked = groups, error, []
+
+    def filter_log_events(self, *, logGroupName, nextToken="0", **params):  # noqa: N803 - botocore's
+        self.asked.append((logGroupName, params["filterPattern"]))
+        if self.error:
+            raise self.error
+        lines, number = self.groups.get(logGroupName, []), int(nextToken)
+        page = {"events": [{"timestamp": 0, "message": json.dumps(one)} for one in lines[number : number + 1]]}
+        return page | ({"nextToken": str(number + 1)} if number + 1 < len(lines) else {})
+
+
+def with_logs(scene, logs):
+    in_account(scene, Trail([]))
+    clients = scene.context.clients
+    object.__setattr__(scene.context, "clients", lambda name: logs if name == "logs" else clients(name))
+
+
+def access_line(scene, number, **changes):
+    time_ms = str(int((scene.clock.now() - seconds(100 - number)).timestamp() * 1000))
+    line = {
+        "request_id": f"r-{number}", "time_ms": time_ms, "method": "POST", "route": "/token", "status": "200",
+        "source_ip": "192.0.2.7", "user_agent": "curl/8", "invocation": f"lambda-{number}", "latency_ms": "3",
+    }  # fmt: skip
+    return {**line, **changes}
+
+
+def test_the_requests_of_a_client_are_in_the_same_line_without_its_address(scene):
+    requests = [access_line(scene, 1), access_line(scene, 2, route="/authorize", status="400")]
+    functions = {"message": "request", "request_id": "lambda-1", "client": "shop"}
+    logs = FakeLogs({"/aws/apigateway/ib-oauth-api-local": requests, "/aws/lambda/ib-oauth-token-local": [functions]})
+    with_logs(scene, logs)
+    document = json.loads(run("--access", "--json").output)
+    found = [
+        (one["actor"], one["action"], one["outcome"]) for one in document["entries"] if one["source"] == "access log"
+    ]
+    assert found == [("shop", "POST /token", "200"), ("a client", "POST /authorize", "400")]
+    assert "192.0.2.7" not in json.dumps(document)
+    assert document["sources"][-1] == {"source": "access log", "complete": True, "note": ""}
+    assert [one["id"] for one in json.loads(run("--access", "--json", "--actor", "shop").output)["entries"]] == ["r-1"]
+    narrowed = json.loads(run("--access", "--json", "--resource", "/authorize").output)["entries"]
+    assert [one["id"] for one in narrowed] == ["r-2"]
+
+
+def test_without_the_option_no_log_is_read(scene):
+    logs = FakeLogs({})
+    with_logs(scene, logs)
+    assert run().exit_code == 0
+    assert logs.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [
+        (client_error("AccessDeniedException", "not authorized to perform: logs:FilterLogEvents"), "may not use"),
+        (client_error("ThrottlingException", "Rate exceeded"), "could not be read"),
+    ],
+)
+def test_an_access_log_that_does_not_answer_is_a_line_and_no_failure(scene, error, note):
+    with_logs(scene, FakeLogs({}, error))
+    result = run("--access")
+    assert result.exit_code == 0
+    assert f"access log: {'the caller ' if note == 'may not use' else ''}{note}" in result.output
+    assert "ann" in result.output
+
+
+def test_the_local_cloud_has_no_access_log_and_says_so(scene):
+    assert "access log: the local cloud writes no access log" in run("--access").output
+
+
+def test_an_access_log_that_was_not_read_to_its_end_says_so(scene, monkeypatch):
+    monkeypatch.setattr(module, "ACCESS_SECONDS", 0.0)
+    with_logs(scene, FakeLogs({}))
+    assert "give a later --since" in run("--access").output
