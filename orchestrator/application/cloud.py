@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.deliveries import DeliveryStore
     from orchestrator.aws.ledger.deployments import Ledger
     from orchestrator.aws.ledger.evidence import EvidenceChain
+    from orchestrator.aws.ledger.findings import FindingStore
     from orchestrator.aws.ledger.freeze import FreezeStore
     from orchestrator.aws.ledger.heartbeats import HeartbeatStore
     from orchestrator.aws.ledger.incidents import IncidentStore
@@ -150,6 +151,7 @@ class Adapters:
     ledger: Lazy[Ledger] = _adapter("aws.ledger.deployments:Ledger", "dynamodb", "LEDGER_TABLE")
     freezes: Lazy[FreezeStore] = _adapter("aws.ledger.freeze:FreezeStore", "dynamodb", "LEDGER_TABLE")
     incidents: Lazy[IncidentStore] = _adapter("aws.ledger.incidents:IncidentStore", "dynamodb", "LEDGER_TABLE")
+    findings: Lazy[FindingStore] = _adapter("aws.ledger.findings:FindingStore", "dynamodb", "LEDGER_TABLE")
     maintenance: Lazy[MaintenanceStore] = _adapter(
         "aws.ledger.maintenance:MaintenanceStore", "dynamodb", "LEDGER_TABLE"
     )

@@ -3,7 +3,8 @@
 Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends.
 For a restore that died after its cutover, late writes are replayed. Live tables that are blocked are unblocked while no
 execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
-Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61).
+Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61). Owners of findings
+are notified and reminded.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from orchestrator.application.cutover import unblock_live_tables
 from orchestrator.application.incidents.incident_log import attend_incidents
 from orchestrator.application.live_state import report_live_state
 from orchestrator.application.maintenance.windows import attend_maintenance
+from orchestrator.application.notifications.findings import attend_findings
 from orchestrator.application.recovery_reporting import emit_drill_age
 from orchestrator.application.stale_executions import (
     close_abandoned_plans,
@@ -33,8 +35,8 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     """Roll back if the lock's execution is dead, close plans that died without it, and reconcile what is live.
 
     Raises:
-        Unreachable: everything else was done, but pages or events of an incident, or an announcement of maintenance, were
-            not sent.
+        Unreachable: everything else was done, but pages or events of an incident, an announcement of maintenance, or a
+            message about findings, were not sent.
     """
     # The rollback comes first, because clients wait for it: no reporting may prevent it.
     stale = roll_back_stale_deployment(cloud, replays=True)
@@ -43,6 +45,7 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     # Before the rest: a person has to be called, and what follows may fail.
     unattended = attend_incidents(cloud)
     unannounced = attend_maintenance(cloud)
+    unreported = attend_findings(cloud)
     close_abandoned_plans(cloud)
     closed = close_abandoned_restores(cloud)
     unblocked = unblock_live_tables(cloud)
@@ -54,6 +57,8 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
         raise Unreachable(f"incidents wait for their pages and events: {unattended}")
     if unannounced:
         raise Unreachable(f"maintenance waits for its announcements: {unannounced}")
+    if unreported:
+        raise Unreachable(f"findings wait for their messages: {unreported}")
     return "; ".join(filter(None, reports))
 
 

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.outcome import EVENT_TYPES
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.findings.register import EVENT as FINDING_EVENT
 from orchestrator.domain.incidents.announcements import EVENT_TYPES as INCIDENT_EVENTS
 from orchestrator.domain.maintenance.announcements import EVENT_TYPES as MAINTENANCE_EVENTS
 
@@ -50,8 +51,8 @@ def test_every_announced_event_is_described(where, kind, names):
 
 
 def test_every_described_event_is_announced_somewhere():
-    # test_announcements.py in tests/unit/domain/incidents and .../maintenance validates the others.
-    others = {*INCIDENT_EVENTS.values(), *MAINTENANCE_EVENTS.values()}
+    # test_announcements.py in tests/unit/domain/incidents and .../maintenance, and .../findings validate the others.
+    others = {*INCIDENT_EVENTS.values(), *MAINTENANCE_EVENTS.values(), FINDING_EVENT}
     assert {kind for _, kind, _ in announcements()} == set(SCHEMAS) - TO_US - others
 
 

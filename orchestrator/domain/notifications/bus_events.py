@@ -7,7 +7,7 @@
 | ``recovery:ID``    | DrillStarted, RestoreStarted     | DrillCompleted; RestoreCompleted, if it succeeded             |
 | one for each       | RollbackSkipped, refusals before a trigger, freezes, messages to clients | none                  |
 
-Those of incidents are in `incidents.py`, and those of maintenance in `maintenance.py`.
+Those of incidents are in `incidents.py`, of maintenance in `maintenance.py`, and of findings in `findings.py`.
 
 What has no RESOLVE is INFO, or stays open at a pager until a person closes it: a restore that failed, and a rollback
 that was impossible or did not make the service healthy.
@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.notifications.alarms import read_time
+from orchestrator.domain.notifications.findings import FINDING_TRANSLATIONS
 from orchestrator.domain.notifications.incidents import INCIDENT_TRANSLATIONS
 from orchestrator.domain.notifications.maintenance import MAINTENANCE_TRANSLATIONS
 from orchestrator.domain.notifications.notification import (
@@ -468,9 +469,9 @@ TRANSLATIONS: Mapping[str, Callable[[_BusEvent], tuple[Notification, ...]]] = {
     "EnvironmentUnfrozen": _frozen("unfrozen", "deployments may begin again"),
     TEST_EVENT: _test,
 }
-"""Detail-type to its notifications, except for those of incidents and maintenance."""
+"""Detail-type to its notifications, except for those of incidents, maintenance and findings."""
 
-_OTHER_TRANSLATIONS = {**INCIDENT_TRANSLATIONS, **MAINTENANCE_TRANSLATIONS}
+_OTHER_TRANSLATIONS = {**INCIDENT_TRANSLATIONS, **MAINTENANCE_TRANSLATIONS, **FINDING_TRANSLATIONS}
 
 NOTIFIED = tuple(sorted((*TRANSLATIONS, *_OTHER_TRANSLATIONS)))
 """The detail-types that the rule of the bus passes on."""

@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     INCIDENT = "incident"
     MAINTENANCE = "maintenance"
     NOTICE = "notice"  # a person writes to clients; no destination selects it
+    FINDING = "finding"
     TEST = "test"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.application.notifications.findings import change_findings
 from orchestrator.cli.actions.compliance.gathering import Gathering
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
@@ -38,6 +39,7 @@ from orchestrator.domain.compliance.report import (
 from orchestrator.domain.compliance.result import Status
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.findings.register import after_compliance
 from orchestrator.domain.printable import one_line
 
 _STYLES = {
@@ -137,6 +139,7 @@ def _keep(context: Context, report: ComplianceReport) -> ChainEntry:
     entry = context.cloud.evidence.append_report(new, document, page)
     what = f"compliance by {operator_name(None, context)}"
     context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
+    change_findings(context.cloud, lambda register: after_compliance(register, report))
     return entry
 
 

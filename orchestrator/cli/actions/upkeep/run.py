@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.application.notifications.findings import change_findings
 from orchestrator.cli.actions.upkeep.gathering import Gathering, complete
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
@@ -17,6 +18,7 @@ from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.findings.register import after_upkeep
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.upkeep.finding import Severity
 from orchestrator.domain.upkeep.html_page import figures_text, render_page
@@ -100,6 +102,7 @@ def _keep(context: Context, report: UpkeepReport) -> ChainEntry:
     entry = context.cloud.evidence.append_report(new, document, render_page(report, digest))
     what = f"upkeep by {operator_name(None, context)}"
     context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
+    change_findings(context.cloud, lambda register: after_upkeep(register, report))
     return entry
 
 
