@@ -1,7 +1,8 @@
 """The loss of a region as a signal of incidents: a failover began, or the settings say that the environment has moved.
 
 A lost region has one incident, whatever reports it: the failover, the settings of the environment in its new region, or a
-person. A person resolves it, because that the service runs elsewhere does not say when the region returns.
+person. It ends when a failover reports that the service runs in the other region. After a failover by hand a person
+resolves it: settings do not know whether the service runs.
 """
 
 from __future__ import annotations

@@ -130,9 +130,9 @@ def resolves_itself(cause: str, *, led: bool) -> bool:
     """Return whether an incident is resolved when the last signal of its cause has ended.
 
     An alarm of the security contacts counts events: that it is OK again means that no further event came, and nothing
-    about the harm. A region that is replaced is still lost. And what a person leads, a person resolves.
+    about the harm. And what a person leads, a person resolves.
     """
-    return not led and cause not in SECURITY and cause != REGION_LOST
+    return not led and cause not in SECURITY
 
 
 def _begun(

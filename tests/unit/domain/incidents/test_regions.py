@@ -1,4 +1,4 @@
-"""The loss of a region: one incident of it, that a person resolves, and that the settings do not open again."""
+"""The loss of a region: one incident of it, that ends with the failover, and that the settings do not open again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.domain.incidents.commands import resolve
-from orchestrator.domain.incidents.incident import IncidentState
+from orchestrator.domain.incidents.commands import assign_role, resolve
+from orchestrator.domain.incidents.incident import IncidentState, Role
 from orchestrator.domain.incidents.regions import region_lost, region_replaced, signal_of_settings
 from orchestrator.domain.incidents.register import KEPT, prune
 from orchestrator.domain.incidents.severity import IncidentSeverity
@@ -43,11 +43,18 @@ def test_the_loss_of_each_region_is_a_subject_of_one_cause(world):
     assert len(world.all) == 1
 
 
-def test_a_person_resolves_it_after_the_failover(world):
+REPLACED = region_replaced(HOME, NOW + minutes(30), f"the service runs in {OTHER}")
+
+
+def test_the_end_of_the_failover_resolves_it(world):
     world.receive(LOST)
-    replaced = world.receive(
-        region_replaced(HOME, NOW + minutes(30), f"the service runs in {OTHER}"), NOW + minutes(30)
-    )
+    assert world.receive(REPLACED, NOW + minutes(30)).state is IncidentState.RESOLVED
+
+
+def test_a_commander_resolves_it_after_the_failover(world):
+    opened = world.receive(LOST)
+    world.command(opened.id, assign_role(Role.COMMANDER, "ann", "bob"))
+    replaced = world.receive(REPLACED, NOW + minutes(30))
     assert replaced.is_open
     world.write(resolve(replaced, world.register, "announced", "ann", NOW + minutes(40), force=False))
     assert world.all[0].state is IncidentState.RESOLVED
