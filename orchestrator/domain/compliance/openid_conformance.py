@@ -49,7 +49,7 @@ _HAPPY = (
 _ALWAYS_LOGS_IN = "Every authorization request leads to a new login (ADR 30)"
 _IGNORED = ("oauth-authorize-unknown-parameter", "oauth-flow-completes")
 _HINT = "A hint that the service does not read: it is one of the parameters that are ignored, and no control sends it"
-_NO_SUCH_CLAIM = (
+_NOTHING_TO_GIVE = (
     "The service has no such claim and ignores the scope, as OpenID Connect Core §5.4 allows: a warning of the suite"
 )
 _PLATFORM = "The claim is the identity provider's: no login of a test user has it, so no control reads it; tests/unit/service/test_openid.py does"
@@ -103,8 +103,8 @@ TESTS: tuple[ConformanceTest, ...] = (
     ),
     _basic("oidcc-scope-profile", "The scope profile gives its claims at userinfo.", reason=_PLATFORM),
     _basic("oidcc-scope-email", "The scope email gives the address at userinfo.", reason=_PLATFORM),
-    _basic("oidcc-scope-address", "The scope address causes no error.", reason=_NO_SUCH_CLAIM),
-    _basic("oidcc-scope-phone", "The scope phone causes no error.", reason=_NO_SUCH_CLAIM),
+    _basic("oidcc-scope-address", "The scope address causes no error.", reason=_NOTHING_TO_GIVE),
+    _basic("oidcc-scope-phone", "The scope phone causes no error.", reason=_NOTHING_TO_GIVE),
     _basic("oidcc-scope-all", "All scopes together cause no error.", reason=_PLATFORM),
     _basic(
         "oidcc-alternate-happy-flow",
