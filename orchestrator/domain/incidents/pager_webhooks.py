@@ -54,13 +54,13 @@ def verify_webhook(kind: DestinationKind, secret: str, headers: Mapping[str, str
     if kind is DestinationKind.PAGERDUTY:
         expected = f"v1={hmac.new(key.encode(), body, hashlib.sha256).hexdigest()}"
         # PagerDuty sends one signature for each of its keys while one is replaced.
-        given = [one.strip() for one in headers.get(SIGNATURE_HEADER, "").split(",")]
+        presented = [one.strip() for one in headers.get(SIGNATURE_HEADER, "").split(",")]
         field, remedy = "X-PagerDuty-Signature", "store the signing secret that PagerDuty showed with the subscription"
     else:
         expected = f"Bearer {key}"
-        given = [headers.get(AUTHORIZATION_HEADER, "")]
+        presented = [headers.get(AUTHORIZATION_HEADER, "")]
         field, remedy = "Authorization", "have the pager send the header `Authorization: Bearer SECRET`"
-    if not key or not any(hmac.compare_digest(expected.encode(), one.encode()) for one in given):
+    if not key or not any(hmac.compare_digest(expected.encode(), one.encode()) for one in presented):
         raise WebhookRefused(field, "not that of the secret", f"{remedy}, and name that secret in webhook_secret")
 
 
