@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator import environments
 from orchestrator.aws.ledger.artifacts import ArtifactStore
 from orchestrator.aws.ledger.evidence import EvidenceChain
+from orchestrator.aws.ledger.findings import FindingStore
 from orchestrator.cli.context import Context
 from orchestrator.domain.signing_keys import KeyPhase, SigningKey, SigningKeyRing
 from orchestrator.environments.api import DomainSettings
@@ -86,6 +87,7 @@ class SeededAccount:
         vars(self.context)["cloud"] = SimpleNamespace(
             artifacts=artifacts,
             evidence=EvidenceChain(memory, "ledger", artifacts),
+            findings=FindingStore(memory("dynamodb"), "ledger"),
             ledger=SimpleNamespace(record_event=self.events.append),
             drills=SimpleNamespace(find_newest=lambda _wanted: None),
             key_ring=SimpleNamespace(read_ring=self._ring),

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator.aws.ledger.artifacts import ArtifactStore
 from orchestrator.aws.ledger.evidence import EvidenceChain
+from orchestrator.aws.ledger.findings import FindingStore
 from orchestrator.cli.actions.compliance.gathering import Gathering
 from orchestrator.cli.main import app
 from orchestrator.domain.compliance.catalogue.controls import controls_of
@@ -33,6 +34,7 @@ class Environment:
         self.artifacts = ArtifactStore(clients, "ledger", "bucket")
         self.evidence = EvidenceChain(clients, "ledger", self.artifacts)
         self.ledger = SimpleNamespace(record_event=self._record)
+        self.findings = FindingStore(clients("dynamodb"), "ledger")
         self.events, self.changed = [], {}
 
     def _record(self, event):
@@ -144,6 +146,7 @@ def test_a_report_is_kept_in_the_evidence_chain_and_its_chain_verifies(there):
     result = run("--framework", "practices", "--record")
 
     assert "kept as entry 1 (compliance-" in result.text
+    assert list(there.findings.read_register().findings) == ["compliance:practice-drill-in-time"]
     assert there.evidence.verify_chain() == ()
     (entry,) = there.evidence.read_entries()
     assert (entry.kind, entry.outcome) == ("compliance", "FAILED")
