@@ -96,6 +96,7 @@ EXTERNAL: dict[str, tuple[str, ...]] = {
     "orchestrator.environments.toml_editor": ("tomlkit",),
     "orchestrator.cli.rendering.reports": ("jinja2",),
     "orchestrator.application.status_page": ("jinja2",),
+    "orchestrator.application.incidents": ("jinja2",),
     "orchestrator.console": ("jinja2", "starlette", "uvicorn"),
 }
 
