@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
     from orchestrator.aws.ledger.status_page import StatusPageStore
-    from orchestrator.aws.mail import Mailer
     from orchestrator.aws.link_keys import LinkKeys
+    from orchestrator.aws.mail import Mailer
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens

@@ -429,6 +429,7 @@ class Providers:
         text = message.get_content()
         since = next((line for line in text.splitlines() if line.startswith("Since: ")), "")
         provider.mails.append(message)
+        provider.links += re.findall(r"^Acknowledge: (\S+)\r?$", text, re.MULTILINE)
         provider.accept(f"{message['Subject']} | {since}", text)
         return {"MessageId": f"m-{len(provider.accepted)}"}
 

@@ -110,6 +110,21 @@ def test_the_function_may_do_what_it_needs_and_nothing_else(everything_on):
     assert link_key.endswith(":secret:ib-oauth-link-key-staging-??????")
 
 
+def test_the_function_sends_e_mail_of_one_identity_and_from_one_address_alone(everything_on):
+    role = named(
+        everything_on.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-event-deliver-notifications-staging"
+    )
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+    (mail,) = [one for one in statements if "ses:SendEmail" in as_list(one["Action"])]
+    assert mail["Resource"] == SENDER.identity_arn
+    assert mail["Condition"] == {"StringEquals": {"ses:FromAddress": SENDER.sender}}
+    assert decode_mail(function(everything_on)["Environment"]["Variables"]["MAIL"]) == SENDER
+
+
+def test_an_environment_without_a_sender_has_no_right_to_send_e_mail(every):
+    assert "ses:Send" not in json.dumps(every.all)
+
+
 def test_the_settings_reach_the_function_without_a_secret(everything_on):
     variables = function(everything_on)["Environment"]["Variables"]
     assert decode_destinations(variables["NOTIFICATIONS"]) == Providers(None).destinations()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.domain.mail.message import Mail
-from orchestrator.domain.notifications.notification import Notification
+from orchestrator.domain.notifications.notification import LINK_TEXT, Notification
 
 
 def notification_mail(notification: Notification, to: Sequence[str]) -> Mail:
@@ -16,9 +16,10 @@ def notification_mail(notification: Notification, to: Sequence[str]) -> Mail:
         to: addresses.
     """
     facts = "\n".join(f"{name}: {text}" for name, text in notification.facts)
+    link = f"\n\n{LINK_TEXT}: {notification.address}" if notification.address else ""
     return Mail(
         to=tuple(to),
         subject=f"[{notification.environment}] {notification.severity}: {notification.title}",
-        text=f"{notification.title}\n\n{facts}\n",
+        text=f"{notification.title}\n\n{facts}{link}\n",
         at=notification.at,
     )
