@@ -14,8 +14,8 @@ from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources, resources_of_settings
 from infrastructure.security.permissions_boundary import _statements_of_settings
 from orchestrator import environments
-from orchestrator.domain.telemetry.settings import TelemetrySettings
 from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings
+from orchestrator.domain.telemetry.settings import TelemetrySettings
 from tests.fakes.notification_providers import Providers
 
 FUNCTION = "arn:aws:lambda:us-west-1:123456789012:function:ledger-check"

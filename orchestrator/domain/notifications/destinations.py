@@ -139,7 +139,7 @@ def _read_destination(table: SettingsReader) -> Destination:
         if kind is DestinationKind.GITHUB
         else "",
         to=_read_addresses(table) if mails else (),
-        webhook_secret=table.text("webhook_secret", matching=SECRET_ARN, remedy=_ARN_REMEDY)
+        webhook_secret=table.text("webhook_secret", matching=SECRET_ARN, remedy=ARN_REMEDY)
         if kind in PAGERS and "webhook_secret" in table
         else "",
     )
