@@ -41,6 +41,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by `-m`
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "strategy(line, …): lines of docs/reference/strategy.md that the test asserts")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the coverage run, and put the files that take longest first."""
     for item in items:

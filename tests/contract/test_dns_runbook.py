@@ -28,6 +28,7 @@ def targets(printed: str) -> list[str]:
     return [one["AliasTarget"]["DNSName"].rstrip(".") for one in records(printed) if one["Type"] == "A"]
 
 
+@pytest.mark.strategy("Manual Intervention: DNS changes")
 def test_a_name_is_pointed_elsewhere_and_back(cloud):
     route53, environ = cloud.client("route53"), cloud.local.environ
     made = route53.create_hosted_zone(Name="oauth.example.com", CallerReference=cloud.name("zone"))

@@ -48,6 +48,10 @@ class _Stack:
         return int(found["Attributes"]["DelaySeconds"])
 
 
+@pytest.mark.strategy(
+    "Quick Rollback: aws cloudformation rollback-stack --stack-name ib-oauth-stack-prod",
+    "Quick Rollback: aws cloudformation describe-stacks --stack-name ib-oauth-stack-prod",
+)
 @pytest.mark.both
 def test_a_failed_update_is_rolled_back_by_the_runbook_and_a_complete_one_cannot_be(cloud, runbook):
     stack, environ = _Stack(cloud), cloud.local.environ

@@ -54,6 +54,7 @@ def denials(here, deployment):
     return [reason for reason in reasons if "AccessDenied" in reason or "not authorized" in reason]
 
 
+@pytest.mark.strategy("Post-deployment Verification: Security validation")
 @pytest.mark.repeated
 def test_a_release_is_promoted_and_no_probe_was_denied_anything(here):
     here.start_deployment("d-good", strategy=STEPS)

@@ -65,6 +65,7 @@ def healthy_release(tmp_path_factory):
     return module.parents[2]
 
 
+@pytest.mark.strategy("Post-deployment Verification: Endpoint health checks")
 def test_a_good_release_is_promoted_with_the_transitions_that_its_plan_predicted(here):
     here.deploy_release("good")
     execution = here.start_deployment("d-good", strategy=QUICK)
@@ -131,6 +132,7 @@ def test_a_deployment_stopped_from_outside_at_a_weight_is_back_on_stable_within_
     assert aliases(here) == before
 
 
+@pytest.mark.strategy("Features: Automated deployment")
 def test_an_announced_release_is_deployed_and_an_alarm_takes_it_back_once(here):
     before = aliases(here)
     detail = {"requested_by": "pipeline", "idempotency_key": "announced", "strategy": PAUSED, "force": True}

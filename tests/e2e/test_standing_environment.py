@@ -72,6 +72,7 @@ def test_deploying_the_same_once_more_changes_nothing(standing):
     assert snapshot_differences(configured, standing.cloud.configuration("test")) == ()
 
 
+@pytest.mark.strategy("Deployment Steps: npm run cdk:deploy:staging")
 def test_neither_deploying_other_code_nor_deploying_the_assembly_before_it_again_moves_an_alias(standing):
     client = standing.cloud.clients("lambda")
     good = standing.deploy_release("good")
@@ -177,6 +178,7 @@ def routings(standing) -> dict[str, tuple[str, dict[str, float]]]:
     }
 
 
+@pytest.mark.strategy("Incident Response: Resolution steps")
 def test_the_break_glass_commands_put_every_function_back_on_stable(standing, abandoned, runbook):
     environ, here = standing.local.environ, runbook.blocks[SET]
     stable = {one.name: one.stable_version for one in abandoned.functions}

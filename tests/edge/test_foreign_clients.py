@@ -99,6 +99,7 @@ def introspected(service, token):
 # Authlib
 
 
+@pytest.mark.strategy("Documentation: Integration guides")
 def test_authlib_logs_somebody_in_asks_who_it_is_and_logs_them_out(session, service):
     tokens = logged_in(session, service)
     claims = verified(tokens["access_token"], service, service["issuer"])

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from infrastructure.security.cloudtrail_alarms import cloudtrail_alarms
@@ -179,6 +180,7 @@ def state(alarm: dict, says: dict[str, float | None]) -> str:
     return judged.state if judged else STAYS
 
 
+@pytest.mark.strategy("Monitoring: Alarm configuration")
 def test_every_alarm_rings_when_it_should_and_only_then(every):
     judged = [alarm for alarm in map(plain, alarms(every)) if section_of(alarm) not in NOT_EVALUATED_HERE]
     assert len(judged) > len(SCENES)
@@ -192,6 +194,7 @@ def test_every_alarm_rings_when_it_should_and_only_then(every):
             assert state(alarm, quiet) == OK, (alarm["AlarmName"], quiet)
 
 
+@pytest.mark.strategy("Monitoring & Alerts: Resource utilization")
 def test_every_alarm_names_a_section_of_the_runbook_and_every_section_an_alarm(every):
     composites = [
         one for template in every.all for one in resources(template, "AWS::CloudWatch::CompositeAlarm").values()

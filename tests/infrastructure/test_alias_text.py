@@ -103,6 +103,7 @@ def test_only_live_may_be_invoked_by_the_api(every):
     assert {permission["FunctionName"]["Ref"] for permission in permissions} == {f"{name}Live" for name in FUNCTIONS}
 
 
+@pytest.mark.strategy("Regular Updates: Infrastructure updates")
 def test_the_stack_policy_denies_updates_of_aliases_and_versions():
     policy = json.loads(
         (environments.settings_file().parent / "infrastructure" / "service" / "stack_policy.json").read_text()

@@ -45,6 +45,7 @@ def routes_of_methods(one) -> dict[str, dict]:
     return {f"{method['HttpMethod']} {path(method['ResourceId'])}": method for method in methods}
 
 
+@pytest.mark.strategy("Production Environment: Base URL: https://api.oauth.yourdomain.com")
 @pytest.mark.parametrize("name", ["staging", "prod"])
 def test_a_domain_serves_the_api_at_its_root_and_nothing_else_does(synthesised, name):
     one = synthesised(name)
@@ -61,6 +62,7 @@ def test_a_domain_serves_the_api_at_its_root_and_nothing_else_does(synthesised, 
     assert only(one.service, "AWS::ApiGateway::RestApi")["DisableExecuteApiEndpoint"] is True
 
 
+@pytest.mark.strategy("Development Environment: Base URL: https://n4h948fv4c.execute-api.us-west-1.amazonaws.com/dev")
 @pytest.mark.parametrize("name", ["local", "dev"])
 def test_without_a_domain_the_stage_serves(synthesised, name):
     one = synthesised(name)
@@ -89,6 +91,7 @@ def test_whoever_looks_at_the_api_goes_where_clients_go(every):
         assert told["api_url"].endswith(f"/{every.name}")
 
 
+@pytest.mark.strategy("API Gateway: Custom domain with SSL certificate")
 def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_whoever_has_it(tmp_path):
     domain = environments.DomainSettings("login.example.org", None, None, CERTIFICATE)
 
@@ -100,6 +103,7 @@ def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_whoever_has_it
     assert one.service["Outputs"]["DomainTarget"]["Description"] == "The target of the DNS record for login.example.org"
 
 
+@pytest.mark.strategy("API Gateway: Request throttling", "Resource Optimization: API Gateway throttling")
 def test_every_method_is_measured_and_throttled_and_no_payload_is_logged(every):
     environment = environments.load(every.name)
     found = method_settings(every)
@@ -125,6 +129,7 @@ def test_a_throttle_of_a_route_that_there_is_not_is_refused(tmp_path):
         synthesise(tmp_path, wrong)
 
 
+@pytest.mark.strategy("API Gateway: Enhanced logging")
 def test_the_access_log_is_json_and_says_who_was_refused_by_what(every):
     logged = json.loads(only(every.service, "AWS::ApiGateway::Stage")["AccessLogSetting"]["Format"])
 
@@ -140,6 +145,7 @@ def rules(one) -> dict[str, dict]:
     return {rule["Name"]: rule for rule in acl["Rules"]}
 
 
+@pytest.mark.strategy("Infrastructure Security: WAF rules")
 def test_the_firewall_limits_sizes_and_sources_and_asks_the_managed_rules(every):
     settings = environments.load(every.name).api.firewall
     found = rules(every)
@@ -185,6 +191,7 @@ def test_managed_rules_can_be_tried_out_before_they_block(tmp_path):
     assert "Block" in found["body-size"]["Action"]  # our own limits go on blocking
 
 
+@pytest.mark.strategy("API Gateway: WAF integration for security")
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_the_firewall_guards_the_stage_and_logs_what_it_stopped_without_credentials(synthesised, name):
     one = synthesised(name)
@@ -231,6 +238,7 @@ def test_the_function_of_a_path_answers_all_its_methods_so_that_none_is_answered
             assert f"ANY {path}" in found
 
 
+@pytest.mark.strategy("API Gateway: Usage plans and API keys")
 def test_every_holder_of_a_key_is_in_a_plan_with_a_rate_and_a_quota(prod):
     environment = environments.load("prod")
     plans = {plan["UsagePlanName"]: plan for plan in resources(prod.service, "AWS::ApiGateway::UsagePlan").values()}

@@ -164,6 +164,7 @@ def conditions(statement) -> dict[str, str]:
     }
 
 
+@pytest.mark.strategy("Features: Advanced security")
 @pytest.mark.parametrize("where", ["home", "elsewhere"])
 def test_what_our_roles_do_is_within_the_boundary(everything_on, elsewhere, where):
     names = Names(everything_on) if where == "home" else Names(elsewhere("staging"), OTHER_REGION)

@@ -36,6 +36,7 @@ test below counts."""
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "checkov"
 
 
+@pytest.mark.strategy("Pre-deployment Checklist: Security review completed")
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_packs_of_rules_find_nothing_that_is_not_explained(synthesised, name):
     one = synthesised(name)
@@ -178,6 +179,7 @@ def test_nothing_refused_is_in_a_local_template(local):
         ]
 
 
+@pytest.mark.strategy("Development Environment: Stack Name: ib-oauth-stack-dev")
 def test_synthesis_needs_no_credentials_no_docker_and_no_network(tmp_path):
     nothing = {
         "PATH": "",

@@ -170,6 +170,7 @@ def test_every_alarm_has_its_events():
     assert {alarm.name for alarm in cloudtrail_alarms(PROD)} == EVENTS.keys()
 
 
+@pytest.mark.strategy("Monitoring & Alerts: Security notifications")
 @READINGS
 @pytest.mark.parametrize("environment", [PROD, MOVED], ids=["home", "elsewhere"])
 @pytest.mark.parametrize("name", EVENTS)

@@ -25,6 +25,7 @@ def keys_of(tags):
     return set(tags) if isinstance(tags, dict) else {tag["Key"] for tag in tags}
 
 
+@pytest.mark.strategy("Monitoring: Usage tracking")
 def test_everything_that_can_be_tagged_says_whose_it_is(every):
     untagged = [
         (name, resource["Type"])
@@ -45,6 +46,7 @@ def test_tags_have_the_environment_the_owner_and_the_part(prod):
     }
 
 
+@pytest.mark.strategy("Monitoring & Alerts: Cost alerts")
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_a_month_has_a_budget_whose_shares_are_told_as_they_are_reached_and_as_they_are_foreseen(synthesised, name):
     one, settings = synthesised(name), environments.load(name).budget
@@ -74,6 +76,7 @@ def test_owners_with_an_e_mail_address_are_told_by_it(tmp_path):
         assert alert["Subscribers"][1]["Address"] == "boss@example.com"
 
 
+@pytest.mark.strategy("Monitoring: Cost alerts")
 def test_an_anomaly_of_a_tenth_of_the_budget_is_told_at_once(everything_on):
     (monitor,) = resources(everything_on.orchestrator, "AWS::CE::AnomalyMonitor").values()
     (subscription,) = resources(everything_on.orchestrator, "AWS::CE::AnomalySubscription").values()

@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.infrastructure.templates import HOME_REGION, OTHER_REGION
 
 WORLDWIDE = ("RoleName", "BucketName", "ManagedPolicyName", "BudgetName", "MonitorName")
@@ -33,6 +35,7 @@ def made(templates: list[dict]) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.strategy("Scaling: Regional expansion")
 def test_what_is_one_set_worldwide_is_named_after_the_region_and_nothing_else_is(everything_on, elsewhere):
     there, home = made(elsewhere("staging").all), made(everything_on.all)
 

@@ -87,6 +87,7 @@ def measured() -> dict[tuple[str, str], set[frozenset[str]]]:
     return found
 
 
+@pytest.mark.strategy("Monitoring: Resource utilization")
 def test_the_dashboard_shows_only_what_is_measured(every):
     ours = measured()
     shown = metrics_on(dashboard(every))
@@ -117,6 +118,7 @@ def test_a_search_names_a_metric_and_the_dimensions_that_it_is_there_by(every):
         assert environment == every.name
 
 
+@pytest.mark.strategy("Monitoring: CloudWatch dashboards")
 def test_the_dashboard_answers_three_questions_in_this_order(every):
     titles = [
         widget["properties"]["markdown"].splitlines()[0] for widget in dashboard(every) if widget["type"] == "text"
@@ -209,6 +211,7 @@ def test_composite_alarms_tell_the_operators_when_it_begins_and_when_it_is_over(
 # --- latency that is unusual ---------------------------------------------------------------------------------
 
 
+@pytest.mark.strategy("Monitoring: Performance monitoring", "Monitoring & Alerts: Performance alerts")
 def test_latency_above_its_usual_band_tells_the_operators_and_undoes_nothing(prod):
     found = {
         name: alarm
@@ -299,6 +302,7 @@ def test_the_questions_are_saved_under_the_environments_name_and_ask_groups_that
 # --- clients -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.strategy("Features: Enhanced monitoring")
 def test_contributor_insights_counts_clients_where_it_is_switched_on(tmp_path, prod):
     assert not resources(monitoring(prod), "AWS::CloudWatch::InsightRule")
     environment = environments.load("staging")

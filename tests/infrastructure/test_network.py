@@ -44,6 +44,7 @@ def leads_to(one, subnet: str) -> set[str]:
     return {"nat" if "NatGatewayId" in route else "internet" for route in routes}
 
 
+@pytest.mark.strategy("Lambda Functions: VPC integration if needed")
 def test_no_environment_has_a_network_unless_it_says_so(every):
     assert not resources(every.service, "AWS::EC2::VPC")
     assert not any("VpcConfig" in own for own in resources(every.service, "AWS::Lambda::Function").values())
@@ -61,6 +62,7 @@ def test_only_the_function_that_calls_other_peoples_servers_has_a_way_out(walled
     assert len(ways["token"][0]) == len(ways["authorize"][0]) == 2
 
 
+@pytest.mark.strategy("Infrastructure Security: Security groups")
 def test_nothing_comes_in_and_only_https_goes_out(walled):
     groups = resources(walled.service, "AWS::EC2::SecurityGroup")
     (endpoints,) = [key for key in groups if "EndpointsGroup" in key]
@@ -122,6 +124,7 @@ def test_the_endpoints_let_through_all_that_the_functions_may_do(everything_on, 
     assert refused == set()
 
 
+@pytest.mark.strategy("Infrastructure Security: VPC configuration")
 def test_what_flows_is_recorded(walled):
     (flow,) = resources(walled.service, "AWS::EC2::FlowLog").values()
 

@@ -266,6 +266,7 @@ def test_receipts_are_written_every_minute_and_locally_from_the_deployment_on(ev
     assert names == [f"ib-oauth-event-{name}-{every.name}" for name in ("reconcile", "write-heartbeats")]
 
 
+@pytest.mark.strategy("Backup Strategy: Configuration backups")
 def test_the_configuration_is_looked_at_every_day(every):
     function = named(
         every.orchestrator,
@@ -452,6 +453,7 @@ def test_stacks_of_an_account_are_deployed_there_and_nowhere_else(tmp_path):
     assert {found["environment"] for found in stacks} == {"aws://123456789012/us-west-1"}
 
 
+@pytest.mark.strategy("Manual Intervention: Client notification", "Contact Information: Client contacts")
 def test_contacts_are_told_by_mail(tmp_path):
     import dataclasses
 

@@ -185,6 +185,7 @@ def test_one_task_makes_functions_for_drills_and_gives_them_one_role_which_reach
     assert "SigningOfDrillsKey" in signs[0]
 
 
+@pytest.mark.strategy("Infrastructure Security: IAM roles and policies")
 def test_nothing_may_act_as_it_likes(every):
     for template in (every.service, every.orchestrator):
         roles = [role for role in resources(template, "AWS::IAM::Role").values() if role.get("Policies")]
@@ -295,6 +296,7 @@ def test_a_signing_key_is_used_by_its_name_or_by_its_tag(every):
             assert text_of(statement["Resource"]).endswith(":key/*") is by_tag
 
 
+@pytest.mark.strategy("Production Environment: Purpose: live service for real clients")
 def test_rights_end_at_the_environment(every):
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():
@@ -313,6 +315,7 @@ def test_rights_end_at_the_environment(every):
                         assert named in known or "<" in named or every.name in named, named
 
 
+@pytest.mark.strategy("Infrastructure Security: KMS encryption")
 def test_customer_keys_are_used_through_dynamodb_only(prod):
     for template, names in (
         (prod.service, [f"ib-oauth-{name}-prod" for name in ACCESS]),

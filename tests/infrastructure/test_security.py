@@ -21,6 +21,7 @@ def security(one) -> dict:
     return template_of(one, "security")
 
 
+@pytest.mark.strategy("Audit Trails: Security events")
 def test_every_sign_has_its_events_a_metric_and_an_alarm_that_tells_whoever_guards(every):
     filters = resources(security(every), "AWS::Logs::MetricFilter").values()
     alarms = resources(security(every), "AWS::CloudWatch::Alarm").values()
@@ -151,6 +152,7 @@ def test_an_accounts_detector_and_recorder_are_switched_on_by_one_environment_th
     assert [bool(resources(security(everything_on), kind)) for kind in kinds] == [True, True, True]
 
 
+@pytest.mark.strategy("Monitoring & Optimization: Security assessment")
 def test_findings_are_told_to_whoever_guards(everything_on):
     template = security(everything_on)
     rules = {one["Name"]: one for one in resources(template, "AWS::Events::Rule").values()}

@@ -50,6 +50,9 @@ def test_a_function_is_told_what_it_needs_and_no_more(every, name, own):
     assert variables(every, name).keys() == EVERYWHERE | own
 
 
+@pytest.mark.strategy(
+    "Development Environment: Lambda Functions: ib-oauth-*-dev", "Resource Optimization: Lambda configuration"
+)
 def test_functions_run_on_arm_with_traces_and_their_own_log_groups(every):
     for name in FUNCTIONS:
         found = function(every, name)
@@ -60,6 +63,7 @@ def test_functions_run_on_arm_with_traces_and_their_own_log_groups(every):
         assert group["LogGroupName"] == f"/aws/lambda/ib-oauth-{name}-{every.name}"
 
 
+@pytest.mark.strategy("Lambda Functions: Increased memory allocation", "Lambda Functions: Longer timeout settings")
 def test_functions_have_the_memory_and_the_time_that_the_environment_says(every):
     for name, wanted in environments.load(every.name).service.functions.items():
         found = function(every, name)
@@ -107,6 +111,7 @@ def test_a_release_is_named_by_commit_code_and_configuration(prod, tmp_path):
     assert after["configuration"] != before["configuration"]
 
 
+@pytest.mark.strategy("Regular Updates: Configuration changes")
 def test_a_throttle_or_a_threshold_is_turned_without_another_release(prod):
     from infrastructure.service.stack import configuration_digest
 
@@ -118,6 +123,7 @@ def test_a_throttle_or_a_threshold_is_turned_without_another_release(prod):
     assert configuration_digest(changed(environment, source_burst_requests=1)) != configuration_digest(environment)
 
 
+@pytest.mark.strategy("Production Environment: Lambda Functions: ib-oauth-*-prod")
 def test_an_environment_is_added_by_one_table(tmp_path):
     file = tmp_path / "environments.toml"
     platform = 'service = { issuer = "stage", platforms.example = { url = "https://p.example.com", title = "P" } }'
@@ -196,6 +202,7 @@ def test_what_is_invoked_asynchronously_has_somewhere_to_leave_what_it_could_not
                 assert "DeadLetterConfig" in function, function["FunctionName"]
 
 
+@pytest.mark.strategy("Lambda Functions: Reserved concurrency")
 def test_what_runs_at_once_is_reserved_where_the_environment_says_so(every):
     for name in FUNCTIONS:
         reserved = environments.load(every.name).service.functions[name].reserved_concurrency
@@ -316,6 +323,7 @@ def test_the_stage_traces_and_logs(every):
     assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
 
 
+@pytest.mark.strategy("Audit Trails: Access logs")
 def test_access_logs_carry_no_code_and_no_token(every):
     (stage,) = resources(every.service, "AWS::ApiGateway::Stage").values()
     logged = stage["AccessLogSetting"]["Format"].lower()
@@ -325,6 +333,10 @@ def test_access_logs_carry_no_code_and_no_token(every):
     )
 
 
+@pytest.mark.strategy(
+    "Development Environment: DynamoDB Tables: ib-oauth-state-dev, ib-oauth-tokens-dev",
+    "DynamoDB: Point-in-time recovery",
+)
 def test_tables_are_recoverable_and_forget_what_has_expired(every):
     tables = resources(every.service, "AWS::DynamoDB::Table")
 
@@ -337,6 +349,7 @@ def test_tables_are_recoverable_and_forget_what_has_expired(every):
         assert table["TimeToLiveSpecification"] == {"AttributeName": "delete_at", "Enabled": True}
 
 
+@pytest.mark.strategy("Production Environment: DynamoDB Tables: ib-oauth-state-prod, ib-oauth-tokens-prod")
 @pytest.mark.parametrize("name", ["staging", "prod"])
 def test_data_outlives_its_stack_where_the_environment_protects_it(synthesised, name):
     one = synthesised(name)
@@ -377,6 +390,13 @@ def test_keys_are_of_the_kinds_that_the_service_needs(every):
     assert {"Key": "ib-oauth:signing-key", "Value": every.name} in keys[f"alias/ib-oauth-signing-{every.name}"]["Tags"]
 
 
+@pytest.mark.strategy(
+    "Development Environment: CloudWatch Log Groups: /aws/lambda/ib-oauth-*-dev",
+    "Production Environment: CloudWatch Log Groups: /aws/lambda/ib-oauth-*-prod",
+    "Monitoring: Log retention policy",
+    "Backup Strategy: Log retention",
+    "Resource Optimization: Log retention",
+)
 def test_logs_are_kept_as_long_as_the_environment_says(every):
     days = environments.load(every.name).log_retention_days
     for template in (every.service, every.orchestrator):
@@ -395,6 +415,7 @@ def test_every_signal_that_undoes_a_deployment_has_its_alarm(every):
     }
 
 
+@pytest.mark.strategy("Monitoring & Alerts: Error rate monitoring")
 def test_what_the_functions_say_of_themselves_is_judged_every_ten_seconds(every):
     for name, alarm in alarms(every).items():
         metrics = [
@@ -466,6 +487,7 @@ def test_once_the_settings_are_written_the_stack_tells_the_functions_what_a_cut_
     ]
 
 
+@pytest.mark.strategy("Production Environment: Stack Name: ib-oauth-stack-prod")
 def test_a_stack_in_production_cannot_be_deleted_by_mistake(synthesised):
     manifest = json.loads((synthesised("prod").folder / "manifest.json").read_bytes())
     stacks = [found for name, found in manifest["artifacts"].items() if found["type"] == "aws:cloudformation:stack"]

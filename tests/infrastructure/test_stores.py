@@ -42,6 +42,7 @@ def scaling(one) -> dict[tuple[str, str], tuple[int, int]]:
     }
 
 
+@pytest.mark.strategy("DynamoDB: Provisioned capacity")
 @pytest.mark.parametrize("name", ["local", "dev", "staging"])
 def test_capacity_is_on_demand_where_traffic_is_thin(synthesised, name):
     one = synthesised(name)
@@ -50,6 +51,7 @@ def test_capacity_is_on_demand_where_traffic_is_thin(synthesised, name):
     assert not scaling(one)
 
 
+@pytest.mark.strategy("DynamoDB: Auto-scaling")
 def test_production_provisions_what_clients_use_between_bounds(prod):
     units = environments.load("prod").stores.units
     logical = {
@@ -86,6 +88,7 @@ def test_tables_go_back_as_far_as_the_environment_says(every):
     assert {table(every, what)["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"] for what in TABLES} == {days}
 
 
+@pytest.mark.strategy("DynamoDB: Backup strategy")
 def test_backups_are_daily_and_take_in_what_a_restore_may_need(every):
     environment = environments.load(every.name)
     template = file_of(every, f"backups-{every.name}")
@@ -120,6 +123,7 @@ def test_aws_backup_alone_takes_on_the_role_of_backups(prod):
     assert "Policies" not in role
 
 
+@pytest.mark.strategy("Backup Strategy: DynamoDB backups")
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
@@ -164,6 +168,7 @@ def spread(tmp_path_factory):
     return synthesise(tmp_path_factory.mktemp("spread"), with_stores("prod", replicas=("us-east-1", "us-east-2")))
 
 
+@pytest.mark.strategy("DynamoDB: Global tables (if needed)")
 def test_replicas_are_as_protected_as_the_tables_and_under_a_key_of_their_region(spread):
     tables = {own["TableName"]: own for own in resources(spread.service, "AWS::DynamoDB::GlobalTable").values()}
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import Line, console, digest, drill, late_metrics, live_view, oauth, races, startup
 
 
+@pytest.mark.strategy("Scaling: Performance optimization")
 @pytest.mark.parametrize(
     ("figure", "limit", "ratio", "reached"),
     [(1.0, 2.0, 0.5, True), (2.0, 2.0, 1.0, True), (3.0, 2.0, 1.5, False), (0.0, 0.0, 1.0, True), (1.0, 0.0, float("inf"), False)],

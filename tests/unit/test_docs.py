@@ -21,6 +21,7 @@ NAMED = re.compile(r"`((?:orchestrator|service|state_machines|tests|docs|benchma
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
+@pytest.mark.strategy("Pre-deployment Checklist: Documentation updated", "Backup Strategy: Documentation copies")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_points_at_is_there(document):
     text = document.read_text(encoding="utf-8")
@@ -30,11 +31,13 @@ def test_what_a_document_points_at_is_there(document):
     assert gone == []
 
 
+@pytest.mark.strategy("Scaling: Architecture evolution")
 def test_every_decision_is_in_the_list_of_decisions():
     listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in (ROOT / "docs/adr").glob("0*.md")}
 
 
+@pytest.mark.strategy("Documentation: Security guidelines")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_that_a_document_leans_on_is_there(document):
     named = TEST.findall(document.read_text(encoding="utf-8"))

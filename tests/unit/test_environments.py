@@ -34,6 +34,7 @@ def test_every_environment_has_a_delivery_policy_whose_strategies_can_be_read(na
     assert all(read_strategy(strategy, policy).name == strategy for strategy in policy.strategies)
 
 
+@pytest.mark.strategy("Development Environment: Purpose: testing and development of new features")
 def test_there_are_four_and_one_of_them_is_local():
     assert set(names()) == {"dev", "staging", "prod", "local"}
     assert [name for name in names() if load(name).local] == ["local"]
@@ -199,6 +200,7 @@ def test_an_environment_s_name_is_a_short_word(tmp_path):
         names(file)
 
 
+@pytest.mark.strategy("Scaling: Increased capacity")
 def test_an_environment_is_added_by_one_table(tmp_path):
     file = tmp_path / "environments.toml"
     platform = 'service = { issuer = "stage", platforms.example = { url = "https://p.example.com", title = "P" } }'

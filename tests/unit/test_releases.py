@@ -22,6 +22,7 @@ def built(tmp_path, monkeypatch):
     return releases.build(["local"])
 
 
+@pytest.mark.strategy("Deployment Steps: npm run build, npm run test")
 def test_the_same_sources_are_the_same_bytes(built, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in built.iterdir()}
     monkeypatch.setattr(releases, "releases_folder", lambda: tmp_path / "again")

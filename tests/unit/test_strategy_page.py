@@ -5,7 +5,9 @@ The strategy document is not in this repository. `LINES` repeats its lines, by s
 
 from __future__ import annotations
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -246,3 +248,57 @@ def test_every_path_and_every_test_that_a_line_names_is_there(row):
 
 def _defines(path, name):
     return path.is_file() and re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+@cache
+def _marked(path):
+    """The tests of a file: name to the lines of the strategy that its marker names, and whether it asserts anything."""
+    found = {}
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            lines = {
+                argument.value
+                for decorator in node.decorator_list
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.strategy"
+                for argument in decorator.args
+            }
+            found[node.name] = lines, _asserts(node)
+    return found
+
+
+def _asserts(test):
+    """Whether a test has an assertion of its own, or one in a function that it calls: a name that says so."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call) and re.search(r"raises|check|assert|validate|verify", ast.unparse(node.func)):
+            return True
+    return False
+
+
+HELD = [row for row in rows() if _TEST.fullmatch(row[4])]
+
+
+@pytest.mark.parametrize("row", HELD, ids=lambda row: f"{row[1]}: {row[2]}")
+def test_the_test_of_a_line_names_the_line_and_asserts(row):
+    path, name = _TEST.fullmatch(row[4]).groups()
+    line = f"{row[1]}: {row[2]}"
+    tests = _marked(path)
+    named = [tests[name]] if name else [one for one in tests.values() if line in one[0]]
+    assert named, f"mark a test of {path}: @pytest.mark.strategy({line!r})"
+    assert all(line in lines for lines, _ in named), f"mark it: @pytest.mark.strategy({line!r})"
+    assert any(asserts for _, asserts in named)
+
+
+def test_a_marker_names_no_line_that_the_page_does_not_give_to_its_test():
+    on_page = {(path, f"{row[1]}: {row[2]}") for row in HELD for path in [_TEST.fullmatch(row[4])[1]]}
+    files = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if "mark.strategy(" in path.read_text(encoding="utf-8")
+    ]
+    marked = {
+        (str(path.relative_to(ROOT)), line)
+        for path in files
+        for lines, _ in _marked(str(path.relative_to(ROOT))).values()
+        for line in lines
+    }
+    assert marked == on_page

@@ -165,6 +165,7 @@ def test_the_action_passes_its_inputs_on_as_one_word_each(tmp_path, variables, e
     assert (ended.stdout.splitlines(), ended.returncode) == (expected, 1)
 
 
+@pytest.mark.strategy("Deployment Steps: npm run cdk:deploy:prod", "Deployment Steps: npm run verify:prod")
 def test_production_comes_after_staging_and_waits_for_people():
     found = jobs(ROOT / ".github/workflows/release.yml")
     assert found["staging"]["needs"] == "build"
@@ -181,6 +182,7 @@ def test_production_comes_after_staging_and_waits_for_people():
     ]
 
 
+@pytest.mark.strategy("Regular Updates: Dependency updates")
 def test_upkeep_reads_advisories_of_every_lock_keeps_its_report_and_opens_the_pull_request_for_locks():
     found = jobs(ROOT / ".github/workflows/upkeep.yml")
     assert yaml.safe_load((ROOT / ".github/workflows/upkeep.yml").read_text())[True]["schedule"] == [

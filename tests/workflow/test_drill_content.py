@@ -49,6 +49,7 @@ def drill(interpreter, name, policy, *, damage=None, before=None):
     return recovery, {one.check: one for one in recovery.check_results if one.check.startswith("content.")}, world
 
 
+@pytest.mark.strategy("Recovery Procedures: Data restoration")
 @pytest.mark.parametrize(("name", "policy"), [("dr-whole", WHOLE), ("dr-cut", IN_SEGMENTS)])
 def test_copies_of_busy_tables_are_found_to_be_what_their_sources_were(interpreter, name, policy):
     recovery, content, world = drill(interpreter, name, policy)
@@ -67,6 +68,7 @@ def test_copies_of_busy_tables_are_found_to_be_what_their_sources_were(interpret
     assert scans.count(STATE) == (1 if policy is WHOLE else 3)
 
 
+@pytest.mark.strategy("Recovery Procedures: Verification steps")
 @pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
 @pytest.mark.parametrize(
     ("kind", "spoil"),

@@ -86,6 +86,7 @@ def test_more_copies_than_the_account_takes_at_once_are_made_one_after_the_other
     assert len(world.tables.restored) == 2
 
 
+@pytest.mark.strategy("Recovery Procedures: Configuration reapplication")
 def test_a_setting_that_is_not_as_in_the_source_turns_the_drill_red_and_names_it(interpreter):
     def meddle(invocation, run):
         answer = run()

@@ -105,6 +105,7 @@ def to_clients(world):
     return [text for topic, _, text in world.topics.published if topic == topic_arn("clients")]
 
 
+@pytest.mark.strategy("Status Updates: Change notifications")
 def test_clients_get_the_changelog_of_a_deployment_that_succeeded(interpreter):
     world = World(interpreter, "d-changes", Scenario())
     assert deployed(world, changelog=CHANGES) == "canary"

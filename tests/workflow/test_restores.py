@@ -33,6 +33,7 @@ def interpreter():
         yield moto
 
 
+@pytest.mark.strategy("Manual Intervention: Database restoration")
 def test_a_restore_has_the_service_use_the_copies_and_closes_the_tables_that_were_left(interpreter):
     world = RestoreWorld(interpreter, "re-good")
     with inhabited(world):

@@ -52,6 +52,7 @@ def test_a_flow_that_fails_once_is_run_once_more():
     assert len(evidence.figures["flows"]) == 3
 
 
+@pytest.mark.strategy("Deployment Steps: npm run test:integration")
 def test_flows_that_fail_twice_fail_and_the_step_is_named():
     verdict = run(TwoVersions(failing()), 2).verdict
     assert verdict.outcome is Outcome.FAIL

@@ -62,6 +62,7 @@ def test_every_route_is_told_in_the_story(stage):
     assert missing(story.service) == set()
 
 
+@pytest.mark.strategy("Lambda Functions: Enhanced error handling")
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.proof)], ids=["kinds", "every"])
 def test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, step, every):

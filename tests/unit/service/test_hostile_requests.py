@@ -98,6 +98,7 @@ def attack(base_url, truths, mode, max_examples):
     return statuses
 
 
+@pytest.mark.strategy("Application Security: Input validation")
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_whatever_is_asked_is_answered_as_the_document_says(base_url, truths, mode):
     statuses = attack(base_url, truths, mode, 8)

@@ -179,6 +179,7 @@ def test_a_second_rotation_in_an_overlap_is_refused_because_it_would_end_the_sec
     assert [log_in(managing, secret).status for secret in (first, third)] == [200, 200]
 
 
+@pytest.mark.strategy("Features: Client management")
 def test_a_disabled_client_is_refused_everywhere_at_once_and_its_grants_are_dead(managing, command):
     secret = added(command)
     tokens, open_code = log_in(managing, secret), managing.code(client="app-orders", redirect=CALLBACK)

@@ -28,6 +28,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.strategy("Documentation: API documentation")
 def test_the_document_is_what_routes_and_models_say():
     assert PATH.read_text(encoding="utf-8") == text(), "write it with: python -m service.openapi"
 
@@ -162,6 +163,7 @@ def test_what_anybody_may_read_is_as_described(service, path, model):
     model.model_validate_json(answer.body, strict=True)
 
 
+@pytest.mark.strategy("Application Security: Error handling")
 @pytest.mark.parametrize(("function", "path"), [("public", "/nowhere"), ("authorize", "/login/poll")])
 def test_problems_are_as_described(service, function, path):
     answers.Problem.model_validate_json(service.call(function, "GET", path).body, strict=True)

@@ -56,6 +56,7 @@ def hold_emf(seen):
     assert (seen["environment"], seen["version"], seen["Requests"]) == ("local", "42", 1)
 
 
+@pytest.mark.strategy("Monitoring: Custom metrics", "Audit Trails: Performance metrics")
 @pytest.mark.parametrize("step", STEPS)
 def test_every_endpoint_is_counted_by_function_and_version_and_its_grants_by_result(stage, capsys, step):
     story, _ = stage.at(step)

@@ -60,6 +60,7 @@ def test_nothing_personal_is_kept_longer_than_the_longest_session_and_a_day(kept
     assert max(kept_seconds) > LONGEST_SECONDS - 3600, "the longest session was not among them: this shows nothing"
 
 
+@pytest.mark.strategy("Application Security: Session management")
 def test_the_session_of_a_login_is_gone_as_soon_as_the_login_has_ended(kept):
     ended = [item for _, item in kept[0] if thing(item) == "login#" and item["phase"]["S"] == "complete"]
     assert ended

@@ -190,6 +190,7 @@ def test_a_public_client_may_not_ask(service):
     assert (answer.status, answer.json["error"]) == (401, "invalid_client")
 
 
+@pytest.mark.strategy("Application Security: Token security")
 def test_a_token_that_does_not_count_is_inactive_and_nothing_more_is_told(service):
     tokens = tokens_of_web(service)
     later = service.refresh(tokens["refresh_token"], **WEB).json

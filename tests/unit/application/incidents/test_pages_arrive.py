@@ -67,6 +67,7 @@ def messages(world, kind, word):
     return [text for text in world.providers[kind].accepted if word in text]
 
 
+@pytest.mark.strategy("Incident Response: Communication plan")
 @pytest.mark.parametrize("seed", range(8))
 def test_every_page_is_called_acknowledged_and_closed_once_whatever_the_order_of_its_events(seed):
     world = World(seed)

@@ -69,6 +69,7 @@ def kinds(events):
     return [kind for kind, _ in events.put]
 
 
+@pytest.mark.strategy("Status Updates: Maintenance notifications")
 def test_a_window_begins_is_announced_to_all_and_ends_by_itself(cloud, clock, events, topics):
     window = plan_window(cloud)
     assert attend_maintenance(cloud) == ""

@@ -60,6 +60,7 @@ EPISODES = 3
 """Each is opened once and closed once."""
 
 
+@pytest.mark.strategy("Status Updates: Incident communications")
 @pytest.mark.parametrize("seed", range(200))
 def test_a_random_order_with_repetitions_and_delays_gives_one_message_a_transition(seed, monkeypatch):
     monkeypatch.setattr(logger, "info", lambda *_, **__: None)  # thousands of lines

@@ -189,6 +189,7 @@ def test_a_wrong_command_is_refused(words, message):
     assert message in run(*words, code=2)
 
 
+@pytest.mark.strategy("Documentation: Support procedures")
 def test_a_diagnosis_names_usage_errors_and_causes_without_secrets(logs, clock):
     secret = run(*ADD, *REASON).splitlines()[1]
     logs.write(client="app-orders", result="issued")
@@ -259,6 +260,7 @@ def print_contacts(*words, code=0):
     return answer.output
 
 
+@pytest.mark.strategy("Contact Information: Team contacts")
 def test_the_emergency_page_says_whom_to_call_now_and_next_by_level(emergency, clock):
     page = json.loads(print_contacts("--env", "prod", "--json"))
     now, following = page["on_call"]["now"]["people"], page["on_call"]["next"]["people"]

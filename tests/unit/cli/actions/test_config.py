@@ -60,6 +60,7 @@ def test_what_has_not_changed_is_the_same_and_the_exit_code_says_so(there):
     assert "equal: 2 resources" in same.text
 
 
+@pytest.mark.strategy("Manual Intervention: Configuration updates")
 def test_a_change_is_told_by_part_place_and_values_and_by_the_exit_code(there):
     run("backup")
     there.parts = [Part("function", "f", {"Timeout": 30}), Part("alarm", "new", {})]

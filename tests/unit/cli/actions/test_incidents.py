@@ -203,6 +203,7 @@ def test_an_open_incident_without_pages_is_shown():
     assert f"{name} is OPEN" in run("show", name)
 
 
+@pytest.mark.strategy("Incident Response: Post-mortem process")
 def test_the_post_mortem_is_a_draft_with_numbers_timeline_questions_and_actions(cloud, clock, tmp_path):
     name = rollback(cloud)
     run("action", "add", name, "add a test", "--owner", "cleo", "--due", "2026-12-01")

@@ -245,6 +245,7 @@ def test_evidence_that_says_no_or_nothing_is_refused_and_nothing_is_written(tmp_
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.strategy("Pre-deployment Checklist: Rollback plan prepared")
 def test_a_release_before_without_an_assembly_is_no_way_back(tmp_path, built):
     options = everything(tmp_path, built)
     (built / "assemblies" / "prod" / "ib-oauth-stack-prod.template.json").unlink()

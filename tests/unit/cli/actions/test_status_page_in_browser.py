@@ -76,6 +76,7 @@ def test_the_bars_of_the_history_are_drawn_and_have_a_name(chromium, servers):
     assert len(colours) >= 3
 
 
+@pytest.mark.strategy("Status Updates: Service status page")
 def test_a_reader_sees_an_alarm_and_its_end(chromium):
     world = StatusWorld()
     from orchestrator.application.status_page.publish import read_page

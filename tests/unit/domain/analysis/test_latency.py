@@ -57,6 +57,7 @@ def rates_of(function):
 # What is compared
 
 
+@pytest.mark.strategy("Post-deployment Verification: Performance testing")
 def test_canary_over_its_line_is_compared_with_stable_over_its_own_without_a_further_margin():
     rates = rates_of(compare(of("1", 10.0, 25.0), of("2", 29.0, 31.0)))
     assert list(rates) == ["p50", "p90", "p99", "limit"]

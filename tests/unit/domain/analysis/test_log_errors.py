@@ -18,6 +18,7 @@ def error(message, stream=STREAM):
     return log_errors.parse_log_error(LogLine(NOW, stream, message))
 
 
+@pytest.mark.strategy("Post-deployment Verification: Log inspection")
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

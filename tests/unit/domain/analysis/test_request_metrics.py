@@ -46,6 +46,7 @@ def named(one, name):
     return next(measure for measure in request_metrics.request_rates(one, THRESHOLDS) if measure.name == name)
 
 
+@pytest.mark.strategy("Post-deployment Verification: Metric verification")
 def test_the_measures_are_always_the_same_whatever_was_measured():
     nothing, much = (
         compared(of("1"), of("2"), "token"),

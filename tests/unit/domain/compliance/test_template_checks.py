@@ -138,6 +138,7 @@ def test_sound_templates_pass_every_control():
     assert {one.status for one in results(sound()).values()} == {Status.PASS}
 
 
+@pytest.mark.strategy("Compliance Checks: Security standards")
 @pytest.mark.parametrize(("control", "templates"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
 def test_one_wrong_property_fails_its_control_and_no_other(control, templates):
     assert set(failing(templates)) == {control}

@@ -141,6 +141,7 @@ def test_requests_are_priced_by_what_each_does():
     }
 
 
+@pytest.mark.strategy("Resource Optimization: DynamoDB capacity")
 def test_provisioned_tables_pay_by_the_hour_and_not_by_request():
     table = ("AWS::DynamoDB::Table", {"ProvisionedThroughput": {"ReadCapacityUnits": 2, "WriteCapacityUnits": 1}})
     found = amounts(month(template(T=table)))

@@ -23,6 +23,7 @@ def test_tests_that_ran_and_passed_are_a_reference_with_their_run_and_their_repo
     assert reference_of_tests([GOOD, SuiteReport("e2e.xml", 8, 0, "cd")], "").startswith("1208 tests passed")
 
 
+@pytest.mark.strategy("Pre-deployment Checklist: All tests passing")
 def test_a_failed_test_and_no_test_at_all_are_refused():
     with pytest.raises(Refused, match=r"tests.e2e.xml: '1 of 8 failed' is refused"):
         reference_of_tests([GOOD, SuiteReport("e2e.xml", 8, 1, "cd")], "")
@@ -39,6 +40,7 @@ def test_benchmarks_that_reached_their_limits_are_a_reference():
     assert found == "run 7 limits reached: rollback, oauth"
 
 
+@pytest.mark.strategy("Pre-deployment Checklist: Performance testing done")
 def test_a_benchmark_that_missed_and_none_at_all_are_refused():
     with pytest.raises(Refused, match=r"performance.oauth: 'p99' is refused: it missed its limit"):
         reference_of_performance([BenchmarkResult("oauth", reached=False, summary="p99")], "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def command(world, what, now):
                 world.write(resolve(incident, world.register, "over", "ann", now, force=what == "force"), now)
 
 
+@pytest.mark.strategy("Contact Information: Support escalation")
 @settings(max_examples=200, deadline=None)
 @given(deliveries(), people)
 def test_random_interleavings_leave_no_stale_incident_and_no_unanswered_page(arriving, acting):

@@ -16,6 +16,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@pytest.mark.strategy("Incident Response: Response team")
 @pytest.mark.parametrize(
     ("moment", "person"),
     [

@@ -37,6 +37,7 @@ FACTS = FailoverInputs(
 )
 
 
+@pytest.mark.strategy("Recovery Procedures: Resource recreation")
 def test_the_steps_are_in_the_one_order():
     assert [step.kind for step in plan_failover(FACTS).steps] == list(StepKind)
 

@@ -66,6 +66,7 @@ def test_pins_are_read_with_their_extras_and_markers():
     assert normalized("Foo__Bar.baz") == "foo-bar-baz"
 
 
+@pytest.mark.strategy("Regular Updates: Security patches")
 def test_a_vulnerable_lock_is_found_and_named():
     result = check_vulnerabilities([DEPLOYED, TOOLS], [audited(BAD)], NOW)
     deployed, tool = result.findings

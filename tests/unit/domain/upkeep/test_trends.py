@@ -17,6 +17,7 @@ def week(p50=20.0, p95=60.0, p99=100.0, requests=5000):
     return WeekOfLatency(requests, {50: p50, 95: p95, 99: p99})
 
 
+@pytest.mark.strategy("Monitoring & Optimization: Performance review")
 @pytest.mark.parametrize(
     ("this", "severity", "summary"),
     [

@@ -100,6 +100,7 @@ def test_the_service_itself_passes_and_says_what_does_not_apply():
     assert set(results) == set(CHECKS)
 
 
+@pytest.mark.strategy("Compliance Checks: OAuth compliance")
 @pytest.mark.parametrize("rule", VIOLATIONS, ids=lambda rule: rule.__name__)
 def test_a_release_that_breaks_a_rule_is_found_and_the_rule_is_named(rule):
     results = results_of(BrokenApi(OAuthApi(), rule))

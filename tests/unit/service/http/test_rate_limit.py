@@ -42,6 +42,7 @@ def test_a_clock_that_goes_back_gives_nothing_away():
     assert throttle.wait_seconds("a", 50.0) == 1
 
 
+@pytest.mark.strategy("Application Security: Rate limiting")
 @given(
     st.floats(1, 50),
     st.integers(1, 20),

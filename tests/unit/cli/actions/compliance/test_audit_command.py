@@ -87,6 +87,7 @@ def test_an_unknown_format_and_no_age_are_refused(scene):
     assert run("--since", "yesterday").exit_code == 2
 
 
+@pytest.mark.strategy("Audit Trails: Change history")
 def test_in_an_account_the_calls_are_in_the_same_line(scene):
     at = scene.clock.now() - seconds(400)
     trail = Trail([{**call("ib-oauth-token-local"), "EventTime": at}, call("ib-oauth-token-dev")])

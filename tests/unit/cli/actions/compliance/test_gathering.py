@@ -244,6 +244,7 @@ def account(dynamo):
     return Context(environments.load("prod"), clients.__getitem__)
 
 
+@pytest.mark.strategy("Compliance Checks: Data protection")
 def test_data_protection_is_read_from_the_account_and_what_is_wrong_is_named():
     results = gathered(account(Dynamo()), [Framework.DATA_PROTECTION])
 

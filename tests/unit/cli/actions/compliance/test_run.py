@@ -73,6 +73,7 @@ def test_an_environment_that_meets_every_control_exits_with_0(there):
     assert "SUCCEEDED: 263 controls: 263 pass" in result.text
 
 
+@pytest.mark.strategy("Compliance Checks: Best practices")
 def test_a_failing_control_is_first_with_its_remedy_and_exits_with_1(there):
     fail(there)
     there.changed["practice-keys-rotated"] = Result("practice-keys-rotated", Status.NOT_CHECKED, "no key", "look")

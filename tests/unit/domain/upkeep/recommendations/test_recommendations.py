@@ -23,6 +23,7 @@ def memory(*uses, functions=("token",)):
     return recommend_memory(uses, functions, PRICES, "prod", weeks_per_month=4.0)
 
 
+@pytest.mark.strategy("Monitoring & Optimization: Cost optimization")
 def test_an_oversized_function_is_found_with_its_saving_and_its_setting():
     result = memory(TOKEN)
     (finding,) = result.findings
@@ -68,6 +69,7 @@ def concurrency(**changes):
     return recommend_concurrency([use], PRICES, "prod")
 
 
+@pytest.mark.strategy("Monitoring: Optimization recommendations")
 def test_provisioned_concurrency_that_is_not_used_is_found_with_its_saving():
     (finding,) = concurrency(provisioned=20).findings
     # 8 environments of half a GB for 730 hours at 0.0000033334 USD a GB s.
@@ -134,6 +136,7 @@ def test_what_autoscaling_always_provisions_is_paid_for():
     assert finding.evidence["now_usd_per_month"] == pytest.approx(730 * (20 * 0.000145 + 10 * 0.000725), abs=0.01)
 
 
+@pytest.mark.strategy("Monitoring & Optimization: Resource scaling")
 def test_a_table_at_its_limit_is_urgent():
     found = capacity(50, 1, provisioned=True, most=100).findings
     assert [(one.subject, one.severity, one.setting) for one in found] == [
