@@ -25,6 +25,7 @@ from orchestrator.domain.verdict import Outcome, Verdict
 REFUSED = "invalid_grant"
 ISSUED = "issued"
 SERVER_ERRORS_FROM = 500
+_POINT_ROUNDING = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class SeededGrants:
     def changed(self) -> bool:
         """Whether the changes after the point were made."""
         return bool(self.rotated_since)
+
+    def precede(self, point: datetime) -> bool:
+        """Return whether all of them were issued before a recovery point. Others are not in a table of that point.
+
+        Points are whole seconds: `written_at` is a second later than the issue, and the point that was awaited for it
+        may be earlier than it by less than that.
+        """
+        return point > self.written_at - _POINT_ROUNDING
 
     def after_rotation(self, token: str) -> SeededGrants:
         """Return the grants with the token that replaced `rotated`."""

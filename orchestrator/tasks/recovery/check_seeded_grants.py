@@ -41,6 +41,9 @@ def check_seeded_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> Recovery
     is_drill = recovery.kind is Kind.DRILL
     expected = is_drill and recovery.backup_kind is BackupKind.PITR
     grants = cloud.seeded_grants.find_grants(recovery.id) if expected else None
+    if grants is not None and not grants.precede(recovery.point):
+        # Of a drill of an earlier point: a table without them rejects them all, which would prove nothing.
+        grants = None
     results = seeded_grants.check_grants(client, identity, grants, policy.rotated_tokens, expected=expected)
     if is_drill and not expected:
         results.append(older_than_grants(recovery.backup_kind))

@@ -77,6 +77,20 @@ def test_without_a_witness_a_check_is_inconclusive():
     assert not_seeded("tokens.kept").verdict.outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("point", "precede"),
+    [
+        (NOW + SECOND, True),
+        (NOW, True),
+        (NOW - SECOND / 2, True),
+        (NOW - SECOND, False),
+        (NOW - 3600 * SECOND, False),
+    ],
+)
+def test_they_precede_a_point_that_was_rounded_down_to_its_second_and_no_earlier_one(point, precede):
+    assert witnesses().precede(point) is precede
+
+
 def test_they_have_changed_when_a_token_was_replaced():
     assert not witnesses().changed
     assert witnesses().after_rotation("SECRET").changed
