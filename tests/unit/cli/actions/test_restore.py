@@ -91,10 +91,30 @@ def restored(context, **changes):
 def test_the_plan_says_what_is_lost_and_that_the_service_is_closed_for_a_moment(context, states, capsys):
     restore.plan(context, GIVEN, json=False)
     told = " ".join(capsys.readouterr().out.split())
-    assert "the writes of the 300 s since the recovery point are not in the restored tables." in told
+    assert (
+        "the writes of the 300 s since the recovery point, and those until the original tables are blocked, are not in "
+        "the restored tables."
+    ) in told
     assert "the service returns 503" in told
     assert "ib-oauth-restored-dr-planned-state-prod" in told
     assert states.executions == {}
+
+
+@pytest.mark.parametrize(
+    ("corrupted", "but"), [({}, ""), ({"corrupted": ["family"]}, ", except those of the kinds family")]
+)
+def test_the_plan_of_a_replay_says_what_is_replayed_and_what_is_not(context, capsys, corrupted, but):
+    restore.plan(context, {**GIVEN, "replay": True, **corrupted}, json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"blocked, are replayed onto the restored tables{but}." in told
+    assert "Data loss" not in told
+
+
+def test_a_replay_from_a_point_that_the_streams_have_left_is_refused_in_the_plan(context):
+    earlier = {"to": (NOW - timedelta(hours=23)).isoformat(), "replay": True}
+    with pytest.raises(Refused) as refused:
+        restore.plan(context, {**GIVEN, **earlier}, json=False)
+    assert refused.value.field == "replay"
 
 
 def test_a_table_that_is_gone_is_named_in_the_plan(context, tables, capsys):
