@@ -80,19 +80,24 @@ class ServiceMonitor:
 
 
 class AlarmWatch:
-    """Notes when each alarm of a region first fires."""
+    """Notes when each alarm of a region first fires. One that fires already counts once it was OK in between.
+
+    Attributes:
+        firing: the alarms in ALARM at the newest reading.
+        fired: when each alarm was first seen to fire.
+    """
 
     SECONDS = 1.0
 
     def __init__(self, cloudwatch: Any) -> None:
         self._cloudwatch = cloudwatch
-        self._firing_before: frozenset[str] | None = None
+        self.firing: frozenset[str] = frozenset()
         self.fired: dict[str, datetime] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
-        self._firing_before = self._firing()
+        self.firing = self._read(self.firing)
         self._thread.start()
         return self
 
@@ -102,15 +107,17 @@ class AlarmWatch:
 
     def _watch(self) -> None:
         while not self._stopping.wait(self.SECONDS):
-            for name in self._firing() - (self._firing_before or frozenset()):
+            firing = self._read(self.firing)
+            for name in firing - self.firing:
                 self.fired.setdefault(name, datetime.now(UTC))
+            self.firing = firing
 
-    def _firing(self) -> frozenset[str]:
+    def _read(self, before: frozenset[str]) -> frozenset[str]:
         try:
             pages = self._cloudwatch.get_paginator("describe_alarms").paginate(StateValue="ALARM")
             return frozenset(alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"])
         except (ClientError, BotoCoreError):
-            return frozenset()  # the next reading is a second later
+            return before  # the next reading is a second later
 
 
 def _attempt(client: OAuthClient) -> str:

@@ -103,7 +103,9 @@ class _Run:
             try:
                 self._injector.prepare(stage)
                 self._wait_for_service(monitor, datetime.now(UTC))
+                self._wait_until_quiet(alarms)
                 self._fault_at = datetime.now(UTC)
+                alarms.fired.clear()
                 self._injector.inject(stage)
                 self._note(self._scenario.injected)
                 self._wait_for_alarm(alarms)
@@ -163,6 +165,13 @@ class _Run:
         self._stage.wait_until(
             lambda: works(monitor.flows, since) or None, SETTLE_SECONDS, "complete flows of the service"
         )
+
+    def _wait_until_quiet(self, alarms: AlarmWatch) -> None:
+        """Wait until the alarm of the scenario before has ended: an alarm that fires already cannot fire."""
+        if self._scenario.alarm and self._await_alarm:
+            self._stage.wait_until(
+                lambda: self._alarm not in alarms.firing or None, ALARM_SECONDS, f"the end of the alarm {self._alarm}"
+            )
 
     def _wait_for_alarm(self, alarms: AlarmWatch) -> None:
         if not self._scenario.alarm or not self._await_alarm:
