@@ -210,7 +210,7 @@ def create_trace_rule(
         dead_letters: the queue for events that could not be delivered.
         state_machines: ARNs of all state machines.
     """
-    pattern = {
+    pattern: dict[str, Any] = {
         "source": ["aws.states"],
         "detail_type": ["Step Functions Execution Status Change"],
         "detail": {"stateMachineArn": list(state_machines), "status": ["SUCCEEDED", *FAILED_STATUSES]},
