@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from orchestrator.application.telemetry.traces import read_trace
 from orchestrator.domain.deployment.plan import transitions
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.verdict import Outcome
@@ -77,6 +78,18 @@ def test_a_good_release_is_promoted_with_the_transitions_that_its_plan_predicted
     looks = entered.count("AnalyzeCanary")
     watched_longer = 3 * (entered.count("VerifyAfterPromotion") - 1)
     assert len(entered) == transitions(looks) + watched_longer
+
+
+def test_an_execution_is_a_trace_with_a_span_for_each_state_that_it_entered(here):
+    execution = here.cloud.ledger.read_record("d-good").execution
+    spans = read_trace(here.cloud, execution)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    root, *states = spans
+    assert [span["name"] for span in states] == states_entered(here, execution)
+    assert {span["parentSpanId"] for span in states} == {root["spanId"]}
+    assert not [span for span in spans if span["status"]]
+    times = [(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])) for span in spans]
+    assert all(times[0][0] <= start <= end <= times[0][1] for start, end in times)
+    assert len(root["links"]) == 1
 
 
 def test_what_is_live_already_is_nothing_to_ship(here):
