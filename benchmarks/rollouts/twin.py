@@ -148,18 +148,32 @@ def _projection(rate: Array, alternative: Array, canary: Array, stable: Array, m
     nearest = np.where(canary + stable > 0, (canary * high + stable * low) / both, low)
     if not margin:
         return nearest
+    everything = (rate, alternative, canary, stable, low, high, nearest)
+    flat = [np.broadcast_to(one, alternative.shape).ravel() for one in everything]
+    found, places = flat[-1].copy(), np.arange(alternative.size)
     for _ in range(NEWTON_STEPS):
-        other = nearest + margin
-        variance, other_variance = nearest * (1 - nearest), other * (1 - other)
-        slope = stable * (nearest - rate) / variance + canary * (other - alternative) / other_variance
-        low, high = np.where(slope < 0, nearest, low), np.where(slope < 0, high, nearest)
-        bend = stable * (rate * (1 - 2 * nearest) + nearest**2) / variance**2
-        bend += canary * (alternative * (1 - 2 * other) + other**2) / other_variance**2
-        step = nearest - slope / np.where(bend == 0, np.inf, bend)
-        before, nearest = nearest, np.where((low < step) & (step < high), step, (low + high) / 2)
-        if np.all(np.abs(nearest - before) <= PRECISION * nearest):
+        flat, moved = _newton_step(flat, margin)
+        found[places] = flat[-1]
+        if not moved.any():
             break
-    return nearest
+        # Most are found after a few steps; only the others go on.
+        places, flat = places[moved], [one[moved] for one in flat]
+    return found.reshape(alternative.shape)
+
+
+def _newton_step(state: list[Array], margin: float) -> tuple[list[Array], Array]:
+    """Return the state after a step, and which of the projections moved by more than `PRECISION`."""
+    rate, alternative, canary, stable, low, high, nearest = state
+    other = nearest + margin
+    variance, other_variance = nearest * (1 - nearest), other * (1 - other)
+    slope = stable * (nearest - rate) / variance + canary * (other - alternative) / other_variance
+    low, high = np.where(slope < 0, nearest, low), np.where(slope < 0, high, nearest)
+    bend = stable * (rate * (1 - 2 * nearest) + nearest**2) / variance**2
+    bend += canary * (alternative * (1 - 2 * other) + other**2) / other_variance**2
+    step = nearest - slope / np.where(bend == 0, np.inf, bend)
+    moved_to = np.where((low < step) & (step < high), step, (low + high) / 2)
+    moved = np.abs(moved_to - nearest) > PRECISION * moved_to
+    return [rate, alternative, canary, stable, low, high, moved_to], np.asarray(moved)
 
 
 def _gain(trials: Array, bad: Array, bet_on: Array, nearest: Array) -> Array:
