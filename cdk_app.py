@@ -58,6 +58,7 @@ def compose(
     for region in copy_regions(environment):
         copy_region = CopyRegionStack(app, environment, region)
         service.add_stack_dependency(copy_region)
+        orchestrator.add_stack_dependency(copy_region)
         backups.add_stack_dependency(copy_region)
     # Last, because it refers to the alarms of the other stacks.
     MonitoringStack(app, environment, service, orchestrator, security)

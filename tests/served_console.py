@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from orchestrator.application.incidents.incident_log import change_incident
 from orchestrator.aws.ledger.artifacts import ArtifactStore
 from orchestrator.aws.ledger.evidence import EvidenceChain
+from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
 from orchestrator.cli.context import Context
 from orchestrator.console.app import Site
 from orchestrator.console.guard import Guard
@@ -30,6 +31,7 @@ from orchestrator.domain.recovery.record import CheckResult, Measured, RecoveryO
 from orchestrator.domain.signing_keys import KeyPhase, SigningKey, SigningKeyRing
 from orchestrator.domain.verdict import Verdict
 from tests import followed
+from tests.fakes.oauth_service import Keys
 from tests.fakes.s3 import FakeS3
 from tests.samples import NOW, seconds
 from tests.unit.cli.actions.scenes import Scene
@@ -94,7 +96,9 @@ class ConsoleScene(Scene):
         super().__post_init__()
         clients, table = {"s3": self.bucket, "dynamodb": self.table}.__getitem__, self.cloud.settings["LEDGER_TABLE"]
         artifacts = ArtifactStore(clients, table, "bucket")
-        vars(self.cloud).update(artifacts=artifacts, evidence=EvidenceChain(clients, table, artifacts))
+        keys = EvidenceKeys(Keys(), ["evidence"], self.cloud.environment)
+        chain = EvidenceChain(clients, table, artifacts, lambda: keys, lambda: None)
+        vars(self.cloud).update(artifacts=artifacts, evidence=chain)
 
 
 def scene_in_flight(decisions: int = 3, **changes: Any) -> tuple[ConsoleScene, Deployment]:

@@ -1,4 +1,4 @@
-"""The stack in another region: the vault of cross-region backups, and the key of replicated tables."""
+"""The stack in another region: the vault of cross-region backups, the heads of evidence, and the replicas' key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from constructs import Construct
 from infrastructure.backups.stack import create_vault
 from infrastructure.common import EnvironmentStack, removal_policy_of
 from infrastructure.naming import physical_name
+from infrastructure.orchestrator.buckets import create_heads_bucket
 from orchestrator.environments import Environment
 
 
@@ -28,11 +29,12 @@ class CopyRegionStack(EnvironmentStack):
             scope,
             environment,
             f"copy-{region}",
-            f"Cross-region backups and replicas of the tables of {environment.name} in {environment.region}",
+            f"Cross-region backups and replicas of the tables, and heads of the evidence, of {environment.name} in {environment.region}",
             region=region,
         )
         if region == environment.backups.copy_region:
             create_vault(self, environment, "backup-copies", environment.backups.copy_keep_days)
+            create_heads_bucket(self, environment)
         if region in environment.stores.replicas and environment.customer_managed_keys:
             kms.Key(
                 self,

@@ -1,4 +1,7 @@
-"""The bucket of evidence and configuration snapshots, which is retained and locked, and the bucket of table exports."""
+"""The bucket of evidence and configuration snapshots with its second place, and the bucket of table exports.
+
+The first two are retained and locked.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infrastructure.common import removal_policy_of
-from infrastructure.nag import suppress_nag
+from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment, EvidenceSettings
 
@@ -42,8 +45,47 @@ def create_evidence_bucket(scope: Construct, environment: Environment, key: kms.
         ],
         removal_policy=removal_policy_of(environment),
     )
-    suppress_nag(bucket, "two functions write to it and operators read it; CloudTrail records the access", "S1")
+    suppress_nag(bucket, "functions write to it and operators read it; CloudTrail records the access", "S1")
     return bucket
+
+
+def create_heads_bucket(scope: Construct, environment: Environment) -> None:
+    """Create the second place of the evidence chain, in the region of the scope: a bucket of signed heads.
+
+    S3's own key encrypts it, so that it can be read without any resource of the home region. A head is no secret.
+    """
+    bucket = _bucket(
+        scope,
+        environment,
+        None,
+        "evidence-heads",
+        versioned=True,
+        object_lock_default_retention=_lock(environment.evidence),
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="keep",
+                expiration=Duration.days(environment.evidence.keep_days),
+                noncurrent_version_expiration=Duration.days(environment.evidence.keep_days),
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+            )
+        ],
+        removal_policy=removal_policy_of(environment),
+    )
+    reason = "functions write to it and operators read it; CloudTrail records the access"
+    suppress_nag(bucket, reason, "S1")
+    suppress_nist(bucket, reason, "S3BucketLoggingEnabled")
+    suppress_nist(bucket, "it is itself a copy, of heads that the home region has", "S3BucketReplicationEnabled")
+    suppress_nist(bucket, "S3's own key encrypts it, so that it is readable without our keys", "S3DefaultEncryptionKMS")
+
+
+def heads_bucket_name(environment: Environment) -> str:
+    """Return the name of the second place's bucket."""
+    return bucket_name("evidence-heads", environment)
+
+
+def bucket_name(name: str, environment: Environment) -> str:
+    """Return a bucket's name: with the account's number, because bucket names are globally unique."""
+    return global_name(f"{physical_name(name, environment)}-{Aws.ACCOUNT_ID}", environment)
 
 
 def create_exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
@@ -76,9 +118,8 @@ def _bucket(scope: Construct, environment: Environment, key: kms.IKey | None, na
     """Create a bucket that is private to the account and requires TLS."""
     return s3.Bucket(
         scope,
-        name.title(),
-        # With the account's number, because bucket names are globally unique.
-        bucket_name=global_name(f"{physical_name(name, environment)}-{Aws.ACCOUNT_ID}", environment),
+        name.title().replace("-", ""),
+        bucket_name=bucket_name(name, environment),
         encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
         encryption_key=key,
         bucket_key_enabled=True if key else None,

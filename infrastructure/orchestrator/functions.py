@@ -29,6 +29,7 @@ from infrastructure.orchestrator.iam_grants import (
     READ_ALIASES,
     READ_ATTACHMENTS,
     READ_CONFIGURATION,
+    READ_EVIDENCE_KEYS,
     READ_EXECUTIONS,
     READ_FAILBACK_STATE,
     READ_LOCK_HOLDERS,
@@ -39,6 +40,7 @@ from infrastructure.orchestrator.iam_grants import (
     READ_TABLE_CONTENTS,
     READ_TABLE_SETTINGS,
     READ_VERSIONS,
+    RECORD_EVIDENCE,
     REPLAY_LATE_WRITES,
     RESTORE_TABLES,
     ROTATE_KEYS,
@@ -90,6 +92,9 @@ class FunctionSpec:
 
 READER = Size(memory_mb=1769, timeout_seconds=300)
 """The size of functions that read whole tables."""
+
+EVIDENCE_CHAIN = ("EVIDENCE_BUCKET", "EVIDENCE_KEYS", "EVIDENCE_HEADS_BUCKET", "EVIDENCE_HEADS_REGION")
+"""The variables of a function that reads the evidence chain or appends to it."""
 
 TASKS: Mapping[str, FunctionSpec] = {
     "acquire_lock": FunctionSpec(
@@ -354,13 +359,13 @@ TASKS: Mapping[str, FunctionSpec] = {
     "conclude": FunctionSpec("orchestrator.tasks.recovery", Permissions(Ledger.WRITES, publishes_events=False)),
     "record_evidence": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=(WRITE_EVIDENCE,)),
-        variables=("EVIDENCE_BUCKET",),
+        Permissions(Ledger.WRITES, publishes_events=False, grants=RECORD_EVIDENCE),
+        variables=EVIDENCE_CHAIN,
     ),
     "notify_recovery": FunctionSpec(
         "orchestrator.tasks.recovery",
         Permissions(Ledger.READS, publishes_events=True, grants=(allow("sns:Publish", on=(Resource.OPERATORS,)),)),
-        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET"),
+        variables=("OPERATORS_TOPIC", *EVIDENCE_CHAIN),
     ),
     "start_cutover": FunctionSpec(
         "orchestrator.tasks.restore",
@@ -424,6 +429,8 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 # An alarm that stays in ALARM is evaluated again.
                 READ_METRICS,
                 allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
+                # Whether the newest drill that succeeded is genuine.
+                READ_EVIDENCE_KEYS,
                 # Maintenance is announced to clients.
                 allow("sns:Publish", on=(Resource.CLIENTS,)),
             ),
@@ -432,7 +439,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
             "DEPLOYMENT_MACHINE",
             "ROLLBACK_MACHINE",
             "SERVICE",
-            "EVIDENCE_BUCKET",
+            *EVIDENCE_CHAIN,
             "RECOVERY_POLICY",
             "INCIDENTS",
             "LOST_REGION",
@@ -477,7 +484,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 allow("states:DescribeExecution", on=(Resource.DRILLS, Resource.RESTORES)),
                 allow("tag:GetResources", on=(Resource.ALL_RESOURCES,)),
                 allow("sns:Publish", on=(Resource.OPERATORS,)),
-                WRITE_EVIDENCE,
+                *RECORD_EVIDENCE,
                 # Restored tables that the service does not use are reported.
                 allow("dynamodb:ListTables", on=(Resource.ALL_RESOURCES,)),
                 allow("dynamodb:DescribeTable", on=(Resource.RESTORED_TABLES,)),
@@ -485,7 +492,12 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 READ_VERSIONS,
             ),
         ),
-        variables=("OPERATORS_TOPIC", "EVIDENCE_BUCKET", "EXPORTS_BUCKET", "SERVICE"),
+        variables=("OPERATORS_TOPIC", *EVIDENCE_CHAIN, "EXPORTS_BUCKET", "SERVICE"),
+    ),
+    "record_report": FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.WRITES, publishes_events=False, grants=RECORD_EVIDENCE),
+        variables=EVIDENCE_CHAIN,
     ),
     "write_heartbeats": FunctionSpec(
         "orchestrator.event_handlers",

@@ -167,6 +167,13 @@ READ_CONFIGURATION = (
     ),
 )
 WRITE_EVIDENCE = allow("s3:PutObject", on=(Resource.EVIDENCE_OBJECTS,))
+READ_EVIDENCE_KEYS = allow("kms:GetPublicKey", on=(Resource.EVIDENCE_KEYS,))
+RECORD_EVIDENCE = (
+    WRITE_EVIDENCE,
+    allow("s3:PutObject", on=(Resource.EVIDENCE_HEADS,)),
+    allow("kms:Sign", on=(Resource.EVIDENCE_SIGNING_KEY,)),
+    READ_EVIDENCE_KEYS,
+)
 START_ROLLBACK = allow("states:StartExecution", on=(Resource.ROLLBACK_STATE_MACHINE,))
 UPDATE_FUNCTION_VARIABLES = allow(
     "lambda:GetFunctionConfiguration",

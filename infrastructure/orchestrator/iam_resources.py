@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from infrastructure.common import SigningKeys
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.acknowledgement import link_key_arn
+from infrastructure.orchestrator.buckets import heads_bucket_name
 from infrastructure.orchestrator.status_page import status_bucket_name
 from orchestrator.aws.dynamodb.access_block import PROBED_KEY
 from orchestrator.domain.deployment.policy import DeliveryPolicy
@@ -77,6 +78,9 @@ class Resource(Enum):
     SNAPSHOT_KEYS = auto()  # keys with the cost allocation tag of the environment
     EVIDENCE_BUCKET = auto()  # the bucket of evidence and configuration snapshots
     EVIDENCE_OBJECTS = auto()  # the objects in it
+    EVIDENCE_HEADS = auto()  # the signed heads of the evidence chain, in another region
+    EVIDENCE_SIGNING_KEY = auto()  # the key that signs evidence
+    EVIDENCE_KEYS = auto()  # with it, those that did
     EXPORTS = auto()  # exports of the service's tables
     EXPORT_BUCKET = auto()
     EXPORT_OBJECTS = auto()  # the objects in their bucket
@@ -110,6 +114,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.SNAPSHOT_RESOURCES: "a configuration snapshot covers everything whose name is of the environment",
     Resource.SNAPSHOT_KEYS: "KMS generates key ids; a condition on the tag limits this to the environment",
     Resource.EVIDENCE_OBJECTS: "files are named by their digests",
+    Resource.EVIDENCE_HEADS: "each entry has a head of its own",
     Resource.EXPORTS: "DynamoDB names exports",
     Resource.STATUS_PAGE_OBJECTS: "each incident has a page of its own",
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
@@ -129,6 +134,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.WEBHOOK_SECRETS,
         Resource.LINK_KEY,
         Resource.STATUS_PAGE_OBJECTS,
+        Resource.EVIDENCE_HEADS,
     }
 )
 """Resources that only some environments' settings name. Where they name none, no permission on them is granted."""
@@ -156,13 +162,14 @@ class Resources:
 
 @dataclass(frozen=True)
 class CreatedResources:
-    """Resources of the orchestrator's stack that the grants refer to: ARNs, and the buckets of evidence and exports."""
+    """Resources of the orchestrator's stack that the grants refer to: ARNs, buckets, and the keys that sign evidence."""
 
     heartbeats_table: str
     drill_role: str
     seed_grants_key: str
     topics: Mapping[str, str]
     evidence_bucket: s3.IBucket
+    evidence_keys: Sequence[kms.IKey]
     exports_bucket: s3.IBucket
 
 
@@ -244,6 +251,11 @@ def resource_arns(
         Resource.SNAPSHOT_KEYS: [stack.format_arn(service="kms", resource="key", resource_name="*")],
         Resource.EVIDENCE_BUCKET: [created.evidence_bucket.bucket_arn],
         Resource.EVIDENCE_OBJECTS: [created.evidence_bucket.arn_for_objects("*")],
+        Resource.EVIDENCE_HEADS: (
+            [f"arn:{Aws.PARTITION}:s3:::{heads_bucket_name(environment)}/*"] if environment.backups.copy_region else []
+        ),
+        Resource.EVIDENCE_SIGNING_KEY: [created.evidence_keys[-1].key_arn],
+        Resource.EVIDENCE_KEYS: [key.key_arn for key in created.evidence_keys],
         Resource.EXPORTS: [f"{arn}/export/*" for arn in tables],
         Resource.EXPORT_BUCKET: [created.exports_bucket.bucket_arn],
         Resource.EXPORT_OBJECTS: [created.exports_bucket.arn_for_objects("*")],

@@ -27,7 +27,7 @@ from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.acknowledgement import ACKNOWLEDGE_INCIDENT, Acknowledgement
 from infrastructure.orchestrator.alarms import create_alarms
-from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket
+from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket, heads_bucket_name
 from infrastructure.orchestrator.budget import create_cost_alerts
 from infrastructure.orchestrator.drill_resources import create_drill_resources
 from infrastructure.orchestrator.event_rules import (
@@ -36,6 +36,7 @@ from infrastructure.orchestrator.event_rules import (
     create_event_rules,
     create_trace_rule,
 )
+from infrastructure.orchestrator.evidence_keys import create_evidence_keys
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS, FunctionSpec
 from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
 from infrastructure.orchestrator.iam_resources import (
@@ -126,6 +127,7 @@ class OrchestratorStack(EnvironmentStack):
             dynamodb.Attribute(name="second", type=number),
         )
         self._evidence = create_evidence_bucket(self, environment, self._evidence_key)
+        self._evidence_keys = create_evidence_keys(self, environment)
         self._exports = create_exports_bucket(self, environment, self._evidence_key)
         self._bus = create_bus(self, environment)
         create_promotion_role(self, environment, self._bus)
@@ -295,6 +297,7 @@ class OrchestratorStack(EnvironmentStack):
             seed_grants_key=self._drill_resources.seed_grants_key,
             topics={name: topic.topic_arn for name, topic in self._topics.items()},
             evidence_bucket=self._evidence,
+            evidence_keys=self._evidence_keys,
             exports_bucket=self._exports,
         )
         return Resources(
@@ -338,6 +341,11 @@ class OrchestratorStack(EnvironmentStack):
             "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
             "DELIVERY_POLICY": encode_policy(self._environment.delivery),
             "EVIDENCE_BUCKET": self._evidence.bucket_name,
+            "EVIDENCE_KEYS": ",".join(key.key_arn for key in self._evidence_keys),
+            "EVIDENCE_HEADS_BUCKET": heads_bucket_name(self._environment)
+            if self._environment.backups.copy_region
+            else "",
+            "EVIDENCE_HEADS_REGION": self._environment.backups.copy_region or "",
             "EXPORTS_BUCKET": self._exports.bucket_name,
             "RECOVERY_POLICY": _compact(self._environment.recovery),
             "HEARTBEATS_TABLE": physical_name("heartbeats", self._environment),

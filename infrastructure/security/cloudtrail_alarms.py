@@ -27,6 +27,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.naming import alarm_description, global_name, physical_name
+from infrastructure.orchestrator.evidence_keys import RECORDERS
 from orchestrator.aws.ledger.seeded_grants import PURPOSE
 from orchestrator.environments import Environment
 
@@ -40,7 +41,7 @@ MAX_PATTERNS_WITH_REGULAR_EXPRESSIONS = 5
 _ROLE = "$.userIdentity.sessionContext.sessionIssuer.userName"
 _CONTEXT = "$.requestParameters.encryptionContext"
 _ALIAS_ROLES = ("task-shift-traffic", "task-promote", "task-revert-aliases")
-_SIGNING_ROLES = ("token", "functions-of-drills")
+_SIGNING_ROLES = ("token", "functions-of-drills", *RECORDERS)
 _ROTATION_ROLE = "event-rotate-signing-keys"
 # Roles of drills, which earlier versions created.
 _DRILL_ROLE_REMOVERS = ("task-clean-up", "event-clean-up-drills")
@@ -126,7 +127,8 @@ def cloudtrail_alarms(environment: Environment) -> Sequence[CloudTrailAlarm]:
         CloudTrailAlarm(
             "unauthorized-kms-sign",
             "UnauthorizedKmsSign",
-            "a caller other than the token function signed with a KMS key: access tokens may be forged",
+            "a caller other than the token function and the recorders of evidence signed with a KMS key: access tokens or "
+            "evidence may be forged",
             f'{{ ($.eventSource = "kms.amazonaws.com") && ($.eventName = "Sign") && {_not_by_roles(*_SIGNING_ROLES)} }}',
         ),
         CloudTrailAlarm(

@@ -47,12 +47,15 @@ if TYPE_CHECKING:
     from orchestrator.aws.lambda_.environment_variables import FunctionEnvironment
     from orchestrator.aws.lambda_.isolated_functions import IsolatedFunctions
     from orchestrator.aws.lambda_.provisioned_concurrency import ProvisionedConcurrency
+    from orchestrator.aws.lambda_.report_recorder import ReportRecorder
     from orchestrator.aws.lambda_.versions import Versions
     from orchestrator.aws.ledger.artifacts import ArtifactStore
     from orchestrator.aws.ledger.clients import ClientRecords
     from orchestrator.aws.ledger.deliveries import DeliveryStore
     from orchestrator.aws.ledger.deployments import Ledger
     from orchestrator.aws.ledger.evidence import EvidenceChain
+    from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
+    from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
     from orchestrator.aws.ledger.findings import FindingStore
     from orchestrator.aws.ledger.freeze import FreezeStore
     from orchestrator.aws.ledger.heartbeats import HeartbeatStore
@@ -188,7 +191,27 @@ class Adapters:
     )
     evidence: Lazy[EvidenceChain] = _adapter(
         "aws.ledger.evidence:EvidenceChain",
-        lambda new, cloud: new(cloud.clients, cloud.settings["LEDGER_TABLE"], cloud.artifacts),
+        lambda new, cloud: new(
+            cloud.clients,
+            cloud.settings["LEDGER_TABLE"],
+            cloud.artifacts,
+            lambda: cloud.evidence_keys,
+            lambda: cloud.evidence_heads if cloud.settings["EVIDENCE_HEADS_BUCKET"] else None,
+        ),
+    )
+    evidence_heads: Lazy[EvidenceHeads] = _adapter(
+        "aws.ledger.evidence_heads:EvidenceHeads",
+        lambda new, cloud: new(
+            cloud.client_in("s3", cloud.settings["EVIDENCE_HEADS_REGION"]), cloud.settings["EVIDENCE_HEADS_BUCKET"]
+        ),
+    )
+    evidence_keys: Lazy[EvidenceKeys] = _adapter(
+        "aws.ledger.evidence_keys:EvidenceKeys",
+        lambda new, cloud: new(cloud.clients("kms"), cloud.settings["EVIDENCE_KEYS"].split(","), cloud.environment),
+    )
+
+    report_recorder: Lazy[ReportRecorder] = _adapter(
+        "aws.lambda_.report_recorder:ReportRecorder", "lambda", "REPORT_RECORDER"
     )
 
     # Lambda
@@ -295,6 +318,7 @@ class Cloud(Adapters):
         now: the clock.
         wires: opens a connection that reads whole tables and streams, by service name.
         sleep: waits for some seconds.
+        client_in: botocore client by service name and region.
     """
 
     settings: Mapping[str, str]
@@ -302,6 +326,7 @@ class Cloud(Adapters):
     now: Callable[[], datetime] = now
     wires: Callable[[str], RawClient] = raw_client
     sleep: Callable[[float], None] = sleep
+    client_in: Callable[[str, str], Any] = client_in
 
     @classmethod
     def of_this_function(cls) -> Cloud:

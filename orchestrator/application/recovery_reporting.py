@@ -7,6 +7,7 @@ from datetime import timedelta
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.evidence.chain import ChainEntry
+from orchestrator.domain.objectives.scenarios import earlier_runs
 from orchestrator.domain.recovery.record import Measured, Recovery, RecoveryAction, RecoveryDecision, RecoveryOutcome
 
 SUCCEEDED, RECOVERY_SECONDS, DATA_LOSS_SECONDS, SECONDS_SINCE_SUCCESS = (
@@ -17,6 +18,9 @@ SUCCEEDED, RECOVERY_SECONDS, DATA_LOSS_SECONDS, SECONDS_SINCE_SUCCESS = (
 )
 """The names of the metrics."""
 
+EARLIER_RECOVERIES = 50
+"""Of so many recoveries, those of the same scenario are in the evidence."""
+
 
 def write_evidence(cloud: Cloud, recovery: Recovery) -> ChainEntry:
     """Write a recovery's evidence, once, and emit its metrics.
@@ -25,7 +29,8 @@ def write_evidence(cloud: Cloud, recovery: Recovery) -> ChainEntry:
     because it restored nothing. A recovery with an injected fault has none, because it does not show how we recover.
     """
     snapshots = cloud.artifacts.list_snapshots(1)
-    entry, _ = cloud.evidence.append_entry(recovery, snapshots[0] if snapshots else None, cloud.now())
+    earlier = earlier_runs(recovery, cloud.drills.newest_records(EARLIER_RECOVERIES))
+    entry, _ = cloud.evidence.append_entry(recovery, snapshots[0] if snapshots else None, cloud.now(), earlier)
     if recovery.outcome is not RecoveryOutcome.REFUSED and recovery.fault is None:
         dimensions = {"kind": str(recovery.kind)}
         succeeded = int(recovery.outcome is RecoveryOutcome.SUCCEEDED)

@@ -13,6 +13,7 @@ import botocore.session
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
+from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.policy import encode_policy
@@ -54,6 +55,12 @@ class Context:
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "MAIL": encode_mail(self.environment.mail),
+            "EVIDENCE_KEYS": ",".join(
+                key_alias(number, self.name) for number in range(1, self.environment.evidence.signing_keys + 1)
+            ),
+            "EVIDENCE_HEADS_BUCKET": self._heads_bucket,
+            "EVIDENCE_HEADS_REGION": self.environment.backups.copy_region or "",
+            "REPORT_RECORDER": f"ib-oauth-event-record-report-{self.name}",
             "INCIDENTS": encode_policy(self.environment.incidents),
             "HEARTBEATS_TABLE": f"ib-oauth-heartbeats-{self.name}",
             "STATUS_PAGE": encode_status_page(self.environment.status_page),
@@ -62,7 +69,11 @@ class Context:
             "STATUS_REGION": self.environment.status_page.region or self.environment.region,
             "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
         }
-        return Cloud(settings, clients=self.clients)
+        return Cloud(
+            settings,
+            clients=self.clients,
+            client_in=lambda service, region: clients_of(self.environment, region)(service),
+        )
 
     @property
     def revocations_table(self) -> str:
@@ -74,6 +85,11 @@ class Context:
         name = f"ib-oauth-evidence-{self.name}-{self.account}"
         # Bucket names are global: after a failover the bucket in the lost region still has the plain name.
         return f"{name}-{self.environment.region}" if self.environment.lost_region else name
+
+    @property
+    def _heads_bucket(self) -> str:
+        """The second place of the evidence chain (infrastructure/backups/copy_region_stack.py); empty without one."""
+        return f"ib-oauth-evidence-heads-{self.name}-{self.account}" if self.environment.backups.copy_region else ""
 
     @property
     def signing_bucket(self) -> str:

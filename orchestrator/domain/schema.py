@@ -232,12 +232,15 @@ class SettingsReader:
         value: float = self._read(key, Number(low, high))
         return value
 
-    def whole_number(self, key: str, low: int, high: int, *, described_by: Rule | None = None) -> int:
+    def whole_number(
+        self, key: str, low: int, high: int, *, default: int | None = None, described_by: Rule | None = None
+    ) -> int:
         """Take a whole number from low to high. A JSON number such as 10.0 is whole.
 
-        `described_by`: for the schema, if the bounds depend on other settings.
+        `default`: of an absent one; without it, it is required. `described_by`: for the schema, if the bounds depend on
+        other settings.
         """
-        return int(self._read(key, WholeNumber(low, high), described_by=described_by))
+        return int(self._read(key, WholeNumber(low, high), default, described_by=described_by))
 
     def whole_numbers(self, key: str, low: int, high: int) -> tuple[int, ...]:
         """Take a list of ascending whole numbers from low to high; an absent one is empty."""

@@ -9,6 +9,7 @@ from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 LOCKS = ("none", "governance", "compliance")
 # S3 accepts locks of up to 100 years; 20 years are enough for any archive.
 DAYS = (1, 7_300)
+SIGNING_KEYS = (1, 20)
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,14 @@ class EvidenceSettings:
         lock: `none`; `governance`, which principals with a special permission can lift; `compliance`, which cannot be
             lifted.
         lock_days: the days during which a file cannot be deleted or replaced.
+        signing_keys: how many keys have signed evidence, with the one that signs now. One more replaces that key; earlier
+            keys stay, so that what they signed can be verified.
     """
 
     keep_days: int
     lock: str
     lock_days: int
+    signing_keys: int
 
 
 def read_evidence(table: SettingsReader) -> EvidenceSettings:
@@ -37,6 +41,7 @@ def read_evidence(table: SettingsReader) -> EvidenceSettings:
         keep_days=table.whole_number("keep_days", *DAYS),
         lock=table.choice("lock", LOCKS),
         lock_days=table.whole_number("lock_days", *DAYS),
+        signing_keys=table.whole_number("signing_keys", *SIGNING_KEYS, default=1),
     )
     table.refuse_unknown_keys()
     if evidence.lock_days > evidence.keep_days:

@@ -19,6 +19,7 @@ from botocore.config import Config
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
+from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.recovery.record import Recovery
@@ -139,6 +140,8 @@ def cloud_for(environ: Mapping[str, str], evidence_bucket: str = EVIDENCE_BUCKET
         "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}",
         "EVENT_BUS": f"ib-oauth-{ENVIRONMENT}",
         "EVIDENCE_BUCKET": evidence_bucket,
+        "EVIDENCE_KEYS": key_alias(1, ENVIRONMENT),
+        "EVIDENCE_HEADS_BUCKET": "",
     }
     return Cloud(settings, clients=client_factory(environ, CONFIG))
 

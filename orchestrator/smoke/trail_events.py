@@ -133,6 +133,8 @@ def _drill(environment: str, suffix: str) -> Iterator[Event]:
     yield call(task("start-isolated-service"), "lambda", "CreateFunction", functionName="ib-oauth-drill-d1-token")
     yield call(task("check-seeded-grants"), "kms", "Decrypt", encryptionContext=grants)
     yield call(_ours("functions-of-drills", environment, suffix), "kms", "Sign", signingAlgorithm="ECDSA_SHA_256")
+    for recorder in ("task-record-evidence", "event-clean-up-drills", "event-record-report"):
+        yield call(_ours(recorder, environment, suffix), "kms", "Sign", signingAlgorithm="ECDSA_SHA_256")
     yield call(_ours("public", environment, suffix), "kms", "Decrypt", encryptionContext=sessions)
     yield call(task("clean-up"), "dynamodb", "DeleteTable", tableName=copy)
     yield call(_ours("event-clean-up-drills", environment, suffix), "dynamodb", "DeleteTable", tableName=copy)

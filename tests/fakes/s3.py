@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from tests.fakes.errors import client_error
@@ -24,15 +25,27 @@ class FakeS3:
         self.versions.append((Key, Body))
         return {"VersionId": str(len(self.versions))}
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+    def get_object(self, *, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:  # noqa: N803 - botocore's
         assert Bucket, "a bucket has a name"
+        if VersionId:
+            key, content = self.versions[int(VersionId) - 1]
+            assert key == Key, "a version is of its key"
+            return {"Body": io.BytesIO(content)}
         if Key not in self.objects:
             raise client_error("NoSuchKey", f"The specified key {Key} does not exist.", status=404)
         return {"Body": io.BytesIO(self.objects[Key])}
 
     def get_paginator(self, operation: str) -> Any:
+        if operation == "list_object_versions":
+            return SimpleNamespace(paginate=self._pages_of_versions)
         assert operation == "list_objects_v2", f"{operation} is not faked"
         return self
+
+    def _pages_of_versions(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+        """One version a page; an object that was deleted still has its versions."""
+        assert Bucket, "a bucket has a name"
+        for number, (key, _) in enumerate(self.versions, start=1):
+            yield {"Versions": [{"Key": key, "VersionId": str(number)}]} if key.startswith(Prefix) else {}
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - botocore's
         """One object a page, so that whoever forgets to turn pages is found out."""

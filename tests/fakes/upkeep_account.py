@@ -10,14 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator import environments
-from orchestrator.aws.ledger.artifacts import ArtifactStore
-from orchestrator.aws.ledger.evidence import EvidenceChain
 from orchestrator.aws.ledger.findings import FindingStore
 from orchestrator.cli.context import Context
 from orchestrator.domain.signing_keys import KeyPhase, SigningKey, SigningKeyRing
 from orchestrator.environments.api import DomainSettings
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.s3 import FakeS3
+from tests.fakes.evidence import EvidenceInMemory, recorder
 from tests.samples import NOW
 
 DAY = timedelta(days=1)
@@ -81,13 +78,13 @@ class SeededAccount:
         self.tables = [prod.service.state_table, prod.service.tokens_table, "ib-oauth-revocations-prod"]
         self.tables += ["ib-oauth-ledger-prod"]
         self.context = Context(replace(prod, api=api), lambda service: self.answers[service])
-        memory = {"dynamodb": FakeDynamoDB(), "s3": FakeS3()}.__getitem__
-        artifacts = ArtifactStore(memory, "ledger", "bucket")
+        evidence = EvidenceInMemory("prod")
         vars(self.context)["account"] = ACCOUNT
         vars(self.context)["cloud"] = SimpleNamespace(
-            artifacts=artifacts,
-            evidence=EvidenceChain(memory, "ledger", artifacts),
-            findings=FindingStore(memory("dynamodb"), "ledger"),
+            findings=FindingStore(evidence.ledger, "ledger"),
+            artifacts=evidence.artifacts,
+            evidence=evidence.chain,
+            report_recorder=recorder(lambda: evidence.chain, "prod", lambda: self.at),
             ledger=SimpleNamespace(record_event=self.events.append),
             drills=SimpleNamespace(find_newest=lambda _wanted: None),
             key_ring=SimpleNamespace(read_ring=self._ring),

@@ -26,6 +26,7 @@ OTHER_ACTIONS = {
     "ses:SendEmail": {"ses:SendEmail", "ses:SendRawEmail"},  # a raw message needs both
     "s3:DeleteObjects": {"s3:DeleteObject"},
     "s3:ListObjectsV2": {"s3:ListBucket"},
+    "s3:ListObjectVersions": {"s3:ListBucketVersions"},
     "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},
     "s3:GetBucketLifecycleConfiguration": {"s3:GetLifecycleConfiguration"},
     "s3:GetObjectLockConfiguration": {"s3:GetBucketObjectLockConfiguration"},
@@ -48,6 +49,7 @@ BY_PERSONS = {
     "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",  # compliance, audit
     "acm:ListCertificates", "ce:GetCostAndUsage", "cloudwatch:DescribeAlarmHistory",  # upkeep
     "iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails",
+    "s3:ListBucketVersions",  # evidence verify
     "sts:GetCallerIdentity",  # authorised for every caller
 }  # fmt: skip
 """Operations of commands only, which an operator's or a pipeline's own role allows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import Line, console, digest, drill, late_metrics, live_view, oauth, races, startup
+from benchmarks import Line, console, digest, drill, late_metrics, live_view, oauth, races, startup, tampering
 
 
 @pytest.mark.strategy("Scaling: Performance optimization")
@@ -48,6 +48,12 @@ def test_the_digest_benchmark_reads_the_same_as_its_peer_and_stays_in_memory():
     assert by_name["resident memory at 50,000 items"].reached
     assert by_name["growth from 10,000 items"].reached
     assert "boto3's client with the same digest" in notes[0]
+
+
+def test_the_tampering_benchmark_finds_every_manipulation():
+    lines, notes = tampering.measure(tamperings=20)
+    assert [line.ratio for line in lines] == [1, 1]
+    assert not [note for note in notes if note.startswith("missed")]
 
 
 @pytest.mark.proof

@@ -103,7 +103,7 @@ class DrillWorld:
         self.ledger = FakeDynamoDB()
         self.at_the_point: dict[str, list[Any]] = {}
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
-        self.events, self.topics, self.s3 = FakeEvents(), FakeTopics(), FakeS3()
+        self.events, self.topics, self.s3, self.second_place = FakeEvents(), FakeTopics(), FakeS3(), FakeS3()
         self.scaling = FakeScaling()
         self.exports = FakeExports(self.clock.now, self.contents.held, self.s3.objects)
         self.measured: list[dict[str, Any]] = []
@@ -137,6 +137,7 @@ class DrillWorld:
             now=self.clock.now,
             wires=self.contents.wire,
             sleep=self.clock.advance,
+            client_in=lambda _service, _region: self.second_place,
         )
         # Whoever reads whole tables sees `contents`, which has no families; these are the client's.
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.cloud.clients("dynamodb"))

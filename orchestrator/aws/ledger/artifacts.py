@@ -116,11 +116,14 @@ class ArtifactStore:
                 Bucket=self.bucket, Key=key, Body=content, ContentType=content_type, ChecksumAlgorithm="SHA256"
             )
 
-    def list_keys(self, prefix: str) -> list[str]:
-        """Return the keys of all files that begin with a prefix, in ascending order."""
-        pages = self._clients("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+    def list_keys_of_versions(self, prefix: str) -> list[str]:
+        """Return the keys that begin with a prefix and have a version, also of deleted files, in ascending order.
+
+        The deletion of a file only hides its versions, while they are locked.
+        """
+        pages = self._clients("s3").get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         with translate_errors():
-            return [stored["Key"] for page in pages for stored in page.get("Contents", ())]
+            return sorted({stored["Key"] for page in pages for stored in page.get("Versions", ())})
 
     def get_file(self, key: str, digest: str) -> bytes:
         """Read a file whose SHA-256 is `digest`.

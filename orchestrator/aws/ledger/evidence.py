@@ -1,6 +1,6 @@
 """The evidence of an environment: files in the evidence bucket, and the hash chain in the ledger.
 
-Each drill, restore and recorded compliance report has one entry.
+Each drill, each restore, and each compliance or upkeep report that was kept has one entry. A key in KMS signs it.
 
 | pk           | sk                  | holds                                                             |
 |--------------|---------------------|-------------------------------------------------------------------|
@@ -10,16 +10,18 @@ Each drill, restore and recorded compliance report has one entry.
 | ``evidence`` | ``success#{kind}``  | the newest entry of a success without an injected fault           |
 
 A report's files are put first. Their names contain their digests, so a second attempt puts the same files again or
-adds others. Then the entry is appended, in one transaction with the head. Last, the entry's file is put. A process
-that dies in between leaves files that no entry names, or an entry whose file the next attempt puts.
+adds others. Then the entry is appended, in one transaction with the head. Last, the entry's file is put, and the signed
+head into the second place. A process that dies in between leaves files that no entry names, or an entry whose files the
+next attempt puts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +30,9 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.aws.ledger.artifacts import ArtifactStore
+from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
+from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
+from orchestrator.aws.ledger.evidence_verification import entry_key, verify_stored_chain
 from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
 from orchestrator.domain.configuration.snapshot import SnapshotRecord
 from orchestrator.domain.errors import Refused, Throttled
@@ -41,16 +46,20 @@ from orchestrator.domain.evidence.chain import (
     entry_file,
     place_entry,
     read_entry,
-    verify_chain,
 )
 from orchestrator.domain.evidence.html_report import render_html
+from orchestrator.domain.evidence.ledger_items import entry_sort_key
 from orchestrator.domain.evidence.report import report_document, report_of
+from orchestrator.domain.evidence.signatures import (
+    PublishedKeys,
+    is_signed,
+    sign_entry,
+    sign_head,
+)
+from orchestrator.domain.objectives.scenarios import ScenarioRun
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
 
 _EVIDENCE, _HEAD = "evidence", "head"
-ENTRIES_PREFIX = "evidence/links/"
-EXPIRES = "expires_at"
-"""The ledger's attribute by which DynamoDB deletes items. An item of the evidence has none."""
 ATTEMPTS = 5
 """Two recoveries that end at the same moment compete for the next number."""
 
@@ -62,14 +71,32 @@ class EvidenceChain(LockedTable):
         clients: botocore client by service.
         table: the ledger's name.
         artifacts: stores the files.
+        keys: returns the keys that sign; not every reader may use them.
+        heads: returns the second place; None if the environment has none.
     """
 
-    def __init__(self, clients: Callable[[str], Any], table: str, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self,
+        clients: Callable[[str], Any],
+        table: str,
+        artifacts: ArtifactStore,
+        keys: Callable[[], EvidenceKeys],
+        heads: Callable[[], EvidenceHeads | None],
+    ) -> None:
         super().__init__(clients("dynamodb"), table)
-        self._artifacts = artifacts
+        self._artifacts, self._keys, self._heads = artifacts, keys, heads
+
+    @cached_property
+    def heads(self) -> EvidenceHeads | None:
+        """The second place; None if the environment has none."""
+        return self._heads()
 
     def append_entry(
-        self, recovery: Recovery, configuration: SnapshotRecord | None, now: datetime
+        self,
+        recovery: Recovery,
+        configuration: SnapshotRecord | None,
+        now: datetime,
+        earlier: Sequence[ScenarioRun] = (),
     ) -> tuple[ChainEntry, bool]:
         """Write a recovery's evidence, once; return its entry, and whether the entry is new.
 
@@ -77,13 +104,14 @@ class EvidenceChain(LockedTable):
             recovery: as it ended.
             configuration: the newest configuration snapshot, if there is one.
             now: when it is recorded.
+            earlier: earlier runs of its scenario, oldest first.
 
         Raises:
             Throttled: other recoveries kept appending meanwhile; it may be tried again.
         """
         existing = self.find_entry(recovery.id)
         if existing is None:
-            report = report_document(report_of(recovery, configuration))
+            report = report_document(report_of(recovery, configuration, earlier))
             html = render_html(json.loads(report), sha256(report).hexdigest())
             files = self._put_files(recovery.id, report, html)
             outcome = str(recovery.outcome or RecoveryOutcome.FAILED)
@@ -92,7 +120,7 @@ class EvidenceChain(LockedTable):
             entry, appended = self._append(new, succeeded=succeeded)
         else:
             entry, appended = existing, False
-        self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
+        self._put_entry(entry)
         return entry, appended
 
     def append_report(self, new: ChainEntry, report: bytes, html: bytes) -> ChainEntry:
@@ -110,7 +138,7 @@ class EvidenceChain(LockedTable):
         if entry is None:
             files = self._put_files(new.recovery, report, html)
             entry, _ = self._append(replace(new, files=files), succeeded=False)
-        self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
+        self._put_entry(entry)
         return entry
 
     def newest_of_kind(self, kind: str) -> ChainEntry | None:
@@ -131,7 +159,7 @@ class EvidenceChain(LockedTable):
         item = self._get(_EVIDENCE, f"recovery#{recovery_id}")
         if not item:
             return None
-        entry = self._get(_EVIDENCE, _sort_key(int(item["body"]["S"])))
+        entry = self._get(_EVIDENCE, entry_sort_key(int(item["body"]["S"])))
         assert entry, "a recovery's number was put in one transaction with its entry"
         return read_entry(entry["body"]["S"].encode())
 
@@ -154,7 +182,8 @@ class EvidenceChain(LockedTable):
     def newest_success(self, kind: str) -> ChainEntry | None:
         """Return the newest entry of a kind of recovery that succeeded without an injected fault.
 
-        A copy that differs from the chain's entry counts as none, so that the alarm for overdue drills fires.
+        A copy that differs from the chain's entry, or that we did not sign, counts as none, so that the alarm for overdue
+        drills fires.
         """
         item = self._get(_EVIDENCE, f"success#{kind}")
         if not item:
@@ -164,66 +193,29 @@ class EvidenceChain(LockedTable):
             entry = read_entry(text.encode())
         except Refused:
             return None
-        kept = self._get(_EVIDENCE, _sort_key(entry.number))
+        kept = self._get(_EVIDENCE, entry_sort_key(entry.number))
         genuine = (
             kept and kept["body"]["S"] == text and (entry.kind, entry.outcome) == (kind, RecoveryOutcome.SUCCEEDED)
         )
-        return entry if genuine else None
+        return entry if genuine and is_signed(entry, self.published_keys()) else None
 
     def read_file(self, file: EvidenceFile) -> bytes | None:
         """Read a file that an entry names, without checking it; None if it does not exist."""
         return self._artifacts.find_file(file.key)
 
-    def verify_chain(self) -> tuple[ChainFault, ...]:
-        """Verify the chain, the ledger's references to it, and the bucket's copy of it; return every fault.
+    def published_keys(self) -> PublishedKeys:
+        """Return the public keys of the environment's evidence."""
+        return self._keys().published
 
-        Both copies are compared in either direction. So the deletion of entries from the ledger is found, because the
-        bucket still has their files, whatever the head says.
+    def verify_chain(self, keys: PublishedKeys | None = None) -> tuple[ChainFault, ...]:
+        """Verify the chain, its signatures, the ledger's references to it, and the copies of it; return every fault.
+
+        Args:
+            keys: as an auditor has them; without them, those of KMS.
         """
-        items = self._entry_items()
-        entries = [item["body"]["S"].encode() for item in items]
-        faults = list(verify_chain(entries, self.read_file, self.read_head()))
-        named = set()
-        for position, text in enumerate(entries, start=1):
-            try:
-                key = entry_key(read_entry(text))
-            except Refused:
-                continue  # `verify_chain` has reported it already
-            named.add(key)
-            stored = self._artifacts.find_file(key)
-            if stored is None:
-                faults.append(ChainFault(f"entry {position}", f"its file is missing: {key}"))
-            elif stored != text:
-                faults.append(ChainFault(f"entry {position}", f"its file is not what the ledger holds: {key}"))
-        faults += [
-            ChainFault("the ledger", f"it lacks the entry of {key}, which the bucket holds")
-            for key in self._artifacts.list_keys(ENTRIES_PREFIX)
-            if key not in named
-        ]
-        return (*faults, *self._reference_faults(items))
-
-    def _reference_faults(self, items: Sequence[Any]) -> Iterator[ChainFault]:
-        """Yield the faults of the items that refer to entries, and the items that DynamoDB would delete."""
-        by_key = {item["sk"]["S"]: item for item in items}
-        references = self._query(_EVIDENCE, prefix="recovery#", forward=True)
-        successes = self._query(_EVIDENCE, prefix="success#", forward=True)
-        head = self._get(_EVIDENCE, _HEAD)
-        for item in (*items, *references, *successes, *([head] if head else ())):
-            if EXPIRES in item:
-                yield ChainFault(item["sk"]["S"], "it has a time to live, by which DynamoDB deletes it")
-        for item in references:
-            sort_key = _sort_key(int(item["body"]["S"]))
-            recovery = item["sk"]["S"].removeprefix("recovery#")
-            text = by_key[sort_key]["body"]["S"] if sort_key in by_key else ""
-            if _recovery_of(text) != recovery:
-                yield ChainFault(item["sk"]["S"], f"it names entry {item['body']['S']}, which is not this recovery's")
-        unnamed = {_recovery_of(item["body"]["S"]) for item in items}
-        unnamed -= {item["sk"]["S"].removeprefix("recovery#") for item in references}
-        for recovery in sorted(unnamed - {""}):
-            yield ChainFault(f"recovery#{recovery}", "it is missing, so the recovery's entry is not found by its id")
-        for item in successes:
-            if self.newest_success(item["sk"]["S"].removeprefix("success#")) is None:
-                yield ChainFault(item["sk"]["S"], "it is no entry of the chain that succeeded")
+        return verify_stored_chain(
+            self._query(_EVIDENCE, forward=True), self._artifacts, self.heads, keys or self.published_keys()
+        )
 
     def _put_files(self, identifier: str, report: bytes, html: bytes) -> tuple[EvidenceFile, ...]:
         files = []
@@ -238,11 +230,18 @@ class EvidenceChain(LockedTable):
             files.append(file)
         return tuple(files)
 
+    def _put_entry(self, entry: ChainEntry) -> None:
+        """Put an entry's file, and its signed head into the second place."""
+        self._artifacts.put_file(entry_key(entry), entry_file(entry), "application/json")
+        if self.heads and entry.signature:
+            self.heads.put_head(sign_head(entry, self._keys().sign))
+
     def _append(self, new: ChainEntry, *, succeeded: bool) -> tuple[ChainEntry, bool]:
         """Append an entry; return it, and whether it is new. succeeded: it is the newest success of its kind."""
         for _ in range(ATTEMPTS):
             head = self.read_head()
-            entry = place_entry(head, new)
+            entry = place_entry(head, replace(new, key_id=self._keys().signing_kid))
+            entry = sign_entry(entry, self._keys().sign)
             if self._try_append(head, entry, succeeded=succeeded):
                 return entry, True
             # An earlier attempt whose response was lost, or another execution of this recovery, may have written it.
@@ -264,7 +263,7 @@ class EvidenceChain(LockedTable):
         text = entry_file(entry).decode()
         puts = [
             new_head,
-            {**self._put_text(_sort_key(entry.number), text), "ConditionExpression": absent},
+            {**self._put_text(entry_sort_key(entry.number), text), "ConditionExpression": absent},
             {**self._put_text(f"recovery#{entry.recovery}", str(entry.number)), "ConditionExpression": absent},
         ]
         if succeeded:
@@ -286,24 +285,7 @@ class EvidenceChain(LockedTable):
         return {"TableName": self._table, "Item": {"pk": {"S": _EVIDENCE}, "sk": {"S": sk}, "body": {"S": text}}}
 
 
-def entry_key(entry: ChainEntry) -> str:
-    """Return the key of an entry's file in the evidence bucket."""
-    return f"{ENTRIES_PREFIX}{entry.number:06}-{entry.recovery}.json"
-
-
-def _recovery_of(text: str) -> str:
-    """Return the recovery of an entry; empty if it cannot be read."""
-    try:
-        return read_entry(text.encode()).recovery
-    except Refused:
-        return ""
-
-
 def entry_as_json(entry: ChainEntry) -> dict[str, Any]:
     """Return an entry as JSON, for the command line."""
     builtins: dict[str, Any] = msgspec.to_builtins(entry)
     return builtins
-
-
-def _sort_key(number: int) -> str:
-    return f"link#{number:06}"

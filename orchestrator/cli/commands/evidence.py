@@ -17,6 +17,8 @@ app = CommandLine(
 
 Recovery = Annotated[str, typer.Argument(metavar="ID", help="Id of a drill, a restore or a report.")]
 
+Output = Annotated[Path | None, typer.Option("--output", help="Write a file instead of printing it.")]
+
 
 @app.command("list")
 def list_entries(
@@ -25,21 +27,21 @@ def list_entries(
     json: AsJson = False,
 ) -> None:
     """List the evidence reports."""
-    from orchestrator.cli.actions import evidence
+    from orchestrator.cli.actions.evidence import reports
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        evidence.list_entries(context_of(env), limit, json=json)
+        reports.list_entries(context_of(env), limit, json=json)
 
 
 @app.command()
 def show(recovery: Recovery, env: Env = "local", json: AsJson = False) -> None:
     """Show an evidence report; --json prints the document."""
-    from orchestrator.cli.actions import evidence
+    from orchestrator.cli.actions.evidence import reports
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        evidence.show(context_of(env), recovery, json=json)
+        reports.show(context_of(env), recovery, json=json)
 
 
 @app.command()
@@ -49,27 +51,48 @@ def export(
     json: AsJson = False,
 ) -> None:
     """Export the whole evidence chain to a folder."""
-    from orchestrator.cli.actions import evidence
+    from orchestrator.cli.actions.evidence import folder as action
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        evidence.export(context_of(env), folder, json=json)
+        action.export(context_of(env), folder, json=json)
 
 
 @app.command()
 def verify(
     env: Env = "local",
     folder: Annotated[Path | None, typer.Option(help="Verify an exported folder, without a cloud.")] = None,
-    head: Annotated[str, typer.Option(help="Expected chain head as number:hash; with --folder.")] = "",
+    head: Annotated[str, typer.Option(help="Head as number:hash or signed file; with --folder.")] = "",
+    key: Annotated[Path | None, typer.Option(help="File of the published keys.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Verify all reports and the chain; exit 1 on a fault."""
-    from orchestrator.cli.actions import evidence
+    """Verify reports, chain and signatures; exit 1 on a fault."""
+    from orchestrator.cli.actions.evidence import verification
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
         if folder is None:
-            code = evidence.verify(context_of(env), head, json=json)
+            code = verification.verify(context_of(env), head, key, json=json)
         else:
-            code = evidence.verify_folder(folder, head, json=json)
+            code = verification.verify_folder(folder, head, key, json=json)
     raise typer.Exit(code)
+
+
+@app.command()
+def key(env: Env = "local", output: Output = None, json: AsJson = False) -> None:
+    """Show the public keys that verify evidence."""
+    from orchestrator.cli.actions.evidence import verification
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        verification.show_key(context_of(env), output, json=json)
+
+
+@app.command()
+def head(env: Env = "local", output: Output = None, json: AsJson = False) -> None:
+    """Show the newest signed head of the second place."""
+    from orchestrator.cli.actions.evidence import verification
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        verification.show_head(context_of(env), output, json=json)

@@ -16,17 +16,20 @@ app = CommandLine()
 @app.command()
 def report(
     identifier: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Id of a deployment, drill or restore; or give --dora.")
+        str | None, typer.Argument(metavar="[ID]", help="Id of a deployment, drill or restore.")
     ] = None,
     env: Env = "local",
     dora: Annotated[bool, typer.Option("--dora", help="Print DORA's four keys instead.")] = False,
     since: Annotated[str | None, typer.Option(help="With --dora: an age, 90d by default.")] = None,
+    objectives: Annotated[bool, typer.Option("--objectives", help="Report RTO and RPO by scenario instead.")] = False,
+    rehearsals: Annotated[Path | None, typer.Option(help="With --objectives: a record of rehearsals.")] = None,
     form: Annotated[str, typer.Option("--format", help="Format: html, md or json.")] = "html",
     output: Annotated[Path | None, typer.Option(help="File to write; default: build/reports/ID.FORMAT.")] = None,
     json: AsJson = False,
 ) -> None:
     """Write a report with plots of what the ledger recorded."""
     from orchestrator.cli.actions.reports import dora as dora_action
+    from orchestrator.cli.actions.reports import objectives as objectives_action
     from orchestrator.cli.actions.reports import report as action
     from orchestrator.cli.context import context_of
     from orchestrator.domain.errors import Refused
@@ -39,10 +42,18 @@ def report(
                 raise Refused("--dora", refused, "give either --dora, which prints, or the id of one report")
             dora_action.report_dora(context_of(env), since, root(), json=json)
             return
+        if rehearsals is not None and not objectives:
+            raise Refused("--rehearsals", str(rehearsals), "give it with --objectives, which compares them")
         if since is not None:
             raise Refused("--since", since, "give it with --dora, which reports a period")
+        if objectives:
+            if identifier is not None:
+                raise Refused("--objectives", identifier, "give either --objectives or the id of one report")
+            folder = build_folder() / "reports"
+            objectives_action.report_objectives(context_of(env), rehearsals, form, output, folder, json=json)
+            return
         if identifier is None:
-            raise Refused("id", "", "give the id of a deployment, drill or restore, or --dora")
+            raise Refused("id", "", "give the id of a deployment, drill or restore, --dora or --objectives")
         action.write_report(context_of(env), identifier, form, output, build_folder() / "reports", json=json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.cli.actions.evidence import read_report
+from orchestrator.cli.actions.evidence.reports import read_report
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import spaced
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact

@@ -2,7 +2,7 @@
 
 A changed byte, a missing report, a replaced report, or a changed order breaks the chain at a place that `verify_chain`
 names. The ledger also holds the newest entry (the head), so that no entry can be dropped at the end. A completely
-forged chain matches the head only if the ledger was forged too; the versions and the lock of the bucket reveal that.
+forged chain matches the head only if the ledger was forged too; its entries lack our signatures (`signatures.py`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class ChainEntry:
     Attributes:
         number: from 1.
         outcome: SUCCEEDED, FAILED or REFUSED, as in the report.
-        hash: hash of all other fields and `previous_hash`.
+        hash: hash of all other fields and `previous_hash`, without the signature.
+        key_id: thumbprint of the key that signed the entry; empty in entries that are older than signatures.
+        signature: ES256 over all other fields, in base64url.
     """
 
     number: int
@@ -56,6 +58,8 @@ class ChainEntry:
     files: tuple[EvidenceFile, ...]
     previous_hash: str
     hash: str = ""
+    key_id: str = ""
+    signature: str = ""
 
     @property
     def title(self) -> str:
@@ -85,8 +89,8 @@ ReadFile = Callable[[EvidenceFile], bytes | None]
 
 def place_entry(head: ChainHead, entry: ChainEntry) -> ChainEntry:
     """Return an entry with its number and hashes, placed after the head."""
-    placed = replace(entry, number=head.number + 1, previous_hash=head.hash, hash="")
-    return replace(placed, hash=entry_hash(head.hash, _body(placed)))
+    placed = replace(entry, number=head.number + 1, previous_hash=head.hash, hash="", signature="")
+    return replace(placed, hash=_hash(placed))
 
 
 def entry_file(entry: ChainEntry) -> bytes:
@@ -107,6 +111,7 @@ def read_entry(text: bytes) -> ChainEntry:
             **{**document, "files": files, "recorded_at": datetime.fromisoformat(document["recorded_at"])}
         )
         serialized = entry_file(entry)
+        require_text(entry.key_id, entry.signature)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused(
             "entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {quoted(error)}"
@@ -142,9 +147,15 @@ def verify_chain(entries: Sequence[bytes], read: ReadFile, head: ChainHead | Non
     return tuple(faults)
 
 
+def require_text(*values: object) -> None:
+    """Raise TypeError unless all values are text: a decoded document may have any."""
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("a key or a signature is no text")
+
+
 def _read_valid_entry(text: bytes) -> ChainEntry:
     entry = read_entry(text)
-    if entry.hash != entry_hash(entry.previous_hash, _body(entry)):
+    if entry.hash != _hash(entry):
         raise Refused("entry", entry.title, "its hash does not match its content: it was changed")
     return entry
 
@@ -190,9 +201,15 @@ def _head_faults(last: ChainHead, head: ChainHead) -> list[ChainFault]:
     return []
 
 
+def _hash(entry: ChainEntry) -> str:
+    return entry_hash(entry.previous_hash, _body(replace(entry, signature="")))
+
+
 def _body(entry: ChainEntry) -> Mapping[str, Json]:
-    return {
+    body = {
         **asdict(entry),
         "files": [asdict(file) for file in entry.files],
         "recorded_at": entry.recorded_at.isoformat(),
     }
+    # An entry that is older than signatures keeps its bytes.
+    return {name: value for name, value in body.items() if value or name not in {"key_id", "signature"}}

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.configuration.snapshot import SnapshotRecord
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.objectives.scenarios import ScenarioRun, run_as_json, scenario_of
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryOutcome, concluded
 from orchestrator.domain.recovery.restored_table import with_error
 from orchestrator.domain.verdict import Json, Outcome
@@ -27,12 +28,15 @@ WITHHELD = "<withheld>"
 _NOT_CONCLUDED = {"Error": "NotConcluded", "Cause": "the recovery ended before it was concluded"}
 
 
-def report_of(recovery: Recovery, configuration: SnapshotRecord | None) -> Mapping[str, Any]:
+def report_of(
+    recovery: Recovery, configuration: SnapshotRecord | None, earlier: Sequence[ScenarioRun] = ()
+) -> Mapping[str, Any]:
     """Return the evidence report of a recovery.
 
     Args:
         recovery: the recovery at its end.
         configuration: the newest configuration snapshot at that time; None if there was none.
+        earlier: earlier runs of its scenario, oldest first.
     """
     assert recovery.ended_at is not None, "only an ended recovery has evidence"
     failed = [
@@ -85,6 +89,7 @@ def report_of(recovery: Recovery, configuration: SnapshotRecord | None) -> Mappi
                 "data_loss", recovery.measured.data_loss, recovery.objectives.data_loss, recovery.measured.source
             ),
         ],
+        "scenario": {"name": scenario_of(recovery), "earlier_runs": [run_as_json(run) for run in earlier]},
         "timeline": {
             "wall_seconds": (recovery.ended_at - recovery.requested_at).total_seconds(),
             "phases": [

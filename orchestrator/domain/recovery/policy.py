@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.objectives.scenarios import read_scenarios
 from orchestrator.domain.recovery.read_pace import SHARE_PERCENT
 from orchestrator.domain.recovery.record import Objectives
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
@@ -54,6 +55,7 @@ class RecoveryPolicy:
         block_hold: how long a table must refuse all probes over new connections before it counts as blocked.
         heartbeats: whether a heartbeat row is written every second, with which a recovery measures its data loss.
         rotated_tokens: disposition of refresh tokens that were, or may have been, rotated after the recovery point.
+        scenarios: objectives by scenario (orchestrator/domain/objectives); `objectives` hold for all others.
     """
 
     drill_schedule: str
@@ -74,6 +76,11 @@ class RecoveryPolicy:
     block_hold: timedelta
     heartbeats: bool
     rotated_tokens: RotatedPolicy
+    scenarios: Mapping[str, Objectives]
+
+    def objectives_of(self, scenario: str) -> Objectives:
+        """Return the objectives of a scenario."""
+        return self.scenarios.get(scenario, self.objectives)
 
     @classmethod
     def parse(cls, table: Mapping[str, object], observer: Observer | None = None) -> RecoveryPolicy:
@@ -107,6 +114,7 @@ class RecoveryPolicy:
             block_hold=timedelta(seconds=settings.whole_number("block_hold_seconds", 1, 40)),
             heartbeats=settings.flag("heartbeats"),
             rotated_tokens=RotatedPolicy(settings.choice("rotated_tokens", tuple(RotatedPolicy))),
+            scenarios=read_scenarios(settings.table("scenarios")),
         )
         settings.refuse_unknown_keys()
         return policy

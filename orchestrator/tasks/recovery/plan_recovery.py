@@ -18,6 +18,7 @@ from orchestrator.application.recovery_planning import (
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.objectives.scenarios import scenario_name
 from orchestrator.domain.recovery.backup_times import judge_times
 from orchestrator.domain.recovery.plan import RecoveryPlan, RecoveryRequest, read_recovery_request
 from orchestrator.domain.recovery.policy import RecoveryPolicy
@@ -54,7 +55,7 @@ def plan_recovery(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             point=plan.point,
             latest=plan.latest,
             tables=plan.tables,
-            objectives=policy.objectives,
+            objectives=policy.objectives_of(scenario_name(task_input.kind, request.backup_kind, request.failback_of)),
             cost=plan.cost,
             expires_at=plan.expires_at,
             fault=request.fault,

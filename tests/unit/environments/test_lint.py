@@ -1,6 +1,7 @@
 """Findings in a settings file have the line of their setting, in `lint` and in the errors of every command."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,25 @@ def test_numbers_that_json_cannot_state_are_findings_as_any_other(written):
         assert [error.line for error in found] == [corruption.line], corruption.path
 
 
-@pytest.mark.parametrize("corruption", ONE_OF_EACH[::7], ids=lambda corruption: corruption.path)
+def is_in_force(path: str) -> bool:
+    """Whether an environment has a setting of the file: a default is in force unless each of them replaces it."""
+    top, _, rest = path.partition(".")
+    if top != "defaults":
+        return True
+    tables = tomllib.loads(SETTINGS)
+    return not all(has(tables[name], rest.split(".")) for name in environments.names())
+
+
+def has(table: object, keys: list[str]) -> bool:
+    if not keys:
+        return True
+    return isinstance(table, dict) and keys[0] in table and has(table[keys[0]], keys[1:])
+
+
+IN_FORCE = [one for one in ONE_OF_EACH if is_in_force(one.path)]
+
+
+@pytest.mark.parametrize("corruption", IN_FORCE[::7], ids=lambda corruption: corruption.path)
 def test_every_command_reports_the_same_line(corruption: Corruption, written):
     file = written(corruption.text)
     refusals = [refusal for name in environments.names() if (refusal := refusal_of(name, file))]

@@ -39,6 +39,7 @@ from orchestrator.domain.compliance.report import (
 from orchestrator.domain.compliance.result import Status
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.evidence.kept_report import report_id
 from orchestrator.domain.findings.register import after_compliance
 from orchestrator.domain.printable import one_line
 
@@ -133,10 +134,9 @@ def _only(previous: RecordedReport, chosen: Sequence[Framework]) -> RecordedRepo
 def _keep(context: Context, report: ComplianceReport) -> ChainEntry:
     """Keep a report in the evidence chain, and record who did so."""
     document = report_document(report)
-    page = render_page(report, sha256(document).hexdigest())
-    name = f"compliance-{report.at:%Y%m%dT%H%M%SZ}-{sha256(document).hexdigest()[:6]}"
-    new = ChainEntry(0, report.environment, name, KIND, report.outcome, report.at, (), "")
-    entry = context.cloud.evidence.append_report(new, document, page)
+    context.cloud.report_recorder.record(document, render_page(report, sha256(document).hexdigest()))
+    name = report_id(KIND, report.at, document)
+    entry = context.cloud.evidence.read_entry(name)
     what = f"compliance by {operator_name(None, context)}"
     context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
     change_findings(context.cloud, lambda register: after_compliance(register, report))

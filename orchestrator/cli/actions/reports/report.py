@@ -40,8 +40,7 @@ def write_report(context: Context, name: str, form: str, output: Path | None, fo
     Raises:
         Refused: there is no deployment or recovery with this id, the format is unknown, or the file cannot be written.
     """
-    if form not in FORMATS:
-        raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
+    refuse_unknown_format(form)
     report = read_report(context, name)
     path = write_file(render(report, form), output, folder, f"{_FILE_NAME.sub('_', name)}.{FORMATS[form]}")
     if json:
@@ -49,6 +48,12 @@ def write_report(context: Context, name: str, form: str, output: Path | None, fo
         return
     console().print(report.headline, style="bold", markup=False)
     console().print(f"report: {path}", markup=False, soft_wrap=True)
+
+
+def refuse_unknown_format(form: str) -> None:
+    """Raise Refused for a format that is none of `FORMATS`."""
+    if form not in FORMATS:
+        raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
 
 
 def write_file(content: str, output: Path | None, folder: Path, name: str) -> Path:

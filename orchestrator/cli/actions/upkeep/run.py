@@ -18,6 +18,7 @@ from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.evidence.kept_report import report_id
 from orchestrator.domain.findings.register import after_upkeep
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.upkeep.finding import Severity
@@ -96,10 +97,9 @@ def _json_object(report: UpkeepReport, entry: ChainEntry | None) -> Mapping[str,
 def _keep(context: Context, report: UpkeepReport) -> ChainEntry:
     """Keep a report in the evidence chain, and record who did so."""
     document = report_document(report)
-    digest = sha256(document).hexdigest()
-    name = f"upkeep-{report.at:%Y%m%dT%H%M%SZ}-{digest[:6]}"
-    new = ChainEntry(0, report.environment, name, KIND, report.outcome, report.at, (), "")
-    entry = context.cloud.evidence.append_report(new, document, render_page(report, digest))
+    context.cloud.report_recorder.record(document, render_page(report, sha256(document).hexdigest()))
+    name = report_id(KIND, report.at, document)
+    entry = context.cloud.evidence.read_entry(name)
     what = f"upkeep by {operator_name(None, context)}"
     context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
     change_findings(context.cloud, lambda register: after_upkeep(register, report))

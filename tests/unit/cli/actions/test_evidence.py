@@ -10,13 +10,10 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.aws.ledger.artifacts import ArtifactStore
-from orchestrator.aws.ledger.evidence import EvidenceChain
 from orchestrator.cli.main import app
 from orchestrator.domain.recovery.record import CheckResult, RecoveryPhase, concluded
 from orchestrator.domain.verdict import Verdict
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.s3 import FakeS3
+from tests.fakes.evidence import EvidenceInMemory
 from tests.samples import NOW, recovery, seconds
 
 RUN = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb"})
@@ -30,10 +27,8 @@ class Environment:
     """What the command line reaches: an environment that was drilled three times, the last one red."""
 
     def __init__(self) -> None:
-        self.name, self.cloud, self.s3 = "test", self, FakeS3()
-        clients = {"s3": self.s3, "dynamodb": FakeDynamoDB()}.__getitem__
-        self.artifacts = ArtifactStore(clients, "ledger", "bucket")
-        self.evidence = EvidenceChain(clients, "ledger", self.artifacts)
+        self.name, self.cloud, self.memory = "test", self, EvidenceInMemory()
+        self.s3, self.artifacts, self.evidence = self.memory.bucket, self.memory.artifacts, self.memory.chain
         for number, finding in enumerate((GOOD, GOOD, BAD), start=1):
             ended = NOW + timedelta(days=number)
             phases = (RecoveryPhase("AwaitRestore", ended - seconds(60), ended),)
@@ -214,3 +209,79 @@ def test_a_recovery_recorded_twice_has_one_link(there):
     link, new = there.evidence.append_entry(one, None, NOW)
 
     assert (link.number, link.outcome, new) == (3, "FAILED", False)
+
+
+def test_the_public_keys_are_printed_and_written_for_an_auditor(there, tmp_path):
+    kid = there.evidence.published_keys().keys[0].kid
+    assert json.loads(run("key").text)["keys"][0]["kid"] == kid
+    assert told("key")["keys"] == [kid]
+
+    assert "1 keys in" in run("key", "--output", tmp_path / "keys.json").text
+    assert run("verify", "--key", tmp_path / "keys.json").code == 0
+
+
+def test_the_newest_signed_head_is_printed_and_written(there, tmp_path):
+    head = told("list")["head"]
+    assert json.loads(run("head").text)["number"] == 3
+    assert told("head")["head"] == head
+
+    assert run("head", "--output", tmp_path / "head.json").text.startswith(f"head 3:{head['hash']} in")
+    run("export", tmp_path / "out")
+    assert run("verify", "--folder", tmp_path / "out", "--head", tmp_path / "head.json").code == 0
+
+
+def test_a_head_that_no_published_key_signed_is_refused(there, tmp_path):
+    run("export", tmp_path / "out")
+    run("head", "--output", tmp_path / "head.json")
+    forged = (tmp_path / "head.json").read_bytes().replace(b'"number":3', b'"number":2')
+    (tmp_path / "head.json").write_bytes(forged)
+
+    answer = run("verify", "--folder", tmp_path / "out", "--head", tmp_path / "head.json", "--json")
+
+    assert (answer.code, json.loads(answer.text)["error"]["field"]) == (2, "--head")
+    (tmp_path / "head.json").write_text("[]")
+    assert run("verify", "--folder", tmp_path / "out", "--head", tmp_path / "head.json").code == 2
+
+
+def test_without_a_second_place_the_head_command_names_the_setting(there):
+    there.evidence.heads = None
+
+    answer = run("head", "--json")
+
+    assert (answer.code, json.loads(answer.text)["error"]["field"]) == (2, "env")
+    assert "copy_region" in json.loads(answer.text)["error"]["remedy"]
+    assert "there is no second place" in " ".join(run("verify").text.split())
+
+
+def test_before_the_first_entry_there_is_no_head(there):
+    there.memory.second_place.versions.clear()
+
+    assert "record evidence first" in " ".join(run("head").text.split())
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"environment": "test", "keys": []}'])
+def test_a_file_that_has_no_keys_is_refused(there, tmp_path, content):
+    key = tmp_path / "keys.json"
+    if content is not None:
+        key.write_text(content)
+
+    answer = run("verify", "--key", key, "--json")
+
+    assert (answer.code, json.loads(answer.text)["error"]["field"]) == (2, "--key")
+
+
+def test_the_keys_of_another_environment_verify_nothing(there, tmp_path):
+    run("key", "--output", tmp_path / "keys.json")
+    text = (tmp_path / "keys.json").read_text()
+    (tmp_path / "keys.json").write_text(text.replace('"test"', '"prod"'))
+
+    assert "it is of 'test', not of prod" in " ".join(run("verify", "--key", tmp_path / "keys.json").text.split())
+
+
+def test_an_export_without_keys_needs_the_published_ones(there, tmp_path):
+    run("export", tmp_path / "out")
+    run("key", "--output", tmp_path / "keys.json")
+    (tmp_path / "out" / "keys.json").unlink()
+
+    assert run("verify", "--folder", tmp_path / "out").code == 2
+    assert run("verify", "--folder", tmp_path / "out", "--key", tmp_path / "keys.json").code == 0

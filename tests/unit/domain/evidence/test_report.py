@@ -110,7 +110,7 @@ def test_what_was_restored_from_backups_names_them_with_their_times():
 def test_every_field_of_an_after_action_report_is_there_however_it_ended():
     wanted = {
         "summary", "recovery", "scope", "objectives", "timeline", "findings", "went_well", "went_wrong", "source_at_point",
-        "residual", "cost", "configuration", "format",
+        "residual", "cost", "configuration", "format", "scenario",
     }  # fmt: skip
     for one in (drilled(CONTENT), drilled(), refused_recovery(recovery(), "too dear", NOW)):
         assert report(one).keys() == wanted

@@ -8,16 +8,13 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.aws.ledger.artifacts import ArtifactStore
-from orchestrator.aws.ledger.evidence import EvidenceChain
 from orchestrator.aws.ledger.findings import FindingStore
 from orchestrator.cli.actions.compliance.gathering import Gathering
 from orchestrator.cli.main import app
 from orchestrator.domain.compliance.catalogue.controls import controls_of
 from orchestrator.domain.compliance.control import Framework
 from orchestrator.domain.compliance.result import Result, Status
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.s3 import FakeS3
+from tests.fakes.evidence import EvidenceInMemory, recorder
 from tests.samples import NOW, seconds
 
 RUN = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200", "ORCHESTRATOR_REQUESTED_BY": "ann"})
@@ -30,11 +27,11 @@ class Environment:
     def __init__(self) -> None:
         self.name, self.cloud, self.at = "test", self, NOW
         self.environment = SimpleNamespace(local=True)
-        clients = {"s3": FakeS3(), "dynamodb": FakeDynamoDB()}.__getitem__
-        self.artifacts = ArtifactStore(clients, "ledger", "bucket")
-        self.evidence = EvidenceChain(clients, "ledger", self.artifacts)
+        memory = EvidenceInMemory()
+        self.artifacts, self.evidence = memory.artifacts, memory.chain
+        self.report_recorder = recorder(lambda: self.evidence, "test", lambda: self.at)
         self.ledger = SimpleNamespace(record_event=self._record)
-        self.findings = FindingStore(clients("dynamodb"), "ledger")
+        self.findings = FindingStore(memory.ledger, "ledger")
         self.events, self.changed = [], {}
 
     def _record(self, event):

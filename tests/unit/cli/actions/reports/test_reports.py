@@ -122,7 +122,7 @@ def test_a_period_without_a_deployment_has_no_rates(run, recorder):
         (["--dora", "--output", "x.html"], "--dora: 'x.html' is refused"),
         (["--dora", "--since", "90"], "--since: '90' is refused: give an age in days, hours or minutes"),
         (["d-1", "--since", "9d"], "--since: '9d' is refused: give it with --dora"),
-        ([], "give the id of a deployment, drill or restore, or --dora"),
+        ([], "give the id of a deployment, drill or restore, --dora or --objectives"),
     ],
 )
 def test_a_period_and_one_report_are_not_mixed_up(run, arguments, words):

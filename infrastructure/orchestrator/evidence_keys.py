@@ -1,0 +1,57 @@
+"""The keys that sign evidence. Only the functions that record evidence may use the newest; no principal may use others.
+
+The key policy denies `kms:Sign` to every other principal of the account, whatever its own policies and grants allow.
+An explicit Deny is stronger than both. Who may change the policy can lift it; the alarm `kms-key-changed` fires then.
+https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from infrastructure.common import removal_policy_of
+from infrastructure.naming import global_name, physical_name
+from orchestrator.aws.ledger.evidence_keys import key_alias
+from orchestrator.environments import Environment
+
+RECORDERS = ("task-record-evidence", "event-clean-up-drills", "event-record-report")
+"""The functions that append entries to the evidence chain."""
+
+
+def create_evidence_keys(stack: Stack, environment: Environment) -> Sequence[kms.IKey]:
+    """Create the keys, oldest first; the last one signs."""
+    count = environment.evidence.signing_keys
+    return [_key(stack, environment, number, signs=number == count) for number in range(1, count + 1)]
+
+
+def _key(stack: Stack, environment: Environment, number: int, *, signs: bool) -> kms.Key:
+    key = kms.Key(
+        stack,
+        f"EvidenceSigningKey{number}",
+        alias=key_alias(number, environment.name),
+        description=f"Signs evidence ({environment.name}, key {number})",
+        key_spec=kms.KeySpec.ECC_NIST_P256,
+        key_usage=kms.KeyUsage.SIGN_VERIFY,
+        removal_policy=removal_policy_of(environment),
+    )
+    recorders = [_role_arn(stack, environment, name) for name in RECORDERS]
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="OnlyRecordersSign",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["kms:Sign"],
+            resources=["*"],
+            conditions={"ArnNotEquals": {"aws:PrincipalArn": recorders}} if signs else None,
+        )
+    )
+    return key
+
+
+def _role_arn(stack: Stack, environment: Environment, function: str) -> str:
+    name = global_name(physical_name(function, environment), environment)
+    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)
