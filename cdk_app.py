@@ -31,7 +31,9 @@ from infrastructure.security.permissions_boundary import apply_boundary
 from infrastructure.security.stack import SecurityStack
 from infrastructure.service import stack as service_stack
 from infrastructure.status.stack import StatusStack
+from infrastructure.status.subscribers import Package
 from orchestrator import environments
+from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.packaging import assets
 
 CONTEXT = {
@@ -63,7 +65,11 @@ def compose(
     # Last, because it refers to the alarms of the other stacks.
     MonitoringStack(app, environment, service, orchestrator, security)
     if environment.status_page.enabled:
-        StatusStack(app, environment)
+        package = Package(orchestrator_build.folder, orchestrator_build.digest, orchestrator_build.signed)
+        page = StatusStack(app, environment, package)
+        # The environment's own boundary ends at its region, where the page is not.
+        if environment.security.permission_boundary != OWN_BOUNDARY and not environment.status_page.account:
+            apply_boundary(page, environment)
     for workload in (service, orchestrator):
         workload.add_stack_dependency(security)
         apply_boundary(workload, environment)

@@ -17,6 +17,7 @@ from constructs import Construct
 from infrastructure.common import EnvironmentStack
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import global_name, physical_name
+from infrastructure.status.subscribers import Package, Subscribers
 from orchestrator.domain.status_page.headers import CONTENT_SECURITY_POLICY, HSTS_SECONDS, PERMISSIONS_POLICY
 from orchestrator.environments import Environment
 
@@ -32,9 +33,10 @@ class StatusStack(EnvironmentStack):
     Args:
         scope: the app.
         environment: the environment. Its status page is enabled.
+        package: the package of the functions for subscribers.
     """
 
-    def __init__(self, scope: Construct, environment: Environment) -> None:
+    def __init__(self, scope: Construct, environment: Environment, package: Package) -> None:
         settings = environment.status_page
         super().__init__(
             scope,
@@ -45,7 +47,13 @@ class StatusStack(EnvironmentStack):
             account=settings.account or None,
         )
         bucket = self._create_bucket(environment)
-        distribution = self._create_distribution(environment, bucket)
+        headers = _headers_policy(self, physical_name("status", environment))
+        distribution = self._create_distribution(environment, bucket, headers)
+        if settings.subscribers is not None:
+            name = f"{physical_name('status', environment)}-{Aws.ACCOUNT_ID}"
+            subscribers = Subscribers(self, environment, settings.subscribers, name, package)
+            subscribers.receive_announcements_of(bucket)
+            subscribers.serve_through(distribution, headers)
         CfnOutput(self, "Bucket", value=bucket.bucket_name, description="The files of the status page")
         CfnOutput(
             self,
@@ -87,7 +95,9 @@ class StatusStack(EnvironmentStack):
         )
         return bucket
 
-    def _create_distribution(self, environment: Environment, bucket: s3.Bucket) -> cloudfront.Distribution:
+    def _create_distribution(
+        self, environment: Environment, bucket: s3.Bucket, headers: cloudfront.ResponseHeadersPolicy
+    ) -> cloudfront.Distribution:
         settings, name = environment.status_page, physical_name("status", environment)
         certificate = (
             acm.Certificate.from_certificate_arn(self, "Certificate", settings.certificate_arn)
@@ -118,7 +128,7 @@ class StatusStack(EnvironmentStack):
                     enable_accept_encoding_gzip=True,
                     enable_accept_encoding_brotli=True,
                 ),
-                response_headers_policy=_headers_policy(self, name),
+                response_headers_policy=headers,
             ),
         )
         suppress_nag(distribution, "A static page without personal data is for readers everywhere", "CFR1")

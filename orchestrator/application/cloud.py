@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from orchestrator.aws.provider_client import ProviderClient
     from orchestrator.aws.site_bucket import SiteBucket
     from orchestrator.aws.step_functions import Executions
+    from orchestrator.aws.subscribers.table import SubscriberStore
+    from orchestrator.aws.subscribers.webhooks import SubscriberWebhooks
     from orchestrator.domain.configuration.snapshot import ConfigurationSnapshot
 
 A = TypeVar("A")
@@ -127,6 +129,12 @@ def _providers(new: type[ProviderClient], cloud: Cloud) -> ProviderClient:
     local = cloud.environment == LOCAL
     mailer = cloud.mailer if cloud.settings.get("MAIL") else None
     return new(cloud.clients("secretsmanager"), PublicHttp(), cloud.now, local=local, mailer=mailer)
+
+
+def _subscriber_webhooks(new: type[SubscriberWebhooks], _cloud: Cloud) -> SubscriberWebhooks:
+    from orchestrator.aws.public_http import PublicHttp
+
+    return new(PublicHttp())
 
 
 def _mailer(new: type[Mailer], cloud: Cloud) -> Mailer:
@@ -296,6 +304,12 @@ class Adapters:
     )
     link_keys: Lazy[LinkKeys] = _adapter("aws.link_keys:LinkKeys", "secretsmanager", "LINK_KEY")
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
+    subscribers: Lazy[SubscriberStore] = _adapter(
+        "aws.subscribers.table:SubscriberStore", "dynamodb", "SUBSCRIBERS_TABLE"
+    )
+    subscriber_webhooks: Lazy[SubscriberWebhooks] = _adapter(
+        "aws.subscribers.webhooks:SubscriberWebhooks", _subscriber_webhooks
+    )
     mailer: Lazy[Mailer] = _adapter("aws.mail:Mailer", _mailer)
     otlp_exporter: Lazy[OtlpExporter] = _adapter("aws.otlp_exporter:OtlpExporter", _otlp_exporter)
     deliveries: Lazy[DeliveryStore] = _adapter("aws.ledger.deliveries:DeliveryStore", "dynamodb", "LEDGER_TABLE")

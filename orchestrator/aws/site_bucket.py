@@ -31,6 +31,21 @@ class SiteBucket:
         """The bucket's name."""
         return self._bucket
 
+    def read_file(self, path: str) -> bytes:
+        """Return a file's bytes; none if there is no such file.
+
+        Raises:
+            Throttled, Unreachable: S3 did not answer.
+        """
+        try:
+            with translate_errors():
+                content: bytes = self._client.get_object(Bucket=self._bucket, Key=path)["Body"].read()
+                return content
+        except ClientError as error:
+            if error_code(error) not in {"NoSuchKey", "NoSuchBucket"}:
+                raise
+            return b""
+
     def write_file(self, path: str, content_type: str, content: bytes) -> None:
         """Write a file in the place of an earlier one.
 

@@ -70,6 +70,11 @@ def refuse_unreachable_page(page: StatusPageSettings, home: Home) -> None:
     if not page.region or (page.region == home.region and not home.moved):
         remedy = f"name another region than {home.region}: the page must stand when that is lost"
         raise EnvironmentRefused(f"{field}.region", page.region, remedy)
+    if page.subscribers and page.subscribers.region != page.region:
+        remedy = (
+            f"verify the identity in {page.region}: the page's stack sends, so that it does while {home.region} is lost"
+        )
+        raise EnvironmentRefused(f"{field}.subscribers.identity_arn", page.subscribers.identity_arn, remedy)
     if page.account and home.account is None:
         remedy = f"set {home.name}.account, too: the page's bucket lets only that account write"
         raise EnvironmentRefused(f"{field}.account", page.account, remedy)

@@ -27,6 +27,7 @@ from orchestrator.domain.telemetry.settings import TelemetrySettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.environments.pipeline import PipelineSettings
 from tests.fakes.notification_providers import SENDER, Providers
+from tests.fakes.subscribers import SENDER as STATUS_SENDER
 
 HOME_REGION, OTHER_REGION = "us-west-1", "eu-west-1"
 FAILOVER = "failover-202611240300"
@@ -145,7 +146,9 @@ def with_everything(name: str) -> environments.Environment:
         notifications=Providers(datetime.now).destinations(),
         mail=SENDER,
         acknowledgement=AcknowledgementSettings(enabled=True),
-        status_page=StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-central-1"),
+        status_page=StatusPageSettings(
+            enabled=True, address="https://status.example.com", region="eu-central-1", subscribers=STATUS_SENDER
+        ),
         telemetry=TelemetrySettings("https://otlp.example.com", COLLECTOR_SECRET),
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import environments
+from orchestrator.domain.mail.settings import MailSettings
 from orchestrator.domain.status_page.headers import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from orchestrator.domain.status_page.settings import StatusPageSettings, decode_status_page
 from orchestrator.domain.status_page.triggers import EVENT_TYPES
@@ -26,6 +27,7 @@ ELSEWHERE = StatusPageSettings(
     region="eu-central-1",
     domain="status.example.com",
     certificate_arn=CERTIFICATE,
+    subscribers=MailSettings("status@example.com", "arn:aws:ses:eu-central-1:210987654321:identity/example.com"),
 )
 
 
@@ -66,7 +68,7 @@ def test_the_bucket_is_private_and_only_cloudfront_reads_it(page):
         ("s3:GetObject", {"Service": "cloudfront.amazonaws.com"})
     ]
     assert "distribution/" in text_of(allowed[0]["Condition"]["StringEquals"]["AWS:SourceArn"])
-    origin = only(page, "AWS::CloudFront::Distribution")["DistributionConfig"]["Origins"][0]
+    origin, _ = only(page, "AWS::CloudFront::Distribution")["DistributionConfig"]["Origins"]
     assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
     assert (
         only(page, "AWS::CloudFront::OriginAccessControl")["OriginAccessControlConfig"]["SigningBehavior"] == "always"

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.printable import printable
@@ -80,8 +80,13 @@ def label_of(state: ComponentState | None) -> str:
     return NO_DATA if state is None else LABELS[state]
 
 
+def page_template(name: str) -> Template:
+    """Return a template of this package, which escapes every text."""
+    return _environment().get_template(name)
+
+
 def _render(template: str, page: StatusPage, written_at: datetime, **values: Any) -> str:
-    return _environment().get_template(template).render(page=page, written_at=written_at, **values)
+    return page_template(template).render(page=page, written_at=written_at, **values)
 
 
 @cache

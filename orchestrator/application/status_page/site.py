@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import msgspec
+
 from orchestrator.application.status_page.badge import render_badge
 from orchestrator.application.status_page.feeds import render_atom, render_calendar, render_json_feed, render_rss
 from orchestrator.application.status_page.pages import (
@@ -20,8 +22,10 @@ from orchestrator.application.status_page.pages import (
     render_index,
     style_sheet,
 )
+from orchestrator.application.status_page.subscription_pages import render_form
 from orchestrator.application.status_page.summary import render_status, render_summary
 from orchestrator.domain.status_page.page import StatusPage
+from orchestrator.domain.subscribers.announcements import ANNOUNCEMENTS, announcements_of
 
 HTML, CSS, JSON = "text/html; charset=utf-8", "text/css; charset=utf-8", "application/json"
 CONTENT_TYPES: Mapping[str, str] = {
@@ -71,6 +75,9 @@ def render_site(page: StatusPage, written_at: datetime) -> tuple[SiteFile, ...]:
         "api/v2/status.json": render_status(page, written_at),
         "index.html": render_index(page, written_at, incident_path),
     }
+    if page.takes_subscribers:
+        announced = msgspec.json.encode(announcements_of(page, incident_path)).decode()
+        texts = {ANNOUNCEMENTS: announced, "subscribe.html": render_form(page, written_at), **texts}
     return tuple(SiteFile(path, _content_type(path), text.encode()) for path, text in texts.items())
 
 

@@ -12,6 +12,10 @@ from orchestrator.cli.program import CommandLine
 
 app = CommandLine(no_args_is_help=True, help="Build, publish and override the public status page.")
 
+subscribers = CommandLine(no_args_is_help=True, help="List, remove and erase subscribers of the status page.")
+app.add_typer(subscribers, name="subscribers")
+
+Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
 Component = Annotated[str, typer.Argument(metavar="COMPONENT", help="Id of a component; `show` lists them.")]
 
 
@@ -104,3 +108,53 @@ def serve(
 
     with report_errors(json):
         action.serve(context_of(env), port, json=json)
+
+
+@subscribers.command("list")
+def list_subscribers(
+    env: Env = "local",
+    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Print whole addresses.")] = False,
+    json: AsJson = False,
+) -> None:
+    """List subscribers, their components and open requests."""
+    from orchestrator.cli.actions.status_page import subscribers as action
+    from orchestrator.cli.context import context_of
+
+    with report_errors(json):
+        action.list_subscribers(context_of(env), show_addresses=show_addresses, json=json)
+
+
+@subscribers.command()
+def remove(
+    subscriber: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="Id of a subscriber; `list` lists them.")],
+    reason: Reason,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """End a subscription, and delete its address."""
+    from orchestrator.cli.actions.status_page import subscribers as action
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        action.remove(context, subscriber, reason, operator_name(requested_by, context), json=json)
+
+
+@subscribers.command()
+def erase(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="E-mail or webhook address; - for standard input.")],
+    reason: Reason,
+    env: Env = "local",
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Erase everything that is stored of an address."""
+    from orchestrator.cli.actions.status_page import subscribers as action
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        action.erase(context, address, reason, operator_name(requested_by, context), json=json)

@@ -75,12 +75,14 @@ def is_of_identity(address: str, identity: str) -> bool:
     return identity in {address, domain} or domain.endswith(f".{identity}")
 
 
+def mail_table(mail: MailSettings) -> dict[str, str]:
+    """Return a sender as its table of the settings."""
+    return {"sender": mail.sender, "identity_arn": mail.identity_arn, **({"name": mail.name} if mail.name else {})}
+
+
 def encode_mail(mail: MailSettings | None) -> str:
     """Return the sender as the text of an environment variable; empty without one."""
-    if mail is None:
-        return ""
-    table = {"sender": mail.sender, "identity_arn": mail.identity_arn, **({"name": mail.name} if mail.name else {})}
-    return json.dumps(table, separators=(",", ":"), ensure_ascii=False)
+    return "" if mail is None else json.dumps(mail_table(mail), separators=(",", ":"), ensure_ascii=False)
 
 
 def decode_mail(text: str) -> MailSettings | None:

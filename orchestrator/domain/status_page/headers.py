@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
-"""The policy that each page has in itself, too, for a reader who has saved it."""
+PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'"
+"""The policy that each page has in itself, too, for a reader who has saved it. The form for subscribers is sent to the
+page's own host."""
 
 CONTENT_SECURITY_POLICY = f"{PAGE_POLICY}; frame-ancestors 'none'"
 """The policy of the header. A page cannot set frame-ancestors for itself."""

@@ -35,6 +35,7 @@ class StatusPage:
         history: published incidents of the last 90 days, newest first; `recent` are those of the last 15.
         upcoming: maintenance that is planned or under way.
         calendar: that, and maintenance of the last days.
+        takes_subscribers: whether it has the form for subscribers.
     """
 
     title: str
@@ -45,6 +46,7 @@ class StatusPage:
     history: tuple[PublishedIncident, ...]
     upcoming: tuple[MaintenanceWindow, ...]
     calendar: tuple[MaintenanceWindow, ...]
+    takes_subscribers: bool = False
 
     @property
     def state(self) -> ComponentState:
@@ -126,5 +128,6 @@ def decide_page(
         history=tuple(history),
         upcoming=upcoming(inputs.windows, now),
         calendar=published(inputs.windows, now),
+        takes_subscribers=settings.subscribers is not None,
     )
     return page, after

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.incidents.severity import IncidentSeverity
+from orchestrator.domain.mail.settings import MailSettings, mail_table, read_mail
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.setting_rules import Choice
@@ -60,6 +61,7 @@ class StatusPageSettings:
         domain: the page's host name; empty for CloudFront's.
         certificate_arn: of the host name, in us-east-1, where CloudFront reads certificates.
         published_from: the least severity of incidents that the page publishes.
+        subscribers: who sends e-mail to subscribers; None if the page has none.
     """
 
     enabled: bool = False
@@ -71,6 +73,7 @@ class StatusPageSettings:
     certificate_arn: str = ""
     published_from: IncidentSeverity = IncidentSeverity.SEV2
     components: tuple[Component, ...] = DEFAULT_COMPONENTS
+    subscribers: MailSettings | None = None
 
     @property
     def public_address(self) -> str:
@@ -104,6 +107,7 @@ def read_status_page(settings: SettingsReader) -> StatusPageSettings:
         certificate_arn=certificate or "",
         published_from=_read_severity(table),
         components=_read_components(table),
+        subscribers=read_mail(table, "subscribers"),
     )
     table.refuse_unknown_keys()
     if bool(domain) != bool(certificate):
@@ -155,6 +159,8 @@ def encode_status_page(page: StatusPageSettings) -> str:
             table[key] = value
     if page.components != defaults.components:
         table["components"] = _encode_components(page.components)
+    if page.subscribers is not None:
+        table["subscribers"] = mail_table(page.subscribers)
     return json.dumps(table, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 

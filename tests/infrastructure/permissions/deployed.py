@@ -44,6 +44,9 @@ _REFERRED_BY_ARN = {
 """Types whose `Ref` is the ARN."""
 
 _COPY_STACK = re.compile(r"ib-oauth-copy-(?P<region>[a-z]+-[a-z]+-\d)-")
+PAGE_REGION = "eu-central-1"
+"""Of the status page's stack in the environments with everything on."""
+
 _SUBSTITUTED = re.compile(r"\$\{(?P<name>[\w:.]+)\}")
 
 
@@ -160,7 +163,7 @@ class DeployedEnvironment:
             "AWS::AccountId": self.account,
             "AWS::NoValue": None,
             "AWS::Partition": "aws",
-            "AWS::Region": self._region(stack),
+            "AWS::Region": self.region_of(stack),
             "AWS::StackName": stack,
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -178,13 +181,15 @@ class DeployedEnvironment:
         return self._physical_name(stack, name)
 
     def _function_arn(self, stack: str, name: str) -> str:
-        return f"arn:aws:lambda:{self._region(stack)}:{self.account}:function:{name}"
+        return f"arn:aws:lambda:{self.region_of(stack)}:{self.account}:function:{name}"
 
     def _attribute(self, stack: str, name: str, attribute: str) -> str:
         kind = self._templates[stack]["Resources"][name]["Type"]
         if attribute in {"Arn", "TopicArn"} and kind in _ARNS:
             form, _ = _ARNS[kind]
-            return form.format(region=self._region(stack), account=self.account, name=self._physical_name(stack, name))
+            return form.format(
+                region=self.region_of(stack), account=self.account, name=self._physical_name(stack, name)
+            )
         return f"{name}.{attribute}"
 
     def _physical_name(self, stack: str, name: str) -> str:
@@ -198,7 +203,10 @@ class DeployedEnvironment:
         # CloudFormation names what has no name after its stack.
         return f"{stack}-{name}" if resource["Type"] == "AWS::KMS::Key" else f"{stack}-{name}-0123456789AB"
 
-    def _region(self, stack: str) -> str:
+    def region_of(self, stack: str) -> str:
+        """Return the region of a stack."""
+        if stack.startswith("ib-oauth-status-"):
+            return PAGE_REGION
         copy = _COPY_STACK.match(stack)
         return copy["region"] if copy else self.region
 
@@ -273,7 +281,7 @@ class DeployedEnvironment:
             arn = (
                 target
                 if target.startswith("arn:")
-                else f"arn:aws:kms:{self._region(stack)}:{self.account}:key/{target}"
+                else f"arn:aws:kms:{self.region_of(stack)}:{self.account}:key/{target}"
             )
             aliases.setdefault(arn, set()).add(alias["AliasName"].removeprefix("alias/"))
         return {
@@ -294,11 +302,11 @@ class DeployedEnvironment:
             found |= dict.fromkeys(one["Topics"], one["PolicyDocument"])
         for stack, _, one in self.resources("AWS::SQS::QueuePolicy"):
             for queue in one["Queues"]:
-                found[f"arn:aws:sqs:{self._region(stack)}:{self.account}:{queue}"] = one["PolicyDocument"]
+                found[f"arn:aws:sqs:{self.region_of(stack)}:{self.account}:{queue}"] = one["PolicyDocument"]
         for _, _, one in self.resources("AWS::S3::BucketPolicy"):
             found[f"arn:aws:s3:::{one['Bucket']}"] = one["PolicyDocument"]
         for stack, _, one in self.resources("AWS::Events::EventBusPolicy"):
-            arn = f"arn:aws:events:{self._region(stack)}:{self.account}:event-bus/{one['EventBusName']}"
+            arn = f"arn:aws:events:{self.region_of(stack)}:{self.account}:event-bus/{one['EventBusName']}"
             document = found.setdefault(arn, {"Version": "2012-10-17", "Statement": []})
             document["Statement"].append(one["Statement"])
         return found

@@ -194,9 +194,7 @@ def _of_function(deployed: DeployedEnvironment, function: Function) -> Iterator[
     ) -> DeployedCall:
         return DeployedCall(function.role, action, resource, context or {}, f"function {function.name}", by_code)
 
-    stream = (
-        f"arn:aws:logs:{deployed.region}:{deployed.account}:log-group:{function.log_group}:log-stream:2026/11/24/[1]a"
-    )
+    stream = f"arn:aws:logs:{function.arn.split(':')[3]}:{deployed.account}:log-group:{function.log_group}:log-stream:2026/11/24/[1]a"
     yield call("logs:CreateLogStream", stream)
     yield call("logs:PutLogEvents", stream)
     if function.traced:

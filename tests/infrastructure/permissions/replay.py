@@ -9,7 +9,7 @@ from typing import Any
 
 from infrastructure.service.iam import SIGNING_KEY_TAG
 from orchestrator.aws.configuration.readers import Names
-from tests.infrastructure.permissions.deployed import DeployedEnvironment, Role
+from tests.infrastructure.permissions.deployed import PAGE_REGION, DeployedEnvironment, Role
 from tests.infrastructure.permissions.evaluator import Answer, Request, evaluate
 from tests.infrastructure.permissions.implied import DeployedCall, implied_by, implied_by_deployment
 from tests.infrastructure.permissions.recorded import Call
@@ -125,6 +125,8 @@ def _fill_key(deployed: DeployedEnvironment, resource: str, arn: str, kind: str)
 
 def _is_read(deployed: DeployedEnvironment, kind: str, arn: str) -> bool:
     """Return whether a snapshot reads a resource: it does not read other regions, nor roles that have other names."""
+    if f":{PAGE_REGION}:" in arn:
+        return False
     names = Names(deployed.name, deployed.bucket("evidence"), deployed.region)
     if kind == "AWS::IAM::Role":
         return names.is_our_role(arn.rpartition("/")[2])

@@ -28,7 +28,7 @@ class ServiceCall:
 
 def service_calls(deployed: DeployedEnvironment) -> list[ServiceCall]:
     """Return the calls that services make in an environment."""
-    rules = (_of_rules, _of_api, _of_alarms, _of_costs, _of_log_groups, _of_trail, _of_status_page)
+    rules = (_of_rules, _of_api, _of_alarms, _of_costs, _of_log_groups, _of_trail, _of_status_page, _of_buckets)
     return list(dict.fromkeys(_frozen(call) for rule in rules for call in rule(deployed)))
 
 
@@ -111,7 +111,8 @@ def _of_api(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
                 if one["RestApiId"] == api
             )
             source = (
-                f"arn:aws:execute-api:{deployed.region}:{deployed.account}:{api}/{stage}/{method['HttpMethod']}/a/b"
+                f"arn:aws:execute-api:{deployed.region_of(stack)}:{deployed.account}:{api}/{stage}"
+                f"/{method['HttpMethod']}/a/b"
             )
             why = f"method {logical_id} of {stack}, stage {stages[api]}"
             yield ServiceCall(
@@ -169,11 +170,12 @@ def _of_log_groups(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
     """
     for stack, _, group in deployed.resources("AWS::Logs::LogGroup"):
         if key := group.get("KmsKeyId"):
-            arn = f"arn:aws:logs:{deployed.region}:{deployed.account}:log-group:{group['LogGroupName']}"
+            region = deployed.region_of(stack)
+            arn = f"arn:aws:logs:{region}:{deployed.account}:log-group:{group['LogGroupName']}"
             context = {"kms:EncryptionContext:aws:logs:arn": arn}
             for action in ("Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"):
                 yield ServiceCall(
-                    f"logs.{deployed.region}.amazonaws.com", f"kms:{action}", key, context, f"log groups of {stack}"
+                    f"logs.{region}.amazonaws.com", f"kms:{action}", key, context, f"log groups of {stack}"
                 )
 
 
@@ -196,6 +198,20 @@ def _of_trail(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
             context = {"kms:EncryptionContext:aws:cloudtrail:arn": source["aws:SourceArn"], **source}
             yield ServiceCall(principal, "kms:GenerateDataKey", key, context, why)
             yield ServiceCall(principal, "kms:DescribeKey", key, source, why)
+
+
+def _of_buckets(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:
+    """S3 reports new files to the queues that a bucket names.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    """
+    for stack, _, bucket in deployed.resources("AWS::S3::Bucket"):
+        for queue in bucket.get("NotificationConfiguration", {}).get("QueueConfigurations", []):
+            source = {
+                "aws:SourceArn": f"arn:aws:s3:::{bucket['BucketName']}",
+                "aws:SourceAccount": deployed.account,
+            }
+            yield ServiceCall("s3.amazonaws.com", "sqs:SendMessage", queue["Queue"], source, f"bucket of {stack}")
 
 
 def _of_status_page(deployed: DeployedEnvironment) -> Iterator[ServiceCall]:

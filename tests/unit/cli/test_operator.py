@@ -139,6 +139,16 @@ ACTIONS = {
         "status_page.commands.override",
         lambda call: call[1]["by"],
     ),
+    ("status-page", "subscribers", "remove"): (
+        ["s-1", "--reason", "x"],
+        "status_page.subscribers.remove",
+        lambda call: call[0][3],
+    ),
+    ("status-page", "subscribers", "erase"): (
+        ["a@example.org", "--reason", "x"],
+        "status_page.subscribers.erase",
+        lambda call: call[0][3],
+    ),
     ("status-page", "clear"): (["login"], "status_page.commands.clear", lambda call: call[0][2]),
     ("incident", "open"): (["Logins fail"], "incidents.commands.open_incident", lambda call: call[1]["by"]),
     ("maintenance", "plan"): (

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.domain.mail.settings import MailSettings
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.environments import load, names
@@ -53,3 +54,14 @@ def test_an_environment_that_has_moved_to_the_page_s_region_keeps_its_page():
 def test_a_page_that_could_not_be_published_or_would_be_lost_is_refused(page, home, message):
     with pytest.raises(EnvironmentRefused, match=message):
         refuse_unreachable_page(replace(PAGE, **page), replace(HOME, **home))
+
+
+def test_the_sender_to_subscribers_is_in_the_page_s_region_so_that_it_sends_while_home_is_lost():
+    sender = MailSettings("status@example.com", "arn:aws:ses:us-west-1:123456789012:identity/example.com")
+    page = StatusPageSettings(
+        enabled=True, address="https://status.example.com", region="eu-central-1", subscribers=sender
+    )
+    with pytest.raises(
+        EnvironmentRefused, match=r"prod.status_page.subscribers.identity_arn: .* is refused: verify the"
+    ):
+        refuse_unreachable_page(page, Home("prod", "us-west-1"))

@@ -198,7 +198,7 @@ def test_a_path_that_is_no_file_of_the_site_is_not_found_and_a_head_has_no_body(
         assert (response.status, body) == (404, b"There is no such page.\n")
         response, body = fetch(server.url, "/badge.svg?x=1", "HEAD")
         assert (response.status, body, response.headers["Content-Type"]) == (200, b"", "image/svg+xml")
-        assert fetch(server.url, "/", "POST")[0].status == 501
+        assert fetch(server.url, "/", "POST")[0].status == 405
 
 
 def test_a_server_whose_first_page_cannot_be_read_closes_its_port():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from selenium.webdriver.common.by import By
 
+from orchestrator.application.subscribers.endpoint import respond
 from orchestrator.cli.actions.status_page.serve import SiteServer
+from orchestrator.domain.subscribers.messages import Site, unsubscribe_link
 from tests.fakes.status_pages import StatusWorld
+from tests.fakes.subscribers import KEY, SubscriberWorld
+from tests.fakes.subscribers import PAGE as PAGE_WITH_SUBSCRIBERS
 from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
 from tests.unit.domain.status_page.pages import busy_page, decide
 from tests.unit.service.test_browser import chromium
@@ -15,11 +21,12 @@ __all__ = ["chromium"]
 
 pytestmark = pytest.mark.browser
 
-PAGES = {"busy": busy_page, "quiet": lambda: decide()[0]}
+PAGES = {"busy": lambda: replace(busy_page(), takes_subscribers=True), "quiet": lambda: decide()[0]}
 PATHS = [
     ("busy", "/"),
     ("busy", "/history.html"),
     ("busy", "/incidents/i-1.html"),
+    ("busy", "/subscribe.html"),
     ("quiet", "/"),
     ("quiet", "/history.html"),
 ]
@@ -103,3 +110,66 @@ def test_every_link_of_the_page_leads_somewhere(chromium, servers):
         if link.endswith(".html"):
             show(chromium, link)
             assert chromium.find_elements(By.TAG_NAME, "h1")
+
+
+class Endpoint:
+    """The endpoint of subscriptions over fakes, at the address of the server that is tested."""
+
+    def __init__(self):
+        self.world = SubscriberWorld(page=PAGE_WITH_SUBSCRIBERS)
+
+    def respond(self, request, address):
+        self.world.cloud.settings["STATUS_ADDRESS"] = address
+        return respond(request, self.world.cloud)
+
+    def work(self, _announcements, _address):
+        return 0
+
+
+def accessible(browser):
+    widths = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1]
+    assert [one for one in browser.get_log("browser") if "400" not in one["message"]] == []
+    assert axe_findings(browser) == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
+def test_a_reader_subscribes_confirms_and_unsubscribes_without_a_script(chromium, scheme, width):
+    endpoint = Endpoint()
+    page = replace(busy_page(), takes_subscribers=True)
+    with SiteServer(lambda _: page, subscriptions=endpoint) as server:
+        show(chromium, f"{server.url}/", scheme, width)
+        chromium.find_element(By.LINK_TEXT, "Subscribe").click()
+        chromium.find_element(By.ID, "mail-tokens").click()
+        chromium.find_element(By.ID, "email").send_keys("reader@example.org")
+        chromium.find_element(By.XPATH, "//button[.='Subscribe by e-mail']").click()
+        assert chromium.find_element(By.TAG_NAME, "h1").text == "Check your messages"
+        accessible(chromium)
+        endpoint.world.work()
+        show(chromium, endpoint.world.confirm_link({"email": "reader@example.org"}), scheme, width)
+        accessible(chromium)
+        chromium.find_element(By.XPATH, "//button[.='Confirm']").click()
+        assert chromium.find_element(By.TAG_NAME, "h1").text == "You are subscribed"
+        (one,) = endpoint.world.cloud.subscribers.list_subscribers()
+        assert (one.address, one.components) == ("reader@example.org", ("login", "user-data"))
+        site = Site("Example status", server.url, KEY.encode())
+        show(chromium, unsubscribe_link(one.id, site, endpoint.world.clock.now()), scheme, width)
+        accessible(chromium)
+        chromium.find_element(By.XPATH, "//button[.='Unsubscribe']").click()
+        assert chromium.find_element(By.TAG_NAME, "h1").text == "You are unsubscribed"
+        assert endpoint.world.cloud.subscribers.list_subscribers() == []
+        accessible(chromium)
+
+
+def test_the_owner_of_a_webhook_sees_its_signing_secret(chromium):
+    endpoint = Endpoint()
+    page = replace(busy_page(), takes_subscribers=True)
+    with SiteServer(lambda _: page, subscriptions=endpoint) as server:
+        show(chromium, f"{server.url}/subscribe.html")
+        chromium.find_element(By.ID, "webhook").send_keys("https://hooks.example.net/x")
+        chromium.find_element(By.XPATH, "//button[.='Subscribe by webhook']").click()
+        endpoint.world.work()
+        show(chromium, endpoint.world.confirm_link({"webhook": "https://hooks.example.net/x"}), width=320)
+        chromium.find_element(By.XPATH, "//button[.='Confirm']").click()
+        assert chromium.find_element(By.TAG_NAME, "code").text.startswith("whsec_")
+        accessible(chromium)

@@ -28,6 +28,10 @@ FULL = {
     "domain": "status.example.com",
     "certificate_arn": CERTIFICATE,
     "published_from": "SEV1",
+    "subscribers": {
+        "sender": "status@example.com",
+        "identity_arn": "arn:aws:ses:eu-central-1:210987654321:identity/example.com",
+    },
     "components": [
         {"id": "all", "name": "All", "functions": ["authorize", "token", "public"]},
         {"id": "login", "name": "Login", "text": "Logging in", "functions": ["authorize"]},
@@ -53,6 +57,8 @@ def test_every_setting_is_read_and_passed_on_as_it_was_read():
     assert page.components[0] == Component("all", "All", "", ("authorize", "token", "public"))
     assert page.public_address == "https://status.example.com/login"
     assert replace(page, address="").public_address == "https://status.example.com"
+    assert page.subscribers is not None
+    assert page.subscribers.sender == "status@example.com"
     assert decode_status_page(encode_status_page(page)) == page
     assert decode_status_page(encode_status_page(StatusPageSettings())) == StatusPageSettings()
     assert encode_status_page(StatusPageSettings()) == "{}"

@@ -1,0 +1,375 @@
+"""Subscribers of the status page: their table, the endpoint of the form and the links, and the queue of their messages.
+
+All of it is in the stack of the page, so announcements reach subscribers from the page alone, while the rest is down:
+the bucket reports each new file of announcements to the queue. Only where the settings name a sender.
+
+The endpoint can neither send e-mail nor read who is subscribed beyond single items; the function that sends takes no
+request from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infrastructure.common import function_code, removal_policy_of, subscribe_contacts
+from infrastructure.iam import create_function_role
+from infrastructure.logs import create_log_group
+from infrastructure.nag import suppress_nag, suppress_nist
+from infrastructure.naming import alarm_description, global_name, physical_name
+from orchestrator.domain.mail.settings import MailSettings, encode_mail
+from orchestrator.domain.notifications.delivery import RECEIVES
+from orchestrator.domain.status_page.settings import encode_status_page
+from orchestrator.domain.subscribers.announcements import ANNOUNCEMENTS
+from orchestrator.environments import Environment
+
+REQUESTS_PER_SECOND, BURST = 5, 10
+"""Of the endpoint, over all of its callers. A subscriber needs three requests."""
+
+SENDER_SECONDS, ENDPOINT_SECONDS = 30, 15
+_PARALLEL = 10
+_KEPT_IN_QUEUE, _KEPT_DEAD = Duration.days(1), Duration.days(14)
+_RECOVERY_DAYS = 7
+"""How long backups of the table keep an erased address."""
+
+_KEY_CHARACTERS = 64
+_STAGE = "v1"
+
+
+@dataclass(frozen=True)
+class Package:
+    """The package of the functions: its folder, its digest, and the signed package if there is one."""
+
+    folder: str
+    digest: str
+    signed: str | None = None
+
+
+class Subscribers(Construct):
+    """The subscribers of a page.
+
+    Args:
+        stack: the page's stack.
+        environment: the environment. Its page has a sender.
+        sender: the sender.
+        bucket: the name of the page's bucket.
+        package: the package of the functions.
+    """
+
+    def __init__(
+        self, stack: Stack, environment: Environment, sender: MailSettings, bucket: str, package: Package
+    ) -> None:
+        super().__init__(stack, "Subscribers")
+        self._stack, self._environment, self._sender = stack, environment, sender
+        self._bucket, self._package = bucket, package
+        self._table = self._create_table()
+        self._key = self._create_key()
+        self._dead_letters = self._queue("subscriber-dead-letters", _KEPT_DEAD)
+        self._messages = self._queue(
+            "subscriber-messages",
+            _KEPT_IN_QUEUE,
+            visibility_timeout=Duration.seconds(6 * SENDER_SECONDS),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self._dead_letters, max_receive_count=RECEIVES),
+        )
+        self._endpoint = self._create_endpoint()
+        self._create_sender()
+        self._create_alarms()
+
+    def serve_through(self, distribution: cloudfront.Distribution, headers: cloudfront.ResponseHeadersPolicy) -> None:
+        """Have CloudFront pass requests of the form and of links to the endpoint, uncached."""
+        distribution.add_behavior(
+            "/subscriptions/*",
+            origins.RestApiOrigin(self._endpoint),
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+            response_headers_policy=headers,
+        )
+
+    def receive_announcements_of(self, bucket: s3.Bucket) -> None:
+        """Have the bucket report each new file of announcements to the queue.
+
+        The bucket's own property does it: the CDK's method would add a function that may change every bucket.
+        """
+        arn = f"arn:{Aws.PARTITION}:s3:::{self._bucket}"
+        permitted = self._messages.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="LetBucketReport",
+                principals=[iam.ServicePrincipal("s3.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self._messages.queue_arn],
+                conditions={
+                    "ArnEquals": {"aws:SourceArn": arn},
+                    "StringEquals": {"aws:SourceAccount": self._stack.account},
+                },
+            )
+        )
+        cfn_bucket = bucket.node.default_child
+        assert isinstance(cfn_bucket, s3.CfnBucket)
+        names = s3.CfnBucket.S3KeyFilterProperty(
+            rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value=ANNOUNCEMENTS)]
+        )
+        cfn_bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                s3.CfnBucket.QueueConfigurationProperty(
+                    event="s3:ObjectCreated:*",
+                    queue=self._messages.queue_arn,
+                    filter=s3.CfnBucket.NotificationFilterProperty(s3_key=names),
+                )
+            ]
+        )
+        # S3 checks that it may send when the bucket is created.
+        assert permitted.policy_dependable is not None
+        bucket.node.add_dependency(permitted.policy_dependable)
+
+    def _create_table(self) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Table",
+            table_name=physical_name("subscribers", self._environment),
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True, recovery_period_in_days=_RECOVERY_DAYS
+            ),
+            time_to_live_attribute="expires_at",
+            deletion_protection=self._environment.deletion_protection,
+            removal_policy=removal_policy_of(self._environment),
+        )
+        suppress_nist(
+            table,
+            "Point-in-time recovery of a few days is its backup; a longer one would keep erased addresses",
+            "DynamoDBInBackupPlan",
+        )
+        return table
+
+    def _create_key(self) -> secretsmanager.Secret:
+        key = secretsmanager.Secret(
+            self,
+            "LinkKey",
+            secret_name=physical_name("status-link-key", self._environment),
+            description=f"Signs links and webhooks of the status page ({self._environment.name})",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                password_length=_KEY_CHARACTERS, exclude_punctuation=True
+            ),
+            removal_policy=removal_policy_of(self._environment),
+        )
+        reason = "Links of sent messages end subscriptions for a year, and webhooks verify with it: it is replaced if it leaks"
+        suppress_nag(key, reason, "SMG4")
+        suppress_nist(key, reason, "SecretsManagerRotationEnabled", "SecretsManagerUsingKMSKey")
+        return key
+
+    def _queue(self, name: str, kept: Duration, **settings: object) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            name.title().replace("-", ""),
+            queue_name=physical_name(name, self._environment),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=kept,
+            **settings,  # type: ignore[arg-type]
+        )
+
+    def _create_endpoint(self) -> apigateway.RestApi:
+        function = self._function(
+            "serve_subscriptions",
+            [
+                self._on_table("GetItem", "PutItem", "DeleteItem", "Query"),
+                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self._messages.queue_arn]),
+                self._read_key(),
+            ],
+            ENDPOINT_SECONDS,
+        )
+        api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=physical_name("subscriptions", self._environment),
+            description=f"Form and links of the status page ({self._environment.name})",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # Its log would have the tokens of links, and addresses of readers.
+            cloud_watch_role=False,
+            deploy_options=apigateway.StageOptions(
+                stage_name=_STAGE,
+                tracing_enabled=True,
+                metrics_enabled=True,
+                throttling_rate_limit=REQUESTS_PER_SECOND,
+                throttling_burst_limit=BURST,
+            ),
+        )
+        api.node.try_remove_child("Endpoint")
+        subscriptions = api.root.add_resource("subscriptions")
+        invoke = f"arn:{Aws.PARTITION}:apigateway:{Aws.REGION}:lambda:path/2015-03-31/functions/{function.function_arn}/invocations"
+        integration = apigateway.Integration(
+            type=apigateway.IntegrationType.AWS_PROXY, integration_http_method="POST", uri=invoke
+        )
+        for path, methods in {
+            "request": ("POST",),
+            "confirm": ("GET", "HEAD", "POST"),
+            "unsubscribe": ("GET", "HEAD", "POST"),
+        }.items():
+            resource = subscriptions.add_resource(path)
+            for method in methods:
+                resource.add_method(method, integration, authorization_type=apigateway.AuthorizationType.NONE)
+        lambda_.CfnPermission(
+            self,
+            "Invocation",
+            action="lambda:InvokeFunction",
+            function_name=function.function_arn,
+            principal="apigateway.amazonaws.com",
+            source_arn=api.arn_for_execute_api("*", "/*", api.deployment_stage.stage_name),
+        )
+        public = "The form is public, and a link is signed: subscribers have no account"
+        suppress_nag(api, public, "APIG4", "COG4")
+        suppress_nag(api, "The function validates each request, and answers with what to do", "APIG2")
+        suppress_nag(api, "A log would have the tokens of links: the function logs method and status", "APIG1", "APIG6")
+        throttled = f"The stage takes {REQUESTS_PER_SECOND} requests a second, and confirmations are limited by address and hour"
+        suppress_nag(api, throttled, "APIG3")
+        suppress_nist(api, throttled, "APIGWAssociatedWithWAF")
+        suppress_nist(api, "Nothing is cached: every answer is to one request", "APIGWCacheEnabledAndEncrypted")
+        suppress_nist(api, "The integration is a function, which needs no client certificate", "APIGWSSLEnabled")
+        suppress_nist(api, "A log would have the tokens of links", "APIGWExecutionLoggingEnabled")
+        return api
+
+    def _create_sender(self) -> None:
+        function = self._function(
+            "deliver_to_subscribers",
+            [
+                self._on_table("GetItem", "PutItem", "UpdateItem", "Query"),
+                iam.PolicyStatement(
+                    actions=["sqs:SendMessage"], resources=[self._messages.queue_arn, self._dead_letters.queue_arn]
+                ),
+                iam.PolicyStatement(
+                    actions=[
+                        *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+                        "sqs:ChangeMessageVisibility",
+                    ],
+                    resources=[self._messages.queue_arn],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"], resources=[f"arn:{Aws.PARTITION}:s3:::{self._bucket}/{ANNOUNCEMENTS}"]
+                ),
+                # Without it a missing file is AccessDenied.
+                iam.PolicyStatement(actions=["s3:ListBucket"], resources=[f"arn:{Aws.PARTITION}:s3:::{self._bucket}"]),
+                iam.PolicyStatement(
+                    actions=["ses:SendEmail", "ses:SendRawEmail"],
+                    resources=[self._sender.identity_arn],
+                    conditions={"StringEquals": {"ses:FromAddress": self._sender.sender}},
+                ),
+                self._read_key(),
+            ],
+            SENDER_SECONDS,
+        )
+        function.add_event_source_mapping(
+            "Messages",
+            event_source_arn=self._messages.queue_arn,
+            batch_size=1,
+            report_batch_item_failures=True,
+            max_concurrency=_PARALLEL,
+        )
+
+    def _on_table(self, *actions_on_items: str) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            actions=[f"dynamodb:{action}" for action in actions_on_items], resources=[self._table.table_arn]
+        )
+
+    def _read_key(self) -> iam.PolicyStatement:
+        return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._key.secret_arn])
+
+    def _function(self, module: str, statements: Sequence[iam.PolicyStatement], seconds: int) -> lambda_.Function:
+        environment = self._environment
+        name = physical_name(f"status-{module.replace('_', '-')}", environment)
+        title = module.title().replace("_", "")
+        group = create_log_group(self, f"{title}Logs", f"/aws/lambda/{name}", environment)
+        role = create_function_role(self, f"{title}Role", global_name(name, environment), group, list(statements), {})
+        reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
+        suppress_nist(role, reason, "IAMNoInlinePolicy")
+        function = lambda_.Function(
+            self,
+            title,
+            function_name=name,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"orchestrator.event_handlers.{module}.handler",
+            code=function_code(self._package.folder, self._package.digest, self._package.signed),
+            memory_size=512,
+            timeout=Duration.seconds(seconds),
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=group,
+            role=role.without_policy_updates(),
+            environment=dict(self._variables()),
+        )
+        suppress_nag(function, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
+        suppress_nist(
+            function,
+            "It waits for AWS and for subscribers' servers, which are public; a message that fails is in the queue",
+            *("LambdaInsideVPC", "LambdaDLQ", "LambdaConcurrency"),
+        )
+        return function
+
+    def _variables(self) -> Mapping[str, str]:
+        page = self._environment.status_page
+        return {
+            "ENVIRONMENT": self._environment.name,
+            "STATUS_PAGE": encode_status_page(page),
+            "STATUS_ADDRESS": page.public_address,
+            "STATUS_BUCKET": self._bucket,
+            "STATUS_REGION": self._stack.region,
+            "SUBSCRIBERS_TABLE": physical_name("subscribers", self._environment),
+            "NOTIFICATION_QUEUE": self._messages.queue_url,
+            "NOTIFICATION_DEAD_LETTERS": self._dead_letters.queue_url,
+            "LINK_KEY": self._key.secret_arn,
+            "MAIL": encode_mail(self._sender),
+            "POWERTOOLS_SERVICE_NAME": "status-page",
+            "LOG_LEVEL": self._environment.service.log_level,
+        }
+
+    def _create_alarms(self) -> None:
+        topic = sns.Topic(
+            self, "Operators", topic_name=physical_name("status-operators", self._environment), enforce_ssl=True
+        )
+        cloudwatch_may = iam.ServicePrincipal(
+            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self._stack.account}}
+        )
+        topic.grant_publish(cloudwatch_may)
+        reason = "Its messages name an alarm and nothing else; CloudWatch cannot publish under AWS's own key"
+        suppress_nag(topic, reason, "SNS2")
+        suppress_nist(topic, reason, "SNSEncryptedKMS")
+        subscribe_contacts(topic, self._environment.contacts["operators"])
+        alarm = cloudwatch.Alarm(
+            self,
+            "UndeliveredAlarm",
+            alarm_name=physical_name("status-undelivered-announcements", self._environment),
+            alarm_description=alarm_description(
+                "announcements did not reach subscribers of the status page", "dead-letters"
+            ),
+            metric=cloudwatch.Metric(
+                namespace="AWS/SQS",
+                metric_name="ApproximateNumberOfMessagesVisible",
+                dimensions_map={"QueueName": physical_name("subscriber-dead-letters", self._environment)},
+                statistic="Maximum",
+                period=Duration.minutes(1),
+            ),
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(topic))

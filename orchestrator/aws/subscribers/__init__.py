@@ -1,0 +1,1 @@
+"""Subscribers of the status page: their table, and the requests to their webhooks."""
