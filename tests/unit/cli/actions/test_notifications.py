@@ -63,7 +63,7 @@ def test_a_test_reports_each_provider_s_answer(world, capsys):
     found = results(capsys)
     assert found["slack", "message"] == ("delivered", "HTTP 200 ok")
     assert found["webhook", "message"] == ("delivered", "HTTP 204")
-    assert [result for result, _ in found.values()] == ["delivered"] * 12  # nine, and three pagers that close
+    assert [result for result, _ in found.values()] == ["delivered"] * 13  # ten, and three pagers that close
 
 
 def test_a_refusal_is_reported_with_the_provider_s_answer(world, capsys):
