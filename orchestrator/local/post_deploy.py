@@ -34,11 +34,16 @@ def apply_table_settings(template: Mapping[str, Any], environ: Mapping[str, str]
         environ: environment variables with which AWS clients use the local cloud.
     """
     client = _session(environ).client("dynamodb", endpoint_url=environ["AWS_ENDPOINT_URL"])
+    tables = {name for page in client.get_paginator("list_tables").paginate() for name in page["TableNames"]}
     for resource in template["Resources"].values():
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue
         properties = resource["Properties"]
         name = properties["TableName"]
+        # CloudFormation does not look at a resource that the template leaves as it was, so a table that was deleted
+        # outside it, and whose restored successor is in use, fails no deployment.
+        if name not in tables:
+            continue
         if (expiry := properties.get("TimeToLiveSpecification")) and expiry != _time_to_live(client, name):
             client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
         recovery = properties.get("PointInTimeRecoverySpecification")
