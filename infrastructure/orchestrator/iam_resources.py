@@ -251,9 +251,6 @@ def resource_arns(
         Resource.SNAPSHOT_KEYS: [stack.format_arn(service="kms", resource="key", resource_name="*")],
         Resource.EVIDENCE_BUCKET: [created.evidence_bucket.bucket_arn],
         Resource.EVIDENCE_OBJECTS: [created.evidence_bucket.arn_for_objects("*")],
-        Resource.EVIDENCE_HEADS: (
-            [f"arn:{Aws.PARTITION}:s3:::{heads_bucket_name(environment)}/*"] if environment.backups.copy_region else []
-        ),
         Resource.EVIDENCE_SIGNING_KEY: [created.evidence_keys[-1].key_arn],
         Resource.EVIDENCE_KEYS: [key.key_arn for key in created.evidence_keys],
         Resource.EXPORTS: [f"{arn}/export/*" for arn in tables],
@@ -291,6 +288,9 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
             else ()
         ),
         Resource.LINK_KEY: [link_key_arn(stack, environment)] if environment.acknowledgement.enabled else [],
+        Resource.EVIDENCE_HEADS: (
+            [f"arn:{Aws.PARTITION}:s3:::{heads_bucket_name(environment)}/*"] if environment.backups.copy_region else []
+        ),
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),

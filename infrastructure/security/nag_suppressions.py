@@ -134,7 +134,7 @@ SUPPRESSIONS: Sequence[Suppression] = (
     ),
     Suppression(
         _BUCKET,
-        r"ib-oauth-(orchestrator|security)/.*",
+        r"ib-oauth-(orchestrator|security|copy-[a-z0-9-]+)/.*",
         "CloudTrail records its writers; a bucket of access logs would need access logs itself",
         nist=("S3BucketLoggingEnabled",),
         checkov=("CKV_AWS_18",),

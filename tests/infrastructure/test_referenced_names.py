@@ -33,6 +33,7 @@ GIVEN = {
     "AWS::SNS::Topic": ("topic", "TopicName"),
     "AWS::SQS::Queue": ("queue", "QueueName"),
     "AWS::Scheduler::Schedule": ("schedule", "Name"),
+    "AWS::SecretsManager::Secret": ("secret", "Name"),
     "AWS::Signer::SigningProfile": ("signing-profiles", "ProfileName"),
     "AWS::StepFunctions::StateMachine": ("stateMachine", "StateMachineName"),
 }
@@ -66,7 +67,9 @@ class Assembly:
             for stack, logical_id, found in self._templates.resources(type_):
                 # CloudFormation names what has no name after its stack.
                 name = found.get(property_, f"{stack}-{logical_id}-0123456789AB")
-                self.given.setdefault(kind, set()).add(_real(self._templates.text(stack, name)))
+                # Secrets Manager ends the name in an ARN with six characters of its own.
+                end = "-AbCdEf" if kind == "secret" else ""
+                self.given.setdefault(kind, set()).add(_real(self._templates.text(stack, name)) + end)
 
     def unknown(self) -> set[tuple[str, str]]:
         """The references to names that nothing has: where, and the ARN or role's name."""

@@ -34,12 +34,14 @@ _ARNS = {
     "AWS::S3::Bucket": ("arn:aws:s3:::{name}", "BucketName"),
     "AWS::SNS::Topic": ("arn:aws:sns:{region}:{account}:{name}", "TopicName"),
     "AWS::SQS::Queue": ("arn:aws:sqs:{region}:{account}:{name}", "QueueName"),
+    "AWS::SecretsManager::Secret": ("arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf", "Name"),
     "AWS::Scheduler::Schedule": ("arn:aws:scheduler:{region}:{account}:schedule/default/{name}", "Name"),
     "AWS::Signer::SigningProfile": ("arn:aws:signer:{region}:{account}:/signing-profiles/{name}", "ProfileName"),
     "AWS::StepFunctions::StateMachine": ("arn:aws:states:{region}:{account}:stateMachine:{name}", "StateMachineName"),
 }
 _REFERRED_BY_ARN = {
-    *("AWS::IAM::ManagedPolicy", "AWS::IAM::OIDCProvider", "AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
+    *("AWS::IAM::ManagedPolicy", "AWS::IAM::OIDCProvider", "AWS::SNS::Topic", "AWS::StepFunctions::StateMachine"),
+    "AWS::SecretsManager::Secret",
 }
 """Types whose `Ref` is the ARN."""
 
