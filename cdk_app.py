@@ -2,6 +2,7 @@
 
 Context (``cdk synth -c key=value``):
     environment: a name in environments.toml; default `local`.
+    standby: any value; the stacks of the environment's standby region (`[….failover]`) instead of its own.
     service_source: a folder whose files replace those of `service/`, which results in another release.
     signed: a folder with the signed service.zip and orchestrator.zip, which are deployed as they are. The build id of
         the release stays the same.
@@ -96,6 +97,8 @@ def main() -> None:
 def _synthesise(app: App) -> None:
     file = _text(app, "environments")
     environment = environments.load(_text(app, "environment") or "local", Path(file) if file else None)
+    if _text(app, "standby"):
+        environment = environment.in_standby_region()
     endpoint_url, platform_url = _text(app, "endpoint_url"), _text(app, "platform_url")
     if endpoint_url or platform_url:
         environment = environment.with_addresses(endpoint_url=endpoint_url, platform_url=platform_url)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from service.keys.issuing_lease import NoLease
 from service.oauth import codes, credentials, families, scopes, token_request
 from service.oauth.codes import Redemption
 from service.oauth.credentials import Kind
@@ -29,6 +30,7 @@ from service.storage.grants import Answer, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from service.keys.issuing_lease import Lease
     from service.oauth.clients import Client
     from service.oauth.codes import Code
     from service.oauth.credentials import Credential
@@ -110,7 +112,7 @@ class Issuance:
     """Issues tokens. `now` is in epoch seconds.
 
     entropy(n) returns n random bytes; grace_seconds: the grace period of refresh tokens, 0 for none; sleep(s) waits for
-    s seconds.
+    s seconds; lease: permits this region to sign tokens. Synthetic tokens authorize nothing and need no lease.
     """
 
     issuer: str
@@ -119,6 +121,7 @@ class Issuance:
     entropy: Callable[[int], bytes]
     grace_seconds: int = 0
     sleep: Callable[[float], None] = field(default=sleep, repr=False)
+    lease: Lease = field(default_factory=NoLease)
 
     def redeem(self, grant: CodeGrant, client: Client, now: int) -> Issued:
         """Return tokens for a code. Raises InvalidGrant, InvalidTarget, StoreUnavailable, KeyUnavailable."""
@@ -337,6 +340,8 @@ class Issuance:
         response was lost: a repeated response has another access token, and so another id. The ID
         token's nonce is the authorization request's, and is left out after a refresh (OpenID Connect Core §12.2).
         """
+        if not family.synthetic:
+            self.lease.require()
         lifetime_seconds = SYNTHETIC_ACCESS_TOKEN_SECONDS if family.synthetic else ACCESS_TOKEN_SECONDS
         expires_at = min(now + lifetime_seconds, family.expires_at)
         token = AccessToken(

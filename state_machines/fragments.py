@@ -97,6 +97,7 @@ def _payload(subject: Mapping[str, str], state: str = "$") -> Mapping[str, str]:
 
 _DEPLOYMENT = {"deployment.$": "$$.Execution.Name"}
 _DRILL = {"recovery.$": "$$.Execution.Name", "kind": "drill"}
+_FAILOVER = {"failover.$": "$.failover"}
 _RESTORE = {"recovery.$": "$$.Execution.Name", "kind": "restore"}
 
 FRAGMENTS: Mapping[str, Any] = {
@@ -133,5 +134,8 @@ FRAGMENTS: Mapping[str, Any] = {
     # SeedGrants passes the request on as it was asked for.
     "DrillRequestPayload": _payload(_DRILL, state="$.request"),
     "RestorePayload": _payload(_RESTORE),
+    # A failover that is resumed has a second execution, so its input names the failover.
+    "FailoverPayload": _payload(_FAILOVER),
+    "ApprovalPayload": {**_payload(_FAILOVER), "token.$": "$$.Task.Token"},
 }
 """Block by name. A name is none of a task module, which the definitions' other placeholders are."""

@@ -27,7 +27,7 @@ PRODUCT = ("orchestrator/aws", "orchestrator/application", "orchestrator/cli", "
 
 SERVICES = (
     "acm", "apigateway", "application-autoscaling", "backup", "ce", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb",
-    "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "s3", "scheduler",
+    "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "resourcegroupstaggingapi", "route53", "s3", "scheduler",
     "secretsmanager", "sesv2", "signer", "sns", "sqs", "ssm", "stepfunctions", "sts",
 )  # fmt: skip
 BY_NAME = {"tagging": "resourcegroupstaggingapi", "scaling": "application-autoscaling", "secrets": "secretsmanager"}
@@ -38,6 +38,7 @@ BY_FOLDER = {
     "orchestrator/aws/oauth_tables": "dynamodb",
     "orchestrator/aws/lambda_": "lambda",
     "orchestrator/aws/configuration": "lambda",
+    "orchestrator/aws/failover": "backup",
     "service/keys": "kms",
     "service/storage": "dynamodb",
 }

@@ -17,6 +17,8 @@ from infrastructure.orchestrator.acknowledgement import link_key_arn
 from infrastructure.orchestrator.buckets import heads_bucket_name
 from infrastructure.orchestrator.status_page import status_bucket_name
 from orchestrator.aws.dynamodb.access_block import PROBED_KEY
+from orchestrator.aws.ledger.failovers import ASSIGNMENT_KEY
+from orchestrator.aws.oauth_tables.issuing_lease import LEASE_KEY
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
 from orchestrator.environments import Environment
@@ -85,6 +87,15 @@ class Resource(Enum):
     EXPORT_BUCKET = auto()
     EXPORT_OBJECTS = auto()  # the objects in their bucket
     STATUS_PAGE_OBJECTS = auto()  # the files of the status page
+    ISSUING_LEASE = auto()  # the one item of the key ring's table that permits this region to sign
+    ISSUING_ASSIGNMENT = auto()  # the assignment in the ledger of the standby region
+    ASSIGNMENT_KEYS = auto()  # the key of that ledger, by its alias
+    RECOVERY_POINTS = auto()  # what AWS Backup copied to the standby region
+    RESTORE_ROLE = auto()  # the role with which AWS Backup restores them
+    API_DOMAIN = auto()  # the API's domain in API Gateway
+    DOMAIN_ZONE = auto()  # the hosted zone of its record
+    DNS_CHANGES = auto()  # changes of that zone
+    HOME_FUNCTIONS = auto()  # the live aliases in the home region
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
 
 
@@ -118,9 +129,25 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.EXPORTS: "DynamoDB names exports",
     Resource.STATUS_PAGE_OBJECTS: "each incident has a page of its own",
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
+    Resource.ASSIGNMENT_KEYS: "KMS generates key ids; a condition on the alias limits this to the ledger's key",
+    Resource.RECOVERY_POINTS: "AWS Backup names recovery points",
+    Resource.DNS_CHANGES: "Route 53 names changes",
     Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
 }
 """Resources whose ARNs contain a wildcard, each with its reason."""
+
+STANDBY_RESOURCES = (
+    Resource.ISSUING_LEASE,
+    Resource.ISSUING_ASSIGNMENT,
+    Resource.ASSIGNMENT_KEYS,
+    Resource.RECOVERY_POINTS,
+    Resource.RESTORE_ROLE,
+    Resource.API_DOMAIN,
+    Resource.DOMAIN_ZONE,
+    Resource.DNS_CHANGES,
+    Resource.HOME_FUNCTIONS,
+)
+"""Resources of an environment that has a standby region (`[….failover]`)."""
 
 NAMED_BY_SETTINGS = frozenset(
     {
@@ -135,6 +162,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.LINK_KEY,
         Resource.STATUS_PAGE_OBJECTS,
         Resource.EVIDENCE_HEADS,
+        *STANDBY_RESOURCES,
     }
 )
 """Resources that only some environments' settings name. Where they name none, no permission on them is granted."""
@@ -294,7 +322,61 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),
+        **dict.fromkeys(STANDBY_RESOURCES, ()),
+        **_standby_arns(stack, environment),
     }
+
+
+def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
+    """Return the ARNs of `STANDBY_RESOURCES` that this region uses; none without a standby region."""
+    if environment.failover is None:
+        return {}
+
+    def table(name: str, region: str) -> str:
+        return stack.format_arn(
+            service="dynamodb", region=region, resource="table", resource_name=physical_name(name, environment)
+        )
+
+    standby, home = environment.failover.region, environment.lost_region
+    elsewhere = standby != environment.region
+    arns: dict[Resource, Sequence[str]] = {
+        Resource.ISSUING_LEASE: [table("keys", environment.region)],
+        Resource.ISSUING_ASSIGNMENT: [table("ledger", standby)] if elsewhere else [],
+        Resource.ASSIGNMENT_KEYS: (
+            [stack.format_arn(service="kms", region=standby, resource="key", resource_name="*")]
+            if elsewhere and environment.customer_managed_keys
+            else []
+        ),
+    }
+    if elsewhere:
+        return arns
+    role = global_name(physical_name("restores", environment), environment)
+    colon = ArnFormat.COLON_RESOURCE_NAME
+    arns |= {
+        Resource.RECOVERY_POINTS: [
+            stack.format_arn(service="backup", resource="recovery-point", resource_name="*", arn_format=colon)
+        ],
+        Resource.RESTORE_ROLE: [stack.format_arn(service="iam", region="", resource="role", resource_name=role)],
+        Resource.HOME_FUNCTIONS: [
+            stack.format_arn(
+                service="lambda",
+                region=home,
+                resource="function",
+                resource_name=f"{physical_name(name, environment)}:live",
+                arn_format=colon,
+            )
+            for name in (environment.service.functions if home else ())
+        ],
+    }
+    if domain := environment.api.domain:
+        name = f"/domainnames/{domain.name}"
+        arns[Resource.API_DOMAIN] = [
+            stack.format_arn(service="apigateway", account="", resource=name, arn_format=ArnFormat.NO_RESOURCE_NAME)
+        ]
+        if domain.hosted_zone_id:
+            zone = f"arn:{Aws.PARTITION}:route53:::hostedzone/{domain.hosted_zone_id}"
+            arns |= {Resource.DOMAIN_ZONE: [zone], Resource.DNS_CHANGES: [f"arn:{Aws.PARTITION}:route53:::change/*"]}
+    return arns
 
 
 def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource, Mapping[str, Mapping[str, object]]]:
@@ -312,6 +394,13 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
         Resource.KEY_TO_CREATE: new_key,
         Resource.DRILL_ROLE: {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
         Resource.SNAPSHOT_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Resource.ISSUING_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},
+        Resource.ISSUING_ASSIGNMENT: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [ASSIGNMENT_KEY]}},
+        Resource.ASSIGNMENT_KEYS: {
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{physical_name('ledger', environment)}"},
+            "StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
+        },
+        Resource.RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SCALABLE_TARGETS: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
     }
 

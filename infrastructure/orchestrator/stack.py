@@ -58,6 +58,15 @@ from infrastructure.orchestrator.status_page import (
     connect_status_page,
     status_page_variables,
 )
+from infrastructure.standby.failover import (
+    create_failover_alarms,
+    create_restore_role,
+    create_schedules,
+    failover_handlers,
+    failover_variables,
+    hosts_failover,
+)
+from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator.domain.deployment.policy import encode_policy
 from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
 from orchestrator.domain.mail.settings import encode_mail
@@ -186,6 +195,8 @@ class OrchestratorStack(EnvironmentStack):
             self._create_status_page(resources, variables)
         if environment.telemetry.enabled:
             self._create_trace_export(resources, variables)
+        if environment.failover:
+            self._create_failover(resources, variables)
         policy = RecoveryPolicy.parse(environment.recovery)
         create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
         create_alarms(
@@ -193,7 +204,8 @@ class OrchestratorStack(EnvironmentStack):
             environment,
             self._topics["operators"],
             handlers=[
-                self._function_name("event", name) for name in (*EVENT_HANDLERS, *_optional_handlers(environment))
+                self._function_name("event", name)
+                for name in (*EVENT_HANDLERS, *_optional_handlers(environment), *failover_handlers(environment))
             ],
             rollback_machine=state_machines["rollback"],
             deployment_machine=state_machines["deployment"],
@@ -238,6 +250,23 @@ class OrchestratorStack(EnvironmentStack):
         machines = ("deployment", "rollback", "drill", "restore")
         arns = [state_machine_arn(self, self._environment, machine) for machine in machines]
         create_trace_rule(self, self._environment, function, self._dead_letters, arns)
+
+    def _create_failover(self, resources: Resources, variables: Mapping[str, str]) -> None:
+        """Create the renewal of the lease and, in the standby region, the failover's tasks and its evaluation."""
+        environment, restore_role = self._environment, ""
+        if hosts_failover(environment):
+            restore_role = create_restore_role(self, environment).role_arn
+        own_variables = {**variables, **failover_variables(environment, restore_role)}
+        handlers = {
+            name: self._event_handler(name, FAILOVER_HANDLERS[name], resources, own_variables)
+            for name in failover_handlers(environment)
+        }
+        create_schedules(self, environment, handlers, self._dead_letters)
+        create_failover_alarms(self, environment, self._topics["operators"])
+        if hosts_failover(environment):
+            self.tasks |= {
+                name: self._task(name, spec, resources, own_variables) for name, spec in FAILOVER_TASKS.items()
+            }
 
     def _key(self, name: str, description: str) -> kms.Key:
         return kms.Key(
@@ -370,7 +399,8 @@ class OrchestratorStack(EnvironmentStack):
             "KEYS_TABLE": self._signing_keys.ring_table,
             "SIGNING_KEY_ID": self._signing_keys.stack_key,
             "INCIDENTS": encode_policy_of_incidents(self._environment.incidents),
-            "LOST_REGION": self._environment.lost_region or "",
+            # A standby region waits: no region was lost.
+            "LOST_REGION": "" if self._environment.standby else self._environment.lost_region or "",
             "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
         }
 

@@ -13,8 +13,12 @@ from constructs import Construct
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
+from infrastructure.standby.failover import hosts_failover
 from orchestrator.environments import Environment
 from state_machines import definitions
+
+FAILOVER = "failover"
+"""The state machine that only the standby region has."""
 
 
 class StateMachines(Construct):
@@ -29,6 +33,8 @@ class StateMachines(Construct):
     def __init__(self, scope: Construct, environment: Environment, tasks: Mapping[str, lambda_.Function]) -> None:
         super().__init__(scope, "StateMachines")
         for name in definitions.names():
+            if name == FAILOVER and not hosts_failover(environment):
+                continue
             self._create(definitions.load(name), environment, tasks)
 
     def _create(

@@ -124,11 +124,38 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *_covering(secrets)],
         "s3:PutObject": arns[Resource.STATUS_PAGE_OBJECTS],
         "ses:Send*": arns[Resource.MAIL_IDENTITY],
+        "dynamodb:GetItem": arns[Resource.ISSUING_ASSIGNMENT],
+        "kms:Decrypt": arns[Resource.ASSIGNMENT_KEYS],
+        "lambda:GetFunctionConfiguration": _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS]),
+        "apigateway:GET": arns[Resource.API_DOMAIN],
+        "route53:*": [*arns[Resource.DOMAIN_ZONE], *arns[Resource.DNS_CHANGES]],
     }
+    # The roles name the recovery points. A restore also needs a role of ours, which only AWS Backup can assume.
+    backups = (
+        [iam.PolicyStatement(actions=list(_BACKUP_ACTIONS), resources=["*"])] if arns[Resource.RECOVERY_POINTS] else []
+    )
     return [
-        iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
-        for action, found in resources.items()
-        if found
+        *(
+            iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
+            for action, found in resources.items()
+            if found
+        ),
+        *backups,
+    ]
+
+
+_BACKUP_ACTIONS = ("backup:DescribeRestoreJob", "backup:List*", "backup:StartRestoreJob")
+
+
+def _home_functions(stack: Stack, environment: Environment, functions: Sequence[str]) -> list[str]:
+    """Return one ARN pattern that covers the live aliases in the home region; none without them."""
+    if not functions:
+        return []
+    name = f"{physical_name('*', environment)}:live"
+    colon = ArnFormat.COLON_RESOURCE_NAME
+    region = environment.lost_region
+    return [
+        stack.format_arn(service="lambda", region=region, resource="function", resource_name=name, arn_format=colon)
     ]
 
 

@@ -160,7 +160,7 @@ class Api(Construct):
         Firewall(self, environment, rest_api.deployment_stage.stage_arn)
         create_usage_plans(self, environment, rest_api.deployment_stage)
         if domain:
-            ApiDomain(self, domain, rest_api)
+            ApiDomain(self, domain, rest_api, standby=environment.standby)
             self.url = f"https://{domain.name}"
         elif environment.local:
             endpoint = environment.endpoint_url or "http://127.0.0.1:4566"

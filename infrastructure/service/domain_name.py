@@ -15,10 +15,13 @@ from orchestrator.environments import DomainSettings
 class ApiDomain(Construct):
     """The custom domain of one API.
 
-    Without a hosted zone, the operator must create the DNS record; the stack's output `DomainTarget` is its target.
+    Without a hosted zone, the operator must create the DNS record; the stack's output `DomainTarget` is its target. In a
+    standby region a failover changes the record, which is the home region's before.
     """
 
-    def __init__(self, scope: Construct, settings: DomainSettings, rest_api: apigateway.RestApi) -> None:
+    def __init__(
+        self, scope: Construct, settings: DomainSettings, rest_api: apigateway.RestApi, *, standby: bool = False
+    ) -> None:
         super().__init__(scope, "Domain")
         zone = None
         if settings.hosted_zone_id and settings.hosted_zone:
@@ -34,7 +37,7 @@ class ApiDomain(Construct):
             security_policy=apigateway.SecurityPolicy.TLS_1_2,
             mapping=rest_api,
         )
-        if zone:
+        if zone and not standby:
             target_alias = route53.RecordTarget.from_alias(targets.ApiGatewayDomain(self.host))
             route53.ARecord(self, "Record", zone=zone, record_name=settings.name, target=target_alias)
         else:

@@ -17,6 +17,7 @@ from constructs import Construct
 from infrastructure.iam import allow_key_through_service
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment
+from service.keys.issuing_lease import LEASE_KEY
 from service.storage.tables import HEALTH_KEY
 
 
@@ -221,8 +222,10 @@ def _key_ring_statements(
     """
     if not access.signing:
         return []
+    # Next to the ring is the lease that permits this region to sign, where the environment has a standby region.
+    items = ("ring", LEASE_KEY) if environment.failover else ("ring",)
     return [
-        _table_statement("KeysTable", ("GetItem",), resources.ring, ("ring",)),
+        _table_statement("KeysTable", ("GetItem",), resources.ring, items),
         iam.PolicyStatement(
             sid="RingKeys",
             actions=[f"kms:{action}" for action in access.signing],

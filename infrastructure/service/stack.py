@@ -51,7 +51,8 @@ ALIAS = "live"
 METRIC_NAMESPACE = "IbOauth"
 
 # The environment variables of each function, in addition to those of all functions.
-# REGISTRATION_TOKEN_SHA256 is set only if dynamic client registration is enabled.
+# REGISTRATION_TOKEN_SHA256 is set only if dynamic client registration is enabled, and ISSUING_LEASE only if the
+# environment has a standby region.
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "authorize": ("PLATFORMS", "SESSION_KEY_ID", "SYNTHETIC_KEY_ID"),
     "token": (
@@ -60,6 +61,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
         "REVOCATIONS_TABLE",
         "REGISTRATION_TOKEN_SHA256",
         "REFRESH_GRACE_SECONDS",
+        "ISSUING_LEASE",
     ),
     # Its deep health checks every table.
     "public": ("SIGNING_KEY_ID", "SESSION_KEY_ID", *(table.variable for table in TABLES.values())),
@@ -275,6 +277,8 @@ class ServiceStack(EnvironmentStack):
             "REVOCATIONS_TABLE": self._name("revocations"),
             "REFRESH_GRACE_SECONDS": str(service.refresh_grace_seconds),
         }
+        if environment.failover is not None:
+            optional["ISSUING_LEASE"] = "on"
         if service.registration_token_sha256 is not None:
             optional["REGISTRATION_TOKEN_SHA256"] = service.registration_token_sha256
         if service.least_epoch:

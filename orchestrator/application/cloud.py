@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
     from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
     from orchestrator.aws.dynamodb.table_sync import TableSync
+    from orchestrator.aws.failover.restore_jobs import RestoreJobs
     from orchestrator.aws.hooks import Hooks
     from orchestrator.aws.http_client import HttpClient
     from orchestrator.aws.lambda_.aliases import Aliases
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.evidence import EvidenceChain
     from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
     from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
+    from orchestrator.aws.ledger.failovers import FailoverStore
     from orchestrator.aws.ledger.findings import FindingStore
     from orchestrator.aws.ledger.freeze import FreezeStore
     from orchestrator.aws.ledger.heartbeats import HeartbeatStore
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.mail import Mailer
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
+    from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
     from orchestrator.aws.otlp_exporter import OtlpExporter
@@ -168,6 +171,7 @@ class Adapters:
     )
     client_records: Lazy[ClientRecords] = _adapter("aws.ledger.clients:ClientRecords", "dynamodb", "LEDGER_TABLE")
     status_pages: Lazy[StatusPageStore] = _adapter("aws.ledger.status_page:StatusPageStore", "dynamodb", "LEDGER_TABLE")
+    failovers: Lazy[FailoverStore] = _adapter("aws.ledger.failovers:FailoverStore", "dynamodb", "LEDGER_TABLE")
     segment_digests: Lazy[SegmentDigestStore] = _adapter(
         "aws.ledger.segment_digests:SegmentDigestStore", "dynamodb", "LEDGER_TABLE"
     )
@@ -293,6 +297,10 @@ class Adapters:
             now=cloud.now,
         ),
     )
+    issuing_lease: Lazy[IssuingLeaseStore] = _adapter(
+        "aws.oauth_tables.issuing_lease:IssuingLeaseStore", "dynamodb", "KEYS_TABLE"
+    )
+    restore_jobs: Lazy[RestoreJobs] = _adapter("aws.failover.restore_jobs:RestoreJobs", "backup")
     alarms: Lazy[Alarms] = _adapter("aws.cloudwatch.alarms:Alarms", "cloudwatch")
     embedded_metrics: Lazy[EmbeddedMetrics] = _adapter(
         "aws.cloudwatch.embedded_metrics:EmbeddedMetrics", lambda new, cloud: new(cloud.environment, cloud.now)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.domain.failover.policy import FailoverPolicy
 from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings, read_acknowledgement
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.mail.settings import MailSettings, read_mail
@@ -33,6 +34,7 @@ from orchestrator.environments.api import (
     read_api,
 )
 from orchestrator.environments.evidence import EvidenceSettings, read_evidence
+from orchestrator.environments.failover import read_standby
 from orchestrator.environments.incidents import read_incidents, refuse_unknown_destinations
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
@@ -119,6 +121,7 @@ class Environment:
         promoters: ARNs of the principals, usually in another account, that may assume the role that announces releases.
         pipeline: the GitHub jobs that may deploy here; None without.
         network: the VPC of the service's functions; None without a VPC.
+        failover: the standby region and who approves a failover to it; None without a standby region.
         contacts: e-mail addresses by audience.
         notifications: the destinations of notifications.
         mail: who sends e-mail by Amazon SES; None if no e-mail is sent so.
@@ -133,6 +136,7 @@ class Environment:
         delivery: the delivery policy with the named strategies under `strategies`, as `DeliveryPolicy.parse` reads it.
         recovery: the recovery policy of drills and restores, as `RecoveryPolicy.parse` reads it.
         endpoint_url: the address of the local cloud; None elsewhere, and while nothing is deployed.
+        standby: these are the environment's stacks in its standby region, which wait for a failover.
     """
 
     name: str
@@ -152,6 +156,7 @@ class Environment:
     stores: StoreSettings
     backups: BackupSettings
     network: NetworkSettings | None
+    failover: FailoverPolicy | None
     pipeline: PipelineSettings | None
     contacts: Mapping[str, tuple[str, ...]]
     notifications: tuple[Destination, ...]
@@ -170,11 +175,36 @@ class Environment:
     delivery: Mapping[str, object]
     recovery: Mapping[str, object]
     endpoint_url: str | None = None
+    standby: bool = False
 
     @property
     def local(self) -> bool:
         """Whether the environment is on the embedded local cloud."""
         return self.cloud == LOCAL
+
+    def in_standby_region(self) -> Environment:
+        """Return the environment as its stacks in the standby region are: with names as after a failover.
+
+        Raises:
+            EnvironmentRefused: the environment has no standby region, or runs there already.
+        """
+        if self.failover is None or self.failover.region == self.region:
+            remedy = "name another region under [….failover], or deploy without standby"
+            raise EnvironmentRefused(f"{self.name}.failover.region", self.failover and self.failover.region, remedy)
+        domain = self.api.domain
+        if domain is not None:
+            # A certificate is of one region.
+            domain = replace(domain, certificate_arn=self.failover.certificate_arn)
+        return replace(
+            self,
+            region=self.failover.region,
+            lost_region=self.region,
+            backups=replace(self.backups, copy_region=None),
+            stores=replace(self.stores, replicas=()),
+            api=replace(self.api, domain=domain),
+            status_page=StatusPageSettings(),
+            standby=True,
+        )
 
     def with_addresses(self, *, endpoint_url: str | None = None, platform_url: str | None = None) -> Environment:
         """Return the local environment with the current addresses of its processes.
@@ -241,6 +271,7 @@ _SECTIONS: Mapping[str, Callable[[SettingsReader, _Place], object]] = {
     "stores": lambda table, place: read_stores(table, place.region, place.lost_region),
     "backups": lambda table, place: read_backups(table, place.region, place.lost_region),
     "network": lambda table, _: read_network(table),
+    "failover": lambda table, place: read_standby(table, place.region, place.lost_region, local=place.local),
     "pipeline": lambda table, _: read_pipeline(table),
     "contacts": lambda table, _: read_contacts(table),
     "budget": lambda table, _: read_budget(table),
@@ -248,7 +279,7 @@ _SECTIONS: Mapping[str, Callable[[SettingsReader, _Place], object]] = {
     "security": lambda table, place: read_security(table, local=place.local),
     "service": lambda table, place: read_service(place.name, table, place.domain, local=place.local),
 }
-_ABSENT_BY_DEFAULT = ("network", "pipeline")
+_ABSENT_BY_DEFAULT = ("failover", "network", "pipeline")
 
 
 def read_environment(name: str, table: SettingsReader) -> Environment:

@@ -88,6 +88,7 @@ def deploy(
     *,
     platform_url: str | None = None,
     settings: Path | None = None,
+    standby: bool = False,
     stacks: Sequence[str] = (SERVICE, ORCHESTRATOR),
 ) -> Path:
     """Synthesise and deploy stacks of a local environment, after a bootstrap if one is needed.
@@ -98,6 +99,7 @@ def deploy(
         service_source: a folder that overlays `service/`: another release of the service.
         platform_url: URL of the upstream identity provider that the service redirects users to.
         settings: the settings file of the environment, if it is not environments.toml.
+        standby: deploy the stacks of the environment's standby region, which is that of `cloud`.
         stacks: names of stacks without the environment; a change of the service's code needs only `SERVICE`.
 
     Returns:
@@ -111,6 +113,8 @@ def deploy(
         context["platform_url"] = platform_url
     if settings:
         context["environments"] = str(settings.resolve())
+    if standby:
+        context["standby"] = "yes"
     if service_source:
         context["service_source"] = str(service_source.resolve())
     with ThreadPoolExecutor() as threads:

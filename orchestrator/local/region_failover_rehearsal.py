@@ -145,7 +145,7 @@ def rehearse(
     with local_environment(folder) as environment:
         say(f"the environment runs in {HOME}: {environment.api_url}")
         observer.before_backups(environment)
-        clients = _prepare(environment, other, say)
+        clients = prepare(environment, other, say)
         observer.before_loss(environment)
         environment.local.set_lost_regions(HOME)
         lost_at = datetime.now(UTC)
@@ -172,7 +172,7 @@ def rehearse(
 # --- before the outage --------------------------------------------------------------------------------------
 
 
-def _prepare(environment: LocalEnvironment, other: str, say: Say) -> RehearsalClients:
+def prepare(environment: LocalEnvironment, other: str, say: Say) -> RehearsalClients:
     """Register clients and log users in, and back the tables up to the other region in between."""
     with connect(environment.api_url, environment.platform_url) as client:
         registered_before = register(environment.api_url)

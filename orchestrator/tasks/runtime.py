@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -48,6 +48,26 @@ class RecoveryTaskOutput:
     decision: RecoveryDecision
 
 
+class Output(Protocol):
+    """The output of a task: what the state machine does next, and why."""
+
+    @property
+    def decision(self) -> RoutedDecision:
+        """The decision."""
+
+
+class RoutedDecision(Protocol):
+    """A decision that a state machine routes on."""
+
+    @property
+    def action(self) -> str:
+        """The one field that the state machine reads."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BaseTaskInput(ABC):
     """The input that a state gives its task, whichever state machine it belongs to.
@@ -76,7 +96,7 @@ class BaseTaskInput(ABC):
         """The ledger under the lock that the execution takes."""
 
     @abstractmethod
-    def repeat_decision(self) -> TaskOutput | RecoveryTaskOutput:
+    def repeat_decision(self) -> Output:
         """The output of a task that decides nothing: the decision that led to it."""
 
     @property
@@ -182,8 +202,8 @@ def recovery_task(run: Callable[[RecoveryTaskInput, Cloud], RecoveryTaskOutput])
 
 
 def dispatch(
-    for_deployment: Callable[[TaskInput, Cloud], TaskOutput | RecoveryTaskOutput],
-    for_recovery: Callable[[RecoveryTaskInput, Cloud], TaskOutput | RecoveryTaskOutput],
+    for_deployment: Callable[[TaskInput, Cloud], Output],
+    for_recovery: Callable[[RecoveryTaskInput, Cloud], Output],
 ) -> Handler:
     """Return the Lambda handler of a task that both kinds of state machines use."""
     deployment_handler = make_handler(TaskInput, for_deployment)
@@ -195,7 +215,7 @@ def dispatch(
     return handler
 
 
-def make_handler(input_type: type[_Input], run: Callable[[_Input, Cloud], TaskOutput | RecoveryTaskOutput]) -> Handler:
+def make_handler(input_type: type[_Input], run: Callable[[_Input, Cloud], Output]) -> Handler:
     """Return a Lambda handler that decodes the input, runs the task, encodes the output and writes one log line."""
 
     def handler(event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from service.endpoints.registration import Registrar, RegistrationEndpoint
 from service.http.app import HttpFunction
 from service.http.responses import public_json, render_as_oauth, without_cors
 from service.keys.errors import KeyUnavailable
+from service.keys.issuing_lease import NoLease
 from service.oauth import credentials, token_request
 from service.oauth.credentials import Kind
 from service.oauth.errors import InvalidGrant
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.http.responses import Failure, Response
+    from service.keys.issuing_lease import Lease
     from service.oauth.clients import Client, Clients
     from service.oauth.parameters import Parameters
     from service.oauth.token_request import Grant
@@ -46,6 +48,7 @@ def build(
     clients: Clients | None = None,
     registrar: Registrar | None = None,
     published: PublishedIssuer | None = None,
+    lease: Lease | None = None,
     clock: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> HttpFunction:
@@ -53,7 +56,7 @@ def build(
 
     keys: verifies the signer's signatures; published: another accepted issuer. clients: the known clients; by default
     the configured ones. registrar: registers clients; by default registration is disabled, and its
-    address does not exist.
+    address does not exist. lease: permits this region to sign tokens; by default no lease is needed.
     """
     known = settings.clients if clients is None else clients
     function = HttpFunction(
@@ -63,7 +66,9 @@ def build(
         render_failure=render_as_oauth,
         render_failure_at=dict.fromkeys((_INTROSPECT, _REGISTER), _as_oauth_to_servers),
     )
-    issuance = Issuance(settings.issuer, store, signer, entropy, settings.refresh_grace_seconds)
+    issuance = Issuance(
+        settings.issuer, store, signer, entropy, settings.refresh_grace_seconds, lease=lease or NoLease()
+    )
     verification = Verification(settings.issuer, store, keys, published)
 
     def authenticated(form: Parameters) -> Client:

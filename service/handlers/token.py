@@ -10,7 +10,7 @@ from service import aws_clients, settings, token_verification
 from service.clients import registry
 from service.endpoints import token
 from service.endpoints.registration import Registrar
-from service.keys import key_ring
+from service.keys import issuing_lease, key_ring
 from service.keys.kms import PublicKeys, Signer
 from service.storage.clients import ClientStore
 from service.storage.revocations import RevokingStore
@@ -36,5 +36,6 @@ handler: Final = token.build(
         if _SETTINGS.self_described.registration
         else None
     ),
+    lease=issuing_lease.from_environment(os.environ, aws_clients.dynamodb()),
     published=token_verification.published_issuer(settings.read_published_keys(os.environ)),
 )

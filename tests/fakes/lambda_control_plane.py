@@ -155,6 +155,8 @@ class LambdaControlPlane:
     def get_function_configuration(self, *, FunctionName: str, Qualifier: str = LATEST) -> dict[str, Any]:  # noqa: N803
         self._count("get_function_configuration", FunctionName)
         function = self.functions.get(FunctionName)
+        if function and Qualifier in function.aliases:
+            Qualifier = function.aliases[Qualifier]["FunctionVersion"]  # noqa: N806
         found = function and (function.latest if Qualifier == LATEST else function.versions.get(Qualifier))
         if not found:
             raise client_error("ResourceNotFoundException", f"Function not found: {FunctionName}:{Qualifier}")

@@ -5,8 +5,13 @@ from __future__ import annotations
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS, Ledger
 from infrastructure.service.iam import ACCESS
+from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from tests.aws_operations import called_operations
 
+ROWS = (
+    *(*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values()),
+    *(*FAILOVER_TASKS.values(), *FAILOVER_HANDLERS.values()),
+)
 PREFIXES = {"stepfunctions": "states", "resourcegroupstaggingapi": "tag", "dynamodbstreams": "dynamodb", "sesv2": "ses"}
 """IAM's prefix of a service, where it is not botocore's name."""
 
@@ -35,13 +40,14 @@ OTHER_ACTIONS = {
     "apigateway:GetResources": {"apigateway:GET"},
     "apigateway:GetRestApis": {"apigateway:GET"},
     "apigateway:GetStages": {"apigateway:GET"},
+    "apigateway:GetDomainName": {"apigateway:GET"},
+    "backup:StartRestoreJob": {"backup:StartRestoreJob", "iam:PassRole"},
 }  # fmt: skip
 """The actions of an operation that is not authorised by the one action of its name (Service Authorization Reference)."""
 
 BY_PERSONS = {
     "cloudformation:DeleteStack", "cloudformation:DescribeStackResources",  # stacks whose creation failed
     "cloudformation:UpdateTerminationProtection", "logs:DeleteLogGroup",
-    "backup:ListBackupVaults", "backup:ListRecoveryPointsByBackupVault",  # failover
     "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",  # release sign
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard
@@ -61,9 +67,7 @@ def called_actions() -> set[str]:
 
 
 def allowed_actions() -> set[str]:
-    rows = [row.permissions for row in (*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values())] + [
-        PIPELINE_PERMISSIONS
-    ]
+    rows = [row.permissions for row in ROWS] + [PIPELINE_PERMISSIONS]
     actions = {action for row in rows for grant in row.grants for action in grant.actions}
     actions |= {f"dynamodb:{action}" for row in rows for action in row.ledger.value}
     actions |= {"events:PutEvents"} if any(row.publishes_events for row in rows) else set()

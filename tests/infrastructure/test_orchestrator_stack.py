@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
+from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator import environments
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
@@ -17,8 +18,16 @@ from tests.infrastructure.templates import changed, named, resources, synthesise
 ROOT = Path(environments.settings_file()).parent
 
 
+EVERYWHERE = tuple(name for name in definitions.names() if name != "failover")
+"""The machines that every environment has; that of failovers is in a standby region only (test_standby.py)."""
+
+
 def modules(folder: str) -> set[str]:
-    return {file.stem for file in (ROOT / "orchestrator" / folder).rglob("*.py")} - {"__init__", "runtime"}
+    return {file.stem for file in (ROOT / "orchestrator" / folder).rglob("*.py")} - {
+        "__init__",
+        "runtime",
+        "failover_runtime",
+    }
 
 
 def machine(one, name: str) -> dict:
@@ -38,25 +47,25 @@ def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
         for module in map(definitions.module_of, definitions.load(name).placeholders)
     }
 
-    assert placeholders == modules("tasks") == TASKS.keys()
+    assert placeholders == modules("tasks") == TASKS.keys() | FAILOVER_TASKS.keys()
 
 
 def test_every_intake_has_a_function(every):
     made = {function["Handler"] for function in resources(every.orchestrator, "AWS::Lambda::Function").values()}
 
-    in_the_stack_of_the_page = {"deliver_to_subscribers", "serve_subscriptions"}
-    assert modules("event_handlers") == EVENT_HANDLERS.keys() | OPTIONAL_HANDLERS.keys() | in_the_stack_of_the_page
+    elsewhere = {"deliver_to_subscribers", "serve_subscriptions", *FAILOVER_HANDLERS}
+    assert modules("event_handlers") == EVENT_HANDLERS.keys() | OPTIONAL_HANDLERS.keys() | elsewhere
     assert made == {f"{spec.package}.{name}.handler" for name, spec in TASKS.items()} | {
         f"orchestrator.event_handlers.{name}.handler" for name in EVENT_HANDLERS
     }
 
 
-@pytest.mark.parametrize("name", definitions.names())
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_machine_has_its_file_as_it_is(every, name):
     assert machine(every, name)["DefinitionString"] == definitions.load(name).text
 
 
-@pytest.mark.parametrize("name", definitions.names())
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_machine_is_bound_to_published_versions_that_are_kept(every, name):
     bound = machine(every, name)["DefinitionSubstitutions"]
 
@@ -78,7 +87,7 @@ def test_other_code_is_another_version(prod, tmp_path):
     assert all(before[placeholder] != after[placeholder] for placeholder in before)
 
 
-@pytest.mark.parametrize("name", definitions.names())
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_machine_may_invoke_its_own_tasks_in_any_version_and_nothing_else(every, name):
     title = name.title()
     (policy,) = [
@@ -126,7 +135,7 @@ def test_a_state_waits_longer_than_its_function_can_run(local):
     }
     waits = [
         (definitions.module_of(state["Parameters"]["FunctionName"][2:-1]), state["TimeoutSeconds"])
-        for name in definitions.names()
+        for name in EVERYWHERE
         for state in task_states(definitions.load(name).states)
     ]
 

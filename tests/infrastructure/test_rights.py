@@ -9,6 +9,7 @@ from infrastructure.orchestrator.iam_grants import Grant, Ledger, Permissions
 from infrastructure.orchestrator.iam_policies import policy_statements
 from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources
 from infrastructure.service.iam import ACCESS
+from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator import environments
 from service.storage.tables import TABLES
 from tests.infrastructure.templates import resources, text_of
@@ -405,7 +406,10 @@ def test_who_only_reads_the_ledger_only_decrypts(prod):
 def test_every_place_is_used():
     used = {
         place
-        for spec in (*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values())
+        for spec in (
+            *(*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values()),
+            *(*FAILOVER_TASKS.values(), *FAILOVER_HANDLERS.values()),
+        )
         for grant in spec.permissions.grants
         for place in grant.resources
     }

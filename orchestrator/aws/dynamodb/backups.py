@@ -141,10 +141,12 @@ class CrossRegionBackups:
     Args:
         clients: botocore client by service, of that region; DynamoDB's and AWS Backup's are used.
         environment: its name.
+        standby: the region, if the environment's stacks wait there: the backups of their own tables, which are empty until
+            a failover, are left out.
     """
 
-    def __init__(self, clients: Callable[[str], Any], environment: str) -> None:
-        self._clients = clients
+    def __init__(self, clients: Callable[[str], Any], environment: str, *, standby: str = "") -> None:
+        self._clients, self._standby = clients, standby
         self._tables = {f"ib-oauth-{role}-{environment}": role for role in Role}
 
     def list_backups(self) -> tuple[CrossRegionBackup, ...]:
@@ -156,7 +158,8 @@ class CrossRegionBackups:
         for page in self._clients("dynamodb").get_paginator("list_backups").paginate(BackupType="ALL"):
             for summary in page["BackupSummaries"]:
                 role = self._role(summary["TableName"])
-                if role and summary["BackupStatus"] == AVAILABLE:
+                own = self._standby and summary["TableName"] in self._tables
+                if role and not own and summary["BackupStatus"] == AVAILABLE:
                     yield CrossRegionBackup(role, summary["BackupArn"], _content_time(summary))
 
     def _recovery_points(self) -> Iterator[CrossRegionBackup]:
@@ -168,7 +171,8 @@ class CrossRegionBackups:
                 )
                 for point in (point for points in pages for point in points["RecoveryPoints"]):
                     role = self._role(point["ResourceArn"].rpartition("/")[2])
-                    if role and point["Status"] in {"COMPLETED", AVAILABLE}:
+                    own = point["ResourceArn"].split(":")[3] == self._standby
+                    if role and not own and point["Status"] in {"COMPLETED", AVAILABLE}:
                         yield CrossRegionBackup(role, point["RecoveryPointArn"], point["CreationDate"])
 
     def _role(self, table: str) -> Role | None:

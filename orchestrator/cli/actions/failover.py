@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,32 @@ def plan(env: str, to: str | None, *, json: bool) -> None:
 
 
 def rehearse(env: str, to: str | None, *, json: bool) -> None:
-    """Rehearse the failover on a local cloud of its own.
+    """Rehearse the failover by its state machine, on a local cloud of its own.
+
+    Raises:
+        Refused: there is no such environment, or it is not local.
+        RehearsalFailed: a step failed, or both regions issued tokens.
+    """
+    from orchestrator.local import failover_rehearsal as rehearsal  # noqa: PLC0415 - needs the extra `local`
+
+    other, report_progress = _rehearsed_region(env, to), _progress(json=json)
+    with tempfile.TemporaryDirectory(prefix="failover-") as folder:
+        report = rehearsal.rehearse(Path(folder), other, report_progress)
+    if json:
+        print_json(report)
+        return
+    screen = console()
+    screen.print(f"\nthe service runs in {other}", style="bold green")
+    screen.print(
+        f"recovery time {report.recovery_time.total_seconds():.1f} s, of which the restores took "
+        f"{report.restoring.total_seconds():.1f} s and the wait for leases {report.leases.total_seconds():.1f} s; "
+        f"the home region returned in the middle, and refused {report.home_refused} requests for tokens",
+        soft_wrap=True,
+    )
+
+
+def rehearse_manually(env: str, to: str | None, *, json: bool) -> None:
+    """Rehearse the manual plan on a local cloud of its own.
 
     Raises:
         Refused: there is no such environment, or it is not local.
@@ -38,19 +64,8 @@ def rehearse(env: str, to: str | None, *, json: bool) -> None:
     """
     from orchestrator.local import region_failover_rehearsal as rehearsal  # noqa: PLC0415 - needs the extra `local`
 
-    environment = _environment(env)
-    other = _target(environment, to)
-    if not environment.local:
-        raise Refused(
-            "env", env, "rehearse with --env local; `orchestrator failover plan` prints the plan of this environment"
-        )
-    if other == environment.region:
-        raise Refused("--to", other, f"name a region other than {environment.region}")
-    started, screen = time.monotonic(), console()
-
-    def report_progress(message: str) -> None:
-        if not json:
-            screen.print(f"{time.monotonic() - started:6.1f} s  {message}", markup=False, soft_wrap=True)
+    other, report_progress = _rehearsed_region(env, to), _progress(json=json)
+    screen = console()
 
     def show(failover_plan: FailoverPlan) -> None:
         if not json:
@@ -68,6 +83,28 @@ def rehearse(env: str, to: str | None, *, json: bool) -> None:
         "In an account the backups are hours old and restores take longer.",
         soft_wrap=True,
     )
+
+
+def _rehearsed_region(env: str, to: str | None) -> str:
+    environment = _environment(env)
+    other = _target(environment, to)
+    if not environment.local:
+        raise Refused(
+            "env", env, "rehearse with --env local; `orchestrator failover plan` prints the plan of this environment"
+        )
+    if other == environment.region:
+        raise Refused("--to", other, f"name a region other than {environment.region}")
+    return other
+
+
+def _progress(*, json: bool) -> Callable[[str], None]:
+    started, screen = time.monotonic(), console()
+
+    def report_progress(message: str) -> None:
+        if not json:
+            screen.print(f"{time.monotonic() - started:6.1f} s  {message}", markup=False, soft_wrap=True)
+
+    return report_progress
 
 
 def _environment(env: str) -> environments.Environment:
@@ -94,7 +131,9 @@ def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
             copy_region=environment.backups.copy_region,
             domain=environment.api.domain.name if environment.api.domain else None,
             probes=(),
-            backups=CrossRegionBackups(clients_of(context.environment, other), environment.name).list_backups(),
+            backups=CrossRegionBackups(
+                clients_of(context.environment, other), environment.name, standby=other if environment.failover else ""
+            ).list_backups(),
             now=datetime.now(UTC),
             assumed=True,
         )

@@ -1,4 +1,4 @@
-"""``orchestrator failover``: the plan of a regional failover, and its rehearsal."""
+"""``orchestrator failover``: plan, start, approve, follow and rehearse a failover to another region."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from orchestrator.cli.errors import AsJson, Env, report_errors
 from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
 
-app = CommandLine(no_args_is_help=True, help="Plan or rehearse a failover to another region.")
+app = CommandLine(no_args_is_help=True, help="Plan, start, follow and rehearse a regional failover.")
 
+Failover = Annotated[str, typer.Argument(metavar="FAILOVER", help="Id of a failover; `status` shows it.")]
 Region = Annotated[str | None, typer.Option(help="Target region; default: the region of the backup copies.")]
 
 
@@ -25,10 +26,116 @@ def plan(env: Env = "local", to: Region = None, json: AsJson = False) -> None:
 
 
 @app.command()
-def rehearse(env: Env = "local", to: Region = None, json: AsJson = False) -> None:
-    """Run the failover plan on a separate local cloud."""
+def check(env: Env = "local", json: AsJson = False) -> None:
+    """Check for each step whether it could run now."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+
+    with report_errors(json):
+        raise typer.Exit(commands.check(standby_context(env), json=json))
+
+
+@app.command()
+def enable(env: Env = "local", json: AsJson = False) -> None:
+    """Let the home region issue tokens by a lease from now on."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+
+    with report_errors(json):
+        commands.enable(standby_context(env), json=json)
+
+
+@app.command()
+def start(
+    reason: Annotated[str, typer.Option(help="Why, for the approvers and the record.")] = "",
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Start a failover, which waits for its approvals."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.operator import caller
+
+    with report_errors(json):
+        context = standby_context(env)
+        commands.start(context, reason, caller(context), json=json)
+
+
+@app.command()
+def approve(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """Approve a failover, as one of its approvers."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.operator import caller
+
+    with report_errors(json):
+        context = standby_context(env)
+        commands.approve(context, failover, caller(context), json=json)
+
+
+@app.command()
+def reject(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """Reject a failover, as one of its approvers."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.operator import caller
+
+    with report_errors(json):
+        context = standby_context(env)
+        commands.refuse_failover(context, failover, caller(context), json=json)
+
+
+@app.command()
+def status(
+    failover: Annotated[str | None, typer.Argument(metavar="[FAILOVER]", help="Id; default: the newest one.")] = None,
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Show which region issues tokens, and a failover."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+
+    with report_errors(json):
+        commands.status(standby_context(env), failover, json=json)
+
+
+@app.command()
+def resume(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """Continue a failover that stopped, at its next step."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+
+    with report_errors(json):
+        commands.resume(standby_context(env), failover, json=json)
+
+
+@app.command()
+def cancel(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """Cancel a failover before its region issues tokens."""
+    from orchestrator.cli.actions.failovers import commands
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.operator import caller
+
+    with report_errors(json):
+        context = standby_context(env)
+        commands.cancel(context, failover, caller(context), json=json)
+
+
+@app.command()
+def rehearse(
+    env: Env = "local",
+    to: Region = None,
+    manual: Annotated[
+        bool, typer.Option("--manual", help="Follow the manual plan, without the state machine.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Run a failover on a separate local cloud."""
     from orchestrator.cli.actions import failover
 
     with report_errors(json):
         require("local")
-        failover.rehearse(env, to, json=json)
+        if manual:
+            failover.rehearse_manually(env, to, json=json)
+        else:
+            failover.rehearse(env, to, json=json)

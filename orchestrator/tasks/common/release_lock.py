@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.tasks.runtime import BaseTaskInput, RecoveryTaskOutput, TaskOutput, dispatch
+from orchestrator.tasks.runtime import BaseTaskInput, Output, dispatch
 
 
-def release_lock(task_input: BaseTaskInput, cloud: Cloud) -> TaskOutput | RecoveryTaskOutput:
+def release_lock(task_input: BaseTaskInput, cloud: Cloud) -> Output:
     """Release the lock if this execution holds it. An execution that took it over keeps it.
 
     The holder is read from the ledger, because an error may have kept the fencing token out of the state.

@@ -29,7 +29,7 @@ from service import settings as service_settings
 from service.clients import registry
 from service.endpoints import authorize, public, token
 from service.endpoints.registration import Registrar
-from service.keys import key_ring
+from service.keys import issuing_lease, key_ring
 from service.keys.kms import PublicKeys, Signer, SyntheticProof, Vault
 from service.login.flow import LoginFlow
 from service.storage.clients import ClientStore
@@ -255,6 +255,7 @@ class Service:
                 clients=granted,
                 registrar=self._registrar(),
                 published=published,
+                lease=issuing_lease.from_environment(self.variables, self.aws.dynamodb, clock),
                 clock=clock,
             ),
             "public": public.build(

@@ -59,6 +59,20 @@ USUAL: Mapping[str, Mapping[str, str]] = {
     },
     "drill": {"Conclude": "SUCCEEDED", "RecordEvidence": "SUCCEEDED", "Notify": "SUCCEEDED", "ReleaseLock": "SUCCEEDED"},
     "restore": {"Conclude": "SUCCEEDED", "RecordEvidence": "SUCCEEDED", "Notify": "SUCCEEDED", "ReleaseLock": "SUCCEEDED"},
+    "failover": {
+        "Plan": "FENCE",
+        "CheckApprovals": "FENCE",
+        "FenceHome": "RESTORE",
+        "RestoreCopies": "SANITIZE_TOKENS",
+        "InvalidateTokens": "DEPLOY_RELEASE",
+        "DeployRelease": "CHECK_KEYS",
+        "CheckKeys": "VERIFY",
+        "VerifyStandby": "TAKE_OVER",
+        "TakeOver": "UPDATE_DNS",
+        "UpdateDns": "ANNOUNCE",
+        "Announce": "SUCCEEDED",
+        "Conclude": "SUCCEEDED",
+    },
 }  # fmt: skip
 """What a task decides where nothing is special; PROCEED where nothing is named."""
 
@@ -126,6 +140,14 @@ STORIES: Mapping[str, Mapping[str, Story]] = {
         "cutting over": Story({"AwaitCutover": "WAIT"}),
         "replaying late writes": Story({"ReplayLateWrites": "WAIT"}),
         "applying capacity": Story({"ReapplyCapacity": "WAIT"}),
+    },
+    "failover": {
+        "usual": Story(),
+        "approved": Story({"Plan": "APPROVE"}),
+        "rejected": Story({"Plan": "APPROVE", "CheckApprovals": "CANCELLED", "Conclude": "CANCELLED"}),
+        "approvals missing": Story({"Plan": "APPROVE", "CheckApprovals": "APPROVE"}),
+        "stopped": Story({"Conclude": "STOPPED"}, fails=("VerifyStandby",)),
+        "waiting": Story({"RestoreCopies": "WAIT"}),
     },
 }
 """The ways through each definition without a fault, the usual one first. Those that wait never end by themselves."""

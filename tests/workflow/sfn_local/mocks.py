@@ -18,6 +18,8 @@ PAUSE_SECONDS = 3600
 """The decision before Pause has its time-out, which no attempt may reach on a slow machine."""
 
 SEGMENTS = (1, 2)
+WAITS_FOR_A_PERSON = ("PAUSE", "APPROVE")
+"""Decisions that set the time-out of a state that waits for a task token."""
 
 
 def state_machine_name(machine: str) -> str:
@@ -45,13 +47,13 @@ def mock_file(cases: Iterable[Case]) -> dict[str, Any]:
 def _answer(action: str, *, callback: bool) -> Mapping[str, Any]:
     if callback:
         return {"request": "promote", "by": "case", "at": "2026-11-23T03:00:00Z"}
-    wait_seconds = PAUSE_SECONDS if action == "PAUSE" else WAIT_SECONDS
+    wait_seconds = PAUSE_SECONDS if action in WAITS_FOR_A_PERSON else WAIT_SECONDS
     decision = {
         "action": action, "step": 0, "evaluation": 0, "wait_seconds": wait_seconds, "attempt": 0, "reason": "generated",
     }  # fmt: skip
     payload = {
         "deployment": "d-case", "recovery": "r-case", "fencing_token": 1, "decision": decision, "request": {},
-        "segments": list(SEGMENTS),
+        "segments": list(SEGMENTS), "failover": "fo-case",
     }  # fmt: skip
     return {"StatusCode": 200, "Payload": payload}
 

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.deployment.decision import Action
+from orchestrator.domain.failover.decisions import FailoverAction
 from orchestrator.domain.recovery.record import RecoveryAction
 from state_machines import definitions
 from tests.workflow.sfn_local.cases import (
@@ -99,7 +100,8 @@ def _only_inside_map(machine, name):
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_tasks_decide_only_what_they_can_decide(machine):
-    known = set(Action if machine in {"deployment", "rollback"} else RecoveryAction)
+    of_recoveries = FailoverAction if machine == "failover" else RecoveryAction
+    known = set(Action if machine in {"deployment", "rollback"} else of_recoveries) | {"PROCEED"}
     assert {action for story in STORIES[machine] for action in Case(machine, story).actions.values()} <= known
     assert {state for story in STORIES[machine].values() for state in story.actions} <= set(task_states(machine))
 
@@ -168,7 +170,7 @@ def test_no_mocked_task_reaches_its_time_out_on_a_slow_machine():
     for response in mock_file(cases())["MockedResponses"].values():
         for answer in response.values():
             decision = answer.get("Return", {}).get("Payload", {}).get("decision", {})
-            if decision.get("action") == "PAUSE":
+            if decision.get("action") in {"PAUSE", "APPROVE"}:
                 assert decision["wait_seconds"] > 600
     by_path = [
         (machine, name)
@@ -176,4 +178,6 @@ def test_no_mocked_task_reaches_its_time_out_on_a_slow_machine():
         for name, state in all_states(machine).items()
         if "TimeoutSecondsPath" in state
     ]
-    assert by_path == [("deployment", "Pause")], "its decision needs a wait of its own in mocks.py"
+    assert by_path == [("deployment", "Pause"), ("failover", "RequestApproval")], (
+        "its decision needs a wait of its own in mocks.py"
+    )

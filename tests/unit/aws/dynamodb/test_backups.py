@@ -37,7 +37,9 @@ def backup(table: str, name: str = "daily", phase: str = "AVAILABLE", number: in
     }
 
 
-def copies(backups: list[dict], points: dict[str, list[dict]] | None = None) -> tuple[CrossRegionBackup, ...]:
+def copies(
+    backups: list[dict], points: dict[str, list[dict]] | None = None, standby: str = ""
+) -> tuple[CrossRegionBackup, ...]:
     points = points or {}
     clients = {
         "dynamodb": Pages(list_backups=[{"BackupSummaries": backups[:1]}, {"BackupSummaries": backups[1:]}]),
@@ -46,7 +48,7 @@ def copies(backups: list[dict], points: dict[str, list[dict]] | None = None) -> 
             list_recovery_points_by_backup_vault=lambda asked: [{"RecoveryPoints": points[asked["BackupVaultName"]]}],
         ),
     }
-    return CrossRegionBackups(clients.__getitem__, "prod").list_backups()
+    return CrossRegionBackups(clients.__getitem__, "prod", standby=standby).list_backups()
 
 
 def test_backups_of_the_environment_s_tables_and_of_what_is_named_after_them_are_copies():
@@ -86,3 +88,20 @@ def test_recovery_points_of_every_vault_are_copies_where_they_are_complete():
     }
     found = copies([], vaults)
     assert [(copy.role, copy.arn.split(":")[2]) for copy in found] == [(Role.STATE, "backup"), (Role.TOKENS, "backup")]
+
+
+def test_in_a_standby_region_the_backups_of_its_own_empty_tables_are_no_copies():
+    """Each release of a standby region backs its own tables up, later than the newest copy from the home region."""
+
+    def point(region: str) -> dict:
+        source = f"arn:aws:dynamodb:{region}:1:table/ib-oauth-tokens-prod"
+        arn = f"arn:aws:backup:us-east-2:1:recovery-point:of-{region}"
+        return {"RecoveryPointArn": arn, "ResourceArn": source, "CreationDate": NOW, "Status": "COMPLETED"}
+
+    own, copied = backup("ib-oauth-state-prod"), backup("ib-oauth-state-prod-copy")
+    points = {"backups": [point("us-east-2")], "backup-copies": [point("us-west-1")]}
+    found = copies([own, copied], points, standby="us-east-2")
+    assert [copy.arn.rpartition(":")[2] for copy in found] == [
+        "table/ib-oauth-state-prod-copy/backup/1",
+        "of-us-west-1",
+    ]

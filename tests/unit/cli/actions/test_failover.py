@@ -18,8 +18,8 @@ RUN = CliRunner()
 class Known:
     """What another region has: a backup of each table, two hours old."""
 
-    def __init__(self, clients, environment) -> None:
-        assert environment == "local"
+    def __init__(self, clients, environment, *, standby) -> None:
+        assert (environment, standby) == ("local", "")
         self.region = clients("dynamodb").meta.region_name
 
     def list_backups(self):

@@ -1,0 +1,1 @@
+"""What an environment with a standby region has: the renewal of its lease, and the failover in the standby region."""

@@ -1,0 +1,178 @@
+"""The failover in the orchestrator's stack: variables, the role that restores copies, schedules and alarms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infrastructure.nag import suppress_nag
+from infrastructure.naming import alarm_description, global_name, physical_name
+from infrastructure.orchestrator.iam_resources import state_machine_arn
+from infrastructure.standby.functions import EVALUATE_FAILOVER, RENEW_LEASE
+from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
+from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
+from orchestrator.environments import Environment
+
+_POLICY = "service-role/AWSBackupServiceRolePolicyForRestores"
+_SCHEDULES = {RENEW_LEASE: Duration.minutes(1), EVALUATE_FAILOVER: Duration.days(1)}
+_RETRIES = 2
+LEASE_MISSES = 3
+"""So many renewals in a row may fail before the alarm fires. A lease lasts at least two."""
+
+
+def hosts_failover(environment: Environment) -> bool:
+    """Return whether these stacks are in the standby region, where the failover runs."""
+    return environment.failover is not None and environment.failover.region == environment.region
+
+
+def failover_handlers(environment: Environment) -> tuple[str, ...]:
+    """Return the event handlers of the environment's region."""
+    if environment.failover is None:
+        return ()
+    return (RENEW_LEASE, EVALUATE_FAILOVER) if hosts_failover(environment) else (RENEW_LEASE,)
+
+
+def failover_variables(environment: Environment, restore_role: str) -> Mapping[str, str]:
+    """Return the environment variables that only functions of a failover have."""
+    assert environment.failover is not None, "the caller has asked"
+    domain = environment.api.domain
+    operators = len(environment.contacts["operators"]) + len(environment.notifications)
+    return {
+        "FAILOVER_POLICY": json.dumps(environment.failover.encode(), separators=(",", ":"), allow_nan=False),
+        "HOME_REGION": environment.lost_region or environment.region,
+        "RESTORE_ROLE": restore_role,
+        "REVOCATIONS_TABLE": physical_name("revocations", environment),
+        "API_DOMAIN": domain.name if domain else "",
+        "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
+        "OPERATORS": str(operators),
+    }
+
+
+def create_restore_role(scope: Construct, environment: Environment) -> iam.Role:
+    """Create the role with which AWS Backup restores copied recovery points."""
+    role = iam.Role(
+        scope,
+        "RestoreRole",
+        role_name=global_name(physical_name("restores", environment), environment),
+        assumed_by=iam.ServicePrincipal(
+            "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+        ),
+        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY)],
+    )
+    suppress_nag(
+        role,
+        "Only AWS Backup can assume this role. AWS updates the managed policy when restores need more permissions;"
+        " with a narrower policy of our own, restores would fail then",
+        f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_POLICY}]",
+    )
+    # AWS Backup creates tables, which the environment's boundary does not allow to its own roles.
+    iam.PermissionsBoundary.of(role).clear()
+    return role
+
+
+def create_schedules(
+    scope: Construct, environment: Environment, handlers: Mapping[str, lambda_.Function], dead_letters: sqs.IQueue
+) -> None:
+    """Create the schedules of the handlers."""
+    for name, function in handlers.items():
+        rule = events.Rule(
+            scope,
+            f"{name.title().replace('_', '')}Rule",
+            rule_name=physical_name(f"event-{name.replace('_', '-')}", environment),
+            schedule=events.Schedule.rate(_SCHEDULES[name]),
+        )
+        rule.add_target(
+            targets.LambdaFunction(
+                function,
+                dead_letter_queue=dead_letters,
+                max_event_age=min(_SCHEDULES[name], Duration.hours(1), key=lambda age: age.to_seconds()),
+                retry_attempts=_RETRIES,
+            )
+        )
+
+
+def create_failover_alarms(scope: Construct, environment: Environment, operators: sns.ITopic) -> None:
+    """Create the alarms of the lease, of the plan's evaluation and of the failover's executions."""
+    assert environment.failover is not None, "the caller has asked"
+    action = actions.SnsAction(operators)
+    lease_seconds = environment.failover.lease.total_seconds()
+    alarms = [
+        cloudwatch.Alarm(
+            scope,
+            "IssuingLeaseAlarm",
+            alarm_name=physical_name("issuing-lease", environment),
+            alarm_description=alarm_description(
+                "the issuing lease is not renewed: when it ends, this region issues no tokens", "issuing-lease"
+            ),
+            metric=_metric(environment, LEASE_SECONDS_LEFT, "Minimum", Duration.minutes(1)),
+            threshold=lease_seconds - LEASE_MISSES * 60,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+            # The standby region has no lease, and emits nothing.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING
+            if environment.standby
+            else cloudwatch.TreatMissingData.BREACHING,
+        )
+    ]
+    if hosts_failover(environment):
+        alarms.append(
+            cloudwatch.Alarm(
+                scope,
+                "FailoverPlanAlarm",
+                alarm_name=physical_name("failover-plan", environment),
+                alarm_description=alarm_description(
+                    "a failover could not run now; the notification names each step and its reason", "failover-plan"
+                ),
+                metric=_metric(environment, STEPS_NOT_READY, "Maximum", Duration.days(1)),
+                threshold=0,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                evaluation_periods=1,
+                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            )
+        )
+        machine = {"StateMachineArn": state_machine_arn(Stack.of(scope), environment, "failover")}
+        alarms += [
+            cloudwatch.Alarm(
+                scope,
+                f"Failover{metric}Alarm",
+                alarm_name=physical_name(f"failover-{metric.lower()}", environment),
+                alarm_description=alarm_description(f"a failover stopped ({metric})", "failover-stopped"),
+                metric=cloudwatch.Metric(
+                    namespace="AWS/States",
+                    metric_name=metric,
+                    dimensions_map=machine,
+                    statistic="Sum",
+                    period=Duration.minutes(1),
+                ),
+                threshold=0,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                evaluation_periods=3,
+                datapoints_to_alarm=1,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            )
+            for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+        ]
+    for alarm in alarms:
+        alarm.add_alarm_action(action)
+
+
+def _metric(environment: Environment, name: str, statistic: str, period: Duration) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"environment": environment.name},
+        statistic=statistic,
+        period=period,
+    )

@@ -1,0 +1,133 @@
+"""The functions of a failover: one row each, as in `infrastructure/orchestrator/functions.py`.
+
+They exist in the standby region only. The renewal of the lease exists in both regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from infrastructure.orchestrator.functions import FunctionSpec
+from infrastructure.orchestrator.iam_grants import (
+    INVOKE_LIVE_ALIAS,
+    ITEM_ACTIONS,
+    READ_VERSIONS,
+    SIGN_IN_AS_SYNTHETIC_CLIENT,
+    UPDATE_ALIASES,
+    UPDATE_FUNCTION_VARIABLES,
+    Grant,
+    Ledger,
+    Permissions,
+    allow,
+)
+from infrastructure.orchestrator.iam_resources import Resource
+
+_PACKAGE = "orchestrator.tasks.failover"
+
+LIST_COPIES = (
+    allow("dynamodb:ListBackups", on=(Resource.ALL_RESOURCES,)),
+    allow("backup:ListBackupVaults", "backup:ListRecoveryPointsByBackupVault", on=(Resource.ALL_RESOURCES,)),
+)
+RESTORE_COPIES = (
+    # DynamoDB writes the restored table with the caller's permissions (DynamoDB: restore permissions).
+    allow("dynamodb:RestoreTableFromBackup", on=(Resource.BACKUPS, Resource.RESTORED_TABLES)),
+    allow("dynamodb:DescribeTable", *ITEM_ACTIONS, on=(Resource.RESTORED_TABLES,)),
+    allow("backup:StartRestoreJob", on=(Resource.RECOVERY_POINTS,)),
+    allow("backup:DescribeRestoreJob", on=(Resource.ALL_RESOURCES,)),
+    allow("iam:PassRole", on=(Resource.RESTORE_ROLE,)),
+    allow(
+        *("dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups", "dynamodb:ListTagsOfResource"),
+        *("dynamodb:GetResourcePolicy", "dynamodb:DescribeContributorInsights"),
+        *("dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive", "dynamodb:UpdateContinuousBackups"),
+        on=(Resource.RESTORED_TABLES,),
+    ),
+    allow(
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        on=(Resource.ALL_RESOURCES,),
+    ),
+)
+INVALIDATE_TOKENS = (
+    allow(
+        *("dynamodb:DescribeTable", "dynamodb:TagResource", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+        on=(Resource.RESTORED_TABLES,),
+    ),
+    allow("dynamodb:GetItem", on=(Resource.REVOCATIONS,)),
+)
+USE_LEASE = allow("dynamodb:GetItem", "dynamodb:PutItem", on=(Resource.ISSUING_LEASE,))
+READ_ASSIGNMENT = (
+    allow("dynamodb:GetItem", on=(Resource.ISSUING_ASSIGNMENT,)),
+    allow("kms:Decrypt", on=(Resource.ASSIGNMENT_KEYS,)),
+)
+CHECK_KEYS = (
+    allow("dynamodb:GetItem", on=(Resource.KEY_RING,)),
+    allow("kms:DescribeKey", "kms:GetPublicKey", on=(Resource.SIGNING_KEYS,)),
+)
+UPDATE_DNS = (
+    allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
+    allow("route53:ChangeResourceRecordSets", on=(Resource.DOMAIN_ZONE,)),
+    allow("route53:GetChange", on=(Resource.DNS_CHANGES,)),
+)
+NOTIFY_OPERATORS = allow("sns:Publish", on=(Resource.OPERATORS,))
+
+
+def _task(*grants: Grant, variables: tuple[str, ...] = ()) -> FunctionSpec:
+    return FunctionSpec(_PACKAGE, Permissions(Ledger.WRITES, publishes_events=False, grants=grants), variables)
+
+
+FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
+    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION")),
+    "request_approval": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
+    "check_approvals": _task(),
+    "fence_home": _task(),
+    "restore_copies": _task(*RESTORE_COPIES, variables=("DEFAULT_TABLE_SETTINGS", "RESTORE_ROLE")),
+    "invalidate_tokens": _task(*INVALIDATE_TOKENS, variables=("REVOCATIONS_TABLE",)),
+    "deploy_release": _task(
+        UPDATE_FUNCTION_VARIABLES,
+        READ_VERSIONS,
+        UPDATE_ALIASES,
+        allow("lambda:PublishVersion", "lambda:ListVersionsByFunction", on=(Resource.FUNCTIONS,)),
+        variables=("SERVICE",),
+    ),
+    "check_keys": _task(*CHECK_KEYS, variables=("KEYS_TABLE", "SIGNING_KEY_ID")),
+    "verify_standby": _task(INVOKE_LIVE_ALIAS, SIGN_IN_AS_SYNTHETIC_CLIENT, variables=("SERVICE",)),
+    "take_over": _task(USE_LEASE, variables=("FAILOVER_POLICY", "KEYS_TABLE")),
+    "update_dns": _task(*UPDATE_DNS, variables=("SERVICE", "API_DOMAIN", "HOSTED_ZONE_ID")),
+    "announce_failover": _task(
+        allow("sns:Publish", on=(Resource.OPERATORS, Resource.CLIENTS)),
+        variables=("OPERATORS_TOPIC", "CLIENTS_TOPIC"),
+    ),
+    "conclude_failover": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
+}
+"""Tasks of the failover state machine, by module."""
+
+RENEW_LEASE, EVALUATE_FAILOVER = "renew_lease", "evaluate_failover"
+
+FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
+    RENEW_LEASE: FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(Ledger.READS, publishes_events=False, grants=(USE_LEASE, *READ_ASSIGNMENT)),
+        variables=("FAILOVER_POLICY", "KEYS_TABLE"),
+    ),
+    EVALUATE_FAILOVER: FunctionSpec(
+        "orchestrator.event_handlers",
+        Permissions(
+            Ledger.READS,
+            publishes_events=False,
+            grants=(
+                *LIST_COPIES,
+                *CHECK_KEYS,
+                READ_VERSIONS,
+                INVOKE_LIVE_ALIAS,
+                allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,)),
+                allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
+                NOTIFY_OPERATORS,
+            ),
+        ),
+        variables=(
+            *("FAILOVER_POLICY", "HOME_REGION", "KEYS_TABLE", "SIGNING_KEY_ID", "SERVICE", "API_DOMAIN"),
+            *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS"),
+        ),
+    ),
+}
+"""Event handlers of an environment with a standby region, by module. The second one is in the standby region only."""

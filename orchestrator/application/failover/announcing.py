@@ -1,0 +1,85 @@
+"""Point the domain at this region's API, and notify operators and clients."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.progress import StepDone, StepWaits
+from orchestrator.aws.failover.domain_record import DomainRecord
+from orchestrator.aws.ledger.failovers import ReadFailover
+from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.record import Failover, FailoverOutcome
+
+_DNS_SECONDS = 5
+
+
+def update_dns(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
+    """Point the API's domain at this region. A repetition of the change is a change that is in sync at once.
+
+    Raises:
+        Refused: API Gateway does not serve the domain in this region.
+    """
+    domain, zone = cloud.settings["API_DOMAIN"], cloud.settings["HOSTED_ZONE_ID"]
+    if not domain:
+        return StepDone(read, f"clients use {_api_url(cloud)}: the API has no domain of its own")
+    record = DomainRecord(cloud.clients, domain, zone)
+    target = record.target()
+    if target is None:
+        raise Refused("api.domain", domain, f"API Gateway does not serve it in {read.failover.region}")
+    if not zone:
+        return StepDone(read, f"a person points {domain} at {target.name}: it has no hosted zone here")
+    if not record.in_sync(record.point_at(target)):
+        return StepWaits(read, f"Route 53 applies the record of {domain}", _DNS_SECONDS)
+    return StepDone(read, f"{domain} points at {target.name}")
+
+
+def announce_failover(read: ReadFailover, cloud: Cloud) -> StepDone:
+    """Notify operators and clients that the service runs in this region. A repetition notifies once more."""
+    failover = read.failover
+    subject = f"{failover.environment}: the service runs in {failover.region}"
+    text = (
+        f"{failover.environment} failed over from {failover.home} to {failover.region}.\n"
+        f"Lost are all writes of the last {failover.data_loss.total_seconds():.0f} s before "
+        f"{failover.requested_at.isoformat()}. All users log in again.\n"
+    )
+    commands = (
+        f"orchestrator failover status {failover.id} --env {failover.environment}\n"
+        f"The manual steps that are left: docs/runbooks/region-failover.md\n"
+    )
+    cloud.topics.publish(cloud.settings["CLIENTS_TOPIC"], subject, text)
+    cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, f"{text}\n{commands}")
+    return StepDone(read, "operators and clients were notified")
+
+
+def ask_for_approval(failover: Failover, cloud: Cloud) -> None:
+    """Notify the operators that a failover waits for approvals."""
+    deadline = failover.requested_at + failover.gate.deadline
+    text = (
+        f"Failover {failover.id} of {failover.environment} from {failover.home} to {failover.region} waits until "
+        f"{deadline.isoformat()} for {failover.gate.description}.\n{failover.reason}\n"
+        f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes "
+        "and ends all logins.\n\n"
+        f"orchestrator failover approve {failover.id} --env {failover.environment}\n"
+        f"orchestrator failover reject {failover.id} --env {failover.environment}\n"
+    )
+    subject = f"{failover.environment}: a failover waits for approval"
+    cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, text)
+
+
+def report_end(failover: Failover, problem: str, cloud: Cloud) -> None:
+    """Notify the operators of a failover that did not succeed. One that did was announced."""
+    if failover.outcome is FailoverOutcome.SUCCEEDED:
+        return
+    what = "was cancelled" if failover.outcome is FailoverOutcome.CANCELLED else f"stopped: {problem}"
+    text = (
+        f"Failover {failover.id} of {failover.environment} {what}\n\n"
+        f"orchestrator failover status {failover.id} --env {failover.environment}\n"
+        f"orchestrator failover resume {failover.id} --env {failover.environment}\n"
+    )
+    cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], f"{failover.environment}: failover {what[:40]}", text)
+
+
+def _api_url(cloud: Cloud) -> str:
+    return msgspec.json.decode(cloud.settings["SERVICE"], type=Service).api_url

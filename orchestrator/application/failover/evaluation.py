@@ -1,0 +1,126 @@
+"""Evaluate the failover's plan against what is really there, in the standby region and in the home region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.planning import failover_policy
+from orchestrator.aws.clients import client_in, error_code, translate_errors
+from orchestrator.aws.dynamodb.backups import CrossRegionBackups
+from orchestrator.aws.failover.domain_record import DomainRecord
+from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
+from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.failover.readiness import StandbyFacts, StepReadiness, evaluate_plan
+from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.signing_keys import KmsKey
+
+T = TypeVar("T")
+HomeClients = Callable[[str], Any]
+
+
+@dataclass
+class _Reading:
+    """Reads facts one by one; what cannot be read is noted with the step that needs it."""
+
+    unread: dict[Step, str] = field(default_factory=dict)
+
+    def read(self, step: Step, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            with translate_errors():
+                return read()
+        except (OrchestratorError, ClientError) as error:
+            self.unread[step] = f"{type(error).__name__}: {error}"
+            return otherwise
+
+
+def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> StandbyFacts:
+    """Read what is there. What cannot be read makes its step not ready.
+
+    Args:
+        cloud: of the standby region.
+        home_clients: botocore client by service, of the home region; by default with the function's credentials.
+    """
+    policy, home = failover_policy(cloud), cloud.settings["HOME_REGION"]
+    service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
+    at_home = home_clients or (lambda name: client_in(name, home))
+    reading, domain = _Reading(), cloud.settings["API_DOMAIN"]
+    lease = IssuingLeaseStore(at_home("dynamodb"), cloud.settings["KEYS_TABLE"])
+    without: tuple[str, ...] = ()
+    without = reading.read(
+        Step.DEPLOY_RELEASE, lambda: _without_alias(cloud.clients("lambda"), service), otherwise=without
+    )
+    here = reading.read(Step.DEPLOY_RELEASE, lambda: _release(cloud.clients("lambda"), service), "")
+    return StandbyFacts(
+        home=home,
+        region=cloud.settings["AWS_REGION"],
+        gate=policy.gate,
+        assignment=reading.read(Step.FENCE, lambda: cloud.failovers.read_assignment().assignment, None),
+        home_lease=reading.read(Step.FENCE, lease.read_lease, None),
+        copies=reading.read(
+            Step.RESTORE,
+            CrossRegionBackups(cloud.clients, cloud.environment, standby=cloud.settings["AWS_REGION"]).list_backups,
+            (),
+        ),
+        oldest_copy=policy.oldest_copy,
+        home_release=reading.read(Step.DEPLOY_RELEASE, lambda: _release(at_home("lambda"), service), ""),
+        standby_release=here,
+        without_alias=without,
+        signing_key=reading.read(Step.CHECK_KEYS, lambda: _signing_key(cloud), ""),
+        health=reading.read(Step.VERIFY, lambda: _health(cloud, service), 0),
+        domain=domain,
+        domain_target=reading.read(Step.UPDATE_DNS, lambda: _domain_target(cloud, domain), ""),
+        operators=int(cloud.settings["OPERATORS"]),
+        unread=reading.unread,
+    )
+
+
+def evaluate_failover(cloud: Cloud, home_clients: HomeClients | None = None) -> tuple[StepReadiness, ...]:
+    """Return for each step whether it could run now."""
+    return evaluate_plan(gather_facts(cloud, home_clients), cloud.now())
+
+
+def _without_alias(client: Any, service: Service) -> tuple[str, ...]:
+    return tuple(name for name, function in service.functions.items() if _code(client, function, service.alias) is None)
+
+
+def _release(client: Any, service: Service) -> str:
+    """Return what identifies the code that the live aliases serve; empty if an alias is missing."""
+    codes = [_code(client, function, service.alias) for function in service.functions.values()]
+    return "" if None in codes else " ".join(code[:12] for code in codes if code)
+
+
+def _code(client: Any, function: str, alias: str) -> str | None:
+    """Return the digest of the code that an alias serves; None without the function or the alias."""
+    try:
+        configuration: Mapping[str, Any] = client.get_function_configuration(FunctionName=function, Qualifier=alias)
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return None
+    return str(configuration["CodeSha256"])
+
+
+def _signing_key(cloud: Cloud) -> str:
+    signing = cloud.key_ring.read_ring().signing
+    kid = cloud.key_ring.read_kid(KmsKey(signing.key_id, signing.since, usable=True))
+    return "Enabled" if kid == signing.kid else "another one than the ring names"
+
+
+def _health(cloud: Cloud, service: Service) -> int:
+    request = HttpRequest("GET", "/health/deep")
+    return cloud.probe_clients.functions.invoke(service.functions["public"], service.alias, request).status
+
+
+def _domain_target(cloud: Cloud, domain: str) -> str:
+    if not domain:
+        return ""
+    target = DomainRecord(cloud.clients, domain, cloud.settings["HOSTED_ZONE_ID"]).target()
+    return target.name if target else ""

@@ -1,0 +1,33 @@
+"""What a step of a failover returns: its result, or that it is not done yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.aws.ledger.failovers import ReadFailover
+
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 2, 60
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step is done: the failover as read or written last, and the result in words."""
+
+    read: ReadFailover
+    result: str
+
+
+@dataclass(frozen=True)
+class StepWaits:
+    """A step is not done yet."""
+
+    read: ReadFailover
+    reason: str
+    wait_seconds: int
+
+
+def seconds_before_check(read: ReadFailover, now: datetime) -> int:
+    """Return how long to wait before a step is checked again: a tenth of the time that it has taken so far."""
+    began = read.failover.began or now
+    return min(max(round((now - began).total_seconds() / 10), _SHORTEST_SECONDS), _LONGEST_SECONDS)

@@ -1,0 +1,129 @@
+"""Restore the tables from their copies, with the settings that a restore drops, and end all earlier logins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
+from orchestrator.aws.failover.restore_jobs import is_recovery_point
+from orchestrator.aws.ledger.failovers import ReadFailover
+from orchestrator.domain.errors import Refused, RestoreFailed
+from orchestrator.domain.failover.record import CopiedTable, Failover
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.restored_table import (
+    CLOCK_TOLERANCE,
+    ENVIRONMENT_TAG,
+    RESTORE_TAG,
+    RestoredTable,
+)
+from orchestrator.domain.recovery.table_settings import (
+    DefaultTableSettings,
+    defaults_without_source,
+    settings_to_reapply,
+)
+from orchestrator.domain.recovery.token_sanitization import next_epoch
+
+
+def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
+    """Start the restores, adopt those of earlier attempts, and apply the settings when the tables are there.
+
+    Raises:
+        Refused: a table of a target's name is not this failover's, or a copy cannot be restored.
+        RestoreFailed: AWS Backup reports that a job failed.
+    """
+    read = _start_missing(read, cloud)
+    waiting = [reason for table in read.failover.tables if (reason := _not_ready(read.failover, table, cloud))]
+    if waiting:
+        return StepWaits(read, "; ".join(waiting), seconds_before_check(read, cloud.now()))
+    remaining = {table.role: left for table in read.failover.tables if (left := _apply_settings(table, cloud))}
+    if remaining:
+        reason = "; ".join(f"{role}: {', '.join(left)}" for role, left in remaining.items())
+        return StepWaits(read, f"applied, to be checked again: {reason}", 2)
+    oldest = min(table.as_of for table in read.failover.tables)
+    names = ", ".join(table.target for table in read.failover.tables)
+    return StepDone(read, f"{names} as of {oldest:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
+    """Start the restores of tables that do not exist, and record the ids of AWS Backup's jobs."""
+    for table in read.failover.tables:
+        if cloud.table_restores.exists(table.target):
+            continue
+        cloud.failovers.check_unchanged(read)
+        if not is_recovery_point(table.backup_arn):
+            # False: the limit of concurrent restores is reached. The next round tries again.
+            cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn)
+        elif not table.job:
+            job = cloud.restore_jobs.start(
+                table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"], f"{read.failover.id}-{table.role}"
+            )
+            tables = tuple(replace(one, job=job) if one == table else one for one in read.failover.tables)
+            read = cloud.failovers.commit(read, replace(read.failover, tables=tables))
+    return read
+
+
+def _not_ready(failover: Failover, table: CopiedTable, cloud: Cloud) -> str:
+    """Return why a restored table is not ready; empty if it is."""
+    if table.job and (problem := cloud.restore_jobs.failure(table.job)):
+        raise RestoreFailed(f"AWS Backup's restore of the table {table.role} failed: {problem}")
+    restored = cloud.table_restores.describe_restore(table.target)
+    if restored is None:
+        return f"{table.target} does not exist yet"
+    _refuse_foreign(failover, table, restored, cloud)
+    return "" if restored.readable else f"{table.target} is being restored"
+
+
+def _refuse_foreign(failover: Failover, table: CopiedTable, restored: RestoredTable, cloud: Cloud) -> None:
+    """Stop before a table is changed that this failover did not create. Its name proves nothing.
+
+    Raises:
+        Refused: it was not created by this failover.
+    """
+    if table.job:
+        ours = cloud.restore_jobs.created(table.job) in {"", restored.arn}
+    else:
+        ours = restored.in_progress is not None and restored.backup_arn == table.backup_arn
+    recent = restored.created_at is not None and restored.created_at >= failover.requested_at - CLOCK_TOLERANCE
+    if not (ours and recent):
+        remedy = "it is left as it is, because this failover did not create it; start another failover"
+        raise Refused("target", table.target, remedy)
+
+
+def _apply_settings(table: CopiedTable, cloud: Cloud) -> tuple[str, ...]:
+    """Apply the stack's settings that differ; return their names."""
+    defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
+    current = cloud.table_settings.read_settings(table.target)
+    wanted = replace(defaults_without_source(current, defaults), stream="NEW_AND_OLD_IMAGES")
+    names = settings_to_reapply(wanted, current)
+    for name in names:
+        cloud.table_settings.apply(name, table.target, wanted, current)
+    return names
+
+
+def tag_tables(failover: Failover, cloud: Cloud) -> None:
+    """Tag the restored tables, so that `orchestrator restore list` and the permissions know them."""
+    tags = {RESTORE_TAG: failover.id, ENVIRONMENT_TAG: failover.environment}
+    for table in failover.tables:
+        restored = cloud.table_restores.describe_restore(table.target)
+        if restored is not None:
+            cloud.table_restores.tag_table(restored.arn, tags)
+
+
+def invalidate_tokens(read: ReadFailover, cloud: Cloud) -> StepDone:
+    """Raise the epoch of the restored tokens: revocations since the copy are lost, so all earlier logins end.
+
+    The epoch is recorded before it is written, so that a repetition raises it to the same.
+    """
+    tag_tables(read.failover, cloud)
+    (table,) = (table.target for table in read.failover.tables if table.role is Role.TOKENS)
+    tokens = cloud.restored_tokens(table, table, cloud.settings["REVOCATIONS_TABLE"])
+    if not read.failover.token_epoch:
+        epoch = next_epoch(tokens.read_known_epochs().in_force)
+        read = cloud.failovers.commit(read, replace(read.failover, token_epoch=epoch))
+    tokens.raise_epoch(read.failover.token_epoch)
+    if tokens.read_epoch() < read.failover.token_epoch:
+        raise RestoreFailed(f"{table} does not read back the epoch {read.failover.token_epoch}")
+    return StepDone(read, f"the revocation epoch is {read.failover.token_epoch}: all users log in again")

@@ -1,0 +1,1 @@
+"""The commands of a failover that runs as a state machine in the standby region."""

@@ -1,0 +1,70 @@
+"""The standby region of an environment, as a command reaches it."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from orchestrator import environments
+from orchestrator.application.cloud import Cloud
+from orchestrator.cli.context import Context, clients_of
+from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.policy import FailoverPolicy
+
+
+def standby_context(env: str) -> Context:
+    """Return the context of an environment's standby region.
+
+    Raises:
+        Refused: there is no such environment, or it has no standby region.
+        LocalCloudNotRunning: the environment is local, and the local cloud does not run.
+    """
+    if env not in environments.names():
+        raise Refused("env", env, f"name one of {', '.join(environments.names())}")
+    environment = environments.load(env)
+    if environment.failover is None:
+        remedy = (
+            f"set [{env}.failover] and deploy its standby region; until then the manual way is "
+            "docs/runbooks/region-failover.md, with `orchestrator failover plan`"
+        )
+        raise Refused("env", env, f"it has no standby region: {remedy}")
+    if environment.failover.region != environment.region:
+        environment = environment.in_standby_region()
+    return Context(environment, clients_of(environment, environment.region))
+
+
+def policy_of(context: Context) -> FailoverPolicy:
+    """Return the failover policy; the context is of an environment that has one."""
+    assert context.environment.failover is not None, "standby_context has refused it"
+    return context.environment.failover
+
+
+def standby_cloud(context: Context) -> Cloud:
+    """Return the adapters of the standby region, with the settings that only a failover reads."""
+    environment = context.environment
+    domain = environment.api.domain
+    service = Service(
+        functions={name: context.function_name(name) for name in environment.service.functions},
+        alias="live",
+        api_url="",
+        issuer="",
+        tables=(),
+        alarms=(),
+        metric_namespace="",
+        api_name="",
+        stage=context.name,
+        synthetic_key_id=f"alias/ib-oauth-synthetic-{context.name}",
+        tls=not environment.local,
+    )
+    settings = {
+        **context.cloud.settings,
+        "FAILOVER_POLICY": json.dumps(policy_of(context).encode(), allow_nan=False),
+        "HOME_REGION": environment.lost_region or environment.region,
+        "SERVICE": msgspec.json.encode(service).decode(),
+        "API_DOMAIN": domain.name if domain else "",
+        "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
+        "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),
+    }
+    return Cloud(settings, clients=context.clients)

@@ -1,0 +1,295 @@
+"""Rehearsal of a failover by its state machine, on a local cloud with two regions.
+
+The home region is lost, and returns when the tables are restored, in the middle of the failover. From then on a client
+asks both regions for tokens, and the rehearsal fails if both ever issue them at the same time.
+
+A local restore takes seconds, so the lease takes seconds, too: in an account the lease ends while the tables are restored.
+What EventBridge does every minute is done here every few seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orchestrator import environments
+from orchestrator.application.cloud import Cloud
+from orchestrator.aws.step_functions import execution_arn
+from orchestrator.domain.deployment.gates import Approval
+from orchestrator.domain.failover.issuing_region import first_assignment
+from orchestrator.domain.failover.record import Failover, FailoverOutcome
+from orchestrator.domain.failover.steps import Step
+from orchestrator.environments import project
+from orchestrator.local import cdk_deploy, identity_provider
+from orchestrator.local.cloud import ACCOUNT, LocalCloud
+from orchestrator.local.deployed_environment import (
+    ENVIRONMENT,
+    EVIDENCE_BUCKET,
+    LocalEnvironment,
+    cloud_for,
+    stack_output,
+)
+from orchestrator.local.oauth_client import LOCAL_CLIENTS
+from orchestrator.local.region_failover_rehearsal import HOME, RegionTarget, prepare
+from orchestrator.local.rehearsal_clients import (
+    RehearsalClients,
+    RehearsalFailed,
+    connect,
+    require,
+    require_equal,
+    wait_until,
+)
+
+LEASE_SECONDS: Final = 20
+APPROVERS: Final = ("ann", "bob")
+_RENEW_SECONDS: Final = 3
+_PATIENCE_SECONDS: Final = 300
+_FAILOVER_ID: Final = "fo-rehearsal"
+_RENEW_FUNCTION: Final = f"ib-oauth-event-renew-lease-{ENVIRONMENT}"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FailoverReport:
+    """The result of a rehearsal.
+
+    Attributes:
+        failover: its record.
+        recovery_time: from the outage until the last step had its result.
+        restoring: how long the restores of the tables took.
+        leases: how long the failover waited for leases of the home region after its other steps.
+        issued: tokens that each region issued to the client while the failover ran.
+        home_refused: requests that the home region refused after its return, because its lease had ended.
+        last_home, first_standby: when the last and the first of these tokens were issued; None without any.
+    """
+
+    failover: Failover
+    recovery_time: timedelta
+    restoring: timedelta
+    leases: timedelta
+    issued: Mapping[str, int]
+    home_refused: int
+    last_home: datetime | None
+    first_standby: datetime | None
+
+    @property
+    def beyond_restores(self) -> timedelta:
+        """The recovery time without the restores of the tables."""
+        return self.recovery_time - self.restoring
+
+
+@dataclass
+class _Client:
+    """A client that asks a region for tokens, and notes when it got any, or was refused."""
+
+    url: str
+    platform_url: str
+    issued: list[datetime] = field(default_factory=list)
+    refused: int = 0
+
+    def ask(self) -> None:
+        """Log in anew. No answer, or 503, is a refusal."""
+        try:
+            with connect(self.url, self.platform_url) as client:
+                tokens = client.log_in(LOCAL_CLIENTS[0])
+        except OSError:
+            tokens = None
+        if tokens is None:
+            self.refused += 1
+        else:
+            self.issued.append(datetime.now(UTC))
+
+
+def rehearse(folder: Path, other: str, say: Say) -> FailoverReport:
+    """Rehearse a failover with the home region's return in the middle, on a separate local cloud.
+
+    Args:
+        folder: directory of that cloud's state, and of the settings file with the standby region.
+        other: the standby region.
+        say: called with each progress message.
+
+    Raises:
+        RehearsalFailed: a step failed, or both regions issued tokens.
+    """
+    file = _settings_with_standby(folder, other)
+    with identity_provider.serve() as platform_url, LocalCloud.start(folder, profile="instant") as local:
+        environment = environments.load(ENVIRONMENT, file)
+        cdk_deploy.deploy(local, environment, platform_url=platform_url, settings=file)
+        say(f"the environment runs in {HOME}")
+        environ = local.environ_for_region(other)
+        target = RegionTarget(local.endpoint_url, other, environ)
+        standby = environment.in_standby_region()
+        cdk_deploy.deploy(target, standby, platform_url=platform_url, settings=file, standby=True)
+        say(f"its stacks are deployed in {other}, where they wait")
+        home_cloud = cloud_for(local.environ)
+        home = LocalEnvironment(local, home_cloud, platform_url, _api_url(home_cloud))
+        cloud = cloud_for(environ, f"{EVIDENCE_BUCKET}-{other}")
+        cloud.failovers.create_assignment(first_assignment(HOME))
+        with _minutely(home_cloud, cloud):
+            wait_until(lambda: _has_lease(home_cloud), f"the lease of {HOME}")
+            say(f"{HOME} has its lease")
+            return _fail_over(_Rehearsal(home, cloud, other, prepare(home, other, say), say))
+
+
+@dataclass(frozen=True)
+class _Rehearsal:
+    home: LocalEnvironment
+    cloud: Cloud
+    other: str
+    clients: RehearsalClients
+    say: Say
+
+    @property
+    def machine(self) -> str:
+        return f"arn:aws:states:{self.other}:{ACCOUNT}:stateMachine:ib-oauth-failover-{ENVIRONMENT}"
+
+
+def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
+    local, say = rehearsal.home.local, rehearsal.say
+    at_home = _Client(rehearsal.home.api_url, rehearsal.home.platform_url)
+    at_standby = _Client(_api_url(rehearsal.cloud), rehearsal.home.platform_url)
+    at_home.ask()
+    at_standby.ask()
+    require_equal((len(at_home.issued), len(at_standby.issued)), (1, 0), "tokens of the two regions before the outage")
+    local.set_lost_regions(HOME)
+    lost_at = datetime.now(UTC)
+    say(f"{HOME} is unavailable: every call to it fails")
+    request = {"failover": _FAILOVER_ID, "requested_by": APPROVERS[0], "reason": "rehearsal"}
+    rehearsal.cloud.executions.start_execution(rehearsal.machine, _FAILOVER_ID, request)
+    _approve(rehearsal)
+    failover = _follow(rehearsal, at_home, at_standby)
+    _verify(rehearsal, at_standby.url)
+    at_home.ask()
+    return _report(failover, lost_at, at_home, at_standby, rehearsal.other)
+
+
+def _approve(rehearsal: _Rehearsal) -> None:
+    store = rehearsal.cloud.failovers
+
+    def waits() -> bool:
+        execution = rehearsal.cloud.executions.describe_execution(
+            execution_arn(rehearsal.machine, _FAILOVER_ID), may_be_absent=True
+        )
+        if execution.phase not in {"RUNNING", "ABSENT"}:
+            raise RehearsalFailed(f"the failover ended before its approvals: {execution.phase}")
+        return bool(store.read_token(_FAILOVER_ID))
+
+    wait_until(waits, "the request for approvals")
+    for by in APPROVERS:
+        store.approve(_FAILOVER_ID, Approval(by, datetime.now(UTC)))
+        rehearsal.say(f"{by} approves")
+    rehearsal.cloud.executions.send_task_success(store.read_token(_FAILOVER_ID), {})
+
+
+def _follow(rehearsal: _Rehearsal, at_home: _Client, at_standby: _Client) -> Failover:
+    """Follow the failover to its end; the home region returns as soon as the tables are restored."""
+    deadline, reported, returned = time.monotonic() + _PATIENCE_SECONDS, 0, False
+    while time.monotonic() < deadline:
+        failover = rehearsal.cloud.failovers.read(_FAILOVER_ID).failover
+        for result in failover.results[reported:]:
+            rehearsal.say(f"{result.step}: {result.result}")
+        reported = len(failover.results)
+        if failover.failed:
+            raise RehearsalFailed(failover.failed)
+        if failover.outcome is FailoverOutcome.SUCCEEDED:
+            return failover
+        if Step.RESTORE in failover.results_by_step and not returned:
+            returned = True
+            rehearsal.home.local.set_lost_regions()
+            rehearsal.say(f"{HOME} is available again, with its outdated tables")
+        if returned:
+            at_home.ask()
+            at_standby.ask()
+        time.sleep(0.2)
+    raise RehearsalFailed(f"the failover has not ended within {_PATIENCE_SECONDS} s")
+
+
+def _verify(rehearsal: _Rehearsal, url: str) -> None:
+    """Check what clients notice: new logins work, and everything from before has ended."""
+    clients = rehearsal.clients
+    with connect(url, rehearsal.home.platform_url) as client:
+        tokens = require(client.log_in(LOCAL_CLIENTS[0]), "a new login")
+        refreshed, _ = client.refresh(tokens)
+        require_equal(client.userinfo(require(refreshed, "a refresh")).observation.status, HTTPStatus.OK, "userinfo")
+        require(client.log_in(clients.client_before_backup), "a login of the client that registered before the copies")
+        rejected, _ = client.refresh(clients.tokens_before_backup)
+        require_equal(rejected, None, "a refresh token from before the outage")
+        if client.log_in(clients.client_after_backup) is not None:
+            raise RehearsalFailed("a client that registered after the copies can log in")
+
+
+def _report(failover: Failover, lost_at: datetime, at_home: _Client, at_standby: _Client, other: str) -> FailoverReport:
+    results = failover.results_by_step
+    last_home, first_standby = max(at_home.issued, default=None), min(at_standby.issued, default=None)
+    if last_home and first_standby and last_home > first_standby:
+        raise RehearsalFailed(f"both regions issued tokens: {HOME} at {last_home}, {other} since {first_standby}")
+    if first_standby is None:
+        raise RehearsalFailed(f"{other} issued no tokens")
+    return FailoverReport(
+        failover=failover,
+        recovery_time=results[Step.ANNOUNCE].ended - lost_at,
+        restoring=results[Step.RESTORE].took,
+        leases=max(results[Step.TAKE_OVER].ended - results[Step.VERIFY].ended, timedelta(0)),
+        issued={HOME: len(at_home.issued), other: len(at_standby.issued)},
+        home_refused=at_home.refused,
+        last_home=last_home,
+        first_standby=first_standby,
+    )
+
+
+def _settings_with_standby(folder: Path, other: str) -> Path:
+    """Write the project's settings with a standby region of the local environment; return the file."""
+    document = environments.settings_file().read_text(encoding="utf-8")
+    table = (
+        f"\n[{ENVIRONMENT}.failover]\nregion = {json.dumps(other)}\nlease_seconds = {LEASE_SECONDS}\n"
+        f"oldest_copy_hours = 26\n[{ENVIRONMENT}.failover.approval]\napprovers = {json.dumps(APPROVERS)}\n"
+        "quorum = 2\ndeadline_seconds = 600\n"
+    )
+    file = folder / project.NAME
+    file.write_text(document + table, encoding="utf-8")
+    return file
+
+
+@contextmanager
+def _minutely(*regions: Cloud) -> Iterator[None]:
+    """Renew the leases of the regions, as EventBridge does in an account. A region that is lost renews nothing."""
+    ended = Event()
+
+    def renew() -> None:
+        while not ended.is_set():
+            for cloud in regions:
+                try:
+                    cloud.clients("lambda").invoke(FunctionName=_RENEW_FUNCTION, Payload=b'{"id": "rehearsal"}')
+                except (ClientError, BotoCoreError):
+                    continue
+            ended.wait(_RENEW_SECONDS)
+
+    thread = Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _has_lease(cloud: Cloud) -> bool:
+    table = f"ib-oauth-keys-{ENVIRONMENT}"
+    key = {"pk": {"S": "issuing-lease"}}
+    item = cloud.clients("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    return bool(item) and float(item["until"]["N"]) > time.time()
+
+
+def _api_url(cloud: Cloud) -> str:
+    return stack_output(cloud, cdk_deploy.SERVICE, "ApiUrl").rstrip("/")

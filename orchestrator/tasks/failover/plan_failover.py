@@ -1,0 +1,20 @@
+"""PlanFailover: write the failover's record, or continue one: return what it does next."""
+
+from __future__ import annotations
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.planning import open_failover
+from orchestrator.tasks.failover_runtime import FailoverTaskInput, FailoverTaskOutput, continue_with, failover_task
+
+
+def plan_failover(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTaskOutput:
+    """Plan the failover from the copies in this region.
+
+    Raises:
+        Refused: this region has no copy of a table, has no assignment, or issues tokens already. Nothing was changed.
+    """
+    requested_by, reason = task_input.state.get("requested_by", ""), task_input.state.get("reason", "")
+    return continue_with(open_failover(cloud, task_input.failover, requested_by, reason), cloud)
+
+
+handler = failover_task(plan_failover)

@@ -1,0 +1,199 @@
+"""A standby region: what the home region gets, what the standby region gets, and what an environment without one does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from infrastructure.security.permissions_boundary import boundary_name
+from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
+from orchestrator import environments
+from orchestrator.domain.failover.policy import read_failover
+from orchestrator.domain.schema import SettingsReader
+from state_machines import definitions
+from tests.infrastructure.templates import named, resources, text_of, with_everything
+from tests.infrastructure.test_alarms import OF_A_STANDBY_REGION, section_of
+from tests.infrastructure.test_boundary import LONGEST_POLICY
+from tests.infrastructure.variables import read_by
+
+STANDBY = "us-east-2"
+POLICY = {
+    "region": STANDBY,
+    "lease_seconds": 900,
+    "oldest_copy_hours": 26,
+    "approval": {"approvers": ["arn:aws:iam::123456789012:role/Oncall"], "quorum": 2, "deadline_seconds": 3600},
+}
+
+
+def paired(name="prod"):
+    policy = read_failover(SettingsReader("failover", POLICY))
+    everything = with_everything(name)
+    domain = environments.DomainSettings("login.example.com", "Z0EXAMPLE", "example.com", None)
+    api = dataclasses.replace(everything.api, domain=domain)
+    return dataclasses.replace(everything, failover=policy, account="123456789012", api=api)
+
+
+@pytest.fixture(scope="session")
+def home(assemblies):
+    return assemblies.of(paired())
+
+
+@pytest.fixture(scope="session")
+def standby(assemblies):
+    return assemblies.of(paired().in_standby_region())
+
+
+def functions(one):
+    return {found["FunctionName"]: found for found in resources(one.orchestrator, "AWS::Lambda::Function").values()}
+
+
+def statements(one, function):
+    role = functions(one)[function]["Role"]["Fn::GetAtt"][0]
+    (policy,) = one.orchestrator["Resources"][role]["Properties"]["Policies"]
+    return policy["PolicyDocument"]["Statement"]
+
+
+def machines(one):
+    return {
+        found["StateMachineName"] for found in resources(one.orchestrator, "AWS::StepFunctions::StateMachine").values()
+    }
+
+
+def variables(one, name):
+    found = named(one.service, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-{name}-prod")
+    return found["Environment"]["Variables"]
+
+
+def test_without_the_setting_there_is_nothing_of_it(prod):
+    assert "ISSUING_LEASE" not in variables(prod, "token")
+    assert not any("failover" in name or "renew-lease" in name for name in functions(prod))
+    assert "ib-oauth-failover-prod" not in machines(prod)
+
+
+def test_a_standby_region_that_waits_reports_no_lost_region(standby):
+    """It has the names of an environment that was moved, and no region was lost."""
+    told = [found["Environment"]["Variables"].get("LOST_REGION") for found in functions(standby).values()]
+    assert {value for value in told if value is not None} == {""}
+
+
+def test_the_home_region_only_renews_its_lease(home):
+    assert variables(home, "token")["ISSUING_LEASE"] == "on"
+    assert "ib-oauth-failover-prod" not in machines(home)
+    assert "ib-oauth-event-renew-lease-prod" in functions(home)
+    assert not any(f"ib-oauth-task-{name.replace('_', '-')}-prod" in functions(home) for name in FAILOVER_TASKS)
+
+
+def test_the_home_region_reads_the_assignment_and_nothing_else_of_the_other_ledger(home):
+    elsewhere = [one for one in statements(home, "ib-oauth-event-renew-lease-prod") if STANDBY in json.dumps(one)]
+    reads = [one for one in elsewhere if one["Action"] == "dynamodb:GetItem"]
+    assert [one["Condition"] for one in reads] == [
+        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["issuing-assignment"]}}
+    ]
+    (decrypts,) = [one for one in elsewhere if one["Action"] == "kms:Decrypt"]
+    assert decrypts["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/ib-oauth-ledger-prod"}
+    assert len(elsewhere) == 2
+
+
+def test_only_what_renews_the_lease_and_what_takes_over_may_write_it(standby):
+    writers = {
+        name
+        for name in functions(standby)
+        for one in statements(standby, name)
+        if "issuing-lease" in json.dumps(one.get("Condition", {})) and "dynamodb:PutItem" in one["Action"]
+    }
+    assert writers == {"ib-oauth-event-renew-lease-prod", "ib-oauth-task-take-over-prod"}
+
+
+def test_the_standby_region_has_the_machine_with_its_tasks(standby):
+    machine = named(
+        standby.orchestrator, "AWS::StepFunctions::StateMachine", "StateMachineName", "ib-oauth-failover-prod"
+    )
+    definition = definitions.load("failover")
+    assert machine["DefinitionString"] == definition.text
+    assert machine["DefinitionSubstitutions"].keys() == definition.placeholders
+    assert {definitions.module_of(one) for one in definition.placeholders} == FAILOVER_TASKS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        *((f"task-{name}", spec) for name, spec in FAILOVER_TASKS.items()),
+        *((f"event-{name}", spec) for name, spec in FAILOVER_HANDLERS.items()),
+    ],
+)
+def test_a_function_is_told_every_variable_that_it_reads(standby, name, spec):
+    told = functions(standby)[f"ib-oauth-{name.replace('_', '-')}-prod"]["Environment"]["Variables"]
+    assert read_by(f"{spec.package}.{name.partition('-')[2]}") <= set(told)
+
+
+def test_roles_and_buckets_of_the_two_regions_have_different_names(home, standby):
+    names = [
+        {
+            text_of(role["RoleName"])
+            for role in resources(one.orchestrator, "AWS::IAM::Role").values()
+            if "RoleName" in role
+        }
+        for one in (home, standby)
+    ]
+    assert names[0].isdisjoint(names[1])
+
+
+def test_the_standby_region_serves_the_domain_and_leaves_the_record_to_the_failover(home, standby):
+    assert len(resources(home.service, "AWS::Route53::RecordSet")) == 1
+    assert resources(standby.service, "AWS::Route53::RecordSet") == {}
+    assert len(resources(standby.service, "AWS::ApiGateway::DomainName")) == 1
+
+
+def test_only_the_failover_changes_the_record_and_only_in_its_zone(standby):
+    changes = {
+        (name, text_of(one["Resource"]))
+        for name in functions(standby)
+        for one in statements(standby, name)
+        if one["Action"] == "route53:ChangeResourceRecordSets"
+    }
+    assert changes == {("ib-oauth-task-update-dns-prod", "arn:<AWS::Partition>:route53:::hostedzone/Z0EXAMPLE")}
+
+
+def test_only_aws_backup_assumes_the_role_that_restores_copies(standby):
+    role = named(standby.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-restores-prod-us-east-2")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "backup.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_the_alarms_name_their_sections(home, standby):
+    def alarms(one):
+        return {found["AlarmName"]: found for found in resources(one.orchestrator, "AWS::CloudWatch::Alarm").values()}
+
+    own = [found for name, found in alarms(standby).items() if "failover" in name or "issuing-lease" in name]
+    assert {section_of(found) for found in own} - {"event-handler-errors"} == OF_A_STANDBY_REGION
+    assert alarms(home)["ib-oauth-issuing-lease-prod"]["TreatMissingData"] == "breaching"
+    assert alarms(standby)["ib-oauth-issuing-lease-prod"]["TreatMissingData"] == "notBreaching"
+    assert alarms(home)["ib-oauth-issuing-lease-prod"]["Threshold"] == 720
+    assert "ib-oauth-failover-plan-prod" not in alarms(home)
+    assert {"ib-oauth-failover-plan-prod", "ib-oauth-failover-executionsfailed-prod"} <= alarms(standby).keys()
+
+
+@pytest.mark.parametrize("region", ["home", "standby"])
+def test_the_boundary_fits_into_a_managed_policy(request, region):
+    (template,) = (
+        found for found in request.getfixturevalue(region).all if resources(found, "AWS::IAM::ManagedPolicy")
+    )
+    name = boundary_name(paired() if region == "home" else paired().in_standby_region())
+    boundary = named(template, "AWS::IAM::ManagedPolicy", "ManagedPolicyName", name)
+    text = json.dumps(resolved(boundary["PolicyDocument"]), separators=(",", ":"))
+    assert len(text.replace("<AWS::Partition>", "aws")) < LONGEST_POLICY
+
+
+def resolved(part):
+    """A part of a template with texts in place of what CloudFormation joins."""
+    match part:
+        case {"Fn::Join": _} | {"Ref": _} | {"Fn::GetAtt": _}:
+            return text_of(part)
+        case dict():
+            return {key: resolved(value) for key, value in part.items()}
+        case list():
+            return [resolved(value) for value in part]
+    return part

@@ -1,0 +1,236 @@
+"""Steps of a failover that its workflow tests do not reach: AWS Backup, DNS, the lease's renewal, the evaluation."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from orchestrator.application.failover.announcing import update_dns
+from orchestrator.application.failover.evaluation import evaluate_failover
+from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
+from orchestrator.application.failover.restoring import restore_tables
+from orchestrator.application.failover.takeover import assignments_of, renew_lease
+from orchestrator.aws.ledger.failovers import ReadFailover
+from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
+from orchestrator.domain.errors import Refused, RestoreFailed, Unreachable
+from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment
+from orchestrator.domain.failover.steps import Step
+from orchestrator.event_handlers import evaluate_failover as evaluation_handler
+from orchestrator.event_handlers import renew_lease as renewal_handler
+from tests.fakes.errors import client_error
+from tests.fakes.tables import Tables
+from tests.samples import NOW
+from tests.workflow.failovers import HOME, KEYS, FailoverWorld
+from tests.workflow.world import inhabited
+
+
+@pytest.fixture
+def world():
+    with inhabited(FailoverWorld(SimpleNamespace(stop=None, answer=None, connect=lambda *_: None), "fo-1")) as found:
+        yield found
+
+
+def opened(world, **changes):
+    from orchestrator.application.failover.planning import open_failover
+
+    read = open_failover(world.cloud, "fo-1", "ann", "lost")
+    return ReadFailover(replace(read.failover, **changes), read.version)
+
+
+# --- AWS Backup -----------------------------------------------------------------------------------------------
+
+
+class Jobs:
+    """AWS Backup: a job creates its table when it is started."""
+
+    def __init__(self, world, failed=""):
+        self.world, self.failed, self.started = world, failed, []
+
+    def start(self, point, table, _role, token):
+        self.started.append((point, table, token))
+        if not self.failed:
+            self.world.tables.add(table)
+        return f"job-{len(self.started)}"
+
+    def failure(self, _job):
+        return self.failed
+
+    def created(self, _job):
+        return ""
+
+
+def of_aws_backup(world, **changes):
+    read = opened(world)
+    points = tuple(
+        replace(table, backup_arn=f"arn:aws:backup:us-west-1:1:recovery-point:{table.role}")
+        for table in read.failover.tables
+    )
+    vars(world.cloud)["restore_jobs"] = Jobs(world, **changes)
+    world.cloud.settings["RESTORE_ROLE"] = "arn:role"
+    return world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), replace(read.failover, tables=points))
+
+
+def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world):
+    progress = restore_tables(of_aws_backup(world), world.cloud)
+    jobs = world.cloud.restore_jobs
+    assert [token for *_, token in jobs.started] == ["fo-1-state", "fo-1-tokens"]
+    assert [table.job for table in world.failover.tables] == ["job-1", "job-2"]
+    for _ in range(5):
+        world.clock.advance(10)
+        progress = restore_tables(progress.read, world.cloud)
+    assert isinstance(progress, StepDone)
+    assert len(jobs.started) == 2
+
+
+def test_a_restore_job_that_failed_stops_the_failover(world):
+    with pytest.raises(RestoreFailed, match="no key"):
+        restore_tables(of_aws_backup(world, failed="no key"), world.cloud)
+
+
+# --- DNS ------------------------------------------------------------------------------------------------------
+
+
+def with_domain(world, zone="Z0EXAMPLE", status="INSYNC", served=True):
+    def get_domain_name(**_):
+        if not served:
+            raise client_error("NotFoundException", "no")
+        return {"regionalDomainName": "d-1.example", "regionalHostedZoneId": "Z1"}
+
+    world.cloud.settings.update({"API_DOMAIN": "login.example.com", "HOSTED_ZONE_ID": zone})
+    world.clients["apigateway"] = SimpleNamespace(get_domain_name=get_domain_name)
+    world.clients["route53"] = SimpleNamespace(
+        change_resource_record_sets=lambda **_: {"ChangeInfo": {"Id": "C1"}},
+        get_change=lambda **_: {"ChangeInfo": {"Status": status}},
+    )
+
+
+def test_the_domain_points_at_this_region_when_route_53_has_applied_it(world):
+    with_domain(world, status="PENDING")
+    assert isinstance(update_dns(opened(world), world.cloud), StepWaits)
+    with_domain(world)
+    assert update_dns(opened(world), world.cloud).result == "login.example.com points at d-1.example"
+
+
+def test_without_a_zone_a_person_gets_the_target_and_without_a_domain_here_the_step_is_refused(world):
+    with_domain(world, zone="")
+    assert "a person points login.example.com at d-1.example" in update_dns(opened(world), world.cloud).result
+    with_domain(world, served=False)
+    with pytest.raises(Refused, match="does not serve it"):
+        update_dns(opened(world), world.cloud)
+
+
+# --- the lease ------------------------------------------------------------------------------------------------
+
+
+def test_the_region_that_the_assignment_names_gets_a_lease_and_another_one_gets_none(world):
+    store = world.cloud.failovers
+    assert renew_lease(world.cloud, store, "us-west-1") == "not renewed: the assignment names us-east-2"
+    assert world.cloud.issuing_lease.read_lease() is None
+    assert renew_lease(world.cloud, store, HOME).startswith("us-east-2 may issue tokens until ")
+    assert world.cloud.issuing_lease.read_lease().until == world.clock.now() + timedelta(minutes=15)
+
+
+def test_without_an_assignment_or_an_answer_nothing_is_renewed(world):
+    def unreachable():
+        raise Unreachable("connect timeout")
+
+    assert "could not be read" in renew_lease(world.cloud, SimpleNamespace(read_assignment=unreachable), HOME)
+    world.table.items.clear()
+    assert renew_lease(world.cloud, world.cloud.failovers, HOME) == "not renewed: there is no assignment"
+
+
+def test_a_lease_is_never_shortened():
+    store = IssuingLeaseStore(Tables(KEYS), KEYS)
+    assert store.write_lease(IssuingLease(2, NOW + timedelta(minutes=15)))
+    assert not store.write_lease(IssuingLease(1, NOW + timedelta(minutes=14)))
+    assert store.read_lease() == IssuingLease(2, NOW + timedelta(minutes=15))
+
+
+def test_the_home_region_reads_the_assignment_in_the_ledger_of_the_standby_region(world):
+    policy = {**json.loads(world.cloud.settings["FAILOVER_POLICY"]), "region": "eu-west-1"}
+    world.cloud.settings["FAILOVER_POLICY"] = json.dumps(policy)
+    assert assignments_of(world.cloud, clients=world.table).read_assignment().assignment == first_assignment(HOME)
+
+
+def test_the_handler_emits_how_long_the_lease_lasts_and_nothing_without_one(world):
+    assert renewal_handler.handler({"id": "e"}, None)["answer"].startswith("not renewed")
+    assert world.measured == []
+    world.cloud.issuing_lease.write_lease(IssuingLease(1, world.clock.now() + timedelta(minutes=5)))
+    renewal_handler.handler({"id": "e"}, None)
+    assert [line["IssuingLeaseSecondsLeft"] for line in world.measured] == [300.0]
+
+
+# --- the evaluation -------------------------------------------------------------------------------------------
+
+
+def evaluable(world, lease_minutes=10):
+    keys = Tables("home-keys")
+    item = {"pk": {"S": "issuing-lease"}, "epoch": {"N": "1"}}
+    until = (world.clock.now() + timedelta(minutes=lease_minutes)).timestamp()
+    keys.put_item(TableName="home-keys", Item={**item, "until": {"N": str(until)}})
+    world.cloud.settings.update({"KEYS_TABLE": "home-keys", "OPERATORS": "1"})
+    with_domain(world)
+    return {"dynamodb": keys, "lambda": world.plane}.__getitem__
+
+
+def test_what_is_there_is_ready(world):
+    evaluated = evaluate_failover(world.cloud, evaluable(world))
+    assert [(one.step, one.reason) for one in evaluated if not one.ready] == []
+
+
+def test_what_cannot_be_read_is_not_ready(world):
+    home = evaluable(world)
+
+    def lost(service):
+        if service == "lambda":
+            return SimpleNamespace(get_function_configuration=_unreachable)
+        return home(service)
+
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, lost)}
+    assert not evaluated[Step.DEPLOY_RELEASE].ready
+    assert "could not be checked" in evaluated[Step.DEPLOY_RELEASE].reason
+    assert evaluated[Step.RESTORE].ready
+
+
+def test_another_release_a_missing_alias_and_an_unhealthy_service_are_found(world):
+    home = evaluable(world)
+    world.service.broken = "/health/deep"
+    other = SimpleNamespace(get_function_configuration=lambda **_: {"CodeSha256": "another"})
+    evaluated = {
+        one.step: one
+        for one in evaluate_failover(world.cloud, {"lambda": other, "dynamodb": home("dynamodb")}.__getitem__)
+    }
+    assert not evaluated[Step.DEPLOY_RELEASE].ready
+    assert evaluated[Step.VERIFY].reason == "the service in us-west-1 answers 500"
+    world.plane.functions["ib-oauth-token-test"].aliases.clear()
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, home)}
+    assert "no live alias in us-west-1: token" in evaluated[Step.DEPLOY_RELEASE].reason
+
+
+def test_the_handler_notifies_the_operators_of_each_step_that_is_not_ready(world, monkeypatch):
+    home = evaluable(world)
+    monkeypatch.setattr(
+        "orchestrator.application.failover.evaluation.client_in", lambda service, _region: home(service)
+    )
+    assert evaluation_handler.handler({"id": "e"}, None)["answer"] == "a failover could run now"
+    assert world.topics.published == []
+    world.tables.backups.clear()
+    world.cloud.settings["OPERATORS"] = "0"
+    answer = evaluation_handler.handler({"id": "e"}, None)["answer"]
+    assert answer.startswith("RESTORE: no copy of the table state")
+    ((_, subject, text),) = world.topics.published
+    assert subject == "test: a failover could not run now"
+    assert "ANNOUNCE: no operator would be notified" in text
+    assert [line["FailoverStepsNotReady"] for line in world.measured] == [0, 2]
+
+
+def _unreachable(**_):
+    raise client_error("InternalError", "no", status=500)
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0, 2), (100, 10), (3600, 60)])
+def test_a_long_step_is_checked_less_often(world, seconds, wait):
+    read = opened(world, began=world.clock.now())
+    assert seconds_before_check(read, world.clock.now() + timedelta(seconds=seconds)) == wait

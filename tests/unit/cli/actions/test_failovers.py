@@ -1,0 +1,171 @@
+"""The commands of a failover that runs in the standby region, as an operator types them."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli.actions.failovers import standby
+from orchestrator.cli.errors import REFUSED
+from orchestrator.cli.main import app
+from orchestrator.domain.failover.record import FailoverOutcome
+from tests.fakes.clouds import machine_arn
+from tests.workflow.failovers import HOME, FailoverWorld, failover_machine
+from tests.workflow.world import inhabited
+
+RUN = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    with failover_machine() as moto:
+        yield moto
+
+
+@pytest.fixture
+def world(interpreter, monkeypatch, request):
+    """A standby region that the commands reach, whose executions run when `settle` is called."""
+    with inhabited(FailoverWorld(interpreter, f"unused-{request.node.name}")) as found:
+        found.approvers = ()
+        policy = SimpleNamespace(gate=SimpleNamespace(description="2 of ann, bob"))
+        environment = SimpleNamespace(region="us-west-1", lost_region=HOME, failover=policy, local=True)
+        context = SimpleNamespace(
+            name="test", environment=environment, cloud=found.cloud, clients=None, state_machine_arn=machine_arn
+        )
+        monkeypatch.setattr(standby, "standby_context", lambda _env: context)
+        for module in ("commands", "standby"):
+            monkeypatch.setattr(f"orchestrator.cli.actions.failovers.{module}.standby_cloud", lambda _: found.cloud)
+        yield found
+
+
+def call(monkeypatch, by, *words):
+    monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", by)
+    answer = RUN.invoke(app, ["failover", *words, "--json"])
+    return answer.exit_code, json.loads(answer.stdout)
+
+
+def settle(world):
+    """Run the executions that were started."""
+    while world.states.pending:
+        arn = world.states.pending.pop(0)
+        started = world.states.executions[arn]
+        world.name = json.loads(started.given)["failover"]
+        ended = world.interpreter.run(started.machine, started.name, started.given)
+        world.states.end(arn, ended.phase)
+
+
+def begun(world, monkeypatch):
+    code, answer = call(monkeypatch, "ann", "start", "--reason", "the region is lost")
+    assert code == 0, answer
+    return answer["failover"]
+
+
+def test_from_start_to_success(world, monkeypatch):
+    world.approvers = ("ann", "bob")
+    failover = begun(world, monkeypatch)
+    settle(world)
+    code, shown = call(monkeypatch, "ann", "status")
+    assert (code, shown["failover"]["id"], shown["failover"]["outcome"]) == (0, failover, "SUCCEEDED")
+    assert shown["assignment"]["region"] == "us-west-1"
+    text = RUN.invoke(app, ["failover", "status", failover]).output
+    assert "us-west-1 issues the tokens (epoch 2)" in text
+    assert "SUCCEEDED" in text
+    code, refused = call(monkeypatch, "ann", "start", "--reason", "again")
+    assert (code, refused["error"]["field"]) == (REFUSED, "region")
+
+
+@pytest.mark.parametrize(
+    ("by", "words", "field"),
+    [
+        ("ann", ["start"], "--reason"),
+        ("ann", ["approve", "fo-9"], "failover"),
+        ("ann", ["status", "fo-9"], "failover"),
+        ("ann", ["resume", "fo-9"], "failover"),
+        ("ann", ["cancel", "fo-9"], "failover"),
+        ("ann", ["reject", "fo-9"], "failover"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(world, monkeypatch, by, words, field):
+    code, answer = call(monkeypatch, by, *words)
+    assert (code, answer["error"]["field"]) == (REFUSED, field)
+
+
+def test_without_an_assignment_or_a_copy_nothing_is_started(world, monkeypatch):
+    world.tables.backups.clear()
+    code, answer = call(monkeypatch, "ann", "start", "--reason", "x")
+    assert (code, answer["error"]["field"]) == (REFUSED, "backups.state")
+    world.table.items.clear()
+    code, answer = call(monkeypatch, "ann", "start", "--reason", "x")
+    assert (code, answer["error"]["field"]) == (REFUSED, "assignment")
+    assert world.states.executions == {}
+
+
+def test_enable_writes_the_first_assignment_and_no_other(world, monkeypatch):
+    world.table.items.clear()
+    for _ in range(2):
+        code, answer = call(monkeypatch, "ann", "enable")
+        assert (code, answer["assignment"]["region"], answer["assignment"]["epoch"]) == (0, HOME, 1)
+
+
+def test_an_approval_counts_once_a_person_and_a_stranger_s_does_not(world, monkeypatch):
+    failover = world.cloud.failovers.create(waiting(world)).failover.id
+    code, answer = call(monkeypatch, "stranger", "approve", failover)
+    assert (code, answer["error"]["field"]) == (REFUSED, "approver")
+    for _ in range(2):
+        assert call(monkeypatch, "ann", "approve", failover)[1]["missing"] == "1 of 2 approvals"
+    monkeypatch.setattr(world.cloud.executions, "send_task_success", lambda *_: None)
+    assert call(monkeypatch, "bob", "approve", failover)[1]["missing"] == ""
+
+
+def test_a_rejection_ends_it_and_a_second_failover_is_refused_while_one_is_open(world, monkeypatch):
+    failover = world.cloud.failovers.create(waiting(world)).failover.id
+    code, answer = call(monkeypatch, "ann", "start", "--reason", "x")
+    assert (code, answer["error"]["field"]) == (REFUSED, "failover")
+    monkeypatch.setattr(world.cloud.executions, "send_task_success", lambda *_: None)
+    assert call(monkeypatch, "bob", "reject", failover) == (0, {"failover": failover, "rejected_by": "bob"})
+    assert world.cloud.failovers.read(failover).failover.rejected_by == "bob"
+
+
+def test_a_failover_that_stopped_is_resumed_under_the_next_name_and_one_that_runs_is_not(world, monkeypatch):
+    world.approvers = ("ann", "bob")
+    world.service.broken = "/userinfo"
+    failover = begun(world, monkeypatch)
+    settle(world)
+    assert "stopped: VERIFY" in RUN.invoke(app, ["failover", "status"]).output.replace("\n", " ")
+    world.service.broken = ""
+    assert call(monkeypatch, "ann", "resume", failover) == (0, {"failover": failover, "step": "VERIFY"})
+    code, answer = call(monkeypatch, "ann", "resume", failover)
+    assert (code, answer["error"]["field"]) == (REFUSED, "failover")
+    settle(world)
+    assert world.cloud.failovers.read(failover).failover.outcome is FailoverOutcome.SUCCEEDED
+    code, answer = call(monkeypatch, "ann", "resume", failover)
+    assert "it has ended" in answer["error"]["message"]
+
+
+def test_a_cancelled_failover_leaves_the_home_region_as_the_issuer(world, monkeypatch):
+    world.approvers = ("ann", "bob")
+    world.service.broken = "/userinfo"
+    failover = begun(world, monkeypatch)
+    settle(world)
+    code, answer = call(monkeypatch, "bob", "cancel", failover)
+    assert (code, answer["assignment"]["region"]) == (0, HOME)
+    assert "us-east-2 issues the tokens (epoch 3)" in RUN.invoke(app, ["failover", "status"]).output
+
+
+def test_an_environment_without_a_standby_region_is_refused_with_the_manual_way():
+    answer = RUN.invoke(app, ["failover", "start", "--reason", "x", "--env", "prod"])
+    assert answer.exit_code == REFUSED
+    assert "docs/runbooks/region-failover.md" in answer.output
+    assert RUN.invoke(app, ["failover", "status", "--env", "nowhere"]).exit_code == REFUSED
+
+
+def waiting(world):
+    from orchestrator.application.failover.planning import plan_tables
+    from tests.unit.domain.failover.world import failover
+
+    now = world.clock.now()
+    tables = plan_tables(world.cloud, HOME, "us-west-1", now)
+    gate = replace(failover().gate, approvers=("ann", "bob"))
+    return failover(home=HOME, region="us-west-1", requested_at=now, tables=tables, gate=gate)
