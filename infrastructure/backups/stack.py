@@ -61,6 +61,8 @@ class BackupStack(EnvironmentStack):
                     completion_window=Duration.hours(8),
                     delete_after=Duration.days(settings.keep_days),
                     copy_actions=copies,
+                    # Drills may restore recovery points with this tag only.
+                    recovery_point_tags={"environment": environment.name},
                 )
             ],
         )

@@ -12,10 +12,16 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from infrastructure.common import removal_policy_of
-from infrastructure.iam import allow_key_through_service, create_function_role
+from infrastructure.iam import allow_key_through_service, allow_restore_with_key, create_function_role
 from infrastructure.logs import create_log_group
+from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment
+
+_RESTORE_ACTIONS = (
+    "BatchWriteItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query", "RestoreTableFromAwsBackup",
+    "RestoreTableFromBackup", "Scan", "UpdateItem",
+)  # fmt: skip
 
 TABLES_REASON = "tables are named by the drill that restores them"
 
@@ -26,12 +32,14 @@ class DrillResources:
 
     Attributes:
         role: ARN of the functions' role.
+        restore_role: ARN of the role with which AWS Backup restores recovery points.
         log_group: the name of the functions' log group.
         signing_key: ARN of the key that signs their access tokens. It is none of the service's own signing keys.
         seed_grants_key: ARN of the key that encrypts seeded grants.
     """
 
     role: str
+    restore_role: str
     log_group: str
     signing_key: str
     seed_grants_key: str
@@ -79,7 +87,66 @@ def create_drill_resources(
     role = create_function_role(
         stack, "DrillFunctionsRole", global_name(name, environment), group, statements, {tables: TABLES_REASON}
     )
-    return DrillResources(role.role_arn, group.log_group_name, signing_key.key_arn, seed_grants_key.key_arn)
+    restore_role = _restore_role(stack, environment, tables, data_key)
+    return DrillResources(
+        role.role_arn,
+        restore_role.role_arn,
+        group.log_group_name,
+        signing_key.key_arn,
+        seed_grants_key.key_arn,
+    )
+
+
+def _restore_role(stack: Stack, environment: Environment, tables: str, data_key: kms.IKey | None) -> iam.Role:
+    """Create the role with which AWS Backup restores a recovery point into a table of a drill, and into no other.
+
+    Its actions are those of DynamoDB in AWSBackupServiceRolePolicyForRestores.
+    """
+    backups = stack.format_arn(
+        service="dynamodb", resource="table", resource_name=f"{physical_name('*', environment)}/backup/*"
+    )
+    vault_keys = stack.format_arn(service="kms", resource="key", resource_name="*")
+    keys = (
+        [
+            allow_key_through_service("dynamodb", data_key, sid="DataKey", writes=True, region=stack.region),
+            allow_restore_with_key(data_key, stack.region),
+            iam.PolicyStatement(
+                sid="VaultKey",
+                actions=["kms:Decrypt", "kms:DescribeKey"],
+                resources=[vault_keys],
+                # Keys have no names; their tag is the environment's.
+                conditions={"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+            ),
+        ]
+        if data_key
+        else []
+    )
+    role = iam.Role(
+        stack,
+        "DrillRestoreRole",
+        role_name=global_name(physical_name("restores-of-drills", environment), environment),
+        assumed_by=iam.ServicePrincipal(
+            "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
+        ),
+        inline_policies={
+            "access": iam.PolicyDocument(
+                statements=[
+                    iam.PolicyStatement(
+                        sid="DrillTables",
+                        actions=[f"dynamodb:{action}" for action in _RESTORE_ACTIONS],
+                        resources=[tables],
+                    ),
+                    iam.PolicyStatement(
+                        sid="Backups", actions=["dynamodb:RestoreTableFromBackup"], resources=[backups]
+                    ),
+                    *keys,
+                ]
+            )
+        },
+    )
+    wildcards = {tables: TABLES_REASON, backups: "DynamoDB names backups"}
+    suppress_wildcards(role, {**wildcards, **({vault_keys: "the vault's key is in another stack"} if data_key else {})})
+    return role
 
 
 def _key(stack: Stack, environment: Environment, name: str, description: str, spec: kms.KeySpec) -> kms.Key:

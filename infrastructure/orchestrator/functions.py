@@ -22,6 +22,7 @@ from infrastructure.orchestrator.iam_grants import (
     FINISH_CUTOVER,
     INVOKE_LIVE_ALIAS,
     INVOKE_VERSIONS,
+    LIST_RECOVERY_POINTS,
     LOG_REVOCATION_EPOCH,
     MANAGE_PROVISIONED_CONCURRENCY,
     PROBE_ACCESS_BLOCK,
@@ -34,6 +35,7 @@ from infrastructure.orchestrator.iam_grants import (
     READ_FAILBACK_STATE,
     READ_LOCK_HOLDERS,
     READ_METRICS,
+    READ_RESTORE_JOBS,
     READ_RESTORED_ITEMS,
     READ_ROLLBACKS,
     READ_STREAMED_CHANGES,
@@ -42,11 +44,13 @@ from infrastructure.orchestrator.iam_grants import (
     READ_VERSIONS,
     RECORD_EVIDENCE,
     REPLAY_LATE_WRITES,
+    REPORT_VALIDATION,
     RESTORE_TABLES,
     ROTATE_KEYS,
     SANITIZE_TOKENS,
     SIGN_IN_AS_SYNTHETIC_CLIENT,
     START_ISOLATED_SERVICE,
+    START_RESTORE_JOBS,
     START_ROLLBACK,
     SYNC_TABLES,
     TAG_RESTORED_TABLES,
@@ -250,8 +254,10 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "plan_recovery": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=(*DESCRIBE_TABLES, *READ_FAILBACK_STATE)),
-        variables=("RECOVERY_POLICY", "SERVICE", "SOURCE_TABLES"),
+        Permissions(
+            Ledger.WRITES, publishes_events=False, grants=(*DESCRIBE_TABLES, LIST_RECOVERY_POINTS, *READ_FAILBACK_STATE)
+        ),
+        variables=("RECOVERY_POLICY", "SERVICE", "SOURCE_TABLES", "BACKUP_VAULT"),
     ),
     "revoke_seeded_grants": FunctionSpec(
         "orchestrator.tasks.recovery",
@@ -260,8 +266,10 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "start_restore": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=(*RESTORE_TABLES, *EXPORT_TABLES)),
-        variables=("RECOVERY_POLICY", "EXPORTS_BUCKET"),
+        Permissions(
+            Ledger.WRITES, publishes_events=False, grants=(*RESTORE_TABLES, *START_RESTORE_JOBS, *EXPORT_TABLES)
+        ),
+        variables=("RECOVERY_POLICY", "EXPORTS_BUCKET", "RESTORE_ROLE"),
     ),
     "await_export": FunctionSpec(
         "orchestrator.tasks.recovery",
@@ -274,7 +282,7 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "await_restore": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=True, grants=(TAG_RESTORED_TABLES,)),
+        Permissions(Ledger.WRITES, publishes_events=True, grants=(TAG_RESTORED_TABLES, READ_RESTORE_JOBS)),
         variables=("RECOVERY_POLICY",),
     ),
     "reapply_settings": FunctionSpec(
@@ -359,7 +367,7 @@ TASKS: Mapping[str, FunctionSpec] = {
     "conclude": FunctionSpec("orchestrator.tasks.recovery", Permissions(Ledger.WRITES, publishes_events=False)),
     "record_evidence": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=RECORD_EVIDENCE),
+        Permissions(Ledger.WRITES, publishes_events=False, grants=(*RECORD_EVIDENCE, REPORT_VALIDATION)),
         variables=EVIDENCE_CHAIN,
     ),
     "notify_recovery": FunctionSpec(
@@ -485,6 +493,7 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
                 allow("tag:GetResources", on=(Resource.ALL_RESOURCES,)),
                 allow("sns:Publish", on=(Resource.OPERATORS,)),
                 *RECORD_EVIDENCE,
+                REPORT_VALIDATION,
                 # Restored tables that the service does not use are reported.
                 allow("dynamodb:ListTables", on=(Resource.ALL_RESOURCES,)),
                 allow("dynamodb:DescribeTable", on=(Resource.RESTORED_TABLES,)),

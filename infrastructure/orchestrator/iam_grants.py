@@ -202,6 +202,16 @@ RESTORE_TABLES = (
     allow("dynamodb:RestoreTableFromBackup", on=(Resource.BACKUPS, *DRILL_AND_RESTORED_TABLES)),
     allow("dynamodb:DescribeTable", *ITEM_ACTIONS, on=DRILL_AND_RESTORED_TABLES),
 )
+LIST_RECOVERY_POINTS = allow("backup:ListRecoveryPointsByBackupVault", on=(Resource.BACKUP_VAULT,))
+READ_RESTORE_JOBS = allow("backup:DescribeRestoreJob", "backup:ListRestoreJobs", on=(Resource.ALL_RESOURCES,))
+START_RESTORE_JOBS = (
+    # The recovery points of tables without advanced features are DynamoDB's own backups.
+    allow("backup:StartRestoreJob", on=(Resource.RECOVERY_POINTS,)),
+    allow("backup:StartRestoreJob", on=(Resource.BACKUPS,)),
+    allow("iam:PassRole", on=(Resource.RESTORE_ROLE,)),
+    READ_RESTORE_JOBS,
+)
+REPORT_VALIDATION = allow("backup:PutRestoreValidationResult", on=(Resource.ALL_RESOURCES,))
 READ_TABLE_SETTINGS = (
     allow(
         "dynamodb:DescribeTable",
@@ -291,6 +301,7 @@ INVOKE_LIVE_ALIAS = allow("lambda:InvokeFunction", on=(Resource.LIVE_ALIAS,))
 ENCRYPT_SEEDED_GRANTS = allow("kms:Encrypt", "kms:Decrypt", on=(Resource.SEED_GRANTS_KEY,))
 CLEAN_UP = (
     allow("dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable", on=(Resource.DRILL_TABLES,)),
+    READ_RESTORE_JOBS,
     allow("lambda:DeleteFunction", "lambda:GetFunction", on=(Resource.DRILL_FUNCTIONS,)),
     allow("s3:ListBucket", on=(Resource.EXPORT_BUCKET,)),
     allow("s3:DeleteObject", on=(Resource.EXPORT_OBJECTS,)),

@@ -42,6 +42,9 @@ class Resource(Enum):
     DRILL_FUNCTIONS = auto()  # the isolated service of a drill
     RESTORED_TABLES = auto()  # the tables that restores make, by their prefix
     BACKUPS = auto()  # backups of live and restored tables
+    BACKUP_VAULT = auto()  # the vault of AWS Backup
+    RECOVERY_POINTS = auto()  # of AWS Backup, with the tag of the environment
+    RESTORE_ROLE = auto()  # the role with which AWS Backup restores them in drills
     ACCESS_BLOCK_PROBE = auto()  # the one key of live and restored tables that probes the access block
     DRILL_ROLE = auto()  # the role of the isolated service
     SEED_GRANTS_KEY = auto()  # encrypts the seeded grants of a drill
@@ -90,8 +93,8 @@ class Resource(Enum):
     ISSUING_LEASE = auto()  # the one item of the key ring's table that permits this region to sign
     ISSUING_ASSIGNMENT = auto()  # the assignment in the ledger of the standby region
     ASSIGNMENT_KEYS = auto()  # the key of that ledger, by its alias
-    RECOVERY_POINTS = auto()  # what AWS Backup copied to the standby region
-    RESTORE_ROLE = auto()  # the role with which AWS Backup restores them
+    COPIED_RECOVERY_POINTS = auto()  # what AWS Backup copied to the standby region
+    COPIES_RESTORE_ROLE = auto()  # the role with which AWS Backup restores them
     API_DOMAIN = auto()  # the API's domain in API Gateway
     DOMAIN_ZONE = auto()  # the hosted zone of its record
     DNS_CHANGES = auto()  # changes of that zone
@@ -107,6 +110,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.DRILLS: "executions are named by drills",
     Resource.RESTORES: "executions are named by restores",
     Resource.BACKUPS: "DynamoDB names backups, also those of deleted tables",
+    Resource.RECOVERY_POINTS: "AWS Backup names recovery points; a condition on their tag limits this to the environment",
     Resource.SCALING_ALARMS: "Application Auto Scaling names them after the restored table, and adds an id",
     Resource.SCALABLE_TARGETS: "the id of a scalable target does not contain its table",
     Resource.QUALIFIED: "any version can become stable or canary",
@@ -130,7 +134,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.STATUS_PAGE_OBJECTS: "each incident has a page of its own",
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
     Resource.ASSIGNMENT_KEYS: "KMS generates key ids; a condition on the alias limits this to the ledger's key",
-    Resource.RECOVERY_POINTS: "AWS Backup names recovery points",
+    Resource.COPIED_RECOVERY_POINTS: "AWS Backup names recovery points",
     Resource.DNS_CHANGES: "Route 53 names changes",
     Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
 }
@@ -140,8 +144,8 @@ STANDBY_RESOURCES = (
     Resource.ISSUING_LEASE,
     Resource.ISSUING_ASSIGNMENT,
     Resource.ASSIGNMENT_KEYS,
-    Resource.RECOVERY_POINTS,
-    Resource.RESTORE_ROLE,
+    Resource.COPIED_RECOVERY_POINTS,
+    Resource.COPIES_RESTORE_ROLE,
     Resource.API_DOMAIN,
     Resource.DOMAIN_ZONE,
     Resource.DNS_CHANGES,
@@ -194,6 +198,7 @@ class CreatedResources:
 
     heartbeats_table: str
     drill_role: str
+    restore_role: str
     seed_grants_key: str
     topics: Mapping[str, str]
     evidence_bucket: s3.IBucket
@@ -248,6 +253,9 @@ def resource_arns(
         Resource.SEED_GRANTS_KEY: [created.seed_grants_key],
         Resource.RESTORED_TABLES: [restored],
         Resource.BACKUPS: [f"{arn}/backup/*" for arn in (*tables, restored)],
+        Resource.BACKUP_VAULT: [colon_arn("backup", "backup-vault", physical_name("backups", environment))],
+        Resource.RECOVERY_POINTS: [colon_arn("backup", "recovery-point", "*")],
+        Resource.RESTORE_ROLE: [created.restore_role],
         Resource.ACCESS_BLOCK_PROBE: [*tables, restored],
         Resource.REVOCATIONS: [revocations],
         Resource.LOGGED_REVOCATION_EPOCH: [revocations],
@@ -353,10 +361,10 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
     role = global_name(physical_name("restores", environment), environment)
     colon = ArnFormat.COLON_RESOURCE_NAME
     arns |= {
-        Resource.RECOVERY_POINTS: [
+        Resource.COPIED_RECOVERY_POINTS: [
             stack.format_arn(service="backup", resource="recovery-point", resource_name="*", arn_format=colon)
         ],
-        Resource.RESTORE_ROLE: [stack.format_arn(service="iam", region="", resource="role", resource_name=role)],
+        Resource.COPIES_RESTORE_ROLE: [stack.format_arn(service="iam", region="", resource="role", resource_name=role)],
         Resource.HOME_FUNCTIONS: [
             stack.format_arn(
                 service="lambda",
@@ -393,6 +401,8 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
         Resource.NEW_SIGNING_KEYS: new_key,
         Resource.KEY_TO_CREATE: new_key,
         Resource.DRILL_ROLE: {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+        Resource.RECOVERY_POINTS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Resource.RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SNAPSHOT_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
         Resource.ISSUING_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},
         Resource.ISSUING_ASSIGNMENT: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [ASSIGNMENT_KEY]}},
@@ -400,7 +410,7 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
             "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{physical_name('ledger', environment)}"},
             "StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
         },
-        Resource.RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
+        Resource.COPIES_RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SCALABLE_TARGETS: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
     }
 

@@ -323,6 +323,7 @@ class OrchestratorStack(EnvironmentStack):
         created = CreatedResources(
             heartbeats_table=self._heartbeats.table_arn,
             drill_role=self._drill_resources.role,
+            restore_role=self._drill_resources.restore_role,
             seed_grants_key=self._drill_resources.seed_grants_key,
             topics={name: topic.topic_arn for name, topic in self._topics.items()},
             evidence_bucket=self._evidence,
@@ -393,6 +394,8 @@ class OrchestratorStack(EnvironmentStack):
             ),
             "SERVICE": self.to_json_string(service),
             "SEED_GRANTS_KEY": self._drill_resources.seed_grants_key,
+            "BACKUP_VAULT": physical_name("backups", self._environment),
+            "RESTORE_ROLE": self._drill_resources.restore_role,
             "DRILL_ROLE": self._drill_resources.role,
             "DRILL_LOGS": self._drill_resources.log_group,
             "DRILL_SIGNING_KEY": self._drill_resources.signing_key,

@@ -19,8 +19,9 @@ from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 
 UNSCOPED_ACTIONS = (
-    "application-autoscaling:Describe*", "cloudtrail:LookupEvents", "cloudwatch:DescribeAlarms",
-    "cloudwatch:GetMetricData",
+    "application-autoscaling:Describe*", "cloudtrail:LookupEvents", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
+    # The roles name the recovery points. A restore also needs a role of ours, which only AWS Backup can assume.
+    "backup:*RestoreJob", "backup:List*", "backup:PutRestoreV*",
     "dynamodb:ListBackups", "dynamodb:ListTables", "events:ListRules", "iam:ListRoles", "kms:ListAliases",
     "lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions", "logs:DescribeLogGroups",
     "scheduler:ListSchedules",
@@ -130,21 +131,11 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         "apigateway:GET": arns[Resource.API_DOMAIN],
         "route53:*": [*arns[Resource.DOMAIN_ZONE], *arns[Resource.DNS_CHANGES]],
     }
-    # The roles name the recovery points. A restore also needs a role of ours, which only AWS Backup can assume.
-    backups = (
-        [iam.PolicyStatement(actions=list(_BACKUP_ACTIONS), resources=["*"])] if arns[Resource.RECOVERY_POINTS] else []
-    )
     return [
-        *(
-            iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
-            for action, found in resources.items()
-            if found
-        ),
-        *backups,
+        iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
+        for action, found in resources.items()
+        if found
     ]
-
-
-_BACKUP_ACTIONS = ("backup:DescribeRestoreJob", "backup:List*", "backup:StartRestoreJob")
 
 
 def _home_functions(stack: Stack, environment: Environment, functions: Sequence[str]) -> list[str]:

@@ -32,9 +32,9 @@ RESTORE_COPIES = (
     # DynamoDB writes the restored table with the caller's permissions (DynamoDB: restore permissions).
     allow("dynamodb:RestoreTableFromBackup", on=(Resource.BACKUPS, Resource.RESTORED_TABLES)),
     allow("dynamodb:DescribeTable", *ITEM_ACTIONS, on=(Resource.RESTORED_TABLES,)),
-    allow("backup:StartRestoreJob", on=(Resource.RECOVERY_POINTS,)),
+    allow("backup:StartRestoreJob", on=(Resource.COPIED_RECOVERY_POINTS,)),
     allow("backup:DescribeRestoreJob", on=(Resource.ALL_RESOURCES,)),
-    allow("iam:PassRole", on=(Resource.RESTORE_ROLE,)),
+    allow("iam:PassRole", on=(Resource.COPIES_RESTORE_ROLE,)),
     allow(
         *("dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups", "dynamodb:ListTagsOfResource"),
         *("dynamodb:GetResourcePolicy", "dynamodb:DescribeContributorInsights"),

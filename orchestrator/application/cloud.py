@@ -27,6 +27,8 @@ from orchestrator.domain.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from orchestrator.application.probe_adapters import ProbeClients
+    from orchestrator.aws.backup.restore_jobs import RestoreJobs
+    from orchestrator.aws.backup.vault import VaultBackups
     from orchestrator.aws.cloudwatch.alarms import Alarms
     from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
     from orchestrator.aws.dynamodb.access_block import TableAccess
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
     from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
     from orchestrator.aws.dynamodb.table_sync import TableSync
-    from orchestrator.aws.failover.restore_jobs import RestoreJobs
     from orchestrator.aws.hooks import Hooks
     from orchestrator.aws.http_client import HttpClient
     from orchestrator.aws.lambda_.aliases import Aliases
@@ -245,6 +246,8 @@ class Adapters:
     # DynamoDB
     point_in_time_recovery: Lazy[PointInTimeRecovery] = _adapter("aws.dynamodb.backups:PointInTimeRecovery", "dynamodb")
     backups: Lazy[OnDemandBackups] = _adapter("aws.dynamodb.backups:OnDemandBackups", "dynamodb")
+    vault_backups: Lazy[VaultBackups] = _adapter("aws.backup.vault:VaultBackups", "backup", "BACKUP_VAULT")
+    restore_jobs: Lazy[RestoreJobs] = _adapter("aws.backup.restore_jobs:RestoreJobs", "backup")
     table_restores: Lazy[TableRestores] = _adapter("aws.dynamodb.restores:TableRestores", "dynamodb")
     table_inventory: Lazy[TableInventory] = _adapter(
         "aws.dynamodb.table_inventory:TableInventory",
@@ -300,7 +303,6 @@ class Adapters:
     issuing_lease: Lazy[IssuingLeaseStore] = _adapter(
         "aws.oauth_tables.issuing_lease:IssuingLeaseStore", "dynamodb", "KEYS_TABLE"
     )
-    restore_jobs: Lazy[RestoreJobs] = _adapter("aws.failover.restore_jobs:RestoreJobs", "backup")
     alarms: Lazy[Alarms] = _adapter("aws.cloudwatch.alarms:Alarms", "cloudwatch")
     embedded_metrics: Lazy[EmbeddedMetrics] = _adapter(
         "aws.cloudwatch.embedded_metrics:EmbeddedMetrics", lambda new, cloud: new(cloud.environment, cloud.now)

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
 from orchestrator.application.recovery_reporting import publish_completion, write_evidence
+from orchestrator.application.restored_tables.restore_jobs import describe_restored, may_appear
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.cleanup import cleanup_reason, concluded_by_cleanup, is_expired_drill, with_cleaned_at
@@ -192,9 +193,9 @@ def _remove_own_table(
     cloud: Cloud, recovery: Recovery, table: TableRecovery, remove: Callable[[Cloud, str], Removal]
 ) -> Removal:
     """Remove a restored table, unless another table has its name."""
-    restored = cloud.table_restores.describe_restore(table.target)
+    restored = describe_restored(cloud, recovery, table)
     if restored is None:
-        return Removal.GONE
+        return Removal.UNDER_WAY if may_appear(cloud, table) else Removal.GONE
     if reason := foreign_reason(recovery, table, restored):
         logger.error("table not removed", extra={"recovery": recovery.id, "table": table.target, "reason": reason})
         return Removal.FOREIGN

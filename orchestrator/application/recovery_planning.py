@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,7 +15,7 @@ from orchestrator.domain.deployment.cutover import TableRef
 from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.backup_times import backups_made_together, source_from
+from orchestrator.domain.recovery.backup_times import Backup, backups_made_together, source_from
 from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
@@ -51,8 +51,22 @@ def plan_table_recovery(
     environment: str,
     prices: Prices,
     now: datetime,
+    vault: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
 ) -> RecoveryPlan:
     """Read the tables' state and plan a recovery of them. It changes nothing.
+
+    Args:
+        restores: describes the tables.
+        backups: DynamoDB's own backups.
+        kind: of the recovery.
+        recovery: its id.
+        tables: the tables by role.
+        request: the checked request.
+        policy: the environment's.
+        environment: its name.
+        prices: of the region.
+        now: the time.
+        vault: lists the recovery points of AWS Backup by the table's ARN.
 
     Raises:
         Refused: a table does not exist or cannot be restored, the time is outside the window, the backups are of
@@ -66,7 +80,12 @@ def plan_table_recovery(
 
     (refuse_restore_options if kind is Kind.DRILL else refuse_drill_options)(request)
     if request.backup_kind is not BackupKind.PITR:
-        sources = _selected_sources(restores, backups, tables, request, recovery)
+        listed_by = {
+            BackupKind.BACKUP: lambda one: backups.list_available(one.name),
+            BackupKind.VAULT: lambda one: vault(one.arn),
+        }
+        existing = for_each(tables.items(), lambda table: restores.describe_source(*table))
+        sources = _selected_sources(existing, for_each(existing, listed_by[request.backup_kind]), request, recovery)
     elif request.backup:
         sources = _named_sources(restores, backups, tables, request.backup)
     else:
@@ -89,18 +108,26 @@ def _named_sources(
     )
 
 
+def list_recovery_points(cloud: Cloud, table_arn: str) -> tuple[Backup, ...]:
+    """Return the recovery points of AWS Backup that can be restored into a table."""
+    return cloud.vault_backups.list_available(table_arn)
+
+
 def _selected_sources(
-    restores: TableRestores,
-    backups: OnDemandBackups,
-    tables: Mapping[Role, str],
-    request: RecoveryRequest,
-    recovery: str,
+    existing: Sequence[Source], backups: Sequence[Sequence[Backup]], request: RecoveryRequest, recovery: str
 ) -> list[Source]:
-    """Return the sources of a drill from the backups that it selects. Its tables exist: they are compared with them."""
-    sources = for_each(tables.items(), lambda table: restores.describe_source(*table))
-    listed = dict(zip(tables, for_each(tables.values(), backups.list_available), strict=True))
-    chosen = select_backups(request.backup_kind, request.selection, tables, listed, recovery)
-    return [source_of_backup(source, chosen[source.role]) for source in sources]
+    """Return the sources of a drill from the backups that it selects.
+
+    Args:
+        existing: its tables as they are: the restored tables are compared with them.
+        backups: the backups of each of them.
+        request: the checked request.
+        recovery: id of the drill.
+    """
+    names = {source.role: source.name for source in existing}
+    listed = {source.role: found for source, found in zip(existing, backups, strict=True)}
+    chosen = select_backups(request.backup_kind, request.selection, names, listed, recovery)
+    return [source_of_backup(source, chosen[source.role]) for source in existing]
 
 
 def plan_table_failback(

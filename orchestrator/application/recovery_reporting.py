@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.restored_tables.restore_jobs import report_validation
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.objectives.scenarios import earlier_runs
@@ -45,6 +46,7 @@ def write_evidence(cloud: Cloud, recovery: Recovery) -> ChainEntry:
             dimensions,
             recovery.id,
         )
+    report_validation(cloud, recovery)
     return entry
 
 

@@ -53,6 +53,7 @@ class Context:
             "EVENT_BUS": f"ib-oauth-{self.name}",
             "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
+            "BACKUP_VAULT": f"ib-oauth-backups-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "MAIL": encode_mail(self.environment.mail),
             "EVIDENCE_KEYS": ",".join(

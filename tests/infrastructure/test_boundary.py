@@ -198,6 +198,11 @@ def test_what_our_roles_do_is_within_the_boundary(everything_on, elsewhere, wher
         "cloudtrail:StopLogging",
         "ec2:RunInstances",
         "backup:DeleteRecoveryPoint",
+        "backup:UpdateRecoveryPointLifecycle",
+        "backup:PutBackupVaultAccessPolicy",
+        "backup:DeleteBackupVaultLockConfiguration",
+        "backup:StartCopyJob",
+        "backup:DeleteRestoreTestingPlan",
     ],
 )
 def test_what_would_give_rights_to_others_or_hide_what_was_done_is_beyond_the_boundary(boundary, action):

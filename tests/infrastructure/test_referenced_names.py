@@ -47,7 +47,7 @@ MADE_LATER = {
     "function": ("ib-oauth-drill-*",),
     "log-group": ("/aws/lambda/ib-oauth-drill-*",),
 }
-AWS_NAMES = ("key", "scalable-target", "alarm", "restapis", "signing-jobs")
+AWS_NAMES = ("key", "scalable-target", "alarm", "recovery-point", "restapis", "signing-jobs")
 """Kinds whose names AWS gives. Alarms are named by ours, and policies can name all of them only, or those that scale a table."""
 _SCALING_ALARM = "TargetTracking-table/"
 """How Application Auto Scaling names an alarm, before the table's name."""

@@ -160,12 +160,11 @@ def test_one_task_makes_functions_for_drills_and_gives_them_one_role_which_reach
         for one in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}")
         if "iam:PassRole" in as_list(one["Action"])
     }
-    ((what, role, service),) = passing
-    assert (what, "DrillFunctionsRole" in role, service) == (
-        "task-start-isolated-service",
-        True,
-        "lambda.amazonaws.com",
-    )
+    # The other one is passed to AWS Backup, which restores recovery points with it.
+    assert {(what, role.partition(".")[0].strip("<")[:-8], service) for what, role, service in passing} == {
+        ("task-start-isolated-service", "DrillFunctionsRole", "lambda.amazonaws.com"),
+        ("task-start-restore", "DrillRestoreRole", "backup.amazonaws.com"),
+    }
     makes = [
         text_of(resource)
         for one in statements(every.orchestrator, f"ib-oauth-task-start-isolated-service-{every.name}")
@@ -203,6 +202,7 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
         "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies", "dynamodb:ListBackups",
         "cloudwatch:DescribeAlarms", "lambda:ListEventSourceMappings",
+        "backup:DescribeRestoreJob", "backup:ListRestoreJobs", "backup:PutRestoreValidationResult",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():

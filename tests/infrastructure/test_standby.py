@@ -15,7 +15,8 @@ from orchestrator.domain.schema import SettingsReader
 from state_machines import definitions
 from tests.infrastructure.templates import named, resources, text_of, with_everything
 from tests.infrastructure.test_alarms import OF_A_STANDBY_REGION, section_of
-from tests.infrastructure.test_boundary import LONGEST_POLICY
+from tests.infrastructure.test_boundary import LONGEST_POLICY, Names, boundary_of, ever
+from tests.infrastructure.test_rights import as_list
 from tests.infrastructure.variables import read_by
 
 STANDBY = "us-east-2"
@@ -174,6 +175,43 @@ def test_the_alarms_name_their_sections(home, standby):
     assert alarms(home)["ib-oauth-issuing-lease-prod"]["Threshold"] == 720
     assert "ib-oauth-failover-plan-prod" not in alarms(home)
     assert {"ib-oauth-failover-plan-prod", "ib-oauth-failover-executionsfailed-prod"} <= alarms(standby).keys()
+
+
+@pytest.mark.parametrize(
+    ("where", "function", "role", "tagged"),
+    [
+        ("home", "task-start-restore", "DrillRestoreRole", True),
+        ("standby", "task-start-restore", "DrillRestoreRole", True),
+        ("standby", "task-restore-copies", "ib-oauth-restores-prod-us-east-2", False),
+    ],
+)
+def test_drills_restore_what_has_the_tag_and_a_failover_restores_copies_with_a_role_of_its_own(
+    request, where, function, role, tagged
+):
+    own = statements(request.getfixturevalue(where), f"ib-oauth-{function}-prod")
+    (passed,) = [one for one in own if one["Action"] == "iam:PassRole"]
+    assert role in text_of(passed["Resource"])
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
+    (points,) = [
+        one
+        for one in own
+        if one["Action"] == "backup:StartRestoreJob" and ":recovery-point:" in json.dumps(one["Resource"])
+    ]
+    expected = {"StringEquals": {"aws:ResourceTag/environment": "prod"}} if tagged else None
+    assert points.get("Condition") == expected
+
+
+def test_the_boundary_of_a_standby_region_allows_what_a_failover_does(standby):
+    names = Names(standby, STANDBY)
+    boundary = boundary_of(names)
+    beyond, looked_at = set(), 0
+    for name in FAILOVER_TASKS:
+        for one in statements(standby, f"ib-oauth-task-{name.replace('_', '-')}-prod"):
+            actions = [action for action in as_list(one["Action"]) if action.startswith("backup:")]
+            looked_at += len(actions)
+            beyond |= {(name, action) for action in actions if not ever(boundary, action, "*")}
+    assert looked_at
+    assert beyond == set()
 
 
 @pytest.mark.parametrize("region", ["home", "standby"])

@@ -24,6 +24,7 @@ from orchestrator.domain.recovery.record import Recovery
 from orchestrator.event_handlers import runtime as event_runtime
 from orchestrator.tasks import runtime as task_runtime
 from tests.fakes.attached import NothingAttached
+from tests.fakes.backup import VAULT, FakeBackup
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
@@ -115,11 +116,17 @@ class DrillWorld:
             "DRILL_MACHINE": machine_arn("drill"),
             "RECOVERY_POLICY": json.dumps(recovery_table(**policy)),
             "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
+            "BACKUP_VAULT": VAULT,
+            "RESTORE_ROLE": "arn:aws:iam::123456789012:role/ib-oauth-restores-of-drills-test",
         }
+        self.vault = (
+            FakeBackup(self.tables, self.clock.now, self.fill) if isinstance(self.tables, RestorableTables) else None
+        )
         clients = {
             "dynamodb": _Routed(self),
             "kms": self.keys,
             "cloudwatch": None,
+            "backup": self.vault,
             "dynamodbstreams": self.contents,
             "application-autoscaling": self.scaling,
             "lambda": self.functions,
@@ -157,6 +164,12 @@ class DrillWorld:
         ended = self.interpreter.run(machine, name, asked)
         self.states.end(self.execution(name), ended.phase)
         return ended
+
+    def fill(self, source: str, target: str) -> None:
+        """Put the service's rows of a table, as of the point, into a table that was restored from it."""
+        self.rows.add(target)
+        for item in self.at_the_point[source]:
+            self.rows.put_item(TableName=target, Item=item)
 
     def run_started(self) -> None:
         """Run the executions that were started, in their order, until none is left."""
@@ -276,18 +289,13 @@ class _Routed:
 
     def _restore(self, **asked: Any) -> Any:
         answer = self._world.tables.restore_table_to_point_in_time(**asked)
-        self._fill(asked["SourceTableName"], asked["TargetTableName"])
+        self._world.fill(asked["SourceTableName"], asked["TargetTableName"])
         return answer
 
     def _restore_backup(self, **asked: Any) -> Any:
         answer = self._world.tables.restore_table_from_backup(**asked)
-        self._fill(self._world.tables.backups[asked["BackupArn"]]["TableName"], asked["TargetTableName"])
+        self._world.fill(self._world.tables.backups[asked["BackupArn"]]["TableName"], asked["TargetTableName"])
         return answer
-
-    def _fill(self, source: str, target: str) -> None:
-        self._world.rows.add(target)
-        for item in self._world.at_the_point[source]:
-            self._world.rows.put_item(TableName=target, Item=item)
 
     def _delete(self, *, TableName: str) -> Any:  # noqa: N803 - botocore's
         answer = self._world.tables.delete_table(TableName=TableName)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
+from orchestrator.domain.evidence.chain import REPORT_FILE
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
 from tests.samples import recovery_table
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
-from tests.workflow.world import function_arns
+from tests.workflow.world import function_arns, raised
 
 TABLES = (STATE, TOKENS)
 
@@ -37,6 +40,12 @@ def backed_up_world(interpreter, *ages):
         world.clock.advance(age)
         newest = world.clock.now()
     return world
+
+
+def report(world, drill):
+    """The evidence report of a drill."""
+    (file,) = [one for one in world.cloud.evidence.read_entry(drill).files if one.name == REPORT_FILE]
+    return json.loads(world.cloud.evidence.read_file(file))
 
 
 def result(recovery, check):
@@ -183,3 +192,116 @@ def test_a_drill_without_a_backup_is_refused_before_anything_is_created(interpre
     assert ended.phase == "FAILED"
     assert f"{STATE} has no backup of this kind" in refusal.why
     assert world.tables.restored == []
+
+
+def vault_world(interpreter, *ages, took=timedelta(0), apart=timedelta(0)):
+    """A world whose vault has a recovery point of each table, some seconds old each."""
+    world = DrillWorld(interpreter)
+    for age in sorted(ages, reverse=True):
+        at = world.clock.now() - timedelta(seconds=age)
+        world.vault.back_up(STATE, at, took)
+        world.vault.back_up(TOKENS, at + apart, took)
+    return world
+
+
+def validations(world):
+    return [job.get("ValidationStatus") for job in world.vault.jobs.values()]
+
+
+def test_a_drill_restores_the_recovery_points_of_the_vault_and_reports_what_it_found(interpreter):
+    with drilled(vault_world(interpreter, 1800, 3000)) as world:
+        world.drill("dr-vault", **{"from": "vault"})
+    recovery = world.recovery("dr-vault")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert [table.backup_arn for table in recovery.tables] == list(world.vault.points)[-2:]
+    assert [table.restore_job for table in recovery.tables] == list(world.vault.jobs)
+    assert {result(recovery, f"content.{role}").verdict.outcome for role in ("state", "tokens")} == {Outcome.PASS}
+    assert validations(world) == ["SUCCESSFUL", "SUCCESSFUL"]
+    assert world.vault.jobs["job-0"]["metadata"]["encryptionType"] == "Default"
+    assert world.copies() == set()
+    scope = report(world, "dr-vault")["scope"]
+    assert (scope["backup_kind"], scope["selection"]) == ("vault", "latest")
+    assert [table["restore_job"] for table in scope["tables"]] == list(world.vault.jobs)
+
+
+def test_a_damaged_recovery_point_fails_its_drill_which_is_reported(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.contents.damage.append(lambda name, copy: copy.pop("item 30") if "tokens" in name else None)
+        world.drill("dr-vault-damaged", **{"from": "vault"})
+    assert world.recovery("dr-vault-damaged").outcome is RecoveryOutcome.FAILED
+    assert validations(world) == ["FAILED", "FAILED"]
+    assert "content.tokens" in world.vault.jobs["job-0"]["ValidationStatusMessage"]
+    assert world.copies() == set()
+
+
+def test_the_content_of_a_backup_is_as_exact_as_its_job_was_short(interpreter):
+    with drilled(vault_world(interpreter, 1800, took=timedelta(minutes=5), apart=timedelta(minutes=9))) as world:
+        world.drill("dr-vault-slow", **{"from": "vault"})
+    recovery = world.recovery("dr-vault-slow")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert result(recovery, "content.tokens").figures["fuzzy_seconds"] == 300
+    assert result(recovery, "restore.times").figures["apart_seconds"] == 540
+
+
+def test_a_restore_job_that_fails_fails_the_drill_with_its_reason(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.vault.fails = "the key of the vault is disabled"
+        world.drill("dr-vault-fails", **{"from": "vault"})
+    recovery = world.recovery("dr-vault-fails")
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert "the key of the vault is disabled" in recovery.reason
+    assert recovery.cleaned_at is not None
+
+
+def test_a_recovery_point_that_cannot_be_restored_is_named(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.vault.rejects["start_restore_job"] = "InvalidRequestException"
+        world.drill("dr-vault-rejected", **{"from": "vault"})
+    recovery = world.recovery("dr-vault-rejected")
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert "AWS Backup cannot restore it" in recovery.reason
+    assert world.vault.jobs == {}
+
+
+def test_a_report_that_aws_backup_rejects_does_not_change_the_drill(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.vault.rejects["put_restore_validation_result"] = "InvalidRequestException"
+        world.drill("dr-vault-unreported", **{"from": "vault"})
+    assert world.recovery("dr-vault-unreported").outcome is RecoveryOutcome.SUCCEEDED
+    assert world.cloud.evidence.find_entry("dr-vault-unreported") is not None
+
+
+def test_a_table_of_the_target_s_name_that_no_job_of_the_drill_created_is_left(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        foreign = "ib-oauth-drill-dr-vault-foreign-state-test"
+        world.tables.add(foreign)
+        world.drill("dr-vault-foreign", **{"from": "vault"})
+    recovery = world.recovery("dr-vault-foreign")
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert world.copies() == {foreign}
+    assert foreign in result(recovery, "cleanup").verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("dr-killed-1", "StartRestore"), ("dr-killed-2", "AwaitRestore"), ("dr-killed-3", "CompareContents")],
+)
+def test_a_drill_that_dies_leaves_no_table_even_if_its_job_has_not_created_it_yet(interpreter, name, state):
+    world = vault_world(interpreter, 1800)
+
+    def bridge(invocation, run):
+        answer = run()
+        if invocation.state == state:
+            world.stop(name)
+            return raised("States.Timeout", "killed")
+        return answer
+
+    world.bridge = bridge
+    with drilled(world):
+        with suppress(Exception):
+            world.drill(name, **{"from": "vault"})
+        for _ in range(60):
+            world.clock.advance(300)
+            world.sweep()
+    assert world.copies() == set()
+    assert len(world.vault.jobs) == 2

@@ -8,10 +8,14 @@ import msgspec
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
-from orchestrator.aws.failover.restore_jobs import is_recovery_point
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused, RestoreFailed
 from orchestrator.domain.failover.record import CopiedTable, Failover
+from orchestrator.domain.recovery.backups.restore_jobs import (
+    described_by_job,
+    is_recovery_point,
+    refuse_failed_job,
+)
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.restored_table import (
     CLOCK_TOLERANCE,
@@ -57,9 +61,7 @@ def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
             # False: the limit of concurrent restores is reached. The next round tries again.
             cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn)
         elif not table.job:
-            job = cloud.restore_jobs.start(
-                table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"], f"{read.failover.id}-{table.role}"
-            )
+            job = cloud.restore_jobs.start(table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"])
             tables = tuple(replace(one, job=job) if one == table else one for one in read.failover.tables)
             read = cloud.failovers.commit(read, replace(read.failover, tables=tables))
     return read
@@ -67,25 +69,26 @@ def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
 
 def _not_ready(failover: Failover, table: CopiedTable, cloud: Cloud) -> str:
     """Return why a restored table is not ready; empty if it is."""
-    if table.job and (problem := cloud.restore_jobs.failure(table.job)):
-        raise RestoreFailed(f"AWS Backup's restore of the table {table.role} failed: {problem}")
+    job = cloud.restore_jobs.describe(table.job) if table.job else None
+    if job is not None:
+        refuse_failed_job(table.target, job)
     restored = cloud.table_restores.describe_restore(table.target)
     if restored is None:
         return f"{table.target} does not exist yet"
-    _refuse_foreign(failover, table, restored, cloud)
+    if job is not None and job.in_progress:
+        # It may not name its table yet.
+        return f"{table.target} is being restored"
+    _refuse_foreign(failover, table, described_by_job(restored, job))
     return "" if restored.readable else f"{table.target} is being restored"
 
 
-def _refuse_foreign(failover: Failover, table: CopiedTable, restored: RestoredTable, cloud: Cloud) -> None:
+def _refuse_foreign(failover: Failover, table: CopiedTable, restored: RestoredTable) -> None:
     """Stop before a table is changed that this failover did not create. Its name proves nothing.
 
     Raises:
         Refused: it was not created by this failover.
     """
-    if table.job:
-        ours = cloud.restore_jobs.created(table.job) in {"", restored.arn}
-    else:
-        ours = restored.in_progress is not None and restored.backup_arn == table.backup_arn
+    ours = restored.in_progress is not None and restored.backup_arn == table.backup_arn
     recent = restored.created_at is not None and restored.created_at >= failover.requested_at - CLOCK_TOLERANCE
     if not (ours and recent):
         remedy = "it is left as it is, because this failover did not create it; start another failover"

@@ -69,6 +69,7 @@ class TableRestores:
             earliest=recovery.get("EarliestRestorableDateTime") if on else None,
             latest=recovery.get("LatestRestorableDateTime") if on else None,
             read_units=read_units_of(description),
+            encryption_key=(description.get("SSEDescription") or {}).get("KMSMasterKeyArn", ""),
         )
 
     def exists(self, table: str) -> bool:

@@ -1,1 +1,1 @@
-"""What only a failover needs of AWS: restore jobs of copied recovery points, and the record of the API's domain."""
+"""What only a failover needs of AWS: the record of the API's domain."""

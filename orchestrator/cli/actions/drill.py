@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from rich.console import Console
 from rich.text import Text
 
 from orchestrator.application import prices
 from orchestrator.application.recovery_planning import (
+    list_recovery_points,
     plan_table_failback,
     plan_table_recovery,
     refuse_tables_not_in_use,
@@ -192,6 +194,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
         environment=context.name,
         prices=prices.load_prices(environment.region),
         now=context.cloud.now(),
+        vault=partial(list_recovery_points, context.cloud),
     )
 
 

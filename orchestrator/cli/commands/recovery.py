@@ -24,7 +24,9 @@ restores = CommandLine(invoke_without_command=True, help="Restore to new tables 
 @app.command()
 def drill(
     env: Env = "local",
-    from_: Annotated[str | None, typer.Option("--from", metavar="KIND", help="Kind: pitr (default) or backup.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="KIND", help="Kind: pitr (default), backup or vault.")
+    ] = None,
     select: Annotated[
         str | None, typer.Option(metavar="WHICH", help="Backup: latest (default), random or oldest.")
     ] = None,

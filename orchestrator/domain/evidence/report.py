@@ -73,6 +73,7 @@ def report_of(
                     "target": table.target,
                     "backup_arn": table.backup_arn,
                     "backup_at": _timestamp(table.backup_at),
+                    "restore_job": table.restore_job,
                     "uncertainty_seconds": table.uncertainty.total_seconds(),
                     "items": table.items,
                     "size_bytes": table.size_bytes,

@@ -56,6 +56,7 @@ class Source:
         read_units: its read units a second.
         uncertainty: how much older or newer than the backup's time its content may be.
         exportable_from: of a backup: the earliest time that an export of the table can show; None if it cannot.
+        encryption_key: ARN of the key that encrypts it; empty for DynamoDB's own.
     """
 
     role: Role
@@ -70,6 +71,7 @@ class Source:
     read_units: int = ON_DEMAND_READ_UNITS
     uncertainty: timedelta = timedelta(0)
     exportable_from: datetime | None = None
+    encryption_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,7 @@ def plan_recovery(
             backup_at=source.latest if source.backup_arn else None,
             uncertainty=source.uncertainty,
             exportable_from=source.exportable_from,
+            encryption_key=source.encryption_key,
         )
         for source in sources
     )

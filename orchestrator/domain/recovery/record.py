@@ -104,6 +104,8 @@ class TableRecovery:
         read_units: read units a second of the source when the recovery was planned.
         backup_at: the time of the backup; None for point-in-time recovery, whose time is the recovery point.
         uncertainty: how much older or newer than the backup's time its content may be.
+        encryption_key: ARN of the key that encrypts the source; empty for DynamoDB's own.
+        restore_job: id of the job of AWS Backup that restores it; empty for any other restore.
     """
 
     role: Role
@@ -124,6 +126,8 @@ class TableRecovery:
     uncertainty: timedelta = timedelta(0)
     later_export_arn: str = ""
     exportable_from: datetime | None = None
+    encryption_key: str = ""
+    restore_job: str = ""
 
 
 @dataclass(frozen=True)

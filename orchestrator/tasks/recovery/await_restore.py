@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.restored_tables.restore_jobs import describe_restored, job_in_progress
 from orchestrator.domain.recovery.policy import seconds_before_poll
 from orchestrator.domain.recovery.record import Recovery, RecoveryAction, TableRecovery
 from orchestrator.domain.recovery.restored_table import (
@@ -56,11 +57,13 @@ def await_restore(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
 
 def _check_table(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> Recovery:
     """Return the recovery, with the table's check result if the table is ready and tagged."""
-    described = cloud.table_restores.describe_restore(table.target)
+    if job_in_progress(cloud, table):
+        return recovery
+    described = describe_restored(cloud, recovery, table)
     if described is None:
         # DescribeTable is eventually consistent: right after the restore was requested it may not see the table.
         cloud.sleep(READ_AGAIN_SECONDS)
-        described = cloud.table_restores.describe_restore(table.target)
+        described = describe_restored(cloud, recovery, table)
     restored = refuse_missing_table(table, described)
     refuse_foreign(recovery, table, restored)
     tagged = cloud.table_restores.tag_table(restored.arn, tags_of(recovery))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from orchestrator.application import prices
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.recovery_planning import (
+    list_recovery_points,
     plan_table_failback,
     plan_table_recovery,
     refuse_tables_not_in_use,
@@ -90,6 +92,7 @@ def _plan(
         environment=cloud.environment,
         prices=price_list,
         now=now,
+        vault=partial(list_recovery_points, cloud),
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, logger
+from orchestrator.application.restored_tables.restore_jobs import describe_restored, start_restore_job
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Throttled, Unreachable
+from orchestrator.domain.recovery.backups.kinds import BY_RESTORE_JOB
 from orchestrator.domain.recovery.plan import requested_point, startable_tables
 from orchestrator.domain.recovery.record import Recovery, TableRecovery
 from orchestrator.domain.recovery.restored_table import refuse_foreign
@@ -35,8 +37,8 @@ def start_restore(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
     for table in startable_tables(recovery, policy.restores_at_once):
         # Right before each request: after a takeover, the cleanup job relies on this execution starting nothing more.
         ledger.check_lock(task_input.fencing_token)
-        if _start_or_adopt(recovery, table, cloud):
-            started = started.with_tables([replace(table, started_at=cloud.now())])
+        if requested := _start_or_adopt(recovery, table, cloud):
+            started = started.with_tables([requested])
             ledger.save_record(started, task_input.fencing_token)
     started = _start_exports(task_input, cloud, started)
     count = sum(1 for table in started.tables if table.started_at)
@@ -58,18 +60,22 @@ def _start_exports(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recove
         return task_input.ledger(cloud).read_record(recovery.id)
 
 
-def _start_or_adopt(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> bool:
-    """Start the restore of a table, or find it started; False if DynamoDB accepts no further restore now.
+def _start_or_adopt(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> TableRecovery | None:
+    """Start the restore of a table, or find it started; None if DynamoDB accepts no further restore now.
 
     Raises:
         Refused: a table of the target's name is not this recovery's.
     """
-    restored = cloud.table_restores.describe_restore(table.target)
-    if restored is None:
-        point = requested_point(recovery)
-        return cloud.table_restores.start_restore(table.source, table.target, point, table.backup_arn)
-    refuse_foreign(recovery, table, restored)
-    return True
+    restored = describe_restored(cloud, recovery, table)
+    if restored is not None:
+        refuse_foreign(recovery, table, restored)
+    if recovery.backup_kind in BY_RESTORE_JOB:
+        # A repeated request returns the job of the first one.
+        return replace(table, restore_job=start_restore_job(cloud, table), started_at=cloud.now())
+    point = requested_point(recovery)
+    if restored is None and not cloud.table_restores.start_restore(table.source, table.target, point, table.backup_arn):
+        return None
+    return replace(table, started_at=cloud.now())
 
 
 handler = recovery_task(start_restore)

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from orchestrator.aws.backup.restore_jobs import RestoreJobs
+from orchestrator.aws.backup.vault import VaultBackups
+from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.domain.recovery.backups.restore_jobs import Validation, described_by_job
 from orchestrator.local.cloud import ACCOUNT
 from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
 from tests.contract.keys import customer_key, disable
@@ -253,3 +258,23 @@ def test_the_result_of_a_test_is_kept_with_the_restore_job(cloud):
     assert refusal(backup.put_restore_validation_result, **asked) == "ResourceNotFoundException"
     asked = {"RestoreJobId": job, "ValidationStatus": "FINE"}
     assert refusal(backup.put_restore_validation_result, **asked) == "InvalidParameterValueException"
+
+
+def test_our_adapters_restore_a_recovery_point_and_report_what_was_found(cloud):
+    name, stored_in, point = stored(cloud)
+    backup, target = cloud.client("backup"), cloud.name("restored")
+    begun = datetime.now(UTC) - timedelta(minutes=1)
+    (found,) = VaultBackups(backup, stored_in).list_available(described(cloud, name)["TableArn"])
+    assert found.arn == point
+    assert VaultBackups(backup, stored_in).list_available(described(cloud, name)["TableArn"] + "-other") == ()
+
+    jobs, assumed = RestoreJobs(backup), role(cloud)
+    job = jobs.start(point, target, assumed)
+    assert jobs.start(point, target, assumed) == job
+    eventually(lambda: not jobs.describe(job).in_progress)
+    arn = described(cloud, active(cloud, target))["TableArn"]
+    assert jobs.find(point, arn, begun) == jobs.describe(job)
+    restored_table = TableRestores(cloud.client("dynamodb")).describe_restore(target)
+    assert described_by_job(restored_table, jobs.describe(job)).backup_arn == point
+    assert jobs.report(job, Validation.SUCCESSFUL, "all checks passed") == ""
+    assert backup.describe_restore_job(RestoreJobId=job)["ValidationStatus"] == "SUCCESSFUL"

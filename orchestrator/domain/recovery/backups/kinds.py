@@ -26,8 +26,11 @@ class Selection(StrEnum):
     OLDEST = "oldest"
 
 
-AVAILABLE: Final = (BackupKind.PITR, BackupKind.BACKUP)
+AVAILABLE: Final = (BackupKind.PITR, BackupKind.BACKUP, BackupKind.VAULT)
 """The kinds that drills restore."""
+
+BY_RESTORE_JOB: Final = frozenset({BackupKind.VAULT})
+"""The kinds that AWS Backup restores, by a job."""
 
 
 def read_backup_kind(fields: SettingsReader) -> BackupKind:

@@ -15,7 +15,10 @@ from orchestrator.domain.recovery.plan import Source
 from orchestrator.domain.recovery.record import Role, TableRecovery
 from orchestrator.domain.table_comparison.between_exports import times_around
 
-MADE_WITHIN: Final[Mapping[BackupKind, timedelta]] = {BackupKind.BACKUP: TOGETHER}
+START_WINDOW: Final = timedelta(hours=1)
+"""The time within which a backup plan starts the jobs of all tables (infrastructure/backups/stack.py)."""
+
+MADE_WITHIN: Final[Mapping[BackupKind, timedelta]] = {BackupKind.BACKUP: TOGETHER, BackupKind.VAULT: START_WINDOW}
 """The longest time between backups of all tables that are restored together, by kind."""
 
 

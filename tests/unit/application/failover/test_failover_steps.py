@@ -17,9 +17,11 @@ from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.domain.errors import Refused, RestoreFailed, Unreachable
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment
 from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.recovery.backups.restore_jobs import JobStatus, RestoreJob
 from orchestrator.event_handlers import evaluate_failover as evaluation_handler
 from orchestrator.event_handlers import renew_lease as renewal_handler
 from tests.fakes.errors import client_error
+from tests.fakes.restorable_tables import arn_of
 from tests.fakes.tables import Tables
 from tests.samples import NOW
 from tests.workflow.failovers import HOME, KEYS, FailoverWorld
@@ -43,22 +45,23 @@ def opened(world, **changes):
 
 
 class Jobs:
-    """AWS Backup: a job creates its table when it is started."""
+    """AWS Backup: a job creates its table when it is started, and names it when it ends, after a description of each."""
 
-    def __init__(self, world, failed=""):
-        self.world, self.failed, self.started = world, failed, []
+    def __init__(self, world, failed="", creates=""):
+        self.world, self.failed, self.creates, self.started, self.described = world, failed, creates, [], 0
 
-    def start(self, point, table, _role, token):
-        self.started.append((point, table, token))
+    def start(self, point, table, _role):
+        self.started.append((point, table))
         if not self.failed:
             self.world.tables.add(table)
         return f"job-{len(self.started)}"
 
-    def failure(self, _job):
-        return self.failed
-
-    def created(self, _job):
-        return ""
+    def describe(self, job):
+        point, table = self.started[int(job.removeprefix("job-")) - 1]
+        self.described += 1
+        status = JobStatus.FAILED if self.failed else JobStatus.RUNNING if self.described <= 2 else JobStatus.COMPLETED
+        arn = "" if status is not JobStatus.COMPLETED else arn_of(self.creates or table)
+        return RestoreJob(job, point, status, arn, self.failed)
 
 
 def of_aws_backup(world, **changes):
@@ -75,13 +78,25 @@ def of_aws_backup(world, **changes):
 def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world):
     progress = restore_tables(of_aws_backup(world), world.cloud)
     jobs = world.cloud.restore_jobs
-    assert [token for *_, token in jobs.started] == ["fo-1-state", "fo-1-tokens"]
+    assert [table for _, table in jobs.started] == [table.target for table in world.failover.tables]
     assert [table.job for table in world.failover.tables] == ["job-1", "job-2"]
     for _ in range(5):
         world.clock.advance(10)
         progress = restore_tables(progress.read, world.cloud)
     assert isinstance(progress, StepDone)
     assert len(jobs.started) == 2
+
+
+def test_a_table_is_waited_for_while_its_job_is_in_progress(world):
+    progress = restore_tables(of_aws_backup(world), world.cloud)
+    assert isinstance(progress, StepWaits)
+    assert progress.reason.count("is being restored") == 2
+
+
+def test_a_table_that_the_job_did_not_create_is_left_as_it_is(world):
+    progress = restore_tables(of_aws_backup(world, creates="another"), world.cloud)
+    with pytest.raises(Refused, match="this failover did not create it"):
+        restore_tables(progress.read, world.cloud)
 
 
 def test_a_restore_job_that_failed_stops_the_failover(world):

@@ -1,0 +1,1 @@
+"""AWS Backup: recovery points of the vault, and the jobs that restore them."""
