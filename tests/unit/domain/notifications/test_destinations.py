@@ -10,6 +10,7 @@ from orchestrator.domain.notifications.destinations import (
     ADDRESSES,
     KINDS,
     MAX_DESTINATIONS,
+    PAGERS,
     DestinationKind,
     decode_destinations,
     destinations_of,
@@ -46,6 +47,7 @@ def test_every_kind_can_be_written_into_a_variable_and_read_again(kind):
         del table["secret"]
     table |= {"repository": "owner/name"} if kind is DestinationKind.GITHUB else {}
     table |= {"address": "https://api.eu.example.com/"} if kind in ADDRESSES else {}
+    table |= {"webhook_secret": f"{CHAT['secret']}-2"} if kind in PAGERS else {}
     destinations = read(table, {**table, "name": "few", "events": ["rollback"]})
     assert decode_destinations(encode_destinations(destinations)) == destinations
     assert destinations[0].address == ("https://api.eu.example.com" if kind in ADDRESSES else "")

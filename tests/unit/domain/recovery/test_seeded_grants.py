@@ -14,6 +14,7 @@ from orchestrator.domain.recovery.seeded_grants import (
     judge_rejected,
     judge_rotated,
     not_seeded,
+    older_than_grants,
     recovery_point_pending,
 )
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
@@ -113,3 +114,9 @@ def test_their_representation_tells_none_of_them():
 )
 def test_a_point_that_has_them_is_waited_for_and_not_for_ever(latest, now, waits):
     assert bool(recovery_point_pending(witnesses(), latest, now)) is waits
+
+
+def test_a_backup_is_older_than_the_grants_of_its_drill_which_decides_nothing():
+    result = older_than_grants("backup")
+    assert (result.check, result.verdict.outcome, result.decides) == ("tokens.seeded", Outcome.INCONCLUSIVE, False)
+    assert "a backup is older than any grant of its drill" in result.verdict.reason

@@ -63,6 +63,19 @@ def test_what_is_no_form_is_refused(content_type, body):
 
 
 @pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "address: .*0 addresses.* give an e-mail address"),
+        ({"email": "a@example.org", "webhook": "https://h.example.net/"}, "address: .*2 addresses"),
+        ({"email": "a@example.org", "component": "engine"}, "component: .*1 of them.* choose out of login"),
+    ],
+)
+def test_a_form_with_another_number_of_addresses_or_an_unknown_component_is_refused(fields, said):
+    with pytest.raises(Refused, match=said):
+        form(**{"component": "login", **fields})
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"email": f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.com"},
