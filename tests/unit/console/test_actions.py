@@ -186,7 +186,11 @@ def test_a_cloud_that_does_not_answer_is_said(client, monkeypatch):
     assert "no route" in response.text
 
 
-@pytest.mark.parametrize("token", ["", "wrong", "0" * 64, GUARD.token("abort", "d-1"), GUARD.token("promote", "d-0")])
+@pytest.mark.parametrize(
+    "token",
+    ["", "wrong", "0" * 64, GUARD.token("abort", "d-1"), GUARD.token("promote", "d-0")],
+    ids=["none", "wrong", "zeros", "of another action", "of another deployment"],
+)
 def test_a_form_without_its_token_does_nothing_and_a_new_one_is_shown(scene, client, token):
     data = {"requested by": "ann", **({"token": token} if token else {})}
     response = client.post("/actions/promote/d-1", data=data, headers=ORIGIN)
