@@ -25,7 +25,7 @@ def code_digest(project: Path = PROJECT) -> str:
     files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
     for path in sorted(files):
         digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(json.dumps(environments.load("prod").delivery, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(environments.load("prod").delivery, sort_keys=True, default=str, allow_nan=False).encode())
     return digest.hexdigest()[:16]
 
 
@@ -60,7 +60,7 @@ class KeptResults:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(
                     "\n" * (not _ends_a_line(self._path))
-                    + json.dumps({"code": self._digest, "key": key, "value": value})
+                    + json.dumps({"code": self._digest, "key": key, "value": value}, allow_nan=False)
                     + "\n"
                 )
 

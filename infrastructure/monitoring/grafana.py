@@ -131,7 +131,7 @@ def widgets_of(environment: environments.Environment) -> list[dict[str, Any]]:
 
 def render() -> str:
     """Return the text of the file."""
-    return json.dumps(grafana_dashboard(widgets_of(environments.load(ENVIRONMENT))), indent=1) + "\n"
+    return json.dumps(grafana_dashboard(widgets_of(environments.load(ENVIRONMENT))), indent=1, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

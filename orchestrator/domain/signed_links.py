@@ -64,7 +64,8 @@ def issue_token(link: SignedLink, key: bytes) -> str:
     """
     if not _PURPOSE.fullmatch(link.purpose):
         raise ValueError(f"{link.purpose!r} is no purpose: lower-case words with hyphens are")
-    body = json.dumps([*link.subject, int(link.expires_at.timestamp())], ensure_ascii=False, separators=(",", ":"))
+    values = [*link.subject, int(link.expires_at.timestamp())]
+    body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     payload = _encode(body.encode())
     token = f"{payload}.{_signature(link.purpose, payload, key)}"
     if len(token) > LONGEST_TOKEN:

@@ -252,8 +252,8 @@ def _settings_with_standby(folder: Path, other: str) -> Path:
     """Write the project's settings with a standby region of the local environment; return the file."""
     document = environments.settings_file().read_text(encoding="utf-8")
     table = (
-        f"\n[{ENVIRONMENT}.failover]\nregion = {json.dumps(other)}\nlease_seconds = {LEASE_SECONDS}\n"
-        f"oldest_copy_hours = 26\n[{ENVIRONMENT}.failover.approval]\napprovers = {json.dumps(APPROVERS)}\n"
+        f"\n[{ENVIRONMENT}.failover]\nregion = {json.dumps(other, allow_nan=False)}\nlease_seconds = {LEASE_SECONDS}\n"
+        f"oldest_copy_hours = 26\n[{ENVIRONMENT}.failover.approval]\napprovers = {json.dumps(APPROVERS, allow_nan=False)}\n"
         "quorum = 2\ndeadline_seconds = 600\n"
     )
     file = folder / project.NAME

@@ -12,6 +12,7 @@ from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.streams import StreamChanges
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import TableSync
+from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
 from orchestrator.domain.verdict import Verdict
@@ -19,7 +20,9 @@ from state_machines import definitions
 from tests.fakes.attached import NothingAttached
 from tests.fakes.clouds import REGION, execution_arn, machine_arn
 from tests.fakes.contents import Contents
+from tests.fakes.oauth_service import Keys
 from tests.fakes.restorable_tables import RestorableTables
+from tests.fakes.s3 import FakeS3
 from tests.fakes.scaling import FakeScaling
 from tests.fakes.tables import Tables
 from tests.fakes.tagging import FakeTagging
@@ -98,6 +101,8 @@ class RestoreWorld(World):
         self.clients["dynamodb"] = both(both(self.table, self.doors), self.tables)
         self.scaling = FakeScaling()
         self.clients["application-autoscaling"] = self.scaling
+        self.clients["kms"] = Keys()
+        vars(self.cloud)["evidence_heads"] = EvidenceHeads(FakeS3(), "heads")  # in another region
         vars(self.cloud)["table_reader"] = TableReader(self.tables, self.contents.wire)
         vars(self.cloud)["stream_changes"] = StreamChanges(
             self.contents, self.contents.wire, self.clock.now, sleep=self.clock.advance

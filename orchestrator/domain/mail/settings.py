@@ -82,7 +82,9 @@ def mail_table(mail: MailSettings) -> dict[str, str]:
 
 def encode_mail(mail: MailSettings | None) -> str:
     """Return the sender as the text of an environment variable; empty without one."""
-    return "" if mail is None else json.dumps(mail_table(mail), separators=(",", ":"), ensure_ascii=False)
+    return (
+        "" if mail is None else json.dumps(mail_table(mail), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    )
 
 
 def decode_mail(text: str) -> MailSettings | None:

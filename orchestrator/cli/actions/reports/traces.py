@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json as json_text
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.application.telemetry.traces import read_trace
 from orchestrator.cli.context import Context
-from orchestrator.cli.rendering.output import console, finite, print_json
+from orchestrator.cli.rendering.output import console, print_json, print_json_line
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
 from orchestrator.domain.telemetry.settings import parse_headers, refuse_endpoint
@@ -38,7 +37,7 @@ def export_traces(context: Context, name: str, otlp: str | None, headers: Sequen
     traces = [read_trace(context.cloud, arn) for arn in arns]
     if otlp is None:
         for trace in traces:
-            sys.stdout.write(f"{json_text.dumps(finite(trace), allow_nan=False)}\n")
+            print_json_line(trace)
         return
     for trace in traces:
         context.cloud.otlp_exporter.export(trace, otlp, request_headers)
@@ -68,7 +67,7 @@ def _headers(headers: Sequence[str]) -> dict[str, str]:
     if not all(header.partition("=")[0] and "=" in header for header in headers):
         raise refused
     try:
-        return parse_headers(json_text.dumps(dict(header.partition("=")[::2] for header in headers)))
+        return parse_headers(json_text.dumps(dict(header.partition("=")[::2] for header in headers), allow_nan=False))
     except ValueError:
         raise refused from None
 

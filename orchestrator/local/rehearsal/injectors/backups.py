@@ -78,7 +78,7 @@ def _points(stage: Stage) -> list[str]:
 def _role(stage: Stage) -> str:
     iam, name = stage.here.cloud.clients("iam"), f"ib-oauth-backups-{ENVIRONMENT}"
     trust = {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]}, allow_nan=False)
     with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
     return str(iam.get_role(RoleName=name)["Role"]["Arn"])
