@@ -248,6 +248,14 @@ def fail():
     raise ZeroDivisionError
 
 
+@pytest.fixture
+def hangup_is_heard():
+    """Under nohup, this process and the view ignore SIGHUP."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
 @pytest.mark.parametrize(
     ("event", "error"),
     [
@@ -258,7 +266,7 @@ def fail():
     ],
     ids=["Ctrl-C", "an error", "SIGTERM", "SIGHUP"],
 )
-def test_the_terminal_is_restored_whatever_ends_it(scene, terminal, event, error):
+def test_the_terminal_is_restored_whatever_ends_it(scene, terminal, event, error, hangup_is_heard):
     former = signal.getsignal(signal.SIGTERM)
     scene.story = [nothing, event]
     with pytest.raises(error) as caught:
