@@ -47,6 +47,10 @@ def measure() -> tuple[list[Line], list[str]]:
         _served(here) as address,
         _chromium() as browser,
     ):
+        # The page knows the service by its newest deployment.
+        here.deploy_release("good")
+        here.start_deployment("d-good", strategy="all-at-once")
+        here.wait_for_deployment("d-good", TIMEOUT_SECONDS)
         time.sleep(BASELINE_SECONDS)
         headlines = Headlines(browser, address)
         headlines.wait_for(well=True)
