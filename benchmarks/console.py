@@ -7,7 +7,6 @@ headless Chromium for the first paint, where it is installed.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import Line, report
+from benchmarks._chromium import chromium
 from orchestrator.cli.rendering.follow import POLL_SECONDS
 from orchestrator.domain.deployment.record import Deployment
 from tests.served_console import WITH_KEY, ConsoleScene, Served, append_decision, client_of, scene_in_flight, served
@@ -113,31 +113,21 @@ def _watch(
 
 def _first_paints(console: Served) -> list[float]:
     """Return the seconds until the first contentful paint of several loads; empty without Chromium."""
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        return []
-    from selenium import webdriver  # noqa: PLC0415 - only where there is a browser
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
-        options.add_argument(flag)
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        chromium.get(console.guard.first_address)
-        return [_paint_of(chromium, f"{console.url}/deployments/d-1") for _ in range(PAINTS)]
-    finally:
-        chromium.quit()
+    with chromium() as browser:
+        if browser is None:
+            return []
+        browser.get(console.guard.first_address)
+        return [_paint_of(browser, f"{console.url}/deployments/d-1") for _ in range(PAINTS)]
 
 
-def _paint_of(chromium: Any, address: str) -> float:
-    chromium.get(address)
+def _paint_of(browser: Any, address: str) -> float:
+    browser.get(address)
     script = (
         "const done = arguments[0];"
         "new PerformanceObserver(list => done(list.getEntries()[0].startTime))"
         ".observe({type: 'paint', buffered: true})"
     )
-    return float(chromium.execute_async_script(script)) / 1000
+    return float(browser.execute_async_script(script)) / 1000
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ it says so again. The alarm itself ends only when its periods are good, which is
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import Line, report
+from benchmarks._chromium import chromium
 from orchestrator import environments
 from orchestrator.application.status_page.publish import observe_page
 from orchestrator.cli.actions.status_page.serve import POLL_SECONDS, SiteServer
@@ -45,8 +45,10 @@ def measure() -> tuple[list[Line], list[str]]:
         local_environment(Path(state), seed=1) as here,
         Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND, seed=1),
         _served(here) as address,
-        _chromium() as browser,
+        chromium() as browser,
     ):
+        if browser is None:
+            raise SystemExit("Chromium is not installed: run `make browser` as root")
         # The page knows the service by its newest deployment.
         here.deploy_release("good")
         here.start_deployment("d-good", strategy="all-at-once")
@@ -131,24 +133,6 @@ def _served(here: LocalEnvironment) -> Iterator[str]:
         finally:
             ended.set()
             thread.join()
-
-
-@contextmanager
-def _chromium() -> Iterator[Any]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        raise SystemExit("Chromium is not installed: run `make browser` as root")
-    from selenium import webdriver  # noqa: PLC0415 - only where there is a browser
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
-        options.add_argument(flag)
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield chromium
-    finally:
-        chromium.quit()
 
 
 if __name__ == "__main__":
