@@ -1,4 +1,4 @@
-"""Attacks on an evidence chain by somebody who may write everything in the ledger and in the bucket, but not sign.
+"""Attacks on an evidence chain by an attacker who may write everything in the ledger and in the bucket, but not sign.
 
 The attacker lifts the bucket's lock, knows our code, and makes the ledger and the bucket agree with each other. The second
 place accepts new versions from the attacker, but keeps those that it has: that is what its lock is for. Tests and
@@ -54,7 +54,7 @@ def recorded(count: int = 6, environment: str = "test", *, second_place: bool = 
 
 @dataclass(frozen=True)
 class Attacker:
-    """Somebody with write access to the ledger and the bucket, and with a key of their own."""
+    """An attacker with write access to the ledger and the bucket, and with a key of their own."""
 
     memory: EvidenceInMemory
 

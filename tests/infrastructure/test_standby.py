@@ -75,8 +75,8 @@ def test_without_the_setting_there_is_nothing_of_it(prod):
 
 def test_a_standby_region_that_waits_reports_no_lost_region(standby):
     """It has the names of an environment that was moved, and no region was lost."""
-    told = [found["Environment"]["Variables"].get("LOST_REGION") for found in functions(standby).values()]
-    assert {value for value in told if value is not None} == {""}
+    variables = [found["Environment"]["Variables"].get("LOST_REGION") for found in functions(standby).values()]
+    assert {value for value in variables if value is not None} == {""}
 
 
 def test_the_home_region_only_renews_its_lease(home):
@@ -125,8 +125,8 @@ def test_the_standby_region_has_the_machine_with_its_tasks(standby):
     ],
 )
 def test_a_function_is_told_every_variable_that_it_reads(standby, name, spec):
-    told = functions(standby)[f"ib-oauth-{name.replace('_', '-')}-prod"]["Environment"]["Variables"]
-    assert read_by(f"{spec.package}.{name.partition('-')[2]}") <= set(told)
+    variables = functions(standby)[f"ib-oauth-{name.replace('_', '-')}-prod"]["Environment"]["Variables"]
+    assert read_by(f"{spec.package}.{name.partition('-')[2]}") <= set(variables)
 
 
 def test_roles_and_buckets_of_the_two_regions_have_different_names(home, standby):

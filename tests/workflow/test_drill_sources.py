@@ -93,7 +93,7 @@ def test_the_age_of_a_backup_is_measured_and_no_objective_of_point_in_time_recov
     ("name", "spoil"),
     [
         ("dr-less", lambda copy: copy.pop("item 30")),
-        ("dr-more", lambda copy: copy.update({"of nobody": {"pk": {"S": "of nobody"}}})),
+        ("dr-more", lambda copy: copy.update({"of no one": {"pk": {"S": "of no one"}}})),
     ],
 )
 def test_a_backup_that_lacks_an_item_or_has_one_too_many_fails_its_drill(interpreter, name, spoil):
@@ -142,7 +142,7 @@ def test_a_backup_that_no_stream_reaches_is_compared_with_exports_from_before_an
     [
         ("dr-old-less", lambda copy: copy.pop("item 7")),
         ("dr-old-other", lambda copy: copy.update({"item 7": {"pk": {"S": "item 7"}, "n": {"N": "-7"}}})),
-        ("dr-old-more", lambda copy: copy.update({"of nobody": {"pk": {"S": "of nobody"}}})),
+        ("dr-old-more", lambda copy: copy.update({"of no one": {"pk": {"S": "of no one"}}})),
     ],
 )
 def test_a_difference_of_an_old_backup_is_found(interpreter, name, spoil):

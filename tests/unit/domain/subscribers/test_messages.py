@@ -58,9 +58,9 @@ def test_messages_have_what_a_reader_needs():
     assert json.loads(confirmation_request(PENDING, SITE, NOW).body)["data"]["confirm_url"] == confirm_link(
         PENDING, SITE
     )
-    told = announcement_mail(announcement(), PENDING.id, "a@example.org", SITE, NOW)
-    assert told.subject == "[Example status] Investigating: Problem with Login"
-    assert told.headers["List-Unsubscribe"] == f"<{unsubscribe_link(PENDING.id, SITE, NOW)}>"
+    mail = announcement_mail(announcement(), PENDING.id, "a@example.org", SITE, NOW)
+    assert mail.subject == "[Example status] Investigating: Problem with Login"
+    assert mail.headers["List-Unsubscribe"] == f"<{unsubscribe_link(PENDING.id, SITE, NOW)}>"
     request = announcement_request(announcement(), PENDING.id, "https://h.example.net/", SITE, NOW)
     assert request.headers["webhook-id"] == announcement_request(
         announcement(), PENDING.id, "https://h.example.net/", SITE, NOW + timedelta(hours=1)
