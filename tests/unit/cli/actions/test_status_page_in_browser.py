@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.wait import WebDriverWait
 
 from orchestrator.application.subscribers.endpoint import respond
 from orchestrator.cli.actions.status_page.serve import SiteServer
@@ -15,6 +17,7 @@ from tests.fakes.subscribers import KEY, SubscriberWorld
 from tests.fakes.subscribers import PAGE as PAGE_WITH_SUBSCRIBERS
 from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
 from tests.unit.domain.status_page.pages import busy_page, decide
+from tests.unit.service.person import WAIT_SECONDS
 from tests.unit.service.test_browser import chromium
 
 __all__ = ["chromium"]
@@ -48,6 +51,15 @@ def show(browser, url, scheme="light", width=1280):
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
     browser.get(url)
+
+
+def follow(browser, by, value):
+    """Click a link or a button, and wait for the page that it leads to: a click may return while the old one is shown."""
+    before = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(by, value).click()
+    waiting = WebDriverWait(browser, WAIT_SECONDS, 0.02)
+    waiting.until(expected_conditions.staleness_of(before))
+    waiting.until(lambda _: browser.execute_script("return document.readyState") == "complete")
 
 
 @pytest.mark.parametrize(("name", "path"), PATHS)
@@ -139,23 +151,23 @@ def test_a_reader_subscribes_confirms_and_unsubscribes_without_a_script(chromium
     page = replace(busy_page(), takes_subscribers=True)
     with SiteServer(lambda _: page, subscriptions=endpoint) as server:
         show(chromium, f"{server.url}/", scheme, width)
-        chromium.find_element(By.LINK_TEXT, "Subscribe").click()
+        follow(chromium, By.LINK_TEXT, "Subscribe")
         chromium.find_element(By.ID, "mail-tokens").click()
         chromium.find_element(By.ID, "email").send_keys("reader@example.org")
-        chromium.find_element(By.XPATH, "//button[.='Subscribe by e-mail']").click()
+        follow(chromium, By.XPATH, "//button[.='Subscribe by e-mail']")
         assert chromium.find_element(By.TAG_NAME, "h1").text == "Check your messages"
         accessible(chromium)
         endpoint.world.work()
         show(chromium, endpoint.world.confirm_link({"email": "reader@example.org"}), scheme, width)
         accessible(chromium)
-        chromium.find_element(By.XPATH, "//button[.='Confirm']").click()
+        follow(chromium, By.XPATH, "//button[.='Confirm']")
         assert chromium.find_element(By.TAG_NAME, "h1").text == "You are subscribed"
         (one,) = endpoint.world.cloud.subscribers.list_subscribers()
         assert (one.address, one.components) == ("reader@example.org", ("login", "user-data"))
         site = Site("Example status", server.url, KEY.encode())
         show(chromium, unsubscribe_link(one.id, site, endpoint.world.clock.now()), scheme, width)
         accessible(chromium)
-        chromium.find_element(By.XPATH, "//button[.='Unsubscribe']").click()
+        follow(chromium, By.XPATH, "//button[.='Unsubscribe']")
         assert chromium.find_element(By.TAG_NAME, "h1").text == "You are unsubscribed"
         assert endpoint.world.cloud.subscribers.list_subscribers() == []
         accessible(chromium)
@@ -167,9 +179,9 @@ def test_the_owner_of_a_webhook_sees_its_signing_secret(chromium):
     with SiteServer(lambda _: page, subscriptions=endpoint) as server:
         show(chromium, f"{server.url}/subscribe.html")
         chromium.find_element(By.ID, "webhook").send_keys("https://hooks.example.net/x")
-        chromium.find_element(By.XPATH, "//button[.='Subscribe by webhook']").click()
+        follow(chromium, By.XPATH, "//button[.='Subscribe by webhook']")
         endpoint.world.work()
         show(chromium, endpoint.world.confirm_link({"webhook": "https://hooks.example.net/x"}), width=320)
-        chromium.find_element(By.XPATH, "//button[.='Confirm']").click()
+        follow(chromium, By.XPATH, "//button[.='Confirm']")
         assert chromium.find_element(By.TAG_NAME, "code").text.startswith("whsec_")
         accessible(chromium)
