@@ -9,8 +9,8 @@
 3. The power table (`rollouts/power.py`): how soon differences are proved, next to other tools' rules and to the best that
    any test can do.
 
-`--local-cloud N` deploys N equal releases, both of which answer 1 % of their requests with 500, on one local cloud
-instead (`rollouts/local_cloud.py`).
+`--local-cloud N` deploys N equal releases, both of which answer 1 % of their requests with 500, on the local cloud
+instead (`rollouts/local_cloud.py`); --clouds N runs several local clouds side by side, and --keep FILE keeps each result.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def measure_grid(
     """Simulate the grid; return its worst cell and the table."""
     chosen = grid.cells() if cells is None else list(cells)
     keys = sorted({key for cell in chosen for key in keys_of(cell)}, key=str)
-    kept = KeptResults(keep, code_digest())
+    kept: KeptResults[dict[str, float]] = KeptResults(keep, code_digest())
     with ProcessPoolExecutor(processes) as pool:
         by_errors = _simulate_cells(pool, kept, chosen, runs)
         further = _simulate_sources(pool, kept, keys, runs, log_runs)
@@ -136,7 +136,9 @@ def measure_grid(
     return lines, [f"  worst cell: {worst.cell.name}: {_sources(worst)}", *grid_table(results, runs)]
 
 
-def _simulate_cells(pool: Executor, kept: KeptResults, cells: Sequence[Cell], runs: int) -> list[CellResult]:
+def _simulate_cells(
+    pool: Executor, kept: KeptResults[dict[str, float]], cells: Sequence[Cell], runs: int
+) -> list[CellResult]:
     """Simulate the cells that were not kept; return all."""
     todo = [cell for cell in cells if kept.get(f"{cell.name}, {runs} runs") is None]
     for result in pool.map(simulate_cell, todo, [runs] * len(todo)):
@@ -146,7 +148,7 @@ def _simulate_cells(pool: Executor, kept: KeptResults, cells: Sequence[Cell], ru
 
 
 def _simulate_sources(
-    pool: Executor, kept: KeptResults, keys: Sequence[Key], runs: int, log_runs: int
+    pool: Executor, kept: KeptResults[dict[str, float]], keys: Sequence[Key], runs: int, log_runs: int
 ) -> dict[Key, float]:
     """Simulate the further sources that were not kept; return the share of each."""
     names = {key: f"{key}, {runs} and {log_runs} runs" for key in keys}
@@ -277,11 +279,12 @@ def main() -> int:
     parser.add_argument("--runs", type=int, metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--local-cloud", type=int, metavar="N")
+    parser.add_argument("--clouds", type=int, metavar="N", default=1)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--write", action="store_true")
     options, sys.argv[1:] = parser.parse_known_args()
     if options.local_cloud:
-        return report("verdict", *local_cloud.measure(options.local_cloud))
+        return report("verdict", *local_cloud.measure(options.local_cloud, options.clouds, options.keep))
     processes = max(1, os.cpu_count() or 1)
     runs = {
         "labelled": lambda: measure_labelled(processes=processes),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from orchestrator import environments
 
@@ -29,7 +31,10 @@ def code_digest(project: Path = PROJECT) -> str:
     return digest.hexdigest()[:16]
 
 
-class KeptResults:
+Value = TypeVar("Value", bound=Mapping[str, object])
+
+
+class KeptResults(Generic[Value]):
     """One line of JSON for each result. A line of other code, or one that a killed run left unfinished, does not count."""
 
     def __init__(self, path: Path | None, digest: str) -> None:
@@ -40,7 +45,7 @@ class KeptResults:
             digest: of the code that makes the results.
         """
         self._path, self._digest = path, digest
-        self._values: dict[str, dict[str, float]] = {}
+        self._values: dict[str, Value] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
             try:
                 found = json.loads(line)
@@ -49,12 +54,12 @@ class KeptResults:
             if found["code"] == digest:
                 self._values[found["key"]] = found["value"]
 
-    def get(self, key: str) -> dict[str, float] | None:
+    def get(self, key: str) -> Value | None:
         """Return the result of a key; None if there is none."""
         return self._values.get(key)
 
-    def put(self, key: str, value: dict[str, float]) -> None:
-        """Keep a result: figures by name."""
+    def put(self, key: str, value: Value) -> None:
+        """Keep a result: what was found, by name."""
         self._values[key] = value
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:

@@ -7,9 +7,14 @@ every rollback is a false alarm. Steps are short, so that many deployments fit i
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypedDict
 
 from benchmarks import Line
+from benchmarks.rollouts.kept_results import KeptResults, code_digest
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
 from orchestrator.local.deployed_environment import LocalEnvironment, local_environment
 from orchestrator.local.traffic_generator import Traffic
@@ -36,6 +41,14 @@ _CHANCE = Random({SEED} + os.getpid())
 """
 
 
+class Result(TypedDict):
+    """How one deployment ended."""
+
+    outcome: str
+    reason: str
+    seconds: float
+
+
 def faulty_release(folder: Path, number: int) -> Path:
     """Write an overlay of the service that answers 1 % of requests with 500; return its folder.
 
@@ -60,27 +73,62 @@ def deploy(here: LocalEnvironment, folder: Path, number: int) -> Deployment:
     return here.wait_for_deployment(name, TIMEOUT_SECONDS)
 
 
-def measure(deployments: int) -> tuple[list[Line], list[str]]:
-    """Run the deployments one after the other; return the line and the reasons of rollbacks."""
-    rolled_back, notes = 0, []
-    with (
-        tempfile.TemporaryDirectory() as state,
-        tempfile.TemporaryDirectory() as releases,
-        local_environment(Path(state), seed=SEED) as here,
-    ):
-        here.deploy_release(faulty_release(Path(releases), 0))
-        here.start_deployment("d-equal-base", strategy="all-at-once")
-        base = here.wait_for_deployment("d-equal-base", TIMEOUT_SECONDS)
-        notes.append(f"base: {base.outcome} {base.reason}")
-        with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND, seed=SEED):
-            for number in range(1, deployments + 1):
-                ended = deploy(here, Path(releases), number)
-                if ended.outcome is not DeploymentOutcome.SUCCEEDED:
-                    rolled_back += 1
-                    reason = ended.rollback.reason if ended.rollback else ended.reason
-                    notes.append(f"{ended.id}: {ended.outcome}: {reason}")
+def measure(deployments: int, clouds: int = 1, keep: Path | None = None) -> tuple[list[Line], list[str]]:
+    """Run the deployments, and return the line and the reasons of rollbacks.
+
+    Args:
+        deployments: how many.
+        clouds: how many local clouds run them side by side, each one deployment after the other.
+        keep: a file that keeps each result, so that an interrupted run goes on where it stopped as long as the judging
+            code is the same; None forgets them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.jsonl" if keep is None else keep
+        kept: KeptResults[Result] = KeptResults(path, code_digest())
+        numbers = range(1, deployments + 1)
+        missing = [number for number in numbers if kept.get(_key(number)) is None]
+        shares = [share for cloud in range(clouds) if (share := missing[cloud::clouds])]
+        with ProcessPoolExecutor(max(1, len(shares)), get_context("spawn")) as pool:
+            list(pool.map(_run_on_one_cloud, shares, [path] * len(shares)))
+        ended: KeptResults[Result] = KeptResults(path, code_digest())
+        found = {number: result for number in numbers if (result := ended.get(_key(number)))}
+    notes = [
+        f"{_key(number)}: {result['outcome']}: {result['reason']}"
+        for number, result in found.items()
+        if result["outcome"] != DeploymentOutcome.SUCCEEDED
+    ]
+    rolled_back = len(notes)
+    seconds = sorted(result["seconds"] for result in found.values())
     notes.append(f"{rolled_back} of {deployments} deployments of an equal release were rolled back")
+    notes.append(f"from request to end of one: median {seconds[len(seconds) // 2]:.0f} s, longest {seconds[-1]:.0f} s")
     percent = 100 * rolled_back / deployments
     return [
         Line(f"false rollbacks of {deployments} on the local cloud", percent, "%", MOST_FALSE_PERCENT, "limit")
     ], notes
+
+
+def _run_on_one_cloud(numbers: Sequence[int], keep: Path) -> None:
+    """Start a local cloud, and deploy one release after the other; keep each result."""
+    kept: KeptResults[Result] = KeptResults(keep, code_digest())
+    seed = SEED + numbers[0]
+    with (
+        tempfile.TemporaryDirectory() as state,
+        tempfile.TemporaryDirectory() as releases,
+        local_environment(Path(state), seed=seed) as here,
+    ):
+        here.deploy_release(faulty_release(Path(releases), 0))
+        here.start_deployment("d-equal-base", strategy="all-at-once")
+        base = here.wait_for_deployment("d-equal-base", TIMEOUT_SECONDS)
+        if base.outcome is not DeploymentOutcome.SUCCEEDED:
+            raise RuntimeError(f"the release before the first one was not deployed: {base.outcome} {base.reason}")
+        with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND, seed=seed):
+            for number in numbers:
+                ended = deploy(here, Path(releases), number)
+                assert ended.ended_at is not None, "it was waited for until it had ended"
+                reason = ended.rollback.reason if ended.rollback else ended.reason or ""
+                seconds = (ended.ended_at - ended.requested_at).total_seconds()
+                kept.put(_key(number), {"outcome": str(ended.outcome), "reason": reason, "seconds": seconds})
+
+
+def _key(number: int) -> str:
+    return f"local cloud|d-equal-{number:03}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import verdict
+from benchmarks.rollouts import local_cloud
 from benchmarks.rollouts.grid import Cell
 from benchmarks.rollouts.kept_results import KeptResults, code_digest
 from benchmarks.rollouts.labelled import Clustering
@@ -51,3 +52,19 @@ def test_a_grid_takes_kept_results_instead_of_simulating_again(tmp_path):
     size = file.stat().st_size
     assert verdict.measure_grid(5, 1, 1, cells, keep=file) == first
     assert file.stat().st_size == size
+
+
+def test_deployments_on_the_local_cloud_that_were_kept_are_not_run_again(tmp_path, monkeypatch):
+    file = tmp_path / "kept.jsonl"
+    monkeypatch.setattr(local_cloud, "_run_on_one_cloud", None)
+    kept = KeptResults(file, code_digest())
+    for number, outcome in enumerate(["SUCCEEDED", "ROLLED_BACK", "SUCCEEDED", "SUCCEEDED"], start=1):
+        reason = "chance" if outcome == "ROLLED_BACK" else ""
+        kept.put(f"local cloud|d-equal-{number:03}", {"outcome": outcome, "reason": reason, "seconds": 40.0 + number})
+    (line,), notes = local_cloud.measure(4, clouds=2, keep=file)
+    assert (line.figure, line.reached) == (25.0, False)
+    assert notes == [
+        "d-equal-002: ROLLED_BACK: chance",
+        "1 of 4 deployments of an equal release were rolled back",
+        "from request to end of one: median 43 s, longest 44 s",
+    ]
