@@ -68,7 +68,7 @@ def faulty_release(folder: Path, number: int) -> Path:
 def deploy(here: LocalEnvironment, folder: Path, number: int) -> Deployment:
     """Deploy one equal release, and wait for its end."""
     here.deploy_release(faulty_release(folder, number))
-    name = f"d-equal-{number:03}"
+    name = _name(number)
     here.start_deployment(name, strategy={"type": "canary", "steps": list(STEPS)})
     return here.wait_for_deployment(name, TIMEOUT_SECONDS)
 
@@ -93,7 +93,7 @@ def measure(deployments: int, clouds: int = 1, keep: Path | None = None) -> tupl
         ended: KeptResults[Result] = KeptResults(path, code_digest())
         found = {number: result for number in numbers if (result := ended.get(_key(number)))}
     notes = [
-        f"{_key(number)}: {result['outcome']}: {result['reason']}"
+        f"{_name(number)}: {result['outcome']}: {result['reason']}"
         for number, result in found.items()
         if result["outcome"] != DeploymentOutcome.SUCCEEDED
     ]
@@ -130,5 +130,9 @@ def _run_on_one_cloud(numbers: Sequence[int], keep: Path) -> None:
                 kept.put(_key(number), {"outcome": str(ended.outcome), "reason": reason, "seconds": seconds})
 
 
+def _name(number: int) -> str:
+    return f"d-equal-{number:03}"
+
+
 def _key(number: int) -> str:
-    return f"local cloud|d-equal-{number:03}"
+    return f"local cloud|{_name(number)}"
