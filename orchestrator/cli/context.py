@@ -15,9 +15,10 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
 from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.domain.deployment.policy import DeliveryPolicy
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.incidents.policy import encode_policy
 from orchestrator.domain.mail.settings import encode_mail
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
 
@@ -102,6 +103,24 @@ class Context:
     def policy(self) -> DeliveryPolicy:
         """The delivery policy of the environment."""
         return DeliveryPolicy.parse(self.environment.delivery)
+
+    @cached_property
+    def live_tables(self) -> Mapping[Role, str]:
+        """The tables of the live versions; before the first release, those of the settings.
+
+        After a restore they differ from those of the settings until `restore --write-settings` is deployed.
+
+        Raises:
+            Unreachable: the live versions cannot be read.
+        """
+        # Every command's start would wait for this import, and few commands need it.
+        from orchestrator.application.recovery_planning import tables_in_use  # noqa: PLC0415
+
+        service = self.environment.service
+        try:
+            return tables_in_use(self.cloud, {name: self.function_name(name) for name in service.functions})
+        except (AliasConflict, Refused):
+            return {Role.STATE: service.state_table, Role.TOKENS: service.tokens_table}
 
     def state_machine_arn(self, name: str) -> str:
         """Return the ARN of a state machine."""

@@ -16,6 +16,7 @@ from orchestrator.cli.commands import (
     console,
     evidence,
     failover,
+    grants,
     guards,
     incident,
     keys,
@@ -251,7 +252,7 @@ def erase(
     json: AsJson = False,
 ) -> None:
     """Erase a user's data and revoke their grants."""
-    from orchestrator.cli.actions import erase_user
+    from orchestrator.cli.actions.grants import erase_user
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
@@ -330,6 +331,7 @@ app.add_typer(release.top)
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
+app.add_typer(grants.app, name="grants")
 app.add_typer(config.app, name="config")
 app.add_typer(failover.app, name="failover")
 app.add_typer(rehearse.app, name="rehearse")

@@ -1,4 +1,4 @@
-"""The clients of a context, as threads create them."""
+"""The context of a command: its clients, as threads create them, and the tables that the live versions use."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import botocore.session
+import pytest
+from botocore.exceptions import ClientError
 
+from orchestrator import environments
 from orchestrator.cli import context as cli_context
+from orchestrator.cli.context import Context
+from orchestrator.domain.recovery.record import Role
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.clouds import SETTINGS, cloud_over
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.errors import client_error
+from tests.fakes.lambda_control_plane import LambdaControlPlane
 
 
 def test_threads_create_clients_one_after_the_other_because_a_session_is_not_made_for_them(monkeypatch):
@@ -27,3 +37,42 @@ def test_threads_create_clients_one_after_the_other_because_a_session_is_not_mad
         made = list(threads.map(clients, [f"service-{number}" for number in range(8)]))
     assert len(set(made)) == 8
     assert set(most) == {1}
+
+
+RESTORED = {"STATE_TABLE": "ib-oauth-restored-1-state-local", "TOKENS_TABLE": "ib-oauth-restored-1-tokens-local"}
+
+
+@pytest.fixture
+def functions():
+    return LambdaControlPlane()
+
+
+@pytest.fixture
+def context(functions):
+    context = Context(environments.load("local"), {"lambda": functions}.__getitem__)
+    clock = SimulatedClock()
+    vars(context)["cloud"] = cloud_over({"lambda": functions, "dynamodb": FakeDynamoDB()}, clock.now, SETTINGS)
+    return context
+
+
+def test_the_live_tables_are_those_of_the_live_versions(context, functions):
+    for function in context.environment.service.functions:
+        functions.add(context.function_name(function), Environment={"Variables": RESTORED})
+        functions.change(context.function_name(function), "code-2", Environment={"Variables": {}})
+    assert context.live_tables == {Role.STATE: RESTORED["STATE_TABLE"], Role.TOKENS: RESTORED["TOKENS_TABLE"]}
+
+
+def test_before_the_first_release_the_live_tables_are_those_of_the_settings(context):
+    service = context.environment.service
+    assert context.live_tables == {Role.STATE: service.state_table, Role.TOKENS: service.tokens_table}
+
+
+def test_live_versions_that_cannot_be_read_are_no_reason_to_take_the_tables_of_the_settings(
+    context, functions, monkeypatch
+):
+    def denied(**_):
+        raise client_error("AccessDeniedException", "no", status=403)
+
+    monkeypatch.setattr(functions, "get_alias", denied)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        _ = context.live_tables

@@ -188,6 +188,7 @@ ACTIONS = {
         "clients.notices.notify",
         lambda call: call[0][3],
     ),
+    ("grants", "revoke-all"): (["--reason", "x", "--yes"], "grants.revoke_all.revoke_all", lambda call: call[0][2]),
     ("clients", "reapply"): (["--reason", "x"], "clients.changes.reapply", lambda call: call[0][2]),
     ("config", "backup"): ([], "config.take_snapshot", lambda call: call[0][1]),
 }

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from orchestrator.aws.oauth_tables import owned_items
 from orchestrator.aws.oauth_tables.user_data import UserDataStore
 from orchestrator.cli import main
-from orchestrator.cli.actions import erase_user
+from orchestrator.cli.actions.grants import erase_user
 from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import ErasureCounts, parse_subject
 from orchestrator.local.identity_provider import ACCOUNTS
 from service.login.flow import SYNTHETIC_SUBJECT
@@ -231,7 +232,8 @@ def command(service, tables, log, monkeypatch):
     context = SimpleNamespace(
         revocations_table=log,
         clients=lambda name: service.aws.dynamodb,
-        environment=SimpleNamespace(local=True, service=SimpleNamespace(state_table=tables[0], tokens_table=tables[1])),
+        live_tables={Role.STATE: tables[0], Role.TOKENS: tables[1]},
+        environment=SimpleNamespace(local=True),
         cloud=SimpleNamespace(
             now=lambda: datetime.fromtimestamp(service.now, UTC), ledger=SimpleNamespace(record_event=signals.append)
         ),

@@ -17,6 +17,7 @@ from orchestrator.cli import main
 from orchestrator.domain.clients import client as domain
 from orchestrator.domain.clients.client import Change, Limits, Wanted
 from orchestrator.domain.clients.redirects import allows, is_registrable
+from orchestrator.domain.recovery.record import Role
 from service.clients import managed, registry
 from service.oauth import clients as service_clients
 from service.storage import item_codec
@@ -60,11 +61,11 @@ def command(managing, ledger, monkeypatch):
         name="local",
         revocations_table=variables["REVOCATIONS_TABLE"],
         clients=lambda name: managing.aws.dynamodb,
+        live_tables={Role.STATE: variables["STATE_TABLE"], Role.TOKENS: variables["TOKENS_TABLE"]},
         environment=SimpleNamespace(
             local=True,
             service=SimpleNamespace(
-                state_table=variables["STATE_TABLE"], tokens_table=variables["TOKENS_TABLE"], clients=configured,
-                managed_clients=True,
+                clients=configured, managed_clients=True,
             ),
         ),
         cloud=SimpleNamespace(

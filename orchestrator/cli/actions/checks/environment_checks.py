@@ -25,7 +25,7 @@ from orchestrator.domain.doctor.examples import example_values
 from orchestrator.domain.doctor.result import Result, skipped
 from orchestrator.domain.incidents import coverage
 from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.environments.settings_document import SettingsFile
 
 TOPICS = ("operators", "clients", "security")
@@ -170,7 +170,7 @@ class Checks:
     def _managed_clients(self) -> Result:
         service = self._environment.service
         clients = self.context.cloud.client_records.list_clients()
-        items = ClientItems(self.context.clients("dynamodb"), service.tokens_table)
+        items = ClientItems(self.context.clients("dynamodb"), self.context.live_tables[Role.TOKENS])
         stored = {client.client_id: items.read_revision(client.client_id) for client in clients}
         configured = {client.client_id for client in service.clients}
         return check_clients(clients, stored, configured, switched_on=service.managed_clients, env=self.context.name)

@@ -19,6 +19,7 @@ from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClien
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import OrchestratorError, Refused
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import erasure_cost
 
 SECRET_BYTES = 32
@@ -191,16 +192,16 @@ def _bring_into_effect(context: Context, client: ManagedClient) -> None:
 
 
 def _items(context: Context) -> ClientItems:
-    return ClientItems(context.clients("dynamodb"), context.environment.service.tokens_table)
+    return ClientItems(context.clients("dynamodb"), context.live_tables[Role.TOKENS])
 
 
 def _end_grants(context: Context, client_id: str, units_per_second: float, *, json: bool) -> EndedGrants:
     """End a client's grants until a pass finds none: a request in progress may create one during a pass."""
-    service = context.environment.service
+    tables = context.live_tables
     grants = ClientGrants(
         context.clients("dynamodb"),
-        service.state_table,
-        service.tokens_table,
+        tables[Role.STATE],
+        tables[Role.TOKENS],
         context.revocations_table,
         units_per_second=units_per_second,
     )

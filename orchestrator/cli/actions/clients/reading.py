@@ -16,6 +16,7 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.clients.client import ManagedClient, Status
 from orchestrator.domain.clients.diagnosis import Configuration, Finding, InEffect, diagnose_client
 from orchestrator.domain.clients.usage import ClientRequest, Usage
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.verdict import Window
 
 
@@ -135,7 +136,7 @@ def _read_effect(context: Context, client: Configuration) -> InEffect:
     service = context.environment.service
     if client.managed is None:
         return InEffect(service.managed_clients, None)
-    items = ClientItems(context.clients("dynamodb"), service.tokens_table)
+    items = ClientItems(context.clients("dynamodb"), context.live_tables[Role.TOKENS])
     return InEffect(service.managed_clients, items.read_revision(client.client_id))
 
 

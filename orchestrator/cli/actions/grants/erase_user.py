@@ -10,6 +10,7 @@ from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import ErasureCost, ErasureCounts, Subject, erasure_cost, parse_subject
 
 MAX_PASSES = 5
@@ -35,11 +36,11 @@ def erase(context: Context, subject_text: str, units_per_second: float, *, yes: 
         NotErased: new items kept appearing; the items found so far are erased.
     """
     subject = parse_subject(sys.stdin.readline().rstrip("\n") if subject_text == FROM_STANDARD_INPUT else subject_text)
-    service = context.environment.service
+    tables = context.live_tables
     store = UserDataStore(
         context.clients("dynamodb"),
-        service.state_table,
-        service.tokens_table,
+        tables[Role.STATE],
+        tables[Role.TOKENS],
         context.revocations_table,
         units_per_second=units_per_second,
     )

@@ -1,0 +1,1 @@
+"""Commands that end grants: of one user, or of all."""
