@@ -32,7 +32,7 @@ CONTROLS = (
         "The signing key is rotated in time.",
         "NIST SC-12, SC-12(1)",
         HIGH,
-        "orchestrator keys list, then docs/runbooks/rotate-signing-keys.md",
+        "orchestrator keys, then docs/runbooks/rotate-signing-keys.md",
     ),
     _row(
         "practice-false-alarm-budget",
