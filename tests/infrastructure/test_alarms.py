@@ -138,7 +138,7 @@ def section_of(alarm: dict) -> str:
 
 
 def sections() -> list[str]:
-    return re.findall(r"^## ([a-z0-9-]+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(r"^### ([a-z0-9-]+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def metrics_of(alarm: dict) -> list[tuple[str, str, dict[str, str]]]:
@@ -210,13 +210,13 @@ def test_every_alarm_names_a_section_of_the_runbook_and_every_section_an_alarm(e
 
 
 def test_every_section_has_a_severity_five_parts_and_a_first_command():
-    _, *parts = re.split(r"^## .+$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _, *parts = re.split(r"^### .+$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
     assert parts
     for name, text in zip(sections(), parts, strict=True):
-        section, _, _ = text.partition("\n# ")
+        section, _, _ = text.partition("\n## ")
         assert re.findall(r"^- \*\*(\w+):\*\*", section, re.MULTILINE) == PARTS, name
-        assert re.search(r"^- \*\*Severity:\*\* SEV[123]$", section, re.MULTILINE), name
+        assert re.search(r"^- \*\*Severity:\*\* SEV[123]\. Opens", section, re.MULTILINE), name
         assert re.search(r"^- \*\*Diagnosis:\*\*\n  ```sh\n  (orchestrator|aws) \w+", section, re.MULTILINE), name
 
 

@@ -35,7 +35,7 @@ def one(**changes):
 
 def test_severities_are_those_of_the_runbook():
     text = RUNBOOK.read_text(encoding="utf-8")
-    found = re.findall(r"^## ([a-z0-9-]+)\n\n- \*\*Severity:\*\* SEV([123])$", text, re.MULTILINE)
+    found = re.findall(r"^### ([a-z0-9-]+)\n\n- \*\*Severity:\*\* SEV([123])\. ", text, re.MULTILINE)
     levels = {"1": Severity.CRITICAL, "2": Severity.ERROR, "3": Severity.WARNING}
     assert {section: levels[level] for section, level in found} == SEVERITIES
     assert SEVERITIES.keys() > ONE_PAGE | SECURITY
