@@ -5,12 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease, grant_lease
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import (
     CrossRegionBackup,
@@ -44,12 +45,16 @@ def commands(blocks: list[str]) -> list[list[str]]:
 def test_the_runbook_s_commands_are_those_of_the_plan():
     """Every command of the runbook is one of the plan's, in the plan's order; the plan's for the other table are the same with its name."""
     shown = ["orchestrator", "failover", "plan", "--env", "prod"]
-    # The plan is about the region. The incident goes on in the new ledger, because the one that had it is lost.
-    incident = ["orchestrator", "incident"]
+    # The plan is about the region. The incident goes on in the new ledger, because the one that had it is lost. What
+    # lets the new region issue tokens is only for environments with a standby region.
+    incident, ledger = ["orchestrator", "incident"], "ib-oauth-ledger-prod"
     written = [
         command
         for command in commands(Runbook("region-failover-manual", {}).blocks)
-        if command != shown and command[:2] != incident
+        if command != shown
+        and command[:2] != incident
+        and ledger not in command
+        and not command[0].startswith("VALUES=")
     ]
     planned = [step for step in plan_failover(FACTS).steps if step.kind is not StepKind.UPDATE_SETTINGS]
     wanted = [shlex.split(command) for step in planned for command in step.commands]
@@ -61,13 +66,26 @@ def test_the_runbook_s_commands_are_those_of_the_plan():
     assert {tuple(command[:3]) for command in of_the_other} <= {tuple(command[:3]) for command in written}
 
 
+def test_the_assignment_that_the_runbook_writes_is_one_that_the_new_region_reads():
+    (block,) = [block for block in Runbook("region-failover-manual", {}).blocks if "issuing-assignment" in block]
+    (line,) = [line for line in block.splitlines() if line.startswith("VALUES=")]
+    values = json.loads(shlex.split(line)[0].removeprefix("VALUES=").replace("EPOCH", "2"))
+    body = values[":body"]["S"]
+
+    waiting = msgspec.json.decode(body, type=IssuingAssignment)
+    active = msgspec.json.decode(body.replace('"active": false', '"active": true'), type=IssuingAssignment)
+    lease = timedelta(minutes=15)
+    assert grant_lease(waiting, "us-east-2", NOW, lease) is None
+    assert grant_lease(active, "us-east-2", NOW, lease) == IssuingLease(2, NOW + lease)
+    assert grant_lease(active, "us-west-1", NOW, lease) is None
+
+
 def test_the_runbook_s_settings_are_those_of_the_plan():
     page = (ROOT / "docs/runbooks/region-failover-manual.md").read_text(encoding="utf-8")
     step = re.search(r"^5\. .*?^6\.", page, re.DOTALL | re.MULTILINE)[0]
     keys = {setting.key for setting in plan_failover(FACTS).settings}
-    assert keys == {"region", "lost_region", "copy_region", "state", "tokens"}
-    assert all(told in step for told in ("`region`", "`lost_region`", "two tables", "copied to"))
-    assert "copy_region" not in {setting.key for setting in plan_failover(replace(FACTS, copy_region=None)).settings}
+    assert keys == {"region", "lost_region", "state", "tokens"}
+    assert all(named in step for named in ("`region`", "`lost_region`", "two tables", "`backups.copy_region`"))
 
 
 @pytest.mark.proof

@@ -2,10 +2,13 @@
 
 import difflib
 import tomllib
+from datetime import UTC, datetime
 
 import pytest
 
 from orchestrator import environments
+from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.region_failover import CrossRegionBackup, FailoverInputs, plan_failover
 from orchestrator.environments import toml_editor
 from orchestrator.environments.toml_editor import read_exactly, with_value, write_in_place
 
@@ -193,6 +196,33 @@ def test_every_environment_of_ours_can_be_moved(name, tmp_path):
     assert (moved.service.state_table, moved.service.least_epoch) == (f"ib-oauth-state-{name}-x", 3)
     others = [other for other in environments.names() if other != name]
     assert [environments.load(other, file) for other in others] == [environments.load(other) for other in others]
+
+
+def test_production_accepts_the_settings_of_its_failover_plan(tmp_path):
+    now, home = datetime(2026, 11, 24, 3, tzinfo=UTC), environments.load("prod")
+    plan = plan_failover(
+        FailoverInputs(
+            environment="prod",
+            home=home.region,
+            region="us-east-2",
+            account=None,
+            copy_region=home.backups.copy_region,
+            domain=None,
+            probes=(),
+            backups=tuple(CrossRegionBackup(role, "arn:aws:dynamodb:us-east-2:…", now) for role in Role),
+            now=now,
+            assumed=True,
+        )
+    )
+    document = environments.settings_file().read_text(encoding="utf-8")
+    for setting in plan.settings:
+        document = with_value(document, setting.table, setting.key, setting.value)
+    file = tmp_path / "environments.toml"
+    file.write_text(document, encoding="utf-8")
+
+    moved = environments.load("prod", file)
+    assert home.backups.copy_region == "us-east-2"
+    assert (moved.region, moved.lost_region, moved.backups.copy_region) == ("us-east-2", "us-west-1", None)
 
 
 def test_the_lost_region_is_another_one(tmp_path):

@@ -35,7 +35,6 @@ class Prerequisite(StrEnum):
     """What a step needs that must exist before the region is lost."""
 
     COPIED_BACKUPS = "copied backups"
-    GLOBAL_TABLES = "global tables"
     OWN_DOMAIN = "a domain of its own"
     REPOSITORY = "the repository"
     MULTI_REGION_KEYS = "multi-Region keys"
@@ -142,7 +141,8 @@ EXPIRES = "delete_at"
 """The attribute by which DynamoDB expires the service's items."""
 
 _STREAM = "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
-_POLICY = "--stack-policy-body file://infrastructure/service/stack_policy.json"
+_POLICIES = {"ib-oauth-stack": "service", "ib-oauth-orchestrator": "orchestrator"}
+"""Stacks with a stack policy, and the folder below ``infrastructure`` that has it."""
 
 LOST = (
     "all writes after the backups: logins, tokens, revocations, registrations",
@@ -164,7 +164,6 @@ def plan_failover(inputs: FailoverInputs) -> FailoverPlan:
     settings = (
         Setting(inputs.environment, "region", inputs.region),
         Setting(inputs.environment, "lost_region", inputs.home),
-        *_backup_settings(inputs),
         *(Setting(f"{inputs.environment}.service.tables", table.backup.role, table.name) for table in tables),
     )
     return FailoverPlan(
@@ -196,18 +195,22 @@ def _planned_restore(role: Role, inputs: FailoverInputs) -> PlannedRestore:
     """Return the restore of a table's newest backup that is not later than now."""
     backups = [backup for backup in inputs.backups if backup.role is role and backup.as_of <= inputs.now]
     if not backups:
-        remedy = "copy backups there in advance (backups.copy_region), or use a global table (stores.replicas)"
+        remedy = "copy backups there in advance (backups.copy_region); replicas are not used (docs/guides/replicas.md)"
         raise Refused(f"backups.{role}", f"none in {inputs.region}", remedy)
     # A restore's name: configuration snapshots, roles and the permissions boundary know restored tables by it.
     name = target_name(Kind.RESTORE, f"failover-{inputs.now:%Y%m%d%H%M}", role, inputs.environment)
     return PlannedRestore(max(backups, key=lambda backup: backup.as_of), name)
 
 
-def _backup_settings(inputs: FailoverInputs) -> tuple[Setting, ...]:
-    """Return the setting that copies backups to the home region, if they were copied to the new one before."""
+def _why_settings(inputs: FailoverInputs, settings: Sequence[Setting]) -> str:
+    """Return the settings, and what follows if backups were copied to the new region.
+
+    They are not copied to the lost region instead: the stack there would block the deployment.
+    """
+    named = "; ".join(f'{setting.table}.{setting.key} = "{setting.value}"' for setting in settings)
     if inputs.copy_region != inputs.region:
-        return ()
-    return (Setting(f"{inputs.environment}.backups", "copy_region", inputs.home),)
+        return named
+    return f"{named}; backups are no longer copied until {inputs.environment}.backups.copy_region names a third region"
 
 
 def _steps(
@@ -234,15 +237,14 @@ def _steps(
         FailoverStep(
             StepKind.INVALIDATE_TOKENS,
             "invalidate all earlier tokens",
-            "revocations after the backups are lost, so all earlier tokens are invalid and all users log in again. Global "
-            "tables keep the revocations up to the last second, so with them this step could be omitted",
+            "revocations after the backups are lost, so all earlier tokens are invalid and all users log in again",
             (),
             tuple(_epoch_command(table, region) for table in tables if table.backup.role is Role.TOKENS),
         ),
         FailoverStep(
             StepKind.UPDATE_SETTINGS,
             "update the environment's region in environments.toml",
-            "; ".join(f'{setting.table}.{setting.key} = "{setting.value}"' for setting in settings),
+            _why_settings(inputs, settings),
             (Prerequisite.REPOSITORY,),
             ('${EDITOR:-vi} environments.toml && git commit -m "Moved after a loss" environments.toml',),
         ),
@@ -254,7 +256,7 @@ def _steps(
             (
                 f"cdk bootstrap aws://{inputs.account or '$ACCOUNT'}/{region}",
                 f"cdk deploy --all -c environment={environment}",
-                f"aws cloudformation set-stack-policy --region {region} --stack-name {stack} {_POLICY}",
+                *(_policy_command(name, folder, inputs) for name, folder in _POLICIES.items()),
             ),
         ),
         FailoverStep(
@@ -269,7 +271,12 @@ def _steps(
             "run complete OAuth flows, with valid and with invalid tokens",
             "a complete new login; a client registered before the backup; earlier refresh and access tokens are rejected",
             (),
-            (f"orchestrator verify --env {environment}", f"orchestrator status --env {environment}"),
+            (
+                # The new ledger has no record of the service yet: the plan of a deployment writes one.
+                f"orchestrator deploy --watch --env {environment}",
+                f"orchestrator verify --flows 1 --env {environment}",
+                f"orchestrator status --env {environment}",
+            ),
         ),
         FailoverStep(
             StepKind.RECORD,
@@ -284,6 +291,13 @@ def _steps(
 def _probe_summary(inputs: FailoverInputs) -> str:
     probes = len(inputs.probes)
     return f"{probes} services were called and none responded" if probes else "assumed: no service was called"
+
+
+def _policy_command(stack: str, folder: str, inputs: FailoverInputs) -> str:
+    return (
+        f"aws cloudformation set-stack-policy --region {inputs.region} --stack-name {stack}-{inputs.environment} "
+        f"--stack-policy-body file://infrastructure/{folder}/stack_policy.json"
+    )
 
 
 def _restore_commands(table: PlannedRestore, inputs: FailoverInputs) -> tuple[str, ...]:

@@ -63,12 +63,19 @@ def test_the_settings_name_the_region_and_the_restored_tables():
     ]
 
 
-def test_backups_that_were_copied_there_are_copied_back():
-    settings = plan_failover(replace(FACTS, copy_region=OTHER)).settings
-    assert ("prod.backups", "copy_region", HOME) in [(one.table, one.key, one.value) for one in settings]
-    assert not [
-        one for one in plan_failover(replace(FACTS, copy_region="eu-west-1")).settings if one.key == "copy_region"
-    ]
+@pytest.mark.parametrize("copy_region", [None, OTHER, "eu-west-1"])
+def test_no_setting_copies_backups_to_the_lost_region(copy_region):
+    settings = plan_failover(replace(FACTS, copy_region=copy_region)).settings
+    assert [one.key for one in settings if one.value == HOME] == ["lost_region"]
+
+
+def test_it_says_that_backups_are_no_longer_copied():
+    def why(copy_region):
+        steps = plan_failover(replace(FACTS, copy_region=copy_region)).steps
+        return next(step.why for step in steps if step.kind is StepKind.UPDATE_SETTINGS)
+
+    assert "until prod.backups.copy_region names a third region" in why(OTHER)
+    assert "copied" not in why("eu-west-1")
 
 
 def test_no_command_but_the_confirmation_asks_the_lost_region():
