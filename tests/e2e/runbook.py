@@ -27,6 +27,12 @@ class Runbook:
             assert any(written in block for block in self.blocks), f"{written} no longer stands in {name}"
             self.blocks = [block.replace(written, here) for block in self.blocks]
 
+    def block_with(self, text: str) -> str:
+        """Return the one block that contains a text. A block that is added to the page does not change which one it is."""
+        found = [block for block in self.blocks if text in block]
+        assert len(found) == 1, f"{len(found)} blocks contain {text!r}"
+        return found[0]
+
     def run(self, *blocks: str, environ: Mapping[str, str], seconds: float = 600) -> str:
         """Run blocks in one shell, one after the other, and return what they printed."""
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"

@@ -167,7 +167,8 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
     (tmp_path / ".local").symlink_to(folder)
     copyfile(environments.settings_file(), tmp_path / "environments.toml")
     page = Runbook("drill", {"--env prod": "--env local", "--env dev": "--env local"})
-    printed = [page.run(f"cd {tmp_path}", block, environ={}, seconds=300) for block in page.blocks]
+    blocks = map(page.block_with, ("drill --plan", "drill --watch", "orchestrator history", "--inject-fault"))
+    printed = [page.run(f"cd {tmp_path}", block, environ={}, seconds=300) for block in blocks]
     assert "US dollars at prices of" in printed[0]
     assert "SUCCEEDED after" in printed[1]
     assert "dr-green" in printed[2]
@@ -224,8 +225,13 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(here, folder, tm
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
     copyfile(environments.settings_file(), file)
-    page = Runbook("restore", {"RESTORE_ID": f"RESTORE_ID --settings-file {file}", "--env prod": "--env local"})
-    plan, restore, write_settings = page.blocks[:3]
+    local = {
+        "RESTORE_ID": f"RESTORE_ID --settings-file {file}",
+        "--env prod": "--env local",
+        "--to 2026-11-23T03:00:00Z --yes": "--yes",  # the latest second: the cloud is younger than that time
+    }
+    page = Runbook("restore", local)
+    plan, restore, write_settings = map(page.block_with, ("restore --plan", "--yes --watch", "--write-settings"))
     planned, done = (page.run(f"cd {tmp_path}", block, environ={}, seconds=400) for block in (plan, restore))
     assert "the service returns 503" in " ".join(planned.split())
     assert "SUCCEEDED after" in done
