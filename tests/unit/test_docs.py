@@ -46,3 +46,34 @@ def test_every_test_that_a_document_leans_on_is_there(document):
 
 def _defines(path, name):
     return path.is_file() and re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+WIDTH = 100
+GENERATED = {
+    f"docs/reference/{name}.md"
+    for name in (
+        "access",
+        "aws-errors",
+        "cli",
+        "controls",
+        "parity",
+        "permissions",
+        "rehearsals",
+        "strategy",
+        "verdict",
+    )
+} | {"docs/reference/events/README.md"}
+"""Pages that a program writes, or that hold its output."""
+WRAPPED = [
+    document
+    for document in DOCUMENTS
+    if (name := str(document.relative_to(ROOT))) == "README.md" or name.startswith("docs/")
+    if name not in GENERATED and not name.startswith("docs/adr/")
+]
+
+
+@pytest.mark.parametrize("document", WRAPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_is_wrapped(document):
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", document.read_text(encoding="utf-8"))
+    rows = ("|", "#", "<!--", "![", "[![")
+    assert [line for line in prose.splitlines() if len(line) > WIDTH and not line.lstrip().startswith(rows)] == []
