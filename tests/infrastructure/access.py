@@ -189,8 +189,8 @@ _KNOW_NO_THING = {
 
 
 def _actions(thing: Thing, statement: Mapping[str, Any]) -> set[str]:
-    asked = set(_listed(statement["Action"])) - _KNOW_NO_THING
-    return {action.partition(":")[2] for action in asked if action.startswith(_PREFIX[thing.kind])}
+    actions = set(_listed(statement["Action"])) - _KNOW_NO_THING
+    return {action.partition(":")[2] for action in actions if action.startswith(_PREFIX[thing.kind])}
 
 
 def _of_key_policies(templates: Templates, known: Sequence[Thing]) -> list[Access]:

@@ -24,7 +24,7 @@ S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
 
 @dataclass(frozen=True)
 class Quota:
-    """A quota. `share` is how much of it may be used; more than four fifths needs its reason beside it."""
+    """A quota. `share` is how much of it may be used; more than four fifths needs its reason next to it."""
 
     limit: int
     page: str

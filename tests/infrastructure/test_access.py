@@ -23,7 +23,7 @@ def test_the_page_is_what_the_templates_say(templates):
     assert PAGE.read_text(encoding="utf-8") == page(templates), "run `python -m tests.infrastructure.access`"
 
 
-def test_the_token_function_alone_signs_and_everybody_else_is_denied_it(templates):
+def test_the_token_function_alone_signs_and_all_other_roles_are_denied_it(templates):
     assert who(templates, "key", "signing", "Sign") == {"token"}
     assert who(templates, "key", "signing", "Sign", "Deny") == {"every principal"}
     (denied,) = [one for one in accesses(templates) if one.thing.name == "signing" and one.effect == "Deny"]
@@ -46,7 +46,7 @@ def test_the_alias_is_moved_by_those_tasks_that_move_it(templates):
         assert "apigateway.amazonaws.com" in who(templates, "alias", f"{name}:live", "InvokeFunction")
 
 
-def test_items_of_the_service_are_written_by_the_service_and_nothing_but_receipts_by_others(templates):
+def test_items_of_the_service_are_written_by_the_service_and_nothing_but_heartbeats_by_others(templates):
     """But for the tasks of cut-overs that bring tables level and replay late writes, and the reconciler, which replays them
     for a restore that died: they have a right to them all the time."""
     writing = [one for one in accesses(templates) if one.thing.name in {"state", "tokens"} and "PutItem" in one.actions]
@@ -114,7 +114,7 @@ def test_a_statement_applies_to_what_it_names_in_whatever_way(resource, applies)
     assert [(one.who, one.actions) for one in found] == ([("x", ("GetItem",))] if applies else [])
 
 
-def test_what_narrows_a_statement_is_told():
+def test_what_narrows_a_statement_is_reported():
     statement = {
         "Effect": "Allow",
         "Action": "dynamodb:GetItem",

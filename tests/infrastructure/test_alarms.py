@@ -1,4 +1,4 @@
-"""Every alarm of every template: it rings when it should and not otherwise, and says where one reads what to do.
+"""Every alarm of every template: it fires when it should and not otherwise, and links its runbook.
 
 Alarms are judged by the local cloud's own evaluator, on the metrics that they watch, in this process and without waiting. What a
 scene gives is by the runbook's section, because alarms that mean the same ring for the same reason.
@@ -43,7 +43,7 @@ class Scene:
 
 
 SHARE = ({"Errors": 0, "Invocations": 0}, {"Errors": 9, "Invocations": 9})
-"""Nobody came; too few came for a rate to say anything."""
+"""No requests; too few requests for a rate to say anything."""
 SCENES = {
     "server-errors": Scene(
         {"ServerErrors": 20, "Requests": 100},
@@ -183,7 +183,7 @@ def state(alarm: dict, says: dict[str, float | None]) -> str:
 
 
 @pytest.mark.strategy("Monitoring: Alarm configuration")
-def test_every_alarm_rings_when_it_should_and_only_then(every):
+def test_every_alarm_fires_when_it_should_and_only_then(every):
     judged = [alarm for alarm in map(plain, alarms(every)) if section_of(alarm) not in NOT_EVALUATED_HERE]
     assert len(judged) > len(SCENES)
     for alarm in judged:
@@ -231,7 +231,7 @@ def test_every_orchestrator_command_of_the_runbook_exists():
 
 
 def test_every_alarm_takes_missing_data_for_something(every):
-    # Left to itself CloudWatch keeps such an alarm in INSUFFICIENT_DATA, which rings nowhere.
+    # Left to itself CloudWatch keeps such an alarm in INSUFFICIENT_DATA, which notifies nowhere.
     for alarm in alarms(every):
         # While the lock changes hands the reconciler emits nothing, which is no news of the live state.
         kept = section_of(alarm) in SAID_ONCE or section_of(alarm) == "live-state"

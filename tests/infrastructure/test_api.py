@@ -71,28 +71,28 @@ def test_without_a_domain_the_stage_serves(synthesised, name):
     assert only(one.service, "AWS::ApiGateway::RestApi")["DisableExecuteApiEndpoint"] is False
 
 
-def test_whoever_looks_at_the_api_goes_where_clients_go(every):
-    """The stage's address answers nobody where a domain serves: the orchestrator must not be told that one."""
+def test_probes_of_the_api_go_where_clients_go(every):
+    """The stage's address answers no request where a domain serves: the orchestrator must not use it."""
     plan = next(
         found
         for found in resources(every.orchestrator, "AWS::Lambda::Function").values()
         if found["Handler"] == "orchestrator.tasks.deployment.plan_deployment.handler"
     )
-    told = json.loads(text_of(plan["Environment"]["Variables"]["SERVICE"]))
+    service_settings = json.loads(text_of(plan["Environment"]["Variables"]["SERVICE"]))
     domain = environments.load(every.name).api.domain
     output = text_of(every.service["Outputs"]["ApiUrl"]["Value"])
 
     if domain:
-        assert told["api_url"] == told["issuer"] == output == f"https://{domain.name}"
-        assert "execute-api" not in json.dumps([told, every.service["Outputs"]])
+        assert service_settings["api_url"] == service_settings["issuer"] == output == f"https://{domain.name}"
+        assert "execute-api" not in json.dumps([service_settings, every.service["Outputs"]])
     else:
         assert output.endswith(f"/{every.name}")
-        assert told["api_url"] == told["issuer"]
-        assert told["api_url"].endswith(f"/{every.name}")
+        assert service_settings["api_url"] == service_settings["issuer"]
+        assert service_settings["api_url"].endswith(f"/{every.name}")
 
 
 @pytest.mark.strategy("API Gateway: Custom domain with SSL certificate")
-def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_whoever_has_it(tmp_path):
+def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_its_owner(tmp_path):
     domain = environments.DomainSettings("login.example.org", None, None, CERTIFICATE)
 
     one = synthesise(tmp_path, with_api("prod", domain=domain))
@@ -207,7 +207,7 @@ def test_the_firewall_guards_the_stage_and_logs_what_it_stopped_without_credenti
     assert one.service["Resources"][group]["Properties"]["LogGroupName"] == f"aws-waf-logs-ib-oauth-api-{name}"
 
 
-def test_nobody_sees_whole_requests_in_samples(every):
+def test_samples_show_no_whole_requests(every):
     acl = only(every.service, "AWS::WAFv2::WebACL")
 
     assert not any(one["VisibilityConfig"]["SampledRequestsEnabled"] for one in [acl, *acl["Rules"]])

@@ -132,7 +132,7 @@ def test_iam_takes_it_whole(everything_on, elsewhere, where):
     assert len(json.dumps(document, separators=(",", ":"))) < LONGEST_POLICY
 
 
-def ever(boundary, action: str, resource: str, given: dict[str, str] = OURS) -> bool:
+def ever(boundary, action: str, resource: str, context: dict[str, str] = OURS) -> bool:
     """Whether a role under the boundary could do this, whatever its own policy said.
 
     A resource may have asterisks of its own: they are taken as they stand, so a boundary that is narrower than a right is found.
@@ -145,8 +145,8 @@ def ever(boundary, action: str, resource: str, given: dict[str, str] = OURS) -> 
             any(fnmatchcase(action.lower(), pattern.lower()) for pattern in statement["Action"])
             and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
             and not any(fnmatchcase(resource, pattern) for pattern in statement["NotResource"])
-            and all(given.get(key) == value for key, value in wanted.items())
-            and not any(fnmatchcase(given.get(key, ""), pattern) for key, pattern in unlike.items())
+            and all(context.get(key) == value for key, value in wanted.items())
+            and not any(fnmatchcase(context.get(key, ""), pattern) for key, pattern in unlike.items())
         )
 
     effects = {statement["Effect"] for statement in boundary if applies(statement)}
@@ -175,13 +175,13 @@ def test_what_our_roles_do_is_within_the_boundary(everything_on, elsewhere, wher
             continue
         for resource in map(names.real, (names.templates.text(stack, one) for one in as_list(statement["Resource"]))):
             for action in as_list(statement["Action"]):
-                # A statement of many services names all their resources for all its actions: those of another service are for nobody.
+                # A statement of many services names all their resources for all its actions: those of another service match nothing.
                 if resource != "*" and action.split(":")[0] != resource.split(":")[2]:
                     continue
                 looked_at += 1
-                given = conditions(statement) | {"aws:PrincipalArn": role}
+                context = conditions(statement) | {"aws:PrincipalArn": role}
                 assert role.startswith("arn:aws:iam::")
-                if not ever(boundary, action, resource, given):
+                if not ever(boundary, action, resource, context):
                     beyond.add((role, action, resource))
 
     assert looked_at > 500

@@ -60,11 +60,11 @@ def test_both_packs_would_find_something(tmp_path):
 
 
 def checkov(*files: Path) -> dict[str, list[tuple[str, str]]]:
-    """Check and resource of what checkov finds and of what it was told to skip; it asks nobody."""
+    """Check and resource of what checkov finds and of what it is configured to skip; it sends no request."""
     assert CHECKOV.exists(), "install it with `make scanner`"
     command = [str(CHECKOV), "--framework", "cloudformation", "--skip-download", "--compact", "-o", "json"]
-    files_given = [part for file in files for part in ("-f", str(file))]
-    finished = subprocess.run([*command, *files_given], capture_output=True, text=True, check=False)
+    file_options = [part for file in files for part in ("-f", str(file))]
+    finished = subprocess.run([*command, *file_options], capture_output=True, text=True, check=False)
     (report,) = [json.loads(finished.stdout)]
     assert report["summary"]["parsing_errors"] == 0
     results = report["results"]
@@ -102,7 +102,7 @@ def test_checkov_finds_nothing_that_is_not_explained_and_would_find_something(pr
 
 
 def placed(node: dict) -> Iterator[tuple[str, str]]:
-    """Type and path of every resource in the tree that CDK leaves beside the templates."""
+    """Type and path of every resource in the tree that CDK leaves next to the templates."""
     kind = node.get("attributes", {}).get("aws:cdk:cloudformation:type")
     if kind:
         yield kind, node["path"]
@@ -158,7 +158,7 @@ def listed_as_left_out() -> dict[str, int]:
     return {kind: int(count) for kind, count in re.findall(r"^\| `(AWS::\S+)` \| (\d+) \|", section, re.MULTILINE)}
 
 
-def test_the_local_cloud_is_given_everything_but_what_it_refuses(local, synthesised):
+def test_the_local_cloud_gets_everything_but_what_it_refuses(local, synthesised):
     def kinds(one) -> Counter:
         return Counter(resource["Type"] for stack in one.all for resource in stack["Resources"].values())
 
@@ -187,7 +187,7 @@ def test_synthesis_needs_no_credentials_no_docker_and_no_network(tmp_path):
         "JSII_NODE": str(NODE),
         "CDK_OUTDIR": str(tmp_path / "assembly"),
         "CDK_CONTEXT_JSON": json.dumps({"environment": "local"}),
-        # Whoever tries to reach something fails, at once.
+        # Every connection attempt fails, at once.
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),
     }
     assert not [key for key in nothing if key.startswith("AWS")]

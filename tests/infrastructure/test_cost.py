@@ -1,4 +1,4 @@
-"""An estimate of each environment as it is synthesised: nothing of the templates is forgotten, and it is told with its assumptions."""
+"""An estimate of each environment as it is synthesised: nothing of the templates is forgotten, and it is shown with its assumptions."""
 
 import json
 
@@ -12,7 +12,7 @@ from orchestrator.cli.main import app
 from orchestrator.domain.cost.estimate import Usage
 
 RUN = CliRunner()
-ON_USE_THAT_NOBODY_HERE_KNOWS = {"AWS::CloudTrail::Trail", "AWS::GuardDuty::Detector"}
+ON_UNKNOWN_USE = {"AWS::CloudTrail::Trail", "AWS::GuardDuty::Detector"}
 """Types whose cost hangs on an account's use: each is named by the estimate."""
 
 
@@ -22,19 +22,23 @@ def test_every_resource_of_every_environment_is_priced_free_or_named(every):
     estimates = costs.estimates_of(
         environment, costs.templates_in(every.folder, every.name), usage, prices.load_prices(environment.region)
     )
-    assert {kind for estimate in estimates for kind in estimate.not_estimated} <= ON_USE_THAT_NOBODY_HERE_KNOWS
+    assert {kind for estimate in estimates for kind in estimate.not_estimated} <= ON_UNKNOWN_USE
     assert all(estimate.usd > 0 for estimate in estimates)
 
 
 def test_production_is_expected_to_stay_within_its_budget(prod):
     answer = RUN.invoke(app, ["cost", "--env", "prod", "--assembly", str(prod.folder), "--json"])
-    told = json.loads(answer.stdout)
+    report = json.loads(answer.stdout)
     assert answer.exit_code == 0
-    assert told["usd_per_month"] < told["budget_usd_per_month"]
-    assert told["assumptions"]["requests_per_month"] == environments.load("prod").usage["requests_per_month"]
-    assert {estimate["what"] for estimate in told["estimates"]} == {"a month", "a deployment, canary-10-50", "a drill"}
+    assert report["usd_per_month"] < report["budget_usd_per_month"]
+    assert report["assumptions"]["requests_per_month"] == environments.load("prod").usage["requests_per_month"]
+    assert {estimate["what"] for estimate in report["estimates"]} == {
+        "a month",
+        "a deployment, canary-10-50",
+        "a drill",
+    }
     assert all(
-        charge["because"] or charge["amount"] for estimate in told["estimates"] for charge in estimate["charges"]
+        charge["because"] or charge["amount"] for estimate in report["estimates"] for charge in estimate["charges"]
     )
 
 

@@ -1,4 +1,4 @@
-"""The bill of an environment: whose it is, what it may come to, and who is told."""
+"""The bill of an environment: whose it is, how high it may become, and who is notified."""
 
 import dataclasses
 import json
@@ -48,26 +48,26 @@ def test_tags_have_the_environment_the_owner_and_the_part(prod):
 
 @pytest.mark.strategy("Monitoring & Alerts: Cost alerts")
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_a_month_has_a_budget_whose_shares_are_told_as_they_are_reached_and_as_they_are_foreseen(synthesised, name):
+def test_a_month_has_a_budget_whose_shares_are_notified_as_they_are_reached_and_as_they_are_foreseen(synthesised, name):
     one, settings = synthesised(name), environments.load(name).budget
     (budget,) = resources(one.orchestrator, "AWS::Budgets::Budget").values()
-    told = [
+    notifications = [
         (alert["Notification"]["NotificationType"], alert["Notification"]["Threshold"], alert["Subscribers"][0])
         for alert in budget["NotificationsWithSubscribers"]
     ]
-    topic = text_of(told[0][2]["Address"])
+    topic = text_of(notifications[0][2]["Address"])
 
     assert budget["Budget"]["BudgetLimit"] == {"Amount": settings.monthly_usd, "Unit": "USD"}
     assert budget["Budget"]["CostFilters"] == {"TagKeyValue": [f"user:environment${name}"]}
-    assert [(kind, percent) for kind, percent, _ in told] == [
+    assert [(kind, percent) for kind, percent, _ in notifications] == [
         *(("ACTUAL", percent) for percent in settings.alert_percents),
         ("FORECASTED", 100),
     ]
-    assert {text_of(subscriber["Address"]) for _, _, subscriber in told} == {topic}
+    assert {text_of(subscriber["Address"]) for _, _, subscriber in notifications} == {topic}
     assert topic.startswith("<OperatorsTopic")
 
 
-def test_owners_with_an_e_mail_address_are_told_by_it(tmp_path):
+def test_owners_with_an_e_mail_address_are_notified_by_it(tmp_path):
     dev = environments.load("dev")
     owned = dataclasses.replace(dev, contacts={**dev.contacts, "owners": ("boss@example.com",)})
     (budget,) = resources(synthesise(tmp_path, owned).orchestrator, "AWS::Budgets::Budget").values()
@@ -77,7 +77,7 @@ def test_owners_with_an_e_mail_address_are_told_by_it(tmp_path):
 
 
 @pytest.mark.strategy("Monitoring: Cost alerts")
-def test_an_anomaly_of_a_tenth_of_the_budget_is_told_at_once(everything_on):
+def test_an_anomaly_of_a_tenth_of_the_budget_is_notified_at_once(everything_on):
     (monitor,) = resources(everything_on.orchestrator, "AWS::CE::AnomalyMonitor").values()
     (subscription,) = resources(everything_on.orchestrator, "AWS::CE::AnomalySubscription").values()
 
@@ -88,7 +88,7 @@ def test_an_anomaly_of_a_tenth_of_the_budget_is_told_at_once(everything_on):
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_a_member_account_of_an_organization_is_not_asked_for_a_monitor_that_it_cannot_have(synthesised, name):
+def test_a_member_account_of_an_organization_does_not_request_a_monitor_that_it_cannot_have(synthesised, name):
     template = synthesised(name).orchestrator
 
     assert not environments.load(name).budget.anomaly_monitor
@@ -106,7 +106,7 @@ def publishers(template, service):
 
 
 @pytest.mark.parametrize("service", ["budgets", "costalerts"])
-def test_who_tells_of_costs_may_publish_to_the_operators_for_this_account_alone(everything_on, service):
+def test_the_cost_services_may_publish_to_the_operators_for_this_account_alone(everything_on, service):
     statements = publishers(everything_on.orchestrator, service)
     assert [(one["Action"], one["Condition"]) for one in statements] == [
         ("sns:Publish", {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}})

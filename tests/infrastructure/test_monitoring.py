@@ -1,4 +1,4 @@
-"""The stack that watches: what its dashboard shows is measured, what its questions name is logged, what it composes rings."""
+"""The stack that watches: what its dashboard shows is measured, what its queries name is logged, what it composes fires."""
 
 import dataclasses
 import importlib
@@ -161,8 +161,8 @@ def composites(one) -> dict[str, dict]:
     return {alarm["AlarmName"].removeprefix("ib-oauth-").removesuffix(f"-{one.name}"): alarm for alarm in found}
 
 
-def rings(rule: str, ringing: set[str]) -> bool:
-    """Whether the rule is true where these alarms ring, by the local cloud's own reading of it."""
+def fires(rule: str, ringing: set[str]) -> bool:
+    """Whether the rule is true where these alarms are in ALARM, by the local cloud's own reading of it."""
     cloudwatch = importlib.import_module("ministack.services.cloudwatch")
     cloudwatch._alarms.clear()
     names = set(re.findall(r'ALARM\("([^"]+)"\)', rule))
@@ -179,26 +179,26 @@ def names_in(template: dict) -> set[str]:
     return {alarm["AlarmName"] for alarm in resources(template, "AWS::CloudWatch::Alarm").values()}
 
 
-def test_people_are_told_once_when_any_alarm_of_the_service_rings(prod):
+def test_operators_are_notified_once_when_any_alarm_of_the_service_fires(prod):
     rule = composites(prod)["service-degraded"]["AlarmRule"]
 
-    assert not rings(rule, set())
+    assert not fires(rule, set())
     assert set(re.findall(r'ALARM\("([^"]+)"\)', rule)) == names_in(prod.service)
-    assert all(rings(rule, {name}) for name in names_in(prod.service))
+    assert all(fires(rule, {name}) for name in names_in(prod.service))
 
 
-def test_the_worst_is_that_nobody_is_there_to_undo_it(prod):
+def test_the_worst_is_a_failure_without_anything_that_rolls_it_back(prod):
     rule = composites(prod)["automatic-rollback-unavailable"]["AlarmRule"]
-    undoing = set(re.findall(r'ALARM\("([^"]+)"\)', rule)) - names_in(prod.service)
+    of_rollback = set(re.findall(r'ALARM\("([^"]+)"\)', rule)) - names_in(prod.service)
 
-    assert not rings(rule, names_in(prod.service))
-    assert not rings(rule, undoing)
-    for name in undoing:
-        assert rings(rule, {name, f"ib-oauth-token-server-errors-{prod.name}"})
+    assert not fires(rule, names_in(prod.service))
+    assert not fires(rule, of_rollback)
+    for name in of_rollback:
+        assert fires(rule, {name, f"ib-oauth-token-server-errors-{prod.name}"})
     for begin in ROLLBACK_PATH_ALARMS:
-        assert [name for name in undoing if name.startswith(f"ib-oauth-orchestrator-{begin}")], begin
+        assert [name for name in of_rollback if name.startswith(f"ib-oauth-orchestrator-{begin}")], begin
     # That recovery is not proven keeps no rollback from running.
-    assert "ib-oauth-orchestrator-recovery-drill-overdue-prod" in names_in(prod.orchestrator) - undoing
+    assert "ib-oauth-orchestrator-recovery-drill-overdue-prod" in names_in(prod.orchestrator) - of_rollback
 
 
 def test_composite_alarms_tell_the_operators_when_it_begins_and_when_it_is_over(prod):
@@ -212,7 +212,7 @@ def test_composite_alarms_tell_the_operators_when_it_begins_and_when_it_is_over(
 
 
 @pytest.mark.strategy("Monitoring: Performance monitoring", "Monitoring & Alerts: Performance alerts")
-def test_latency_above_its_usual_band_tells_the_operators_and_undoes_nothing(prod):
+def test_latency_above_its_usual_band_notifies_the_operators_and_rolls_nothing_back(prod):
     found = {
         name: alarm
         for name, alarm in (

@@ -33,7 +33,7 @@ def place(one, name: str) -> tuple[list[str], list[str]]:
 
 
 def leads_to(one, subnet: str) -> set[str]:
-    """What the routes of a subnet lead to beside the network itself."""
+    """What the routes of a subnet lead to in addition to the network itself."""
     found = resources(one.service, "AWS::EC2::SubnetRouteTableAssociation").values()
     (table,) = [own["RouteTableId"]["Ref"] for own in found if own["SubnetId"]["Ref"] == subnet]
     routes = [

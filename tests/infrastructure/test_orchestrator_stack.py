@@ -50,7 +50,7 @@ def test_every_placeholder_has_a_task_and_every_task_a_placeholder():
     assert placeholders == modules("tasks") == TASKS.keys() | FAILOVER_TASKS.keys()
 
 
-def test_every_intake_has_a_function(every):
+def test_every_event_handler_has_a_function(every):
     made = {function["Handler"] for function in resources(every.orchestrator, "AWS::Lambda::Function").values()}
 
     elsewhere = {"deliver_to_subscribers", "serve_subscriptions", *FAILOVER_HANDLERS}
@@ -165,7 +165,7 @@ def test_the_service_is_described_by_its_own_stack(every):
     assert service["tables"] == [f"ib-oauth-state-{every.name}", f"ib-oauth-tokens-{every.name}"]
 
 
-def test_what_plan_is_given_is_what_plan_reads(every):
+def test_plan_receives_what_plan_reads(every):
     plan = named(
         every.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-plan-deployment-{every.name}"
     )
@@ -176,7 +176,7 @@ def test_what_plan_is_given_is_what_plan_reads(every):
     assert all(read_strategy(name, policy).name == name for name in policy.strategies)
 
 
-def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
+def test_only_alarms_of_the_service_that_fire_reach_the_alarm_handler(every):
     pattern = rule(every, "alarm-state-change")["EventPattern"]
 
     assert pattern["source"] == ["aws.cloudwatch"]
@@ -186,7 +186,7 @@ def test_only_alarms_of_the_service_that_ring_reach_the_alarm_intake(every):
     assert not any("*" in text_of(arn) for arn in pattern["resources"])
 
 
-def test_every_bad_ending_of_a_machine_that_has_the_environment_s_claim_is_looked_into(every):
+def test_every_bad_ending_of_a_machine_that_has_the_environment_s_lock_is_looked_into(every):
     pattern = rule(every, "execution-status-change")["EventPattern"]
 
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
@@ -208,7 +208,7 @@ def test_after_a_drill_that_ends_badly_is_swept_at_once_and_after_all_every_five
     assert "EventCleanUpDrills" in targets.pop()
 
 
-def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_time(every):
+def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time(every):
     (schedule,) = resources(every.orchestrator, "AWS::Scheduler::Schedule").values()
     policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
 
@@ -222,7 +222,7 @@ def test_drills_begin_by_schedule_within_a_window_and_are_told_the_scheduled_tim
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}}
 
 
-def test_the_claim_is_looked_after_every_minute(every):
+def test_the_lock_is_looked_after_every_minute(every):
     assert rule(every, "reconcile")["ScheduleExpression"] == "rate(1 minute)"
 
 
@@ -271,7 +271,7 @@ def test_exports_lie_in_a_closed_bucket_that_nothing_outlives_by_a_day(every):
     assert {"Bool": {"aws:SecureTransport": "false"}} in denials_of(every.orchestrator, logical)
 
 
-def test_receipts_are_written_every_minute_and_locally_from_the_deployment_on(every):
+def test_heartbeats_are_written_every_minute_and_locally_from_the_deployment_on(every):
     names = post_deploy.minutely_functions(every.orchestrator)
     assert names == [f"ib-oauth-event-{name}-{every.name}" for name in ("reconcile", "write-heartbeats")]
 
@@ -338,7 +338,7 @@ def test_an_event_that_cannot_be_taken_in_is_kept(every):
 
 
 @pytest.mark.parametrize("announcers", [(), ("arn:aws:iam::123456789012:role/pipeline",)])
-def test_nobody_but_the_announcers_may_say_that_a_release_is_ready(tmp_path, announcers):
+def test_no_role_but_the_announcers_may_say_that_a_release_is_ready(tmp_path, announcers):
     import dataclasses
 
     environment = dataclasses.replace(environments.load("dev"), announcers=announcers)
@@ -389,7 +389,7 @@ def test_alarms_on_the_orchestrator_tell_the_operators(every):
     assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())
 
 
-def test_a_silent_reconciler_rings_when_it_says_nothing_at_all(every):
+def test_the_alarm_of_a_silent_reconciler_fires_without_any_data(every):
     alarm = named(
         every.orchestrator,
         "AWS::CloudWatch::Alarm",
@@ -427,7 +427,7 @@ def test_log_level_reaches_the_tasks(tmp_path):
 PIPELINE = "arn:aws:iam::210987654321:role/pipeline"
 
 
-def test_whoever_promotes_takes_on_a_role_that_announces_releases_and_does_nothing_else(tmp_path):
+def test_a_pipeline_that_promotes_assumes_a_role_that_announces_releases_and_does_nothing_else(tmp_path):
     import dataclasses
 
     environment = dataclasses.replace(environments.load("dev"), promoters=(PIPELINE,), account="123456789012")
@@ -447,7 +447,7 @@ def test_whoever_promotes_takes_on_a_role_that_announces_releases_and_does_nothi
     ]
 
 
-def test_nobody_promotes_until_somebody_is_named(every):
+def test_no_role_promotes_until_one_is_named(every):
     roles = resources(every.orchestrator, "AWS::IAM::Role").values()
 
     assert not [role for role in roles if role.get("RoleName") == f"ib-oauth-promotion-{every.name}"]
@@ -464,7 +464,7 @@ def test_stacks_of_an_account_are_deployed_there_and_nowhere_else(tmp_path):
 
 
 @pytest.mark.strategy("Manual Intervention: Client notification", "Contact Information: Client contacts")
-def test_contacts_are_told_by_mail(tmp_path):
+def test_contacts_are_notified_by_mail(tmp_path):
     import dataclasses
 
     contacts = {
@@ -474,11 +474,11 @@ def test_contacts_are_told_by_mail(tmp_path):
     }
     one = synthesise(tmp_path, dataclasses.replace(environments.load("dev"), contacts=contacts))
 
-    told = {
+    subscriptions = {
         (found["Protocol"], found["Endpoint"], found["TopicArn"]["Ref"][:9])
         for found in resources(one.orchestrator, "AWS::SNS::Subscription").values()
     }
-    assert told == {
+    assert subscriptions == {
         ("email", "on-call@example.com", "Operators"),
         ("email", "news@example.com", "ClientsTo"),
     }

@@ -85,20 +85,20 @@ def test_it_may_assume_the_bootstrap_roles_of_every_stack_of_the_assembly(everyt
     role = named(one.orchestrator, "AWS::IAM::Role", "RoleName", f"ib-oauth-pipeline-{name}{suffix}")
     (assume,) = [found for found in statements(role) if "sts:AssumeRole" in actions(found)]
     may = [text_of(arn) for arn in as_list(assume["Resource"])]
-    asked = {
+    assumed = {
         found.replace("${AWS::Partition}", "<AWS::Partition>").replace("${AWS::AccountId}", "<AWS::AccountId>")
         for file in (one.folder / "manifest.json", *one.folder.glob("*.assets.json"))
         for found in re.findall(r'"assumeRoleArn": ?"([^"]+)"', file.read_text())
     }
 
-    regions = {arn.rpartition("<AWS::AccountId>-")[2] for arn in asked}
+    regions = {arn.rpartition("<AWS::AccountId>-")[2] for arn in assumed}
     # Its own, that of the status page, and that of the copies.
     assert len(regions) == (2 if name != "prod" else 3)
-    assert [arn for arn in asked if not any(fnmatchcase(arn, pattern) for pattern in may)] == []
+    assert [arn for arn in assumed if not any(fnmatchcase(arn, pattern) for pattern in may)] == []
     assert len(may) == len(regions)
 
 
-def test_nobody_ships_from_outside_until_a_repository_is_named(every):
+def test_no_pipeline_ships_from_outside_until_a_repository_is_named(every):
     roles = resources(every.orchestrator, "AWS::IAM::Role").values()
     assert not [one for one in roles if "pipeline" in json.dumps(one.get("RoleName", ""))]
     assert not resources(every.orchestrator, "AWS::IAM::OIDCProvider")

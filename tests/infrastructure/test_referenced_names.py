@@ -1,7 +1,7 @@
 """Every name of a role, table or other resource that a policy refers to is one that a template gives.
 
-A policy names resources of other stacks by text. A name that no resource has is a right that nobody gets or, in the
-exception of a Deny, a right that everybody loses.
+A policy names resources of other stacks by text. A name that no resource has is a right that no role gets or, in the
+exception of a Deny, a right that every role loses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.infrastructure.access import read
 from tests.infrastructure.filter_patterns import texts, tokens_of
 from tests.infrastructure.templates import ENVIRONMENTS
 
-GIVEN = {
+NAMED_RESOURCES = {
     # type of a resource: the kind of its ARN, and the property with its name
     "AWS::Backup::BackupVault": ("backup-vault", "BackupVaultName"),
     "AWS::CloudTrail::Trail": ("trail", "TrailName"),
@@ -60,16 +60,16 @@ class Assembly:
 
     def __init__(self, one) -> None:
         self._templates = read(one.files)
-        self.given: dict[str, set[str]] = {"stack": {file.name.removesuffix(".template.json") for file in one.files}}
+        self.defined: dict[str, set[str]] = {"stack": {file.name.removesuffix(".template.json") for file in one.files}}
         if one.name == "local":
-            self.given["trail"] = {"ib-oauth-trail-local"}  # which the local cloud does not have
-        for type_, (kind, property_) in GIVEN.items():
+            self.defined["trail"] = {"ib-oauth-trail-local"}  # which the local cloud does not have
+        for type_, (kind, property_) in NAMED_RESOURCES.items():
             for stack, logical_id, found in self._templates.resources(type_):
                 # CloudFormation names what has no name after its stack.
                 name = found.get(property_, f"{stack}-{logical_id}-0123456789AB")
                 # Secrets Manager ends the name in an ARN with six characters of its own.
                 end = "-AbCdEf" if kind == "secret" else ""
-                self.given.setdefault(kind, set()).add(_real(self._templates.text(stack, name)) + end)
+                self.defined.setdefault(kind, set()).add(_real(self._templates.text(stack, name)) + end)
 
     def unknown(self) -> set[tuple[str, str]]:
         """The references to names that nothing has: where, and the ARN or role's name."""
@@ -107,7 +107,7 @@ class Assembly:
             return True  # a reference to the resource itself
         if any(fnmatchcase(name, pattern) for pattern in MADE_LATER.get(kind, ())):
             return True
-        return any(fnmatchcase(given, name) for given in self.given.get(kind, ()))
+        return any(fnmatchcase(defined, name) for defined in self.defined.get(kind, ()))
 
 
 def _real(text: str) -> str:
@@ -172,7 +172,7 @@ def assembly(request, synthesised, everything_on, elsewhere):
     return Assembly(everything_on if moved else synthesised(name))
 
 
-def test_every_name_that_a_policy_refers_to_is_given(assembly):
+def test_every_name_that_a_policy_refers_to_is_defined(assembly):
     kinds = {kind for _, kind, _, _ in assembly.references()}
 
     assert kinds >= {"role", "table", "function", "log-group", "topic", "queue", "stateMachine"}
@@ -180,9 +180,9 @@ def test_every_name_that_a_policy_refers_to_is_given(assembly):
 
 
 def test_a_name_that_nothing_has_is_found(everything_on):
-    """The check itself: without the roles of the service, the keys that only they may use refer to nobody."""
+    """The check itself: without the roles of the service, the keys that only they may use refer to no role."""
     assembly = Assembly(everything_on)
-    assembly.given["role"] -= {f"ib-oauth-{name}-staging" for name in ("token", "authorize", "public")}
+    assembly.defined["role"] -= {f"ib-oauth-{name}-staging" for name in ("token", "authorize", "public")}
 
     lost = {text.rpartition("/")[2] for _, text in assembly.unknown()}
     assert lost >= {"ib-oauth-token-staging", "ib-oauth-authorize-staging", "ib-oauth-public-staging"}

@@ -14,7 +14,7 @@ from orchestrator import environments
 from service.storage.tables import TABLES
 from tests.infrastructure.templates import resources, text_of
 
-EVERYBODY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+EVERY_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 SCALABLE = "arn::application-autoscaling:us-west-1::scalable-target/*"  # their ids are AWS's
 APIS = ("arn::apigateway:us-west-1::/restapis", "arn::apigateway:us-west-1::/restapis/*")  # by ids that are drawn
 DATA_KEY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
@@ -51,7 +51,7 @@ def orchestrator_rows():
     ("what", "rights"), orchestrator_rows(), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_a_role_of_the_orchestrator_is_its_row(without_keys, what, rights):
-    wanted = EVERYBODY | {f"dynamodb:{action}" for action in rights.ledger.value}
+    wanted = EVERY_FUNCTION | {f"dynamodb:{action}" for action in rights.ledger.value}
     named = [grant for grant in rights.grants if not NAMED_BY_SETTINGS.issuperset(grant.resources)]
     wanted |= {action for grant in named for action in grant.actions}
     if rights.publishes_events:
@@ -67,7 +67,7 @@ def test_a_role_of_the_orchestrator_is_its_row(without_keys, what, rights):
 @pytest.mark.parametrize("name", ACCESS)
 def test_a_role_of_the_service_is_its_row(without_keys, name):
     row = ACCESS[name]
-    wanted = EVERYBODY | {f"dynamodb:{action}" for action in (*row.state, *row.tokens, *row.revocations)}
+    wanted = EVERY_FUNCTION | {f"dynamodb:{action}" for action in (*row.state, *row.tokens, *row.revocations)}
     wanted |= {f"kms:{action}" for action in (*row.signing, *row.session, *row.synthetic)}
     wanted |= {"dynamodb:GetItem"} if row.signing else set()  # of the key ring
 
@@ -88,7 +88,9 @@ def test_tables_are_fenced_by_the_keys_a_function_has_business_with(local, name)
     assert fences == {"StateTable": list(row.state_keys), "TokensTable": list(row.tokens_keys), **log, **ring}
 
 
-def test_the_log_of_revocations_is_added_to_by_the_token_function_and_by_nobody_in_the_service_read_or_cleared(every):
+def test_the_log_of_revocations_is_added_to_by_the_token_function_and_by_no_function_of_the_service_read_or_cleared(
+    every,
+):
     touching = {
         (name, action, *as_list(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]))
         for name in ACCESS
@@ -116,14 +118,16 @@ def test_the_function_that_answers_deep_health_knows_every_table_of_the_stack_an
         for found in resources(every.service, "AWS::Lambda::Function").values()
         if found["FunctionName"] == f"ib-oauth-public-{every.name}"
     )
-    told = {name: text_of(value) for name, value in public["Environment"]["Variables"].items()}
-    assert {told[table.variable] for table in TABLES.values()} == set(tables)
+    variables = {name: text_of(value) for name, value in public["Environment"]["Variables"].items()}
+    assert {variables[table.variable] for table in TABLES.values()} == set(tables)
     for table in TABLES.values():
         readable = [
             statement
             for statement in statements(every.service, f"ib-oauth-public-{every.name}")
             if "dynamodb:GetItem" in as_list(statement["Action"])
-            and any(tables[told[table.variable]] in json.dumps(resource) for resource in as_list(statement["Resource"]))
+            and any(
+                tables[variables[table.variable]] in json.dumps(resource) for resource in as_list(statement["Resource"])
+            )
         ]
         keys = [
             key
@@ -220,7 +224,7 @@ def to_be_tagged_as_of(environment: str) -> dict:
     return {"StringEquals": {"aws:RequestTag/ib-oauth:signing-key": environment}}
 
 
-def test_whoever_rotates_keys_makes_and_removes_the_environments_own_and_signs_nothing(every):
+def test_the_key_rotation_makes_and_removes_the_environments_own_keys_and_signs_nothing(every):
     of_keys = {
         action: found
         for found in statements(every.orchestrator, f"ib-oauth-event-rotate-signing-keys-{every.name}")
@@ -341,8 +345,8 @@ def test_composite_alarms_are_described_with_a_right_to_all_alarms(every):
     assert {(found["Resource"], str(found.get("Condition"))) for found in describing} == {("*", "None")}
 
 
-def test_whoever_updates_a_table_may_have_dynamodb_use_its_key(prod):
-    """DynamoDB uses a table's key with the rights of whoever changes the table (encryption at rest: usage notes)."""
+def test_a_role_that_updates_a_table_may_have_dynamodb_use_its_key(prod):
+    """DynamoDB uses a table's key with the rights of the caller that changes the table (encryption at rest: usage notes)."""
     changing = {
         what: {
             action
@@ -417,7 +421,9 @@ def test_every_place_is_used():
     assert used == set(Resource)
 
 
-def test_whoever_reads_a_function_s_configuration_reads_its_variables_and_who_changes_them_encrypts_them(synthesised):
+def test_a_role_that_reads_a_function_s_configuration_reads_its_variables_and_one_that_changes_them_encrypts_them(
+    synthesised,
+):
     """A release is named by its variables, too: where they cannot be read, changed settings would ship unseen."""
     one = synthesised("prod")
     for what, rights in orchestrator_rows():

@@ -1,4 +1,4 @@
-"""The stack that guards the account: what rings and what does not, what the record is kept in, what no role can ever do."""
+"""The stack that guards the account: what fires and what does not, what the record is kept in, what no role can ever do."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def security(one) -> dict:
 
 
 @pytest.mark.strategy("Audit Trails: Security events")
-def test_every_sign_has_its_events_a_metric_and_an_alarm_that_tells_whoever_guards(every):
+def test_every_sign_has_its_events_a_metric_and_an_alarm_that_notifies_the_security_contacts(every):
     filters = resources(security(every), "AWS::Logs::MetricFilter").values()
     alarms = resources(security(every), "AWS::CloudWatch::Alarm").values()
     counted = {
@@ -81,7 +81,7 @@ def test_what_the_trail_writes_is_private_encrypted_and_kept(prod):
     assert {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in kept} == {("RetainExceptOnCreate", "Retain")}
 
 
-def test_nobody_but_this_trail_writes_into_its_bucket_and_nobody_without_tls(prod):
+def test_no_principal_but_this_trail_writes_into_its_bucket_and_none_without_tls(prod):
     (policy,) = resources(security(prod), "AWS::S3::BucketPolicy").values()
     statements = policy["PolicyDocument"]["Statement"]
     allowed = [one for one in statements if one["Effect"] == "Allow"]
@@ -153,7 +153,7 @@ def test_an_accounts_detector_and_recorder_are_switched_on_by_one_environment_th
 
 
 @pytest.mark.strategy("Monitoring & Optimization: Security assessment")
-def test_findings_are_told_to_whoever_guards(everything_on):
+def test_findings_are_sent_to_the_security_contacts(everything_on):
     template = security(everything_on)
     rules = {one["Name"]: one for one in resources(template, "AWS::Events::Rule").values()}
     (topic,) = resources(template, "AWS::SNS::Topic")

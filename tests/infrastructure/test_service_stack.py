@@ -44,7 +44,7 @@ def alarms(one) -> dict[str, dict]:
         ("public", {"SIGNING_KEY_ID", "KEYS_TABLE", "REVOCATIONS_TABLE", "SESSION_KEY_ID"}),
     ],
 )
-def test_a_function_is_told_what_it_needs_and_no_more(every, name, own):
+def test_a_function_has_the_variables_that_it_needs_and_no_more(every, name, own):
     if every.name == "local" and name == "token":  # there alone clients may register
         own = own | {"REGISTRATION_TOKEN_SHA256"}
     assert variables(every, name).keys() == EVERYWHERE | own
@@ -89,10 +89,10 @@ def test_what_the_api_answers_by_itself_suits_clients_and_says_when_to_try_again
         "INVALID_API_KEY": "403", "WAF_FILTERED": "403", "REQUEST_TOO_LARGE": "413", "DEFAULT_4XX": None, "DEFAULT_5XX": None,
     }  # fmt: skip
     for kind, answer in answers.items():
-        told = json.loads(answer["ResponseTemplates"]["application/json"])
-        assert told["error"], kind
-        assert told["error_description"] == told["detail"]
-        assert told.get("status") == (int(answer["StatusCode"]) if "StatusCode" in answer else None)
+        template = json.loads(answer["ResponseTemplates"]["application/json"])
+        assert template["error"], kind
+        assert template["error_description"] == template["detail"]
+        assert template.get("status") == (int(answer["StatusCode"]) if "StatusCode" in answer else None)
         waits = "gatewayresponse.header.Retry-After" in answer["ResponseParameters"]
         assert waits is (kind in {"THROTTLED", "QUOTA_EXCEEDED", "DEFAULT_5XX"})
     by_itself = json.loads(answers["DEFAULT_5XX"]["ResponseTemplates"]["application/json"])["detail"]
@@ -137,7 +137,7 @@ def test_an_environment_is_added_by_one_table(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
-def test_logs_and_what_functions_are_told_are_under_keys_of_ours(synthesised, name):
+def test_logs_and_variables_of_functions_are_under_keys_of_ours(synthesised, name):
     one = synthesised(name)
     for template, alias in ((one.service, "variables"), (one.orchestrator, "task-variables")):
         aliases = {
@@ -187,7 +187,7 @@ def test_cloudwatch_uses_the_key_of_logs_for_groups_of_ours_only(prod):
 def test_what_is_invoked_asynchronously_has_somewhere_to_leave_what_it_could_not_do(every):
     """The service's functions are invoked by the API, tasks by their machines: those wait for an answer. Rules do not."""
     for template, any_are in ((every.service, False), (every.orchestrator, True)):
-        asked_later = {
+        invoked_later = {
             text_of(target["Arn"])[1:].partition(".")[0]
             for rule in resources(template, "AWS::Events::Rule").values()
             for target in rule["Targets"]
@@ -196,9 +196,9 @@ def test_what_is_invoked_asynchronously_has_somewhere_to_leave_what_it_could_not
             for topic in resources(template, "AWS::SNS::Subscription").values()
             if topic["Protocol"] == "lambda"
         }
-        assert bool(asked_later) is any_are
+        assert bool(invoked_later) is any_are
         for key, function in resources(template, "AWS::Lambda::Function").items():
-            if key in asked_later:
+            if key in invoked_later:
                 assert "DeadLetterConfig" in function, function["FunctionName"]
 
 
@@ -209,7 +209,7 @@ def test_what_runs_at_once_is_reserved_where_the_environment_says_so(every):
         assert function(every, name).get("ReservedConcurrentExecutions") == reserved
 
 
-def test_clients_are_given_without_what_they_do_not_have(local):
+def test_clients_are_written_without_what_they_do_not_have(local):
     clients = {client["client_id"]: client for client in json.loads(variables(local, "token")["CLIENTS"])}
 
     assert clients["demo-client"] == {
@@ -224,14 +224,14 @@ def test_clients_are_given_without_what_they_do_not_have(local):
     assert clients["demo-server"]["resources"] == clients["demo-api"]["identifies_as"]
 
 
-def test_clients_that_nobody_configured_are_switched_on_by_the_environment(every):
+def test_clients_without_configuration_are_switched_on_by_the_environment(every):
     documents, registration = every.name in {"local", "dev"}, every.name == "local"
 
     for name in FUNCTIONS:
-        told = variables(every, name)
-        assert (told["CLIENT_DOCUMENTS"] == "on", told["REGISTRATION"] == "on") == (documents, registration)
-        assert told["SELF_DESCRIBED_CLIENT_SCOPES"].startswith("profile")
-        assert (told["MANAGED_CLIENTS"] == "on") == (every.name == "local")
+        values = variables(every, name)
+        assert (values["CLIENT_DOCUMENTS"] == "on", values["REGISTRATION"] == "on") == (documents, registration)
+        assert values["SELF_DESCRIBED_CLIENT_SCOPES"].startswith("profile")
+        assert (values["MANAGED_CLIENTS"] == "on") == (every.name == "local")
 
 
 def test_the_token_function_alone_knows_by_what_clients_register(tmp_path):
@@ -453,7 +453,7 @@ def test_an_alarm_watches_pooled_traffic_and_no_version(every):
             )
 
 
-def test_once_the_settings_are_written_the_stack_tells_the_functions_what_a_cut_over_told_them(tmp_path, synthesised):
+def test_once_the_settings_are_written_the_stack_sets_the_variables_that_a_cut_over_set(tmp_path, synthesised):
     tables = tuple(
         replace(table, target=f"ib-oauth-restored-dr-1-{table.role}-staging") for table in restored_tables("dr-1")
     )
@@ -479,7 +479,7 @@ def test_once_the_settings_are_written_the_stack_tells_the_functions_what_a_cut_
         found for found in role["Policies"][0]["PolicyDocument"]["Statement"] if found["Sid"] == "TokensTable"
     ]
     named = [text_of(resource).rpartition("/")[2] for resource in statement["Resource"]]
-    # Beside it the copies of any restore, and the stack's own table, for the way back; never a drill's.
+    # In addition to it the copies of any restore, and the stack's own table, for the way back; never a drill's.
     assert named == [
         "ib-oauth-restored-dr-1-tokens-staging",
         "ib-oauth-restored-*-tokens-staging",

@@ -36,7 +36,7 @@ def security_of(one) -> dict:
     return json.loads(file.read_bytes())
 
 
-def test_nobody_signs_anything_until_an_environment_asks_for_it(every):
+def test_nothing_is_signed_until_an_environment_requests_it(every):
     kinds = ("AWS::Signer::SigningProfile", "AWS::Lambda::CodeSigningConfig")
     assert not [one for template in every.all for kind in kinds for one in resources(template, kind)]
 
@@ -58,7 +58,7 @@ def test_every_function_wants_the_signature_of_the_stacks_own_profile(enforced):
         assert {one["CodeSigningConfigArn"]["Fn::GetAtt"][0] for one in functions} == {name}
 
 
-def test_packages_are_signed_in_a_bucket_that_keeps_versions_and_is_nobody_elses(enforced):
+def test_packages_are_signed_in_a_bucket_that_keeps_versions_and_is_not_public(enforced):
     buckets = resources(security_of(enforced), "AWS::S3::Bucket")
     (bucket,) = [one for one in buckets.values() if "signing" in text_of(one["BucketName"])]
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}

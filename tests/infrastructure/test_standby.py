@@ -124,7 +124,7 @@ def test_the_standby_region_has_the_machine_with_its_tasks(standby):
         *((f"event-{name}", spec) for name, spec in FAILOVER_HANDLERS.items()),
     ],
 )
-def test_a_function_is_told_every_variable_that_it_reads(standby, name, spec):
+def test_a_function_has_every_variable_that_it_reads(standby, name, spec):
     variables = functions(standby)[f"ib-oauth-{name.replace('_', '-')}-prod"]["Environment"]["Variables"]
     assert read_by(f"{spec.package}.{name.partition('-')[2]}") <= set(variables)
 

@@ -103,7 +103,7 @@ def test_backups_are_daily_and_take_in_what_a_restore_may_need(every):
         assert taken == {f"ib-oauth-{what}-{every.name}" for what in ("state", "tokens", "revocations", "ledger")}
 
 
-def test_a_table_that_took_over_is_backed_up_beside_the_one_before(tmp_path):
+def test_a_table_that_took_over_is_backed_up_in_addition_to_the_one_before(tmp_path):
     environment = environments.load("dev")
     service = dataclasses.replace(environment.service, tokens_table="ib-oauth-tokens-dev-restored")
 

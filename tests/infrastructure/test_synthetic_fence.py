@@ -1,4 +1,4 @@
-"""The policies keep the synthetic identity's items apart from everybody else's as far as leading keys go, and the orchestrator from both."""
+"""The policies keep the synthetic identity's items apart from all others as far as leading keys go, and the orchestrator from both."""
 
 from fnmatch import fnmatchcase
 
@@ -63,18 +63,18 @@ SETS_EPOCH = ({"dynamodb:PutItem"}, {"ForAllValues:StringEquals": {"dynamodb:Lea
 
 
 def test_the_orchestrator_touches_no_item_of_the_service(every):
-    """It proves itself by a MAC and goes through the functions like everybody: its roles have no right to their items.
+    """It proves itself by a MAC and goes through the functions like every user: its roles have no right to their items.
 
-    A drill and a restore have their copies of them; the writer of receipts has keys that no item of the service has. Whoever closes a table tries one key that no item has; whoever compares copies
-    with their sources reads these, and nothing more; whoever makes a copy safe looks up in its source what its families are by now,
-    and reads the log of revocations. Whoever ends a cut-over may write the one item of the log that says from which epoch on tokens count. Whoever brings tables
-    level that a restore had left writes what the copies hold into these, while they are closed to everybody else or used by nobody.
+    A drill and a restore have their copies of them; the writer of heartbeats has keys that no item of the service has. The task that blocks a table tries one key that no item has; the tasks that compare copies
+    with their sources read these, and nothing more; the task that sanitizes a copy looks up in its source what its families are by now,
+    and reads the log of revocations. The task that ends a cut-over may write the one item of the log that says from which epoch on tokens count. The task that brings tables
+    level that a restore had left writes what the copies hold into these, while they are closed to all others or unused.
     """
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
     table = "arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth"
     copies = {f"{table}-drill-*-{every.name}", f"{table}-restored-*-{every.name}"}
     door = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["access-block-probe"]}}
-    receipts = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["heartbeat#*"]}}
+    heartbeats = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["heartbeat#*"]}}
     key_ring = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-keys-{every.name}"
     log = f"{table}-revocations-{every.name}"
     for what, _ in orchestrator_rows():
@@ -82,7 +82,7 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
             touching = set(as_list(statement["Action"])) & TOUCHES_ITEMS
             compares = what in COMPARERS and touching == {"dynamodb:Scan"}
             looks_up = what == MAKES_SAFE and touching == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
-            if touching and not compares and not looks_up and statement.get("Condition") not in (door, receipts):
+            if touching and not compares and not looks_up and statement.get("Condition") not in (door, heartbeats):
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
                 safe = {*copies, log}
                 level = {*safe, *(f"{table}-{role}-{every.name}" for role in ("state", "tokens"))}

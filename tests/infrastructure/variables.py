@@ -15,7 +15,7 @@ from orchestrator import environments
 
 ROOT = Path(environments.settings_file()).parent
 CLOUD = "orchestrator.application.cloud"
-GIVEN_BY_LAMBDA = frozenset({"AWS_REGION"})
+SET_BY_LAMBDA = frozenset({"AWS_REGION"})
 
 Place = tuple[str, str]
 """A module, and a function in it; the whole module where that is empty."""
@@ -102,4 +102,4 @@ def read_by(module: str) -> set[str]:
         node = _functions(there)[function] if function else _tree(there)
         found |= set(_settings(node, frozenset({"cloud"})))
         waiting += _next(there, node)
-    return found - GIVEN_BY_LAMBDA
+    return found - SET_BY_LAMBDA

@@ -110,16 +110,16 @@ def normalise(line: str, place: Place) -> list[Call]:
     found = _ROLE.fullmatch(recorded["principal"])
     if not found:
         return []
-    role, given = found["role"].removesuffix(f"-{place.environment}"), recorded["context"]
-    through = given.get("kms:ViaService", "lambda.us-west-1.amazonaws.com")
+    role, request_context = found["role"].removesuffix(f"-{place.environment}"), recorded["context"]
+    through = request_context.get("kms:ViaService", "lambda.us-west-1.amazonaws.com")
     settings = role in SNAPSHOTS and not _ITEMS.fullmatch(recorded["action"]) and _OF_LAMBDA.fullmatch(through)
     every = _every if settings else str
     context = {
         key: every(_value(value, place)) if isinstance(value, str) else _value(value, place)
-        for key, value in given.items()
+        for key, value in request_context.items()
         if _KEPT_KEYS.fullmatch(key)
     }
-    partition_keys = given.get(_LEADING_KEYS, []) if role in FENCED else []
+    partition_keys = request_context.get(_LEADING_KEYS, []) if role in FENCED else []
     fences = [{_LEADING_KEYS: key} for key in sorted({_partition_key(key, place) for key in partition_keys})] or [{}]
     return [
         Call(

@@ -32,7 +32,7 @@ def documents(environment):
         yield from policies.items()
 
 
-def test_every_action_exists_and_has_the_resources_and_keys_that_it_is_given(environment):
+def test_every_action_exists_and_has_the_resources_and_keys_of_its_statement(environment):
     statements = [
         (where, statement) for where, document in documents(environment) for statement in listed(document["Statement"])
     ]
