@@ -52,7 +52,7 @@ def served(source, folder, variables, aws):  # noqa: F811 - pytest's way of nami
         )  # fmt: skip
         # The functions log their start before the server is there.
         first = next((line for line in process.stdout if "url" in json.loads(line)), "")
-        # Every request writes a line: a pipe that nobody reads would be full after a few dozen.
+        # Every request writes a line: a pipe without a reader would be full after a few dozen.
         draining = threading.Thread(target=shutil.copyfileobj, args=(process.stdout, lines), daemon=True)
         draining.start()
         try:

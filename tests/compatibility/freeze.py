@@ -1,4 +1,4 @@
-"""Freezes a release of the service, so that the next one is tested beside exactly the code that it will run beside.
+"""Freezes a release of the service, so that the next one is tested together with exactly the code that it will run next to.
 
     python -m tests.compatibility.freeze COMMIT      writes tests/compatibility/releases/{commit}.zip and its SHA-256
 

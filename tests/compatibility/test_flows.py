@@ -79,7 +79,7 @@ def test_all_steps_up_to_the_last_refresh_go_through_in_all_combinations(both, p
         Walk(both, platform_url, {**sides, **ending}).go(end)
 
 
-def test_a_release_that_renames_an_attribute_works_alone_and_is_found_out_beside_the_one_before(
+def test_a_release_that_renames_an_attribute_works_alone_and_fails_next_to_the_one_before(
     aws, variables, previous, platform_url, tmp_path
 ):
     renaming = tmp_path / "renaming"

@@ -20,7 +20,7 @@ def contents(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_artefact_is_the_one_whose_digest_stands_beside_it(artefact):
+def test_the_artefact_is_the_one_whose_digest_stands_next_to_it(artefact):
     assert freeze.digest_path(artefact).read_text() == f"{freeze.digest(artefact)}  {artefact.name}\n"
 
 

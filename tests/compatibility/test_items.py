@@ -66,18 +66,18 @@ def releases(previous):
     return of(ROOT), of(previous)
 
 
-def read(thing, given, item):
-    key = given["family_id" if thing == "family" else "digest"]
-    return {"move": "read", "thing": thing, "key": key, "item": item, "synthetic": given["synthetic"]}
+def read(thing, sample, item):
+    key = sample["family_id" if thing == "family" else "digest"]
+    return {"move": "read", "thing": thing, "key": key, "item": item, "synthetic": sample["synthetic"]}
 
 
 @pytest.mark.parametrize("ours_writes", [True, False], ids=["this one writes", "the frozen one writes"])
 def test_what_one_release_writes_the_other_reads_as_the_same(releases, ours_writes):
     writer, reader = releases if ours_writes else releases[::-1]
-    written = writer([{"move": "write", "thing": thing, "fields": given} for thing, given in SAMPLES])
-    found = reader([read(thing, given, item) for (thing, given), item in zip(SAMPLES, written, strict=True)])
-    for (thing, given), fields_read in zip(SAMPLES, found, strict=True):
-        assert {name: fields_read.get(name, "the field is gone") for name in given} == given, thing
+    written = writer([{"move": "write", "thing": thing, "fields": sample} for thing, sample in SAMPLES])
+    found = reader([read(thing, sample, item) for (thing, sample), item in zip(SAMPLES, written, strict=True)])
+    for (thing, sample), fields_read in zip(SAMPLES, found, strict=True):
+        assert {name: fields_read.get(name, "the field is gone") for name in sample} == sample, thing
 
 
 @pytest.mark.parametrize("ours_reads", [True, False], ids=["this one reads", "the frozen one reads"])
@@ -95,7 +95,7 @@ def test_the_keys_of_both_releases_are_the_same(releases):
     ours, theirs = (
         [
             item["pk"]
-            for item in release([{"move": "write", "thing": thing, "fields": given} for thing, given in SAMPLES])
+            for item in release([{"move": "write", "thing": thing, "fields": sample} for thing, sample in SAMPLES])
         ]
         for release in releases
     )
@@ -104,6 +104,6 @@ def test_the_keys_of_both_releases_are_the_same(releases):
 
 @pytest.mark.parametrize(("thing", "kind"), [("login", Login), ("code", Code), ("family", Family)])
 def test_the_samples_say_every_field_that_has_no_default(thing, kind):
-    """A field that is added without one would break whoever reads an item of the release before."""
+    """A field that is added without one would break the code that reads an item of the release before."""
     needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
     assert needed <= SPARSE[thing].keys()

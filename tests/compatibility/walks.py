@@ -38,7 +38,7 @@ SYNTHETIC: Final = ("authorize", "prove", "redeem", "userinfo", "refresh", "user
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks, and whom the tokens are about: the email that userinfo tells, None for nobody's."""
+    """The client, and the subject of the tokens: the email that userinfo returns, None without one."""
 
     client_id: str
     redirect_uri: str
@@ -93,8 +93,8 @@ class Walk:
         elif end == "reused":
             self.refresh("reuse", first, 400)
         else:
-            given_up = {"client_id": self.client.client_id, "token": third["refresh_token"]}
-            self.send("revoke", "POST", "/revoke", form=given_up)
+            revocation = {"client_id": self.client.client_id, "token": third["refresh_token"]}
+            self.send("revoke", "POST", "/revoke", form=revocation)
         self.refresh("refresh after", third, 400)
         self.identify("userinfo after", third, 401)
 
@@ -123,9 +123,9 @@ class Walk:
             "response_type": "code", "client_id": self.client.client_id, "redirect_uri": self.client.redirect_uri,
             "state": state, "scope": self.client.scope, "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
-        asked = self.send("authorize", "GET", f"/authorize?{urlencode(query)}")
-        self.cookie = asked.headers["set-cookie"].partition(";")[0]
-        return self.found(_TRANSACTION, asked), state
+        authorization = self.send("authorize", "GET", f"/authorize?{urlencode(query)}")
+        self.cookie = authorization.headers["set-cookie"].partition(";")[0]
+        return self.found(_TRANSACTION, authorization), state
 
     def log_in(self, verifier: str) -> str:
         """Return a code that a person got."""
@@ -137,9 +137,9 @@ class Walk:
         self.at_platform(self.found(_LOGIN_URL, opened).replace("&amp;", "&"))
         polled = self.send("poll", "GET", f"/login/poll?{urlencode({'transaction': transaction})}").json
         self.hold(polled.get("phase") == "complete" and polled["redirect"] is not None, str(polled))
-        given = {name: values[0] for name, values in parse_qs(urlsplit(polled["redirect"]).query).items()}
-        self.hold(given["state"] == state, "another state came back")
-        return given["code"]
+        callback = {name: values[0] for name, values in parse_qs(urlsplit(polled["redirect"]).query).items()}
+        self.hold(callback["state"] == state, "another state came back")
+        return callback["code"]
 
     def at_platform(self, address: str) -> None:
         """Log a person in where the page sends them."""

@@ -79,7 +79,7 @@ class CloudUnderTest:
         return self._clients[service]
 
     def name(self, kind: str) -> str:
-        """A name that nobody else has in this session."""
+        """A name that is unique in this session."""
         return f"{kind}-{next(self._numbers)}-{uuid.uuid4().hex[:6]}"
 
     def function(self, source: str, *, name: str | None = None, **settings: Any) -> str:

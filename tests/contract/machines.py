@@ -42,15 +42,15 @@ class Machines:
             roleArn="arn:aws:iam::000000000000:role/contract-test",
         )["stateMachineArn"]
 
-    def start(self, states: dict[str, Any], given: Any = None, **top: Any) -> str:
+    def start(self, states: dict[str, Any], execution_input: Any = None, **top: Any) -> str:
         """Create a machine and start it; returns the execution's ARN."""
         machine = self.create(states, **top)
-        text = json.dumps({} if given is None else given, ensure_ascii=False)
+        text = json.dumps({} if execution_input is None else execution_input, ensure_ascii=False)
         return self.client.start_execution(stateMachineArn=machine, input=text)["executionArn"]
 
-    def run(self, states: dict[str, Any], given: Any = None, **top: Any) -> Ended:
+    def run(self, states: dict[str, Any], execution_input: Any = None, **top: Any) -> Ended:
         """Create a machine, start it and wait until it has ended."""
-        return self.ended(self.start(states, given, **top))
+        return self.ended(self.start(states, execution_input, **top))
 
     def status(self, arn: str) -> str:
         return self.client.describe_execution(executionArn=arn)["status"]

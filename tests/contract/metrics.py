@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 
-def dimensions(**given: str) -> list[dict[str, str]]:
+def dimensions(**values: str) -> list[dict[str, str]]:
     """Dimensions as CloudWatch lists them."""
-    return [{"Name": name, "Value": value} for name, value in given.items()]
+    return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
 def stat(namespace: str, metric: str, period: int = 60, statistic: str = "Sum", **of: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ class Metrics:
         self.namespace = namespace or cloud.name("Contract")
 
     def put(self, metric: str, value: float = 1.0, at: float | None = None, *, resolution: int = 1, **of: str) -> None:
-        """Publish a value, by the second unless told otherwise; `at` is epoch seconds."""
+        """Publish a value, by the second by default; `at` is epoch seconds."""
         datum = {"MetricName": metric, "Value": value, "Dimensions": dimensions(**of), "StorageResolution": resolution}
         self.put_data(datum | ({} if at is None else {"Timestamp": at}))
 
@@ -43,7 +43,7 @@ class Metrics:
         window: tuple[float, float] | None = None,
         **of: str,
     ) -> dict[int, float]:
-        """Values by the start of their period; of the last two minutes and the next one unless told otherwise."""
+        """Values by the start of their period; of the last two minutes and the next one by default."""
         start, end = window or (time.time() - 120, time.time() + 60)
         (found,) = self.query(
             {"Id": "m", "MetricStat": stat(self.namespace, metric, period, statistic, **of)}, (start, end)
@@ -51,11 +51,11 @@ class Metrics:
         return values(found)
 
     def query(
-        self, query: dict[str, Any], window: tuple[float, float], *more: dict[str, Any], **asked: Any
+        self, query: dict[str, Any], window: tuple[float, float], *more: dict[str, Any], **params: Any
     ) -> list[Any]:
         """Results of GetMetricData."""
         answer = self.client.get_metric_data(
-            MetricDataQueries=[query, *more], StartTime=window[0], EndTime=window[1], **asked
+            MetricDataQueries=[query, *more], StartTime=window[0], EndTime=window[1], **params
         )
         return answer["MetricDataResults"]
 

@@ -66,7 +66,7 @@ def test_events_come_out_of_order_and_some_of_them_twice(late_cloud):
 
 def test_log_lines_can_be_read_late_and_keep_their_time(late_cloud):
     name = late_cloud.function("def handler(event, context): print('a line')")
-    asked_ms = time.time() * 1000
+    query_ms = time.time() * 1000
     late_cloud.client("lambda").invoke(FunctionName=name)
     logs = late_cloud.client("logs")
 
@@ -76,7 +76,7 @@ def test_log_lines_can_be_read_late_and_keep_their_time(late_cloud):
 
     event = eventually(line, within_seconds=log_delays.LONGEST_SECONDS + 2)
     lag_ms = event["ingestionTime"] - event["timestamp"]
-    assert event["timestamp"] >= int(asked_ms)
+    assert event["timestamp"] >= int(query_ms)
     assert lag_ms >= log_delays.SHORTEST_SECONDS * 1000 - 1
 
 

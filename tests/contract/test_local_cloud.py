@@ -13,7 +13,7 @@ def test_the_cloud_answers_as_the_test_account(cloud):
     assert cloud.client("sts").get_caller_identity()["Account"] == "000000000000"
 
 
-def test_only_the_mended_cloud_has_mends(cloud):
+def test_only_the_patched_cloud_has_patches(cloud):
     assert bool(cloud.local.patches) == cloud.patched
     assert set(cloud.local.patches) <= set(PATCHES)
 

@@ -1,4 +1,4 @@
-"""What a restore lost, told by receipts: within a second of the truth, on a cloud whose restores are honest."""
+"""What a restore lost, measured by heartbeats: within a second of the truth, on a cloud whose restores are honest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_table(client, table, *keys):
 def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(cloud):
     client = cloud.client("dynamodb")
     guarded = make_table(client, cloud.name("guarded"), ("pk", "S"))
-    receipts = HeartbeatStore(
+    heartbeats = HeartbeatStore(
         client, make_table(client, cloud.name("receipts"), ("monitored_table", "S"), ("second", "N"))
     )
     client.update_continuous_backups(
@@ -39,15 +39,15 @@ def test_the_measured_loss_is_within_a_second_of_the_truth_and_gaps_are_listed(c
     for number in range(12):
         time.sleep(max(0.0, began + number - time.time()))
         # On a busy machine a write may come late, and has no receipt then: that is a gap as well.
-        if number not in SILENT and receipts.write_heartbeat(guarded, began + number, lambda: datetime.now(UTC)):
+        if number not in SILENT and heartbeats.write_heartbeat(guarded, began + number, lambda: datetime.now(UTC)):
             written.append(began + number)
     point, moment = datetime.fromtimestamp(began + 8, UTC), datetime.now(UTC)
     copy = cloud.name("copy")
     client.restore_table_to_point_in_time(SourceTableName=guarded, TargetTableName=copy, RestoreDateTime=point)
     client.get_waiter("table_exists").wait(TableName=copy, WaiterConfig={"Delay": 1})
 
-    acknowledged = receipts.read_acknowledged(guarded, point - timedelta(minutes=15))
-    found = data_loss_of(acknowledged, receipts.read_rows(copy), point, moment)
+    acknowledged = heartbeats.read_acknowledged(guarded, point - timedelta(minutes=15))
+    found = data_loss_of(acknowledged, heartbeats.read_rows(copy), point, moment)
 
     assert acknowledged == set(written)
     assert judge_heartbeats("tokens", found, acknowledged).outcome is Outcome.PASS, found

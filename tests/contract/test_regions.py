@@ -92,7 +92,7 @@ def test_what_has_the_same_name_in_two_regions_is_two_things(cloud):
         ]
 
 
-def test_a_lost_region_answers_nobody_and_the_other_one_does(lossy, lost):
+def test_a_lost_region_answers_no_request_and_the_other_one_does(lossy, lost):
     for region in (HOME, OTHER):
         table_in(lossy, region, "everywhere")
     lost(HOME)
@@ -120,7 +120,7 @@ def test_a_lost_region_is_there_again_as_it_was(lossy, lost):
     assert client(lossy, "dynamodb", HOME).get_item(TableName="kept", Key=key("a"))["Item"] == key("a")
 
 
-def test_buckets_are_lost_with_their_region_wherever_they_are_asked_for(lossy, lost):
+def test_buckets_are_lost_with_their_region_whichever_region_is_called(lossy, lost):
     client(lossy, "s3", OTHER).create_bucket(Bucket="ours", **BUCKET)
     client(lossy, "s3", OTHER).put_object(Bucket="ours", Key="a", Body=b"x")
     lost(OTHER)
@@ -172,10 +172,10 @@ def test_tables_and_backups_of_a_lost_region_are_no_source_of_a_restore(lossy, l
     eventually(lambda: other.describe_table(TableName="in-time")["Table"]["TableStatus"] == "ACTIVE")
     lost(HOME)
 
-    asked = {"SourceTableArn": arn, "TargetTableName": "too-late", "UseLatestRestorableTime": True}
-    assert refusal(other.restore_table_to_point_in_time, **asked) == "InternalServerError"
-    asked = {"BackupArn": backup["BackupDetails"]["BackupArn"], "TargetTableName": "too-late"}
-    assert refusal(other.restore_table_from_backup, **asked) == "InternalServerError"
+    params = {"SourceTableArn": arn, "TargetTableName": "too-late", "UseLatestRestorableTime": True}
+    assert refusal(other.restore_table_to_point_in_time, **params) == "InternalServerError"
+    params = {"BackupArn": backup["BackupDetails"]["BackupArn"], "TargetTableName": "too-late"}
+    assert refusal(other.restore_table_from_backup, **params) == "InternalServerError"
 
 
 @pytest.mark.parametrize(("headers", "body", "code"), [({}, b'{"lost": []}', 403), (None, b'{"lost": "all"}', 400)])

@@ -36,11 +36,11 @@ def test_segments_are_read_side_by_side_and_one_that_cannot_be_ends_nothing(clou
         for segment in range(3)
         for side in ("source", "restored")
     ]
-    given = {"recovery": "dr-1", "fencing_token": 7, "decision": {"action": "DIGEST"}, "segments": readings}
+    map_input = {"recovery": "dr-1", "fencing_token": 7, "decision": {"action": "DIGEST"}, "segments": readings}
     machines = Machines(cloud)
 
-    ended = machines.ended(machines.start(states, given), within_seconds=60)
+    ended = machines.ended(machines.start(states, map_input), within_seconds=60)
 
     assert ended.status == "SUCCEEDED", ended
-    # What was asked for is still there: CompareContent tells by it what could not be read.
-    assert ended.output == given
+    # What was asked for is still there: CompareContent finds by it what could not be read.
+    assert ended.output == map_input

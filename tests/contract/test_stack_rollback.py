@@ -66,6 +66,6 @@ def test_a_failed_update_is_rolled_back_by_the_runbook_and_a_complete_one_cannot
     assert (stack.settled(), stack.delay_seconds()) == ("UPDATE_FAILED", 5)
     assert runbook.run(runbook.blocks[SEE], environ=environ).strip() == "UPDATE_FAILED"
 
-    told = runbook.run(runbook.blocks[SEE], runbook.blocks[ROLL_BACK], environ=environ)
-    assert told.strip().endswith("UPDATE_ROLLBACK_COMPLETE")
+    output = runbook.run(runbook.blocks[SEE], runbook.blocks[ROLL_BACK], environ=environ)
+    assert output.strip().endswith("UPDATE_ROLLBACK_COMPLETE")
     assert stack.delay_seconds() == 1

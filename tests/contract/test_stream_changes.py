@@ -1,4 +1,4 @@
-"""A live table is compared with a copy of what it was: its stream tells what it was, while clients go on writing.
+"""A live table is compared with a copy of what it was: its stream shows what it was, while clients go on writing.
 
 The copy is made of writes that the test itself recorded as acknowledged, so nothing of a restore has a part in this.
 """

@@ -28,7 +28,7 @@ def configuration(here):
     return read_snapshot(snapshot_document(here.cloud.configuration("test")))
 
 
-def told(before, after) -> set[tuple[str, str, str]]:
+def differences(before, after) -> set[tuple[str, str, str]]:
     return {(one.kind, one.name, one.path) for one in snapshot_differences(before, after)}
 
 
@@ -55,9 +55,9 @@ def test_a_bundle_has_everything_but_secrets(here):
     assert not [secret for secret in SECRETS if secret.encode() in text]
 
 
-def test_what_a_hand_changes_is_told_by_place_and_what_is_built_again_is_the_same(here):
+def test_what_a_hand_changes_is_reported_by_place_and_what_is_built_again_is_the_same(here):
     before, clients = configuration(here), here.cloud.clients
-    assert told(before, configuration(here)) == set(), "to look at it changes nothing"
+    assert differences(before, configuration(here)) == set(), "to look at it changes nothing"
 
     clients("lambda").update_function_configuration(FunctionName=TOKEN, Timeout=20)
     anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
@@ -68,7 +68,7 @@ def test_what_a_hand_changes_is_told_by_place_and_what_is_built_again_is_the_sam
         TableName=f"ib-oauth-tokens-{ENVIRONMENT}",
         TimeToLiveSpecification={"Enabled": False, "AttributeName": "delete_at"},
     )
-    assert told(before, configuration(here)) == {
+    assert differences(before, configuration(here)) == {
         ("function", TOKEN, "Timeout"),
         ("role", TOKEN, "policies.by-hand"),
         ("alarm", f"ib-oauth-token-latency-{ENVIRONMENT}", ""),
@@ -78,8 +78,8 @@ def test_what_a_hand_changes_is_told_by_place_and_what_is_built_again_is_the_sam
 
     for stack in (cdk_deploy.ORCHESTRATOR, cdk_deploy.SERVICE):
         clients("cloudformation").delete_stack(StackName=f"{stack}-{ENVIRONMENT}")
-    lost = {(kind, name) for kind, name, path in told(before, configuration(here)) if not path}
+    lost = {(kind, name) for kind, name, path in differences(before, configuration(here)) if not path}
     assert {("function", TOKEN), ("api", f"ib-oauth-api-{ENVIRONMENT}"), ("role", TOKEN)} <= lost
 
     cdk_deploy.deploy(here.local, environments.load(ENVIRONMENT), platform_url=here.platform_url)
-    assert told(before, configuration(here)) == set()
+    assert differences(before, configuration(here)) == set()

@@ -24,7 +24,7 @@ def here(tmp_path_factory):
             yield here
 
 
-def test_where_a_stream_says_nothing_an_export_of_the_table_tells(here):
+def test_where_a_stream_says_nothing_an_export_of_the_table_is_compared(here):
     table, dynamodb = f"ib-oauth-tokens-{ENVIRONMENT}", here.cloud.clients("dynamodb")
     dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
     here.start_drill("dr-export")

@@ -1,4 +1,4 @@
-"""A drill tells a cloud that restores from one that only says so.
+"""A drill distinguishes a cloud that restores from one that only says so.
 
 MiniStack by itself copies the source as it is now, whatever the time that is asked for, and has the copy at once. (Without any patch it cannot
 even have the stacks.)

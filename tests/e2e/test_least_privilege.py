@@ -71,10 +71,10 @@ def test_the_reconciler_may_see_to_what_is_warm(here):
         answer = client.invoke(FunctionName=f"ib-oauth-event-reconcile-{ENVIRONMENT}", Payload=b'{"id": "by hand"}')
         payload = json.load(answer["Payload"])
         assert "answer" in payload, payload
-        told = payload["answer"]
-        assert "not reconciled" not in told, told
+        reconciled = payload["answer"]
+        assert "not reconciled" not in reconciled, reconciled
         found = client.list_provisioned_concurrency_configs(FunctionName=token)["ProvisionedConcurrencyConfigs"]
-        return told if not found else None
+        return reconciled if not found else None
 
     assert (
         here.wait_until(cooled, 60, "version 1 to be cooled: nothing is to be warm here")
@@ -87,11 +87,11 @@ def test_an_alarm_takes_it_back_within_the_rollback_window(here):
     publish_failures(here, here.cloud.ledger.read_record("d-good"))
     here.cloud.clients("cloudwatch").set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
 
-    def undone():
+    def rolled_back():
         found = here.cloud.ledger.read_record("d-good")
         return found if found.outcome is DeploymentOutcome.ROLLED_BACK else None
 
-    ended = here.wait_until(undone, 60, "the rollback")
+    ended = here.wait_until(rolled_back, 60, "the rollback")
     assert ended.rollback.reverted_at is not None
     assert "could not be read" not in ended.reason, "the event handler may read the metrics"
     assert denials(here, "d-good") == []
@@ -129,12 +129,12 @@ def check_loss(recovery, recorder):
     assert recovery.measured.source == "heartbeats"
     moment = recovery.requested_at.timestamp() - (recovery.latest - recovery.point).total_seconds()
     last, first = recorder.around(recovery.point.timestamp())
-    receipts = [
+    heartbeats = [
         one.figures["certain_to_seconds"] for one in recovery.check_results if one.check.startswith("heartbeats.")
     ]
-    assert len(receipts) == 2
+    assert len(heartbeats) == 2
     off = abs(recovery.measured.data_loss.total_seconds() - (moment - last))
-    assert off <= max(receipts) + (first - last), (recovery.measured, recorder.acknowledged[-5:])
+    assert off <= max(heartbeats) + (first - last), (recovery.measured, recorder.acknowledged[-5:])
 
 
 def test_a_drill_under_traffic_is_green_serves_what_clients_get_and_leaves_nothing(here):
@@ -179,7 +179,7 @@ def test_the_runbook_of_drills_does_what_it_says(folder, tmp_path):
 @pytest.mark.proof
 def test_a_drill_that_is_killed_is_swept_with_what_protects_its_copies_and_nothing_else_is(here):
     dynamodb = here.cloud.clients("dynamodb")
-    decoy = f"ib-oauth-drill-of-somebody-{ENVIRONMENT}"
+    decoy = f"ib-oauth-drill-of-other-{ENVIRONMENT}"
     key = {"AttributeName": "pk"}
     dynamodb.create_table(
         TableName=decoy,
@@ -247,9 +247,11 @@ def test_the_runbook_of_restores_has_the_service_use_the_copies(here, folder, tm
     ]
     assert variables["Variables"]["TOKENS_TABLE"] == newest.tables[1].target
     assert "environments.toml now names the tables in use" in settled
-    told = environments.load("local", file).service
-    assert {"state": told.state_table, "tokens": told.tokens_table} == {one.role: one.target for one in newest.tables}
-    assert str(told.least_epoch) == variables["Variables"]["LEAST_EPOCH"]
+    settings = environments.load("local", file).service
+    assert {"state": settings.state_table, "tokens": settings.tokens_table} == {
+        one.role: one.target for one in newest.tables
+    }
+    assert str(settings.least_epoch) == variables["Variables"]["LEAST_EPOCH"]
 
 
 def contents(here, table):
@@ -262,18 +264,18 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
     here, folder, tmp_path
 ):
     dynamodb = here.cloud.clients("dynamodb")
-    undone = here.cloud.restores.newest_records(1)[0]
-    assert undone.outcome is RecoveryOutcome.SUCCEEDED, "the test before has restored"
+    restored = here.cloud.restores.newest_records(1)[0]
+    assert restored.outcome is RecoveryOutcome.SUCCEEDED, "the test before has restored"
     (tmp_path / ".local").symlink_to(folder)
     file = tmp_path / "environments.toml"
     copyfile(environments.settings_file(), file)
     page = Runbook("failback", {"FAILBACK_ID": f"FAILBACK_ID --settings-file {file}", "--env prod": "--env local"})
     plan, fail_back, write_settings, by_hand = page.blocks
-    state, tokens = undone.tables
+    state, tokens = restored.tables
     since = {"pk": {"S": "probe#since"}, "v": {"S": "written since the restore"}}
     dynamodb.put_item(TableName=state.target, Item=since)
-    for table in undone.tables:
-        # Somebody opened it, and closes it again as the page says.
+    for table in restored.tables:
+        # An operator opened it, and closes it again as the page says.
         dynamodb.delete_resource_policy(ResourceArn=table.source_arn)
 
     def opened():
@@ -284,10 +286,10 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
             return None
 
     here.wait_until(opened, 60, "the table to be open")
-    asked = f"orchestrator failback {undone.id} --plan --env local 2>&1 || test $? = 2"
-    refused = page.run(f"cd {tmp_path}", asked, environ={})
+    command = f"orchestrator failback {restored.id} --plan --env local 2>&1 || test $? = 2"
+    refused = page.run(f"cd {tmp_path}", command, environ={})
     assert "it is not blocked, so it may have other writers" in " ".join(refused.split())
-    for table in undone.tables:
+    for table in restored.tables:
         page.run(f"NAME={table.source}", by_hand, environ=here.local.environ)
 
     planned = page.run(f"cd {tmp_path}", plan, environ={})
@@ -307,7 +309,7 @@ def test_the_runbook_of_going_back_has_the_service_use_what_the_restore_left_wit
         "Environment"
     ]
     assert variables["Variables"]["TOKENS_TABLE"] == tokens.source
-    assert variables["Variables"]["LEAST_EPOCH"] == str(undone.least_epoch)
+    assert variables["Variables"]["LEAST_EPOCH"] == str(restored.least_epoch)
     assert "environments.toml now names the tables in use" in settled
     assert environments.load("local", file).service.state_table == state.source
 

@@ -1,4 +1,4 @@
-"""Somebody in front of a browser: goes where a client sends them, logs in at the platform, agrees."""
+"""A user in front of a browser: goes where a client sends them, logs in at the platform, agrees."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ def session(monkeypatch):
         yield session
 
 
-def logged_in(session, service, **asked):
+def logged_in(session, service, **params):
     address, state = session.create_authorization_url(
-        service["authorization_endpoint"], code_verifier=VERIFIER, **asked
+        service["authorization_endpoint"], code_verifier=VERIFIER, **params
     )
     back = Person().goes_to(address)
     assert answered(back).keys() == {"code", "iss", "state"}
@@ -100,16 +100,20 @@ def introspected(service, token):
 
 
 @pytest.mark.strategy("Documentation: Integration guides")
-def test_authlib_logs_somebody_in_asks_who_it_is_and_logs_them_out(session, service):
+def test_authlib_logs_a_user_in_asks_who_it_is_and_logs_them_out(session, service):
     tokens = logged_in(session, service)
     claims = verified(tokens["access_token"], service, service["issuer"])
-    told = session.get(service["userinfo_endpoint"]).json()
-    assert told["sub"] == claims["sub"]
-    assert (told["given_name"], told["family_name"], told["email"]) == ("Ada", "Lovelace", "ada@example.com")
+    userinfo = session.get(service["userinfo_endpoint"]).json()
+    assert userinfo["sub"] == claims["sub"]
+    assert (userinfo["given_name"], userinfo["family_name"], userinfo["email"]) == (
+        "Ada",
+        "Lovelace",
+        "ada@example.com",
+    )
 
     refreshed = session.refresh_token(service["token_endpoint"], refresh_token=tokens["refresh_token"])
     assert refreshed["refresh_token"] != tokens["refresh_token"]
-    assert session.get(service["userinfo_endpoint"]).json() == told
+    assert session.get(service["userinfo_endpoint"]).json() == userinfo
 
     gone = session.revoke_token(
         service["revocation_endpoint"], token=refreshed["refresh_token"], token_type_hint="refresh_token"
@@ -121,9 +125,9 @@ def test_authlib_logs_somebody_in_asks_who_it_is_and_logs_them_out(session, serv
 def test_a_resource_server_learns_whether_a_token_that_is_for_it_lives(session, service):
     tokens = logged_in(session, service, resource=RESOURCE)
     claims = verified(tokens["access_token"], service, RESOURCE)
-    told = introspected(service, tokens["access_token"])
-    assert told["active"] is True
-    assert {told[name] for name in ("sub", "aud", "client_id", "jti")} == {
+    introspection = introspected(service, tokens["access_token"])
+    assert introspection["active"] is True
+    assert {introspection[name] for name in ("sub", "aud", "client_id", "jti")} == {
         claims[name] for name in ("sub", "aud", "client_id", "jti")
     }
     session.revoke_token(service["revocation_endpoint"], token=tokens["refresh_token"])
@@ -158,7 +162,7 @@ def test_a_request_in_a_form_reaches_the_same_login(api):
 # The examples that docs/guides/integration.md explains
 
 
-def test_the_example_client_logs_somebody_in_and_out_as_it_stands(api):
+def test_the_example_client_logs_a_user_in_and_out_as_it_stands(api):
     program = subprocess.Popen(
         [
             sys.executable,
@@ -180,13 +184,13 @@ def test_the_example_client_logs_somebody_in_and_out_as_it_stands(api):
             assert first.startswith("Open http"), first + program.stdout.read()
             back = Person("grace").goes_to(first.removeprefix("Open ").strip())
             assert requests.get(back, timeout=TIMEOUT_SECONDS).text == "You are logged in. You can close this window."
-            told = program.communicate(timeout=60)[0].splitlines()
+            lines = program.communicate(timeout=60)[0].splitlines()
         finally:
             program.terminate()
-    assert program.returncode == 0, told
-    assert re.fullmatch(r"Logged in as demo:\S+ \(Grace Hopper\)", told[0])
-    assert re.fullmatch(r"Refreshed: the next access token is valid for [1-9][0-9]* s", told[1])
-    assert told[2:] == ["Logged out: 200"]
+    assert program.returncode == 0, lines
+    assert re.fullmatch(r"Logged in as demo:\S+ \(Grace Hopper\)", lines[0])
+    assert re.fullmatch(r"Refreshed: the next access token is valid for [1-9][0-9]* s", lines[1])
+    assert lines[2:] == ["Logged out: 200"]
 
 
 @pytest.fixture
@@ -209,7 +213,7 @@ def web_app(api):
             program.terminate()
 
 
-def test_the_example_with_a_secret_logs_somebody_in_and_out_as_it_stands(web_app):
+def test_the_example_with_a_secret_logs_a_user_in_and_out_as_it_stands(web_app):
     def visit(path, method="GET", cookie=None):
         headers = {"Cookie": f'consent={{"analytics":true}}; {cookie}'} if cookie else {}
         return requests.request(
@@ -254,12 +258,12 @@ def resource_server(service):
                 self.tell(401, {}, {"WWW-Authenticate": f'Bearer resource_metadata="{metadata}"'})
 
         def tell(self, status, body, headers=None):
-            told = json.dumps(body).encode()
+            content = json.dumps(body).encode()
             self.send_response(status)
-            for name, value in {"Content-Length": str(len(told)), **(headers or {})}.items():
+            for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(content)
 
         def log_message(self, *_):
             """Nothing is to be read here."""
@@ -275,10 +279,10 @@ class Names(httpx2.AsyncHTTPTransport):
 
     def __init__(self, port):
         super().__init__()
-        self.port, self.asked = port, []
+        self.port, self.requested = port, []
 
     async def handle_async_request(self, request):
-        self.asked.append(str(request.url))
+        self.requested.append(str(request.url))
         if request.url.host == "demo-api.example":
             request.url = request.url.copy_with(scheme="http", host="127.0.0.1", port=self.port)
         return await super().handle_async_request(request)
@@ -340,6 +344,6 @@ def test_an_mcp_client_finds_the_service_by_the_resource_and_gets_in_and_stays_i
     assert first.json() == second.json()
     assert len(set(shown)) == 2
     # An issuer with a path: RFC 8414 puts the well-known segment before it, where no stage answers. OpenID's place is after it.
-    assert f"{service['issuer']}/.well-known/openid-configuration" in names.asked
-    assert [address for address in names.asked if address.endswith("/token")] == [service["token_endpoint"]] * 2
-    assert not [address for address in names.asked if address.endswith("/register")]
+    assert f"{service['issuer']}/.well-known/openid-configuration" in names.requested
+    assert [address for address in names.requested if address.endswith("/token")] == [service["token_endpoint"]] * 2
+    assert not [address for address in names.requested if address.endswith("/register")]

@@ -51,7 +51,7 @@ def test_without_a_token_the_challenge_says_where_to_learn_more_and_names_no_err
 
 
 @pytest.mark.parametrize("path", ["", "/userinfo"])
-def test_the_metadata_of_a_resource_name_it_as_it_was_asked_and_lead_to_the_service(ask, api, path):
+def test_the_metadata_of_a_resource_name_it_as_it_was_requested_and_lead_to_the_service(ask, api, path):
     metadata = ask("GET", f"/.well-known/oauth-protected-resource{path}").json()
     assert metadata["resource"] == f"{api}{path}"  # RFC 9728 §3.3
     assert metadata["authorization_servers"] == [api]
@@ -63,7 +63,7 @@ def test_a_wrong_token_is_called_invalid(ask):
     assert 'error="invalid_token"' in challenge(answer)
 
 
-def test_a_client_that_does_not_prove_itself_is_asked_for_basic(ask):
+def test_a_client_that_does_not_prove_itself_is_challenged_for_basic(ask):
     answer = ask("POST", "/token", data=FORM | {"client_id": "demo-server"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     assert challenge(answer).startswith("Basic ")
@@ -111,11 +111,11 @@ def test_a_script_may_not_ask_where_a_person_or_a_server_does(ask, path):
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/Token", "/.well-known/openid-configuration/x", "/"])
-def test_what_is_not_there_is_told_in_both_forms(ask, path):
+def test_what_is_not_there_is_reported_in_both_forms(ask, path):
     answer = ask("GET", path)
-    told = answer.json()
+    problem = answer.json()
     assert answer.status_code == 404
-    assert (told["error"], told["status"], told["title"]) == ("invalid_request", 404, "Not Found")
+    assert (problem["error"], problem["status"], problem["title"]) == ("invalid_request", 404, "Not Found")
 
 
 @pytest.mark.parametrize("path", ["/token/", "//token"])
@@ -138,7 +138,7 @@ def test_another_spelling_of_an_address_is_not_there_and_its_function_says_so(as
         ("GET", "/introspect", "POST"),
     ],
 )
-def test_a_method_that_a_path_has_not_is_told_with_those_that_it_has(ask, method, path, allowed):
+def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(ask, method, path, allowed):
     answer = ask(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
@@ -164,7 +164,7 @@ def test_a_header_does_not_change_the_method(ask, header):
 # What is too much, twice, or in another form
 
 
-def test_what_is_not_a_form_is_told_so(ask):
+def test_what_is_not_a_form_is_reported_as_such(ask):
     answer = ask("POST", "/token", json=FORM)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
@@ -175,7 +175,7 @@ def test_a_parameter_that_stands_twice_is_refused(ask):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
-def test_a_parameter_of_an_authorization_request_that_stands_twice_is_told_to_the_client(ask):
+def test_a_parameter_of_an_authorization_request_that_stands_twice_is_reported_to_the_client(ask):
     answer = ask("GET", f"/authorize?{urlencode([*AUTHORIZATION.items(), ('scope', 'profile'), ('scope', 'email')])}")
     back = parse_qs(urlsplit(answer.headers["location"]).query)
     assert answer.status_code == 303

@@ -1,4 +1,4 @@
-"""Clients that nobody configured, through API Gateway, while every role is held to its policies."""
+"""Clients without configuration, through API Gateway, while every role is held to its policies."""
 
 import json
 import random
@@ -46,8 +46,8 @@ def whole_flow(here, client):
     assert tokens is not None, seen
     refreshed, answer = player.refresh(tokens)
     assert refreshed is not None, answer.body
-    told = player.userinfo(refreshed)
-    assert told.observation.status == 200, told.body
+    userinfo = player.userinfo(refreshed)
+    assert userinfo.observation.status == 200, userinfo.body
 
 
 def register(here, metadata, token):
@@ -66,13 +66,13 @@ def test_a_client_with_a_document_goes_the_whole_way(here, document):
 
 @pytest.mark.parametrize("method", ["none", "client_secret_post"])
 def test_a_client_that_registers_goes_the_whole_way(here, method):
-    told = register(here, {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}, TOKEN)
-    whole_flow(here, TrafficClient(told["client_id"], CALLBACK, secret=told.get("client_secret")))
+    registered = register(here, {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": method}, TOKEN)
+    whole_flow(here, TrafficClient(registered["client_id"], CALLBACK, secret=registered.get("client_secret")))
 
 
-def test_whoever_has_not_the_token_registers_nothing_and_is_told_how_to_show_it(here):
+def test_a_client_without_the_token_registers_nothing_and_learns_how_to_show_it(here):
     with pytest.raises(urllib.error.HTTPError) as refused:
         register(here, {"redirect_uris": [CALLBACK]}, "wrong")
-    told = {name.lower().removeprefix("x-amzn-remapped-"): value for name, value in refused.value.headers.items()}
+    headers = {name.lower().removeprefix("x-amzn-remapped-"): value for name, value in refused.value.headers.items()}
     assert refused.value.code == 401
-    assert told["www-authenticate"].startswith("Bearer ")
+    assert headers["www-authenticate"].startswith("Bearer ")

@@ -49,10 +49,10 @@ def test_a_key_is_published_once_and_one_that_leaked_is_taken_out_when_confirmed
 
     deadline = time.monotonic() + RING_KEPT_SECONDS
     while True:
-        told = requests.get(f"{api}/.well-known/jwks.json", timeout=TIMEOUT_SECONDS).json()["keys"]
-        if [key["kid"] for key in told] == [signing, published]:
+        published_keys = requests.get(f"{api}/.well-known/jwks.json", timeout=TIMEOUT_SECONDS).json()["keys"]
+        if [key["kid"] for key in published_keys] == [signing, published]:
             break
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, published_keys
         time.sleep(1)
 
     unknown = keys("revoke", "nobody", "--yes")

@@ -18,7 +18,7 @@ def handler(event, context):
 """
 
 
-def asked(url, **headers):
+def fetch(url, **headers):
     """Status, headers and body of a GET."""
     request = urllib.request.Request(url, headers=headers)
     try:
@@ -35,7 +35,7 @@ def url(cloud):
 
 
 def test_a_function_s_challenge_leaves_under_another_name(url):
-    status, headers, _ = asked(url)
+    status, headers, _ = fetch(url)
     assert status == 401
     assert headers["www-authenticate"] is None
     assert headers["x-amzn-remapped-www-authenticate"] == 'Bearer realm="x"'
@@ -52,17 +52,17 @@ def test_a_gateway_response_does_not_rename_a_function_s_header_back(cloud):
             responseParameters={"gatewayresponse.header.WWW-Authenticate": "'Bearer'"},
         )
     client.create_deployment(restApiId=api.id, stageName=api.stage)
-    _, headers, _ = asked(api.url)
+    _, headers, _ = fetch(api.url)
     assert headers["www-authenticate"] is None
     assert headers["x-amzn-remapped-www-authenticate"] == 'Bearer realm="x"'
 
 
 def test_a_function_s_via_is_dropped(url):
-    assert asked(url)[1]["via"] is None
+    assert fetch(url)[1]["via"] is None
 
 
 def test_a_request_s_connection_headers_do_not_reach_the_function(url):
-    _, _, body = asked(url, **{"Max-Forwards": "3", "TE": "trailers", "Authorization": "Bearer token", "X-Own": "kept"})
+    _, _, body = fetch(url, **{"Max-Forwards": "3", "TE": "trailers", "Authorization": "Bearer token", "X-Own": "kept"})
     assert {"authorization", "x-own"} <= set(body["headers"])
     assert not {"max-forwards", "te", "connection"} & set(body["headers"])
 
@@ -77,6 +77,6 @@ def test_the_api_s_own_refusal_carries_the_challenge_of_a_gateway_response(cloud
         responseParameters={"gatewayresponse.header.WWW-Authenticate": "'Bearer'"},
     )
     client.create_deployment(restApiId=api.id, stageName=api.stage)
-    status, headers, _ = asked(f"{api.url}nowhere")
+    status, headers, _ = fetch(f"{api.url}nowhere")
     assert status == 403
     assert headers["www-authenticate"] == "Bearer"

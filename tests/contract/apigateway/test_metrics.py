@@ -13,11 +13,11 @@ from tests.contract.waiting import eventually
 ANSWERS = """
     import time
     def handler(event, context):
-        asked = event["queryStringParameters"] or {}
-        time.sleep(float(asked.get("seconds", 0)))
-        if "raise" in asked:
+        query = event["queryStringParameters"] or {}
+        time.sleep(float(query.get("seconds", 0)))
+        if "raise" in query:
             raise RuntimeError("no")
-        return {"statusCode": int(asked.get("status", 200)), "body": "here"}
+        return {"statusCode": int(query.get("status", 200)), "body": "here"}
 """
 
 
@@ -45,8 +45,8 @@ def get(url):
 
 
 def test_requests_and_errors_are_counted_by_api_and_by_stage(metrics, api, name):
-    asked = ("", "?status=301", "?status=404", "?status=429", "?status=500", "?raise=yes")
-    assert [get(api.url + query) for query in asked] == [200, 301, 404, 429, 500, 502]
+    queries = ("", "?status=301", "?status=404", "?status=429", "?status=500", "?raise=yes")
+    assert [get(api.url + query) for query in queries] == [200, 301, 404, 429, 500, 502]
     for dimensions in ({"ApiName": name}, {"ApiName": name, "Stage": api.stage}):
         assert metrics.total("Count", **dimensions) == 6
         assert metrics.total("Count", "SampleCount", **dimensions) == 6
@@ -83,7 +83,7 @@ def test_methods_have_metrics_of_their_own_where_detailed_metrics_are_on(cloud, 
     assert metrics.total("Count", **of_method) == 1
 
 
-def test_a_request_to_a_stage_that_there_is_not_is_nobody_s(cloud, metrics, api, name):
+def test_a_request_to_a_missing_stage_counts_for_no_stage(cloud, metrics, api, name):
     assert get(cloud.local.api_url(api.id, "other") + "/asked") == 403
     assert get(api.url) == 200
     assert metrics.total("Count", ApiName=name) == 1

@@ -148,18 +148,18 @@ def test_a_role_that_aws_backup_cannot_assume_is_refused(cloud):
     name, stored_in, point = stored(cloud)
     backup, arn = cloud.client("backup"), described(cloud, name)["TableArn"]
     for unusable in (f"arn:aws:iam::{ACCOUNT}:role/{cloud.name('absent')}", role(cloud, "lambda.amazonaws.com")):
-        asked = {"BackupVaultName": stored_in, "ResourceArn": arn, "IamRoleArn": unusable}
-        assert refusal(backup.start_backup_job, **asked) == "InvalidParameterValueException"
+        params = {"BackupVaultName": stored_in, "ResourceArn": arn, "IamRoleArn": unusable}
+        assert refusal(backup.start_backup_job, **params) == "InvalidParameterValueException"
         metadata = {"targetTableName": cloud.name("restored")}
-        asked = {"RecoveryPointArn": point, "IamRoleArn": unusable, "Metadata": metadata}
-        assert refusal(backup.start_restore_job, **asked) == "InvalidParameterValueException"
+        params = {"RecoveryPointArn": point, "IamRoleArn": unusable, "Metadata": metadata}
+        assert refusal(backup.start_restore_job, **params) == "InvalidParameterValueException"
 
 
 @pytest.mark.parametrize("metadata", [{}, {"targetTableName": "t", "encryptionType": "KMS"}])
 def test_metadata_that_lacks_the_table_or_its_key_is_refused(cloud, metadata):
     _, _, point = stored(cloud)
-    asked = {"RecoveryPointArn": point, "IamRoleArn": role(cloud), "Metadata": metadata}
-    assert refusal(cloud.client("backup").start_restore_job, **asked) == "InvalidParameterValueException"
+    params = {"RecoveryPointArn": point, "IamRoleArn": role(cloud), "Metadata": metadata}
+    assert refusal(cloud.client("backup").start_restore_job, **params) == "InvalidParameterValueException"
 
 
 def test_an_expired_recovery_point_is_not_restored(cloud):
@@ -169,8 +169,8 @@ def test_an_expired_recovery_point_is_not_restored(cloud):
     (point,) = backup.list_recovery_points_by_backup_vault(BackupVaultName=stored_in)["RecoveryPoints"]
     assert point["Status"] == "EXPIRED"
     metadata = {"targetTableName": cloud.name("restored")}
-    asked = {"RecoveryPointArn": job["RecoveryPointArn"], "IamRoleArn": role(cloud), "Metadata": metadata}
-    assert refusal(backup.start_restore_job, **asked) == "InvalidRequestException"
+    params = {"RecoveryPointArn": job["RecoveryPointArn"], "IamRoleArn": role(cloud), "Metadata": metadata}
+    assert refusal(backup.start_restore_job, **params) == "InvalidRequestException"
 
 
 def test_a_locked_vault_keeps_its_recovery_points_and_takes_none_that_are_kept_for_less(cloud):
@@ -183,8 +183,8 @@ def test_a_locked_vault_keeps_its_recovery_points_and_takes_none_that_are_kept_f
     assert backed_up(cloud, name, stored_in, Lifecycle={"DeleteAfterDays": 7})["State"] == "COMPLETED"
     backup.delete_backup_vault_lock_configuration(BackupVaultName=stored_in)
     backup.delete_recovery_point(BackupVaultName=stored_in, RecoveryPointArn=point)
-    asked = {"BackupVaultName": stored_in, "RecoveryPointArn": point}
-    assert refusal(backup.describe_recovery_point, **asked) == "ResourceNotFoundException"
+    params = {"BackupVaultName": stored_in, "RecoveryPointArn": point}
+    assert refusal(backup.describe_recovery_point, **params) == "ResourceNotFoundException"
 
 
 def test_a_restore_fails_while_the_key_of_its_vault_cannot_be_used(cloud):
@@ -220,8 +220,8 @@ def test_a_recovery_point_is_copied_to_another_region_with_the_time_of_the_origi
     assert copy["SourceBackupVaultArn"] == original["BackupVaultArn"]
 
     target = cloud.name("restored")
-    asked = {"RecoveryPointArn": copy["RecoveryPointArn"], "Metadata": {"targetTableName": target}}
-    restore = there.start_restore_job(**asked, IamRoleArn=role(cloud))["RestoreJobId"]
+    params = {"RecoveryPointArn": copy["RecoveryPointArn"], "Metadata": {"targetTableName": target}}
+    restore = there.start_restore_job(**params, IamRoleArn=role(cloud))["RestoreJobId"]
     done = ended(lambda: there.describe_restore_job(RestoreJobId=restore), "Status")
     assert done["CreatedResourceArn"].split(":")[3] == OTHER
     assert refusal(cloud.client("dynamodb").describe_table, TableName=target) == "ResourceNotFoundException"
@@ -254,10 +254,10 @@ def test_the_result_of_a_test_is_kept_with_the_restore_job(cloud):
     described_job = backup.describe_restore_job(RestoreJobId=job)
     assert described_job["ValidationStatus"] == "FAILED"
     assert described_job["ValidationStatusMessage"] == "an item is missing"
-    asked = {"RestoreJobId": "absent", "ValidationStatus": "SUCCESSFUL"}
-    assert refusal(backup.put_restore_validation_result, **asked) == "ResourceNotFoundException"
-    asked = {"RestoreJobId": job, "ValidationStatus": "FINE"}
-    assert refusal(backup.put_restore_validation_result, **asked) == "InvalidParameterValueException"
+    params = {"RestoreJobId": "absent", "ValidationStatus": "SUCCESSFUL"}
+    assert refusal(backup.put_restore_validation_result, **params) == "ResourceNotFoundException"
+    params = {"RestoreJobId": job, "ValidationStatus": "FINE"}
+    assert refusal(backup.put_restore_validation_result, **params) == "InvalidParameterValueException"
 
 
 def test_our_adapters_restore_a_recovery_point_and_report_what_was_found(cloud):

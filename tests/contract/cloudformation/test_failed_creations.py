@@ -153,7 +153,7 @@ def test_a_stack_that_was_never_created_is_deleted_before_another_of_its_name(cl
         stacks.client.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Other": NOWHERE}}))
 
 
-def test_a_creation_fails_where_the_cloud_was_told_to(cloud, stacks):
+def test_a_creation_fails_where_the_cloud_was_configured_to(cloud, stacks):
     by_type, by_id = {"Queue": {"Type": "AWS::SQS::Queue"}}, {"TokensTable7": table(cloud.name("table"))}
     try:
         cloud.local.fail_creations("AWS::SQS::*", "TokensTable*")

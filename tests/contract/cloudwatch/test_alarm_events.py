@@ -31,8 +31,8 @@ def alarm(cloud, metrics):
     def make(name=None, **settings):
         name = name or cloud.name("alarm")
         settings = {"Namespace": metrics.namespace, **QUIET} | settings
-        given = {key: value for key, value in settings.items() if value is not None}
-        metrics.client.put_metric_alarm(AlarmName=name, **given)
+        parameters = {key: value for key, value in settings.items() if value is not None}
+        metrics.client.put_metric_alarm(AlarmName=name, **parameters)
         (found,) = metrics.client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
         return found["AlarmArn"]
 
@@ -63,9 +63,9 @@ def received(cloud):
     return watch
 
 
-def set_state(metrics, arn, value, **given):
+def set_state(metrics, arn, value, **parameters):
     name = arn.rpartition(":")[2]
-    metrics.client.set_alarm_state(AlarmName=name, StateValue=value, StateReason=f"now {value}", **given)
+    metrics.client.set_alarm_state(AlarmName=name, StateValue=value, StateReason=f"now {value}", **parameters)
 
 
 def test_a_change_is_an_event_with_both_states_and_what_the_alarm_watches(metrics, alarm, received):

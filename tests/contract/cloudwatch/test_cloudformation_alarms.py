@@ -28,8 +28,8 @@ RINGING = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 5}
 def alarm(cloud, ringing=RINGING, **properties):
     """An alarm as it is described after a template made it."""
     name = cloud.name("alarm")
-    given = {"AlarmName": name, "EvaluationPeriods": 1, **ringing, **properties}
-    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": given}
+    parameters = {"AlarmName": name, "EvaluationPeriods": 1, **ringing, **properties}
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": parameters}
     stack = cloud.name("stack")
     formation = cloud.client("cloudformation")
     formation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Alarm": resource}}))

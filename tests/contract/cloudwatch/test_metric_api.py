@@ -26,7 +26,7 @@ def test_a_metric_without_dimensions_is_only_what_was_published_without_any(metr
 
 
 @pytest.mark.both
-def test_a_metric_has_exactly_the_dimensions_that_are_asked_for(metrics):
+def test_a_metric_has_exactly_the_dimensions_that_are_requested(metrics):
     metrics.put("Requests", 1, function="token")
     metrics.put("Requests", 10, function="token", version="7")
     assert metrics.total("Requests", function="token") == 1
@@ -92,7 +92,7 @@ def test_a_published_statistic_set_counts_as_its_samples(metrics, minute):
     assert found == {"SampleCount": 4, "Sum": 20, "Average": 5, "Minimum": 1, "Maximum": 9, "p50": None}
 
 
-def test_the_latest_comes_first_unless_asked_otherwise(metrics, minute):
+def test_the_latest_comes_first_unless_requested_otherwise(metrics, minute):
     for second in (1, 2, 3):
         metrics.put("Requests", second, at=minute + second)
     query = {"Id": "m", "MetricStat": stat(metrics.namespace, "Requests", 1)}
@@ -142,7 +142,7 @@ def test_a_window_that_ends_before_it_starts_is_refused(metrics):
         metrics.query({"Id": "m", "MetricStat": stat("N", "M")}, (time.time(), 0))
 
 
-def test_statistics_are_given_for_exactly_the_dimensions_asked_for(metrics, minute):
+def test_statistics_are_returned_for_exactly_the_requested_dimensions(metrics, minute):
     metrics.put("Latency", 3, at=minute)
     metrics.put("Latency", 30, at=minute, version="7")
     answer = metrics.client.get_metric_statistics(
@@ -158,7 +158,7 @@ def test_statistics_are_given_for_exactly_the_dimensions_asked_for(metrics, minu
 
 
 @pytest.mark.both
-def test_extended_statistics_are_given_beside_the_others(metrics, minute):
+def test_extended_statistics_are_returned_in_addition_to_the_others(metrics, minute):
     for second in range(10):
         metrics.put("Latency", second, at=minute + second, version="7")
     answer = metrics.client.get_metric_statistics(
@@ -207,7 +207,7 @@ def test_the_query_api_with_xml_is_understood_as_well(cloud, metrics, minute):
     import urllib.request
 
     metrics.put("Requests", 5, at=minute, function="a&b")
-    asked = {
+    params = {
         "Action": "GetMetricData",
         "Version": "2010-08-01",
         "StartTime": str(minute),
@@ -225,7 +225,7 @@ def test_the_query_api_with_xml_is_understood_as_well(cloud, metrics, minute):
     }
     credentials = "AWS4-HMAC-SHA256 Credential=test/20260101/us-west-1/monitoring/aws4_request"
     request = urllib.request.Request(
-        cloud.endpoint_url, data=urllib.parse.urlencode(asked).encode(), headers={"Authorization": credentials}
+        cloud.endpoint_url, data=urllib.parse.urlencode(params).encode(), headers={"Authorization": credentials}
     )
     with urllib.request.urlopen(request) as response:
         body = response.read().decode()

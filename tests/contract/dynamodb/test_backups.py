@@ -88,8 +88,8 @@ def test_backups_that_are_not_there_are_not_found(cloud):
     absent = f"{described(cloud, name)['TableArn']}/backup/01234567890123-abcdef12"
     assert refusal(client.describe_backup, BackupArn=absent) == "BackupNotFoundException"
     assert refusal(client.delete_backup, BackupArn=absent) == "BackupNotFoundException"
-    asked = {"BackupArn": absent, "TargetTableName": cloud.name("restored")}
-    assert refusal(client.restore_table_from_backup, **asked) == "BackupNotFoundException"
+    params = {"BackupArn": absent, "TargetTableName": cloud.name("restored")}
+    assert refusal(client.restore_table_from_backup, **params) == "BackupNotFoundException"
     call = client.create_backup
     assert refusal(call, TableName=cloud.name("absent"), BackupName="a-backup") == "TableNotFoundException"
 
@@ -156,7 +156,7 @@ def test_backups_are_listed_page_by_page(cloud):
 def test_recovery_is_not_restored_from_a_backup(cloud):
     client, name = cloud.client("dynamodb"), table(cloud)
     restored = restore(cloud, name)
-    asked = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
+    params = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
     call = client.restore_table_to_point_in_time
-    code = refusal(call, SourceTableName=restored, **asked)
+    code = refusal(call, SourceTableName=restored, **params)
     assert code == "PointInTimeRecoveryUnavailableException"

@@ -21,7 +21,7 @@ def bucket(cloud):
     return name
 
 
-def asked(cloud, bucket, name, at, token="t"):
+def request_export(cloud, bucket, name, at, token="t"):
     arn = cloud.client("dynamodb").describe_table(TableName=name)["Table"]["TableArn"]
     request = {
         "TableArn": arn,
@@ -50,7 +50,7 @@ def test_an_export_holds_the_table_as_it_was_in_files_that_its_manifests_list(cl
     client.delete_item(TableName=name, Key=key("0"))
     restorable(cloud, name, at)
 
-    export = complete(cloud, asked(cloud, bucket, name, at)["ExportArn"])
+    export = complete(cloud, request_export(cloud, bucket, name, at)["ExportArn"])
 
     assert (export["ExportStatus"], export["ItemCount"], export["ExportTime"]) == ("COMPLETED", 20, at)
 
@@ -73,10 +73,10 @@ def test_an_export_holds_the_table_as_it_was_in_files_that_its_manifests_list(cl
 def test_the_same_token_is_the_same_export_and_with_another_request_a_conflict(cloud, bucket):
     name = table(cloud)
     at = restorable(cloud, name, moment())
-    first = asked(cloud, bucket, name, at)
-    assert asked(cloud, bucket, name, at)["ExportArn"] == first["ExportArn"]
+    first = request_export(cloud, bucket, name, at)
+    assert request_export(cloud, bucket, name, at)["ExportArn"] == first["ExportArn"]
     with pytest.raises(ClientError, match="ExportConflictException"):
-        asked(cloud, bucket, name, at - timedelta(seconds=1))
+        request_export(cloud, bucket, name, at - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_the_same_token_is_the_same_export_and_with_another_request_a_conflict(c
 def test_what_cannot_be_exported_is_refused(cloud, bucket, recovery, hours, code):
     name = table(cloud, recovery=recovery)
     with pytest.raises(ClientError, match=code):
-        asked(cloud, bucket, name, moment() + timedelta(hours=hours))
+        request_export(cloud, bucket, name, moment() + timedelta(hours=hours))
 
 
 def test_an_export_into_a_bucket_that_is_not_there_fails_and_says_so(cloud):
     name = table(cloud)
     at = restorable(cloud, name, moment())
-    export = complete(cloud, asked(cloud, "no-such-bucket-anywhere", name, at)["ExportArn"])
+    export = complete(cloud, request_export(cloud, "no-such-bucket-anywhere", name, at)["ExportArn"])
     assert (export["ExportStatus"], export["FailureCode"]) == ("FAILED", "S3NoSuchBucket")

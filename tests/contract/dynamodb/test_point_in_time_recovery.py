@@ -48,7 +48,7 @@ def test_a_restore_gives_the_table_as_it_was_at_that_second_whatever_wrote_to_it
     assert content(cloud, restore(cloud, name, between)) == then
 
 
-def test_every_second_of_a_table_can_be_told_apart(cloud):
+def test_every_second_of_a_table_can_be_distinguished(cloud):
     client, name = cloud.client("dynamodb"), table(cloud)
     moments = []
     for value in ("1", "2", "3"):
@@ -73,7 +73,7 @@ def test_what_a_cancelled_transaction_did_is_in_no_moment(cloud):
     assert content(cloud, restore(cloud, name, between)) == [{**key("kept"), "v": {"S": "before"}}]
 
 
-def test_the_latest_moment_is_told_and_what_was_written_since_is_left_out(cloud):
+def test_the_latest_moment_is_reported_and_what_was_written_since_is_left_out(cloud):
     client, name = cloud.client("dynamodb"), table(cloud)
     put(client, name, "old", "x")
     restorable(cloud, name, moment())
@@ -90,39 +90,39 @@ def test_the_latest_moment_is_told_and_what_was_written_since_is_left_out(cloud)
 @pytest.mark.parametrize("away", [timedelta(days=-9000), timedelta(days=-1), timedelta(hours=1)])
 def test_a_moment_outside_the_window_is_refused(cloud, away):
     client, name = cloud.client("dynamodb"), table(cloud)
-    asked = {"TargetTableName": cloud.name("restored"), "RestoreDateTime": datetime.now(UTC) + away}
-    code = refusal(client.restore_table_to_point_in_time, SourceTableName=name, **asked)
+    params = {"TargetTableName": cloud.name("restored"), "RestoreDateTime": datetime.now(UTC) + away}
+    code = refusal(client.restore_table_to_point_in_time, SourceTableName=name, **params)
     assert code == "InvalidRestoreTimeException"
 
 
 def test_a_table_without_recovery_is_not_restored(cloud):
-    asked = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
+    params = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
     call = cloud.client("dynamodb").restore_table_to_point_in_time
     name = table(cloud, recovery=False)
-    assert refusal(call, SourceTableName=name, **asked) == "PointInTimeRecoveryUnavailableException"
+    assert refusal(call, SourceTableName=name, **params) == "PointInTimeRecoveryUnavailableException"
 
 
 @pytest.mark.both
 def test_a_table_that_is_not_there_is_not_restored(cloud):
-    asked = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
+    params = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
     call = cloud.client("dynamodb").restore_table_to_point_in_time
-    assert refusal(call, SourceTableName=cloud.name("absent"), **asked) == "TableNotFoundException"
+    assert refusal(call, SourceTableName=cloud.name("absent"), **params) == "TableNotFoundException"
 
 
 @pytest.mark.both
 def test_a_restore_into_a_table_that_is_there_is_refused(cloud):
     source, there = table(cloud), table(cloud)
     call = cloud.client("dynamodb").restore_table_to_point_in_time
-    asked = {"TargetTableName": there, "UseLatestRestorableTime": True}
-    assert refusal(call, SourceTableName=source, **asked) == "TableAlreadyExistsException"
+    params = {"TargetTableName": there, "UseLatestRestorableTime": True}
+    assert refusal(call, SourceTableName=source, **params) == "TableAlreadyExistsException"
 
 
 def test_a_restore_asks_for_one_moment(cloud):
     call, source = cloud.client("dynamodb").restore_table_to_point_in_time, table(cloud)
-    asked = {"SourceTableName": source, "TargetTableName": cloud.name("restored")}
-    assert refusal(call, **asked) == "ValidationException"
+    params = {"SourceTableName": source, "TargetTableName": cloud.name("restored")}
+    assert refusal(call, **params) == "ValidationException"
     now = datetime.now(UTC)
-    assert refusal(call, **asked, UseLatestRestorableTime=True, RestoreDateTime=now) == "ValidationException"
+    assert refusal(call, **params, UseLatestRestorableTime=True, RestoreDateTime=now) == "ValidationException"
 
 
 def test_the_window_begins_when_recovery_was_enabled_and_moves_on_at_its_end(cloud):
@@ -145,8 +145,8 @@ def test_recovery_that_was_off_begins_anew(cloud):
     assert "EarliestRestorableDateTime" not in window(cloud, name)
     recover(cloud, name, enabled=True)
 
-    asked = {"TargetTableName": cloud.name("restored"), "RestoreDateTime": before}
-    code = refusal(client.restore_table_to_point_in_time, SourceTableName=name, **asked)
+    params = {"TargetTableName": cloud.name("restored"), "RestoreDateTime": before}
+    code = refusal(client.restore_table_to_point_in_time, SourceTableName=name, **params)
     assert code == "InvalidRestoreTimeException"
     assert content(cloud, restore(cloud, name)) == [{**key("a"), "v": {"S": "before"}}]
 
@@ -218,8 +218,8 @@ def test_a_restore_can_have_other_billing_and_fewer_indexes_but_none_of_its_own(
 
     assert "GlobalSecondaryIndexes" not in found
     assert found["ProvisionedThroughput"]["WriteCapacityUnits"] == 8
-    asked = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
+    params = {"TargetTableName": cloud.name("restored"), "UseLatestRestorableTime": True}
     other = [INDEX | {"IndexName": "by-nobody"}]
     call = client.restore_table_to_point_in_time
-    code = refusal(call, SourceTableName=name, GlobalSecondaryIndexOverride=other, **asked)
+    code = refusal(call, SourceTableName=name, GlobalSecondaryIndexOverride=other, **params)
     assert code == "ValidationException"

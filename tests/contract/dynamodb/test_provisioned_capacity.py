@@ -39,14 +39,14 @@ def test_reads_consume_by_size_and_half_if_eventually_consistent(cloud):
     client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
     for number in range(8):
         client.put_item(TableName=name, Item=item(f"item {number}", 9 * KB))
-    told = {"TableName": name, "ReturnConsumedCapacity": "TOTAL"}
-    assert consumed(client.get_item(**told, Key=key("item 1"), ConsistentRead=True)) == 3
-    assert consumed(client.get_item(**told, Key=key("item 1"))) == 1.5
-    assert consumed(client.get_item(**told, Key=key("nothing"), ConsistentRead=True)) == 1
-    assert consumed(client.scan(**told, ConsistentRead=True)) == 18
-    assert consumed(client.scan(**told, Limit=4)) == 4.5
+    params = {"TableName": name, "ReturnConsumedCapacity": "TOTAL"}
+    assert consumed(client.get_item(**params, Key=key("item 1"), ConsistentRead=True)) == 3
+    assert consumed(client.get_item(**params, Key=key("item 1"))) == 1.5
+    assert consumed(client.get_item(**params, Key=key("nothing"), ConsistentRead=True)) == 1
+    assert consumed(client.scan(**params, ConsistentRead=True)) == 18
+    assert consumed(client.scan(**params, Limit=4)) == 4.5
     filtered = {"FilterExpression": "pk = :k", "ExpressionAttributeValues": {":k": {"S": "item 1"}}}
-    assert consumed(client.scan(**told, **filtered, ConsistentRead=True)) == 18
+    assert consumed(client.scan(**params, **filtered, ConsistentRead=True)) == 18
     keys = {name: {"Keys": [key("item 1"), key("nothing")], "ConsistentRead": True}}
     (batch,) = client.batch_get_item(RequestItems=keys, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
     assert batch["CapacityUnits"] == 4
@@ -90,12 +90,12 @@ def test_a_batch_returns_what_it_has_no_capacity_for(cloud):
     client, name = cloud.client("dynamodb"), provisioned(cloud, reads=3, writes=1000)
     for number in range(10):
         client.put_item(TableName=name, Item=key(str(number)))
-    asked = {name: {"Keys": [key(str(number)) for number in range(10)], "ConsistentRead": True}}
-    got = client.batch_get_item(RequestItems=asked)
+    request_items = {name: {"Keys": [key(str(number)) for number in range(10)], "ConsistentRead": True}}
+    got = client.batch_get_item(RequestItems=request_items)
     left = got["UnprocessedKeys"][name]["Keys"]
     assert 0 < len(got["Responses"][name]) < 10
     assert len(got["Responses"][name]) + len(left) == 10
-    refused = throttled(client.batch_get_item, RequestItems=asked)
+    refused = throttled(client.batch_get_item, RequestItems=request_items)
     assert refused["Error"]["Code"] == "ProvisionedThroughputExceededException"
 
 

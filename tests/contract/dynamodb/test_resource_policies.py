@@ -79,7 +79,7 @@ def test_a_table_that_is_opened_again_takes_writes(cloud):
     put(client, name, "a", "x")
 
 
-def test_a_denial_stops_whom_it_names_and_nobody_else(cloud):
+def test_a_denial_stops_the_principal_that_it_names_and_no_other(cloud):
     name = table(cloud)
     everything = {"Action": "*", "Resource": "*"}
     writer, other = (acting(cloud, "dynamodb", everything) for _ in range(2))

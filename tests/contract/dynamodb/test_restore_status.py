@@ -48,7 +48,7 @@ def test_a_restored_table_is_a_table(cloud):
     client.delete_table(TableName=restored)
 
 
-def test_nobody_reads_or_changes_a_table_before_it_is_whole(slow):
+def test_no_client_reads_or_changes_a_table_before_it_is_whole(slow):
     client, source = slow.client("dynamodb"), table(slow)
     put(client, source, "a", "x")
     target = begun(slow, source)
@@ -85,8 +85,8 @@ def test_a_name_is_taken_as_soon_as_its_restore_has_begun(slow):
     client, source = slow.client("dynamodb"), table(slow)
     target = begun(slow, source)
 
-    asked = {"SourceTableName": source, "TargetTableName": target, "UseLatestRestorableTime": True}
-    assert refusal(client.restore_table_to_point_in_time, **asked) == "TableInUseException"
+    params = {"SourceTableName": source, "TargetTableName": target, "UseLatestRestorableTime": True}
+    assert refusal(client.restore_table_to_point_in_time, **params) == "TableInUseException"
     with pytest.raises(ClientError) as refused:
         client.create_table(
             TableName=target,
@@ -100,8 +100,8 @@ def test_a_name_is_taken_as_soon_as_its_restore_has_begun(slow):
 def test_a_backup_is_neither_restored_before_it_is_whole_nor_deleted_while_it_is_restored(slow):
     client, source = slow.client("dynamodb"), table(slow, recovery=False)
     arn = client.create_backup(TableName=source, BackupName="a-backup")["BackupDetails"]["BackupArn"]
-    asked = {"BackupArn": arn, "TargetTableName": slow.name("restored")}
-    assert refusal(client.restore_table_from_backup, **asked) == "BackupInUseException"
+    params = {"BackupArn": arn, "TargetTableName": slow.name("restored")}
+    assert refusal(client.restore_table_from_backup, **params) == "BackupInUseException"
     assert refusal(client.delete_backup, BackupArn=arn) == "BackupInUseException"
 
     def available() -> bool:
@@ -109,7 +109,7 @@ def test_a_backup_is_neither_restored_before_it_is_whole_nor_deleted_while_it_is
         return found["BackupStatus"] == "AVAILABLE"
 
     eventually(available, within_seconds=30, every_seconds=0.2)
-    client.restore_table_from_backup(**asked)
+    client.restore_table_from_backup(**params)
     assert refusal(client.delete_backup, BackupArn=arn) == "BackupInUseException"
 
 
@@ -119,6 +119,6 @@ def test_an_account_restores_fifty_tables_at_once(slow):
     for _ in range(MAX_RESTORES - running):
         begun(slow, source)
 
-    asked = {"TargetTableName": slow.name("restored"), "UseLatestRestorableTime": True}
+    params = {"TargetTableName": slow.name("restored"), "UseLatestRestorableTime": True}
     call = client.restore_table_to_point_in_time
-    assert refusal(call, SourceTableName=source, **asked) == "LimitExceededException"
+    assert refusal(call, SourceTableName=source, **params) == "LimitExceededException"

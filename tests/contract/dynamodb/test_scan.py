@@ -5,7 +5,7 @@ import pytest
 from tests.contract.tables import key, table
 
 pytestmark = pytest.mark.both
-"""That a page costs no more than it holds is another thing, and told by no answer: tests/unit/local/emulator/dynamodb/test_scan.py."""
+"""That a page costs no more than it holds is another thing, which no response shows: tests/unit/local/emulator/dynamodb/test_scan.py."""
 
 PARTITIONS, IN_EACH = 60, 3
 SORTED = {
@@ -14,10 +14,10 @@ SORTED = {
 }
 
 
-def pages(cloud, name, **asked):
+def pages(cloud, name, **params):
     start = {}
     while True:
-        page = cloud.client("dynamodb").scan(TableName=name, **asked, **start)
+        page = cloud.client("dynamodb").scan(TableName=name, **params, **start)
         yield page
         if "LastEvaluatedKey" not in page:
             return
@@ -54,8 +54,8 @@ def test_segments_share_the_table_and_hold_whole_partitions(cloud, filled, segme
 
 
 def test_a_filter_leaves_items_out_and_counts_them_as_read(cloud, filled):
-    asked = {"FilterExpression": "n = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
-    read = list(pages(cloud, filled, Limit=10, **asked))
+    params = {"FilterExpression": "n = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+    read = list(pages(cloud, filled, Limit=10, **params))
     assert [sort for _, sort in names(read)] == ["1"] * PARTITIONS
     assert sum(page["ScannedCount"] for page in read) == PARTITIONS * IN_EACH
 

@@ -37,8 +37,8 @@ def is_closed(shard):
 def responses(cloud, stream, shard, most=200):
     """The responses of a shard, to its end or until the last twenty had no records."""
     client = cloud.client("dynamodbstreams")
-    asked = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-    iterator, found = client.get_shard_iterator(**asked)["ShardIterator"], []
+    params = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    iterator, found = client.get_shard_iterator(**params)["ShardIterator"], []
     while iterator and len(found) < most and (len(found) < 20 or any(found[-20:])):
         page = client.get_records(ShardIterator=iterator)
         found.append(page["Records"])

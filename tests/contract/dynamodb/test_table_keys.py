@@ -40,7 +40,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_whoever_uses_items_needs_the_right_to_decrypt_through_dynamodb(enforced, operation):  # noqa: F811
+def test_a_role_that_uses_items_needs_the_right_to_decrypt_through_dynamodb(enforced, operation):  # noqa: F811
     kms_key = customer_key(enforced)
     name = encrypted(enforced, kms_key, recovery=False)
     method, request = REQUESTS[operation](name)
@@ -81,7 +81,7 @@ def test_a_stream_is_decrypted_with_the_readers_rights(enforced):  # noqa: F811
 
 @pytest.mark.parametrize("missing", ["CreateGrant", "DescribeKey"])
 @pytest.mark.parametrize("restored", [False, True])
-def test_whoever_encrypts_a_table_needs_the_right_to_create_grants(enforced, missing, restored):  # noqa: F811
+def test_a_role_that_encrypts_a_table_needs_the_right_to_create_grants(enforced, missing, restored):  # noqa: F811
     kms_key = customer_key(enforced)
     source = encrypted(enforced, kms_key)
     at = restorable(enforced, source, moment())

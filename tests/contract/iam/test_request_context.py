@@ -33,9 +33,12 @@ def acting(cloud, service: str, *statements: dict, name: str = ""):
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
     iam.put_role_policy(RoleName=name, PolicyName="access", PolicyDocument=json.dumps(document))
-    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    credentials = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     session = boto3.Session(
-        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=cloud.region
+        credentials["AccessKeyId"],
+        credentials["SecretAccessKey"],
+        credentials["SessionToken"],
+        region_name=cloud.region,
     )
     return session.client(service, endpoint_url=cloud.endpoint_url)
 
@@ -151,12 +154,12 @@ def test_a_restore_is_judged_by_its_source_and_by_its_target(enforced):
     restoring = {"Action": "dynamodb:RestoreTableToPointInTime", "Resource": [own, f"{name}-*"]}
     client = acting(enforced, "dynamodb", restoring)
 
-    asked = {"SourceTableName": source, "UseLatestRestorableTime": True}
+    params = {"SourceTableName": source, "UseLatestRestorableTime": True}
     target = name.rpartition("/")[2]
-    assert "RestoreTable" in denied(client.restore_table_to_point_in_time, **asked, TargetTableName=f"{target}x")
-    other = asked | {"SourceTableName": table(enforced)}
+    assert "RestoreTable" in denied(client.restore_table_to_point_in_time, **params, TargetTableName=f"{target}x")
+    other = params | {"SourceTableName": table(enforced)}
     assert "RestoreTable" in denied(client.restore_table_to_point_in_time, **other, TargetTableName=f"{target}-1")
-    made = client.restore_table_to_point_in_time(**asked, TargetTableName=f"{target}-1")
+    made = client.restore_table_to_point_in_time(**params, TargetTableName=f"{target}-1")
     assert made["TableDescription"]["TableName"] == f"{target}-1"
 
 
@@ -175,16 +178,16 @@ def test_reading_a_stream_is_judged_by_the_stream(enforced):
     _, other = with_stream(enforced)
     streams = enforced.client("dynamodbstreams")
     shard, *_ = streams.describe_stream(StreamArn=other)["StreamDescription"]["Shards"]
-    asked = {"ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-    others_iterator = streams.get_shard_iterator(StreamArn=other, **asked)["ShardIterator"]
+    params = {"ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    others_iterator = streams.get_shard_iterator(StreamArn=other, **params)["ShardIterator"]
     own = f"arn:aws:dynamodb:*:*:table/{name}/stream/*"
     client = acting(enforced, "dynamodbstreams", {"Action": list(READ_STREAM), "Resource": own})
 
     assert client.describe_stream(StreamArn=stream)["StreamDescription"]["StreamArn"] == stream
-    iterator = client.get_shard_iterator(StreamArn=stream, **asked)["ShardIterator"]
+    iterator = client.get_shard_iterator(StreamArn=stream, **params)["ShardIterator"]
     assert client.get_records(ShardIterator=iterator)["Records"] == []
     assert "DescribeStream" in denied(client.describe_stream, StreamArn=other)
-    assert "GetShardIterator" in denied(client.get_shard_iterator, StreamArn=other, **asked)
+    assert "GetShardIterator" in denied(client.get_shard_iterator, StreamArn=other, **params)
     assert "GetRecords" in denied(client.get_records, ShardIterator=others_iterator)
 
 
@@ -199,14 +202,14 @@ def test_a_function_is_made_by_who_may_make_one_of_its_name(enforced):
         {"Action": "lambda:CreateFunction", "Resource": f"arn:aws:lambda:*:*:function:{name}"},
         {"Action": "iam:PassRole", "Resource": trusting},
     )
-    asked = {
+    params = {
         "Runtime": "python3.13",
         "Role": trusting,
         "Handler": "function.handler",
         "Code": {"ZipFile": zipped(ANSWER)},
     }
-    assert client.create_function(FunctionName=name, **asked)["FunctionName"] == name
-    assert "CreateFunction" in denied(client.create_function, FunctionName=f"{name}x", **asked)
+    assert client.create_function(FunctionName=name, **params)["FunctionName"] == name
+    assert "CreateFunction" in denied(client.create_function, FunctionName=f"{name}x", **params)
 
 
 def test_a_bus_and_the_targets_of_a_rule_are_judged_by_the_bus_and_by_the_rule(enforced):
@@ -243,16 +246,16 @@ def test_an_export_is_judged_by_its_table_and_then_by_itself(enforced):
         },
         {"Action": "dynamodb:DescribeExport", "Resource": f"{arn}/export/*"},
     )
-    nobody = acting(
+    other = acting(
         enforced,
         "dynamodb",
         {"Action": ["dynamodb:ExportTableToPointInTime", "dynamodb:DescribeExport"], "Resource": f"{arn}x"},
     )
-    asked = {"TableArn": arn, "S3Bucket": "anywhere"}
-    export = mine.export_table_to_point_in_time(**asked)["ExportDescription"]["ExportArn"]
+    params = {"TableArn": arn, "S3Bucket": "anywhere"}
+    export = mine.export_table_to_point_in_time(**params)["ExportDescription"]["ExportArn"]
     assert mine.describe_export(ExportArn=export)["ExportDescription"]["ExportArn"] == export
-    assert "ExportTable" in denied(nobody.export_table_to_point_in_time, **asked)
-    assert "DescribeExport" in denied(nobody.describe_export, ExportArn=export)
+    assert "ExportTable" in denied(other.export_table_to_point_in_time, **params)
+    assert "DescribeExport" in denied(other.describe_export, ExportArn=export)
 
 
 def test_backups_tags_and_policies_are_judged_by_what_they_are_of(enforced):
@@ -263,7 +266,7 @@ def test_backups_tags_and_policies_are_judged_by_what_they_are_of(enforced):
         "Action": ["dynamodb:DescribeBackup", "dynamodb:TagResource", "dynamodb:GetResourcePolicy"],
         "Resource": f"arn:aws:dynamodb:*:*:table/{name}*",
     }
-    mine, nobody = (
+    mine, other = (
         acting(enforced, "dynamodb", statement),
         acting(enforced, "dynamodb", statement | {"Resource": "arn:aws:dynamodb:*:*:table/none"}),
     )
@@ -271,8 +274,8 @@ def test_backups_tags_and_policies_are_judged_by_what_they_are_of(enforced):
     tags = [{"Key": "a", "Value": "b"}]
     mine.tag_resource(ResourceArn=arn, Tags=tags)
     assert mine.describe_backup(BackupArn=backup["BackupArn"])["BackupDescription"]
-    assert "TagResource" in denied(nobody.tag_resource, ResourceArn=arn, Tags=tags)
-    assert "DescribeBackup" in denied(nobody.describe_backup, BackupArn=backup["BackupArn"])
+    assert "TagResource" in denied(other.tag_resource, ResourceArn=arn, Tags=tags)
+    assert "DescribeBackup" in denied(other.describe_backup, BackupArn=backup["BackupArn"])
 
 
 def test_a_transaction_is_judged_item_by_item(enforced):
@@ -308,14 +311,14 @@ def test_a_keys_policy_names_who_uses_it_by_their_role_and_not_by_their_session(
         "Action": "kms:*",
         "Resource": "*",
     }
-    nobody_else = {
+    all_others = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "kms:Encrypt",
         "Resource": "*",
         "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:role/{ours}"]}},
     }
-    policy = {"Version": "2012-10-17", "Statement": [whole, nobody_else]}
+    policy = {"Version": "2012-10-17", "Statement": [whole, all_others]}
     key_id = kms.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
     may = {"Action": "kms:Encrypt", "Resource": key_id}
 
@@ -323,7 +326,7 @@ def test_a_keys_policy_names_who_uses_it_by_their_role_and_not_by_their_session(
     assert "kms:Encrypt" in denied(acting(enforced, "kms", may).encrypt, KeyId=key_id, Plaintext=b"x")
 
 
-def test_a_policy_that_wants_tls_denies_nobody(enforced):
+def test_a_policy_that_wants_tls_denies_no_request_over_tls(enforced):
     topic = enforced.client("sns").create_topic(Name=enforced.name("topic"))["TopicArn"]
     insecure = {
         "Effect": "Deny",
@@ -344,8 +347,8 @@ def test_a_policy_that_wants_tls_denies_nobody(enforced):
 
 def test_alarms_are_described_by_who_may_describe_all_of_them(enforced):
     own = f"arn:aws:cloudwatch:{enforced.region}:{ACCOUNT}:alarm"
-    everybody = acting(enforced, "cloudwatch", {"Action": "cloudwatch:DescribeAlarms", "Resource": f"{own}:*"})
+    all_alarms = acting(enforced, "cloudwatch", {"Action": "cloudwatch:DescribeAlarms", "Resource": f"{own}:*"})
     some = acting(enforced, "cloudwatch", {"Action": "cloudwatch:DescribeAlarms", "Resource": f"{own}:mine"})
 
-    assert everybody.describe_alarms(AlarmNames=["mine"])["MetricAlarms"] == []
+    assert all_alarms.describe_alarms(AlarmNames=["mine"])["MetricAlarms"] == []
     assert "cloudwatch:DescribeAlarms" in denied(some.describe_alarms, AlarmNames=["mine"])

@@ -31,7 +31,7 @@ def test_a_grant_allows_its_grantee_its_operations(enforced):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    ("constraint", "given", "allowed"),
+    ("constraint", "context", "allowed"),
     [
         ("EncryptionContextSubset", {**CONTEXT, "more": "x"}, True),
         ("EncryptionContextSubset", {}, False),
@@ -39,11 +39,11 @@ def test_a_grant_allows_its_grantee_its_operations(enforced):  # noqa: F811
         ("EncryptionContextEquals", {**CONTEXT, "more": "x"}, False),
     ],
 )
-def test_a_constraint_limits_a_grant_to_its_encryption_context(enforced, constraint, given, allowed):  # noqa: F811
+def test_a_constraint_limits_a_grant_to_its_encryption_context(enforced, constraint, context, allowed):  # noqa: F811
     key = customer_key(enforced)
     client = grantee(enforced, key, Operations=["Encrypt"], Constraints={constraint: CONTEXT})
     other = grantee(enforced, key, Operations=["Encrypt"])
-    request = {"KeyId": key, "Plaintext": b"text", "EncryptionContext": given}
+    request = {"KeyId": key, "Plaintext": b"text", "EncryptionContext": context}
     assert other.encrypt(**request)
     if allowed:
         assert client.encrypt(**request)

@@ -33,7 +33,7 @@ def put(cloud, name, qualifier, count):
     return taken["Status"]
 
 
-def test_a_version_is_warm_some_time_after_it_was_asked_for_and_then_listed_until_it_is_cooled(cloud, function):
+def test_a_version_is_warm_some_time_after_it_was_requested_and_then_listed_until_it_is_cooled(cloud, function):
     provisioned = ProvisionedConcurrency(cloud.client("lambda"))
     assert provisioned.read_state(function) == {}
     provisioned.provision(function, "2", 3)
@@ -47,11 +47,11 @@ def test_a_version_is_warm_some_time_after_it_was_asked_for_and_then_listed_unti
     assert provisioned.read_state(function) == {}
 
 
-def test_one_version_can_be_asked_about_by_itself(cloud, function):
+def test_one_version_can_be_queried_by_itself(cloud, function):
     client = cloud.client("lambda")
     assert put(cloud, function, "1", 2) == "IN_PROGRESS"
-    asked = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier="1")
-    assert asked["RequestedProvisionedConcurrentExecutions"] == 2
+    config = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier="1")
+    assert config["RequestedProvisionedConcurrentExecutions"] == 2
     with pytest.raises(client.exceptions.ProvisionedConcurrencyConfigNotFoundException):
         client.get_provisioned_concurrency_config(FunctionName=function, Qualifier="2")
 

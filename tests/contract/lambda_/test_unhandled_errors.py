@@ -18,7 +18,7 @@ RAISER = """
     def handler(event, context):
         print("asked to", event["do"])
         if event["do"] == "raise":
-            raise LockLost("another epoch holds the claim")
+            raise LockLost("another epoch holds the lock")
         if event["do"] == "exit":
             sys.exit(1)
         if event["do"] == "answer badly":
@@ -41,10 +41,10 @@ def test_the_payload_names_the_class_the_message_and_where(cloud, raiser):
     kind, payload = invoke(cloud, raiser, "raise")
     assert kind == "Unhandled"
     assert payload["errorType"] == "LockLost"
-    assert payload["errorMessage"] == "another epoch holds the claim"
+    assert payload["errorMessage"] == "another epoch holds the lock"
     assert len(payload["stackTrace"]) == 1
     assert "function.py" in payload["stackTrace"][0]
-    assert 'raise LockLost("another epoch holds the claim")' in payload["stackTrace"][0]
+    assert 'raise LockLost("another epoch holds the lock")' in payload["stackTrace"][0]
     assert payload["requestId"]
 
 
@@ -52,7 +52,7 @@ def test_the_log_has_the_error_and_its_traceback(cloud, raiser):
     logs = cloud.client("logs")
     invoke(cloud, raiser, "raise")
     found = logs.filter_log_events(logGroupName=f"/aws/lambda/{raiser}", filterPattern="ERROR")["events"]
-    assert "[ERROR] LockLost: another epoch holds the claim" in {event["message"].strip() for event in found}
+    assert "[ERROR] LockLost: another epoch holds the lock" in {event["message"].strip() for event in found}
 
 
 @pytest.mark.parametrize("resource", ["lambda:invoke", "direct ARN"])
@@ -68,7 +68,7 @@ def test_catch_matches_the_class_s_name(cloud, raiser, resource):
     ended = Machines(cloud).run(states)
     assert ended.status == "SUCCEEDED"
     assert ended.output["error"]["Error"] == "LockLost"
-    assert json.loads(ended.output["error"]["Cause"])["errorMessage"] == "another epoch holds the claim"
+    assert json.loads(ended.output["error"]["Cause"])["errorMessage"] == "another epoch holds the lock"
 
 
 def test_the_environment_serves_on_after_an_exception(cloud, raiser):

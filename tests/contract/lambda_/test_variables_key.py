@@ -45,7 +45,7 @@ def test_variables_are_shown_to_whom_the_key_allows_to_decrypt(enforced):  # noq
 
 
 @pytest.mark.parametrize("missing", ["Encrypt", "CreateGrant"])
-def test_whoever_changes_variables_needs_the_right_to_encrypt(enforced, missing):  # noqa: F811
+def test_a_role_that_changes_variables_needs_the_right_to_encrypt(enforced, missing):  # noqa: F811
     kms_key = customer_key(enforced)
     name, rights = function(enforced, kms_key), {"Encrypt", "CreateGrant", "Decrypt"}
     change = {"FunctionName": name, "Environment": {"Variables": {"TABLE": "restored"}}}
@@ -56,7 +56,7 @@ def test_whoever_changes_variables_needs_the_right_to_encrypt(enforced, missing)
     assert writer.update_function_configuration(**change)["Environment"]["Variables"] == {"TABLE": "restored"}
 
 
-def test_variables_whose_key_is_disabled_are_shown_to_nobody(cloud):
+def test_variables_whose_key_is_disabled_are_shown_to_no_caller(cloud):
     kms_key = customer_key(cloud)
     name = cloud.function(ANSWER, KMSKeyArn=kms_key, Environment={"Variables": VARIABLES})
     client = cloud.client("lambda")

@@ -34,9 +34,12 @@ def reader(cloud, *statements: dict):
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
     iam.put_role_policy(RoleName=name, PolicyName="access", PolicyDocument=json.dumps(document))
-    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    credentials = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     session = boto3.Session(
-        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=cloud.region
+        credentials["AccessKeyId"],
+        credentials["SecretAccessKey"],
+        credentials["SessionToken"],
+        region_name=cloud.region,
     )
     return session.client("s3", endpoint_url=cloud.endpoint_url)
 
@@ -55,7 +58,7 @@ def code(call, **arguments) -> str:
     return failed.value.response["Error"]["Code"]
 
 
-def test_a_missing_object_is_a_refusal_to_whoever_may_not_list_the_bucket(cloud, bucket):
+def test_a_missing_object_is_a_refusal_to_a_role_that_may_not_list_the_bucket(cloud, bucket):
     client = reader(cloud, may_read(bucket))
 
     assert client.get_object(Bucket=bucket, Key="a/there")["Body"].read() == b"content"
@@ -72,7 +75,7 @@ def test_a_right_to_list_one_prefix_is_none_to_learn_that_an_object_is_missing(c
 
 
 @pytest.mark.both
-def test_a_missing_object_is_missing_to_whoever_may_list_the_bucket(cloud, bucket):
+def test_a_missing_object_is_missing_to_a_role_that_may_list_the_bucket(cloud, bucket):
     client = reader(cloud, may_read(bucket), may_list(bucket))
 
     assert code(client.get_object, Bucket=bucket, Key="a/missing") == "NoSuchKey"

@@ -27,16 +27,16 @@ def test_a_task_is_scheduled_with_what_it_sends_then_started_then_succeeds(machi
     assert [event["type"] for event in events] == [*kinds, "TaskStateExited", "ExecutionSucceeded"]
     assert [event["id"] for event in events] == list(range(1, 8))
     assert [event["previousEventId"] for event in events[1:]] == list(range(1, 7))
-    told = events[2]["taskScheduledEventDetails"]
-    assert (told["resourceType"], told["resource"], told["timeoutInSeconds"]) == ("lambda", "invoke", 5)
-    assert json.loads(told["parameters"])["Payload"] == {"a": 1}
+    scheduled = events[2]["taskScheduledEventDetails"]
+    assert (scheduled["resourceType"], scheduled["resource"], scheduled["timeoutInSeconds"]) == ("lambda", "invoke", 5)
+    assert json.loads(scheduled["parameters"])["Payload"] == {"a": 1}
 
 
-def test_a_task_that_timed_out_is_told_so(machines, cloud):
+def test_a_task_that_timed_out_is_reported_as_timed_out(machines, cloud):
     states = working(cloud, "def handler(event, context): __import__('time').sleep(2)", TimeoutSeconds=1)
     found = machines.run(states)
-    (told,) = [event for event in machines.history(found.arn) if event["type"] == "TaskTimedOut"]
-    assert told["taskTimedOutEventDetails"]["error"] == "States.Timeout"
+    (timed_out,) = [event for event in machines.history(found.arn) if event["type"] == "TaskTimedOut"]
+    assert timed_out["taskTimedOutEventDetails"]["error"] == "States.Timeout"
     assert "TaskFailed" not in machines.types(found.arn)
 
 

@@ -1,4 +1,4 @@
-"""Maps and Parallels: what becomes of the others when one fails, and what the history tells."""
+"""Maps and Parallels: the result of the others when one fails, and what the history shows."""
 
 import json
 
@@ -16,7 +16,7 @@ def machines(cloud):
 
 
 def soon(machines: Machines, arn: str) -> Ended:
-    """Wait until an execution has ended, which is soon; on stock MiniStack it is not, and nobody waits long to see that."""
+    """Wait until an execution has ended, which is soon; on stock MiniStack it is not, and the test does not wait long to see that."""
     return machines.ended(arn, within_seconds=5 if machines.cloud.patched else 1.5)
 
 
@@ -147,7 +147,7 @@ def test_a_task_within_an_iteration_is_retried_by_itself(machines, cloud):
     assert machines.ended(arn, within_seconds=20).output == ["a", "flaky"]
 
 
-def test_the_history_tells_of_every_iteration_and_the_states_within(machines):
+def test_the_history_has_every_iteration_and_the_states_within(machines):
     arn = machines.start(each(MaxConcurrency=1), ["a", "b"])
     machines.ended(arn)
     within = ["MapIterationStarted", "ChoiceStateEntered", "ChoiceStateExited"]

@@ -16,7 +16,7 @@ def machines(cloud):
     return Machines(cloud)
 
 
-def chosen(machines, rule, given):
+def chosen(machines, rule, state_input):
     """Whether a Choice takes a rule."""
     found = machines.run(
         {
@@ -24,7 +24,7 @@ def chosen(machines, rule, given):
             "Yes": {"Type": "Pass", "Result": True, "End": True},
             "No": {"Type": "Pass", "Result": False, "End": True},
         },
-        given,
+        state_input,
     )
     assert found.status == "SUCCEEDED", found
     return found.output
@@ -67,9 +67,9 @@ def test_a_boolean_is_no_number(machines):
 
 
 def test_timestamps_compare_by_path(machines):
-    given = {"early": "2026-01-01T00:00:00Z", "late": "2026-01-01T01:00:00+00:00"}
-    assert chosen(machines, {"Variable": "$.early", "TimestampLessThanPath": "$.late"}, given) is True
-    assert chosen(machines, {"Variable": "$.late", "TimestampLessThanPath": "$.early"}, given) is False
+    state_input = {"early": "2026-01-01T00:00:00Z", "late": "2026-01-01T01:00:00+00:00"}
+    assert chosen(machines, {"Variable": "$.early", "TimestampLessThanPath": "$.late"}, state_input) is True
+    assert chosen(machines, {"Variable": "$.late", "TimestampLessThanPath": "$.early"}, state_input) is False
 
 
 def test_strings_order_by_path(machines):
@@ -97,9 +97,9 @@ def test_no_rule_and_no_default_is_an_error(machines):
 
 @pytest.mark.both
 def test_the_context_object_names_the_execution_and_the_state(machines):
-    given = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started.$": "$$.Execution.StartTime"}
+    parameters = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started.$": "$$.Execution.StartTime"}
     state = {"state.$": "$$.State.Name", "entered.$": "$$.State.EnteredTime", "machine.$": "$$.StateMachine.Name"}
-    found = machines.run({"Here": {"Type": "Pass", "Parameters": given | state, "End": True}})
+    found = machines.run({"Here": {"Type": "Pass", "Parameters": parameters | state, "End": True}})
     assert found.output["id"] == found.arn
     assert found.output["name"] == found.arn.rsplit(":", 1)[1]
     assert found.output["machine"] == found.arn.split(":")[-2]
@@ -146,7 +146,7 @@ def test_a_version_of_a_function_named_by_its_arn_runs_that_version(machines, cl
 
 
 @pytest.mark.both
-def test_a_result_is_selected_and_placed_beside_the_input(machines, cloud):
+def test_a_result_is_selected_and_placed_next_to_the_input(machines, cloud):
     echo = cloud.function("def handler(event, context): return {'n': event['n'] + 1, 'noise': 0}")
     work = {"Type": "Task", "Resource": INVOKE, "ResultSelector": {"n.$": "$.Payload.n"}, "ResultPath": "$.work.result"}
     work["Parameters"] = {"FunctionName": echo, "Payload": {"n.$": "$.n"}}

@@ -49,27 +49,27 @@ def test_data_just_within_the_limit_passes(machines):
 
 
 def test_starting_again_with_the_same_name_and_input_is_the_same_execution_while_it_runs(machines):
-    asked = {"stateMachineArn": machines.create(WAIT), "name": "once", "input": json.dumps({"a": 1})}
-    first = machines.client.start_execution(**asked)
-    again = machines.client.start_execution(**asked)
+    params = {"stateMachineArn": machines.create(WAIT), "name": "once", "input": json.dumps({"a": 1})}
+    first = machines.client.start_execution(**params)
+    again = machines.client.start_execution(**params)
     assert (again["executionArn"], again["startDate"]) == (first["executionArn"], first["startDate"])
-    assert len(machines.client.list_executions(stateMachineArn=asked["stateMachineArn"])["executions"]) == 1
+    assert len(machines.client.list_executions(stateMachineArn=params["stateMachineArn"])["executions"]) == 1
 
 
 @pytest.mark.both
 def test_starting_again_with_another_input_is_refused(machines):
-    asked = {"stateMachineArn": machines.create(WAIT), "name": "once"}
-    machines.client.start_execution(**asked, input='{"a": 1}')
+    params = {"stateMachineArn": machines.create(WAIT), "name": "once"}
+    machines.client.start_execution(**params, input='{"a": 1}')
     with pytest.raises(machines.client.exceptions.ExecutionAlreadyExists):
-        machines.client.start_execution(**asked, input='{"a": 2}')
+        machines.client.start_execution(**params, input='{"a": 2}')
 
 
 @pytest.mark.both
 def test_the_name_of_an_execution_that_has_ended_is_burnt(machines):
-    asked = {"stateMachineArn": machines.create({"Pass": {"Type": "Pass", "End": True}}), "name": "once"}
-    machines.ended(machines.client.start_execution(**asked)["executionArn"])
+    params = {"stateMachineArn": machines.create({"Pass": {"Type": "Pass", "End": True}}), "name": "once"}
+    machines.ended(machines.client.start_execution(**params)["executionArn"])
     with pytest.raises(machines.client.exceptions.ExecutionAlreadyExists):
-        machines.client.start_execution(**asked)
+        machines.client.start_execution(**params)
 
 
 def test_names_with_white_space_or_special_characters_are_refused(machines):

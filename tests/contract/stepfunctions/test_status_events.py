@@ -40,15 +40,15 @@ def events(cloud):
     cloud.client("events").delete_rule(Name=rule)
 
 
-def told(events, arn, status):
+def status_event(events, arn, status):
     """The event of an execution's status."""
     return eventually(lambda: next((event for event in events(arn) if event["detail"]["status"] == status), None))
 
 
 @pytest.mark.both
-def test_a_start_and_a_success_are_told_with_input_and_output(machines, events):
+def test_a_start_and_a_success_are_reported_with_input_and_output(machines, events):
     found = machines.run(PASS, {"a": 1})
-    event = told(events, found.arn, "SUCCEEDED")
+    event = status_event(events, found.arn, "SUCCEEDED")
     detail = event["detail"]
     assert (event["source"], event["detail-type"], event["resources"]) == ("aws.states", DETAIL_TYPE, [found.arn])
     assert json.loads(detail["input"]) == {"a": 1}
@@ -56,44 +56,44 @@ def test_a_start_and_a_success_are_told_with_input_and_output(machines, events):
     assert detail["name"] == found.arn.rsplit(":", 1)[1]
     assert detail["stateMachineArn"] in found.arn.replace(":execution:", ":stateMachine:")
     assert 0 <= detail["stopDate"] - detail["startDate"] < 5000
-    started = told(events, found.arn, "RUNNING")["detail"]
+    started = status_event(events, found.arn, "RUNNING")["detail"]
     assert (started["output"], started["stopDate"]) == (None, None)
 
 
 @pytest.mark.both
-def test_a_failure_is_told_with_its_error_and_cause(machines, events):
+def test_a_failure_is_reported_with_its_error_and_cause(machines, events):
     found = machines.run({"Fail": {"Type": "Fail", "Error": "Ouch", "Cause": "it hurts"}})
-    detail = told(events, found.arn, "FAILED")["detail"]
+    detail = status_event(events, found.arn, "FAILED")["detail"]
     assert (detail["error"], detail["cause"], detail["output"]) == ("Ouch", "it hurts", None)
     assert detail["redriveStatus"] == "REDRIVABLE"
 
 
-def test_a_timeout_is_told(machines, events):
+def test_a_timeout_is_reported(machines, events):
     found = machines.run(WAIT, TimeoutSeconds=1)
-    detail = told(events, found.arn, "TIMED_OUT")["detail"]
+    detail = status_event(events, found.arn, "TIMED_OUT")["detail"]
     assert (detail["output"], detail["redriveStatus"]) == (None, "REDRIVABLE")
 
 
-def test_a_stop_is_told_with_the_error_and_cause_it_was_given(machines, events):
+def test_a_stop_is_reported_with_its_error_and_cause(machines, events):
     arn = machines.start(WAIT)
     machines.client.stop_execution(executionArn=arn, error="Stopped", cause="enough")
-    detail = told(events, arn, "ABORTED")["detail"]
+    detail = status_event(events, arn, "ABORTED")["detail"]
     assert (detail["error"], detail["cause"], detail["output"]) == ("Stopped", "enough", None)
     assert detail["redriveStatus"] == "REDRIVABLE"
 
 
 @pytest.mark.both
-def test_an_execution_that_has_ended_tells_it_once(machines, events):
+def test_an_execution_that_has_ended_reports_it_once(machines, events):
     found = machines.run(PASS)
-    told(events, found.arn, "SUCCEEDED")
+    status_event(events, found.arn, "SUCCEEDED")
     another = machines.run(PASS)
-    told(events, another.arn, "SUCCEEDED")
+    status_event(events, another.arn, "SUCCEEDED")
     assert [event["detail"]["status"] for event in events(found.arn)] == ["RUNNING", "SUCCEEDED"]
 
 
 def test_an_input_that_is_too_big_together_with_the_output_is_left_out(machines, events):
     text = "x" * 150 * 1024
     found = machines.run({"Pass": {"Type": "Pass", "End": True}}, {"text": text})
-    detail = told(events, found.arn, "SUCCEEDED")["detail"]
+    detail = status_event(events, found.arn, "SUCCEEDED")["detail"]
     assert (detail["input"], detail["inputDetails"]) == (None, {"included": False})
     assert json.loads(detail["output"]) == {"text": text}

@@ -116,7 +116,7 @@ def test_the_first_answer_to_a_token_counts_and_later_ones_are_refused(machines,
 
 
 @pytest.mark.both
-def test_an_answered_failure_is_caught_under_the_name_it_was_given(machines, cloud, asking):
+def test_a_reported_failure_is_caught_under_its_error_name(machines, cloud, asking):
     arn = machines.start(states(asking, ["NotNow"]))
     token = eventually(lambda: tokens_of(cloud, asking))[0]
     machines.client.send_task_failure(taskToken=token, error="NotNow", cause="later")
@@ -124,7 +124,7 @@ def test_an_answered_failure_is_caught_under_the_name_it_was_given(machines, clo
 
 
 @pytest.mark.both
-def test_a_token_nobody_ever_gave_out_is_refused(machines):
+def test_a_token_that_was_never_issued_is_refused(machines):
     with pytest.raises(machines.client.exceptions.ClientError) as refused:
         machines.client.send_task_success(taskToken="made-up", output="{}")
     assert refused.value.response["Error"]["Code"] in {"InvalidToken", "TaskDoesNotExist"}

@@ -33,10 +33,10 @@ def _create(aws: Any, states: States, name: str | None = None, **top: Any) -> st
     return str(answer["stateMachineArn"])
 
 
-def _start(aws: Any, states: States, given: Any = None, **top: Any) -> str:
+def _start(aws: Any, states: States, execution_input: Any = None, **top: Any) -> str:
     machine = _create(aws, states, **top)
     answer = aws.client("stepfunctions").start_execution(
-        stateMachineArn=machine, input=json.dumps({} if given is None else given)
+        stateMachineArn=machine, input=json.dumps({} if execution_input is None else execution_input)
     )
     return str(answer["executionArn"])
 
@@ -50,11 +50,11 @@ def _ended(aws: Any, execution: str) -> dict[str, Any]:
 _FACTS = ("status", "error", "cause", "output")
 
 
-def _end_of(states: States, given: Any = None, **top: Any) -> Callable[[Any], dict[str, Any]]:
+def _end_of(states: States, execution_input: Any = None, **top: Any) -> Callable[[Any], dict[str, Any]]:
     """Return a request that runs a state machine and returns how its execution ended."""
 
     def request(aws: Any) -> dict[str, Any]:
-        found = _ended(aws, _start(aws, states, given, **top))
+        found = _ended(aws, _start(aws, states, execution_input, **top))
         facts = {name: found[name] for name in _FACTS if name in found}
         return facts | ({"output": json.loads(facts["output"])} if "output" in facts else {})
 
@@ -110,8 +110,10 @@ def _start_twice(second: Any) -> Callable[[Any], Any]:
     def request(aws: Any) -> bool:
         machine, client = _create(aws, _WAIT), aws.client("stepfunctions")
         arns = [
-            client.start_execution(stateMachineArn=machine, name="one", input=json.dumps(given))["executionArn"]
-            for given in ({}, second)
+            client.start_execution(stateMachineArn=machine, name="one", input=json.dumps(execution_input))[
+                "executionArn"
+            ]
+            for execution_input in ({}, second)
         ]
         client.stop_execution(executionArn=arns[0])
         return arns[0] == arns[1]
