@@ -79,7 +79,7 @@ class RevokesByWhatItReadBefore(RevokingStore):
 class StoresTheFamilyLast(RevokingStore):
     """Redeems first and stores the family afterwards, when it has looked at the epoch again: a replay between finds nothing to revoke.
 
-    It dawdles, because whoever revokes writes into the log first, and would hardly ever come in between otherwise.
+    It dawdles, because a revocation writes into the log first, and would hardly ever come in between otherwise.
     """
 
     def __init__(self, *arguments):
@@ -100,7 +100,7 @@ class StoresTheFamilyLast(RevokingStore):
 
 
 class DoesNotKnowItsOwnWrite(RevokingStore):
-    """Takes every failed condition for somebody else's success, its own write whose answer was lost included."""
+    """Takes every failed condition for another request's success, its own write whose answer was lost included."""
 
     def _decide(self, table, key, expression, condition, values, winner, read):
         return super()._decide(table, key, expression, condition, values, "nobody", read)

@@ -5,7 +5,7 @@ are the only points at which one can overtake another, and the only ones at whic
 simulated time, part of it on the way there and part on the way back, and takes effect at one instant between, as a call for one
 item of DynamoDB does. Conditions are judged by the local cloud's evaluator (tests/fakes/tables.py).
 
-What must hold, whoever comes first and whatever fails: a grant is used once, and from the first refusal of a replay on none of
+What must hold, whichever request comes first and whatever fails: a grant is used once, and from the first refusal of a replay on none of
 its tokens is alive. With a grace period a refresh token may be exchanged again, and then the token that it was exchanged for before
 is dead: of all refresh tokens that clients hold, one is alive at most.
 """
@@ -70,10 +70,10 @@ class Faults:
     """How often a write goes wrong, as shares of all writes.
 
     lost: it took effect, its answer did not arrive, and the SDK sends it again.
-    late: it takes effect, and whoever asked is told of a timeout.
+    late: it takes effect, and its client gets a timeout.
     throttled: it has no effect, and the SDK gives up.
     cut: it takes effect, and from there on no answer arrives: neither its own, nor that of another call of the same request. Who
-        is told 503 then sends the same request again, until there is an answer.
+        gets a 503 then sends the same request again, until there is an answer.
     """
 
     lost: float = 0.0
@@ -91,9 +91,9 @@ SENDINGS = 100
 class Outcome:
     """How a race came out.
 
-    issued: who got tokens; doubled: how many of them should not have, because somebody else had or did.
-    refused: who was told invalid_grant; unavailable: who was told 503 and may try again.
-    living: families that count and whose tokens somebody holds; abandoned: such that nobody was given.
+    issued: who got tokens; doubled: how many of them should not have, because another client had or did.
+    refused: who got invalid_grant; unavailable: who got a 503 and may try again.
+    living: families that count and whose tokens a client holds; abandoned: those whose tokens no client got.
     usable: refresh tokens that were issued in the race and are alive, each counted once.
     ended: whether a revocation was answered with success.
     """
@@ -138,7 +138,7 @@ class Outcome:
             and (self.refused, self.usable) != (0, 1),
             "a family that nobody was given is alive": calm and self.abandoned,
         }
-        return [told for told, violated in checks.items() if violated]
+        return [description for description, violated in checks.items() if violated]
 
 
 class Race:
@@ -188,7 +188,7 @@ class Race:
             if writer.error is not None and not isinstance(writer.error, InvalidGrant | StoreUnavailable):
                 raise writer.error
         issued = [isinstance(writer.result, Issued) for writer in writers]
-        # Whoever sends a request again that was cut off gets what it would have got: one and the same token.
+        # A client that sends a request again that was cut off gets what it would have got: one and the same token.
         last = {
             one.refresh_token for one in (writer.result for writer in writers[len(rivals) :]) if isinstance(one, Issued)
         }
@@ -225,7 +225,7 @@ class Race:
         return Issuance(ISSUER, store, self, self._random.randbytes, self._grace_seconds, self.scheduler.pause)
 
     def sign(self, token: AccessToken) -> str:
-        """Sign for the issuance: nobody verifies it here, so the token is its family's name. It takes a key's time."""
+        """Sign for the issuance: it is not verified here, so the token is its family's name. It takes a key's time."""
         self._travel()
         return token.family
 
@@ -251,7 +251,7 @@ class Race:
     def _travel(self) -> None:
         self.scheduler.pause(self._random.uniform(*CALL_MS) / 2000)
 
-    def _over_the_network(self, operation: str, _asked: Mapping[str, Any], call: Callable[[], Any]) -> Any:
+    def _over_the_network(self, operation: str, _params: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         self._travel()
         if threading.get_ident() in self._cut_off:
             raise ReadTimeoutError(endpoint_url="simulated")
@@ -297,5 +297,5 @@ def violated(kind: Kind, seeds: range, faults: Faults = NONE, grace_seconds: int
 
 def _counted(kind: Kind, faults: Faults, grace_seconds: int, seeds: Iterable[int]) -> Counter[str]:
     return Counter(
-        told for seed in seeds for told in violations(kind, seed, faults=faults, grace_seconds=grace_seconds)
+        violation for seed in seeds for violation in violations(kind, seed, faults=faults, grace_seconds=grace_seconds)
     )

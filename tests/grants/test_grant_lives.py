@@ -1,6 +1,6 @@
 """Any sequence of presenting, waiting, revoking and restoring leads codes and families where TRANSITIONS say, and nowhere else.
 
-The model beside the real Issuance and Store knows nothing but the two tables of transitions, times and epochs: it is what somebody
+The model of the real Issuance and Store knows nothing but the two tables of transitions, times and epochs: it is what an engineer
 who read only the drawings in service/oauth/codes.py and families.py would expect. Some requests are cut off: their deciding write
 takes effect, and no answer arrives from there on.
 """
@@ -50,7 +50,7 @@ WRONG = ("client", "redirect_uri", "verifier")
 
 @dataclass
 class Family:
-    """What is expected of a family. tokens: all its refresh tokens, the current one last; None for one that nobody got.
+    """What is expected of a family. tokens: all its refresh tokens, the current one last; None for one that no client got.
 
     exchanged: the token that the current one was issued for, and when that was exchanged first; unanswered: no answer was sent since.
     """
@@ -118,7 +118,7 @@ class Lives(RuleBasedStateMachine):
         )
         self.families: list[Family] = []
 
-    def _over_the_network(self, operation, _asked, call):
+    def _over_the_network(self, operation, _params, call):
         """Let a call through; where a request is to be cut off, its first update is the last that gets through."""
         if self.cut_off:
             raise ReadTimeoutError(endpoint_url="simulated")
@@ -151,8 +151,8 @@ class Lives(RuleBasedStateMachine):
     def the_answer_to_a_code_is_lost(self, code):
         if self._code_phase(code) is not codes.Phase.LIVE:
             return
-        asked = self._asked(self.issuance.redeem, CodeGrant(code.text, REDIRECT, VERIFIER), WEB, cuts=True)
-        assert isinstance(asked, StoreUnavailable)
+        answer = self._send(self.issuance.redeem, CodeGrant(code.text, REDIRECT, VERIFIER), WEB, cuts=True)
+        assert isinstance(answer, StoreUnavailable)
         code.phase, code.redeemed_at = codes.Phase.UNANSWERED, self.now
         code.family = Family(code.session_ends_at, self.epoch, [None])
 
@@ -167,7 +167,7 @@ class Lives(RuleBasedStateMachine):
             "https://web.example/elsewhere" if wrong == "redirect_uri" else REDIRECT,
             "w" * 43 if wrong == "verifier" else VERIFIER,
         )
-        issued = self._asked(self.issuance.redeem, grant, OTHER if wrong == "client" else WEB)
+        issued = self._send(self.issuance.redeem, grant, OTHER if wrong == "client" else WEB)
         if effect in {codes.Effect.REFUSE, codes.Effect.REVOKE_FAMILY}:
             assert isinstance(issued, InvalidGrant)
             return multiple()
@@ -181,7 +181,7 @@ class Lives(RuleBasedStateMachine):
         token = self._token(family, age)
         presented = family.presented(token, self.now, self.grace_seconds)
         family.phase, effect = families.TRANSITIONS[self._family_phase(family), presented]
-        issued = self._asked(self.issuance.refresh, RefreshGrant(token, scope), WEB)
+        issued = self._send(self.issuance.refresh, RefreshGrant(token, scope), WEB)
         if effect in {families.Effect.REFUSE, families.Effect.REVOKE}:
             assert isinstance(issued, InvalidGrant)
             return
@@ -202,8 +202,8 @@ class Lives(RuleBasedStateMachine):
         effect = families.TRANSITIONS[self._family_phase(family), presented][1]
         if effect not in {families.Effect.ROTATE, families.Effect.REPLACE}:
             return
-        asked = self._asked(self.issuance.refresh, RefreshGrant(token, None), WEB, cuts=True)
-        assert isinstance(asked, StoreUnavailable)
+        answer = self._send(self.issuance.refresh, RefreshGrant(token, None), WEB, cuts=True)
+        assert isinstance(answer, StoreUnavailable)
         family.tokens.append(None)
         if effect is families.Effect.ROTATE:
             family.exchanged, family.exchanged_at = token, self.now
@@ -215,15 +215,15 @@ class Lives(RuleBasedStateMachine):
         return held[max(0, len(held) - 1 - age)]
 
     @rule(family=all_families, age=st.integers(0, 2))
-    def somebody_else_s_refresh_token_is_presented(self, family, age):
+    def another_client_s_refresh_token_is_presented(self, family, age):
         token = self._token(family, age)
-        assert isinstance(self._asked(self.issuance.refresh, RefreshGrant(token, None), OTHER), InvalidGrant)
+        assert isinstance(self._send(self.issuance.refresh, RefreshGrant(token, None), OTHER), InvalidGrant)
 
     @rule(family=all_families)
-    def a_wider_scope_is_asked_for(self, family):
+    def a_wider_scope_is_requested(self, family):
         if family.tokens[-1] is None:
             return
-        refused = self._asked(self.issuance.refresh, RefreshGrant(family.tokens[-1], "profile admin"), WEB)
+        refused = self._send(self.issuance.refresh, RefreshGrant(family.tokens[-1], "profile admin"), WEB)
         assert isinstance(refused, InvalidScope if self._family_phase(family) is families.Phase.LIVE else InvalidGrant)
 
     @rule(family=all_families)
@@ -248,7 +248,7 @@ class Lives(RuleBasedStateMachine):
         digest = credentials.digest(code.text)
         self.tables.delete_item(TableName=STATE, Key=item_codec.primary_key("code", digest, synthetic=False))
         grant = CodeGrant(code.text, REDIRECT, VERIFIER)
-        assert isinstance(self._asked(self.issuance.redeem, grant, WEB), InvalidGrant)
+        assert isinstance(self._send(self.issuance.redeem, grant, WEB), InvalidGrant)
 
     @invariant()
     def what_is_stored_lives_as_long_as_expected(self):
@@ -261,7 +261,7 @@ class Lives(RuleBasedStateMachine):
                 presented = families.presented(stored, credentials.digest(token), self.now, self.grace_seconds)
                 assert presented is family.presented(token, self.now, self.grace_seconds)
 
-    def _asked(self, ask, grant, client, *, cuts=False):
+    def _send(self, ask, grant, client, *, cuts=False):
         self.cuts, self.cut_off = cuts, False
         try:
             return ask(grant, client, self.now)

@@ -1,4 +1,4 @@
-"""Whoever wants one grant at the same moment: one gets it, and nothing lives on after a replay; and the races can tell."""
+"""Clients that want one grant at the same moment: one gets it, and nothing lives on after a replay; and the races detect it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ every_kind = pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lo
 
 def caught(kind: Kind, store: type, faults: Faults = NONE) -> set[str]:
     """What a mutant violates in a few races of two or three: more would drown the few calls between two writes."""
-    return {told for seed in range(QUICK) for told in violations(kind, seed, faults=faults, most=3, store=store)}
+    return {
+        violation for seed in range(QUICK) for violation in violations(kind, seed, faults=faults, most=3, store=store)
+    }
 
 
 @every_fault
 @every_kind
 def test_one_of_all_that_race_gets_the_grant_and_no_token_outlives_a_replay_or_a_revocation(kind, faults):
-    assert not [told for seed in range(QUICK) for told in violations(kind, seed, faults=faults, most=FEW)]
+    assert not [violation for seed in range(QUICK) for violation in violations(kind, seed, faults=faults, most=FEW)]
 
 
 @every_fault
@@ -35,7 +37,7 @@ def test_one_of_all_that_race_gets_the_grant_and_no_token_outlives_a_replay_or_a
 def test_with_a_grace_period_one_refresh_token_is_alive_at_most(kind, faults):
     seeds = range(QUICK // 2)
     found = (violations(kind, seed, faults=faults, most=FEW, grace_seconds=GRACE_SECONDS) for seed in seeds)
-    assert not [told for one in found for told in one]
+    assert not [violation for one in found for violation in one]
 
 
 @pytest.mark.parametrize("contestants", [2, 5, 32])
@@ -49,7 +51,7 @@ def test_refreshes_at_once_in_the_grace_period_all_get_tokens_of_which_the_last_
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
 def test_a_client_that_is_cut_off_at_any_write_gets_living_tokens_by_asking_again(kind, grace_seconds):
     outcomes = [Race(seed, faults=CUT, grace_seconds=grace_seconds).run(kind, 1) for seed in range(QUICK)]
-    assert not [told for outcome in outcomes for told in outcome.violations]
+    assert not [violation for outcome in outcomes for violation in outcome.violations]
 
 
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
@@ -88,14 +90,14 @@ def test_in_1000_races_of_clients_that_are_cut_off_and_ask_again_it_is_the_same(
 
 
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
-def test_a_client_that_races_nobody_gets_living_tokens_however_many_answers_are_lost(kind):
+def test_a_client_alone_gets_living_tokens_however_many_answers_are_lost(kind):
     outcome = Race(seed=1, faults=Faults(lost=1.0)).run(kind, 1)
     assert not outcome.violations
     assert (outcome.issued, outcome.living) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
-def test_over_a_store_that_is_throttled_nobody_gets_tokens_and_nothing_is_decided(kind):
+def test_over_a_store_that_is_throttled_no_client_gets_tokens_and_nothing_is_decided(kind):
     outcome = Race(seed=1, faults=Faults(throttled=1.0)).run(kind, 5)
     assert (outcome.issued, outcome.refused, outcome.unavailable) == (0, 0, 5)
     assert outcome.abandoned == 0
@@ -126,7 +128,7 @@ TWICE, LIVES, REVOKED = (
 
 
 @pytest.mark.parametrize(
-    ("mutant", "kind", "faults", "told"),
+    ("mutant", "kind", "faults", "violation"),
     [
         (mutants.RedeemsWhatIsRedeemed, Kind.REDEEM, NONE, TWICE),
         (mutants.RotatesWhatIsNotCurrent, Kind.REFRESH, NONE, TWICE),
@@ -146,11 +148,11 @@ TWICE, LIVES, REVOKED = (
     ],
     ids=lambda one: one.__name__ if isinstance(one, type) else one.name.lower() if isinstance(one, Kind) else "",
 )
-def test_the_races_catch_a_store_that_is_wrong(mutant, kind, faults, told):
-    assert told in caught(kind, mutant, faults)
+def test_the_races_catch_a_store_that_is_wrong(mutant, kind, faults, violation):
+    assert violation in caught(kind, mutant, faults)
 
 
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.REFRESH], ids=lambda kind: kind.name.lower())
 def test_the_races_catch_a_store_that_takes_every_retry_for_a_replay(kind):
     lonely = [Race(seed, faults=CUT, store=mutants.AnswersWhenItDecides).run(kind, 1) for seed in range(QUICK)]
-    assert "the only client's token is dead" in {told for outcome in lonely for told in outcome.violations}
+    assert "the only client's token is dead" in {violation for outcome in lonely for violation in outcome.violations}

@@ -1,4 +1,4 @@
-"""What is encoded and decoded by our own few lines, beside the standard library's."""
+"""What is encoded and decoded by our own few lines, in addition to the standard library's."""
 
 from __future__ import annotations
 

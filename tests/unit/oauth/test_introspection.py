@@ -1,4 +1,4 @@
-"""What introspection tells of tokens, and to whom."""
+"""What introspection returns of tokens, and to which clients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_client_with_a_secret_may_ask_and_a_public_one_may_not():
 
 
 @pytest.mark.parametrize(
-    ("asker", "token", "told"),
+    ("asker", "token", "allowed"),
     [
         (WEB, TOKEN, True),
         (SERVER, TOKEN, True),
@@ -44,18 +44,18 @@ def test_a_client_with_a_secret_may_ask_and_a_public_one_may_not():
         (replace(WEB, client_id="other"), TOKEN, False),
     ],
 )
-def test_a_token_is_known_to_whom_it_was_issued_and_to_whom_it_is_for(asker, token, told):
-    assert introspection.may_introspect(asker, token) is told
+def test_a_token_is_known_to_whom_it_was_issued_and_to_whom_it_is_for(asker, token, allowed):
+    assert introspection.may_introspect(asker, token) is allowed
 
 
-def test_an_access_token_is_told_with_the_members_of_rfc_7662():
+def test_an_access_token_is_described_with_the_members_of_rfc_7662():
     assert introspection.describe_access_token(TOKEN) == {
         "active": True, "scope": "profile email", "client_id": "c", "token_type": "Bearer", "exp": 1600, "iat": 1000,
         "sub": "demo:1", "aud": API, "iss": ISSUER, "jti": "t",
     }  # fmt: skip
 
 
-def test_a_refresh_token_is_no_bearer_token_and_its_session_is_not_told():
+def test_a_refresh_token_is_no_bearer_token_and_its_session_is_not_described():
     assert introspection.describe_refresh_token(FAMILY, ISSUER) == {
         "active": True, "scope": "profile", "client_id": "c", "exp": 9000, "sub": "demo:1", "aud": API, "iss": ISSUER,
     }  # fmt: skip

@@ -28,7 +28,7 @@ ID_TOKEN = IdToken(
 )  # fmt: skip
 
 
-def asked(**changes):
+def requested(**changes):
     """The authorization request with these parameters, as it is read."""
     sent = {
         "response_type": "code", "client_id": "native", "redirect_uri": "http://127.0.0.1:1/callback",
@@ -40,7 +40,7 @@ def asked(**changes):
 
 def refused(**changes):
     with pytest.raises(OAuthError) as refusal:
-        asked(**changes)
+        requested(**changes)
     return refusal.value
 
 
@@ -60,13 +60,13 @@ def refused(**changes):
     ],
 )
 def test_every_client_may_ask_for_openid_and_gets_it_only_then(scope, granted):
-    assert asked(scope=scope).scope == granted
+    assert requested(scope=scope).scope == granted
 
 
 @pytest.mark.parametrize("scope", ["openid admin", "profile offline_access", "openid  profile", "address"])
 def test_what_neither_the_client_has_nor_openid_explains_is_refused(scope):
     with pytest.raises(InvalidScope):
-        asked(scope=scope)
+        requested(scope=scope)
 
 
 def test_a_client_that_is_configured_with_openid_or_an_empty_scope_keeps_what_it_has():
@@ -80,11 +80,11 @@ def test_a_client_that_is_configured_with_openid_or_an_empty_scope_keeps_what_it
 
 @pytest.mark.parametrize("nonce", ["n", 'ü "\\', "a" * requests.MAX_NONCE_CHARACTERS])
 def test_the_nonce_of_an_openid_request_is_kept_as_it_is(nonce):
-    assert asked(scope="openid", nonce=nonce).openid_nonce == nonce
+    assert requested(scope="openid", nonce=nonce).openid_nonce == nonce
 
 
 def test_an_openid_request_may_have_no_nonce():
-    assert asked(scope="openid").openid_nonce is None
+    assert requested(scope="openid").openid_nonce is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_openid_request_may_have_no_nonce():
      {"login_hint": "ada"}, {"claims": '{"userinfo":{}}'}],
 )  # fmt: skip
 def test_what_every_login_does_anyway_and_hints_are_accepted(parameters):
-    assert asked(scope="openid", **parameters).scope == ("openid",)
+    assert requested(scope="openid", **parameters).scope == ("openid",)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_cannot_be_met_is_refused_by_its_name(parameters, code, named):
 
 
 def test_without_openid_its_parameters_mean_nothing_except_that_no_page_may_be_shown():
-    request = asked(
+    request = requested(
         scope="profile", nonce="a" * 1000, max_age="x", id_token_hint="e.y.j", registration="{}", prompt="x"
     )
     assert (request.scope, request.openid_nonce) == (("profile",), None)

@@ -1,4 +1,4 @@
-"""Registering a client: only with the token, under an id of its own, with a secret that is told once."""
+"""Registering a client: only with the token, under an id of its own, with a secret that is returned once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_public_client_gets_an_id_and_no_secret():
     }
 
 
-def test_a_confidential_client_is_told_its_secret_of_which_only_the_hash_is_stored():
+def test_a_confidential_client_receives_its_secret_of_which_only_the_hash_is_stored():
     new = _register(CONFIDENTIAL)
     body = new.response_body(("profile", "email"))
     assert body["client_secret"] == new.secret
@@ -60,7 +60,7 @@ def test_an_id_and_a_secret_take_their_entropy_whole(id_bytes, secret_bytes):
 
 
 @pytest.mark.parametrize("client_id", ["", "ibx_", "ibx_" + "a" * 21, "ibx_" + "a" * 23, "ibx_" + "é" * 22, "native"])
-def test_an_id_of_another_form_was_never_given(client_id):
+def test_an_id_of_another_form_was_never_issued(client_id):
     assert not is_registered_id(client_id)
 
 

@@ -145,7 +145,7 @@ def test_a_malformed_scope_is_refused(text):
         scopes.parse(text)
 
 
-def test_nothing_asked_is_everything_allowed():
+def test_no_requested_scope_is_everything_allowed():
     assert scopes.narrow(None, ("a", "b")) == ("a", "b")
     assert scopes.narrow("b", ("a", "b")) == ("b",)
 
@@ -415,7 +415,7 @@ def test_a_repeated_client_or_redirect_is_not_believed(name):
         ({"request_uri": "https://client.example/request"}, RequestUriNotSupported),
     ],
 )
-def test_what_else_is_wrong_is_told_at_the_redirect(changes, error):
+def test_what_else_is_wrong_is_reported_at_the_redirect(changes, error):
     with pytest.raises(error):
         _read(_parameters(**changes))
 
@@ -425,7 +425,7 @@ def test_response_mode_query_and_a_missing_scope_are_fine():
 
 
 @pytest.mark.parametrize("name", ["state", "scope", "code_challenge", "unknown"])
-def test_a_repeated_parameter_is_told_at_the_redirect(name):
+def test_a_repeated_parameter_is_reported_at_the_redirect(name):
     lists = {key: [value] for key, value in GOOD.items()} | {name: ["a", "b"]}
     parameters = Parameters.from_lists(lists)
     back = authorization.parse_return_address(parameters, CLIENTS)
@@ -464,7 +464,7 @@ def test_the_host_of_a_private_use_scheme_is_the_scheme():
         (WEB, "https://web.example/cb?x=1", False),
     ],
 )
-def test_a_person_is_told_whether_the_answer_stays_on_their_computer(client, redirect_uri, here):
+def test_a_person_learns_whether_the_answer_stays_on_their_computer(client, redirect_uri, here):
     assert ReturnAddress(client, redirect_uri, None).on_this_computer is here
 
 

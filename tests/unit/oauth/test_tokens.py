@@ -226,7 +226,7 @@ def test_an_independent_library_finds_the_metadata_valid():
     assert document["authorization_response_iss_parameter_supported"] is True
 
 
-def test_what_protects_userinfo_is_told_and_where_tokens_are_checked():
+def test_what_protects_userinfo_is_published_and_where_tokens_are_checked():
     issuer = "https://auth.example"
     resource = metadata.protected_resource(issuer, {"profile"})
     server = metadata.authorization_server(issuer, {"profile"})

@@ -330,7 +330,7 @@ class Service:
         )
 
     def code(self, *, account="ada", **arguments):
-        """Log somebody in and return the code."""
+        """Log a user in and return the code."""
         transaction = self.transaction(**arguments)
         self.log_in_upstream(self.login_page(transaction), account)
         polled = self.poll(transaction)

@@ -1,4 +1,4 @@
-"""Who the browser's tests are about: a client application with a page of its own, and somebody with a keyboard."""
+"""Who the browser's tests are about: a client application with a page of its own, and a user with a keyboard."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Application:
 
 
 class Person:
-    """Somebody at the browser, who reads what it says and has a keyboard."""
+    """A user at the browser, who reads what it says and has a keyboard."""
 
     def __init__(self, browser, application, platform_url):
         self.browser, self.application, self.platform_url = browser, application, platform_url

@@ -23,7 +23,7 @@ CREDENTIALS = frozenset(
 )  # fmt: skip
 """Parameters and members that are credentials wherever they stand."""
 CREDENTIAL, PERSONAL, NAMING = "credential", "personal", "naming"
-"""A credential may stand nowhere; a person's name in no log and in no item; what only names somebody, or is a client's, in no log."""
+"""A credential may stand nowhere; a person's name in no log and in no item; what only names a person, or is a client's, in no log."""
 SHORTEST = 8
 """Shorter texts come up by chance."""
 _TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')

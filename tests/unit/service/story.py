@@ -188,8 +188,8 @@ def routes_of(service: Service) -> dict[str, set[tuple[str, str]]]:
 def steps_of(service: Service) -> list[str]:
     """Every step, and every route that takes nothing, by its own name."""
     routes = {f"{method} {path}" for found in routes_of(service).values() for method, path in found}
-    told = {step.route for step in STEPS.values()}
-    return [*STEPS, *sorted(route for route in routes - told if route.startswith("GET "))]
+    covered = {step.route for step in STEPS.values()}
+    return [*STEPS, *sorted(route for route in routes - covered if route.startswith("GET "))]
 
 
 def missing(service: Service) -> set[str]:
@@ -199,14 +199,14 @@ def missing(service: Service) -> set[str]:
 
 
 class Stage:
-    """Tells the same story again and again, each time over new tables and with nothing cached."""
+    """Runs the same story again and again, each time over new tables and with nothing cached."""
 
     def __init__(self, aws, variables):
-        self.aws, self.variables, self.told = aws, variables, 0
+        self.aws, self.variables, self.runs = aws, variables, 0
 
     def story(self):
-        self.told += 1
-        tables = {name: f"{value}-{self.told}" for name, value in self.variables.items() if name.endswith("_TABLE")}
+        self.runs += 1
+        tables = {name: f"{value}-{self.runs}" for name, value in self.variables.items() if name.endswith("_TABLE")}
         for table in tables.values():
             self.aws.new_table(table)
         wire = Wire()

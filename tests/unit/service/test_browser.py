@@ -138,16 +138,16 @@ def test_a_person_logs_in_by_keyboard_and_lands_back_with_a_code_that_works(pers
     assert application.person(tokens["access_token"])["given_name"] == "Ada"
 
 
-def test_nothing_is_asked_of_any_other_host_and_no_policy_is_broken(person, application):
+def test_no_other_host_gets_a_request_and_no_policy_is_broken(person, application):
     person.to_login().log_in()
     sent = [json.loads(entry["message"])["message"] for entry in person.browser.get_log("performance")]
-    asked = {
+    requested = {
         urlsplit(message["params"]["request"]["url"]).netloc
         for message in sent
         if message["method"] == "Network.requestWillBeSent" and message["params"]["request"]["url"].startswith("http")
     }
     known = {urlsplit(url).netloc for url in (application.url, application.service_url, person.platform_url)}
-    assert asked == known
+    assert requested == known
     assert complaints(person) == []
 
 
@@ -232,7 +232,7 @@ def test_where_the_browser_cannot_move_on_by_itself_there_is_a_link(person, appl
     assert link.get_attribute("href").startswith("com.example.app:/callback?error=access_denied")
 
 
-def test_an_answer_that_is_lost_on_its_way_is_asked_for_again(person, application, aws, variables):
+def test_an_answer_that_is_lost_on_its_way_is_requested_again(person, application, aws, variables):
     person.to_login()
     # The page's first answer of a completed login never arrives: it is the network's, not the service's.
     person.browser.execute_script(
@@ -271,8 +271,8 @@ def test_every_page_keeps_to_the_rules_of_accessibility_in_both_colour_schemes(p
         person.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         grounds.add(person.browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
         checked = _looked_at(person.picture(f"{page}-{scheme}").browser)
-        told = {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in checked["violations"]}
-        assert told == {}
+        violations = {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in checked["violations"]}
+        assert violations == {}
         rules = {rule["id"] for rule in checked["passes"]}
         assert {"color-contrast", "document-title", "html-has-lang"} <= rules, "the rules were looked at"
     assert len(grounds) == 2, "two schemes were looked at"

@@ -1,4 +1,4 @@
-"""Before anybody logs in, they are asked: what is shared with whom, by one page for the choice and one for the consent."""
+"""Before a user logs in, the page asks for consent to what is shared with whom, by one page for the choice and one for the consent."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_choosing_a_platform_asks_for_consent_and_goes_nowhere_yet(service, monk
     assert "data-login-url" not in page.body
 
 
-def test_only_what_is_asked_for_is_asked(service):
+def test_consent_covers_only_what_is_requested(service):
     page = post(service, {"transaction": service.transaction(scope="profile"), "platform": "demo"})
     assert re.findall(r"<li>([^<]+)</li>", page.body) == ["your name"]
 
 
-def test_a_client_on_a_host_is_told_from_one_on_this_computer(service):
+def test_a_client_on_a_host_is_distinguished_from_one_on_this_computer(service):
     transaction = service.transaction(client="web", redirect="https://web.example/cb?x=1")
     page = post(service, {"transaction": transaction, "platform": "demo"})
     assert '<strong class="host">web.example</strong>.' in page.body
@@ -45,10 +45,10 @@ def test_who_agrees_goes_on_to_the_login(service):
     assert "data-login-url" in page.body
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_who_refuses_goes_back_and_the_client_is_told(service, asked):
+@pytest.mark.parametrize("consented", [False, True])
+def test_who_refuses_goes_back_and_the_client_is_notified(service, consented):
     transaction = service.transaction()
-    if asked:
+    if consented:
         post(service, {"transaction": transaction, "platform": "demo"})
     answer = post(service, {"transaction": transaction, "platform": "demo", "decision": "deny"})
     assert (answer.status, answer.answered["error"]) == (200, "access_denied")
@@ -117,7 +117,7 @@ def test_any_other_decision_is_refused_and_decides_nothing(service, decision):
 @pytest.mark.parametrize(
     "form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}, {"decision": "deny"}]
 )
-def test_another_browser_is_asked_nothing_and_decides_nothing(service, form):
+def test_another_browser_gets_no_question_and_decides_nothing(service, form):
     transaction = service.transaction()
     assert post(service, {"transaction": transaction, **form}, cookie="__Host-ib-oauth-browser=other").status == 400
     assert post(service, {"transaction": transaction, "platform": "demo"}).status == 200
@@ -139,7 +139,7 @@ def test_without_scripts_a_person_goes_on_by_a_form_once_they_have_logged_in(ser
     assert post(service, done).status == 400, "the login has ended"
 
 
-def test_nobody_goes_on_who_has_not_agreed(service):
+def test_no_user_goes_on_without_consent(service):
     transaction = service.transaction()
     assert post(service, {"transaction": transaction, "decision": "continue"}).status == 400
 
@@ -153,6 +153,6 @@ def test_another_browser_does_not_go_on(service):
 
 
 @pytest.mark.parametrize("form", [{"platform": "demo"}, {"platform": "demo", "decision": "allow"}])
-def test_the_synthetic_identity_is_asked_nothing(service, form):
+def test_the_synthetic_identity_gets_no_question(service, form):
     transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
     assert post(service, {"transaction": transaction, **form}).status == 400

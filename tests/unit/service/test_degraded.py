@@ -3,7 +3,7 @@
 A write that took effect and whose answer was lost is found by its nonce: then nothing has failed.
 
 
-The calls are those that a request really makes, so that a call that somebody adds is covered without being named here.
+The calls are those that a request really makes, so that a call that is added is covered without being named here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.unit.service.faults import faults_of
 from tests.unit.service.story import STEPS, Stage, missing, steps_of
 
 HEALTH = "GET /health/deep"
-"""It tells monitoring which check failed, and monitoring asks again by itself."""
+"""It reports to monitoring which check failed, and monitoring asks again by itself."""
 KINDS = {
     **dict.fromkeys(("GET /authorize", "POST /authorize", "POST /login"), "text/html"),
     **dict.fromkeys(("POST /token", "POST /register", "POST /revoke", "POST /introspect"), "application/json"),
 }
-"""How a failure is told: to people as a page, to clients as OAuth has it, and to all others as a problem."""
+"""How a failure is reported: to people as a page, to clients as OAuth has it, and to all others as a problem."""
 OPEN = {"GET /health", "GET /version"}
 """They say that the function runs, and need nothing for it."""
 ISSUING = {"redeem": "native", "refresh": "native", "redeem as synthetic": "synthetic"}
@@ -34,7 +34,7 @@ def stage(aws, variables):
 
 
 def living(stage, story):
-    """The ids of the families that a code was redeemed for and that live: those whose tokens somebody may hold."""
+    """The ids of the families that a code was redeemed for and that live: those whose tokens a client may hold."""
     named = {item["family_id"]["S"] for item in stage.state(story) if "family_id" in item}
     families = {
         item["pk"]["S"].partition("family#")[2]: item
@@ -57,7 +57,7 @@ def hold_unavailable(step, answer):
     assert "The request was not completed" in answer.body or kind == "application/json"
 
 
-def test_every_route_is_told_in_the_story(stage):
+def test_every_route_is_in_the_story(stage):
     story, _ = stage.story()
     assert missing(story.service) == set()
 
@@ -65,7 +65,7 @@ def test_every_route_is_told_in_the_story(stage):
 @pytest.mark.strategy("Lambda Functions: Enhanced error handling")
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.proof)], ids=["kinds", "every"])
-def test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, step, every):
+def test_a_call_that_fails_is_reported_as_503_and_afterwards_all_is_decided(stage, step, every):
     story, wire = stage.at(step)
     good = story.tell(step)
     assert good.status < 400, good.body
@@ -127,4 +127,4 @@ def test_a_store_that_takes_a_failure_for_a_success_would_be_found(stage, monkey
 
     monkeypatch.setattr(RevokingStore, "create_family", careless)
     with pytest.raises(AssertionError):
-        test_a_call_that_fails_is_told_as_503_and_afterwards_all_is_decided(stage, "redeem", every=False)
+        test_a_call_that_fails_is_reported_as_503_and_afterwards_all_is_decided(stage, "redeem", every=False)

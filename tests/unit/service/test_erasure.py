@@ -1,4 +1,4 @@
-"""Erasing a person from the service's own tables, over real flows: all of theirs, nothing of anybody else's, as often as one likes."""
+"""Erasing a person from the service's own tables, over real flows: all of theirs, nothing of another person's, as often as one likes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def people_of(service, tables, log, paused):
 
 
 def subjects(service, tables):
-    """(subject, kind) of every item that names somebody."""
+    """(subject, kind) of every item that names a person."""
     found = [item for table in tables for item in service.aws.items(table)]
     return sorted((item["subject"]["S"], item["pk"]["S"].split("#")[-2]) for item in found if "subject" in item)
 
@@ -103,7 +103,7 @@ def test_counting_changes_nothing(service, tables, people_of):
     assert [service.aws.items(table) for table in tables] == before
 
 
-def test_all_of_a_person_s_is_gone_and_nothing_of_anybody_else_s(service, tables, people_of):
+def test_all_of_a_person_s_is_gone_and_nothing_of_another_s(service, tables, people_of):
     ada, open_code, grace = lived(service)
     assert people_of().erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts(codes=3, families=2)
     assert subjects(service, tables) == [
@@ -156,7 +156,7 @@ def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, 
     assert paused == [0.5] * (2 + 3 + 2 * 3)  # a page of each table, three codes, two families thrice
 
 
-def test_an_item_that_became_somebody_else_s_meanwhile_is_left(service, tables, people_of):
+def test_an_item_that_became_another_person_s_meanwhile_is_left(service, tables, people_of):
     """Its key is taken from the scan; who it is is compared again by the write."""
     lived(service)
 
@@ -183,8 +183,8 @@ def test_a_page_takes_no_more_at_once_than_a_second_may(people_of, pace, items):
     limits = []
 
     class Table:
-        def scan(self, **asked):
-            limits.append(asked["Limit"])
+        def scan(self, **params):
+            limits.append(params["Limit"])
             return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
 
     people_of(Table(), pace).count_items(parse_subject(ADA))
@@ -261,8 +261,8 @@ def test_without_yes_the_command_says_what_it_takes_and_what_there_is(service, t
 def test_with_yes_it_erases_and_the_ledger_knows_that_by_the_subject_s_hash(service, tables, command):
     lived(service)
     answer = command("--subject", ADA, "--yes", "--json")
-    told = json.loads(answer.output)
-    assert (told["erased"], told["codes"], told["families"]) == (True, 3, 2)
+    output = json.loads(answer.output)
+    assert (output["erased"], output["codes"], output["families"]) == (True, 3, 2)
     assert ADA not in {subject for subject, _ in subjects(service, tables)}
     (signal,) = answer.signals
     assert signal.why == "3 codes and 2 families"
@@ -293,7 +293,7 @@ def test_a_login_that_ends_meanwhile_is_erased_by_the_next_pass(service, tables,
     assert ADA not in {subject for subject, _ in subjects(service, tables)}
 
 
-def test_a_person_who_keeps_logging_in_is_told_instead_of_chased_for_ever(service, command, monkeypatch):
+def test_a_person_who_keeps_logging_in_is_reported_instead_of_chased_for_ever(service, command, monkeypatch):
     monkeypatch.setattr(UserDataStore, "erase_items", lambda self, subject, now: ErasureCounts(1, 0))
     answer = command("--subject", ADA, "--yes")
     assert answer.exit_code == FAILED
@@ -301,9 +301,9 @@ def test_a_person_who_keeps_logging_in_is_told_instead_of_chased_for_ever(servic
     assert answer.signals == []
 
 
-@pytest.mark.parametrize("given", ["", "synthetic", "ada"])
-def test_nobody_and_the_synthetic_identity_are_refused(service, tables, command, given):
+@pytest.mark.parametrize("subject", ["", "synthetic", "ada"])
+def test_an_empty_subject_and_the_synthetic_identity_are_refused(service, tables, command, subject):
     lived(service)
     before = subjects(service, tables)
-    assert command("--subject", given, "--yes").exit_code == REFUSED
+    assert command("--subject", subject, "--yes").exit_code == REFUSED
     assert subjects(service, tables) == before

@@ -38,7 +38,7 @@ def test_an_independent_library_verifies_the_access_token_with_the_published_key
     assert "sid" not in token.claims
 
 
-def test_the_email_is_told_only_to_who_asked_for_it(service):
+def test_the_email_is_returned_only_to_a_client_that_requested_it(service):
     tokens = service.redeem(service.code(scope="profile"))
     assert "email" not in service.userinfo(tokens.json["access_token"]).json
 
@@ -226,7 +226,7 @@ def test_no_other_browser_gets_the_code_again(service):
     assert service.poll(transaction).status == 404
 
 
-def test_a_code_that_cannot_be_used_is_not_given_again(service, aws):
+def test_a_code_that_cannot_be_used_is_not_returned_again(service, aws):
     transaction, _ = logged_in(service)
     service.bump_epoch(1)
     assert service.poll(transaction).json == {"phase": "complete", "redirect": None}
@@ -239,7 +239,7 @@ def test_a_code_that_cannot_be_used_is_not_given_again(service, aws):
     assert service.poll(third).json == {"phase": "complete", "redirect": None}
 
 
-def test_the_code_is_given_again_as_long_as_it_lives_also_at_the_end_of_the_login_s_time(service):
+def test_the_code_is_returned_again_as_long_as_it_lives_also_at_the_end_of_the_login_s_time(service):
     transaction = service.transaction()
     upstream_token = service.login_page(transaction)
     service.now += logins.LIFETIME_SECONDS - 1
@@ -297,7 +297,7 @@ def test_a_login_belongs_to_the_browser_that_started_it(service):
     assert service.poll(transaction).status == 404
 
 
-def test_a_person_can_refuse_and_the_client_is_told(service):
+def test_a_person_can_refuse_and_the_client_is_notified(service):
     transaction = service.transaction()
     form = {"transaction": transaction, "decision": "deny"}
     refused = service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
@@ -311,7 +311,7 @@ def test_a_person_can_refuse_and_the_client_is_told(service):
     assert again.answered == refused.answered, "the first answer may have been lost"
 
 
-def test_state_comes_back_byte_for_byte_beside_the_issuer(service):
+def test_state_comes_back_byte_for_byte_next_to_the_issuer(service):
     state = "a b&c=d%20+ü\"<>'/?#"
     transaction = service.transaction(state=state)
     service.log_in_upstream(service.login_page(transaction))

@@ -37,7 +37,7 @@ def test_where_revoking_is_impossible_health_is_not_good(service):
     assert deep(service).status == 503
 
 
-def test_every_table_that_the_functions_are_told_of_is_in_the_list(variables):
+def test_every_table_of_the_functions_variables_is_in_the_list(variables):
     assert {name for name in variables if name.endswith("_TABLE")} == {table.variable for table in TABLES.values()}
 
 
@@ -58,9 +58,9 @@ def test_a_table_that_the_settings_lack_is_not_healthy_and_one_that_a_drill_does
     def checks(name):
         function = service.functions["public"]
         settings = replace(function.settings, tables={**function.settings.tables, role: name})
-        told = DeepHealth(function, service.store, service.keys)
+        health = DeepHealth(function, service.store, service.keys)
         function.settings = settings
-        return json.loads(told.respond().body)["checks"]
+        return json.loads(health.respond().body)["checks"]
 
     unset = checks("")[CHECKS[role]]
     assert (unset["healthy"], unset["error"]) == (False, f"{TABLES[role].variable} is not set")

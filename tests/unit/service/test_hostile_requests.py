@@ -65,11 +65,11 @@ def truths(service):
     }
 
 
-def partly_true(case, told):
+def partly_true(case, known):
     """Put what is true in place of what was drawn, where the request has such a member."""
     for members in (case.query, case.body):
         if isinstance(members, dict):
-            members.update({name: value for name, value in told.items() if name in members})
+            members.update({name: value for name, value in known.items() if name in members})
 
 
 def attack(base_url, truths, mode, max_examples):
@@ -86,9 +86,9 @@ def attack(base_url, truths, mode, max_examples):
         )
         @given(case=operation.as_strategy(generation_mode=mode), true=st.sets(st.sampled_from(sorted(truths))))
         def send(case, true):
-            told = {name: truths[name] for name in true}
-            partly_true(case, told)
-            headers = {name: told[name] for name in (AUTHORIZATION, COOKIE) if name in told}
+            known = {name: truths[name] for name in true}
+            partly_true(case, known)
+            headers = {name: known[name] for name in (AUTHORIZATION, COOKIE) if name in known}
             response = case.call(base_url=base_url, headers=headers, allow_redirects=False, timeout=10)
             statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
             case.validate_response(response, checks=CHECKS)
@@ -100,13 +100,13 @@ def attack(base_url, truths, mode, max_examples):
 
 @pytest.mark.strategy("Application Security: Input validation")
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_whatever_is_asked_is_answered_as_the_document_says(base_url, truths, mode):
+def test_every_request_is_answered_as_the_document_says(base_url, truths, mode):
     statuses = attack(base_url, truths, mode, 8)
     assert {400, 401} <= set(statuses), statuses
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_whatever_is_asked_is_answered_as_the_document_says_a_hundred_times_more(base_url, truths, mode):
+def test_every_request_is_answered_as_the_document_says_a_hundred_times_more(base_url, truths, mode):
     statuses = attack(base_url, truths, mode, 300)
     assert {200, 303, 400, 401} <= set(statuses), statuses

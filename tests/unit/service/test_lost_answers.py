@@ -113,7 +113,7 @@ def test_a_retry_that_is_cut_off_too_may_be_sent_again(stage, step):
         {"redirect_uri": "http://127.0.0.1:5001/callback"},
     ],
 )
-def test_nobody_else_gets_the_outcome_of_a_code_whose_answer_was_lost(stage, changes):
+def test_no_other_client_gets_the_outcome_of_a_code_whose_answer_was_lost(stage, changes):
     story, wire = at_the_write(stage, "redeem", DECIDING["redeem"], CUT_OFF)
     assert story.tell("redeem").status == 503
     wire.clear()
@@ -121,7 +121,7 @@ def test_nobody_else_gets_the_outcome_of_a_code_whose_answer_was_lost(stage, cha
     assert alive(story, story.tell("redeem").json)
 
 
-def test_nobody_else_gets_the_outcome_of_a_refresh_whose_answer_was_lost(stage):
+def test_no_other_client_gets_the_outcome_of_a_refresh_whose_answer_was_lost(stage):
     story, wire = at_the_write(stage, "refresh", DECIDING["refresh"], CUT_OFF)
     assert story.tell("refresh").status == 503
     wire.clear()
@@ -214,7 +214,7 @@ def test_another_client_has_no_grace_and_the_owner_loses_nothing(graced):
     assert graced.refresh(second).status == 200
 
 
-def test_a_grant_that_was_given_up_has_no_grace(graced):
+def test_a_grant_that_was_abandoned_has_no_grace(graced):
     first = graced.redeem(graced.code()).json["refresh_token"]
     second = graced.refresh(first).json["refresh_token"]
     assert graced.call("token", "POST", "/revoke", form={"client_id": "native", "token": second}).status == 200
@@ -225,8 +225,8 @@ def test_the_preceding_token_is_inactive_and_its_scope_can_be_narrowed_as_ever(g
     code = graced.code(client="web", redirect="https://web.example/cb?x=1")
     first = graced.redeem(code, redirect_uri="https://web.example/cb?x=1", **WEB).json["refresh_token"]
     graced.refresh(first, **WEB)
-    told = graced.call("token", "POST", "/introspect", form={"token": first, **WEB})
-    assert told.json == {"active": False}
+    introspected = graced.call("token", "POST", "/introspect", form={"token": first, **WEB})
+    assert introspected.json == {"active": False}
     assert graced.refresh(first, scope="profile", **WEB).json["scope"] == "profile"
     assert graced.refresh(first, scope="profile admin", **WEB).json["error"] == "invalid_scope"
 

@@ -251,7 +251,7 @@ def test_a_removed_client_is_unknown_and_its_id_is_not_used_again(managing, comm
     assert secret not in command("list", "--removed").output
 
 
-def test_a_restore_that_brings_back_an_enabled_client_is_undone_by_reapply(managing, command):
+def test_a_restore_that_brings_back_an_enabled_client_is_corrected_by_reapply(managing, command):
     secret = added(command)
     table = managing.variables["TOKENS_TABLE"]
     items = [item for item in managing.aws.items(table) if item["pk"]["S"] == "client#app-orders"]
@@ -455,10 +455,10 @@ def test_the_log_names_the_client_and_why_it_was_refused_and_quotes_no_request(m
     managing.authorize(client="https://person.example/me", redirect=CALLBACK)
     managing.authorize(client="app-orders", redirect=CALLBACK, scope="email")
     found = lines(capsys)
-    told = [
+    logged = [
         (line.get("client"), line.get("claimed_client"), line.get("refusal"), line.get("result")) for line in found[-4:]
     ]
-    assert told == [
+    assert logged == [
         (None, "app-orders", None, "invalid_client"),
         (None, "app-orders", "redirect_mismatch", None),
         (None, None, "unknown_client", None),

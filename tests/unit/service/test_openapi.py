@@ -43,7 +43,7 @@ def test_every_route_of_the_api_is_in_the_document_and_no_other():
     assert written == routed
 
 
-def test_a_route_that_nobody_described_is_refused_by_name():
+def test_a_route_without_a_description_is_refused_by_name():
     with pytest.raises(RoutesDiffer, match="GET /more has a route but no description"):
         refuse_differences([*OPERATIONS, ("GET", "/more")], OPERATIONS)
 
@@ -53,7 +53,7 @@ def test_a_description_without_a_route_is_refused_by_name():
         refuse_differences(OPERATIONS.keys() - {("POST", "/token")}, OPERATIONS)
 
 
-def test_a_document_that_is_behind_is_told_with_the_remedy(tmp_path, monkeypatch):
+def test_a_document_that_is_behind_is_reported_with_the_remedy(tmp_path, monkeypatch):
     stale = tmp_path / "openapi.json"
     stale.write_text("{}")
     monkeypatch.setattr("service.openapi.__main__.PATH", stale)
@@ -78,12 +78,12 @@ def test_there_are_examples_of_what_clients_send_and_get():
 
 
 def test_answers_may_grow_and_nothing_in_them_is_null_where_it_can_be_left_out():
-    told = json.dumps({name: WRITTEN["components"]["schemas"][name] for name in ("Tokens", "Active", "Person")})
-    assert "additionalProperties" not in told
-    assert '"null"' not in told
+    schemas = json.dumps({name: WRITTEN["components"]["schemas"][name] for name in ("Tokens", "Active", "Person")})
+    assert "additionalProperties" not in schemas
+    assert '"null"' not in schemas
 
 
-def test_anybody_can_read_it_with_the_address_of_the_service_in_it(service):
+def test_any_client_can_read_it_with_the_address_of_the_service_in_it(service):
     answer = service.call("public", "GET", "/openapi.json")
     assert answer.status == 200
     assert answer.json == {**WRITTEN, "servers": [{"url": service.settings.issuer}]}
@@ -121,8 +121,8 @@ def test_tokens_are_as_described(service):
     answers.Tokens.model_validate_json(first.body, strict=True)
     second = service.refresh(first.json["refresh_token"])
     answers.Tokens.model_validate_json(second.body, strict=True)
-    told = service.userinfo(second.json["access_token"])
-    answers.Person.model_validate_json(told.body, strict=True)
+    userinfo = service.userinfo(second.json["access_token"])
+    answers.Person.model_validate_json(userinfo.body, strict=True)
     refused = service.refresh(first.json["refresh_token"])
     answers.OAuthError.model_validate_json(refused.body, strict=True)
     challenged = service.userinfo(second.json["access_token"])
@@ -130,19 +130,19 @@ def test_tokens_are_as_described(service):
     assert (refused.status, challenged.status) == (400, 401)
 
 
-def test_what_introspection_tells_is_as_described(service):
+def test_what_introspection_returns_is_as_described(service):
     basic = {"client_id": "web", "client_secret": "a-secret-of-the-confidential-client"}
     redirect = "https://web.example/cb?x=1"
     tokens = service.redeem(service.code(client="web", redirect=redirect), redirect_uri=redirect, **basic).json
 
-    def asked(token):
+    def introspect(token):
         return service.call("token", "POST", "/introspect", form={**basic, "token": token})
 
     for token in (tokens["access_token"], tokens["refresh_token"]):
-        answers.Active.model_validate_json(asked(token).body, strict=True)
+        answers.Active.model_validate_json(introspect(token).body, strict=True)
     revoked = service.call("token", "POST", "/revoke", form={**basic, "token": tokens["refresh_token"]})
     answers.Nothing.model_validate_json(revoked.body, strict=True)
-    answers.Inactive.model_validate_json(asked(tokens["access_token"]).body, strict=True)
+    answers.Inactive.model_validate_json(introspect(tokens["access_token"]).body, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_introspection_tells_is_as_described(service):
         ("/version", answers.Version),
     ],
 )
-def test_what_anybody_may_read_is_as_described(service, path, model):
+def test_what_any_client_may_read_is_as_described(service, path, model):
     answer = service.call("public", "GET", path)
     assert answer.status == 200
     model.model_validate_json(answer.body, strict=True)

@@ -58,15 +58,15 @@ def client(service):
     return OpenIDClient(ISSUER, "native", adapter=Functions(service))
 
 
-def begun(client, **asked):
+def begun(client, **params):
     """What the client keeps of a login that it begins, and the parameters that it sends."""
-    kept = client.create_authorization_url(REDIRECT, **asked)
+    kept = client.create_authorization_url(REDIRECT, **params)
     return kept, dict(parse_qsl(urlsplit(kept["url"]).query))
 
 
-def logged_in(service, client, **asked):
+def logged_in(service, client, **params):
     """Log in as the client has it; return its tokens and the nonce that it keeps."""
-    kept, sent = begun(client, **asked)
+    kept, sent = begun(client, **params)
     code = service.code(client=sent.pop("client_id"), redirect=sent.pop("redirect_uri"), **sent)
     tokens = client.fetch_access_token(REDIRECT, code=code, code_verifier=kept["code_verifier"])
     return tokens, kept["nonce"]
@@ -75,7 +75,7 @@ def logged_in(service, client, **asked):
 # The flow
 
 
-def test_a_client_logs_somebody_in_and_verifies_who_it_is(service, client):
+def test_a_client_logs_a_user_in_and_verifies_who_it_is(service, client):
     tokens, nonce = logged_in(service, client)
     person = client.parse_id_token(tokens, nonce)
     assert tokens["scope"] == "openid profile email"
@@ -84,12 +84,12 @@ def test_a_client_logs_somebody_in_and_verifies_who_it_is(service, client):
     assert person["auth_time"] == person["iat"] == int(service.now)
     assert person["exp"] == person["iat"] + tokens["expires_in"]
     assert "azp" not in person
-    told = client.userinfo(token=tokens)
-    assert told["sub"] == person["sub"]
-    assert told["given_name"] == "Ada"
+    userinfo = client.userinfo(token=tokens)
+    assert userinfo["sub"] == person["sub"]
+    assert userinfo["given_name"] == "Ada"
 
 
-def test_a_confidential_client_logs_somebody_in(service):
+def test_a_confidential_client_logs_a_user_in(service):
     client = OpenIDClient(ISSUER, "web", SECRET, Functions(service))
     kept = client.create_authorization_url(WEB_REDIRECT, scope="openid profile")
     sent = dict(parse_qsl(urlsplit(kept["url"]).query))
@@ -148,12 +148,12 @@ def test_a_login_without_openid_has_no_id_token(service):
     assert "id_token" not in service.refresh(tokens["refresh_token"]).json
 
 
-def test_a_login_for_which_no_scope_is_asked_is_as_it_was(service):
+def test_a_login_without_a_requested_scope_is_as_it_was(service):
     tokens = service.redeem(service.code()).json
     assert (tokens["scope"], "id_token" in tokens) == ("profile email", False)
 
 
-def test_the_person_is_asked_for_the_identifier_in_words(service):
+def test_the_page_names_the_identifier_in_words(service):
     transaction = service.transaction(scope="openid")
     page = service.call(
         "authorize", "POST", "/login", form={"transaction": transaction, "platform": "demo"},
@@ -185,7 +185,7 @@ def test_a_refresh_that_narrows_the_scope_to_others_has_no_id_token(service, cli
     assert "id_token" in service.refresh(narrowed["refresh_token"]).json
 
 
-def test_an_answer_that_was_lost_is_given_again_with_an_id_token_of_the_same_login(service, client, monkeypatch):
+def test_an_answer_that_was_lost_is_returned_again_with_an_id_token_of_the_same_login(service, client, monkeypatch):
     kept, sent = begun(client)
     code = service.code(client=sent.pop("client_id"), redirect=sent.pop("redirect_uri"), **sent)
 
@@ -231,7 +231,7 @@ def test_an_access_token_is_no_id_token_to_the_client(service, client):
 
 
 @pytest.mark.parametrize(
-    ("asked", "error"),
+    ("params", "error"),
     [
         ({"scope": "openid", "prompt": "none"}, "login_required"),
         ({"scope": "profile", "prompt": "none"}, "login_required"),
@@ -242,8 +242,8 @@ def test_an_access_token_is_no_id_token_to_the_client(service, client):
         ({"scope": "openid admin"}, "invalid_scope"),
     ],
 )
-def test_a_request_that_cannot_be_met_is_reported_to_the_client_and_shows_no_page(service, asked, error):
-    answer = service.authorize(**asked)
+def test_a_request_that_cannot_be_met_is_reported_to_the_client_and_shows_no_page(service, params, error):
+    answer = service.authorize(**params)
     assert answer.status == 303
     assert (answer.redirect["error"], answer.redirect["state"], answer.redirect["iss"]) == (error, "s", ISSUER)
 

@@ -38,22 +38,22 @@ def register(service, metadata=METADATA, *, authorization=f"Bearer {TOKEN}", con
     return service.call("token", "POST", "/register", body=body, headers=headers)
 
 
-def test_nobody_registers_where_nobody_switched_it_on(service):
+def test_no_client_registers_where_registration_is_off(service):
     answer = register(service)
     assert (answer.status, answer.header("content-type")) == (404, "application/json")
     assert answer.json["error"] == "invalid_request"
     assert service.call("token", "GET", "/register").status == 404
-    told = service.call("public", "GET", "/.well-known/oauth-authorization-server").json
-    assert "registration_endpoint" not in told
-    assert told["client_id_metadata_document_supported"] is False
+    metadata = service.call("public", "GET", "/.well-known/oauth-authorization-server").json
+    assert "registration_endpoint" not in metadata
+    assert metadata["client_id_metadata_document_supported"] is False
 
 
 def test_where_it_is_on_the_metadata_says_where(open_service):
-    told = open_service.call("public", "GET", "/.well-known/oauth-authorization-server").json
-    assert told["registration_endpoint"] == "https://auth.example/register"
+    metadata = open_service.call("public", "GET", "/.well-known/oauth-authorization-server").json
+    assert metadata["registration_endpoint"] == "https://auth.example/register"
 
 
-def test_a_public_client_registers_and_logs_somebody_in(open_service):
+def test_a_public_client_registers_and_logs_a_user_in(open_service):
     answer = register(open_service)
     assert (answer.status, answer.header("cache-control")) == (201, "no-store")
     client_id = answer.json["client_id"]
@@ -63,27 +63,27 @@ def test_a_public_client_registers_and_logs_somebody_in(open_service):
     assert open_service.refresh(tokens.json["refresh_token"], client_id=client_id).status == 200
 
 
-def test_a_confidential_client_proves_itself_by_the_secret_that_it_was_told_once(open_service):
-    told = register(open_service, {"redirect_uris": [CALLBACK]}).json
-    assert told["token_endpoint_auth_method"] == "client_secret_basic"
-    code = open_service.code(client=told["client_id"], redirect=CALLBACK)
-    assert open_service.redeem(code, client_id=told["client_id"]).json["error"] == "invalid_client"
-    assert open_service.redeem(code, client_id=told["client_id"], client_secret="wrong").status == 401
-    pair = f"{told['client_id']}:{told['client_secret']}"
+def test_a_confidential_client_proves_itself_by_the_secret_that_it_received_once(open_service):
+    registered = register(open_service, {"redirect_uris": [CALLBACK]}).json
+    assert registered["token_endpoint_auth_method"] == "client_secret_basic"
+    code = open_service.code(client=registered["client_id"], redirect=CALLBACK)
+    assert open_service.redeem(code, client_id=registered["client_id"]).json["error"] == "invalid_client"
+    assert open_service.redeem(code, client_id=registered["client_id"], client_secret="wrong").status == 401
+    pair = f"{registered['client_id']}:{registered['client_secret']}"
     form = {
         "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43,
     }  # fmt: skip
     basic = {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     assert open_service.call("token", "POST", "/token", form=form, headers=basic).status == 200
     stored = json.dumps(open_service.aws.items(open_service.variables["TOKENS_TABLE"]), default=repr)
-    assert told["client_secret"] not in stored
+    assert registered["client_secret"] not in stored
 
 
 def test_a_client_may_have_a_name_of_any_script_and_its_page_shows_it(open_service):
     name = "نرم\u200cافزار"  # noqa: RUF001 - Persian
-    told = register(open_service, {**METADATA, "client_name": name}).json
-    assert told["client_name"] == name
-    assert name in open_service.authorize(client=told["client_id"], redirect=CALLBACK).body
+    registered = register(open_service, {**METADATA, "client_name": name}).json
+    assert registered["client_name"] == name
+    assert name in open_service.authorize(client=registered["client_id"], redirect=CALLBACK).body
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer wrong", "Basic YTpi"])
@@ -123,9 +123,9 @@ def test_metadata_come_as_json(open_service):
 
 
 def test_a_registration_ends_and_with_it_the_client_everywhere(open_service):
-    told = register(open_service).json
-    client_id = told["client_id"]
-    assert told["client_id_expires_at"] == told["client_id_issued_at"] + registration.LIFETIME_SECONDS
+    registered = register(open_service).json
+    client_id = registered["client_id"]
+    assert registered["client_id_expires_at"] == registered["client_id_issued_at"] + registration.LIFETIME_SECONDS
     tokens = open_service.redeem(open_service.code(client=client_id, redirect=CALLBACK), client_id=client_id).json
     open_service.now += registration.LIFETIME_SECONDS - 1
     assert open_service.authorize(client=client_id, redirect=CALLBACK).status == 200

@@ -48,7 +48,7 @@ def _of_token(traffic):
     return [response for response in traffic.responses() if response.route == "POST /token"]
 
 
-def test_the_good_release_serves_everybody(token_responses):
+def test_the_good_release_serves_all_clients(token_responses):
     traffic, seen = token_responses("good", 60)
     assert traffic.first_bad_response_after(0) is None
     assert {response.status for response in seen} == {200}
@@ -66,7 +66,7 @@ def test_token_500s_answers_handled_500s_to_more_token_requests_than_the_alarm_b
     assert '"error":"TypeError"' in (tmp_path / "log").read_text()
 
 
-def test_invalid_grant_answers_invalid_grant_to_everybody_and_never_5xx(token_responses):
+def test_invalid_grant_answers_invalid_grant_to_all_clients_and_never_5xx(token_responses):
     traffic, seen = token_responses("invalid-grant", 40)
     assert {(response.status, response.error) for response in seen} == {(400, "invalid_grant")}
     assert max(response.status for response in traffic.responses()) < 500

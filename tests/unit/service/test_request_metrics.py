@@ -1,4 +1,4 @@
-"""What CloudWatch is told of every request: by function and version, at one second, business apart from what we do ourselves."""
+"""What CloudWatch receives of every request: by function and version, at one second, business apart from what we do ourselves."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def live(service):
 @pytest.fixture
 def drill(aws, live):
     """The service as a drill sets it up; the tables are the live ones, for who could tell?"""
-    told = [{"x": jwk.x, "y": jwk.y} for jwk in live.keys.jwks]
+    jwks = [{"x": jwk.x, "y": jwk.y} for jwk in live.keys.jwks]
     return Service(
         aws,
         {
@@ -34,7 +34,7 @@ def drill(aws, live):
             "KEYS_TABLE": "none",
             "PLATFORMS": "none",
             "LEAST_EPOCH": "1",
-            "PUBLISHED_KEYS": json.dumps({"issuer": ISSUER, "keys": told}),
+            "PUBLISHED_KEYS": json.dumps({"issuer": ISSUER, "keys": jwks}),
         },
     )
 
@@ -43,7 +43,7 @@ def synthetic_tokens(service):
     return service.redeem(service.synthetic_code(), **GRANT).json
 
 
-def test_tables_that_nobody_made_safe_are_not_served(live, drill):
+def test_tables_that_are_not_sanitized_are_not_served(live, drill):
     tokens, code = synthetic_tokens(live), live.synthetic_code()
     drill.cookie = live.cookie
     assert drill.authorize(client="synthetic", redirect=GRANT["redirect_uri"]).status == 503
@@ -86,7 +86,7 @@ def test_nothing_that_a_drill_issues_is_anything_to_production(live, drill):
     assert {jwk.thumbprint for jwk in drill.keys.jwks}.isdisjoint(jwk.thumbprint for jwk in live.keys.jwks)
 
 
-def test_a_token_of_before_is_told_from_a_forgery_by_the_published_keys(aws, live, drill):
+def test_a_token_of_before_is_distinguished_from_a_forgery_by_the_published_keys(aws, live, drill):
     """It proves whose it is, and is refused for what it is: giving it up ends its grant, a forged one ends nothing."""
     drill.bump_epoch(1)
     live.bump_epoch(1)
@@ -98,8 +98,8 @@ def test_a_token_of_before_is_told_from_a_forgery_by_the_published_keys(aws, liv
     )
     forged_token = synthetic_tokens(forged)["access_token"]
     assert drill.userinfo(forged_token).status == 401
-    given_up = drill.call("token", "POST", "/revoke", form={"client_id": "synthetic", "token": tokens["access_token"]})
-    assert given_up.status == 200
+    revoked = drill.call("token", "POST", "/revoke", form={"client_id": "synthetic", "token": tokens["access_token"]})
+    assert revoked.status == 200
     dead, _ = drill.store.read_family_and_epoch(family, synthetic=True)
     assert dead.revoked_because is not None
 

@@ -67,14 +67,14 @@ def test_the_session_of_a_login_is_gone_as_soon_as_the_login_has_ended(kept):
     assert not [item for item in ended if "upstream" in item]
 
 
-def test_a_client_s_registration_which_names_nobody_is_what_is_kept_longest():
+def test_a_client_s_registration_which_names_no_person_is_what_is_kept_longest():
     assert registration.LIFETIME_SECONDS > LONGEST_SECONDS
 
 
 def test_the_document_lists_every_layout_with_its_table(kept):
     text = (ROOT / "docs" / "guides" / "personal-data.md").read_text()
-    told = dict(ROW.findall(text))
+    documented = dict(ROW.findall(text))
     layouts = set(re.findall(r"^ {4}(?:state|tokens|revocations) +(\w+#)\{", item_codec.__doc__, re.MULTILINE))
-    assert told.keys() == layouts
+    assert documented.keys() == layouts
     for table, item in kept[0]:
-        assert told[thing(item)] in {table.removesuffix("_TABLE").lower(), "both"}
+        assert documented[thing(item)] in {table.removesuffix("_TABLE").lower(), "both"}

@@ -1,4 +1,4 @@
-"""Nobody outside undoes a release: what visitors, clients and identity providers can make the alarms and the verdict show.
+"""No outsider causes a rollback: what visitors, clients and identity providers can make the alarms and the verdict show.
 
 Each row of the table in docs/reference/security.md ("What can roll a release back") is a scene here. The real functions
 get its requests; their log lines become metrics as CloudWatch makes them; the alarms' own expressions, as synthesised
@@ -538,7 +538,7 @@ def test_the_release_that_fails_is_found_by_both_alarms_and_by_the_verdict(scene
 
 def test_a_slow_release_fires_the_latency_alarm(scene, impatient, monkeypatch):
     original = validity.counts
-    monkeypatch.setattr(validity, "counts", lambda **given: (time.sleep(SLOW_SECONDS), original(**given))[1])
+    monkeypatch.setattr(validity, "counts", lambda **arguments: (time.sleep(SLOW_SECONDS), original(**arguments))[1])
     tokens = []
 
     def refresh(service: Service, _turn: int) -> None:

@@ -45,7 +45,7 @@ def recorder(monkeypatch):
         recorder.take_down(CREDENTIAL, "platform's login", login.content)
         return login
 
-    def told(platform, content):
+    def recorded_profile(platform, content):
         person = profile(platform, content)
         if person is not None:
             recorder.take_down(NAMING, "subject", person.subject)
@@ -54,7 +54,7 @@ def recorder(monkeypatch):
         return person
 
     monkeypatch.setattr(flow.identity_provider, "open_login", opened)
-    monkeypatch.setattr(flow.identity_provider, "profile", told)
+    monkeypatch.setattr(flow.identity_provider, "profile", recorded_profile)
     return recorder
 
 
@@ -64,7 +64,7 @@ def stage(aws, variables):
 
 
 class Heard:
-    """Tells steps and looks afterwards at everything that there is to look at."""
+    """Runs steps and looks afterwards at everything that there is to look at."""
 
     def __init__(self, stage, recorder, capfd, caplog):
         self.stage, self.recorder, self.capfd, self.caplog = stage, recorder, capfd, caplog
@@ -92,8 +92,8 @@ def heard(stage, recorder, capfd, caplog):
     return Heard(stage, recorder, capfd, caplog)
 
 
-def told(heard, step):
-    """Tell a step with whatever it needs, in a way that goes well."""
+def run_step(heard, step):
+    """Run a step with whatever it needs, in a way that goes well."""
     story, _ = heard.at(step)
     story.keep(step, story.tell(step))
     heard.search(story)
@@ -101,7 +101,7 @@ def told(heard, step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_leaks_where_all_goes_well(heard, step):
-    told(heard, step)
+    run_step(heard, step)
     assert {kind for kind, _ in heard.recorder.secrets.values()} >= {CREDENTIAL}
 
 
@@ -111,17 +111,17 @@ def test_nothing_leaks_where_a_parameter_is_wrong(heard, step):
     story, _ = heard.at(step)
     sent = story.service.call
     request = {}
-    story.service.call = lambda *to, **given: request.update(to=to, given=given) or sent(*to, **given)
+    story.service.call = lambda *to, **params: request.update(to=to, params=params) or sent(*to, **params)
     story.tell(step)
     for part in ("form", "query", "headers"):
-        for name, value in dict(request["given"].get(part) or {}).items():
+        for name, value in dict(request["params"].get(part) or {}).items():
             wrongs = (secrets.token_urlsafe(32), f"{value}x", value[:-1] + secrets.token_urlsafe(2000), None)
             for wrong in wrongs:
-                changed = {key: kept for key, kept in request["given"][part].items() if key != name}
+                changed = {key: kept for key, kept in request["params"][part].items() if key != name}
                 if wrong is not None:
                     changed[name] = wrong
                     heard.recorder.take_down(CREDENTIAL if name in SECRETS else NAMING, f"wrong {name}", wrong)
-                answer = sent(*request["to"], **{**request["given"], part: changed})
+                answer = sent(*request["to"], **{**request["params"], part: changed})
                 assert answer.status < 500, (step, part, name)
     heard.recorder.answers = [one for one in heard.recorder.answers if one.status >= 400]
     heard.search(story)
@@ -225,20 +225,20 @@ def test_a_form_that_is_logged_is_found(heard, monkeypatch):
 
     monkeypatch.setattr(HttpFunction, "form", logged)
     with pytest.raises(Leak, match="the log holds a"):
-        told(heard, "redeem")
+        run_step(heard, "redeem")
 
 
 def test_a_code_that_is_stored_in_clear_is_found(heard, monkeypatch):
     monkeypatch.setattr(Credential, "digest", property(lambda self: self.text))
     with pytest.raises(Leak, match=r"state-.* item holds a (code|transaction)"):
-        told(heard, "redeem")
+        run_step(heard, "redeem")
 
 
 def test_a_session_that_is_stored_unencrypted_is_found(heard, monkeypatch):
     monkeypatch.setattr(Vault, "encrypt", lambda self, contents, purpose, owner: json.dumps(contents).encode())
     monkeypatch.setattr(Vault, "decrypt", lambda self, locked, purpose, owner: json.loads(locked))
     with pytest.raises(Leak, match=r"item holds a (platform's|family_name|email)"):
-        told(heard, "redeem")
+        run_step(heard, "redeem")
 
 
 def test_a_person_who_is_named_in_the_log_is_found(heard, monkeypatch):
@@ -250,7 +250,7 @@ def test_a_person_who_is_named_in_the_log_is_found(heard, monkeypatch):
 
     monkeypatch.setattr(flow.LoginFlow, "_complete", talkative)
     with pytest.raises(Leak, match="the log holds a subject"):
-        told(heard, "poll")
+        run_step(heard, "poll")
 
 
 def test_a_token_in_a_header_is_found(heard):

@@ -143,7 +143,7 @@ def test_a_platform_may_show_for_whom_a_login_is(shows):
     assert not settings.read_platforms(GOOD, local=False)["p"].shows_login_context
 
 
-def test_clients_that_nobody_configured_are_off_unless_they_are_on():
+def test_clients_without_configuration_are_off_unless_they_are_on():
     off = settings.load(GOOD, "token").self_described
     assert (off.documents, off.registration, off.scopes) == (False, False, ())
     on = {"CLIENT_DOCUMENTS": "on", "REGISTRATION": "on", "SELF_DESCRIBED_CLIENT_SCOPES": "profile email"}
@@ -151,7 +151,7 @@ def test_clients_that_nobody_configured_are_off_unless_they_are_on():
     assert (read.documents, read.registration, read.scopes) == (True, True, ("profile", "email"))
 
 
-def test_of_the_token_with_which_clients_register_only_the_hash_is_told():
+def test_only_the_hash_of_the_registration_token_is_in_the_variables():
     assert settings.read_registration_token_hash({"REGISTRATION_TOKEN_SHA256": "a" * 64}) == "a" * 64
     with pytest.raises(SettingInvalid, match="64 lower-case hexadecimal digits"):
         settings.read_registration_token_hash({"REGISTRATION_TOKEN_SHA256": "the token itself"})

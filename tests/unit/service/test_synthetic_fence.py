@@ -1,4 +1,4 @@
-"""The synthetic identity touches nothing but its own items, in the code as in the policies; nobody becomes it, and it becomes nobody."""
+"""The synthetic identity touches nothing but its own items, in the code as in the policies; no user becomes it, and it becomes no user."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def keys_of(aws, variables):
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if "synthetic" in step])
-def test_a_step_of_the_synthetic_identity_asks_for_nobody_else_s_items(keys_of, step):
+def test_a_step_of_the_synthetic_identity_reads_no_other_s_items(keys_of, step):
     seen = keys_of(step) - EVERYBODYS
     assert seen
     assert all(key.startswith("synthetic#") for key in seen)
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if "synthetic" not in step])
-def test_a_step_of_anybody_else_asks_for_none_of_its_items(keys_of, step):
+def test_a_step_of_another_subject_reads_none_of_its_items(keys_of, step):
     assert not [key for key in keys_of(step) if key.startswith("synthetic#")]
 
 
@@ -92,7 +92,7 @@ def test_neither_refreshes_the_other_s_token_and_no_family_ends_by_trying(servic
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["the synthetic identity tries", "a client tries"])
-def test_who_presents_what_is_not_of_their_kind_is_refused_before_any_item_is_asked_for(service, aws, ours):
+def test_who_presents_what_is_not_of_their_kind_is_refused_before_any_item_is_read(service, aws, ours):
     """The answer would be the same without: this is the fence that stands where a policy cannot."""
     if ours:
         code, other = service.code(), service.redeem(service.code()).json["refresh_token"]
@@ -134,7 +134,7 @@ def test_neither_revokes_the_other_s_grant_and_both_are_answered_as_if(service, 
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
-def test_nobody_is_told_anything_about_the_synthetic_identity_s_tokens(service, of_both, kind):
+def test_no_client_learns_anything_about_the_synthetic_identity_s_tokens(service, of_both, kind):
     assert asks(service, "/introspect", of_both["synthetic"][kind], **WEB).json == {"active": False}
     assert (
         asks(service, "/introspect", of_both["person"][kind], client_id="synthetic").json["error"] == "invalid_client"

@@ -24,7 +24,7 @@ SYNTHETIC = {"client_id": "synthetic", "redirect_uri": "https://synthetic.invali
 
 
 def configured():
-    """The clients of all tests, of which `web` may ask for an API, beside the API itself and another."""
+    """The clients of all tests, of which `web` may request an API, in addition to the API itself and another."""
     web = {"resources": [API]}
     return [
         *({**one, **(web if one["client_id"] == "web" else {})} for one in CLIENTS),
@@ -97,7 +97,7 @@ def test_the_token_of_another_client_is_answered_alike_and_lives_on(service, kin
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
-def test_a_token_of_the_synthetic_identity_is_nobody_else_s_to_give_up(service, kind):
+def test_a_token_of_the_synthetic_identity_is_no_other_client_s_to_revoke(service, kind):
     ours = service.redeem(service.synthetic_code(), **SYNTHETIC).json
     assert revoke(service, ours[kind]).status == 200
     assert revoke(service, ours[kind].replace("ibrs_", "ibr_")).status == 200
@@ -142,7 +142,7 @@ def test_a_token_that_never_was_is_answered_like_one_that_was(service, token):
         ([("token", "a")], 401, "invalid_client"),
     ],
 )
-def test_a_client_that_asks_wrongly_is_told_as_at_the_token_endpoint(service, path, form, status, error):
+def test_a_client_that_sends_a_wrong_request_is_refused_as_at_the_token_endpoint(service, path, form, status, error):
     answer = service.call("token", "POST", path, form=form)
     assert (answer.status, answer.json["error"]) == (status, error)
     assert (answer.header("www-authenticate") is not None) is (status == 401)
@@ -160,22 +160,22 @@ def test_a_client_proves_itself_by_http_basic_too(service):
 # Introspection
 
 
-def test_a_client_is_told_of_its_own_tokens(service):
+def test_a_client_may_introspect_its_own_tokens(service):
     tokens = tokens_of_web(service)
     claims = access_tokens.parse_unverified(tokens["access_token"]).claims
-    told = introspect(service, tokens["access_token"], **WEB)
-    assert told.json == {
+    introspected = introspect(service, tokens["access_token"], **WEB)
+    assert introspected.json == {
         "active": True, "token_type": "Bearer",
         **{name: claims[name] for name in ("scope", "client_id", "sub", "aud", "iss", "iat", "exp", "jti")},
     }  # fmt: skip
-    assert told.header("cache-control") == "no-store"
+    assert introspected.header("cache-control") == "no-store"
     refresh = introspect(service, tokens["refresh_token"], **WEB).json
     assert (refresh["active"], refresh["client_id"], refresh["aud"]) == (True, "web", ISSUER)
     assert refresh["exp"] > claims["exp"]
     assert "token_type" not in refresh
 
 
-def test_a_resource_server_is_told_of_tokens_that_are_for_it_and_of_no_others(service):
+def test_a_resource_server_may_introspect_tokens_that_are_for_it_and_no_others(service):
     for_api, for_us = tokens_of_web(service, resource=API), tokens_of_web(service)
     assert introspect(service, for_api["access_token"], **API_SERVER).json["aud"] == API
     for token in (for_us["access_token"], for_api["refresh_token"]):
@@ -191,7 +191,7 @@ def test_a_public_client_may_not_ask(service):
 
 
 @pytest.mark.strategy("Application Security: Token security")
-def test_a_token_that_does_not_count_is_inactive_and_nothing_more_is_told(service):
+def test_a_token_that_does_not_count_is_inactive_and_nothing_more_is_returned(service):
     tokens = tokens_of_web(service)
     later = service.refresh(tokens["refresh_token"], **WEB).json
     inactive = {"active": False}
@@ -277,7 +277,7 @@ def test_a_token_for_an_api_is_no_key_to_the_person(service):
 
 
 @pytest.mark.parametrize("resource", [OTHER_API, f"{API}#here", "api.example", "/"])
-def test_a_resource_that_is_not_the_client_s_is_told_to_it(service, resource):
+def test_a_resource_that_is_not_the_client_s_is_reported_to_it(service, resource):
     answer = service.authorize(client="web", redirect=WEB_REDIRECT, resource=resource)
     assert (answer.status, answer.redirect["error"], answer.redirect["iss"]) == (303, "invalid_target", ISSUER)
 
@@ -331,7 +331,7 @@ def test_one_grant_is_for_one_resource(service):
     assert service.refresh(tokens["refresh_token"], **WEB).status == 200
 
 
-def test_a_resource_server_that_nobody_logs_in_to_is_sent_nobody(service):
+def test_a_resource_server_without_logins_is_sent_no_user(service):
     answer = service.authorize(client="api", redirect=API)
     assert (answer.status, answer.header("location")) == (400, None)
 

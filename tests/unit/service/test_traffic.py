@@ -1,4 +1,4 @@
-"""Real traffic against the service over HTTP: what it does, and what it tells about it."""
+"""Real traffic against the service over HTTP: what it does, and what it reports about it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_traffic_goes_all_the_ways_and_nothing_it_sends_is_refused(base_url, pla
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_activities_arrive_at_the_rate_of_requests_that_is_asked_for(seed):
+def test_activities_arrive_at_the_requested_rate_of_requests(seed):
     within = itertools.takewhile(lambda arrival: arrival[0] < 600, arrivals(60, seed))
     requests = sum(_REQUESTS.get(activity, 1) for _, activity in within)
     # 36,000 expected in bursts of at most four, so a standard deviation is below 4 * 36,000 ** 0.5 = 760.

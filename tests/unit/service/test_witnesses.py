@@ -1,4 +1,4 @@
-"""A drill's witnesses over the real service: given before the point, changed after it, and tried over copies as they were at the point."""
+"""A drill's seeded grants over the real service: issued before the point, changed after it, and tried over copies as they were at the point."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class World:
         return by.epoch
 
     def drill(self, copy, epoch):
-        told = [{"x": jwk.x, "y": jwk.y} for jwk in self.live.keys.jwks]
+        jwks = [{"x": jwk.x, "y": jwk.y} for jwk in self.live.keys.jwks]
         made = RestoredTables(
             state=copy.state_table, tokens=copy.tokens_table, issuer=isolated_service.issuer_of("dr-1"),
-            signing_key=self.aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"), least_epoch=epoch, published=told, published_by=ISSUER,
+            signing_key=self.aws.new_key("ECC_NIST_P256", "SIGN_VERIFY"), least_epoch=epoch, published=jwks, published_by=ISSUER,
         )  # fmt: skip
         drill = Service(self.aws, isolated_service.isolated_variables(self.live.variables, made))
         drill.now = self.live.now
@@ -87,8 +87,8 @@ def world(aws, service):
     return World(aws, service)
 
 
-def given(world):
-    """Witnesses, copies of the tables with them, and what happened since."""
+def seeded(world):
+    """Seeded grants, copies of the tables with them, and what happened since."""
     found = seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     copy = world.restored()
     world.live.now += 3600
@@ -97,29 +97,29 @@ def given(world):
 
 @pytest.mark.parametrize("policy", RotatedPolicy)
 def test_over_a_copy_that_was_made_safe_everything_is_as_it_should_be(world, policy):
-    found, copy = given(world)
-    told = world.look(world.drill(copy, world.make_safe(copy, policy)), found, policy)
-    assert told.keys() == ALL
-    assert verdict_of(told.values()).outcome is Outcome.PASS, [
-        one for one in told.values() if one.verdict.outcome != "PASS"
+    found, copy = seeded(world)
+    results = world.look(world.drill(copy, world.make_safe(copy, policy)), found, policy)
+    assert results.keys() == ALL
+    assert verdict_of(results.values()).outcome is Outcome.PASS, [
+        one for one in results.values() if one.verdict.outcome != "PASS"
     ]
     before = {item["pk"]["S"] for item in world.aws.items(world.live.variables["TOKENS_TABLE"])}
     assert not [key for key in before if "revoked#" in key], "the live tables hear nothing of a drill"
 
 
-def test_over_a_copy_that_nobody_made_safe_nothing_is_answered(world):
-    found, copy = given(world)
-    told = world.look(world.drill(copy, 1), found)
-    told.pop("tokens.open_login")  # it has expired, which is told without the tables' epoch
-    assert {one.verdict.outcome for one in told.values()} == {Outcome.ERROR, Outcome.FAIL}
-    assert told["tokens.revoked_since"].figures["status"] == 503
+def test_over_a_copy_that_is_not_sanitized_nothing_is_answered(world):
+    found, copy = seeded(world)
+    results = world.look(world.drill(copy, 1), found)
+    results.pop("tokens.open_login")  # it has expired, which is known without the tables' epoch
+    assert {one.verdict.outcome for one in results.values()} == {Outcome.ERROR, Outcome.FAIL}
+    assert results["tokens.revoked_since"].figures["status"] == 503
 
 
 def test_a_copy_as_the_restore_left_it_has_revoked_and_used_things_alive(world):
     """What all of this is for: without it, and with functions that ask for no epoch, all that should be dead lives."""
-    found, copy = given(world)
-    told = world.look(world.drill(copy, 0), found)
-    alive = {one.check for one in told.values() if one.verdict.outcome is Outcome.FAIL}
+    found, copy = seeded(world)
+    results = world.look(world.drill(copy, 0), found)
+    alive = {one.check for one in results.values() if one.verdict.outcome is Outcome.FAIL}
     assert alive == {"tokens.revoked_since", "tokens.rotated_since"}  # codes and logins have expired by now
 
 
@@ -134,13 +134,13 @@ def test_codes_and_logins_that_have_not_expired_are_dead_by_the_epoch(world):
         "tokens.open_code",
         "tokens.open_login",
     }
-    again, copy = given(world)
+    again, copy = seeded(world)
     safe = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), again)
     assert safe["tokens.open_code"].verdict.outcome is safe["tokens.open_login"].verdict.outcome is Outcome.PASS
 
 
-def test_a_revoked_family_that_somebody_brings_to_life_is_found(world):
-    found, copy = given(world)
+def test_a_revoked_family_that_is_brought_to_life_is_found(world):
+    found, copy = seeded(world)
     epoch = world.make_safe(copy, RotatedPolicy.REVOKE)
     for item in world.aws.items(copy.tokens_table):
         if "revoked_because" in item:
@@ -148,32 +148,32 @@ def test_a_revoked_family_that_somebody_brings_to_life_is_found(world):
             world.aws.dynamodb.put_item(
                 TableName=copy.tokens_table, Item={**item, "epoch": item_codec.number_attribute(epoch)}
             )
-    told = world.look(world.drill(copy, epoch), found)
-    assert told["tokens.revoked_before"].verdict.outcome is Outcome.FAIL
-    assert "it should be rejected, and the response was 200 issued" in told["tokens.revoked_before"].verdict.reason
+    results = world.look(world.drill(copy, epoch), found)
+    assert results["tokens.revoked_before"].verdict.outcome is Outcome.FAIL
+    assert "it should be rejected, and the response was 200 issued" in results["tokens.revoked_before"].verdict.reason
 
 
-def test_a_copy_from_before_the_witnesses_is_found(world):
+def test_a_copy_from_before_the_seeded_grants_is_found(world):
     copy = world.restored()
     found = seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     found = seeded_grants.revoke_and_rotate(served(world.live), found)
-    told = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
-    assert told["tokens.kept"].verdict.outcome is Outcome.FAIL
+    results = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
+    assert results["tokens.kept"].verdict.outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("changed", [True, False])
-def test_without_witnesses_nothing_is_taken_for_granted(world, changed):
+def test_without_seeded_grants_nothing_is_taken_for_granted(world, changed):
     found = None if changed else seeded_grants.seed_grants(served(world.live), world.prover, world.now)
     copy = world.restored()
     drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
-    told = world.look(drill, found)
-    assert {one.check for one in told.values() if one.verdict.outcome is Outcome.INCONCLUSIVE} == set(GRANT_CHECKS)
+    results = world.look(drill, found)
+    assert {one.check for one in results.values() if one.verdict.outcome is Outcome.INCONCLUSIVE} == set(GRANT_CHECKS)
     only = seeded_grants.check_grants(served(drill), world.prover, None, RotatedPolicy.REVOKE, expected=False)
     assert [(one.check, one.verdict.outcome) for one in only] == [("tokens.new_flow", Outcome.PASS)]
 
 
 def test_a_service_that_fails_is_an_error_and_no_proof_that_things_are_dead(world, monkeypatch):
-    found, copy = given(world)
+    found, copy = seeded(world)
     drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
 
     def away(*_, **__):
@@ -181,27 +181,27 @@ def test_a_service_that_fails_is_an_error_and_no_proof_that_things_are_dead(worl
 
     for name in ("read_family_and_epoch", "read_code_and_epoch", "read_login"):
         monkeypatch.setattr(Store, name, away)
-    told = world.look(drill, found)
-    assert {told[check].verdict.outcome for check in GRANT_CHECKS} == {Outcome.ERROR}
-    assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
+    results = world.look(drill, found)
+    assert {results[check].verdict.outcome for check in GRANT_CHECKS} == {Outcome.ERROR}
+    assert results["tokens.new_flow"].verdict.outcome is Outcome.FAIL
 
 
 def test_a_code_that_works_twice_is_found_in_the_new_flow(world, monkeypatch):
-    _, copy = given(world)
+    _, copy = seeded(world)
     drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
     monkeypatch.setattr(Store, "redeem", lambda *_, **__: None)
     monkeypatch.setattr(Store, "answer_redemption", lambda *_, **__: Answer.OURS)
-    told = world.look(drill, None)
-    assert told["tokens.new_flow"].verdict.outcome is Outcome.FAIL
-    assert "its code a second time: it should be rejected" in told["tokens.new_flow"].verdict.reason
+    results = world.look(drill, None)
+    assert results["tokens.new_flow"].verdict.outcome is Outcome.FAIL
+    assert "its code a second time: it should be rejected" in results["tokens.new_flow"].verdict.reason
 
 
 def test_nothing_secret_is_in_what_is_found_or_in_a_representation(world):
     recorder = Recorder()
     recorder.listen(world.live)
-    found, copy = given(world)
-    told = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
+    found, copy = seeded(world)
+    results = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
     assert len(recorder.secrets) > 20
-    recorder.search_log(msgspec.json.encode(list(told.values())).decode())
+    recorder.search_log(msgspec.json.encode(list(results.values())).decode())
     recorder.search_log(repr(found))
     assert json.loads(msgspec.json.encode(found))["kept"] == found.kept

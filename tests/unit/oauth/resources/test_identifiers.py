@@ -78,7 +78,7 @@ def test_a_normal_form_is_its_own(text):
         assert normalize(normalize(identifier)) == normalize(identifier)
 
 
-def test_the_found_one_is_given_as_it_is_written_and_the_first_counts():
+def test_the_found_one_is_returned_as_it_is_written_and_the_first_counts():
     candidates = ("urn:a", "https://API.example", "https://api.example/")
     assert find_equivalent("https://api.example:443/", candidates) == "https://API.example"
     assert find_equivalent("https://api.example/v1", candidates) is None

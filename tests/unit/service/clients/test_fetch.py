@@ -67,7 +67,7 @@ def test_any_octets_are_an_answer_within_the_limits_or_the_one_error(raw, octets
         assert 100 <= answer.status <= 999
 
 
-def test_an_answer_is_told_with_what_its_readers_need(raw):
+def test_an_answer_has_what_its_readers_need(raw):
     body = json.dumps({"a": 1}).encode()
     head = b"HTTP/1.1 404 Nope\r\nContent-Type: Application/JSON; charset=utf-8\r\nCache-Control: max-age=9\r\n"
     server = raw(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))

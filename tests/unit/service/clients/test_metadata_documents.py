@@ -24,12 +24,12 @@ class Site:
 
     def __init__(self):
         self.answers = {}
-        self.asked = []
+        self.paths = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                site.asked.append(self.path)
+                site.paths.append(self.path)
                 site.answers[self.path](self)
 
             def log_message(self, *_):
@@ -52,7 +52,7 @@ class Site:
             for name, value in headers:
                 request.send_header(name, value)
             request.end_headers()
-            with contextlib.suppress(OSError):  # whoever asked has heard enough
+            with contextlib.suppress(OSError):  # the client has read enough
                 request.wfile.write(body)
 
         self.answers[path] = answer
@@ -89,7 +89,7 @@ def _refused(service, client_id):
     return page.body
 
 
-def test_a_person_logs_in_for_a_client_that_nobody_configured(service, site):
+def test_a_person_logs_in_for_a_client_without_configuration(service, site):
     client_id = site.publish("/client.json", scope="profile")
     code = service.code(client=client_id, redirect=CALLBACK)
     tokens = service.redeem(code, client_id=client_id)
@@ -98,7 +98,7 @@ def test_a_person_logs_in_for_a_client_that_nobody_configured(service, site):
     assert service.userinfo(tokens.json["access_token"]).json["given_name"] == "Ada"
     refreshed = service.refresh(tokens.json["refresh_token"], client_id=client_id)
     assert refreshed.status == 200, refreshed.body
-    assert site.asked == ["/client.json"]
+    assert site.paths == ["/client.json"]
 
 
 def test_the_consent_page_shows_the_host_that_the_client_is_known_by(service, site):
@@ -118,7 +118,7 @@ def test_neither_token_nor_userinfo_asks_the_client_s_host(service, site):
     service.now += 3600  # what was kept is of no use any more
     refreshed = service.refresh(tokens.json["refresh_token"], client_id=client_id)
     assert service.userinfo(refreshed.json["access_token"]).status == 200
-    assert len(site.asked) == 1
+    assert len(site.paths) == 1
 
 
 def test_a_code_is_redeemed_under_its_exact_client_id_alone(service, site):
@@ -142,18 +142,18 @@ def test_a_store_that_is_gone_is_503_and_not_the_client_s_fault(service, site):
     service.aws.dynamodb.delete_table(TableName=service.variables["STATE_TABLE"])
     page = _page(service, client_id)
     assert (page.status, page.header("retry-after")) == (503, "1")
-    assert site.asked == []
+    assert site.paths == []
 
 
-def test_a_document_is_asked_for_once_while_it_is_fresh_and_again_after_that(service, site):
+def test_a_document_is_requested_once_while_it_is_fresh_and_again_after_that(service, site):
     client_id = site.publish("/client.json", headers=[("Cache-Control", "max-age=1000")])
     _begins(service, client_id)
     service.now += 999
     _begins(service, client_id)
-    assert len(site.asked) == 1
+    assert len(site.paths) == 1
     service.now += 1
     _begins(service, client_id)
-    assert len(site.asked) == 2
+    assert len(site.paths) == 2
 
 
 def test_a_login_ends_as_it_began_though_the_document_has_changed_or_gone(service, site):
@@ -215,7 +215,7 @@ def test_a_document_is_json_by_any_of_its_names(service, site):
 def test_a_document_that_cannot_be_believed_is_a_page_that_says_why(service, site, answer, said):
     body = _refused(service, site.publish("/client.json", **answer))
     assert said in body
-    assert site.asked == ["/client.json"]
+    assert site.paths == ["/client.json"]
     assert service.aws.items(service.variables["STATE_TABLE"]) == []  # nothing of it is kept
 
 
@@ -255,21 +255,21 @@ def test_a_failure_is_remembered_for_a_while_so_that_the_host_is_left_in_peace(s
     service.now += metadata_documents.FAILURE_SECONDS - 1
     assert "with 200" in first
     assert "with 200" in _refused(service, client_id)
-    assert len(site.asked) == 1
+    assert len(site.paths) == 1
     service.now += 1
     _begins(service, client_id)
 
 
-def test_nobody_can_have_one_process_knock_at_a_host_again_and_again(service, site):
+def test_no_client_can_have_one_process_call_a_host_again_and_again(service, site):
     for number in range(metadata_documents.HOST_BURST):
         _begins(service, site.publish(f"/{number}.json"))
     assert "too many" in _refused(service, site.publish("/one-more.json"))
-    assert len(site.asked) == metadata_documents.HOST_BURST
+    assert len(site.paths) == metadata_documents.HOST_BURST
     service.now += 1 / metadata_documents.HOST_PER_SECOND
     _begins(service, site.publish("/later.json"))
 
 
-def test_nobody_shuts_a_client_out_by_naming_others_at_its_host(service, site):
+def test_no_client_is_shut_out_by_naming_others_at_its_host(service, site):
     good = site.publish("/good.json")
     _begins(service, good)
     service.now += 86400
@@ -293,26 +293,26 @@ def test_nobody_shuts_a_client_out_by_naming_others_at_its_host(service, site):
         "ftp://app.example/a",
     ],
 )
-def test_an_address_that_can_be_no_client_s_is_refused_before_anybody_is_asked(service, monkeypatch, client_id):
+def test_an_address_that_can_be_no_client_s_is_refused_before_any_request(service, monkeypatch, client_id):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
     assert "client_id" in _refused(service, client_id)
 
 
 def _resolver(monkeypatch, *answers):
-    asked = []
+    resolved = []
 
     def getaddrinfo(host, port, *_, **__):
-        asked.append(host)
-        found = answers[min(len(asked), len(answers)) - 1]
+        resolved.append(host)
+        found = answers[min(len(resolved), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return asked
+    return resolved
 
 
 @pytest.fixture
 def documents(service):
-    """Documents as in an account: loopback is nobody's client."""
+    """Documents as in an account: loopback is no client's address."""
     return ClientDocuments(
         service.client_store, ("profile",), "https://auth.example", lambda: service.now, loopback_allowed=False
     )
@@ -336,8 +336,8 @@ def test_a_name_that_leads_inside_is_not_connected_to(documents, monkeypatch, fo
         documents.get("https://app.example/client.json")
 
 
-def test_a_name_that_changes_its_answer_is_asked_once_and_gains_nothing(documents, monkeypatch):
-    asked = _resolver(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+def test_a_name_that_changes_its_answer_is_resolved_once_and_gains_nothing(documents, monkeypatch):
+    resolved = _resolver(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
     connected = []
 
     def create_connection(address, **_):
@@ -347,7 +347,7 @@ def test_a_name_that_changes_its_answer_is_asked_once_and_gains_nothing(document
     monkeypatch.setattr(socket, "create_connection", create_connection)
     with pytest.raises(DocumentUnusable):
         documents.get("https://app.example/client.json")
-    assert (asked, connected) == (["app.example"], [("93.184.215.14", 443)])
+    assert (resolved, connected) == (["app.example"], [("93.184.215.14", 443)])
 
 
 def test_a_resolver_that_hangs_is_left_behind_at_the_deadline(documents, monkeypatch):
@@ -369,7 +369,7 @@ def test_a_resolver_that_hangs_is_left_behind_at_the_deadline(documents, monkeyp
 def test_only_the_local_environment_has_clients_on_loopback(documents, site):
     with pytest.raises(DocumentUnusable, match="https"):
         documents.get(site.publish("/client.json"))
-    assert site.asked == []
+    assert site.paths == []
 
 
 def test_failures_are_forgotten_in_their_order_when_there_are_too_many(documents, monkeypatch):
@@ -446,7 +446,7 @@ def _served_by_tls(tmp_path, name):
 
 
 @pytest.mark.parametrize(("certified", "believed"), [("app.example", True), ("evil.example", False)])
-def test_a_server_is_believed_by_the_name_that_was_asked_for(tmp_path, monkeypatch, certified, believed):
+def test_a_server_is_believed_by_the_requested_name(tmp_path, monkeypatch, certified, believed):
     from service.clients import fetch
 
     port, trusted = _served_by_tls(tmp_path, certified)

@@ -188,7 +188,7 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("function", "method", "path", "form"), FAILING)
-def test_a_failure_is_told_in_the_form_that_suits_who_asked(service, monkeypatch, function, method, path, form):
+def test_a_failure_is_reported_in_the_form_that_suits_the_caller(service, monkeypatch, function, method, path, form):
     def bug(*_, **__):
         raise ValueError("a bug")
 
@@ -203,7 +203,7 @@ def test_a_failure_is_told_in_the_form_that_suits_who_asked(service, monkeypatch
 
 
 @pytest.mark.parametrize(("function", "method", "path", "form"), FAILING)
-def test_a_source_that_asks_too_often_is_told_when_to_come_back_and_another_source_is_not_kept_out(
+def test_a_source_that_sends_too_many_requests_learns_when_to_retry_and_another_source_is_not_kept_out(
     request, variables, capsys, function, method, path, form
 ):
     variables |= {"SOURCE_REQUESTS_PER_SECOND": "1", "SOURCE_BURST_REQUESTS": "2"}
@@ -245,7 +245,7 @@ def test_a_body_in_base64_is_read_the_same(service):
 
 
 @pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect"])
-def test_a_body_that_is_no_form_is_told_so_and_not_taken_for_a_client_that_says_nothing(service, path):
+def test_a_body_that_is_no_form_is_reported_as_such_and_not_taken_for_a_client_that_says_nothing(service, path):
     body = '{"grant_type": "refresh_token", "client_id": "web"}'
     answer = service.call("token", "POST", path, body=body, headers={"content-type": "application/json; charset=utf-8"})
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")

@@ -21,7 +21,7 @@ def test_a_refused_request_costs_nothing():
     assert [throttle.wait_seconds("a", 100.0 + tenth / 10) for tenth in range(11)] == [0, *([1] * 9), 0]
 
 
-def test_the_wait_that_is_told_is_enough():
+def test_the_returned_wait_is_enough():
     throttle = Throttle(per_second=0.25, burst=1)
     throttle.wait_seconds("a", 0.0)
     wait = throttle.wait_seconds("a", 1.0)

@@ -1,4 +1,4 @@
-"""Which code answers a request, and who tells what it raises."""
+"""Which code answers a request, and which handler reports what it raises."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_method_and_path_together_say_who_answers(routes, method, path, text):
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/three"), ("GET", "/one/"), ("HEAD", "/One"), ("GET", "/"), (None, None)]
 )
-def test_any_other_path_is_answered_by_nobody(routes, method, path):
+def test_any_other_path_is_answered_by_no_function(routes, method, path):
     with pytest.raises(RouteNotFound):
         routes.dispatch(event(method, path))
 
@@ -77,7 +77,7 @@ def test_the_table_lists_what_is_answered(routes):
     assert routes.table == (("GET", "/one"), ("POST", "/one"), ("GET", "/two"), ("OPTIONS", "/two"))
 
 
-def test_the_nearest_class_of_an_exception_says_who_tells_it(routes):
+def test_the_nearest_class_of_an_exception_decides_its_handler(routes):
     def raises(error):
         def answer():
             raise error
@@ -92,7 +92,7 @@ def test_the_nearest_class_of_an_exception_says_who_tells_it(routes):
     assert routes.dispatch(event(path="/value")).status_code == 500
 
 
-def test_an_exception_that_nobody_tells_is_raised(routes):
+def test_an_exception_without_a_handler_is_raised(routes):
     routes.get("/broken")(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         routes.dispatch(event(path="/broken"))

@@ -219,19 +219,19 @@ def test_the_ring_last_read_serves_while_none_can_be_read_and_no_longer(ring, cl
         ring.list_keys()
 
 
-def test_a_table_that_does_not_answer_is_not_asked_by_every_request(ring, clock):
+def test_a_table_that_does_not_answer_is_not_read_by_every_request(ring, clock):
     ring.list_keys()
     gone = Gone()
-    asked = []
-    gone.get_item = lambda **request: asked.append(request) or Gone.get_item(gone)
+    reads = []
+    gone.get_item = lambda **request: reads.append(request) or Gone.get_item(gone)
     ring._client = gone
     clock.now += CACHED_SECONDS
     for _ in range(10):
         ring.list_keys()
-    assert len(asked) == 1
+    assert len(reads) == 1
     clock.now += MIN_REFRESH_SECONDS
     ring.list_keys()
-    assert len(asked) == 2
+    assert len(reads) == 2
 
 
 def test_a_probe_reads_past_the_cache(ring, clock):
@@ -244,9 +244,9 @@ def test_a_probe_reads_past_the_cache(ring, clock):
 def test_deep_health_says_that_the_ring_cannot_be_read(service, variables, aws):
     assert service.call("public", "GET", "/health/deep").json["checks"]["signing_key"]["healthy"]
     aws.dynamodb.delete_table(TableName=variables["KEYS_TABLE"])
-    told = service.call("public", "GET", "/health/deep")
-    assert told.status == 503
-    assert told.json["checks"]["signing_key"]["error"] == "the key ring cannot be read: ResourceNotFoundException"
+    health = service.call("public", "GET", "/health/deep")
+    assert health.status == 503
+    assert health.json["checks"]["signing_key"]["error"] == "the key ring cannot be read: ResourceNotFoundException"
 
 
 def test_keys_are_published_with_the_one_that_signs_first(ring, turn, new_key):

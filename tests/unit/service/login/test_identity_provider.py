@@ -97,9 +97,9 @@ def test_a_login_with_a_text_that_is_not_fit_is_a_broken_answer(hostile, member,
     [("session", "userUuid"), ("info", "firstname"), ("info", "lastname"), ("info", "email"), ("info", "apiV3url")],
 )
 def test_a_profile_with_a_text_that_is_not_fit_is_a_broken_answer(hostile, part, member, text):
-    told = {**INFO, part: {**INFO[part], member: text}}
+    answer = {**INFO, part: {**INFO[part], member: text}}
     with pytest.raises(UpstreamUnavailable, match=member):
-        identity_provider.profile(hostile(_says(told)), "c")
+        identity_provider.profile(hostile(_says(answer)), "c")
 
 
 @pytest.mark.parametrize("subject", ["ü", "a b", "x" * (identity_provider.MAX_SUBJECT_CHARACTERS + 1)])
@@ -125,8 +125,8 @@ def test_octets_that_are_no_utf_8_are_a_broken_answer(hostile):
     ],
 )
 def test_names_of_every_script_are_read_as_they_are(hostile, name):
-    told = {**INFO, "info": {**INFO["info"], "firstname": name}}
-    assert identity_provider.profile(hostile(_says(told)), "c").given_name == name
+    answer = {**INFO, "info": {**INFO["info"], "firstname": name}}
+    assert identity_provider.profile(hostile(_says(answer)), "c").given_name == name
 
 
 @pytest.mark.parametrize("character", ["x", "語", '"', "\U0001f469"])
@@ -420,12 +420,12 @@ def test_a_name_with_one_private_address_is_not_trusted_with_any(monkeypatch):
 
 def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
     """A name that changes its answer between check and use gains nothing: it is asked once."""
-    asked = []
+    resolved = []
 
     def getaddrinfo(host, port, **_):
-        asked.append(host)
+        resolved.append(host)
         return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14" if len(asked) == 1 else "127.0.0.1", port))
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14" if len(resolved) == 1 else "127.0.0.1", port))
         ]
 
     connected = []
@@ -438,7 +438,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", create_connection)
     with pytest.raises(UpstreamUnavailable):
         identity_provider.open_login(parse_platform("p", "https://platform.example", "P", loopback_allowed=False))
-    assert (asked, connected) == (["platform.example"], [("93.184.215.14", 443)])
+    assert (resolved, connected) == (["platform.example"], [("93.184.215.14", 443)])
 
 
 def test_a_platform_that_does_not_answer_is_503_for_the_person(service, monkeypatch):

@@ -45,7 +45,7 @@ def test_a_family_of_an_unknown_layout_is_neither_rotated_nor_revoked(service, r
     assert service.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_a_login_of_an_unknown_layout_is_told_as_unavailable(service, relaid):
+def test_a_login_of_an_unknown_layout_is_reported_as_unavailable(service, relaid):
     transaction = service.transaction()
     relaid("login#")
     assert service.poll(transaction).status == 503
@@ -78,7 +78,7 @@ def test_every_layout_that_is_read_passes_and_no_other():
             check_readable({"pk": {"S": "code#d"}, "schema": {"N": str(layout)}})
 
 
-def test_a_release_reads_what_it_writes_and_tells_both(service):
-    told = service.call("public", "GET", "/version").json["items"]
-    assert told == {"writes": item_schema.WRITES, "reads": list(item_schema.READS)}
-    assert told["writes"] in told["reads"]
+def test_a_release_reads_what_it_writes_and_reports_both(service):
+    items = service.call("public", "GET", "/version").json["items"]
+    assert items == {"writes": item_schema.WRITES, "reads": list(item_schema.READS)}
+    assert items["writes"] in items["reads"]

@@ -169,7 +169,7 @@ def test_a_revocation_that_is_repeated_is_logged_once_with_its_first_cause(servi
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
-def test_a_token_that_is_given_up_while_its_family_s_row_is_lost_is_logged_with_who_gave_it_up(
+def test_a_token_that_is_abandoned_while_its_family_s_row_is_lost_is_logged_with_who_abandoned_it(
     service, aws, variables, log, kind
 ):
     tokens = service.redeem(service.code()).json
@@ -183,7 +183,7 @@ def test_a_token_that_is_given_up_while_its_family_s_row_is_lost_is_logged_with_
     }
 
 
-def test_without_the_log_a_token_of_a_family_that_is_not_there_is_not_said_to_be_given_up(service, writes, variables):
+def test_without_the_log_a_token_of_a_family_that_is_not_there_is_not_said_to_be_abandoned(service, writes, variables):
     writes.fail(variables["REVOCATIONS_TABLE"], FAULTS[0])
     assert give_up(service, NOT_THERE).status == 503
 
@@ -194,7 +194,7 @@ def test_what_can_be_no_token_of_the_client_leaves_no_trace(service, log, token)
     assert log() == {}
 
 
-def test_somebody_else_s_attempt_to_revoke_leaves_no_trace(service, log):
+def test_another_client_s_attempt_to_revoke_leaves_no_trace(service, log):
     tokens = service.redeem(service.code()).json
     assert give_up(service, tokens["refresh_token"], client="synthetic").status == 200
     assert log() == {}
@@ -208,16 +208,16 @@ def test_the_synthetic_identity_s_entries_have_its_prefix(service, log):
     assert [key.partition("#")[0] for key in log()] == ["synthetic", "synthetic"]
 
 
-def test_nothing_of_the_log_is_anybody_s(service, log):
+def test_nothing_of_the_log_names_a_person_or_secret(service, log):
     tokens, end = by_request(service)
     end()
     give_up(service, NOT_THERE)
     revocation, disowning = (next(item for key, item in log().items() if key.startswith(kind)) for kind in ("r", "d"))
     assert revocation.keys() == {"pk", "schema", "expires_at", "delete_at", "cause", "revoked_at"}
     assert disowning.keys() == revocation.keys() - {"cause"}
-    told = repr([revocation, disowning])
+    text = repr([revocation, disowning])
     secrets = (tokens["access_token"], tokens["refresh_token"], NOT_THERE, "native", "ada", "demo")
-    assert not [secret for secret in secrets if secret in told]
+    assert not [secret for secret in secrets if secret in text]
 
 
 def test_what_gives_tokens_neither_reads_nor_writes_the_log(service, writes, variables):
