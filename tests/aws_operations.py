@@ -108,7 +108,7 @@ def _client_variables(scope: ast.Module | ast.FunctionDef) -> Mapping[str, str]:
         for statement in scope.body
         if isinstance(statement, ast.Assign)
         for target, value in _pairs(statement)
-        for service in (_asked_for(value),)
+        for service in (_service_of_client(value),)
         if service and isinstance(target, ast.Name)
     }
 
@@ -122,7 +122,7 @@ def _pairs(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
         yield target, value
 
 
-def _asked_for(node: ast.expr) -> str | None:
+def _service_of_client(node: ast.expr) -> str | None:
     """Return the service of ``clients("…")``; None for any other expression."""
     if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
         return None
@@ -133,9 +133,9 @@ def _asked_for(node: ast.expr) -> str | None:
 
 def _services_of(receiver: ast.expr, named: Mapping[str, str]) -> tuple[str, ...]:
     """Return the services that a receiver may be a client of; none if it is no client."""
-    asked = _asked_for(receiver)
-    if asked:
-        return (asked,)
+    service = _service_of_client(receiver)
+    if service:
+        return (service,)
     text = ast.unparse(receiver)
     last = text.rpartition(".")[2]
     if last in _CLIENTS:

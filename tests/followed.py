@@ -86,7 +86,7 @@ def alarms(state: str = "OK") -> Evidence:
 
 
 def decision(number: int, at: float, action: Action, wait: int = 10, **more: Any) -> DecisionEntry:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "deployment": "d-1",
         "number": number,
         "at": NOW + seconds(at),
@@ -97,7 +97,7 @@ def decision(number: int, at: float, action: Action, wait: int = 10, **more: Any
         ),
         "verdict": Verdict.inconclusive("trending worse"),
     }
-    return DecisionEntry(**(given | more))
+    return DecisionEntry(**(fields | more))
 
 
 DECISIONS = (
@@ -121,32 +121,32 @@ def running() -> dict[str, Any]:
 
 
 def in_flight(**changes: Any) -> Deployment:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "functions": FUNCTIONS,
         "phase": DeploymentPhase.SHIFTING,
         "shifts": (Shift(0, 10, NOW + seconds(5)),),
         "running": running(),
         "requested_by": "ann",
     }
-    return deployment(**(given | changes))
+    return deployment(**(fields | changes))
 
 
 def snapshot(record: Deployment | None = None, at: float = 30, **changes: Any) -> DeploymentSnapshot:
-    given = DeploymentSnapshot(record or in_flight(), DECISIONS, None, (), (), NOW + seconds(at))
-    return replace(given, **changes)
+    base = DeploymentSnapshot(record or in_flight(), DECISIONS, None, (), (), NOW + seconds(at))
+    return replace(base, **changes)
 
 
 def rolled_back(**changes: Any) -> Deployment:
     trigger = RollbackTrigger("alarm", "token server errors: 7.7 % > 5 %", NOW + seconds(40))
     rollback = Rollback(trigger, "arn", NOW + seconds(41), NOW + seconds(43), NOW + seconds(45))
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rollback": rollback,
         "phase": DeploymentPhase.ENDED,
         "outcome": DeploymentOutcome.ROLLED_BACK,
         "reason": trigger.reason,
         "ended_at": NOW + seconds(46),
     }
-    return in_flight(**(given | changes))
+    return in_flight(**(fields | changes))
 
 
 PHASES = ("PlanRecovery", "AcquireLock", "StartRestore", "AwaitRestore", "CompareContents", "CleanUp")

@@ -167,8 +167,8 @@ class Recorder:
     def _run(self, task: Any, state: str, name: str, decision: Mapping[str, Any]) -> Any:
         state_input = {"fencing_token": self.token, "decision": decision}
         entered = self.scene.clock.now().isoformat()
-        given = TaskInput(execution="e", state_name=state, entered=entered, state=state_input, deployment=name)
-        return task(given, self.scene.cloud).decision
+        task_input = TaskInput(execution="e", state_name=state, entered=entered, state=state_input, deployment=name)
+        return task(task_input, self.scene.cloud).decision
 
 
 def vars_of(decision: Any) -> Mapping[str, Any]:

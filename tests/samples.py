@@ -132,7 +132,7 @@ def functions(stable: str = "1", canary: str = "2", names: tuple[str, ...] = FUN
 
 def deployment(**changes: Any) -> Deployment:
     """A deployment that has been planned and has versions of its own: stable 1, canary 2."""
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": "d-1",
         "environment": "test",
         "requested_by": "somebody",
@@ -144,7 +144,7 @@ def deployment(**changes: Any) -> Deployment:
         "phase": DeploymentPhase.PLANNED,
         "execution": EXECUTION,
     }
-    return Deployment(**(given | changes))
+    return Deployment(**(fields | changes))
 
 
 def recovery(**changes: Any) -> Recovery:
@@ -160,7 +160,7 @@ def recovery(**changes: Any) -> Recovery:
         )
         for role in Role
     )
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": "dr-1",
         "kind": Kind.DRILL,
         "environment": "test",
@@ -175,7 +175,7 @@ def recovery(**changes: Any) -> Recovery:
         "cost": Cost(0.01, {"restore": 0.01}, "2025-11-01"),
         "expires_at": NOW + timedelta(hours=12),
     }
-    return Recovery(**(given | changes))
+    return Recovery(**(fields | changes))
 
 
 def restored_tables(recovery_id: str) -> tuple[TableRecovery, ...]:

@@ -142,5 +142,5 @@ class _Pages:
     def __init__(self, pages: Callable[..., Iterator[Any]]) -> None:
         self._pages = pages
 
-    def paginate(self, **asked: Any) -> Iterator[Any]:
-        return self._pages(**asked)
+    def paginate(self, **params: Any) -> Iterator[Any]:
+        return self._pages(**params)

@@ -1,4 +1,4 @@
-"""A clock that goes only when told to."""
+"""A clock that goes only when a test advances it."""
 
 from __future__ import annotations
 

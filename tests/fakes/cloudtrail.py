@@ -24,10 +24,10 @@ class Trail:
     """The event history of a region, in pages."""
 
     def __init__(self, *pages, error=None):
-        self.pages, self.error, self.asked = pages, error, []
+        self.pages, self.error, self.calls = pages, error, []
 
     def lookup_events(self, **params):
-        self.asked.append(params)
+        self.calls.append(params)
         if self.error:
             raise self.error
         number = int(params.get("NextToken", "0"))

@@ -50,7 +50,7 @@ class Contents:
         """Remove an item, now."""
         self.history.setdefault(table, []).append((self._now(), key, None))
 
-    # --- what a saboteur does to a copy, through a client ------------------------------------------------
+    # --- what fault injection does to a copy, through a client ------------------------------------------------
 
     def scan(self, *, TableName: str, Limit: int) -> dict[str, Any]:  # noqa: N803 - botocore's
         return {"Items": list(self.held(TableName).values())[:Limit]}
@@ -94,28 +94,28 @@ class Contents:
     def close(self) -> None:
         """Nothing is open."""
 
-    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+    def call(self, operation: str, params: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
         """Answer as DynamoDB does, in bytes."""
-        self.read.append((operation, asked))
-        return decode(json.dumps(getattr(self, f"_{operation}")(asked)).encode())
+        self.read.append((operation, params))
+        return decode(json.dumps(getattr(self, f"_{operation}")(params)).encode())
 
-    def _Scan(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802 - the operation's name
-        items = self.held(asked["TableName"])
-        after = asked.get("ExclusiveStartKey", {"pk": {"S": ""}})["pk"]["S"]
+    def _Scan(self, params: Mapping[str, Any]) -> Any:  # noqa: N802 - the operation's name
+        items = self.held(params["TableName"])
+        after = params.get("ExclusiveStartKey", {"pk": {"S": ""}})["pk"]["S"]
         keys = [
             key
             for key in sorted(items)
-            if key > after and crc32(key.encode()) % asked["TotalSegments"] == asked["Segment"]
+            if key > after and crc32(key.encode()) % params["TotalSegments"] == params["Segment"]
         ]
         page, size = list[str](), 0
-        for key in keys[: asked.get("Limit", len(keys))]:
+        for key in keys[: params.get("Limit", len(keys))]:
             size += len(json.dumps(items[key]))
             page.append(key)
             if size >= PAGE_BYTES:
                 break
-        units = self._consume(asked["TableName"], size, consistent=asked["ConsistentRead"])
+        units = self._consume(params["TableName"], size, consistent=params["ConsistentRead"])
         more = {"LastEvaluatedKey": {"pk": {"S": page[-1]}}} if page and page[-1] != keys[-1] else {}
-        consumed = {"ConsumedCapacity": {"CapacityUnits": units}} if "ReturnConsumedCapacity" in asked else {}
+        consumed = {"ConsumedCapacity": {"CapacityUnits": units}} if "ReturnConsumedCapacity" in params else {}
         return {"Items": [items[key] for key in page], "ScannedCount": len(page), **more, **consumed}
 
     def _consume(self, table: str, size: int, *, consistent: bool) -> float:
@@ -123,14 +123,14 @@ class Contents:
         self.consumed.append((self._now(), table, units))
         return units
 
-    def _BatchGetItem(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802
-        ((table, request),) = asked["RequestItems"].items()
+    def _BatchGetItem(self, params: Mapping[str, Any]) -> Any:  # noqa: N802
+        ((table, request),) = params["RequestItems"].items()
         items = self.held(table)
         keys = [key["pk"]["S"] for key in request["Keys"]]
         return {"Responses": {table: [items[key] for key in keys if key in items]}, "UnprocessedKeys": {}}
 
-    def _GetRecords(self, asked: Mapping[str, Any]) -> Any:  # noqa: N802
-        table, _, position = asked["ShardIterator"].partition("@")
+    def _GetRecords(self, params: Mapping[str, Any]) -> Any:  # noqa: N802
+        table, _, position = params["ShardIterator"].partition("@")
         records, held = [], dict[str, Item]()
         for number, (when, key, item) in enumerate(self.history.get(table, ())):
             images = {"OldImage": held.get(key), "NewImage": item}
@@ -155,9 +155,9 @@ class Contents:
         assert "/stream/" in StreamArn
         return {"StreamDescription": {"Shards": [{"ShardId": SHARD}]}}
 
-    def get_shard_iterator(self, **asked: str) -> Any:
-        position = asked.get("SequenceNumber")
-        assert asked["ShardId"] == SHARD
-        assert asked["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
+    def get_shard_iterator(self, **params: str) -> Any:
+        position = params.get("SequenceNumber")
+        assert params["ShardId"] == SHARD
+        assert params["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
         begin = int(position) + 1 if position else 0  # records are numbered from 0
-        return {"ShardIterator": f"{asked['StreamArn'].split('/')[1]}@{begin}"}
+        return {"ShardIterator": f"{params['StreamArn'].split('/')[1]}@{begin}"}

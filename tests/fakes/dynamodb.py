@@ -53,15 +53,15 @@ class FakeDynamoDB:
                 assert kind == "ConditionCheck", f"{kind} is not faked"
         return {}
 
-    def query(self, **asked: Any) -> dict[str, Any]:
-        assert asked["ConsistentRead"], "the ledger never reads what may be stale"
-        values = asked["ExpressionAttributeValues"]
+    def query(self, **params: Any) -> dict[str, Any]:
+        assert params["ConsistentRead"], "the ledger never reads what may be stale"
+        values = params["ExpressionAttributeValues"]
         found = [
             deepcopy(self.items[key])
-            for key in sorted(self.items, reverse=not asked.get("ScanIndexForward", True))
-            if holds(asked["KeyConditionExpression"], self.items[key], values)
+            for key in sorted(self.items, reverse=not params.get("ScanIndexForward", True))
+            if holds(params["KeyConditionExpression"], self.items[key], values)
         ]
-        return {"Items": found[: asked.get("Limit", len(found))]}
+        return {"Items": found[: params.get("Limit", len(found))]}
 
     def get_paginator(self, operation: str) -> Any:
         return _OnePage(getattr(self, operation))
@@ -78,8 +78,8 @@ class _OnePage:
     def __init__(self, operation: Any) -> None:
         self._operation = operation
 
-    def paginate(self, **asked: Any) -> list[Any]:
-        return [self._operation(**asked)]
+    def paginate(self, **params: Any) -> list[Any]:
+        return [self._operation(**params)]
 
 
 def holds(condition: str, item: Item, values: Values) -> bool:

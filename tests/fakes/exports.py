@@ -75,41 +75,41 @@ class FakeExports:
         seconds: float = 300,
     ) -> None:
         self._now, self._held, self._objects, self._takes = now, held, objects, timedelta(seconds=seconds)
-        self.asked: dict[str, dict[str, Any]] = {}
+        self.requests: dict[str, dict[str, Any]] = {}
         """Requests by ARN."""
         self._began: dict[str, datetime] = {}
         self.fails: str = ""
         """Why exports fail."""
 
-    def export_table_to_point_in_time(self, **asked: Any) -> dict[str, Any]:
-        for arn, known in self.asked.items():
-            if known["ClientToken"] == asked["ClientToken"]:
-                if known != asked:
+    def export_table_to_point_in_time(self, **params: Any) -> dict[str, Any]:
+        for arn, known in self.requests.items():
+            if known["ClientToken"] == params["ClientToken"]:
+                if known != params:
                     raise client_error("ExportConflictException", "the same token and another request")
                 return {"ExportDescription": self._description(arn)}
-        arn = f"{asked['TableArn']}/export/{len(self.asked):014d}-a1b2c3d4"
-        self.asked[arn], self._began[arn] = asked, self._now()
+        arn = f"{params['TableArn']}/export/{len(self.requests):014d}-a1b2c3d4"
+        self.requests[arn], self._began[arn] = params, self._now()
         return {"ExportDescription": self._description(arn)}
 
     def describe_export(self, *, ExportArn: str) -> dict[str, Any]:  # noqa: N803 - botocore's
-        if ExportArn not in self.asked:
+        if ExportArn not in self.requests:
             raise client_error("ExportNotFoundException", ExportArn)
         return {"ExportDescription": self._description(ExportArn)}
 
     def _description(self, arn: str) -> dict[str, Any]:
-        asked = self.asked[arn]
+        request = self.requests[arn]
         said = {
             "ExportArn": arn,
-            "TableArn": asked["TableArn"],
-            "ExportTime": asked["ExportTime"],
-            "S3Prefix": asked["S3Prefix"],
+            "TableArn": request["TableArn"],
+            "ExportTime": request["ExportTime"],
+            "S3Prefix": request["S3Prefix"],
         }
         if self._now() < self._began[arn] + self._takes:
             return {**said, "ExportStatus": "IN_PROGRESS"}
         if self.fails:
             return {**said, "ExportStatus": "FAILED", "FailureCode": "S3NoSuchBucket", "FailureMessage": self.fails}
-        items = list(self._held(asked["TableArn"].rpartition("/")[2], asked["ExportTime"]).values())
-        written = files_of(arn, asked["TableArn"], asked["ExportTime"], items, prefix=asked["S3Prefix"])
+        items = list(self._held(request["TableArn"].rpartition("/")[2], request["ExportTime"]).values())
+        written = files_of(arn, request["TableArn"], request["ExportTime"], items, prefix=request["S3Prefix"])
         if not any(key in self._objects for key in written):
             self._objects.update(written)
         manifest = next(key for key in written if key.endswith("manifest-summary.json"))

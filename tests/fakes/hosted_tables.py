@@ -83,13 +83,13 @@ class HostedTables:
                 return bool(statement["Effect"] == "Deny")
         return False
 
-    def write(self, operation: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def write(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Make a write of one item, and put what it changed into the stream."""
-        table, key = asked["TableName"], {"pk": (asked.get("Key") or asked.get("Item"))["pk"]}  # type: ignore[index]
+        table, key = params["TableName"], {"pk": (params.get("Key") or params.get("Item"))["pk"]}  # type: ignore[index]
         before = self._items.get((table, key["pk"]["S"]))
         returned = {"ReturnValues": "ALL_NEW"} if operation == "update_item" else {}
-        answer: dict[str, Any] = getattr(self.tables, operation)(**asked, **returned)
-        after = answer.pop("Attributes", None) or asked.get("Item")
+        answer: dict[str, Any] = getattr(self.tables, operation)(**params, **returned)
+        after = answer.pop("Attributes", None) or params.get("Item")
         self._items[table, key["pk"]["S"]] = after
         if before != after:
             self._record(table, key, before, after)
@@ -151,10 +151,10 @@ class HostedTables:
         table = StreamArn.split("/")[1]
         return {"StreamDescription": {"Shards": [{"ShardId": f"{table}/{number}"} for number in range(SHARDS)]}}
 
-    def get_shard_iterator(self, **asked: str) -> Any:
-        shard, position = asked["ShardId"], asked.get("SequenceNumber")
-        assert shard.split("/", maxsplit=1)[0] == asked["StreamArn"].split("/")[1]
-        assert asked["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
+    def get_shard_iterator(self, **params: str) -> Any:
+        shard, position = params["ShardId"], params.get("SequenceNumber")
+        assert shard.split("/", maxsplit=1)[0] == params["StreamArn"].split("/")[1]
+        assert params["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
         numbers = [int(record["dynamodb"]["SequenceNumber"]) for _, record in self.streams.get(shard, ())]
         return {"ShardIterator": f"{shard}@{numbers.index(int(position)) + 1 if position else 0}"}
 
@@ -181,13 +181,13 @@ class Connection:
         """The next request opens a new connection."""
         self._host = self._hosted._random.randrange(2**32)
 
-    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+    def call(self, operation: str, params: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
         """Answer as a wire does."""
         if operation == "GetRecords":
-            return decode(json.dumps(self._hosted.records(asked["ShardIterator"])).encode())
+            return decode(json.dumps(self._hosted.records(params["ShardIterator"])).encode())
         name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation).lstrip("_")
         try:
-            return decode(json.dumps(getattr(self, name)(**asked)).encode())
+            return decode(json.dumps(getattr(self, name)(**params)).encode())
         except ClientError as error:
             raise DynamoDBError(error_code(error)) from error
 
@@ -195,14 +195,14 @@ class Connection:
         if operation not in ACTIONS:
             raise AttributeError(operation)
 
-        def call(**asked: Any) -> dict[str, Any]:
-            for table in asked.get("RequestItems") or [asked["TableName"]]:
+        def call(**params: Any) -> dict[str, Any]:
+            for table in params.get("RequestItems") or [params["TableName"]]:
                 for action in ACTIONS[operation]:
                     if self._hosted.denies(table, action, self._host, self._role):
                         raise client_error("AccessDeniedException", "with an explicit deny in a resource-based policy")
             if operation in {"put_item", "update_item", "delete_item"}:
-                return self._hosted.write(operation, asked)
-            answer: dict[str, Any] = getattr(self._hosted.tables, operation)(**asked)
+                return self._hosted.write(operation, params)
+            answer: dict[str, Any] = getattr(self._hosted.tables, operation)(**params)
             return answer
 
         return call

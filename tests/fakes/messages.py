@@ -43,16 +43,16 @@ class FakeAlarms:
     ringing: set[str] = field(default_factory=set)
     """Names of the alarms in ALARM."""
 
-    def describe_alarms(self, **asked: Any) -> dict[str, Any]:
-        assert len(asked["AlarmNames"]) <= asked["MaxRecords"] <= 100, "DescribeAlarms takes no more"
-        assert asked["AlarmTypes"], "without types CloudWatch leaves composite alarms out"
+    def describe_alarms(self, **params: Any) -> dict[str, Any]:
+        assert len(params["AlarmNames"]) <= params["MaxRecords"] <= 100, "DescribeAlarms takes no more"
+        assert params["AlarmTypes"], "without types CloudWatch leaves composite alarms out"
         found = [
             {
                 "AlarmName": name,
                 "StateValue": "ALARM" if name in self.ringing else "OK",
                 "StateUpdatedTimestamp": self.since,
             }
-            for name in asked["AlarmNames"]
+            for name in params["AlarmNames"]
         ]
         return {"MetricAlarms": found, "CompositeAlarms": []}
 

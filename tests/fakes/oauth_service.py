@@ -1,7 +1,7 @@
 """The OAuth service's own functions behind Lambda's API, over tables and keys in memory: what a drill makes, it serves.
 
 A function is what its configuration says: the service is composed of its variables as Lambda's handlers compose it, so that a
-drill's function is told apart by its settings and by nothing else.
+drill's function is identified by its settings and by nothing else.
 """
 
 from __future__ import annotations
@@ -131,12 +131,17 @@ class OAuthFunctions:
         found["Pending"] = max(0, left - 1)
         return {**found, "Version": Qualifier, "State": "Pending" if left else "Active"}
 
-    def create_function(self, *, FunctionName: str, Code: dict[str, bytes], **given: Any) -> dict[str, Any]:  # noqa: N803
+    def create_function(self, *, FunctionName: str, Code: dict[str, bytes], **configuration: Any) -> dict[str, Any]:  # noqa: N803
         if FunctionName in self.functions:
             raise client_error("ResourceConflictException", FunctionName)
-        name = given["Handler"].split(".")[-2]
-        made = _configuration(FunctionName, Code["ZipFile"], given["Environment"]["Variables"], name)
-        self.functions[FunctionName] = {**made, "Role": given["Role"], "Tags": given["Tags"], "Pending": self.pending}
+        name = configuration["Handler"].split(".")[-2]
+        made = _configuration(FunctionName, Code["ZipFile"], configuration["Environment"]["Variables"], name)
+        self.functions[FunctionName] = {
+            **made,
+            "Role": configuration["Role"],
+            "Tags": configuration["Tags"],
+            "Pending": self.pending,
+        }
         return made
 
     def delete_function(self, *, FunctionName: str) -> dict[str, Any]:  # noqa: N803
@@ -156,30 +161,32 @@ class OAuthFunctions:
         return {"Payload": io.BytesIO(json.dumps(answer).encode()), "ExecutedVersion": Qualifier or "$LATEST"}
 
     def _compose(self, name: str, variables: Mapping[str, str]) -> Any:
-        told: Any = settings.load(variables, name)
+        loaded: Any = settings.load(variables, name)
         client: Any = self._tables
         kms: Any = self._keys
         clock = lambda: self._now().timestamp()  # noqa: E731
         ring = key_ring.from_environment(variables, client)
-        tables = (told.state_table, told.tokens_table)
+        tables = (loaded.state_table, loaded.tokens_table)
         published = published_issuer(settings.read_published_keys(variables))
         if name == "authorize":
             flow = LoginFlow(
-                issuer=told.issuer,
-                clients=told.clients,
+                issuer=loaded.issuer,
+                clients=loaded.clients,
                 platforms=settings.read_platforms(variables, local=True),
-                store=Store(client, *tables, least_epoch=told.least_epoch),
-                vault=Vault(kms, variables["SESSION_KEY_ID"], told.environment),
+                store=Store(client, *tables, least_epoch=loaded.least_epoch),
+                vault=Vault(kms, variables["SESSION_KEY_ID"], loaded.environment),
                 proof=SyntheticProof(kms, variables["SYNTHETIC_KEY_ID"], "test"),
                 entropy=os.urandom,
             )
-            return authorize.build(told, flow, clock=clock)
+            return authorize.build(loaded, flow, clock=clock)
         if name == "token":
-            store = RevokingStore(client, *tables, variables["REVOCATIONS_TABLE"], least_epoch=told.least_epoch)
-            return token.build(told, store, Signer(kms, ring), PublicKeys(kms, ring), published=published, clock=clock)
-        reading = Store(client, *tables, least_epoch=told.least_epoch)
-        vault = Vault(kms, variables["SESSION_KEY_ID"], told.environment)
-        return public.build(told, reading, PublicKeys(kms, ring), vault, published=published, clock=clock)
+            store = RevokingStore(client, *tables, variables["REVOCATIONS_TABLE"], least_epoch=loaded.least_epoch)
+            return token.build(
+                loaded, store, Signer(kms, ring), PublicKeys(kms, ring), published=published, clock=clock
+            )
+        reading = Store(client, *tables, least_epoch=loaded.least_epoch)
+        vault = Vault(kms, variables["SESSION_KEY_ID"], loaded.environment)
+        return public.build(loaded, reading, PublicKeys(kms, ring), vault, published=published, clock=clock)
 
     def _known(self, name: str) -> dict[str, Any]:
         if name not in self.functions:

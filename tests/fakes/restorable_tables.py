@@ -215,8 +215,8 @@ class RestorableTables:
 
     def list_backups(self, *, TableName: str, BackupType: str) -> dict[str, Any]:  # noqa: N803
         found = [one for one in self.backups.values() if one["TableName"] == TableName]
-        told = [one for one in found if BackupType in {"ALL", one["BackupType"]}]
-        return {"BackupSummaries": [{key: one[key] for key in one if key != "description"} for one in told]}
+        listed = [one for one in found if BackupType in {"ALL", one["BackupType"]}]
+        return {"BackupSummaries": [{key: one[key] for key in one if key != "description"} for one in listed]}
 
     def back_up(self, table: str, name: str, kind: str = "USER") -> None:
         """Have a backup of a table."""

@@ -48,7 +48,7 @@ class FakeS3:
             yield {"Versions": [{"Key": key, "VersionId": str(number)}]} if key.startswith(Prefix) else {}
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - botocore's
-        """One object a page, so that whoever forgets to turn pages is found out."""
+        """One object a page, so that code that reads the first page only fails."""
         assert Bucket, "a bucket has a name"
         found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
         yield from ({"Contents": [one]} for one in found) if found else ({},)

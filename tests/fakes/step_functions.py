@@ -1,4 +1,4 @@
-"""Step Functions as its callers see it: executions by name, which somebody else runs.
+"""Step Functions as its callers see it: executions by name, which another object runs.
 
 AWS: StartExecution under a name that runs with the same input answers with that execution; under a name that was used otherwise
 within 90 days it fails with ExecutionAlreadyExists. StopExecution of an execution that has ended changes nothing.
@@ -23,7 +23,7 @@ class Started:
     arn: str
     machine: str
     name: str
-    given: str
+    execution_input: str
     started_at: datetime
     phase: str = RUNNING
     ended_at: datetime | None = None
@@ -34,8 +34,8 @@ class FakeStepFunctions:
 
     Args:
         now: the clock.
-        stop: tells whoever runs the executions that one was stopped.
-        answer: tells whoever runs the executions that a task token was answered; returns whether somebody waited for it.
+        stop: notifies the runner of the executions that one was stopped.
+        answer: notifies the runner of the executions that a task token was answered; returns whether a task waited for it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class FakeStepFunctions:
         self._now, self._stop, self._answer = now, stop, answer
         self.executions: dict[str, Started] = {}
         self.pending: list[str] = []
-        """ARNs of executions that were started and that nobody runs yet, first one first."""
+        """ARNs of executions that were started and do not run yet, first one first."""
         self.presumed_dead: set[str] = set()
         """Executions that DescribeExecution says have failed although they run: it is eventually consistent."""
         self.histories: dict[str, list[dict[str, Any]]] = {}
@@ -53,7 +53,7 @@ class FakeStepFunctions:
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803 - botocore's
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         found = self.executions.get(arn)
-        if found and (found.phase, found.given) != (RUNNING, input):
+        if found and (found.phase, found.execution_input) != (RUNNING, input):
             raise client_error("ExecutionAlreadyExists", f"Execution Already Exists: {arn}")
         if not found:
             self.executions[arn] = Started(arn, stateMachineArn, name, input, self._now())
@@ -66,7 +66,7 @@ class FakeStepFunctions:
         return {
             "executionArn": executionArn,
             "status": phase,
-            "input": found.given,
+            "input": found.execution_input,
             "startDate": found.started_at,
             "stopDate": found.ended_at,
         }

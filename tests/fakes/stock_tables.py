@@ -44,31 +44,31 @@ class StockTables:
         """The copies that there are."""
         return {name for name in self._names() if name.startswith("ib-oauth-drill-")}
 
-    def restore_table_to_point_in_time(self, *, RestoreDateTime: datetime, **asked: Any) -> dict[str, Any]:  # noqa: N803
-        self.restored.append((asked["SourceTableName"], asked["TargetTableName"], RestoreDateTime))
-        return self._call("restore_table_to_point_in_time", {**asked, "RestoreDateTime": RestoreDateTime.timestamp()})
+    def restore_table_to_point_in_time(self, *, RestoreDateTime: datetime, **params: Any) -> dict[str, Any]:  # noqa: N803
+        self.restored.append((params["SourceTableName"], params["TargetTableName"], RestoreDateTime))
+        return self._call("restore_table_to_point_in_time", {**params, "RestoreDateTime": RestoreDateTime.timestamp()})
 
-    def describe_continuous_backups(self, **asked: Any) -> dict[str, Any]:
-        answer = self._call("describe_continuous_backups", asked)
+    def describe_continuous_backups(self, **params: Any) -> dict[str, Any]:
+        answer = self._call("describe_continuous_backups", params)
         found = answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         found |= dict(zip(TIMES, (datetime(2000, 1, 1, tzinfo=UTC), self._now()), strict=True))
         return answer
 
-    def describe_time_to_live(self, **asked: Any) -> dict[str, Any]:
-        return self._call("describe_ttl", asked)
+    def describe_time_to_live(self, **params: Any) -> dict[str, Any]:
+        return self._call("describe_ttl", params)
 
-    def list_tags_of_resource(self, **asked: Any) -> dict[str, Any]:
-        return self._call("list_tags", asked)
+    def list_tags_of_resource(self, **params: Any) -> dict[str, Any]:
+        return self._call("list_tags", params)
 
     def __getattr__(self, operation: str) -> Any:
-        return lambda **asked: self._call(operation, asked)
+        return lambda **params: self._call(operation, params)
 
     def _names(self) -> list[str]:
         names: list[str] = self._call("list_tables", {})["TableNames"]
         return names
 
-    def _call(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        status, _, body = getattr(dynamodb, f"_{operation}")(json.loads(json.dumps(asked)))
+    def _call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        status, _, body = getattr(dynamodb, f"_{operation}")(json.loads(json.dumps(params)))
         answer: dict[str, Any] = json.loads(body)
         if status != 200:
             raise client_error(answer.pop("__type").rpartition("#")[2], answer.pop("message", ""))

@@ -54,9 +54,9 @@ class Tables:
     def __getattr__(self, name: str) -> Any:
         operation = _OPERATIONS[name]
 
-        def call(**asked: Any) -> dict[str, Any]:
+        def call(**params: Any) -> dict[str, Any]:
             # Through JSON there and back, so that neither side holds on to what the other may change.
-            status, _, body = operation(json.loads(json.dumps(self._named(asked))))
+            status, _, body = operation(json.loads(json.dumps(self._named(params))))
             answer: dict[str, Any] = json.loads(body)
             if "Responses" in answer:
                 answer["Responses"] = {
@@ -69,10 +69,10 @@ class Tables:
 
         return call
 
-    def _named(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _named(self, params: dict[str, Any]) -> dict[str, Any]:
         if not self._prefix:
-            return asked
-        named = {**asked}
+            return params
+        named = {**params}
         if "TableName" in named:
             named["TableName"] = self._prefix + named["TableName"]
         if "RequestItems" in named:

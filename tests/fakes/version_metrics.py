@@ -20,7 +20,7 @@ class FakeVersionMetrics:
         latency_ms: p50 and p99 by version; 20 ms where nothing is said.
         requests: of each version, a period.
         error: what the reader raises.
-        asked: the windows that were read.
+        calls: the windows that were read.
     """
 
     errors: Mapping[str, float] = field(default_factory=dict)
@@ -28,10 +28,10 @@ class FakeVersionMetrics:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     requests: int = 20
     error: Exception | None = None
-    asked: list[Window] = field(default_factory=list)
+    calls: list[Window] = field(default_factory=list)
 
     def read_metrics(self, queries: Sequence[MetricQuery], window: Window) -> Mapping[str, Mapping[datetime, float]]:
-        self.asked.append(window)
+        self.calls.append(window)
         if self.error is not None:
             raise self.error
         return {query.id: self._series(query, window) for query in queries}

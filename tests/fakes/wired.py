@@ -25,7 +25,7 @@ class Wired:
 
     def __init__(self, client: Any) -> None:
         self._client, self._one = client, Lock()
-        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
         """(operation, request) of everything that was asked, in order."""
 
     def __call__(self, service: str) -> Wired:
@@ -33,13 +33,13 @@ class Wired:
         assert service == "dynamodb"
         return self
 
-    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
+    def call(self, operation: str, params: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
         """Ask once; what the client refuses is refused as DynamoDB's answer would be."""
         call = getattr(self._client, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
         try:
             with self._one:
-                self.asked.append((operation, asked))
-                answer = call(**asked)
+                self.calls.append((operation, params))
+                answer = call(**params)
         except ClientError as error:
             raise DynamoDBError(error_code(error)) from error
         return decode(json.dumps(answer).encode())

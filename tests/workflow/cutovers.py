@@ -78,7 +78,7 @@ class Stopped(BaseException):
 
 
 class Clock(SimulatedClock):
-    """A clock with appointments: whoever lets time pass lets everything happen that was due."""
+    """A clock with appointments: letting time pass lets everything happen that was due."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,12 +101,12 @@ class Clock(SimulatedClock):
 
 @dataclass
 class Login:
-    """What a client was told about one login.
+    """The responses that a client got about one login.
 
     Attributes:
-        token: the current refresh token; revoked: it was told that the login is over.
+        token: the current refresh token; revoked: the response said that the login is over.
         diverged: the source was written between the copy and the request to block it, so the restore drops it.
-        asked: it asked for the login to be revoked; without a response the login may be over or not.
+        revocation_sent: it sent a request to revoke the login; without a response the login may be over or not.
         lost: the service no longer knew the client's token, or the login.
     """
 
@@ -114,7 +114,7 @@ class Login:
     token: str
     revoked: bool = False
     diverged: bool = False
-    asked: bool = False
+    revocation_sent: bool = False
     lost: str = ""
 
 
@@ -241,7 +241,7 @@ class CutoverWorld:
             self.logins[number] = self._log_in(store, f"new-{next(_names)}", epoch)
             self._note(tables, self.logins[number])
         elif self.random.random() < 0.15:
-            login.asked = True  # It may be in the log although the response is 503.
+            login.revocation_sent = True  # It may be in the log although the response is 503.
             store.revoke(login.family, Cause.REQUEST, now, synthetic=False)
             login.revoked = True
         else:
@@ -407,7 +407,7 @@ class CutoverWorld:
         return found
 
     def violations(self) -> Iterator[str]:
-        """What clients were told and is not so in the tables in use."""
+        """What responses said and is not so in the tables in use."""
         tokens = self.live[1]
         epoch = int(self.hosted.tables.get_item(TableName=tokens, Key={"pk": {"S": "epoch"}})["Item"]["epoch"]["N"])
         for login in self.logins:
@@ -417,7 +417,9 @@ class CutoverWorld:
                 yield f"{login.family} was revoked, and is alive"
             # The restore drops what was written to its source between the recovery point and the block. Its client is
             # refused by the restored tables, and stays so after a rollback.
-            if (login.diverged and (self.live == TARGET or login.lost)) or (login.asked and not login.revoked):
+            if (login.diverged and (self.live == TARGET or login.lost)) or (
+                login.revocation_sent and not login.revoked
+            ):
                 continue
             if login.lost:
                 yield f"{login.family} was lost {login.lost}"
@@ -435,7 +437,7 @@ class CutoverWorld:
 
 @contextmanager
 def sequential() -> Iterator[None]:
-    """Have no threads: whoever reads lets time pass for everybody."""
+    """Have no threads: reading lets time pass for all."""
     with mock.patch.object(application, "for_each", lambda items, call: [call(item) for item in items]):
         yield
 

@@ -146,7 +146,7 @@ class DrillWorld:
             sleep=self.clock.advance,
             client_in=lambda _service, _region: self.second_place,
         )
-        # Whoever reads whole tables sees `contents`, which has no families; these are the client's.
+        # Scans of whole tables read `contents`, which has no families; these are the client's.
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.cloud.clients("dynamodb"))
         vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics(
             "test", self.clock.now, lambda line: self.measured.append(json.loads(line))
@@ -156,12 +156,12 @@ class DrillWorld:
         vars(self.cloud)["aliases"] = Aliases(clients["lambda"], LIVE, sleep=self.clock.advance)
         vars(self.cloud)["isolated_functions"] = IsolatedFunctions(clients["lambda"], fetch=lambda _address: PACKAGE)
 
-    def drill(self, name: str, **given: Any) -> Ended:
+    def drill(self, name: str, **params: Any) -> Ended:
         """Run a drill to its end."""
-        asked = json.dumps({"requested_by": "ann", **given})
+        execution_input = json.dumps({"requested_by": "ann", **params})
         machine = machine_arn("drill")
-        self.states.start_execution(stateMachineArn=machine, name=name, input=asked)
-        ended = self.interpreter.run(machine, name, asked)
+        self.states.start_execution(stateMachineArn=machine, name=name, input=execution_input)
+        ended = self.interpreter.run(machine, name, execution_input)
         self.states.end(self.execution(name), ended.phase)
         return ended
 
@@ -175,14 +175,16 @@ class DrillWorld:
         """Run the executions that were started, in their order, until none is left."""
         while self.states.pending:
             started = self.states.executions[self.states.pending.pop(0)]
-            self.states.end(started.arn, self.interpreter.run(started.machine, started.name, started.given).phase)
+            self.states.end(
+                started.arn, self.interpreter.run(started.machine, started.name, started.execution_input).phase
+            )
 
     def execution(self, name: str) -> str:
         """A drill's execution."""
         return execution_arn("drill", name)
 
     def stop(self, name: str) -> None:
-        """Stop a drill from outside, as somebody at the console does."""
+        """Stop a drill from outside, as an operator at the console does."""
         self.states.stop_execution(executionArn=self.execution(name), error="Stopped", cause="by a person")
 
     def deliver_end(self, name: str, phase: str) -> str:
@@ -247,10 +249,10 @@ def drilled(world: DrillWorld) -> Iterator[DrillWorld]:
         yield world
 
 
-def _is_a_saboteur_s(operation: str, asked: Mapping[str, Any]) -> bool:
+def _is_fault_injection(operation: str, params: Mapping[str, Any]) -> bool:
     """Whether it is about the items of which contents are made, and not about those of the service."""
-    item = asked.get("Item") or asked.get("Key") or {}
-    return (operation == "scan" and "Segment" not in asked) or (
+    item = params.get("Item") or params.get("Key") or {}
+    return (operation == "scan" and "Segment" not in params) or (
         operation in {"put_item", "delete_item"} and item.get("pk", {}).get("S", "").startswith("item ")
     )
 
@@ -277,24 +279,24 @@ class _Routed:
         if operation not in OF_ITEMS:
             return getattr(world.tables, operation)
 
-        def call(**asked: Any) -> Any:
-            named = asked.get("TableName") or next(iter(asked.get("RequestItems", {})), "")
+        def call(**params: Any) -> Any:
+            named = params.get("TableName") or next(iter(params.get("RequestItems", {})), "")
             copy = named.startswith("ib-oauth-drill-")
-            if copy and _is_a_saboteur_s(operation, asked):
-                return getattr(world.contents, operation)(**asked)
+            if copy and _is_fault_injection(operation, params):
+                return getattr(world.contents, operation)(**params)
             ours = copy or named in {STATE, TOKENS, REVOCATIONS}
-            return getattr(world.rows if ours else world.ledger, operation)(**asked)
+            return getattr(world.rows if ours else world.ledger, operation)(**params)
 
         return call
 
-    def _restore(self, **asked: Any) -> Any:
-        answer = self._world.tables.restore_table_to_point_in_time(**asked)
-        self._world.fill(asked["SourceTableName"], asked["TargetTableName"])
+    def _restore(self, **params: Any) -> Any:
+        answer = self._world.tables.restore_table_to_point_in_time(**params)
+        self._world.fill(params["SourceTableName"], params["TargetTableName"])
         return answer
 
-    def _restore_backup(self, **asked: Any) -> Any:
-        answer = self._world.tables.restore_table_from_backup(**asked)
-        self._world.fill(self._world.tables.backups[asked["BackupArn"]]["TableName"], asked["TargetTableName"])
+    def _restore_backup(self, **params: Any) -> Any:
+        answer = self._world.tables.restore_table_from_backup(**params)
+        self._world.fill(self._world.tables.backups[params["BackupArn"]]["TableName"], params["TargetTableName"])
         return answer
 
     def _delete(self, *, TableName: str) -> Any:  # noqa: N803 - botocore's

@@ -142,8 +142,8 @@ class FailoverWorld(World):
 
     def run(self, execution: str = "") -> Ended:
         """Run an execution of the failover to its end; a second one resumes it."""
-        given = json.dumps({"failover": self.name, "requested_by": "ann", "reason": "the region is lost"})
-        return self.interpreter.run(machine_arn("failover"), execution or self.name, given)
+        execution_input = json.dumps({"failover": self.name, "requested_by": "ann", "reason": "the region is lost"})
+        return self.interpreter.run(machine_arn("failover"), execution or self.name, execution_input)
 
     def call(self, invocation: Invocation) -> Any:
         """Run a task. Before and after it, the home region reads the assignment if it has returned."""

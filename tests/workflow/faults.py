@@ -30,7 +30,7 @@ Strike = Callable[[World, Invocation, Run], Any]
 
 
 def error_before(_world: World, _invocation: Invocation, _run: Run) -> Any:
-    """The function raises something that nobody expected, and has done nothing."""
+    """The function raises an unexpected error, and has done nothing."""
     return raised("RuntimeError", "it broke")
 
 
@@ -96,14 +96,14 @@ def unreachable(_world: World, _invocation: Invocation, _run: Run) -> Any:
     return raised("Unreachable", "connect timeout")
 
 
-def claim_lost_before(world: World, invocation: Invocation, run: Run) -> Any:
-    """Somebody else has taken over and finished before the task begins."""
+def lock_lost_before(world: World, invocation: Invocation, run: Run) -> Any:
+    """Another execution has taken over and finished before the task begins."""
     _take_over(world, invocation)
     return run()
 
 
-def claim_lost_after(world: World, invocation: Invocation, run: Run) -> Any:
-    """Somebody else takes over and finishes between the task and the next state."""
+def lock_lost_after(world: World, invocation: Invocation, run: Run) -> Any:
+    """Another execution takes over and finishes between the task and the next state."""
     answer = run()
     _take_over(world, invocation)
     return answer
@@ -123,7 +123,7 @@ def stopped_after(world: World, invocation: Invocation, run: Run) -> Any:
 
 
 def stopped_while_the_task_goes_on(world: World, invocation: Invocation, run: Run) -> Any:
-    """The execution is stopped; what follows from that has happened before its task, which nobody stopped, does anything."""
+    """The execution is stopped; what follows from that has happened before its task, which is not stopped, does anything."""
     world.stop(invocation.execution)
     world.settle()
     run()
@@ -191,8 +191,8 @@ FAULTS: Mapping[str, Strike] = {
     "unreachable once": unreachable,
     "unreachable": unreachable,
     "lost response": lost_response,
-    "claim lost before": claim_lost_before,
-    "claim lost after": claim_lost_after,
+    "lock lost before": lock_lost_before,
+    "lock lost after": lock_lost_after,
     "stopped before": stopped_before,
     "stopped after": stopped_after,
     "stopped while the task goes on": stopped_while_the_task_goes_on,

@@ -51,8 +51,8 @@ class MotoInterpreter:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._invoke: Invoke = _nobody
-        self._pass: Callable[[float], None] = _nobody
+        self._invoke: Invoke = _unconnected
+        self._pass: Callable[[float], None] = _unconnected
 
     def connect(self, invoke: Invoke, pass_seconds: Callable[[float], None]) -> None:
         """From now on tasks are invoked by this, and time passes by that."""
@@ -65,9 +65,9 @@ class MotoInterpreter:
         assert made["stateMachineArn"] == machine_arn(name), "fakes and moto agree on the account"
         return str(made["stateMachineArn"])
 
-    def run(self, machine: str, name: str, given: str) -> Ended:
+    def run(self, machine: str, name: str, execution_input: str) -> Ended:
         """Run an execution to its end."""
-        arn = self._client.start_execution(stateMachineArn=machine, name=name, input=given)["executionArn"]
+        arn = self._client.start_execution(stateMachineArn=machine, name=name, input=execution_input)["executionArn"]
         found = self._client.describe_execution(executionArn=arn)
         # Read from the backend: moto needs as long to serialise the history for the client as to run the execution.
         events = _backend().get_execution_history(arn)["events"]
@@ -119,8 +119,8 @@ def _backend() -> StepFunctionsParserBackend:
     return stepfunctions_parser_backends[ACCOUNT][REGION]
 
 
-def _nobody(*_arguments: Any) -> Any:
-    raise AssertionError("nobody is connected to the interpreter")
+def _unconnected(*_arguments: Any) -> Any:
+    raise AssertionError("the interpreter is not connected")
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """Several writers race for the aliases of one service, by the real tasks over the real adapters, in an order that can be repeated.
 
-The world: a deployment holds the claim under epoch 1, with canary at 10 % or before its first shift. It wants to go on to 50 % and to
+The world: a deployment holds the lock under epoch 1, with canary at 10 % or before its first shift. It wants to go on to 50 % and to
 promotion. A second
-copy of its task comes late (a Lambda that hung, or was invoked twice). A rollback takes the claim and restores. Every call of every
+copy of its task comes late (a Lambda that hung, or was invoked twice). A rollback takes the lock and restores. Every call of every
 writer is a point at which the others may go on. Responses may be lost: the write took effect and the client tries again with the
-revision that it used up, or is told of a timeout, or the request itself arrives long after the client gave up.
+revision that it used up, or gets a timeout, or the request itself arrives long after the client gave up.
 
 What must hold: from the moment the rollback's restore has returned, every alias is on stable, without weights, under the rollback's
-mark, whatever anybody does; and the ledger has lost nothing that the deployment wrote while the claim was its own.
+mark, whatever the others do; and the ledger has lost nothing that the deployment wrote while the lock was its own.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ class LostUpdate(AssertionError):
 
 
 class _AllRun:
-    """Step Functions where every execution runs, so that a claim is taken from a living one."""
+    """Step Functions where every execution runs, so that a lock is taken from a living one."""
 
     def describe_execution(self, *, executionArn: str) -> Mapping[str, str]:  # noqa: N803 - botocore's
         return {"executionArn": executionArn, "status": "RUNNING"}
 
 
 class _Silent:
-    """A bus that nobody listens to."""
+    """A bus without subscribers."""
 
     def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, int]:  # noqa: N803 - botocore's
         assert Entries, "an event is put, or nothing is called"
@@ -94,7 +94,7 @@ class Race:
     restored_at: int | None = None
     epoch: int = 0
     written: list[int] = field(default_factory=list)
-    """The steps whose shift the deployment has written down while it held the claim."""
+    """The steps whose shift the deployment has written down while it held the lock."""
 
     def __post_init__(self) -> None:
         clock = SimulatedClock()
@@ -114,12 +114,12 @@ class Race:
             self.plane.add(f"ib-oauth-{name}-test")
             self.plane.change(f"ib-oauth-{name}-test", "code-2")
             self.plane.publish_version(FunctionName=f"ib-oauth-{name}-test")
-        given = deployment(
+        record = deployment(
             functions=functions(STABLE, CANARY, self.names), phase=DeploymentPhase.SHIFTING, fencing_token=1
         )
-        known = {one.name: cloud.aliases.read_alias(one.function_name).revision for one in given.functions}
-        planned = cloud.ledger.create_record(replace(given, revisions=known))
-        cloud.ledger.acquire_lock(cloud.ledger.read_lock(), EXECUTION, given.id, Kind.DEPLOYMENT, NOW)
+        known = {one.name: cloud.aliases.read_alias(one.function_name).revision for one in record.functions}
+        planned = cloud.ledger.create_record(replace(record, revisions=known))
+        cloud.ledger.acquire_lock(cloud.ledger.read_lock(), EXECUTION, record.id, Kind.DEPLOYMENT, NOW)
         if not self.weight_percent:
             return planned
         revisions = traffic_shifting.shift(planned, self.weight_percent, 1, cloud)
@@ -146,19 +146,19 @@ class Race:
             self._tried(shift_traffic, self._of_deployment("ShiftTraffic", step=0))
 
     def roll_back(self) -> None:
-        """Take the claim and restore, as the states Fence and RestoreAliases do."""
+        """Take the lock and restore, as the states Fence and RestoreAliases do."""
         id_ = self.begun.id
-        given = TaskInput(
+        task_input = TaskInput(
             execution=ROLLBACK, deployment=id_, state_name="TakeOverLock", entered="t", state={"deployment": id_}
         )
-        fenced = self._tried(take_over_lock, given, LockLost)
+        fenced = self._tried(take_over_lock, task_input, LockLost)
         self.epoch = fenced.fencing_token
         known = {
             "deployment": fenced.deployment,
             "fencing_token": fenced.fencing_token,
             "decision": msgspec.to_builtins(fenced.decision),
         }
-        self._tried(revert_aliases, replace(given, state_name="RevertAliases", state=known), AliasConflict)
+        self._tried(revert_aliases, replace(task_input, state_name="RevertAliases", state=known), AliasConflict)
         self.restored_at = len(self.plane.log)
         self._expect_stable("the restore returned")
 
@@ -168,13 +168,13 @@ class Race:
         return TaskInput(execution=EXECUTION, deployment=self.begun.id, state_name=state, entered="t", state=known)
 
     def _tried(
-        self, task: Callable[[TaskInput, Cloud], TaskOutput], given: TaskInput, *again: type[Exception]
+        self, task: Callable[[TaskInput, Cloud], TaskOutput], task_input: TaskInput, *again: type[Exception]
     ) -> TaskOutput:
         """Run a task as its state does: again where the cloud was not reached or its machine's Retry says so."""
         for _ in range(TRIES - 1):
             with suppress(Unreachable, Throttled, *again):
-                return task(given, self.cloud)
-        return task(given, self.cloud)
+                return task(task_input, self.cloud)
+        return task(task_input, self.cloud)
 
     def run(self) -> int:
         """Let them race; returns how many turns it took.
@@ -211,11 +211,11 @@ class Race:
 
     def _expect_consistent_ledger(self) -> None:
         ledger = Ledger(self.table, SETTINGS["LEDGER_TABLE"])
-        claim, found = ledger.read_lock(), ledger.read_record(self.begun.id)
-        if (claim.fencing_token, claim.execution) != (self.epoch, ROLLBACK):
-            raise LostUpdate(f"the claim is {claim}")
+        lock, found = ledger.read_lock(), ledger.read_record(self.begun.id)
+        if (lock.fencing_token, lock.execution) != (self.epoch, ROLLBACK):
+            raise LostUpdate(f"the lock is {lock}")
         if (found.phase, found.fencing_token) != (DeploymentPhase.ROLLING_BACK, self.epoch):
-            raise LostUpdate(f"the deployment was written back by one without the claim: {found.phase}")
+            raise LostUpdate(f"the deployment was written back by one without the lock: {found.phase}")
         forgotten = set(self.written) - {shift.step for shift in found.shifts}
         if forgotten:
             raise LostUpdate(f"the ledger forgot the shifts of steps {forgotten}")
@@ -240,7 +240,7 @@ class Race:
 
 def _arrives(scheduler: Scheduler, call: Callable[[], Any]) -> None:
     scheduler.pause()
-    with suppress(ClientError):  # nobody waits for the answer any more
+    with suppress(ClientError):  # no task waits for the answer any more
         call()
 
 
@@ -263,7 +263,7 @@ def at_random(seed: int) -> Choose:
 
 
 def losing(seed: int, share: float = 0.25) -> Faults:
-    """Lose some of the responses to alias updates and to taking the claim; not so many that a machine gives up."""
+    """Lose some of the responses to alias updates and to taking the lock; not so many that a machine gives up."""
     draw = random.Random(f"faults {seed}")
     lost = Counter[tuple[str, str]]()
 
@@ -312,7 +312,7 @@ class Exhaustively:
 
 
 @contextmanager
-def without_claim_check() -> Iterator[None]:
+def without_lock_check() -> Iterator[None]:
     """Writers rely on the RevisionId alone."""
     with mock.patch.object(Ledger, "fence", return_value=lambda: None):
         yield
@@ -320,7 +320,7 @@ def without_claim_check() -> Iterator[None]:
 
 @contextmanager
 def without_revision() -> Iterator[None]:
-    """Writers rely on the claim alone."""
+    """Writers rely on the lock alone."""
     update = LambdaControlPlane.update_alias
 
     def unguarded(plane: LambdaControlPlane, *, RevisionId: str, **changes: Any) -> Any:  # noqa: N803 - botocore's
@@ -332,8 +332,8 @@ def without_revision() -> Iterator[None]:
 
 
 @contextmanager
-def with_revision_read_after_the_claim() -> Iterator[None]:
-    """Writers check the claim first and then write with whatever revision they find."""
+def with_revision_read_after_the_lock() -> Iterator[None]:
+    """Writers check the lock first and then write with whatever revision they find."""
     write = Aliases.write_alias
 
     def careless(
@@ -363,8 +363,8 @@ def with_a_restore_that_spares_writes() -> Iterator[None]:
 
 
 BROKEN = {
-    "without claim check": without_claim_check,
+    "without lock check": without_lock_check,
     "without RevisionId": without_revision,
-    "with the revision read after the claim": with_revision_read_after_the_claim,
+    "with the revision read after the lock": with_revision_read_after_the_lock,
     "with a restore that spares writes": with_a_restore_that_spares_writes,
 }

@@ -98,7 +98,7 @@ class RestoreWorld(World):
         for function in FUNCTIONS:
             variables = {"STATE_TABLE": STATE, "TOKENS_TABLE": TOKENS, "ISSUER": "https://issuer.invalid"}
             self.plane.add(f"ib-oauth-{function}-test", Environment={"Variables": variables})
-        self.clients["dynamodb"] = both(both(self.table, self.doors), self.tables)
+        self.clients["dynamodb"] = both(both(self.table, self.table_access), self.tables)
         self.scaling = FakeScaling()
         self.clients["application-autoscaling"] = self.scaling
         self.clients["kms"] = Keys()
@@ -123,21 +123,21 @@ class RestoreWorld(World):
         """Let what is done next be another restore, under a name that is new to the interpreter."""
         self.restore_name, self.name, self.copied = name, f"d-{name}", False
 
-    def restore(self, **given: Any) -> Ended:
+    def restore(self, **params: Any) -> Ended:
         """Run a restore to its end, and then what follows."""
-        asked, machine = json.dumps({"requested_by": "ann", **given}), machine_arn("restore")
+        execution_input, machine = json.dumps({"requested_by": "ann", **params}), machine_arn("restore")
         arn = execution_arn("restore", self.restore_name)
-        self.states.start_execution(stateMachineArn=machine, name=self.restore_name, input=asked)
+        self.states.start_execution(stateMachineArn=machine, name=self.restore_name, input=execution_input)
         self.states.pending.remove(arn)
-        ended = self.interpreter.run(machine, self.restore_name, asked)
+        ended = self.interpreter.run(machine, self.restore_name, execution_input)
         self.states.end(arn, ended.phase)
         self.run_started()
         return ended
 
-    def go_back(self, name: str, **given: Any) -> Ended:
+    def go_back(self, name: str, **params: Any) -> Ended:
         """Go back from the restore before, under a name that is new to the interpreter."""
-        undone, self.restore_name, self.name = self.restore_name, name, f"d-{name}"
-        return self.restore(failback_of=undone, **given)
+        restore_name, self.restore_name, self.name = self.restore_name, name, f"d-{name}"
+        return self.restore(failback_of=restore_name, **params)
 
     def call(self, invocation: Invocation) -> Any:
         """Run a task; while a restore waits for its deployment, that one runs."""
@@ -153,7 +153,7 @@ class RestoreWorld(World):
         return self.recovery.table(Role.TOKENS).target
 
     def log_in(self, family: str) -> None:
-        """Have somebody logged in, in the live table."""
+        """Have a user logged in, in the live table."""
         self.rows.put_item(TableName=TOKENS, Item=family_item(family))
 
     def revoke(self, family: str) -> None:
@@ -191,7 +191,7 @@ class RestoreWorld(World):
         return self.cloud.restores.read_record(self.restore_name)
 
     def variables(self) -> list[dict[str, str]]:
-        """What the versions are told that clients get."""
+        """The variables of the versions that clients get."""
         functions = [self.plane.functions[f"ib-oauth-{name}-test"] for name in FUNCTIONS]
         return [one.versions[self.plane.routing(one.name)[0]]["Environment"]["Variables"] for one in functions]
 

@@ -1,4 +1,4 @@
-"""Whatever time policies take to spread, and whenever it is rolled back: a cutover loses no write that a client was told of.
+"""Whatever time policies take to spread, and whenever it is rolled back: a cutover loses no write that a response acknowledged.
 
 `CUTOVER_EXAMPLES=200 pytest -s tests/workflow/test_cutover_loses_nothing.py` tries more; what was counted is printed at the end.
 """
@@ -44,7 +44,7 @@ def report(request):
     moment=st.floats(30, 180),
     rotated_tokens=st.sampled_from(["revoke", "accept"]),
 )
-def test_no_acknowledged_write_is_lost_no_revocation_undone_and_no_client_locked_out(
+def test_no_acknowledged_write_or_revocation_is_lost_and_no_client_locked_out(
     rolls_back, seed, policy_seconds, moment, rotated_tokens
 ):
     stop_at = moment if rolls_back else None
@@ -104,7 +104,7 @@ def test_where_the_first_denial_is_believed_the_same_clients_lose_something():
     assert list(world.violations())
 
 
-def test_a_block_that_a_stopped_task_put_late_on_tables_in_use_is_removed_once_nobody_holds_the_lock():
+def test_a_block_that_a_stopped_task_put_late_on_tables_in_use_is_removed_once_the_lock_is_free():
     with sequential():
         world = CutoverWorld(Random(3), 10, 31.0)
         world.run()

@@ -50,14 +50,14 @@ def here(interpreter):
         yield SimpleNamespace(world=world, context=context)
 
 
-def given(**more):
+def options(**more):
     return {"requested_by": "ann", **more}
 
 
 def printed(capsys):
     """The one object that was printed. Tasks run in this process here, and their log lines go to the same place."""
-    told = capsys.readouterr().out
-    return json.loads(told[told.index("{\n") :])
+    output = capsys.readouterr().out
+    return json.loads(output[output.index("{\n") :])
 
 
 def streamed(capsys):
@@ -67,17 +67,17 @@ def streamed(capsys):
 
 
 def test_a_plan_says_to_when_and_at_which_cost_and_starts_nothing(here, capsys):
-    drill.plan(here.context, given(), json=True)
+    drill.plan(here.context, options(), json=True)
     planned = printed(capsys)
     assert [table["source"] for table in planned["tables"]] == [STATE, TOKENS]
     assert planned["cost"]["usd"] >= 0
     assert here.world.states.executions == {}
-    drill.plan(here.context, given(), json=False)
+    drill.plan(here.context, options(), json=False)
     assert "US dollars at prices of" in capsys.readouterr().out
 
 
 def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, capsys):
-    assert drill.drill(here.context, given(), "green", watch=True, json=False) == 0
+    assert drill.drill(here.context, options(), "green", watch=True, json=False) == 0
     shown = capsys.readouterr().out
     assert "dr-green SUCCEEDED after" in shown
     assert all(words in shown for words in ("plan recovery", "await restore", "clean up", "conclude"))
@@ -90,12 +90,12 @@ def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, 
 def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeypatch):
     describe, looks = here.world.states.describe_execution, []
 
-    def slow_to_end(**asked):
-        looks.append(asked)
-        return {**describe(**asked), **({"status": "RUNNING"} if len(looks) < 5 else {})}
+    def slow_to_end(**params):
+        looks.append(params)
+        return {**describe(**params), **({"status": "RUNNING"} if len(looks) < 5 else {})}
 
     monkeypatch.setattr(here.world.states, "describe_execution", slow_to_end)
-    assert drill.drill(here.context, given(), "late", watch=True, json=True) == 0
+    assert drill.drill(here.context, options(), "late", watch=True, json=True) == 0
     assert len(looks) == 5
     lines = streamed(capsys)
     assert [line["type"] for line in lines[:2]] == ["request", "planned"]
@@ -112,14 +112,14 @@ def broken_in(state):
 
 def test_one_whose_evidence_is_not_written_is_not_green_whatever_its_record_says(here, capsys):
     here.world.bridge = broken_in("RecordEvidence")
-    assert drill.drill(here.context, given(), "unproved", watch=True, json=False) == 1
+    assert drill.drill(here.context, options(), "unproved", watch=True, json=False) == 1
     assert here.world.recovery("dr-unproved").outcome == "SUCCEEDED"
     shown = " ".join(capsys.readouterr().out.split())
     assert "dr-unproved did not succeed: its record says SUCCEEDED, but its evidence is not in the chain" in shown
     assert "SUCCEEDED after" not in shown
 
 
-def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys):
+def test_evidence_that_the_cleanup_job_writes_is_waited_for(here, capsys):
     here.world.bridge = broken_in("RecordEvidence")
     began = here.world.clock.now()
 
@@ -130,11 +130,11 @@ def test_evidence_that_the_sweeper_writes_is_waited_for(here, capsys):
             here.world.sweep()
 
     vars(here.context.cloud)["sleep"] = wait
-    assert drill.drill(here.context, given(), "swept", watch=True, json=False) == 0
+    assert drill.drill(here.context, options(), "swept", watch=True, json=False) == 0
     assert "evidence: entry 1:" in capsys.readouterr().out
 
 
-def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(here):
+def test_a_drill_whose_execution_died_is_reported_as_dead_and_not_waited_for_for_ever(here):
     def bridge(invocation, run):
         if invocation.state == "AwaitRestore":
             here.world.stop("dr-dead")
@@ -142,17 +142,17 @@ def test_one_whose_execution_died_is_told_as_dead_and_not_waited_for_for_ever(he
 
     here.world.bridge = bridge
     with pytest.raises(Refused, match="its execution ended, but its record is incomplete"):
-        drill.drill(here.context, given(), "dead", watch=True, json=False)
+        drill.drill(here.context, options(), "dead", watch=True, json=False)
 
 
 def test_a_red_one_ends_with_1_and_names_what_is_wrong(here, capsys):
-    assert drill.drill(here.context, given(fault="ttl-off"), "red", watch=True, json=True) == 1
+    assert drill.drill(here.context, options(fault="ttl-off"), "red", watch=True, json=True) == 1
     assert "settings.state.time_to_live" in streamed(capsys)[-1]["outcome"]
 
 
 def test_one_that_is_not_followed_is_started_once(here, capsys):
     for _ in range(2):
-        assert drill.drill(here.context, given(), "later", watch=False, json=True) == 0
+        assert drill.drill(here.context, options(), "later", watch=False, json=True) == 0
     assert len(here.world.states.executions) == 1
     assert '"recovery": "dr-later"' in capsys.readouterr().out
 
@@ -160,7 +160,7 @@ def test_one_that_is_not_followed_is_started_once(here, capsys):
 def test_one_that_the_machine_refuses_is_a_refusal_also_if_it_is_not_followed(here):
     here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-strange", input="{}")
     with pytest.raises(RefusedByPlan, match="requested_by"):
-        drill.drill(here.context, given(), "strange", watch=False, json=False)
+        drill.drill(here.context, options(), "strange", watch=False, json=False)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_one_that_the_lock_refuses_a_moment_later_is_a_refusal(here, capsys, out
     here.world.cloud.drills.create_record(
         recovery(id="dr-busy", kind=Kind.DRILL, outcome=outcome, ended_at=NOW, reason="drill dr-1 holds the lock")
     )
-    assert drill.drill(here.context, given(), "busy", watch=False, json=as_json) == code
+    assert drill.drill(here.context, options(), "busy", watch=False, json=as_json) == code
     assert "drill dr-1 holds the lock" in " ".join(capsys.readouterr().out.split())
 
 
@@ -182,20 +182,20 @@ def test_one_that_the_lock_refuses_a_moment_later_is_a_refusal(here, capsys, out
 )
 def test_what_would_be_refused_is_refused_before_anything_is_started(here, more, field):
     with pytest.raises(Refused) as caught:
-        drill.drill(here.context, given(**more), "no", watch=True, json=False)
+        drill.drill(here.context, options(**more), "no", watch=True, json=False)
     assert caught.value.field == field
     assert here.world.states.executions == {}
 
 
-def test_one_that_the_machine_refuses_is_told_with_its_reason(here):
+def test_a_drill_that_the_machine_refuses_is_reported_with_its_reason(here):
     here.world.states.start_execution(stateMachineArn=machine_arn("drill"), name="dr-odd", input="{}")
     here.world.run_started()
     with pytest.raises(RefusedByPlan, match="requested_by"):
-        drill.drill(here.context, given(), "odd", watch=True, json=False)
+        drill.drill(here.context, options(), "odd", watch=True, json=False)
 
 
 def test_it_is_in_the_history_and_can_be_explained(here, capsys):
-    drill.drill(here.context, given(), "told", watch=True, json=True)
+    drill.drill(here.context, options(), "told", watch=True, json=True)
     capsys.readouterr()
     history.list_history(here.context, 5, json=True)
     (listed,) = printed(capsys)["recoveries"]

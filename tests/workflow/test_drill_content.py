@@ -27,7 +27,7 @@ def interpreter():
 
 
 def drill(interpreter, name, policy, *, damage=None, before=None):
-    """Run a drill while somebody writes to both tables between any two tasks."""
+    """Run a drill while a client writes to both tables between any two tasks."""
     number = 0
 
     def busy(invocation, run):
@@ -60,9 +60,9 @@ def test_copies_of_busy_tables_are_found_to_be_what_their_sources_were(interpret
     assert figures["changed_since_point"] > 5
     assert figures["segments"] == (0 if policy is WHOLE else 1)
     scans = [
-        asked["TableName"]
-        for operation, asked in world.contents.read
-        if operation == "Scan" and "ExclusiveStartKey" not in asked
+        params["TableName"]
+        for operation, params in world.contents.read
+        if operation == "Scan" and "ExclusiveStartKey" not in params
     ]
     # Whole tables are read once; in segments, once for each tier.
     assert scans.count(STATE) == (1 if policy is WHOLE else 3)
@@ -101,10 +101,10 @@ def repeating(contents, tables, change):
     """Have every first page of a scan of some tables come changed: `change` gets it decoded, and may repeat items."""
     original = contents.call
 
-    def call(operation, asked, decode):
-        first = operation == "Scan" and "ExclusiveStartKey" not in asked and tables(asked["TableName"])
+    def call(operation, params, decode):
+        first = operation == "Scan" and "ExclusiveStartKey" not in params and tables(params["TableName"])
         changed = (lambda page: decode(json.dumps(change(json.loads(page))).encode())) if first else decode
-        return original(operation, asked, changed)
+        return original(operation, params, changed)
 
     vars(contents)["call"] = call
 
@@ -148,19 +148,19 @@ def test_items_that_a_scan_shows_twice_are_counted_once(interpreter, policy, tab
 
 def test_a_segment_that_cannot_be_read_makes_the_drill_red_and_its_copies_are_removed(interpreter):
     def refuse(name, _copy):
-        asked.append(name)
+        calls.append(name)
         raise DynamoDBError("AccessDeniedException")
 
-    asked = []
+    calls = []
     recovery, content, world = drill(interpreter, "dr-unread", IN_SEGMENTS, damage=refuse)
     assert recovery.outcome is RecoveryOutcome.FAILED
-    assert asked
+    assert calls
     assert [one.verdict.outcome for one in content.values()] == [Outcome.ERROR, Outcome.ERROR]
     assert "could not be read" in content["content.tokens"].verdict.reason
     assert world.copies() == set()
 
 
-def receipts(world, *, behind_seconds=0):
+def write_heartbeats(world, *, behind_seconds=0):
     """A writer that has written every second, and copies that hold what was written until some seconds before their point."""
 
     def point() -> int:
@@ -175,16 +175,16 @@ def receipts(world, *, behind_seconds=0):
     )
 
 
-def test_receipts_measure_the_loss(interpreter):
-    recovery, _, _ = drill(interpreter, "dr-receipts", {**WHOLE, "heartbeats": True}, before=receipts)
+def test_heartbeats_measure_the_loss(interpreter):
+    recovery, _, _ = drill(interpreter, "dr-heartbeats", {**WHOLE, "heartbeats": True}, before=write_heartbeats)
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     assert recovery.measured.source == "heartbeats"
     assert abs(recovery.measured.data_loss - timedelta(minutes=5)) <= timedelta(seconds=2)
 
 
-def test_a_copy_that_is_a_minute_behind_its_receipts_makes_the_drill_red(interpreter):
+def test_a_copy_that_is_a_minute_behind_its_heartbeats_makes_the_drill_red(interpreter):
     def before(world):
-        receipts(world, behind_seconds=60)
+        write_heartbeats(world, behind_seconds=60)
 
     recovery, _, _ = drill(interpreter, "dr-behind", {**WHOLE, "heartbeats": True}, before=before)
     assert recovery.outcome is RecoveryOutcome.FAILED
@@ -196,17 +196,17 @@ EXPORTED = {"source_at_point": "export"}
 
 
 @pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
-def test_an_export_tells_what_the_sources_were_where_the_settings_say_so(interpreter, policy, request):
+def test_an_export_shows_what_the_sources_were_where_the_settings_say_so(interpreter, policy, request):
     name = f"dr-export-{request.node.callspec.id}"
     recovery, content, world = drill(interpreter, name, {**policy, **EXPORTED})
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     assert [one.figures["source_at_point"] for one in content.values()] == ["export", "export"]
-    assert len(world.exports.asked) == 2
+    assert len(world.exports.requests) == 2
     # It was asked for with the restores, at their time, and waited for by a state of its own.
-    assert {asked["ExportTime"] for asked in world.exports.asked.values()} == {recovery.point}
+    assert {params["ExportTime"] for params in world.exports.requests.values()} == {recovery.point}
     assert [table.exported_at is not None for table in recovery.tables] == [True, True]
     assert not any(operation == "GetRecords" for operation, _ in world.contents.read)
-    assert {asked["TableName"] for operation, asked in world.contents.read if operation == "Scan"} == {
+    assert {params["TableName"] for operation, params in world.contents.read if operation == "Scan"} == {
         table.target for table in recovery.tables
     }
     assert not any("AWSDynamoDB" in key for key in world.s3.objects), "its files are removed with the copies"
@@ -236,7 +236,9 @@ def test_every_damage_to_a_copy_is_seen_by_an_export_too(interpreter, kind, spoi
 
 @pytest.mark.parametrize("policy", [WHOLE, IN_SEGMENTS], ids=["whole", "segments"])
 @pytest.mark.parametrize("silent", ["stopped", "busy"])
-def test_where_a_stream_cannot_tell_an_export_is_asked_for_and_tells(interpreter, policy, silent, request, monkeypatch):
+def test_where_a_stream_does_not_suffice_an_export_is_requested_and_compared(
+    interpreter, policy, silent, request, monkeypatch
+):
     def stop_stream(world):
         world.tables.tables[TOKENS].description["StreamSpecification"] = {"StreamEnabled": False}
 
@@ -249,7 +251,9 @@ def test_where_a_stream_cannot_tell_an_export_is_asked_for_and_tells(interpreter
     assert [
         role for role in ("state", "tokens") if content[f"content.{role}"].figures["source_at_point"] == "export"
     ] == by_export
-    assert [asked["ClientToken"] for asked in world.exports.asked.values()] == [f"{name}-{role}" for role in by_export]
+    assert [params["ClientToken"] for params in world.exports.requests.values()] == [
+        f"{name}-{role}" for role in by_export
+    ]
 
 
 def spoilt(world):
@@ -267,11 +271,11 @@ def spoilt(world):
 
 
 @pytest.mark.parametrize(
-    ("policy", "told"),
+    ("policy", "message"),
     [(WHOLE, "is not a file of items"), (IN_SEGMENTS, "segment 0 of 1 of the export could not be read")],
     ids=["whole", "segments"],
 )
-def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(interpreter, policy, told, request):
+def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(interpreter, policy, message, request):
     with drilled(DrillWorld(interpreter, **policy, **EXPORTED)) as world:
         world.bridge = spoilt(world)
         world.drill(f"dr-spoilt-{request.node.callspec.id}")
@@ -279,7 +283,7 @@ def test_an_export_that_is_not_what_was_written_is_an_error_and_no_difference(in
     content = {one.check: one.verdict for one in recovery.check_results if one.check.startswith("content.")}
     assert recovery.outcome is RecoveryOutcome.FAILED
     assert content["content.tokens"].outcome is Outcome.ERROR
-    assert told in content["content.tokens"].reason
+    assert message in content["content.tokens"].reason
     assert content["content.state"].outcome is Outcome.PASS
 
 
@@ -293,7 +297,7 @@ def test_an_export_that_fails_ends_the_drill_red_with_dynamodb_s_reason(interpre
     assert world.copies() == set()
 
 
-def test_a_run_that_is_resumed_adopts_the_export_that_was_asked_for(interpreter):
+def test_a_run_that_is_resumed_adopts_the_export_that_was_requested(interpreter):
     """The task asked, and its process died before it could write that down."""
     died = []
 
@@ -308,4 +312,4 @@ def test_a_run_that_is_resumed_adopts_the_export_that_was_asked_for(interpreter)
     with drilled(DrillWorld(interpreter, bridge, **EXPORTED)) as world:
         world.drill("dr-export-again")
     assert world.recovery("dr-export-again").outcome is RecoveryOutcome.SUCCEEDED
-    assert len(world.exports.asked) == 2
+    assert len(world.exports.requests) == 2

@@ -133,7 +133,7 @@ def test_a_backup_that_no_stream_reaches_is_compared_with_exports_from_before_an
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     figures = result(recovery, "content.tokens").figures
     assert (figures["source_at_point"], figures["at_the_boundary"], figures["fuzzy_seconds"]) == ("export", 1, 60)
-    assert len(world.exports.asked) == 4
+    assert len(world.exports.requests) == 4
     assert not [key for key in world.s3.objects if key.startswith("dr-old/")]
 
 
@@ -165,7 +165,7 @@ def test_a_backup_from_before_point_in_time_recovery_has_no_evidence_which_is_sa
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert "informational and not passed" in recovery.reason
     assert "content.tokens" in recovery.reason
-    assert world.exports.asked == {}
+    assert world.exports.requests == {}
 
 
 def test_a_large_backup_that_no_stream_reaches_is_not_compared_and_fails(interpreter):

@@ -105,7 +105,7 @@ def test_a_setting_that_is_not_as_in_the_source_turns_the_drill_red_and_names_it
     assert world.copies() == set()
 
 
-def test_what_was_given_before_the_point_is_tried_over_the_copies_and_each_is_a_finding(interpreter):
+def test_grants_from_before_the_point_are_tried_over_the_copies_and_each_is_a_finding(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         ended = world.drill("dr-tried")
     recovery = world.recovery("dr-tried")
@@ -151,7 +151,7 @@ def test_an_epoch_that_was_logged_for_a_restore_that_died_turns_no_later_drill_r
 
 
 @pytest.mark.parametrize("mark", [None, "dr-another"])
-def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
+def test_a_copy_that_is_not_sanitized_is_not_served(interpreter, mark):
     def skip(invocation, run):
         if invocation.state != "SanitizeTokens":
             return run()
@@ -159,9 +159,9 @@ def test_a_copy_that_nobody_made_safe_is_not_served(interpreter, mark):
             (copy,) = [name for name in world.copies() if "-tokens-" in name]
             tokens = world.cloud.restored_tokens(copy, TOKENS, REVOCATIONS)
             tokens.save_state(initial_state(mark, "s", [0], RotatedPolicy.REVOKE, 1, source_readable=True))
-        given = invocation.payload["state"]
+        state = invocation.payload["state"]
         decision = {"action": "PROCEED", "reason": "skipped", "wait_seconds": 0, "attempt": 0}
-        return {"Payload": {**given, "decision": decision}}
+        return {"Payload": {**state, "decision": decision}}
 
     name = f"dr-unsafe-{bool(mark)}"
     with drilled(DrillWorld(interpreter, skip)) as world:
@@ -182,7 +182,7 @@ def test_other_code_than_the_live_version_s_is_not_taken_for_it(interpreter):
     assert recovery.reason.startswith("serving.code: authorize, public, token would be served with other code")
 
 
-def test_a_service_that_gives_no_witnesses_is_drilled_and_the_drill_is_red(interpreter):
+def test_a_service_that_seeds_no_grants_is_drilled_and_the_drill_is_red(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.functions.functions["ib-oauth-authorize-test"]["Environment"]["Variables"]["CLIENTS"] = "[]"
         ended = world.drill("dr-mute")
@@ -191,7 +191,7 @@ def test_a_service_that_gives_no_witnesses_is_drilled_and_the_drill_is_red(inter
     assert {one.verdict.outcome for one in recovery.check_results if one.check == "tokens.kept"} == {"INCONCLUSIVE"}
 
 
-def test_no_check_of_a_grant_passes_in_a_drill_of_a_point_before_it_was_given(interpreter):
+def test_no_check_of_a_grant_passes_in_a_drill_of_a_point_before_it_was_issued(interpreter):
     """Row R5: a table of before rejects every grant, so those that it must reject passed."""
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-past", to=(world.clock.now() - timedelta(minutes=30)).isoformat())
@@ -201,7 +201,7 @@ def test_no_check_of_a_grant_passes_in_a_drill_of_a_point_before_it_was_given(in
     assert recovery.outcome is RecoveryOutcome.FAILED
 
 
-def test_the_secrets_of_witnesses_are_sealed_in_the_ledger_and_nowhere_else(interpreter):
+def test_the_secrets_of_seeded_grants_are_sealed_in_the_ledger_and_nowhere_else(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-sealed")
         found = world.cloud.seeded_grants.find_grants("dr-sealed")
@@ -225,7 +225,7 @@ def test_the_secrets_of_witnesses_are_sealed_in_the_ledger_and_nowhere_else(inte
         )
 
 
-def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(interpreter):
+def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_notifies(interpreter):
     def break_it(invocation, run):
         if invocation.state == "CompareSettings":
             return {"FunctionError": "Unhandled", "Payload": {"errorType": "RuntimeError", "errorMessage": "it broke"}}
@@ -243,7 +243,7 @@ def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(in
 
 
 @pytest.mark.parametrize(
-    ("given", "policy", "why"),
+    ("params", "policy", "why"),
     [
         ({}, {"max_cost_usd": 0}, "recovery.max_cost_usd allows 0 US dollars"),
         ({"to": "2020-01-01T00:00:00Z"}, {}, "give a time from 2026-"),
@@ -256,10 +256,10 @@ def test_a_state_that_breaks_makes_a_red_drill_that_still_cleans_up_and_tells(in
         ),
     ],
 )
-def test_what_is_refused_is_refused_before_anything_is_made(interpreter, given, policy, why):
+def test_what_is_refused_is_refused_before_anything_is_made(interpreter, params, policy, why):
     name = f"dr-refused-{sum(why.encode())}"
     with drilled(DrillWorld(interpreter, **policy)) as world:
-        ended = world.drill(name, **given)
+        ended = world.drill(name, **params)
     assert ended.phase == "FAILED"
     assert world.tables.restored == []
     assert why in world.cloud.drills.read_refusal(name).why
@@ -301,7 +301,7 @@ def with_an_index(clock):
         ("cleanup-blocked", "cleanup", "AWS refuses to remove ib-oauth-drill-dr-cleanup-blocked-state-test"),
     ],
 )
-def test_a_saboteur_turns_the_drill_red_by_the_finding_that_names_it(interpreter, kind, check, why):
+def test_fault_injection_turns_the_drill_red_by_the_finding_that_names_it(interpreter, kind, check, why):
     name = f"dr-{kind}"
     with drilled(DrillWorld(interpreter, tables=with_an_index)) as world:
         ended = world.drill(name, fault=kind)
@@ -313,7 +313,7 @@ def test_a_saboteur_turns_the_drill_red_by_the_finding_that_names_it(interpreter
         for _ in range(3):
             world.clock.advance(300)
             world.deliver_end(name, "FAILED")
-    assert world.copies() == set(), "the sweeper removes what a blocked cleaner could not"
+    assert world.copies() == set(), "the cleanup job removes what a blocked cleaner could not"
     assert world.recovery(name).outcome is RecoveryOutcome.FAILED
 
 

@@ -1,4 +1,4 @@
-"""What a drill leaves for whoever asks later: evidence, however it ended, once, and the metrics that alarms watch."""
+"""What a drill leaves for later readers: evidence, however it ended, once, and the metrics that alarms watch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def report(world: DrillWorld, drill: str) -> dict:
     return json.loads(world.cloud.evidence.read_file(bundle))
 
 
-def told(world: DrillWorld, metric: str) -> list[float]:
+def published(world: DrillWorld, metric: str) -> list[float]:
     return [line[metric] for line in world.measured if metric in line]
 
 
@@ -51,8 +51,8 @@ def test_a_green_drill_leaves_a_bundle_and_a_page_that_are_as_they_were_recorded
     phases = [phase["seconds"] for phase in found["timeline"]["phases"]]
     assert sum(phases) == pytest.approx(found["timeline"]["wall_seconds"], abs=1e-6 * len(phases))
     assert found["configuration"]["bundle"] == world.cloud.artifacts.list_snapshots(1)[0].id
-    assert told(world, "DrillSucceeded") == [1]
-    assert told(world, "RecoverySeconds") == [found["objectives"][0]["measured_seconds"]]
+    assert published(world, "DrillSucceeded") == [1]
+    assert published(world, "RecoverySeconds") == [found["objectives"][0]["measured_seconds"]]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_drill_that_breaks_anywhere_leaves_evidence_that_says_so(interpreter, 
     assert ended.phase == "FAILED"
     assert found["recovery"]["outcome"] == "FAILED"
     assert any("it broke" in one for one in found["went_wrong"]), found["went_wrong"]
-    assert told(world, "DrillSucceeded") == [0]
+    assert published(world, "DrillSucceeded") == [0]
 
 
 def test_a_drill_whose_evidence_cannot_be_written_is_not_a_green_one(interpreter):
@@ -86,11 +86,11 @@ def test_a_drill_whose_evidence_cannot_be_written_is_not_a_green_one(interpreter
 
     assert ended.phase == "FAILED"
     assert world.cloud.evidence.find_entry("dr-ev-none") is None
-    assert told(world, "DrillSucceeded") == []
+    assert published(world, "DrillSucceeded") == []
     assert "no bucket" in world.topics.published[0][2]
 
 
-def test_a_recovery_has_one_link_whoever_records_it_again(interpreter):
+def test_a_recovery_has_one_link_however_often_it_is_recorded(interpreter):
     def lost(run):
         run()
         answers.append(1)
@@ -104,10 +104,10 @@ def test_a_recovery_has_one_link_whoever_records_it_again(interpreter):
     assert [link.recovery for link in world.cloud.evidence.read_entries()] == ["dr-ev-again"]
 
 
-def test_each_drill_continues_the_chain_and_the_age_of_the_newest_proof_is_told(interpreter):
+def test_each_drill_continues_the_chain_and_the_age_of_the_newest_proof_is_published(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         reconcile({"id": "before"}, None)
-        assert told(world, "SecondsSinceSuccessfulDrill") == []
+        assert published(world, "SecondsSinceSuccessfulDrill") == []
         for number in range(3):
             world.drill(f"dr-ev-{number}")
         world.clock.advance(3600)
@@ -117,7 +117,7 @@ def test_each_drill_continues_the_chain_and_the_age_of_the_newest_proof_is_told(
 
     assert [link.number for link in links] == [1, 2, 3]
     assert [link.previous_hash for link in links[1:]] == [link.hash for link in links[:-1]]
-    (age,) = told(world, "SecondsSinceSuccessfulDrill")
+    (age,) = published(world, "SecondsSinceSuccessfulDrill")
     assert 3600 <= age < 3700
 
 
@@ -219,7 +219,7 @@ def three_drills(interpreter):
         (_spoil_a_success, "success#drill"),
     ],
 )
-def test_whoever_can_change_the_ledger_alone_is_found_out(three_drills, change, where):
+def test_a_change_of_the_ledger_alone_is_found(three_drills, change, where):
     chain, items = three_drills.cloud.evidence, three_drills.ledger.items
     recorded = deepcopy(items)
     assert chain.verify_chain() == ()

@@ -1,4 +1,4 @@
-"""Whatever goes wrong at whichever state: all functions end on one version, the claim is free, and somebody was told.
+"""Whatever goes wrong at whichever state: all functions end on one version, the lock is free, and an operator was notified.
 
 Real tasks, real adapters and real handlers over fakes, driven by moto's interpreter of the definitions as they are in their files.
 """

@@ -32,8 +32,8 @@ def new_environment(interpreter, request):
         yield world
 
 
-def deploy(world, **given):
-    world.deploy(**given)
+def deploy(world, **options):
+    world.deploy(**options)
     world.settle()
     return world.deployment
 

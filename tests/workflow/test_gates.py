@@ -227,12 +227,12 @@ class Receiver:
     """Answers the questions of a deployment; `answers` by number of the question, PASS otherwise."""
 
     def __init__(self, **answers: HookAnswer) -> None:
-        self.answers, self.asked = answers, []
+        self.answers, self.questions = answers, []
 
     def ask(self, _hook: Hook, call: HookCall, question: Any) -> HookAnswer:
-        self.asked.append((question["phase"], question["weight_percent"], call.answer_token))
+        self.questions.append((question["phase"], question["weight_percent"], call.answer_token))
         passed = HookAnswer(passed=True, judged=True, reason="fine")
-        return self.answers.get(f"question_{len(self.asked)}", passed)
+        return self.answers.get(f"question_{len(self.questions)}", passed)
 
 
 def hooked(interpreter: Any, name: str, receiver: Receiver, bridge: Any = straight) -> GatedWorld:
@@ -244,13 +244,15 @@ def hooked(interpreter: Any, name: str, receiver: Receiver, bridge: Any = straig
     return world
 
 
-def test_a_hook_is_asked_before_traffic_after_each_step_and_after_the_promotion(interpreter):
+def test_a_hook_is_called_before_traffic_after_each_step_and_after_the_promotion(interpreter):
     receiver = Receiver()
     world = hooked(interpreter, "hook-1", receiver)
     ended = world.deploy_through(*STEPS)
     assert ended.outcome is DeploymentOutcome.SUCCEEDED, ended.reason
-    assert [(phase, weight) for phase, weight, _ in receiver.asked] == list(zip(PLACES, [0, 10, 50, 100], strict=True))
-    assert len({token for _, _, token in receiver.asked}) == 4
+    assert [(phase, weight) for phase, weight, _ in receiver.questions] == list(
+        zip(PLACES, [0, 10, 50, 100], strict=True)
+    )
+    assert len({token for _, _, token in receiver.questions}) == 4
     assert world.path[-1] == "Succeeded"
 
 
@@ -285,17 +287,17 @@ def test_a_fault_at_a_hook_asks_the_same_question_again_or_rolls_back(interprete
     world = hooked(interpreter, f"hook-3-{fault.replace(' ', '-')}", receiver, bridge)
     ended = world.deploy_through(*STEPS)
     if fault == "raises":
-        assert (ended.outcome, receiver.asked) == (DeploymentOutcome.ROLLED_BACK, [])
+        assert (ended.outcome, receiver.questions) == (DeploymentOutcome.ROLLED_BACK, [])
     else:
         assert ended.outcome is DeploymentOutcome.SUCCEEDED, ended.reason
-        assert len({token for _, _, token in receiver.asked}) == 4
+        assert len({token for _, _, token in receiver.questions}) == 4
 
 
 def test_a_task_that_is_repeated_after_its_question_asks_with_the_same_token(interpreter):
     class Dying(Receiver):
         def ask(self, hook: Hook, call: HookCall, question: Any) -> HookAnswer:
             answer = super().ask(hook, call, question)
-            if len(self.asked) == 1:
+            if len(self.questions) == 1:
                 raise Throttled("the function died before it recorded the answer")
             return answer
 
@@ -303,5 +305,5 @@ def test_a_task_that_is_repeated_after_its_question_asks_with_the_same_token(int
     world = hooked(interpreter, "hook-4", receiver)
     ended = world.deploy_through(STEPS[0])
     assert ended.outcome is DeploymentOutcome.SUCCEEDED, ended.reason
-    assert receiver.asked[0] == receiver.asked[1]
-    assert receiver.asked[1][2] != receiver.asked[2][2]
+    assert receiver.questions[0] == receiver.questions[1]
+    assert receiver.questions[1][2] != receiver.questions[2][2]

@@ -53,7 +53,7 @@ def restored(interpreter, name, bridge=straight):
     world.bridge = lose
     with inhabited(world):
         assert world.restore().phase == "SUCCEEDED", world.recovery.reason
-        world.bridge, world.undone, world.copies = bridge, world.recovery, dict(copies(world.recovery))
+        world.bridge, world.before, world.copies = bridge, world.recovery, dict(copies(world.recovery))
         for copy in world.copies.values():
             world.rows.put_item(TableName=copy, Item=row("changed", "since"))
             world.rows.put_item(TableName=copy, Item=row("new"))
@@ -70,7 +70,7 @@ def finding(world, check):
 
 
 def closed(world):
-    return {table for table in (*BEFORE, *world.copies.values()) if world.doors.closed(table)}
+    return {table for table in (*BEFORE, *world.copies.values()) if world.table_access.closed(table)}
 
 
 def in_use(world):
@@ -111,7 +111,7 @@ def test_logins_go_on_in_the_epoch_of_the_restore_and_what_was_revoked_meanwhile
         assert world.go_back("gb-tokens-back").phase == "SUCCEEDED", world.recovery.reason
     assert world.families(TOKENS) == {"kept": True, "late": False}
     assert {variables["LEAST_EPOCH"] for variables in world.variables()} == {"1"}
-    assert (world.undone.least_epoch, world.recovery.least_epoch) == (1, 1)
+    assert (world.before.least_epoch, world.recovery.least_epoch) == (1, 1)
     assert world.held(TOKENS)["epoch"] == {"pk": {"S": "epoch"}, "epoch": {"N": "1"}}
 
 
@@ -142,7 +142,7 @@ def test_clients_read_the_tables_in_use_until_the_aliases_have_moved(interpreter
             "BlockSourceTables", "SyncTables", "ReplayLateWrites", "VerifySyncedTables", "Promote",
         }:  # fmt: skip
             denied[invocation.state] = {
-                action for table in world.copies.values() for action in world.doors.denied(table)
+                action for table in world.copies.values() for action in world.table_access.denied(table)
             }
         return answer
 
@@ -185,7 +185,7 @@ def test_a_way_back_that_fails_leaves_the_copies_in_use_and_open_and_the_others_
     assert not world.cloud.restores.read_lock().held
 
 
-def test_somebody_who_writes_meanwhile_is_found_and_levelled_over(interpreter):
+def test_a_writer_meanwhile_is_found_and_its_writes_are_synced(interpreter):
     once = []
 
     def meddle(invocation, run):
@@ -209,7 +209,7 @@ def test_somebody_who_writes_meanwhile_is_found_and_levelled_over(interpreter):
     assert "of nobody" not in world.held(STATE)
 
 
-def test_somebody_who_does_not_stop_writing_is_not_gone_back_to(interpreter, monkeypatch):
+def test_tables_with_a_writer_that_does_not_stop_are_not_gone_back_to(interpreter, monkeypatch):
     count = iter(range(1000))
     visit = TableSync.run_segment
 
@@ -229,7 +229,7 @@ def test_somebody_who_does_not_stop_writing_is_not_gone_back_to(interpreter, mon
 
 
 def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch):
-    visit, told = TableSync.run_segment, []
+    visit, actions = TableSync.run_segment, []
 
     def a_page(levels, stretch, as_of, _until):
         world.clock.advance(1)
@@ -238,7 +238,7 @@ def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch)
     def watch(invocation, run):
         answer = run()
         if invocation.state == "SyncTables":
-            told.append(answer["Payload"].get("decision", {}).get("action", "not yet open"))
+            actions.append(answer["Payload"].get("decision", {}).get("action", "not yet open"))
         return answer
 
     with restored(interpreter, "gb-visits", watch) as world:
@@ -246,7 +246,7 @@ def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch)
         monkeypatch.setattr(TableSync, "run_segment", a_page)
         ended = world.go_back("gb-visits-back")
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert told[-2:] == ["SYNC_TABLES", "REPLAY"]
+    assert actions[-2:] == ["SYNC_TABLES", "REPLAY"]
     assert world.held(STATE) == world.held(world.copies["state"])
 
 
@@ -287,7 +287,7 @@ def test_a_way_back_that_is_stopped_leaves_the_copies_in_use(interpreter, state)
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
-        ("open", lambda world: world.doors.policies.clear(), "it is not blocked, so it may have other writers"),
+        ("open", lambda world: world.table_access.policies.clear(), "it is not blocked, so it may have other writers"),
         ("gone", lambda world: world.tables.lose(STATE), "it no longer exists, so there is no failback"),
         ("unsafe", lambda world: setattr(world.tables.tables[TOKENS], "recovery_days", 0), "recovery is off"),
     ],
@@ -302,7 +302,7 @@ def test_tables_that_cannot_be_gone_back_to_are_refused_before_anything_is_touch
     assert world.used() == in_use(world)
 
 
-def test_while_a_deployment_is_under_way_nobody_goes_back(interpreter):
+def test_while_a_deployment_is_under_way_there_is_no_failback(interpreter):
     with restored(interpreter, "gb-held") as world:
         world.states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-other", input="{}")
         world.states.pending.clear()
@@ -331,7 +331,7 @@ def test_one_goes_back_once_and_from_there_forth_again(interpreter):
     assert world.held(world.copies["state"])["after the way back"] == row("after the way back")
 
 
-def test_settings_that_somebody_turned_off_meanwhile_keep_a_table_from_being_used(interpreter):
+def test_settings_that_were_turned_off_meanwhile_keep_a_table_from_being_used(interpreter):
     with restored(interpreter, "gb-settings") as world:
         world.tables.tables[STATE].time_to_live = {"TimeToLiveStatus": "DISABLED"}
         ended = world.go_back("gb-settings-back")
@@ -341,10 +341,10 @@ def test_settings_that_somebody_turned_off_meanwhile_keep_a_table_from_being_use
     assert closed(world) == BEFORE
 
 
-def test_receipts_of_what_the_restore_lost_are_not_asked_for(interpreter):
-    with restored(interpreter, "gb-receipts") as world:
-        # There is no table of receipts here: whoever asked for them would fail.
+def test_heartbeats_of_what_the_restore_lost_are_not_requested(interpreter):
+    with restored(interpreter, "gb-heartbeats") as world:
+        # There is no table of heartbeats here: a request for them would fail.
         world.cloud.settings["RECOVERY_POLICY"] = json.dumps(recovery_table(heartbeats=True))
-        ended = world.go_back("gb-receipts-back")
+        ended = world.go_back("gb-heartbeats-back")
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert not any(one.check.startswith("heartbeats.") for one in world.recovery.check_results)

@@ -54,7 +54,7 @@ def completed(world):
     return detail
 
 
-def told_operators(world):
+def operator_messages(world):
     return [(subject, text) for topic, subject, text in world.topics.published if "operators" in topic]
 
 
@@ -68,7 +68,7 @@ def test_traffic_goes_to_the_healthy_canary_while_stable_is_broken(interpreter, 
     assert (found.outcome, found.keeps_canary) == (DeploymentOutcome.SUCCEEDED, True)
     assert "stable is broken and the canary is healthy: " in found.reason
     assert (completed(world)["traffic_to"], completed(world)["healthy"]) == ("CANARY", True)
-    assert "stable is broken" in told_operators(world)[-1][1]
+    assert "stable is broken" in operator_messages(world)[-1][1]
     assert not world.cloud.ledger.rolled_back_by(found.release.digest), "its release is live"
     assert (found.rollback.reverted_at - found.rollback.trigger.at).total_seconds() <= SECONDS_TO_ROLL_BACK
 
@@ -146,13 +146,13 @@ def test_an_alarm_that_stays_in_alarm_is_evaluated_every_minute_of_the_rollback_
     assert "the canary is proved worse: " in world.deployment.reason
 
 
-def test_where_neither_is_healthy_record_event_and_operators_are_told(interpreter):
+def test_where_neither_is_healthy_record_event_and_notification_say_so(interpreter):
     world = alarmed_at_half(interpreter, "d-neither", FakeVersionMetrics(errors={"1": 0.8, "2": 0.8}))
     assert world.check() == "stable"
     assert "neither version is healthy: " in world.deployment.reason
     assert completed(world)["healthy"] is False
     assert "neither version is healthy: " in completed(world)["cause"]
-    subject, text = told_operators(world)[-1]
+    subject, text = operator_messages(world)[-1]
     assert subject == "test: stable is not healthy, an operator must look"
     assert "neither version is healthy: " in text
 
@@ -186,5 +186,5 @@ def test_a_stable_that_fails_its_probes_after_the_rollback_is_not_called_healthy
     assert (found.rollback.verified_at, found.rollback.verification.outcome) == (None, Outcome.FAIL)
     assert "stable is not healthy after the rollback: stable itself returns 5xx: token:1 503" in found.reason
     assert completed(world)["healthy"] is False
-    assert told_operators(world)[-1][0] == "test: stable is not healthy, an operator must look"
+    assert operator_messages(world)[-1][0] == "test: stable is not healthy, an operator must look"
     assert "stable verified" not in [what for what, _ in world.cloud.ledger.read_incident("i-d-unhealthy").timeline]

@@ -1,4 +1,4 @@
-"""A release that was live before is returned to by its versions; a pause that nobody answers ends by saying so."""
+"""A release that was live before is returned to by its versions; a pause without an answer ends by saying so."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def environment(interpreter, name, scenario=None):
     return world
 
 
-def deploy(world, name, code="", **given):
+def deploy(world, name, code="", **options):
     """Put a code into `$LATEST` and deploy it; return the deployment's record."""
     if code:
         for function in FUNCTIONS:
             world.plane.change(f"ib-oauth-{function}-test", code)
     world.name = name
     world.clock.advance(60)
-    world.deploy(**given)
+    world.deploy(**options)
     world.settle()
     return world.deployment
 
@@ -75,7 +75,7 @@ def test_the_version_before_is_recognised_and_returned_to_at_once_without_a_new_
     ]
 
 
-def test_a_strategy_that_was_asked_for_is_followed_with_the_known_versions(interpreter):
+def test_a_requested_strategy_is_followed_with_the_known_versions(interpreter):
     world = environment(interpreter, "kg-2-good")
     with inhabited(world):
         deploy(world, "kg-2-good")
@@ -133,7 +133,7 @@ def test_a_known_version_that_fails_before_traffic_is_rolled_back_without_any(in
     assert world.versions() == {("3", "{}")}
 
 
-def test_a_pause_that_nobody_answers_ends_by_saying_so_and_until_when(interpreter):
+def test_an_unanswered_pause_ends_by_saying_so_and_until_when(interpreter):
     world = environment(interpreter, "kg-6-hold", Scenario({50: Outcome.INCONCLUSIVE}, when_inconclusive="PAUSE"))
     with inhabited(world):
         ended = deploy(world, "kg-6-hold", strategy=STRATEGY)

@@ -29,8 +29,8 @@ def plan_window(world, begins, lasts=2 * HOUR, **changes):
     """Plan a window that begins so long from now; negative if it has begun and no run has recorded it."""
     now = world.clock.now()
     starts = now + begins
-    asked = request(starts_at=starts, ends_at=starts + lasts, urgent="now", **changes)
-    change = plan(Schedule(), asked, POLICY, starts - MINUTE)
+    window_request = request(starts_at=starts, ends_at=starts + lasts, urgent="now", **changes)
+    change = plan(Schedule(), window_request, POLICY, starts - MINUTE)
     assert world.cloud.maintenance.commit(replace(change, schedule=replace(change.schedule, version=0)))
     return change.windows[0]
 

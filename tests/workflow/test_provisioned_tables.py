@@ -79,11 +79,11 @@ def meter_gets(world):
     """Meter what reads the families of the source."""
     plain = world.rows.batch_get_item
 
-    def batch_get_item(**asked):
-        for table, keys in asked["RequestItems"].items():
+    def batch_get_item(**params):
+        for table, keys in params["RequestItems"].items():
             units = len(keys["Keys"]) * (1 if keys.get("ConsistentRead") else 0.5)
             world.contents.consumed.append((world.clock.now(), table, units))
-        return plain(**asked)
+        return plain(**params)
 
     world.rows.batch_get_item = batch_get_item
 
@@ -140,7 +140,7 @@ def test_tables_that_are_too_large_for_their_capacity_are_exported_and_not_read(
     world, recovery = drill(interpreter, "dr-large", size_bytes=10 * GB, max_cost_usd=100)
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
     assert all(table.by_export for table in recovery.tables)
-    scanned = {asked["TableName"] for operation, asked in world.contents.read if operation == "Scan"}
+    scanned = {params["TableName"] for operation, params in world.contents.read if operation == "Scan"}
     assert scanned == {table.target for table in recovery.tables}
     assert throttled_clients(world, TOKENS)[0] == 0  # what its families are looked up with
 
@@ -150,7 +150,7 @@ def test_the_tables_of_a_drill_are_on_demand_and_nothing_of_their_scaling_is_lef
     with drilled(DrillWorld(interpreter)) as world:
         provision(world)
         update = world.tables.update_table
-        world.tables.update_table = lambda **asked: changed.append(asked) or update(**asked)
+        world.tables.update_table = lambda **params: changed.append(params) or update(**params)
         world.drill("dr-scaled")
     recovery = world.recovery("dr-scaled")
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
@@ -158,7 +158,7 @@ def test_the_tables_of_a_drill_are_on_demand_and_nothing_of_their_scaling_is_lef
     assert [one.figures for one in billing] == [
         {"expected": {"mode": "PAY_PER_REQUEST"}, "found": {"mode": "PAY_PER_REQUEST"}}
     ] * 2
-    assert not any("BillingMode" in asked or "ProvisionedThroughput" in asked for asked in changed)
+    assert not any("BillingMode" in params or "ProvisionedThroughput" in params for params in changed)
     assert {resource for resource, *_ in world.scaling.targets} == {f"table/{STATE}", f"table/{TOKENS}"}
     assert {resource for resource, *_ in world.scaling.policies} == {f"table/{STATE}", f"table/{TOKENS}"}
     assert world.copies() == set()
@@ -178,7 +178,7 @@ class Provisioned(RestoreWorld):
         scale(self, size_bytes)
         self.failing, self.state, self.changed = failing, "", []
         update = self.tables.update_table
-        self.tables.update_table = lambda **asked: self.note(asked) or update(**asked)
+        self.tables.update_table = lambda **params: self.note(params) or update(**params)
 
     def watch(self, invocation, run):
         self.state = invocation.state
@@ -186,9 +186,9 @@ class Provisioned(RestoreWorld):
             return raised("AccessDeniedException", "not authorized")
         return run()
 
-    def note(self, asked):
-        if "BillingMode" in asked or "ProvisionedThroughput" in asked:
-            self.changed.append((self.state, asked["TableName"], asked["BillingMode"]))
+    def note(self, params):
+        if "BillingMode" in params or "ProvisionedThroughput" in params:
+            self.changed.append((self.state, params["TableName"], params["BillingMode"]))
 
     def modes(self):
         """The billing modes of the restored tables, and how often each is scaled."""
@@ -217,7 +217,7 @@ def test_restored_tables_get_their_capacity_once_the_service_uses_them(restoring
     assert world.modes() == {("PROVISIONED", 2)}
     assert world.capacity() == {(Outcome.PASS, True)}
     # The access block of the source is not taken over with its capacity.
-    assert not any(world.doors.closed(table.target) for table in recovery.tables)
+    assert not any(world.table_access.closed(table.target) for table in recovery.tables)
 
 
 def test_tables_that_do_not_come_into_use_stay_on_demand(restoring):
@@ -229,7 +229,7 @@ def test_tables_that_do_not_come_into_use_stay_on_demand(restoring):
     assert (world.changed, world.modes()) == ([], {("PAY_PER_REQUEST", 0)})
 
 
-def test_capacity_that_cannot_be_set_is_told_while_the_service_uses_the_tables(restoring):
+def test_capacity_that_cannot_be_set_is_reported_while_the_service_uses_the_tables(restoring):
     world = Provisioned(restoring, "re-no-capacity", failing="ReapplyCapacity")
     with inhabited(world):
         world.restore()
@@ -261,7 +261,7 @@ def test_a_large_source_is_compared_by_an_export_and_a_restore_waits_for_none(re
     assert [one.verdict.outcome for one in content] == [outcome, outcome]
     assert all(why in one.verdict.reason for one in content)
     assert [one.decides for one in content] == [outcome is Outcome.PASS] * 2
-    scanned = {asked["TableName"] for operation, asked in world.contents.read if operation == "Scan"}
+    scanned = {params["TableName"] for operation, params in world.contents.read if operation == "Scan"}
     assert scanned & {STATE, TOKENS} == set()
 
 
@@ -274,10 +274,10 @@ class WithExports:
     def __getattr__(self, operation):
         return getattr(self.client, operation)
 
-    def export_table_to_point_in_time(self, **asked):
+    def export_table_to_point_in_time(self, **params):
         if not self.allowed:
             raise client_error("AccessDeniedException", "not authorized to perform s3:PutObjectAcl")
-        return self.exports.export_table_to_point_in_time(**asked)
+        return self.exports.export_table_to_point_in_time(**params)
 
-    def describe_export(self, **asked):
-        return self.exports.describe_export(**asked)
+    def describe_export(self, **params):
+        return self.exports.describe_export(**params)

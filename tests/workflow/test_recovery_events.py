@@ -1,4 +1,4 @@
-"""What a drill tells the bus as it goes on: each event as docs/reference/events describes it, and one that says how it came out."""
+"""What a drill publishes to the bus as it goes on: each event as docs/reference/events describes it, and one that says how it came out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def interpreter():
         yield moto
 
 
-def told(world):
+def event_types(world):
     """Detail-types in order; each event fits its schema."""
     for kind, detail in world.events.put:
         jsonschema.validate(detail, SCHEMAS[kind])
@@ -41,40 +41,40 @@ def in_state(name, do):
     return lambda invocation, run: do(run) if invocation.state == name else run()
 
 
-def test_a_drill_tells_that_it_started_what_it_restored_and_how_it_came_out(interpreter):
+def test_a_drill_publishes_that_it_started_what_it_restored_and_how_it_ended(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-bus-green")
         link = world.cloud.evidence.read_entry("dr-bus-green")
-    assert told(world) == ["DrillStarted", "DrillTablesRestored", "DrillCompleted"]
+    assert event_types(world) == ["DrillStarted", "DrillTablesRestored", "DrillCompleted"]
     assert world.events.put[0][1]["tables"] == [STATE, TOKENS]
     assert (last(world)["outcome"], last(world)["evidence"]) == ("SUCCEEDED", f"1:{link.hash}")
     assert last(world)["recovery_seconds"] > 0
 
 
-def test_a_sabotaged_drill_tells_that_it_was_and_why_it_is_red(interpreter):
+def test_a_drill_with_an_injected_fault_publishes_the_fault_and_why_it_is_red(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-bus-red", fault="ttl-off")
-    assert told(world)[-1] == "DrillCompleted"
+    assert event_types(world)[-1] == "DrillCompleted"
     assert (last(world)["outcome"], last(world)["fault"]) == ("FAILED", "ttl-off")
     assert "settings.state.time_to_live" in last(world)["reason"]
 
 
-def test_one_that_is_refused_tells_nothing_but_that(interpreter):
+def test_a_drill_that_is_refused_publishes_nothing_but_that(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-bus-refused", to="2001-01-01T00:00:00Z")
-    assert told(world) == ["DrillRefused"]
+    assert event_types(world) == ["DrillRefused"]
     assert "2001" in last(world)["reason"]
 
 
-def test_one_without_evidence_is_not_told_as_green(interpreter):
+def test_a_drill_without_evidence_is_not_announced_as_green(interpreter):
     broken = in_state("RecordEvidence", lambda _run: raised("ValueError", "no bucket"))
     with drilled(DrillWorld(interpreter, broken)) as world:
         world.drill("dr-bus-none")
-    assert told(world)[-1] == "DrillCompleted"
+    assert event_types(world)[-1] == "DrillCompleted"
     assert (last(world)["outcome"], last(world)["evidence"]) == ("FAILED", None)
 
 
-def test_the_end_of_a_dead_one_is_told_by_the_sweeper_once(interpreter):
+def test_the_end_of_a_dead_drill_is_announced_by_the_cleanup_job_once(interpreter):
     def dies(run):
         answer = run()
         world.stop("dr-bus-dead")
@@ -86,7 +86,7 @@ def test_the_end_of_a_dead_one_is_told_by_the_sweeper_once(interpreter):
         for _ in range(12):
             world.clock.advance(300)
             world.sweep()
-    assert told(world).count("DrillCompleted") == 1
+    assert event_types(world).count("DrillCompleted") == 1
     assert (last(world)["outcome"], last(world)["evidence"] is None) == ("FAILED", False)
 
 

@@ -37,7 +37,7 @@ def interpreter():
 
 
 @pytest.mark.parametrize("state", ["AwaitRestore", "CompareSettings", "StartCutover"])
-def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_gives_the_claim_back(interpreter, state):
+def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_releases_the_lock(interpreter, state):
     def stop(invocation, run):
         answer = run()
         if invocation.state == state and invocation.machine == "restore":
@@ -52,18 +52,18 @@ def test_a_restore_that_is_stopped_leaves_the_service_as_it_was_and_gives_the_cl
     assert world.recovery.outcome is RecoveryOutcome.FAILED
     assert "died while it held the environment lock" in world.recovery.reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
-    assert not any(world.doors.closed(name) for name in BEFORE)
+    assert not any(world.table_access.closed(name) for name in BEFORE)
     assert not world.cloud.restores.read_lock().held
 
 
-def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
+def test_the_deployment_of_a_restore_that_was_abandoned_is_refused(interpreter):
     world = RestoreWorld(interpreter, "re-given-up")
 
     def give_up(invocation, run):
         answer = run()
         if (invocation.machine, invocation.state) == ("deployment", "Plan"):
-            claim = world.cloud.restores.read_lock()
-            world.cloud.restores.release_lock(claim.fencing_token)
+            lock = world.cloud.restores.read_lock()
+            world.cloud.restores.release_lock(lock.fencing_token)
         return answer
 
     world.bridge = give_up
@@ -75,7 +75,7 @@ def test_the_deployment_of_a_restore_that_was_given_up_is_refused(interpreter):
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
 
 
-def test_a_restore_that_died_leaves_evidence_and_is_told_of(interpreter):
+def test_a_restore_that_died_leaves_evidence_and_is_announced(interpreter):
     def kill(invocation, run):
         if (invocation.machine, invocation.state) == ("restore", "CompareSettings"):
             world.stop(invocation.execution)
@@ -250,10 +250,10 @@ def test_a_restore_in_which_no_login_lives_says_so(interpreter):
     world.tables.lose(TOKENS)
     real = world.rows.get_item
 
-    def lost(**asked):
-        if asked["TableName"] == TOKENS:
+    def lost(**params):
+        if params["TableName"] == TOKENS:
             raise client_error("ResourceNotFoundException")
-        return real(**asked)
+        return real(**params)
 
     with inhabited(world), mock.patch.object(world.rows, "get_item", lost, create=True):
         assert world.restore().phase == "SUCCEEDED", world.recovery.reason
@@ -312,7 +312,7 @@ def test_only_the_reconciler_replays_for_a_restore_that_was_stopped(interpreter)
 
 
 @pytest.mark.parametrize("minutes", [1, 30])
-def test_a_replay_that_fails_is_repeated_for_a_while_and_then_given_up(interpreter, minutes):
+def test_a_replay_that_fails_is_repeated_for_a_while_and_then_abandoned(interpreter, minutes):
     world = restore_that_is_stopped_after_its_cutover(interpreter, f"re-stopped-{minutes}", "late")
     with inhabited(world):
         world.restore()
@@ -320,11 +320,11 @@ def test_a_replay_that_fails_is_repeated_for_a_while_and_then_given_up(interpret
         world.clock.advance(60 * minutes)
         with mock.patch.object(LateWrites, "replaying", side_effect=Throttled("the table throttles")):
             world.deliver_event("reconcile", {"id": "tick"})
-        given_up = minutes > LONGEST_REPLAY.total_seconds() / 60
-        assert world.cloud.restores.read_lock().held is not given_up
+        abandoned = minutes > LONGEST_REPLAY.total_seconds() / 60
+        assert world.cloud.restores.read_lock().held is not abandoned
         world.settle()
     checked = verdict(world, "late-writes")
-    assert checked.outcome is (Outcome.ERROR if given_up else Outcome.PASS)
-    assert ("the table throttles" in checked.reason) is given_up
-    assert ("family#late" in world.held(world.tokens_copy)) is not given_up
+    assert checked.outcome is (Outcome.ERROR if abandoned else Outcome.PASS)
+    assert ("the table throttles" in checked.reason) is abandoned
+    assert ("family#late" in world.held(world.tokens_copy)) is not abandoned
     assert not world.cloud.restores.read_lock().held

@@ -29,7 +29,7 @@ def interpreter():
         yield moto
 
 
-def test_a_copy_that_nobody_made_safe_is_not_used(interpreter):
+def test_a_copy_that_is_not_sanitized_is_not_used(interpreter):
     def unsafe(invocation, run):
         answer = run()
         if invocation.state == "SanitizeTokens":
@@ -121,7 +121,7 @@ def lose_tokens(world):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "given", "why"),
+    ("name", "change", "params", "why"),
     [
         ("gone", lose_tokens, {}, "no longer exists, so there is no evidence"),
         ("mute", stop_stream, {}, "has no stream of both images"),
@@ -129,14 +129,14 @@ def lose_tokens(world):
         ("wish", None, {"skip_comparison": True}, "ann skipped the comparison"),
     ],
 )
-def test_where_nothing_says_what_the_source_held_that_is_told_and_the_copy_is_used(
-    interpreter, name, change, given, why
+def test_where_nothing_says_what_the_source_held_that_is_reported_and_the_copy_is_used(
+    interpreter, name, change, params, why
 ):
     world = RestoreWorld(interpreter, f"re-untold-{name}")
     if change:
         change(world)
     with inhabited(world):
-        ended = world.restore(**given)
+        ended = world.restore(**params)
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     finding = content(world)["content.tokens"]
     assert (finding.verdict.outcome, finding.decides) == (Outcome.INCONCLUSIVE, False)
@@ -146,7 +146,7 @@ def test_where_nothing_says_what_the_source_held_that_is_told_and_the_copy_is_us
     assert world.used()["live"] == copies(world)
 
 
-def test_more_changes_than_can_be_undone_are_told_and_the_copy_is_used(interpreter, monkeypatch):
+def test_more_changes_than_can_be_reverted_are_reported_and_the_copy_is_used(interpreter, monkeypatch):
     monkeypatch.setattr(table_comparison, "MOST_CHANGES", 2)
 
     def ruin(invocation, run):

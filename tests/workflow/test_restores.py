@@ -41,8 +41,8 @@ def test_a_restore_has_the_service_use_the_copies_and_closes_the_tables_that_wer
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert world.used() == {"live": copies(world), "latest": copies(world)}
-    assert [world.doors.closed(name) for name in (STATE, TOKENS)] == [True, True]
-    assert not any(world.doors.closed(name) for name in copies(world))
+    assert [world.table_access.closed(name) for name in (STATE, TOKENS)] == [True, True]
+    assert not any(world.table_access.closed(name) for name in copies(world))
     assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
     assert set(world.deployment.service.tables) == copies(world)
     assert not world.cloud.restores.read_lock().held
@@ -53,14 +53,14 @@ def test_nothing_moves_before_all_tables_that_are_left_have_denied(interpreter):
 
     def watch(invocation, run):
         if invocation.state == "Promote":
-            closed_at_promotion.extend(world.doors.closed(name) for name in (STATE, TOKENS))
+            closed_at_promotion.extend(world.table_access.closed(name) for name in (STATE, TOKENS))
         return run()
 
     world = RestoreWorld(interpreter, "re-order", bridge=watch)
     with inhabited(world):
         world.restore()
     assert closed_at_promotion == [True, True]
-    assert set(world.doors.probed) >= BEFORE
+    assert set(world.table_access.probed) >= BEFORE
 
 
 @pytest.mark.parametrize("at_percent", [0, 100])
@@ -74,7 +74,7 @@ def test_a_cut_over_that_fails_leaves_the_service_where_it_was_with_its_tables_o
     assert verdict(world, "cutover").outcome is Outcome.FAIL
     assert "ROLLED_BACK" in verdict(world, "cutover").reason
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
-    assert not any(world.doors.closed(name) for name in BEFORE)
+    assert not any(world.table_access.closed(name) for name in BEFORE)
     assert not world.cloud.restores.read_lock().held
 
 
@@ -112,7 +112,7 @@ def test_copies_of_which_anything_is_wrong_are_not_used(interpreter):
     assert verdict(world, "settings.state.time_to_live").outcome is Outcome.FAIL
 
 
-def test_a_release_that_nobody_shipped_is_not_shipped_along_with_the_tables(interpreter):
+def test_an_unshipped_release_is_not_shipped_along_with_the_tables(interpreter):
     world = RestoreWorld(interpreter, "re-other")
     world.plane.change("ib-oauth-token-test", "code-2")
     with inhabited(world):
@@ -146,7 +146,7 @@ def test_a_table_that_is_gone_is_restored_from_what_it_left(interpreter):
     assert ended.phase == "SUCCEEDED", world.recovery.reason
     assert world.used()["live"] == copies(world)
     assert world.deployment.cutover.gone == (STATE,)
-    assert world.doors.closed(TOKENS)
+    assert world.table_access.closed(TOKENS)
 
 
 @pytest.mark.parametrize("first", [STATE, TOKENS])
@@ -191,7 +191,7 @@ def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_
         answer = run()
         if invocation.state == "StartCutover" and not lost:
             lost.append(answer)
-            world.run_started()  # it has run and ended before anybody asks again
+            world.run_started()  # it has run and ended before the next request
             return raised("Runtime.ExitError", "exit status 137")
         return answer
 
@@ -204,7 +204,7 @@ def test_a_task_whose_answer_got_lost_after_it_started_the_deployment_starts_no_
 
 
 def heartbeats(world, rows):
-    """Receipts of every second of both tables that a restore leaves, and none of its copies."""
+    """Heartbeats of every second of both tables that a restore leaves, and none of its copies."""
 
     def read_acknowledged(table: str, since: datetime) -> set[int]:
         until = int(world.recovery.point.timestamp()) + 3
@@ -316,8 +316,8 @@ def test_a_release_that_would_serve_what_a_restore_had_ended_is_refused(interpre
         world.restore()
         for name in ("authorize", "public", "token"):
             latest = world.plane.functions[f"ib-oauth-{name}-test"].latest["Environment"]["Variables"]
-            told = {key: value for key, value in latest.items() if key != "LEAST_EPOCH"}
-            world.plane.change(f"ib-oauth-{name}-test", "code-2", Environment={"Variables": told})
+            variables = {key: value for key, value in latest.items() if key != "LEAST_EPOCH"}
+            world.plane.change(f"ib-oauth-{name}-test", "code-2", Environment={"Variables": variables})
         world.name = "d-floor"
         world.deploy(strategy={"type": "all-at-once"})
     assert world.deployment is None
@@ -325,7 +325,7 @@ def test_a_release_that_would_serve_what_a_restore_had_ended_is_refused(interpre
     assert "release.authorize.LEAST_EPOCH: '0' is refused: the live version has 1 since a restore" in why
 
 
-def test_nobody_cuts_over_to_copies_that_no_restore_vouches_for(interpreter):
+def test_no_deployment_cuts_over_to_copies_that_no_restore_vouches_for(interpreter):
     world = RestoreWorld(interpreter, "re-nobody")
     with inhabited(world):
         world.deploy(cutover="re-never")
@@ -333,12 +333,12 @@ def test_nobody_cuts_over_to_copies_that_no_restore_vouches_for(interpreter):
     assert "recovery: 're-never' is refused" in world.cloud.ledger.read_refusal(world.name).why
 
 
-def test_a_frozen_environment_refuses_a_restore_unless_it_is_told_to_go_through(interpreter):
-    for name, given, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"override_freeze": True}, "SUCCEEDED")):
+def test_a_frozen_environment_refuses_a_restore_unless_it_overrides_the_freeze(interpreter):
+    for name, params, phase in (("re-frozen", {}, "FAILED"), ("re-through", {"override_freeze": True}, "SUCCEEDED")):
         world = RestoreWorld(interpreter, name)
         with inhabited(world):
             world.cloud.freezes.freeze("ann", "an incident", world.clock.now())
-            ended = world.restore(**given)
+            ended = world.restore(**params)
         assert ended.phase == phase, (name, ended.cause)
         assert (world.used()["live"] == BEFORE) is (phase == "FAILED")
 

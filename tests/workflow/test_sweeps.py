@@ -1,4 +1,4 @@
-"""Whatever becomes of a drill, nothing of it stays: the sweeper takes what a dead one left, and nothing else."""
+"""Whatever the end of a drill, nothing of it stays: the cleanup job removes what a dead one left, and nothing else."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_fifty_drills_that_are_killed_at_random_points_leave_no_table(interprete
     assert left == set()
 
 
-def test_the_next_drill_takes_the_claim_of_one_that_died_after_its_record_was_complete(interpreter):
+def test_the_next_drill_takes_the_lock_of_one_that_died_after_its_record_was_complete(interpreter):
     bridge = killed_at("ReleaseLock", after=False)
     with drilled(DrillWorld(interpreter, bridge)) as world:
         bridge.world = world
@@ -127,16 +127,16 @@ def test_the_next_drill_takes_the_claim_of_one_that_died_after_its_record_was_co
 
 
 def test_a_drill_that_lives_is_left_alone(interpreter):
-    told = []
+    messages = []
 
     def sweep_meanwhile(invocation, run):
         if invocation.state == "CompareSettings":
-            told.append(world.sweep())
+            messages.append(world.sweep())
         return run()
 
     with drilled(DrillWorld(interpreter, sweep_meanwhile)) as world:
         assert world.drill("dr-alive").phase == "SUCCEEDED"
-    assert told == ["nothing is left behind"]
+    assert messages == ["nothing is left behind"]
 
 
 def test_a_task_that_outlives_its_execution_asks_for_no_copy_after_the_sweep(interpreter):
@@ -178,7 +178,7 @@ def strangers_table(world, name, **described):
     return name, (dict(table.description), dict(table.tags), table.recovery_days, dict(table.time_to_live))
 
 
-def of_nobody(world, name):
+def of_no_drill(world, name):
     return strangers_table(world, name)
 
 
@@ -197,8 +197,8 @@ def of_an_earlier_restore(world, name):
     return made
 
 
-@pytest.mark.parametrize("stranger", [of_nobody, of_another_source, of_an_earlier_restore])
-def test_a_table_that_somebody_else_gave_the_name_is_neither_changed_nor_removed(interpreter, stranger):
+@pytest.mark.parametrize("stranger", [of_no_drill, of_another_source, of_an_earlier_restore])
+def test_another_owner_s_table_of_the_same_name_is_neither_changed_nor_removed(interpreter, stranger):
     drill = f"dr-{stranger.__name__.replace('_', '-')}"
     with drilled(DrillWorld(interpreter)) as world:
         name, before = stranger(world, f"ib-oauth-drill-{drill}-tokens-test")
@@ -214,7 +214,7 @@ def test_a_table_that_somebody_else_gave_the_name_is_neither_changed_nor_removed
     assert recovery.cleaned_at is not None
 
 
-def test_a_function_that_somebody_else_gave_the_name_is_neither_called_nor_removed(interpreter):
+def test_another_owner_s_function_of_the_same_name_is_neither_called_nor_removed(interpreter):
     thing = "ib-oauth-drill-dr-function-token-test"
     with drilled(DrillWorld(interpreter)) as world:
         function_of(world, thing, drill="dr-another")
@@ -246,13 +246,13 @@ def test_what_is_not_known_to_be_an_abandoned_drills_is_never_touched(interprete
         tagged(world, "ib-oauth-drill-dr-lives-state-test", lease=(world.clock.now() + timedelta(hours=1)).isoformat())
         tagged(world, "ib-oauth-drill-dr-no-lease-state-test", lease="soon")
         tagged(world, "ib-oauth-drill-dr-elsewhere-state-prod", environment="prod")
-        tagged(world, "somebody-elses-table")
+        tagged(world, "another-owner-s-table")
         before = set(world.tables.tables)
         assert world.sweep() == "nothing is left behind"
     assert set(world.tables.tables) == before
 
 
-def test_the_operators_are_told_of_a_drill_that_died(interpreter):
+def test_the_operators_are_notified_of_a_drill_that_died(interpreter):
     bridge = killed_at("CompareSettings", after=False)
     with drilled(DrillWorld(interpreter, bridge)) as world:
         bridge.world = world
@@ -266,7 +266,7 @@ def test_the_operators_are_told_of_a_drill_that_died(interpreter):
     assert "its execution ended before the drill" in text
 
 
-def test_a_scheduled_time_starts_one_drill_however_often_it_is_told(interpreter):
+def test_a_scheduled_time_starts_one_drill_however_often_it_is_delivered(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         event = {"scheduled": "2026-11-24T05:00:00Z"}
         assert world.deliver_event("start_drill", event) == "started dr-20261124T050000Z"

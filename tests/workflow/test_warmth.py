@@ -77,7 +77,7 @@ def test_the_next_deployment_takes_what_the_one_before_kept_so_that_two_versions
         (Scenario({50: Outcome.FAIL}, warm=COUNT), "at 50 %"),
     ],
 )
-def test_a_canary_that_is_rolled_back_is_warm_for_nobody(interpreter, scenario, why):
+def test_a_canary_that_is_rolled_back_is_warm_for_no_client(interpreter, scenario, why):
     world = World(interpreter, f"d-{why.replace(' ', '')[:6]}", scenario)
     with inhabited(world):
         world.deploy(strategy=STRATEGY)
@@ -100,7 +100,7 @@ def test_a_canary_that_never_becomes_warm_is_rolled_back_after_ten_minutes(inter
     assert not world.deployment.shifts, "no client saw it"
 
 
-def test_what_cannot_be_warmed_is_told_and_dead_executions_are_looked_after_all_the_same(interpreter):
+def test_what_cannot_be_warmed_is_reported_and_dead_executions_are_looked_after_all_the_same(interpreter):
     world = World(interpreter, "d-told", Scenario(warm=COUNT))
     world.plane.functions[TOKEN].reserved = 1
     with inhabited(world):

@@ -143,9 +143,9 @@ def test_a_rollback_to_named_versions_moves_all_aliases_under_the_lock(interpret
     with living(interpreter, "d-to") as world:
         world.deploy(strategy=STRATEGY)
         assert repair.roll_back_to(world.context, "token=1", "it smells", "ann", watch=False, json=True) == 0
-        told = json.loads(capsys.readouterr().out)
+        printed = json.loads(capsys.readouterr().out)
         world.run_started()
-        ended = record(world, told["deployment"])
+        ended = record(world, printed["deployment"])
         assert routing(world) == on(authorize="2", public="2", token="1")
         assert (ended.outcome, ended.requested_by, ended.repair) == (DeploymentOutcome.ROLLED_BACK, "ann", True)
         assert world.cloud.ledger.rolled_back_by(record(world, "d-to").release.digest) == ""
@@ -230,17 +230,17 @@ def test_aliases_that_were_changed_by_hand_are_repaired_by_one_command(interpret
         for name in FUNCTIONS:
             move(world, name, "1", weights)
             world.plane.change(f"ib-oauth-{name}-test", "code-3")
-        given = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
-        assert repair.repair(world.context, adopt=False, revert=False, **given) == 0
+        options = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
+        assert repair.repair(world.context, adopt=False, revert=False, **options) == 0
         plan = json.loads(capsys.readouterr().out)
         assert (plan["adopt"], plan["revert"]) == (dict.fromkeys(FUNCTIONS, "1"), dict.fromkeys(FUNCTIONS, "2"))
         assert plan["problems"]
         assert {one for one, _ in routing(world).values()} == {"1"}, "a plan changes nothing"
-        assert repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **given) == 0
+        assert repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **options) == 0
         world.run_started()
         assert routing(world) == all_on(version)
         with pytest.raises(Refused, match="nothing to repair"):
-            repair.repair(world.context, adopt=True, revert=False, **given)
+            repair.repair(world.context, adopt=True, revert=False, **options)
         start(world, f"{world.name}-next")
         assert record(world, f"{world.name}-next").outcome is DeploymentOutcome.SUCCEEDED
 
@@ -251,8 +251,8 @@ def test_after_a_repair_that_kept_its_versions_a_release_can_still_be_rolled_bac
     with living(interpreter, f"d-kept-{way}") as world:
         world.deploy(strategy=STRATEGY)
         move(world, "token", "2", {"1": 0.3})
-        given = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
-        repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **given)
+        options = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
+        repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **options)
         world.run_started()
         assert concerned_deployment(world.cloud).id == world.name, "an alarm is evaluated for it, too"
         commands.roll_back(world.context, None, "it smells", "ann", watch=False, json=True)
@@ -264,8 +264,8 @@ def test_after_a_repair_that_kept_its_versions_a_release_can_still_be_rolled_bac
 def test_after_a_repair_to_other_versions_there_is_nothing_to_roll_back(interpreter):
     with living(interpreter, "d-replaced") as world:
         world.deploy(strategy=STRATEGY)
-        given = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
-        repair.roll_back_to(world.context, ",".join(f"{name}=1" for name in FUNCTIONS), **given)
+        options = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
+        repair.roll_back_to(world.context, ",".join(f"{name}=1" for name in FUNCTIONS), **options)
         world.run_started()
         with pytest.raises(Refused, match="already rolled back; `orchestrator rollback --to VERSIONS`"):
             commands.roll_back(world.context, None, "it smells", "ann", watch=False, json=True)
@@ -318,9 +318,9 @@ def test_a_mixed_environment_is_named_by_status_and_verify_whatever_the_newest_r
         show_status(world.context, json=False)
         assert "orchestrator repair --env test" in capsys.readouterr().out
         assert verify_action.verify(world.context, json=True) == 1
-        told = json.loads(capsys.readouterr().out)
-        assert told["verdict"]["outcome"] == "FAIL"
-        assert problem in told["verdict"]["reason"]
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["verdict"]["outcome"] == "FAIL"
+        assert problem in printed["verdict"]["reason"]
         assert problem in world.deliver_event("reconcile", {"id": "tick"})
 
 
@@ -342,12 +342,12 @@ def test_a_live_state_without_a_problem_is_verified(interpreter, capsys):
         if name in {"CheckReadiness", "VerifyBeforeTraffic", "AnalyzeCanary", "VerifyAfterPromotion"}
     ],
 )
-def test_a_second_deployment_is_told_of_the_first_and_not_to_undo_it(interpreter, state):
-    told = []
+def test_a_second_deployment_learns_of_the_first_and_not_to_undo_it(interpreter, state):
+    interrupted = []
 
     def another(invocation, run):
-        if invocation.state == state and invocation.execution.endswith("d-first-" + state) and not told:
-            told.append(state)
+        if invocation.state == state and invocation.execution.endswith("d-first-" + state) and not interrupted:
+            interrupted.append(state)
             started = list(world.states.pending)
             world.states.pending.clear()
             start(world, f"d-second-{state}")

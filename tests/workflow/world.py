@@ -1,7 +1,7 @@
 """A whole environment in memory: service, ledger, control plane, events and both state machines, whose tasks are the real ones.
 
 Time is simulated. Executions are run one after the other, as they were started; what EventBridge would do then is done by `settle`, and only
-by it: end events to the intake, and the reconciler once a minute.
+by it: end events to the event handler, and the reconciler once a minute.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from state_machines import definitions
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
-from tests.fakes.doors import FakeDoors
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.messages import FakeAlarms, FakeEvents, FakeRecovery, FakeTopics
 from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import ABORTED, RUNNING, FakeStepFunctions
+from tests.fakes.table_access import FakeTableAccess
 from tests.samples import FUNCTIONS, delivery_table, recovery, recovery_table, restored_tables, service
 from tests.workflow.moto_interpreter import Ended, MotoInterpreter
 from tests.workflow.tasks import load_task
@@ -72,7 +72,7 @@ TASK_SECONDS = 0.5
 
 MAX_BAKE_SECONDS = 20
 PATIENCE_MINUTES = 12
-TELLS = frozenset({*EVENT_TYPES.values(), "RollbackCompleted"})
+ENDINGS = frozenset({*EVENT_TYPES.values(), "RollbackCompleted"})
 """Events that say how it came out."""
 
 
@@ -106,7 +106,7 @@ class Scenario:
 
     Attributes:
         outcome_at: outcome of every probe by the weight at which it looks; PASS where nothing is said.
-        answer: what a person answers when asked; nothing where nobody does.
+        answer: what an operator answers to a question; None without an answer.
         when_inconclusive: of the environment's policy.
         changed: whether there is something to ship.
         cutover: whether it is a restore's, which holds the environment lock until the deployment takes it.
@@ -149,7 +149,7 @@ class World:
         self.events, self.topics = FakeEvents(), FakeTopics()
         self.alarms = FakeAlarms(self.clock.now())
         self.table = FakeDynamoDB()
-        self.doors = FakeDoors(follows_after=1)
+        self.table_access = FakeTableAccess(follows_after=1)
         self.ended: dict[str, Ended] = {}
         self.throttled_since: dict[str, float] = {}
         """When Lambda began to refuse a state's function."""
@@ -163,7 +163,7 @@ class World:
                 self.plane.change(f"ib-oauth-{function}-test", "code-2")
         self.clients: dict[str, Any] = {
             "lambda": self.plane,
-            "dynamodb": both(both(self.table, FakeRecovery()), self.doors),
+            "dynamodb": both(both(self.table, FakeRecovery()), self.table_access),
             "stepfunctions": self.states,
             "events": self.events,
             "sns": self.topics,
@@ -187,7 +187,7 @@ class World:
         passed = HookAnswer(passed=True, judged=True, reason="fine")
         vars(self.cloud)["hooks"] = SimpleNamespace(ask=lambda *_: passed)
         vars(self.cloud)["table_access"] = TableAccess(
-            self.doors, self.doors.connect, self.clock.now, sleep=self.clock.advance
+            self.table_access, self.table_access.connect, self.clock.now, sleep=self.clock.advance
         )
         # The tables that it leaves accepted nothing after they were closed.
         vars(self.cloud)["late_writes"] = SimpleNamespace(read=lambda *_: ([], {}))
@@ -210,7 +210,8 @@ class World:
         if self.scenario.failback:
             self._leave_again(tables)
             tables = tuple(
-                replace(table, source=table.target, target=table.source, source_arn=_beside(table)) for table in tables
+                replace(table, source=table.target, target=table.source, source_arn=_other_table(table))
+                for table in tables
             )
         kept = recovery(
             id=RESTORE,
@@ -226,7 +227,7 @@ class World:
     def _leave_again(self, tables: Iterable[TableRecovery]) -> None:
         """Have the tables closed that a restore had left; they hold what the copies hold."""
         for table in tables:
-            self.doors.put_resource_policy(
+            self.table_access.put_resource_policy(
                 ResourceArn=table.source_arn,
                 Policy=json.dumps(blocked_policy(None, table.source_arn)),
                 ExpectedRevisionId="NO_POLICY",
@@ -240,11 +241,11 @@ class World:
 
     # --- what is done to it ------------------------------------------------------------------------------
 
-    def deploy(self, **given: Any) -> None:
+    def deploy(self, **params: Any) -> None:
         """Start a deployment and run what follows until no execution is left to run."""
         cutover = {"cutover": RESTORE, "strategy": None} if self.scenario.cutover else {}
-        asked = json.dumps({"requested_by": "ann", **given, **cutover})
-        self.states.start_execution(stateMachineArn=machine_arn("deployment"), name=self.name, input=asked)
+        execution_input = json.dumps({"requested_by": "ann", **params, **cutover})
+        self.states.start_execution(stateMachineArn=machine_arn("deployment"), name=self.name, input=execution_input)
         self.run_started()
 
     def run_started(self) -> None:
@@ -252,7 +253,7 @@ class World:
         while self.states.pending:
             arn = self.states.pending.pop(0)
             started = self.states.executions[arn]
-            ended = self.interpreter.run(started.machine, started.name, started.given)
+            ended = self.interpreter.run(started.machine, started.name, started.execution_input)
             self.ended[arn] = ended
             self.states.end(arn, ended.phase)
             if ended.phase in ENDED_BADLY and ended.phase != ABORTED:  # `stop` has announced that one
@@ -336,31 +337,31 @@ class World:
         if found not in ({("1", "{}")}, {("2", "{}")}):
             raise Broken(f"not all-stable, not all-canary, or weights left: {sorted(found)}")
         at = "stable" if found == {("1", "{}")} else "canary"
-        claim = self.cloud.ledger.read_lock()
-        if claim.held:
-            raise Broken(f"the claim is left with {claim.execution}")
+        lock = self.cloud.ledger.read_lock()
+        if lock.held:
+            raise Broken(f"the lock is left with {lock.execution}")
         running = [arn for arn, one in self.states.executions.items() if one.phase == RUNNING]
         if running:
             raise Broken(f"still running: {running}")
-        self._check_told()
+        self._check_notified()
         self._check_record(at)
         if self.scenario.cutover:
-            self._check_doors(at)
+            self._check_table_access(at)
         return at
 
-    def _check_doors(self, at: str) -> None:
+    def _check_table_access(self, at: str) -> None:
         names = {"own": service().tables, "copies": tuple(table.target for table in restored_tables(RESTORE))}
         left = names["copies" if self.scenario.failback else "own"]
-        doors = {name: self.doors.closed(name) for tables in names.values() for name in tables}
+        closed = {name: self.table_access.closed(name) for tables in names.values() for name in tables}
         # A restore's copies are open all the time; what is gone back to is closed unless clients are on it.
         others = {name: self.scenario.failback and at == "stable" for tables in names.values() for name in tables}
-        if doors != {**others, **dict.fromkeys(left, at == "canary")}:
-            raise Broken(f"all {at}, but the tables are closed or open like this: {doors}")
+        if closed != {**others, **dict.fromkeys(left, at == "canary")}:
+            raise Broken(f"all {at}, but the tables are closed or open like this: {closed}")
 
-    def _check_told(self) -> None:
-        told = [kind for kind, detail in self.events.put if kind in TELLS and detail["deployment"] == self.name]
-        if not told and not self.topics.published:
-            raise Broken("nobody was told how it came out")
+    def _check_notified(self) -> None:
+        completed = [kind for kind, detail in self.events.put if kind in ENDINGS and detail["deployment"] == self.name]
+        if not completed and not self.topics.published:
+            raise Broken("no event or message says how it ended")
 
     def _check_record(self, at: str) -> None:
         found = self.deployment
@@ -430,7 +431,7 @@ class World:
 RESTORE = "re-1"
 
 
-def _beside(table: TableRecovery) -> str:
+def _other_table(table: TableRecovery) -> str:
     return sibling_table_arn(table.source_arn, table.target)
 
 

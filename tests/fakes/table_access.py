@@ -16,7 +16,7 @@ from tests.fakes.errors import client_error
 
 
 @dataclass
-class FakeDoors:
+class FakeTableAccess:
     """The resource policies of a DynamoDB client.
 
     Attributes:
@@ -94,16 +94,16 @@ class FakeDoors:
             raise client_error("AccessDeniedException", "with an explicit deny in a resource-based policy")
         raise client_error("ConditionalCheckFailedException", "The conditional request failed")
 
-    def connect(self) -> FakeDoors:
+    def connect(self) -> FakeTableAccess:
         """Open a connection: all of them are this."""
         self.connected += 1
         return self
 
-    def call(self, operation: str, asked: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+    def call(self, operation: str, params: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
         """Answer a probe as a connection does."""
         assert operation == "UpdateItem"
         try:
-            return decode(json.dumps(self.update_item(**asked)).encode())
+            return decode(json.dumps(self.update_item(**params)).encode())
         except ClientError as error:
             raise DynamoDBError(error_code(error)) from error
 
