@@ -35,10 +35,10 @@ def test_a_refresh_costs_well_under_half_of_the_peer_s_cpu_time():
 def test_the_races_find_nothing_in_ours_and_double_grants_at_the_peer_s():
     lines, notes = races.measure(races=6, peer_races=4, mutant_races=2)
     assert [line.figure for line in lines] == [0, 0, 0, 0]
-    told = " ".join(notes)
-    assert "Authlib, redemption: used twice in 4 of 4 races" in told
-    assert "Authlib, refresh: used twice in 4 of 4 races" in told
-    assert "RedeemsWhatIsRedeemed (redeem): 2" in told
+    text = " ".join(notes)
+    assert "Authlib, redemption: used twice in 4 of 4 races" in text
+    assert "Authlib, refresh: used twice in 4 of 4 races" in text
+    assert "RedeemsWhatIsRedeemed (redeem): 2" in text
 
 
 def test_the_digest_benchmark_reads_the_same_as_its_peer_and_stays_in_memory():

@@ -38,18 +38,18 @@ def api(**changes):
     return read_api(SettingsReader("prod.api", {"firewall": FIREWALL, **changes}))
 
 
-def test_an_api_without_a_domain_keeps_the_address_of_its_stage_and_asks_nobody_for_a_key():
+def test_an_api_without_a_domain_keeps_the_address_of_its_stage_and_requires_no_key():
     found = api()
 
     assert found.domain is None
     assert found.throttles == found.usage_plans == {}
 
 
-def test_a_domain_has_its_record_and_certificate_made_or_given():
-    made, given = api(domain=DOMAIN), api(domain={"name": "api.example.com", "certificate_arn": CERTIFICATE})
+def test_a_domain_has_its_record_and_certificate_made_or_configured():
+    made, existing = api(domain=DOMAIN), api(domain={"name": "api.example.com", "certificate_arn": CERTIFICATE})
 
     assert (made.domain.hosted_zone_id, made.domain.certificate_arn) == ("Z1", None)
-    assert (given.domain.hosted_zone_id, given.domain.certificate_arn) == (None, CERTIFICATE)
+    assert (existing.domain.hosted_zone_id, existing.domain.certificate_arn) == (None, CERTIFICATE)
 
 
 def test_routes_and_holders_of_keys_have_limits_of_their_own():
@@ -167,7 +167,7 @@ def test_a_network_is_a_private_block_with_room(cidr):
         read_network(SettingsReader("prod.network", {"cidr": cidr}))
 
 
-def test_people_are_told_by_mail():
+def test_operators_are_notified_by_mail():
     found = read_contacts(SettingsReader("prod.contacts", {"operators": ["a@example.com"]}))
 
     assert found == {
@@ -179,7 +179,7 @@ def test_people_are_told_by_mail():
 
 
 @pytest.mark.parametrize("address", ["a b@example.com", "+49 30 1", "a@example"])
-def test_who_cannot_be_told_is_refused(address):
+def test_an_address_that_cannot_be_notified_is_refused(address):
     with pytest.raises(EnvironmentRefused, match=r"prod\.contacts\.owners: .* is refused: give an e-mail address$"):
         read_contacts(SettingsReader("prod.contacts", {"owners": [address]}))
 

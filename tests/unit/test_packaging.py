@@ -74,7 +74,7 @@ def test_when_a_file_was_written_does_not_matter(tmp_path):
     assert service_asset(LOCAL, tmp_path) == before
 
 
-def test_a_digest_tells_names_from_contents(tmp_path):
+def test_a_digest_distinguishes_names_from_contents(tmp_path):
     digests = set()
     for name, content in (("ab", "c"), ("a", "bc")):
         folder = tmp_path / name
@@ -131,7 +131,7 @@ def test_what_a_dependency_wants_with_extras_is_pinned_with_them():
         assert one.extras <= set(re.split(", *", pins[one.name.lower()])), one
 
 
-def test_what_pip_cannot_install_is_told_in_its_own_words(tmp_path, monkeypatch):
+def test_what_pip_cannot_install_is_reported_in_its_own_words(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "build_folder", lambda: tmp_path / "build")
     monkeypatch.setattr(assets, "lock_of", lambda name: tmp_path / f"lambda-{name}.lock")
     (tmp_path / "lambda-service.lock").write_text("./nowhere-1.0-py3-none-any.whl\n")

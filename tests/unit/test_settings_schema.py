@@ -236,14 +236,14 @@ def _outside(number: Number) -> list[Any]:
 
 def _names(field: str, path: tuple[Any, ...]) -> bool:
     """Return whether an error names a place of the document, or the table or list that holds it."""
-    given = ["prod", *map(str, path)] if field.startswith("prod.") else list(map(str, path))
+    place = ["prod", *map(str, path)] if field.startswith("prod.") else list(map(str, path))
     named = [step for part in field.split(".") for step in re.split(r"[\[\]]", part) if step]
-    return (named == given[: len(named)] and len(named) >= len(given) - 2) or _of_another_place(named, given)
+    return (named == place[: len(named)] and len(named) >= len(place) - 2) or _of_another_place(named, place)
 
 
-def _of_another_place(named: list[str], given: list[str]) -> bool:
+def _of_another_place(named: list[str], place: list[str]) -> bool:
     """Return whether the value is refused where it contradicts another one of the same table."""
-    return len(named) > 1 and named[: len(named) - 1] == given[: len(named) - 1]
+    return len(named) > 1 and named[: len(named) - 1] == place[: len(named) - 1]
 
 
 def test_numbers_of_every_kind_are_among_those_that_are_tested():
@@ -269,11 +269,11 @@ def reading_calls() -> Iterator[tuple[str, str]]:
 
 def test_the_complete_documents_have_every_field():
     taken = set().union(*(recorded(schema)[1] for schema in SCHEMAS))
-    given = {str(step) for schema in SCHEMAS for path, _ in leaves(schema.document) for step in path}
+    covered = {str(step) for schema in SCHEMAS for path, _ in leaves(schema.document) for step in path}
     stated = {key for _, key in reading_calls()}
 
     assert len(stated) > 90
-    assert not stated - taken - given, "give these fields in the complete documents above"
+    assert not stated - taken - covered, "give these fields in the complete documents above"
 
 
 def test_nothing_of_the_settings_is_converted_without_a_check():

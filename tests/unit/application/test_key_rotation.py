@@ -1,4 +1,4 @@
-"""Turning the ring over real tables and keys: what is due is done once, whoever dies in between, and the service goes on."""
+"""Turning the ring over real tables and keys: what is due is done once, whichever process dies in between, and the service goes on."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_young_key_is_left_alone(ground):
     assert ground.ring.read_ring().version == 0
 
 
-def test_an_old_key_is_followed_by_another_without_anybody_asking(ground):
+def test_an_old_key_is_followed_by_another_without_a_request(ground):
     ground.advance(ROTATION + timedelta(minutes=1))
     assert ground.phases() == [SIGNING, PUBLISHED]
     ground.advance(PUBLICATION_PERIOD - timedelta(minutes=1))
@@ -153,7 +153,7 @@ def test_a_key_that_rotation_made_is_deleted_after_it_left(ground):
     assert ground.states() == ["Disabled", "Enabled", "PendingDeletion"]
 
 
-def test_asked_twice_it_publishes_once(ground):
+def test_requested_twice_it_publishes_once(ground):
     key_rotation.publish_new_key(ground.ring, ground.now)
     with pytest.raises(Refused, match="is already published"):
         key_rotation.publish_new_key(ground.ring, ground.now)
@@ -162,7 +162,9 @@ def test_asked_twice_it_publishes_once(ground):
 
 @pytest.mark.parametrize("moment", ["dies_before", "dies_after"])
 @pytest.mark.parametrize("operation", ["create_key", "get_public_key", "put_item"])
-def test_whoever_dies_while_publishing_leaves_nothing_that_the_next_one_does_not_take_up(ground, operation, moment):
+def test_a_process_that_dies_while_publishing_leaves_nothing_that_the_next_one_does_not_take_up(
+    ground, operation, moment
+):
     client = ground.dynamodb if operation == "put_item" else ground.kms
     if operation == "get_public_key":
         key_rotation.publish_new_key(ground.ring, ground.now)  # so that the first call is about the new key
@@ -183,7 +185,7 @@ def test_whoever_dies_while_publishing_leaves_nothing_that_the_next_one_does_not
 
 def test_a_key_whose_maker_died_before_the_ring_had_it_is_the_one_that_is_published(ground):
     while ground.now() < ground.ring.read_stack_key().created_at + timedelta(seconds=1):
-        time.sleep(0.02)  # KMS tells the time in seconds, and the stack's key is not made in the same one
+        time.sleep(0.02)  # KMS reports the time in seconds, and the stack's key is not made in the same one
     ground.kms.dies_after = "create_key"
     with pytest.raises(Killed):
         key_rotation.publish_new_key(ground.ring, ground.now)
@@ -195,7 +197,7 @@ def test_a_key_whose_maker_died_before_the_ring_had_it_is_the_one_that_is_publis
 
 @pytest.mark.parametrize("moment", ["dies_before", "dies_after"])
 @pytest.mark.parametrize("operation", ["put_item", "schedule_key_deletion"])
-def test_whoever_dies_while_a_key_leaves_leaves_no_key_that_can_sign(ground, operation, moment):
+def test_a_process_that_dies_while_a_key_leaves_leaves_no_key_that_can_sign(ground, operation, moment):
     key_rotation.publish_new_key(ground.ring, ground.now)
     leaked = ground.ring.read_ring().keys[-1]
     client = ground.dynamodb if operation == "put_item" else ground.kms
@@ -286,7 +288,7 @@ def test_a_change_that_is_always_overtaken_says_so(ground):
         key_rotation.publish_new_key(ground.ring, ground.now)
 
 
-def test_an_answer_that_got_lost_is_no_change_by_somebody_else(ground):
+def test_an_answer_that_got_lost_is_no_change_by_another_writer(ground):
     key_rotation.publish_new_key(ground.ring, ground.now)
     written = ground.ring.read_ring()
     ground.ring.write_ring(written)

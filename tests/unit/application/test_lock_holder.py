@@ -1,4 +1,4 @@
-"""The holder of the lock, as whoever needs the lock is told of it."""
+"""The holder of the lock, as it is reported to a request that needs the lock."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_free_lock_and_a_dead_holder_are_no_hindrance(cloud, states):
     assert refuse_unfinished_holder(EnvironmentLock(4), cloud) is None
 
 
-def test_a_deployment_in_flight_is_named_with_who_asked_for_it(cloud, states):
+def test_a_deployment_in_flight_is_named_with_who_requested_it(cloud, states):
     cloud.ledger.create_record(IN_FLIGHT)
     with pytest.raises(Refused, match="held by deployment d-1, requested by ann, since 2026-11-23 03:00:00 UTC"):
         refuse_running_holder(held(states), cloud)
@@ -56,7 +56,7 @@ def test_a_holder_whose_plan_was_not_stored_is_named_by_its_id(cloud, states):
         refuse_running_holder(held(states), cloud)
 
 
-def test_a_restore_is_named_with_who_asked_for_it(cloud, states):
+def test_a_restore_is_named_with_who_requested_it(cloud, states):
     cloud.restores.create_record(recovery(id="re-1", kind=Kind.RESTORE, requested_by="bob"))
     with pytest.raises(Refused, match="held by restore re-1, requested by bob"):
         refuse_running_holder(held(states, Kind.RESTORE, "re-1"), cloud)

@@ -103,7 +103,7 @@ def test_right_after_a_deletion_the_other_table_is_restored_as_late_as_it_can_be
     assert plan.tables[0].backup_at - plan.point > timedelta(seconds=280)
 
 
-def test_an_earlier_time_may_be_given_for_the_table_that_exists_and_a_later_one_may_not(world):
+def test_an_earlier_time_may_be_requested_for_the_table_that_exists_and_a_later_one_may_not(world):
     left = world.delete(STATE, 3600)
     at = left["BackupCreationDateTime"]
     earlier = at - timedelta(minutes=10)

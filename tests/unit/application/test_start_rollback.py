@@ -1,4 +1,4 @@
-"""Starting a rollback: one that runs is found, one that failed is followed by the next, and at some point a person is told."""
+"""Starting a rollback: one that runs is found, one that failed is followed by the next, and at some point an operator is notified."""
 
 from __future__ import annotations
 

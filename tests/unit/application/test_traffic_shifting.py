@@ -18,7 +18,7 @@ NAMES = tuple(f"ib-oauth-{name}-test" for name in FUNCTIONS)
 
 @pytest.fixture
 def begun(cloud, lambdas):
-    """A deployment that holds the claim under epoch 1, with canary versions published and no traffic on them."""
+    """A deployment that holds the lock under epoch 1, with canary versions published and no traffic on them."""
     for name in NAMES:
         lambdas.change(name, "code-2")
         lambdas.publish_version(FunctionName=name)
@@ -105,7 +105,7 @@ def test_an_alias_that_a_person_moved_is_not_moved_again(begun, cloud, lambdas):
     assert lambdas.routing(NAMES[2]) == ("2", {})
 
 
-def test_whoever_lost_the_claim_shifts_nothing(begun, cloud, lambdas):
+def test_a_task_that_lost_the_lock_shifts_nothing(begun, cloud, lambdas):
     taken_over(cloud)
     lambdas.log.clear()
     with pytest.raises(LockLost):
@@ -115,7 +115,7 @@ def test_whoever_lost_the_claim_shifts_nothing(begun, cloud, lambdas):
     assert lambdas.log == []
 
 
-def test_an_alias_that_was_moved_by_who_took_the_claim_is_a_lost_claim_and_no_conflict(begun, cloud):
+def test_an_alias_that_was_moved_by_who_took_the_lock_is_a_lost_lock_and_no_conflict(begun, cloud):
     traffic_shifting.revert(begun, taken_over(cloud), cloud)
     with pytest.raises(LockLost):
         traffic_shifting.shift(begun, 10, 1, cloud)
@@ -155,7 +155,7 @@ def test_a_restore_includes_functions_that_the_deployment_did_not_change(begun, 
 
 
 def test_a_restore_insists_where_the_ledger_knows_an_old_revision(begun, cloud, lambdas):
-    traffic_shifting.shift(begun, 50, 1, cloud)  # and the ledger was never told
+    traffic_shifting.shift(begun, 50, 1, cloud)  # and the ledger has no record of it
     traffic_shifting.revert(begun, taken_over(cloud), cloud)
     assert routings(lambdas) == {"1": {}}
 

@@ -39,8 +39,8 @@ class Account:
             self.stubs[service, region].activate()
         return self.stubs[service, region]
 
-    def answers(self, service, operation, response, asked=None, region="us-west-1"):
-        self.stub(service, region).add_response(operation, response, asked)
+    def answers(self, service, operation, response, params=None, region="us-west-1"):
+        self.stub(service, region).add_response(operation, response, params)
 
     def fails(self, service, operation, code, message="no", region="us-west-1"):
         self.stub(service, region).add_client_error(operation, code, message)
@@ -73,8 +73,8 @@ def test_a_secret_that_is_absent_or_scheduled_for_deletion_does_not_exist(accoun
 
 
 def test_the_bootstrap_is_read_in_every_region(account):
-    asked = {"Name": "/cdk-bootstrap/hnb659fds/version"}
-    account.answers("ssm", "get_parameter", {"Parameter": {"Value": "21"}}, asked)
+    params = {"Name": "/cdk-bootstrap/hnb659fds/version"}
+    account.answers("ssm", "get_parameter", {"Parameter": {"Value": "21"}}, params)
     account.fails("ssm", "get_parameter", "ParameterNotFound", region="us-east-2")
     assert account.readings.read_bootstrap(["us-west-1", "us-east-2"]) == {"us-west-1": 21, "us-east-2": None}
 
@@ -127,8 +127,8 @@ def test_alarms_of_the_environment_alone_are_read_composite_ones_too(account):
 
     metric = [alarm("ib-oauth-a-prod", "OK", actions=True), alarm("ib-oauth-a-dev", "ALARM", actions=True)]
     composite = [{**alarm("ib-oauth-b-prod", "ALARM", actions=False)}]
-    asked = {"AlarmNamePrefix": "ib-oauth-", "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
-    account.answers("cloudwatch", "describe_alarms", {"MetricAlarms": metric, "CompositeAlarms": composite}, asked)
+    params = {"AlarmNamePrefix": "ib-oauth-", "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+    account.answers("cloudwatch", "describe_alarms", {"MetricAlarms": metric, "CompositeAlarms": composite}, params)
     assert account.readings.read_alarms("prod") == (
         AlarmReading("ib-oauth-a-prod", "OK", actions=True),
         AlarmReading("ib-oauth-b-prod", "ALARM", actions=False),
@@ -169,8 +169,8 @@ def test_the_newest_complete_backup_of_each_table_is_read(account):
         return {"ResourceArn": arn, "CreationDate": NOW - timedelta(hours=hours), "Status": status}
 
     points = [point("state", 9), point("state", 3), point("state", 5), point("tokens", 1, "PARTIAL"), point("other", 1)]
-    asked = {"BackupVaultName": "v", "ByResourceType": "DynamoDB", "ByCreatedAfter": ANY}
-    account.answers("backup", "list_recovery_points_by_backup_vault", {"RecoveryPoints": points}, asked)
+    params = {"BackupVaultName": "v", "ByResourceType": "DynamoDB", "ByCreatedAfter": ANY}
+    account.answers("backup", "list_recovery_points_by_backup_vault", {"RecoveryPoints": points}, params)
     account.fails("backup", "list_recovery_points_by_backup_vault", "ResourceNotFoundException")
     readings, tables, within = account.readings, ["state", "tokens"], timedelta(hours=36)
     assert readings.read_newest_backups("v", tables, NOW, within) == {

@@ -14,7 +14,7 @@ from tests.fakes.s3 import FakeS3
 OURS = Publisher("ib_oauth_prod", "123456789012", "0123456789")
 JOB = "6d1e2a1c-0000-4000-8000-000000000000"
 SOURCE = {"s3": {"bucketName": "signing", "key": "d/service.zip", "version": "1"}}
-ASKED = {
+PARAMS = {
     "source": SOURCE,
     "destination": {"s3": {"bucketName": "signing", "prefix": "signed/d/service.zip-"}},
     "profileName": OURS.name,
@@ -38,7 +38,7 @@ def test_what_the_job_left_is_what_was_signed(stub):
         "signedObject": {"s3": {"bucketName": "signing", "key": f"signed/d/service.zip-{JOB}.zip"}},
     }
     s3.objects[f"signed/d/service.zip-{JOB}.zip"] = b"signed"
-    stub.add_response("start_signing_job", {"jobId": JOB}, ASKED)
+    stub.add_response("start_signing_job", {"jobId": JOB}, PARAMS)
     stub.add_response("describe_signing_job", done, {"jobId": JOB})
     stub.add_response("describe_signing_job", done, {"jobId": JOB})
 
@@ -48,7 +48,7 @@ def test_what_the_job_left_is_what_was_signed(stub):
 
 def test_a_job_that_failed_says_why(stub):
     failed = {"status": "Failed", "statusReason": "the profile was revoked"}
-    stub.add_response("start_signing_job", {"jobId": JOB}, ASKED)
+    stub.add_response("start_signing_job", {"jobId": JOB}, PARAMS)
     stub.add_response("describe_signing_job", failed, {"jobId": JOB})
     stub.add_response("describe_signing_job", failed, {"jobId": JOB})
 
@@ -67,7 +67,7 @@ def test_the_profiles_newest_version_signs(stub):
 
 def test_a_profile_and_a_bucket_that_are_not_there_say_what_to_deploy(stub):
     class NoBucket(FakeS3):
-        def put_object(self, **_given):
+        def put_object(self, **_params):
             raise client_error("NoSuchBucket", "The specified bucket does not exist", status=404)
 
     stub.add_client_error("get_signing_profile", "ResourceNotFoundException")

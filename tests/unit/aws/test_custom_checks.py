@@ -167,7 +167,7 @@ def test_if_lower_is_worse_the_counted_trials_are_the_good_ones():
     assert reader(cloudwatch).count(replace(METRICS, direction=LOWER), WINDOW, "7") == Tally(100, 3)
 
 
-def test_a_window_without_a_whole_period_has_no_trials_and_is_not_asked_for():
+def test_a_window_without_a_whole_period_has_no_trials_and_is_not_queried():
     short = Window(NOW + seconds(10), NOW + seconds(70))
     assert reader().count(METRICS, short, "7") == Tally()
 

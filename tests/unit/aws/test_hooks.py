@@ -161,7 +161,7 @@ def test_a_receiver_that_hangs_and_one_that_is_not_there_pass_nothing(receiver):
         (200, {"answer_token": "a" * 64, "verdict": "MAYBE"}),
     ],
 )
-def test_a_wrong_answer_passes_nothing_and_is_not_asked_for_again(receiver, status, answer):
+def test_a_wrong_answer_passes_nothing_and_is_not_requested_again(receiver, status, answer):
     receiver.respond = lambda _body: (status, answer)
     found = hooks().ask(webhook(receiver), CALL, QUESTION)
     assert (found.passed, found.judged, len(receiver.bodies)) == (False, False, 1)

@@ -1,4 +1,4 @@
-"""What the orchestrator's own requests look like to whoever gets them."""
+"""What the orchestrator's own requests look like to their receiver."""
 
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread

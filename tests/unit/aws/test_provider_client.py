@@ -122,11 +122,11 @@ def test_one_address_that_is_not_public_among_others_is_enough(providers):
 
 def test_the_name_is_resolved_once_and_the_connection_goes_to_the_checked_address(providers, monkeypatch):
     """A name that changes its address after the check (DNS rebinding) leads nowhere else."""
-    asked, connected = [], []
+    resolved, connected = [], []
 
     def resolver(host, _port):
-        asked.append(host)
-        return ["93.184.216.34"] if len(asked) == 1 else ["127.0.0.1"]
+        resolved.append(host)
+        return ["93.184.216.34"] if len(resolved) == 1 else ["127.0.0.1"]
 
     def connect(address, _timeout):
         connected.append(address)
@@ -134,7 +134,7 @@ def test_the_name_is_resolved_once_and_the_connection_goes_to_the_checked_addres
 
     monkeypatch.setattr("orchestrator.aws.public_http.socket.create_connection", connect)
     answer = client(providers, local=False, resolver=resolver).send(WHAT, destination(providers, DestinationKind.SLACK))
-    assert (answer.result, len(asked), connected) == (Result.FAILED, 1, [("93.184.216.34", 443)])
+    assert (answer.result, len(resolved), connected) == (Result.FAILED, 1, [("93.184.216.34", 443)])
 
 
 class OneSecret:

@@ -58,7 +58,7 @@ def test_a_report_that_lambda_would_not_accept_is_refused_before_it_is_sent():
     assert functions.invoked == []
 
 
-def test_a_busy_function_is_asked_again_later():
+def test_a_busy_function_is_called_again_later():
     busy = Functions(failure=client_error("TooManyRequestsException", "slow down", status=429))
 
     with pytest.raises(Throttled):

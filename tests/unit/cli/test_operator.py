@@ -76,7 +76,7 @@ def test_then_who_the_credentials_belong_to():
     assert len(operator_name(None, context(ARN + "x" * 3000))) == MAX_NAME
 
 
-def test_the_credentials_of_the_local_cloud_are_nobody_s():
+def test_the_credentials_of_the_local_cloud_name_no_person():
     assert operator_name(None, context(ARN, local=True)) == "uid 12345"
 
 
@@ -205,7 +205,7 @@ def test_a_command_works_for_a_user_without_a_name(monkeypatch, words, options, 
     calls = []
     monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: context(ARN, local=True))
     monkeypatch.setattr("orchestrator.cli.actions.keys.consequences", lambda *_: [])
-    monkeypatch.setattr(f"orchestrator.cli.actions.{action}", lambda *given, **more: calls.append((given, more)) or 0)
+    monkeypatch.setattr(f"orchestrator.cli.actions.{action}", lambda *args, **more: calls.append((args, more)) or 0)
     answer = RUN.invoke(app, [*words, *arguments, *options])
     assert answer.exit_code == 0, answer.output
     assert [found(call) for call in calls] == [name]

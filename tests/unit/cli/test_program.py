@@ -24,7 +24,7 @@ PROGRAM: Any = get_command(app)
 
 
 @dataclass(frozen=True)
-class Given:
+class Parameter:
     """One parameter of one command.
 
     Attributes:
@@ -98,13 +98,13 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def parameters() -> list[Given]:
+def parameters() -> list[Parameter]:
     found = []
     for words, command in commands():
         own = [parameter for parameter in command.params if parameter.name != "help"]
         required = tuple(_name(one) for one in own if one.required)
         found += [
-            Given(words, _name(one), _kind(one), one.min, one.max, required)
+            Parameter(words, _name(one), _kind(one), one.min, one.max, required)
             for one in own
             if one.param_type_name == "argument" or not one.is_flag
         ]
@@ -129,44 +129,44 @@ def test_every_command_is_checked():
     assert {one.kind for one in ALL} == {str, int, float, Path}
 
 
-@pytest.mark.parametrize("given", ALL, ids=str)
+@pytest.mark.parametrize("parameter", ALL, ids=str)
 @pytest.mark.parametrize("value", ["", " \t"], ids=["empty", "blank"])
-def test_a_blank_value_is_refused_by_its_name_and_never_a_default(run, given, value):
-    answer = run(given.arguments(value))
+def test_a_blank_value_is_refused_by_its_name_and_never_a_default(run, parameter, value):
+    answer = run(parameter.arguments(value))
     assert answer.exit_code == REFUSED
-    assert answer.stderr == f"{given.name}: {value!r} is refused: give a value, or omit it\n"
+    assert answer.stderr == f"{parameter.name}: {value!r} is refused: give a value, or omit it\n"
     assert answer.stdout == ""
 
 
-@pytest.mark.parametrize("given", NUMBERS, ids=str)
+@pytest.mark.parametrize("parameter", NUMBERS, ids=str)
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-1e999"])
-def test_a_number_has_an_end(run, given, value):
-    answer = run(given.arguments(value))
+def test_a_number_has_an_end(run, parameter, value):
+    answer = run(parameter.arguments(value))
     assert answer.exit_code == REFUSED
-    assert given.name in answer.stderr
+    assert parameter.name in answer.stderr
 
 
-@pytest.mark.parametrize("given", NUMBERS, ids=str)
-def test_a_number_has_two_bounds(run, given):
-    assert None not in {given.low, given.high}
-    for value in (given.low - 1, given.high * 2):
-        answer = run(given.arguments(f"{value:.0f}" if given.kind is int else str(value)))
+@pytest.mark.parametrize("parameter", NUMBERS, ids=str)
+def test_a_number_has_two_bounds(run, parameter):
+    assert None not in {parameter.low, parameter.high}
+    for value in (parameter.low - 1, parameter.high * 2):
+        answer = run(parameter.arguments(f"{value:.0f}" if parameter.kind is int else str(value)))
         assert answer.exit_code == REFUSED
-        assert given.name in answer.stderr
+        assert parameter.name in answer.stderr
 
 
-@pytest.mark.parametrize("given", [one for one in NUMBERS if one.kind is int], ids=str)
-def test_a_count_is_whole(run, given):
-    answer = run(given.arguments("1.5"))
+@pytest.mark.parametrize("parameter", [one for one in NUMBERS if one.kind is int], ids=str)
+def test_a_count_is_whole(run, parameter):
+    answer = run(parameter.arguments("1.5"))
     assert answer.exit_code == REFUSED
-    assert given.name in answer.stderr
+    assert parameter.name in answer.stderr
 
 
-@pytest.mark.parametrize("given", [one for one in ALL if one.kind is str], ids=str)
-def test_bytes_that_are_no_text_are_refused(run, given):
-    answer = run(given.arguments("caf\udce9"))
+@pytest.mark.parametrize("parameter", [one for one in ALL if one.kind is str], ids=str)
+def test_bytes_that_are_no_text_are_refused(run, parameter):
+    answer = run(parameter.arguments("caf\udce9"))
     assert answer.exit_code == REFUSED
-    assert f"{given.name}: 'caf\\udce9' is refused: give text in UTF-8" in answer.stderr
+    assert f"{parameter.name}: 'caf\\udce9' is refused: give text in UTF-8" in answer.stderr
 
 
 @pytest.mark.parametrize("argument", ["--strategy=", "--checklist=", "--requested-by= "])
@@ -183,10 +183,10 @@ def test_of_several_values_none_may_be_blank():
     assert (answer.exit_code, answer.stderr) == (REFUSED, "--checklist: '' is refused: give a value, or omit it\n")
 
 
-@pytest.mark.parametrize("given", ["no\n", ""], ids=["no", "nobody to ask"])
-def test_what_is_not_confirmed_is_refused_and_did_not_fail(monkeypatch, given):
+@pytest.mark.parametrize("typed", ["no\n", ""], ids=["no", "nobody to ask"])
+def test_what_is_not_confirmed_is_refused_and_did_not_fail(monkeypatch, typed):
     monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: object())
     monkeypatch.setattr("orchestrator.cli.actions.keys.consequences", lambda _context, _kid: ["its tokens end"])
-    answer = RUN.invoke(app, ["keys", "revoke", "k"], input=given)
+    answer = RUN.invoke(app, ["keys", "revoke", "k"], input=typed)
     assert answer.exit_code == REFUSED
     assert "not confirmed, nothing was changed: agree, or give --yes" in answer.stderr

@@ -36,9 +36,9 @@ def context(plane):
 
 def test_an_account_in_which_nothing_is_deployed_yet(capsys):
     quotas.check_quotas(context(_Lambda(1000)), json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["wanted"] == WANTED
-    assert told["left_unreserved"] == 1000 - sum(WANTED.values())
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["wanted"] == WANTED
+    assert printed["left_unreserved"] == 1000 - sum(WANTED.values())
 
 
 def test_what_is_reserved_already_is_known(capsys):

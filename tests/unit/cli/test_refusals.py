@@ -40,7 +40,7 @@ def test_a_refusal_names_field_value_and_remedy(arguments, field, value, remedy)
 
 
 @pytest.mark.parametrize("command", ["status", "cost", "strategies", "check-quotas"])
-def test_a_setting_that_makes_no_sense_is_refused_by_its_place_whatever_was_asked(monkeypatch, command):
+def test_a_setting_that_makes_no_sense_is_refused_by_its_place_whatever_the_command(monkeypatch, command):
     def load(name):
         raise EnvironmentRefused(f"{name}.service.alarms.datapoints", "two", "give a whole number from 1 to 10")
 

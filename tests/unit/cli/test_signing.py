@@ -66,7 +66,7 @@ def context(name="staging", **security):
     return found
 
 
-def test_where_nobody_asks_for_signatures_nothing_is_signed(built, synthesised, capsys):
+def test_where_no_setting_requests_signatures_nothing_is_signed(built, synthesised, capsys):
     release.sign(context(), built, json=True)
 
     assert json.loads(capsys.readouterr().out) == {"environment": "staging", "code_signing": "off"}
@@ -84,8 +84,8 @@ def test_a_release_is_signed_once_for_a_publisher_and_its_assembly_is_made_anew(
     assembly = built / "assemblies" / "staging"
     assert synthesised == [({"environment": "staging", "signed": str(kept)}, assembly)] * 2
     assert not assembly.exists(), "what was not signed is gone"
-    told = json.loads(capsys.readouterr().out)
-    assert told["profile"] == {"name": "ib_oauth_staging", "owner": ACCOUNT, "version": "0123456789"}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["profile"] == {"name": "ib_oauth_staging", "owner": ACCOUNT, "version": "0123456789"}
 
 
 def test_the_next_environment_that_trusts_the_same_publisher_deploys_the_same_bytes(built, synthesised):

@@ -43,8 +43,8 @@ def act(client, path: str, **values: str):
     """Open the form of an action and confirm it, as a browser does."""
     form = client.get(path)
     assert form.status_code == 200
-    given = {name.replace("_", " "): value for name, value in values.items()}
-    return client.post(path, data={"token": token_in(form.text), "requested by": "ann", **given}, headers=ORIGIN)
+    inputs = {name.replace("_", " "): value for name, value in values.items()}
+    return client.post(path, data={"token": token_in(form.text), "requested by": "ann", **inputs}, headers=ORIGIN)
 
 
 def answer_of(client, response) -> str:

@@ -80,7 +80,7 @@ def test_the_key_leads_to_no_other_host(context):
     assert not answer.headers.get("location", "").startswith("//")
 
 
-def test_a_wrong_key_in_an_address_lets_nobody_in(context):
+def test_a_wrong_key_in_an_address_lets_no_user_in(context):
     answer = without_key(context).get("/?key=wrong")
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers

@@ -9,9 +9,9 @@ values = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_siz
 bodies = st.dictionaries(st.sampled_from(["action", "reason", "step", "evidence"]), values, max_size=4)
 
 
-def chained(given_: list[dict[str, object]]) -> list[dict[str, object]]:
+def chained(decisions: list[dict[str, object]]) -> list[dict[str, object]]:
     previous, chain = GENESIS_HASH, []
-    for body in given_:
+    for body in decisions:
         hash_ = entry_hash(previous, body)
         chain.append({**body, "previous_hash": previous, "hash": hash_})
         previous = hash_
@@ -32,13 +32,13 @@ def test_no_decision_is_a_chain():
 
 
 @given(st.lists(bodies, max_size=6))
-def test_what_was_linked_holds(given_):
-    assert first_broken_index(chained(given_)) is None
+def test_what_was_linked_holds(decisions):
+    assert first_broken_index(chained(decisions)) is None
 
 
 @given(st.lists(bodies, min_size=1, max_size=6), st.data())
-def test_any_changed_value_is_found_where_it_was_changed(given_, data):
-    chain = chained(given_)
+def test_any_changed_value_is_found_where_it_was_changed(decisions, data):
+    chain = chained(decisions)
     number = data.draw(st.integers(0, len(chain) - 1))
     key = data.draw(st.sampled_from([*chain[number], "added"]))
     changed = deepcopy(chain)
@@ -47,23 +47,23 @@ def test_any_changed_value_is_found_where_it_was_changed(given_, data):
 
 
 @given(st.lists(bodies, min_size=2, max_size=6), st.data())
-def test_a_decision_that_was_left_out_is_found(given_, data):
-    chain = chained(given_)
+def test_a_decision_that_was_left_out_is_found(decisions, data):
+    chain = chained(decisions)
     number = data.draw(st.integers(0, len(chain) - 2))
     assert first_broken_index(chain[:number] + chain[number + 1 :]) == number
 
 
 @given(st.lists(bodies, min_size=2, max_size=6), st.data())
-def test_two_decisions_that_changed_places_are_found(given_, data):
-    chain = chained(given_)
+def test_two_decisions_that_changed_places_are_found(decisions, data):
+    chain = chained(decisions)
     number = data.draw(st.integers(0, len(chain) - 2))
     chain[number], chain[number + 1] = chain[number + 1], chain[number]
     assert first_broken_index(chain) == number
 
 
 @given(st.lists(bodies, min_size=1, max_size=6), bodies)
-def test_a_decision_appended_without_the_chain_is_found(given_, body):
-    chain = chained(given_)
+def test_a_decision_appended_without_the_chain_is_found(decisions, body):
+    chain = chained(decisions)
     assert first_broken_index(
         [*chain, {**body, "hash": entry_hash(GENESIS_HASH, body), "previous_hash": GENESIS_HASH}]
     ) == len(chain)

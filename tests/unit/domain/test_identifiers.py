@@ -43,7 +43,7 @@ EARLIER = {"requested_by": "ann", "strategy": {"type": "canary", "steps": [{"wei
 
 
 @pytest.mark.parametrize(
-    "given_now",
+    "later",
     [
         EARLIER,
         {**EARLIER, "requested_by": "bob"},
@@ -52,8 +52,8 @@ EARLIER = {"requested_by": "ann", "strategy": {"type": "canary", "steps": [{"wei
         {**EARLIER, "release": ""},
     ],
 )
-def test_the_same_request_may_be_repeated_whoever_repeats_it(given_now):
-    refuse_other_request("k", EARLIER, given_now)
+def test_the_same_request_may_be_repeated_by_another_requester(later):
+    refuse_other_request("k", EARLIER, later)
 
 
 @pytest.mark.parametrize(

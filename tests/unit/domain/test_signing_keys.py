@@ -66,7 +66,7 @@ def test_the_waits_are_as_long_as_what_the_service_keeps():
     assert RETIREMENT_PERIOD == RING_MAX_STALENESS + TOKEN_LIFETIME + CLOCK_SKEW + MARGIN == timedelta(minutes=27)
 
 
-def test_before_anybody_wrote_a_ring_the_stacks_key_signs_alone():
+def test_before_a_ring_was_written_the_stacks_key_signs_alone():
     alone = signing_keys.initial_key_ring(found("stack"), "k")
     assert (alone.version, alone.changed_at, alone.signing) == (0, T0, SigningKey(STACK, "k", SIGNING, T0))
 

@@ -12,13 +12,13 @@ def test_a_shortened_text_is_never_longer_than_its_limit(text):
 
 
 def test_a_shortened_text_says_how_long_it_was():
-    told = shortened("x" * 200_000)
-    assert told.startswith("xxx")
-    assert told.endswith("… (200000 characters)")
+    text = shortened("x" * 200_000)
+    assert text.startswith("xxx")
+    assert text.endswith("… (200000 characters)")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         (16.666666666666668, "17"),
         (0.0312, "0.031"),
@@ -29,16 +29,16 @@ def test_a_shortened_text_says_how_long_it_was():
         (1e9, "1000000000"),
     ],
 )
-def test_numbers_have_two_significant_digits_and_no_exponent(value, told):
-    assert two_digits(value) == told
+def test_numbers_have_two_significant_digits_and_no_exponent(value, text):
+    assert two_digits(value) == text
 
 
-def test_a_share_is_told_in_percent():
+def test_a_share_is_shown_in_percent():
     assert percent(1 / 6) == "17 %"
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "text"),
     [
         (
             (
@@ -59,5 +59,5 @@ def test_a_share_is_told_in_percent():
         ("", ""),
     ],
 )
-def test_an_alarm_is_told_with_its_value_and_threshold_and_without_stamps(reason, told):
-    assert alarm_reason(reason) == told
+def test_an_alarm_is_shown_with_its_value_and_threshold_and_without_stamps(reason, text):
+    assert alarm_reason(reason) == text

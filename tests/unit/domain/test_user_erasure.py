@@ -14,16 +14,16 @@ def test_a_subject_is_named_by_its_hash_and_never_by_itself():
     subject = parse_subject(ADA)
     assert subject.text == ADA
     assert subject.hash == parse_subject(ADA).hash != parse_subject("demo:grace").hash
-    for told in (repr(subject), str(subject), f"{[subject]}", subject.hash):
-        assert "ada" not in told
+    for text in (repr(subject), str(subject), f"{[subject]}", subject.hash):
+        assert "ada" not in text
 
 
 @pytest.mark.parametrize(
-    "given", ["", "ada", ":", ":ada", "demo:", " demo:ada", "demo:ada\n", f"demo:{'a' * 1024}", "synthetic "]
+    "value", ["", "ada", ":", ":ada", "demo:", " demo:ada", "demo:ada\n", f"demo:{'a' * 1024}", "synthetic "]
 )
-def test_what_is_nobody_s_subject_is_refused_with_the_remedy_and_not_repeated(given):
+def test_what_is_no_subject_is_refused_with_the_remedy_and_not_repeated(value):
     with pytest.raises(Refused) as refused:
-        parse_subject(given)
+        parse_subject(value)
     assert (refused.value.field, refused.value.value) == ("--subject", "(not repeated)")
     assert "provider:id" in refused.value.remedy
     assert str(refused.value) == str(Refused("--subject", "(not repeated)", refused.value.remedy))
@@ -43,7 +43,7 @@ def test_the_synthetic_identity_is_refused():
         (4097, 1, ErasureCost(2, 2)),
     ],
 )
-def test_the_cost_is_a_read_unit_for_each_4_kib_at_the_pace_given(table_bytes, pace, cost):
+def test_the_cost_is_a_read_unit_for_each_4_kib_at_the_requested_pace(table_bytes, pace, cost):
     assert erasure_cost(table_bytes, pace) == cost
 
 

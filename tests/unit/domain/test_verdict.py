@@ -13,7 +13,7 @@ def test_nothing_looked_at_is_never_a_pass():
     assert worst([]).outcome is Outcome.INCONCLUSIVE
 
 
-def test_of_equally_bad_verdicts_the_first_is_told():
+def test_of_equally_bad_verdicts_the_first_is_reported():
     assert worst([Verdict.passed("a"), Verdict.error("b"), Verdict.error("c")]) == Verdict.error("b")
 
 
@@ -28,10 +28,10 @@ def test_every_outcome_has_its_rank():
 
 
 @given(verdicts)
-def test_the_worst_is_one_of_them_and_a_pass_only_where_all_pass(given_):
-    found = worst(given_)
-    assert found in given_ or not given_ or found == Verdict.passed("; ".join(one.reason for one in given_))
-    assert (found.outcome is Outcome.PASS) == (bool(given_) and all(one.outcome is Outcome.PASS for one in given_))
+def test_the_worst_is_one_of_them_and_a_pass_only_where_all_pass(sample):
+    found = worst(sample)
+    assert found in sample or not sample or found == Verdict.passed("; ".join(one.reason for one in sample))
+    assert (found.outcome is Outcome.PASS) == (bool(sample) and all(one.outcome is Outcome.PASS for one in sample))
 
 
 @given(verdicts, verdicts)

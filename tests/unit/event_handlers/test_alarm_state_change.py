@@ -101,7 +101,7 @@ def test_without_any_deployment_there_is_nothing_to_undo(cloud, states):
     assert states.executions == {}
 
 
-def test_a_deployment_that_has_just_succeeded_is_undone(cloud, states):
+def test_a_deployment_that_has_just_succeeded_is_rolled_back(cloud, states):
     done = replace(IN_FLIGHT, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW - seconds(60))
     cloud.ledger.create_record(done)
     assert fire().startswith("token-server-errors fired and the deployment ended inside its rollback window; ")

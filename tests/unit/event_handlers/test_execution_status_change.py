@@ -43,7 +43,7 @@ IN_FLIGHT = deployment(
 )
 
 
-def test_a_deployment_that_died_with_the_claim_is_rolled_back(cloud, states, events):
+def test_a_deployment_that_died_with_the_lock_is_rolled_back(cloud, states, events):
     run_and_end(states, "d-1")
     acquire(cloud)
     cloud.ledger.create_record(IN_FLIGHT)
@@ -60,7 +60,7 @@ def test_the_same_event_twice_starts_one_rollback(cloud, states):
     assert [arn for arn in states.executions if ":rollback-" in arn] == [ROLLBACK]
 
 
-def test_an_execution_that_ended_without_the_claim_leaves_its_holder_alone(cloud, states):
+def test_an_execution_that_ended_without_the_lock_leaves_its_holder_alone(cloud, states):
     run_and_end(states, "d-1")
     acquire(cloud, ROLLBACK, Kind.ROLLBACK)
     cloud.ledger.create_record(IN_FLIGHT)
@@ -68,12 +68,12 @@ def test_an_execution_that_ended_without_the_claim_leaves_its_holder_alone(cloud
     assert cloud.ledger.read_lock().execution == ROLLBACK
 
 
-def test_a_rollback_that_ended_without_the_claim_changes_nothing(cloud):
+def test_a_rollback_that_ended_without_the_lock_changes_nothing(cloud):
     assert ended(ROLLBACK) == "rollback-d-1-1 ended FAILED and does not hold the lock"
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT"])
-def test_a_deployment_that_was_stopped_before_it_had_the_claim_is_refused_and_told(cloud, events, status):
+def test_a_deployment_that_was_stopped_before_it_had_the_lock_is_refused_and_announced(cloud, events, status):
     cloud.ledger.create_record(deployment(execution=EXECUTION))
     answer = ended(EXECUTION, status)
     found = cloud.ledger.read_record("d-1")
@@ -83,7 +83,7 @@ def test_a_deployment_that_was_stopped_before_it_had_the_claim_is_refused_and_to
     assert [(kind, detail["reason"]) for kind, detail in events.put] == [("DeploymentRefused", answer)]
 
 
-def test_a_deployment_that_was_stopped_before_its_plan_was_kept_is_told(cloud, events):
+def test_a_deployment_that_was_stopped_before_its_plan_was_kept_is_announced(cloud, events):
     answer = ended(EXECUTION, "ABORTED")
     assert answer == "its execution ended ABORTED before it held the lock"
     assert [kind for kind, _ in events.put] == ["DeploymentRefused"]
@@ -107,7 +107,7 @@ def test_a_deployment_that_still_runs_is_not_closed_by_an_event_that_says_otherw
     assert events.put == []
 
 
-def test_a_plan_that_was_refused_was_told_by_its_own_record(cloud, events):
+def test_a_plan_that_was_refused_was_announced_by_its_own_record(cloud, events):
     refusal = EventRecord("d-1", NOW, "request", "d-1", acted=False, why="strategy: 'x' is refused", deployment="d-1")
     cloud.ledger.record_refusal(refusal)
     assert ended(EXECUTION, "FAILED") == "d-1 ended FAILED and does not hold the lock"
@@ -122,7 +122,7 @@ def test_a_refusal_that_its_own_execution_could_not_record_is_recorded_here(clou
     assert [kind for kind, _ in events.put] == ["DeploymentRefused"]
 
 
-def test_the_reconciler_rolls_back_what_no_event_told_of(cloud, states):
+def test_the_reconciler_rolls_back_what_no_event_reported(cloud, states):
     run_and_end(states, "d-1", "TIMED_OUT")
     acquire(cloud)
     cloud.ledger.create_record(IN_FLIGHT)
@@ -172,7 +172,7 @@ def test_the_reconciler_stops_after_all_attempts_and_says_so(cloud, states):
     assert "follow docs/runbooks/break-glass.md" in reconcile.handler({}, None)["answer"]
 
 
-def test_the_reconciler_leaves_a_free_claim_and_a_living_holder_alone(cloud, states):
+def test_the_reconciler_leaves_a_free_lock_and_a_living_holder_alone(cloud, states):
     assert reconcile.handler({}, None)["answer"] == "the environment lock is free"
     states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-1", input="{}")
     acquire(cloud)
@@ -191,7 +191,7 @@ def test_the_reconciler_closes_a_plan_whose_execution_died_unseen_and_no_other(c
     assert [detail["deployment"] for _, detail in events.put] == ["d-1"]
 
 
-def test_a_claim_of_an_execution_that_step_functions_does_not_know_is_an_orphan(cloud, states):
+def test_a_lock_of_an_execution_that_step_functions_does_not_know_is_an_orphan(cloud, states):
     acquire(cloud)
     cloud.ledger.create_record(IN_FLIGHT)
     reconcile.handler({}, None)

@@ -29,12 +29,12 @@ def ended(cloud, states, collector):
     cloud.settings["OTLP_ENDPOINT"], cloud.settings["OTLP_HEADERS_SECRET"] = collector.address, ""
     cloud.ledger.save_unlocked(deployment(execution=ARN))
     at = SimulatedClock().now()
-    for machine, name, given in (
+    for machine, name, execution_input in (
         ("deployment", "d-1", {"requested_by": "ada"}),
         ("rollback", "rollback-d-1-1", {"deployment": "d-1"}),
         ("drill", "dr-1", {"requested_by": "schedule"}),
     ):
-        cloud.executions.start_execution(machine_arn(machine), name, given)
+        cloud.executions.start_execution(machine_arn(machine), name, execution_input)
         arn = execution_arn(machine, name)
         states.histories[arn] = [
             {"id": 1, "timestamp": at, "type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "First"}},

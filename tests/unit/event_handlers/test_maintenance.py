@@ -17,8 +17,8 @@ from tests.unit.domain.maintenance.worlds import HOUR, request
 def over(cloud):
     """A window whose whole time has passed without a run."""
     begins = cloud.now() - 2 * HOUR
-    asked = request(starts_at=begins, ends_at=begins + HOUR, urgent="now")
-    change = plan(Schedule(), asked, MaintenancePolicy(), begins - HOUR)
+    window_request = request(starts_at=begins, ends_at=begins + HOUR, urgent="now")
+    change = plan(Schedule(), window_request, MaintenancePolicy(), begins - HOUR)
     assert cloud.maintenance.commit(change)
     return change.windows[0].id
 

@@ -55,8 +55,8 @@ def test_what_an_operator_may_not_record_is_refused(cloud, kind, environment):
 
 def test_a_signature_that_does_not_verify_records_nothing(cloud):
     class Broken(Keys):
-        def sign(self, *, Message: bytes, **given):  # noqa: N803 - botocore's
-            return super().sign(Message=Message + b"x", **given)
+        def sign(self, *, Message: bytes, **params):  # noqa: N803 - botocore's
+            return super().sign(Message=Message + b"x", **params)
 
     vars(cloud)["evidence_keys"] = EvidenceKeys(Broken(), ["key"], "test")
 

@@ -19,14 +19,14 @@ def announce(event_id="event-1", **detail):
 def test_a_deployment_starts_with_what_was_announced_and_by_whom(cloud, states):
     name = deployment_id("event-1")
     assert announce(strategy="all-at-once") == f"started {name}"
-    given = json.loads(states.executions[execution_arn("deployment", name)].given)
-    assert given == {"requested_by": "pipeline", "strategy": "all-at-once"}
+    execution_input = json.loads(states.executions[execution_arn("deployment", name)].execution_input)
+    assert execution_input == {"requested_by": "pipeline", "strategy": "all-at-once"}
 
 
 def test_who_announces_may_say_who_asks(cloud, states):
     announce(requested_by="alice")
     (started,) = states.executions.values()
-    assert json.loads(started.given)["requested_by"] == "alice"
+    assert json.loads(started.execution_input)["requested_by"] == "alice"
 
 
 def test_the_same_event_delivered_again_is_the_same_start(cloud, states):
@@ -64,8 +64,8 @@ def test_a_key_of_another_request_starts_nothing_and_the_event_says_why(cloud, s
     announce("event-1", idempotency_key="build-7", strategy="all-at-once")
     if not running:
         states.end(execution_arn("deployment", "d-build-7"), "SUCCEEDED")
-    told = announce("event-2", idempotency_key="build-7", strategy="canary-10-50")
-    assert "it belongs to a request with another strategy" in told
+    why = announce("event-2", idempotency_key="build-7", strategy="canary-10-50")
+    assert "it belongs to a request with another strategy" in why
     assert len(states.executions) == 1
     newest = next(record for record in cloud.ledger.read_events(5) if record.id == "event-2")
-    assert (newest.acted, newest.why) == (False, told)
+    assert (newest.acted, newest.why) == (False, why)

@@ -72,7 +72,7 @@ def test_every_second_of_a_minute_is_written_to_every_table_when_it_begins(clock
     assert sorted(client.seconds(HEARTBEATS)) == sorted(seconds * 2)
 
 
-def test_the_row_comes_before_its_receipt_and_both_go_by_themselves(clock):
+def test_the_row_comes_before_its_heartbeat_and_both_go_by_themselves(clock):
     client = Writes()
     run(clock, client)
     (table, row), (heartbeats, heartbeat), *_ = client.items
@@ -90,13 +90,13 @@ def test_a_second_that_is_refused_is_a_gap_and_the_next_one_is_written(clock):
     assert refused + 1 in client.seconds(HEARTBEATS)
 
 
-def test_a_row_that_is_acknowledged_after_its_second_has_no_receipt(clock):
+def test_a_row_that_is_acknowledged_after_its_second_has_no_heartbeat(clock):
     slow = int(clock.now().timestamp()) + 5
     client = Writes(slow=[slow], sleep=clock.advance)
     answer = run(clock, client)
     assert slow in client.seconds(TABLES["state"])
     assert slow not in client.seconds(HEARTBEATS)
-    # The second table's row of it came late as well, and the two seconds that went by meanwhile are nobody's.
+    # The second table's row of it came late as well, and the two seconds that went by meanwhile belong to neither.
     assert answer.endswith("2 missed")
     assert slow + 4 in client.seconds(HEARTBEATS)
 
@@ -123,19 +123,19 @@ def test_once_a_restore_has_closed_the_tables_those_that_clients_use_get_the_row
     assert not [second for table, second in heartbeats if table in TABLES.values() and second >= closes]
 
 
-def test_what_its_role_may_not_write_beside_a_closed_table_is_an_error(clock):
+def test_what_its_role_may_not_write_next_to_a_closed_table_is_an_error(clock):
     client = Writes()
     client.blocked = {HEARTBEATS: 0}
     with pytest.raises(ClientError, match="AccessDenied"):
         run(clock, client)
 
 
-def test_functions_that_are_told_of_no_tables_are_refused_with_their_names(clock):
+def test_functions_without_tables_are_refused_with_their_names(clock):
     with pytest.raises(Refused, match="no function's settings name its state, tokens table"):
         run(clock, Writes(), functions({}))
 
 
-def test_nobody_to_ask_for_the_tables_is_a_gap_once_it_writes_and_an_error_before(clock):
+def test_no_source_of_the_tables_is_a_gap_once_it_writes_and_an_error_before(clock):
     plane, client = functions(), Writes()
     seconds = int(clock.now().timestamp())
     client.blocked = {TABLES["state"]: seconds + 5}

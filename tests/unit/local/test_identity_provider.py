@@ -90,7 +90,7 @@ def test_what_is_unknown_or_too_large_is_refused(url, path, form, status):
     assert _ask(f"{url}{path}", form)[0] == status
 
 
-def test_nobody_logs_in_with_an_account_that_does_not_exist(url):
+def test_no_user_logs_in_with_an_account_that_does_not_exist(url):
     token = _login(url)["content"]
     assert _ask(f"{url}/auth/login", {"token": token, "account": "mallory"})[0] == 400
     assert _ask(f"{url}/v1/auth/app/info?token={token}")[0] == 404
@@ -118,7 +118,7 @@ def _serve(starter=()):
     )  # fmt: skip
 
 
-def test_the_command_prints_its_address_and_ends_when_it_is_told_to():
+def test_the_command_prints_its_address_and_ends_when_it_is_terminated():
     process = _serve()
     url = json.loads(process.stdout.readline())["url"]
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)

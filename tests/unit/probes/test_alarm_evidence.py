@@ -42,10 +42,10 @@ class Traffic:
     per_second: Value
     failing: Mapping[str, Value] = field(default_factory=dict)
     since: datetime = NOW
-    asked: list[tuple[Window, int, tuple[MetricQuery, ...]]] = field(default_factory=list)
+    calls: list[tuple[Window, int, tuple[MetricQuery, ...]]] = field(default_factory=list)
 
     def read_metrics(self, queries: Sequence[MetricQuery], window: Window) -> Mapping[str, Mapping[datetime, float]]:
-        self.asked.append((window, queries[0].period_seconds, tuple(queries)))
+        self.calls.append((window, queries[0].period_seconds, tuple(queries)))
         assert len({query.id for query in queries}) == len(queries), "ids are unique"
         return {query.id: self._series(query, window) for query in queries}
 
@@ -126,14 +126,14 @@ def test_what_upstream_providers_and_throttles_cause_is_not_api_gateway_s():
 def test_the_windows_are_the_time_since_the_first_shift_the_hour_and_the_day_before_and_the_newest_minute():
     metrics = Traffic(QUIET)
     evaluate(HALF, metrics)
-    read = {(window.start, window.end, period) for window, period, _ in metrics.asked}
+    read = {(window.start, window.end, period) for window, period, _ in metrics.calls}
     assert read == {
         (NOW, LATER, 60),
         (NOW - BASELINE, NOW, 60),
         (NOW - HISTORY, NOW, 300),
         (LATER - seconds(60), LATER, 1),
     }
-    assert all(len(queries) <= 500 for _, _, queries in metrics.asked), "GetMetricData takes no more"
+    assert all(len(queries) <= 500 for _, _, queries in metrics.calls), "GetMetricData takes no more"
 
 
 def test_of_a_window_without_end_the_newest_part_is_read_and_judged():

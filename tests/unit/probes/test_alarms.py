@@ -37,7 +37,7 @@ def test_without_a_new_alarm_nothing_is_read_and_nothing_is_spent():
     metrics = FakeVersionMetrics()
     result = run(OK, metrics)
     assert result.evidence.verdict.outcome is Outcome.PASS
-    assert metrics.asked == []
+    assert metrics.calls == []
     figures = result.evidence.figures
     assert figures["false_alarm"] == {"percent": pytest.approx(0.05), "evidence": 0.0, "needed": pytest.approx(2000)}
 

@@ -44,7 +44,7 @@ def evidence_of(stable, canary, context=CONTEXT):
     return compatibility.run(context, Functions(stable, canary), AT_ONCE)
 
 
-def test_both_versions_are_asked_by_direct_invocation_and_the_numbers_are_the_evidence():
+def test_both_versions_are_queried_by_direct_invocation_and_the_numbers_are_the_evidence():
     invoker = Functions(answer(SCHEMA_1, "1"), answer(SCHEMA_1, "2"))
     evidence = compatibility.run(CONTEXT, invoker)
     assert evidence.verdict.outcome is Outcome.PASS
@@ -66,7 +66,7 @@ def test_a_canary_that_writes_what_stable_cannot_read_fails_with_both_layouts():
     assert evidence.figures == {"items": {"stable": SCHEMA_1["items"], "canary": SCHEMA_2["items"]}}
 
 
-def test_a_stable_from_before_layouts_were_told_has_the_first():
+def test_a_stable_from_before_layouts_were_reported_has_the_first():
     assert evidence_of(answer({"function": "public"}, "1"), answer(SCHEMA_1, "2")).verdict.outcome is Outcome.PASS
     assert evidence_of(answer({"function": "public"}, "1"), answer(SCHEMA_2, "2")).verdict.outcome is Outcome.FAIL
 
@@ -91,12 +91,12 @@ def test_what_is_no_answer_is_an_error_that_names_the_version_and_never_a_pass(r
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5, BURST_CALLS])
-def test_answers_that_are_lost_in_a_burst_are_asked_for_again(lost):
+def test_answers_that_are_lost_in_a_burst_are_requested_again(lost):
     stable = [*[answer({}, "1", status=503)] * lost, answer(SCHEMA_1, "1")]
     assert evidence_of(stable, answer(SCHEMA_1, "2")).verdict.outcome is Outcome.PASS
 
 
-def test_a_service_without_the_function_that_tells_is_an_error():
+def test_a_service_without_the_function_that_reports_is_an_error():
     context = replace(CONTEXT, functions=functions(names=("token",)))
     assert compatibility.run(context, Functions(None, None)).verdict.outcome is Outcome.ERROR
 

@@ -23,7 +23,7 @@ def test_traffic_goes_to_the_version_that_is_healthy_by_the_metrics_of_the_curre
     metrics = FakeVersionMetrics(errors={"1": 0.8})
     there = healthy_side.run(for_comparison(HALF, LATER), lambda: metrics)
     assert there.traffic_to is Side.CANARY
-    (window,) = metrics.asked  # one call: a rollback waits for it
+    (window,) = metrics.calls  # one call: a rollback waits for it
     assert (window.start, window.end) == (NOW + seconds(60), LATER)
 
 

@@ -27,17 +27,17 @@ class FakeLogs:
     Attributes:
         lines: (second, version, message).
         complete: whether a page has all lines of its window.
-        asked: the windows read of that function.
+        calls: the windows read of that function.
     """
 
     lines: list[tuple[float, str, str]] = field(default_factory=list)
     complete: bool = True
-    asked: list = field(default_factory=list)
+    calls: list = field(default_factory=list)
 
     def read_errors(self, group, window):
         if group != GROUP:
             return LogPage((), complete=True)
-        self.asked.append(window)
+        self.calls.append(window)
         found = [
             LogLine(NOW + seconds(second), f"2026/11/23/[{version}]abc", f"[ERROR] {message}")
             for second, version, message in self.lines
@@ -89,7 +89,7 @@ def test_every_line_is_read_once_and_counted_once():
     prior = None
     for number in (1, 2, 3):
         evidence, prior = evaluate(reader, number, prior)
-    windows = [window for window in reader.asked if window.start >= NOW]
+    windows = [window for window in reader.calls if window.start >= NOW]
     assert [(window.start - NOW, window.end - NOW) for window in windows] == [
         (seconds(60 * number), seconds(60 * number + 60)) for number in range(3)
     ]
@@ -113,17 +113,17 @@ def test_kinds_that_stable_had_before_the_deployment_are_known_and_read_once():
     evidence, _ = evaluate(reader, 2, prior)
     assert evidence.verdict.outcome is Outcome.PASS
     assert evidence.figures["functions"]["token"]["new_on_canary"] == {}
-    assert len([window for window in reader.asked if window.start < NOW]) == 1
+    assert len([window for window in reader.calls if window.start < NOW]) == 1
 
 
 def test_the_hour_before_is_not_read_without_errors_and_cannot_be_without_a_shift():
     quiet = FakeLogs()
     evidence, _ = evaluate(quiet, 1)
     assert evidence.verdict.outcome is Outcome.PASS
-    assert len(quiet.asked) == 1
+    assert len(quiet.calls) == 1
     reader = FakeLogs(new_kind(1))
     evidence, _ = evaluate(reader, 1, context_of=lambda context: replace(context, baseline_window=None))
-    assert len(reader.asked) == 1
+    assert len(reader.calls) == 1
     assert evidence.verdict.outcome is Outcome.FAIL
 
 
@@ -143,7 +143,7 @@ def test_nothing_is_judged_before_the_first_data_can_have_arrived():
     measured = VersionComparison(FUNCTION.name, Measurements("1"), Measurements("2"))
     result = logs.run(context, (measured,), reader)
     assert result.evidence.verdict.reason.startswith("no metrics have arrived yet")
-    assert reader.asked == []
+    assert reader.calls == []
     assert result.tests.read_until is None
 
 

@@ -38,10 +38,10 @@ class LambdaMetrics:
 
     def __init__(self, serving, *, named):
         self._serving, self._named = serving, named
-        self.asked = []
+        self.calls = []
 
     def read_metrics(self, queries, window):
-        self.asked += queries
+        self.calls += queries
         return {query.id: self._series(query, window) for query in queries}
 
     def _series(self, query, window):
@@ -76,7 +76,7 @@ def test_while_traffic_is_split_the_alias_s_failures_are_not_the_canary_s(named)
     compared = measure_versions(context, metrics)[0]
     assert compared.canary.invocations == (500 if named else 0)
     assert compared.stable.invocations == (4500 if named else 0)
-    assert all("ExecutedVersion" in query.dimensions for query in metrics.asked if query.namespace == LAMBDA_NAMESPACE)
+    assert all("ExecutedVersion" in query.dimensions for query in metrics.calls if query.namespace == LAMBDA_NAMESPACE)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -88,13 +88,13 @@ def test_before_the_deployment_stable_had_all_traffic_either_way(named):
         assert (compared.before.invocations, compared.before.unhandled) == (500, 50)
 
 
-def test_only_a_version_with_all_traffic_is_asked_for_by_its_alias():
+def test_only_a_version_with_all_traffic_is_queried_by_its_alias():
     assert promoted().weight_percent == FULL_PERCENT
     metrics = LambdaMetrics({}, named=True)
     measure_versions(promoted(), metrics)
-    by_alias = [query for query in metrics.asked if query.id.split("/")[1] == "alias"]
+    by_alias = [query for query in metrics.calls if query.id.split("/")[1] == "alias"]
     assert len(by_alias) == 2 * len(promoted().changed)
-    assert len({query.id for query in metrics.asked}) == len(metrics.asked)
+    assert len({query.id for query in metrics.calls}) == len(metrics.calls)
 
 
 # Latency lines

@@ -60,15 +60,15 @@ def test_what_is_missing_or_wrong_is_refused_before_anything_happens(capsys, arg
     ("answer", "agrees"), [("yes", True), (" yes ", True), ("y", False), ("", False), ("no", False)]
 )
 def test_only_a_whole_yes_at_a_terminal_agrees(monkeypatch, answer, agrees):
-    options, asked = argparse.Namespace(yes_spend=False, account=ACCOUNT), []
+    options, questions = argparse.Namespace(yes_spend=False, account=ACCOUNT), []
     monkeypatch.setattr("sys.stdin", argparse.Namespace(isatty=lambda: True))
 
     def ask(question):
-        asked.append(question)
+        questions.append(question)
         return answer
 
     assert smoke.agreed(options, select_steps(STEPS, [4]), ask) is agrees
-    assert asked == [f"Spend about 0.05 USD in account {ACCOUNT}? Type yes: "]
+    assert questions == [f"Spend about 0.05 USD in account {ACCOUNT}? Type yes: "]
     monkeypatch.setattr("sys.stdin", argparse.Namespace(isatty=lambda: False))
     assert smoke.agreed(options, STEPS, ask) is False
 

@@ -61,8 +61,8 @@ def cloud(clock, events, topics):
 def plan_window(cloud, starts=100 * HOUR, **changes):
     """Plan a window so many hours after the clock's time."""
     begins = cloud.now() + starts
-    asked = request(starts_at=begins, ends_at=begins + 2 * HOUR, urgent="now", **changes)
-    return change_schedule(cloud, lambda schedule: plan(schedule, asked, POLICY, cloud.now())).windows[-1]
+    window_request = request(starts_at=begins, ends_at=begins + 2 * HOUR, urgent="now", **changes)
+    return change_schedule(cloud, lambda schedule: plan(schedule, window_request, POLICY, cloud.now())).windows[-1]
 
 
 def kinds(events):

@@ -117,7 +117,7 @@ def test_an_end_whose_beginning_never_comes_is_reported_once_and_a_beginning_tha
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_provider_that_is_down_for_an_hour_loses_nothing_and_delays_nobody_else(kind):
+def test_a_provider_that_is_down_for_an_hour_loses_nothing_and_delays_no_other(kind):
     world = World(7)
     provider = world.providers[kind]
     hour_down(provider, START)
@@ -139,7 +139,7 @@ def test_a_provider_that_is_down_for_an_hour_loses_nothing_and_delays_nobody_els
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_provider_that_hangs_is_tried_again_and_delays_nobody_else(kind):
+def test_a_provider_that_hangs_is_tried_again_and_delays_no_other(kind):
     world = World(8)
     world.providers[kind].hangs_until = START + timedelta(minutes=10)
     world.put(ALARMS[0])
@@ -337,7 +337,7 @@ def test_a_test_of_one_destination_reaches_that_one_only(world):
     assert [kind for kind in KINDS if world.providers[kind].attempts] == [DestinationKind.TEAMS]
 
 
-def test_a_queue_that_takes_only_some_messages_is_given_all_of_them_again(world):
+def test_a_queue_that_takes_only_some_messages_receives_all_of_them_again(world):
     world.queue.refusals = 3
     world.put(ALARMS[0])
 
@@ -370,8 +370,8 @@ MAINTENANCE = timedelta(hours=2)
 
 def silence(world, *sections):
     """A window that is under way from the start on, for `MAINTENANCE`."""
-    asked = request(starts_at=START, ends_at=START + MAINTENANCE, silenced=sections, urgent="now")
-    change = plan(Schedule(), asked, MaintenancePolicy(), START - timedelta(minutes=1))
+    window_request = request(starts_at=START, ends_at=START + MAINTENANCE, silenced=sections, urgent="now")
+    change = plan(Schedule(), window_request, MaintenancePolicy(), START - timedelta(minutes=1))
     assert world.cloud.maintenance.commit(change)
     return change.windows[0]
 

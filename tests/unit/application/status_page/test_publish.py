@@ -119,7 +119,7 @@ def test_an_incident_is_on_the_page_until_it_is_resolved(world):
 
 def test_a_maintenance_window_is_on_the_page_while_it_is_under_way(world):
     now = world.cloud.now()
-    asked = WindowRequest(
+    window_request = WindowRequest(
         "New keys",
         "Logins take longer.",
         ("token",),
@@ -128,7 +128,7 @@ def test_a_maintenance_window_is_on_the_page_while_it_is_under_way(world):
         "ann",
         urgent="now",
     )
-    assert change_schedule(world.cloud, lambda schedule: plan(schedule, asked, MaintenancePolicy(), now))
+    assert change_schedule(world.cloud, lambda schedule: plan(schedule, window_request, MaintenancePolicy(), now))
     planned = publish_page(world.cloud).page
     assert [one.title for one in planned.upcoming] == ["New keys"]
     assert states(planned)["tokens"] is not MAINTENANCE

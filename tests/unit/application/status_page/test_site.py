@@ -77,10 +77,10 @@ def test_no_page_has_a_script_a_style_of_its_own_or_anything_of_another_host(fil
     for path in [name for name in files if name.endswith(".html")]:
         found = Tags(text_of(files, path)).tags
         assert not [tag for tag, _ in found if tag in {"script", "style", "iframe", "form", "img", "base"}]
-        attributes = [name for _, given in found for name in given]
+        attributes = [name for _, attrs in found for name in attrs]
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
         assert "//" not in re.sub(r"<!doctype[^>]*>", "", text_of(files, path)).replace("http-equiv", "")
-        policy = next(given["content"] for tag, given in found if tag == "meta" and "http-equiv" in given)
+        policy = next(attrs["content"] for tag, attrs in found if tag == "meta" and "http-equiv" in attrs)
         assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self';")
 
 

@@ -59,7 +59,9 @@ def test_the_endpoint_does_the_same_for_every_address_so_that_its_time_names_non
     for name in ("get_item", "put_item", "delete_item", "query"):
         original = getattr(world.table, name)
         setattr(
-            world.table, name, lambda _original=original, _name=name, **asked: calls.append(_name) or _original(**asked)
+            world.table,
+            name,
+            lambda _original=original, _name=name, **params: calls.append(_name) or _original(**params),
         )
     world.subscribe(email=MAIL)
     found = []

@@ -21,8 +21,8 @@ class Pages:
         pages = self._pages[operation]
 
         class Paginator:
-            def paginate(self, **asked):
-                return pages(asked) if callable(pages) else pages
+            def paginate(self, **params):
+                return pages(params) if callable(pages) else pages
 
         return Paginator()
 
@@ -45,7 +45,7 @@ def copies(
         "dynamodb": Pages(list_backups=[{"BackupSummaries": backups[:1]}, {"BackupSummaries": backups[1:]}]),
         "backup": Pages(
             list_backup_vaults=[{"BackupVaultList": [{"BackupVaultName": name} for name in points]}],
-            list_recovery_points_by_backup_vault=lambda asked: [{"RecoveryPoints": points[asked["BackupVaultName"]]}],
+            list_recovery_points_by_backup_vault=lambda params: [{"RecoveryPoints": points[params["BackupVaultName"]]}],
         ),
     }
     return CrossRegionBackups(clients.__getitem__, "prod", standby=standby).list_backups()

@@ -37,10 +37,10 @@ class Connection:
     """A raw connection that records its calls."""
 
     def __init__(self, failure=None):
-        self.asked, self.closed, self.failure = [], False, failure
+        self.calls, self.closed, self.failure = [], False, failure
 
     def call(self, operation, params, decode):
-        self.asked.append((operation, params))
+        self.calls.append((operation, params))
         if self.failure:
             raise self.failure
         return decode(json.dumps({"Items": [{"pk": {"S": "a"}}], "Responses": {}}).encode())
@@ -57,11 +57,11 @@ class Connection:
         ("batch_write_item", "BatchWriteItem", "Items"),
     ],
 )
-def test_a_call_is_asked_by_its_operation_and_answered_as_botocore_answers(call, operation, field):
+def test_a_call_is_sent_by_its_operation_and_answered_as_botocore_answers(call, operation, field):
     connection = Connection()
     with batch_client(connection) as client:
         assert getattr(client, call)(TableName="t")[field] in ([{"pk": {"S": "a"}}], {})
-    assert (connection.asked, connection.closed) == ([(operation, {"TableName": "t"})], True)
+    assert (connection.calls, connection.closed) == ([(operation, {"TableName": "t"})], True)
 
 
 def test_raw_items_are_the_bytes_that_were_sent():
@@ -186,20 +186,20 @@ def test_no_reader_of_many_items_spins_on_keys_that_stay_unprocessed(name):
     assert (len(client.calls), pauses) == (ATTEMPTS, DOUBLING)
 
 
-def test_scans_continue_where_they_are_told_to_and_pass_options_on():
+def test_scans_continue_at_the_key_that_they_get_and_pass_options_on():
     class Paged:
         def __init__(self):
-            self.asked = []
+            self.calls = []
 
         def scan(self, **params):
-            self.asked.append(params)
-            return {"Items": [1]} if len(self.asked) > 1 else {"Items": [], "LastEvaluatedKey": {"pk": {"S": "b"}}}
+            self.calls.append(params)
+            return {"Items": [1]} if len(self.calls) > 1 else {"Items": [], "LastEvaluatedKey": {"pk": {"S": "b"}}}
 
     client = Paged()
     pages = list(scan_segment(client, "t", 1, 4, start={"pk": {"S": "a"}}, Limit=7))
     assert [(page.items, page.last_key) for page in pages] == [([], {"pk": {"S": "b"}}), ([1], None)]
-    assert [params["ExclusiveStartKey"]["pk"]["S"] for params in client.asked] == ["a", "b"]
-    assert {(params["Segment"], params["TotalSegments"], params["Limit"]) for params in client.asked} == {(1, 4, 7)}
+    assert [params["ExclusiveStartKey"]["pk"]["S"] for params in client.calls] == ["a", "b"]
+    assert {(params["Segment"], params["TotalSegments"], params["Limit"]) for params in client.calls} == {(1, 4, 7)}
 
 
 def test_every_batch_call_of_the_product_is_one_that_has_a_limit():

@@ -53,11 +53,15 @@ def changed(here, name, change):
     here.s3.objects[key] = json.dumps({**json.loads(first), **change}).encode() + newline + rest
 
 
-def test_it_is_asked_for_once_however_often(here):
+def test_an_export_is_requested_once_however_often(here):
     assert here.exports.start_export(TABLE, POINT, "dr-1", "tokens") == here.arn
-    assert len(here.dynamodb.asked) == 1
-    (asked,) = here.dynamodb.asked.values()
-    assert (asked["ClientToken"], asked["ExportTime"], asked["ExportFormat"]) == ("dr-1-tokens", POINT, "DYNAMODB_JSON")
+    assert len(here.dynamodb.requests) == 1
+    (params,) = here.dynamodb.requests.values()
+    assert (params["ClientToken"], params["ExportTime"], params["ExportFormat"]) == (
+        "dr-1-tokens",
+        POINT,
+        "DYNAMODB_JSON",
+    )
 
 
 def test_every_item_is_read_and_hashed_as_a_table_s_are(here):
@@ -122,7 +126,7 @@ def one_too_few(here):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (flipped, "its MD5 is not"),
         (cut_off, "the data is truncated"),
@@ -132,15 +136,15 @@ def one_too_few(here):
         (one_too_few, "has 33 items and should have 34"),
     ],
 )
-def test_a_file_that_is_not_as_it_was_written_is_never_a_part_of_what_is_compared(here, damage, told):
+def test_a_file_that_is_not_as_it_was_written_is_never_a_part_of_what_is_compared(here, damage, message):
     damage(here)
     for read in (lambda: content(here).load(), lambda: content(here).partition_digests(0, 1)):
-        with pytest.raises(ExportFailed, match=told):
+        with pytest.raises(ExportFailed, match=message):
             read()
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (
             partial(changed, name="manifest-files.json", change={"itemCount": 33}),
@@ -162,9 +166,9 @@ def test_a_file_that_is_not_as_it_was_written_is_never_a_part_of_what_is_compare
         (partial(changed, name="manifest-summary.json", change={"itemCount": "many"}), "a manifest cannot be read"),
     ],
 )
-def test_manifests_that_do_not_fit_together_are_refused_before_anything_is_read(here, damage, told):
+def test_manifests_that_do_not_fit_together_are_refused_before_anything_is_read(here, damage, message):
     damage(here)
-    with pytest.raises(ExportFailed, match=told):
+    with pytest.raises(ExportFailed, match=message):
         content(here)
 
 
@@ -174,7 +178,7 @@ def test_an_export_of_another_table_or_time_is_refused(here, table, point):
         here.exports.contents(here.arn, table, point, HASHING)
 
 
-def test_all_of_a_recovery_s_files_are_removed_and_nobody_else_s(here):
+def test_all_of_a_recovery_s_files_are_removed_and_no_other_s(here):
     here.s3.objects.update(files_of("arn/export/x", TABLE, POINT, [], prefix="dr-10/tokens"))
     count = sum(key.startswith("dr-1/") for key in here.s3.objects)
     assert here.exports.remove_files("dr-1") == count > 0

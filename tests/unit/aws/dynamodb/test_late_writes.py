@@ -1,4 +1,4 @@
-"""Late writes: read from a table's stream, and replayed onto the other table without overwriting anybody."""
+"""Late writes: read from a table's stream, and replayed onto the other table without overwriting other writes."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ class Meddling(Wired):
         super().__init__(client)
         self._client_of_another, self._times = client, times
 
-    def call(self, operation: str, asked: Any, decode: Any) -> Any:
+    def call(self, operation: str, params: Any, decode: Any) -> Any:
         if operation != "GetItem" and self._times:
             self._times -= 1
             self._client_of_another.put_item(TableName=TABLE, Item=item(generation=100 + self._times))
-        return super().call(operation, asked, decode)
+        return super().call(operation, params, decode)
 
 
 def test_what_another_writer_wrote_meanwhile_is_not_overwritten(tables, slept):
@@ -121,11 +121,11 @@ class Denying(Wired):
         super().__init__(client)
         self.denials, self._code, self.closed = denials, code, 0
 
-    def call(self, operation: str, asked: Any, decode: Any) -> Any:
+    def call(self, operation: str, params: Any, decode: Any) -> Any:
         if self.denials:
             self.denials -= 1
             raise DynamoDBError(self._code)
-        return super().call(operation, asked, decode)
+        return super().call(operation, params, decode)
 
     def close(self) -> None:
         self.closed += 1
@@ -153,7 +153,7 @@ def test_a_table_that_denies_for_long_is_not_effective_yet_and_another_error_is_
 )
 def test_late_writes_are_known_only_if_the_stream_covers_the_block(slept, stream, began):
     described = SimpleNamespace(describe=lambda _: SimpleNamespace(stream=stream, stream_since=began))
-    streams = SimpleNamespace(writes_since=lambda *asked: iter([asked]))
+    streams = SimpleNamespace(writes_since=lambda *call: iter([call]))
     late = LateWrites(described, streams, None, sleep=slept.append)  # type: ignore[arg-type]
     if began is None or began > NOW:
         with pytest.raises(SourceStateUnknown, match="covers its block"):

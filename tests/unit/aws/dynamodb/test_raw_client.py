@@ -27,18 +27,18 @@ def refusal(code, status=400):
 
 @pytest.fixture
 def dynamodb():
-    """A DynamoDB that answers as it was told, one answer a request, and keeps what it was asked."""
+    """A DynamoDB with prepared answers, one answer a request, that keeps its requests."""
 
     class Server(ThreadingHTTPServer):
-        answers, asked, broken = [], [], set()
+        answers, requests, broken = [], [], set()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            number = len(self.server.asked)
-            self.server.asked.append((asked, dict(self.headers.items())))
+            params = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            number = len(self.server.requests)
+            self.server.requests.append((params, dict(self.headers.items())))
             if number in self.server.broken:
                 self.close_connection = True
                 return
@@ -54,7 +54,7 @@ def dynamodb():
             """Keep quiet."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    server.answers, server.asked, server.broken = [], [], set()
+    server.answers, server.requests, server.broken = [], [], set()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
@@ -80,13 +80,13 @@ def read(connection, *segment):
 def test_all_pages_are_read_each_from_where_the_last_one_ended(dynamodb, connection):
     dynamodb.answers = [page(ROWS[:4], last={"pk": {"S": "item 3"}}), page([], last={"pk": {"S": "x"}}), page(ROWS[4:])]
     assert read(connection, 2, 7) == ROWS
-    asked = [request for request, _ in dynamodb.asked]
-    assert [request.get("ExclusiveStartKey") for request in asked] == [
+    sent = [request for request, _ in dynamodb.requests]
+    assert [request.get("ExclusiveStartKey") for request in sent] == [
         None,
         {"pk": {"S": "item 3"}},
         {"pk": {"S": "x"}},
     ]
-    assert {(request["Segment"], request["TotalSegments"], request["ConsistentRead"]) for request in asked} == {
+    assert {(request["Segment"], request["TotalSegments"], request["ConsistentRead"]) for request in sent} == {
         (2, 7, True)
     }
 
@@ -94,7 +94,7 @@ def test_all_pages_are_read_each_from_where_the_last_one_ended(dynamodb, connect
 def test_every_page_is_signed(dynamodb, connection):
     dynamodb.answers = [page(ROWS)]
     read(connection)
-    ((_, headers),) = dynamodb.asked
+    ((_, headers),) = dynamodb.requests
     assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=id/")
     assert headers["X-Amz-Security-Token"] == "token"
     assert headers["X-Amz-Target"] == "DynamoDB_20120810.Scan"
@@ -112,7 +112,7 @@ def test_every_page_is_signed(dynamodb, connection):
 def test_what_is_worth_another_try_is_tried_again(dynamodb, connection, trouble):
     dynamodb.answers = [trouble, trouble, page(ROWS)]
     assert read(connection) == ROWS
-    assert len(dynamodb.asked) == 3
+    assert len(dynamodb.requests) == 3
 
 
 def test_a_connection_that_breaks_is_opened_anew(dynamodb, connection):
@@ -133,7 +133,7 @@ def test_what_does_not_get_better_is_an_error_after_all_tries(dynamodb, connecti
     dynamodb.answers = [trouble]
     with pytest.raises(error):
         read(connection)
-    assert len(dynamodb.asked) == ATTEMPTS
+    assert len(dynamodb.requests) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_another_try_cannot_change_is_an_error_at_once(dynamodb, connection
     dynamodb.answers = [trouble]
     with pytest.raises(DynamoDBError, match=code):
         read(connection)
-    assert len(dynamodb.asked) == 1
+    assert len(dynamodb.requests) == 1
 
 
 def test_who_does_not_listen_is_unreachable():

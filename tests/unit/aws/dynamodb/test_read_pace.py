@@ -23,7 +23,7 @@ class Table:
     def __init__(self, clock, sizes, throttles=0):
         self.clock, self.throttles = clock, throttles
         self.items = [{"pk": {"S": f"{number:05}"}, "v": {"S": "x" * size}} for number, size in enumerate(sizes)]
-        self.taken, self.asked, self.closed = [], [], 0
+        self.taken, self.calls, self.closed = [], [], 0
 
     def __call__(self, service):
         assert service == "dynamodb"
@@ -33,7 +33,7 @@ class Table:
         self.closed += 1
 
     def call(self, operation, params, decode):
-        self.asked.append((operation, params))
+        self.calls.append((operation, params))
         if self.throttles:
             self.throttles -= 1
             raise Throttled("ProvisionedThroughputExceededException")
@@ -79,7 +79,7 @@ def test_every_page_is_paid_for_before_the_next(clock, rate, sizes):
     assert contents.raw_digest(0, 1).items == len(sizes)
     for (at, units), (next_at, _) in pairwise(table.taken):
         assert next_at - at >= units / rate - 0.001
-    assert all(not asked["ConsistentRead"] for _, asked in table.asked)
+    assert all(not params["ConsistentRead"] for _, params in table.calls)
     assert table.closed == 1
 
 
@@ -97,7 +97,7 @@ def test_pages_are_as_small_as_the_rate_requires_and_grow_with_it(clock):
     for rate, most in ((2, 60), (200, 6000)):
         table = Table(clock, [300] * 5000)
         list(TableReader(None, table).contents("t", HASHING, paced(clock, rate)).entries([0], 1, range(256)))
-        limits = [asked["Limit"] for _, asked in table.asked]
+        limits = [params["Limit"] for _, params in table.calls]
         assert limits[0] == max(1, rate // 50)
         assert rate < max(limits) <= most
 
@@ -108,7 +108,7 @@ def test_keys_are_read_at_the_rate_too(clock):
     with batch_client(table) as client:
         assert len(list(batch_get(client, "t", keys, pace=paced(clock, 10)))) == 200
     assert clock.seconds() >= 200 * 0.5 / 10 - 2
-    assert all(not asked["RequestItems"]["t"]["ConsistentRead"] for _, asked in table.asked)
+    assert all(not params["RequestItems"]["t"]["ConsistentRead"] for _, params in table.calls)
 
 
 def test_a_reader_without_a_pace_reads_consistently_and_at_once(clock):
@@ -117,7 +117,7 @@ def test_a_reader_without_a_pace_reads_consistently_and_at_once(clock):
     with batch_client(table) as client:
         (page,) = scan_segment(client, "t")
     assert (len(page.items), clock.seconds()) == (200, 0)
-    assert table.asked == [("Scan", {"ConsistentRead": True, "TableName": "t", "Segment": 0, "TotalSegments": 1})]
+    assert table.calls == [("Scan", {"ConsistentRead": True, "TableName": "t", "Segment": 0, "TotalSegments": 1})]
 
 
 def test_a_table_that_throttles_is_left_alone_for_longer_each_time_and_read_more_slowly(clock):
@@ -128,11 +128,11 @@ def test_a_table_that_throttles_is_left_alone_for_longer_each_time_and_read_more
     assert clock.seconds() > 2 + 4 + 8 + (total - 2) / (10 / 8) - 8
 
 
-def test_a_table_that_throttles_all_the_time_is_given_up(clock):
+def test_a_table_that_throttles_all_the_time_is_abandoned(clock):
     table = Table(clock, [300] * 10, throttles=99)
     with pytest.raises(Throttled):
         TableReader(None, table).contents("t", HASHING, paced(clock, 10)).load()
-    assert len(table.asked) == ATTEMPTS
+    assert len(table.calls) == ATTEMPTS
     assert clock.seconds() >= 2 + 4 + 8 + 16
 
 
@@ -185,8 +185,8 @@ class TestChunks:
         response = {"Items": [{"pk": {"S": str(number)}, "v": {"S": "x"}} for number in range(count)], **with_last}
 
         class Client:
-            def scan(self, **asked):
-                return response if "ExclusiveStartKey" not in asked else {"Items": []}
+            def scan(self, **params):
+                return response if "ExclusiveStartKey" not in params else {"Items": []}
 
         return next(scan_segment(Client(), "t"))
 

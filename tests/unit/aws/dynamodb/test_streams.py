@@ -28,7 +28,7 @@ class Stream:
 
     def __init__(self, pages, parents=None, refused="", unended=()):
         self.pages, self.parents, self.refused, self.unended = pages, parents or {}, refused, unended
-        self.asked, self.closed, self.known = [], 0, len(pages)
+        self.calls, self.closed, self.known = [], 0, len(pages)
         self.begun, self.dropped = [], False
 
     def wires(self, service):
@@ -65,12 +65,12 @@ class Stream:
         (page,) = [place for place, known in enumerate(numbers) if SequenceNumber.lstrip("0") in known[-1:]]
         return {"ShardIterator": f"{ShardId} {page + 1}"}
 
-    def call(self, operation, asked, decode):
+    def call(self, operation, params, decode):
         assert operation == "GetRecords"
         if self.refused:
             raise DynamoDBError(self.refused)
-        shard, _, number = asked["ShardIterator"].partition(" ")
-        self.asked.append(shard)
+        shard, _, number = params["ShardIterator"].partition(" ")
+        self.calls.append(shard)
         self.known = len(self.pages)  # What was split meanwhile is known from now on.
         pages, place = self.pages[shard], int(number)
         records, last = (
@@ -181,7 +181,7 @@ def test_what_a_shard_was_split_into_while_it_was_read_is_read_as_well(clock):
 def test_a_closed_shard_ends_with_its_last_answer(clock):
     stream = Stream({"shard": [[record(clock.now(), "a", None, 1)], CLOSED]})
     read(clock, stream)
-    assert stream.asked == ["shard"]
+    assert stream.calls == ["shard"]
 
 
 def test_a_shard_is_read_after_the_one_that_it_was_split_from_and_one_split_meanwhile_too(clock):
@@ -203,7 +203,7 @@ def test_it_ends_with_what_was_written_when_it_began_though_clients_go_on(clock)
     assert [key for key, *_ in found] == [f"item {number}" for number in range(6)]
 
 
-def test_changes_before_the_time_that_is_asked_for_are_left_out(clock):
+def test_changes_before_the_requested_time_are_left_out(clock):
     start = clock.now()
     pages = [[record(start - timedelta(seconds=number), f"item {number}", None, 1) for number in (9, 3, 1)]]
     assert [key for key, *_ in read(clock, Stream({"shard": pages}), since=timedelta(seconds=3))] == [

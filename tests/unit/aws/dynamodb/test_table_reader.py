@@ -78,13 +78,13 @@ class Scanned:
     """A connection that answers each Scan with the next of some pages, each a range of items."""
 
     def __init__(self, *pages):
-        self.pages, self.asked = pages, 0
+        self.pages, self.pages_read = pages, 0
 
-    def call(self, operation, _asked, decode):
+    def call(self, operation, _params, decode):
         assert operation == "Scan"
-        numbers = self.pages[self.asked % len(self.pages)]
-        self.asked += 1
-        more = {"LastEvaluatedKey": {"pk": {"S": "item"}}} if self.asked % len(self.pages) else {}
+        numbers = self.pages[self.pages_read % len(self.pages)]
+        self.pages_read += 1
+        more = {"LastEvaluatedKey": {"pk": {"S": "item"}}} if self.pages_read % len(self.pages) else {}
         items = [{"pk": {"S": f"item {number}"}} for number in numbers]
         return decode(json.dumps({"Items": items, **more}).encode())
 
@@ -111,15 +111,15 @@ def test_a_page_that_comes_twice_counts_once(pages):
     assert side(*pages).entries([0], 1, range(PARTITIONS)) == once.entries([0], 1, range(PARTITIONS))
 
 
-def test_items_that_dynamodb_did_not_get_to_are_asked_for_again():
+def test_items_that_dynamodb_did_not_get_to_are_requested_again():
     class Wire:
-        asked, closed = [], False
+        batch_sizes, closed = [], False
 
-        def call(self, operation, asked, decode):
+        def call(self, operation, params, decode):
             assert operation == "BatchGetItem"
-            keys = asked["RequestItems"]["table"]["Keys"]
+            keys = params["RequestItems"]["table"]["Keys"]
             assert len(keys) <= 100
-            self.asked.append(len(keys))
+            self.batch_sizes.append(len(keys))
             left = {"table": {"Keys": keys[40:], "ConsistentRead": True}} if keys[40:] else {}
             return decode(json.dumps({"Responses": {"table": keys[:40]}, "UnprocessedKeys": left}).encode())
 
@@ -130,4 +130,4 @@ def test_items_that_dynamodb_did_not_get_to_are_asked_for_again():
     keys = [{"pk": {"S": f"item {number}"}} for number in range(130)]
     found = contents(wire).fetch("table", keys, HASHING)
     assert found == dict(HASHING.entry(json.dumps(key).encode()) for key in keys)
-    assert (wire.asked, wire.closed) == ([100, 60, 20, 30], True)
+    assert (wire.batch_sizes, wire.closed) == ([100, 60, 20, 30], True)

@@ -106,7 +106,7 @@ def test_all_that_a_restore_drops_is_put_right():
     assert world.settings.read_settings(COPY) == world.settings.read_settings(SOURCE)
 
 
-def test_a_copy_is_on_demand_until_it_is_given_its_capacity():
+def test_a_copy_is_on_demand_until_it_gets_its_capacity():
     """Nothing that a drill does provisions or scales it: neither the restore nor the settings that it drops."""
     world = provisioned().restored()
     world.put_right()
@@ -222,7 +222,7 @@ def test_what_aws_rejects_is_refused_with_its_reason():
 
 
 def raising(code, message):
-    def call(**_asked):
+    def call(**_params):
         raise client_error(code, message)
 
     return call
@@ -235,7 +235,7 @@ def test_aws_and_our_own_tags_are_not_the_sources():
 
 
 class TestRestoring:
-    def test_a_copy_that_is_there_is_not_asked_for_again(self):
+    def test_a_copy_that_is_there_is_not_requested_again(self):
         world = World().restored()
         assert world.restoring.start_restore(SOURCE, COPY, world.clock.now())
         assert len(world.tables.restored) == 1

@@ -1,4 +1,4 @@
-"""A table that is brought level with another, item by item, and never over what somebody else wrote."""
+"""A table that is brought level with another, item by item, and never over what another writer wrote."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def visited(wired, doing, *, until=lambda: False, after=""):
 
 
 def writes(wired):
-    return [operation for operation, _ in wired.asked if operation in {"PutItem", "DeleteItem"}]
+    return [operation for operation, _ in wired.calls if operation in {"PutItem", "DeleteItem"}]
 
 
 def test_what_is_in_use_is_written_and_what_is_there_already_is_not(wired, client):
@@ -72,7 +72,7 @@ def test_what_is_in_use_is_written_and_what_is_there_already_is_not(wired, clien
     assert writes(wired) == ["PutItem", "PutItem"]
     assert held(client, "other")["changed"] == item("changed", v="2")
     assert held(client, "other")["own"] == item("own", v="4")
-    wired.asked.clear()
+    wired.calls.clear()
     assert visited(wired, SyncPhase.WRITE)[0] == SyncCounts()
     assert writes(wired) == []
 
@@ -104,9 +104,9 @@ class BothTables:
     def __call__(self, service):
         return self
 
-    def call(self, operation, asked, decode):
-        (name,) = asked.get("RequestItems") or (asked["TableName"],)
-        return self._tables[name].call(operation, asked, decode)
+    def call(self, operation, params, decode):
+        (name,) = params.get("RequestItems") or (params["TableName"],)
+        return self._tables[name].call(operation, params, decode)
 
     def close(self):
         """Nothing is open."""
@@ -118,8 +118,8 @@ def test_clients_that_read_the_table_in_use_keep_their_capacity_meanwhile(doing)
     rate, clock = 10, SimulatedClock()
     tables = [Table(clock, [4000] * 60) for _ in range(2)]
     levels(BothTables(*tables), clock, rate).run_segment(SyncSegment("state", doing, 0, 1), NOW, lambda: False)
-    in_use, other = ([asked.get("RequestItems", {"": asked}) for _, asked in table.asked] for table in tables)
-    assert all(request["ConsistentRead"] for asked in in_use + other for request in asked.values())
+    in_use, other = ([params.get("RequestItems", {"": params}) for _, params in table.calls] for table in tables)
+    assert all(request["ConsistentRead"] for params in in_use + other for request in params.values())
     assert [units for _, units in tables[0].taken if units > rate] == []
     assert sum(units for _, units in tables[0].taken[:-1]) <= rate * (clock.seconds() + 1)
     if doing is SyncPhase.READ_OTHER:
@@ -151,7 +151,7 @@ def test_it_looks_at_the_clock_inside_a_page_and_goes_on_within_it(wired, client
     assert held(client, "other") == held(client, "in-use")
 
 
-def test_what_had_expired_and_receipts_are_not_compared_and_receipts_not_removed(wired, client):
+def test_what_had_expired_and_heartbeats_are_not_compared_and_heartbeats_not_removed(wired, client):
     at = int(NOW.timestamp())
     expired, alive = ({"pk": {"S": name}, "until": {"N": str(at + more)}} for name, more in (("old", 0), ("young", 1)))
     receipt = item("heartbeat#7")
@@ -164,14 +164,14 @@ def test_what_had_expired_and_receipts_are_not_compared_and_receipts_not_removed
 
 
 class Meddling:
-    """A client behind which somebody else writes, right after what they write over was read."""
+    """A client behind which another writer writes, right after the item that it overwrites was read."""
 
     def __init__(self, client, write):
         self._client, self._write = client, write
 
     def __getattr__(self, operation):
-        def call(**asked):
-            answer = getattr(self._client, operation)(**asked)
+        def call(**params):
+            answer = getattr(self._client, operation)(**params)
             if operation == "batch_get_item":
                 self._write()
             return answer

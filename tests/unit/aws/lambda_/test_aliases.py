@@ -12,11 +12,11 @@ TOKEN = "ib-oauth-token-test"
 SIGNATURE = owner_tag(3, "d-1")
 
 
-def holds_the_claim():
+def holds_the_lock():
     return None
 
 
-def lost_the_claim():
+def lost_the_lock():
     raise LockLost("fencing token 3 lost the environment lock")
 
 
@@ -48,7 +48,7 @@ def test_a_weight_is_read_in_whole_percent(aliases, lambdas):
         assert aliases.read_alias(TOKEN).routing == Routing("1", "2", percent)
 
 
-def test_an_alias_that_is_not_there_is_told_as_a_conflict(aliases):
+def test_an_alias_that_is_not_there_is_reported_as_a_conflict(aliases):
     with pytest.raises(AliasConflict, match="not found"):
         aliases.read_alias("ib-oauth-nothing-test")
 
@@ -56,7 +56,7 @@ def test_an_alias_that_is_not_there_is_told_as_a_conflict(aliases):
 def test_a_write_sets_everything_signs_it_and_reads_it_back(aliases, lambdas):
     revision = aliases.read_alias(TOKEN).revision
     lambdas.calls.clear()
-    written = aliases.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_claim, revision)
+    written = aliases.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_lock, revision)
     assert written == aliases.read_alias(TOKEN)
     assert (written.routing, written.owner_tag) == (Routing("1", "2", 10), "fencing_token=3 deployment=d-1")
     assert lambdas.calls[:2] == [("update_alias", TOKEN), ("get_alias", TOKEN)]
@@ -64,34 +64,34 @@ def test_a_write_sets_everything_signs_it_and_reads_it_back(aliases, lambdas):
 
 def test_a_write_without_canary_takes_the_weights_off(aliases, lambdas):
     weighted = aliases.write_alias(
-        TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_claim, aliases.read_alias(TOKEN).revision
+        TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_lock, aliases.read_alias(TOKEN).revision
     )
-    aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, holds_the_claim, weighted.revision)
+    aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, holds_the_lock, weighted.revision)
     assert lambdas.routing(TOKEN) == ("2", {})
 
 
-def test_nothing_is_written_once_the_claim_is_lost(aliases, lambdas):
+def test_nothing_is_written_once_the_lock_is_lost(aliases, lambdas):
     revision = aliases.read_alias(TOKEN).revision
     lambdas.log.clear()
     with pytest.raises(LockLost):
-        aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, lost_the_claim, revision)
+        aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, lost_the_lock, revision)
     assert lambdas.log == []
 
 
-def test_a_stale_revision_writes_nothing_and_is_a_conflict_while_the_claim_is_ours(aliases, lambdas):
+def test_a_stale_revision_writes_nothing_and_is_a_conflict_while_the_lock_is_ours(aliases, lambdas):
     old = aliases.read_alias(TOKEN).revision
-    aliases.write_alias(TOKEN, Routing("1", "2", 10), owner_tag(2, "d-0"), holds_the_claim, old)
+    aliases.write_alias(TOKEN, Routing("1", "2", 10), owner_tag(2, "d-0"), holds_the_lock, old)
     with pytest.raises(
         AliasConflict, match=r"weight_percent=10\) by fencing_token=2 deployment=d-0, and should be Routing"
     ):
-        aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, holds_the_claim, old)
+        aliases.write_alias(TOKEN, Routing("2"), SIGNATURE, holds_the_lock, old)
     assert lambdas.routing(TOKEN) == ("1", {"2": 0.1})
 
 
-def test_a_stale_revision_is_a_lost_claim_where_somebody_took_it(aliases):
+def test_a_stale_revision_is_a_lost_lock_where_another_execution_took_it(aliases):
     old = aliases.read_alias(TOKEN).revision
-    aliases.write_alias(TOKEN, Routing("1"), owner_tag(4, "d-1"), holds_the_claim, old)
-    answers = iter([holds_the_claim, lost_the_claim])
+    aliases.write_alias(TOKEN, Routing("1"), owner_tag(4, "d-1"), holds_the_lock, old)
+    answers = iter([holds_the_lock, lost_the_lock])
 
     def check():
         next(answers)()
@@ -107,16 +107,16 @@ def test_a_write_whose_response_was_lost_is_recognised_by_its_mark_when_the_clie
 
     retrying = around(lambdas, update_alias=answered_late)
     written = retrying.write_alias(
-        TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_claim, aliases.read_alias(TOKEN).revision
+        TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_lock, aliases.read_alias(TOKEN).revision
     )
     assert (written.routing, written.owner_tag) == (Routing("1", "2", 10), SIGNATURE)
 
 
 def test_the_same_routing_by_another_hand_is_no_lost_response_of_ours(aliases):
     old = aliases.read_alias(TOKEN).revision
-    aliases.write_alias(TOKEN, Routing("1"), owner_tag(2, "d-0"), holds_the_claim, old)
+    aliases.write_alias(TOKEN, Routing("1"), owner_tag(2, "d-0"), holds_the_lock, old)
     with pytest.raises(AliasConflict):
-        aliases.write_alias(TOKEN, Routing("1"), SIGNATURE, holds_the_claim, old)
+        aliases.write_alias(TOKEN, Routing("1"), SIGNATURE, holds_the_lock, old)
 
 
 def test_an_alias_that_reads_back_otherwise_is_a_conflict(aliases, lambdas):
@@ -126,12 +126,12 @@ def test_an_alias_that_reads_back_otherwise_is_a_conflict(aliases, lambdas):
 
     with pytest.raises(AliasConflict, match="and should be Routing"):
         around(lambdas, update_alias=overruled).write_alias(
-            TOKEN, Routing("2"), SIGNATURE, holds_the_claim, aliases.read_alias(TOKEN).revision
+            TOKEN, Routing("2"), SIGNATURE, holds_the_lock, aliases.read_alias(TOKEN).revision
         )
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "raised"),
     [
         (client_error("TooManyRequestsException"), Throttled),
         (client_error("ResourceNotFoundException"), AliasConflict),
@@ -139,13 +139,13 @@ def test_an_alias_that_reads_back_otherwise_is_a_conflict(aliases, lambdas):
         (EndpointConnectionError(endpoint_url="https://lambda.invalid"), Unreachable),
     ],
 )
-def test_a_failed_update_is_told_by_its_kind(aliases, lambdas, error, told):
+def test_a_failed_update_is_reported_by_its_kind(aliases, lambdas, error, raised):
     def fail(_arguments, _call):
         raise error
 
-    with pytest.raises(told):
+    with pytest.raises(raised):
         around(lambdas, update_alias=fail).write_alias(
-            TOKEN, Routing("2"), SIGNATURE, holds_the_claim, aliases.read_alias(TOKEN).revision
+            TOKEN, Routing("2"), SIGNATURE, holds_the_lock, aliases.read_alias(TOKEN).revision
         )
 
 
@@ -183,10 +183,10 @@ def test_an_alias_that_is_not_there_twice_does_not_exist(lambdas):
 
 
 @pytest.mark.parametrize("answer", ["gone", "old"])
-def test_our_own_write_that_the_read_does_not_see_yet_is_nobody_s_move(aliases, lambdas, answer):
+def test_our_own_write_that_the_read_does_not_see_yet_is_no_other_s_move(aliases, lambdas, answer):
     before = lambdas.get_alias(FunctionName=TOKEN, Name="live")
     late = around(lambdas, get_alias=first(1, GONE if answer == "gone" else before))
-    written = late.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_claim, before["RevisionId"])
+    written = late.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_lock, before["RevisionId"])
     assert (written.routing, written.owner_tag) == (Routing("1", "2", 10), SIGNATURE)
     assert written.revision != before["RevisionId"]
 
@@ -196,4 +196,4 @@ def test_what_two_reads_say_is_believed(lambdas, answer):
     before = lambdas.get_alias(FunctionName=TOKEN, Name="live")
     late = around(lambdas, get_alias=first(2, GONE if answer == "gone" else before))
     with pytest.raises(AliasConflict):
-        late.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_claim, before["RevisionId"])
+        late.write_alias(TOKEN, Routing("1", "2", 10), SIGNATURE, holds_the_lock, before["RevisionId"])

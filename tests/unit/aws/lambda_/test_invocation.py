@@ -14,8 +14,8 @@ class Lambda:
     retries = 0
     payload = b'{"statusCode": 200}'
 
-    def invoke(self, **asked):
-        self.asked = asked
+    def invoke(self, **params):
+        self.params = params
         return {
             "Payload": io.BytesIO(self.payload),
             "ExecutedVersion": "7",
@@ -29,11 +29,11 @@ class Lambda:
 def test_latest_is_called_by_the_function_s_own_name_and_anything_else_by_a_qualified_one(version, named):
     client = Lambda()
     assert Invocation(client).invoke("ib-oauth-token-test", version, HttpRequest("GET", "/health")).status == 200
-    del client.asked["Payload"]
-    assert client.asked == {"FunctionName": "ib-oauth-token-test", **named}
+    del client.params["Payload"]
+    assert client.params == {"FunctionName": "ib-oauth-token-test", **named}
 
 
-def test_an_answer_tells_how_often_it_was_asked_for():
+def test_an_answer_says_how_often_it_was_requested():
     client = Lambda()
     client.retries = 2
     assert Invocation(client).invoke("ib-oauth-token-test", "7", HttpRequest("GET", "/health")).attempts == 3

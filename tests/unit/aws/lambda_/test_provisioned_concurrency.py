@@ -46,13 +46,13 @@ def test_what_versions_have_is_read_from_all_pages_and_aliases_are_left_out(stub
 
 
 def test_a_version_is_warmed_and_cooled(stub):
-    asked = {"FunctionName": "token", "Qualifier": "2"}
+    params = {"FunctionName": "token", "Qualifier": "2"}
     stub.add_response(
         "put_provisioned_concurrency_config",
         {"Status": "IN_PROGRESS"},
-        {**asked, "ProvisionedConcurrentExecutions": 5},
+        {**params, "ProvisionedConcurrentExecutions": 5},
     )
-    stub.add_response("delete_provisioned_concurrency_config", {}, asked)
+    stub.add_response("delete_provisioned_concurrency_config", {}, params)
     ProvisionedConcurrency(stub.client).provision("token", "2", 5)
     ProvisionedConcurrency(stub.client).remove("token", "2")
 
@@ -72,7 +72,7 @@ def test_cooling_what_is_gone_is_done_and_warming_it_is_not(stub):
         ProvisionedConcurrency(stub.client).provision("token", "2", 5)
 
 
-def test_a_throttle_is_told_as_one(stub):
+def test_a_throttle_is_reported_as_one(stub):
     stub.add_client_error("put_provisioned_concurrency_config", "TooManyRequestsException")
     with pytest.raises(Throttled):
         ProvisionedConcurrency(stub.client).provision("token", "2", 5)

@@ -39,7 +39,7 @@ def test_a_version_that_is_not_there_at_the_first_read_is_read_once_more(lambdas
 
 
 @pytest.mark.parametrize(("code", "raised"), [("TooManyRequestsException", Throttled), ("AccessDenied", ClientError)])
-def test_a_version_that_could_not_be_asked_for_is_not_taken_for_missing(lambdas, code, raised):
+def test_a_version_that_could_not_be_read_is_not_taken_for_missing(lambdas, code, raised):
     def refuse(_operation, _arguments, _call):
         raise client_error(code)
 

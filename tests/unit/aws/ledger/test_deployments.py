@@ -37,14 +37,14 @@ def entry(state: str = "AnalyzeCanary", entered: str = "t1", action: Action = Ac
 
 @pytest.fixture
 def claimed(ledger):
-    """The ledger with a deployment that holds the claim under epoch 1."""
+    """The ledger with a deployment that holds the lock under epoch 1."""
     ledger.create_record(DEPLOYMENT)
     ledger.acquire_lock(ledger.read_lock(), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
     return ledger
 
 
-class TestTheClaim:
-    def test_is_held_by_nobody_at_first(self, ledger):
+class TestTheLock:
+    def test_is_free_at_first(self, ledger):
         assert ledger.read_lock() == EnvironmentLock(fencing_token=0)
 
     def test_is_taken_under_the_next_epoch(self, ledger):
@@ -58,7 +58,7 @@ class TestTheClaim:
             ledger.acquire_lock(seen, OTHER, "d-2", Kind.DEPLOYMENT, NOW)
         assert ledger.read_lock().execution == EXECUTION
 
-    def test_taken_again_after_a_lost_response_is_the_same_claim(self, ledger):
+    def test_taken_again_after_a_lost_response_is_the_same_lock(self, ledger):
         seen = ledger.read_lock()
         first = ledger.acquire_lock(seen, EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
         assert ledger.acquire_lock(seen, EXECUTION, "d-1", Kind.DEPLOYMENT, NOW + seconds(1)) == first
@@ -67,11 +67,11 @@ class TestTheClaim:
         taken = claimed.acquire_lock(claimed.read_lock(), OTHER, "d-1", Kind.ROLLBACK, NOW)
         assert (taken.fencing_token, taken.execution, taken.kind) == (2, OTHER, Kind.ROLLBACK)
 
-    def test_once_released_is_held_by_nobody(self, claimed):
+    def test_once_released_is_free(self, claimed):
         claimed.release_lock(1)
         assert not claimed.read_lock().held
 
-    def test_once_released_fences_whoever_held_it(self, claimed):
+    def test_once_released_fences_its_former_holder(self, claimed):
         claimed.release_lock(1)
         with pytest.raises(LockLost):
             claimed.check_lock(1)
@@ -134,13 +134,13 @@ class TestADeployment:
         ledger.record_targets("d-1", {"token": "26", "public": "14"})
         assert ledger.read_targets("d-1") == {"token": "26", "public": "14"}
 
-    def test_is_written_back_by_who_holds_the_claim_and_by_nobody_else(self, claimed):
+    def test_is_written_back_by_who_holds_the_lock_and_by_no_other(self, claimed):
         claimed.save_record(replace(DEPLOYMENT, phase=DeploymentPhase.LOCKED), 1)
         with pytest.raises(LockLost, match="token 7 no longer holds the environment lock"):
             claimed.save_record(replace(DEPLOYMENT, phase=DeploymentPhase.PROMOTED), 7)
         assert claimed.read_record("d-1").phase is DeploymentPhase.LOCKED
 
-    def test_that_never_had_the_claim_is_written_back_without_it(self, ledger):
+    def test_that_never_had_the_lock_is_written_back_without_it(self, ledger):
         ledger.save_unlocked(replace(DEPLOYMENT, outcome=DeploymentOutcome.REFUSED))
         assert ledger.read_record("d-1").outcome is DeploymentOutcome.REFUSED
 
@@ -185,7 +185,7 @@ class TestDecisions:
         claimed.append_decision(entry(), DEPLOYMENT, 1)
         assert claimed.read_decisions("d-2") == []
 
-    def test_that_somebody_changed_in_the_table_no_longer_chain(self, claimed):
+    def test_that_were_changed_in_the_table_no_longer_chain(self, claimed):
         claimed.append_decision(entry(entered="t1"), DEPLOYMENT, 1)
         claimed.append_decision(entry(entered="t2"), DEPLOYMENT, 1)
         bodies = [dict(body) for body in claimed.read_decision_bodies("d-1")]
@@ -193,7 +193,7 @@ class TestDecisions:
         assert first_broken_index(bodies) == 0
 
 
-class TestWhatIsAsked:
+class TestQueries:
     def test_triggers_are_kept_in_the_order_of_time(self, ledger):
         late, early = RollbackTrigger("person", "b", NOW + seconds(1)), RollbackTrigger("alarm", "a", NOW, "e-1")
         ledger.add_trigger("d-1", late)
@@ -268,7 +268,7 @@ class TestAnEnding:
         assert claimed.read_record("d-1").outcome is DeploymentOutcome.ROLLED_BACK
         assert claimed.rolled_back_by("sha256:a") == ""
 
-    def test_by_one_who_lost_the_claim_keeps_nothing(self, claimed):
+    def test_by_one_who_lost_the_lock_keeps_nothing(self, claimed):
         with pytest.raises(LockLost):
             claimed.close_incident(self.INCIDENT, replace(DEPLOYMENT, outcome=DeploymentOutcome.ROLLED_BACK), 2)
         assert claimed.read_incident("i-d-1") is None
@@ -298,19 +298,19 @@ class _Refusing:
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_a_throttled_write_is_told_as_such(write):
+def test_a_throttled_write_is_reported_as_such(write):
     with pytest.raises(Throttled):
         write(Ledger(_Refusing(client_error("ThrottlingException")), "ledger"))
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_an_error_that_nobody_expected_is_left_as_it_is(write):
+def test_an_unexpected_error_is_left_as_it_is(write):
     with pytest.raises(ClientError, match="ValidationException"):
         write(Ledger(_Refusing(client_error("ValidationException")), "ledger"))
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_transaction_that_met_another_is_tried_again_and_no_lost_claim(code):
+def test_a_transaction_that_met_another_is_tried_again_and_no_lost_lock(code):
     cancelled = client_error("TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": code}])
     with pytest.raises(Throttled):
         Ledger(_Refusing(cancelled), "ledger").save_record(DEPLOYMENT, 1)
@@ -318,6 +318,6 @@ def test_a_transaction_that_met_another_is_tried_again_and_no_lost_claim(code):
         Ledger(_Refusing(cancelled), "ledger").create_record(DEPLOYMENT)
 
 
-def test_taking_the_claim_while_its_holder_writes_is_tried_again():
+def test_taking_the_lock_while_its_holder_writes_is_tried_again():
     with pytest.raises(Throttled):
         WRITES["take_claim"](Ledger(_Refusing(client_error("TransactionConflictException")), "ledger"))

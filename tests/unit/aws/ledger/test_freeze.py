@@ -1,4 +1,4 @@
-"""The freeze switch as kept: of two people at once one wins and the other is told; over the fake table and over moto's."""
+"""The freeze switch as kept: of two people at once one wins and the other gets an error; over the fake table and over moto's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_was_frozen_reads_back_and_thaws_with_both_reasons_kept(freezes):
     assert not thawed.is_active
 
 
-def test_who_freezes_what_is_frozen_is_told_by_whom_and_why(freezes):
+def test_who_freezes_what_is_frozen_learns_by_whom_and_why(freezes):
     freezes.freeze("ann", "holidays", NOW)
     with pytest.raises(Refused, match=r"frozen by ann .*: holidays"):
         freezes.freeze("bob", "an audit", LATER)

@@ -26,8 +26,8 @@ def store(request):
 def test_a_window_is_read_as_it_was_written(store):
     assert store.read_schedule() == Schedule()
     assert store.list_windows(5) == []
-    asked = request(allowed=("tables",), silenced=("latency",), urgent="now")
-    change = plan(store.read_schedule(), asked, POLICY, NOW)
+    window_request = request(allowed=("tables",), silenced=("latency",), urgent="now")
+    change = plan(store.read_schedule(), window_request, POLICY, NOW)
     assert store.commit(change)
     assert store.read_schedule() == replace(change.schedule, version=1)
     assert store.read_window(change.windows[0].id) == change.windows[0]

@@ -28,13 +28,13 @@ def restores(ledger) -> Recoveries:
     return Recoveries(ledger._client, ledger._table, Kind.RESTORE)
 
 
-def test_a_drills_claim_is_not_the_environments(ledger, drills):
+def test_a_drills_lock_is_not_the_environments(ledger, drills):
     ledger.acquire_lock(ledger.read_lock(), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
     taken = drills.acquire_lock(drills.read_lock(), DRILL, RECOVERY.id, Kind.DRILL, NOW)
     assert (taken.fencing_token, ledger.read_lock().execution, drills.read_lock().execution) == (1, EXECUTION, DRILL)
 
 
-def test_a_restores_claim_is_the_environments(ledger, restores):
+def test_a_restores_lock_is_the_environments(ledger, restores):
     restores.acquire_lock(restores.read_lock(), DRILL, RECOVERY.id, Kind.RESTORE, NOW)
     assert ledger.read_lock().kind is Kind.RESTORE
 
@@ -62,7 +62,7 @@ def test_the_newest_come_first(drills):
     assert [one.id for one in drills.newest_records(2)] == ["dr-2", "dr-1"]
 
 
-def test_whoever_lost_the_claim_keeps_nothing(drills):
+def test_a_drill_that_lost_the_lock_keeps_nothing(drills):
     drills.create_record(RECOVERY)
     first = drills.acquire_lock(drills.read_lock(), DRILL, RECOVERY.id, Kind.DRILL, NOW)
     second = drills.acquire_lock(drills.read_lock(), f"{DRILL}-2", RECOVERY.id, Kind.DRILL, NOW)
@@ -72,7 +72,7 @@ def test_whoever_lost_the_claim_keeps_nothing(drills):
     assert drills.read_record(RECOVERY.id).reason == "second"
 
 
-def test_one_that_never_got_its_claim_is_completed_all_the_same(drills):
+def test_one_that_never_got_its_lock_is_completed_all_the_same(drills):
     drills.create_record(RECOVERY)
     drills.save_unlocked(replace(RECOVERY, reason="refused"))
     assert drills.read_record(RECOVERY.id).reason == "refused"

@@ -34,12 +34,12 @@ WHOLE = (0, 1)
 
 
 def family(name, **changes):
-    given = families.Family(
+    issued = families.Family(
         family_id=name, synthetic=False, client_id="web", scope=("profile",), audience="https://auth.example",
         subject="demo:ada", session=None, epoch=0, generation=1, refresh_hash=f"{name}-1", rotated_by="n",
         expires_at=NOW + 3600,
     )  # fmt: skip
-    return replace(given, **changes)
+    return replace(issued, **changes)
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def service(tables):
 def restored(tables):
     """`restored(families)` puts families into source and copy, as they were at the point."""
 
-    def put(*given):
-        for one in given:
+    def put(*arguments):
+        for one in arguments:
             for table in (COPY, SOURCE):
                 tables.put_item(TableName=table, Item=item_codec.encode_family(one))
 
@@ -120,7 +120,7 @@ def test_a_revocation_that_the_source_has_lost_is_in_the_log(tables, tokens, ser
     assert judge(tokens, RotatedPolicy.ACCEPT) == DispositionCounts({Disposition.LOGGED: 1})
 
 
-def test_a_token_given_up_while_its_row_was_lost_stays_dead_when_the_row_comes_back(tables, tokens, service, restored):
+def test_a_token_abandoned_while_its_row_was_lost_stays_dead_when_the_row_comes_back(tables, tokens, service, restored):
     restored(family("its-own"), family("another-s"))
     for name, client in (("its-own", "web"), ("another-s", "other")):
         tables.delete_item(TableName=SOURCE, Key={"pk": {"S": f"family#{name}"}})
@@ -248,7 +248,7 @@ def test_it_looks_at_the_clock_inside_a_page_and_goes_on_within_it(tables, token
 @pytest.mark.parametrize("items", [1, 7, 10_000])
 def test_a_chunk_is_no_larger_than_the_pace_of_the_source_allows(tables, restored, items):
     restored(*(family(f"f{number:04}") for number in range(100)))
-    asked = []
+    calls = []
 
     class Pace:
         """A pace that allows so many items a second."""
@@ -258,7 +258,7 @@ def test_a_chunk_is_no_larger_than_the_pace_of_the_source_allows(tables, restore
 
         def read(self, request, count):
             response = request(items)
-            asked.append(count(response))
+            calls.append(count(response))
             return response
 
     paced = RestoredTokens(tables, COPY, SOURCE, LOG, source_pace=Pace())
@@ -266,7 +266,7 @@ def test_a_chunk_is_no_larger_than_the_pace_of_the_source_allows(tables, restore
     part, after = paced.judge_segment(WHOLE, "", by, lambda: True, source_readable=True)
     assert part.families <= min(items, restored_tokens.CHUNK_ITEMS)
     assert after
-    assert asked == [part.families]
+    assert calls == [part.families]
 
 
 def test_a_page_that_is_judged_again_because_its_mark_was_lost_comes_to_the_same(tables, tokens, service, restored):
@@ -288,7 +288,7 @@ def test_a_second_round_kills_what_was_revoked_after_the_first(tables, tokens, s
     assert (alive(tables, "f"), alive(tables, "g")) == (False, True)
 
 
-def test_reading_back_finds_whoever_is_alive_and_must_not_be(tables, tokens, service, restored):
+def test_reading_back_finds_a_family_that_is_alive_and_must_not_be(tables, tokens, service, restored):
     restored(family("kept"), family("revoked"))
     service.revoke("revoked", Cause.REQUEST, NOW, synthetic=False)
     by = safety(tokens)
@@ -297,7 +297,7 @@ def test_reading_back_finds_whoever_is_alive_and_must_not_be(tables, tokens, ser
     assert tokens.read_back_segment(WHOLE, "", by, lambda: False) == (2, ["revoked"], None)
 
 
-def test_a_saboteur_brings_back_what_was_revoked_and_nothing_else(tables, tokens, service, restored):
+def test_fault_injection_brings_back_what_was_revoked_and_nothing_else(tables, tokens, service, restored):
     restored(family("kept"), family("revoked"))
     tables.put_item(TableName=COPY, Item=item_codec.encode_family(family("revoked", synthetic=True)))
     for synthetic in (False, True):
@@ -326,12 +326,12 @@ class LeavesOver:
     def __getattr__(self, name):
         operation = getattr(self.tables, name)
 
-        def call(**asked):
+        def call(**params):
             if not name.startswith(self.prefix) or not self.often:
-                return operation(**asked)
+                return operation(**params)
             self.often -= 1
             left = "UnprocessedKeys" if name == "batch_get_item" else "UnprocessedItems"
-            return {"Responses": {}, left: asked["RequestItems"]}
+            return {"Responses": {}, left: params["RequestItems"]}
 
         return call
 

@@ -57,7 +57,7 @@ class Scene:
         self.cloud = cloud_over(clients, self.clock.now, settings, self.sleep)
         vars(self.context)["cloud"] = self.cloud
         vars(self.cloud)["probe_clients"] = SimpleNamespace(metrics=_NoMetrics())
-        self._told_at = self.clock.now()
+        self._printed_at = self.clock.now()
         for name in environments.FUNCTIONS:
             self.plane.add(f"ib-oauth-{name}-local")
             self.plane.add(f"ib-oauth-{name}-test")  # the functions of `tests.samples.deployment`
@@ -65,8 +65,8 @@ class Scene:
     def sleep(self, seconds: float) -> None:
         """Let time pass; every second one event of the story happens."""
         self.clock.advance(seconds)
-        if self.story and (self.clock.now() - self._told_at).total_seconds() >= STEP_SECONDS:
-            self._told_at = self.clock.now()
+        if self.story and (self.clock.now() - self._printed_at).total_seconds() >= STEP_SECONDS:
+            self._printed_at = self.clock.now()
             self.story.pop(0)()
 
     def execution(self, machine: str, name: str) -> str:
@@ -76,8 +76,8 @@ class Scene:
     def record(self, **changes: Any) -> Deployment:
         """A deployment of this environment."""
         name = changes.get("id", "d-1")
-        given = {"environment": "local", "execution": self.execution("deployment", name), **changes}
-        return deployment(**given)
+        fields = {"environment": "local", "execution": self.execution("deployment", name), **changes}
+        return deployment(**fields)
 
     def start(self, name: str = "d-1") -> None:
         """Have the execution of a deployment run."""

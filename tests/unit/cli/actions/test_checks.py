@@ -181,7 +181,7 @@ def test_an_alarm_that_misses_backups_counts_where_there_are_backups(name, level
         def get_paginator(self, _operation):
             return self
 
-        def paginate(self, **_asked):
+        def paginate(self, **_params):
             return [{"MetricAlarms": [alarm]}]
 
     checks = Checks(Context(environments.load(name), lambda _service: CloudWatch()), lambda _region: None)

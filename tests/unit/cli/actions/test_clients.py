@@ -34,15 +34,15 @@ class FakeLogs:
     """CloudWatch Logs with the lines of the function `token`."""
 
     def __init__(self, clock):
-        self.clock, self.lines, self.asked, self.endless = clock, [], [], False
+        self.clock, self.lines, self.calls, self.endless = clock, [], [], False
 
     def write(self, **fields):
         record = {"message": "request", "route": "POST /token", "status": 200, "request_id": "r", **fields}
         self.lines.append((self.clock.now(), json.dumps(record)))
 
-    def filter_log_events(self, **asked):
-        self.asked.append(asked)
-        if "token" not in asked["logGroupName"]:
+    def filter_log_events(self, **params):
+        self.calls.append(params)
+        if "token" not in params["logGroupName"]:
             raise client_error("ResourceNotFoundException", "no such group")
         events = [
             {"timestamp": int(at.timestamp() * 1000), "logStreamName": "s", "message": text}
@@ -58,31 +58,31 @@ class Tables(FakeDynamoDB):
         super().__init__()
         self.tokens = {}
 
-    def _is_tokens(self, asked):
-        return "tokens" in asked["TableName"]
+    def _is_tokens(self, params):
+        return "tokens" in params["TableName"]
 
-    def get_item(self, **asked):
-        if not self._is_tokens(asked):
-            return super().get_item(**asked)
-        item = self.tokens.get(asked["Key"]["pk"]["S"])
+    def get_item(self, **params):
+        if not self._is_tokens(params):
+            return super().get_item(**params)
+        item = self.tokens.get(params["Key"]["pk"]["S"])
         return {"Item": item} if item else {}
 
-    def put_item(self, **asked):
-        if not self._is_tokens(asked):
-            return super().put_item(**asked)
-        self.tokens[asked["Item"]["pk"]["S"]] = asked["Item"]
+    def put_item(self, **params):
+        if not self._is_tokens(params):
+            return super().put_item(**params)
+        self.tokens[params["Item"]["pk"]["S"]] = params["Item"]
         return {}
 
-    def delete_item(self, **asked):
-        assert self._is_tokens(asked)
-        self.tokens.pop(asked["Key"]["pk"]["S"], None)
+    def delete_item(self, **params):
+        assert self._is_tokens(params)
+        self.tokens.pop(params["Key"]["pk"]["S"], None)
         return {}
 
 
 class NoGrants:
     """A store without grants; it counts how often it was asked to end them."""
 
-    def __init__(self, *_given, **_more):
+    def __init__(self, *_args, **_more):
         self.left = []
 
     def table_bytes(self):
@@ -202,8 +202,8 @@ def test_a_diagnosis_names_usage_errors_and_causes_without_secrets(logs, clock):
     assert "2. redirect_mismatch (1)" in text
     assert "3. invalid_client (1): the secret was wrong or missing" in text
     assert secret not in text
-    assert {one["filterPattern"] for one in logs.asked} == {'"app-orders"'}
-    assert {one["endTime"] - one["startTime"] for one in logs.asked} == {24 * 3_600_000 - 1}
+    assert {one["filterPattern"] for one in logs.calls} == {'"app-orders"'}
+    assert {one["endTime"] - one["startTime"] for one in logs.calls} == {24 * 3_600_000 - 1}
 
 
 def test_a_client_that_works_has_nothing_wrong(logs):

@@ -47,7 +47,7 @@ def run(*words: str) -> SimpleNamespace:
     return SimpleNamespace(code=answer.exit_code, text=answer.output)
 
 
-def told(*words: str):
+def printed(*words: str):
     return json.loads(run(*words, "--json").text)
 
 
@@ -61,7 +61,7 @@ def test_what_has_not_changed_is_the_same_and_the_exit_code_says_so(there):
 
 
 @pytest.mark.strategy("Manual Intervention: Configuration updates")
-def test_a_change_is_told_by_part_place_and_values_and_by_the_exit_code(there):
+def test_a_change_is_reported_by_part_place_and_values_and_by_the_exit_code(there):
     run("backup")
     there.parts = [Part("function", "f", {"Timeout": 30}), Part("alarm", "new", {})]
 
@@ -83,12 +83,12 @@ def test_a_change_is_told_by_part_place_and_values_and_by_the_exit_code(there):
 
 
 def test_two_bundles_are_compared_without_looking_at_what_is_there(there):
-    first = told("backup")
+    first = printed("backup")
     there.parts = there.parts[:1]
-    second = told("backup")
+    second = printed("backup")
     there.parts = []
 
-    found = told("diff", first["id"], "--against", second["id"])
+    found = printed("diff", first["id"], "--against", second["id"])
 
     assert [(one["kind"], one["name"]) for one in found["differences"]] == [("role", "r")]
     assert found["after"]["id"] == second["id"]
@@ -99,7 +99,7 @@ def test_a_long_value_is_cut_for_people_and_whole_for_programs(there):
     there.parts = [Part("function", "f", {"Timeout": "x" * 500}), there.parts[1]]
 
     assert "(502 characters)" in run("diff").text
-    assert told("diff")["differences"][0]["after"] == json.dumps("x" * 500)
+    assert printed("diff")["differences"][0]["after"] == json.dumps("x" * 500)
 
 
 def test_a_list_says_where_the_configuration_changed(there):
@@ -109,7 +109,7 @@ def test_a_list_says_where_the_configuration_changed(there):
     there.parts = there.parts[:1]
     run("backup")
 
-    newest, second, first = told("list")["snapshots"]
+    newest, second, first = printed("list")["snapshots"]
 
     assert newest["digest"] != second["digest"] == first["digest"]
     lines = run("list").text.splitlines()
@@ -123,7 +123,7 @@ def test_a_bundle_is_shown_by_kind_or_by_part(there):
 
     assert "function" in run("show").text
     assert '"Timeout": 3' in run("show", "--part", "function/f").text
-    assert [one["name"] for one in told("show", "--part", "role")["parts"]] == ["r"]
+    assert [one["name"] for one in printed("show", "--part", "role")["parts"]] == ["r"]
 
 
 @pytest.mark.parametrize(

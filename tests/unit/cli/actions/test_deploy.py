@@ -61,7 +61,7 @@ def by_readiness(scene, planned):
 
 @WATCHED
 @pytest.mark.parametrize("refuse", [by_plan, by_lock, by_readiness])
-def test_a_refusal_is_told_and_is_exit_code_2_wherever_it_is_found_out(scene, refuse, watch):
+def test_a_refusal_is_reported_with_exit_code_2_wherever_it_is_found(scene, refuse, watch):
     scene.story = refuse(scene, scene.record())
     answer = run("deploy", "--idempotency-key", "1", *watch)
     assert answer.exit_code == REFUSED, answer.output
@@ -78,7 +78,7 @@ def test_a_refusal_is_one_json_object(scene, refuse):
     assert "is refused" in json.dumps(json.loads(answer.stdout))
 
 
-def test_a_deployment_that_was_accepted_is_started_and_told_with_its_plan(scene):
+def test_a_deployment_that_was_accepted_is_started_and_shown_with_its_plan(scene):
     planned = scene.record()
     scene.story = [scene.create(planned), scene.save(replace(planned, phase=DeploymentPhase.READY))]
     answer = run("deploy", "--idempotency-key", "1")
@@ -261,7 +261,7 @@ def test_a_deployment_that_does_not_exist_is_refused_at_once(scene, command):
 
 
 @pytest.mark.parametrize("command", ["rollback", "promote", "resume", "abort"])
-def test_a_request_that_was_refused_is_told_as_that(scene, command):
+def test_a_request_that_was_refused_is_reported_as_that(scene, command):
     scene.refuse("release: 'x' is refused: it is bad")()
     answer = run(command, "d-1")
     assert answer.exit_code == REFUSED
@@ -322,9 +322,9 @@ def test_a_pause_is_watched_with_its_reason_its_deadline_and_its_three_answers(s
 
 @pytest.mark.parametrize("command", [("status",), ("explain", "d-1")])
 def test_status_and_explain_say_how_to_answer_a_pause(scene, paused, command):
-    told = run(*command).output
-    assert all(line in told for line in COMMANDS)
-    assert f"until {DEADLINE.astimezone():%Y-%m-%d %H:%M:%S}" in told
+    output = run(*command).output
+    assert all(line in output for line in COMMANDS)
+    assert f"until {DEADLINE.astimezone():%Y-%m-%d %H:%M:%S}" in output
     shown = run(*command, "--json").stdout
     answer = json.loads(shown)
     pause = answer["paused"] if command == ("status",) else answer["pause"]

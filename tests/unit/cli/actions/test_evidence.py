@@ -48,16 +48,16 @@ def run(*words: str) -> SimpleNamespace:
     return SimpleNamespace(code=answer.exit_code, text=answer.output)
 
 
-def told(*words: str):
+def printed(*words: str):
     return json.loads(run(*words, "--json").text)
 
 
 def test_evidence_is_listed_newest_first(there):
-    listed = told("list")
+    listed = printed("list")
 
     assert [link["recovery"] for link in listed["entries"]] == ["dr-3", "dr-2", "dr-1"]
     assert listed["head"]["number"] == 3
-    assert [link["recovery"] for link in told("list", "--limit", "1")["entries"]] == ["dr-3"]
+    assert [link["recovery"] for link in printed("list", "--limit", "1")["entries"]] == ["dr-3"]
     assert "FAILED" in run("list").text.splitlines()[1]
 
 
@@ -67,7 +67,7 @@ def test_an_environment_that_was_never_drilled_says_so(there, monkeypatch):
     assert "no evidence yet" in run("list").text
 
 
-def test_a_recovery_is_told_with_what_went_wrong(there):
+def test_a_recovery_is_shown_with_what_went_wrong(there):
     text = run("show", "dr-3").text
 
     assert text.startswith("FAILED  drill dr-3 of test")
@@ -77,7 +77,7 @@ def test_a_recovery_is_told_with_what_went_wrong(there):
 
 
 def test_the_document_is_printed_as_it_was_recorded(there):
-    assert told("show", "dr-3")["recovery"]["id"] == "dr-3"
+    assert printed("show", "dr-3")["recovery"]["id"] == "dr-3"
 
 
 def test_what_is_as_it_was_recorded_is_sound(there):
@@ -95,7 +95,7 @@ def test_what_was_changed_is_named_and_the_exit_code_says_so(there):
 
     assert answer.code == 1
     assert "entry 2 (dr-2) page.html" in answer.text
-    assert told("verify")["sound"] is False
+    assert printed("verify")["sound"] is False
 
 
 def test_what_was_changed_is_neither_shown_nor_exported(there, tmp_path):
@@ -162,9 +162,9 @@ def test_an_export_that_was_changed_says_where(there, tmp_path, harm, said):
     assert said in answer.text
 
 
-def test_a_head_that_was_told_on_another_way_is_what_counts(there, tmp_path):
+def test_a_head_that_was_recorded_elsewhere_is_what_counts(there, tmp_path):
     run("export", tmp_path / "out")
-    head = told("list")["head"]
+    head = printed("list")["head"]
 
     right = run("verify", "--folder", tmp_path / "out", "--head", f"3:{head['hash']}")
     wrong = run("verify", "--folder", tmp_path / "out", "--head", f"3:{'0' * 64}")
@@ -214,16 +214,16 @@ def test_a_recovery_recorded_twice_has_one_link(there):
 def test_the_public_keys_are_printed_and_written_for_an_auditor(there, tmp_path):
     kid = there.evidence.published_keys().keys[0].kid
     assert json.loads(run("key").text)["keys"][0]["kid"] == kid
-    assert told("key")["keys"] == [kid]
+    assert printed("key")["keys"] == [kid]
 
     assert "1 keys in" in run("key", "--output", tmp_path / "keys.json").text
     assert run("verify", "--key", tmp_path / "keys.json").code == 0
 
 
 def test_the_newest_signed_head_is_printed_and_written(there, tmp_path):
-    head = told("list")["head"]
+    head = printed("list")["head"]
     assert json.loads(run("head").text)["number"] == 3
-    assert told("head")["head"] == head
+    assert printed("head")["head"] == head
 
     assert run("head", "--output", tmp_path / "head.json").text.startswith(f"head 3:{head['hash']} in")
     run("export", tmp_path / "out")

@@ -51,8 +51,8 @@ def settle(world):
     while world.states.pending:
         arn = world.states.pending.pop(0)
         started = world.states.executions[arn]
-        world.name = json.loads(started.given)["failover"]
-        ended = world.interpreter.run(started.machine, started.name, started.given)
+        world.name = json.loads(started.execution_input)["failover"]
+        ended = world.interpreter.run(started.machine, started.name, started.execution_input)
         world.states.end(arn, ended.phase)
 
 

@@ -32,7 +32,7 @@ def context(events):
     return context
 
 
-def test_a_freeze_is_told_announced_and_kept(context, events, capsys):
+def test_a_freeze_is_printed_announced_and_kept(context, events, capsys):
     freeze.freeze(context, "the auditors are here", "ann", json=False)
     assert "prod is frozen by ann since" in capsys.readouterr().out
     ((kind, detail),) = events.put
@@ -42,7 +42,7 @@ def test_a_freeze_is_told_announced_and_kept(context, events, capsys):
     assert "the auditors are here" in signal.why
 
 
-def test_who_freezes_is_told_what_is_under_way(context, capsys):
+def test_who_freezes_learns_what_is_under_way(context, capsys):
     ledger = context.cloud.ledger
     ledger.acquire_lock(ledger.read_lock(), EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
     freeze.freeze(context, "why not", "ann", json=False)
@@ -51,9 +51,9 @@ def test_who_freezes_is_told_what_is_under_way(context, capsys):
 
 def test_a_deployment_is_refused_before_anything_starts(context):
     freeze.freeze(context, "the auditors are here", "ann", json=True)
-    given = {"requested_by": "bob", "checklist": dict.fromkeys(context.policy.checklist, "https://ci.example")}
+    params = {"requested_by": "bob", "checklist": dict.fromkeys(context.policy.checklist, "https://ci.example")}
     with pytest.raises(Refused, match="frozen by ann"):
-        deploy.deploy(context, given, None, watch=False, json=True)
+        deploy.deploy(context, params, None, watch=False, json=True)
 
 
 def test_history_begins_with_the_freeze_while_it_holds(context, capsys):

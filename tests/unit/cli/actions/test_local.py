@@ -26,7 +26,7 @@ def deployed(monkeypatch):
     monkeypatch.setattr(local.LocalCloud, "find", lambda _: running)
     monkeypatch.setattr(local.deployed_environment, "cloud_for", lambda _: cloud)
     monkeypatch.setattr(
-        local.cdk_deploy, "deploy", lambda _cloud, _environment, release, **asked: deployed.append((release, asked))
+        local.cdk_deploy, "deploy", lambda _cloud, _environment, release, **params: deployed.append((release, params))
     )
     return deployed
 
@@ -42,24 +42,24 @@ def test_another_release_is_laid_over_the_service(deployed, tmp_path):
     assert deployed[0][0] == tmp_path
 
 
-@pytest.mark.parametrize("given", [("--profile", "aws-timing"), ("--seed", "7"), ("--restore-seconds", "3")])
-def test_what_would_be_another_local_cloud_is_refused(deployed, given):
-    answer = RUN.invoke(app, ["up", *given])
+@pytest.mark.parametrize("options", [("--profile", "aws-timing"), ("--seed", "7"), ("--restore-seconds", "3")])
+def test_what_would_be_another_local_cloud_is_refused(deployed, options):
+    answer = RUN.invoke(app, ["up", *options])
     assert answer.exit_code == REFUSED
-    assert given[0] in answer.output
+    assert options[0] in answer.output
     assert deployed == []
 
 
-@pytest.mark.parametrize("given", [("--release", "nowhere"), ("--profile", "slow")])
-def test_what_there_is_not_is_refused_before_anything_is_deployed(deployed, given):
-    answer = RUN.invoke(app, ["up", *given])
+@pytest.mark.parametrize("options", [("--release", "nowhere"), ("--profile", "slow")])
+def test_what_there_is_not_is_refused_before_anything_is_deployed(deployed, options):
+    answer = RUN.invoke(app, ["up", *options])
     assert answer.exit_code == REFUSED
-    assert given[1] in answer.output
+    assert options[1] in answer.output
     assert deployed == []
 
 
-def test_what_the_deployment_said_is_told_and_is_a_failure(deployed, monkeypatch):
-    def failing(*_given, **_asked):
+def test_what_the_deployment_said_is_printed_and_is_a_failure(deployed, monkeypatch):
+    def failing(*_args, **_params):
         raise DeployFailed("cdk deploy ended with 1: no such key")
 
     monkeypatch.setattr(local.cdk_deploy, "deploy", failing)

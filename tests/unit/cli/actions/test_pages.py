@@ -76,17 +76,17 @@ def test_status_says_when_no_recorded_deployment_made_the_versions_live(scene, l
 
 
 def test_status_names_what_is_live_in_json(scene, live):
-    told = json.loads(run("status", "--json"))
-    assert told["live"] == {"deployment": "d-live", "release": live.release.digest, "since": "2026-11-23T03:01:00Z"}
-    assert (told["newest_deployment"], told["in_progress"], told["paused"]) == ("d-no", None, None)
+    status = json.loads(run("status", "--json"))
+    assert status["live"] == {"deployment": "d-live", "release": live.release.digest, "since": "2026-11-23T03:01:00Z"}
+    assert (status["newest_deployment"], status["in_progress"], status["paused"]) == ("d-no", None, None)
 
 
 def test_status_shows_the_deployment_that_holds_the_lock(scene, live):
     scene.create(scene.record(id="d-now", requested_at=NOW + seconds(95), phase=DeploymentPhase.SHIFTING))()
     scene.holding_lock("d-now")
-    told = run("status")
-    assert "d-now is in progress: SHIFTING" in told
-    assert "newest request" not in told
+    output = run("status")
+    assert "d-now is in progress: SHIFTING" in output
+    assert "newest request" not in output
 
 
 BIG = {"functions": {"token": {"stable": {"requests": 900}, "canary": {"requests": 60}, "grants": "x" * 5000}}}

@@ -51,8 +51,8 @@ class _Functions(LambdaControlPlane):
 
     build = ""
 
-    def get_function_configuration(self, **asked):
-        found = super().get_function_configuration(**asked)
+    def get_function_configuration(self, **params):
+        found = super().get_function_configuration(**params)
         return {**found, "Environment": {"Variables": {"RELEASE": json.dumps({"build": self.build})}}}
 
 
@@ -108,9 +108,9 @@ def proved(built, manifest, plane):
 
 
 def promote(context, built, evidence, **changes):
-    given = {"after": "staging", "checklist": evidence, "strategy": None, "changelog": None}
-    given |= {"by": "pipeline", "key": "build-7"}
-    return release.promote(context, built, **{"watch": False, **given, **changes}, json=True)
+    options = {"after": "staging", "checklist": evidence, "strategy": None, "changelog": None}
+    options |= {"by": "pipeline", "key": "build-7"}
+    return release.promote(context, built, **{"watch": False, **options, **changes}, json=True)
 
 
 def test_a_proved_release_is_announced_with_its_evidence_and_its_key(context, built, evidence, proved, events, capsys):
@@ -177,8 +177,8 @@ def test_nothing_is_announced_under_maintenance_and_a_release_takes_its_changelo
 ):
     assert proved.is_file()
     now = context.cloud.now()
-    asked = request(starts_at=now, ends_at=now + HOUR, urgent="now", allowed=("build-8",))
-    assert context.cloud.maintenance.commit(plan(Schedule(), asked, MaintenancePolicy(), now - MINUTE))
+    window_request = request(starts_at=now, ends_at=now + HOUR, urgent="now", allowed=("build-8",))
+    assert context.cloud.maintenance.commit(plan(Schedule(), window_request, MaintenancePolicy(), now - MINUTE))
     with pytest.raises(Refused, match="it allows d-build-8 alone"):
         promote(context, built, evidence)
     with pytest.raises(Refused, match="changelog"):
@@ -216,10 +216,10 @@ def everything(tmp_path, built):
 
 
 def test_evidence_is_collected_into_the_file_that_a_deployment_takes(tmp_path, built, manifest):
-    code, told = collected(tmp_path, *everything(tmp_path, built))
+    code, printed = collected(tmp_path, *everything(tmp_path, built))
     assert code == 0
     kept = json.loads((tmp_path / "out.json").read_text())
-    assert kept == told["checklist"] == release.read_checklist(tmp_path / "out.json")
+    assert kept == printed["checklist"] == release.read_checklist(tmp_path / "out.json")
     assert list(kept) == list(CHECKLIST)
     assert kept["tests"].startswith("https://ci.example/7 8 tests passed (report.xml sha256:")
     assert manifest.digest in kept["rollback_plan"]
@@ -240,8 +240,8 @@ def test_evidence_is_collected_into_the_file_that_a_deployment_takes(tmp_path, b
 def test_evidence_that_says_no_or_nothing_is_refused_and_nothing_is_written(tmp_path, built, option, text, field):
     bad = tmp_path / "bad"
     bad.write_text(text)
-    code, told = collected(tmp_path, *everything(tmp_path, built), option, str(bad))
-    assert (code, told["error"]["field"]) == (2, field)
+    code, printed = collected(tmp_path, *everything(tmp_path, built), option, str(bad))
+    assert (code, printed["error"]["field"]) == (2, field)
     assert not (tmp_path / "out.json").exists()
 
 
@@ -249,14 +249,14 @@ def test_evidence_that_says_no_or_nothing_is_refused_and_nothing_is_written(tmp_
 def test_a_release_before_without_an_assembly_is_no_way_back(tmp_path, built):
     options = everything(tmp_path, built)
     (built / "assemblies" / "prod" / "ib-oauth-stack-prod.template.json").unlink()
-    code, told = collected(tmp_path, *options)
-    assert (code, told["error"]["field"]) == (2, "--before")
+    code, printed = collected(tmp_path, *options)
+    assert (code, printed["error"]["field"]) == (2, "--before")
 
 
-def test_what_an_environment_wants_and_nobody_gave_is_named(tmp_path):
-    code, told = collected(tmp_path, "--documentation", "https://docs.example/1")
+def test_what_an_environment_wants_and_that_is_missing_is_named(tmp_path):
+    code, printed = collected(tmp_path, "--documentation", "https://docs.example/1")
     assert code == 2
-    assert told["error"]["remedy"].endswith("tests, security_review, performance, rollback_plan")
+    assert printed["error"]["remedy"].endswith("tests, security_review, performance, rollback_plan")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"tests": 7}'])

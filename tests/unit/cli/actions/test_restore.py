@@ -29,7 +29,7 @@ from tests.samples import NOW, cut_over, deployment, recovery, restored_tables
 from tests.workflow.world import both
 
 STATE, TOKENS = "ib-oauth-state-prod", "ib-oauth-tokens-prod"
-GIVEN = {"requested_by": "ann"}
+REQUEST = {"requested_by": "ann"}
 CUT_OVER = (CheckResult("cutover", Verdict.passed("d-dr-1")),)
 
 
@@ -77,26 +77,26 @@ def context(tables, states):
 
 
 def restored(context, **changes):
-    given = {
+    fields = {
         "id": "dr-1",
         "kind": Kind.RESTORE,
         "tables": restored_tables("dr-1"),
         "check_results": CUT_OVER,
         "ended_at": NOW,
     }
-    kept = recovery(**{**given, **changes})
+    kept = recovery(**{**fields, **changes})
     context.cloud.restores.create_record(kept)
 
 
 def test_the_plan_says_what_is_lost_and_that_the_service_is_closed_for_a_moment(context, states, capsys):
-    restore.plan(context, GIVEN, json=False)
-    told = " ".join(capsys.readouterr().out.split())
+    restore.plan(context, REQUEST, json=False)
+    printed = " ".join(capsys.readouterr().out.split())
     assert (
         "the writes of the 300 s since the recovery point, and those until the original tables are blocked, are not in "
         "the restored tables."
-    ) in told
-    assert "the service returns 503" in told
-    assert "ib-oauth-restored-dr-planned-state-prod" in told
+    ) in printed
+    assert "the service returns 503" in printed
+    assert "ib-oauth-restored-dr-planned-state-prod" in printed
     assert states.executions == {}
 
 
@@ -104,22 +104,22 @@ def test_the_plan_says_what_is_lost_and_that_the_service_is_closed_for_a_moment(
     ("corrupted", "but"), [({}, ""), ({"corrupted": ["family"]}, ", except those of the kinds family")]
 )
 def test_the_plan_of_a_replay_says_what_is_replayed_and_what_is_not(context, capsys, corrupted, but):
-    restore.plan(context, {**GIVEN, "replay": True, **corrupted}, json=False)
-    told = " ".join(capsys.readouterr().out.split())
-    assert f"blocked, are replayed onto the restored tables{but}." in told
-    assert "Data loss" not in told
+    restore.plan(context, {**REQUEST, "replay": True, **corrupted}, json=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"blocked, are replayed onto the restored tables{but}." in printed
+    assert "Data loss" not in printed
 
 
 def test_a_replay_from_a_point_that_the_streams_have_left_is_refused_in_the_plan(context):
     earlier = {"to": (NOW - timedelta(hours=23)).isoformat(), "replay": True}
     with pytest.raises(Refused) as refused:
-        restore.plan(context, {**GIVEN, **earlier}, json=False)
+        restore.plan(context, {**REQUEST, **earlier}, json=False)
     assert refused.value.field == "replay"
 
 
 def test_a_table_that_is_gone_is_named_in_the_plan(context, tables, capsys):
     tables.lose(STATE)
-    restore.plan(context, GIVEN, json=False)
+    restore.plan(context, REQUEST, json=False)
     assert f"Deleted tables, restored from their backups: {STATE}." in " ".join(capsys.readouterr().out.split())
 
 
@@ -131,45 +131,47 @@ def test_the_plan_names_the_backups_of_deleted_tables_and_how_far_their_times_ar
         tables.lose(table)
         arn = list(tables.backups)[-1]
         tables.backups[arn]["BackupCreationDateTime"] += timedelta(seconds=12.3 * (number + 1))
-    restore.plan(context, GIVEN, json=False)
-    told = " ".join(capsys.readouterr().out.split())
-    assert all(arn in told for arn in tables.backups)
-    assert "The tables are of different times: state is of 2026-11-23T02:5" in told
-    assert "12 s apart. Tokens are sanitized to the earlier time, 2026-11-23T02:5" in told
-    assert ("All users log in again." in told) is (TOKENS in deleted)
-    assert ("A restore that starts later loses less." in told) is (len(deleted) == 1)
+    restore.plan(context, REQUEST, json=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(arn in printed for arn in tables.backups)
+    assert "The tables are of different times: state is of 2026-11-23T02:5" in printed
+    assert "12 s apart. Tokens are sanitized to the earlier time, 2026-11-23T02:5" in printed
+    assert ("All users log in again." in printed) is (TOKENS in deleted)
+    assert ("A restore that starts later loses less." in printed) is (len(deleted) == 1)
 
 
-def test_nothing_starts_unless_somebody_agrees(context, states):
-    asked = []
+def test_nothing_starts_unless_an_operator_agrees(context, states):
+    questions = []
     with pytest.raises(Refused, match="nothing was started; agree, or give --yes"):
-        restore.restore(context, GIVEN, "k", lambda question: bool(asked.append(question)), watch=False, json=True)
-    assert asked == ["Switch the OAuth service of prod to the restored tables?"]
+        restore.restore(
+            context, REQUEST, "k", lambda question: bool(questions.append(question)), watch=False, json=True
+        )
+    assert questions == ["Switch the OAuth service of prod to the restored tables?"]
     assert states.executions == {}
 
 
 def test_an_agreed_restore_is_started_once_under_its_name(context, states, capsys):
     for started in (True, True):
-        assert restore.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True) == 0
+        assert restore.restore(context, REQUEST, "k", lambda _: True, watch=False, json=True) == 0
         answer = {"recovery": "dr-k", "started": started, "outcome": None, "reason": ""}
         assert json.loads(capsys.readouterr().out) == answer
     ((arn, execution),) = states.executions.items()
     assert arn.endswith("ib-oauth-restore-prod:dr-k")
-    assert json.loads(execution.given) == GIVEN
+    assert json.loads(execution.execution_input) == REQUEST
 
 
 def test_a_frozen_environment_is_restored_only_by_saying_so(context, states):
     freeze.freeze(context, "the auditors are here", "bob", json=True)
     with pytest.raises(Refused, match="frozen by bob"):
-        restore.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True)
-    restore.restore(context, {**GIVEN, "override_freeze": True}, "k", lambda _: True, watch=False, json=True)
+        restore.restore(context, REQUEST, "k", lambda _: True, watch=False, json=True)
+    restore.restore(context, {**REQUEST, "override_freeze": True}, "k", lambda _: True, watch=False, json=True)
     assert len(states.executions) == 1
 
 
-@pytest.mark.parametrize("given", [{"to": "yesterday"}, {"to": "2020-01-01T00:00:00Z"}, {"backup": "none-such"}])
-def test_what_the_machine_would_refuse_is_refused_before_it_starts(context, states, given):
+@pytest.mark.parametrize("options", [{"to": "yesterday"}, {"to": "2020-01-01T00:00:00Z"}, {"backup": "none-such"}])
+def test_what_the_machine_would_refuse_is_refused_before_it_starts(context, states, options):
     with pytest.raises(Refused):
-        restore.restore(context, {**GIVEN, **given}, "k", lambda _: True, watch=False, json=True)
+        restore.restore(context, {**REQUEST, **options}, "k", lambda _: True, watch=False, json=True)
     assert states.executions == {}
 
 
@@ -259,19 +261,19 @@ def test_the_settings_file_is_left_alone_where_the_service_does_not_use_the_copi
     assert file.read_text(encoding="utf-8") == "[prod.service]\n"
 
 
-def test_what_the_settings_file_has_to_say_is_told_where_the_copies_are_in_use(context, capsys):
+def test_what_the_settings_file_has_to_say_is_printed_where_the_copies_are_in_use(context, capsys):
     done = recovery(id="dr-1", kind=Kind.RESTORE, tables=restored_tables("dr-1"), check_results=CUT_OVER)
     restore.show_settings(context, done)
-    told = capsys.readouterr().out
-    assert "[prod.service.tables]" in told
-    assert 'state = "ib-oauth-restored-dr-1-state-test"' in told
-    assert "least_epoch = 0" in told
+    printed = capsys.readouterr().out
+    assert "[prod.service.tables]" in printed
+    assert 'state = "ib-oauth-restored-dr-1-state-test"' in printed
+    assert "least_epoch = 0" in printed
     restore.show_settings(context, replace(done, check_results=()))
     assert capsys.readouterr().out == ""
 
 
 @pytest.fixture
-def undone(context, tables):
+def earlier_restore(context, tables):
     """A restore that had the service use its copies, and closed the tables that it left."""
     # It took longer than promised; the service uses its copies all the same.
     kept = recovery(
@@ -292,52 +294,54 @@ def undone(context, tables):
     return kept
 
 
-BACK = {**GIVEN, "failback_of": "dr-1"}
+BACK = {**REQUEST, "failback_of": "dr-1"}
 
 
-@pytest.mark.parametrize("given", [GIVEN, BACK])
-def test_where_latest_holds_another_release_nothing_is_planned_and_the_remedy_is_told(context, undone, given):
+@pytest.mark.parametrize("options", [REQUEST, BACK])
+def test_where_latest_holds_another_release_nothing_is_planned_and_the_remedy_is_printed(
+    context, earlier_restore, options
+):
     context.cloud.clients("lambda").change("ib-oauth-token-prod", "code-2")
     with pytest.raises(Refused, match=r"release\.token: .* deploy the stack with the live release again"):
-        restore.plan(context, given, json=False)
+        restore.plan(context, options, json=False)
 
 
-def test_the_way_back_is_shown_with_what_it_takes_along_and_what_it_removes(context, undone, states, capsys):
+def test_the_way_back_is_shown_with_what_it_takes_along_and_what_it_removes(context, earlier_restore, states, capsys):
     restore.plan(context, BACK, json=False)
-    told = " ".join(capsys.readouterr().out.split())
-    for table in undone.tables:
-        assert f"{table.target} {table.source}" in told
-    assert "the service returns 503 for requests that write" in told
-    assert "All writes since the restore are kept." in told
-    assert "US dollars at prices of" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    for table in earlier_restore.tables:
+        assert f"{table.target} {table.source}" in printed
+    assert "the service returns 503 for requests that write" in printed
+    assert "All writes since the restore are kept." in printed
+    assert "US dollars at prices of" in printed
     assert states.executions == {}
 
 
-def test_who_agrees_to_the_way_back_is_asked_for_it_and_starts_it(context, undone, states, capsys):
-    asked = []
-    given = {**BACK, "failback_of": undone.id}
-    restore.restore(context, given, "k", lambda question: not asked.append(question), watch=False, json=True)
-    assert asked == ["Switch the OAuth service of prod back to the original tables?"]
+def test_who_agrees_to_the_way_back_confirms_it_and_starts_it(context, earlier_restore, states, capsys):
+    questions = []
+    options = {**BACK, "failback_of": earlier_restore.id}
+    restore.restore(context, options, "k", lambda question: not questions.append(question), watch=False, json=True)
+    assert questions == ["Switch the OAuth service of prod back to the original tables?"]
     ((_, execution),) = states.executions.items()
-    assert json.loads(execution.given) == given
+    assert json.loads(execution.execution_input) == options
     assert json.loads(capsys.readouterr().out)["recovery"] == "dr-k"
 
 
-def open_left(context, tables, undone):
-    tables.tables[undone.tables[0].source].policy = ""
+def open_left(context, tables, earlier_restore):
+    tables.tables[earlier_restore.tables[0].source].policy = ""
 
 
-def remove_left(context, tables, undone):
-    del tables.tables[undone.tables[0].source]
+def remove_left(context, tables, earlier_restore):
+    del tables.tables[earlier_restore.tables[0].source]
 
 
-def be_red(context, tables, undone):
-    context.cloud.restores.save_unlocked(replace(undone, check_results=(), reason="cut_over: it failed"))
+def be_red(context, tables, earlier_restore):
+    context.cloud.restores.save_unlocked(replace(earlier_restore, check_results=(), reason="cut_over: it failed"))
 
 
-def use_others(context, tables, undone):
+def use_others(context, tables, earlier_restore):
     plane = context.cloud.clients("lambda")
-    for function in undone.service.functions.values():
+    for function in earlier_restore.service.functions.values():
         plane.functions[function].versions["1"]["Environment"]["Variables"] = {"STATE_TABLE": "another"}
 
 
@@ -350,20 +354,22 @@ def use_others(context, tables, undone):
         (use_others, "failback_of", "uses another now"),
     ],
 )
-def test_a_way_back_that_there_is_not_is_refused_before_it_starts(context, tables, undone, states, change, field, why):
-    change(context, tables, undone)
+def test_a_way_back_that_there_is_not_is_refused_before_it_starts(
+    context, tables, earlier_restore, states, change, field, why
+):
+    change(context, tables, earlier_restore)
     with pytest.raises(Refused, match=why) as caught:
         restore.restore(context, BACK, "k", lambda _: True, watch=False, json=True)
     assert caught.value.field == field
     assert states.executions == {}
 
 
-def test_a_restore_that_nobody_knows_cannot_be_gone_back_from(context):
+def test_an_unknown_restore_cannot_be_gone_back_from(context):
     with pytest.raises(Refused, match="name one that `orchestrator history` lists"):
-        restore.plan(context, {**GIVEN, "failback_of": "dr-none"}, json=True)
+        restore.plan(context, {**REQUEST, "failback_of": "dr-none"}, json=True)
 
 
-def test_what_the_settings_file_has_to_say_after_the_way_back_is_told_in_other_words(context, capsys):
+def test_what_the_settings_file_has_to_say_after_the_way_back_is_printed_in_other_words(context, capsys):
     done = recovery(
         id="dr-2", kind=Kind.RESTORE, tables=restored_tables("dr-1"), check_results=CUT_OVER, failback_of="dr-1"
     )
@@ -371,7 +377,7 @@ def test_what_the_settings_file_has_to_say_after_the_way_back_is_told_in_other_w
     assert "The original tables are in use." in capsys.readouterr().out
 
 
-def test_who_would_roll_a_cut_over_back_is_told_how_one_goes_back_instead(context, states):
+def test_who_would_roll_a_cut_over_back_learns_how_one_goes_back_instead(context, states):
     done = deployment(id="d-dr-1", outcome=DeploymentOutcome.SUCCEEDED, cutover=cut_over(recovery="dr-1"))
     context.cloud.ledger.create_record(done)
     with pytest.raises(Refused, match="`orchestrator failback dr-1` keeps them"):
@@ -384,7 +390,7 @@ def test_a_restore_of_tables_that_clients_left_is_refused_before_it_starts(conte
     for function in plane.functions.values():
         function.versions["1"]["Environment"] = {"Variables": {"STATE_TABLE": "ib-oauth-restored-dr-0-state-prod"}}
     with pytest.raises(Refused, match="the live version uses ib-oauth-restored-dr-0-state-prod: name it"):
-        restore.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True)
+        restore.restore(context, REQUEST, "k", lambda _: True, watch=False, json=True)
     assert states.executions == {}
 
 
@@ -414,12 +420,12 @@ def test_a_restore_that_the_lock_refuses_a_moment_later_is_a_refusal(context, ca
     context.cloud.restores.create_record(
         recovery(id="dr-k", kind=Kind.RESTORE, outcome=outcome, ended_at=NOW, reason="deployment d-1 holds the lock")
     )
-    assert restore.restore(context, GIVEN, "k", lambda _: True, watch=False, json=as_json) == code
+    assert restore.restore(context, REQUEST, "k", lambda _: True, watch=False, json=as_json) == code
     assert "deployment d-1 holds the lock" in capsys.readouterr().out
 
 
 def test_a_key_of_another_restore_is_refused(context, states):
-    restore.restore(context, GIVEN, "k", lambda _: True, watch=False, json=True)
+    restore.restore(context, REQUEST, "k", lambda _: True, watch=False, json=True)
     with pytest.raises(Refused, match="it belongs to a request with another skip_comparison"):
-        restore.restore(context, {**GIVEN, "skip_comparison": True}, "k", lambda _: True, watch=False, json=True)
+        restore.restore(context, {**REQUEST, "skip_comparison": True}, "k", lambda _: True, watch=False, json=True)
     assert len(states.executions) == 1

@@ -108,7 +108,7 @@ def test_the_lines_arrive_before_the_end(scene, monkeypatch):
     assert seen == [["request"], ["request", "planned", "phase"]]
 
 
-def test_watch_streams_as_well_and_a_deployment_that_has_ended_is_told_from_its_beginning(scene):
+def test_watch_streams_as_well_and_a_deployment_that_has_ended_is_shown_from_its_beginning(scene):
     scene.create(ended(with_values(scene, in_flight())))()
     token = scene.holding_lock()
     for entry in DECISIONS:
@@ -233,9 +233,9 @@ def test_a_rotation_of_keys_streams_each_change_of_the_ring(monkeypatch, capsys)
         2, NOW + seconds(60), (replace(signing, phase=KeyPhase.RETIRING), replace(published, phase=KeyPhase.SIGNING))
     )
     over = SigningKeyRing(3, NOW + seconds(90), (replace(published, phase=KeyPhase.SIGNING),))
-    rings = iter([begun, signs, over, over])
+    readings = iter([begun, signs, over, over])
     cloud = SimpleNamespace(
-        key_ring=SimpleNamespace(read_ring=lambda: next(rings), read_states=lambda ring: {}),
+        key_ring=SimpleNamespace(read_ring=lambda: next(readings), read_states=lambda ring: {}),
         now=lambda: NOW,
         ledger=SimpleNamespace(record_event=lambda _event: True),
     )

@@ -135,7 +135,9 @@ def nothing():
 def test_a_key_that_is_confirmed_runs_its_command_once_as_the_operator(scene, terminal, monkeypatch):
     recorded = []
     record = scene.cloud.ledger.record_command
-    monkeypatch.setattr(scene.cloud.ledger, "record_command", lambda *given: recorded.append(given) or record(*given))
+    monkeypatch.setattr(
+        scene.cloud.ledger, "record_command", lambda *arguments: recorded.append(arguments) or record(*arguments)
+    )
     scene.story = [*presses(terminal, "p", "y", "y"), nothing, scene.save(ended(scene.flying))]
     assert follow(scene, terminal).outcome is DeploymentOutcome.SUCCEEDED
     ((name, command),) = recorded

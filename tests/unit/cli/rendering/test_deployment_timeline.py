@@ -1,4 +1,4 @@
-"""A deployment told in lines: in order, with its numbers, and with the road back."""
+"""A deployment shown in lines: in order, with its numbers, and with the road back."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -55,20 +55,20 @@ def seconds(number):
     return NOW + timedelta(seconds=number)
 
 
-def undone():
-    rollback = Rollback(RollbackTrigger("alarm", "it rang", seconds(20)), "arn", seconds(21), seconds(22))
+def rolled_back():
+    rollback = Rollback(RollbackTrigger("alarm", "it fired", seconds(20)), "arn", seconds(21), seconds(22))
     return replace(
         DEPLOYMENT,
         rollback=rollback,
         outcome=DeploymentOutcome.ROLLED_BACK,
         ended_at=seconds(23),
-        reason="it rang",
+        reason="it fired",
         fencing_token=4,
     )
 
 
-def test_a_story_is_told_in_the_order_in_which_it_happened():
-    story = deployment_timeline(undone(), [LOOK])
+def test_a_timeline_has_the_order_in_which_it_happened():
+    story = deployment_timeline(rolled_back(), [LOOK])
     assert [line.at for line in story] == sorted(line.at for line in story)
     assert [line.name for line in story] == [
         "planned",
@@ -81,15 +81,15 @@ def test_a_story_is_told_in_the_order_in_which_it_happened():
     ]
 
 
-def test_a_failed_look_is_told_with_its_numbers_and_what_followed():
-    told = deployment_timeline(DEPLOYMENT, [LOOK])[-1]
-    assert told.text == "FAIL → ROLL_BACK: token 9 5xx of 40"
-    assert told.tone == "bad"
+def test_a_failed_look_is_shown_with_its_numbers_and_what_followed():
+    entry = deployment_timeline(DEPLOYMENT, [LOOK])[-1]
+    assert entry.text == "FAIL → ROLL_BACK: token 9 5xx of 40"
+    assert entry.tone == "bad"
 
 
 def test_the_outcome_of_a_rollback_says_how_long_clients_had_to_bear_it():
-    assert outcome_line(undone()) == (
-        "d-1 ROLLED_BACK after 23 s: it rang — every alias on stable 2.0 s after the alarm"
+    assert outcome_line(rolled_back()) == (
+        "d-1 ROLLED_BACK after 23 s: it fired — every alias on stable 2.0 s after the alarm"
     )
 
 
@@ -97,7 +97,7 @@ def test_a_deployment_under_way_says_its_phase():
     assert outcome_line(DEPLOYMENT) == "d-1 is in progress: SHIFTING"
 
 
-def test_states_are_told_in_words():
+def test_states_are_shown_in_words():
     assert spaced("VerifyAfterPromotion") == "verify after promotion"
 
 
@@ -130,15 +130,17 @@ def test_a_deployment_without_a_shift_has_no_steps():
     assert read_step_metrics(_Cloud(), replace(DEPLOYMENT, shifts=()), NOW) == []
 
 
-def test_who_or_what_started_a_rollback_is_told_in_words():
-    by_person = replace(undone(), rollback=replace(undone().rollback, trigger=RollbackTrigger("person", "why", NOW)))
+def test_who_or_what_started_a_rollback_is_shown_in_words():
+    by_person = replace(
+        rolled_back(), rollback=replace(rolled_back().rollback, trigger=RollbackTrigger("person", "why", NOW))
+    )
     assert outcome_line(by_person).endswith("after the operator's command")
-    (told,) = [entry.text for entry in deployment_timeline(by_person, []) if entry.name == "rollback"]
-    assert told == "operator's command: why"
+    (text,) = [entry.text for entry in deployment_timeline(by_person, []) if entry.name == "rollback"]
+    assert text == "operator's command: why"
 
 
 def test_a_deployment_that_is_rolled_back_after_its_end_is_in_progress():
-    again = replace(undone(), phase=DeploymentPhase.ROLLING_BACK, outcome=DeploymentOutcome.SUCCEEDED)
+    again = replace(rolled_back(), phase=DeploymentPhase.ROLLING_BACK, outcome=DeploymentOutcome.SUCCEEDED)
     assert outcome_line(again) == "d-1 is in progress: ROLLING_BACK"
 
 

@@ -62,7 +62,7 @@ def test_what_did_not_pass_comes_first():
     assert [row[:2] for row in probe_rows(FAILED)] == [("metrics", "FAIL"), ("health", "PASS")]
 
 
-def test_numbers_stand_beside_their_limits_with_their_versions():
+def test_numbers_stand_next_to_their_limits_with_their_versions():
     assert number_rows(FAILED, THRESHOLDS) == [
         ("token", "requests", "900 on 4", "60 on 5", "at least 50"),
         ("token", "5xx", "1 (0.11 %)", "10 (17 %)", "at most 5 %, 1 % more than stable"),
@@ -72,12 +72,12 @@ def test_numbers_stand_beside_their_limits_with_their_versions():
 
 
 @pytest.mark.parametrize("figures", [{}, {"functions": []}, {"functions": {"token": {}}}])
-def test_evidence_without_numbers_is_told_as_such(figures):
+def test_evidence_without_numbers_is_shown_as_such(figures):
     rows = number_rows(entry(None, Action.BAKE, evidence("metrics", Verdict.error("x"), figures)), THRESHOLDS)
     assert all(row[2:4] in {("0 on ?", "0 on ?"), ("-", "-")} for row in rows)
 
 
-def test_all_thresholds_are_told():
+def test_all_thresholds_are_shown():
     assert thresholds_line(THRESHOLDS) == (
         "5xx at most 5 % and 1 % more than stable; latency at most 2 times stable's and 20 ms more; "
         "p99 at most 3000 ms; at least 50 canary requests; "

@@ -43,8 +43,8 @@ def test_a_wide_terminal_gets_a_table():
 def test_a_narrow_terminal_gets_a_list_with_every_cell_in_one_piece(width):
     lines = shown(output.text_table(COLUMNS, ROWS, ("deployment", "outcome")), width)
     assert max(map(len, lines)) <= width
-    told = words(lines)
-    assert all(f"{name}: {cell}" in told for row in ROWS for name, cell in zip(COLUMNS, row, strict=True))
+    printed = words(lines)
+    assert all(f"{name}: {cell}" in printed for row in ROWS for name, cell in zip(COLUMNS, row, strict=True))
     assert min(len(line.strip()) for line in lines) > 1
 
 
@@ -59,8 +59,8 @@ def test_an_entry_of_a_timeline_is_readable_at_any_width(width):
 @pytest.mark.parametrize("width", [30, NARROW, WIDE])
 def test_the_steps_are_readable_at_any_width(width):
     step = StepMetrics(0, 10, NOW, NOW + seconds(60), (100, 7), (900, 0))
-    told = words(shown(output.steps_table([step]), width))
-    assert all(piece in told for piece in ("5xx canary", "7.0 %", "10.0 %", "1000"))
+    printed = words(shown(output.steps_table([step]), width))
+    assert all(piece in printed for piece in ("5xx canary", "7.0 %", "10.0 %", "1000"))
 
 
 @given(

@@ -51,15 +51,15 @@ def test_periods_without_requests_or_percentiles_say_nothing_of_latency():
 
 
 def test_the_canary_s_share_is_observed_where_there_is_traffic():
-    nobody = VersionComparison("token", measured(), measured())
-    assert nobody.observed_percent is None
-    assert nobody.versions_identified, "there is nothing to tell apart"
+    idle = VersionComparison("token", measured(), measured())
+    assert idle.observed_percent is None
+    assert idle.versions_identified, "there is nothing to tell apart"
     some = VersionComparison("token", measured(sample(0, 30)), measured(sample(0, 10)), pooled_requests=40)
     assert some.observed_percent == 25.0
     assert some.versions_identified
 
 
-def test_requests_that_no_version_claims_cannot_be_told_apart():
+def test_requests_that_no_version_claims_cannot_be_distinguished():
     assert not VersionComparison("token", measured(), measured(), pooled_requests=3).versions_identified
 
 

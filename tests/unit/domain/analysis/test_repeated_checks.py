@@ -112,7 +112,7 @@ def test_bringing_capital_into_play_changes_nothing_and_all_of_it_is_one():
 
 @pytest.mark.parametrize("length", [1, 5, BURST_CALLS])
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.02])
-def test_versions_that_fail_equally_often_are_hardly_ever_told_apart(rate, length):
+def test_versions_that_fail_equally_often_are_hardly_ever_distinguished(rate, length):
     """0 of 60 deployments of 20 evaluations with 13 checks; the allowed share is 0.02 %."""
     rng = random.Random(f"{rate}/{length}")
     assert sum(proved(rng, rate, rate, length)[0] > 0 for _ in range(60)) == 0

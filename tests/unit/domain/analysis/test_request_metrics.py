@@ -128,7 +128,7 @@ def test_refused_known_grants_fail_a_release_that_is_promoted_already():
 
 @pytest.mark.parametrize("result", [*request_metrics.REFUSALS, "something unknown"])
 def test_garbage_that_grows_after_the_promotion_fails_no_release(result):
-    """Anybody can send it, so it is compared with stable in the same window and with nothing else."""
+    """Any client can send it, so it is compared with stable in the same window and with nothing else."""
     before = of("1", 500, 0, {"issued": 500})
     verdict = look(compared(of("1"), of("2", 600, 0, {"issued": 100, result: 500}), "token", before=before))
     assert verdict.outcome is Outcome.PASS
@@ -152,7 +152,7 @@ def test_deaths_count_though_the_function_could_report_nothing():
     assert "fails with an exception or timeout: 60 of 120" in verdict.reason
 
 
-def test_versions_that_cannot_be_told_apart_conclude_nothing():
+def test_versions_that_cannot_be_distinguished_conclude_nothing():
     verdict = look(compared(of("1"), of("2"), pooled=70))
     assert verdict.reason == "cannot distinguish the versions: public has 70 requests and none by version"
     assert verdict.outcome is Outcome.INCONCLUSIVE

@@ -71,7 +71,7 @@ def test_the_detail_is_searched_with_the_resource():
     assert time_line([entry(resource="", detail="from arn:alarm")], query(resource="arn:alarm")) != ()
 
 
-def test_a_deployment_tells_who_requested_approved_commanded_and_rolled_back():
+def test_a_deployment_shows_who_requested_approved_commanded_and_rolled_back():
     trigger = RollbackTrigger(PERSON, "errors (as seen) (by bob)", LATER)
     one = deployment(
         requested_by="ann",
@@ -112,12 +112,12 @@ def test_a_deployment_in_progress_and_a_repair_are_named_so():
         ("alarm", "latency (by nobody)", SYSTEM),
     ],
 )
-def test_the_actor_of_a_rollback_is_the_person_who_asked_for_it(source, reason, actor):
+def test_the_actor_of_a_rollback_is_the_person_who_requested_it(source, reason, actor):
     found = list(entries_of_deployment(deployment(), [RollbackTrigger(source, reason, LATER)]))
     assert found[-1].actor == actor
 
 
-def test_a_recovery_tells_its_kind_its_point_and_its_outcome():
+def test_a_recovery_shows_its_kind_its_point_and_its_outcome():
     (begun,) = entries_of_recovery(recovery(requested_by="ann", skip_comparison=True))
     assert (begun.actor, begun.action) == ("ann", "drill requested")
     assert begun.detail.endswith("comparison skipped")

@@ -35,11 +35,11 @@ SUCCEEDED = deployment(shifts=(Shift(0, 10, NOW),), outcome=DeploymentOutcome.SU
         ({"1": FAILED, "2": WARM}, ("1",), ()),
     ],
 )
-def test_versions_that_serve_have_what_is_asked_for_and_no_other_has_any(found, warm, cool):
+def test_versions_that_serve_have_what_is_requested_and_no_other_has_any(found, warm, cool):
     assert provisioning_changes(5, ("1", "2"), found) == ProvisioningChanges(warm, cool)
 
 
-def test_nothing_is_warm_where_nothing_is_asked_for():
+def test_nothing_is_warm_where_nothing_is_requested():
     assert provisioning_changes(0, ("1", "2"), {"1": WARM, "2": FAILED}) == ProvisioningChanges((), ("1", "2"))
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_warm_where_nothing_is_asked_for():
         (MAX_WARM_UP_CHECKS - 1, None, Action.ROLL_BACK),
     ],
 )
-def test_canary_is_shown_to_nobody_before_it_is_warm(look, found, action):
+def test_canary_is_shown_to_no_client_before_it_is_warm(look, found, action):
     decision = judge_provisioning(look, {"token": 5}, {"token": found})
     assert decision.action is action
     assert (decision.evaluation, decision.wait_seconds) == (
@@ -87,7 +87,7 @@ def test_what_failed_says_why():
         (SUCCEEDED, {"1", "2"}),
         (replace(SUCCEEDED, ended_at=NOW - SUCCEEDED.plan.limits.rollback_window - timedelta(seconds=1)), {"2"}),
         (replace(SUCCEEDED, outcome=DeploymentOutcome.ROLLED_BACK), {"2"}),
-        (replace(SUCCEEDED, rollback=Rollback(RollbackTrigger("alarm", "it rang", NOW))), {"2"}),
+        (replace(SUCCEEDED, rollback=Rollback(RollbackTrigger("alarm", "it fired", NOW))), {"2"}),
         (replace(SUCCEEDED, outcome=None, ended_at=None), {"2"}),
     ],
 )
@@ -99,5 +99,5 @@ def test_a_function_that_the_deployment_did_not_have_is_where_its_alias_is():
     assert versions_in_use("public", ["2"], replace(SUCCEEDED, functions=SUCCEEDED.functions[:1]), NOW) == {"2"}
 
 
-def test_whoever_moved_the_alias_by_hand_has_both_versions_kept():
+def test_an_alias_that_was_moved_by_hand_has_both_versions_kept():
     assert versions_in_use("token", ["7", "8"], None, NOW) == {"7", "8"}

@@ -34,7 +34,7 @@ def test_a_new_client_is_enabled_at_revision_1_with_its_secret():
     assert added(None).secret_since is None
 
 
-def test_values_that_are_given_twice_are_kept_once():
+def test_values_that_are_listed_twice_are_kept_once():
     wanted = replace(WANTED, redirect_uris=WANTED.redirect_uris * 2, scopes=("email", "profile", "email"))
     client = clients.new_client(wanted, LIMITS, None, CHANGE)
     assert (client.redirect_uris, client.scopes) == (WANTED.redirect_uris, ("email", "profile"))

@@ -71,7 +71,7 @@ def test_an_environment_without_managed_clients_is_named():
     assert "has no managed clients" in problems(effect=InEffect(switched_on=False, revision=1))[0]
 
 
-def test_redirect_mismatches_are_counted_and_the_given_uri_is_compared():
+def test_redirect_mismatches_are_counted_and_the_requested_uri_is_compared():
     usage = replace(USED, errors={"redirect_mismatch": 4})
     assert problems(usage=usage)[0].startswith("redirect_mismatch (4)")
     assert URI in remedies(usage=usage)[0]
@@ -118,7 +118,7 @@ def test_the_earlier_secret_in_use_is_a_warning_before_it_ends():
     assert problems(of(rotated), effect, usage, NOW + timedelta(hours=1)) == []
 
 
-def test_a_client_that_never_arrives_and_one_that_never_redeems_are_told_apart():
+def test_a_client_that_never_arrives_and_one_that_never_redeems_are_distinguished():
     assert problems(usage=Usage())[0].startswith("no request of this client")
     assert problems(usage=Usage(requests=2, by_route={"GET /authorize": 2}))[0].startswith("logins began")
     assert problems(usage=Usage(errors={"http 404": 1})) == []

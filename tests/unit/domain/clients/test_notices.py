@@ -29,8 +29,8 @@ REACHED = replace(SILENT, contacts=("a@o.example", "b@o.example", "a@o.example")
 
 
 def notice(**changes):
-    given = {"subject": "TLS 1.1 ends", "text": "Use TLS 1.2.", "deprecation": None, "key": None, **changes}
-    return new_notice(given["subject"], given["text"], given["deprecation"], given["key"], NOW)
+    fields = {"subject": "TLS 1.1 ends", "text": "Use TLS 1.2.", "deprecation": None, "key": None, **changes}
+    return new_notice(fields["subject"], fields["text"], fields["deprecation"], fields["key"], NOW)
 
 
 def test_a_client_has_each_address_once_and_its_webhook():

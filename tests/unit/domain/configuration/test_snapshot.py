@@ -1,4 +1,4 @@
-"""Configuration bundles: what two of them have in common, and what is told of the rest."""
+"""Configuration bundles: what two of them have in common, and what is reported of the rest."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def part(facts: dict, name: str = "ib-oauth-token-prod", kind: str = "function")
     return Part(kind, name, facts)
 
 
-def told(before: dict, after: dict, kind: str = "function") -> list[tuple[str, str, str]]:
+def differences_between(before: dict, after: dict, kind: str = "function") -> list[tuple[str, str, str]]:
     found = snapshot_differences(bundle(part(before, kind=kind)), bundle(part(after, kind=kind)))
     return [(one.path, one.before, one.after) for one in found]
 
@@ -74,7 +74,7 @@ def test_a_thing_that_was_built_again_elsewhere_is_the_same():
     }
 
 
-def test_a_version_whose_code_nobody_knows_keeps_its_number():
+def test_a_version_of_unknown_code_keeps_its_number():
     facts = {"aliases": {"live": {"version": "arn:x:function:ib-oauth-token-prod:99"}}}
 
     assert normalize_part("function", "f", facts, HERE).facts == facts
@@ -99,7 +99,7 @@ def test_every_thing_that_is_left_out_has_a_reason():
     assert all(reason for kind in NOT_COMPARED.values() for reason in kind.values())
 
 
-def test_a_kind_of_which_nobody_said_what_is_left_out_is_not_guessed_at():
+def test_a_kind_without_a_list_of_what_is_left_out_is_not_guessed_at():
     with pytest.raises(KeyError):
         normalize_part("satellite", "x", {}, HERE)
 
@@ -115,7 +115,7 @@ def test_the_order_of_a_definition_says_something():
     first, second = ({"definition": {"Retry": order}} for order in (["a", "b"], ["b", "a"]))
 
     assert normalize_part("machine", "m", first, HERE) != normalize_part("machine", "m", second, HERE)
-    assert told(first, second, "machine") == [
+    assert differences_between(first, second, "machine") == [
         ("definition.Retry[0]", '"a"', '"b"'),
         ("definition.Retry[1]", '"b"', '"a"'),
     ]
@@ -133,7 +133,7 @@ def test_equal_bundles_have_no_differences():
     assert snapshot_differences(bundle(part({"Timeout": 3})), bundle(part({"Timeout": 3}))) == ()
 
 
-def test_a_thing_that_is_gone_and_one_that_is_new_are_each_told_once():
+def test_a_thing_that_is_gone_and_one_that_is_new_are_each_reported_once():
     found = snapshot_differences(bundle(part({}, "a"), part({}, "b")), bundle(part({}, "b"), part({}, "c")))
 
     assert [(one.name, one.path, one.before, one.after) for one in found] == [
@@ -157,8 +157,8 @@ def test_a_thing_that_is_gone_and_one_that_is_new_are_each_told_once():
         ({"L": ["a"]}, {"L": "a"}, [("L", '["a"]', '"a"')]),
     ],
 )
-def test_a_difference_is_told_by_where_it_is_and_what_was_and_is_there(before, after, paths):
-    assert told(before, after) == paths
+def test_a_difference_is_reported_by_where_it_is_and_what_was_and_is_there(before, after, paths):
+    assert differences_between(before, after) == paths
 
 
 JSON = st.recursive(
@@ -174,7 +174,7 @@ JSON = st.recursive(
     st.dictionaries(st.text("ab", min_size=1, max_size=2), JSON),
     st.dictionaries(st.text("ab", min_size=1, max_size=2), JSON),
 )
-def test_no_difference_is_told_exactly_where_the_digests_are_equal(before, after):
+def test_no_difference_is_reported_exactly_where_the_digests_are_equal(before, after):
     one, other = (bundle(normalize_part("role", "r", facts, HERE)) for facts in (before, after))
 
     assert (snapshot_differences(one, other) == ()) is (one.digest == other.digest)
@@ -206,7 +206,7 @@ def test_what_is_no_bundle_of_ours_is_refused(text, field):
     assert refused.value.field == field
 
 
-def test_variables_that_anybody_may_read_are_opened_and_all_others_are_digests():
+def test_public_variables_are_opened_and_all_others_are_digests():
     secret = "generated-and-secret"
     variables = {
         "LOG_LEVEL": "INFO",

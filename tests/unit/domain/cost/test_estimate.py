@@ -176,27 +176,27 @@ def test_a_deployment_costs_by_the_states_and_looks_of_its_plan():
     plan = Plan.from_strategy(read_strategy(None, policy), policy)
     found = estimate_deployment(plan, 512, USAGE, PRICES, warm_mb=0)
     assert found.what == "a deployment, canary-10-50"
-    told = amounts(found)
-    assert told["state transitions"] == round(plan.transitions / 1e6, 6)
-    assert told["task functions"] == plan.transitions * 0.25
-    assert told["metrics read by evaluations"] == round(plan.evaluations * 200 / 1e6, 6)
-    assert {"the ledger", "the ledger's reads"} <= told.keys()
-    assert "provisioned concurrency" not in told
+    costs = amounts(found)
+    assert costs["state transitions"] == round(plan.transitions / 1e6, 6)
+    assert costs["task functions"] == plan.transitions * 0.25
+    assert costs["metrics read by evaluations"] == round(plan.evaluations * 200 / 1e6, 6)
+    assert {"the ledger", "the ledger's reads"} <= costs.keys()
+    assert "provisioned concurrency" not in costs
 
 
 def test_a_deployment_keeps_a_second_version_warm_until_its_rollback_window_is_over():
     policy = DeliveryPolicy.parse(delivery_table())
     plan = Plan.from_strategy(read_strategy(None, policy), policy)
-    told = amounts(estimate_deployment(plan, 512, USAGE, PRICES, warm_mb=2048))
-    assert told["provisioned concurrency"] == 2 * (30 + 20 + 20 + 900)
+    costs = amounts(estimate_deployment(plan, 512, USAGE, PRICES, warm_mb=2048))
+    assert costs["provisioned concurrency"] == 2 * (30 + 20 + 20 + 900)
 
 
 def test_a_drill_costs_restoring_reading_twice_keeping_and_exporting_where_it_always_does():
-    told = amounts(estimate_drill(40, 512, USAGE, PRICES))
-    assert (told["restoring"], told["keeping the restored tables"]) == (4, 0.4)
-    assert told["reading both sides"] == round(2 * 4 * 1024 * 1024 / 4 / 1e6, 6)
-    assert "exporting" not in told
-    assert amounts(estimate_drill(40, 512, USAGE, PRICES, by_export=True)) == {**told, "exporting": 4}
+    costs = amounts(estimate_drill(40, 512, USAGE, PRICES))
+    assert (costs["restoring"], costs["keeping the restored tables"]) == (4, 0.4)
+    assert costs["reading both sides"] == round(2 * 4 * 1024 * 1024 / 4 / 1e6, 6)
+    assert "exporting" not in costs
+    assert amounts(estimate_drill(40, 512, USAGE, PRICES, by_export=True)) == {**costs, "exporting": 4}
 
 
 def test_the_orchestrator_s_memory_is_read_from_its_templates():
@@ -214,7 +214,7 @@ def test_the_orchestrator_s_memory_is_read_from_its_templates():
     assert task_memory_mb([template(C=("AWS::KMS::Key", {}))]) == 128
 
 
-def test_an_estimate_says_what_rests_on_prices_that_nobody_looked_up():
+def test_an_estimate_says_what_rests_on_prices_that_were_not_looked_up():
     unknown = Prices.parse(
         {"as_of": date(2026, 9, 29), "source": "s", "here": {unit: {"usd": 1} for unit in UNITS}}, "here"
     )

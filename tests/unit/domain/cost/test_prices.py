@@ -1,4 +1,4 @@
-"""Prices: what the file may say, what is refused, and that a sum knows which of its figures nobody looked up."""
+"""Prices: what the file may say, what is refused, and that a sum knows which of its figures were not looked up."""
 
 from datetime import date
 
@@ -22,7 +22,7 @@ def test_a_charge_is_an_amount_at_its_price():
     assert (charge.usd, charge.because, charge.price.sku) == (2.0, "8 GB", "A1")
 
 
-def test_a_sum_says_how_much_of_it_nobody_looked_up():
+def test_a_sum_says_how_much_of_it_was_not_looked_up():
     charges = [PRICES.charge("storage", "gb_month", 8), PRICES.charge("requests", "million_requests", 1.5)]
     assert (total_usd(charges), unverified_usd(charges)) == (5.0, 3.0)
 

@@ -31,7 +31,7 @@ POLICIES = [
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_closed_table_denies_everybody_everything_about_its_items(policy):
+def test_a_closed_table_denies_all_principals_everything_about_its_items(policy):
     found = blocked_policy(policy, ARN)
     (statement,) = [one for one in found["Statement"] if one.get("Sid") == SID]
     assert statement["Effect"] == "Deny"
@@ -59,7 +59,7 @@ def test_opening_leaves_no_policy_where_there_was_none():
 
 
 @pytest.mark.parametrize("policy", [*POLICIES, {"Statement": "nonsense"}, {"Statement": ["nonsense"]}])
-def test_a_table_that_nobody_closed_is_open(policy):
+def test_a_table_without_a_block_is_open(policy):
     assert not is_blocked(policy)
 
 
@@ -111,8 +111,8 @@ def test_copies_may_be_used_at_once_and_what_is_gone_back_to_once_it_is_level():
     assert sample().in_sync
     assert sample().to_unblock == ()
     back = sample(failback=True)
-    levelling = first_progress({"state": 1, "tokens": 1}, NOW)
+    progress = first_progress({"state": 1, "tokens": 1}, NOW)
     assert [table.name for table in back.to_unblock] == list(back.new_table_names)
     assert not back.in_sync
-    assert not replace(back, sync=levelling).in_sync
-    assert replace(back, sync=replace(levelling, in_sync=True)).in_sync
+    assert not replace(back, sync=progress).in_sync
+    assert replace(back, sync=replace(progress, in_sync=True)).in_sync

@@ -147,13 +147,13 @@ def test_the_promoted_version_is_finished_by_a_pass():
 
 
 @pytest.mark.parametrize("verdict", [TOO_FEW, BROKEN])
-def test_the_promoted_version_is_watched_longer_while_evidence_is_thin_and_then_undone(verdict):
+def test_the_promoted_version_is_watched_longer_while_evidence_is_thin_and_then_rolled_back(verdict):
     longer = after_promotion(PLAN, verdict, seconds(20))
     assert (longer.action, longer.wait_seconds, longer.step) == (Action.WAIT_FOR_METRICS, 10, 1)
     assert after_promotion(PLAN, verdict, LATE).action is Action.ROLL_BACK
 
 
-def test_a_failing_promoted_version_is_undone_at_once():
+def test_a_failing_promoted_version_is_rolled_back_at_once():
     assert after_promotion(PLAN, FAIL, timedelta(0)).action is Action.ROLL_BACK
 
 
@@ -166,7 +166,7 @@ def test_what_a_person_promoted_stands_while_nothing_proves_otherwise(verdict):
 
 
 @pytest.mark.parametrize("elapsed", [timedelta(0), LATE])
-def test_a_proof_against_a_release_undoes_it_whoever_promoted_it(elapsed):
+def test_a_proof_against_a_release_rolls_it_back_whatever_promoted_it(elapsed):
     assert after_promotion(PLAN, FAIL, elapsed, "ann").action is Action.ROLL_BACK
 
 

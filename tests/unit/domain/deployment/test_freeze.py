@@ -19,7 +19,7 @@ def test_a_frozen_environment_refuses_and_says_who_since_when_why_and_what_ends_
         refuse_frozen(FREEZE)
 
 
-def test_what_somebody_overrides_is_not_refused():
+def test_what_an_operator_overrides_is_not_refused():
     refuse_frozen(FREEZE, override=True)
 
 
@@ -29,7 +29,7 @@ def test_an_environment_that_never_was_frozen_or_was_thawed_refuses_nothing(free
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
-def test_nobody_freezes_without_a_reason(reason):
+def test_a_freeze_without_a_reason_is_refused(reason):
     with pytest.raises(Refused, match=r"--reason: .* give a reason"):
         refuse_missing_reason("--reason", reason)
     refuse_missing_reason("--reason", "because")

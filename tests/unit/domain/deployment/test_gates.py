@@ -128,7 +128,7 @@ def test_a_requester_is_recognised_by_arn_or_by_its_last_name(requester, expecte
 
 
 @pytest.mark.parametrize(
-    ("given_gate", "people", "missing"),
+    ("required_gate", "people", "missing"),
     [
         (gate(ROLE), [], "0 of 1 approvals"),
         (gate(ROLE), [BEN], ""),
@@ -141,6 +141,6 @@ def test_a_requester_is_recognised_by_arn_or_by_its_last_name(requester, expecte
     ],
 )
 def test_an_approval_lacks_people_until_its_quorum_without_duplicates_strangers_or_the_requester_alone(
-    given_gate, people, missing
+    required_gate, people, missing
 ):
-    assert missing_approvals(given_gate, [Approval(person, NOW) for person in people], "ann") == missing
+    assert missing_approvals(required_gate, [Approval(person, NOW) for person in people], "ann") == missing

@@ -153,7 +153,7 @@ def waiting(*, decision: Decision | None = None, **changes: Any) -> Deployment:
     return held
 
 
-def test_a_hook_before_traffic_is_asked_before_the_first_shift():
+def test_a_hook_before_traffic_is_called_before_the_first_shift():
     held = waiting()
     assert (hook_of(held).name, question(held)["phase"], question(held)["weight_percent"]) == (
         "load-test",
@@ -166,21 +166,21 @@ def test_a_hook_before_traffic_is_asked_before_the_first_shift():
     assert answered.waiting_gate is None
 
 
-def test_a_hook_after_a_step_is_asked_with_what_serves_clients_at_that_moment():
+def test_a_hook_after_a_step_is_called_with_what_serves_clients_at_that_moment():
     held = waiting(decision=Decision(Action.ADVANCE, 1, 0, 10, "fine"), shifts=(Shift(0, 10, NOW),))
-    asked = question(held)
-    assert (asked["hook"], asked["phase"], asked["step"], asked["weight_percent"]) == (
+    sent = question(held)
+    assert (sent["hook"], sent["phase"], sent["step"], sent["weight_percent"]) == (
         "ledger-check",
         "after_step",
         1,
         10,
     )
-    assert asked["functions"]["token"] == {"stable": "1", "canary": "2"}
-    assert (asked["deployment"], asked["environment"], asked["release"]) == ("d-1", "test", "sha256:a")
+    assert sent["functions"]["token"] == {"stable": "1", "canary": "2"}
+    assert (sent["deployment"], sent["environment"], sent["release"]) == ("d-1", "test", "sha256:a")
     assert answer_hook(held, PASSED, NOW)[1].action is Action.ADVANCE
 
 
-def test_a_hook_after_the_promotion_is_asked_before_the_deployment_finishes():
+def test_a_hook_after_the_promotion_is_called_before_the_deployment_finishes():
     held = waiting(decision=Decision(Action.FINISH, 1, 0, 0, "fine"), shifts=(Shift(2, 100, NOW),))
     assert question(held)["phase"] == "after_promotion"
     answered, decision = answer_hook(held, PASSED, NOW)

@@ -33,7 +33,7 @@ ENDED = deployment(shifts=(Shift(0, 10, NOW),), outcome=DeploymentOutcome.SUCCEE
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "sentence"),
     [
         (REFUSED, "strategy: 'x' is refused"),
         ({"Error": "Refused"}, "Refused"),
@@ -49,8 +49,8 @@ ENDED = deployment(shifts=(Shift(0, 10, NOW),), outcome=DeploymentOutcome.SUCCEE
         ({"Error": "Boom", "Cause": "[" * 100_000}, f"Boom: {'[' * 100_000}"),
     ],
 )
-def test_what_a_catch_kept_is_told_in_one_sentence(error, told):
-    assert cause_of(error) == told
+def test_what_a_catch_kept_is_reported_in_one_sentence(error, sentence):
+    assert cause_of(error) == sentence
 
 
 def test_an_error_before_traffic_is_a_refusal():
@@ -70,7 +70,7 @@ def test_every_ending_is_announced_but_a_rollbacks_which_announces_itself():
     assert set(EVENT_TYPES) == set(DeploymentOutcome) - {DeploymentOutcome.ROLLED_BACK}
 
 
-def test_operators_are_told_how_it_ended_and_where_to_read_why():
+def test_operators_are_notified_how_it_ended_and_where_to_read_why():
     subject, text = message_to_operators("d-1", "test", ENDED, "stable is now token 2", {})
     assert subject == "test: deployment succeeded"
     assert "Deployment d-1 of test: SUCCEEDED." in text
@@ -79,14 +79,14 @@ def test_operators_are_told_how_it_ended_and_where_to_read_why():
     assert "orchestrator explain d-1 --env test" in text
 
 
-def test_operators_are_told_of_a_deployment_that_was_never_kept():
+def test_operators_are_notified_of_a_deployment_that_was_never_kept():
     subject, text = message_to_operators("d-1", "test", None, "REFUSED: strategy is refused", {})
     assert subject == "test: deployment refused"
     assert "strategy is refused" in text
 
 
 @pytest.mark.parametrize("found", [None, deployment()])
-def test_operators_are_asked_for_help_when_a_rollback_fails(found):
+def test_operators_are_called_for_help_when_a_rollback_fails(found):
     subject, text = message_to_operators("d-1", "test", found, "x", {"Error": "AliasConflict", "Cause": "moved"})
     assert subject == "test: rollback of d-1 needs an operator"
     assert text.startswith("AliasConflict: moved")
@@ -98,22 +98,22 @@ def test_an_error_after_the_deployment_ended_is_no_call_for_help():
 
 
 @pytest.mark.parametrize("side", Side)
-def test_operators_are_told_which_version_is_still_not_healthy_after_a_rollback(side):
+def test_operators_are_notified_which_version_is_still_not_healthy_after_a_rollback(side):
     rollback = Rollback(RollbackTrigger("alarm", "token-server-errors", NOW), traffic_to=side)
-    undone = replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK, rollback=rollback)
-    assert message_to_operators("d-1", "test", undone, "x", {})[0] == "test: deployment rolled back"
-    broken = replace(undone, rollback=replace(rollback, verification=Verdict.failed("token 503")))
+    rolled_back = replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK, rollback=rollback)
+    assert message_to_operators("d-1", "test", rolled_back, "x", {})[0] == "test: deployment rolled back"
+    broken = replace(rolled_back, rollback=replace(rollback, verification=Verdict.failed("token 503")))
     subject, text = message_to_operators("d-1", "test", broken, "x", {})
     assert subject == f"test: {side.lower()} is not healthy, an operator must look"
     assert text.splitlines()[1].endswith("follow docs/runbooks/incident.md.")
 
 
 @pytest.mark.parametrize("found", [deployment(), replace(ENDED, shifts=()), replace(ENDED, ended_at=None)])
-def test_clients_are_not_told_of_what_they_could_not_notice(found):
+def test_clients_are_not_notified_of_what_they_could_not_notice(found):
     assert message_to_clients(found) is None
 
 
-def test_clients_are_told_of_an_update_and_of_one_withdrawn():
+def test_clients_are_notified_of_an_update_and_of_one_withdrawn():
     assert message_to_clients(ENDED) == (
         "OAuth service updated",
         "The OAuth service was updated between 2026-11-23 03:00 and 2026-11-23 03:01 UTC. No action is needed.",
@@ -133,8 +133,8 @@ def test_clients_get_the_changelog_of_what_succeeded_and_of_nothing_else():
 
 def test_after_a_deployment_that_succeeded_clients_get_its_versions_and_after_any_other_those_of_before():
     assert {one.stable_version for one in with_live_versions(ENDED).functions} == {"2"}
-    undone = replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK)
-    assert with_live_versions(undone) == undone
+    rolled_back = replace(ENDED, outcome=DeploymentOutcome.ROLLED_BACK)
+    assert with_live_versions(rolled_back) == rolled_back
 
 
 TIMEOUT = {"Error": "States.Timeout"}
@@ -142,9 +142,11 @@ PAUSED = Decision(Action.PAUSE, 0, 2, 600, "no evidence within the longest bake"
 PAUSE = PauseToken("token", NOW, NOW + seconds(600), 0, 2, "no evidence within the longest bake")
 
 
-def test_a_pause_that_nobody_answered_ends_by_saying_so():
-    told = reason_of_unanswered_pause(TIMEOUT, PAUSED, PAUSE, answered=False)
-    assert told == ("no operator answered the pause until 2026-11-23 03:10:00 UTC: no evidence within the longest bake")
+def test_an_unanswered_pause_ends_by_saying_so():
+    reason = reason_of_unanswered_pause(TIMEOUT, PAUSED, PAUSE, answered=False)
+    assert reason == (
+        "no operator answered the pause until 2026-11-23 03:10:00 UTC: no evidence within the longest bake"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from orchestrator.domain.environment_lock import EnvironmentLock
 from tests.samples import NOW, deployment, functions, seconds
 
 
-def test_a_claim_without_an_execution_is_held_by_nobody():
+def test_a_lock_without_an_execution_has_no_holder():
     assert not EnvironmentLock(3).held
     assert EnvironmentLock(3, "arn").held
 
@@ -20,20 +20,20 @@ def test_the_first_shift_is_when_canary_got_its_first_traffic():
 
 
 def test_a_deployment_survives_the_ledgers_json():
-    given = deployment(shifts=(Shift(0, 10, NOW),), running={"metrics": {"watches": {"a": [1, 2.5, None]}}})
-    assert msgspec.json.decode(msgspec.json.encode(given), type=Deployment) == given
+    record = deployment(shifts=(Shift(0, 10, NOW),), running={"metrics": {"watches": {"a": [1, 2.5, None]}}})
+    assert msgspec.json.decode(msgspec.json.encode(record), type=Deployment) == record
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "text"),
     [
         ({"shifts": (Shift(0, 10, NOW), Shift(1, 50, NOW))}, "50 % on authorize:2, public:2, token:2"),
         ({}, "0 % on authorize:2, public:2, token:2"),
         ({"functions": functions("2", "2")}, "0 % on no changed function"),
     ],
 )
-def test_what_clients_are_exposed_to_is_told_by_weight_and_version(changes, told):
-    assert deployment(**changes).exposure == told
+def test_what_clients_are_exposed_to_is_reported_by_weight_and_version(changes, text):
+    assert deployment(**changes).exposure == text
 
 
 @pytest.mark.parametrize(

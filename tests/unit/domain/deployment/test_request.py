@@ -20,7 +20,7 @@ def test_a_name_is_all_that_is_needed():
     assert (request.force, request.schema_change) == (False, False)
 
 
-def test_everything_that_is_given_is_taken():
+def test_every_field_of_a_request_is_taken():
     request = read_deployment_request(
         {
             "release": DIGEST,
@@ -43,7 +43,7 @@ def test_everything_that_is_given_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("body", "field"),
     [
         ({}, "requested_by"),
         ({"requested_by": " "}, "requested_by"),
@@ -73,15 +73,15 @@ def test_everything_that_is_given_is_taken():
         ({"requested_by": "a", "checklist": {"tests": True}}, "checklist.tests"),
     ],
 )
-def test_wrong_input_is_refused_by_its_field(given, field):
+def test_wrong_input_is_refused_by_its_field(body, field):
     with pytest.raises(Refused) as refused:
-        read_deployment_request(given, POLICY)
+        read_deployment_request(body, POLICY)
     assert refused.value.field == field
     assert refused.value.remedy
     assert str(refused.value).encode()
 
 
-def test_evidence_that_the_environment_wants_and_nobody_gave_is_named():
+def test_evidence_that_the_environment_wants_and_that_is_missing_is_named():
     with pytest.raises(Refused, match="also requires security_review"):
         read_deployment_request(
             {"requested_by": "a", "checklist": {"tests": "x"}}, policy(checklist=["tests", "security_review"])
@@ -94,7 +94,7 @@ def test_a_cut_over_is_all_at_once_and_what_speaks_for_it_is_the_restore():
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("body", "field"),
     [
         ({"cutover": 7}, "cutover"),
         ({"cutover": ""}, "cutover"),
@@ -102,9 +102,9 @@ def test_a_cut_over_is_all_at_once_and_what_speaks_for_it_is_the_restore():
         ({"cutover": "re-1", "strategy": "canary-10-50"}, "strategy"),
     ],
 )
-def test_a_cut_over_that_makes_no_sense_is_refused(given, field):
+def test_a_cut_over_that_makes_no_sense_is_refused(body, field):
     with pytest.raises(Refused) as refused:
-        read_deployment_request({"requested_by": "ann", **given}, POLICY)
+        read_deployment_request({"requested_by": "ann", **body}, POLICY)
     assert refused.value.field == field
 
 
@@ -112,7 +112,7 @@ STEP_FUNCTIONS_INPUT_BYTES, DYNAMODB_ITEM_BYTES = 262_144, 409_600
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "says"),
+    ("body", "field", "says"),
     [
         ({"release": "sha256:" + "a" * 200_000}, "release", "64 hexadecimal digits"),
         ({"release": "sha256:ab"}, "release", "64 hexadecimal digits"),
@@ -123,9 +123,9 @@ STEP_FUNCTIONS_INPUT_BYTES, DYNAMODB_ITEM_BYTES = 262_144, 409_600
         ({"x" * 200_000: 1}, "x" * 200_000, "remove it"),
     ],
 )
-def test_what_no_record_could_hold_is_refused_by_its_field_and_the_refusal_itself_fits(given, field, says):
+def test_what_no_record_could_hold_is_refused_by_its_field_and_the_refusal_itself_fits(body, field, says):
     with pytest.raises(Refused, match=says) as refused:
-        read_deployment_request({"requested_by": "a", **given}, POLICY)
+        read_deployment_request({"requested_by": "a", **body}, POLICY)
     assert refused.value.field == field
     assert len(str(refused.value)) < 1500
 

@@ -60,22 +60,22 @@ def test_it_passes_exactly_where_each_reads_what_either_writes():
         assert (passed.outcome is Outcome.PASS) == expected
 
 
-def test_a_release_from_before_they_were_told_has_the_first_layout():
+def test_a_release_from_before_they_were_recorded_has_the_first_layout():
     assert schema_versions_of({"function": "public"}) == FIRST_SCHEMA_VERSION == layouts(1, 1)
 
 
-def test_what_is_told_is_read_and_told_alike():
-    told = {"writes": 2, "reads": [1, 2]}
-    assert schema_versions_of({"items": told}).to_json() == told
+def test_what_is_recorded_is_read_and_recorded_alike():
+    recorded = {"writes": 2, "reads": [1, 2]}
+    assert schema_versions_of({"items": recorded}).to_json() == recorded
 
 
 @pytest.mark.parametrize(
-    "told",
+    "recorded",
     [
         None, [], "1", {}, {"writes": 1}, {"reads": [1]}, {"writes": 1, "reads": []}, {"writes": "1", "reads": [1]},
         {"writes": 0, "reads": [0]}, {"writes": True, "reads": [1]}, {"writes": 1, "reads": [1, 1.5]}, {"writes": 1, "reads": "1"},
     ],
 )  # fmt: skip
-def test_what_cannot_be_understood_is_not_taken_for_something(told):
+def test_what_cannot_be_understood_is_not_taken_for_something(recorded):
     with pytest.raises(SchemaVersionsUnknown, match=r"^items: .* must be like \{"):
-        schema_versions_of({"items": told})
+        schema_versions_of({"items": recorded})

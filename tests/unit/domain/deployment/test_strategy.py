@@ -19,7 +19,7 @@ def step(weight_percent: object = 10, bake_seconds: object = 30, **more: object)
     return {"weight_percent": weight_percent, "bake_seconds": bake_seconds, **more}
 
 
-def test_nothing_given_is_the_environments_default():
+def test_no_strategy_is_the_environments_default():
     assert read_strategy(None, POLICY) == read_strategy("canary-10-50", POLICY)
 
 
@@ -51,7 +51,7 @@ def test_a_json_number_that_is_whole_counts_as_whole():
 
 
 @pytest.mark.parametrize(
-    ("given_", "field"),
+    ("body", "field"),
     [
         ("canary-99", "strategy"),
         (7, "strategy"),
@@ -81,9 +81,9 @@ def test_a_json_number_that_is_whole_counts_as_whole():
         ({"type": "linear", "step_percent": 10, "bake_seconds": 20, "steps": []}, "strategy.steps"),
     ],
 )
-def test_a_wrong_strategy_is_refused_by_the_field_that_is_wrong(given_, field):
+def test_a_wrong_strategy_is_refused_by_the_field_that_is_wrong(body, field):
     with pytest.raises(Refused) as refused:
-        read_strategy(given_, POLICY)
+        read_strategy(body, POLICY)
     assert refused.value.field == field
     assert refused.value.remedy
 

@@ -19,12 +19,12 @@ LATER = NOW + seconds(60)
 SAME, NOTHING_MOVED = Digest(3, 7), SyncCounts()
 
 
-def worked(levelling, moved=NOTHING_MOVED, read=lambda _: SAME, left=()):
+def worked(progress, moved=NOTHING_MOVED, read=lambda _: SAME, left=()):
     """Everything that is left is worked on, and some of it is not done."""
     read_in = [
-        (one, moved, read(one) if one.doing in READ_PHASES and one.segment == 0 else EMPTY) for one in levelling.left
+        (one, moved, read(one) if one.doing in READ_PHASES and one.segment == 0 else EMPTY) for one in progress.left
     ]
-    return next_progress(levelling, read_in, left, LATER)
+    return next_progress(progress, read_in, left, LATER)
 
 
 def test_a_table_is_cut_into_a_few_stretches_and_a_large_one_into_more():
@@ -66,14 +66,14 @@ def test_sides_that_differ_are_brought_level_over_again_until_that_is_enough():
     def other(stretch):
         return SAME if stretch.doing is SyncPhase.READ_OTHER else EMPTY
 
-    levelling = first_progress({"state": 1}, NOW)
+    progress = first_progress({"state": 1}, NOW)
     for number in range(1, MAX_ROUNDS):
-        levelling = worked(worked(levelling, SyncCounts(written=1)), read=other)
-        assert (levelling.round, levelling.digests, levelling.as_of) == (number + 1, {}, LATER)
-        assert {one.doing for one in levelling.left} == set(WRITE_PHASES)
-    assert levelling.moved["state"].written == 8 * (MAX_ROUNDS - 1)
+        progress = worked(worked(progress, SyncCounts(written=1)), read=other)
+        assert (progress.round, progress.digests, progress.as_of) == (number + 1, {}, LATER)
+        assert {one.doing for one in progress.left} == set(WRITE_PHASES)
+    assert progress.moved["state"].written == 8 * (MAX_ROUNDS - 1)
     with pytest.raises(TablesOutOfSync, match="state still differs after 3 rounds"):
-        worked(worked(levelling), read=other)
+        worked(worked(progress), read=other)
 
 
 def test_all_that_was_removed_is_counted_and_some_of_it_is_named():

@@ -66,7 +66,7 @@ def flipped(text: bytes, position: int, bits: int = 1) -> bytes:
     return text[:position] + bytes([text[position] ^ bits]) + text[position + 1 :]
 
 
-def test_a_chain_that_nobody_touched_has_no_fault():
+def test_an_unchanged_chain_has_no_fault():
     assert shelf().faults() == []
     assert Shelf((), {}, ChainHead()).faults() == []
 
@@ -217,6 +217,6 @@ def test_what_is_no_link_of_ours_is_refused(text):
 
 
 def test_a_link_says_what_it_is_of():
-    told = json.loads(shelf(1).links[0])
+    link = json.loads(shelf(1).links[0])
 
-    assert (told["number"], told["recovery"], told["outcome"], told["environment"]) == (1, "dr-1", "SUCCEEDED", "test")
+    assert (link["number"], link["recovery"], link["outcome"], link["environment"]) == (1, "dr-1", "SUCCEEDED", "test")

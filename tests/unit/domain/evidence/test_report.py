@@ -45,7 +45,7 @@ def drilled(*findings: CheckResult, ended=ENDED, **changes) -> Recovery:
 
 
 def report(of: Recovery, configuration: SnapshotRecord | None = None):
-    """The report as whoever reads the file gets it."""
+    """The report as a reader of the file gets it."""
     return json.loads(report_document(report_of(of, configuration)))
 
 
@@ -54,28 +54,28 @@ def page(of: Recovery) -> str:
 
 
 def test_a_green_drill_says_what_was_done_how_long_it_took_and_that_nothing_remains():
-    told = report(drilled(CONTENT))
+    written = report(drilled(CONTENT))
 
-    assert told["recovery"]["outcome"] == "SUCCEEDED"
-    assert told["summary"] == (
+    assert written["recovery"]["outcome"] == "SUCCEEDED"
+    assert written["summary"] == (
         "drill dr-1 of test: ib-oauth-state-test and ib-oauth-tokens-test restored to 2026-11-23 02:55:00 UTC; "
         "every check passed. Recovery time 1829 s, data loss 4 s."
     )
-    assert told["went_well"] == ["objective.recovery_time", "objective.data_loss", "content.tokens"]
-    assert (told["went_wrong"], told["residual"]) == ([], [])
-    assert told["source_at_point"] == {"content.tokens": "stream"}
-    assert told["recovery"]["requested_by"] == "somebody"
+    assert written["went_well"] == ["objective.recovery_time", "objective.data_loss", "content.tokens"]
+    assert (written["went_wrong"], written["residual"]) == ([], [])
+    assert written["source_at_point"] == {"content.tokens": "stream"}
+    assert written["recovery"]["requested_by"] == "somebody"
 
 
-def test_what_nobody_knew_and_nothing_was_decided_by_is_told_in_all_places():
+def test_what_was_unknown_and_decided_nothing_is_reported_in_all_places():
     untold = replace(CONTENT, verdict=Verdict.inconclusive("it has no stream"), decides=False)
-    told = report(drilled(untold))
+    written = report(drilled(untold))
 
-    assert told["recovery"]["outcome"] == "SUCCEEDED"
-    assert "informational and not passed: content.tokens" in told["summary"]
-    assert told["went_wrong"] == []
-    assert "content.tokens could not be judged, and the outcome does not depend on it" in told["residual"]
-    assert [one["decides"] for one in told["findings"]] == [True, True, False]
+    assert written["recovery"]["outcome"] == "SUCCEEDED"
+    assert "informational and not passed: content.tokens" in written["summary"]
+    assert written["went_wrong"] == []
+    assert "content.tokens could not be judged, and the outcome does not depend on it" in written["residual"]
+    assert [one["decides"] for one in written["findings"]] == [True, True, False]
     assert "informational" in page(drilled(untold))
 
 
@@ -89,11 +89,12 @@ def test_what_a_restore_leaves_is_for_a_person_to_remove_and_never_what_is_in_us
 
 
 def test_one_that_went_back_says_what_it_left_and_from_which_restore():
-    told = report(replace(drilled(CONTENT), kind=Kind.RESTORE, failback_of="dr-0"))
+    written = report(replace(drilled(CONTENT), kind=Kind.RESTORE, failback_of="dr-0"))
     assert (
-        "replaced by the original tables of restore dr-0, with all writes since; every check passed" in told["summary"]
+        "replaced by the original tables of restore dr-0, with all writes since; every check passed"
+        in written["summary"]
     )
-    assert told["recovery"]["failback_of"] == "dr-0"
+    assert written["recovery"]["failback_of"] == "dr-0"
 
 
 def test_what_was_restored_from_backups_names_them_with_their_times():
@@ -130,7 +131,7 @@ def test_a_wall_time_that_is_not_accounted_for_is_said():
     assert "30 min 30 s: 30.0 s are not accounted for" in page(replace(gap, phases=gap.phases[1:]))
 
 
-def test_an_objective_that_was_missed_is_not_met_and_neither_is_one_that_nobody_measured():
+def test_an_objective_that_was_missed_is_not_met_and_neither_is_an_unmeasured_one():
     late = report(drilled(ended=LATE))
     unmeasured = report(refused_recovery(recovery(), "too dear", NOW))
 
@@ -141,7 +142,7 @@ def test_an_objective_that_was_missed_is_not_met_and_neither_is_one_that_nobody_
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("of", "text"),
     [
         (drilled(), "there is no evidence of what the source held at the point: the contents are not proved"),
         (replace(drilled(), cleaned_at=None), "its resources may still exist; anyone may remove them after 2026-11-23T15:00:00+00:00"),
@@ -152,15 +153,15 @@ def test_an_objective_that_was_missed_is_not_met_and_neither_is_one_that_nobody_
         (drilled(CheckResult("content.state", Verdict.inconclusive("half read"))), "content.state could not be judged"),
     ],
 )  # fmt: skip
-def test_what_remains_is_said(of, told):
-    assert told in report(of)["residual"]
+def test_what_remains_is_said(of, text):
+    assert text in report(of)["residual"]
 
 
 def test_a_recovery_that_was_refused_made_nothing_and_leaves_nothing():
-    told = report(refused_recovery(recovery(), "it would cost 9 USD", NOW))
+    written = report(refused_recovery(recovery(), "it would cost 9 USD", NOW))
 
-    assert told["summary"] == "drill dr-1 of test was refused, and nothing was created: it would cost 9 USD"
-    assert told["residual"] == []
+    assert written["summary"] == "drill dr-1 of test was refused, and nothing was created: it would cost 9 USD"
+    assert written["residual"] == []
 
 
 def test_the_configuration_is_named_by_its_bundle():
@@ -181,10 +182,10 @@ def test_the_configuration_is_named_by_its_bundle():
 def test_a_credential_that_a_finding_should_not_have_carried_does_not_get_into_the_evidence(secret):
     leaking = CheckResult("serving.flow", Verdict.failed(f"{secret} was refused"), {"seen": [secret], secret: 1})
 
-    told = report_document(report_of(drilled(leaking), None)).decode()
+    written = report_document(report_of(drilled(leaking), None)).decode()
 
-    assert secret not in told
-    assert told.count(WITHHELD) >= 3
+    assert secret not in written
+    assert written.count(WITHHELD) >= 3
     assert secret not in page(drilled(leaking))
 
 
@@ -244,10 +245,10 @@ def test_endings_are_all_shown():
     assert {RecoveryOutcome(one) for one in ("SUCCEEDED", "FAILED", "REFUSED")} == set(RecoveryOutcome)
 
 
-def test_a_recovery_that_nobody_concluded_is_evidence_too_and_red_for_what_broke_it():
+def test_a_recovery_without_a_conclusion_is_evidence_too_and_red_for_what_broke_it():
     done = replace(recovery(), outcome=RecoveryOutcome.SUCCEEDED, reason="fine", ended_at=NOW)
     assert as_concluded(done, {"Error": "Boom"}, NOW) == done
-    for error, told in (({"Error": "Boom", "Cause": "it broke"}, "Boom: it broke"), ({}, "machine.1")):
+    for error, text in (({"Error": "Boom", "Cause": "it broke"}, "Boom: it broke"), ({}, "machine.1")):
         found = as_concluded(recovery(), error, NOW)
         assert (found.outcome, found.ended_at) == (RecoveryOutcome.FAILED, NOW)
-        assert told in found.reason
+        assert text in found.reason

@@ -116,10 +116,10 @@ def test_an_approver_may_reject():
         reject(failover(), "stranger")
 
 
-@pytest.mark.parametrize("given", [at(Step.RESTORE), cancel(failover(), "ann", NOW)], ids=["later", "ended"])
-def test_an_answer_that_nothing_waits_for_is_refused(given):
+@pytest.mark.parametrize("answer", [at(Step.RESTORE), cancel(failover(), "ann", NOW)], ids=["later", "ended"])
+def test_an_answer_that_nothing_waits_for_is_refused(answer):
     with pytest.raises(Refused, match="waits for no approval"):
-        refuse_unasked(given, "ann")
+        refuse_unasked(answer, "ann")
 
 
 def test_the_first_result_and_the_first_outcome_stay():

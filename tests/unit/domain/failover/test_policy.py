@@ -8,7 +8,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.policy import read_failover
 from orchestrator.domain.schema import SettingsReader
 
-GIVEN = {
+SETTINGS = {
     "region": "us-east-2",
     "lease_seconds": 900,
     "oldest_copy_hours": 26,
@@ -17,7 +17,7 @@ GIVEN = {
 
 
 def read(**changes):
-    return read_failover(SettingsReader("prod.failover", {**GIVEN, **changes}))
+    return read_failover(SettingsReader("prod.failover", {**SETTINGS, **changes}))
 
 
 def test_the_settings_are_read():

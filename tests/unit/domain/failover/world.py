@@ -32,7 +32,7 @@ GATE = Gate(GateKind.APPROVE, "failover", 0, timedelta(hours=2), approvers=("ann
 
 
 def failover(**changes) -> Failover:
-    given = {
+    fields = {
         "id": "fo-1",
         "environment": "prod",
         "home": HOME,
@@ -47,7 +47,7 @@ def failover(**changes) -> Failover:
             for number, role in enumerate(Role, 1)
         ),
     }
-    return Failover(**given | changes)
+    return Failover(**fields | changes)
 
 
 @dataclass

@@ -107,8 +107,8 @@ def test_a_window_that_ends_while_its_start_is_being_sent_is_announced_as_ended_
 
 def history():
     """A window at each of its announcements, by its name."""
-    asked = request(allowed=("tables",), silenced=("latency",))
-    before = plan(Schedule(), asked, POLICY, NOW).schedule
+    window_request = request(allowed=("tables",), silenced=("latency",))
+    before = plan(Schedule(), window_request, POLICY, NOW).schedule
     window = only(before)
     begun = start(before, window.id, "bob", "we are ready", POLICY, STARTS - MINUTE).schedule
     return {

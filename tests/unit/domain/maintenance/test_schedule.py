@@ -26,8 +26,10 @@ from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, POLICY, only, pla
 
 
 def test_a_window_is_planned_with_what_it_allows_and_silences():
-    asked = request(allowed=("tables", "d-tables", "d-late"), silenced=("latency", "latency", "service-degraded"))
-    change = plan(Schedule(), asked, POLICY, NOW)
+    window_request = request(
+        allowed=("tables", "d-tables", "d-late"), silenced=("latency", "latency", "service-degraded")
+    )
+    change = plan(Schedule(), window_request, POLICY, NOW)
     window = only(change.schedule)
     assert change.windows == (window,)
     assert window.id.startswith(f"mnt-{window.starts_at:%Y%m%dT%H%MZ}-")
@@ -64,8 +66,8 @@ def test_what_is_wrong_is_refused_by_field_and_remedy(changes, field, remedy):
 
 
 def test_an_urgent_window_needs_a_reason_and_no_notice():
-    asked = request(HOUR, urgent="the key leaked")
-    assert only(plan(Schedule(), asked, POLICY, NOW).schedule).steps[0].reason == "the key leaked"
+    window_request = request(HOUR, urgent="the key leaked")
+    assert only(plan(Schedule(), window_request, POLICY, NOW).schedule).steps[0].reason == "the key leaked"
     assert plan(Schedule(), request(72 * HOUR), POLICY, NOW).windows, "the notice to the minute is enough"
     assert plan(Schedule(), request(MINUTE), MaintenancePolicy(notice_hours=0), NOW).windows
 

@@ -27,7 +27,7 @@ def named(traffic, name):
     return next(function for function in traffic if function.name == name).versions
 
 
-def test_both_versions_have_the_weight_that_was_asked_and_what_was_observed():
+def test_both_versions_have_the_weight_that_was_requested_and_what_was_observed():
     traffic, measured = traffic_of(in_flight(), DECISIONS)
     stable, canary = named(traffic, "token")
     assert stable == VersionTraffic(

@@ -27,8 +27,8 @@ DONE, RUNNING, PENDING = PhaseState
 
 
 def listed(snapshot, **changes):
-    given = replace(snapshot, **changes)
-    return recovery_phases(given.recovery, given.earlier, given.now)
+    base = replace(snapshot, **changes)
+    return recovery_phases(base.recovery, base.earlier, base.now)
 
 
 def test_the_phase_after_the_last_one_that_ended_runs_and_the_others_follow():

@@ -24,7 +24,7 @@ from orchestrator.domain.verdict import Outcome, Verdict
 from tests.samples import NOW, recovery, recovery_table, restored_tables
 
 CUT_OVER = CheckResult("cutover", Verdict.passed("d-re-1"))
-UNDONE = recovery(
+RESTORE = recovery(
     id="re-1",
     kind=Kind.RESTORE,
     outcome=RecoveryOutcome.SUCCEEDED,
@@ -33,7 +33,7 @@ UNDONE = recovery(
     tables=restored_tables("re-1"),
 )
 POLICY = RecoveryPolicy.parse(recovery_table())
-ASKED = RecoveryRequest("ann", failback_of="re-1")
+REQUEST = RecoveryRequest("ann", failback_of="re-1")
 PRICES = prices.load_prices("us-west-1")
 GB = 1_000_000_000
 LEVEL = SyncProgress(
@@ -55,31 +55,31 @@ def way(table, **changes):
 
 
 def drawn(*ways, policy=POLICY):
-    return plan_failback(UNDONE, ways or [way(one) for one in UNDONE.tables], ASKED, policy, prices=PRICES, now=NOW)
+    return plan_failback(RESTORE, ways or [way(one) for one in RESTORE.tables], REQUEST, policy, prices=PRICES, now=NOW)
 
 
 def test_one_goes_back_from_a_restore_that_cut_over_and_from_nothing_else():
-    refuse_not_cut_over(UNDONE)
+    refuse_not_cut_over(RESTORE)
     # One that took longer than promised is red, and is in use all the same.
-    refuse_not_cut_over(replace(UNDONE, outcome=RecoveryOutcome.FAILED))
-    for other in (replace(UNDONE, kind=Kind.DRILL), replace(UNDONE, check_results=(), reason="it was red")):
+    refuse_not_cut_over(replace(RESTORE, outcome=RecoveryOutcome.FAILED))
+    for other in (replace(RESTORE, kind=Kind.DRILL), replace(RESTORE, check_results=(), reason="it was red")):
         with pytest.raises(Refused, match="the service does not use its tables"):
             refuse_not_cut_over(other)
     with pytest.raises(Refused, match="it is in progress"):
-        refuse_not_cut_over(replace(UNDONE, outcome=None, ended_at=None))
+        refuse_not_cut_over(replace(RESTORE, outcome=None, ended_at=None))
 
 
 def test_one_goes_back_from_what_clients_use():
-    used = {"STATE_TABLE": UNDONE.tables[0].target, "TOKENS_TABLE": UNDONE.tables[1].target}
-    refuse_not_in_use(UNDONE, {"authorize": used, "public": {}})
+    used = {"STATE_TABLE": RESTORE.tables[0].target, "TOKENS_TABLE": RESTORE.tables[1].target}
+    refuse_not_in_use(RESTORE, {"authorize": used, "public": {}})
     with pytest.raises(Refused, match="token uses another now"):
-        refuse_not_in_use(UNDONE, {"authorize": used, "token": {**used, "STATE_TABLE": "another"}})
+        refuse_not_in_use(RESTORE, {"authorize": used, "token": {**used, "STATE_TABLE": "another"}})
 
 
 def test_the_way_back_is_from_the_copies_to_their_sources_now():
     plan = drawn()
     assert (plan.point, plan.latest, plan.expires_at) == (NOW, NOW, NOW + timedelta(hours=12))
-    for table, before in zip(plan.tables, UNDONE.tables, strict=True):
+    for table, before in zip(plan.tables, RESTORE.tables, strict=True):
         assert (table.source, table.target) == (before.target, before.source)
         assert table.source_arn == f"arn:{before.target}"
         assert (table.started_at, table.items, table.size_bytes) == (NOW, 1000, GB)
@@ -87,7 +87,7 @@ def test_the_way_back_is_from_the_copies_to_their_sources_now():
     assert plan.cost.usd == pytest.approx(2 * (8 * GB / 4096 / 1e6 * 0.1395 + GB / 1024 / 1e6 * 0.695), rel=0.01)
 
 
-STATE, TOKENS = UNDONE.tables
+STATE, TOKENS = RESTORE.tables
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_tables_that_are_level_are_findings_and_others_are_not():
 
 
 def test_nothing_is_lost_where_all_tables_are_level():
-    back = replace(UNDONE, failback_of="re-0").with_check_results(
+    back = replace(RESTORE, failback_of="re-0").with_check_results(
         CheckResult("settings.state.tags", Verdict.passed("same"))
     )
     assert measured_failback(back) == back

@@ -1,4 +1,4 @@
-"""What was lost, told by rows that were written once a second."""
+"""What was lost, measured by rows that were written once a second."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_gap_at_the_point_makes_the_loss_less_certain_and_says_by_how_much():
     assert (found.newest, found.certain_to) == (EDGE - 9, timedelta(seconds=29))
 
 
-def test_without_receipts_nothing_is_known():
+def test_without_heartbeats_nothing_is_known():
     found = data_loss_of((), (), POINT, MOMENT)
     assert judge_heartbeats("tokens", found, ()).outcome is Outcome.INCONCLUSIVE
     assert heartbeat_figures(found)["newest_receipt"] is None
@@ -114,7 +114,7 @@ def test_none_of_what_was_acknowledged_is_the_worst_of_all():
     assert judge_heartbeats("tokens", measured(restored=set()), ALL).outcome is Outcome.FAIL
 
 
-def test_a_copy_of_before_the_first_receipt_is_not_known_and_not_wrong():
+def test_a_copy_of_before_the_first_heartbeat_is_not_known_and_not_wrong():
     later = range(int(POINT.timestamp()) + 1, int(POINT.timestamp()) + 30)
     found = judge_heartbeats("tokens", data_loss_of(later, (), POINT, MOMENT), later)
     assert (found.outcome, "the first heartbeat is after the point" in found.reason) == (Outcome.INCONCLUSIVE, True)

@@ -62,11 +62,11 @@ def test_where_it_looks_who_it_is_and_whom_it_asks_are_its_own_and_all_else_is_t
     assert json.loads(published) == {"issuer": "https://live", "keys": [{"x": "X", "y": "Y"}]}
 
 
-def test_a_function_is_not_told_what_its_version_does_not_know():
+def test_a_function_does_not_get_what_its_version_does_not_know():
     assert "PLATFORMS" not in isolated_variables({"ISSUER": "https://live"}, COPY)
 
 
-def test_a_drill_s_issuer_is_a_host_that_nobody_finds():
+def test_a_drill_s_issuer_is_a_host_that_does_not_resolve():
     assert issuer_of("dr-20261124T050000Z") == "https://dr-20261124t050000z.drill.invalid"
 
 

@@ -10,7 +10,7 @@ from tests.samples import NOW, recovery
 GREEN = RecoveryDecision(RecoveryAction.SUCCEEDED, "all 1 checks passed")
 
 
-def test_a_green_drill_is_told_with_what_was_measured():
+def test_a_green_drill_is_reported_with_what_was_measured():
     good = CheckResult("restore.state", Verdict.passed("restored"))
     found = replace(concluded(recovery().with_check_results(good), NOW), measured=Measured(timedelta(minutes=25)))
     subject, text = recovery_message("dr-1", Kind.DRILL, "test", found, GREEN, {})

@@ -46,7 +46,7 @@ GB = 1_000_000_000
 
 @pytest.mark.parametrize("kind", [Kind.DRILL, Kind.RESTORE])
 @pytest.mark.parametrize(
-    ("changes", "asked", "by_export"),
+    ("changes", "requested", "by_export"),
     [
         ({}, {}, False),
         ({"size_bytes": 10 * GB}, {}, True),
@@ -57,16 +57,16 @@ GB = 1_000_000_000
         ({"size_bytes": 10 * GB}, {"skip_comparison": True}, False),
     ],
 )
-def test_a_source_that_cannot_be_read_without_hurting_its_clients_is_exported(kind, changes, asked, by_export):
+def test_a_source_that_cannot_be_read_without_hurting_its_clients_is_exported(kind, changes, requested, by_export):
     policy = RecoveryPolicy.parse(recovery_table(max_cost_usd=100))
-    request = RecoveryRequest("ann", **asked)
+    request = RecoveryRequest("ann", **requested)
     plan = plan_recovery(kind, "dr-1", [source(**changes)], request, policy, environment="test", prices=PRICES, now=NOW)
     (table,) = plan.tables
     assert (table.by_export, table.read_units) == (by_export, changes.get("read_units", 12_000))
 
 
 def source(role=Role.STATE, **changes):
-    given = {
+    fields = {
         "role": role,
         "name": f"ib-oauth-{role}-test",
         "arn": f"arn:{role}",
@@ -75,12 +75,14 @@ def source(role=Role.STATE, **changes):
         "earliest": NOW - timedelta(days=35),
         "latest": NOW - timedelta(minutes=5),
     }
-    return Source(**(given | changes))
+    return Source(**(fields | changes))
 
 
 def drawn(*sources, policy=POLICY, **request):
-    asked = RecoveryRequest("ann", **request)
-    return plan_recovery(Kind.DRILL, "dr-1", sources, asked, policy, environment="test", prices=PRICES, now=NOW)
+    recovery_request = RecoveryRequest("ann", **request)
+    return plan_recovery(
+        Kind.DRILL, "dr-1", sources, recovery_request, policy, environment="test", prices=PRICES, now=NOW
+    )
 
 
 def test_all_tables_get_the_latest_second_that_all_of_them_reach():
@@ -96,8 +98,8 @@ def test_all_tables_get_the_latest_second_that_all_of_them_reach():
 
 
 def test_a_time_that_a_person_gives_is_taken_where_all_tables_reach_it():
-    asked = NOW - timedelta(days=1, microseconds=-7)
-    assert drawn(source(), to=asked).point == NOW - timedelta(days=1)
+    requested = NOW - timedelta(days=1, microseconds=-7)
+    assert drawn(source(), to=requested).point == NOW - timedelta(days=1)
 
 
 @pytest.mark.parametrize("to", [NOW - timedelta(days=36), NOW])
@@ -136,7 +138,7 @@ def test_what_costs_more_than_it_may_is_refused_before_anything_is_made():
     ("kind", "source_at_point", "by_export"),
     [(Kind.DRILL, "export", True), (Kind.DRILL, "stream", False), (Kind.RESTORE, "export", False)],
 )
-def test_a_drill_s_sources_are_told_by_exports_where_the_settings_say_so(kind, source_at_point, by_export):
+def test_a_drill_s_sources_are_read_from_exports_where_the_settings_say_so(kind, source_at_point, by_export):
     policy = RecoveryPolicy.parse(recovery_table(source_at_point=source_at_point))
     plan = plan_recovery(
         kind, "dr-1", [source()], RecoveryRequest("ann"), policy, environment="test", prices=PRICES, now=NOW
@@ -179,14 +181,14 @@ def test_a_restores_tables_are_not_called_drills():
 
 
 def test_a_request_is_read():
-    given = {"requested_by": "ann", "to": "2026-11-23T02:00:00+01:00", "fault": "ttl-off"}
-    found = read_recovery_request(given, POLICY, "test")
+    body = {"requested_by": "ann", "to": "2026-11-23T02:00:00+01:00", "fault": "ttl-off"}
+    found = read_recovery_request(body, POLICY, "test")
     assert found == RecoveryRequest("ann", datetime(2026, 11, 23, 1, tzinfo=UTC), Fault.TTL_OFF)
     assert read_recovery_request({"requested_by": "ann"}, POLICY, "test") == RecoveryRequest("ann")
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("body", "field"),
     [
         ({"requested_by": " "}, "requested_by"),
         ({}, "requested_by"),
@@ -197,13 +199,13 @@ def test_a_request_is_read():
         ({"requested_by": "ann", "to": "yesterday"}, "to"),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused_by_its_field(given, field):
+def test_a_request_that_makes_no_sense_is_refused_by_its_field(body, field):
     with pytest.raises(Refused) as caught:
-        read_recovery_request(given, POLICY, "test")
+        read_recovery_request(body, POLICY, "test")
     assert caught.value.field == field
 
 
-def test_sabotage_is_refused_where_the_settings_do_not_allow_it():
+def test_faults_are_refused_where_the_settings_do_not_allow_them():
     with pytest.raises(Refused, match=r"not allowed in prod: its settings do not have recovery\.inject_faults = true"):
         read_recovery_request({"requested_by": "ann", "fault": "ttl-off"}, replace(POLICY, inject_faults=False), "prod")
 
@@ -212,7 +214,7 @@ def test_no_time_is_the_latest():
     assert read_time(None) is None
 
 
-def test_a_saboteur_asks_for_another_time():
+def test_an_injected_fault_requests_another_time():
     found = recovery()
     assert requested_point(found) == found.point
     assert requested_point(replace(found, fault=Fault.TIME_OFF_BY_A_MINUTE)) == found.point - timedelta(minutes=1)
@@ -284,7 +286,7 @@ def test_the_window_of_a_table_that_exists_counts_also_where_another_one_is_dele
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("body", "field"),
     [
         ({"backup": 7}, "backup"),
         ({"backup": "before-d-1", "to": "2026-11-23T03:00:00Z"}, "backup"),
@@ -298,17 +300,19 @@ def test_the_window_of_a_table_that_exists_counts_also_where_another_one_is_dele
         ({"failback_of": "dr-1", "skip_comparison": True}, "skip_comparison"),
     ],
 )
-def test_a_restore_s_own_wishes_that_make_no_sense_are_refused(given, field):
+def test_a_restore_s_own_wishes_that_make_no_sense_are_refused(body, field):
     with pytest.raises(Refused) as caught:
-        read_recovery_request({"requested_by": "ann", **given}, POLICY, "test")
+        read_recovery_request({"requested_by": "ann", **body}, POLICY, "test")
     assert caught.value.field == field
 
 
 def test_a_restore_s_own_wishes_are_read_and_a_drill_has_none():
-    asked = read_recovery_request({"requested_by": "ann", "backup": "b", "override_freeze": True}, POLICY, "test")
-    assert (asked.backup, asked.override_freeze) == ("b", True)
+    recovery_request = read_recovery_request(
+        {"requested_by": "ann", "backup": "b", "override_freeze": True}, POLICY, "test"
+    )
+    assert (recovery_request.backup, recovery_request.override_freeze) == ("b", True)
     with pytest.raises(Refused, match="orchestrator restore"):
-        refuse_restore_options(asked)
+        refuse_restore_options(recovery_request)
     back = read_recovery_request(
         {"requested_by": "ann", "failback_of": "dr-1", "override_freeze": True}, POLICY, "test"
     )

@@ -56,7 +56,7 @@ def test_what_makes_no_sense_is_refused_by_key_value_and_remedy(key, value, reme
 
 
 @pytest.mark.parametrize("name", environments.names())
-def test_every_environment_has_a_policy_and_only_where_nobody_is_hurt_is_there_sabotage(name):
+def test_every_environment_has_a_policy_and_faults_are_injected_only_where_no_client_is_hurt(name):
     assert RecoveryPolicy.parse(environments.load(name).recovery).inject_faults is (name in {"dev", "local"})
 
 

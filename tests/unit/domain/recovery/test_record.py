@@ -111,8 +111,8 @@ def test_a_missed_objective_fails_with_both_figures():
 
 
 def test_a_loss_that_was_measured_stands():
-    given = replace(started(), measured=Measured(data_loss=timedelta(hours=1), source="canary rows"))
-    found = judge_objectives(given, NOW + seconds(60))
+    record = replace(started(), measured=Measured(data_loss=timedelta(hours=1), source="canary rows"))
+    found = judge_objectives(record, NOW + seconds(60))
     assert (found.measured.data_loss, found.measured.source) == (timedelta(hours=1), "canary rows")
     assert outcomes(found)[1] == ("objective.data_loss", Outcome.FAIL)
 
@@ -127,9 +127,9 @@ def test_less_than_nothing_is_not_lost():
     assert judge_objectives(ahead, NOW + seconds(60)).measured.data_loss == timedelta(0)
 
 
-def test_the_largest_loss_that_receipts_tell_counts_and_one_that_is_not_told_leaves_all_unmeasured():
+def test_the_largest_loss_that_heartbeats_show_counts_and_one_that_is_not_shown_leaves_all_unmeasured():
     three, five = DataLoss(data_loss=timedelta(minutes=3)), DataLoss(data_loss=timedelta(minutes=5))
-    told = with_data_loss(recovery(), [three, five]).measured
-    assert (told.data_loss, told.source) == (timedelta(minutes=5), "heartbeats")
+    measured = with_data_loss(recovery(), [three, five]).measured
+    assert (measured.data_loss, measured.source) == (timedelta(minutes=5), "heartbeats")
     assert with_data_loss(recovery(), [three, DataLoss()]).measured.data_loss is None
     assert with_data_loss(recovery(), []).measured.data_loss is None

@@ -108,14 +108,14 @@ def test_a_recovery_point_of_aws_backup_is_restored_by_aws_backup():
     assert "restore-table-from-backup" in commands.commands[5]
 
 
-def test_a_loss_can_be_assumed_and_is_then_told_so():
+def test_a_loss_can_be_assumed_and_is_then_reported_as_such():
     assert (
         plan_failover(replace(FACTS, probes=(), assumed=True)).steps[0].why.startswith("assumed: no service was called")
     )
     assert plan_failover(FACTS).steps[0].why.startswith("2 services were called and none responded")
 
 
-def test_without_a_domain_clients_have_to_be_told():
+def test_without_a_domain_clients_have_to_be_notified():
     repoint = next(
         step
         for step in plan_failover(replace(FACTS, domain=None, account=None)).steps

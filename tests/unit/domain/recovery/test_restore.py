@@ -104,7 +104,7 @@ def test_a_cut_over_leaves_every_source_for_its_copy_and_closes_those_that_are_t
 
 
 @pytest.mark.parametrize(
-    ("found", "claim"),
+    ("found", "lock"),
     [
         (replace(RESTORE, kind=Kind.DRILL), HELD),
         (replace(RESTORE, deployment=""), HELD),
@@ -113,27 +113,27 @@ def test_a_cut_over_leaves_every_source_for_its_copy_and_closes_those_that_are_t
         (RESTORE, replace(HELD, deployment="re-2")),
     ],
 )
-def test_nothing_but_a_restore_under_way_asks_for_a_cut_over(found, claim):
+def test_nothing_but_a_restore_under_way_asks_for_a_cut_over(found, lock):
     with pytest.raises(Refused, match="only a restore in progress"):
-        cutover_of(found, claim)
+        cutover_of(found, lock)
 
 
-def test_a_restore_hands_the_claim_over_to_the_deployment_that_it_asked_for_and_to_no_other():
-    asked = deployment(cutover=cut_over())
-    assert delegates_lock(HELD, asked)
-    refuse_unauthorized_cutover(HELD, asked)
-    for claim, other in (
+def test_a_restore_hands_the_lock_over_to_the_deployment_that_it_requested_and_to_no_other():
+    requested = deployment(cutover=cut_over())
+    assert delegates_lock(HELD, requested)
+    refuse_unauthorized_cutover(HELD, requested)
+    for lock, other in (
         (HELD, deployment()),
-        (replace(HELD, deployment="re-2"), asked),
-        (replace(HELD, kind=Kind.DEPLOYMENT), asked),
+        (replace(HELD, deployment="re-2"), requested),
+        (replace(HELD, kind=Kind.DEPLOYMENT), requested),
     ):
-        assert not delegates_lock(claim, other)
+        assert not delegates_lock(lock, other)
     refuse_unauthorized_cutover(HELD, deployment())
     with pytest.raises(Refused, match="its tables are not approved"):
-        refuse_unauthorized_cutover(EnvironmentLock(8), asked)
+        refuse_unauthorized_cutover(EnvironmentLock(8), requested)
 
 
-def test_a_function_is_told_of_the_copies_their_epoch_and_of_no_table_it_did_not_know():
+def test_a_function_gets_the_copies_their_epoch_and_no_table_it_did_not_know():
     assert environment_variables_for(VARIABLES, RESTORE, 3) == {**COPIES, "LEAST_EPOCH": "3"}
     assert environment_variables_for({"ISSUER": "https://i"}, RESTORE, 3) == {"ISSUER": "https://i", "LEAST_EPOCH": "3"}
 
@@ -158,8 +158,8 @@ def test_nothing_but_a_cut_over_changes_the_tables():
 
 def test_what_became_of_the_cut_over_is_a_finding():
     assert judge_cutover("d-re-1", None, "frozen").verdict == Verdict.failed("d-re-1 was refused: frozen")
-    undone = deployment(outcome=DeploymentOutcome.ROLLED_BACK, reason="it broke")
-    assert judge_cutover("d-re-1", undone, "").verdict == Verdict.failed("d-re-1 ended ROLLED_BACK: it broke")
+    rolled_back = deployment(outcome=DeploymentOutcome.ROLLED_BACK, reason="it broke")
+    assert judge_cutover("d-re-1", rolled_back, "").verdict == Verdict.failed("d-re-1 ended ROLLED_BACK: it broke")
     done = deployment(
         outcome=DeploymentOutcome.SUCCEEDED,
         reason="stable is now 2",
@@ -181,7 +181,7 @@ def test_the_names_that_a_restore_leads_to():
     assert {table.role for table in RESTORE.tables} == set(Role)
 
 
-def test_a_version_s_tables_are_told_by_what_they_are():
+def test_a_version_s_tables_are_named_by_what_they_are():
     version = latest(STATE_TABLE="s-1", ISSUER="https://issuer.invalid")
     assert tables_by_role(version) == {Role.STATE: "s-1"}
     assert tables_by_role(latest()) == {}

@@ -112,21 +112,21 @@ def test_everything_a_drill_makes_says_whose_it_is_and_until_when():
     }
 
 
-def test_a_copy_that_was_asked_for_and_is_gone_ends_the_wait():
+def test_a_copy_that_was_requested_and_is_gone_ends_the_wait():
     assert refuse_missing_table(STATE, COPY) is COPY
     with pytest.raises(RestoreFailed, match="does not exist"):
         refuse_missing_table(STATE, None)
 
 
 def test_a_wait_ends_when_all_are_ready_and_starts_what_may_be_started():
-    asked = RECOVERY.with_tables([replace(table, started_at=NOW) for table in RECOVERY.tables])
-    ready = asked.with_tables([replace(table, ready_at=NOW) for table in asked.tables])
+    requested = RECOVERY.with_tables([replace(table, started_at=NOW) for table in RECOVERY.tables])
+    ready = requested.with_tables([replace(table, ready_at=NOW) for table in requested.tables])
     assert next_restore_action(RECOVERY, 2)[0] is RecoveryAction.RESTORE
-    assert next_restore_action(asked, 2)[0] is RecoveryAction.WAIT
+    assert next_restore_action(requested, 2)[0] is RecoveryAction.WAIT
     assert next_restore_action(ready, 2) == (RecoveryAction.PROCEED, "all 2 restored tables are ready")
 
 
-def test_nobody_waits_for_longer_than_the_lease():
+def test_no_restore_waits_for_longer_than_the_lease():
     refuse_expired(RECOVERY, RECOVERY.expires_at - seconds(1))
     with pytest.raises(RestoreFailed, match="not ready when the recovery expired"):
         refuse_expired(RECOVERY, RECOVERY.expires_at)
@@ -161,7 +161,7 @@ def test_what_takes_too_long_fails():
     assert (wait, found.check_results[-1].verdict) == ("", Verdict.failed("not removed in time: a"))
 
 
-def test_what_a_real_restore_makes_has_no_lease_that_anybody_could_go_by():
+def test_what_a_real_restore_makes_has_no_lease_for_the_cleanup_job():
     restore = replace(RECOVERY, id="re-1", kind=Kind.RESTORE)
     assert tags_of(restore) == {"ib-oauth:restore": "re-1", "ib-oauth:environment": "test"}
 

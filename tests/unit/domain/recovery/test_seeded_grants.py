@@ -30,12 +30,12 @@ WORKS, DEAD, DOWN, ODD = (
 SECOND = timedelta(seconds=1)
 
 
-def witnesses(**changes):
-    given = {
+def seeded_grants(**changes):
+    fields = {
         "written_at": NOW, "kept": "SECRET", "used_code": ("SECRET", "SECRET"), "revoked": "SECRET", "revoked_since": "SECRET",
         "rotated": "SECRET", "open_code": ("SECRET", "SECRET"), "open_login": ("SECRET",) * 4,
     }  # fmt: skip
-    return SeededGrants(**(given | changes))
+    return SeededGrants(**(fields | changes))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_token_that_was_replaced_since_is_judged_by_the_policy(policy, before,
     assert found.check == "tokens.rotated_since"
 
 
-def test_without_a_witness_a_check_is_inconclusive():
+def test_without_a_seeded_grant_a_check_is_inconclusive():
     assert not_seeded("tokens.kept").verdict.outcome is Outcome.INCONCLUSIVE
 
 
@@ -89,16 +89,16 @@ def test_without_a_witness_a_check_is_inconclusive():
     ],
 )
 def test_they_precede_a_point_that_was_rounded_down_to_its_second_and_no_earlier_one(point, precede):
-    assert witnesses().precede(point) is precede
+    assert seeded_grants().precede(point) is precede
 
 
 def test_they_have_changed_when_a_token_was_replaced():
-    assert not witnesses().changed
-    assert witnesses().after_rotation("SECRET").changed
+    assert not seeded_grants().changed
+    assert seeded_grants().after_rotation("SECRET").changed
 
 
-def test_their_representation_tells_none_of_them():
-    assert "SECRET" not in repr(witnesses().after_rotation("SECRET"))
+def test_their_representation_shows_none_of_them():
+    assert "SECRET" not in repr(seeded_grants().after_rotation("SECRET"))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_their_representation_tells_none_of_them():
     ],
 )
 def test_a_point_that_has_them_is_waited_for_and_not_for_ever(latest, now, waits):
-    assert bool(recovery_point_pending(witnesses(), latest, now)) is waits
+    assert bool(recovery_point_pending(seeded_grants(), latest, now)) is waits
 
 
 def test_a_backup_is_older_than_the_grants_of_its_drill_which_decides_nothing():

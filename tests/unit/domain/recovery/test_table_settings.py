@@ -113,9 +113,9 @@ def test_whether_a_table_in_use_got_its_capacity_is_reported_and_decides_nothing
     late = capacity_check_results(Role.STATE, BUSY, ON_DEMAND)
     assert outcomes(late) == {"billing": Outcome.FAIL, "autoscaling": Outcome.FAIL}
     assert not any(one.decides for one in late)
-    given = capacity_check_results(Role.STATE, BUSY, BUSY)
-    assert set(outcomes(given).values()) == {Outcome.PASS}
-    assert all(one.decides for one in given)
+    results = capacity_check_results(Role.STATE, BUSY, BUSY)
+    assert set(outcomes(results).values()) == {Outcome.PASS}
+    assert all(one.decides for one in results)
 
 
 def test_an_index_is_compared_and_not_made():
@@ -174,7 +174,7 @@ def test_every_setting_is_a_finding_with_both_values():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "text"),
     [
         ({"time_to_live": ""}, "time to live of the restored table: none, of the source: delete_at"),
         ({"deletion_protection": False}, "deletion protection of the restored table: False, of the source: True"),
@@ -183,13 +183,13 @@ def test_every_setting_is_a_finding_with_both_values():
         ({"tags": {"team": "identity", "more": "1"}}, "tags of the restored table has also more"),
     ],
 )
-def test_a_difference_is_told_by_what_differs(changes, told):
+def test_a_difference_is_reported_by_what_differs(changes, text):
     bad = [
         one
         for one in setting_check_results(Role.STATE, SOURCE, replace(SOURCE, **changes))
         if one.verdict.outcome != "PASS"
     ]
-    assert [one.verdict.reason for one in bad] == [told]
+    assert [one.verdict.reason for one in bad] == [text]
 
 
 def test_a_copy_whose_source_is_gone_is_to_have_what_the_stack_declares():

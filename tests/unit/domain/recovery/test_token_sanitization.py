@@ -122,7 +122,7 @@ def test_fates_are_counted_and_added():
 class Service:
     """One family's life as the service leads it, and what of it a restore can read afterwards.
 
-    tokens: every refresh token it ever had, the current one last; ended: whether anybody was told that it is revoked.
+    tokens: every refresh token it ever had, the current one last; ended: whether a client was notified that it is revoked.
     row: what the table has; None where it was lost. log: what stands outside the tables.
     """
 
@@ -145,7 +145,7 @@ class Service:
         self.ended = True
 
     def log_only(self):
-        """The revocation whose second write failed: nobody was told that it happened."""
+        """The revocation whose second write failed: no client was notified that it happened."""
         if self.row is None:
             self.log = replace(self.log, disowned=self.log.disowned | {f"f#{client_digest('web')}"})
         else:
@@ -185,8 +185,8 @@ def test_no_token_that_was_revoked_before_the_restore_is_alive_after_it(before, 
     if point is None:
         return  # there is nothing to restore
     source = service.row if source_readable else None
-    given_by = safety(policy, log=service.log, in_force=service.epoch)
-    found = disposition(FamilyPair(point, source), given_by)
+    sanitization = safety(policy, log=service.log, in_force=service.epoch)
+    found = disposition(FamilyPair(point, source), sanitization)
 
     current = {Disposition.TAKEN_OVER: source and source.refresh_hash}.get(found, point.refresh_hash)
     alive = current if found in VALID_DISPOSITIONS else None

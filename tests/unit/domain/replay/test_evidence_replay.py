@@ -36,15 +36,15 @@ DOUBTFUL = Verdict.inconclusive("may still be chance: a new kind")
 
 
 @pytest.mark.parametrize("probe", NOT_RECOMPUTED)
-def test_the_verdict_of_a_check_is_taken_as_given(probe):
-    given = Evidence(probe, FAILED, {}, Window(NOW, NOW), "x", 1)
-    assert RunningReplay().judge(given, other(false_alarm_percent=0.001), "here") == (RunningReplay(), FAILED)
+def test_the_verdict_of_a_check_is_taken_as_recorded(probe):
+    evidence = Evidence(probe, FAILED, {}, Window(NOW, NOW), "x", 1)
+    assert RunningReplay().judge(evidence, other(false_alarm_percent=0.001), "here") == (RunningReplay(), FAILED)
 
 
 @pytest.mark.parametrize("probe", RECOMPUTED)
 def test_a_probe_that_did_not_work_leaves_its_tests_as_they_were(probe):
-    given = Evidence(probe, Verdict.error("Throttled"), {}, Window(NOW, NOW), "none", 0)
-    assert RunningReplay().judge(given, SAME, "here") == (RunningReplay(), given.verdict)
+    evidence = Evidence(probe, Verdict.error("Throttled"), {}, Window(NOW, NOW), "none", 0)
+    assert RunningReplay().judge(evidence, SAME, "here") == (RunningReplay(), evidence.verdict)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_recorded_log_evidence_is_compared_with_other_odds(verdict, odds, re
     assert words in found.reason
 
 
-def test_log_evidence_without_odds_is_taken_as_given():
+def test_log_evidence_without_odds_is_taken_as_recorded():
     bare = replace(logs(PASSED, 1.0), figures={})
     assert RunningReplay().judge(bare, other(false_alarm_percent=0.5), "here")[1] == PASSED
 

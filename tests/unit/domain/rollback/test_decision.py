@@ -29,7 +29,7 @@ from orchestrator.domain.rollback.decision import (
 from orchestrator.domain.verdict import Verdict
 from tests.samples import EXECUTION, NOW, cut_over, deployment, seconds
 
-ALARM = RollbackTrigger("alarm", "token-server-errors rang", NOW)
+ALARM = RollbackTrigger("alarm", "token-server-errors fired", NOW)
 DIED = RollbackTrigger(DEAD_EXECUTION, "it died", NOW)
 IN_FLIGHT = deployment(phase=DeploymentPhase.SHIFTING, shifts=(Shift(0, 10, NOW),))
 SUCCEEDED = replace(IN_FLIGHT, phase=DeploymentPhase.ENDED, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW)
@@ -39,8 +39,8 @@ BY_ROLLBACK = replace(HELD, kind=Kind.ROLLBACK)
 BY_ANOTHER = EnvironmentLock(4, "another", "d-2", Kind.DEPLOYMENT, NOW)
 
 
-def judged(found=IN_FLIGHT, newest=IN_FLIGHT, claim=HELD, trigger=ALARM, *, alive=True):
-    return decide_rollback(found, newest, claim, trigger, holder_alive=alive)
+def judged(found=IN_FLIGHT, newest=IN_FLIGHT, lock=HELD, trigger=ALARM, *, alive=True):
+    return decide_rollback(found, newest, lock, trigger, holder_alive=alive)
 
 
 @pytest.mark.parametrize(
@@ -52,31 +52,30 @@ def judged(found=IN_FLIGHT, newest=IN_FLIGHT, claim=HELD, trigger=ALARM, *, aliv
 )
 @pytest.mark.parametrize("trigger", [ALARM, DIED])
 @pytest.mark.parametrize("alive", [True, False])
-def test_a_deployment_in_flight_is_undone(phase, trigger, alive):
+def test_a_deployment_in_flight_is_rolled_back(phase, trigger, alive):
     decision = judged(replace(IN_FLIGHT, phase=phase), trigger=trigger, alive=alive)
     assert (decision.action, decision.reason) == (Action.REVERT, trigger.reason)
 
 
 def test_a_rollback_that_died_is_done_again():
-    assert judged(claim=BY_ROLLBACK, trigger=DIED, alive=False).action is Action.REVERT
+    assert judged(lock=BY_ROLLBACK, trigger=DIED, alive=False).action is Action.REVERT
 
 
-@pytest.mark.parametrize("claim", [FREE, HELD])
-def test_a_deployment_that_succeeded_is_undone_by_an_alarm_or_a_person(claim):
-    assert judged(SUCCEEDED, SUCCEEDED, claim, ALARM, alive=False).action is Action.REVERT
+@pytest.mark.parametrize("lock", [FREE, HELD])
+def test_a_deployment_that_succeeded_is_rolled_back_by_an_alarm_or_a_person(lock):
+    assert judged(SUCCEEDED, SUCCEEDED, lock, ALARM, alive=False).action is Action.REVERT
     assert (
-        judged(SUCCEEDED, SUCCEEDED, claim, RollbackTrigger("person", "asked", NOW), alive=False).action
-        is Action.REVERT
+        judged(SUCCEEDED, SUCCEEDED, lock, RollbackTrigger("person", "asked", NOW), alive=False).action is Action.REVERT
     )
 
 
 @pytest.mark.parametrize("source", sorted(INFRASTRUCTURE_SOURCES))
-def test_a_deployment_that_succeeded_is_not_undone_because_its_execution_failed_afterwards(source):
+def test_a_deployment_that_succeeded_is_not_rolled_back_because_its_execution_failed_afterwards(source):
     assert judged(SUCCEEDED, SUCCEEDED, trigger=RollbackTrigger(source, "x", NOW), alive=False).action is Action.NOTHING
 
 
 @pytest.mark.parametrize(
-    ("found", "newest", "claim", "alive", "why"),
+    ("found", "newest", "lock", "alive", "why"),
     [
         (IN_FLIGHT, IN_FLIGHT, BY_ANOTHER, True, "deployment d-2 holds the environment lock"),
         (IN_FLIGHT, IN_FLIGHT, BY_ANOTHER, False, "deployment d-2 holds the environment lock"),
@@ -94,8 +93,8 @@ def test_a_deployment_that_succeeded_is_not_undone_because_its_execution_failed_
         (deployment(phase=DeploymentPhase.LOCKED), deployment(), HELD, True, "the deployment had changed nothing yet"),
     ],
 )
-def test_a_rollback_with_nothing_to_undo_says_why(found, newest, claim, alive, why):
-    decision = judged(found, newest, claim, alive=alive)
+def test_a_rollback_with_nothing_to_undo_says_why(found, newest, lock, alive, why):
+    decision = judged(found, newest, lock, alive=alive)
     assert decision.action is Action.NOTHING
     assert decision.reason.startswith(why)
 
@@ -109,7 +108,7 @@ UNTOUCHED = deployment(phase=DeploymentPhase.LOCKED)
 
 
 @pytest.mark.parametrize(
-    ("found", "claim", "alive", "takes"),
+    ("found", "lock", "alive", "takes"),
     [
         (IN_FLIGHT, HELD, True, True),  # to restore
         (SUCCEEDED, FREE, False, True),  # to restore
@@ -123,20 +122,20 @@ UNTOUCHED = deployment(phase=DeploymentPhase.LOCKED)
         (deployment(), FREE, False, False),
     ],
 )
-def test_a_rollback_takes_the_claim_to_restore_and_to_tidy_up_after_its_own_deployment_only(found, claim, alive, takes):
-    decision = judged(found, found, claim, alive=alive)
-    assert takes_lock(found, claim, decision, holder_alive=alive) is takes
+def test_a_rollback_takes_the_lock_to_restore_and_to_tidy_up_after_its_own_deployment_only(found, lock, alive, takes):
+    decision = judged(found, found, lock, alive=alive)
+    assert takes_lock(found, lock, decision, holder_alive=alive) is takes
 
 
 def test_a_deployment_stopped_before_it_began_is_refused_with_the_reason():
     decision = judged(UNTOUCHED, UNTOUCHED)
     ended = refused_deployment(UNTOUCHED, decision.reason, NOW)
     assert (ended.phase, ended.outcome, ended.ended_at) == (DeploymentPhase.ENDED, DeploymentOutcome.REFUSED, NOW)
-    assert ended.reason == "the deployment had changed nothing yet: token-server-errors rang"
+    assert ended.reason == "the deployment had changed nothing yet: token-server-errors fired"
 
 
 @pytest.mark.parametrize("source", sorted(INFRASTRUCTURE_SOURCES))
-def test_a_verified_release_is_not_undone_because_its_bookkeeping_failed(source):
+def test_a_verified_release_is_not_rolled_back_because_its_bookkeeping_failed(source):
     verified = replace(IN_FLIGHT, phase=DeploymentPhase.VERIFIED)
     decision = judged(verified, verified, trigger=RollbackTrigger(source, "Complete was throttled", NOW), alive=False)
     assert decision.action is Action.NOTHING
@@ -145,7 +144,7 @@ def test_a_verified_release_is_not_undone_because_its_bookkeeping_failed(source)
 
 
 @pytest.mark.parametrize("trigger", [ALARM, RollbackTrigger("person", "asked", NOW)])
-def test_a_verified_release_is_undone_by_what_judges_it(trigger):
+def test_a_verified_release_is_rolled_back_by_what_judges_it(trigger):
     verified = replace(IN_FLIGHT, phase=DeploymentPhase.VERIFIED)
     assert judged(verified, verified, trigger=trigger, alive=False).action is Action.REVERT
 
@@ -212,7 +211,7 @@ def test_tables_that_are_in_use_are_not_left_by_a_rollback_which_would_lose_what
         assert "`orchestrator failback re-1` keeps them" in decision.reason
 
 
-def test_a_cut_over_that_fails_in_flight_is_undone_and_the_tables_are_opened_again():
+def test_a_cut_over_that_fails_in_flight_is_rolled_back_and_the_tables_are_opened_again():
     cut = replace(IN_FLIGHT, cutover=cut_over())
     decision = judged(cut, cut)
     assert decision.action is Action.REVERT

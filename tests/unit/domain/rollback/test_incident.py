@@ -15,7 +15,7 @@ ROLLED = deployment(
 LOOK = DecisionEntry("d-1", 1, NOW + seconds(15), "AnalyzeCanary", "then", Decision(Action.BAKE, 0, 1, 10, "fine"))
 
 
-def test_a_timeline_tells_what_happened_in_the_order_of_time():
+def test_a_timeline_shows_what_happened_in_the_order_of_time():
     incident = open_incident(ROLLED, [LOOK], NOW + seconds(30))
     assert [what for what, _ in incident.timeline] == [
         "requested",

@@ -9,12 +9,12 @@ from orchestrator.domain.rollback.triggers import AlarmEvent, decide_for_alarm, 
 from tests.samples import ALARM, EXECUTION, NOW, OTHER_ALARM, cut_over, deployment, seconds
 
 SHIFTED = deployment(shifts=(Shift(0, 10, NOW),))
-RANG = AlarmEvent("e-1", ALARM, "token-server-errors", "ALARM", NOW + seconds(20), "7 of 9 datapoints")
+FIRED = AlarmEvent("e-1", ALARM, "token-server-errors", "ALARM", NOW + seconds(20), "7 of 9 datapoints")
 LATER = NOW + seconds(30)
 
 
 def test_an_alarm_undoes_the_deployment_in_flight():
-    ruling = decide_for_alarm(RANG, SHIFTED, LATER)
+    ruling = decide_for_alarm(FIRED, SHIFTED, LATER)
     assert (ruling.roll_back, ruling.deployment) == (True, "d-1")
     assert ruling.why == "token-server-errors fired and the deployment is in flight"
 
@@ -22,9 +22,9 @@ def test_an_alarm_undoes_the_deployment_in_flight():
 def test_an_alarm_undoes_a_deployment_that_succeeded_within_its_rollback_window():
     ended = replace(SHIFTED, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW + seconds(10))
     assert (
-        decide_for_alarm(RANG, ended, NOW + seconds(10) + ended.plan.limits.rollback_window).roll_back is False
+        decide_for_alarm(FIRED, ended, NOW + seconds(10) + ended.plan.limits.rollback_window).roll_back is False
     )  # too old by then
-    fresh = replace(RANG, at=NOW + seconds(905))
+    fresh = replace(FIRED, at=NOW + seconds(905))
     assert decide_for_alarm(fresh, ended, NOW + seconds(910)).roll_back
     assert "outside its rollback window of 900 s" in decide_for_alarm(fresh, ended, NOW + seconds(911)).why
 
@@ -32,39 +32,39 @@ def test_an_alarm_undoes_a_deployment_that_succeeded_within_its_rollback_window(
 @pytest.mark.parametrize(
     ("event", "found", "at", "why"),
     [
-        (RANG, None, LATER, "there is no deployment"),
-        (replace(RANG, state="OK"), SHIFTED, LATER, "the alarm changed to OK"),
-        (replace(RANG, arn=ALARM + "-other"), SHIFTED, LATER, "the alarm does not belong to this service"),
-        (RANG, SHIFTED, RANG.at + seconds(301), "the event is 301 s old"),
-        (RANG, deployment(), LATER, "the deployment has not shifted traffic yet"),
-        (RANG, replace(SHIFTED, repair=True), LATER, "an operator moved the aliases after the last deployment"),
-        (replace(RANG, at=NOW - seconds(1)), SHIFTED, LATER, "the alarm fired before the deployment shifted traffic"),
+        (FIRED, None, LATER, "there is no deployment"),
+        (replace(FIRED, state="OK"), SHIFTED, LATER, "the alarm changed to OK"),
+        (replace(FIRED, arn=ALARM + "-other"), SHIFTED, LATER, "the alarm does not belong to this service"),
+        (FIRED, SHIFTED, FIRED.at + seconds(301), "the event is 301 s old"),
+        (FIRED, deployment(), LATER, "the deployment has not shifted traffic yet"),
+        (FIRED, replace(SHIFTED, repair=True), LATER, "an operator moved the aliases after the last deployment"),
+        (replace(FIRED, at=NOW - seconds(1)), SHIFTED, LATER, "the alarm fired before the deployment shifted traffic"),
         (
-            RANG,
+            FIRED,
             replace(SHIFTED, preexisting_alarms=(ALARM,)),
             LATER,
             "the alarm fired before the deployment and has not been OK since",
         ),
         (
-            RANG,
+            FIRED,
             replace(SHIFTED, rollback=Rollback(RollbackTrigger("alarm", "", NOW))),
             LATER,
             "the deployment is being rolled back or was rolled back",
         ),
         (
-            RANG,
+            FIRED,
             replace(SHIFTED, cutover=cut_over()),
             LATER,
             "the deployment is a cutover, which causes alarms",
         ),
         (
-            RANG,
+            FIRED,
             replace(SHIFTED, outcome=DeploymentOutcome.REFUSED, ended_at=NOW),
             LATER,
             "the deployment ended REFUSED",
         ),
         (
-            RANG,
+            FIRED,
             replace(SHIFTED, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW, cutover=cut_over()),
             LATER,
             "the deployment changed the service's tables",
@@ -79,7 +79,7 @@ def test_an_alarm_that_undoes_nothing_says_why(event, found, at, why):
 
 
 def test_an_alarm_that_is_excused_excuses_no_other():
-    assert decide_for_alarm(RANG, replace(SHIFTED, preexisting_alarms=(OTHER_ALARM,)), LATER).roll_back
+    assert decide_for_alarm(FIRED, replace(SHIFTED, preexisting_alarms=(OTHER_ALARM,)), LATER).roll_back
 
 
 FIRING = AlarmState("token-server-errors", "ALARM", NOW + seconds(20), "7 of 9 datapoints")
@@ -109,23 +109,23 @@ def test_an_alarm_that_does_not_concern_the_deployment_is_not_evaluated_again(fo
 HELD = EnvironmentLock(7, EXECUTION, "d-1", Kind.DEPLOYMENT, NOW)
 
 
-def test_a_claim_that_nobody_holds_needs_nothing():
+def test_a_lock_without_a_holder_needs_nothing():
     assert decide_for_lock(EnvironmentLock(7), None, alive=False).roll_back is False
     assert decide_for_lock(EnvironmentLock(7), SHIFTED, alive=False).deployment == "d-1"
 
 
-def test_a_claim_whose_execution_runs_is_left_alone():
+def test_a_lock_whose_execution_runs_is_left_alone():
     ruling = decide_for_lock(HELD, SHIFTED, alive=True)
     assert (ruling.roll_back, ruling.why) == (False, f"{EXECUTION} holds the environment lock and runs")
 
 
 @pytest.mark.parametrize(("kind", "what"), [(Kind.DEPLOYMENT, "deployment"), (Kind.ROLLBACK, "rollback")])
-def test_a_claim_whose_execution_died_is_rolled_back(kind, what):
+def test_a_lock_whose_execution_died_is_rolled_back(kind, what):
     ruling = decide_for_lock(replace(HELD, kind=kind), SHIFTED, alive=False)
     assert (ruling.roll_back, ruling.deployment) == (True, "d-1")
     assert ruling.why.startswith(f"the {what} ")
 
 
-def test_a_claim_of_a_deployment_that_the_ledger_does_not_know_is_rolled_back_by_its_name():
+def test_a_lock_of_a_deployment_that_the_ledger_does_not_know_is_rolled_back_by_its_name():
     ruling = decide_for_lock(HELD, None, alive=False)
     assert (ruling.roll_back, ruling.deployment) == (True, "d-1")

@@ -64,7 +64,7 @@ def read(source, restored, *, exported=False, shift=0):
 
 def test_equal_tables_are_settled_by_their_raw_digests():
     tiers, rounds = read(ITEMS, ITEMS)
-    assert [{reading.level for reading in asked} for asked in rounds] == [{ComparisonLevel.RAW}]
+    assert [{reading.level for reading in requested} for requested in rounds] == [{ComparisonLevel.RAW}]
     assert len(rounds[0]) == 2 * SEGMENTS
     assert (tiers.unequal_segments(), tiers.differing_partitions()) == ((), frozenset())
     assert tiers.source_items() == tiers.restored_items() == 40

@@ -1,4 +1,4 @@
-"""What a table held at a point, told by the changes since."""
+"""What a table held at a point, computed from the changes since."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def seconds(number):
 
 
 def at_point(*changes, fuzzy=timedelta(0)):
-    told = PointInTimeState(POINT, fuzzy)
+    state = PointInTimeState(POINT, fuzzy)
     for key, after_point, before, after in changes:
-        told.add_change(Change(key, POINT + seconds(after_point), before, after))
-    return told
+        state.add_change(Change(key, POINT + seconds(after_point), before, after))
+    return state
 
 
 def test_what_a_key_s_first_change_replaced_is_what_it_held():
-    told = at_point((KEY, 5, A, B), (KEY, 9, B, None), (OTHER, 7, None, C))
-    assert told.accepted_items == {KEY: {A}, OTHER: {None}}
-    assert told.at_the_boundary == 0
+    state = at_point((KEY, 5, A, B), (KEY, 9, B, None), (OTHER, 7, None, C))
+    assert state.accepted_items == {KEY: {A}, OTHER: {None}}
+    assert state.at_the_boundary == 0
 
 
 def test_changes_well_before_the_point_say_nothing():
@@ -38,9 +38,9 @@ def test_changes_well_before_the_point_say_nothing():
 
 
 def test_within_the_second_of_the_point_either_is_right():
-    told = at_point((KEY, -1, A, B), (KEY, 0, B, C), (KEY, 1, C, None), (KEY, 2, None, A))
-    assert told.accepted_items == {KEY: {A, B, C, None}}
-    assert told.at_the_boundary == 1
+    state = at_point((KEY, -1, A, B), (KEY, 0, B, C), (KEY, 1, C, None), (KEY, 2, None, A))
+    assert state.accepted_items == {KEY: {A, B, C, None}}
+    assert state.at_the_boundary == 1
 
 
 def test_a_fuzzy_backup_widens_the_boundary_and_nothing_else():
@@ -56,14 +56,14 @@ def test_a_fuzzy_backup_widens_the_boundary_and_nothing_else():
 )
 def test_whatever_was_written_when_the_content_at_the_point_is_among_what_is_accepted(writes):
     held, at_the_point = {}, {}
-    told = PointInTimeState(POINT)
+    state = PointInTimeState(POINT)
     for second, key, entry in sorted(writes, key=lambda write: write[0]):
         at = POINT + seconds(second)
-        told.add_change(Change(key, at.replace(microsecond=0), held.get(key), entry))
+        state.add_change(Change(key, at.replace(microsecond=0), held.get(key), entry))
         held[key] = entry
         if at <= POINT:
             at_the_point = dict(held)
-    for key, accepted in told.accepted_items.items():
+    for key, accepted in state.accepted_items.items():
         assert at_the_point.get(key) in accepted
-    for key in held.keys() - told.accepted_items.keys():
+    for key in held.keys() - state.accepted_items.keys():
         assert held[key] == at_the_point.get(key)

@@ -113,7 +113,7 @@ def test_a_missed_drill_is_found_and_named():
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "findings", "unreachable"),
+    ("reading", "status", "findings", "unreachable"),
     [
         (passed("fine"), Status.CLEAR, 0, False),
         (warned("look", "do x"), Status.FINDINGS, 1, False),
@@ -122,7 +122,7 @@ def test_a_missed_drill_is_found_and_named():
         (unread("no answer"), Status.NOT_CHECKED, 0, True),
     ],
 )
-def test_what_doctor_could_not_read_is_not_clear(given, status, findings, unreachable):
-    result = result_of_doctor("check", given)
+def test_what_doctor_could_not_read_is_not_clear(reading, status, findings, unreachable):
+    result = result_of_doctor("check", reading)
     assert (result.status, len(result.findings), result.unreachable) == (status, findings, unreachable)
     assert result.complete == (status is not Status.NOT_CHECKED)

@@ -41,7 +41,7 @@ def test_a_presigned_request_is_signed_too(outage):
     assert not outage.affects(unsigned("/bucket/key", presigned.replace(HOME, OTHER)))
 
 
-def test_an_api_and_a_bucket_are_where_they_are_whoever_asks(outage):
+def test_an_api_and_a_bucket_are_where_they_are_whichever_client_calls(outage):
     assert outage.affects(unsigned("/_aws/execute-api/api1/live/token"))
     assert outage.affects(unsigned("/restapis/api1/live/_user_request_/token"))
     assert not outage.affects(unsigned("/_aws/execute-api/api2/live/token"))
@@ -83,7 +83,7 @@ def test_the_switches_do_what_makes_sense_and_refuse_the_rest(outage):
     assert faults.patterns == ("AWS::KMS::*", "TokensTable")
     assert controls.apply("/_local/throttles", {"throttle": ["lambda"]})
     assert throttles.error_for(signed(HOME, "lambda"))
-    for path, asked in (
+    for path, body in (
         ("/_local/creations", {"fail": "AWS::KMS::Key"}),
         ("/_local/policies", {"enforce": "yes"}),
         ("/_local/regions", {"lost": HOME}),
@@ -92,4 +92,4 @@ def test_the_switches_do_what_makes_sense_and_refuse_the_rest(outage):
         ("/_local/throttles", {"throttle": ["volcano"]}),
         ("/_local/throttles", {"throttle": "lambda"}),
     ):
-        assert not controls.apply(path, asked)
+        assert not controls.apply(path, body)

@@ -18,8 +18,8 @@ class CloudWatch:
         assert operation == "describe_alarms"
         return self
 
-    def paginate(self, **asked):
-        assert asked == {"StateValue": "ALARM"}
+    def paginate(self, **params):
+        assert params == {"StateValue": "ALARM"}
         reading = self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
         if len(self._readings) == 1:
             self.exhausted.set()

@@ -164,7 +164,7 @@ def test_what_a_web_acl_refuses_is_not_checked():
     assert "before it reached the service" in results["oauth-redirect-unregistered"].reason
 
 
-def test_an_issuer_that_does_not_answer_is_asked_no_further():
+def test_an_issuer_that_does_not_answer_gets_no_further_request():
     class Silent(OAuthApi):
         def send(self, base_url, request):
             self.sent.append(request)

@@ -46,8 +46,8 @@ def run(task, record, now=NOW, cursor=None):
         ledger=Ledger(record), now=lambda: now, probe_clients=SimpleNamespace(), announce=lambda *_, **__: None
     )
     state = {"fencing_token": 1, "decision": cursor or {"step": 0, "evaluation": 0}}
-    given = TaskInput(execution="e", state_name="S", entered="now", state=state, deployment=record.id)
-    return task(given, cloud), cloud.ledger
+    task_input = TaskInput(execution="e", state_name="S", entered="now", state=state, deployment=record.id)
+    return task(task_input, cloud), cloud.ledger
 
 
 def analysis(verdict, prior, probe="health", tests=HEALTH, notes=()):

@@ -67,7 +67,7 @@ def ready_cloud(stale_reads):
     [(0, nullcontext()), (1, nullcontext()), (2, pytest.raises(Refused, match="it was moved while"))],
 )
 def test_an_alias_counts_as_moved_only_if_two_reads_say_so(stale_reads, expected):
-    cloud, given = ready_cloud(stale_reads)
+    cloud, task_input = ready_cloud(stale_reads)
     with expected as refused:
-        check_readiness(given, cloud)
+        check_readiness(task_input, cloud)
     assert (cloud.ledger.record.phase is DeploymentPhase.READY) is (refused is None)

@@ -97,7 +97,7 @@ def test_in_an_account_the_calls_are_in_the_same_line(scene):
 
     assert [one["source"] for one in document["entries"]] == ["ledger", "cloudtrail", "ledger", "ledger"]
     assert document["sources"][1] == {"source": "cloudtrail", "complete": True, "note": ""}
-    assert trail.asked[0]["LookupAttributes"] == [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+    assert trail.calls[0]["LookupAttributes"] == [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ class FakeLogs:
     """CloudWatch Logs with the lines of each group, a line a page."""
 
     def __init__(self, groups, error=None):
-        self.groups, self.error, self.asked = groups, error, []
+        self.groups, self.error, self.calls = groups, error, []
 
     def filter_log_events(self, *, logGroupName, nextToken="0", **params):  # noqa: N803 - botocore's
-        self.asked.append((logGroupName, params["filterPattern"]))
+        self.calls.append((logGroupName, params["filterPattern"]))
         if self.error:
             raise self.error
         lines, number = self.groups.get(logGroupName, []), int(nextToken)
@@ -197,7 +197,7 @@ def test_without_the_option_no_log_is_read(scene):
     logs = FakeLogs({})
     with_logs(scene, logs)
     assert run().exit_code == 0
-    assert logs.asked == []
+    assert logs.calls == []
 
 
 @pytest.mark.parametrize(

@@ -178,10 +178,10 @@ def test_the_issuer_of_the_newest_deployment_is_checked(monkeypatch):
 
 def test_a_caller_who_may_not_use_the_synthetic_key_checks_what_needs_no_login():
     class Kms(OAuthApi):
-        macs_asked = 0
+        mac_calls = 0
 
         def generate_mac(self, key_id, message):
-            self.macs_asked += 1
+            self.mac_calls += 1
             raise client_error("AccessDeniedException", "is not authorized to perform: kms:GenerateMac on")
 
     api, one = Kms(), deployment(environment="test")
@@ -197,7 +197,7 @@ def test_a_caller_who_may_not_use_the_synthetic_key_checks_what_needs_no_login()
     flow = results["oauth-flow-completes"]
     assert (flow.status, flow.reason) == (Status.NOT_CHECKED, "the caller may not use kms:GenerateMac")
     assert "kms:GenerateMac" in flow.remedy
-    assert api.macs_asked == 2
+    assert api.mac_calls == 2
 
 
 class Dynamo:

@@ -189,7 +189,7 @@ def test_a_trend_of_one_framework_leaves_the_others_out(there):
     assert "no control changed" in run("--trend", "--framework", "practices").text
 
 
-def test_the_page_is_written_where_it_was_asked_for(there, tmp_path):
+def test_the_page_is_written_where_it_was_requested(there, tmp_path):
     fail(there, reason="<b>bold</b>")
     file = tmp_path / "reports" / "page.html"
 

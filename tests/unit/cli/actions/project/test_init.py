@@ -35,7 +35,7 @@ def options(answers):
     return [text for name, value in answers.items() for text in (f"--{name.replace('_', '-')}", value)]
 
 
-def test_with_yes_nothing_is_asked_and_every_environment_is_valid(tmp_path):
+def test_with_yes_there_is_no_question_and_every_environment_is_valid(tmp_path):
     answer = RUN.invoke(app, ["init", "--yes"])
     assert answer.exit_code == 0, answer.output
     assert [path.name for path in tmp_path.iterdir()] == [project.NAME]
@@ -72,14 +72,14 @@ def test_an_apex_is_its_own_zone():
 
 
 def test_it_asks_five_questions_and_the_zone_only_with_a_domain():
-    asked = []
+    questions = []
     assert len(init.QUESTIONS) == 5
-    init.answered({}, lambda question: asked.append(question.name) or question.default)
-    assert asked == [question.name for question in init.QUESTIONS]
-    asked.clear()
-    given = {"region": "eu-west-1", "domain": "login.example.org", "repository": ""}
-    answers = init.answered(given, lambda question: asked.append(question.name) or " typed ")
-    assert asked == ["account", "email", "hosted_zone_id"]
+    init.answered({}, lambda question: questions.append(question.name) or question.default)
+    assert questions == [question.name for question in init.QUESTIONS]
+    questions.clear()
+    options = {"region": "eu-west-1", "domain": "login.example.org", "repository": ""}
+    answers = init.answered(options, lambda question: questions.append(question.name) or " typed ")
+    assert questions == ["account", "email", "hosted_zone_id"]
     assert (answers["region"], answers["email"]) == ("eu-west-1", "typed")
 
 

@@ -67,7 +67,7 @@ def run(records, monkeypatch, tmp_path):
     return run
 
 
-def test_measured_values_are_beside_their_objectives_with_the_trend(run):
+def test_measured_values_are_next_to_their_objectives_with_the_trend(run):
     document = json.loads(run("--objectives", "--json"))
     by_name = {row["scenario"]: row for row in document["scenarios"]}
 

@@ -77,11 +77,11 @@ class Scene:
             replace(one, source=source, target=target(name, one.role), source_arn=arn_of(source))
             for one, source in zip(planned, SOURCES, strict=True)
         )
-        given = {
+        fields = {
             "id": name, "kind": Kind.RESTORE, "environment": "prod", "tables": tables, "point": point,
             "requested_at": self.clock.now(), "outcome": RecoveryOutcome.FAILED, "ended_at": self.clock.now(),
         }  # fmt: skip
-        record = self.cloud.restores.create_record(recovery(**{**given, **changes}))
+        record = self.cloud.restores.create_record(recovery(**{**fields, **changes}))
         for table in record.tables:
             self.tables.restore_table_to_point_in_time(
                 SourceTableName=table.source, TargetTableName=table.target, RestoreDateTime=point
@@ -91,8 +91,8 @@ class Scene:
             self.tables.tables[table.target].description |= {"DeletionProtectionEnabled": True, "ItemCount": 7}
         return record
 
-    def run(self, *arguments, **given):
-        return RUN.invoke(app, ["restore", *arguments], catch_exceptions=False, **given)
+    def run(self, *arguments, **options):
+        return RUN.invoke(app, ["restore", *arguments], catch_exceptions=False, **options)
 
     @property
     def copies(self):
@@ -146,8 +146,8 @@ def in_settings(monkeypatch, **named):
     """Have the settings of environments name a table as their state table."""
     real = environments.load
 
-    def load(name, *given):
-        found = real(name, *given)
+    def load(name, *args):
+        found = real(name, *args)
         changes = {"state_table": named[name]} if name in named else {}
         return replace(found, service=replace(found.service, **changes))
 
@@ -277,11 +277,11 @@ def test_options_before_the_command_would_have_no_effect_and_are_refused(scene, 
 
 
 def test_the_command_without_a_name_is_still_the_restore(scene, monkeypatch):
-    asked = []
+    questions = []
     monkeypatch.setattr(
-        "orchestrator.cli.actions.restore.plan", lambda _context, request, json: asked.append((request, json))
+        "orchestrator.cli.actions.restore.plan", lambda _context, request, json: questions.append((request, json))
     )
     done = scene.run("--plan", "--to", "2026-11-23T03:00:00Z", "--requested-by", "ann", "--env", "prod", "--json")
     assert done.exit_code == 0
-    assert asked == [({"requested_by": "ann", "to": "2026-11-23T03:00:00Z"}, True)]
+    assert questions == [({"requested_by": "ann", "to": "2026-11-23T03:00:00Z"}, True)]
     assert scene.run("unknown").exit_code == 2

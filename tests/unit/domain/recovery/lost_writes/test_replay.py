@@ -50,7 +50,7 @@ def test_kinds_are_read_once_each_and_in_one_order():
 
 
 @pytest.mark.parametrize(
-    ("given", "value", "remedy"),
+    ("kinds", "value", "remedy"),
     [
         ("family", "family", "give kinds of items: login, code, client, family"),
         ([1], [1], "give kinds of items: login, code, client, family"),
@@ -58,9 +58,9 @@ def test_kinds_are_read_once_each_and_in_one_order():
         (list(KINDS), "login, code, client, family", "nothing is left to replay: omit `replay`"),
     ],
 )
-def test_kinds_that_do_not_exist_or_leave_nothing_are_refused(given, value, remedy):
+def test_kinds_that_do_not_exist_or_leave_nothing_are_refused(kinds, value, remedy):
     with pytest.raises(Refused) as refused:
-        read_corrupted(given)
+        read_corrupted(kinds)
     assert (refused.value.field, refused.value.value, refused.value.remedy) == ("corrupted", value, remedy)
 
 
@@ -149,15 +149,15 @@ def test_a_revoked_grant_is_kept_and_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("given", "replays"),
+    ("body", "replays"),
     [({}, None), ({"replay": True}, ()), ({"replay": True, "corrupted": ["family", "code"]}, ("code", "family"))],
 )
-def test_a_request_names_the_kinds_that_its_replay_leaves_out(given, replays):
-    assert read_recovery_request({"requested_by": "ann", **given}, POLICY, "prod").replays == replays
+def test_a_request_names_the_kinds_that_its_replay_leaves_out(body, replays):
+    assert read_recovery_request({"requested_by": "ann", **body}, POLICY, "prod").replays == replays
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "remedy"),
+    ("body", "field", "remedy"),
     [
         ({"corrupted": ["code"]}, "corrupted", "it is about a replay: give `replay` as well"),
         ({"corrupted": "code", "replay": True}, "corrupted", "give kinds of items: login, code, client, family"),
@@ -165,9 +165,9 @@ def test_a_request_names_the_kinds_that_its_replay_leaves_out(given, replays):
         ({"replay": True, "failback_of": "re-1"}, "replay", "omit it: a failback restores nothing"),
     ],
 )
-def test_a_replay_that_means_nothing_is_refused(given, field, remedy):
+def test_a_replay_that_means_nothing_is_refused(body, field, remedy):
     with pytest.raises(Refused) as refused:
-        read_recovery_request({"requested_by": "ann", **given}, POLICY, "prod")
+        read_recovery_request({"requested_by": "ann", **body}, POLICY, "prod")
     assert refused.value.field == field
     assert remedy in refused.value.remedy
 

@@ -80,7 +80,7 @@ def test_datapoints_before_the_evaluated_ones_do_not_count_where_none_is_missing
 
 
 @given(st.text(alphabet="0X-", min_size=5, max_size=5), st.integers(1, 3), st.sampled_from(TREATMENTS))
-def test_an_alarm_rings_whenever_enough_of_three_real_datapoints_breach(row, datapoints, treatment):
+def test_an_alarm_fires_whenever_enough_of_three_real_datapoints_breach(row, datapoints, treatment):
     real = row.replace("-", "")[-3:]
     if len(real) == 3:
         expected = ALARM if real.count("X") >= datapoints else OK
@@ -105,8 +105,8 @@ def test_a_value_on_the_threshold_breaches_only_where_the_comparison_says_so(val
 def test_the_reason_is_worded_as_cloudwatch_words_it():
     one = Rule(1, 1, "GreaterThanThreshold", 50.0, "missing")
     at = 1570035540  # 02/10/19 16:59:00
-    rings = Evaluation(ALARM, ((at, 99.50160229693434),))
-    assert state_reason(one, rings, OK) == (
+    fires = Evaluation(ALARM, ((at, 99.50160229693434),))
+    assert state_reason(one, fires, OK) == (
         "Threshold Crossed: 1 out of the last 1 datapoints [99.50160229693434 (02/10/19 16:59:00)] was greater than the "
         "threshold (50.0) (minimum 1 datapoint for OK -> ALARM transition)."
     )

@@ -53,7 +53,7 @@ def test_a_page_of_a_large_table_is_made_of_few_items_wherever_it_begins(dynamod
     assert dynamodb.walked == [scan.PAGE_ITEMS, 8_001]
 
 
-def test_a_page_that_holds_more_than_it_was_given_is_made_again_of_more(dynamodb):
+def test_a_page_that_holds_more_than_it_may_is_made_again_of_more(dynamodb):
     dynamodb.page_items = 30_000
     page = dynamodb._scan({"TableName": "t"})[2]
     assert len(page["Items"]) == 30_000
@@ -66,15 +66,15 @@ def test_a_page_of_a_segment_is_made_of_that_segment(dynamodb):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "params",
     [
         {"IndexName": "by-client"},
         {"ExclusiveStartKey": {"other": {"S": "1"}, "pk": {"S": ""}}, "Segment": 3},
         {"Segment": 4, "TotalSegments": 4},
     ],
 )
-def test_what_is_not_a_plain_page_is_left_to_ministack_with_the_whole_table(dynamodb, asked):
-    dynamodb._scan({"TableName": "t", **asked})
+def test_what_is_not_a_plain_page_is_left_to_ministack_with_the_whole_table(dynamodb, params):
+    dynamodb._scan({"TableName": "t", **params})
     assert dynamodb.walked == [TABLE]
 
 

@@ -36,7 +36,7 @@ def test_a_removed_item_is_there_before_it_and_not_after():
     assert journal.items_at(1051.0) == {"found": {"": {"v": 0}}}
 
 
-def test_items_of_one_partition_are_told_apart():
+def test_items_of_one_partition_are_distinguished():
     journal, _ = written()
     journal.record_write("found", "other", {"v": 9})
     journal.record_write("found", "", None)
@@ -51,13 +51,13 @@ def test_items_that_were_replaced_at_once_are_as_they_became():
     assert "only" not in journal.items_at(1050.0)
 
 
-def test_what_is_given_does_not_change_with_the_table():
+def test_what_is_returned_does_not_change_with_the_table():
     journal, clock = written()
-    given = journal.items_at(1050.0)
+    items = journal.items_at(1050.0)
     clock.now += 1
     journal.record_write("counter", "", {"v": 99})
-    assert given["counter"][""]["v"] == 5
-    given["counter"].clear()
+    assert items["counter"][""]["v"] == 5
+    items["counter"].clear()
     assert journal.items_at(1050.0)["counter"][""]["v"] == 5
 
 
