@@ -10,7 +10,8 @@ import msgspec
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.notifications.alarms import alarm_notifications
-from orchestrator.domain.notifications.bus_events import TEST_EVENT, Objectives, bus_notifications
+from orchestrator.domain.notifications.bus_event import Objectives
+from orchestrator.domain.notifications.bus_events import TEST_EVENT, bus_notifications
 from orchestrator.domain.notifications.destinations import Destination, decode_destinations, destinations_of
 from orchestrator.domain.notifications.notification import Notification
 from orchestrator.domain.recovery.policy import RecoveryPolicy

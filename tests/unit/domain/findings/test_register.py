@@ -26,7 +26,8 @@ from orchestrator.domain.findings.register import (
     event_detail,
     next_message,
 )
-from orchestrator.domain.notifications.bus_events import NOTIFIED, Objectives, bus_notifications
+from orchestrator.domain.notifications.bus_event import Objectives
+from orchestrator.domain.notifications.bus_events import NOTIFIED, bus_notifications
 from orchestrator.domain.notifications.notification import Audience, EventKind, Severity
 from orchestrator.domain.upkeep.finding import Finding, Owner
 from orchestrator.domain.upkeep.finding import Severity as UpkeepSeverity

@@ -13,7 +13,8 @@ from orchestrator.domain.incidents.announcements import EVENT_TYPES, events_of
 from orchestrator.domain.incidents.commands import acknowledge, add_action, assign_role, complete_action, update
 from orchestrator.domain.incidents.incident import EntryKind, Role
 from orchestrator.domain.incidents.severity import IncidentSeverity
-from orchestrator.domain.notifications.bus_events import NOTIFIED, Objectives, bus_notifications
+from orchestrator.domain.notifications.bus_event import Objectives
+from orchestrator.domain.notifications.bus_events import NOTIFIED, bus_notifications
 from orchestrator.domain.notifications.incidents import INCIDENT_TRANSLATIONS
 from orchestrator.domain.notifications.notification import Audience, EventKind, Severity, Transition
 from tests.samples import NOW

@@ -23,7 +23,8 @@ from orchestrator.domain.maintenance.announcements import (
 )
 from orchestrator.domain.maintenance.schedule import Schedule, advance, cancel, end, plan, start
 from orchestrator.domain.maintenance.window import Announcement
-from orchestrator.domain.notifications.bus_events import NOTIFIED, Objectives, bus_notifications
+from orchestrator.domain.notifications.bus_event import Objectives
+from orchestrator.domain.notifications.bus_events import NOTIFIED, bus_notifications
 from orchestrator.domain.notifications.notification import Audience, EventKind, Severity, Transition
 from tests.samples import NOW
 from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, POLICY, Maintenance, only, planned, request

@@ -8,7 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from orchestrator.domain.notifications.bus_events import TEST_EVENT, TRANSLATIONS, Objectives, bus_notifications
+from orchestrator.domain.notifications.bus_event import Objectives
+from orchestrator.domain.notifications.bus_events import TEST_EVENT, TRANSLATIONS, bus_notifications
 from orchestrator.domain.notifications.notification import Audience, EventKind, Figure, Severity, Transition
 
 ROOT = Path(__file__).resolve().parents[4]
