@@ -21,8 +21,8 @@ from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.cleanup import cleanup_reason, concluded_by_cleanup, is_expired_drill, with_cleaned_at
 from orchestrator.domain.recovery.outcome import recovery_message
-from orchestrator.domain.recovery.plan import DRILL_PREFIX, target_name
 from orchestrator.domain.recovery.record import Fault, Recovery, RecoveryAction, RecoveryDecision, TableRecovery
+from orchestrator.domain.recovery.request import DRILL_PREFIX, target_name
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, Removal, foreign_reason, judge_removal
 
 RECENT = 50

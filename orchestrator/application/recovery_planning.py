@@ -20,16 +20,10 @@ from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
 from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams
-from orchestrator.domain.recovery.plan import (
-    RecoveryPlan,
-    RecoveryRequest,
-    Source,
-    plan_recovery,
-    refuse_drill_options,
-    refuse_restore_options,
-)
+from orchestrator.domain.recovery.plan import RecoveryPlan, Source, plan_recovery
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role, TableRecovery
+from orchestrator.domain.recovery.request import RecoveryRequest, refuse_drill_options, refuse_restore_options
 from orchestrator.domain.recovery.restore import (
     refuse_other_release,
     refuse_other_sources,

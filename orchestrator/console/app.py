@@ -27,7 +27,7 @@ from orchestrator.console.prometheus import CONTENT_TYPE
 from orchestrator.console.rendering import ICON, SCRIPT, STYLE, address_of, render_page, static_file
 from orchestrator.console.sections import Page, of_report
 from orchestrator.domain.printable import printable
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
 CONTENT_TYPES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8", ICON: "image/svg+xml"}
 FOR_EVER = "private, max-age=31536000, immutable"

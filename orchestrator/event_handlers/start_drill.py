@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.record import EventRecord
-from orchestrator.domain.recovery.plan import recovery_id, scheduled_key
+from orchestrator.domain.recovery.request import recovery_id, scheduled_key
 from orchestrator.event_handlers.runtime import event_handler
 
 SCHEDULE = "schedule"

@@ -24,8 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.outcome import summary_of
-from orchestrator.domain.recovery.plan import recovery_id
 from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.request import recovery_id
 from orchestrator.local.cloud import LocalCloudError
 from orchestrator.local.demo_report import deployment_report
 from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, WaitTimeout, local_environment

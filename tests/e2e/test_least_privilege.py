@@ -18,8 +18,8 @@ from orchestrator.application.key_rotation import publish_new_key
 from orchestrator.aws.oauth_tables.signing_keys import KeyRing
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.identifiers import deployment_id
-from orchestrator.domain.recovery.plan import recovery_id, scheduled_key
 from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.request import recovery_id, scheduled_key
 from orchestrator.domain.verdict import Outcome
 from orchestrator.local.deployed_environment import ENVIRONMENT, client_factory, local_environment
 from orchestrator.local.traffic_generator import Traffic

@@ -24,8 +24,8 @@ from orchestrator.domain.deployment.policy import CHECKLIST, DeliveryPolicy
 from orchestrator.domain.deployment.request import read_deployment_request
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import read_recovery_request
 from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.request import read_recovery_request
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.environments.settings_document import merge
 

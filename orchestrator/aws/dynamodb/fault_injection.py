@@ -6,8 +6,8 @@ from typing import Any
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.domain.recovery.fault_injection import Item, longest_lived, no_items_refusal, with_changed_byte
-from orchestrator.domain.recovery.plan import refuse_impossible_fault
 from orchestrator.domain.recovery.record import Fault, Recovery, TableRecovery
+from orchestrator.domain.recovery.request import refuse_impossible_fault
 
 EXAMINED_ITEMS = 100
 

@@ -31,7 +31,7 @@ from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id, new_key
 from orchestrator.domain.maintenance.effects import refuse_under_maintenance
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
 
 def build_request(

@@ -48,15 +48,15 @@ from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.recovery.backup_times import describe_times
-from orchestrator.domain.recovery.plan import (
-    RecoveryPlan,
+from orchestrator.domain.recovery.plan import RecoveryPlan
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome, Role
+from orchestrator.domain.recovery.request import (
     new_recovery_key,
     read_recovery_request,
     recovery_id,
     refuse_impossible_fault,
 )
-from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome, Role
 
 CODES = {RecoveryOutcome.SUCCEEDED: 0, RecoveryOutcome.FAILED: 1, RecoveryOutcome.REFUSED: 2}
 COMPLETES_WITHIN_SECONDS = 360.0

@@ -32,7 +32,7 @@ from orchestrator.cli.rendering.step_metrics import read_step_metrics
 from orchestrator.domain.analysis.spending import spendings
 from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord, PauseToken
 from orchestrator.domain.hash_chain import first_broken_index
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from orchestrator.domain.rollback.incident import Incident
 
 MAX_EVENTS = 50

@@ -20,8 +20,9 @@ from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.attachments import to_be_moved
 from orchestrator.domain.recovery.backup_times import describe_times
-from orchestrator.domain.recovery.plan import RecoveryPlan, new_recovery_key, recovery_id
+from orchestrator.domain.recovery.plan import RecoveryPlan
 from orchestrator.domain.recovery.record import Recovery
+from orchestrator.domain.recovery.request import new_recovery_key, recovery_id
 from orchestrator.domain.recovery.restore import settings_after
 from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.environments import project

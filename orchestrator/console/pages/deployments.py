@@ -8,7 +8,7 @@ from orchestrator.cli.rendering.deployment_timeline import short_digest
 from orchestrator.console.pages.words import lasted, minute
 from orchestrator.console.sections import Cell, Heading, Link, Page, Table, of_report
 from orchestrator.domain.deployment.record import Deployment
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
 PLACE = "Deployments"
 LISTED = 50

@@ -10,9 +10,10 @@ from orchestrator.domain.cost.prices import Prices, total_usd
 from orchestrator.domain.deployment.table_sync import SyncProgress
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import RecoveryPlan, RecoveryRequest, Source
+from orchestrator.domain.recovery.plan import RecoveryPlan, Source
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Cost, Measured, Recovery, TableRecovery
+from orchestrator.domain.recovery.request import RecoveryRequest
 from orchestrator.domain.recovery.restore import VARIABLES
 from orchestrator.domain.verdict import Json, Verdict
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.regions import refuse_region
 
 

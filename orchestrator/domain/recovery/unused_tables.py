@@ -15,8 +15,8 @@ from orchestrator.domain.cost.fixed_costs import HOURS
 from orchestrator.domain.cost.prices import Prices, total_usd
 from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import Recovery, Role, TableRecovery
+from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.recovery.restored_table import RestoredTable, foreign_reason
 
 _ANY = "\0"

@@ -11,7 +11,7 @@ from orchestrator.application.seeded_grants import GrantClient
 from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backups.kinds import BackupKind
-from orchestrator.domain.recovery.plan import target_name
+from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.recovery.seeded_grants import older_than_grants
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes.synthetic_client import SyntheticIdentity

@@ -22,9 +22,10 @@ from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.objectives.scenarios import scenario_name
 from orchestrator.domain.recovery.backup_times import judge_times
-from orchestrator.domain.recovery.plan import RecoveryPlan, RecoveryRequest, read_recovery_request
+from orchestrator.domain.recovery.plan import RecoveryPlan
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Recovery, RecoveryAction, RecoveryDecision, Role
+from orchestrator.domain.recovery.request import RecoveryRequest, read_recovery_request
 from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, recovery_policy, recovery_task
 
 

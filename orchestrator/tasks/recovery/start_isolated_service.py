@@ -17,8 +17,8 @@ from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery import isolated_service
 from orchestrator.domain.recovery.isolated_service import RestoredTables, refuse_unsafe
-from orchestrator.domain.recovery.plan import target_name
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, Role
+from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, tags_of
 from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Verdict

@@ -11,9 +11,9 @@ from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backup_times import describe_times
-from orchestrator.domain.recovery.plan import RecoveryRequest
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.request import RecoveryRequest
 from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
 from tests.contract.tables import active, content, described, key, restore, table
 from tests.contract.waiting import eventually

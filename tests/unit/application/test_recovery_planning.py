@@ -12,9 +12,9 @@ from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import RecoveryRequest
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.request import RecoveryRequest
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.restorable_tables import LAG, RestorableTables
 from tests.samples import recovery_table

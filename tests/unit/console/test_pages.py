@@ -20,7 +20,7 @@ from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.incidents.severity import IncidentSeverity
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from tests.samples import NOW
 from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
 

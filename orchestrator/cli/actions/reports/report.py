@@ -18,7 +18,7 @@ from orchestrator.cli.rendering.reports.page import render_page
 from orchestrator.cli.rendering.reports.recovery_report import recovery_report, refused_recovery_report
 from orchestrator.cli.rendering.reports.report import Report
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
 FORMATS = {"html": "html", "md": "md", "json": "json"}
 """Format to the ending of its file."""

@@ -10,7 +10,7 @@ from orchestrator.application.telemetry.traces import read_trace
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, print_json_line
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import RECOVERY_PREFIX
+from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from orchestrator.domain.telemetry.settings import parse_headers, refuse_endpoint
 
 

@@ -16,9 +16,10 @@ from orchestrator.domain.recovery.failback import (
     refuse_not_cut_over,
     refuse_not_in_use,
 )
-from orchestrator.domain.recovery.plan import RecoveryRequest, Source
+from orchestrator.domain.recovery.plan import Source
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, RecoveryOutcome
+from orchestrator.domain.recovery.request import RecoveryRequest
 from orchestrator.domain.table_comparison.digest import Digest
 from orchestrator.domain.verdict import Outcome, Verdict
 from tests.samples import NOW, recovery, recovery_table, restored_tables

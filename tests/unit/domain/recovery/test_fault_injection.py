@@ -2,8 +2,8 @@ import pytest
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.fault_injection import longest_lived, no_items_refusal, with_changed_byte
-from orchestrator.domain.recovery.plan import refuse_impossible_fault
 from orchestrator.domain.recovery.record import Fault
+from orchestrator.domain.recovery.request import refuse_impossible_fault
 
 KEY = {"pk": {"S": "family#1"}}
 

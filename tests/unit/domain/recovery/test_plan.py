@@ -6,23 +6,19 @@ import pytest
 from orchestrator.domain.cost.prices import Price, Prices
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.plan import (
-    RecoveryRequest,
-    Source,
-    new_recovery_key,
-    plan_recovery,
-    read_recovery_request,
-    read_time,
-    recovery_cost,
-    recovery_id,
-    refuse_restore_options,
-    requested_point,
-    scheduled_key,
-    startable_tables,
-    target_name,
-)
+from orchestrator.domain.recovery.plan import Source, plan_recovery, recovery_cost, requested_point, startable_tables
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Fault, Role
+from orchestrator.domain.recovery.request import (
+    RecoveryRequest,
+    new_recovery_key,
+    read_recovery_request,
+    read_time,
+    recovery_id,
+    refuse_restore_options,
+    scheduled_key,
+    target_name,
+)
 from tests.samples import NOW, recovery, recovery_table, seconds
 
 POLICY = RecoveryPolicy.parse(recovery_table())

@@ -6,14 +6,14 @@ import pytest
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backups.kinds import UNDETECTED, BackupKind, Selection
-from orchestrator.domain.recovery.plan import (
+from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.record import Fault
+from orchestrator.domain.recovery.request import (
     RecoveryRequest,
     read_recovery_request,
     refuse_drill_options,
     refuse_restore_options,
 )
-from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.record import Fault
 from tests.samples import recovery_table
 
 POLICY = RecoveryPolicy.parse(recovery_table(inject_faults=True))

@@ -26,8 +26,8 @@ from orchestrator.domain.recovery.lost_writes.replay import (
     read_corrupted,
     refuse_beyond_streams,
 )
-from orchestrator.domain.recovery.plan import read_recovery_request, refuse_restore_options
 from orchestrator.domain.recovery.policy import RecoveryPolicy
+from orchestrator.domain.recovery.request import read_recovery_request, refuse_restore_options
 from orchestrator.domain.verdict import Outcome
 from tests.samples import NOW, recovery_table
 
