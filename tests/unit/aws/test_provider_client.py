@@ -50,7 +50,7 @@ def test_github_takes_a_conversation(providers):
     from dataclasses import replace
 
     from orchestrator.domain.notifications.notification import EventKind
-    from tests.fakes.notification_providers import SHA
+    from tests.fakes.notification_provider import SHA
 
     what = replace(WHAT, kind=EventKind.DEPLOYMENT, subject="d-1", commit=SHA, environment="test")
     with providers.served():

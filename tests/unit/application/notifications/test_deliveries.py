@@ -19,7 +19,8 @@ from orchestrator.domain.maintenance.window import Announcement, WindowState
 from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.domain.notifications.destinations import PAGERS, DestinationKind
 from tests.fakes.clock import START
-from tests.fakes.notification_providers import CONFIDENTIAL, SHA, hour_down
+from tests.fakes.notification_provider import SHA
+from tests.fakes.notification_providers import CONFIDENTIAL, hour_down
 from tests.unit.application.notifications.conftest import World, alarm_event, bus_event
 from tests.unit.domain.maintenance.worlds import only, planned, request
 

@@ -8,7 +8,8 @@ import re
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-ISSUER = "https://auth.example"
+from tests.unit.service.http.failures import raising
+
 OPEN_DOCUMENTS = [
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
@@ -16,7 +17,6 @@ OPEN_DOCUMENTS = [
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-protected-resource/userinfo",
 ]
-METADATA_AT = f'resource_metadata="{ISSUER}/.well-known/oauth-protected-resource/userinfo"'
 EVERYWHERE = [
     ("authorize", "GET", "/authorize"),
     ("authorize", "POST", "/login"),
@@ -33,11 +33,6 @@ EVERYWHERE = [
     ("public", "GET", "/version"),
     *(("public", "GET", path) for path in OPEN_DOCUMENTS),
 ]
-
-
-def test_the_metadata_tell_one_environment_from_another(service):
-    for path in OPEN_DOCUMENTS[:2]:
-        assert service.call("public", "GET", path).json["environment"] == service.variables["ENVIRONMENT"]
 
 
 @pytest.mark.parametrize(("function", "method", "path"), EVERYWHERE)
@@ -115,7 +110,7 @@ def test_a_store_that_fails_is_503_with_retry_after_and_the_code_is_not_burnt(se
     code = service.code()
     error = ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "m"}}, "UpdateItem")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service.aws.dynamodb, "update_item", _raiser(error))
+        patch.setattr(service.aws.dynamodb, "update_item", raising(error))
         answer = service.redeem(code)
     assert (answer.status, answer.header("retry-after")) == (503, "1")
     assert answer.json["error"] == "temporarily_unavailable"
@@ -131,18 +126,11 @@ def test_a_key_that_fails_is_503_and_neither_code_nor_refresh_token_is_burnt(ser
     first = service.redeem(service.code()).json
     code = service.code()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service.aws.kms, "sign", _raiser(error))
+        patch.setattr(service.aws.kms, "sign", raising(error))
         assert service.redeem(code).status == 503
         assert service.refresh(first["refresh_token"]).status == 503
     assert service.redeem(code).status == 200
     assert service.refresh(first["refresh_token"]).status == 200
-
-
-def _raiser(error):
-    def fail(**_):
-        raise error
-
-    return fail
 
 
 def test_a_bug_is_a_handled_500_that_quotes_nothing_of_the_request(service, monkeypatch, capsys):
@@ -284,218 +272,6 @@ def test_no_other_origin_may_read_the_login(service):
         assert answer.header("access-control-allow-origin") is None
 
 
-# Authorization errors and pages
-
-
-@pytest.mark.parametrize(
-    "query", [{}, {"client_id": "stranger"}, {"client_id": "native", "redirect_uri": "https://evil.example/<script>"}]
-)
-def test_an_untrusted_request_is_a_page_and_never_a_redirect(service, query):
-    answer = service.call("authorize", "GET", "/authorize", query=query)
-    assert (answer.status, answer.header("location")) == (400, None)
-    assert answer.header("content-type").startswith("text/html")
-    assert "<script>" not in answer.body
-
-
-def test_too_many_parameters_are_refused_with_a_page(service):
-    answer = service.call("authorize", "GET", "/authorize", query=[(f"p{number}", "v") for number in range(40)])
-    assert answer.status == 400
-
-
-def test_a_wrong_request_of_a_known_client_goes_back_to_it(service):
-    answer = service.authorize(response_type="token")
-    assert answer.status == 303
-    assert answer.header("location").startswith("http://127.0.0.1:5000/callback?")
-    assert (answer.redirect["error"], answer.redirect["state"], answer.redirect["iss"]) == (
-        "unsupported_response_type",
-        "s",
-        ISSUER,
-    )
-
-
-def test_the_page_names_client_and_host_escaped_and_runs_nothing_but_its_own(service):
-    page = service.authorize()
-    assert "Native &lt;app&gt;" in page.body
-    assert "127.0.0.1" in page.body
-    policy = page.header("content-security-policy")
-    nonces = set(re.findall(r'nonce="([^"]+)"', page.body))
-    assert nonces == set(re.findall(r"nonce-([^']+)'", policy))
-    assert "default-src 'none'" in policy
-    assert "form-action 'self';" in policy
-    assert nonces.isdisjoint(re.findall(r'nonce="([^"]+)"', service.authorize().body))
-
-
-def test_the_cookie_is_bound_to_the_host_and_kept_for_the_next_login(service):
-    cookie = service.authorize().header("set-cookie")
-    assert cookie.startswith("__Host-ib-oauth-browser=")
-    assert cookie.endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
-    value = cookie.partition(";")[0]
-    again = service.call(
-        "authorize", "GET", "/authorize", headers={"Cookie": value},
-        query={"response_type": "code", "client_id": "native", "redirect_uri": "http://127.0.0.1:5000/callback",
-               "code_challenge": "c" * 43, "code_challenge_method": "S256"},
-    )  # fmt: skip
-    assert again.header("set-cookie").partition(";")[0] == value
-
-
-@pytest.mark.parametrize(
-    "cookie", ["", "other=1", "__Host-ib-oauth-browser=" + "a" * 65, "__Host-ib-oauth-browser", "=;\x00"]
-)
-def test_a_login_without_its_cookie_is_not_found(service, cookie):
-    transaction = service.transaction()
-    service.cookie = cookie
-    assert service.poll(transaction).status == 404
-
-
-@pytest.mark.parametrize(
-    "form", [{}, {"transaction": "ibl_" + "a" * 43, "platform": "demo"}, {"transaction": "nonsense"}]
-)
-def test_a_login_that_does_not_exist_is_a_page(service, form):
-    assert service.call("authorize", "POST", "/login", form=form, headers={"cookie": "x=y"}).status == 400
-
-
-def test_an_unknown_platform_is_a_page(service):
-    form = {"transaction": service.transaction(), "platform": "other"}
-    assert service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie}).status == 400
-
-
-def test_the_synthetic_identity_has_no_business_at_a_platform(service):
-    transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
-    form = {"transaction": transaction, "platform": "demo"}
-    assert service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie}).status == 400
-
-
-def test_a_proof_used_twice_mints_one_code(service, aws):
-    import base64
-
-    transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
-    message = f"ib-oauth/synthetic/local/{transaction}".encode()
-    key = service.variables["SYNTHETIC_KEY_ID"]
-    mac = base64.urlsafe_b64encode(aws.kms.generate_mac(KeyId=key, Message=message, MacAlgorithm="HMAC_SHA_256")["Mac"])
-    first, again = service.prove(transaction, mac.decode()), service.prove(transaction, mac.decode())
-    assert (first.status, again.status) == (303, 303)
-    assert first.header("location") == again.header("location"), "the first answer may have been lost"
-    form = {"client_id": "synthetic", "redirect_uri": "https://synthetic.invalid/callback"}
-    assert service.redeem(first.redirect["code"], **form).status == 200
-    assert service.prove(transaction, mac.decode()).status == 409
-
-
-# Bearer tokens
-
-
-def test_userinfo_without_a_token_is_challenged_without_an_error(service):
-    answer = service.call("public", "GET", "/userinfo")
-    assert (answer.status, answer.header("www-authenticate")) == (401, f'Bearer realm="ib-oauth", {METADATA_AT}')
-    assert answer.json == {"error": "invalid_token", "error_description": "a bearer token is required"}
-
-
-def test_userinfo_refuses_a_token_in_the_query(service):
-    answer = service.call("public", "GET", "/userinfo", query={"access_token": "a.b.c"})
-    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
-
-
-def test_userinfo_refuses_a_token_that_another_key_signed_or_none(service):
-    header, claims, signature = service.redeem(service.code()).json["access_token"].split(".")
-    import base64
-
-    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt","kid":"x"}').rstrip(b"=").decode()
-    for forged in (
-        f"{header}.{claims}.{'A' * 86}",
-        f"{header}.{claims}.{signature[:40]}",
-        f"{none}.{claims}.",
-        "x",
-        f"{header}.{claims[:-4]}.{signature}",
-    ):
-        answer = service.userinfo(forged)
-        assert answer.status in {400, 401}
-        assert 'error="inv' in answer.header("www-authenticate")
-
-
-@pytest.mark.parametrize(
-    ("scope", "claims"),
-    [
-        ("email", {"email": "ada@example.com"}),
-        ("profile", {"given_name": "Ada", "family_name": "Lovelace"}),
-        ("profile email", {"given_name": "Ada", "family_name": "Lovelace", "email": "ada@example.com"}),
-        ("openid", {}),
-        ("openid email", {"email": "ada@example.com"}),
-    ],
-)
-def test_what_was_agreed_to_can_be_read_and_the_subject_always(service, scope, claims):
-    tokens = service.redeem(service.code(scope=scope)).json
-    answer = service.userinfo(tokens["access_token"])
-    assert answer.status == 200, answer.body
-    subject = answer.json["sub"]
-    assert subject.startswith("demo:")
-    assert answer.json == {"sub": subject, **claims}
-
-
-def test_nothing_of_the_session_is_decrypted_for_a_token_that_may_read_nothing_of_it(service, monkeypatch):
-    tokens = service.redeem(service.code(scope="openid")).json
-    monkeypatch.setattr(service.aws.kms, "decrypt", _raiser(EndpointConnectionError(endpoint_url="x")))
-    assert service.userinfo(tokens["access_token"]).status == 200
-
-
-def test_userinfo_by_post_is_the_same(service):
-    tokens = service.redeem(service.code()).json
-    headers = {"authorization": f"Bearer {tokens['access_token']}"}
-    assert service.call("public", "POST", "/userinfo", headers=headers).json["given_name"] == "Ada"
-
-
-# Health and metadata
-
-
-def test_health_does_no_io_and_deep_health_does(service, monkeypatch):
-    for operation in ("get_item", "batch_get_item"):
-        monkeypatch.setattr(service.aws.dynamodb, operation, _raiser(EndpointConnectionError(endpoint_url="x")))
-    assert service.call("public", "GET", "/health").json == {"healthy": True, "version": "42"}
-    deep = service.call("public", "GET", "/health/deep")
-    assert deep.status == 503
-    checks = deep.json["checks"]
-    assert not any(check["healthy"] for check in checks.values())
-    assert checks["state_table"]["error"] == "EndpointConnectionError"
-    # Which key signs is in a table, too.
-    assert checks["signing_key"]["error"] == "the key ring cannot be read: EndpointConnectionError"
-
-
-def test_deep_health_names_each_check_with_its_milliseconds(service):
-    answer = service.call("public", "GET", "/health/deep")
-    assert answer.status == 200
-    assert set(answer.json["checks"]) == {
-        "state_table", "tokens_table_epoch", "keys_table", "revocations_table", "signing_key",
-    }  # fmt: skip
-    assert all(check["ms"] >= 0 for check in answer.json["checks"].values())
-
-
-def test_deep_health_begins_no_check_after_its_deadline(service, monkeypatch):
-    monkeypatch.setattr("service.endpoints.health.DEADLINE_SECONDS", 0.0)
-    answer = service.call("public", "GET", "/health/deep")
-    assert answer.status == 503
-    assert {check["error"] for check in answer.json["checks"].values()} == {"deadline"}
-
-
-def test_version_says_what_is_running(service):
-    assert service.call("public", "GET", "/version").json == {
-        "function": "public", "version": "42", "commit": "abc123", "build": "7", "configuration": "sha256:0",
-        "items": {"writes": 1, "reads": [1]},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("path", OPEN_DOCUMENTS[:2])
-def test_the_issuer_is_the_configured_one_whatever_the_host_header(service, path):
-    document = service.call(
-        "public", "GET", path, headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
-    ).json
-    assert document["issuer"] == ISSUER
-    assert "evil" not in json.dumps(document)
-    assert document["scopes_supported"] == ["email", "openid", "profile"]
-
-
-def test_the_key_set_has_public_members_only(service):
-    keys = service.call("public", "GET", "/.well-known/jwks.json").json["keys"]
-    assert [set(key) for key in keys] == [{"kty", "crv", "x", "y", "use", "alg", "kid"}]
-
-
 # What cannot be, and what comes late
 
 
@@ -539,7 +315,7 @@ def test_a_login_whose_end_could_not_be_written_can_still_end(service, error):
     transaction = service.transaction()
     service.log_in_upstream(service.login_page(transaction))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service.aws.dynamodb, "transact_write_items", _raiser(error))
+        patch.setattr(service.aws.dynamodb, "transact_write_items", raising(error))
         assert service.poll(transaction).status == 503
     service.now += 1
     assert service.poll(transaction).json["redirect"] is not None
@@ -549,15 +325,8 @@ def test_a_mac_key_that_fails_is_503_and_no_refusal(service):
     transaction = service.transaction(client="synthetic", redirect="https://synthetic.invalid/callback")
     error = ClientError({"Error": {"Code": "KMSInternalException"}}, "VerifyMac")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service.aws.kms, "verify_mac", _raiser(error))
+        patch.setattr(service.aws.kms, "verify_mac", raising(error))
         assert service.prove(transaction, "A" * 43).status == 503
-
-
-def test_userinfo_of_a_family_that_is_gone_is_refused(service, aws):
-    tokens = service.redeem(service.code()).json
-    for item in aws.items(service.variables["TOKENS_TABLE"]):
-        aws.dynamodb.delete_item(TableName=service.variables["TOKENS_TABLE"], Key={"pk": item["pk"]})
-    assert service.userinfo(tokens["access_token"]).status == 401
 
 
 def test_no_attribute_that_an_expression_names_is_a_reserved_word_of_dynamodb(service):
