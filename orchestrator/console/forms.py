@@ -22,6 +22,8 @@ from orchestrator.console.failures import CONFLICT, NOT_FOUND, failure_of
 from orchestrator.console.guard import Guard
 from orchestrator.console.pages.deployments import path_of
 from orchestrator.console.sections import Form, Heading, Link, Links, Page, Section, note, present
+from orchestrator.console.sign_in.sessions import Identity, identity_of
+from orchestrator.domain.sign_in.settings import Role
 
 BAD_REQUEST, FORBIDDEN, TOO_LARGE, SEE_OTHER = 400, 403, 413, 303
 MOST_BYTES = 16_384
@@ -33,7 +35,8 @@ MOST_ANSWERS = 100
 FORM_TYPE = "application/x-www-form-urlencoded"
 TOKEN = "token"  # noqa: S105 - the name of a field
 
-Show = Callable[[Page, int], Response]
+Show = Callable[[Request, Page, int], Response]
+Forbid = Callable[[Identity], Page]
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Forms:
         guard: makes the tokens of the forms.
         show: returns a page as an answer.
         answers: what actions did, by a random name.
+        forbid: returns the page of a viewer who wants to act, on a console with sign-in.
     """
 
     context: Context
     guard: Guard
     show: Show
     answers: OrderedDict[str, Done]
+    forbid: Forbid | None = None
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses of the actions."""
@@ -63,26 +68,52 @@ class Forms:
     def _ask(self, request: Request) -> Response:
         """Ask for the confirmation of an action. Nothing is changed."""
         action, subject = _action_of(request)
-        values = {} if action.as_caller else {REQUESTED_BY: operator_name(None, self.context)}
-        return self.show(self._form_page(action, subject, values), 200)
+        refusal = self._refusal(request, action)
+        if refusal is not None:
+            return refusal
+        by_form = identity_of(request) is None and not action.as_caller
+        values = {REQUESTED_BY: operator_name(None, self.context)} if by_form else {}
+        return self.show(request, self._form_page(request, action, subject, values), 200)
 
     async def _act(self, request: Request) -> Response:
         """Run an action that was confirmed, and lead the browser to its answer, so that reloading repeats nothing."""
         action, subject = _action_of(request)
-        values = await _form_of(request)
-        if not self.guard.is_token(values.get(TOKEN, ""), action.name, subject):
+        refusal = self._refusal(request, action)
+        if refusal is not None:
+            return refusal
+        values = await form_of(request)
+        if not self.guard.is_token(values.get(TOKEN, ""), action.name, subject, _session_of(request)):
             words = "This form is not of this console, or the console was started again: confirm the new form."
-            return self.show(self._form_page(action, subject, values, note(words, BAD)), FORBIDDEN)
-        return await run_in_threadpool(self._run, action, subject, values)
+            return self.show(request, self._form_page(request, action, subject, values, note(words, BAD)), FORBIDDEN)
+        return await run_in_threadpool(self._run, request, action, subject, values)
 
-    def _run(self, action: Action, subject: str, values: Mapping[str, str]) -> Response:
+    def _refusal(self, request: Request, action: Action) -> Response | None:
+        """Return the answer to a person who may not act; None for one who may, and without sign-in."""
+        identity = identity_of(request)
+        if identity is None or self.forbid is None:
+            return None
+        if identity.role is not Role.OPERATOR:
+            return self.show(request, self.forbid(identity), FORBIDDEN)
+        if action.as_caller:
+            # The identity of the console's credentials is not that of the person, and the quorum counts identities.
+            words = (
+                "An approval is recorded with the identity of AWS credentials. This console acts for several people."
+            )
+            command = f"Run `orchestrator {action.name} ID --env {self.context.name}` with your own credentials."
+            heading = Heading("Not possible here", self.context.name, "REFUSED", BAD, (words, command))
+            return self.show(request, Page("Not possible here", "", (heading,)), FORBIDDEN)
+        return None
+
+    def _run(self, request: Request, action: Action, subject: str, values: Mapping[str, str]) -> Response:
+        identity = identity_of(request)
         try:
-            done = run_action(action, self.context, subject, values)
+            done = run_action(action, self.context, subject, values, identity.requested_by if identity else None)
         except Exception as error:
             failure = failure_of(error, CONFLICT)
             if failure is None:
                 raise
-            return self.show(self._form_page(action, subject, values, *failure.sections), failure.status)
+            page = self._form_page(request, action, subject, values, *failure.sections)
+            return self.show(request, page, failure.status)
         name = secrets.token_urlsafe(12)
         self.answers[name] = done
         while len(self.answers) > MOST_ANSWERS:
@@ -94,18 +125,23 @@ class Forms:
         if done is None:
             raise HTTPException(NOT_FOUND, "the answer is no longer kept")
         sections = (Heading("Done", "", "DONE", GOOD, (done.message,)), Links("Next", (Link("Continue", done.path),)))
-        return self.show(Page("Done", "", sections), 200)
+        return self.show(request, Page("Done", "", sections), 200)
 
-    def _form_page(self, action: Action, subject: str, values: Mapping[str, str], *before: Section | None) -> Page:
+    def _form_page(
+        self, request: Request, action: Action, subject: str, values: Mapping[str, str], *before: Section | None
+    ) -> Page:
+        identity = identity_of(request)
         path = f"/actions/{action.name}/{quote(subject, safe='')}"
         form = Form(
             path,
-            self.guard.token(action.name, subject),
-            tuple((field, values.get(field.name, "")) for field in fields_of(action)),
+            self.guard.token(action.name, subject, _session_of(request)),
+            tuple((field, values.get(field.name, "")) for field in (action.fields if identity else fields_of(action))),
             action.label,
             _page_of(action, subject),
         )
         who = "You act with the identity of the console's credentials." if action.as_caller else ""
+        if identity is not None:
+            who = f"It is recorded as requested by {identity.requested_by}."
         sentences = tuple(filter(None, (action.effect, who)))
         heading = Heading(action.question.format(subject), self.context.name, "CONFIRM", OPEN, sentences)
         sections = present(heading, *before, form)
@@ -127,7 +163,12 @@ def _page_of(action: Action, subject: str) -> str:
     return pages.get(action.name) or path_of(quote(subject, safe=""))
 
 
-async def _form_of(request: Request) -> dict[str, str]:
+def _session_of(request: Request) -> str:
+    identity = identity_of(request)
+    return identity.session if identity else ""
+
+
+async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form.
 
     Raises:

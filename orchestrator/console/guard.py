@@ -6,18 +6,20 @@ The console acts with the credentials of the person who started it, so being abl
 - **Key**: made when the process starts, and part of the address that it prints. The browser keeps it in a cookie that no
   script reads and no other site sends. Other users of the machine reach the port, but do not have the key.
 - **Origin**: of a request that acts. Every browser sends it; another page has another one.
-- **Token**: in every form, for its action and its subject alone, of this process alone.
+- **Token**: in every form, for its action, its subject and its session alone, of this process alone.
+
+With sign-in (`orchestrator/console/sign_in`) a session takes the place of the key; the key only reads `/metrics`.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -30,6 +32,7 @@ NAMES = (LOOPBACK, "localhost")
 KEY_VARIABLE = "ORCHESTRATOR_CONSOLE_KEY"
 SHORTEST_KEY = 32
 KEY_PARAMETER = "key"
+METRICS_PATH = "/metrics"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 FORBIDDEN, MISDIRECTED, SEE_OTHER = 403, 421, 303
 
@@ -48,6 +51,10 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 """What every answer has."""
+
+
+Admit = Callable[[Scope, Headers], Awaitable[Response | None]]
+"""Returns the answer to a request of a person who is not signed in; None, and notes the person, for any other."""
 
 
 def new_key(wanted: str | None) -> str:
@@ -72,16 +79,23 @@ class Guard:
     Attributes:
         key: who has it may use the console.
         port: of the console.
+        public_address: of the proxy before it that ends TLS, without a path; empty on loopback.
     """
 
     key: str
     port: int
+    public_address: str = ""
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @property
     def address(self) -> str:
         """The address of the console, without the key."""
-        return f"http://{LOOPBACK}:{self.port}/"
+        return f"{self.public_address}/" if self.public_address else f"http://{LOOPBACK}:{self.port}/"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the console by TLS."""
+        return self.address.startswith("https:")
 
     @property
     def first_address(self) -> str:
@@ -91,15 +105,16 @@ class Guard:
     @property
     def cookie(self) -> str:
         """The name of the cookie. Cookies have no port, so two consoles need two names."""
-        return f"orchestrator-console-{self.port}"
+        # No other host of the domain can set a cookie with this prefix (RFC 6265bis §4.1.3).
+        return "__Host-orchestrator-console" if self.secure else f"orchestrator-console-{self.port}"
 
-    def token(self, action: str, subject: str) -> str:
-        """Return the token of the form of an action."""
-        return hmac.new(self._secret, f"{action}\0{subject}".encode(), sha256).hexdigest()
+    def token(self, action: str, subject: str, session: str = "") -> str:
+        """Return the token of the form of an action. `session`: of the person who gets it, on a console with sign-in."""
+        return hmac.new(self._secret, f"{action}\0{session}\0{subject}".encode(), sha256).hexdigest()
 
-    def is_token(self, token: str, action: str, subject: str) -> bool:
+    def is_token(self, token: str, action: str, subject: str, session: str = "") -> bool:
         """Return whether a token is that of the action's form."""
-        return hmac.compare_digest(token.encode(), self.token(action, subject).encode())
+        return hmac.compare_digest(token.encode(), self.token(action, subject, session).encode())
 
     def is_key(self, key: str) -> bool:
         """Return whether a key is the console's."""
@@ -107,11 +122,22 @@ class Guard:
 
     def is_ours(self, host: str) -> bool:
         """Return whether a Host header names this console."""
+        if self.public_address:
+            return host == urlsplit(self.public_address).netloc
         return host in {f"{name}:{self.port}" for name in NAMES}
 
     def is_same_origin(self, headers: Headers) -> bool:
         """Return whether a request that acts comes from one of our own pages."""
-        return headers.get("origin") == f"http://{headers.get('host', '')}"
+        return headers.get("origin") == f"{'https' if self.secure else 'http'}://{headers.get('host', '')}"
+
+
+def cookie_of(headers: Headers, name: str) -> str:
+    """Return the value of a cookie; empty if there is none, or none that can be read."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return cookie.value if cookie is not None else ""
 
 
 class GuardedApp:
@@ -120,10 +146,11 @@ class GuardedApp:
     Args:
         app: answers the requests that pass.
         guard: decides which do.
+        admit: decides by who signed in; None for a console whose key lets in.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: ASGIApp, guard: Guard, admit: Admit | None = None) -> None:
+        self._app, self._guard, self._admit = app, guard, admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -140,16 +167,23 @@ class GuardedApp:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
-        answer = self._refusal(scope, Headers(scope=scope))
+        answer = await self._refusal(scope, Headers(scope=scope))
         await (answer or self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the answer to a request that does not pass; None for one that does."""
         guard = self._guard
         if len(headers.getlist("host")) != 1 or not guard.is_ours(headers["host"]):
             return PlainTextResponse(f"This console answers at {guard.address} only.\n", MISDIRECTED)
         if scope["method"] not in SAFE_METHODS and not guard.is_same_origin(headers):
             return PlainTextResponse("An action has to come from a page of this console.\n", FORBIDDEN)
+        if self._admit is not None:
+            scrapes = scope["path"] == METRICS_PATH and scope["method"] in SAFE_METHODS and self._has_bearer(headers)
+            return None if scrapes else await self._admit(scope, headers)
+        return self._refusal_without_key(scope, headers)
+
+    def _refusal_without_key(self, scope: Scope, headers: Headers) -> Response | None:
+        guard = self._guard
         parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         key = dict(parameters).get(KEY_PARAMETER)
         if key is not None and scope["method"] in SAFE_METHODS and guard.is_key(key):
@@ -160,14 +194,13 @@ class GuardedApp:
         return None
 
     def _has_key(self, headers: Headers) -> bool:
+        if headers.get("authorization", "").partition(" ")[0].lower() == "bearer":
+            return self._has_bearer(headers)
+        return self._guard.is_key(cookie_of(headers, self._guard.cookie))
+
+    def _has_bearer(self, headers: Headers) -> bool:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self._guard.is_key(bearer.strip())
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._guard.cookie)
-        except CookieError:
-            return False
-        return cookie is not None and self._guard.is_key(cookie.value)
+        return scheme.lower() == "bearer" and self._guard.is_key(bearer.strip())
 
     def _let_in(self, path: str, parameters: list[tuple[str, str]]) -> Response:
         """Return the redirection to the same page without the key, which then is in the cookie."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -187,7 +187,7 @@ class Broadcast:
         """The names of the pages that are read now."""
         return tuple(self._watched)
 
-    async def stream(self, name: str, create: Callable[[], Source]) -> AsyncIterator[str]:
+    async def stream(self, name: str, create: Callable[[], Source]) -> AsyncGenerator[str, None]:
         """Yield server-sent events: `change` with the sections that differ from those before, then `end`.
 
         Args:

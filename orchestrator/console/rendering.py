@@ -43,8 +43,8 @@ def address_of(name: str) -> str:
     return f"/static/{sha256(static_file(name).encode()).hexdigest()[:16]}/{name}"
 
 
-def render_page(page: Page, environment: str) -> str:
-    """Return a page as a complete HTML document."""
+def render_page(page: Page, environment: str, signed_in: str = "") -> str:
+    """Return a page as a complete HTML document. `signed_in`: who sees it, on a console with sign-in."""
     rendered = [(section, render_section(section)) for section in page.sections]
     return (
         _templates()
@@ -52,6 +52,7 @@ def render_page(page: Page, environment: str) -> str:
         .render(
             page=page,
             environment=environment,
+            signed_in=signed_in,
             places=PLACES,
             style=address_of(STYLE),
             icon=address_of(ICON),

@@ -23,6 +23,7 @@ from orchestrator.domain.maintenance.policy import read_policy as read_maintenan
 from orchestrator.domain.notifications.destinations import Destination
 from orchestrator.domain.regions import REGION, REGION_REMEDY
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+from orchestrator.domain.sign_in.settings import ClientFacts, SignInSettings, read_sign_in, refuse_unusable_sign_in
 from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.domain.telemetry.settings import TelemetrySettings, read_telemetry_settings
 from orchestrator.environments.api import (
@@ -130,6 +131,7 @@ class Environment:
         maintenance: how long a maintenance window may take, and the notice that it needs.
         status_page: the public status page.
         telemetry: where the traces of executions go.
+        console: who may sign in to the console; None without a sign-in.
         owner: the value of the cost allocation tag `owner`.
         service: the settings of the OAuth service.
         usage: assumptions of cost estimates, as `Usage.parse` reads them.
@@ -166,6 +168,7 @@ class Environment:
     maintenance: MaintenancePolicy
     status_page: StatusPageSettings
     telemetry: TelemetrySettings
+    console: SignInSettings | None
     budget: BudgetSettings
     monitoring: MonitoringSettings
     security: SecuritySettings
@@ -333,6 +336,9 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         home = Home(name, place.region, own.get("account"), local=place.local, moved=moved)
         attempts.part("status_page", partial(refuse_unreachable_page, sections["status_page"], home))
     sections["telemetry"] = attempts.part("telemetry", partial(read_telemetry_settings, table, local=place.local))
+    sections["console"] = attempts.part("console", partial(read_sign_in, table))
+    if sections["console"] is not None and sections["service"] is not None:
+        attempts.part("console", partial(_refuse_unusable_sign_in, sections["console"], sections["service"], table))
     policies = Policies(name, *(_passed_through(table, key) for key in ("delivery", "strategies", "recovery", "usage")))
     table.refuse_unknown_keys()
     check_policies(policies, table.observer, attempts.part, sections["service"], sections["stores"], local=place.local)
@@ -344,6 +350,20 @@ def _section(
     name: str, table: SettingsReader, read: Callable[[SettingsReader, _Place], object], place: _Place
 ) -> object:
     return read(table.table(name), place)
+
+
+def _refuse_unusable_sign_in(sign_in: SignInSettings, service: ServiceSettings, table: SettingsReader) -> None:
+    clients = {
+        client.client_id: ClientFacts(
+            client.redirect_uris,
+            client.scopes,
+            confidential=client.secret_sha256 is not None,
+            own_audience=client.audience is not None,
+            synthetic=client.synthetic,
+        )
+        for client in service.clients
+    }
+    refuse_unusable_sign_in(sign_in, clients, service.platforms, table)
 
 
 def _own_values(name: str, table: SettingsReader) -> dict[str, Any]:

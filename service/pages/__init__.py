@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from service.oauth.scopes import Scope
 
 _FOLDER = Path(__file__).parent
-_SCOPE_TEXTS = {"openid": "an identifier of your account", "profile": "your name", "email": "your email address"}
+_SCOPE_TEXTS = {
+    "openid": "an identifier of your account",
+    "profile": "your name",
+    "email": "your email address",
+    "console:viewer": "that you may read the deployment console",
+    "console:operator": "that you may act on the deployment console",
+}
 
 
 @dataclass(frozen=True)

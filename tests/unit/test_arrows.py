@@ -66,6 +66,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "orchestrator.cli.live",
         "orchestrator.cli.operator",
         "orchestrator.cli.rendering",
+        "orchestrator.probes.conformance",
     ),
     "orchestrator.smoke": (
         "orchestrator.domain",

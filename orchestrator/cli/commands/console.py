@@ -19,6 +19,7 @@ DEFAULT_PORT = 8484
 def console(
     env: Env = "local",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 for a free one.")] = DEFAULT_PORT,
+    sign_in: Annotated[bool, typer.Option(help="Sign people in, if the settings list them.")] = True,
     json: AsJson = False,
 ) -> None:
     """Serve the environment as pages on this machine."""
@@ -27,4 +28,4 @@ def console(
         from orchestrator.cli.context import context_of
         from orchestrator.console.server import serve
 
-        serve(context_of(env), port, json=json)
+        serve(context_of(env), port, sign_in=sign_in, json=json)

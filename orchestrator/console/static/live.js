@@ -50,7 +50,11 @@
       close();
       say("It has ended: this page does not change any more.");
     });
-    source.onerror = () => say("The console does not answer. Trying again.");
+    source.onerror = (event) => {
+      // The console answered, and not with a stream: it does not know this browser any more.
+      const refused = event.target.readyState === EventSource.CLOSED;
+      say(refused ? "The console refuses this page: load it again." : "The console does not answer. Trying again.");
+    };
   };
 
   const close = () => {

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.domain.compliance.result import NotChecked
+from orchestrator.domain.sign_in.jwt import Jwt, parse_jwt
+from orchestrator.domain.sign_in.tokens import access_token_hash
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID
-from orchestrator.probes.conformance.messages import Jwt, parse_jwt
 from orchestrator.probes.conformance.registry import Registry, joined
 from orchestrator.probes.conformance.session import NONCE, Session
+from orchestrator.probes.conformance.signatures import verifies_es256
 from orchestrator.probes.conformance.tokens import LONGEST_LIFETIME_SECONDS
 
 registry = Registry()
@@ -21,7 +21,6 @@ registry = Registry()
 REQUIRED = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 """The required claims of an access token (RFC 9068 §2.2)."""
 PERSONAL = ("name", "given_name", "family_name", "email", "phone_number", "address", "birthdate")
-_COORDINATE_BYTES = 32
 _ES256 = "ES256"
 
 
@@ -78,28 +77,7 @@ def _is_signed(session: Session, token: Jwt) -> str:
         return "it has no key in the key set that verifies it"
     if find_spec("cryptography") is None:
         raise NotChecked("cryptography is not installed", "install the extra `lambdas`")
-    return "" if _verifies(key, token) else "it does not verify"
-
-
-def _verifies(key: Mapping[str, Any], token: Jwt) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - the extra may be missing
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415
-
-    if len(token.signature) != 2 * _COORDINATE_BYTES:
-        return False
-    numbers = [int.from_bytes(token.signature[at : at + _COORDINATE_BYTES]) for at in (0, _COORDINATE_BYTES)]
-    try:
-        public = ec.EllipticCurvePublicNumbers(_number(key, "x"), _number(key, "y"), ec.SECP256R1()).public_key()
-        public.verify(utils.encode_dss_signature(*numbers), token.signed, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _number(key: Mapping[str, Any], name: str) -> int:
-    text = str(key.get(name, ""))
-    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return "" if verifies_es256(key, token) else "it does not verify"
 
 
 registry.add("oauth-access-token-signature", lambda session: _is_signed(session, _access(session)))
@@ -199,8 +177,7 @@ def _nonce(session: Session) -> str:
 
 @registry.control("oauth-id-token-at-hash")
 def _at_hash(session: Session) -> str:
-    digest = sha256(session.openid_grant.access.encode()).digest()
-    wanted = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    wanted = access_token_hash(session.openid_grant.access)
     return "" if _id_token(session).claims.get("at_hash") == wanted else "at_hash is missing or of another token"
 
 

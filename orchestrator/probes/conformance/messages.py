@@ -76,29 +76,6 @@ def repeated_query(query: Mapping[str, str], name: str, value: str) -> str:
     return urlencode([*query.items(), (name, value)])
 
 
-@dataclass(frozen=True)
-class Jwt:
-    """The parts of a JWT whose signature was not verified."""
-
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
-    signed: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-
-
-def parse_jwt(text: str) -> Jwt | None:
-    """Return the parts of a JWT; None if it is none."""
-    parts = text.split(".")
-    try:
-        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
-        decoded = json.loads(header), json.loads(claims)
-    except (ValueError, RecursionError):
-        return None
-    if not all(isinstance(part, dict) for part in decoded):
-        return None
-    return Jwt(*decoded, f"{parts[0]}.{parts[1]}".encode(), signature)
-
-
 def encode_part(part: Mapping[str, Any]) -> str:
     """Return a part of a JWT in base64url."""
     return base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()

@@ -6,11 +6,12 @@ from http import HTTPStatus
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.compliance.result import NotApplicable, NotChecked
+from orchestrator.domain.sign_in.jwt import parse_jwt
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID
 from orchestrator.probes.conformance.authorization import ELSEWHERE
 from orchestrator.probes.conformance.discovery import RESOURCE
-from orchestrator.probes.conformance.messages import encode_part, parse_jwt
+from orchestrator.probes.conformance.messages import encode_part
 from orchestrator.probes.conformance.registry import Registry, joined, other_status
 from orchestrator.probes.conformance.session import Session
 from orchestrator.probes.conformance.tokens import (

@@ -1,0 +1,151 @@
+"""Who is signed in: sessions in the memory of the console's process, which end with it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
+
+from starlette.requests import Request
+
+from orchestrator.console.sign_in.oauth_service import Grant, OAuthService, SignInRefused
+from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.sign_in.settings import Role, SignInSettings
+from orchestrator.domain.texts import MAX_NAME, shortened
+
+MOST_SESSIONS = 1000
+"""The oldest ends when there would be more. Only permitted persons have one."""
+RETRY_SECONDS = 30
+"""Until a service that did not answer is asked again."""
+SECONDS_PER_HOUR = 3600
+IDENTITY = "orchestrator.identity"
+"""Where a request has the person who sent it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who sends a request.
+
+    Attributes:
+        name: as the service knows it; empty if it knows none.
+        subject: of the tokens, which no other person has.
+        role: what the person may do.
+        session: names the session, and is no secret.
+    """
+
+    name: str
+    subject: str
+    role: Role
+    session: str
+
+    @property
+    def requested_by(self) -> str:
+        """What records and incidents show. Two persons may have one name, so the subject is in it."""
+        return shortened(f"{self.name} ({self.subject})" if self.name else self.subject, MAX_NAME)
+
+
+def identity_of(request: Request) -> Identity | None:
+    """Return who sent a request; None on a console without sign-in, and before it."""
+    found = request.scope.get(IDENTITY)
+    return found if isinstance(found, Identity) else None
+
+
+@dataclass
+class _Session:
+    identity: Identity
+    grant: Grant
+    ends_at: float
+    retry_at: float = 0
+    renewing: Lock = field(default_factory=Lock)
+
+
+class Sessions:
+    """The sessions of one console.
+
+    A session lasts as long as the settings say. Its tokens are renewed when they expire, so that it also ends when the
+    grant was revoked at the service. A service that does not answer ends no session: an operator who is signed in can
+    roll back the release that broke it.
+
+    Args:
+        service: renews and revokes grants.
+        settings: who is permitted, and for how long.
+        now: epoch seconds.
+    """
+
+    def __init__(self, service: OAuthService, settings: SignInSettings, now: Callable[[], float]) -> None:
+        self._service, self._settings, self._now = service, settings, now
+        self._sessions: dict[str, _Session] = {}
+        self._changing = Lock()
+
+    def open(self, grant: Grant, name: str, role: Role) -> str:
+        """Open a session; return the secret that its browser keeps.
+
+        Args:
+            grant: of the sign-in.
+            name: of the person.
+            role: that the settings permit and the tokens have.
+        """
+        secret = secrets.token_urlsafe(32)
+        digest = _digest(secret)
+        identity = Identity(name, grant.signed_in.subject, role, digest)
+        with self._changing:
+            self._sessions[digest] = _Session(
+                identity, grant, self._now() + self._settings.session_hours * SECONDS_PER_HOUR
+            )
+            while len(self._sessions) > MOST_SESSIONS:
+                self._sessions.pop(next(iter(self._sessions)))
+        return secret
+
+    def find(self, secret: str) -> Identity | None:
+        """Return who has a secret; None if it is of no session that lasts. It may ask the service: up to 5 s."""
+        session = self._sessions.get(_digest(secret))
+        return session.identity if session is not None and self._lasts(session) else None
+
+    def lasts(self, identity: Identity) -> bool:
+        """Return whether the session of a person still lasts, as `find` does."""
+        session = self._sessions.get(identity.session)
+        return session is not None and self._lasts(session)
+
+    def close(self, identity: Identity) -> bool:
+        """End a session here and at the service; return whether the service has confirmed it."""
+        session = self._end(identity)
+        if session is None:
+            return True
+        try:
+            self._service.revoke(session.grant)
+        except (Unreachable, SignInRefused):
+            return False
+        return True
+
+    def _lasts(self, session: _Session) -> bool:
+        if self._now() >= session.ends_at:
+            self._end(session.identity)
+            return False
+        with session.renewing:
+            now = self._now()
+            if now < max(session.grant.signed_in.expires_at, session.retry_at):
+                return session.identity.session in self._sessions
+            try:
+                session.grant = self._service.refresh(session.grant)
+            except Unreachable:
+                session.retry_at = now + RETRY_SECONDS
+                return True
+            except SignInRefused:
+                self._end(session.identity)
+                return False
+            session.retry_at = 0
+        signed_in = session.grant.signed_in
+        if self._settings.role_of(signed_in.subject, signed_in.scopes) is not session.identity.role:
+            self._end(session.identity)
+            return False
+        return True
+
+    def _end(self, identity: Identity) -> _Session | None:
+        with self._changing:
+            return self._sessions.pop(identity.session, None)
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
