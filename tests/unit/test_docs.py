@@ -31,6 +31,25 @@ def test_what_a_document_points_at_is_there(document):
     assert gone == []
 
 
+def anchors_of(document: Path) -> set[str]:
+    """Return the anchors that GitHub and the site give the headings of a page."""
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", document.read_text(encoding="utf-8"))
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", line.lstrip("#")) for line in re.findall(r"(?m)^#+ .+$", prose)]
+    return {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_anchor_that_a_document_links_is_a_heading(document):
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", document.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(((?!\w+:)[^)#\s]*)#([^)\s]+)\)", prose)
+    pages = {link: document.parent / link if link else document for link, _ in links}
+    assert [
+        f"{link}#{anchor}"
+        for link, anchor in links
+        if pages[link].suffix == ".md" and pages[link].is_file() and anchor not in anchors_of(pages[link])
+    ] == []
+
+
 @pytest.mark.strategy("Scaling: Architecture evolution")
 def test_every_decision_is_in_the_list_of_decisions():
     listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")))
