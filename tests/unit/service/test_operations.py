@@ -11,9 +11,9 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs/runbooks/region-failover-
 
 
 def aws_command(operation):
-    """Return the arguments of the document's one `aws dynamodb OPERATION`, by their names in the API."""
+    """Return the arguments of the page's one `aws dynamodb OPERATION` of a tokens table, by their names in the API."""
     text = DOCUMENT.read_text(encoding="utf-8").replace("\\\n", " ")
-    (command,) = re.findall(rf"^ *aws dynamodb {operation} (.+)$", text, re.MULTILINE)
+    (command,) = re.findall(rf"^ *aws dynamodb {operation} (.*-tokens-.*)$", text, re.MULTILINE)
     words = shlex.split(command)
     names = ("".join(part.title() for part in word.removeprefix("--").split("-")) for word in words[::2])
     return {
