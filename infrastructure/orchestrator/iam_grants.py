@@ -93,6 +93,7 @@ ACKNOWLEDGE_INCIDENT = (allow("secretsmanager:GetSecretValue", on=(Resource.WEBH
 PUBLISH_STATUS_PAGE = (
     READ_ALIASES,
     READ_VERSIONS,
+    READ_METRICS,
     allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
     allow("dynamodb:Query", on=(Resource.HEARTBEATS_TABLE,)),
     allow("s3:PutObject", on=(Resource.STATUS_PAGE_OBJECTS,)),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tests.fakes.errors import client_error
+
 
 @dataclass
 class FakeEvents:
@@ -42,6 +44,19 @@ class FakeAlarms:
     since: datetime
     ringing: set[str] = field(default_factory=set)
     """Names of the alarms in ALARM."""
+    values: dict[datetime, float] = field(default_factory=dict)
+    """The value of every alarm by period; a breaching one is above 5."""
+    reads_fail: bool = False
+
+    def get_paginator(self, name: str) -> FakeAlarms:
+        assert name == "get_metric_data"
+        return self
+
+    def paginate(self, **_asked: Any) -> list[dict[str, Any]]:
+        if self.reads_fail:
+            raise client_error("InternalServiceFault", "CloudWatch is down")
+        series = {"Id": "value", "Timestamps": list(self.values), "Values": list(self.values.values())}
+        return [{"MetricDataResults": [series]}]
 
     def describe_alarms(self, **params: Any) -> dict[str, Any]:
         assert len(params["AlarmNames"]) <= params["MaxRecords"] <= 100, "DescribeAlarms takes no more"
@@ -51,6 +66,14 @@ class FakeAlarms:
                 "AlarmName": name,
                 "StateValue": "ALARM" if name in self.ringing else "OK",
                 "StateUpdatedTimestamp": self.since,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "Threshold": 5.0,
+                "EvaluationPeriods": 2,
+                "Namespace": "IbOauth",
+                "MetricName": name,
+                "Dimensions": [],
+                "Period": 60,
+                "Statistic": "Sum",
             }
             for name in params["AlarmNames"]
         ]

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
+from orchestrator.application.live_state import newest_shifted
 from orchestrator.application.recovery_planning import tables_in_use
-from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.analysis.observations import AlarmState, HttpRequest
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.rollback.triggers import ALARM_STATE
@@ -27,7 +28,9 @@ from orchestrator.domain.status_page.history import PageRecord
 from orchestrator.domain.status_page.maintenance import MaintenanceWindow, published_window
 from orchestrator.domain.status_page.page import PageInputs
 from orchestrator.domain.status_page.published_incidents import PublishedIncident, publish_incident
+from orchestrator.domain.status_page.rolled_back_changes import rolled_back_change
 from orchestrator.domain.status_page.settings import StatusPageSettings, decode_status_page
+from orchestrator.domain.verdict import Window
 
 NEWEST_INCIDENTS = 50
 """How many incidents are read, in addition to the open ones."""
@@ -75,10 +78,26 @@ def _read_alarms(cloud: Cloud, service: Service | None) -> Mapping[str, bool | N
     except (OrchestratorError, ClientError) as error:
         logger.warning("alarms were not read", extra={"error": str(error)})
         return None
+    firing = {arn: state for arn, state in states.items() if state.state == ALARM_STATE}
+    past = _of_rolled_back_change(cloud, firing) if firing else frozenset()
     return {
-        _short(arn.rpartition(":")[2], cloud): states[arn].state == ALARM_STATE if arn in states else None
+        _short(arn.rpartition(":")[2], cloud): arn in firing and arn not in past if arn in states else None
         for arn in service.alarms
     }
+
+
+def _of_rolled_back_change(cloud: Cloud, firing: Mapping[str, AlarmState]) -> frozenset[str]:
+    """Return the alarms that show a release that was rolled back, and nothing since. All others count."""
+    try:
+        change, now = rolled_back_change(newest_shifted(cloud.ledger)), cloud.now()
+        if change is None:
+            return frozenset()
+        of_change = [arn for arn, state in firing.items() if change.may_explain(arn, state)]
+        periods = cloud.alarms.read_periods(of_change, Window(change.reverted_at, now))
+    except (OrchestratorError, ClientError) as error:
+        logger.warning("the periods of alarms were not read, so they count", extra={"error": str(error)})
+        return frozenset()
+    return frozenset(arn for arn, read in periods.items() if change.explains(read, now))
 
 
 def _probe(

@@ -36,26 +36,40 @@ class Metrics:
         for first in range(0, len(queries), QUERIES_IN_A_CALL):
             batch = queries[first : first + QUERIES_IN_A_CALL]
             names = {f"q{number}": query for number, query in enumerate(batch)}
-            for result in self._results(names, window):
-                if result.get("StatusCode", "Complete") not in {"Complete", "PartialData"}:
-                    raise Throttled(f"CloudWatch returned {result['StatusCode']} for {names[result['Id']]}")
+            data_queries = [_metric_data_query(name, query) for name, query in names.items()]
+            for result in read_results(self._client, data_queries, window):
                 values = zip(result["Timestamps"], result["Values"], strict=True)
                 values_of[names[result["Id"]].id].update({at.astimezone(UTC): value for at, value in values})
         return values_of
 
-    def _results(self, names: Mapping[str, MetricQuery], window: Window) -> list[Any]:
-        params = {
-            "MetricDataQueries": [_metric_data_query(name, query) for name, query in names.items()],
-            "StartTime": window.start,
-            "EndTime": window.end,
-            "ScanBy": "TimestampAscending",
-        }
-        results: list[Any] = []
-        with translate_errors():
-            # The status is PartialData until the last page of a series.
-            for page in self._client.get_paginator("get_metric_data").paginate(**params):
-                results += page["MetricDataResults"]
-        return results
+
+def read_results(client: Any, queries: Sequence[Mapping[str, Any]], window: Window) -> list[Any]:
+    """Return the results of GetMetricData, ascending; a series may be in several of them.
+
+    Args:
+        client: botocore's CloudWatch client.
+        queries: at most `QUERIES_IN_A_CALL`, in the form of the API.
+        window: of the periods.
+
+    Raises:
+        Throttled: CloudWatch returned an incomplete result.
+        Unreachable: CloudWatch did not answer.
+    """
+    params = {
+        "MetricDataQueries": list(queries),
+        "StartTime": window.start,
+        "EndTime": window.end,
+        "ScanBy": "TimestampAscending",
+    }
+    results: list[Any] = []
+    with translate_errors():
+        # The status is PartialData until the last page of a series.
+        for page in client.get_paginator("get_metric_data").paginate(**params):
+            results += page["MetricDataResults"]
+    for result in results:
+        if result.get("StatusCode", "Complete") not in {"Complete", "PartialData"}:
+            raise Throttled(f"CloudWatch returned {result['StatusCode']} for {result.get('Label') or result['Id']}")
+    return results
 
 
 def _metric_data_query(name: str, query: MetricQuery) -> dict[str, Any]:

@@ -276,7 +276,8 @@ def _subject(signal: Signal) -> Mapping[str, str]:
 
 
 def _cleared(signal: Signal) -> Draft:
-    return Draft(EntryKind.CLEARED, signal.title, details=_subject(signal))
+    removal = {"removed_at": signal.at.isoformat()} if signal.removes_cause else {}
+    return Draft(EntryKind.CLEARED, signal.title, details={**_subject(signal), **removal})
 
 
 def _over(signal: Signal) -> Draft:

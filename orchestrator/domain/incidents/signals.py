@@ -20,7 +20,7 @@ both have ended.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,7 @@ class Signal:
         opener: what opens it, in the table of severities; empty for an end.
         at: when it began or ended.
         title, reason: for people.
+        removes_cause: it ends because its cause was removed, and what serves now was verified.
     """
 
     subject: str
@@ -61,6 +62,7 @@ class Signal:
     at: datetime
     title: str
     reason: str
+    removes_cause: bool = False
 
     @property
     def begins(self) -> bool:
@@ -119,7 +121,8 @@ def _rollback(detail: Mapping[str, Any], opener: str, title: str, reason: str) -
 def _rollback_completed(detail: Mapping[str, Any]) -> Signal:
     traffic_to, healthy = str(detail.get("traffic_to", "stable")).lower(), detail["healthy"]
     title = f"rollback of {{}} completed, {traffic_to} is {'' if healthy else 'not '}healthy"
-    return _rollback(detail, "" if healthy else ROLLBACK_FAILED, title, str(detail.get("cause", "")))
+    signal = _rollback(detail, "" if healthy else ROLLBACK_FAILED, title, str(detail.get("cause", "")))
+    return replace(signal, removes_cause=bool(healthy))
 
 
 def _end_of_rollback(detail: Mapping[str, Any]) -> Signal | None:

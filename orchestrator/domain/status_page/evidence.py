@@ -4,10 +4,10 @@
 |------------|-----------------------------------|-------------------------------------------------------------|
 | 1          | an active override                | the override's                                              |
 | 2          | an active maintenance window      | under maintenance                                           |
-| 3          | an alarm of the component fires   | latency: degraded; all others: partial outage               |
+| 3          | an alarm of the component fires, not only for what was rolled back | latency: degraded; all others: partial outage |
 |            | `FAILED_PROBES` probes in a row fail | partial outage; `LOST_PROBES`: major outage              |
 |            | no heartbeat for `SILENT`         | partial outage of the components that write                 |
-|            | an open incident                  | SEV1: major outage; SEV2: degraded; SEV3: as it is          |
+|            | an open incident, not only monitored | SEV1: major outage; SEV2: degraded; SEV3: as it is       |
 | 4          | something of it could not be read | not known                                                   |
 | 5          | none of these                     | operational                                                 |
 
@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.status_page.component_state import ComponentState, worst_of
+from orchestrator.domain.status_page.incident_steps import Step
 from orchestrator.domain.status_page.maintenance import MaintenanceWindow
 from orchestrator.domain.status_page.overrides import Override
 from orchestrator.domain.status_page.published_incidents import PublishedIncident
@@ -64,8 +65,9 @@ class Evidence:
     """What the machines know.
 
     Attributes:
-        alarms: the short name of each alarm of the service, such as ``token-latency``, to whether it fires, None if
-            it does not exist; None for the mapping if they could not be read.
+        alarms: the short name of each alarm of the service, such as ``token-latency``, to whether it fires for what
+            the service does now (`rolled_back_changes.py`), None if it does not exist; None for the mapping if they could
+            not be read.
         failed_probes: the function's short name to the number of its newest probes that failed in a row; without an
             entry it was not probed.
         heartbeats: a monitored table to its newest acknowledged heartbeat, None if it has none; None for the mapping
@@ -173,7 +175,8 @@ def _of_heartbeats(component: Component, evidence: Evidence, now: datetime) -> I
 
 def _of_incidents(component: Component, incidents: Sequence[PublishedIncident]) -> Iterator[_Finding]:
     for incident in incidents:
-        if incident.is_open and component.id in incident.components:
+        # The cause of what is monitored is removed: what the service does now, the alarms and the probes say.
+        if incident.is_open and incident.step is not Step.MONITORING and component.id in incident.components:
             yield OF_SEVERITY[incident.severity], f"{incident.title}."
 
 

@@ -7,16 +7,16 @@ as is the title that a person gave. Names of people are not published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Entry, EntryKind, replay
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.incidents.signals import DRILL, RESTORE
 from orchestrator.domain.notifications.alarms import SECURITY
 from orchestrator.domain.printable import printable
+from orchestrator.domain.status_page.incident_steps import Step, Update, updates_of
 from orchestrator.domain.status_page.settings import Component, StatusPageSettings
 
 RECENT, KEPT = timedelta(days=15), timedelta(days=90)
@@ -24,24 +24,6 @@ RECENT, KEPT = timedelta(days=15), timedelta(days=90)
 
 UNPUBLISHED = frozenset({DRILL, RESTORE, *SECURITY})
 """Causes that clients do not notice, or whose publication would help an attacker. A person may publish an own one."""
-
-
-class Step(StrEnum):
-    """The step of an incident, in the words of Statuspage."""
-
-    INVESTIGATING = "investigating"
-    IDENTIFIED = "identified"
-    RESOLVED = "resolved"
-
-
-@dataclass(frozen=True)
-class Update:
-    """A published line of an incident."""
-
-    id: str
-    at: datetime
-    step: Step
-    text: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +91,7 @@ def publish_incident(
         components=components,
         started_at=incident.opened_at,
         resolved_at=incident.resolved_at,
-        updates=_updates(entries, names),
+        updates=updates_of(entries, names),
     )
 
 
@@ -126,35 +108,3 @@ def _components(
         if kind == "alarm" and entry.kind is not EntryKind.CLEARED:
             found.update(components_of_alarm(name))
     return tuple(one for one in every if one in found) or every
-
-
-def _updates(entries: Sequence[Entry], names: str) -> tuple[Update, ...]:
-    updates: list[Update] = []
-    step = Step.INVESTIGATING
-    for entry in entries:
-        step = _STEPS.get(entry.kind, step)
-        text = _text(entry, names)
-        if text:
-            updates.append(Update(f"{entry.incident}-{entry.number}", entry.at, step, text))
-    return tuple(reversed(updates))
-
-
-_STEPS: Mapping[EntryKind, Step] = {
-    EntryKind.OPENED: Step.INVESTIGATING,
-    EntryKind.REOPENED: Step.INVESTIGATING,
-    EntryKind.ACKNOWLEDGED: Step.IDENTIFIED,
-    EntryKind.RESOLVED: Step.RESOLVED,
-}
-
-_SENTENCES: Mapping[EntryKind, str] = {
-    EntryKind.OPENED: "We are investigating a problem with {}.",
-    EntryKind.REOPENED: "The problem with {} is back. We are investigating it.",
-    EntryKind.ACKNOWLEDGED: "An engineer is working on it.",
-    EntryKind.RESOLVED: "The problem is resolved.",
-}
-
-
-def _text(entry: Entry, names: str) -> str:
-    if entry.kind is EntryKind.UPDATE:
-        return "" if entry.by == ORCHESTRATOR else printable(entry.text)
-    return _SENTENCES.get(entry.kind, "").format(names)

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.notifications.delivery import HOLD, DeliveryRecord
 from orchestrator.domain.notifications.notification import Audience, EventKind, Notification, Severity, Transition
+from orchestrator.domain.status_page.incident_steps import Step, Update
 from orchestrator.domain.status_page.maintenance import MaintenanceState, MaintenanceWindow
 from orchestrator.domain.status_page.page import StatusPage
-from orchestrator.domain.status_page.published_incidents import PublishedIncident, Step, Update
+from orchestrator.domain.status_page.published_incidents import PublishedIncident
 from orchestrator.domain.subscribers.subscriber import Subscriber
 
 ANNOUNCEMENTS = "announcements.json"

@@ -15,13 +15,19 @@ from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import WindowRequest, plan
 from orchestrator.domain.status_page.component_state import ComponentState
 from orchestrator.domain.status_page.history import PageRecord
+from orchestrator.domain.status_page.incident_steps import Step
 from tests.fakes.errors import client_error
 from tests.fakes.status_pages import ADDRESS, PAGE, StatusWorld
+from tests.samples import NOW
 from tests.unit.application.notifications.conftest import alarm_event
 from tests.unit.domain.status_page.pages import override
+from tests.unit.domain.status_page.test_rolled_back_changes import REVERTED_AT, rolled_back
 
 OPERATIONAL, MAINTENANCE, UNKNOWN, DEGRADED, PARTIAL, MAJOR = ComponentState
 LATENCY, ERRORS = "ib-oauth-token-latency-test", "ib-oauth-token-server-errors-test"
+
+
+LATER = {"id": "d-2", "requested_at": NOW + timedelta(seconds=1)}
 
 
 @pytest.fixture
@@ -73,6 +79,53 @@ def test_alarms_that_cannot_be_read_leave_the_state_unknown(world, monkeypatch):
 def test_an_alarm_that_was_deleted_leaves_the_state_unknown(world, monkeypatch):
     monkeypatch.setattr(world.alarms, "describe_alarms", lambda **_params: {"MetricAlarms": []})
     assert state_of_tokens(world) is UNKNOWN
+
+
+@pytest.fixture
+def after_rollback(world):
+    """An alarm fires for a release that was rolled back and verified half a minute ago."""
+    world.cloud.ledger.create_record(rolled_back(**LATER))
+    world.alarms.ringing, world.alarms.since = {ERRORS}, REVERTED_AT - timedelta(seconds=20)
+    world.alarms.values = {REVERTED_AT - timedelta(seconds=30): 9.0, REVERTED_AT: 1.0}
+    world.advance((REVERTED_AT - NOW).total_seconds() + 30)
+    return world
+
+
+def test_an_alarm_that_shows_only_what_was_rolled_back_does_not_count(after_rollback):
+    assert state_of_tokens(after_rollback) is OPERATIONAL
+
+
+def test_an_alarm_counts_if_a_period_since_the_rollback_is_bad(after_rollback):
+    after_rollback.alarms.values[REVERTED_AT + timedelta(seconds=10)] = 9.0
+    assert state_of_tokens(after_rollback) is PARTIAL
+
+
+def test_an_alarm_counts_if_its_periods_cannot_be_read(after_rollback):
+    after_rollback.alarms.reads_fail = True
+    assert state_of_tokens(after_rollback) is PARTIAL
+
+
+def test_an_alarm_counts_after_a_rollback_that_did_not_verify_what_serves(world):
+    world.cloud.ledger.create_record(rolled_back({"verified_at": None}, **LATER))
+    world.alarms.ringing, world.alarms.since = {ERRORS}, REVERTED_AT
+    assert state_of_tokens(world) is PARTIAL
+
+
+def test_an_incident_is_monitored_once_the_rollback_removed_its_cause(after_rollback):
+    from orchestrator.application.incidents.incident_log import receive_event
+
+    world, name = after_rollback, "ib-oauth-service-degraded-test"
+    receive_event(alarm_event(name, "ALARM", "OK", 0, 0, "service-degraded"), world.cloud)
+    started = {"deployment": "d-2", "at": NOW.isoformat(), "source": "ALARM", "reason": "token-errors"}
+    receive_event({"detail-type": "RollbackStarted", "detail": started}, world.cloud)
+    assert state_of_tokens(world) is DEGRADED
+    completed = {"deployment": "d-2", "at": world.at.isoformat(), "healthy": True, "traffic_to": "STABLE"}
+    receive_event({"detail-type": "RollbackCompleted", "detail": completed}, world.cloud)
+    page = publish_page(world.cloud).page
+    assert (states(page)["tokens"], page.open_incidents[0].step) == (OPERATIONAL, Step.MONITORING)
+    receive_event(alarm_event(name, "OK", "ALARM", 600, 0, "service-degraded"), world.cloud)
+    page = publish_page(world.cloud).page
+    assert [update.step for update in page.recent[0].updates][:2] == [Step.RESOLVED, Step.MONITORING]
 
 
 def test_heartbeats_that_stop_or_cannot_be_read_are_on_the_page(world):

@@ -45,6 +45,11 @@ def opening(
     return Draft(EntryKind.OPENED, "7.7 % > 5 %", by, details)
 
 
+def signalled(subject: str, at: datetime = NOW) -> dict[str, str]:
+    """The details of a signal."""
+    return {"subject": subject, "severity": "SEV2", "since": at.isoformat()}
+
+
 def incident(*drafts: Draft, settings: StatusPageSettings = SETTINGS, **changes):
     return publish_incident(entries(*(drafts or (opening(),)), **changes), settings, of_alarm)
 

@@ -9,9 +9,10 @@ import pytest
 
 from orchestrator.domain.incidents.incident import Draft, EntryKind
 from orchestrator.domain.incidents.severity import IncidentSeverity
-from orchestrator.domain.status_page.published_incidents import UNPUBLISHED, Step
+from orchestrator.domain.status_page.incident_steps import Step
+from orchestrator.domain.status_page.published_incidents import UNPUBLISHED
 from tests.samples import NOW
-from tests.unit.domain.status_page.pages import ALL, SETTINGS, incident, opening
+from tests.unit.domain.status_page.pages import ALL, SETTINGS, incident, opening, signalled
 
 
 def test_what_machines_write_stays_inside_and_the_page_has_sentences_of_its_own():
@@ -47,7 +48,7 @@ def test_what_a_person_writes_for_those_who_follow_is_published_as_it_is():
 
 def test_the_components_are_those_of_its_alarms_or_all():
     alarms = [
-        Draft(EntryKind.SIGNALLED, "", details={"subject": f"alarm:ib-oauth-{name}-test", "severity": "SEV2"})
+        Draft(EntryKind.SIGNALLED, "", details=signalled(f"alarm:ib-oauth-{name}-test"))
         for name in ("token-errors", "authorize-latency")
     ]
     assert incident(opening(), *alarms).components == ("login", "tokens")
