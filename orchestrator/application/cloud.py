@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
     from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
+    from orchestrator.aws.oauth_tables.managed_clients import ClientItems
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
     from orchestrator.aws.otlp_exporter import OtlpExporter
@@ -391,6 +392,12 @@ class Cloud(Adapters):
 
         rate = read_units_per_second(read_units, share_percent, readers, over_all_partitions=over_all_partitions)
         return ReadPace(rate, clock=lambda: self.now().timestamp(), sleep=self.sleep)
+
+    def client_items(self, table: str) -> ClientItems:
+        """Return the items of managed clients in a tokens table."""
+        from orchestrator.aws.oauth_tables.managed_clients import ClientItems
+
+        return ClientItems(self.clients("dynamodb"), table)
 
     def restored_tokens(self, table: str, source: str, log: str, source_pace: ReadPace | None = None) -> RestoredTokens:
         """Return a restored tokens table, with its source and the revocation log.

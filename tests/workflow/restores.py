@@ -13,7 +13,9 @@ from orchestrator.aws.dynamodb.streams import StreamChanges
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
+from orchestrator.aws.oauth_tables.managed_clients import ClientItems
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.clients.client import ManagedClient
 from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
 from orchestrator.domain.verdict import Verdict
 from state_machines import definitions
@@ -80,6 +82,7 @@ class RestoreWorld(World):
         self.restore_name, self.copied = name, False
         self.rows = Tables(STATE, TOKENS, REVOCATIONS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
+        vars(self.cloud)["client_items"] = partial(ClientItems, self.rows)
         self.attached = NothingAttached()
         vars(self.cloud)["table_attachments"] = self.attached
         self.wired = Wired(self.rows)
@@ -155,6 +158,13 @@ class RestoreWorld(World):
     def log_in(self, family: str) -> None:
         """Have a user logged in, in the live table."""
         self.rows.put_item(TableName=TOKENS, Item=family_item(family))
+
+    def save_client(self, client: ManagedClient) -> None:
+        """Have an operator change a client: the ledger has it, and the table that the service uses."""
+        self.cloud.client_records.save_client(client)
+        used = self.used()["live"]
+        (table,) = (name for name in used if "tokens" in name)
+        assert self.cloud.client_items(table).apply(client)
 
     def revoke(self, family: str) -> None:
         """Have a login revoked: in the log first, then in the live table, as the service does."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 
+from orchestrator.aws.oauth_tables.managed_clients import encode_item
+from orchestrator.domain.clients.client import Action, Change, ManagedClient
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import SourceStateUnknown
 from orchestrator.domain.recovery.heartbeats import SLOTS
 from orchestrator.domain.recovery.lost_writes.measurement import CLOSING, REPLAYED
 from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.domain.verdict import Outcome
+from tests.samples import NOW
 from tests.workflow.restores import (
     STATE,
     TOKENS,
@@ -359,3 +363,67 @@ def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_
     assert world.families(world.tokens_copy) == {"kept": True, "early": False, "late": False}
     epochs = {variables["LEAST_EPOCH"] for variables in world.variables()}
     assert epochs == {str(world.recovery.least_epoch)} == {"1"}
+
+
+def client(name, revision=1, **changes):
+    change = Change("ann", "ticket 4711", NOW)
+    uris = ("https://app.example/callback",)
+    one = ManagedClient(f"app-{name}", name, uris, (), (), (), NOW, revision, Action.ADD, change)
+    return replace(one, **changes)
+
+
+CLIENTS = {"disabled": {"disabled_at": NOW}, "removed": {"disabled_at": NOW, "removed": True}, "renamed": {"name": "x"}}
+
+
+def is_as_recorded(world, table, name):
+    """Whether a client's item is that of its record."""
+    record = world.cloud.client_records.read_client(f"app-{name}")
+    item = world.held(table).get(f"client#app-{name}")
+    return item == (None if record.removed else encode_item(record))
+
+
+def test_clients_are_after_a_restore_and_a_failback_as_operators_left_them(interpreter):
+    """Changed since the recovery point, while the restore runs, and after its deployment has moved the aliases."""
+    moments = {("restore", "StartCutover"): "renamed", ("restore", "ReplayLateWrites"): "removed"}
+
+    def change(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "SanitizeTokens"):
+            world.save_client(client("disabled", 2, **CLIENTS["disabled"]))
+            world.save_client(client("new"))
+        name = moments.pop((invocation.machine, invocation.state), "")
+        if name:
+            world.save_client(client(name, 2, **CLIENTS[name]))
+        return answer
+
+    world = RestoreWorld(interpreter, "re-clients", bridge=change)
+    for name in CLIENTS:
+        world.save_client(client(name))
+    names = [*CLIENTS, "new"]
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+        assert {name: is_as_recorded(world, world.tokens_copy, name) for name in names} == dict.fromkeys(names, True)
+        # The original table does not know what happened since.
+        world.save_client(client("new", 2, disabled_at=NOW))
+        assert world.go_back("re-clients-back").phase == "SUCCEEDED", world.recovery.reason
+        assert {name: is_as_recorded(world, TOKENS, name) for name in names} == dict.fromkeys(names, True)
+
+
+def test_a_client_that_was_disabled_is_disabled_before_clients_can_use_the_restored_tables(interpreter):
+    seen = []
+
+    def watch(invocation, run):
+        answer = run()
+        if (invocation.machine, invocation.state) == ("restore", "SanitizeTokens"):
+            world.save_client(client("off", 2, disabled_at=NOW))
+        if invocation.state == "Promote":
+            seen.append(is_as_recorded(world, world.tokens_copy, "off"))
+        return answer
+
+    world = RestoreWorld(interpreter, "re-off", bridge=watch)
+    world.save_client(client("off"))
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    assert seen == [True]
+    decisions = world.cloud.ledger.read_decisions(world.deployment.id)
+    assert any("clients as the ledger has them: app-off" in entry.decision.reason for entry in decisions)

@@ -3,6 +3,8 @@
 The deployment of a cutover does it before an alias moves. The restore does it again after the deployment has succeeded,
 until a pass finds nothing new. A restore that replays the writes since its recovery point begins before its cutover, in
 the state ReplayWrites, while clients still use the previous tables.
+
+The managed clients come from the ledger: one that an operator disabled since the recovery point stays disabled.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.cutover import replay_onto_new_tables, replay_since_point
+from orchestrator.application.restored_tables.managed_clients import reapply_clients
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.late_writes import (
     CHECK,
@@ -20,7 +23,7 @@ from orchestrator.domain.deployment.late_writes import (
     newest_progress,
 )
 from orchestrator.domain.recovery.lost_writes.replay import check_replay, is_caught_up
-from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction
+from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, Role
 from orchestrator.domain.recovery.restore import with_decides
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
@@ -53,10 +56,11 @@ def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     recovery, policy = cloud.restores.read_record(cutover.recovery), recovery_policy(cloud)
     progress = cutover.replay or recovery.replay or ReplayProgress()
     progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=False)
+    clients = _reapply_clients(cloud, recovery)
     replayed = replace(deployment, cutover=replace(cutover, replay=progress, replayed_at=cloud.now()))
     # A failback verifies its canary on the synchronized tables first.
     action = Action.PROCEED if cutover.failback else Action.PROMOTE
-    return append_decision(task_input, cloud, replayed, make_decision(action, progress.description))
+    return append_decision(task_input, cloud, replayed, make_decision(action, progress.description + clients))
 
 
 def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
@@ -74,13 +78,21 @@ def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> Recover
     cutover, policy = deployment.cutover, recovery_policy(cloud)
     progress = newest_progress(recovery.replay, cutover.replay)
     progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)
+    clients = _reapply_clients(cloud, recovery)
     replayed = replace(recovery, replay=progress)
     if not is_last_pass(progress, task_input.attempt):
         hold = round(policy.block_hold.total_seconds())
-        return save_and_continue(task_input, cloud, replayed, progress.description, RecoveryAction.WAIT, hold)
+        reason = progress.description + clients
+        return save_and_continue(task_input, cloud, replayed, reason, RecoveryAction.WAIT, hold)
     verdict, figures = check_late_writes(progress)
     result = with_decides(recovery.kind, CheckResult(CHECK, verdict, figures))
-    return save_and_continue(task_input, cloud, replayed.with_check_results(result), verdict.reason)
+    return save_and_continue(task_input, cloud, replayed.with_check_results(result), verdict.reason + clients)
+
+
+def _reapply_clients(cloud: Cloud, recovery: Recovery) -> str:
+    """Bring the managed clients of the new tokens table into the ledger's state; return what changed, for the reason."""
+    changed = reapply_clients(cloud, recovery.table(Role.TOKENS).target)
+    return f"; clients as the ledger has them: {', '.join(changed)}" if changed else ""
 
 
 def _replay_since_point(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recovery) -> RecoveryTaskOutput:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
+from orchestrator.application.restored_tables.managed_clients import bring_into_effect, reapply_clients
 from orchestrator.aws.oauth_tables.client_grants import ClientGrants
-from orchestrator.aws.oauth_tables.managed_clients import ClientItems
 from orchestrator.cli.actions.clients.configuration import limits_of
 from orchestrator.cli.actions.clients.reading import public_record
 from orchestrator.cli.context import Context
@@ -139,14 +139,8 @@ def remove(context: Context, client_id: str, reason: str, by: str, units_per_sec
 def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
     """Write every client's item again, as the ledger has it: after a restore, or a command that stopped midway."""
     change = _change(context, reason, by)
+    changed = reapply_clients(context.cloud, context.live_tables[Role.TOKENS])
     records = context.cloud.client_records.list_clients()
-    items = _items(context)
-    changed = []
-    for client in records:
-        expected = None if client.removed else client.revision
-        if items.read_revision(client.client_id) != expected:
-            changed.append(client.client_id)
-        _bring_into_effect(context, client)
     _record_event(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
     if json:
         print_json({"environment": context.name, "clients": len(records), "changed": changed})
@@ -183,16 +177,8 @@ def _record_event(context: Context, event_id: str, name: str, why: str) -> None:
 
 
 def _bring_into_effect(context: Context, client: ManagedClient) -> None:
-    """Write a client's item. An item with a revision that the ledger does not know was written by hand: replace it."""
-    items = _items(context)
-    if items.apply(client):
-        return
-    newest = context.cloud.client_records.read_client(client.client_id)
-    items.apply(newest, replacing=max(newest.revision, items.read_revision(client.client_id) or 0))
-
-
-def _items(context: Context) -> ClientItems:
-    return ClientItems(context.clients("dynamodb"), context.live_tables[Role.TOKENS])
+    items = context.cloud.client_items(context.live_tables[Role.TOKENS])
+    bring_into_effect(context.cloud, items, client)
 
 
 def _end_grants(context: Context, client_id: str, units_per_second: float, *, json: bool) -> EndedGrants:
