@@ -18,6 +18,10 @@ from orchestrator.domain.printable import one_line, printable
 from orchestrator.domain.texts import shortened
 
 MAX_SUBJECT = 150
+_WHOLE_HEADERS = SMTP.clone(max_line_length=998)
+"""The longest line of RFC 5322. A longer address in List-Unsubscribe would become encoded words, of which no mail program
+makes a button: RFC 2369 has none there."""
+
 AUTOMATIC = "auto-generated"
 """RFC 3834: no vacation message answers a program."""
 
@@ -64,4 +68,4 @@ def raw_message(mail: Mail, settings: MailSettings) -> bytes:
     for name, value in mail.headers.items():
         message[name] = one_line(value)
     message.set_content(printable(mail.text), charset="utf-8", cte="base64")
-    return message.as_bytes()
+    return message.as_bytes(policy=_WHOLE_HEADERS)

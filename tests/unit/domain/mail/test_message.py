@@ -36,6 +36,14 @@ def test_one_click_unsubscribe_has_both_headers_of_its_rfc_and_a_long_address_wh
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
+def test_the_address_of_the_button_is_on_its_line_as_it_is():
+    """A parser decodes encoded words; the programs that read this header do not (RFC 2369 §2)."""
+    raw = raw_message(Mail(("a@example.com",), "s", "text " * 500, NOW, unsubscribe_headers(URL)), SENDER)
+    assert f"\r\nList-Unsubscribe: <{URL}>\r\n".encode() in raw
+    body = raw.partition(b"\r\n\r\n")[2]
+    assert all(len(line) <= 76 for line in body.split(b"\r\n")), "RFC 2045 §6.8"
+
+
 @given(text=st.text(max_size=400))
 def test_no_text_adds_a_header_or_breaks_a_limit(text):
     raw = raw_message(Mail(("a@example.com",), text, text, NOW, {"X-Text": text}), SENDER)
