@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from orchestrator.application.maintenance.windows import change_schedule
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance import schedule as decisions
 from orchestrator.domain.maintenance.schedule import Change, Schedule, WindowRequest
 from orchestrator.domain.maintenance.window import Window, WindowAction
@@ -18,10 +19,21 @@ def plan(context: Context, request: WindowRequest, *, json: bool) -> None:
     """Plan a window.
 
     Raises:
-        Refused: a value is wrong, or it overlaps another window.
+        Refused: a value is wrong, a component does not exist, or it overlaps another window.
     """
+    _refuse_unknown_components(context, request.components)
     policy, now = context.environment.maintenance, context.cloud.now()
     _command(context, lambda schedule: decisions.plan(schedule, request, policy, now), WindowAction.PLAN, json=json)
+
+
+def _refuse_unknown_components(context: Context, named: Iterable[str]) -> None:
+    """Refuse what is neither a component of the status page nor a function: it would be announced, and affect nothing."""
+    components = [one.id for one in context.environment.status_page.components]
+    functions = sorted(context.environment.service.functions)
+    for name in named:
+        if name not in {*components, *functions}:
+            remedy = f"give one of {', '.join(components)}, or of the functions {', '.join(functions)}"
+            raise Refused("--component", name, remedy)
 
 
 def start(context: Context, window_id: str, reason: str, by: str, *, json: bool) -> None:

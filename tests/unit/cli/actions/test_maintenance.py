@@ -141,6 +141,14 @@ def test_a_plan_is_refused_that_comes_too_soon_or_overlaps_or_has_no_zone(cloud,
     assert len(cloud.maintenance.list_windows(5)) == 2
 
 
+def test_a_plan_for_a_component_that_does_not_exist_is_refused_with_those_that_do(cloud, clock):
+    message = plan(clock, "--component", "tokns", code=REFUSED)
+    assert "--component: 'tokns' is refused: give one of login, tokens, user-data, or of the functions" in message
+    assert "authorize, public, token" in message
+    assert cloud.maintenance.list_windows(5) == []
+    plan(clock, "--component", "tokens")
+
+
 @pytest.fixture
 def scene(monkeypatch):
     scene = Scene()
