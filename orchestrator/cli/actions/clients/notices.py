@@ -91,7 +91,13 @@ def notify(context: Context, notice: Notice, wanted: Wanted, by: str, *, dry_run
     _record(context, notice, "requested", f"{len(recipients)} recipients", by)
     results = [(one, _send(context, notice, one)) for one in recipients]
     for number, (recipient, outcome) in enumerate(results):
-        _record(context, notice, f"{recipient.client_id}-{number}", f"{recipient.channel}: {outcome.text}", by)
+        _record(
+            context,
+            notice,
+            f"{recipient.client_id}-{number}",
+            f"{recipient.client_id}, {recipient.channel}: {outcome.text}",
+            by,
+        )
     _show(context, notice, [(one, outcome.text) for one, outcome in results], json=json, dry_run=False)
     return DONE if all(_has_it(outcome) for _, outcome in results) else FAILED
 
@@ -141,7 +147,8 @@ def _has_it(outcome: Outcome) -> bool:
 
 
 def _record(context: Context, notice: Notice, part: str, why: str, by: str) -> None:
-    name = f"clients notify by {by}: {notice.subject}"
+    # What follows "by" is the actor in the audit trail.
+    name, why = f"clients notify by {by}", f"{notice.subject}: {why}"
     event = EventRecord(f"clients-notify-{notice.key}-{part}", context.cloud.now(), "person", name, acted=True, why=why)
     context.cloud.ledger.record_event(event)
 

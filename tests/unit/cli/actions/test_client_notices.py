@@ -10,6 +10,7 @@ import pytest
 from orchestrator.aws.mail import Mailer
 from orchestrator.aws.provider_client import ProviderClient
 from orchestrator.cli.actions.clients import changes  # noqa: F401 - the fixture `context` patches it
+from orchestrator.domain.audit.ledger_entries import actor_of_event, entry_of_event
 from orchestrator.domain.mail.settings import MailSettings
 from tests.fakes.errors import client_error
 from tests.fakes.notification_providers import ARN, Providers
@@ -61,8 +62,12 @@ def test_everything_is_in_the_audit_trail_by_name_and_without_an_address(ses, co
     add("a@o.example")
     notify("app-orders")
     found = events(context)
-    assert [one.name for one in found] == ["clients notify by ann: TLS 1.1 ends"] * 2
-    assert {one.why for one in found} == {"1 recipients", "email: delivered: SES: 0100"}
+    assert {actor_of_event(one) for one in found} == {"ann"}
+    assert {entry_of_event(one).action for one in found} == {"clients notify"}
+    assert {one.why for one in found} == {
+        "TLS 1.1 ends: 1 recipients",
+        "TLS 1.1 ends: app-orders, email: delivered: SES: 0100",
+    }
     assert "a@o.example" not in json.dumps([str(one) for one in found])
 
 
