@@ -92,7 +92,9 @@ def _unsubscribe(request: HttpRequest, cloud: Cloud) -> HttpResponse:
     token = request.query.get("token", "")
     subject = read_unsubscription(token, _keys(cloud), cloud.now())
     if request.method in _READS:
-        view = View("Unsubscribe?", "Your address is deleted, and nothing more is sent.", "Unsubscribe", token)
+        view = View(
+            "Unsubscribe?", "Your address will be deleted, and nothing more will be sent.", "Unsubscribe", token
+        )
         return _page(200, view, cloud)
     cloud.subscribers.erase(subject)
     return _page(200, ENDED, cloud)

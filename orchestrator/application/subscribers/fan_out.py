@@ -44,5 +44,7 @@ def fan_out(content: bytes, cloud: Cloud) -> str:
         cloud.notification_queue.send([msgspec.json.encode(message).decode() for message in messages])
         cloud.subscribers.mark_announced(announcement.id, now)
         sent += len(messages)
-    logger.info("announcements", extra={"listed": len(listed), "new": len(new), "messages": sent})
+    if new:
+        # The file is also read when nothing of it is new: on the local cloud every two seconds.
+        logger.info("announcements", extra={"listed": len(listed), "new": len(new), "messages": sent})
     return f"{len(new)} announcements, {sent} messages"

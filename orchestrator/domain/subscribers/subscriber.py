@@ -140,8 +140,8 @@ def masked(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if at:
         return f"{local[0]}…@{domain}"
-    host = address.split("/")[2]
-    return f"https://{host}/…"
+    scheme, _, host = address.split("/")[:3]
+    return f"{scheme}//{host}/…"
 
 
 def _valid(channel: Channel, entered: str, *, local: bool) -> str:

@@ -114,3 +114,4 @@ def test_a_request_waits_for_a_day_and_a_confirmation_keeps_since_when_a_subscri
 def test_operators_see_enough_to_recognize_an_address():
     assert masked("reader@example.org") == "r…@example.org"
     assert masked("https://hooks.example.net/secret?key=1") == "https://hooks.example.net/…"
+    assert masked("http://127.0.0.1:8080/hook") == "http://127.0.0.1:8080/…"
