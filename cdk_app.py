@@ -31,8 +31,8 @@ from infrastructure.security.nag_suppressions import apply_suppressions
 from infrastructure.security.permissions_boundary import apply_boundary
 from infrastructure.security.stack import SecurityStack
 from infrastructure.service import stack as service_stack
+from infrastructure.status.functions import Package
 from infrastructure.status.stack import StatusStack
-from infrastructure.status.subscribers import Package
 from orchestrator import environments
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 from orchestrator.packaging import assets

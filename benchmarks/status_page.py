@@ -31,7 +31,7 @@ from orchestrator.local.traffic_generator import Traffic
 LIMIT_SECONDS = 10.0
 RATE_PER_SECOND = 24.0
 BASELINE_SECONDS = 15.0
-TIMEOUT_SECONDS = 240.0
+TIMEOUT_SECONDS = 600.0
 LOOK_SECONDS = 0.25
 STEPS = ({"weight_percent": 50, "bake_seconds": 60},)
 RELEASE = "token-500s"

@@ -1,7 +1,8 @@
 """The status page's stack: a private bucket that CloudFront serves, in an account and a region of its own if set so.
 
 The page is static and depends on nothing of the environment while it is served: it stands when the rest is down. The
-orchestrator writes its files; the bucket's policy lets only that function and principals of its own account do so.
+orchestrator writes its files; the bucket's policy lets only that function and principals of its own account do so. If it
+writes no more, a function of this stack says so on the page.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from constructs import Construct
 from infrastructure.common import EnvironmentStack
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import global_name, physical_name
-from infrastructure.status.subscribers import Package, Subscribers
+from infrastructure.status.functions import Package
+from infrastructure.status.subscribers import Subscribers
+from infrastructure.status.watch import Watch
 from orchestrator.domain.status_page.headers import CONTENT_SECURITY_POLICY, HSTS_SECONDS, PERMISSIONS_POLICY
 from orchestrator.environments import Environment
 
@@ -33,7 +36,7 @@ class StatusStack(EnvironmentStack):
     Args:
         scope: the app.
         environment: the environment. Its status page is enabled.
-        package: the package of the functions for subscribers.
+        package: the package of the functions.
     """
 
     def __init__(self, scope: Construct, environment: Environment, package: Package) -> None:
@@ -49,8 +52,9 @@ class StatusStack(EnvironmentStack):
         bucket = self._create_bucket(environment)
         headers = _headers_policy(self, physical_name("status", environment))
         distribution = self._create_distribution(environment, bucket, headers)
+        name = f"{physical_name('status', environment)}-{Aws.ACCOUNT_ID}"
+        Watch(self, environment, name, package)
         if settings.subscribers is not None:
-            name = f"{physical_name('status', environment)}-{Aws.ACCOUNT_ID}"
             subscribers = Subscribers(self, environment, settings.subscribers, name, package)
             subscribers.receive_announcements_of(bucket)
             subscribers.serve_through(distribution, headers)

@@ -10,7 +10,6 @@ request from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -27,11 +26,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infrastructure.common import function_code, removal_policy_of, subscribe_contacts
-from infrastructure.iam import create_function_role
-from infrastructure.logs import create_log_group
+from infrastructure.common import removal_policy_of, subscribe_contacts
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import alarm_description, global_name, physical_name
+from infrastructure.naming import alarm_description, physical_name
+from infrastructure.status.functions import Package, create_function
 from orchestrator.domain.mail.settings import MailSettings, encode_mail
 from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.domain.status_page.settings import encode_status_page
@@ -49,15 +47,6 @@ _RECOVERY_DAYS = 7
 
 _KEY_CHARACTERS = 64
 _STAGE = "v1"
-
-
-@dataclass(frozen=True)
-class Package:
-    """The package of the functions: its folder, its digest, and the signed package if there is one."""
-
-    folder: str
-    digest: str
-    signed: str | None = None
 
 
 class Subscribers(Construct):
@@ -294,40 +283,11 @@ class Subscribers(Construct):
         return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._key.secret_arn])
 
     def _function(self, module: str, statements: Sequence[iam.PolicyStatement], seconds: int) -> lambda_.Function:
-        environment = self._environment
-        name = physical_name(f"status-{module.replace('_', '-')}", environment)
-        title = module.title().replace("_", "")
-        group = create_log_group(self, f"{title}Logs", f"/aws/lambda/{name}", environment)
-        role = create_function_role(self, f"{title}Role", global_name(name, environment), group, list(statements), {})
-        reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
-        suppress_nist(role, reason, "IAMNoInlinePolicy")
-        function = lambda_.Function(
-            self,
-            title,
-            function_name=name,
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
-            handler=f"orchestrator.event_handlers.{module}.handler",
-            code=function_code(self._package.folder, self._package.digest, self._package.signed),
-            memory_size=512,
-            timeout=Duration.seconds(seconds),
-            tracing=lambda_.Tracing.ACTIVE,
-            log_group=group,
-            role=role.without_policy_updates(),
-            environment=dict(self._variables()),
-        )
-        suppress_nag(function, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
-        suppress_nist(
-            function,
-            "It waits for AWS and for subscribers' servers, which are public; a message that fails is in the queue",
-            *("LambdaInsideVPC", "LambdaDLQ", "LambdaConcurrency"),
-        )
-        return function
+        return create_function(self, self._environment, self._package, module, statements, seconds, self._variables())
 
     def _variables(self) -> Mapping[str, str]:
         page = self._environment.status_page
         return {
-            "ENVIRONMENT": self._environment.name,
             "STATUS_PAGE": encode_status_page(page),
             "STATUS_ADDRESS": page.public_address,
             "STATUS_BUCKET": self._bucket,
@@ -337,8 +297,6 @@ class Subscribers(Construct):
             "NOTIFICATION_DEAD_LETTERS": self._dead_letters.queue_url,
             "LINK_KEY": self._key.secret_arn,
             "MAIL": encode_mail(self._sender),
-            "POWERTOOLS_SERVICE_NAME": "status-page",
-            "LOG_LEVEL": self._environment.service.log_level,
         }
 
     def _create_alarms(self) -> None:

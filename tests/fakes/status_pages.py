@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
@@ -62,6 +63,12 @@ class SiteS3:
     written: list[str] = field(default_factory=list)
     refuses: str = ""
     before: Any = None
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - botocore's
+        assert Bucket
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", "no")
+        return {"Body": BytesIO(self.objects[Key]["Body"])}
 
     def put_object(self, **put: Any) -> dict[str, Any]:
         assert put["ChecksumAlgorithm"] == "SHA256"

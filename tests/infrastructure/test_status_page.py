@@ -139,6 +139,26 @@ def test_events_that_change_a_state_and_the_clock_have_the_page_published(everyt
         assert text_of(target["DeadLetterConfig"]["Arn"]).startswith("<DeadLetters")
 
 
+def test_the_page_is_watched_from_its_own_stack_which_reaches_nothing_but_its_bucket(everything_on):
+    page = template(everything_on)
+    function = named(page, "AWS::Lambda::Function", "Handler", "orchestrator.event_handlers.watch_status_page.handler")
+    variables = function["Environment"]["Variables"]
+    assert set(variables) == {"ENVIRONMENT", "STATUS_BUCKET", "STATUS_REGION", "POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}
+    role = named(page, "AWS::IAM::Role", "RoleName", "ib-oauth-status-watch-status-page-staging")
+    statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+    rights = {action: text_of(one["Resource"]) for one in statements for action in as_list(one["Action"])}
+    bucket = "arn:<AWS::Partition>:s3:::ib-oauth-status-staging-<AWS::AccountId>"
+    assert {action: resource for action, resource in rights.items() if action.startswith("s3:")} == {
+        "s3:GetObject": f"{bucket}/page.json",
+        "s3:ListBucket": bucket,
+        "s3:PutObject": f"{bucket}/*",
+    }
+    assert {action.partition(":")[0] for action in rights} == {"s3", "logs", "xray"}
+    (rule,) = resources(page, "AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["Targets"][0]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 1}
+
+
 def test_the_function_may_do_what_it_needs_and_nothing_else(everything_on):
     role = named(everything_on.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-event-publish-status-page-staging")
     statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
@@ -146,7 +166,8 @@ def test_the_function_may_do_what_it_needs_and_nothing_else(everything_on):
     assert found == {
         "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem",
         "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey",
-        "lambda:GetAlias", "lambda:GetFunctionConfiguration", "cloudwatch:DescribeAlarms", "s3:PutObject",
+        "lambda:GetAlias", "lambda:GetFunctionConfiguration", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
+        "s3:PutObject",
         "sqs:SendMessage",
         "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
     }  # fmt: skip

@@ -128,5 +128,6 @@ def test_a_page_without_a_sender_has_nothing_of_subscribers(tmp_path):
     dev = environments.load("dev")
     settings = StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-west-1")
     found = template(synthesise(tmp_path, dataclasses.replace(dev, status_page=settings)))
-    assert not resources(found, "AWS::Lambda::Function")
+    (watch,) = resources(found, "AWS::Lambda::Function").values()
+    assert watch["Handler"] == "orchestrator.event_handlers.watch_status_page.handler"
     assert not resources(found, "AWS::DynamoDB::Table")

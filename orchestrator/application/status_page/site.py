@@ -40,6 +40,9 @@ CONTENT_TYPES: Mapping[str, str] = {
 """Content type by the ending of a file."""
 
 JSON_FEED = "feed.json"
+STATE = "page.json"
+"""The page as a value, for what watches it from its own stack. Like all files of the site it is public."""
+
 _UNTIMED = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -73,6 +76,7 @@ def render_site(page: StatusPage, written_at: datetime) -> tuple[SiteFile, ...]:
         # Where clients of Statuspage look.
         "api/v2/summary.json": render_summary(page, written_at, incident_path),
         "api/v2/status.json": render_status(page, written_at),
+        STATE: msgspec.json.encode(page).decode(),
         "index.html": render_index(page, written_at, incident_path),
     }
     if page.takes_subscribers:
@@ -85,6 +89,9 @@ def site_digest(page: StatusPage) -> str:
     """Return the hex SHA-256 of the site, whenever it is written: it changes only if a reader would see a change."""
     digest = sha256()
     for file in render_site(page, _UNTIMED):
+        # It has the time of the page.
+        if file.path == STATE:
+            continue
         digest.update(f"{len(file.path)} {len(file.content)} {file.path}".encode())
         digest.update(file.content)
     return digest.hexdigest()
