@@ -31,7 +31,8 @@ def create_function(
     scope: Construct,
     environment: Environment,
     package: Package,
-    module: str,
+    name: str,
+    handler: str,
     statements: Sequence[iam.PolicyStatement],
     seconds: int,
     variables: Mapping[str, str],
@@ -43,26 +44,27 @@ def create_function(
         scope: the construct that it belongs to.
         environment: the environment of the page.
         package: the package of the functions.
-        module: its module in `orchestrator/event_handlers`.
+        name: its short name, such as `serve-subscriptions`.
+        handler: its handler in `orchestrator/event_handlers`, such as `serve_subscriptions.handler`.
         statements: what it may do, in addition to its log.
         seconds: its longest duration.
         variables: its environment variables.
         wildcards: the resources of `statements` that contain a wildcard, each with its reason.
     """
-    name = physical_name(f"status-{module.replace('_', '-')}", environment)
-    title = module.title().replace("_", "")
-    group = create_log_group(scope, f"{title}Logs", f"/aws/lambda/{name}", environment)
-    role_name = global_name(name, environment)
+    function_name = physical_name(f"status-{name}", environment)
+    title = name.title().replace("-", "")
+    group = create_log_group(scope, f"{title}Logs", f"/aws/lambda/{function_name}", environment)
+    role_name = global_name(function_name, environment)
     role = create_function_role(scope, f"{title}Role", role_name, group, list(statements), wildcards or {})
     reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
     suppress_nist(role, reason, "IAMNoInlinePolicy")
     function = lambda_.Function(
         scope,
         title,
-        function_name=name,
+        function_name=function_name,
         runtime=lambda_.Runtime.PYTHON_3_13,
         architecture=lambda_.Architecture.ARM_64,
-        handler=f"orchestrator.event_handlers.{module}.handler",
+        handler=f"orchestrator.event_handlers.{handler}",
         code=function_code(package.folder, package.digest, package.signed),
         memory_size=512,
         timeout=Duration.seconds(seconds),

@@ -283,7 +283,10 @@ class Subscribers(Construct):
         return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._key.secret_arn])
 
     def _function(self, module: str, statements: Sequence[iam.PolicyStatement], seconds: int) -> lambda_.Function:
-        return create_function(self, self._environment, self._package, module, statements, seconds, self._variables())
+        name, handler = module.replace("_", "-"), f"{module}.handler"
+        return create_function(
+            self, self._environment, self._package, name, handler, statements, seconds, self._variables()
+        )
 
     def _variables(self) -> Mapping[str, str]:
         page = self._environment.status_page

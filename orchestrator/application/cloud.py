@@ -157,7 +157,7 @@ def _otlp_exporter(new: type[OtlpExporter], cloud: Cloud) -> OtlpExporter:
 
 
 def _client_in(cloud: Cloud, service: str, region: str) -> Any:
-    return cloud.clients(service) if region == cloud.settings["AWS_REGION"] else client_in(service, region)
+    return cloud.clients(service) if region == cloud.settings["AWS_REGION"] else cloud.client_in(service, region)
 
 
 class Adapters:

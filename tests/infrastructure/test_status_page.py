@@ -141,10 +141,10 @@ def test_events_that_change_a_state_and_the_clock_have_the_page_published(everyt
 
 def test_the_page_is_watched_from_its_own_stack_which_reaches_nothing_but_its_bucket(everything_on):
     page = template(everything_on)
-    function = named(page, "AWS::Lambda::Function", "Handler", "orchestrator.event_handlers.watch_status_page.handler")
+    function = named(page, "AWS::Lambda::Function", "Handler", "orchestrator.event_handlers.publish_status_page.watch")
     variables = function["Environment"]["Variables"]
     assert set(variables) == {"ENVIRONMENT", "STATUS_BUCKET", "STATUS_REGION", "POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}
-    role = named(page, "AWS::IAM::Role", "RoleName", "ib-oauth-status-watch-status-page-staging")
+    role = named(page, "AWS::IAM::Role", "RoleName", "ib-oauth-status-watch-staging")
     statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
     rights = {action: text_of(one["Resource"]) for one in statements for action in as_list(one["Action"])}
     bucket = "arn:<AWS::Partition>:s3:::ib-oauth-status-staging-<AWS::AccountId>"

@@ -129,5 +129,5 @@ def test_a_page_without_a_sender_has_nothing_of_subscribers(tmp_path):
     settings = StatusPageSettings(enabled=True, address="https://status.example.com", region="eu-west-1")
     found = template(synthesise(tmp_path, dataclasses.replace(dev, status_page=settings)))
     (watch,) = resources(found, "AWS::Lambda::Function").values()
-    assert watch["Handler"] == "orchestrator.event_handlers.watch_status_page.handler"
+    assert watch["Handler"] == "orchestrator.event_handlers.publish_status_page.watch"
     assert not resources(found, "AWS::DynamoDB::Table")

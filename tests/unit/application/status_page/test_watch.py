@@ -10,7 +10,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.application.status_page.publish import publish_page
 from orchestrator.application.status_page.watch import watch_page
 from orchestrator.domain.errors import Refused, Throttled
-from orchestrator.event_handlers import watch_status_page
+from orchestrator.event_handlers import publish_status_page
 from tests.fakes.status_pages import StatusWorld
 
 
@@ -98,5 +98,5 @@ def test_a_page_of_another_version_is_refused_with_the_remedy(world, watcher):
 def test_the_function_watches(world, watcher, monkeypatch):
     publish_page(world.cloud)
     monkeypatch.setattr("orchestrator.event_handlers.runtime._cloud", watcher)
-    answer = watch_status_page.handler({"id": "e-1"}, None)["answer"]
+    answer = publish_status_page.watch({"id": "e-1"}, None)["answer"]
     assert answer == "the page was checked at 03:00:00 UTC"
