@@ -52,7 +52,7 @@ class FakeAlarms:
         assert name == "get_metric_data"
         return self
 
-    def paginate(self, **_asked: Any) -> list[dict[str, Any]]:
+    def paginate(self, **_params: Any) -> list[dict[str, Any]]:
         if self.reads_fail:
             raise client_error("InternalServiceFault", "CloudWatch is down")
         series = {"Id": "value", "Timestamps": list(self.values), "Values": list(self.values.values())}

@@ -32,19 +32,19 @@ class CloudWatch:
 
     def __init__(self, values: dict[int, float], status: str = "Complete", **alarms: dict[str, Any]) -> None:
         self.values, self.status, self.alarms = values, status, alarms
-        self.asked: list[Any] = []
+        self.queries: list[Any] = []
 
-    def describe_alarms(self, **asked: Any) -> dict[str, Any]:
+    def describe_alarms(self, **params: Any) -> dict[str, Any]:
         common = {"Threshold": 5.0, "EvaluationPeriods": 3, "ComparisonOperator": "GreaterThanThreshold"}
-        found = [{"AlarmName": name, **common, **self.alarms[name]} for name in asked["AlarmNames"]]
+        found = [{"AlarmName": name, **common, **self.alarms[name]} for name in params["AlarmNames"]]
         return {"MetricAlarms": found}
 
     def get_paginator(self, name: str) -> CloudWatch:
         assert name == "get_metric_data"
         return self
 
-    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
-        self.asked.append(asked["MetricDataQueries"])
+    def paginate(self, **params: Any) -> list[dict[str, Any]]:
+        self.queries.append(params["MetricDataQueries"])
         pairs = [(NOW + timedelta(seconds=at), value) for at, value in self.values.items()]
         return [
             {"MetricDataResults": [{"Id": "x", "StatusCode": self.status, "Timestamps": [at], "Values": [value]}]}
@@ -67,7 +67,7 @@ def test_an_alarm_s_periods_are_read_by_its_own_definition_and_only_those_of_the
     cloudwatch = CloudWatch({-10: 9.0, 0: 5.0, 10: 6.0, 20: 7.0}, share={"Metrics": SHARE})
     periods = read(cloudwatch, "share")[ARN.format("share")]
     assert periods.breaching == (NOW + timedelta(seconds=10), NOW + timedelta(seconds=20))
-    assert (periods.evaluated, cloudwatch.asked) == (timedelta(seconds=30), [SHARE])
+    assert (periods.evaluated, cloudwatch.queries) == (timedelta(seconds=30), [SHARE])
 
 
 def test_an_alarm_on_one_metric_is_read_by_that():
@@ -75,7 +75,7 @@ def test_an_alarm_on_one_metric_is_read_by_that():
     periods = read(cloudwatch, "latency")[ARN.format("latency")]
     assert (periods.breaching, periods.evaluated) == ((), timedelta(minutes=3))
     metric = {"Namespace": "IbOauth", "MetricName": "Latency", "Dimensions": []}
-    assert cloudwatch.asked == [[{"Id": "value", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "p99"}}]]
+    assert cloudwatch.queries == [[{"Id": "value", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "p99"}}]]
 
 
 @pytest.mark.parametrize(
