@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.printable import is_encodable
@@ -304,3 +304,42 @@ def refuse_long_text(field: str, value: str, at_most: int, refusal: type[Refused
     """
     if len(value) > at_most:
         raise refusal(field, value, f"give at most {at_most} characters instead of {len(value)}")
+
+
+class Named(Protocol):
+    """A value that settings give a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+_Named = TypeVar("_Named", bound=Named)
+
+
+def read_named(
+    settings: SettingsReader, key: str, one: str, at_most: int, read: Callable[[SettingsReader], _Named]
+) -> tuple[_Named, ...]:
+    """Read an array of tables, each of which has a name of its own.
+
+    Args:
+        settings: the table that has the array.
+        key: the array's key.
+        one: what an entry is, in the singular, for errors.
+        at_most: how many entries there may be.
+        read: reads an entry.
+
+    Raises:
+        Refused: there are too many entries, two have the same name, or an entry is wrong. The error names the field,
+            the value and the remedy.
+    """
+    tables = settings.tables(key)
+    if len(tables) > at_most:
+        raise settings.refused(key, f"{len(tables)} {one}s", f"give at most {at_most}")
+    found: list[_Named] = []
+    for number, table in enumerate(tables):
+        entry = read(table)
+        if entry.name in {earlier.name for earlier in found}:
+            raise settings.refused(f"{key}[{number}].name", entry.name, f"give each {one} a name of its own")
+        found.append(entry)
+    return tuple(found)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import SettingsReader, read_named
 from orchestrator.domain.setting_rules import TextByName
 
 MAX_CHECKS = 10
@@ -117,16 +117,7 @@ def read_checks(settings: SettingsReader) -> tuple[CustomCheck, ...]:
     Raises:
         Refused: a check is wrong. The error names the field, the value and the remedy.
     """
-    tables = settings.tables("checks")
-    if len(tables) > MAX_CHECKS:
-        raise settings.refused("checks", f"{len(tables)} checks", f"give at most {MAX_CHECKS}")
-    checks: list[CustomCheck] = []
-    for number, table in enumerate(tables):
-        check = _read_check(table)
-        if check.name in {earlier.name for earlier in checks}:
-            raise settings.refused(f"checks[{number}].name", check.name, "give each check a name of its own")
-        checks.append(check)
-    return tuple(checks)
+    return read_named(settings, "checks", "check", MAX_CHECKS, _read_check)
 
 
 def _read_check(table: SettingsReader) -> CustomCheck:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from orchestrator.domain.deployment.custom_checks import MAX_TEXT, NAME, NAME_REMEDY, URL, URL_REMEDY
 from orchestrator.domain.deployment.gates import Gate, GateKind
 from orchestrator.domain.printable import one_line
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import SettingsReader, read_named
 from orchestrator.domain.setting_rules import Choice
 from orchestrator.domain.texts import shortened
 
@@ -99,16 +99,7 @@ def read_hooks(settings: SettingsReader) -> tuple[Hook, ...]:
     Raises:
         Refused: a hook is wrong. The error names the field, the value and the remedy.
     """
-    tables = settings.tables("hooks")
-    if len(tables) > MAX_HOOKS:
-        raise settings.refused("hooks", f"{len(tables)} hooks", f"give at most {MAX_HOOKS}")
-    hooks: list[Hook] = []
-    for number, table in enumerate(tables):
-        hook = _read_hook(table)
-        if hook.name in {earlier.name for earlier in hooks}:
-            raise settings.refused(f"hooks[{number}].name", hook.name, "give each hook a name of its own")
-        hooks.append(hook)
-    return tuple(hooks)
+    return read_named(settings, "hooks", "hook", MAX_HOOKS, _read_hook)
 
 
 def _read_hook(table: SettingsReader) -> Hook:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from orchestrator.domain.deployment.custom_checks import NAME, NAME_REMEDY, URL
 from orchestrator.domain.mail.settings import ADDRESS, ADDRESS_REMEDY
 from orchestrator.domain.notifications.notification import Audience, EventKind, Notification, Severity, Transition
-from orchestrator.domain.schema import SettingsReader
+from orchestrator.domain.schema import SettingsReader, read_named
 from orchestrator.domain.setting_rules import Text
 
 MAX_DESTINATIONS = 10
@@ -104,18 +104,7 @@ def read_destinations(settings: SettingsReader) -> tuple[Destination, ...]:
     Raises:
         Refused: a destination is wrong. The error names the field, the value and the remedy.
     """
-    tables = settings.tables("notifications")
-    if len(tables) > MAX_DESTINATIONS:
-        raise settings.refused("notifications", f"{len(tables)} destinations", f"give at most {MAX_DESTINATIONS}")
-    destinations: list[Destination] = []
-    for number, table in enumerate(tables):
-        destination = _read_destination(table)
-        if destination.name in {earlier.name for earlier in destinations}:
-            raise settings.refused(
-                f"notifications[{number}].name", destination.name, "give each destination a name of its own"
-            )
-        destinations.append(destination)
-    return tuple(destinations)
+    return read_named(settings, "notifications", "destination", MAX_DESTINATIONS, _read_destination)
 
 
 def _read_destination(table: SettingsReader) -> Destination:
