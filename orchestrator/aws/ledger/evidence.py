@@ -26,14 +26,12 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.aws.ledger.artifacts import ArtifactStore
 from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
 from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
 from orchestrator.aws.ledger.evidence_verification import entry_key, verify_stored_chain
-from orchestrator.aws.ledger.lock import LockedTable, decoded, refuse_busy
+from orchestrator.aws.ledger.lock import LockedTable, decoded
 from orchestrator.domain.configuration.snapshot import SnapshotRecord
 from orchestrator.domain.errors import Refused, Throttled
 from orchestrator.domain.evidence.chain import (
@@ -268,15 +266,7 @@ class EvidenceChain(LockedTable):
         ]
         if succeeded:
             puts.append(self._put_text(f"success#{entry.kind}", text))
-        try:
-            with translate_errors():
-                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            refuse_busy(error)
-            return False
-        return True
+        return self._write_together(puts)
 
     def _entry_items(self) -> Sequence[Any]:
         return self._query(_EVIDENCE, prefix="link#", forward=True)

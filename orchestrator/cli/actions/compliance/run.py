@@ -11,9 +11,9 @@ from rich.console import Console
 
 from orchestrator.application.notifications.findings import change_findings
 from orchestrator.cli.actions.compliance.gathering import Gathering
+from orchestrator.cli.actions.evidence.kept_reports import keep_report
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
-from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.catalogue.controls import controls_of
 from orchestrator.domain.compliance.control import Framework, choose_frameworks
@@ -37,9 +37,7 @@ from orchestrator.domain.compliance.report import (
     report_object,
 )
 from orchestrator.domain.compliance.result import Status
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
-from orchestrator.domain.evidence.kept_report import report_id
 from orchestrator.domain.findings.register import after_compliance
 from orchestrator.domain.printable import one_line
 
@@ -132,13 +130,9 @@ def _only(previous: RecordedReport, chosen: Sequence[Framework]) -> RecordedRepo
 
 
 def _keep(context: Context, report: ComplianceReport) -> ChainEntry:
-    """Keep a report in the evidence chain, and record who did so."""
+    """Keep a report in the evidence chain, and bring the register of findings up to date."""
     document = report_document(report)
-    context.cloud.report_recorder.record(document, render_page(report, sha256(document).hexdigest()))
-    name = report_id(KIND, report.at, document)
-    entry = context.cloud.evidence.read_entry(name)
-    what = f"compliance by {operator_name(None, context)}"
-    context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
+    entry = keep_report(context, KIND, report.at, document, lambda digest: render_page(report, digest), report.summary)
     change_findings(context.cloud, lambda register: after_compliance(register, report))
     return entry
 

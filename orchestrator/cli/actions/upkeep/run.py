@@ -11,14 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.application.notifications.findings import change_findings
+from orchestrator.cli.actions.evidence.kept_reports import keep_report
 from orchestrator.cli.actions.upkeep.gathering import Gathering, complete
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
-from orchestrator.cli.operator import operator_name
 from orchestrator.cli.rendering.output import console, print_json, text_table
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
-from orchestrator.domain.evidence.kept_report import report_id
 from orchestrator.domain.findings.register import after_upkeep
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.upkeep.finding import Severity
@@ -95,13 +93,9 @@ def _json_object(report: UpkeepReport, entry: ChainEntry | None) -> Mapping[str,
 
 
 def _keep(context: Context, report: UpkeepReport) -> ChainEntry:
-    """Keep a report in the evidence chain, and record who did so."""
+    """Keep a report in the evidence chain, and bring the register of findings up to date."""
     document = report_document(report)
-    context.cloud.report_recorder.record(document, render_page(report, sha256(document).hexdigest()))
-    name = report_id(KIND, report.at, document)
-    entry = context.cloud.evidence.read_entry(name)
-    what = f"upkeep by {operator_name(None, context)}"
-    context.cloud.ledger.record_event(EventRecord(name, report.at, "person", what, acted=True, why=report.summary))
+    entry = keep_report(context, KIND, report.at, document, lambda digest: render_page(report, digest), report.summary)
     change_findings(context.cloud, lambda register: after_upkeep(register, report))
     return entry
 
