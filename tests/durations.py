@@ -12,7 +12,7 @@ SECONDS: dict[str, int] = {
     "tests/infrastructure/test_snapshots.py": 72,
     "tests/grants/test_grant_races.py": 56,
     "tests/e2e/test_configuration.py": 55,
-    "tests/unit/service/test_rollback_alarms.py": 53,
+    "tests/unit/service/rollback_alarms/test_requests.py": 53,
     "tests/unit/service/test_releases.py": 49,
     "tests/unit/application/notifications/test_deliveries.py": 48,
     "tests/infrastructure/permissions/test_replay.py": 46,
