@@ -374,7 +374,7 @@ def test_a_grant_that_was_revoked_at_the_service_ends_the_session(console):
     assert not vars(console.entrance.sessions)["_sessions"]
 
 
-def test_a_service_that_is_down_signs_no_operator_out_and_is_not_asked_again_at_once(console):
+def test_a_service_that_is_down_signs_no_operator_out_and_is_not_called_again_at_once(console):
     console.sign_in()
     console.service.now += ACCESS_TOKEN_SECONDS
     console.web.down = True

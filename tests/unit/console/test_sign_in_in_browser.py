@@ -71,8 +71,8 @@ def sign_in(browser, account="ada"):
     go_to(browser, "Sign in")
     press(browser, Keys.ENTER)
     person = Person(browser, None, None).sees("Log in to").press("Continue with Demo platform").sees("Share with")
-    asked = browser.find_element(By.TAG_NAME, "ul").text
-    assert "act on the deployment console" in asked
+    requested = browser.find_element(By.TAG_NAME, "ul").text
+    assert "act on the deployment console" in requested
     person.press("Allow").sees("Log in at Demo platform").choose(account)
 
 
