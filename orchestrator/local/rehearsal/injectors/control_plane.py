@@ -5,22 +5,19 @@ from __future__ import annotations
 import time
 
 from orchestrator.local import cdk_deploy
-from orchestrator.local.deployed_environment import ENVIRONMENT
+from orchestrator.local.rehearsal.split_traffic import canary_weights, split_traffic
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
 THROTTLED_SECONDS = 60.0
-FUNCTIONS = ("authorize", "public", "token")
 _DEPLOYMENT = "d-throttled"
-_SPLIT = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 600}]}
 _END_SECONDS = 300.0
 
 
 def start_deployment(stage: Stage) -> None:
     """Deploy a good release up to its first step, with half of the traffic."""
     stage.here.deploy_release("good")
-    stage.here.start_deployment(_DEPLOYMENT, strategy=_SPLIT)
-    stage.wait_until(lambda: True if _weights(stage) == {50} else None, 240, "half of the traffic on the canary")
+    split_traffic(stage.here, _DEPLOYMENT)
 
 
 def throttle(stage: Stage) -> None:
@@ -42,8 +39,8 @@ def end_throttle(stage: Stage) -> None:
 def verify(stage: Stage) -> str:
     """Verify that every alias is on its stable version, without a weight."""
     record = stage.here.cloud.ledger.find_record(_DEPLOYMENT)
-    if record is None or str(record.outcome) != "ROLLED_BACK" or _weights(stage) != {0}:
-        raise RehearsalFailed(f"not rolled back: {record and record.outcome}, weights {_weights(stage)}")
+    if record is None or str(record.outcome) != "ROLLED_BACK" or canary_weights(stage.here) != {0}:
+        raise RehearsalFailed(f"not rolled back: {record and record.outcome}, weights {canary_weights(stage.here)}")
     stage.deploy_stacks((cdk_deploy.SERVICE,))
     return "the rollback waited, and ended by itself: every alias is on its stable version"
 
@@ -51,17 +48,10 @@ def verify(stage: Stage) -> str:
 def undo(stage: Stage) -> None:
     """End the throttle and the deployment, and deploy the release that is live."""
     stage.here.local.throttle()
-    if not _ended(stage):
+    if stage.here.cloud.ledger.find_record(_DEPLOYMENT) is not None and not _ended(stage):
         stage.run(f"orchestrator abort {_DEPLOYMENT}")
         stage.wait_until(lambda: _ended(stage) or None, _END_SECONDS, "the end of the rollback")
     stage.deploy_stacks((cdk_deploy.SERVICE,))
-
-
-def _weights(stage: Stage) -> set[int]:
-    aliases = stage.here.cloud.clients("lambda")
-    read = [aliases.get_alias(FunctionName=f"ib-oauth-{name}-{ENVIRONMENT}", Name="live") for name in FUNCTIONS]
-    weights = [alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}) for alias in read]
-    return {round(100 * sum(weight.values())) for weight in weights}
 
 
 def _ended(stage: Stage) -> bool:

@@ -22,6 +22,7 @@ from orchestrator.local.deployed_environment import LocalEnvironment
 from orchestrator.local.region_failover_rehearsal import Observer, rehearse
 from orchestrator.local.rehearsal.failures import FAILURES
 from orchestrator.local.rehearsal.monitor import ServiceMonitor
+from orchestrator.local.rehearsal.split_traffic import split_traffic
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 from orchestrator.local.traffic_generator import Traffic
 
@@ -29,7 +30,6 @@ OTHER: Final = "us-east-2"
 RATE_PER_SECOND: Final = 5.0
 UNDER_WAY_SECONDS: Final = 300.0
 _FIRST, _DEPLOYMENT, _RECOVERY = "d-first", "d-under-way", "dr-under-way"
-_SPLIT = {"type": "canary", "steps": [{"weight_percent": 50, "bake_seconds": 600}]}
 
 
 def _nothing(here: LocalEnvironment) -> None:
@@ -37,13 +37,7 @@ def _nothing(here: LocalEnvironment) -> None:
 
 
 def _deployment(here: LocalEnvironment) -> None:
-    here.start_deployment(_DEPLOYMENT, strategy=_SPLIT)
-
-    def shifted() -> bool | None:
-        record = here.cloud.ledger.find_record(_DEPLOYMENT)
-        return True if record and record.shifts else None
-
-    here.wait_until(shifted, UNDER_WAY_SECONDS, "a shift of traffic")
+    split_traffic(here, _DEPLOYMENT)
 
 
 def _recovery(machine: str) -> Callable[[LocalEnvironment], None]:
