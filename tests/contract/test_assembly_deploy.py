@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
+from orchestrator.aws.rebuild import assemblies
 from orchestrator.local import assembly_deploy
 from orchestrator.local.assembly_deploy import DeployFailed
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
@@ -110,8 +111,8 @@ def test_a_stack_that_the_assembly_does_not_have_is_named_with_those_it_has(targ
 
 def test_a_folder_is_packed_to_the_same_bytes_whenever_it_was_written(tmp_path):
     (tmp_path / "code.py").write_text("1")
-    before = assembly_deploy.zipped(tmp_path)
+    before = assemblies.zipped(tmp_path)
     (tmp_path / "code.py").touch()
-    assert assembly_deploy.zipped(tmp_path) == before
+    assert assemblies.zipped(tmp_path) == before
     (tmp_path / "code.py").write_text("2")
-    assert assembly_deploy.zipped(tmp_path) != before
+    assert assemblies.zipped(tmp_path) != before

@@ -8,8 +8,7 @@ from orchestrator.domain.rehearsal.catalogue import SCENARIOS, find_scenarios
 from orchestrator.domain.rehearsal.result import verdict_of
 from orchestrator.domain.rehearsal.scenario import CloudUse
 from orchestrator.domain.verdict import Outcome
-from orchestrator.local.rehearsal.injectors.region import rehearse_loss
-from orchestrator.local.rehearsal.runner import deploy_first, run_scenarios
+from orchestrator.local.rehearsal.runner import deploy_first, rehearse_alone, run_scenarios
 from orchestrator.local.rehearsal.stage import open_stage
 
 pytestmark = pytest.mark.timeout(900)
@@ -43,7 +42,7 @@ def test_a_disaster_ends_as_its_scenario_says_after_its_alarm(stage, scenario):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("scenario", OWN, ids=[scenario.name for scenario in OWN])
-def test_the_loss_of_the_region_ends_in_service_in_the_other_region(tmp_path, scenario):
-    run = rehearse_loss(tmp_path, scenario, print)
+def test_a_disaster_that_its_cloud_does_not_survive_ends_as_its_scenario_says(tmp_path, scenario):
+    run = rehearse_alone(tmp_path, scenario, print)
     verdict = verdict_of(scenario, run)
     assert verdict.outcome is Outcome.PASS, (verdict.reason, run)

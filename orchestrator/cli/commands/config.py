@@ -1,7 +1,8 @@
-"""``orchestrator config``: configuration snapshots of the environment."""
+"""``orchestrator config``: configuration snapshots of the environment; ``orchestrator rebuild``: back to one of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ app = CommandLine(
     no_args_is_help=True,
     help="Take, list, show and compare configuration snapshots.",
 )
+top = CommandLine()
 
 Snapshot = Annotated[str, typer.Argument(metavar="[SNAPSHOT]", help="Id of a snapshot; `config list` lists them.")]
 
@@ -72,4 +74,39 @@ def diff(
 
     with report_errors(json):
         code = config.diff(context_of(env), snapshot, against, live=live, json=json)
+    raise typer.Exit(code)
+
+
+@top.command()
+def rebuild(
+    env: Env = "local",
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan; change nothing.")] = False,
+    assembly: Annotated[
+        Path | None, typer.Option(help="Release's assembly; default: the deployed one in build/.")
+    ] = None,
+    snapshot: Annotated[str, typer.Option(help="Configuration snapshot; default: the newest.")] = "",
+    create_empty: Annotated[
+        list[str] | None, typer.Option(metavar="TABLE", help="Table to create without items; repeatable.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    requested_by: RequestedBy = None,
+    json: AsJson = False,
+) -> None:
+    """Rebuild an environment whose stacks are deleted."""
+    from orchestrator.cli.actions.rebuild import run as action
+    from orchestrator.cli.context import context_of
+    from orchestrator.cli.operator import operator_name
+
+    with report_errors(json):
+        context = context_of(env)
+        code = action.rebuild(
+            context,
+            assembly,
+            snapshot,
+            create_empty or [],
+            operator_name(requested_by, context),
+            lambda question: yes or (not json and typer.confirm(question)),
+            plan_only=plan,
+            json=json,
+        )
     raise typer.Exit(code)

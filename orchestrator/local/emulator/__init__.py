@@ -48,6 +48,7 @@ PATCHES: tuple[str, ...] = (
     "cloudwatch.cloudformation_alarms",
     "cloudformation.failed_creations",
     "cloudformation.encryption_keys",
+    "cloudformation.vault_imports",
     "dynamodb.item_sizes",
     "dynamodb.restore_status",
     "dynamodb.point_in_time_recovery",

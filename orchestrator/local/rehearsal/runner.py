@@ -48,9 +48,25 @@ def rehearse_all(
                 keep(runs[scenario.name])
     for scenario in scenarios:
         if scenario.cloud is CloudUse.OWN:
-            runs[scenario.name] = rehearse_loss(_new(folder / scenario.name), scenario, say)
+            runs[scenario.name] = rehearse_alone(_new(folder / scenario.name), scenario, say)
             keep(runs[scenario.name])
     return [runs[scenario.name] for scenario in scenarios]
+
+
+def rehearse_alone(folder: Path, scenario: Scenario, say: Callable[[str], None]) -> Rehearsal:
+    """Run a scenario on a local cloud of its own, which does not survive it.
+
+    Args:
+        folder: an empty folder for the project and the cloud's state.
+        scenario: the scenario.
+        say: called with each progress message.
+    """
+    if scenario.name not in INJECTORS:
+        return rehearse_loss(folder, scenario, say)
+    with open_stage(folder, say) as stage:
+        deploy_first(stage)
+        (run,) = run_scenarios(stage, [scenario])
+    return run
 
 
 def _new(folder: Path) -> Path:

@@ -127,6 +127,7 @@ ACTIONS = {
     ("drill",): ([], "drill.drill", lambda call: call[0][1]["requested_by"]),
     ("restore",): (["--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
     ("restore", "discard"): (["re-1", "--yes"], "restores.restored_tables.discard", lambda call: call[0][2]),
+    ("rebuild",): (["--yes"], "rebuild.run.rebuild", lambda call: call[0][4]),
     ("failback",): (["dr-1", "--yes"], "restore.restore", lambda call: call[0][1]["requested_by"]),
     ("freeze",): (["--reason", "x"], "freeze.freeze", lambda call: call[0][2]),
     ("unfreeze",): (["--reason", "x"], "freeze.unfreeze", lambda call: call[0][2]),

@@ -1,11 +1,14 @@
-"""DynamoDB: a table that was never on demand has no billing mode summary.
+"""DynamoDB: a table that was never on demand has no billing mode summary, and one that is on demand has no units.
 
 AWS: "BillingModeSummary: … contains the details for the read/write capacity mode. This page talks about using
 PAY_PER_REQUEST or PROVISIONED"; a table that was created as provisioned is described without it, as recorded on AWS
 (`tests/contract/parity/cases/dynamodb.py` names the recording).
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BillingModeSummary.html
 
-Stock MiniStack describes every table with it.
+"ReadCapacityUnits: … If read/write capacity mode is PAY_PER_REQUEST the value is set to 0."
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ProvisionedThroughput.html
+
+Stock MiniStack describes every table with it, and a table on demand that CloudFormation created with 5 units.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ def _leaving_out(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[
         summary = description.get("BillingModeSummary") or {}
         if summary.get("BillingMode") == "PROVISIONED" and "LastUpdateToPayPerRequestDateTime" not in summary:
             return {name: value for name, value in description.items() if name != "BillingModeSummary"}
+        if summary.get("BillingMode") == "PAY_PER_REQUEST":
+            units = {**description.get("ProvisionedThroughput", {}), "ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+            return {**description, "ProvisionedThroughput": units}
         return description
 
     return describe

@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.local.rehearsal.injectors import (
     backups,
     control_plane,
+    environment,
     everything,
     evidence,
     keys,
@@ -58,6 +59,7 @@ INJECTORS: Final[Mapping[str, Injector]] = {
     "backups-emptied": Injector(backups.empty, backups.restore_protection, backups.verify, backups.back_up),
     "table-deleted": Injector(tables.delete, tables.restore_deleted, tables.verify),
     "table-emptied": Injector(tables.start_emptying, tables.restore_emptied, tables.verify),
+    "environment-emptied": Injector(environment.empty, environment.rebuild, environment.verify, environment.back_up),
     "all-but-region": Injector(everything.inject, everything.remedy, everything.verify),
 }
 """The injectors by scenario; the loss of a region has a cloud of its own (`region`)."""

@@ -8,12 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
+from orchestrator.aws.oauth_tables.restored_tokens import FAMILY
 from orchestrator.domain.recovery.record import Role
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
 GONE_SECONDS = 60.0
 DELETIONS_PER_SECOND = 20.0
+DELETED_BEFORE_NOTICE = 60
+"""Refresh tokens that are gone when users report it."""
+NOTICE_SECONDS = 120.0
 _RESTORE, _POINT = "restore", "recovery point"
 _stop_emptying = threading.Event()
 
@@ -40,10 +44,14 @@ def delete(stage: Stage) -> None:
 
 
 def start_emptying(stage: Stage) -> None:
-    """Delete items of the table of tokens, one after the other, until the person stops it."""
+    """Delete refresh tokens, one after the other, until the person stops it; return when users have noticed."""
     stage.notes[_POINT] = (datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)).isoformat()
     _stop_emptying.clear()
-    threading.Thread(target=_empty, args=(stage, live_table(stage, Role.TOKENS)), daemon=True).start()
+    deleted: list[str] = []
+    threading.Thread(target=_empty, args=(stage, live_table(stage, Role.TOKENS), deleted), daemon=True).start()
+    stage.wait_until(
+        lambda: len(deleted) >= DELETED_BEFORE_NOTICE or None, NOTICE_SECONDS, f"{DELETED_BEFORE_NOTICE} deletions"
+    )
 
 
 def restore_deleted(stage: Stage) -> None:
@@ -86,14 +94,17 @@ def live_table(stage: Stage, role: Role) -> str:
     return str(live["Environment"]["Variables"][f"{role}_TABLE".upper()])
 
 
-def _empty(stage: Stage, table: str) -> None:
+def _empty(stage: Stage, table: str, deleted: list[str]) -> None:
     dynamodb = stage.here.cloud.clients("dynamodb")
-    pages = dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="pk")
-    for page in pages:
-        for item in page["Items"]:
-            if _stop_emptying.wait(1 / DELETIONS_PER_SECOND):
-                return
-            try:
+    families = {"FilterExpression": "begins_with(pk, :family)", "ExpressionAttributeValues": {":family": {"S": FAMILY}}}
+    while not _stop_emptying.is_set():
+        try:
+            pages = dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="pk", **families)
+            for item in (item for page in pages for item in page["Items"]):
+                if _stop_emptying.wait(1 / DELETIONS_PER_SECOND):
+                    return
                 dynamodb.delete_item(TableName=table, Key=item)
-            except ClientError:
-                return  # the tables are closed for the cutover
+                deleted.append(item["pk"]["S"])
+        except ClientError:
+            return  # the tables are closed for the cutover
+        _stop_emptying.wait(1)

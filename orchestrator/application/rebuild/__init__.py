@@ -1,0 +1,1 @@
+"""Rebuilds an emptied environment by its plan."""

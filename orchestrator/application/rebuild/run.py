@@ -1,0 +1,175 @@
+"""The phases of a rebuild. Each may be repeated: what is there already is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from orchestrator.application.cloud import Cloud
+from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.rebuild.records import RebuildRecords
+from orchestrator.aws.rebuild.stacks import Stacks
+from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.configuration.snapshot import read_snapshot, snapshot_differences
+from orchestrator.domain.errors import RestoreFailed, Unreachable
+from orchestrator.domain.rebuild.plan import KeyState, PlannedTable, RebuildPlan, TableSource
+from orchestrator.domain.rebuild.result import Phase, RebuildResult, describe_differences
+from orchestrator.domain.recovery.token_sanitization import next_epoch
+
+_TABLE_POLL_SECONDS, _TABLE_SECONDS = 5.0, 6 * 3600.0
+_HEALTH_POLL_SECONDS, _HEALTH_SECONDS = 2.0, 180.0
+_EXISTS: Final = frozenset({"TableAlreadyExistsException", "TableInUseException", "ResourceInUseException"})
+_SERVICE, _URL = "ib-oauth-stack", "ApiUrl"
+
+
+class Rebuild:
+    """A rebuild under way.
+
+    Args:
+        cloud: the environment's adapters.
+        stacks: its stacks, from the assembly.
+        records: of rebuilds.
+        after_stack: called with the name of each stack that is complete.
+        report: called with each phase that ended.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        stacks: Stacks,
+        records: RebuildRecords,
+        after_stack: Callable[[str], None],
+        report: Callable[[Phase], None],
+    ) -> None:
+        self._cloud, self._stacks, self._records = cloud, stacks, records
+        self._after_stack, self._report = after_stack, report
+        self._phases: list[Phase] = []
+
+    def run(self, plan: RebuildPlan, requested_by: str) -> RebuildResult:
+        """Perform the plan, and record the result if the environment is complete.
+
+        Raises:
+            RestoreFailed: a table was not restored in time.
+            StackNotRebuilt: CloudFormation did not bring a stack to its template.
+        """
+        started_at = self._cloud.now()
+        self._phase("keys", lambda: self._recover_keys(plan))
+        self._phase("tables", lambda: self._restore_tables(plan))
+        for stack in plan.stacks:
+            self._phase(stack.name, lambda: self._rebuild_stack(stack))  # noqa: B023 - called before the next one
+        healthy: list[bool] = []
+        self._phase("service", lambda: self._await_health(plan, healthy))
+        differences: list[Any] = []
+        self._phase("configuration", lambda: self._compare(plan, differences))
+        result = RebuildResult(
+            id=plan.id,
+            requested_by=requested_by,
+            started_at=started_at,
+            ended_at=self._cloud.now(),
+            phases=tuple(self._phases),
+            differences=tuple(differences),
+            healthy=bool(healthy),
+        )
+        if result.complete:
+            self._records.end(result)
+        return result
+
+    def _phase(self, name: str, perform: Callable[[], str]) -> None:
+        began = self._cloud.now()
+        result = perform()
+        phase = Phase(name, round((self._cloud.now() - began).total_seconds(), 1), result)
+        self._phases.append(phase)
+        self._report(phase)
+
+    def _recover_keys(self, plan: RebuildPlan) -> str:
+        client = self._cloud.clients("kms")
+        for key_id in plan.keys:
+            with translate_errors():
+                state = client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
+                if state == KeyState.PENDING_DELETION:
+                    client.cancel_key_deletion(KeyId=key_id)
+                if state != KeyState.ENABLED:
+                    client.enable_key(KeyId=key_id)
+        return f"{len(plan.keys)} keys made usable again" if plan.keys else "all were usable"
+
+    def _restore_tables(self, plan: RebuildPlan) -> str:
+        restored = [table for table in plan.tables if table.source is TableSource.BACKUP]
+        for table in restored:
+            self._start_restore(table)
+        waiting = [table.name for table in plan.tables if table.source is not TableSource.EMPTY]
+        waited = 0.0
+        while waiting := [name for name in waiting if self._status(name) != "ACTIVE"]:
+            if waited > _TABLE_SECONDS:
+                raise RestoreFailed(f"{', '.join(waiting)}: not ACTIVE after {_TABLE_SECONDS:g} s; repeat the command")
+            self._cloud.sleep(_TABLE_POLL_SECONDS)
+            waited += _TABLE_POLL_SECONDS
+        for table in restored:
+            if table.ends_logins:
+                self._end_logins(plan, table)
+        return f"{len(restored)} restored, {len(plan.tables) - len(restored)} others"
+
+    def _start_restore(self, table: PlannedTable) -> None:
+        encryption: Mapping[str, Any] = (
+            {"SSESpecificationOverride": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": table.key_arn}}
+            if table.key_arn
+            else {}
+        )
+        try:
+            with translate_errors():
+                self._cloud.clients("dynamodb").restore_table_from_backup(
+                    TargetTableName=table.name, BackupArn=table.backup_arn, **encryption
+                )
+        except ClientError as error:
+            if error_code(error) not in _EXISTS:
+                raise
+
+    def _end_logins(self, plan: RebuildPlan, table: PlannedTable) -> None:
+        """Raise the epoch of restored tokens: revocations since the backup are lost. Recorded before it is written."""
+        tokens = self._cloud.restored_tokens(table.name, table.name, f"ib-oauth-revocations-{plan.environment}")
+        epoch = self._records.record_epoch(plan.id, next_epoch(tokens.read_known_epochs().in_force))
+        tokens.raise_epoch(epoch)
+        if tokens.read_epoch() < epoch:
+            raise RestoreFailed(f"{table.name} does not read back the epoch {epoch}")
+
+    def _rebuild_stack(self, stack: Any) -> str:
+        done = self._stacks.rebuild(stack)
+        self._after_stack(stack.name)
+        return done
+
+    def _await_health(self, plan: RebuildPlan, healthy: list[bool]) -> str:
+        url = self._stacks.output(f"{_SERVICE}-{plan.environment}", _URL).rstrip("/")
+        waited, answer = 0.0, ""
+        while waited <= _HEALTH_SECONDS:
+            answer = self._health(url)
+            if not answer:
+                healthy.append(True)
+                return f"healthy at {url}"
+            self._cloud.sleep(_HEALTH_POLL_SECONDS)
+            waited += _HEALTH_POLL_SECONDS
+        return f"not healthy: {answer}"
+
+    def _health(self, url: str) -> str:
+        """Return why the service is not healthy; empty if it is."""
+        try:
+            response = self._cloud.http.send(url, HttpRequest("GET", "/health/deep"))
+        except Unreachable as error:
+            return str(error)
+        return "" if response.status == 200 else f"/health/deep answered {response.status}"  # noqa: PLR2004 - HTTP
+
+    def _compare(self, plan: RebuildPlan, differences: list[Any]) -> str:
+        before = read_snapshot(self._cloud.artifacts.get_file(plan.snapshot_key, plan.snapshot_sha256))
+        after = self._cloud.configuration(f"rebuild {plan.id}")
+        differences += snapshot_differences(before, after)
+        record = self._cloud.artifacts.put_configuration(after)
+        return f"{record.id}: {describe_differences(tuple(differences))}"
+
+    def _status(self, table: str) -> str:
+        try:
+            with translate_errors():
+                return str(self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"]["TableStatus"])
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            return ""

@@ -1,0 +1,1 @@
+"""Adapters of a rebuild: what an emptied environment still has, its stacks, and the record of the rebuild."""

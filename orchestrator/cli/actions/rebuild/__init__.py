@@ -1,0 +1,1 @@
+"""The command `rebuild`: bring an emptied environment back."""
