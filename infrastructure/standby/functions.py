@@ -33,7 +33,7 @@ RESTORE_COPIES = (
     allow("dynamodb:RestoreTableFromBackup", on=(Resource.BACKUPS, Resource.RESTORED_TABLES)),
     allow("dynamodb:DescribeTable", *ITEM_ACTIONS, on=(Resource.RESTORED_TABLES,)),
     allow("backup:StartRestoreJob", on=(Resource.COPIED_RECOVERY_POINTS,)),
-    allow("backup:DescribeRestoreJob", on=(Resource.ALL_RESOURCES,)),
+    allow("backup:DescribeRestoreJob", "backup:ListRestoreJobs", on=(Resource.ALL_RESOURCES,)),
     allow("iam:PassRole", on=(Resource.COPIES_RESTORE_ROLE,)),
     allow(
         *("dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups", "dynamodb:ListTagsOfResource"),

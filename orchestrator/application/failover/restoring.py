@@ -52,9 +52,19 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
 
 
 def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
-    """Start the restores of tables that do not exist, and record the ids of AWS Backup's jobs."""
+    """Start the restores of tables that do not exist, and record the ids of AWS Backup's jobs.
+
+    A task may have died between the request of a job and its record; the job is then found by what it restores.
+    """
     for table in read.failover.tables:
-        if cloud.table_restores.exists(table.target):
+        restored = cloud.table_restores.describe_restore(table.target)
+        if restored is not None:
+            if is_recovery_point(table.backup_arn) and not table.job:
+                since = read.failover.requested_at - CLOCK_TOLERANCE
+                found = cloud.restore_jobs.find(
+                    table.backup_arn, restored.arn, since
+                ) or cloud.restore_jobs.find_unnamed(table.backup_arn, since)
+                read = _with_job(read, table, found.id, cloud) if found else read
             continue
         cloud.failovers.check_unchanged(read)
         if not is_recovery_point(table.backup_arn):
@@ -62,9 +72,13 @@ def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
             cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn)
         elif not table.job:
             job = cloud.restore_jobs.start(table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"])
-            tables = tuple(replace(one, job=job) if one == table else one for one in read.failover.tables)
-            read = cloud.failovers.commit(read, replace(read.failover, tables=tables))
+            read = _with_job(read, table, job, cloud)
     return read
+
+
+def _with_job(read: ReadFailover, table: CopiedTable, job: str, cloud: Cloud) -> ReadFailover:
+    tables = tuple(replace(one, job=job) if one == table else one for one in read.failover.tables)
+    return cloud.failovers.commit(read, replace(read.failover, tables=tables))
 
 
 def _not_ready(failover: Failover, table: CopiedTable, cloud: Cloud) -> str:

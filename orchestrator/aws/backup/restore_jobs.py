@@ -89,11 +89,26 @@ class RestoreJobs:
             table_arn: what it created.
             since: the earliest time of the job.
         """
+        jobs = self._list_jobs(recovery_point_arn, since)
+        return next((job for job in jobs if job.created_arn == table_arn), None)
+
+    def find_unnamed(self, recovery_point_arn: str, since: datetime) -> RestoreJob | None:
+        """Return a job in progress that restores a recovery point and does not name its table yet; None if there is none.
+
+        It may create another table: only its end says which.
+
+        Args:
+            recovery_point_arn: what it restores.
+            since: the earliest time of the job.
+        """
+        jobs = self._list_jobs(recovery_point_arn, since)
+        return next((job for job in jobs if job.in_progress and not job.created_arn), None)
+
+    def _list_jobs(self, recovery_point_arn: str, since: datetime) -> list[RestoreJob]:
         pages = self._client.get_paginator("list_restore_jobs").paginate(ByCreatedAfter=since)
         with translate_errors():
             jobs = [_job(job) for page in pages for job in page["RestoreJobs"]]
-        found = [job for job in jobs if (job.recovery_point_arn, job.created_arn) == (recovery_point_arn, table_arn)]
-        return found[0] if found else None
+        return [job for job in jobs if job.recovery_point_arn == recovery_point_arn]
 
     def report(self, job_id: str, validation: Validation, message: str) -> str:
         """Report the result of a test of a restored table; return why AWS Backup rejects it, or nothing."""

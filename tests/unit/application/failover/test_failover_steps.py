@@ -63,6 +63,19 @@ class Jobs:
         arn = "" if status is not JobStatus.COMPLETED else arn_of(self.creates or table)
         return RestoreJob(job, point, status, arn, self.failed)
 
+    def find(self, point, table_arn, since):
+        return next((job for job in self._of(point, since) if job.created_arn == table_arn), None)
+
+    def find_unnamed(self, point, since):
+        return next((job for job in self._of(point, since) if job.in_progress and not job.created_arn), None)
+
+    def _of(self, point, since):
+        assert since <= self.world.failover.requested_at
+        described = self.described
+        jobs = [self.describe(f"job-{number}") for number in range(1, len(self.started) + 1)]
+        self.described = described  # a list is no description of a job
+        return [job for job in jobs if job.recovery_point_arn == point]
+
 
 def of_aws_backup(world, **changes):
     read = opened(world)
@@ -85,6 +98,30 @@ def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world
         progress = restore_tables(progress.read, world.cloud)
     assert isinstance(progress, StepDone)
     assert len(jobs.started) == 2
+
+
+def test_a_job_whose_id_was_lost_is_found_by_what_it_restores(world):
+    read = of_aws_backup(world)
+    jobs = world.cloud.restore_jobs
+    for table in read.failover.tables:  # the task died after each request, before its record
+        jobs.start(table.backup_arn, table.target, "arn:role")
+
+    progress = restore_tables(read, world.cloud)
+
+    assert [table.job for table in world.failover.tables] == ["job-1", "job-2"]
+    for _ in range(5):
+        world.clock.advance(10)
+        progress = restore_tables(progress.read, world.cloud)
+    assert isinstance(progress, StepDone)
+    assert len(jobs.started) == 2
+
+
+def test_a_table_for_which_there_is_no_job_is_left_as_it_is(world):
+    read = of_aws_backup(world)
+    for table in read.failover.tables:
+        world.tables.add(table.target)
+    with pytest.raises(Refused, match="this failover did not create it"):
+        restore_tables(read, world.cloud)
 
 
 def test_a_table_is_waited_for_while_its_job_is_in_progress(world):

@@ -67,9 +67,12 @@ def test_a_job_names_the_table_that_it_creates_and_is_found_by_it(world):
     job = world.jobs.start(point, TARGET, ROLE)
     assert world.jobs.describe(job).status is JobStatus.PENDING
     assert world.jobs.find(point, arn_of(TARGET), begun) is None
+    assert world.jobs.find_unnamed(point, begun) == world.jobs.describe(job)
+    assert world.jobs.find_unnamed("another point", begun) is None
     world.clock.advance(60)
     assert world.jobs.find(point, arn_of(TARGET), begun) == world.jobs.describe(job)
     assert world.jobs.find(point, arn_of("other"), begun) is None
+    assert world.jobs.find_unnamed(point, begun) is None, "it names its table"
     assert world.jobs.find(point, arn_of(TARGET), world.clock.now()) is None
     assert world.jobs.describe(job).created_arn == arn_of(TARGET)
 
