@@ -134,8 +134,10 @@ TASKS: Mapping[str, FunctionSpec] = {
                 READ_VERSIONS,
                 allow("cloudwatch:DescribeAlarms", on=(Resource.ALL_ALARMS,)),
                 allow("dynamodb:DescribeContinuousBackups", on=(Resource.TABLES, Resource.RESTORED_TABLES)),
+                allow("dynamodb:GetItem", on=(Resource.ISSUING_LEASE,)),
             ),
         ),
+        variables=("ISSUING_LEASE", "KEYS_TABLE"),
     ),
     "record_backup_point": FunctionSpec(
         "orchestrator.tasks.deployment",

@@ -405,6 +405,7 @@ class OrchestratorStack(EnvironmentStack):
             # A standby region waits: no region was lost.
             "LOST_REGION": "" if self._environment.standby else self._environment.lost_region or "",
             "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
+            "ISSUING_LEASE": "on" if self._environment.failover else "",
         }
 
     def _function(

@@ -60,6 +60,20 @@ class IssuingLease:
         return now < self.until
 
 
+def refuse_without_lease(lease: IssuingLease | None, now: datetime) -> None:
+    """Refuse a release whose functions sign only with a lease, in a region that has none: no client would get a token.
+
+    Raises:
+        Refused: the region has no lease, or it has ended.
+    """
+    if lease is None:
+        remedy = "the release signs only with a lease: enable leases before with `orchestrator failover enable`"
+        raise Refused("failover.lease", "the region never had one", remedy)
+    if not lease.allows(now):
+        remedy = "this region may not issue tokens now: docs/runbooks/alarms.md#issuing-lease"
+        raise Refused("failover.lease", f"it ended at {lease.until:%Y-%m-%d %H:%M:%S} UTC", remedy)
+
+
 def first_assignment(home: str) -> IssuingAssignment:
     """Return the assignment of an environment that never failed over."""
     return IssuingAssignment(epoch=1, region=home, active=True)

@@ -10,13 +10,14 @@ from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.record import Deployment, DeploymentPhase
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.issuing_region import refuse_without_lease
 from orchestrator.domain.maintenance.effects import refuse_under_maintenance
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, task
 
 
 def check_readiness(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
-    """Check the stable versions, `$LATEST`, the alarms and the tables.
+    """Check the stable versions, `$LATEST`, the alarms, the tables, and the lease of an environment with a standby region.
 
     Raises:
         Refused: something is not ready; nothing was changed.
@@ -27,6 +28,8 @@ def check_readiness(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         # Checked again: an operator may have frozen the environment, or maintenance begun, since the deployment was planned.
         refuse_frozen(cloud.freezes.read_freeze())
         refuse_under_maintenance(cloud.maintenance.read_schedule(), deployment.id, cloud.now())
+        if cloud.settings.get("ISSUING_LEASE"):
+            refuse_without_lease(cloud.issuing_lease.read_lease(), cloud.now())
     for_each(deployment.functions, lambda function: _refuse_moved_alias(function, deployment, cloud))
     for_each(deployment.functions, lambda function: _refuse_unready(function, deployment, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))

@@ -12,6 +12,7 @@ from orchestrator.domain.failover.issuing_region import (
     activation_due,
     first_assignment,
     grant_lease,
+    refuse_without_lease,
     return_assignment,
     take_assignment,
 )
@@ -84,3 +85,12 @@ def test_an_active_assignment_is_not_returned():
 
 def test_the_wait_covers_a_lease_and_the_margin():
     assert activation_due(NOW, LEASE) == NOW + LEASE + MARGIN
+
+
+def test_a_release_that_needs_a_lease_is_refused_without_a_valid_one():
+    lease = grant_lease(FIRST, HOME, NOW, LEASE)
+    refuse_without_lease(lease, NOW)
+    with pytest.raises(Refused, match="failover enable"):
+        refuse_without_lease(None, NOW)
+    with pytest.raises(Refused, match="issuing-lease"):
+        refuse_without_lease(lease, NOW + LEASE)

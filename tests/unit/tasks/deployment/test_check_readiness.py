@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from orchestrator.aws.lambda_.aliases import Aliases
+from orchestrator.domain.deployment.cutover import Cutover
 from orchestrator.domain.deployment.record import DeploymentPhase
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.issuing_region import IssuingLease
 from orchestrator.domain.maintenance.schedule import Schedule
 from orchestrator.tasks.deployment.check_readiness import check_readiness
 from orchestrator.tasks.runtime import TaskInput
@@ -57,6 +61,7 @@ def ready_cloud(stale_reads):
         ledger=Ledger(record),
         now=lambda: NOW,
         announce=lambda *_, **__: None,
+        settings={},
     )
     state = {"fencing_token": 1, "decision": {"step": 0, "evaluation": 0}}
     return cloud, TaskInput(execution="e", state_name="CheckReadiness", entered="now", state=state, deployment="d-1")
@@ -71,3 +76,28 @@ def test_an_alias_counts_as_moved_only_if_two_reads_say_so(stale_reads, expected
     with expected as refused:
         check_readiness(task_input, cloud)
     assert (cloud.ledger.record.phase is DeploymentPhase.READY) is (refused is None)
+
+
+LEASES = {
+    "none": (None, "the region never had one"),
+    "ended": (IssuingLease(3, NOW), "it ended at"),
+    "valid": (IssuingLease(3, NOW + timedelta(seconds=1)), ""),
+}
+
+
+@pytest.mark.parametrize(("lease", "why"), LEASES.values(), ids=LEASES)
+def test_a_release_that_signs_with_a_lease_is_refused_in_a_region_without_one(lease, why):
+    cloud, given = ready_cloud(0)
+    cloud.settings["ISSUING_LEASE"] = "on"
+    cloud.issuing_lease = SimpleNamespace(read_lease=lambda: lease)
+    with pytest.raises(Refused, match=why) if why else nullcontext():
+        check_readiness(given, cloud)
+
+
+def test_a_cutover_to_restored_tables_needs_no_lease():
+    cloud, given = ready_cloud(0)
+    cloud.settings["ISSUING_LEASE"] = "on"
+    cloud.issuing_lease = SimpleNamespace(read_lease=lambda: None)
+    cloud.ledger.record = replace(cloud.ledger.record, cutover=Cutover("dr-1", ()))
+    check_readiness(given, cloud)
+    assert cloud.ledger.record.phase is DeploymentPhase.READY
