@@ -25,7 +25,7 @@ from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
-from orchestrator.local.emulator.options import Profile
+from orchestrator.local.emulator.options import Options, Profile
 
 T = TypeVar("T")
 ENVIRONMENT = "local"
@@ -171,7 +171,11 @@ def client_factory(environ: Mapping[str, str], config: Config) -> Callable[[str]
 
 @contextmanager
 def local_environment(
-    folder: Path, *, profile: Profile = "instant", seed: int | None = None
+    folder: Path,
+    *,
+    profile: Profile = "instant",
+    seed: int | None = None,
+    restore_seconds: float = Options.restore_seconds,
 ) -> Iterator[LocalEnvironment]:
     """Start the upstream identity provider and a local cloud, deploy both stacks, and stop both on exit.
 
@@ -179,8 +183,12 @@ def local_environment(
         folder: directory of the local cloud's state and log.
         profile: `instant`, or `aws-timing`.
         seed: makes random draws repeatable.
+        restore_seconds: how long a table's restore takes.
     """
-    with identity_provider.serve() as platform_url, LocalCloud.start(folder, profile=profile, seed=seed) as local:
+    with (
+        identity_provider.serve() as platform_url,
+        LocalCloud.start(folder, profile=profile, seed=seed, restore_seconds=restore_seconds) as local,
+    ):
         cdk_deploy.deploy(local, environments.load(ENVIRONMENT), platform_url=platform_url)
         cloud = cloud_for(local.environ)
         yield LocalEnvironment(

@@ -45,6 +45,7 @@ from orchestrator.local.deployed_environment import (
     local_environment,
     stack_output,
 )
+from orchestrator.local.emulator.options import Options
 from orchestrator.local.oauth_client import LOCAL_CLIENTS
 from orchestrator.local.rehearsal_clients import (
     RehearsalClients,
@@ -126,7 +127,13 @@ class Observer:
 
 
 def rehearse(
-    folder: Path, other: str, show: Callable[[FailoverPlan], None], say: Say, observer: Observer | None = None
+    folder: Path,
+    other: str,
+    show: Callable[[FailoverPlan], None],
+    say: Say,
+    observer: Observer | None = None,
+    *,
+    restore_seconds: float = Options.restore_seconds,
 ) -> RehearsalReport:
     """Rehearse the loss of the home region on a separate local cloud.
 
@@ -136,13 +143,14 @@ def rehearse(
         show: called with the plan before its first step.
         say: called with each progress message.
         observer: watches the rehearsal.
+        restore_seconds: how long a table's restore takes.
 
     Raises:
         Refused: the plan cannot be made.
         RehearsalFailed: a step did not have its required result.
     """
     observer = observer or Observer()
-    with local_environment(folder) as environment:
+    with local_environment(folder, restore_seconds=restore_seconds) as environment:
         say(f"the environment runs in {HOME}: {environment.api_url}")
         observer.before_backups(environment)
         clients = prepare(environment, other, say)

@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.local.oauth_client import Connection, OAuthClient, Tokens, TrafficClient
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 180.0
+"""A limit, not a measurement: a loaded machine needs longer than a quiet one."""
 _REGISTRATION_TOKEN: Final = "local-registration-token-not-for-accounts"  # noqa: S105 - of the local environment alone
 _REDIRECT: Final = "https://registered.example/callback"
 

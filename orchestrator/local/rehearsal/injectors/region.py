@@ -19,6 +19,7 @@ from orchestrator.domain.rehearsal.measurement import (
 from orchestrator.domain.rehearsal.result import Rehearsal, Step, end_of
 from orchestrator.domain.rehearsal.scenario import Scenario
 from orchestrator.local.deployed_environment import LocalEnvironment
+from orchestrator.local.emulator.options import Options
 from orchestrator.local.region_failover_rehearsal import Observer, rehearse
 from orchestrator.local.rehearsal.failures import FAILURES
 from orchestrator.local.rehearsal.monitor import ServiceMonitor
@@ -29,6 +30,8 @@ from orchestrator.local.traffic_generator import Traffic
 OTHER: Final = "us-east-2"
 RATE_PER_SECOND: Final = 5.0
 UNDER_WAY_SECONDS: Final = 300.0
+RESTORE_SECONDS: Final[Mapping[str, float]] = {"region-lost-mid-restore": 30.0}
+"""How long a table's restore takes, if the region is to be lost before it ends."""
 _FIRST, _DEPLOYMENT, _RECOVERY = "d-first", "d-under-way", "dr-under-way"
 
 
@@ -93,15 +96,18 @@ class _Watched(Observer):
         self._url = here.api_url
         here.start_deployment(_FIRST, strategy={"type": "all-at-once"})
         here.wait_for_deployment(_FIRST, UNDER_WAY_SECONDS)
-        if UNDER_WAY[self._scenario.name] is _deployment:
-            here.deploy_release("good")
         self._running.enter_context(Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND))
         self._monitor = self._running.enter_context(ServiceMonitor(lambda: self._url, here.platform_url))
         self._wait_for_service(datetime.now(UTC))
+        if UNDER_WAY[self._scenario.name] is _deployment:
+            # Before the copies: it waits at its gate, and the time from the copies to the loss is data that is lost.
+            here.deploy_release("good")
+            _deployment(here)
 
     def before_loss(self, here: LocalEnvironment) -> None:
         """Bring about what is under way, and wait until the service is measured."""
-        UNDER_WAY[self._scenario.name](here)
+        if UNDER_WAY[self._scenario.name] is not _deployment:
+            UNDER_WAY[self._scenario.name](here)
         self._wait_for_service(datetime.now(UTC))
 
     def lost(self, at: datetime) -> None:
@@ -144,7 +150,8 @@ def rehearse_loss(folder: Path, scenario: Scenario, say: Callable[[str], None]) 
     commands: tuple[str, ...] = ()
     say(f"--- {scenario.name}: {scenario.injected}")
     try:
-        report = rehearse(folder, OTHER, lambda _: None, watched.note, watched)
+        seconds = RESTORE_SECONDS.get(scenario.name, Options.restore_seconds)
+        report = rehearse(folder, OTHER, lambda _: None, watched.note, watched, restore_seconds=seconds)
         commands = tuple(command for step in report.plan.steps for command in step.commands)
     except FAILURES as error:
         problem = " ".join(str(error).split())[:600]
