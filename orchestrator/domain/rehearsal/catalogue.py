@@ -186,7 +186,11 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         injected="Someone deletes the environment's stacks, and the tables of tokens and of the ledger, which they retained.",
         expected=End.COMMANDS,
         action="Rebuild the environment, from the configuration snapshot, the release's assembly and the backups.",
-        commands=("orchestrator rebuild --plan --env ENV", "orchestrator rebuild --yes --env ENV"),
+        commands=(
+            "orchestrator rebuild --plan --env ENV",
+            "orchestrator rebuild --yes --env ENV",
+            "orchestrator deploy --watch --env ENV",
+        ),
         runbook="rebuild.md",
         alarm="",
         objectives=_within(600, 0),

@@ -36,7 +36,7 @@ def empty(stage: Stage) -> None:
 
 
 def rebuild(stage: Stage) -> None:
-    """Read the plan, and rebuild the environment."""
+    """Read the plan, rebuild the environment, and have the ledger record its new address and versions."""
     planned = stage.type("orchestrator rebuild --plan --env ENV").output
     missing = [table for table in _TABLES if f"ib-oauth-{table}-{ENVIRONMENT}" not in planned]
     if missing:
@@ -44,6 +44,7 @@ def rebuild(stage: Stage) -> None:
     for line in stage.type("orchestrator rebuild --yes --env ENV").output.splitlines():
         stage.say(line)
     stage.refresh_address()
+    stage.type("orchestrator deploy --watch --env ENV")
 
 
 def verify(stage: Stage) -> str:
