@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aws_cdk import aws_iam as iam
 
@@ -30,17 +31,20 @@ def policy_statements(permissions: Permissions, resources: Resources, region: st
         statements.append(
             iam.PolicyStatement(sid="PublishEvents", actions=["events:PutEvents"], resources=[resources.bus])
         )
+    granted = []
     for grant in permissions.grants:
         arns = [arn for resource in grant.resources for arn in resources.arns[resource]]
         if not arns and NAMED_BY_SETTINGS.issuperset(grant.resources):
             continue
+        granted.append(grant)
         conditions = [resources.conditions.get(resource) for resource in grant.resources]
         if any(condition != conditions[0] for condition in conditions):
             raise ValueError(
                 f"the resources of {grant.actions} have different conditions: give each resource a grant of its own"
             )
         statements.append(iam.PolicyStatement(actions=list(grant.actions), resources=arns, conditions=conditions[0]))
-    return [*statements, *_key_statements(permissions, resources, region)]
+    # A resource that this environment does not have needs no key either.
+    return [*statements, *_key_statements(replace(permissions, grants=tuple(granted)), resources, region)]
 
 
 def wildcard_reasons(permissions: Permissions, resources: Resources) -> Mapping[str, str]:

@@ -6,12 +6,13 @@ functions. The template stays the only definition of these settings.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from orchestrator.local.cloud import LocalCloudError
 
@@ -70,14 +71,21 @@ def wait_for_functions(template: Mapping[str, Any], environ: Mapping[str, str]) 
 def verify_identity(identity: str, region: str, environ: Mapping[str, str]) -> None:
     """Have the local SES send for an identity, which in an account a person verifies once; idempotent.
 
+    A region that is lost sends no mail, and its identity does not stop a deployment in another region.
+
     Args:
         identity: a domain, or an address.
         region: of the identity.
         environ: environment variables with which AWS clients use the local cloud.
     """
     client = _session(environ).client("sesv2", region_name=region, endpoint_url=environ["AWS_ENDPOINT_URL"])
-    with contextlib.suppress(client.exceptions.AlreadyExistsException):
+    try:
         client.create_email_identity(EmailIdentity=identity)
+    except client.exceptions.AlreadyExistsException:
+        return
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
 
 
 def invoke_minutely_functions(template: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
