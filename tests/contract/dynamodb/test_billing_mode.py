@@ -1,4 +1,4 @@
-"""A table on demand is described with 0 units, whoever created it."""
+"""A table on demand is described with 0 units, also one that CloudFormation created."""
 
 import json
 

@@ -24,10 +24,10 @@ def answer(status, kind=ClientError):
 
 
 def verify(monkeypatch, error):
-    asked = []
+    requests = []
 
     def create_email_identity(EmailIdentity):  # noqa: N803 - the parameter of AWS
-        asked.append(EmailIdentity)
+        requests.append(EmailIdentity)
         if error:
             raise error
 
@@ -37,7 +37,7 @@ def verify(monkeypatch, error):
     )
     monkeypatch.setattr(post_deploy, "_session", lambda _: SimpleNamespace(client=lambda *_, **__: ses))
     post_deploy.verify_identity("example.com", "us-west-1", ENVIRON)
-    return asked
+    return requests
 
 
 @pytest.mark.parametrize("error", [None, answer(400, AlreadyExists), answer(503)], ids=["new", "there", "lost region"])

@@ -134,7 +134,7 @@ def test_several_keys_that_fit_are_refused():
         plan_rebuild(SOURCES, replace(FOUND, keys=keys))
 
 
-def test_a_key_that_nobody_can_make_usable_is_refused():
+def test_a_key_that_cannot_be_made_usable_is_refused():
     keys = {(STACK, "Key"): (FoundKey("k-4", "arn:k-4", "Unavailable"),)}
     with pytest.raises(Refused, match="its state is Unavailable"):
         plan_rebuild(SOURCES, replace(FOUND, keys=keys))

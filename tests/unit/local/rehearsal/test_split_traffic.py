@@ -12,7 +12,7 @@ from orchestrator.local.rehearsal.split_traffic import STRATEGY, split_traffic
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
 
-def test_the_local_environment_accepts_the_strategy_and_keeps_half_of_the_traffic_on_the_canary_until_told():
+def test_the_local_environment_accepts_the_strategy_and_keeps_half_of_the_traffic_on_the_canary_until_a_command():
     policy = DeliveryPolicy.parse(environments.load(ENVIRONMENT).delivery)
     strategy = read_strategy(STRATEGY, policy)
     assert [step.weight_percent for step in strategy.steps][:1] == [50]

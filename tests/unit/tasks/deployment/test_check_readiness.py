@@ -87,17 +87,17 @@ LEASES = {
 
 @pytest.mark.parametrize(("lease", "why"), LEASES.values(), ids=LEASES)
 def test_a_release_that_signs_with_a_lease_is_refused_in_a_region_without_one(lease, why):
-    cloud, given = ready_cloud(0)
+    cloud, task_input = ready_cloud(0)
     cloud.settings["ISSUING_LEASE"] = "on"
     cloud.issuing_lease = SimpleNamespace(read_lease=lambda: lease)
     with pytest.raises(Refused, match=why) if why else nullcontext():
-        check_readiness(given, cloud)
+        check_readiness(task_input, cloud)
 
 
 def test_a_cutover_to_restored_tables_needs_no_lease():
-    cloud, given = ready_cloud(0)
+    cloud, task_input = ready_cloud(0)
     cloud.settings["ISSUING_LEASE"] = "on"
     cloud.issuing_lease = SimpleNamespace(read_lease=lambda: None)
     cloud.ledger.record = replace(cloud.ledger.record, cutover=Cutover("dr-1", ()))
-    check_readiness(given, cloud)
+    check_readiness(task_input, cloud)
     assert cloud.ledger.record.phase is DeploymentPhase.READY
