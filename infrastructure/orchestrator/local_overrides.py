@@ -12,7 +12,6 @@ from constructs import IConstruct
 
 UNSUPPORTED_TYPES = (
     "AWS::ApplicationAutoScaling::",
-    "AWS::Backup::BackupSelection",
     "AWS::Budgets::Budget",
     "AWS::CE::",
     "AWS::CloudTrail::Trail",

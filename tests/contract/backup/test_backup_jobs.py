@@ -227,6 +227,32 @@ def test_a_recovery_point_is_copied_to_another_region_with_the_time_of_the_origi
     assert refusal(cloud.client("dynamodb").describe_table, TableName=target) == "ResourceNotFoundException"
 
 
+def test_a_copy_is_copied_back_and_its_retention_counts_from_the_time_of_the_original(cloud):
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html"""
+    _, stored_in, point = stored(cloud)
+    backup, there = cloud.client("backup"), client(cloud, OTHER)
+    away, back = vault(cloud, OTHER), vault(cloud)
+
+    def copied(by: Any, arn: str, source: str, destination: str, **settings: Any) -> str:
+        asked = {"RecoveryPointArn": arn, "SourceBackupVaultName": source, "IamRoleArn": role(cloud)}
+        asked |= {"DestinationBackupVaultArn": destination, "IdempotencyToken": cloud.name("token")} | settings
+        job = by.start_copy_job(**asked)["CopyJobId"]
+        assert by.start_copy_job(**asked)["CopyJobId"] == job, "the same token starts no second job"
+        done = ended(lambda: by.describe_copy_job(CopyJobId=job)["CopyJob"], "State")
+        return str(done["DestinationRecoveryPointArn"])
+
+    vaults = {one: by.describe_backup_vault(BackupVaultName=one) for by, one in ((there, away), (backup, back))}
+    copy = copied(backup, point, stored_in, vaults[away]["BackupVaultArn"])
+    returned = copied(there, copy, away, vaults[back]["BackupVaultArn"], Lifecycle={"DeleteAfterDays": 2})
+    original = backup.describe_recovery_point(BackupVaultName=stored_in, RecoveryPointArn=point)
+    found = backup.describe_recovery_point(BackupVaultName=back, RecoveryPointArn=returned)
+    assert (found["CreationDate"], found["Status"]) == (original["CreationDate"], "COMPLETED")
+    assert found["CalculatedLifecycle"]["DeleteAt"] == original["CreationDate"] + timedelta(days=2)
+    target = cloud.name("restored")
+    assert restored(cloud, returned, target)["Status"] == "COMPLETED"
+    assert content(cloud, target) == [{**key("a"), "v": {"S": "before"}}]
+
+
 def test_a_copy_to_a_vault_that_is_locked_for_longer_fails(cloud):
     _, stored_in, point = stored(cloud)
     there, destination = client(cloud, OTHER), vault(cloud, OTHER)

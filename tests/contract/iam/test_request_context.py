@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.local.cloud import ACCOUNT
 from tests.contract.conftest import zipped
+from tests.contract.waiting import eventually
 
 TRUST = {
     "Version": "2012-10-17",
@@ -352,3 +353,38 @@ def test_alarms_are_described_by_who_may_describe_all_of_them(enforced):
 
     assert all_alarms.describe_alarms(AlarmNames=["mine"])["MetricAlarms"] == []
     assert "cloudwatch:DescribeAlarms" in denied(some.describe_alarms, AlarmNames=["mine"])
+
+
+def test_recovery_points_are_listed_and_restored_with_rights_on_their_vault_and_by_their_tags(enforced):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html"""
+    backup, (name, stored_in) = enforced.client("backup"), (table(enforced), enforced.name("vault"))
+    backup.create_backup_vault(BackupVaultName=stored_in)
+    arn = enforced.client("dynamodb").describe_table(TableName=name)["Table"]["TableArn"]
+    trust = {**TRUST["Statement"][0], "Principal": {"Service": "backup.amazonaws.com"}}
+    document = json.dumps({**TRUST, "Statement": [trust]})
+    by = enforced.client("iam").create_role(RoleName=enforced.name("role"), AssumeRolePolicyDocument=document)
+    role = by["Role"]["Arn"]
+    asked = {"BackupVaultName": stored_in, "ResourceArn": arn, "IamRoleArn": role}
+    points = []
+    for tags in ({"environment": "ours"}, {"environment": "theirs"}):
+        job = backup.start_backup_job(**asked, RecoveryPointTags=tags)["BackupJobId"]
+        eventually(lambda job=job: backup.describe_backup_job(BackupJobId=job)["State"] == "COMPLETED")
+        points.append(backup.describe_backup_job(BackupJobId=job)["RecoveryPointArn"])
+    own_vault = f"arn:aws:backup:{enforced.region}:{ACCOUNT}:backup-vault:{stored_in}"
+    own_points = f"arn:aws:backup:{enforced.region}:{ACCOUNT}:recovery-point:*"
+    client = acting(
+        enforced,
+        "backup",
+        {"Action": "backup:ListRecoveryPointsByBackupVault", "Resource": own_vault},
+        {
+            "Action": "backup:StartRestoreJob",
+            "Resource": own_points,
+            "Condition": {"StringEquals": {"aws:ResourceTag/environment": "ours"}},
+        },
+        {"Action": "iam:PassRole", "Resource": role},
+    )
+    assert len(client.list_recovery_points_by_backup_vault(BackupVaultName=stored_in)["RecoveryPoints"]) == 2
+    denied(client.list_recovery_points_by_backup_vault, BackupVaultName="another")
+    restore = {"IamRoleArn": role, "Metadata": {"targetTableName": enforced.name("restored")}}
+    assert client.start_restore_job(RecoveryPointArn=points[0], **restore)["RestoreJobId"]
+    denied(client.start_restore_job, RecoveryPointArn=points[1], **restore)

@@ -7,8 +7,11 @@ AWS:
   https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartBackupJob.html
 - A locked vault fails a backup or copy job whose retention is shorter than its minimum.
   https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html
-- StartCopyJob copies a recovery point to a vault of another region. The copy names the vault that it came from.
+- StartCopyJob copies a recovery point to a vault of another region. The copy names the vault that it came from. A
+  repeated request with the same idempotency token starts no second job.
   https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartCopyJob.html
+- A copy can be copied. Each copy keeps the creation date of its source, from which its retention counts.
+  https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
 - StartRestoreJob creates the table that ``targetTableName`` of its metadata names. A repeated request with the same
   idempotency token starts no second job. A job that fails says why in its ``StatusMessage``.
   https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
@@ -28,7 +31,7 @@ import importlib
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -67,15 +70,22 @@ class Jobs:
 
     # --- backups and copies ------------------------------------------------------------------------------
 
-    def start_backup(self, request: Json) -> Json:
-        """StartBackupJob."""
+    def start_backup(self, request: Json, *, created_by: Json | None = None, copies: Sequence[Json] = ()) -> Json:
+        """StartBackupJob, also by a plan.
+
+        Args:
+            request: of the operation.
+            created_by: the plan and the rule that start it; None for a request.
+            copies: the copy actions of the rule.
+        """
         vault_name, table_arn = _required(request, "BackupVaultName"), _required(request, "ResourceArn")
         role, vault = _role(request), vault_of(_required(request, "BackupVaultName"))
         days = (request.get("Lifecycle") or {}).get("DeleteAfterDays")
         arn = new_point_arn(here())
-        point = back_up(table_arn, vault_name, role, arn, days)
+        point = back_up(table_arn, vault_name, role, arn, days, request.get("RecoveryPointTags") or {})
         job = _new_job("backup", "BackupJobId", State="CREATED", RecoveryPointArn=arn, ResourceArn=table_arn)
         job |= {"BackupVaultName": vault_name, "IamRoleArn": role, "ResourceType": RESOURCE_TYPE}
+        job |= {"CreatedBy": created_by} if created_by else {}
 
         def complete() -> None:
             if refusal := lifecycle_refusal(vault, days) or key_refusal(vault):
@@ -83,12 +93,18 @@ class Jobs:
                 return
             STORE.region().points[arn] = replace(point, completed_at=time.time())
             _end(job, "State", _COMPLETED)
+            for copy in copies:
+                self.start_copy({"RecoveryPointArn": arn, "IamRoleArn": role, **copy}, created_by=created_by)
 
         self._run(job, "State", complete)
         return {key: job[key] for key in ("BackupJobId", "CreationDate", "RecoveryPointArn")}
 
-    def start_copy(self, request: Json) -> Json:
-        """StartCopyJob."""
+    def start_copy(self, request: Json, *, created_by: Json | None = None) -> Json:
+        """StartCopyJob, also by a copy action of a plan."""
+        requested, token = STORE.region(), f"copy {request.get('IdempotencyToken')}"
+        if token in requested.tokens:
+            job = requested.jobs["copy"][requested.tokens[token]]
+            return {key: job[key] for key in ("CopyJobId", "CreationDate")}
         source = STORE.point(_required(request, "RecoveryPointArn"))
         role, destination = _role(request), _required(request, "DestinationBackupVaultArn")
         *_, region, account, _, name = destination.split(":")
@@ -96,6 +112,9 @@ class Jobs:
         vault = vault_of(name, place)
         days = (request.get("Lifecycle") or {}).get("DeleteAfterDays")
         job = _new_job("copy", "CopyJobId", State="CREATED", SourceRecoveryPointArn=source.arn)
+        job |= {"CreatedBy": created_by} if created_by else {}
+        if request.get("IdempotencyToken"):
+            requested.tokens[token] = job["CopyJobId"]
         source_vault = importlib.import_module("ministack.services.backup")._vault_arn(source.vault)
         job |= {"IamRoleArn": role, "ResourceArn": source.table["TableArn"], "ResourceType": RESOURCE_TYPE}
         job |= {"SourceBackupVaultArn": source_vault, "DestinationBackupVaultArn": destination}

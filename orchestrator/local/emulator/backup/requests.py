@@ -9,6 +9,8 @@ AWS:
 - ListRestoreJobs lists the restore jobs of a region, by status and time.
   https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRestoreJobs.html
 
+Plans run by themselves (`plans.py`).
+
 Stock MiniStack lists neither recovery points nor restore or copy jobs, and knows no lock.
 """
 
@@ -25,6 +27,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from orchestrator.local.emulator.backup.jobs import Jobs
+from orchestrator.local.emulator.backup.plans import PINNED as PLAN_PINS
+from orchestrator.local.emulator.backup.plans import provide_selections, run_by_themselves
 from orchestrator.local.emulator.backup.store import (
     STORE,
     BackupError,
@@ -38,6 +42,7 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
+    **PLAN_PINS,
     "ministack.services.backup.handle_request": "2262eee618f8e68f7b1e8eda1be743dce41c366200314a69bfdc324c8ea88c87",
     "ministack.services.backup._vault_arn": "4a03f54fe2ac41ff9e076a6e9b53884bbff8118fdc2dc6061f21b91a21714522",
     "ministack.services.backup._err": "482c90f6a2c5fd23ccfe9370bb6a3ba9a56ff9979f7b12f7dcf4744d9c25b925",
@@ -52,7 +57,10 @@ _PAGE = 100
 
 def install(options: Options) -> None:
     """Install the patch in this process."""
-    operations = _Operations(Jobs(options))
+    jobs = Jobs(options)
+    operations = _Operations(jobs)
+    provide_selections()
+    run_by_themselves(jobs)
     wrap(importlib.import_module("ministack.services.backup"), "handle_request", operations.handling)
 
 

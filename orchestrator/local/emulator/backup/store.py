@@ -41,6 +41,7 @@ class RecoveryPoint:
         created_at: when its content was backed up; a copy has the time of the original.
         completed_at: when the job that stored it here was complete.
         delete_after_days: days after which it expires; None for never.
+        tags: its tags, which its copies have, too.
         copied_from: ARN of the vault that it was copied from; empty for an original.
     """
 
@@ -53,6 +54,7 @@ class RecoveryPoint:
     completed_at: float
     delete_after_days: float | None = None
     copied_from: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, now: float) -> Json:
         """Return it as the operations describe it."""
@@ -154,7 +156,9 @@ def new_point_arn(place: Place) -> str:
     return f"arn:aws:backup:{region}:{account}:recovery-point:{uuid.uuid4()}"
 
 
-def back_up(table_arn: str, vault: str, role: str, arn: str, days: float | None) -> RecoveryPoint:
+def back_up(
+    table_arn: str, vault: str, role: str, arn: str, days: float | None, tags: Mapping[str, str]
+) -> RecoveryPoint:
     """Return the recovery point of a table as it is now.
 
     Raises:
@@ -163,7 +167,7 @@ def back_up(table_arn: str, vault: str, role: str, arn: str, days: float | None)
     table = _table(table_arn)
     described = deepcopy({key: value for key, value in table.items() if key != "items" and not key.startswith("_")})
     now = time.time()
-    return RecoveryPoint(arn, vault, described, copy_items(table["items"]), role, now, now, days)
+    return RecoveryPoint(arn, vault, described, copy_items(table["items"]), role, now, now, days, tags=tags)
 
 
 def _table(arn: str) -> Json:
@@ -174,6 +178,13 @@ def _table(arn: str) -> Json:
     if found is None:
         raise BackupError("ResourceNotFoundException", f"Resource {arn} not found.")
     return found
+
+
+def tags_of_point(arn: str) -> Mapping[str, str]:
+    """Return the tags of a recovery point of any region; none if there is no such point."""
+    _, _, service, region, account, *_ = f"{arn}:::::".split(":")
+    found = STORE.region((account, region)).points.get(arn) if service == "backup" else None
+    return found.tags if found else {}
 
 
 def vault_of(name: str, place: Place | None = None) -> Json:

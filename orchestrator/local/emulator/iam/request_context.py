@@ -10,6 +10,8 @@ AWS:
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
 - DynamoDB: a restore is authorized on its source (table or backup) and on its target. Operations on a backup are
   authorized on the backup; operations on tags and policies on their table.
+- AWS Backup: jobs that restore and copy are authorized on their recovery point, whose tags conditions may name; its
+  recovery points are listed with a right on their vault.
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
   (The write permissions on the target that a restore also needs are not checked here.)
 - DynamoDB: DescribeStream and GetShardIterator are authorized on the stream that they name, GetRecords on the stream of
@@ -40,6 +42,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.local.emulator.backup.store import tags_of_point
 from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
@@ -76,6 +79,7 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, bool, str], str] = {
     ("provisioned-concurrency", False, "PUT"): "PutProvisionedConcurrencyConfig",
     ("provisioned-concurrency", False, "DELETE"): "DeleteProvisionedConcurrencyConfig",
 }
+_VAULT_OF_POINTS = re.compile(r"/backup-vaults/(?P<name>[^/]+)/recovery-points")
 _BELOW_FUNCTION = re.compile(r"/functions/[^/]+/(?P<what>[a-z-]+)(?P<named>/[^/]+)?/?$")
 
 _UNQUALIFIED_COLONS = 6
@@ -151,6 +155,10 @@ def _named_in_body(
     """Return the ARN of the resource that a request names where MiniStack does not look; None for other requests."""
     if service == "lambda" and method == "POST" and path.rstrip("/").endswith("/functions"):
         return f"arn:aws:lambda:{region}:{account}:function:{request.get('FunctionName')}"
+    if service == "backup" and (vault := _VAULT_OF_POINTS.fullmatch(path.rstrip("/"))):
+        return f"arn:aws:backup:{region}:{account}:backup-vault:{vault['name']}"
+    if service == "backup" and "RecoveryPointArn" in request:
+        return str(request["RecoveryPointArn"])
     action = headers.get("x-amz-target", "").rpartition(".")[2] if service == "events" else ""
     if action == "DescribeEventBus":
         return f"arn:aws:events:{region}:{account}:event-bus/{request.get('Name', 'default')}"
@@ -205,6 +213,8 @@ def _with_table_context(original: Callable[..., Any], account: Callable[[], str]
         keys = context.pop(_KEYS_BY_TABLE, {}).get(resource_arn.partition(":table/")[2].partition("/")[0])
         if keys:
             context["dynamodb:LeadingKeys"] = keys
+        if iam_action.startswith("backup:"):
+            context |= {f"aws:resourcetag/{key}".lower(): value for key, value in tags_of_point(resource_arn).items()}
         if iam_action == "cloudwatch:DescribeAlarms":
             resource_arn = f"arn:aws:cloudwatch:{region}:{account()}:alarm:*"
         return original(access_key_id, iam_action, service, region, resource_arn, context)
