@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from orchestrator.aws.dynamodb.read_pace import ReadPace
@@ -25,12 +26,15 @@ from orchestrator.domain.table_comparison.comparison import (
     compare_changed_keys,
     compare_unchanged_keys,
 )
+from orchestrator.domain.table_comparison.matching import MatchedSide, Matching, TooManyUnmatched
 from orchestrator.domain.table_comparison.point_in_time import SECOND, PointInTimeState
 
 RETENTION = timedelta(hours=24)
 """How long a stream keeps its records (developer guide of DynamoDB Streams)."""
 MOST_ENTRIES = 400_000
 """The most entries of one side that are held in memory while differences are located: about 100 MB."""
+MOST_UNMATCHED = 100_000
+"""The most entries that wait for their counterpart while both sides are read at the same time: about 35 MB."""
 MOST_CHANGES = 100_000
 """The most changed keys since the recovery point; beyond that, an export is the cheaper way to learn the state."""
 
@@ -192,22 +196,18 @@ def compare_segments(
         SourceStateUnknown: as `TableSides.read_changes`.
         TableNotReadable, Throttled, Unreachable: a side could not be read.
     """
-    unequal = segmented.unequal_segments()
-    chosen, unread = segmented.differing_partitions_within(MOST_ENTRIES)
+    unequal, at = segmented.unequal_segments(), now.timestamp()
+    located, changed, chosen, unread = _locate_differences(sides, segmented, unequal)
     level = "keys" if chosen or unread else "canonical" if unequal else "raw"
-    source = sides.source.entries(unequal, segmented.segments, chosen) if chosen else {}
-    restored = sides.restored.entries(unequal, segmented.segments, chosen) if chosen else {}
-    changed = sides.read_changes()
     accepted = changed.at_point.accepted_items if changed else {}
-    at = now.timestamp()
-    differences = compare_unchanged_keys(source, restored, accepted, at)
+    differences = compare_unchanged_keys(located.source.waiting, located.restored.waiting, accepted, at)
     if changed and accepted:
         differences += compare_changed_keys(accepted, sides.fetch_restored(list(changed.keys.values())), at)
     return ComparisonResult(
         role=sides.role,
         origin=_origin(sides, changed),
-        source_items=segmented.source_items(chosen, len(source)),
-        restored_items=segmented.restored_items(chosen, len(restored)),
+        source_items=segmented.source_items(chosen, located.source.items),
+        restored_items=segmented.restored_items(chosen, located.restored.items),
         level=level,
         differences=differences,
         changed_since=len(accepted),
@@ -217,6 +217,57 @@ def compare_segments(
         unread_partitions=unread,
         uncertainty=uncertainty,
     )
+
+
+def _locate_differences(
+    sides: TableSides, segmented: SegmentedComparison, unequal: Sequence[int]
+) -> tuple[Matching, Changed | None, frozenset[int], int]:
+    """Read the keys of the hash partitions that differ, then the changes.
+
+    Both sides are read at the same time, and what is equal is forgotten, so that little is held in memory. If they are
+    read in different orders, as an export is, as many partitions as fit into memory are read one side after the other.
+
+    Returns:
+        The entries that differ or may differ, the changes, the partitions that were read, and how many were not.
+    """
+    chosen = segmented.differing_partitions()
+    if not chosen:
+        return Matching(0), sides.read_changes(), chosen, 0
+    try:
+        return *_match(sides, segmented, unequal, chosen), chosen, 0
+    except TooManyUnmatched:
+        chosen, unread = segmented.differing_partitions_within(MOST_ENTRIES)
+    located = Matching(2 * MOST_ENTRIES)
+    source = sides.source.entries(unequal, segmented.segments, chosen)
+    located.source = MatchedSide(dict(source), len(source))
+    restored = sides.restored.entries(unequal, segmented.segments, chosen)
+    located.restored = MatchedSide(dict(restored), len(restored))
+    return located, sides.read_changes(), chosen, unread
+
+
+def _match(
+    sides: TableSides, segmented: SegmentedComparison, unequal: Sequence[int], chosen: frozenset[int]
+) -> tuple[Matching, Changed | None]:
+    """Match both sides' entries page by page, and read again what differs and did not change.
+
+    Raises:
+        TooManyUnmatched: the sides are read in different orders.
+    """
+    where, matching = (unequal, segmented.segments, chosen), Matching(MOST_UNMATCHED)
+    for source, restored in zip_longest(
+        sides.source.entry_pages(*where), sides.restored.entry_pages(*where), fillvalue=()
+    ):
+        matching.add_source(source)
+        matching.add_restored(restored)
+    changed = sides.read_changes()
+    suspects = matching.suspects(changed.at_point.accepted_items if changed else ())
+    if not suspects:
+        return matching, changed
+    matching.settle(
+        suspects, sides.source.entries_under(suspects, *where), sides.restored.entries_under(suspects, *where)
+    )
+    # Whatever is read later may have changed later.
+    return matching, sides.read_changes()
 
 
 def compare_with_exports(

@@ -132,6 +132,21 @@ class TableContents:
         items = (_decode(raw) for page in self._pages(segment, segments) for raw in page)
         return digest.digest_by_partition(items, self._hashing.key, self._hashing.names, _encode)
 
+    def entry_pages(
+        self, chosen: Iterable[int], segments: int, partitions: Collection[int]
+    ) -> Iterator[list[tuple[bytes, ItemHash]]]:
+        """Read the entries of some hash partitions of the chosen segments, with their hashed keys, page after page."""
+        for segment in chosen:
+            for page in self._pages(segment, segments):
+                yield list(self._hashing.entries(page, partitions))
+
+    def entries_under(
+        self, keys: Collection[bytes], chosen: Iterable[int], segments: int, partitions: Collection[int]
+    ) -> Mapping[bytes, ItemHash]:
+        """Return the entries under some hashed keys. The arguments after `keys` are those of `entry_pages`."""
+        pages = self.entry_pages(chosen, segments, partitions)
+        return {key: entry for page in pages for key, entry in page if key in keys}
+
     def entries(self, chosen: Iterable[int], segments: int, partitions: Collection[int]) -> Mapping[bytes, ItemHash]:
         """Return the entries of some hash partitions of the chosen segments, by hashed key."""
         entries: dict[bytes, ItemHash] = {}
