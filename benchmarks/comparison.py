@@ -40,6 +40,7 @@ CHANGED = 1_000
 MISSING = 1
 LIMIT_MB = 64.0
 ITEM_BYTES = 211
+_FIRST_PAGE = page_of_items(0)
 POINT = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 HASHING = Hashing(b"k" * 32, ("pk",))
 
@@ -65,14 +66,11 @@ class Generated:
 
     def pages(self, segment: int, segments: int) -> Iterator[Sequence[msgspec.Raw]]:
         """Read a segment, page by page."""
-        count = -(-self.items // ITEMS_IN_A_PAGE)
-        for number in range(segment, count, segments):
-            page = _decode_page(
-                page_of_items(number, min(ITEMS_IN_A_PAGE, self.items - number * ITEMS_IN_A_PAGE))
-            ).Items
-            yield [self._item(number * ITEMS_IN_A_PAGE + row, raw) for row, raw in enumerate(page)][
-                : self._kept(number)
-            ]
+        for number in range(segment, -(-self.items // ITEMS_IN_A_PAGE), segments):
+            # The first page with the number of this one in its keys.
+            body = _FIRST_PAGE.replace(b"family#00000000", b"family#%08x" % number)
+            page, first = _decode_page(body).Items[: self._kept(number)], number * ITEMS_IN_A_PAGE
+            yield [self._item(first + row, raw) for row, raw in enumerate(page)] if self.changed else page
 
     def _kept(self, page: int) -> int:
         return max(0, self.items - self.lacks - page * ITEMS_IN_A_PAGE)

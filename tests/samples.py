@@ -81,6 +81,7 @@ def recovery_table(**changes: Any) -> dict[str, Any]:
         "drill_window_minutes": 60,
         "rto_minutes": 120,
         "rpo_minutes": 10,
+        "max_monthly_usd": 25,
         "success_within_hours": 49,
         "max_cost_usd": 5,
         "max_tables": 4,

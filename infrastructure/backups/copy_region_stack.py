@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infrastructure.backups.stack import create_vault
+from infrastructure.backups.stack import create_vault, create_vault_key
 from infrastructure.common import EnvironmentStack, removal_policy_of
 from infrastructure.naming import physical_name
 from infrastructure.orchestrator.buckets import create_heads_bucket
@@ -33,7 +33,8 @@ class CopyRegionStack(EnvironmentStack):
             region=region,
         )
         if region == environment.backups.copy_region:
-            create_vault(self, environment, "backup-copies", environment.backups.copy_keep_days)
+            key = create_vault_key(self, environment, "backup-copies")
+            create_vault(self, environment, "backup-copies", environment.backups.copy_keep_days, key)
             create_heads_bucket(self, environment)
         if region in environment.stores.replicas and environment.customer_managed_keys:
             kms.Key(

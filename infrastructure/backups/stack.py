@@ -32,7 +32,8 @@ class BackupStack(EnvironmentStack):
     def __init__(self, scope: Construct, environment: Environment) -> None:
         super().__init__(scope, environment, "backups", f"Backups of the OAuth service's tables ({environment.name})")
         settings = environment.backups
-        vault = create_vault(self, environment, "backups", settings.keep_days)
+        key = create_vault_key(self, environment, "backups")
+        vault = create_vault(self, environment, "backups", settings.keep_days, key)
         copies = []
         if settings.copy_region:
             copy_vault = self.format_arn(
@@ -41,6 +42,14 @@ class BackupStack(EnvironmentStack):
                 resource="backup-vault",
                 resource_name=physical_name("backup-copies", environment),
                 arn_format=aws_cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            # Without a lock: what a drill has copied here from the other region is kept for a day or two.
+            backup.BackupVault(
+                self,
+                "DrillVault",
+                backup_vault_name=physical_name("backups-of-drills", environment),
+                encryption_key=key,
+                removal_policy=removal_policy_of(environment),
             )
             copies.append(
                 backup.BackupPlanCopyActionProps(
@@ -101,18 +110,24 @@ class BackupStack(EnvironmentStack):
         return role
 
 
-def create_vault(stack: Stack, environment: Environment, name: str, keep_days: int) -> backup.BackupVault:
+def create_vault_key(stack: Stack, environment: Environment, name: str) -> kms.Key | None:
+    """Create the key that encrypts the backups of a stack; None if AWS Backup's own does."""
+    if not environment.customer_managed_keys:
+        return None
+    return kms.Key(
+        stack,
+        "VaultKey",
+        alias=f"alias/{physical_name(name, environment)}",
+        description=f"Encrypts backups ({environment.name})",
+        enable_key_rotation=True,
+        removal_policy=removal_policy_of(environment),
+    )
+
+
+def create_vault(
+    stack: Stack, environment: Environment, name: str, keep_days: int, key: kms.Key | None
+) -> backup.BackupVault:
     """Create a vault with the environment's lock, which prevents the deletion of backups before `keep_days`."""
-    key = None
-    if environment.customer_managed_keys:
-        key = kms.Key(
-            stack,
-            "VaultKey",
-            alias=f"alias/{physical_name(name, environment)}",
-            description=f"Encrypts backups ({environment.name})",
-            enable_key_rotation=True,
-            removal_policy=removal_policy_of(environment),
-        )
     lock = environment.backups.lock
     return backup.BackupVault(
         stack,

@@ -6,8 +6,9 @@ Metrics arrive late, so each alarm is evaluated over more minutes than have to b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -25,6 +26,8 @@ from orchestrator.application.recovery_reporting import (
 )
 from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
+from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.objectives.scenarios import scenario_name
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
@@ -212,47 +215,56 @@ def _create_recovery_alarms(scope: Construct, environment: Environment, action: 
         ),
     )
     for name, meaning, metric, statistic, comparison, threshold in alarms:
-        alarm = cloudwatch.Alarm(
+        construct_id = f"{name.title().replace('-', '')}Alarm"
+        alarm = _state_of_last_drill(
             scope,
-            f"{name.title().replace('-', '')}Alarm",
-            alarm_name=physical_name(f"orchestrator-{name}", environment),
-            alarm_description=alarm_description(meaning, name),
-            metric=cloudwatch.Metric(
+            environment,
+            construct_id,
+            name,
+            meaning,
+            cloudwatch.Metric(
                 namespace=NAMESPACE,
                 metric_name=metric,
                 dimensions_map=dimensions,
                 period=_MINUTE,
                 statistic=statistic,
             ),
-            threshold=threshold,
-            comparison_operator=comparison,
-            evaluation_periods=1 + environment.service.alarms.late_periods(_MINUTE_SECONDS),
-            datapoints_to_alarm=1,
-            # There is no data between drills: keep the state that the last drill set.
-            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+            comparison,
+            threshold,
         )
         alarm.add_alarm_action(action)
-    overdue = cloudwatch.Alarm(
-        scope,
-        "RecoveryDrillOverdueAlarm",
-        alarm_name=physical_name("orchestrator-recovery-drill-overdue", environment),
-        alarm_description=alarm_description(
-            "no recovery drill succeeded within the required time", "recovery-drill-overdue"
-        ),
-        metric=cloudwatch.Metric(
-            namespace=NAMESPACE,
-            metric_name=SECONDS_SINCE_SUCCESS,
-            dimensions_map={"environment": environment.name},
-            period=_OVERDUE_PERIOD,
-            statistic="Minimum",
-        ),
-        threshold=policy.success_within.total_seconds(),
-        comparison_operator=above,
-        evaluation_periods=_OVERDUE_PERIODS,
-        # The reconciler emits the age every minute, but nothing before the first successful drill.
-        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-    )
+    overdue = _overdue_alarm(scope, environment, "RecoveryDrillOverdueAlarm", "", {}, policy.success_within)
     overdue.add_alarm_action(action)
+    for kind, drill in policy.drills.items():
+        # A drill of a kind without a schedule is by hand: its result is shown, and no alarm waits for it.
+        dimensions = {"environment": environment.name, "kind": scenario_name(Kind.DRILL, kind, None)}
+        failed = _state_of_last_drill(
+            scope,
+            environment,
+            f"RecoveryDrillFailed{kind.title()}Alarm",
+            f"recovery-drill-failed-{kind}",
+            f"the last recovery drill of kind {kind} failed: these backups would probably not restore",
+            cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=SUCCEEDED,
+                dimensions_map=dimensions,
+                period=_MINUTE,
+                statistic="Minimum",
+            ),
+            below,
+            1.0,
+            section="recovery-drill-failed",
+        )
+        failed.add_alarm_action(action)
+        overdue = _overdue_alarm(
+            scope,
+            environment,
+            f"RecoveryDrillOverdue{kind.title()}Alarm",
+            kind.value,
+            {"kind": dimensions["kind"]},
+            drill.success_within,
+        )
+        overdue.add_alarm_action(action)
     unused = cloudwatch.Alarm(
         scope,
         "RestoredTablesUnusedAlarm",
@@ -275,6 +287,67 @@ def _create_recovery_alarms(scope: Construct, environment: Environment, action: 
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
     unused.add_alarm_action(action)
+
+
+def _state_of_last_drill(
+    scope: Construct,
+    environment: Environment,
+    construct_id: str,
+    name: str,
+    meaning: str,
+    metric: cloudwatch.Metric,
+    comparison: cloudwatch.ComparisonOperator,
+    threshold: float,
+    *,
+    section: str = "",
+) -> cloudwatch.Alarm:
+    """Create an alarm that keeps the state that the last drill set. `section`: of the runbook; by default the name."""
+    return cloudwatch.Alarm(
+        scope,
+        construct_id,
+        alarm_name=physical_name(f"orchestrator-{name}", environment),
+        alarm_description=alarm_description(meaning, section or name),
+        metric=metric,
+        threshold=threshold,
+        comparison_operator=comparison,
+        evaluation_periods=1 + environment.service.alarms.late_periods(_MINUTE_SECONDS),
+        datapoints_to_alarm=1,
+        # There is no data between drills.
+        treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+    )
+
+
+def _overdue_alarm(
+    scope: Construct,
+    environment: Environment,
+    construct_id: str,
+    kind: str,
+    dimensions: Mapping[str, str],
+    within: timedelta,
+) -> cloudwatch.Alarm:
+    """Create the alarm on the age of the last success. `kind`: of backup; empty for point-in-time recovery."""
+    name = f"orchestrator-recovery-drill-overdue{f'-{kind}' if kind else ''}"
+    of_kind = f" of kind {kind}" if kind else ""
+    return cloudwatch.Alarm(
+        scope,
+        construct_id,
+        alarm_name=physical_name(name, environment),
+        alarm_description=alarm_description(
+            f"no recovery drill{of_kind} succeeded within the required time", "recovery-drill-overdue"
+        ),
+        metric=cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name=SECONDS_SINCE_SUCCESS,
+            dimensions_map={"environment": environment.name, **dimensions},
+            period=_OVERDUE_PERIOD,
+            statistic="Minimum",
+        ),
+        threshold=within.total_seconds(),
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluation_periods=_OVERDUE_PERIODS,
+        # The reconciler emits the age every minute, but nothing before the first successful drill.
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+    )
 
 
 def _metric(namespace: str, name: str, dimension: tuple[str, str], statistic: str) -> cloudwatch.Metric:

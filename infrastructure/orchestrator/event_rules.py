@@ -143,14 +143,16 @@ def create_event_rules(
         rule.add_target(_target(handlers[name], dead_letters, max_age))
 
 
-def create_drill_schedule(
+def create_drill_schedules(
     scope: Construct,
     environment: Environment,
     policy: RecoveryPolicy,
     handler: lambda_.Function,
     dead_letters: sqs.IQueue,
 ) -> None:
-    """Create the schedule that starts drills, within the window after each scheduled time; disabled without a schedule.
+    """Create the schedules that start drills, within the window after each scheduled time: one for each kind of backup.
+
+    That of point-in-time recovery is disabled without a schedule.
 
     The handler receives the scheduled time instead of the invocation time, because the drill is named after it.
     """
@@ -171,27 +173,35 @@ def create_drill_schedule(
         },
     )
     window = round(policy.drill_window.total_seconds() / 60)
-    scheduler.CfnSchedule(
-        scope,
-        "DrillSchedule",
-        name=physical_name("drill", environment),
-        description=f"Starts the recovery drill ({environment.name})",
-        state="ENABLED" if policy.drill_schedule else "DISABLED",
-        schedule_expression=policy.drill_schedule or _DISABLED_EXPRESSION,
-        schedule_expression_timezone="UTC",
-        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
-            mode="FLEXIBLE" if window else "OFF", maximum_window_in_minutes=window or None
-        ),
-        target=scheduler.CfnSchedule.TargetProperty(
-            arn=handler.function_arn,
-            role_arn=role.role_arn,
-            input=json.dumps({"scheduled": "<aws.scheduler.scheduled-time>"}, allow_nan=False),
-            dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
-            retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                maximum_event_age_in_seconds=_OTHERS_MAX_AGE.to_seconds(), maximum_retry_attempts=_RETRIES
+
+    def create(construct_id: str, name: str, expression: str, what: str, request: Mapping[str, str]) -> None:
+        scheduler.CfnSchedule(
+            scope,
+            construct_id,
+            name=physical_name(name, environment),
+            description=f"Starts the {what} ({environment.name})",
+            state="ENABLED" if expression else "DISABLED",
+            schedule_expression=expression or _DISABLED_EXPRESSION,
+            schedule_expression_timezone="UTC",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                mode="FLEXIBLE" if window else "OFF", maximum_window_in_minutes=window or None
             ),
-        ),
-    )
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=handler.function_arn,
+                role_arn=role.role_arn,
+                input=json.dumps({"scheduled": "<aws.scheduler.scheduled-time>", **request}, allow_nan=False),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=_OTHERS_MAX_AGE.to_seconds(), maximum_retry_attempts=_RETRIES
+                ),
+            ),
+        )
+
+    create("DrillSchedule", "drill", policy.drill_schedule, "recovery drill", {})
+    for kind, drill in policy.drills.items():
+        what = f"recovery drill of kind {kind}"
+        request = {"from": kind.value, "select": drill.selection.value}
+        create(f"DrillSchedule{kind.title()}", f"drill-{kind}", drill.expression, what, request)
 
 
 def create_trace_rule(

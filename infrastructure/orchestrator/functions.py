@@ -49,6 +49,7 @@ from infrastructure.orchestrator.iam_grants import (
     ROTATE_KEYS,
     SANITIZE_TOKENS,
     SIGN_IN_AS_SYNTHETIC_CLIENT,
+    START_COPY_JOBS,
     START_ISOLATED_SERVICE,
     START_RESTORE_JOBS,
     START_ROLLBACK,
@@ -96,6 +97,9 @@ class FunctionSpec:
 
 READER = Size(memory_mb=1769, timeout_seconds=300)
 """The size of functions that read whole tables."""
+
+COPIES = ("COPY_REGION", "COPY_VAULT", "COPY_ROLE", "DRILL_VAULT")
+"""The variables of a function that has copies of backups copied back."""
 
 EVIDENCE_CHAIN = ("EVIDENCE_BUCKET", "EVIDENCE_KEYS", "EVIDENCE_HEADS_BUCKET", "EVIDENCE_HEADS_REGION")
 """The variables of a function that reads the evidence chain or appends to it."""
@@ -257,9 +261,11 @@ TASKS: Mapping[str, FunctionSpec] = {
     "plan_recovery": FunctionSpec(
         "orchestrator.tasks.recovery",
         Permissions(
-            Ledger.WRITES, publishes_events=False, grants=(*DESCRIBE_TABLES, LIST_RECOVERY_POINTS, *READ_FAILBACK_STATE)
+            Ledger.WRITES,
+            publishes_events=False,
+            grants=(*DESCRIBE_TABLES, *LIST_RECOVERY_POINTS, *READ_FAILBACK_STATE),
         ),
-        variables=("RECOVERY_POLICY", "SERVICE", "SOURCE_TABLES", "BACKUP_VAULT"),
+        variables=("RECOVERY_POLICY", "SERVICE", "SOURCE_TABLES", "BACKUP_VAULT", "COPY_REGION", "COPY_VAULT"),
     ),
     "revoke_seeded_grants": FunctionSpec(
         "orchestrator.tasks.recovery",
@@ -269,9 +275,11 @@ TASKS: Mapping[str, FunctionSpec] = {
     "start_restore": FunctionSpec(
         "orchestrator.tasks.recovery",
         Permissions(
-            Ledger.WRITES, publishes_events=False, grants=(*RESTORE_TABLES, *START_RESTORE_JOBS, *EXPORT_TABLES)
+            Ledger.WRITES,
+            publishes_events=False,
+            grants=(*RESTORE_TABLES, *START_RESTORE_JOBS, *START_COPY_JOBS, *EXPORT_TABLES),
         ),
-        variables=("RECOVERY_POLICY", "EXPORTS_BUCKET", "RESTORE_ROLE"),
+        variables=("RECOVERY_POLICY", "EXPORTS_BUCKET", "RESTORE_ROLE", *COPIES),
     ),
     "await_export": FunctionSpec(
         "orchestrator.tasks.recovery",

@@ -203,7 +203,10 @@ RESTORE_TABLES = (
     allow("dynamodb:RestoreTableFromBackup", on=(Resource.BACKUPS, *DRILL_AND_RESTORED_TABLES)),
     allow("dynamodb:DescribeTable", *ITEM_ACTIONS, on=DRILL_AND_RESTORED_TABLES),
 )
-LIST_RECOVERY_POINTS = allow("backup:ListRecoveryPointsByBackupVault", on=(Resource.BACKUP_VAULT,))
+LIST_RECOVERY_POINTS = (
+    allow("backup:ListRecoveryPointsByBackupVault", on=(Resource.BACKUP_VAULT,)),
+    allow("backup:ListRecoveryPointsByBackupVault", on=(Resource.COPY_VAULT,)),
+)
 READ_RESTORE_JOBS = allow("backup:DescribeRestoreJob", "backup:ListRestoreJobs", on=(Resource.ALL_RESOURCES,))
 START_RESTORE_JOBS = (
     # The recovery points of tables without advanced features are DynamoDB's own backups.
@@ -211,6 +214,11 @@ START_RESTORE_JOBS = (
     allow("backup:StartRestoreJob", on=(Resource.BACKUPS,)),
     allow("iam:PassRole", on=(Resource.RESTORE_ROLE,)),
     READ_RESTORE_JOBS,
+)
+START_COPY_JOBS = (
+    allow("backup:StartCopyJob", on=(Resource.BACKUP_COPIES,)),
+    allow("iam:PassRole", on=(Resource.COPY_ROLE,)),
+    allow("backup:DescribeCopyJob", on=(Resource.COPY_JOBS,)),
 )
 REPORT_VALIDATION = allow("backup:PutRestoreValidationResult", on=(Resource.ALL_RESOURCES,))
 READ_TABLE_SETTINGS = (

@@ -44,6 +44,10 @@ class Resource(Enum):
     BACKUPS = auto()  # backups of live and restored tables
     BACKUP_VAULT = auto()  # the vault of AWS Backup
     RECOVERY_POINTS = auto()  # of AWS Backup, with the tag of the environment
+    BACKUP_COPIES = auto()  # copies of recovery points, in the other region
+    COPY_VAULT = auto()  # the vault there
+    COPY_JOBS = auto()  # the jobs that copy them
+    COPY_ROLE = auto()  # the role with which AWS Backup copies
     RESTORE_ROLE = auto()  # the role with which AWS Backup restores them in drills
     ACCESS_BLOCK_PROBE = auto()  # the one key of live and restored tables that probes the access block
     DRILL_ROLE = auto()  # the role of the isolated service
@@ -111,6 +115,8 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.RESTORES: "executions are named by restores",
     Resource.BACKUPS: "DynamoDB names backups, also those of deleted tables",
     Resource.RECOVERY_POINTS: "AWS Backup names recovery points; a condition on their tag limits this to the environment",
+    Resource.BACKUP_COPIES: "AWS Backup names recovery points; a condition on their tag limits this to the environment",
+    Resource.COPY_JOBS: "this action does not support resource-level permissions",
     Resource.SCALING_ALARMS: "Application Auto Scaling names them after the restored table, and adds an id",
     Resource.SCALABLE_TARGETS: "the id of a scalable target does not contain its table",
     Resource.QUALIFIED: "any version can become stable or canary",
@@ -153,6 +159,9 @@ STANDBY_RESOURCES = (
 )
 """Resources of an environment that has a standby region (`[….failover]`)."""
 
+COPY_RESOURCES = (Resource.BACKUP_COPIES, Resource.COPY_VAULT, Resource.COPY_JOBS, Resource.COPY_ROLE)
+"""Resources of an environment that copies its backups to another region (`[….backups] copy_region`)."""
+
 NAMED_BY_SETTINGS = frozenset(
     {
         Resource.CHECKED_LOGS,
@@ -166,6 +175,7 @@ NAMED_BY_SETTINGS = frozenset(
         Resource.LINK_KEY,
         Resource.STATUS_PAGE_OBJECTS,
         Resource.EVIDENCE_HEADS,
+        *COPY_RESOURCES,
         *STANDBY_RESOURCES,
     }
 )
@@ -330,9 +340,36 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         Resource.STATUS_PAGE_OBJECTS: (
             [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment)}/*"] if environment.status_page.enabled else []
         ),
+        **dict.fromkeys(COPY_RESOURCES, ()),
+        **_copy_arns(stack, environment),
         **dict.fromkeys(STANDBY_RESOURCES, ()),
         **_standby_arns(stack, environment),
     }
+
+
+def _copy_arns(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
+    region = environment.backups.copy_region
+    if region is None:
+        return {}
+
+    def backup_arn(resource: str, name: str) -> str:
+        colon = ArnFormat.COLON_RESOURCE_NAME
+        return stack.format_arn(
+            service="backup", region=region, resource=resource, resource_name=name, arn_format=colon
+        )
+
+    return {
+        Resource.BACKUP_COPIES: [backup_arn("recovery-point", "*")],
+        Resource.COPY_VAULT: [backup_arn("backup-vault", physical_name("backup-copies", environment))],
+        Resource.COPY_JOBS: ["*"],
+        Resource.COPY_ROLE: [backup_role_arn(stack, environment)],
+    }
+
+
+def backup_role_arn(stack: Stack, environment: Environment) -> str:
+    """Return the ARN of the role with which AWS Backup makes backups and copies (infrastructure/backups/stack.py)."""
+    name = global_name(physical_name("backups", environment), environment)
+    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)
 
 
 def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, Sequence[str]]:
@@ -402,6 +439,8 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
         Resource.KEY_TO_CREATE: new_key,
         Resource.DRILL_ROLE: {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
         Resource.RECOVERY_POINTS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Resource.BACKUP_COPIES: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
+        Resource.COPY_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SNAPSHOT_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
         Resource.ISSUING_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import ArnFormat, Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -32,7 +32,7 @@ from infrastructure.orchestrator.budget import create_cost_alerts
 from infrastructure.orchestrator.drill_resources import create_drill_resources
 from infrastructure.orchestrator.event_rules import (
     create_bus,
-    create_drill_schedule,
+    create_drill_schedules,
     create_event_rules,
     create_trace_rule,
 )
@@ -43,6 +43,7 @@ from infrastructure.orchestrator.iam_resources import (
     NOTIFICATION_DEAD_LETTERS,
     CreatedResources,
     Resources,
+    backup_role_arn,
     resource_arns,
     resource_conditions,
     state_machine_arn,
@@ -198,7 +199,7 @@ class OrchestratorStack(EnvironmentStack):
         if environment.failover:
             self._create_failover(resources, variables)
         policy = RecoveryPolicy.parse(environment.recovery)
-        create_drill_schedule(self, environment, policy, handlers["start_drill"], self._dead_letters)
+        create_drill_schedules(self, environment, policy, handlers["start_drill"], self._dead_letters)
         create_alarms(
             self,
             environment,
@@ -395,6 +396,15 @@ class OrchestratorStack(EnvironmentStack):
             "SERVICE": self.to_json_string(service),
             "SEED_GRANTS_KEY": self._drill_resources.seed_grants_key,
             "BACKUP_VAULT": physical_name("backups", self._environment),
+            "COPY_REGION": self._environment.backups.copy_region or "",
+            "COPY_VAULT": physical_name("backup-copies", self._environment),
+            "COPY_ROLE": backup_role_arn(self, self._environment),
+            "DRILL_VAULT": self.format_arn(
+                service="backup",
+                resource="backup-vault",
+                resource_name=physical_name("backups-of-drills", self._environment),
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
             "RESTORE_ROLE": self._drill_resources.restore_role,
             "DRILL_ROLE": self._drill_resources.role,
             "DRILL_LOGS": self._drill_resources.log_group,

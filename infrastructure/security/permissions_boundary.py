@@ -21,7 +21,7 @@ from orchestrator.environments.monitoring import OWN_BOUNDARY
 UNSCOPED_ACTIONS = (
     "application-autoscaling:Describe*", "cloudtrail:LookupEvents", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
     # The roles name the recovery points. A restore also needs a role of ours, which only AWS Backup can assume.
-    "backup:*RestoreJob", "backup:List*", "backup:PutRestoreV*",
+    "backup:*RestoreJob", "backup:DescribeC*", "backup:List*", "backup:PutRestoreV*",
     "dynamodb:ListBackups", "dynamodb:ListTables", "events:ListRules", "iam:ListRoles", "kms:ListAliases",
     "lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions", "logs:DescribeLogGroups",
     "scheduler:ListSchedules",
@@ -125,6 +125,7 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         "secretsmanager:GetSecretValue": [*arns[Resource.HOOK_SECRETS], *_covering(secrets)],
         "s3:PutObject": arns[Resource.STATUS_PAGE_OBJECTS],
         "ses:Send*": arns[Resource.MAIL_IDENTITY],
+        "backup:StartCopyJob": arns[Resource.BACKUP_COPIES],
         "dynamodb:GetItem": arns[Resource.ISSUING_ASSIGNMENT],
         "kms:Decrypt": arns[Resource.ASSIGNMENT_KEYS],
         "lambda:GetFunctionConfiguration": _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS]),

@@ -27,6 +27,7 @@ from orchestrator.domain.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from orchestrator.application.probe_adapters import ProbeClients
+    from orchestrator.aws.backup.copy_jobs import CopyJobs
     from orchestrator.aws.backup.restore_jobs import RestoreJobs
     from orchestrator.aws.backup.vault import VaultBackups
     from orchestrator.aws.cloudwatch.alarms import Alarms
@@ -249,6 +250,18 @@ class Adapters:
     backups: Lazy[OnDemandBackups] = _adapter("aws.dynamodb.backups:OnDemandBackups", "dynamodb")
     vault_backups: Lazy[VaultBackups] = _adapter("aws.backup.vault:VaultBackups", "backup", "BACKUP_VAULT")
     restore_jobs: Lazy[RestoreJobs] = _adapter("aws.backup.restore_jobs:RestoreJobs", "backup")
+    copied_backups: Lazy[VaultBackups] = _adapter(
+        "aws.backup.vault:VaultBackups",
+        lambda new, cloud: new(cloud.client_in("backup", cloud.settings["COPY_REGION"]), cloud.settings["COPY_VAULT"]),
+    )
+    copy_jobs: Lazy[CopyJobs] = _adapter(
+        "aws.backup.copy_jobs:CopyJobs",
+        lambda new, cloud: new(
+            cloud.client_in("backup", cloud.settings["COPY_REGION"]),
+            cloud.settings["COPY_VAULT"],
+            cloud.settings["DRILL_VAULT"],
+        ),
+    )
     table_restores: Lazy[TableRestores] = _adapter("aws.dynamodb.restores:TableRestores", "dynamodb")
     table_inventory: Lazy[TableInventory] = _adapter(
         "aws.dynamodb.table_inventory:TableInventory",

@@ -46,6 +46,7 @@ def plan_table_recovery(
     prices: Prices,
     now: datetime,
     vault: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
+    copies: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
 ) -> RecoveryPlan:
     """Read the tables' state and plan a recovery of them. It changes nothing.
 
@@ -61,6 +62,7 @@ def plan_table_recovery(
         prices: of the region.
         now: the time.
         vault: lists the recovery points of AWS Backup by the table's ARN.
+        copies: lists their copies in the other region, by the table's ARN.
 
     Raises:
         Refused: a table does not exist or cannot be restored, the time is outside the window, the backups are of
@@ -77,6 +79,7 @@ def plan_table_recovery(
         listed_by = {
             BackupKind.BACKUP: lambda one: backups.list_available(one.name),
             BackupKind.VAULT: lambda one: vault(one.arn),
+            BackupKind.COPY: lambda one: copies(one.arn),
         }
         existing = for_each(tables.items(), lambda table: restores.describe_source(*table))
         sources = _selected_sources(existing, for_each(existing, listed_by[request.backup_kind]), request, recovery)

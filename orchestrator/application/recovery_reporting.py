@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.restored_tables.restore_jobs import report_validation
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.evidence.chain import ChainEntry
-from orchestrator.domain.objectives.scenarios import earlier_runs
+from orchestrator.domain.objectives.scenarios import DRILL, earlier_runs, evidence_kind, scenario_name
+from orchestrator.domain.recovery.backups.schedules import SCHEDULED_KINDS
 from orchestrator.domain.recovery.record import Measured, Recovery, RecoveryAction, RecoveryDecision, RecoveryOutcome
 
 SUCCEEDED, RECOVERY_SECONDS, DATA_LOSS_SECONDS, SECONDS_SINCE_SUCCESS = (
@@ -33,7 +35,7 @@ def write_evidence(cloud: Cloud, recovery: Recovery) -> ChainEntry:
     earlier = earlier_runs(recovery, cloud.drills.newest_records(EARLIER_RECOVERIES))
     entry, _ = cloud.evidence.append_entry(recovery, snapshots[0] if snapshots else None, cloud.now(), earlier)
     if recovery.outcome is not RecoveryOutcome.REFUSED and recovery.fault is None:
-        dimensions = {"kind": str(recovery.kind)}
+        dimensions = {"kind": evidence_kind(recovery)}
         succeeded = int(recovery.outcome is RecoveryOutcome.SUCCEEDED)
         # A retry emits them again: the alarms use the minimum and the maximum of a minute, and not the sum.
         cloud.embedded_metrics.put_count(SUCCEEDED, dimensions, recovery.id, succeeded)
@@ -81,15 +83,22 @@ def publish_completion(
 
 
 def emit_drill_age(cloud: Cloud) -> timedelta | None:
-    """Emit the time since the last successful drill, and return it.
+    """Emit the time since the last successful drill of each kind of backup; return that of point-in-time recovery.
 
     Before the first success it emits nothing and returns None: missing data puts the alarm in ALARM.
     """
-    entry = cloud.evidence.newest_success("drill")
+    for kind in SCHEDULED_KINDS:
+        name = scenario_name(Kind.DRILL, kind, None)
+        _emit_age(cloud, name, {"kind": name})
+    return _emit_age(cloud, DRILL, {})
+
+
+def _emit_age(cloud: Cloud, kind: str, dimensions: Mapping[str, str]) -> timedelta | None:
+    entry = cloud.evidence.newest_success(kind)
     if entry is None:
         return None
     age = cloud.now() - entry.recorded_at
-    cloud.embedded_metrics.put_duration({SECONDS_SINCE_SUCCESS: age.total_seconds()}, {}, entry.recovery)
+    cloud.embedded_metrics.put_duration({SECONDS_SINCE_SUCCESS: age.total_seconds()}, dimensions, entry.recovery)
     return age
 
 

@@ -55,6 +55,8 @@ class Context:
             "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
             "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
             "BACKUP_VAULT": f"ib-oauth-backups-{self.name}",
+            "COPY_REGION": self.environment.backups.copy_region or "",
+            "COPY_VAULT": f"ib-oauth-backup-copies-{self.name}",
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "MAIL": encode_mail(self.environment.mail),
             "EVIDENCE_KEYS": ",".join(

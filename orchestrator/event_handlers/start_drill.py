@@ -15,10 +15,15 @@ SCHEDULE = "schedule"
 
 
 def start_drill(event: Mapping[str, Any], cloud: Cloud) -> str:
-    """Start the drill of a scheduled time. EventBridge Scheduler delivers at least once, with the same time."""
+    """Start the drill of a scheduled time. EventBridge Scheduler delivers at least once, with the same time.
+
+    The event of a kind of backup with a schedule of its own has the kind and the selection.
+    """
     scheduled = datetime.fromisoformat(str(event["scheduled"]))
-    name = recovery_id(scheduled_key(scheduled))
-    started = cloud.executions.start_execution(cloud.settings["DRILL_MACHINE"], name, {"requested_by": SCHEDULE})
+    of_backup = {key: str(event[key]) for key in ("from", "select") if key in event}
+    name = recovery_id(scheduled_key(scheduled, of_backup.get("from", "")))
+    request = {"requested_by": SCHEDULE, **of_backup}
+    started = cloud.executions.start_execution(cloud.settings["DRILL_MACHINE"], name, request)
     why = f"started {name}" if started else f"{name} was started before"
     cloud.ledger.record_event(EventRecord(name, scheduled, SCHEDULE, "drill", acted=started, why=why, deployment=name))
     return why

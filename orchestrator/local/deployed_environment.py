@@ -176,6 +176,8 @@ def local_environment(
     profile: Profile = "instant",
     seed: int | None = None,
     restore_seconds: float = Options.restore_seconds,
+    settings: Path | None = None,
+    backups: bool = False,
 ) -> Iterator[LocalEnvironment]:
     """Start the upstream identity provider and a local cloud, deploy both stacks, and stop both on exit.
 
@@ -184,12 +186,16 @@ def local_environment(
         profile: `instant`, or `aws-timing`.
         seed: makes random draws repeatable.
         restore_seconds: how long a table's restore takes.
+        settings: the settings file, if it is not environments.toml.
+        backups: deploy the stack of backups as well.
     """
+    stacks = (cdk_deploy.SERVICE, cdk_deploy.ORCHESTRATOR, *((cdk_deploy.BACKUPS,) if backups else ()))
     with (
         identity_provider.serve() as platform_url,
         LocalCloud.start(folder, profile=profile, seed=seed, restore_seconds=restore_seconds) as local,
     ):
-        cdk_deploy.deploy(local, environments.load(ENVIRONMENT), platform_url=platform_url)
+        environment = environments.load(ENVIRONMENT, settings)
+        cdk_deploy.deploy(local, environment, platform_url=platform_url, settings=settings, stacks=stacks)
         cloud = cloud_for(local.environ)
         yield LocalEnvironment(
             local, cloud, platform_url, stack_output(cloud, cdk_deploy.SERVICE, "ApiUrl").rstrip("/")

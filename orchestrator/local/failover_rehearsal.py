@@ -40,7 +40,7 @@ from orchestrator.local.deployed_environment import (
     stack_output,
 )
 from orchestrator.local.oauth_client import LOCAL_CLIENTS
-from orchestrator.local.region_failover_rehearsal import HOME, RegionTarget, prepare
+from orchestrator.local.region_failover_rehearsal import HOME, prepare
 from orchestrator.local.rehearsal_clients import (
     RehearsalClients,
     RehearsalFailed,
@@ -128,7 +128,7 @@ def rehearse(folder: Path, other: str, say: Say) -> FailoverReport:
         cdk_deploy.deploy(local, environment, platform_url=platform_url, settings=file)
         say(f"the environment runs in {HOME}")
         environ = local.environ_for_region(other)
-        target = RegionTarget(local.endpoint_url, other, environ)
+        target = cdk_deploy.RegionTarget(local.endpoint_url, other, environ)
         standby = environment.in_standby_region()
         cdk_deploy.deploy(target, standby, platform_url=platform_url, settings=file, standby=True)
         say(f"its stacks are deployed in {other}, where they wait")

@@ -69,15 +69,6 @@ _PROBES: Final[tuple[tuple[str, str], ...]] = (
 
 
 @dataclass(frozen=True)
-class RegionTarget:
-    """Another region of a local cloud, in the form that the deployment of stacks needs."""
-
-    endpoint_url: str
-    region: str
-    environ: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class PerformedStep:
     """A step of the plan that was performed, with its duration and result."""
 
@@ -335,7 +326,7 @@ class _FailoverRunner:
         return f"{len(self._plan.settings)} settings were written to {self._file.name}"
 
     def _deploy(self) -> str:
-        target = RegionTarget(self._local.endpoint_url, self._plan.region, self._environ)
+        target = cdk_deploy.RegionTarget(self._local.endpoint_url, self._plan.region, self._environ)
         environment = environments.load(ENVIRONMENT, self._file)
         cdk_deploy.deploy(target, environment, platform_url=self._platform_url, settings=self._file)
         return f"the stacks are deployed in {self._plan.region}"

@@ -11,7 +11,9 @@ from tests.fakes.clouds import ACCOUNT, REGION
 from tests.fakes.errors import client_error
 from tests.fakes.restorable_tables import FakeTable, RestorableTables, arn_of, restored_description
 
-VAULT = "ib-oauth-backups-test"
+VAULT, COPY_VAULT = "ib-oauth-backups-test", "ib-oauth-backup-copies-test"
+COPY_REGION = "us-east-2"
+DRILL_VAULT = f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:ib-oauth-backups-of-drills-test"
 
 
 class FakeBackup:
@@ -28,10 +30,13 @@ class FakeBackup:
         self.points: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self._tokens: dict[str, str] = {}
+        self.copy_jobs: dict[str, dict[str, Any]] = {}
         self.pending = timedelta(seconds=30)
         """How long a job is PENDING, before its table is there."""
         self.fails = ""
         """Why every job fails; empty if none does."""
+        self.copy_fails = ""
+        """Why every copy job fails; empty if none does."""
         self.rejects: dict[str, str] = {}
         """Operation to the code with which it is rejected."""
 
@@ -50,13 +55,19 @@ class FakeBackup:
         }
         return arn
 
+    def copy_away(self, arn: str, took: timedelta = timedelta(hours=2)) -> str:
+        """Have a copy of a recovery point in the other region, which keeps the creation date of its source."""
+        copy = arn.replace(f":{REGION}:", f":{COPY_REGION}:") + "-copy"
+        made = {"BackupVaultName": COPY_VAULT, "RecoveryPointArn": copy}
+        self.points[copy] = {**self.points[arn], **made, "CompletionDate": self.points[arn]["CreationDate"] + took}
+        return copy
+
     def get_paginator(self, operation: str) -> Any:
         return _Pages(getattr(self, f"_{operation}"))
 
     def _list_recovery_points_by_backup_vault(self, *, BackupVaultName: str, ByResourceArn: str) -> Iterator[Any]:  # noqa: N803
-        assert BackupVaultName == VAULT
         for point in self.points.values():
-            if point["ResourceArn"] == ByResourceArn:
+            if (point["BackupVaultName"], point["ResourceArn"]) == (BackupVaultName, ByResourceArn):
                 yield {"RecoveryPoints": [{key: value for key, value in point.items() if key != "description"}]}
 
     def _list_restore_jobs(self, *, ByCreatedAfter: datetime) -> Iterator[Any]:  # noqa: N803
@@ -95,6 +106,47 @@ class FakeBackup:
         if job["Status"] == "RUNNING" and self._now() >= self._tables.tables[job["target"]].busy_until:
             job["Status"] = "COMPLETED"
         return {key: value for key, value in job.items() if key not in {"target", "metadata"}}
+
+    def start_copy_job(
+        self,
+        *,
+        RecoveryPointArn: str,  # noqa: N803
+        SourceBackupVaultName: str,  # noqa: N803
+        DestinationBackupVaultArn: str,  # noqa: N803
+        IamRoleArn: str,  # noqa: N803
+        IdempotencyToken: str,  # noqa: N803
+        Lifecycle: dict[str, int],  # noqa: N803
+    ) -> dict[str, Any]:
+        assert (SourceBackupVaultName, IamRoleArn[:12]) == (COPY_VAULT, "arn:aws:iam:")
+        self._reject("start_copy_job")
+        token = f"copy {IdempotencyToken}"
+        if token not in self._tokens:
+            job_id = self._tokens[token] = f"copy-{len(self.copy_jobs)}"
+            self.copy_jobs[job_id] = {
+                "CopyJobId": job_id,
+                "SourceRecoveryPointArn": RecoveryPointArn,
+                "DestinationBackupVaultArn": DestinationBackupVaultArn,
+                "CreationDate": self._now(),
+                "State": "CREATED",
+                "days": Lifecycle["DeleteAfterDays"],
+            }
+        return {"CopyJobId": self._tokens[token]}
+
+    def describe_copy_job(self, *, CopyJobId: str) -> dict[str, Any]:  # noqa: N803
+        job = self.copy_jobs[CopyJobId]
+        if job["State"] == "CREATED" and self._now() >= job["CreationDate"] + self.pending:
+            self._copy(job)
+        return {"CopyJob": {key: value for key, value in job.items() if key != "days"}}
+
+    def _copy(self, job: dict[str, Any]) -> None:
+        if self.copy_fails:
+            job |= {"State": "FAILED", "StatusMessage": self.copy_fails}
+            return
+        source = self.points[job["SourceRecoveryPointArn"]]
+        arn = f"{source['RecoveryPointArn'].replace(COPY_REGION, REGION)}-{job['CopyJobId']}"
+        vault = job["DestinationBackupVaultArn"].rpartition(":")[2]
+        self.points[arn] = {**source, "RecoveryPointArn": arn, "BackupVaultName": vault}
+        job |= {"State": "COMPLETED", "DestinationRecoveryPointArn": arn}
 
     def put_restore_validation_result(
         self,

@@ -31,6 +31,7 @@ def test_production_is_expected_to_stay_within_its_budget(prod):
     report = json.loads(answer.stdout)
     assert answer.exit_code == 0
     assert report["usd_per_month"] < report["budget_usd_per_month"]
+    assert report["scheduled_drills_per_month"] == {"vault": 4.33, "copy": 1}
     assert report["assumptions"]["requests_per_month"] == environments.load("prod").usage["requests_per_month"]
     assert {estimate["what"] for estimate in report["estimates"]} == {
         "a month",

@@ -41,6 +41,7 @@ OTHER_ACTIONS = {
     "apigateway:GetRestApis": {"apigateway:GET"},
     "apigateway:GetStages": {"apigateway:GET"},
     "apigateway:GetDomainName": {"apigateway:GET"},
+    "backup:StartCopyJob": {"backup:StartCopyJob", "iam:PassRole"},
     "backup:StartRestoreJob": {"backup:StartRestoreJob", "iam:PassRole"},
 }  # fmt: skip
 """The actions of an operation that is not authorised by the one action of its name (Service Authorization Reference)."""

@@ -48,10 +48,16 @@ def test_after_a_drill_that_ends_badly_is_swept_at_once_and_after_all_every_five
 
 
 def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time(every):
-    (schedule,) = resources(every.orchestrator, "AWS::Scheduler::Schedule").values()
+    schedules = {one["Name"]: one for one in resources(every.orchestrator, "AWS::Scheduler::Schedule").values()}
     policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
 
-    assert schedule["Name"] == f"ib-oauth-drill-{every.name}"
+    schedule = schedules.pop(f"ib-oauth-drill-{every.name}")
+    assert schedules.keys() == {f"ib-oauth-drill-{kind}-{every.name}" for kind in drill_kinds(every.name)}
+    for kind, drill in policy.drills.items():
+        of_kind = schedules[f"ib-oauth-drill-{kind}-{every.name}"]
+        assert (of_kind["State"], of_kind["ScheduleExpression"]) == ("ENABLED", drill.expression)
+        request = {"scheduled": "<aws.scheduler.scheduled-time>", "from": kind, "select": drill.selection}
+        assert json.loads(of_kind["Target"]["Input"]) == request
     assert schedule["State"] == ("DISABLED" if every.name == "local" else "ENABLED")
     assert schedule["ScheduleExpression"] == (policy.drill_schedule or "rate(1 day)")
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 60}
@@ -203,6 +209,11 @@ def test_the_ledger_is_recoverable(every):
     assert ledger["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
+def drill_kinds(name: str) -> set[str]:
+    """The kinds of backup whose drills have a schedule of their own."""
+    return set(RecoveryPolicy.parse(environments.load(name).recovery).drills)
+
+
 def test_alarms_on_the_orchestrator_tell_the_operators(every):
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(every.orchestrator, "AWS::CloudWatch::Alarm").values()}
     prefix = "ib-oauth-orchestrator"
@@ -223,6 +234,7 @@ def test_alarms_on_the_orchestrator_tell_the_operators(every):
             "rpo-exceeded",
             "recovery-drill-overdue",
             "restored-tables-unused",
+            *(f"recovery-drill-{state}-{kind}" for state in ("failed", "overdue") for kind in drill_kinds(every.name)),
         )
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "OperatorsTopicD08CFE60"}] for alarm in alarms.values())

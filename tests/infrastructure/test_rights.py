@@ -144,11 +144,21 @@ def test_one_task_makes_functions_for_drills_and_gives_them_one_role_which_reach
         for one in statements(every.orchestrator, f"ib-oauth-{what}-{every.name}")
         if "iam:PassRole" in as_list(one["Action"])
     }
-    # The other one is passed to AWS Backup, which restores recovery points with it.
-    assert {(what, role.partition(".")[0].strip("<")[:-8], service) for what, role, service in passing} == {
+    # The others are passed to AWS Backup: it restores recovery points with one and, with that of the backup plan, copies
+    # them back from the other region.
+    copies = {(what, role) for what, role, _ in passing if ":role/" in role}
+    region = environments.load(every.name).backups.copy_region
+    of_the_plan = f"arn:<AWS::Partition>:iam::<AWS::AccountId>:role/ib-oauth-backups-{every.name}"
+    assert copies == ({("task-start-restore", of_the_plan)} if region else set())
+    assert {
+        (what, role.partition(".")[0].strip("<")[:-8], service)
+        for what, role, service in passing
+        if (what, role) not in copies
+    } == {
         ("task-start-isolated-service", "DrillFunctionsRole", "lambda.amazonaws.com"),
         ("task-start-restore", "DrillRestoreRole", "backup.amazonaws.com"),
     }
+    assert {service for what, role, service in passing if (what, role) in copies} <= {"backup.amazonaws.com"}
     makes = [
         text_of(resource)
         for one in statements(every.orchestrator, f"ib-oauth-task-start-isolated-service-{every.name}")
@@ -186,7 +196,7 @@ def test_a_whole_resource_wildcard_is_for_actions_that_know_no_resource(every):
         "kms:ListAliases", "states:ListStateMachines", "sns:ListTopics", "sqs:ListQueues", "logs:DescribeLogGroups",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies", "dynamodb:ListBackups",
         "cloudwatch:DescribeAlarms", "lambda:ListEventSourceMappings",
-        "backup:DescribeRestoreJob", "backup:ListRestoreJobs", "backup:PutRestoreValidationResult",
+        "backup:DescribeCopyJob", "backup:DescribeRestoreJob", "backup:ListRestoreJobs", "backup:PutRestoreValidationResult",
     }  # fmt: skip
     for template in (every.service, every.orchestrator):
         for role in resources(template, "AWS::IAM::Role").values():

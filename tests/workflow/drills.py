@@ -24,7 +24,7 @@ from orchestrator.domain.recovery.record import Recovery
 from orchestrator.event_handlers import runtime as event_runtime
 from orchestrator.tasks import runtime as task_runtime
 from tests.fakes.attached import NothingAttached
-from tests.fakes.backup import VAULT, FakeBackup
+from tests.fakes.backup import COPY_REGION, COPY_VAULT, DRILL_VAULT, VAULT, FakeBackup
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import REGION, SETTINGS, Cloud, execution_arn, machine_arn
 from tests.fakes.configuration import FakeCaller, configuration_is
@@ -117,6 +117,10 @@ class DrillWorld:
             "RECOVERY_POLICY": json.dumps(recovery_table(**policy)),
             "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
             "BACKUP_VAULT": VAULT,
+            "COPY_REGION": COPY_REGION,
+            "COPY_VAULT": COPY_VAULT,
+            "COPY_ROLE": "arn:aws:iam::123456789012:role/ib-oauth-backups-test",
+            "DRILL_VAULT": DRILL_VAULT,
             "RESTORE_ROLE": "arn:aws:iam::123456789012:role/ib-oauth-restores-of-drills-test",
         }
         self.vault = (
@@ -144,7 +148,7 @@ class DrillWorld:
             now=self.clock.now,
             wires=self.contents.wire,
             sleep=self.clock.advance,
-            client_in=lambda _service, _region: self.second_place,
+            client_in=lambda service, _region: self.vault if service == "backup" else self.second_place,
         )
         # Scans of whole tables read `contents`, which has no families; these are the client's.
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.cloud.clients("dynamodb"))

@@ -282,6 +282,89 @@ def test_a_table_of_the_target_s_name_that_no_job_of_the_drill_created_is_left(i
     assert foreign in result(recovery, "cleanup").verdict.reason
 
 
+def metrics(world, name):
+    """The values of a metric by its dimension `kind`, in their order."""
+    return [(line.get("kind", ""), line[name]) for line in world.measured if name in line]
+
+
+def test_a_drill_of_backups_has_measurements_of_its_own_so_that_the_age_of_a_backup_is_no_missed_objective(interpreter):
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.drill("dr-vault-measured", **{"from": "vault"})
+        assert world.cloud.evidence.find_entry("dr-vault-measured").kind == "drill-vault"
+        assert world.cloud.evidence.newest_success("drill") is None
+        world.clock.advance(60)
+        world.deliver_event("reconcile", {"id": "tick"})
+        assert world.cloud.evidence.verify_chain() == ()
+    assert metrics(world, "DrillSucceeded") == [("drill-vault", 1)]
+    ((kind, loss),) = metrics(world, "DataLossSeconds")
+    assert (kind, loss >= 1800) == ("drill-vault", True)
+    ((kind, age),) = metrics(world, "SecondsSinceSuccessfulDrill")
+    assert (kind, 60 <= age < 90) == ("drill-vault", True)
+
+
+def copied_world(interpreter, age):
+    """A world whose vault in the other region has a copy of a recovery point of each table, some seconds old."""
+    world = DrillWorld(interpreter)
+    at = world.clock.now() - timedelta(seconds=age)
+    for table in TABLES:
+        world.vault.copy_away(world.vault.back_up(table, at))
+    return world
+
+
+def test_a_drill_restores_the_copies_of_the_other_region_from_what_is_copied_back_of_them(interpreter):
+    with drilled(copied_world(interpreter, 1800)) as world:
+        world.drill("dr-copy", **{"from": "copy"})
+    recovery = world.recovery("dr-copy")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert {table.backup_arn.split(":")[3] for table in recovery.tables} == {"us-east-2"}
+    assert [job["RecoveryPointArn"] for job in world.vault.jobs.values()] == [one.copied_arn for one in recovery.tables]
+    assert {world.vault.points[one.copied_arn]["BackupVaultName"] for one in recovery.tables} == {
+        "ib-oauth-backups-of-drills-test"
+    }
+    content = result(recovery, "content.tokens")
+    assert content.verdict.outcome is Outcome.PASS
+    assert content.figures["fuzzy_seconds"] == 60, "as exact as its original, not as the job that copied it"
+    assert validations(world) == ["SUCCESSFUL", "SUCCESSFUL"]
+    assert world.copies() == set()
+    cleanup = result(recovery, "cleanup")
+    assert cleanup.verdict.outcome is Outcome.PASS
+    assert cleanup.figures["expiring"] == sorted(one.copied_arn for one in recovery.tables)
+    scope = report(world, "dr-copy")["scope"]
+    assert [table["copied_arn"] for table in scope["tables"]] == [one.copied_arn for one in recovery.tables]
+
+
+def test_what_is_copied_back_is_kept_for_a_day_or_two_however_old_the_copy_is(interpreter):
+    with drilled(copied_world(interpreter, 40 * 86_400 + 60)) as world:
+        world.drill("dr-copy-old", **{"from": "copy"})
+    assert [job["days"] for job in world.vault.copy_jobs.values()] == [42, 42]
+
+
+def test_a_copy_job_that_fails_fails_the_drill_with_its_reason(interpreter):
+    with drilled(copied_world(interpreter, 1800)) as world:
+        world.vault.copy_fails = "the key of the copies is disabled"
+        world.drill("dr-copy-fails", **{"from": "copy"})
+    recovery = world.recovery("dr-copy-fails")
+    assert recovery.outcome is RecoveryOutcome.FAILED
+    assert "the key of the copies is disabled" in recovery.reason
+    assert recovery.cleaned_at is not None
+    assert world.vault.jobs == {}
+
+
+def test_a_copy_that_cannot_be_copied_back_is_named(interpreter):
+    with drilled(copied_world(interpreter, 1800)) as world:
+        world.vault.rejects["start_copy_job"] = "InvalidRequestException"
+        world.drill("dr-copy-rejected", **{"from": "copy"})
+    assert "AWS Backup cannot copy it" in world.recovery("dr-copy-rejected").reason
+
+
+def test_an_environment_that_copies_no_backups_refuses_a_drill_of_copies(interpreter):
+    world = copied_world(interpreter, 1800)
+    world.cloud.settings["COPY_REGION"] = ""
+    with drilled(world):
+        world.drill("dr-copy-none", **{"from": "copy"})
+    assert "set backups.copy_region" in world.cloud.drills.read_refusal("dr-copy-none").why
+
+
 @pytest.mark.parametrize(
     ("name", "state"),
     [("dr-killed-1", "StartRestore"), ("dr-killed-2", "AwaitRestore"), ("dr-killed-3", "CompareContents")],

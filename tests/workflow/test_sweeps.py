@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from random import Random
 
 import pytest
 
 from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.request import recovery_id
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, ENVIRONMENT_TAG, EXPIRY_TAG
 from state_machines import definitions
 from tests.fakes.step_functions import ABORTED
@@ -273,3 +275,18 @@ def test_a_scheduled_time_starts_one_drill_however_often_it_is_delivered(interpr
         world.states.end(world.execution("dr-20261124T050000Z"), "SUCCEEDED")
         assert world.deliver_event("start_drill", event) == "dr-20261124T050000Z was started before"
     assert world.states.pending == [world.execution("dr-20261124T050000Z")]
+
+
+@pytest.mark.parametrize("kind", ["backup", "vault", "copy"])
+def test_the_schedule_of_a_kind_of_backup_starts_a_drill_of_that_kind_at_the_same_time_as_any_other(interpreter, kind):
+    with drilled(DrillWorld(interpreter)) as world:
+        time = {"scheduled": "2026-11-24T05:00:00Z"}
+        assert world.deliver_event("start_drill", time) == "started dr-20261124T050000Z"
+        name = f"dr-20261124T050000Z-{kind}"
+        assert recovery_id(name.removeprefix("dr-")) == name, "the name is one that names of resources may contain"
+        event = time | {"from": kind, "select": "random"}
+        assert world.deliver_event("start_drill", event) == f"started {name}"
+        world.states.end(world.execution(name), "SUCCEEDED")
+        assert world.deliver_event("start_drill", event) == f"{name} was started before"
+    request = json.loads(world.states.executions[world.execution(name)].given)
+    assert request == {"requested_by": "schedule", "from": kind, "select": "random"}

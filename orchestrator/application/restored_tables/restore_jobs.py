@@ -20,7 +20,7 @@ def start_restore_job(cloud: Cloud, table: TableRecovery) -> str:
         Refused: AWS Backup cannot restore it.
     """
     return cloud.restore_jobs.start(
-        table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"], key=table.encryption_key
+        table.restored_from, table.target, cloud.settings["RESTORE_ROLE"], key=table.encryption_key
     )
 
 
@@ -53,7 +53,7 @@ def describe_restored(cloud: Cloud, recovery: Recovery, table: TableRecovery) ->
     if table.restore_job:
         return described_by_job(restored, cloud.restore_jobs.describe(table.restore_job))
     since = recovery.requested_at - CLOCK_TOLERANCE
-    return described_by_job(restored, cloud.restore_jobs.find(table.backup_arn, restored.arn, since))
+    return described_by_job(restored, cloud.restore_jobs.find(table.restored_from, restored.arn, since))
 
 
 def report_validation(cloud: Cloud, recovery: Recovery) -> None:

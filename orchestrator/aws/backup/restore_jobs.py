@@ -25,7 +25,7 @@ from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backups.restore_jobs import JobStatus, RestoreJob, Validation
 
-_REJECTED = frozenset(
+REJECTED = frozenset(
     {
         "AccessDeniedException",
         "InvalidParameterValueException",
@@ -71,7 +71,7 @@ class RestoreJobs:
                     ResourceType="DynamoDB",
                 )
         except ClientError as error:
-            if error_code(error) not in _REJECTED:
+            if error_code(error) not in REJECTED:
                 raise
             raise Refused("backup", recovery_point_arn, f"AWS Backup cannot restore it: {error}") from error
         return str(job["RestoreJobId"])
@@ -118,7 +118,7 @@ class RestoreJobs:
                     RestoreJobId=job_id, ValidationStatus=validation.value, ValidationStatusMessage=message
                 )
         except ClientError as error:
-            if error_code(error) not in _REJECTED:
+            if error_code(error) not in REJECTED:
                 raise
             return str(error)
         return ""

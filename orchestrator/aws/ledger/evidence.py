@@ -54,7 +54,7 @@ from orchestrator.domain.evidence.signatures import (
     sign_entry,
     sign_head,
 )
-from orchestrator.domain.objectives.scenarios import ScenarioRun
+from orchestrator.domain.objectives.scenarios import ScenarioRun, evidence_kind
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
 
 _EVIDENCE, _HEAD = "evidence", "head"
@@ -113,7 +113,7 @@ class EvidenceChain(LockedTable):
             html = render_html(json.loads(report), sha256(report).hexdigest())
             files = self._put_files(recovery.id, report, html)
             outcome = str(recovery.outcome or RecoveryOutcome.FAILED)
-            new = ChainEntry(0, recovery.environment, recovery.id, str(recovery.kind), outcome, now, files, "")
+            new = ChainEntry(0, recovery.environment, recovery.id, evidence_kind(recovery), outcome, now, files, "")
             succeeded = recovery.outcome is RecoveryOutcome.SUCCEEDED and not recovery.fault
             entry, appended = self._append(new, succeeded=succeeded)
         else:

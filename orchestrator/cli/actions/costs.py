@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.policy import RecoveryPolicy
 from state_machines import definitions
 
 
@@ -35,6 +37,7 @@ class CostEstimate:
 
     Attributes:
         estimates: of a month without deployments and drills, of one deployment, and of one drill.
+        scheduled: drills of other kinds of backup that their schedules start in a month, on average.
         total_usd: of a month with its deployments and drills.
     """
 
@@ -42,6 +45,7 @@ class CostEstimate:
     usage: Usage
     prices: Prices
     estimates: tuple[Estimate, Estimate, Estimate]
+    scheduled: Mapping[str, float]
     total_usd: float
 
     def to_json(self) -> dict[str, Any]:
@@ -52,6 +56,7 @@ class CostEstimate:
             "prices": {"as_of": self.prices.as_of, "source": self.prices.source},
             "usd_per_month": round(self.total_usd, 2),
             "budget_usd_per_month": self.environment.budget.monthly_usd,
+            "scheduled_drills_per_month": {kind: round(runs, 2) for kind, runs in self.scheduled.items()},
             "assumptions": asdict(self.usage),
             "estimates": [_estimate_object(estimate) for estimate in self.estimates],
         }
@@ -85,8 +90,16 @@ def read_estimate(env: str, assembly: Path | None, changes: Mapping[str, float |
     region = prices.load_prices(environment.region)
     estimates = estimates_of(environment, templates_in(assembly or _synthesised(env), env), usage, region)
     month, deployment, drill = estimates
-    total_usd = month.usd + usage.deployments_per_month * deployment.usd + usage.drills_per_month * drill.usd
-    return CostEstimate(environment, usage, region, estimates, total_usd)
+    scheduled = drills_by_kind(environment, datetime.now(UTC))
+    drills = usage.drills_per_month + sum(scheduled.values())
+    total_usd = month.usd + usage.deployments_per_month * deployment.usd + drills * drill.usd
+    return CostEstimate(environment, usage, region, estimates, scheduled, total_usd)
+
+
+def drills_by_kind(environment: environments.Environment, now: datetime) -> Mapping[str, float]:
+    """Return how many drills of other kinds of backup are scheduled in a month, on average, by kind."""
+    drills = RecoveryPolicy.parse(environment.recovery).drills
+    return {kind.value: drill.per_month(now) for kind, drill in drills.items()}
 
 
 def estimates_of(
@@ -169,7 +182,7 @@ def _show(screen: Console, cost: CostEstimate) -> None:
         screen.print()
     screen.print(
         f"{environment.name} per month, with {usage.deployments_per_month:g} deployments and "
-        f"{usage.drills_per_month:g} drills: {usd_in_words(cost.total_usd)}; the budget is {environment.budget.monthly_usd} USD",
+        f"{usage.drills_per_month:g} drills{_in_words(cost.scheduled)}: {usd_in_words(cost.total_usd)}; the budget is {environment.budget.monthly_usd} USD",
         style="bold",
         markup=False,
     )
@@ -180,6 +193,10 @@ def _show(screen: Console, cost: CostEstimate) -> None:
         "use prices that were not looked up (orchestrator/application/prices.toml).",
         markup=False,
     )
+
+
+def _in_words(scheduled: Mapping[str, float]) -> str:
+    return "".join(f", {runs:.3g} of kind {kind}" for kind, runs in scheduled.items())
 
 
 def usd_in_words(amount: float) -> str:

@@ -18,6 +18,7 @@ from orchestrator.application.recovery_planning import (
     refuse_tables_not_in_use,
     refuse_unfinishable_restore,
 )
+from orchestrator.application.restored_tables.copies import list_copies
 from orchestrator.application.start_request import start_request
 from orchestrator.aws.ledger.evidence import entry_as_json
 from orchestrator.cli.context import Context
@@ -195,6 +196,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
         prices=prices.load_prices(environment.region),
         now=context.cloud.now(),
         vault=partial(list_recovery_points, context.cloud),
+        copies=partial(list_copies, context.cloud),
     )
 
 

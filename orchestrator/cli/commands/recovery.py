@@ -25,7 +25,7 @@ restores = CommandLine(invoke_without_command=True, help="Restore to new tables 
 def drill(
     env: Env = "local",
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="KIND", help="Kind: pitr (default), backup or vault.")
+        str | None, typer.Option("--from", metavar="KIND", help="pitr (default), backup, vault or copy.")
     ] = None,
     select: Annotated[
         str | None, typer.Option(metavar="WHICH", help="Backup: latest (default), random or oldest.")

@@ -74,6 +74,8 @@ def report_of(
                     "backup_arn": table.backup_arn,
                     "backup_at": _timestamp(table.backup_at),
                     "restore_job": table.restore_job,
+                    "copy_job": table.copy_job,
+                    "copied_arn": table.copied_arn,
                     "uncertainty_seconds": table.uncertainty.total_seconds(),
                     "items": table.items,
                     "size_bytes": table.size_bytes,

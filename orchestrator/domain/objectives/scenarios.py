@@ -65,6 +65,12 @@ def scenario_of(recovery: Recovery) -> str:
     return scenario_name(recovery.kind, recovery.backup_kind, recovery.failback_of)
 
 
+def evidence_kind(recovery: Recovery) -> str:
+    """Return the kind of a recovery in the evidence chain and in metrics: a drill of each kind of backup has its own."""
+    of_backup = recovery.kind is Kind.DRILL and recovery.backup_kind is not BackupKind.PITR
+    return scenario_of(recovery) if of_backup else str(recovery.kind)
+
+
 def run_of(recovery: Recovery) -> ScenarioRun | None:
     """Return a recovery as a run of its scenario; None if it is none.
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.objectives.scenarios import read_scenarios
+from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.backups.schedules import MAX_HOURS, REMEDY, SCHEDULE, DrillSchedule, read_drills
 from orchestrator.domain.recovery.read_pace import SHARE_PERCENT
 from orchestrator.domain.recovery.record import Objectives
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
 from orchestrator.domain.schema import Observer, SettingsReader
 from orchestrator.domain.setting_rules import Choice, Text
-
-SCHEDULE = re.compile(r"(rate|cron)\([^()]+\)")
-"""The forms of EventBridge Scheduler. EventBridge checks their content."""
 
 RESTORES_AT_ONCE = 50
 """DynamoDB restores at most this many tables of an account concurrently (quotas of DynamoDB)."""
@@ -28,7 +26,6 @@ FIRST_POLLS = 10
 LONGEST_POLL = timedelta(minutes=5)
 
 _MAX_MINUTES = 10_080
-_MAX_HOURS = 8784
 _MAX_DAYS = 366
 
 
@@ -40,6 +37,8 @@ class RecoveryPolicy:
         drill_schedule: EventBridge Scheduler expression in UTC; empty if only operators start drills.
         drill_window: flexible time window of the schedule; 0 for none.
         objectives: RTO and RPO.
+        drills: schedules of drills of other kinds of backup.
+        max_monthly_usd: settings whose scheduled drills cost more in a month are refused by `orchestrator lint`.
         success_within: age of the last successful drill above which an alarm fires.
         max_cost_usd: recoveries with a higher expected cost are refused.
         max_tables: services with more tables are refused.
@@ -61,6 +60,8 @@ class RecoveryPolicy:
     drill_schedule: str
     drill_window: timedelta
     objectives: Objectives
+    drills: Mapping[BackupKind, DrillSchedule]
+    max_monthly_usd: float
     success_within: timedelta
     max_cost_usd: float
     max_tables: int
@@ -93,11 +94,13 @@ class RecoveryPolicy:
         policy = cls(
             drill_schedule=_schedule(settings),
             drill_window=timedelta(minutes=settings.whole_number("drill_window_minutes", 0, 1440)),
+            drills=read_drills(settings.table("drills")),
+            max_monthly_usd=settings.number("max_monthly_usd", 0, 100_000),
             objectives=Objectives(
                 recovery_time=timedelta(minutes=settings.number("rto_minutes", 1, _MAX_MINUTES)),
                 data_loss=timedelta(minutes=settings.number("rpo_minutes", 1, _MAX_MINUTES)),
             ),
-            success_within=timedelta(hours=settings.number("success_within_hours", 1, _MAX_HOURS)),
+            success_within=timedelta(hours=settings.number("success_within_hours", 1, MAX_HOURS)),
             max_cost_usd=settings.number("max_cost_usd", 0, 10_000),
             max_tables=settings.whole_number("max_tables", 1, RESTORES_AT_ONCE),
             # The state machine times out after a day: resources expire before that.
@@ -129,6 +132,5 @@ def seconds_before_poll(policy: RecoveryPolicy, attempt: int) -> int:
 def _schedule(settings: SettingsReader) -> str:
     schedule = settings.take("drill_schedule", described_by=(Choice(("",)), Text(matching=SCHEDULE)))
     if not isinstance(schedule, str) or not (schedule == "" or SCHEDULE.fullmatch(schedule)):
-        remedy = "give a schedule such as cron(0 5 * * ? *), or an empty text"
-        raise settings.refused("drill_schedule", schedule, remedy)
+        raise settings.refused("drill_schedule", schedule, f"{REMEDY}, or an empty text")
     return schedule

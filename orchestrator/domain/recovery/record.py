@@ -106,6 +106,8 @@ class TableRecovery:
         uncertainty: how much older or newer than the backup's time its content may be.
         encryption_key: ARN of the key that encrypts the source; empty for DynamoDB's own.
         restore_job: id of the job of AWS Backup that restores it; empty for any other restore.
+        copy_job: of a copy in another region: id of the job that copies it to this region; empty before it was started.
+        copied_arn: of a copy in another region: the recovery point that the job made of it here; empty before that.
     """
 
     role: Role
@@ -128,6 +130,13 @@ class TableRecovery:
     exportable_from: datetime | None = None
     encryption_key: str = ""
     restore_job: str = ""
+    copy_job: str = ""
+    copied_arn: str = ""
+
+    @property
+    def restored_from(self) -> str:
+        """The backup in this region that is restored: of a copy in another region, what was made of it here."""
+        return self.copied_arn or self.backup_arn
 
 
 @dataclass(frozen=True)

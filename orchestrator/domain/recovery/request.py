@@ -84,9 +84,14 @@ def new_recovery_key(now: datetime, salt: bytes) -> str:
     return new_key(now, salt)
 
 
-def scheduled_key(scheduled: datetime) -> str:
-    """Return the key of a scheduled drill. A repeated event gives the same key."""
-    return f"{scheduled.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+def scheduled_key(scheduled: datetime, kind: str = "") -> str:
+    """Return the key of a scheduled drill. A repeated event gives the same key.
+
+    Args:
+        scheduled: its time.
+        kind: of backup, if that has a schedule of its own.
+    """
+    return f"{scheduled.astimezone(UTC):%Y%m%dT%H%M%SZ}{f'-{kind}' if kind else ''}"
 
 
 def target_name(kind: Kind, recovery: str, what: str, environment: str) -> str:

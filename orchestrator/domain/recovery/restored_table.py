@@ -82,7 +82,7 @@ def foreign_reason(recovery: Recovery, table: TableRecovery, restored: RestoredT
     if restored.in_progress is None:
         return "no restore created it"
     if table.backup_arn:
-        if restored.backup_arn != table.backup_arn:
+        if restored.backup_arn != table.restored_from:
             return f"it was restored from {restored.backup_arn or restored.source_arn or 'an unknown table'}"
     elif restored.source_arn != table.source_arn:
         return f"it was restored from {restored.source_arn or 'an unknown table'}"
@@ -114,8 +114,9 @@ def judge_restored(recovery: Recovery, table: TableRecovery, restored: RestoredT
         "expected_point": recovery.point.isoformat(),
     }
     if table.backup_arn:
-        figures |= {"backup": restored.backup_arn, "expected_backup": table.backup_arn}
-        verdict = Verdict.passed(f"restored from {restored.backup_arn}")
+        figures |= {"backup": restored.backup_arn, "expected_backup": table.restored_from}
+        copied = f", a copy of {table.backup_arn}" if table.copied_arn else ""
+        verdict = Verdict.passed(f"restored from {restored.backup_arn}{copied}")
     elif restored.point is None or restored.point.replace(microsecond=0) != recovery.point:
         requested = recovery.point.isoformat()
         verdict = Verdict.failed(f"it was restored to {point or 'no time'}, requested was {requested}")
@@ -186,5 +187,9 @@ def judge_removal(recovery: Recovery, removals: Mapping[str, Removal], now: date
         ), ""
     others = f"; {', '.join(foreign)}: not created by {recovery.id}, and left" if foreign else ""
     removed = f"all {len(removals) - len(foreign)} resources are removed{others}"
+    if expiring := sorted(table.copied_arn for table in recovery.tables if table.copied_arn):
+        # No role of ours may delete recovery points.
+        removed += f"; AWS Backup deletes {len(expiring)} recovery points in the vault of drills, by their retention"
+        figures["expiring"] = expiring
     clean = CheckResult("cleanup", Verdict.passed(removed), figures)
     return replace(recovery, cleaned_at=now).with_check_results(clean), ""

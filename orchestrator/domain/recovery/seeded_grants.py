@@ -116,7 +116,7 @@ def not_seeded(check: str) -> CheckResult:
 
 def older_than_grants(kind: str) -> CheckResult:
     """Return the result of the seeded grants in a drill of a backup, which has none of them. It does not decide."""
-    reason = f"a {kind} is older than any grant of its drill: `tokens.safe` has judged the grants that it holds"
+    reason = f"a backup of kind {kind} is older than any grant of its drill: `tokens.safe` judged those that it holds"
     return CheckResult("tokens.seeded", Verdict.inconclusive(reason), decides=False)
 
 

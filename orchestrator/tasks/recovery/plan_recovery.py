@@ -17,6 +17,7 @@ from orchestrator.application.recovery_planning import (
     refuse_tables_not_in_use,
     refuse_unfinishable_restore,
 )
+from orchestrator.application.restored_tables.copies import list_copies
 from orchestrator.domain.deployment.freeze import refuse_frozen
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.environment_lock import Kind
@@ -94,6 +95,7 @@ def _plan(
         prices=price_list,
         now=now,
         vault=partial(list_recovery_points, cloud),
+        copies=partial(list_copies, cloud),
     )
 
 

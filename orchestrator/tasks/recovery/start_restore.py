@@ -7,10 +7,11 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, logger
+from orchestrator.application.restored_tables.copies import copy_here
 from orchestrator.application.restored_tables.restore_jobs import describe_restored, start_restore_job
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Throttled, Unreachable
-from orchestrator.domain.recovery.backups.kinds import BY_RESTORE_JOB
+from orchestrator.domain.recovery.backups.kinds import BY_RESTORE_JOB, BackupKind
 from orchestrator.domain.recovery.plan import requested_point, startable_tables
 from orchestrator.domain.recovery.record import Recovery, TableRecovery
 from orchestrator.domain.recovery.restored_table import refuse_foreign
@@ -63,9 +64,15 @@ def _start_exports(task_input: RecoveryTaskInput, cloud: Cloud, recovery: Recove
 def _start_or_adopt(recovery: Recovery, table: TableRecovery, cloud: Cloud) -> TableRecovery | None:
     """Start the restore of a table, or find it started; None if DynamoDB accepts no further restore now.
 
+    A copy of another region is copied to this one before.
+
     Raises:
         Refused: a table of the target's name is not this recovery's.
     """
+    if recovery.backup_kind is BackupKind.COPY and not table.copied_arn:
+        table = copy_here(cloud, table)
+        if not table.copied_arn:
+            return table
     restored = describe_restored(cloud, recovery, table)
     if restored is not None:
         refuse_foreign(recovery, table, restored)

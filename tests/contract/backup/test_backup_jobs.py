@@ -234,10 +234,10 @@ def test_a_copy_is_copied_back_and_its_retention_counts_from_the_time_of_the_ori
     away, back = vault(cloud, OTHER), vault(cloud)
 
     def copied(by: Any, arn: str, source: str, destination: str, **settings: Any) -> str:
-        asked = {"RecoveryPointArn": arn, "SourceBackupVaultName": source, "IamRoleArn": role(cloud)}
-        asked |= {"DestinationBackupVaultArn": destination, "IdempotencyToken": cloud.name("token")} | settings
-        job = by.start_copy_job(**asked)["CopyJobId"]
-        assert by.start_copy_job(**asked)["CopyJobId"] == job, "the same token starts no second job"
+        request = {"RecoveryPointArn": arn, "SourceBackupVaultName": source, "IamRoleArn": role(cloud)}
+        request |= {"DestinationBackupVaultArn": destination, "IdempotencyToken": cloud.name("token")} | settings
+        job = by.start_copy_job(**request)["CopyJobId"]
+        assert by.start_copy_job(**request)["CopyJobId"] == job, "the same token starts no second job"
         done = ended(lambda: by.describe_copy_job(CopyJobId=job)["CopyJob"], "State")
         return str(done["DestinationRecoveryPointArn"])
 

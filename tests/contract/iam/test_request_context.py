@@ -364,10 +364,10 @@ def test_recovery_points_are_listed_and_restored_with_rights_on_their_vault_and_
     document = json.dumps({**TRUST, "Statement": [trust]})
     by = enforced.client("iam").create_role(RoleName=enforced.name("role"), AssumeRolePolicyDocument=document)
     role = by["Role"]["Arn"]
-    asked = {"BackupVaultName": stored_in, "ResourceArn": arn, "IamRoleArn": role}
+    request = {"BackupVaultName": stored_in, "ResourceArn": arn, "IamRoleArn": role}
     points = []
     for tags in ({"environment": "ours"}, {"environment": "theirs"}):
-        job = backup.start_backup_job(**asked, RecoveryPointTags=tags)["BackupJobId"]
+        job = backup.start_backup_job(**request, RecoveryPointTags=tags)["BackupJobId"]
         eventually(lambda job=job: backup.describe_backup_job(BackupJobId=job)["State"] == "COMPLETED")
         points.append(backup.describe_backup_job(BackupJobId=job)["RecoveryPointArn"])
     own_vault = f"arn:aws:backup:{enforced.region}:{ACCOUNT}:backup-vault:{stored_in}"

@@ -26,10 +26,7 @@ class Selection(StrEnum):
     OLDEST = "oldest"
 
 
-AVAILABLE: Final = (BackupKind.PITR, BackupKind.BACKUP, BackupKind.VAULT)
-"""The kinds that drills restore."""
-
-BY_RESTORE_JOB: Final = frozenset({BackupKind.VAULT})
+BY_RESTORE_JOB: Final = frozenset({BackupKind.VAULT, BackupKind.COPY})
 """The kinds that AWS Backup restores, by a job."""
 
 
@@ -42,8 +39,8 @@ def read_backup_kind(fields: SettingsReader) -> BackupKind:
     value = fields.take("from")
     if value is None:
         return BackupKind.PITR
-    if value not in AVAILABLE:
-        raise fields.refused("from", value, f"give one of {', '.join(AVAILABLE)}")
+    if value not in tuple(BackupKind):
+        raise fields.refused("from", value, f"give one of {', '.join(BackupKind)}")
     return BackupKind(str(value))
 
 

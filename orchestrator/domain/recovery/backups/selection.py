@@ -18,7 +18,11 @@ from orchestrator.domain.table_comparison.between_exports import times_around
 START_WINDOW: Final = timedelta(hours=1)
 """The time within which a backup plan starts the jobs of all tables (infrastructure/backups/stack.py)."""
 
-MADE_WITHIN: Final[Mapping[BackupKind, timedelta]] = {BackupKind.BACKUP: TOGETHER, BackupKind.VAULT: START_WINDOW}
+MADE_WITHIN: Final[Mapping[BackupKind, timedelta]] = {
+    BackupKind.BACKUP: TOGETHER,
+    BackupKind.VAULT: START_WINDOW,
+    BackupKind.COPY: START_WINDOW,
+}
 """The longest time between backups of all tables that are restored together, by kind."""
 
 

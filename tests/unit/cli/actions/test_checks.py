@@ -51,6 +51,22 @@ def test_lint_prints_one_object_with_json(broken):
     assert printed["findings"][0].keys() == {"file", "line", "column", "field", "value", "remedy"}
 
 
+def test_lint_refuses_scheduled_drills_that_cost_more_than_the_cap(tmp_path):
+    file = tmp_path / "settings.toml"
+    cap = re.compile(r"^max_monthly_usd = 25", re.MULTILINE)
+    file.write_text(cap.sub("max_monthly_usd = 5", SETTINGS))
+    result = RUN.invoke(app, ["lint", str(file)])
+    (line,) = [number for number, one in enumerate(file.read_text().splitlines(), 1) if one.startswith("max_monthly")]
+    assert result.exit_code == 2
+    found, last = result.stdout.splitlines()
+    assert found.startswith(
+        f"{file}:{line}:1: prod.recovery.max_monthly_usd: 5 is refused: scheduled drills would cost"
+    )
+    assert "vault" in found
+    assert "copy" in found
+    assert last == f"{file}: 1 finding"
+
+
 @pytest.mark.parametrize("file", [[], [str(environments.settings_file())]])
 def test_lint_of_valid_settings_exits_with_0(file):
     result = RUN.invoke(app, ["lint", *file])

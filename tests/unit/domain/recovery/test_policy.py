@@ -23,6 +23,8 @@ def test_a_table_is_read_with_its_units():
     [
         ("drill_schedule", "daily", "give a schedule such as cron"),
         ("drill_schedule", 5, "give a schedule such as cron"),
+        ("max_monthly_usd", -1, "give a number from 0 to 100000"),
+        ("drills", "weekly", "give a table"),
         ("drill_window_minutes", 1441, "give a whole number from 0 to 1440"),
         ("drill_window_minutes", 0.5, "give a whole number from 0 to 1440"),
         ("rto_minutes", 0, "give a number from 1 to 10080"),
@@ -53,6 +55,12 @@ def test_what_makes_no_sense_is_refused_by_key_value_and_remedy(key, value, reme
     assert caught.value.field == f"recovery.{key}"
     assert caught.value.value is value or caught.value.value == value
     assert caught.value.remedy.startswith(remedy)
+
+
+def test_drills_of_other_kinds_of_backup_have_schedules_of_their_own():
+    weekly = {"schedule": "cron(0 7 ? * SUN *)", "select": "oldest", "success_within_hours": 361}
+    (drill,) = RecoveryPolicy.parse(recovery_table(drills={"copy": weekly})).drills.values()
+    assert (drill.kind, drill.selection, drill.expression) == ("copy", "oldest", "cron(0 7 ? * SUN *)")
 
 
 @pytest.mark.parametrize("name", environments.names())

@@ -149,6 +149,15 @@ def test_nothing_left_is_clean():
     assert (found.cleaned_at, wait, found.check_results[-1].verdict.outcome) == (NOW, "", Outcome.PASS)
 
 
+def test_recovery_points_that_aws_backup_deletes_later_are_named():
+    tables = [replace(table, copied_arn=f"arn:copied-{table.role}") for table in RECOVERY.tables]
+    found, _ = judge_removal(RECOVERY.with_tables(tables), {"a": Removal.GONE}, NOW)
+    (result,) = [one for one in found.check_results if one.check == "cleanup"]
+    assert result.verdict.outcome is Outcome.PASS
+    assert result.figures["expiring"] == sorted(table.copied_arn for table in tables)
+    assert f"deletes {len(tables)} recovery points" in result.verdict.reason
+
+
 def test_what_aws_refuses_to_remove_fails_at_once():
     found, wait = judge_removal(RECOVERY, {"a": Removal.REFUSED, "b": Removal.UNDER_WAY}, NOW)
     assert (found.cleaned_at, wait) == (None, "")

@@ -119,4 +119,4 @@ def test_a_point_that_has_them_is_waited_for_and_not_for_ever(latest, now, waits
 def test_a_backup_is_older_than_the_grants_of_its_drill_which_decides_nothing():
     result = older_than_grants("backup")
     assert (result.check, result.verdict.outcome, result.decides) == ("tokens.seeded", Outcome.INCONCLUSIVE, False)
-    assert "a backup is older than any grant of its drill" in result.verdict.reason
+    assert "a backup of kind backup is older than any grant of its drill" in result.verdict.reason
