@@ -1,6 +1,6 @@
-"""``python -m tests.console_image``: draw docs/images/console.png, the console's page of a deployment before a rollback.
+"""``python -m tests.console_image``: draw the console's page of a deployment before a rollback, in both colour schemes.
 
-The deployment is the example of the live view's image. It needs Chromium (`make browser`).
+The images are docs/images/console.png and console-dark.png. The deployment is the example of the live view's image. It needs Chromium (`make browser`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tests.live_view_image import example
 from tests.served_console import ConsoleScene, served
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGE = ROOT / "docs/images/console.png"
+IMAGES = {"light": ROOT / "docs/images/console.png", "dark": ROOT / "docs/images/console-dark.png"}
+"""The image of each colour scheme."""
 WIDTH, HEIGHT = 1000, 880
 
 
@@ -33,7 +34,7 @@ def example_scene() -> ConsoleScene:
 
 
 def main() -> None:
-    """Write the image."""
+    """Write the images."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for flag in (
@@ -52,9 +53,12 @@ def main() -> None:
             size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             browser.get(console.guard.first_address)
-            browser.get(f"{console.url}/deployments/{record.id}")
-            taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-            IMAGE.write_bytes(b64decode(taken["data"]))
+            for scheme, image in IMAGES.items():
+                features = [{"name": "prefers-color-scheme", "value": scheme}]
+                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+                browser.get(f"{console.url}/deployments/{record.id}")
+                taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+                image.write_bytes(b64decode(taken["data"]))
     finally:
         browser.quit()
 

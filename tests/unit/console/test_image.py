@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 
-from tests.console_image import HEIGHT, IMAGE, WIDTH, example_scene
+import pytest
+
+from tests.console_image import HEIGHT, IMAGES, WIDTH, example_scene
 from tests.served_console import Tables, client_of
 
 MOST_BYTES = 150_000
 
 
-def test_the_picture_is_small_and_of_its_size():
-    content = IMAGE.read_bytes()
+@pytest.mark.parametrize("scheme", IMAGES)
+def test_the_picture_is_small_and_of_its_size(scheme):
+    content = IMAGES[scheme].read_bytes()
     assert len(content) <= MOST_BYTES
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", content[16:24]) == (WIDTH, HEIGHT)
