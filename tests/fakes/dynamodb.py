@@ -130,6 +130,8 @@ def _one(tokens: list[str], item: Item, values: Values) -> tuple[bool, list[str]
             return name in item and str(item[name]["S"]).startswith(values[value]["S"]), rest
         case [name, "=", value, *rest] if value.startswith(":"):
             return item.get(name) == values[value], rest
+        case [name, ">=", value, *rest] if value.startswith(":"):
+            return name in item and str(item[name]["S"]) >= values[value]["S"], rest
     raise AssertionError(f"{' '.join(tokens)} is not faked")
 
 

@@ -28,7 +28,7 @@ afterwards. Ids begin with the time, so a query in key order is a query by time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,8 +47,22 @@ from orchestrator.domain.deployment.record import (
     PauseToken,
     RollbackTrigger,
 )
+from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
 from orchestrator.domain.rollback.incident import Incident
+
+
+@dataclass(frozen=True)
+class StoredDeployment:
+    """A deployment's record and its decisions, oldest first, as JSON."""
+
+    record: str
+    decisions: tuple[str, ...]
+
+    def decode(self) -> tuple[Deployment, list[DecisionEntry]]:
+        """Return the record and the decisions."""
+        entries = [msgspec.json.decode(one, type=DecisionEntry) for one in self.decisions]
+        return msgspec.json.decode(self.record, type=Deployment), entries
 
 
 class Ledger(Records[Deployment]):
@@ -62,6 +76,19 @@ class Ledger(Records[Deployment]):
     WHAT, LISTED, KIND = "deployment", "history", Deployment
 
     # --- decisions ---------------------------------------------------------------------------------------
+
+    def read_stored(self, deployment_id: str) -> StoredDeployment:
+        """Return a deployment and its decisions as they are stored, for a process that decodes them.
+
+        Raises:
+            Refused: there is no such deployment.
+        """
+        item = self._get(self._key(deployment_id), "record")
+        if item is None:
+            self.read_record(deployment_id)  # which says why there is none
+            raise Unreachable(f"{deployment_id} was written only now")
+        decisions = (entry["body"]["S"] for entry in self._decision_items(deployment_id))
+        return StoredDeployment(item["body"]["S"], tuple(decisions))
 
     def read_decisions(self, deployment_id: str) -> list[DecisionEntry]:
         """Return a deployment's chain of decisions, oldest first."""

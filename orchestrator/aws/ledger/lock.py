@@ -129,12 +129,14 @@ class LockedTable:
         return item or None
 
     def _query(
-        self, pk: str, *, prefix: str = "", limit: int = 0, forward: bool = False
+        self, pk: str, *, prefix: str = "", since: str = "", limit: int = 0, forward: bool = False
     ) -> Sequence[Mapping[str, Any]]:
         values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+        values |= {":since": {"S": since}} if since else {}
+        condition = " AND begins_with(sk, :prefix)" if prefix else " AND sk >= :since" if since else ""
         params: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+            "KeyConditionExpression": f"pk = :pk{condition}",
             "ExpressionAttributeValues": values,
             "ConsistentRead": True,
             "ScanIndexForward": forward,

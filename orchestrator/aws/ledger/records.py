@@ -98,6 +98,11 @@ class Records(LockedTable, Generic[R]):
         """Return the newest records, newest first."""
         return [self.read_record(decoded(item, str)) for item in self._query(self.LISTED, limit=limit)]
 
+    def ids_since(self, earliest: datetime) -> list[str]:
+        """Return the ids of all records that were requested at a time or later, newest first."""
+        listed = self._query(self.LISTED, since=earliest.isoformat())
+        return [decoded(item, str) for item in listed]
+
     def records_between(self, start: datetime, end: datetime) -> list[R]:
         """Return the records that were requested in a time, newest first, out of the `SEARCHED` newest."""
         first, last = start.isoformat(), end.isoformat()

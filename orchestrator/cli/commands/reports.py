@@ -65,6 +65,7 @@ def replay(
         list[str] | None, typer.Option("--set", help="Other setting, as delivery.KEY=VALUE; repeatable.")
     ] = None,
     since: Annotated[str | None, typer.Option(help="Replay all of the last 90d, 12h or 30m.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write a page with the table and a plot.")] = None,
     json: AsJson = False,
 ) -> None:
     """Judge the recorded evidence again, by any settings."""
@@ -72,7 +73,7 @@ def replay(
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        code = action.replay(context_of(env), deployment, settings or [], since, json=json)
+        code = action.replay(context_of(env), deployment, settings or [], since, output=output, json=json)
     raise typer.Exit(code)
 
 

@@ -33,7 +33,7 @@ The largest estimate of all counts: of stable before the deployment, of stable n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -90,6 +90,14 @@ class PairSums:
         """Add the pairs of another window."""
         return PairSums(self.errors + other.errors, self.squares + other.squares, self.variance + other.variance)
 
+    def carried(self) -> PairSums:
+        """Return what the ledger carries."""
+        return PairSums(
+            float(round(self.errors, DECIMALS)),
+            float(round(self.squares, DECIMALS)),
+            float(round(self.variance, DECIMALS)),
+        )
+
     @property
     def dispersion(self) -> float:
         """The estimate of φ; 1 without errors."""
@@ -116,12 +124,20 @@ class Clustering:
 
     def __add__(self, other: Clustering) -> Clustering:
         """Add another window of the same version."""
+        if not other.pairs and not other.errors:
+            return self
         pairs = zip_longest(self.pairs, other.pairs, fillvalue=PairSums())
         return Clustering(
             tuple(one + another for one, another in pairs),
             self.errors + other.errors,
             self.clusters + other.clusters,
         )
+
+    def carried(self) -> Clustering:
+        """Return what the ledger carries: rounded sums, and nothing without errors."""
+        if not self.errors:
+            return NOTHING_KNOWN
+        return Clustering(tuple(sums.carried() for sums in self.pairs), self.errors, self.clusters)
 
     @property
     def dispersion(self) -> float:
@@ -134,6 +150,9 @@ class Clustering:
         return self.errors / self.clusters if 0 < self.errors <= LARGEST_BURST else 1.0
 
 
+NOTHING_KNOWN = Clustering()
+
+
 @dataclass(frozen=True)
 class Dispersion:
     """What is known of the dispersion of one rate, carried from evaluation to evaluation.
@@ -144,15 +163,17 @@ class Dispersion:
         canary, stable: the current window.
     """
 
-    before: Clustering = field(default_factory=Clustering)
-    earlier_canary: Clustering = field(default_factory=Clustering)
-    earlier_stable: Clustering = field(default_factory=Clustering)
-    canary: Clustering = field(default_factory=Clustering)
-    stable: Clustering = field(default_factory=Clustering)
+    before: Clustering = NOTHING_KNOWN
+    earlier_canary: Clustering = NOTHING_KNOWN
+    earlier_stable: Clustering = NOTHING_KNOWN
+    canary: Clustering = NOTHING_KNOWN
+    stable: Clustering = NOTHING_KNOWN
 
     @property
     def value(self) -> float:
         """Return φ, from 1 to `LARGEST_DISPERSION`: the largest estimate."""
+        if not any(known.errors for known in vars(self).values()):
+            return 1.0
         canary = self.earlier_canary + self.canary
         return max(self.of_neighbours, canary.errors_a_cluster)
 
@@ -164,16 +185,24 @@ class Dispersion:
 
     def update(self, canary: Periods, stable: Periods, before: Periods) -> Dispersion:
         """Measure the current window again. Without new periods, what was measured earlier counts."""
-        return replace(
-            self,
-            before=measure_clustering(before) if before.tallies else self.before,
-            canary=measure_clustering(canary) if canary.tallies else self.canary,
-            stable=measure_clustering(stable) if stable.tallies else self.stable,
+        return Dispersion(
+            measure_clustering(before) if before.tallies else self.before,
+            self.earlier_canary,
+            self.earlier_stable,
+            measure_clustering(canary) if canary.tallies else self.canary,
+            measure_clustering(stable) if stable.tallies else self.stable,
         )
 
     def next_window(self) -> Dispersion:
         """Return what is known at the start of another window."""
         return Dispersion(self.before, self.earlier_canary + self.canary, self.earlier_stable + self.stable)
+
+    def carried(self) -> Dispersion:
+        """Return what the ledger carries: `from_json` of `to_json`."""
+        parts = tuple(vars(self).values())
+        if all(part is NOTHING_KNOWN for part in parts):
+            return self
+        return Dispersion(*(part.carried() for part in parts))
 
     def to_json(self) -> Json:
         """Return the form in the ledger: by attribute, without those that know nothing."""
@@ -190,12 +219,17 @@ class Dispersion:
     @classmethod
     def from_json(cls, document: Any) -> Dispersion:
         """Read what `to_json` wrote."""
+        if not document:
+            return UNKNOWN
         return cls(
             **{
                 name: Clustering(tuple(PairSums(*map(float, sums)) for sums in pairs), int(errors), int(clusters))
                 for name, (errors, clusters, *pairs) in document.items()
             }
         )
+
+
+UNKNOWN = Dispersion()
 
 
 def measure_clustering(periods: Periods) -> Clustering:

@@ -179,6 +179,9 @@ class Measurements:
 
     def periods(self, count: Callable[[Sample], Tally]) -> Periods:
         """Return what `count` counts in every sample, without those in which it counts no trials."""
+        if len(self.samples) == 1:
+            only = count(self.samples[0])
+            return Periods(0.0, (only,) if only.trials else ())
         starts = [sample.start for sample in self.samples]
         lengths = [(after - start).total_seconds() for start, after in pairwise(starts)]
         tallies = tuple(count(sample) for sample in self.samples)

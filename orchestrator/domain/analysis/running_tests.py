@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from math import log
 from typing import Any
 
@@ -38,6 +39,10 @@ class ComparedRate:
     weight: float = 1.0
 
 
+_Update = tuple[SequentialTest, Tally, Tally, Null]
+"""A test, the new trials of canary and stable, and the null: what the updated test depends on."""
+
+
 @dataclass(frozen=True)
 class RunningTest:
     """The test of one rate, its dispersion, and the totals of the window that it has already counted."""
@@ -48,18 +53,27 @@ class RunningTest:
     dispersion: Dispersion = field(default_factory=Dispersion)
     weight: float = 1.0
 
-    @property
+    @cached_property
     def log_evidence(self) -> float:
         """Natural logarithm of the evidence that canary is worse, with the dispersion known now."""
         return self.stream.log_evidence_at(self.dispersion.value)
 
-    def update(self, rate: ComparedRate) -> RunningTest:
-        """Count the new trials. It compares totals, not increments, so that late data are counted once, later."""
+    def update(self, rate: ComparedRate, updated: dict[_Update, SequentialTest] | None = None) -> RunningTest:
+        """Count the new trials. It compares totals, not increments, so that late data are counted once, later.
+
+        Args:
+            rate: the totals.
+            updated: the updates of this evaluation so far: most rates count the same requests without a bad one.
+        """
         dispersion = self.dispersion.update(rate.canary_periods, rate.stable_periods, rate.before_periods)
         if rate.null is None:
             return RunningTest(self.stream, self.canary, self.stable, dispersion, rate.weight)
         known = self.stream.know_before(rate.before_periods.total)
-        stream = known.update(rate.canary.since(self.canary), rate.stable.since(self.stable), rate.null)
+        update = known, rate.canary.since(self.canary), rate.stable.since(self.stable), rate.null
+        done = {} if updated is None else updated
+        stream = done.get(update)
+        if stream is None:
+            stream = done[update] = known.update(*update[1:])
         canary, stable = _larger(self.canary, rate.canary), _larger(self.stable, rate.stable)
         return RunningTest(stream, canary, stable, dispersion, rate.weight)
 
@@ -85,9 +99,12 @@ class RunningTests:
         known = self.tests
         if since != self.since:
             known = {name: test.next_window() for name, test in known.items()}
-        return RunningTests(since, {rate.name: known.get(rate.name, RunningTest()).update(rate) for rate in rates})
+        updated: dict[_Update, SequentialTest] = {}
+        return RunningTests(
+            since, {rate.name: known.get(rate.name, RunningTest()).update(rate, updated) for rate in rates}
+        )
 
-    @property
+    @cached_property
     def log_evidence(self) -> float:
         """Natural logarithm of the evidence that canary is worse in some rate."""
         return mean_log_evidence((test.log_evidence, test.weight) for test in self.tests.values())
@@ -99,6 +116,16 @@ class RunningTests:
     def worst_rate(self, rates: tuple[ComparedRate, ...]) -> ComparedRate:
         """Return the rate with the most evidence against canary."""
         return max(rates, key=lambda rate: self.tests[rate.name].log_evidence)
+
+    def carried(self) -> RunningTests:
+        """Return the tests as the ledger carries them: `from_json` of `to_json`, which rounds the dispersion."""
+        return RunningTests(
+            self.since,
+            {
+                name: RunningTest(test.stream, test.canary, test.stable, test.dispersion.carried(), test.weight)
+                for name, test in self.tests.items()
+            },
+        )
 
     def to_json(self) -> Mapping[str, Json]:
         """Return the form in the ledger."""

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from math import exp, floor, inf, log, log1p
 
 ALTERNATIVES = ((0.003, 0.08), (0.01, 0.28), (0.04, 0.28), (0.08, 0.28), (0.3, 0.04), (0.9, 0.04))
@@ -117,12 +118,21 @@ class SequentialTest:
         """Return the natural logarithm of the capital if counts vary `dispersion` (≥ 1) times as much as independent ones."""
         if not self.bets:
             return 0.0
+        known = self._evidence.get(dispersion)
+        if known is None:
+            known = self._evidence[dispersion] = self._log_evidence_at(dispersion)
+        return known
+
+    @cached_property
+    def _evidence(self) -> dict[float, float]:
+        """The logarithm of the capital by dispersion, as far as it was needed."""
+        return {}
+
+    def _log_evidence_at(self, dispersion: float) -> float:
         capital = [log(_share_in_reserve(len(self.bets)))]
         for number, since_start in enumerate(self.bets):
-            started = log(_share_of_start(number))
             capital += [
-                started + log(weight) + bet / dispersion
-                for (_, weight), bet in zip(ALTERNATIVES, since_start, strict=True)
+                began + bet / dispersion for began, bet in zip(_log_capital_of(number), since_start, strict=True)
             ]
         return _log_sum(capital)
 
@@ -213,6 +223,13 @@ def _is_start(evaluation: int) -> bool:
 def _share_of_start(number: int) -> float:
     """Return the share of the capital that begins at the start with this number, from 0."""
     return START_SHARE if number == 0 else (1 - START_SHARE) / (number * (number + 1))
+
+
+@cache
+def _log_capital_of(number: int) -> tuple[float, ...]:
+    """Return the natural logarithm of the capital of a start's bet on each alternative, before the bet."""
+    started = log(_share_of_start(number))
+    return tuple(started + log(weight) for _, weight in ALTERNATIVES)
 
 
 def _share_in_reserve(starts: int) -> float:

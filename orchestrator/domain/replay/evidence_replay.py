@@ -87,8 +87,8 @@ class RunningReplay:
             rates = _metrics_rates(functions, settings, rows, where)
         else:
             rates = _latency_rates(functions, settings.replayed, rows)
-        # The ledger carries the tests as JSON, so they are as exact here as they were there.
-        before = RunningTests.from_json(self.tests.get(one.probe, RunningTests()).to_json())
+        # As exact as the ledger carried them from evaluation to evaluation.
+        before = self.tests.get(one.probe, RunningTests()).carried()
         tests = with_recorded_clusters(before.update(one.window.start, rates), rows)
         judge = request_metrics.judge_request_metrics if of_metrics else latency.judge_latency
         verdict = (
@@ -106,7 +106,8 @@ def _metrics_rates(
     rates: list[ComparedRate] = []
     for function in functions:
         was = request_metrics.request_rates(function, settings.recorded)
-        now = request_metrics.request_rates(function, settings.replayed)
+        same = settings.recorded == settings.replayed
+        now = was if same else request_metrics.request_rates(function, settings.replayed)
         for old, new in zip(was, now, strict=True):
             recorded = recorded_rate(new, rows[new.name])
             if recorded.null == old.null:

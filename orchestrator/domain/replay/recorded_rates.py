@@ -13,11 +13,10 @@ The counts of single periods are not recorded: the tests need their totals, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain.analysis.dispersion import Dispersion, Periods
-from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
+from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTest, RunningTests
 from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
 from orchestrator.domain.verdict import Json
 
@@ -60,17 +59,21 @@ def recorded_rate(rate: ComparedRate, row: Any) -> ComparedRate:
 def with_recorded_clusters(tests: RunningTests, rows: Mapping[str, Any]) -> RunningTests:
     """Return tests that were updated without periods, with the clustering of the window that the rows have."""
     measured = {name: Dispersion.from_json(row.get("clusters") or {}) for name, row in rows.items()}
-    return replace(
-        tests,
-        tests={
-            name: replace(
-                test,
-                dispersion=replace(
-                    test.dispersion,
-                    before=measured[name].before,
-                    canary=measured[name].canary,
-                    stable=measured[name].stable,
+    return RunningTests(
+        tests.since,
+        {
+            name: RunningTest(
+                test.stream,
+                test.canary,
+                test.stable,
+                Dispersion(
+                    measured[name].before,
+                    test.dispersion.earlier_canary,
+                    test.dispersion.earlier_stable,
+                    measured[name].canary,
+                    measured[name].stable,
                 ),
+                test.weight,
             )
             for name, test in tests.tests.items()
         },

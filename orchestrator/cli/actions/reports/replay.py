@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
 
+from orchestrator.aws.ledger.deployments import StoredDeployment
 from orchestrator.cli.actions.reports.replay_settings import assignments, replayed_limits
+from orchestrator.cli.actions.reports.report import render, write_file
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, REFUSED
 from orchestrator.cli.rendering.output import console, local_time, print_json, text_table
-from orchestrator.domain.deployment.record import Deployment
+from orchestrator.cli.rendering.reports.replay_report import (
+    COLUMNS,
+    SUMMARY,
+    NotReplayed,
+    Replayed,
+    replay_report,
+    replay_rows,
+    summary_rows,
+)
+from orchestrator.domain.deployment.record import DecisionEntry, Deployment
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.replay.deployment_replay import EVALUATING, Replay, replay_deployment
+from orchestrator.domain.replay.deployment_replay import EVALUATING, Result, replay_deployment
 from orchestrator.domain.replay.evidence_replay import NOT_RECOMPUTED, RECOMPUTED
 
 LISTED = 500
-"""How many of the newest deployments `--since` looks through."""
+"""How many of the newest deployments `report --dora` reads."""
+READERS = 8
+"""Deployments that are read at once; botocore keeps 10 connections."""
+MANY = 100
+"""From so many deployments on, other processes judge them: starting one takes about a second."""
+MOST_ROWS = 60
+"""Of more deployments only those that take another course are listed, at most so many."""
 
 _AGE = re.compile(r"([1-9][0-9]{0,3})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -28,18 +48,17 @@ RECOMPUTED_IN_WORDS = {
     "logs": "the comparison of the recorded log evidence with the odds that it needs",
     "decision": "the decision that follows, gates included",
 }
-COLUMNS = ("deployment", "recorded", "replayed", "minutes", "evaluations", "why")
 
 
-@dataclass(frozen=True)
-class NotReplayed:
-    """A deployment that could not be replayed, and why."""
-
-    deployment: str
-    why: str
-
-
-def replay(context: Context, name: str | None, settings: Sequence[str], since: str | None, *, json: bool) -> int:
+def replay(
+    context: Context,
+    name: str | None,
+    settings: Sequence[str],
+    since: str | None,
+    *,
+    output: Path | None = None,
+    json: bool,
+) -> int:
     """Replay one deployment, or those of a time; return the exit code.
 
     Args:
@@ -47,6 +66,7 @@ def replay(context: Context, name: str | None, settings: Sequence[str], since: s
         name: id of a deployment; None with `since`.
         settings: texts of the form ``delivery.thresholds.X=VALUE``.
         since: an age such as ``90d``; None with `name`.
+        output: a file for the replay as a page; None for none.
         json: print one JSON object.
 
     Raises:
@@ -57,24 +77,32 @@ def replay(context: Context, name: str | None, settings: Sequence[str], since: s
     values = assignments(settings)
     missing: list[NotReplayed] = []
     if name is not None:
-        replays = [_replay(context, context.cloud.ledger.read_record(name), values)]
+        deployment = context.cloud.ledger.read_record(name)
+        entries = context.cloud.ledger.read_decisions(name)
+        replays = [_replay(context.environment.delivery, deployment, entries, values)]
     else:
         replays, missing = _replay_all(context, since or "", values)
+    if output is not None:
+        report = replay_report(context.name, values, replays, missing)
+        write_file(render(report, "html"), output, output.parent, output.name)
     if json:
         print_json(
             {
                 "settings": values,
                 "recomputed": [*RECOMPUTED, "decision"],
                 "taken_as_given": NOT_RECOMPUTED,
-                "replays": replays,
+                "replays": [one.replay for one in replays],
+                **({"report": str(output)} if output else {}),
                 "not_replayed": missing,
             }
         )
     else:
-        _show(context, replays, missing, values)
+        _show(replays, missing, values)
+        if output is not None:
+            console().print(f"report: {output}", markup=False, soft_wrap=True)
     if missing:
         return REFUSED
-    return DONE if values or all(one.same for found in replays for one in found.decisions) else FAILED
+    return DONE if values or all(one.same for found in replays for one in found.replay.decisions) else FAILED
 
 
 def parse_age(text: str) -> timedelta:
@@ -89,67 +117,80 @@ def parse_age(text: str) -> timedelta:
     return int(matched[1]) * _UNITS[matched[2]]
 
 
-def _replay(context: Context, deployment: Deployment, values: Mapping[str, object]) -> Replay:
-    limits = replayed_limits(deployment.plan.limits, context.environment.delivery, values)
-    return replay_deployment(deployment, context.cloud.ledger.read_decisions(deployment.id), limits)
+def _replay_all(context: Context, since: str, values: Mapping[str, object]) -> tuple[list[Replayed], list[NotReplayed]]:
+    """Replay all deployments of a time. Several are read at once, and many are judged by all cores."""
+    ledger, delivery = context.cloud.ledger, context.environment.delivery
+    names = ledger.ids_since(context.cloud.now() - parse_age(since))
+    with ThreadPoolExecutor(READERS) as readers, ExitStack() as opened:
+        judges: ProcessPoolExecutor | None = None
+        if len(names) >= MANY:
+            # Not forked: this process has threads.
+            judges = opened.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
+
+        def replayed(name: str) -> Replayed | NotReplayed | None:
+            stored = ledger.read_stored(name)
+            if judges is None:
+                return judge_stored(stored, delivery, values)
+            return judges.submit(judge_stored, stored, delivery, values).result()
+
+        found = list(readers.map(replayed, names))
+    return (
+        [one for one in found if isinstance(one, Replayed)],
+        [one for one in found if isinstance(one, NotReplayed)],
+    )
 
 
-def _replay_all(context: Context, since: str, values: Mapping[str, object]) -> tuple[list[Replay], list[NotReplayed]]:
-    earliest = context.cloud.now() - parse_age(since)
-    replays, missing = list[Replay](), list[NotReplayed]()
-    for deployment in context.cloud.ledger.newest_records(LISTED):
-        entries = context.cloud.ledger.read_decisions(deployment.id)
-        evaluated = any(entry.state in EVALUATING and entry.evidence for entry in entries)
-        if deployment.requested_at < earliest or not evaluated or deployment.cutover is not None:
-            continue
-        limits = replayed_limits(deployment.plan.limits, context.environment.delivery, values)
-        try:
-            replays.append(replay_deployment(deployment, entries, limits))
-        except Refused as error:
-            missing.append(NotReplayed(deployment.id, str(error)))
-    return replays, missing
+def judge_stored(
+    stored: StoredDeployment, delivery: Mapping[str, object], values: Mapping[str, object]
+) -> Replayed | NotReplayed | None:
+    """Return the replay of a deployment, or why there is none; None for one whose canary was not evaluated.
+
+    Args:
+        stored: the deployment.
+        delivery: the environment's settings, which name the settings that exist.
+        values: the replaced settings.
+    """
+    deployment, entries = stored.decode()
+    evaluated = any(entry.state in EVALUATING and entry.evidence for entry in entries)
+    if not evaluated or deployment.cutover is not None:
+        return None
+    try:
+        return _replay(delivery, deployment, entries, values)
+    except Refused as error:
+        return NotReplayed(deployment.id, str(error))
 
 
-def _show(
-    context: Context, replays: Sequence[Replay], missing: Sequence[NotReplayed], values: Mapping[str, object]
-) -> None:
+def _replay(
+    delivery: Mapping[str, object],
+    deployment: Deployment,
+    entries: Sequence[DecisionEntry],
+    values: Mapping[str, object],
+) -> Replayed:
+    limits = replayed_limits(deployment.plan.limits, delivery, values)
+    replay = replay_deployment(deployment, entries, limits)
+    recorded = str(deployment.outcome or deployment.phase)
+    return Replayed(deployment.id, recorded, deployment.requested_at, replay)
+
+
+def _show(replays: Sequence[Replayed], missing: Sequence[NotReplayed], values: Mapping[str, object]) -> None:
     screen = console()
     changed = ", ".join(f"{path} = {value}" for path, value in values.items())
     screen.print(f"replayed with {changed or 'the recorded settings'}", style="bold", markup=False)
-    rows = [_row(context, one) for one in replays]
-    rows += [(one.deployment, "-", "not recorded", "-", "-", one.why) for one in missing]
-    if rows:
-        screen.print(text_table(COLUMNS, rows, ("deployment", "replayed")))
-    else:
+    if not replays and not missing:
         screen.print("no deployment of this time was evaluated")
+    elif len(replays) + len(missing) > MOST_ROWS:
+        screen.print(text_table(SUMMARY, summary_rows(replays, missing), ("result",)))
+    listed = replays if len(replays) <= MOST_ROWS else [one for one in replays if one.replay.result is not Result.SAME]
+    rows = replay_rows(listed, missing)
+    if rows:
+        screen.print(text_table(COLUMNS, rows[:MOST_ROWS], ("deployment", "replayed")))
+    if len(rows) > MOST_ROWS:
+        screen.print(f"{len(rows) - MOST_ROWS} more: --json prints all")
     if not values:
         for found in replays:
-            for one in found.decisions:
+            for one in found.replay.decisions:
                 if not one.same:
                     text = f"{found.deployment} {local_time(one.at)} {one.state}: recorded {one.recorded.action}, "
                     screen.print(f"{text}now {one.replayed.action}: {one.replayed.reason}", style="red", markup=False)
     screen.print(f"recomputed: {'; '.join(RECOMPUTED_IN_WORDS.values())}", style="dim", markup=False)
     screen.print(f"recorded verdicts taken as given: {', '.join(NOT_RECOMPUTED)}", style="dim", markup=False)
-
-
-def _row(context: Context, one: Replay) -> tuple[str, ...]:
-    deployment = context.cloud.ledger.read_record(one.deployment)
-    return (
-        one.deployment,
-        deployment.outcome or deployment.phase,
-        one.result,
-        _minutes(one.minutes),
-        f"{len(one.decisions)}",
-        one.reason or _agreement(one),
-    )
-
-
-def _agreement(one: Replay) -> str:
-    same = all(decision.same for decision in one.decisions)
-    return "every decision is the same" if same else "the same actions, for other reasons"
-
-
-def _minutes(minutes: float | None) -> str:
-    if minutes is None:
-        return "-"
-    return f"{-minutes:.1f} earlier" if minutes <= 0 else f"at least {minutes:.1f} later"

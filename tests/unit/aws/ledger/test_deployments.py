@@ -120,6 +120,19 @@ class TestADeployment:
             ledger.create_record(deployment(id=f"d-{number}", requested_at=NOW + seconds(number)))
         assert [found.id for found in ledger.newest_records(2)] == ["d-2", "d-1"]
 
+    def test_are_listed_from_a_time_on(self, ledger):
+        for number in range(1, 4):
+            ledger.create_record(replace(DEPLOYMENT, id=f"d-{number}", requested_at=NOW + seconds(number)))
+        assert ledger.ids_since(NOW + seconds(2)) == ["d-3", "d-2"]
+        assert ledger.ids_since(NOW + seconds(4)) == []
+
+    def test_are_decoded_elsewhere_as_they_are_here(self, claimed):
+        token = claimed.read_lock().fencing_token
+        claimed.append_decision(entry(), DEPLOYMENT, token)
+        assert claimed.read_stored("d-1").decode() == (claimed.read_record("d-1"), claimed.read_decisions("d-1"))
+        with pytest.raises(Refused, match="no such deployment"):
+            claimed.read_stored("d-9")
+
     @pytest.mark.parametrize("refused_since", [0, 1, 60])
     def test_is_found_however_many_were_refused_since(self, ledger, refused_since):
         ledger.create_record(DEPLOYMENT)

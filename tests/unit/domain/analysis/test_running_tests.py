@@ -68,6 +68,35 @@ def test_the_ledger_s_form_is_read_back_as_it_was():
     assert RunningTests.from_json(json.loads(json.dumps(looked.to_json()))) == looked
 
 
+CARRIED = {
+    "nothing": (),
+    "no errors": ((0,) * 8, (0,) * 8, ()),
+    "errors": ((4, 3, 3, 4, 3, 3, 4, 3), (0,) * 6, ()),
+    "a burst": ((0, 0, 0, 20, 0, 0, 0, 0), (0, 7, 0, 0, 0, 1), (0, 0, 20, 0, 0)),
+    "errors before": ((0, 0, 0), (0, 0, 0), (1, 2, 30, 4)),
+}
+
+
+@pytest.mark.parametrize("counts", CARRIED.values(), ids=CARRIED)
+def test_what_a_replay_carries_is_what_the_ledger_carries(counts):
+    tests = RunningTests()
+    for number in range(3):
+        rates = (in_periods(*counts),) if counts else ()
+        tests = tests.update(NOW + seconds(60 * (number // 2)), rates)
+        carried = RunningTests.from_json(json.loads(json.dumps(tests.to_json())))
+        assert tests.carried() == carried
+        assert tests.carried().log_evidence == carried.log_evidence
+
+
+def test_rates_with_the_same_requests_have_the_evidence_that_each_has_alone():
+    counts = {"canary": Tally(50, 5), "stable": Tally(500, 3), "null": Margin(0.005)}
+    other = measure("c", **{**counts, "null": Margin(0.01)})
+    together = RunningTests().update(NOW, (measure("a", **counts), measure("b", **counts), other))
+    for rate in (measure("a", **counts), measure("b", **counts), other):
+        assert together.tests[rate.name] == RunningTest().update(rate)
+    assert together.tests["a"] == together.tests["b"] != together.tests["c"]
+
+
 def spread(*bad, requests=100):
     return Periods(10.0, tuple(Tally(requests, count) for count in bad))
 

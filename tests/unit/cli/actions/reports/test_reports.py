@@ -203,14 +203,62 @@ def test_all_of_a_time_are_replayed_and_an_older_record_is_named(run, recorder, 
     assert "every decision is the same" in run("replay", "--since", "90d")
     recorder.scene.clock.advance(3600)
     assert "no deployment of this time was evaluated" in run("replay", "--since", "30m")
-    entries = recorder.ledger.read_decisions
+    entries, stored = recorder.ledger.read_decisions, recorder.ledger.read_stored
     monkeypatch.setattr(
         recorder.ledger, "read_decisions", lambda name: [_without_basis(entry) for entry in entries(name)]
     )
+    monkeypatch.setattr(recorder.ledger, "read_stored", lambda name: _without_bases(stored(name)))
     page = run("replay", "--since", "1d", code=2)
     assert "not recorded" in page
     assert "no time of the evaluation" in page
     assert "no time of the evaluation" in run("replay", "d-1", code=2)
+
+
+def _without_bases(stored):
+    from dataclasses import replace
+
+    import msgspec
+
+    entries = stored.decode()[1]
+    return replace(stored, decisions=tuple(msgspec.json.encode(_without_basis(entry)).decode() for entry in entries))
+
+
+def test_a_replay_of_a_time_leaves_out_what_is_older(run, recorder):
+    recorder.scene.clock.advance(7200)
+    assert "no deployment of this time was evaluated" in run("replay", "--since", "1h")
+    assert "every decision is the same" in run("replay", "--since", "1d")
+
+
+def test_other_processes_judge_many_deployments_with_the_same_result(run, monkeypatch):
+    from orchestrator.cli.actions.reports import replay
+
+    arguments = ("replay", "--since", "90d", "--set", f"{THRESHOLDS}.tolerated_increase_percent=9", "--json")
+    alone = json.loads(run(*arguments))
+    monkeypatch.setattr(replay, "MANY", 1)
+    assert json.loads(run(*arguments)) == alone
+    assert alone["replays"][0]["result"] == "later"
+
+
+def test_of_many_deployments_those_that_take_another_course_are_listed(run, monkeypatch):
+    from orchestrator.cli.actions.reports import replay
+
+    monkeypatch.setattr(replay, "MOST_ROWS", 0)
+    page = run("replay", "--since", "90d")
+    assert "same" in page
+    assert "d-1" not in page
+    assert "later" in run("replay", "--since", "90d", "--set", f"{THRESHOLDS}.tolerated_increase_percent=9")
+
+
+def test_a_replay_is_written_as_a_page_with_its_table_and_a_plot(run, tmp_path):
+    file = tmp_path / "replay.html"
+    page = run("replay", "--since", "90d", "--set", f"{THRESHOLDS}.tolerated_increase_percent=9", "--output", str(file))
+    assert f"report: {file}" in page
+    html = file.read_text(encoding="utf-8")
+    assert "Replay of 1 deployments of" in html
+    assert "Deployments by result of the replay" in html
+    assert "<svg" in html
+    assert "later" in html
+    assert "<script" not in html
 
 
 def _without_basis(entry):
