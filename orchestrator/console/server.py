@@ -21,7 +21,7 @@ CLOSE_SECONDS = 1
 """How long open streams have to end when the console is stopped."""
 
 
-def serve(context: Context, port: int, *, sign_in: bool, json: bool) -> None:
+def serve(context: Context, port: int, *, sign_in: bool = True, json: bool) -> None:
     """Serve the console until Ctrl-C.
 
     Args:
