@@ -13,11 +13,13 @@ import pytest
 
 from orchestrator.console.actions import ACTIONS
 from orchestrator.console.guard import HEADERS
+from orchestrator.console.server import issuer_of
 from orchestrator.console.sign_in import sessions
 from orchestrator.console.sign_in.entrance import SECONDS_TO_SIGN_IN
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.sign_in.settings import SignInSettings
 from tests.console_sign_in import ADA, CLIENT_ID, GRACE, SignInScene, changed_body, with_console
-from tests.served_console import KEY, Tables, busy_scene
+from tests.served_console import KEY, ConsoleScene, Tables, busy_scene
 from tests.unit.console.test_actions import token_in
 from tests.unit.service.conftest import Service, aws, keys, new_variables, platform_url
 
@@ -504,3 +506,16 @@ def test_no_more_sessions_are_kept_than_fit(console, monkeypatch):
     for browser in browsers:
         console.sign_in(browser=browser)
     assert [browser.get("/").status_code for browser in browsers] == [403, 200, 200]
+
+
+def test_the_issuer_is_that_of_the_settings_or_of_the_newest_deployment():
+    context = busy_scene().context
+    assert issuer_of(context) == context.cloud.ledger.newest_records(1)[0].service.issuer
+    configured = replace(context.environment.service, issuer=ISSUER)
+    assert issuer_of(replace(context, environment=replace(context.environment, service=configured))) == ISSUER
+
+
+def test_a_sign_in_without_a_deployed_service_is_refused_with_the_way_around_it():
+    with pytest.raises(Refused, match="--no-sign-in") as refused:
+        issuer_of(ConsoleScene().context)
+    assert refused.value.field == "local.console"
