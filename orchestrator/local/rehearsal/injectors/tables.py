@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.oauth_tables.restored_tokens import FAMILY
+from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.record import Role
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
@@ -76,11 +76,10 @@ def verify(stage: Stage) -> str:
 def _restore(stage: Stage, options: str) -> None:
     stage.type(f"orchestrator restore --plan{options} --env ENV")
     stage.type(f"orchestrator restore --yes --watch{options} --env ENV", expected=None)
-    newest = json.loads(stage.run("orchestrator history --json --limit 1").output)
-    restore = next(
-        (one for one in stage.here.cloud.restores.newest_records(5) if one.in_use and str(one.kind) == "restore"), None
-    )
+    restores = [one for one in stage.here.cloud.restores.newest_records(5) if one.kind is Kind.RESTORE]
+    restore = next((one for one in restores if one.in_use), None)
     if restore is None:
+        newest = f"{restores[0].id} ended {restores[0].outcome}: {restores[0].reason}" if restores else "none was started"
         raise RehearsalFailed(f"no restore is in use: {newest}")
     stage.notes[_RESTORE] = restore.id
     stage.say(f"{restore.id}: {restore.outcome}, {restore.reason}")
