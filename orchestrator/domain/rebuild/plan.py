@@ -324,7 +324,7 @@ def _tokens_table(templates: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _variables(template: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the names of the tables in use that the variables of a template's functions write out."""
-    found = {}
+    found: dict[str, str] = {}
     for resource in template["Resources"].values():
         variables = resource.get("Properties", {}).get("Environment", {})
         if isinstance(variables, Mapping):
