@@ -14,6 +14,7 @@
 # make docs       build the documentation as a site in build/site; every link and anchor has to lead somewhere
 # make snapshots  write every environment's templates as text, for review diffs
 # make advisories fetch the advisories about all locked dependencies, for `orchestrator upkeep`
+# make sbom       write build/sbom.cdx.json: all packages of the installation with versions, hashes and licences
 # make lock       update the lock files (needs uv); UPGRADE=--upgrade takes the newest versions
 
 PYTHON ?= python3
@@ -26,7 +27,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage docs snapshots advisories lock test-sfn-local \
+.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage docs snapshots advisories sbom lock test-sfn-local \
 	test-runtime-botocore smoke-aws clean
 
 help:
@@ -153,6 +154,18 @@ advisories: $(UPKEEP)/.installed
 		$(UPKEEP)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --format json --output $$report || test -s $$report || exit 1; \
 	done
 
+# cyclonedx-bom pins other versions of our dependencies, too.
+SBOM := .venv-sbom
+$(SBOM)/.installed: requirements/sbom.lock
+	@test -x $(SBOM)/bin/python || $(PYTHON) -m venv $(SBOM)
+	$(SBOM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sbom.lock
+	@touch $@
+
+sbom: install $(SBOM)/.installed
+	@mkdir -p build
+	$(SBOM)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible \
+		--spec-version 1.6 --output-format JSON --output-file build/sbom.cdx.json
+
 # Without UPGRADE the pinned versions stay, as far as pyproject.toml allows. A function's lock has the versions of dev.lock.
 UV_LOCK = uv pip compile --quiet $(UPGRADE) --generate-hashes --no-header --no-emit-find-links
 UNIVERSAL = --universal --no-strip-extras --python-version 3.11
@@ -164,6 +177,7 @@ lock:
 	$(UV_LOCK) requirements/lambda-runtime.in $(UNIVERSAL) -o requirements/lambda-runtime.lock
 	$(UV_LOCK) requirements/docs.in $(UNIVERSAL) -o requirements/docs.lock
 	$(UV_LOCK) requirements/upkeep.in $(UNIVERSAL) -o requirements/upkeep.lock
+	$(UV_LOCK) requirements/sbom.in $(UNIVERSAL) -o requirements/sbom.lock
 	printf 'cryptography\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-service.lock
 	printf 'aws-lambda-powertools\nmsgspec\ntzdata\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-orchestrator.lock
 

@@ -182,6 +182,13 @@ def test_production_comes_after_staging_and_waits_for_people():
     ]
 
 
+def test_the_wheel_is_published_with_its_bill_of_materials():
+    steps_of_wheel = jobs(ROOT / ".github/workflows/release.yml")["wheel"]["steps"]
+    runs = [step.get("run", step.get("uses", "")).partition("@")[0] for step in steps_of_wheel]
+    assert runs.index("make sbom && cp build/sbom.cdx.json dist/") < runs.index("actions/upload-artifact")
+    assert steps_of_wheel[-1]["with"]["path"] == "dist/"
+
+
 @pytest.mark.strategy("Regular Updates: Dependency updates")
 def test_upkeep_reads_advisories_of_every_lock_keeps_its_report_and_opens_the_pull_request_for_locks():
     found = jobs(ROOT / ".github/workflows/upkeep.yml")
