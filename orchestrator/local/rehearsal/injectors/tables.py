@@ -79,7 +79,9 @@ def _restore(stage: Stage, options: str) -> None:
     restores = [one for one in stage.here.cloud.restores.newest_records(5) if one.kind is Kind.RESTORE]
     restore = next((one for one in restores if one.in_use), None)
     if restore is None:
-        newest = f"{restores[0].id} ended {restores[0].outcome}: {restores[0].reason}" if restores else "none was started"
+        newest = (
+            f"{restores[0].id} ended {restores[0].outcome}: {restores[0].reason}" if restores else "none was started"
+        )
         raise RehearsalFailed(f"no restore is in use: {newest}")
     stage.notes[_RESTORE] = restore.id
     stage.say(f"{restore.id}: {restore.outcome}, {restore.reason}")

@@ -14,6 +14,7 @@ from orchestrator.domain.objectives.scenarios import (
     EARLIER_RUNS,
     REHEARSAL,
     earlier_runs,
+    evidence_kind,
     read_rehearsals,
     run_as_json,
     run_of,
@@ -44,6 +45,20 @@ def ended(**changes):
 @pytest.mark.parametrize("backup", sorted(BackupKind))
 def test_a_drill_is_named_by_what_it_restores(backup):
     assert scenario_name(Kind.DRILL, backup, None) == f"drill-{backup}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, "drill"),
+        ({"backup_kind": BackupKind.VAULT}, "drill-vault"),
+        ({"backup_kind": BackupKind.COPY}, "drill-copy"),
+        ({"kind": Kind.RESTORE}, "restore"),
+        ({"kind": Kind.RESTORE, "failback_of": "rs-1"}, "restore"),
+    ],
+)
+def test_evidence_and_metrics_separate_drills_of_backups_from_those_of_a_point_in_time(changes, kind):
+    assert evidence_kind(replace(recovery(), **changes)) == kind
 
 
 def test_a_restore_and_its_failback_are_scenarios_of_their_own():
