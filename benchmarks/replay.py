@@ -51,16 +51,16 @@ class Table:
 
     def answer(self, request: Any, **_: Any) -> AWSResponse:
         """Answer a request of botocore instead of the network (its event ``before-send``)."""
-        asked = json.loads(request.body)
+        request_body = json.loads(request.body)
         if request.headers["X-Amz-Target"].endswith(b".GetItem"):
-            found = self.partitions.get(asked["Key"]["pk"]["S"], {}).get(asked["Key"]["sk"]["S"])
+            found = self.partitions.get(request_body["Key"]["pk"]["S"], {}).get(request_body["Key"]["sk"]["S"])
             body: dict[str, Any] = {"Item": found} if found else {}
         else:
-            values = asked["ExpressionAttributeValues"]
+            values = request_body["ExpressionAttributeValues"]
             first, prefix = (values.get(name, {"S": ""})["S"] for name in (":since", ":prefix"))
             items = self.partitions.get(values[":pk"]["S"], {})
             keys = sorted(key for key in items if key >= first and key.startswith(prefix))
-            body = {"Items": [items[key] for key in (keys if asked["ScanIndexForward"] else reversed(keys))]}
+            body = {"Items": [items[key] for key in (keys if request_body["ScanIndexForward"] else reversed(keys))]}
         content = json.dumps(body, allow_nan=False).encode()
         return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(content))
 

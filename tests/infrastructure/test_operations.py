@@ -41,6 +41,7 @@ OTHER_ACTIONS = {
     "apigateway:GetRestApis": {"apigateway:GET"},
     "apigateway:GetStages": {"apigateway:GET"},
     "apigateway:GetDomainName": {"apigateway:GET"},
+    "s3:ListBuckets": {"s3:ListAllMyBuckets"},
     "backup:StartCopyJob": {"backup:StartCopyJob", "iam:PassRole"},
     "backup:StartRestoreJob": {"backup:StartRestoreJob", "iam:PassRole"},
 }  # fmt: skip
@@ -49,6 +50,10 @@ OTHER_ACTIONS = {
 BY_PERSONS = {
     "cloudformation:DeleteStack", "cloudformation:DescribeStackResources",  # stacks whose creation failed
     "cloudformation:UpdateTerminationProtection", "logs:DeleteLogGroup",
+    "cloudformation:CreateChangeSet", "cloudformation:CreateStack", "cloudformation:DescribeChangeSet",  # rebuild
+    "cloudformation:DescribeStackEvents", "cloudformation:ExecuteChangeSet", "cloudformation:ListStacks",
+    "cloudformation:SetStackPolicy", "cloudformation:UpdateStack", "kms:CancelKeyDeletion", "kms:EnableKey",
+    "kms:ListKeys", "s3:ListAllMyBuckets",
     "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",  # release sign
     "states:SendTaskSuccess",  # resume, promote and abort in a pause
     "application-autoscaling:DeregisterScalableTarget",  # restore discard

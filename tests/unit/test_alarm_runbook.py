@@ -19,7 +19,12 @@ ROW = re.compile(
     r"^\| `([^`]+)` \| \[([a-z0-9-]+)\]\(#([a-z0-9-]+)\) \| SEV([123]) \| ([^|]+) \| (yes|no) \|$", re.MULTILINE
 )
 ROWS = ROW.findall(PAGE)
-PLACEHOLDERS = {"{function}": "(?:authorize|token|public)", "{table}": "[a-z]+", "{handler}": "[a-z-]+"}
+PLACEHOLDERS = {
+    "{function}": "(?:authorize|token|public)",
+    "{table}": "[a-z]+",
+    "{handler}": "[a-z-]+",
+    "{kind}": "(?:backup|copy|vault)",
+}
 LEVELS = {"1": Severity.CRITICAL, "2": Severity.ERROR, "3": Severity.WARNING}
 PHRASES = {
     "yes": "Opens an incident.",

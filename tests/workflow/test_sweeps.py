@@ -288,5 +288,5 @@ def test_the_schedule_of_a_kind_of_backup_starts_a_drill_of_that_kind_at_the_sam
         assert world.deliver_event("start_drill", event) == f"started {name}"
         world.states.end(world.execution(name), "SUCCEEDED")
         assert world.deliver_event("start_drill", event) == f"{name} was started before"
-    request = json.loads(world.states.executions[world.execution(name)].given)
+    request = json.loads(world.states.executions[world.execution(name)].execution_input)
     assert request == {"requested_by": "schedule", "from": kind, "select": "random"}

@@ -71,6 +71,7 @@ def command(managing, ledger, monkeypatch):
         cloud=SimpleNamespace(
             now=lambda: datetime.fromtimestamp(managing.now, UTC),
             client_records=ClientRecords(managing.aws.dynamodb, ledger),
+            client_items=lambda table: ClientItems(managing.aws.dynamodb, table),
             ledger=Ledger(managing.aws.dynamodb, ledger),
         ),
     )  # fmt: skip
