@@ -73,7 +73,7 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
     ledger = {"<" + name + ".Arn>" for name in resources(every.orchestrator, "AWS::DynamoDB::Table")}
     table = "arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth"
     copies = {f"{table}-drill-*-{every.name}", f"{table}-restored-*-{every.name}"}
-    door = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["access-block-probe"]}}
+    probe_key = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["access-block-probe"]}}
     heartbeats = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["heartbeat#*"]}}
     key_ring = f"arn:<AWS::Partition>:dynamodb:us-west-1:<AWS::AccountId>:table/ib-oauth-keys-{every.name}"
     log = f"{table}-revocations-{every.name}"
@@ -82,7 +82,7 @@ def test_the_orchestrator_touches_no_item_of_the_service(every):
             touching = set(as_list(statement["Action"])) & TOUCHES_ITEMS
             compares = what in COMPARERS and touching == {"dynamodb:Scan"}
             looks_up = what == MAKES_SAFE and touching == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
-            if touching and not compares and not looks_up and statement.get("Condition") not in (door, heartbeats):
+            if touching and not compares and not looks_up and statement.get("Condition") not in (probe_key, heartbeats):
                 touched = {text_of(resource) for resource in as_list(statement["Resource"])}
                 safe = {*copies, log}
                 level = {*safe, *(f"{table}-{role}-{every.name}" for role in ("state", "tokens"))}

@@ -183,7 +183,7 @@ def test_of_several_values_none_may_be_blank():
     assert (answer.exit_code, answer.stderr) == (REFUSED, "--checklist: '' is refused: give a value, or omit it\n")
 
 
-@pytest.mark.parametrize("typed", ["no\n", ""], ids=["no", "nobody to ask"])
+@pytest.mark.parametrize("typed", ["no\n", ""], ids=["no", "no answer"])
 def test_what_is_not_confirmed_is_refused_and_did_not_fail(monkeypatch, typed):
     monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: object())
     monkeypatch.setattr("orchestrator.cli.actions.keys.consequences", lambda _context, _kid: ["its tokens end"])

@@ -149,7 +149,7 @@ def test_a_throttled_api_fails_no_release():
         assert evidence.verdict.outcome is Outcome.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("name", ["garbage refresh token", "unknown client", "logins that nobody finishes"])
+@pytest.mark.parametrize("name", ["garbage refresh token", "unknown client", "unfinished logins"])
 def test_garbage_reaches_both_versions_of_a_split_and_fails_neither(scene, alarms, name):
     random = Random(7)  # as Lambda draws the version of each request
     errors = scene(VISITOR[name], version_of=lambda: random.choice((STABLE, CANARY)), **DOCUMENTS)

@@ -87,7 +87,7 @@ def test_an_identity_provider_that_fails_rolls_no_release_back(scene, impatient,
     with server(answer, delay) as url:
         platforms = json.dumps({"demo": {"url": url, "title": "Demo platform"}})
         errors = scene(attack, *((1, QUICK) if delay else (MINIMUM + 2, BUSY)), PLATFORMS=platforms)
-    assert statuses == {503}, "users are told that it is unavailable"
+    assert statuses == {503}, "users read that it is unavailable"
     assert errors == [], "a line with ERROR would be an error of the release"
     assert firing(impatient) == set()
     assert Outcome.FAIL not in verdicts(errors).values()

@@ -31,8 +31,8 @@ VISITOR: dict[str, Attack] = {
     "registration without a token": send("token", "POST", "/register", body="{}"),
     "unknown redirect": lambda service, _: service.authorize(redirect="https://evil.example/"),
     "authorization without PKCE": lambda service, _: service.authorize(code_challenge="", code_challenge_method="plain"),
-    "logins that nobody finishes": lambda service, _: service.authorize(),
-    "cookies that nobody set": send(
+    "unfinished logins": lambda service, _: service.authorize(),
+    "cookies that were never set": send(
         "authorize", "GET", "/login/poll", query={"transaction": "x"},
         headers={"cookie": 'consent={"a":1}; __Host-ib-oauth-browser="\\015\\012X: 1"'},
     ),
