@@ -1,24 +1,23 @@
 """``python -m tests.console_image``: draw the console's page of a deployment before a rollback, in both colour schemes.
 
-The images are docs/images/console.png and console-dark.png. The deployment is the example of the live view's image. It needs Chromium (`make browser`).
+The images are docs/images/console.png and console-dark.png. The deployment is the example of the live view's image. It
+needs Chromium (`make browser`).
 """
 
 from __future__ import annotations
 
-import shutil
-from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
-from selenium import webdriver
-
+from benchmarks._chromium import chromium
 from tests.live_view_image import example
+from tests.screenshots import resize, screenshot
 from tests.served_console import ConsoleScene, served
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = {"light": ROOT / "docs/images/console.png", "dark": ROOT / "docs/images/console-dark.png"}
 """The image of each colour scheme."""
-WIDTH, HEIGHT = 1000, 880
+HEIGHT = 880
 
 
 def example_scene() -> ConsoleScene:
@@ -35,32 +34,16 @@ def example_scene() -> ConsoleScene:
 
 def main() -> None:
     """Write the images."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--disable-background-networking",
-    ):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(shutil.which("chromedriver"))))
     scene = example_scene()
     (record,) = scene.cloud.ledger.newest_records(1)
-    try:
-        with served(scene.context) as console:
-            size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
-            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            browser.get(console.guard.first_address)
-            for scheme, image in IMAGES.items():
-                features = [{"name": "prefers-color-scheme", "value": scheme}]
-                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-                browser.get(f"{console.url}/deployments/{record.id}")
-                taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-                image.write_bytes(b64decode(taken["data"]))
-    finally:
-        browser.quit()
+    with served(scene.context) as console, chromium() as browser:
+        resize(browser, HEIGHT)
+        browser.get(console.guard.first_address)
+        for scheme, image in IMAGES.items():
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            browser.get(f"{console.url}/deployments/{record.id}")
+            screenshot(browser, image)
 
 
 if __name__ == "__main__":

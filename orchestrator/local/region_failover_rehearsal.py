@@ -1,9 +1,9 @@
 """Rehearsal of a regional failover: a local cloud with two regions loses one, and the failover plan runs to its end.
 
-The plan's prerequisites are created before the outage: the tables' backups are copied to the other region. The local
-cloud has no AWS Backup, whose cross-region backups an AWS account would use. Here a table is restored across regions
-from a backup in the home region, backed up there, and deleted. From the outage on every call to the home region is
-answered with 503. The only data that this process keeps from before are those of clients and users: their tokens,
+The plan's prerequisites are created before the outage: the tables' backups are copied to the other region. In an AWS
+account AWS Backup copies them, once a day (`drill --from copy` restores such a copy). Here a table is restored across
+regions from a backup in the home region, backed up there, and deleted. From the outage on every call to the home region
+is answered with 503. The only data that this process keeps from before are those of clients and users: their tokens,
 secrets and URLs.
 """
 

@@ -45,6 +45,8 @@ thead th { color: var(--quiet); font-weight: 500; font-size: 0.875rem; }
 tbody th, tfoot th { font-weight: 500; }
 tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; }
+thead .number { white-space: normal; }
+.finding { min-width: 11rem; }
 .track { min-width: 12rem; width: 45%; }
 .track span { display: block; height: 0.9rem; margin-top: 0.3rem; min-width: 3px; border-radius: 2px; background: var(--bar); }
 code, .code { font: 0.875rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }

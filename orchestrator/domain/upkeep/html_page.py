@@ -57,7 +57,7 @@ def _finding(dated: Dated) -> str:
     badge = f'<span class="badge {_TONES[finding.severity]}">{escape(finding.severity)}{overdue}</span>'
     saving = finding.saving_usd_per_month
     return (
-        f"<tr><th scope=row><code>{escape(finding.id)}</code><br>{badge}<br>since {dated.since:%Y-%m-%d}, due "
+        f"<tr><th scope=row class=finding><code>{escape(finding.id)}</code><br>{badge}<br>since {dated.since:%Y-%m-%d}, due "
         f"{dated.due_at:%Y-%m-%d}</th><td>{escape(finding.summary)}<br>"
         f"<span class=quiet>{escape(figures_text(finding.evidence))}</span></td>"
         f"<td><code>{escape(finding.remedy)}</code></td><td>{escape(finding.owner)}</td>"

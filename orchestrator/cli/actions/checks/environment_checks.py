@@ -54,7 +54,7 @@ class Checks:
             "bootstrap": "is bootstrapped by its launcher",
             "cost-tags": "has no bill",
             "subscriptions": "sends no e-mail",
-            "backups": "has no AWS Backup",
+            "backups": "is seldom old enough for a daily backup",
             "on-call": "pages no person",
             "pagers": "pages no person",
         }

@@ -8,7 +8,7 @@ by a second, simpler rule. At the end there is no stale incident, no unanswered 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hypothesis import given, settings
@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.acknowledgement import PageReference, acknowledgement_drafts
-from orchestrator.domain.incidents.commands import acknowledge, assign_role, resolve
-from orchestrator.domain.incidents.incident import EntryKind, IncidentState, Role, broken_at, replay
+from orchestrator.domain.incidents.commands import acknowledge, assign_role, resolve, update
+from orchestrator.domain.incidents.incident import EntryKind, Incident, IncidentState, Role, broken_at, replay
 from orchestrator.domain.incidents.paging import PAGES, due_drafts, next_page
 from orchestrator.domain.incidents.regions import region_lost, region_replaced, signal_of_settings
 from orchestrator.domain.incidents.register import resolves_itself
 from orchestrator.domain.incidents.severity import IncidentSeverity
+from orchestrator.domain.incidents.signals import SERVICE, Signal
 from orchestrator.domain.maintenance.effects import silences_incident
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import plan
@@ -55,7 +56,7 @@ delays = st.lists(st.integers(0, 120), min_size=1, max_size=3)
 people = st.lists(
     st.tuples(
         st.integers(0, LAST + 120),
-        st.sampled_from(["command", "link", "old link", "webhook", "lead", "resolve"]),
+        st.sampled_from(["command", "link", "old link", "webhook", "lead", "severity", "resolve"]),
         st.integers(0, 9),
     ),
     max_size=10,
@@ -73,12 +74,34 @@ class World:
     firing: list[tuple[int, int]] = field(default_factory=list)
     lost: tuple[int, int] = (0, 0)
     by_hand: bool = False
+    removed: datetime | None = None
+    monitored: set[tuple[str, int]] = field(default_factory=set)
 
     def is_away(self, minute: int) -> bool:
         return self.lost[0] <= minute < self.lost[1]
 
     def fires(self, minute: int) -> bool:
         return any(start <= minute < end for start, end in self.firing)
+
+    def receive(self, one: Signal, now: datetime) -> None:
+        """Deliver a signal, and note whether the open incident of the service is only monitored from now on."""
+        before = self.open_service_incident()
+        self.incidents.receive(one, now)
+        after = self.open_service_incident()
+        if after is None or before is None or after.entries == before.entries or one.cause != SERVICE:
+            self.removed = self.removed if before and after else None
+            return
+        if one.removes_cause:
+            self.removed = one.at
+        elif one.begins and self.removed and one.at > self.removed:
+            self.removed = None
+            self.monitored.discard((after.id, after.episode))
+        active = self.incidents.register.active_subjects(SERVICE)
+        if one.subject not in active and set(active) <= {DEGRADED} and self.removed:
+            self.monitored.add((after.id, after.episode))
+
+    def open_service_incident(self) -> Incident | None:
+        return next((one for one in self.incidents.all if one.is_open and one.cause == SERVICE), None)
 
     def tick(self, now: datetime, minute: int) -> None:
         """What the reconcile handler does: what the settings say, windows, and pages that no window silences."""
@@ -104,6 +127,10 @@ class World:
                         self.incidents.command(incident.id, acknowledge(incident, "ann", ""), now)
                     case "lead" if incident.is_open:
                         self.incidents.command(incident.id, assign_role(Role.COMMANDER, "ann", "bob"), now)
+                    case "severity" if incident.is_open and incident.severity is not IncidentSeverity.SEV1:
+                        worse = update(incident, "it is worse", "ann", IncidentSeverity.SEV1)
+                        self.incidents.command(incident.id, worse, now)
+                        self.monitored.discard((incident.id, incident.episode))
                     case "resolve":
                         register = self.incidents.register
                         self.incidents.write(resolve(incident, register, "over", "ann", now, force=False), now)
@@ -133,7 +160,8 @@ class World:
 
     def expected(self, now: datetime, minute: int) -> ComponentState:
         """What is true of every component, by a rule of its own: all signals here are about all components."""
-        severities = {one.severity for one in self.incidents.all if one.is_open and one.cause in SHOWN}
+        shown = [one for one in self.incidents.all if one.is_open and one.cause in SHOWN]
+        severities = {one.severity for one in shown if (one.id, one.episode) not in self.monitored}
         if any(one.is_under_way(now) for one in self.maintenance.windows.values()):
             return ComponentState.MAINTENANCE
         if IncidentSeverity.SEV1 in severities:
@@ -153,8 +181,10 @@ def afternoons(draw):
         cause, opener = SUBJECTS[subject]
         if subject == DEGRADED:
             world.firing.append((begins, begins + lasts))
+        verified = subject.startswith("rollback:") and draw(st.booleans())
         for minute, name in ((begins, opener), (begins + lasts, "")):
             one = signal(subject, name, NOW + minutes(minute), cause)
+            one = replace(one, removes_cause=verified and not name)
             arriving += [(minute + delay, one) for delay in draw(delays)]
     loss = draw(losses)
     if loss:
@@ -180,7 +210,7 @@ def test_together_they_leave_no_stale_incident_no_unanswered_page_and_no_wrong_s
     for minute in range(0, end, STEP):
         now, step = NOW + minutes(minute), range(minute, minute + STEP)
         for one in (one for at, one in arriving if at in step):
-            world.incidents.receive(one, now + minutes(STEP - 1))
+            world.receive(one, now + minutes(STEP - 1))
         for what, number in ((what, number) for at, what, number in acting if at in step):
             world.act(what, number, now + minutes(STEP - 1))
         world.tick(now + minutes(STEP - 1), minute)
@@ -201,5 +231,7 @@ def check_end(world: World, now: datetime, minute: int) -> None:
                 before = replay(chain[:number])
                 assert before.state is IncidentState.OPEN, "no page after an acknowledgement or the end"
                 assert before.severity.at_least(POLICY.page_from)
-    waits = any(one.is_open and one.cause in SHOWN for one in incidents.all)
+    waits = any(
+        one.is_open and one.cause in SHOWN and (one.id, one.episode) not in world.monitored for one in incidents.all
+    )
     assert waits or world.states(now, minute) == {ComponentState.OPERATIONAL}

@@ -218,5 +218,5 @@ def test_on_the_local_cloud_what_it_does_not_have_is_said(there):
     checks = {one["check"]: one for one in json.loads(run("--json").text)["checks"]}
     assert checks["permissions"]["status"] == "not applicable"
     assert checks["permissions"]["reason"] == "the local cloud has no access advisor"
-    assert checks["backups"]["reason"] == "the local cloud has no AWS Backup"
+    assert checks["backups"]["reason"] == "the local cloud is seldom old enough for a daily backup"
     assert checks["cost"]["status"] == "not applicable"
