@@ -40,7 +40,7 @@ class _Checked:
         with report_errors(bool(parsed.get("json")), lines=bool(parsed.get("watch")) or self.name == WATCH):
             for parameter in self.get_params(context):
                 for text in _texts(parsed.get(parameter.name)):
-                    _refuse_blank(_name(parameter), text)
+                    _refuse_blank(parameter, text)
             remaining: list[str] = super().parse_args(context, args)  # type: ignore[misc]
             for parameter in self.get_params(context):
                 _refuse_unusable(_name(parameter), context.params.get(parameter.name))
@@ -150,10 +150,10 @@ def _name(parameter: Any) -> str:
     return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.name)
 
 
-def _refuse_blank(name: str, text: str) -> None:
+def _refuse_blank(parameter: Any, text: str) -> None:
     if not text.strip():
         # In a pipeline this is a variable that was not set, not a wish for the default.
-        raise Refused(name, text, "give a value, or omit it")
+        raise Refused(_name(parameter), text, "give a value" if parameter.required else "give a value, or omit it")
 
 
 def _refuse_unusable(name: str, value: object) -> None:

@@ -134,7 +134,8 @@ def test_every_command_is_checked():
 def test_a_blank_value_is_refused_by_its_name_and_never_a_default(run, parameter, value):
     answer = run(parameter.arguments(value))
     assert answer.exit_code == REFUSED
-    assert answer.stderr == f"{parameter.name}: {value!r} is refused: give a value, or omit it\n"
+    remedy = "give a value" if parameter.name in parameter.required else "give a value, or omit it"
+    assert answer.stderr == f"{parameter.name}: {value!r} is refused: {remedy}\n"
     assert answer.stdout == ""
 
 
