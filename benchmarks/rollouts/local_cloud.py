@@ -1,22 +1,26 @@
 """Deployments of an equal release on the local cloud, while both versions answer 1 % of their requests with 500.
 
-The whole orchestrator runs: state machines, probes, alarms, event handlers. The releases differ only in a comment, so
-every rollback is a false alarm. Steps are short, so that many deployments fit into an hour.
+The whole orchestrator runs: state machines, probes, alarms, event handlers. The releases differ only in a file with their
+number, so every rollback is a false alarm. Steps are short, so that many deployments fit into an hour.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypedDict
+from urllib.request import urlopen
+from zipfile import ZipFile
 
 from benchmarks import Line
 from benchmarks.rollouts.kept_results import KeptResults, code_digest
+from orchestrator import environments
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
-from orchestrator.local.deployed_environment import LocalEnvironment, local_environment
+from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, local_environment
 from orchestrator.local.traffic_generator import Traffic
 
 SEED = 14
@@ -49,28 +53,53 @@ class Result(TypedDict):
     seconds: float
 
 
-def faulty_release(folder: Path, number: int) -> Path:
+def faulty_release(folder: Path) -> Path:
     """Write an overlay of the service that answers 1 % of requests with 500; return its folder.
 
-    Every process draws by itself, from a seed, so failures are independent of the version. The number makes the release
-    differ from every other.
+    Every process draws by itself, from a seed, so failures are independent of the version.
     """
-    target = folder / f"equal-{number}"
+    target = folder / "equal"
     overlay = target / "service" / "http" / "app.py"
     overlay.parent.mkdir(parents=True, exist_ok=True)
     source = (SERVICE / "http" / "app.py").read_text(encoding="utf-8")
     assert source.count(DISPATCH) == 1, "the service's dispatch has another form: adapt DISPATCH"
-    code = source.replace(DISPATCH, FAILING + DISPATCH) + CHANCE
-    overlay.write_text(f"{code}\n# equal release {number}\n", encoding="utf-8")
+    overlay.write_text(source.replace(DISPATCH, FAILING + DISPATCH) + CHANCE, encoding="utf-8")
     return target
 
 
-def deploy(here: LocalEnvironment, folder: Path, number: int) -> Deployment:
-    """Deploy one equal release, and wait for its end."""
-    here.deploy_release(faulty_release(folder, number))
+def packages(here: LocalEnvironment) -> Mapping[str, bytes]:
+    """Return the deployed package of each function."""
+    found = {}
+    for function in environments.FUNCTIONS:
+        answer = here.cloud.clients("lambda").get_function(FunctionName=f"ib-oauth-{function}-{ENVIRONMENT}")
+        with urlopen(answer["Code"]["Location"]) as response:  # noqa: S310 - of the local cloud
+            found[function] = response.read()
+    return found
+
+
+def deploy(here: LocalEnvironment, base: Mapping[str, bytes], number: int) -> Deployment:
+    """Deploy one equal release, and wait for its end.
+
+    Args:
+        here: the local cloud.
+        base: the packages of the first release. Another release has one more file, with its number: a synthesis of the
+            stacks for each of 200 releases would take most of the time of the measurement.
+        number: of the release.
+    """
+    client = here.cloud.clients("lambda")
+    for function, package in base.items():
+        written = BytesIO(package)
+        with ZipFile(written, "a") as archive:
+            archive.writestr("release_number.txt", str(number))
+        name = f"ib-oauth-{function}-{ENVIRONMENT}"
+        client.update_function_code(FunctionName=name, ZipFile=written.getvalue())
+        client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     name = _name(number)
     here.start_deployment(name, strategy={"type": "canary", "steps": list(STEPS)})
-    return here.wait_for_deployment(name, TIMEOUT_SECONDS)
+    ended = here.wait_for_deployment(name, TIMEOUT_SECONDS)
+    if ended.outcome is DeploymentOutcome.REFUSED:
+        raise RuntimeError(f"{name} was refused, and proves nothing: {ended.reason}")
+    return ended
 
 
 def measure(deployments: int, clouds: int = 1, keep: Path | None = None) -> tuple[list[Line], list[str]]:
@@ -113,17 +142,18 @@ def _run_on_one_cloud(numbers: Sequence[int], keep: Path) -> None:
     seed = SEED + numbers[0]
     with (
         tempfile.TemporaryDirectory() as state,
-        tempfile.TemporaryDirectory() as releases,
+        tempfile.TemporaryDirectory() as release,
         local_environment(Path(state), seed=seed) as here,
     ):
-        here.deploy_release(faulty_release(Path(releases), 0))
+        here.deploy_release(faulty_release(Path(release)))
         here.start_deployment("d-equal-base", strategy="all-at-once")
         base = here.wait_for_deployment("d-equal-base", TIMEOUT_SECONDS)
         if base.outcome is not DeploymentOutcome.SUCCEEDED:
             raise RuntimeError(f"the release before the first one was not deployed: {base.outcome} {base.reason}")
+        packaged = packages(here)
         with Traffic(here.api_url, here.platform_url, rate_per_second=RATE_PER_SECOND, seed=seed):
             for number in numbers:
-                ended = deploy(here, Path(releases), number)
+                ended = deploy(here, packaged, number)
                 assert ended.ended_at is not None, "it was waited for until it had ended"
                 reason = ended.rollback.reason if ended.rollback else ended.reason or ""
                 seconds = (ended.ended_at - ended.requested_at).total_seconds()
