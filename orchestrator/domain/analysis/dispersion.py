@@ -282,4 +282,6 @@ def _count_clusters(tallies: Sequence[Tally]) -> int:
 
 def _sum_of(tallies: Iterable[Tally]) -> Tally:
     listed = tuple(tallies)
+    if len(listed) == 1:
+        return listed[0]
     return Tally(sum(one.trials for one in listed), sum(one.bad for one in listed))

@@ -79,16 +79,25 @@ MOST_EVIDENCE_SHOWN = 1e9
 
 @dataclass(frozen=True)
 class _Count:
-    """How a rate is counted: in total, and period by period."""
+    """What a rate counts of one version: in total, and period by period."""
 
-    total: Callable[[Measurements], Tally]
-    periods: Callable[[Measurements], Periods]
+    total: Tally
+    periods: Periods
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What a rate counts of canary, of stable, and of stable before the deployment (None if it was not read)."""
+
+    canary: _Count
+    stable: _Count
+    before: _Count | None
 
 
 def request_rates(function: VersionComparison, thresholds: Thresholds) -> tuple[ComparedRate, ...]:
     """Return all rates in which one function's canary may be worse. The names are always the same."""
-    errors = _by_sample(lambda one: Tally(one.requests, min(one.requests, one.server_errors)))
-    deaths = _Count(lambda one: one.function_failures, lambda one: Periods(60.0, one.minutes))
+    errors = _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.server_errors)))
+    deaths = _counts(function, lambda one: _Count(one.function_failures, Periods(60.0, one.minutes)))
     rates = [
         _rate(function, "server_errors", "returns 5xx", errors, _null(function, errors, thresholds, None)),
         _rate(
@@ -107,53 +116,53 @@ def request_rates(function: VersionComparison, thresholds: Thresholds) -> tuple[
         ),
     ]
     if function.name == UPSTREAM_FUNCTION:
-        upstream = _by_sample(lambda one: Tally(one.requests, min(one.requests, one.upstream_errors)))
+        upstream = _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.upstream_errors)))
         rates.append(
             _compared_only(function, "upstream_errors", "fails at the identity provider", upstream, thresholds)
         )
     if function.name == GRANT_FUNCTION:
-        known = _by_sample(lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants)))
+        known = _by_sample(function, lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants)))
         null = _null(function, known, thresholds, REFUSED_WITHOUT_BASELINE)
         rates.append(_rate(function, "refused", "refuses a known grant", known, null))
         rates += [
-            _compared_only(function, result, f"returns {result}", _count_result(result), thresholds)
+            _compared_only(function, result, f"returns {result}", _count_result(function, result), thresholds)
             for result in REFUSALS
         ]
         rates.append(
-            _compared_only(function, "no_result", "returns no known result", _by_sample(_without_result), thresholds)
+            _compared_only(function, "no_result", "returns no known result", _by_sample(function, _without_result), thresholds)
         )
     return tuple(rates)
 
 
-def _rate(function: VersionComparison, name: str, description: str, count: _Count, null: Null | None) -> ComparedRate:
+def _rate(function: VersionComparison, name: str, description: str, counts: _Counts, null: Null | None) -> ComparedRate:
     return ComparedRate(
         name=f"{function.name}/{name}",
         description=f"{function.name} {description}",
-        canary=count.total(function.canary),
-        stable=count.total(function.stable),
+        canary=counts.canary.total,
+        stable=counts.stable.total,
         null=null,
-        canary_periods=count.periods(function.canary),
-        stable_periods=count.periods(function.stable),
-        before_periods=Periods() if function.before is None else count.periods(function.before),
+        canary_periods=counts.canary.periods,
+        stable_periods=counts.stable.periods,
+        before_periods=Periods() if counts.before is None else counts.before.periods,
         weight=WEIGHTS[name],
     )
 
 
 def _compared_only(
-    function: VersionComparison, name: str, description: str, count: _Count, thresholds: Thresholds
+    function: VersionComparison, name: str, description: str, counts: _Counts, thresholds: Thresholds
 ) -> ComparedRate:
     """Return a rate that visitors, clients or providers cause: it has no limit without stable in the same window."""
-    null = Margin(_margin(thresholds)) if count.total(function.stable).trials else None
-    return _rate(function, name, description, count, null)
+    null = Margin(_margin(thresholds)) if counts.stable.total.trials else None
+    return _rate(function, name, description, counts, null)
 
 
-def _null(function: VersionComparison, count: _Count, thresholds: Thresholds, otherwise: float | None) -> Null | None:
+def _null(function: VersionComparison, counts: _Counts, thresholds: Thresholds, otherwise: float | None) -> Null | None:
     """Return the null hypothesis: stable now, stable before, or an absolute share if there is one."""
-    if count.total(function.stable).trials and not function.canary_has_all_traffic:
+    if counts.stable.total.trials and not function.canary_has_all_traffic:
         return Margin(_margin(thresholds))
-    before = function.before
-    if before is not None and count.total(before).trials and before.requests >= thresholds.minimum_requests:
-        highest = highest_before(count.periods(before), count.total(before), thresholds.minimum_requests)
+    baseline, before = function.before, counts.before
+    if baseline and before and before.total.trials and baseline.requests >= thresholds.minimum_requests:
+        highest = highest_before(before.periods, before.total, thresholds.minimum_requests)
         return _limit(highest + _margin(thresholds))
     return None if otherwise is None else _limit(otherwise)
 
@@ -365,17 +374,23 @@ def _pass_reason(functions: tuple[VersionComparison, ...], thresholds: Threshold
     return "; ".join([", ".join(summaries), *notes])
 
 
-def _by_sample(count: Callable[[Sample], Tally]) -> _Count:
-    """Return a rate that is counted in every sample."""
-
-    def periods(measurements: Measurements) -> Periods:
-        return measurements.periods(count)
-
-    return _Count(lambda measurements: periods(measurements).total, periods)
+def _counts(function: VersionComparison, count: Callable[[Measurements], _Count]) -> _Counts:
+    before = None if function.before is None else count(function.before)
+    return _Counts(count(function.canary), count(function.stable), before)
 
 
-def _count_result(result: str) -> _Count:
-    return _by_sample(lambda one: Tally(sum(one.grants.values()), one.grants.get(result, 0)))
+def _by_sample(function: VersionComparison, count: Callable[[Sample], Tally]) -> _Counts:
+    """Return what is counted in every sample."""
+
+    def by_sample(measurements: Measurements) -> _Count:
+        periods = measurements.periods(count)
+        return _Count(periods.total, periods)
+
+    return _counts(function, by_sample)
+
+
+def _count_result(function: VersionComparison, result: str) -> _Counts:
+    return _by_sample(function, lambda one: Tally(sum(one.grants.values()), one.grants.get(result, 0)))
 
 
 def _without_result(sample: Sample) -> Tally:

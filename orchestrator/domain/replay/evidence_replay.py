@@ -14,7 +14,7 @@ the record, so nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from orchestrator.domain.analysis.spending import FALSE_ALARM
 from orchestrator.domain.deployment.policy import Thresholds
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.replay.recorded_rates import RATES, recorded_rate, with_recorded_clusters
+from orchestrator.domain.replay.recorded_rates import RATES, recorded_null, recorded_rate, with_recorded_clusters
 from orchestrator.domain.texts import two_digits
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict
 
@@ -109,15 +109,15 @@ def _metrics_rates(
         same = settings.recorded == settings.replayed
         now = was if same else request_metrics.request_rates(function, settings.replayed)
         for old, new in zip(was, now, strict=True):
-            recorded = recorded_rate(new, rows[new.name])
-            if recorded.null == old.null:
-                rates.append(replace(recorded, null=new.null))
-            elif isinstance(recorded.null, Limit) and not _same_baseline(settings):
+            row = rows[new.name]
+            null = recorded_null(row)
+            if null == old.null:
+                null = new.null
+            elif isinstance(null, Limit) and not _same_baseline(settings):
                 # The limit comes from the worst minutes before the deployment, which are not recorded.
                 remedy = "leave minimum_requests and tolerated_increase_percent as they are"
                 raise Refused(where, f"{new.name} without the minutes before the deployment", remedy)
-            else:
-                rates.append(recorded)
+            rates.append(recorded_rate(new, row, null))
     return tuple(rates)
 
 
@@ -133,7 +133,7 @@ def _latency_rates(
     functions: tuple[VersionComparison, ...], thresholds: Thresholds, rows: Mapping[str, Any]
 ) -> tuple[ComparedRate, ...]:
     return tuple(
-        recorded_rate(rate, rows[rate.name])
+        recorded_rate(rate, rows[rate.name], recorded_null(rows[rate.name]))
         for function in functions
         for rate in latency.latency_rates(function, thresholds)
     )

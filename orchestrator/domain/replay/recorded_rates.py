@@ -34,12 +34,25 @@ def rates_to_json(tests: RunningTests, rates: tuple[ComparedRate, ...]) -> Mappi
     return {rate.name: _row(rate, tests.tests[rate.name].dispersion) for rate in rates}
 
 
-def recorded_rate(rate: ComparedRate, row: Any) -> ComparedRate:
-    """Return a rate with the counts of its row, and with the null hypothesis that it had.
+def recorded_null(row: Any) -> Null | None:
+    """Return the null hypothesis that a rate had.
+
+    Args:
+        row: what `rates_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is another document.
+    """
+    return _null(row["null"])
+
+
+def recorded_rate(rate: ComparedRate, row: Any, null: Null | None) -> ComparedRate:
+    """Return a rate with the counts of its row.
 
     Args:
         rate: the rate as today's code describes and weighs it.
         row: what `rates_to_json` wrote.
+        null: the null hypothesis of the rate that is returned.
 
     Raises:
         KeyError, TypeError, ValueError: it is another document.
@@ -50,7 +63,7 @@ def recorded_rate(rate: ComparedRate, row: Any) -> ComparedRate:
         description=rate.description,
         canary=_tally(row["canary"]),
         stable=_tally(row["stable"]),
-        null=_null(row["null"]),
+        null=null,
         before_periods=Periods(tallies=(_tally(before),)) if before else Periods(),
         weight=rate.weight,
     )
