@@ -15,8 +15,8 @@ from aws_cdk import aws_kms as kms
 
 from infrastructure.common import removal_policy_of
 from infrastructure.naming import global_name, physical_name
-from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.environments import Environment
+from orchestrator.environments.evidence import key_alias
 
 RECORDERS = ("task-record-evidence", "event-clean-up-drills", "event-record-report")
 """The functions that append entries to the evidence chain."""

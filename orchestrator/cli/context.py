@@ -13,7 +13,6 @@ import botocore.session
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
-from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.incidents.policy import encode_policy
@@ -21,6 +20,7 @@ from orchestrator.domain.mail.settings import encode_mail
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
+from orchestrator.environments.evidence import key_alias
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ class EvidenceSettings:
     signing_keys: int
 
 
+def key_alias(number: int, environment: str) -> str:
+    """Return the alias of an environment's evidence key, from 1, with which the command line names it."""
+    return f"alias/ib-oauth-evidence-signing-{number}-{environment}"
+
+
 def read_evidence(table: SettingsReader) -> EvidenceSettings:
     """Read the table ``[….evidence]``.
 

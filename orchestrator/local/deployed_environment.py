@@ -19,10 +19,10 @@ from botocore.config import Config
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
-from orchestrator.aws.ledger.evidence_keys import key_alias
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.recovery.record import Recovery
+from orchestrator.environments.evidence import key_alias
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
 from orchestrator.local.emulator.options import Options, Profile

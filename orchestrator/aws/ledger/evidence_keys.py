@@ -14,11 +14,6 @@ from orchestrator.domain.evidence.es256 import PublicKey, key_from_spki, signatu
 from orchestrator.domain.evidence.signatures import PublishedKeys
 
 
-def key_alias(number: int, environment: str) -> str:
-    """Return the alias of an environment's evidence key, from 1, with which the command line names it."""
-    return f"alias/ib-oauth-evidence-signing-{number}-{environment}"
-
-
 class EvidenceKeys:
     """The keys of an environment's evidence.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.domain.analysis.observations import MetricQuery
 from orchestrator.domain.deployment.record import Deployment, Shift
 from orchestrator.domain.verdict import Window
 
@@ -57,6 +56,9 @@ def _step(cloud: Cloud, deployment: Deployment, shift: Shift, end: datetime) -> 
     until = max(end.replace(microsecond=0) + SECOND, since + SECOND)
     # CloudWatch keeps one-second periods for three hours; longer ranges need one-minute periods.
     period = 1 if until - since < timedelta(minutes=10) else 60
+    # `status` needs no queries, and imports this module with the others of rendering.
+    from orchestrator.domain.analysis.observations import MetricQuery  # noqa: PLC0415
+
     queries = [
         MetricQuery(
             f"{function.name} {side} {name}",

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from orchestrator.domain.analysis.observations import AlarmState
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
 from orchestrator.domain.environment_lock import EnvironmentLock, Kind
+
+if TYPE_CHECKING:
+    from orchestrator.domain.analysis.observations import AlarmState
 
 ALARM_STATE = "ALARM"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,21 +80,16 @@ def _name(parameter: Any) -> str:
     return parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
 
 
+KINDS = {"int": int, "float": float, "str": str, "path": Path, "boolean": bool}
+"""The names of click's types, without those of their ranges."""
+
+
 def _kind(parameter: Any) -> type:
-    kinds = [part for part in _parts(parameter.type_descriptor) if part in {str, int, float, Path, bool}]
-    return kinds[0]
+    return KINDS[parameter.type.name.removesuffix(" range")]
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
-    for name in ("annotation", "bare_type", "type"):
-        if not isinstance(annotation, type) and hasattr(annotation, name):
-            yield from _parts(getattr(annotation, name))
-            return
-    parts = typing.get_args(annotation)
-    if not parts:
-        yield annotation
-    for part in parts:
-        yield from _parts(part)
+def _range(parameter: Any) -> tuple[float | None, float | None]:
+    return getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
 
 
 def parameters() -> list[Parameter]:
@@ -104,7 +98,7 @@ def parameters() -> list[Parameter]:
         own = [parameter for parameter in command.params if parameter.name != "help"]
         required = tuple(_name(one) for one in own if one.required)
         found += [
-            Parameter(words, _name(one), _kind(one), one.min, one.max, required)
+            Parameter(words, _name(one), _kind(one), *_range(one), required)
             for one in own
             if one.param_type_name == "argument" or not one.is_flag
         ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.ledger.evidence_keys import EvidenceKeys, key_alias
+from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.es256 import verifies
+from orchestrator.environments.evidence import key_alias
 from tests.fakes.errors import client_error
 from tests.fakes.oauth_service import Keys
 
