@@ -72,7 +72,7 @@ def packages(here: LocalEnvironment) -> Mapping[str, bytes]:
     found = {}
     for function in environments.FUNCTIONS:
         answer = here.cloud.clients("lambda").get_function(FunctionName=f"ib-oauth-{function}-{ENVIRONMENT}")
-        with urlopen(answer["Code"]["Location"]) as response:  # noqa: S310 - of the local cloud
+        with urlopen(answer["Code"]["Location"]) as response:
             found[function] = response.read()
     return found
 

@@ -129,7 +129,9 @@ def request_rates(function: VersionComparison, thresholds: Thresholds) -> tuple[
             for result in REFUSALS
         ]
         rates.append(
-            _compared_only(function, "no_result", "returns no known result", _by_sample(function, _without_result), thresholds)
+            _compared_only(
+                function, "no_result", "returns no known result", _by_sample(function, _without_result), thresholds
+            )
         )
     return tuple(rates)
 
