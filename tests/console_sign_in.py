@@ -92,7 +92,7 @@ class SignInScene:
     Attributes:
         scene: the environment.
         service: the service's functions.
-        settings: who is permitted.
+        settings: who is permitted; it may be replaced while the console runs.
         address: of a proxy before the console; empty on loopback.
     """
 
@@ -106,7 +106,7 @@ class SignInScene:
         self.web = FunctionsWeb(self.service)
         self.guard = Guard(KEY, PORT, self.address)
         oauth = OAuthService(self.web, self.service.settings.issuer, self.settings, lambda: self.service.now)
-        self.entrance = Entrance("local", self.guard, oauth, self.settings, lambda: self.service.now)
+        self.entrance = Entrance("local", self.guard, oauth, lambda: self.settings, lambda: self.service.now)
         self.site = Site(self.scene.context, self.guard, Broadcast(0.01), self.entrance)
         self.browser = self.new_browser()
 

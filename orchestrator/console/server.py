@@ -15,7 +15,9 @@ from orchestrator.console.app import Site
 from orchestrator.console.guard import KEY_VARIABLE, LOOPBACK, Guard, new_key
 from orchestrator.console.sign_in.entrance import Entrance
 from orchestrator.console.sign_in.oauth_service import OAuthService
+from orchestrator.console.sign_in.permitted import PermittedPersons
 from orchestrator.domain.errors import Refused
+from orchestrator.environments import project
 
 CLOSE_SECONDS = 1
 """How long open streams have to end when the console is stopped."""
@@ -42,7 +44,8 @@ def serve(context: Context, port: int, *, sign_in: bool = True, json: bool) -> N
         entrance = None
         if settings is not None:
             service = OAuthService(context.cloud.probe_clients.web, issuer, settings, time.time)
-            entrance = Entrance(context.name, guard, service, settings)
+            permitted = PermittedPersons(project.settings_file(), context.name, settings)
+            entrance = Entrance(context.name, guard, service, permitted)
         first = guard.address if entrance else guard.first_address
         if json:
             output.print_json({"environment": context.name, "url": guard.address, "first_url": first})

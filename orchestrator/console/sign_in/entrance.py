@@ -25,10 +25,11 @@ from orchestrator.console.forms import TOKEN, form_of
 from orchestrator.console.guard import FORBIDDEN, SEE_OTHER, Guard, cookie_of
 from orchestrator.console.sections import Form, Heading, Link, Links, Page, Section, note, present
 from orchestrator.console.sign_in.oauth_service import OAuthService, SignInRefused, SignInRequest
+from orchestrator.console.sign_in.permitted import Permitted
 from orchestrator.console.sign_in.sessions import IDENTITY, Identity, Sessions, identity_of
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.printable import one_line
-from orchestrator.domain.sign_in.settings import CALLBACK_PATH, Role, SignInSettings
+from orchestrator.domain.sign_in.settings import CALLBACK_PATH, Role
 from orchestrator.domain.texts import shortened
 
 SIGN_IN_PATH, SIGN_OUT_PATH = "/sign-in", "/sign-out"
@@ -62,7 +63,7 @@ class Entrance:
         guard: derives the values that only this process can make.
         service: the OAuth service.
         sessions: who is signed in.
-        settings: who is permitted.
+        permitted: returns the settings with the persons who are permitted now.
         now: epoch seconds.
     """
 
@@ -71,12 +72,12 @@ class Entrance:
         environment: str,
         guard: Guard,
         service: OAuthService,
-        settings: SignInSettings,
+        permitted: Permitted,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._environment, self._guard, self._service, self._settings = environment, guard, service, settings
+        self._environment, self._guard, self._service, self._permitted = environment, guard, service, permitted
         self._now = now
-        self.sessions = Sessions(service, settings, now)
+        self.sessions = Sessions(service, permitted, now)
 
     def routes(self, show: Show) -> list[BaseRoute]:
         """Return the addresses of signing in and out."""
@@ -136,7 +137,7 @@ class Entrance:
 
     def forbidden_page(self, identity: Identity) -> Page:
         """Return the page of a viewer who wants to act."""
-        may = self._settings.permitted_role(identity.subject) is Role.OPERATOR
+        may = self._permitted().permitted_role(identity.subject) is Role.OPERATOR
         words = f"You are signed in as a {identity.role}, and only an operator may act. Nothing was changed."
         remedy = (
             "You signed in to read only: sign in again to act."
@@ -202,7 +203,7 @@ class Entrance:
         if not code:
             raise SignInRefused("the answer has no code")
         grant = self._service.redeem(code, wanted)
-        role = self._settings.role_of(grant.signed_in.subject, grant.signed_in.scopes)
+        role = self._permitted().role_of(grant.signed_in.subject, grant.signed_in.scopes)
         if role is None:
             self._service.revoke(grant)
             raise SignInRefused(

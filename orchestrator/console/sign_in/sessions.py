@@ -11,8 +11,9 @@ from threading import Lock
 from starlette.requests import Request
 
 from orchestrator.console.sign_in.oauth_service import Grant, OAuthService, SignInRefused
+from orchestrator.console.sign_in.permitted import Permitted
 from orchestrator.domain.errors import Unreachable
-from orchestrator.domain.sign_in.settings import Role, SignInSettings
+from orchestrator.domain.sign_in.settings import Role
 from orchestrator.domain.texts import MAX_NAME, shortened
 
 MOST_SESSIONS = 1000
@@ -64,18 +65,18 @@ class _Session:
 class Sessions:
     """The sessions of one console.
 
-    A session lasts as long as the settings say. Its tokens are renewed when they expire, so that it also ends when the
+    A session lasts as long as the settings say, and as they list its person for its role. Its tokens are renewed when they expire, so that it also ends when the
     grant was revoked at the service. A service that does not answer ends no session: an operator who is signed in can
     roll back the release that broke it.
 
     Args:
         service: renews and revokes grants.
-        settings: who is permitted, and for how long.
+        permitted: returns who is permitted now, and for how long.
         now: epoch seconds.
     """
 
-    def __init__(self, service: OAuthService, settings: SignInSettings, now: Callable[[], float]) -> None:
-        self._service, self._settings, self._now = service, settings, now
+    def __init__(self, service: OAuthService, permitted: Permitted, now: Callable[[], float]) -> None:
+        self._service, self._permitted, self._now = service, permitted, now
         self._sessions: dict[str, _Session] = {}
         self._changing = Lock()
 
@@ -92,7 +93,7 @@ class Sessions:
         identity = Identity(name, grant.signed_in.subject, role, digest)
         with self._changing:
             self._sessions[digest] = _Session(
-                identity, grant, self._now() + self._settings.session_hours * SECONDS_PER_HOUR
+                identity, grant, self._now() + self._permitted().session_hours * SECONDS_PER_HOUR
             )
             while len(self._sessions) > MOST_SESSIONS:
                 self._sessions.pop(next(iter(self._sessions)))
@@ -120,7 +121,7 @@ class Sessions:
         return True
 
     def _lasts(self, session: _Session) -> bool:
-        if self._now() >= session.ends_at:
+        if self._now() >= session.ends_at or not self._is_permitted(session):
             self._end(session.identity)
             return False
         with session.renewing:
@@ -136,11 +137,15 @@ class Sessions:
                 self._end(session.identity)
                 return False
             session.retry_at = 0
-        signed_in = session.grant.signed_in
-        if self._settings.role_of(signed_in.subject, signed_in.scopes) is not session.identity.role:
+        if not self._is_permitted(session):
             self._end(session.identity)
             return False
         return True
+
+    def _is_permitted(self, session: _Session) -> bool:
+        """Return whether the settings and the tokens still give the session its role."""
+        signed_in = session.grant.signed_in
+        return self._permitted().role_of(signed_in.subject, signed_in.scopes) is session.identity.role
 
     def _end(self, identity: Identity) -> _Session | None:
         with self._changing:

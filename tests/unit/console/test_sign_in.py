@@ -16,8 +16,8 @@ from orchestrator.console.guard import HEADERS
 from orchestrator.console.server import issuer_of
 from orchestrator.console.sign_in import sessions
 from orchestrator.console.sign_in.entrance import SECONDS_TO_SIGN_IN
+from orchestrator.console.sign_in.oauth_service import OAuthService
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.sign_in.settings import SignInSettings
 from tests.console_sign_in import ADA, CLIENT_ID, GRACE, SignInScene, changed_body, with_console
 from tests.served_console import KEY, ConsoleScene, Tables, busy_scene
 from tests.unit.console.test_actions import token_in
@@ -399,12 +399,31 @@ def test_a_session_ends_after_its_hours_whether_or_not_the_service_answers(conso
     assert console.browser.get("/").status_code == 403
 
 
-def test_a_renewal_with_less_scope_ends_the_session(console):
+def test_a_renewal_with_less_scope_ends_the_session(console, monkeypatch):
     console.sign_in()
     console.service.now += ACCESS_TOKEN_SECONDS
-    permitted = SignInSettings(CLIENT_ID, viewers=(ADA,), operators=("demo:other",))
-    vars(console.entrance.sessions)["_settings"] = permitted
+
+    def with_less_scope(_service, grant):
+        return replace(grant, signed_in=replace(grant.signed_in, scopes=("openid", "console:viewer")))
+
+    monkeypatch.setattr(OAuthService, "refresh", with_less_scope)
     assert console.browser.get("/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"operators": ("demo:other",)}, {"operators": ("demo:other",), "viewers": (ADA,)}],
+    ids=["removed", "viewer"],
+)
+def test_a_person_who_loses_the_role_is_signed_out_with_the_next_request(console, changed):
+    console.sign_in()
+    form = console.browser.get("/actions/promote/d-1")
+    sent = len(console.web.requests)
+    console.settings = replace(console.settings, **changed)
+    answer = console.browser.post("/actions/promote/d-1", data={"token": token_in(form.text)}, headers=console.origin)
+    assert answer.status_code == 403
+    assert console.scene.cloud.ledger.pending_command("d-1") is None
+    assert len(console.web.requests) == sent
 
 
 def test_signing_out_ends_the_session_here_and_at_the_service(console):

@@ -50,7 +50,7 @@ def console_of(context, service_url, settings=SETTINGS):
     with bound(0) as listening:
         guard = Guard(KEY, listening.getsockname()[1])
         service = OAuthService(HttpClient(), service_url, settings, time.time)
-        site = Site(context, guard, Broadcast(0.05), Entrance("local", guard, service, settings))
+        site = Site(context, guard, Broadcast(0.05), Entrance("local", guard, service, lambda: settings))
         with serving_site(site, listening):
             yield guard.address.rstrip("/")
 
