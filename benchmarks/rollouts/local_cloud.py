@@ -26,7 +26,7 @@ from orchestrator.local.traffic_generator import Traffic
 SEED = 14
 ERROR_SHARE = 0.01
 STEPS = ({"weight_percent": 10, "bake_seconds": 10}, {"weight_percent": 50, "bake_seconds": 10})
-RATE_PER_SECOND = 20.0
+RATE_PER_SECOND = 10.0
 TIMEOUT_SECONDS = 600.0
 MOST_FALSE_PERCENT = 1.0
 SERVICE = Path(__file__).resolve().parents[2] / "service"

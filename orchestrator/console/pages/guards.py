@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from threading import Lock
 
-from orchestrator.cli.actions.costs import read_estimate, usd_in_words
+from orchestrator.cli.actions.costs import CostEstimate, read_estimate, usd_in_words
 from orchestrator.cli.actions.explain import MAX_EVENTS
 from orchestrator.cli.actions.keys import KEY_COLUMNS, USABLE, key_rows
 from orchestrator.cli.actions.maintenance.windows import state_in_words
@@ -14,6 +15,7 @@ from orchestrator.console.actions import link_to
 from orchestrator.console.pages.words import minute
 from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Notes, Page, Table, note, present
 from orchestrator.domain.rollback.triggers import ALARM_STATE
+from orchestrator.environments import project
 
 LISTED = 50
 _ONE_AT_A_TIME = Lock()
@@ -147,6 +149,17 @@ def costs_page(context: Context) -> Page:
     )
 
 
+@lru_cache(maxsize=8)
+def _estimated(name: str, _changed_at: int, _size: int) -> CostEstimate:
+    """Return the estimate of an environment: the synthesis takes seconds, and depends on the settings file alone.
+
+    Args:
+        name: of the environment.
+        _changed_at, _size: of the settings file; with another one the environment is estimated again.
+    """
+    return read_estimate(name, None, {})
+
+
 def estimate_page(context: Context) -> Page:
     """Return the page of the estimated cost, as `orchestrator cost` prints it.
 
@@ -154,8 +167,9 @@ def estimate_page(context: Context) -> Page:
         Refused: the stacks cannot be estimated.
         ExtraMissing: the infrastructure's libraries are not installed.
     """
+    status = project.settings_file().stat()
     with _ONE_AT_A_TIME:
-        cost = read_estimate(context.name, None, {})
+        cost = _estimated(context.name, status.st_mtime_ns, status.st_size)
     budget = cost.environment.budget.monthly_usd
     within = cost.total_usd <= budget
     tables = tuple(

@@ -21,6 +21,7 @@ from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentP
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
+from orchestrator.environments import project
 from tests.samples import NOW
 from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
 
@@ -254,6 +255,26 @@ def test_alarms_that_fire_are_first_and_missing_ones_are_named(scene, client):
         ("ib-oauth-token-server-errors-test", "OK"),
     ]
     assert rows[0][2] == f"{NOW:%Y-%m-%d %H:%M}"
+
+
+def test_the_cost_is_estimated_again_when_the_settings_change_and_not_before(monkeypatch, tmp_path, scene, client):
+    monkeypatch.setattr(costs, "_synthesised", lambda _env: None)
+    monkeypatch.setattr(costs, "templates_in", lambda _assembly, _env: [TEMPLATE])
+    estimates = []
+
+    def estimated(*_):
+        estimates.append(replace(expected, total_usd=float(len(estimates) + 1)))
+        return estimates[-1]
+
+    expected = costs.read_estimate("local", None, {})
+    monkeypatch.setattr(guards, "read_estimate", estimated)
+    file = tmp_path / project.NAME
+    monkeypatch.setattr(project, "settings_file", lambda: file)
+    for text, usd in (("a", "1.00"), ("a", "1.00"), ("longer", "2.00")):
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+        assert f"{usd} USD a month" in Tables(client.get("/costs/estimate").text).words["heading"]
+    assert len(estimates) == 2
 
 
 def test_the_cost_of_an_environment_is_what_the_command_prints(monkeypatch, scene, client):
