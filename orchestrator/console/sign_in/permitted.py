@@ -17,7 +17,7 @@ Permitted = Callable[[], SignInSettings]
 class PermittedPersons:
     """The console's settings with the persons whom the settings file lists now.
 
-    The file is read again when it has changed. Without the console's table nobody is permitted. While the file cannot be
+    The file is read again when it has changed. Without the console's table no person is permitted. While the file cannot be
     read, for instance because it is being edited, the persons whom it listed last are. The client, its address and the
     length of a session stay those of the start.
 

@@ -62,7 +62,7 @@ def test_the_length_of_a_session_stays_that_of_the_start(file):
     assert (permitted().session_hours, permitted().viewers) == (8, ("demo:grace",))
 
 
-def test_without_the_table_nobody_is_permitted(file):
+def test_without_the_table_no_person_is_permitted(file):
     write(file, '"demo:grace"')
     permitted = started(file)
     shutil.copy(TEMPLATE, file)
