@@ -70,6 +70,7 @@ from infrastructure.standby.failover import (
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator.domain.deployment.policy import encode_policy
 from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
+from orchestrator.domain.incidents.regions import STANDBY
 from orchestrator.domain.mail.settings import encode_mail
 from orchestrator.domain.notifications.destinations import encode_destinations
 from orchestrator.domain.recovery.policy import RecoveryPolicy
@@ -412,8 +413,7 @@ class OrchestratorStack(EnvironmentStack):
             "KEYS_TABLE": self._signing_keys.ring_table,
             "SIGNING_KEY_ID": self._signing_keys.stack_key,
             "INCIDENTS": encode_policy_of_incidents(self._environment.incidents),
-            # A standby region waits: no region was lost.
-            "LOST_REGION": "" if self._environment.standby else self._environment.lost_region or "",
+            "LOST_REGION": STANDBY if self._environment.standby else self._environment.lost_region or "",
             "KEY_ROTATION_DAYS": str(self._environment.key_rotation_days),
             "ISSUING_LEASE": "on" if self._environment.failover else "",
         }

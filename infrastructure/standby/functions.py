@@ -23,6 +23,7 @@ from infrastructure.orchestrator.iam_grants import (
 from infrastructure.orchestrator.iam_resources import Resource
 
 _PACKAGE = "orchestrator.tasks.failover"
+INCIDENTS = "INCIDENTS"
 
 LIST_COPIES = (
     allow("dynamodb:ListBackups", on=(Resource.ALL_RESOURCES,)),
@@ -72,11 +73,13 @@ NOTIFY_OPERATORS = allow("sns:Publish", on=(Resource.OPERATORS,))
 
 
 def _task(*grants: Grant, variables: tuple[str, ...] = ()) -> FunctionSpec:
-    return FunctionSpec(_PACKAGE, Permissions(Ledger.WRITES, publishes_events=False, grants=grants), variables)
+    # What writes an incident puts its events on the bus.
+    publishes = INCIDENTS in variables
+    return FunctionSpec(_PACKAGE, Permissions(Ledger.WRITES, publishes_events=publishes, grants=grants), variables)
 
 
 FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
-    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION")),
+    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION", INCIDENTS)),
     "request_approval": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
     "check_approvals": _task(),
     "fence_home": _task(),
@@ -95,7 +98,7 @@ FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
     "update_dns": _task(*UPDATE_DNS, variables=("SERVICE", "API_DOMAIN", "HOSTED_ZONE_ID")),
     "announce_failover": _task(
         allow("sns:Publish", on=(Resource.OPERATORS, Resource.CLIENTS)),
-        variables=("OPERATORS_TOPIC", "CLIENTS_TOPIC"),
+        variables=("OPERATORS_TOPIC", "CLIENTS_TOPIC", INCIDENTS),
     ),
     "conclude_failover": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
 }

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from orchestrator.application.failover.takeover import cancel_failover
+from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import STEPS, Step
 from state_machines import definitions
@@ -70,6 +71,30 @@ def test_a_failover_ends_with_this_region_as_the_only_issuer(world):
     assert world.used() == {table.target for table in world.failover.tables}
     assert world.may_issue()
     assert world.both_issued == []
+
+
+def test_it_opens_one_incident_that_pages_and_ends_when_the_service_runs_here(world):
+    world.run()
+    (name,) = world.cloud.incidents.list_ids(5)
+    entries = world.cloud.incidents.read_entries(name)
+    assert (world.cloud.incidents.read_incident(name).cause, entries[0].at) == ("region-lost", world.failover.requested_at)
+    assert f"failover {world.name}" in entries[0].text
+    assert [entry.kind.value for entry in entries] == ["OPENED", "PAGED", "CLEARED", "RESOLVED"]
+
+
+def test_a_failover_that_is_cancelled_leaves_its_incident_to_a_person(world):
+    world.approvers = ()
+    assert world.run().phase == "FAILED"
+    (name,) = world.cloud.incidents.list_ids(5)
+    assert world.cloud.incidents.read_incident(name).is_open
+
+
+def test_an_incident_that_cannot_be_written_does_not_stop_it(world, monkeypatch):
+    def unreachable_register():
+        raise Unreachable("the register does not answer")
+
+    monkeypatch.setattr(world.cloud.incidents, "read_register", unreachable_register)
+    assert world.run().phase == "SUCCEEDED"
 
 
 def test_what_is_restored_are_copies_and_not_the_empty_tables_of_the_standby_region(world):

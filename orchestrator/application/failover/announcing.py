@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.incident import report_region_replaced
 from orchestrator.application.failover.progress import StepDone, StepWaits
 from orchestrator.aws.failover.domain_record import DomainRecord
 from orchestrator.aws.ledger.failovers import ReadFailover
@@ -36,7 +37,10 @@ def update_dns(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
 
 
 def announce_failover(read: ReadFailover, cloud: Cloud) -> StepDone:
-    """Notify operators and clients that the service runs in this region. A repetition notifies once more."""
+    """End the incident, and notify operators and clients that the service runs in this region.
+
+    A repetition notifies once more.
+    """
     failover = read.failover
     subject = f"{failover.environment}: the service runs in {failover.region}"
     text = (
@@ -50,6 +54,7 @@ def announce_failover(read: ReadFailover, cloud: Cloud) -> StepDone:
     )
     cloud.topics.publish(cloud.settings["CLIENTS_TOPIC"], subject, text)
     cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, f"{text}\n{commands}")
+    report_region_replaced(failover, cloud)
     return StepDone(read, "operators and clients were notified")
 
 

@@ -18,7 +18,7 @@ from orchestrator.domain.incidents.announcements import events_of
 from orchestrator.domain.incidents.incident import Draft, Incident, append, replay
 from orchestrator.domain.incidents.paging import PAGES, due_drafts
 from orchestrator.domain.incidents.policy import IncidentPolicy, decode_policy
-from orchestrator.domain.incidents.regions import signal_of_settings
+from orchestrator.domain.incidents.regions import forget_losses, signal_of_settings
 from orchestrator.domain.incidents.register import Change, Register, after_change, announced, receive_signal
 from orchestrator.domain.incidents.signals import Signal, signal_of
 from orchestrator.domain.maintenance.effects import silences_incident
@@ -156,18 +156,26 @@ def attend_incidents(cloud: Cloud) -> str:
     except (OrchestratorError, ClientError) as error:
         return f"the register of incidents was not read: {error}"
     failures = []
-    signal = signal_of_settings(register, cloud.settings["LOST_REGION"], cloud.settings["AWS_REGION"], cloud.now())
-    if signal is not None:
-        try:
-            apply_signal(signal, cloud)
-        except (OrchestratorError, ClientError) as error:
-            failures.append(f"{signal.title}: {error}")
+    try:
+        _follow_settings(register, cloud)
+    except (OrchestratorError, ClientError) as error:
+        failures.append(f"the lost region of the settings: {error}")
     for incident_id in sorted(register.attended):
         try:
             attend_incident(cloud, incident_id)
         except (OrchestratorError, ClientError) as error:
             failures.append(f"{incident_id}: {error}")
     return "; ".join(failures)
+
+
+def _follow_settings(register: Register, cloud: Cloud) -> None:
+    """Report the loss of a region that the settings name, or its end."""
+    lost = cloud.settings["LOST_REGION"]
+    signal = signal_of_settings(register, lost, cloud.settings["AWS_REGION"], cloud.now())
+    if signal is not None:
+        apply_signal(signal, cloud)
+    elif forget_losses(register, lost):
+        change_incident(cloud, lambda current: forget_losses(current, lost))
 
 
 def attend_incident(cloud: Cloud, incident_id: str) -> None:

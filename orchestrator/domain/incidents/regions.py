@@ -7,13 +7,18 @@ resolves it: settings do not know whether the service runs.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.domain.incidents.incident import MAX_TITLE
 from orchestrator.domain.incidents.policy import REGION_LOST
-from orchestrator.domain.incidents.register import Register
+from orchestrator.domain.incidents.register import Change, Register
 from orchestrator.domain.incidents.signals import Signal
 from orchestrator.domain.texts import MAX_REASON, shortened
+
+STANDBY = "standby"
+"""In place of a lost region: the environment waits in its standby region. Its settings do not say whether the home region
+is lost; a failover does."""
 
 
 def region_lost(lost: str, at: datetime, reason: str) -> Signal:
@@ -39,10 +44,12 @@ def signal_of_settings(register: Register, lost: str, region: str, now: datetime
 
     Args:
         register: of the environment's incidents.
-        lost: the setting ``lost_region``; empty if no region is lost.
+        lost: the setting ``lost_region``; empty if no region is lost; `STANDBY` in a standby region.
         region: of the environment now.
         now: the current time.
     """
+    if lost == STANDBY:
+        return None
     if lost:
         known = f"region:{lost}" in register.subjects
         return None if known else region_lost(lost, now, f"the environment has moved from it to {region}")
@@ -51,3 +58,16 @@ def signal_of_settings(register: Register, lost: str, region: str, now: datetime
         return None
     name = active[0].removeprefix("region:")
     return region_replaced(name, now, f"the settings name no lost region, and the environment is in {region}")
+
+
+def forget_losses(register: Register, lost: str) -> Change | None:
+    """Forget losses that have ended, once the settings name no lost region: the next loss opens an incident again.
+
+    Args:
+        register: of the environment's incidents.
+        lost: as for `signal_of_settings`.
+    """
+    kept = {
+        name: subject for name, subject in register.subjects.items() if subject.cause != REGION_LOST or subject.active
+    }
+    return None if lost or kept == register.subjects else Change(replace(register, subjects=kept))

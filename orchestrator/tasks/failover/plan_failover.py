@@ -1,8 +1,9 @@
-"""PlanFailover: write the failover's record, or continue one: return what it does next."""
+"""PlanFailover: write the failover's record, or continue one; open the incident; return what the failover does next."""
 
 from __future__ import annotations
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.incident import report_region_lost
 from orchestrator.application.failover.planning import open_failover
 from orchestrator.tasks.failover_runtime import FailoverTaskInput, FailoverTaskOutput, continue_with, failover_task
 
@@ -14,7 +15,10 @@ def plan_failover(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTaskOu
         Refused: this region has no copy of a table, has no assignment, or issues tokens already. Nothing was changed.
     """
     requested_by, reason = task_input.state.get("requested_by", ""), task_input.state.get("reason", "")
-    return continue_with(open_failover(cloud, task_input.failover, requested_by, reason), cloud)
+    read = open_failover(cloud, task_input.failover, requested_by, reason)
+    if read.failover.outcome is None:
+        report_region_lost(read.failover, cloud)
+    return continue_with(read, cloud)
 
 
 handler = failover_task(plan_failover)

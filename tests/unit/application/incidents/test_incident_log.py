@@ -10,6 +10,7 @@ import pytest
 from orchestrator.application.incidents import incident_log
 from orchestrator.application.incidents.incident_log import (
     ATTEMPTS,
+    apply_signal,
     attend_incident,
     attend_incidents,
     change_incident,
@@ -17,6 +18,7 @@ from orchestrator.application.incidents.incident_log import (
     receive_event,
 )
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
+from orchestrator.domain.incidents import regions
 from orchestrator.domain.incidents.commands import acknowledge
 from orchestrator.domain.incidents.incident import IncidentState
 from orchestrator.domain.incidents.policy import encode_policy
@@ -175,7 +177,25 @@ def test_a_lost_region_whose_incident_cannot_be_written_is_reported(cloud, monke
     monkeypatch.setattr(cloud.incidents, "commit", lambda *_: False)
     lost = moved(cloud)
     monkeypatch.setattr(lost.incidents, "commit", lambda *_: False)
-    assert attend_incidents(lost).startswith("region us-east-1 is lost: an incident could not be changed")
+    assert attend_incidents(lost).startswith("the lost region of the settings: an incident could not be changed")
+
+
+def test_a_region_that_is_lost_a_second_time_has_an_incident_again(cloud, clock):
+    for lost in (moved(cloud), cloud, cloud, moved(cloud), cloud):
+        attend_incidents(lost)
+        clock.advance(60)
+    incident = only_incident(cloud)
+    assert (incident.episode, incident.is_open) == (2, False)
+    assert "region:us-east-1" not in cloud.incidents.read_register().active_subjects("region-lost")
+
+
+def test_a_standby_region_neither_opens_nor_ends_the_incident_of_a_failover(cloud):
+    waiting = moved(cloud, regions.STANDBY)
+    assert attend_incidents(waiting) == ""
+    assert cloud.incidents.list_ids(5) == []
+    apply_signal(regions.region_lost("us-west-1", cloud.now(), "failover fo-1"), cloud)
+    assert attend_incidents(waiting) == ""
+    assert only_incident(cloud).is_open
 
 
 def test_a_register_that_cannot_be_read_is_reported(cloud, monkeypatch):

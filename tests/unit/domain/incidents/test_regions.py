@@ -8,11 +8,17 @@ import pytest
 
 from orchestrator.domain.incidents.commands import assign_role, resolve
 from orchestrator.domain.incidents.incident import IncidentState, Role
-from orchestrator.domain.incidents.regions import region_lost, region_replaced, signal_of_settings
+from orchestrator.domain.incidents.regions import (
+    STANDBY,
+    forget_losses,
+    region_lost,
+    region_replaced,
+    signal_of_settings,
+)
 from orchestrator.domain.incidents.register import KEPT, prune
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from tests.samples import NOW
-from tests.unit.domain.incidents.worlds import Incidents, minutes
+from tests.unit.domain.incidents.worlds import Incidents, minutes, signal
 
 HOME, OTHER = "us-west-1", "us-east-2"
 LOST = region_lost(HOME, NOW, f"failover to {OTHER} began")
@@ -83,3 +89,21 @@ def test_a_region_that_the_settings_no_longer_call_lost_ends(world):
     world.receive(ended, NOW + minutes(1))
     assert world.register.active_subjects("region-lost") == ()
     assert signal_of_settings(world.register, "", HOME, NOW + minutes(2)) is None
+
+
+def test_the_settings_of_a_standby_region_say_nothing(world):
+    assert signal_of_settings(world.register, STANDBY, OTHER, NOW) is None
+    world.receive(LOST)
+    assert signal_of_settings(world.register, STANDBY, OTHER, NOW + minutes(1)) is None
+
+
+@pytest.mark.parametrize(("lost", "forgotten"), [("", True), (HOME, False), (STANDBY, False)])
+def test_a_loss_that_has_ended_is_forgotten_when_no_region_is_lost(world, lost, forgotten):
+    world.receive(LOST)
+    world.receive(signal("rollback:d-1", "rollback"))
+    assert forget_losses(world.register, lost) is None, "it has not ended"
+    world.receive(REPLACED, NOW + minutes(30))
+    change = forget_losses(world.register, lost)
+    assert (change is not None) == forgotten
+    if change is not None:
+        assert list(change.register.subjects) == ["rollback:d-1"]
