@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator import environments
 from orchestrator.application.cloud import now
 from orchestrator.application.incidents.facts import count_traffic, read_facts
+from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.cli.actions.reports.report import FORMATS, render, write_file
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
@@ -50,8 +51,11 @@ def read_story(context: Context, incident_id: str) -> IncidentStory:
 
 
 def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
-    """List the newest incidents, newest first."""
-    shown = [incident for incident in read_incidents(context, limit) if incident.is_open or not only_open]
+    """List the newest incidents, or the newest of those that are open, newest first.
+
+    The register has the open ones: any number of newer incidents may be resolved.
+    """
+    shown = read_open_incidents(context.cloud)[::-1][:limit] if only_open else read_incidents(context, limit)
     if json:
         print_json({"environment": context.name, "incidents": shown})
         return

@@ -157,6 +157,22 @@ def test_incidents_are_listed_newest_first(clock):
     assert run("list", "--open") == "prod has no open incident\n"
 
 
+def test_open_incidents_are_listed_although_many_newer_ones_are_resolved(clock):
+    oldest = opened()["id"]
+    clock.advance(60)
+    second = json.loads(run("open", "Tokens fail", "--json"))["incident"]["id"]
+    for number in range(3):
+        clock.advance(60)
+        newer = json.loads(run("open", f"Fault {number}", "--json"))["incident"]["id"]
+        run("resolve", newer, "--reason", "over")
+
+    def listed(limit):
+        return [one["id"] for one in json.loads(run("list", "--open", "--limit", limit, "--json"))["incidents"]]
+
+    assert listed("2") == [second, oldest]
+    assert listed("1") == [second]
+
+
 def rollback(cloud):
     detail = {"deployment": "d-1", "at": cloud.now().isoformat(), "source": "alarm", "reason": "7.7 % > 5 %"}
     receive_event({"id": "e", "detail-type": "RollbackStarted", "detail": detail}, cloud)
