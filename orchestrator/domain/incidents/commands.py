@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -22,7 +24,8 @@ from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.schema import refuse_long_text
 from orchestrator.domain.texts import MAX_NAME, MAX_REASON
 
-CAUSE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+MAX_CAUSE, DIGEST_CHARACTERS = 64, 8
+CAUSE = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MAX_CAUSE - 1}}}")
 MAX_ACTIONS = 100
 
 
@@ -48,8 +51,18 @@ def open_incident(
 
 
 def cause_of_title(title: str) -> str:
-    """Return the cause of an incident that a person opens without one: its title in lower case with hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:64].rstrip("-") or "incident"
+    """Return the cause of an incident that a person opens without one: its title in lower case with hyphens.
+
+    A title with other characters than ASCII, or without a letter or digit, gets a digest: two such titles have two causes.
+    """
+    # In upper case or with combining accents it is still the same title.
+    spelled = unicodedata.normalize("NFKC", " ".join(title.split()).casefold())
+    words = re.sub(r"[^a-z0-9]+", "-", spelled).strip("-")
+    if title.isascii() and words:
+        return words[:MAX_CAUSE].rstrip("-")
+    digest = hashlib.sha256(spelled.encode(errors="surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
+    readable = words[: MAX_CAUSE - DIGEST_CHARACTERS - 1].rstrip("-") or "incident"
+    return f"{readable}-{digest}"
 
 
 def acknowledge(incident: Incident, by: str, note: str) -> Sequence[Draft]:

@@ -74,11 +74,40 @@ def test_an_incident_without_a_cause_a_title_or_a_reason_is_refused(world, openi
 
 @pytest.mark.parametrize(
     ("title", "cause"),
-    [("The upstream fails!", "the-upstream-fails"), ("¿?", "incident"), (f"{'a' * 63} b", "a" * 63)],
+    [
+        ("The upstream fails!", "the-upstream-fails"),
+        ("Logins fail: 5xx", "logins-fail-5xx"),
+        (f"{'a' * 63} b", "a" * 63),
+        ("A" * 70, "a" * 64),
+    ],
 )
-def test_a_title_gives_a_cause(title, cause):
+def test_a_title_in_ascii_gives_a_cause_that_can_be_read(title, cause):
     assert cause_of_title(title) == cause
     assert commands.CAUSE.fullmatch(cause)
+
+
+def test_titles_that_are_not_in_latin_letters_have_different_causes():
+    cyrillic = ("Вход не работает", "Токены не выдаются")
+    titles = (*cyrillic, "ログインできません", "¿?", "???", "!", f"{'a' * 70} é", f"{'a' * 70} è", "Störung", "Stërung")
+    causes = [cause_of_title(title) for title in titles]
+    assert len(set(causes)) == len(titles)
+    assert [cause for cause in causes if not commands.CAUSE.fullmatch(cause)] == []
+    assert causes[0].startswith("incident-")
+    assert causes[-2].startswith("st-rung-")
+
+
+def test_the_same_title_has_the_same_cause_in_either_case_and_form():
+    assert cause_of_title(" ВХОД не работает") == cause_of_title("Вход не  работает")
+    assert cause_of_title("Sto\u0308rung") == cause_of_title("St\u00f6rung")
+
+
+def test_incidents_of_two_cyrillic_titles_are_open_at_the_same_time(world):
+    first, second = (
+        opened(world, Opening(cause_of_title(title), title, SEV2, "r", "ann"))
+        for title in ("Вход не работает", "Токены не выдаются")
+    )
+    assert first.id != second.id
+    assert first.cause != second.cause
 
 
 def test_an_acknowledgement_names_who_acknowledged_and_a_second_one_is_refused(world):
