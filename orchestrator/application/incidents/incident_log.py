@@ -100,11 +100,11 @@ def change_incident(cloud: Cloud, decide: Decide) -> Incident | None:
         change = decide(cloud.incidents.read_register())
         if change is None:
             return None
+        now = cloud.now()
         if not change.drafts:
-            if cloud.incidents.commit(change.register, ()):
+            if cloud.incidents.commit(after_change(change, None, now), ()):
                 return None
             continue
-        now = cloud.now()
         incident, entries = append(change.incident_id, change.incident, change.drafts, now)
         if cloud.incidents.commit(after_change(change, incident, now), entries):
             return incident

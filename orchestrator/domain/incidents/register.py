@@ -204,15 +204,18 @@ def incident_id(cause: str, now: datetime) -> str:
     return f"inc-{now:%Y%m%dT%H%M%SZ}-{digest}"
 
 
-def after_change(change: Change, incident: Incident, now: datetime) -> Register:
+def after_change(change: Change, incident: Incident | None, now: datetime) -> Register:
     """Return the register to be written with a change: with the incident as its entries leave it, and pruned.
 
     Args:
         change: the change.
-        incident: the incident after its drafts.
+        incident: the incident after its drafts; None if the change has none.
         now: the current time.
     """
     register = change.register
+    if incident is None:
+        # Most signals end what never began, such as the rollback of a deployment that succeeded: they fill the item.
+        return prune(register, now)
     before = change.incident.entries if change.incident else 0
     causes = {**register.causes, incident.cause: CauseState(incident.id, incident.resolved_at)}
     newest = register.causes.get(incident.cause)

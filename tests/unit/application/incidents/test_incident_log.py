@@ -121,6 +121,33 @@ def test_a_duplicate_of_what_no_incident_knows_changes_nothing(cloud):
     assert cloud.incidents.list_ids(5) == []
 
 
+def test_signals_that_change_no_incident_do_not_fill_the_register(cloud, clock, events):
+    sent = []
+    for number in range(2000):
+        clock.advance(3600)
+        detail = {"environment": "test", "deployment": f"d-{number}", "at": cloud.now().isoformat()}
+        sent.append({"id": "e", "detail-type": "DeploymentSucceeded", "detail": detail})
+        receive_event(sent[-1], cloud)
+    before = cloud.incidents.read_register()
+    assert len(before.subjects) == 49
+    for event in sent[-48:]:
+        assert receive_event(event, cloud).endswith("nothing changes")
+    assert cloud.incidents.read_register() == before
+    assert events.put == []
+
+
+def test_a_late_beginning_is_recognized_for_two_days_after_its_end(cloud, clock, events):
+    late = started(cloud)
+    clock.advance(60)
+    receive_event(completed(cloud), cloud)
+    for number in range(47):
+        clock.advance(3600)
+        receive_event(completed(cloud, f"d-other-{number}"), cloud)
+    receive_event(late, cloud)
+    assert only_incident(cloud).state is IncidentState.RESOLVED
+    assert "IncidentPaged" not in kinds(events)
+
+
 def test_a_bus_that_is_down_fails_the_handler_and_the_second_delivery_announces(cloud, events):
     events.down, event = True, started(cloud)
     with pytest.raises(Unreachable):

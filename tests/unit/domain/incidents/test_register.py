@@ -231,6 +231,17 @@ def test_what_no_event_can_reach_any_more_is_pruned():
     assert set(pruned.causes) == {"b", "c", "d"}
 
 
+def test_a_change_without_an_incident_is_pruned_too(world):
+    for number in range(100):
+        now = NOW + minutes(60 * number)
+        assert world.receive(signal(f"rollback:d-{number}", "", now), now) is None
+    assert set(world.register.subjects) == {f"rollback:d-{number}" for number in range(51, 100)}
+    assert world.register.causes == {}
+    before = world.register
+    assert world.receive(signal("rollback:d-60", "", NOW + minutes(60 * 60)), now) is None
+    assert world.register == before
+
+
 def test_of_very_many_ended_subjects_the_newest_are_kept():
     many = {f"s-{number}": Subject("a", None, NOW - timedelta(seconds=number)) for number in range(MOST_ENDED + 5)}
     kept = prune(Register(subjects=many), NOW).subjects

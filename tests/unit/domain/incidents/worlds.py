@@ -49,7 +49,7 @@ class Incidents:
         if change is None:
             return None
         if not change.drafts:
-            self.register = change.register
+            self.register = after_change(change, None, now)
             return None
         incident, entries = append(change.incident_id, change.incident, change.drafts, now)
         self.chains.setdefault(change.incident_id, []).extend(entries)
