@@ -146,15 +146,15 @@ class Clients(Protocol):
 
 def is_registrable(uri: str) -> bool:
     """Return whether responses may be sent to a URI: https, loopback, or a private-use scheme (RFC 8252 §7)."""
-    if not _URI.fullmatch(uri):
-        return False
-    if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
-        return True
     try:
         parts = urlsplit(uri)
         parts.port  # noqa: B018 - reading it is the check
     except ValueError:
         return False
+    if not _URI.fullmatch(uri):
+        return False
+    if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
+        return True
     return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 

@@ -22,12 +22,12 @@ _AUTHORITY = re.compile(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-
 
 def is_registrable(uri: str) -> bool:
     """Return whether a client may register a URI: https, loopback, or a private-use scheme (RFC 8252 §7)."""
-    if not _URI.fullmatch(uri):
+    parts = _split(uri)
+    if parts is None or not _URI.fullmatch(uri):
         return False
     if _LOOPBACK.fullmatch(uri) or _PRIVATE_USE.fullmatch(uri):
         return True
-    parts = _split(uri)
-    return parts is not None and parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
+    return parts.scheme == "https" and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
 def allows(registered: Sequence[str], requested: str) -> bool:
@@ -47,26 +47,40 @@ def explain_mismatch(registered: Sequence[str], requested: str) -> str:
         return f"no client may use it: {URI_REMEDY}"
     if not registered:
         return "the client has no redirect URI: it is a resource server"
+    # Clients of earlier releases may have a URI whose port does not exist.
+    comparable = [(uri, ours) for uri in registered if (ours := _split(uri)) is not None]
+    if not comparable:
+        return "no registered URI can be compared, such as one with a port above 65535: register another one"
     nearest, differences = min(
-        ((uri, _differences(urlsplit(uri), parts)) for uri in registered), key=lambda pair: len(pair[1])
+        ((uri, _differences(ours, parts, any_port=_are_loopback(uri, requested))) for uri, ours in comparable),
+        key=lambda pair: len(pair[1]),
     )
-    return f"it differs from {nearest} in {' and '.join(differences)}; URIs are compared character by character"
+    rule = "URIs are compared character by character"
+    if _are_loopback(nearest, requested):
+        rule = "on a loopback host only the port may differ"
+    return f"it differs from {nearest} in {' and '.join(differences)}; {rule}"
 
 
-def _differences(registered: SplitResult, requested: SplitResult) -> list[str]:
-    found = []
-    for part, ours, theirs in (
+def _are_loopback(*uris: str) -> bool:
+    return all(_LOOPBACK.fullmatch(uri) for uri in uris)
+
+
+def _differences(registered: SplitResult, requested: SplitResult, *, any_port: bool) -> list[str]:
+    compared: list[tuple[str, str | int | None, str | int | None]] = [
         ("the scheme", registered.scheme, requested.scheme),
         ("the host", registered.hostname, requested.hostname),
-        ("the port", registered.port, requested.port),
-    ):
-        if ours != theirs:
-            found.append(f"{part} ({theirs or 'none'} instead of {ours or 'none'})")
+    ]
+    if not any_port:
+        compared.append(("the port", registered.port, requested.port))
+    found = [
+        f"{part} ({theirs or 'none'} instead of {ours or 'none'})" for part, ours, theirs in compared if ours != theirs
+    ]
     if registered.path != requested.path:
         found.append(_path_difference(registered.path, requested.path))
     if registered.query != requested.query:
         found.append("the query")
-    return found or ["the spelling of the host"]
+    # A loopback host has one spelling, so that a query is left, which is empty in one of the two.
+    return found or ["a question mark at the end" if any_port else "the spelling of the host"]
 
 
 def _path_difference(registered: str, requested: str) -> str:

@@ -403,6 +403,7 @@ URIS = [
     "https://a.example", "https://a.example/", "https://a.example/cb?x=1", "https://a.example:8443/cb",
     "https://a.example:99999/cb", "https://a.example:x/", "https://u@a.example/", "https://a.example/#f",
     "http://a.example/", "http://127.0.0.1/cb", "http://127.0.0.1:5000/cb", "http://[::1]/cb", "http://localhost/cb",
+    "http://127.0.0.1:65535/cb", "http://127.0.0.1:65536/cb", "http://[::1]:99999/cb", "http://localhost:99999",
     "http://localhost.evil.example/", "http://127.0.0.1@evil.example/", "com.example.app:/cb", "com.example.app://cb",
     "app:/cb", "javascript:alert(1)", "data:text/html,x", "", " ", "https://", "https:///x", "https://a.example/ x",
     "HTTPS://a.example/", "https://[::1]/cb", "https://[bad/", "ftp://a.example/", "https://a.example/%20",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.domain.clients.redirects import allows, explain_mismatch
+from orchestrator.domain.clients.redirects import allows, explain_mismatch, is_registrable
 
 REGISTERED = ("https://o.example/cb", "https://o.example:8443/other?x=1", "http://127.0.0.1/cb")
 
@@ -34,6 +34,36 @@ def test_a_registered_uri_is_allowed_and_on_a_loopback_host_with_any_port(uri):
 def test_a_mismatch_names_what_differs(uri, difference):
     assert not allows(REGISTERED, uri)
     assert difference in explain_mismatch(REGISTERED, uri)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_port_that_does_not_exist_cannot_be_registered_on_a_loopback_host(host):
+    assert is_registrable(f"http://{host}:65535/cb")
+    assert not is_registrable(f"http://{host}:65536/cb")
+    assert not is_registrable(f"http://{host}:99999/cb")
+
+
+def test_a_registered_uri_that_cannot_be_split_is_not_compared():
+    broken = "http://127.0.0.1:99999/cb"
+    assert "the path (/x instead of /cb)" in explain_mismatch((broken, "https://o.example/cb"), "https://o.example/x")
+    assert "no registered URI can be compared" in explain_mismatch((broken,), "https://o.example/x")
+
+
+@pytest.mark.parametrize(
+    ("uri", "differences"),
+    [
+        ("http://127.0.0.1:5000/callback", "the path (/callback instead of /cb)"),
+        ("http://localhost:5000/cb", "the host (localhost instead of 127.0.0.1)"),
+        ("http://127.0.0.1:5000/cb?", "a question mark at the end"),
+        ("http://127.0.0.1:3000/cb?", "a question mark at the end"),
+    ],
+)
+def test_the_port_of_a_loopback_uri_is_not_to_blame(uri, differences):
+    registered = "http://127.0.0.1:3000/cb"
+    assert not allows((registered,), uri)
+    assert explain_mismatch((registered,), uri) == (
+        f"it differs from {registered} in {differences}; on a loopback host only the port may differ"
+    )
 
 
 def test_the_nearest_registered_uri_is_compared():
