@@ -15,8 +15,8 @@ from orchestrator.domain.status_page.component_state import ComponentState, wors
 
 DAYS = 90
 DAY = timedelta(days=1)
-MOST_CHANGES = 600
-"""Of a component. The record of 12 components fits into DynamoDB's 400 KB."""
+MOST_CHANGES = 450
+"""Of a component, the newest. A change has at most 67 bytes of JSON, so 12 components have 370 KB; an item may have 400."""
 
 LONGEST_GAP = timedelta(minutes=10)
 """A state is taken to last until the next observation. After a longer gap, it is not known what it was in the gap."""
