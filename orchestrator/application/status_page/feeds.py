@@ -112,12 +112,14 @@ def render_calendar(page: StatusPage) -> str:
 def _event(window: MaintenanceWindow, page: StatusPage) -> list[str]:
     host = page.address.partition("//")[2].partition("/")[0]
     cancelled = window.state is MaintenanceState.CANCELLED
+    starts, ends = _utc(window.starts_at), _utc(window.ends_at)
     return [
         "BEGIN:VEVENT",
         f"UID:{_escaped(window.id)}@{host}",
         f"DTSTAMP:{_utc(window.announced_at)}",
-        f"DTSTART:{_utc(window.starts_at)}",
-        f"DTEND:{_utc(window.ends_at)}",
+        f"DTSTART:{starts}",
+        # DTEND must be later than DTSTART. Without it an event ends when it starts, as did what was ended at once.
+        *([f"DTEND:{ends}"] if ends > starts else []),
         f"SUMMARY:{_escaped(window.title)}",
         f"DESCRIPTION:{_escaped(window.text)}",
         f"URL:{page.address}/",

@@ -36,7 +36,7 @@ def freezes_page(context: Context) -> Page:
             one.id,
             state_in_words(one, now),
             minute(one.start),
-            minute(one.ended_at or one.ends_at),
+            minute(one.end),
             ", ".join(one.components),
             one.title,
         )

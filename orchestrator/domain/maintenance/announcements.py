@@ -106,7 +106,7 @@ def event_detail(window: Window, announcement: Announcement, now: datetime) -> M
         "text": window.text,
         "components": list(window.components),
         "starts_at": window.start.isoformat(),
-        "ends_at": (window.ended_at or window.ends_at).isoformat(),
+        "ends_at": window.end.isoformat(),
         "state": window.state.value,
         "by": last.by,
         "reason": last.reason,

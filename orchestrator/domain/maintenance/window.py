@@ -97,7 +97,7 @@ class Window:
         allowed_deployments: ids of the deployments that may start while it is under way.
         silenced_alarms: sections of the alarm runbook whose pages are silenced while it is under way.
         steps: its history, oldest first; the first one is PLAN.
-        began_at, ended_at: when it did; None before.
+        began_at, ended_at: when it did; None before, and for one that was cancelled.
         announced: what was announced, in order.
         lease: the newest announcement that is being sent, or whose run died or failed; None if none is.
     """
@@ -133,6 +133,19 @@ class Window:
         return self.began_at or self.starts_at
 
     @property
+    def end(self) -> datetime:
+        """When it ended, or is planned to. One that was cancelled keeps its planned end."""
+        # An earlier release wrote the time of a cancellation into `ended_at`.
+        return self.ended_at if self.state is WindowState.ENDED and self.ended_at else self.ends_at
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """When it ended or was cancelled; None while it is open."""
+        if self.is_open:
+            return None
+        return self.end if self.state is WindowState.ENDED else self.steps[-1].at
+
+    @property
     def description(self) -> str:
         """Its id, its end and its title."""
         return f"{self.id} until {self.ends_at:%Y-%m-%d %H:%M} UTC: {self.title}"
@@ -165,4 +178,4 @@ def apply(window: Window, step: WindowStep, effective: datetime | None = None) -
     after = replace(window, state=state, steps=(*window.steps, step))
     if state is WindowState.UNDER_WAY:
         return replace(after, began_at=at)
-    return replace(after, ended_at=at)
+    return replace(after, ended_at=at) if state is WindowState.ENDED else after

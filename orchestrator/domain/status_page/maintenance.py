@@ -11,7 +11,7 @@ from orchestrator.domain.maintenance.window import Window, WindowState
 from orchestrator.domain.status_page.settings import Component
 
 KEPT = timedelta(days=15)
-"""How long the page shows a window that has ended."""
+"""How long the calendar has a window after its end; one that was cancelled, after its planned end."""
 
 
 class MaintenanceState(StrEnum):
@@ -30,8 +30,9 @@ class MaintenanceWindow:
     Attributes:
         title, text: for clients.
         components: ids; all of the page if it is empty.
-        starts_at, ends_at: UTC; the end is after the start.
+        starts_at, ends_at: when it began and ended, or is planned to, UTC. A cancelled window has its planned period.
         announced_at: when it was planned, UTC.
+        closed_at: when it ended or was cancelled, UTC; None while it is open.
     """
 
     id: str
@@ -42,6 +43,7 @@ class MaintenanceWindow:
     ends_at: datetime
     state: MaintenanceState
     announced_at: datetime
+    closed_at: datetime | None = None
 
     def is_active(self, now: datetime) -> bool:
         """Return whether it is under way. One that was started early or lasts longer than planned is, by its state."""
@@ -80,9 +82,10 @@ def published_window(window: Window, components: Iterable[Component], now: datet
         text=window.text,
         components=affected or window.components,
         starts_at=window.start,
-        ends_at=window.ended_at or window.ends_at,
+        ends_at=window.end,
         state=state,
         announced_at=window.steps[0].at,
+        closed_at=window.closed_at,
     )
 
 
@@ -93,7 +96,7 @@ def upcoming(windows: Iterable[MaintenanceWindow], now: datetime) -> tuple[Maint
 
 
 def published(windows: Iterable[MaintenanceWindow], now: datetime) -> tuple[MaintenanceWindow, ...]:
-    """Return the windows of the calendar: the planned ones, and those that ended at most `KEPT` ago."""
+    """Return the windows of the calendar: the planned ones, and those whose end was at most `KEPT` ago."""
     shown = [one for one in windows if now - one.ends_at <= KEPT or one.is_active(now)]
     return tuple(sorted(shown, key=lambda one: (one.starts_at, one.id)))
 

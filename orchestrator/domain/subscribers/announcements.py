@@ -214,7 +214,8 @@ def _steps(window: MaintenanceWindow, now: datetime) -> Iterator[tuple[str, date
     if window.state is MaintenanceState.COMPLETED:
         yield "completed", window.ends_at, Transition.RESOLVE
     if window.state is MaintenanceState.CANCELLED:
-        yield "cancelled", window.ends_at, Transition.RESOLVE
+        # A page of an earlier release has the time of the cancellation as the end.
+        yield "cancelled", window.closed_at or window.ends_at, Transition.RESOLVE
 
 
 def _names(page: StatusPage, components: Sequence[str]) -> str:

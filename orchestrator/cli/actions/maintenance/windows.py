@@ -90,7 +90,7 @@ def list_windows(context: Context, limit: int, *, only_open: bool, json: bool) -
             window.id,
             state_in_words(window, now),
             _moment(window.start),
-            _moment(window.ended_at or window.ends_at),
+            _moment(window.end),
             window.title,
         )
         for window in windows
@@ -136,7 +136,7 @@ def _print_window(window: Window, now: datetime) -> None:
     screen = console()
     screen.print(f"{window.id} {state_in_words(window, now)}: {window.title}", style="bold", markup=False)
     facts = {
-        "time": f"{_moment(window.start)} to {_moment(window.ended_at or window.ends_at)}",
+        "time": f"{_moment(window.start)} to {_moment(window.end)}",
         "components": ", ".join(window.components),
         "may start": ", ".join(window.allowed_deployments) or "no deployment",
         "does not page": ", ".join(window.silenced_alarms) or "every alarm pages",

@@ -16,10 +16,14 @@ import pytest
 from orchestrator.application.status_page.feeds import render_calendar
 from orchestrator.application.status_page.pages import percent
 from orchestrator.application.status_page.site import incident_path, render_site, site_digest
+from orchestrator.domain.maintenance.schedule import cancel
 from orchestrator.domain.status_page.component_state import LABELS, ComponentState
-from orchestrator.domain.status_page.maintenance import MaintenanceState
+from orchestrator.domain.status_page.maintenance import MaintenanceState, published_window
 from orchestrator.domain.status_page.page import PageInputs
+from orchestrator.domain.status_page.settings import DEFAULT_COMPONENTS
 from tests.samples import NOW
+from tests.unit.domain.maintenance.worlds import HOUR, only
+from tests.unit.domain.maintenance.worlds import planned as planned_window
 from tests.unit.domain.status_page.pages import QUIET, busy_page, decide, minutes, override, window
 
 ADDRESS = "https://status.example.com"
@@ -155,6 +159,24 @@ def test_a_calendar_reads_the_maintenance(files, page):
     assert (event.decoded("DTSTART"), event.decoded("DTEND")) == (NOW + minutes(60), NOW + minutes(120))
     assert str(event["SUMMARY"]) == "Database upgrade"
     assert all(event.errors == [] for event in events.values())
+
+
+def test_a_calendar_has_the_planned_period_of_a_cancelled_window():
+    planned = planned_window(starts=20 * 24 * HOUR)
+    closed = cancel(planned, only(planned).id, "ann", "not ready", NOW + HOUR).schedule
+    shown = published_window(only(closed), DEFAULT_COMPONENTS, NOW + HOUR)
+    written = render_calendar(decide(PageInputs(QUIET, (), (shown,)), now=NOW + 2 * HOUR)[0])
+    (event,) = icalendar.Calendar.from_ical(written).walk("VEVENT")
+    assert str(event["STATUS"]) == "CANCELLED"
+    assert event.decoded("DTSTART") == only(planned).starts_at
+    assert event.decoded("DTEND") == only(planned).ends_at > event.decoded("DTSTART")
+
+
+def test_a_window_that_ended_in_the_second_of_its_start_has_no_end_in_the_calendar():
+    """By RFC 5545 DTEND is later than DTSTART; an event without it ends when it starts."""
+    over = window(starts_at=NOW, ends_at=NOW + timedelta(milliseconds=900), state=MaintenanceState.COMPLETED)
+    (event,) = icalendar.Calendar.from_ical(render_calendar(replace(QUIET_PAGE, calendar=(over,)))).walk("VEVENT")
+    assert (event.decoded("DTSTART"), "DTEND" in event, event.errors) == (NOW, False, [])
 
 
 def test_a_calendar_folds_long_lines_and_keeps_every_character():

@@ -103,7 +103,12 @@ def test_a_start_names_the_deployment_that_is_in_progress(cloud, clock):
 def test_a_planned_window_is_cancelled(cloud, clock):
     name = planned_id(clock)
     assert "cancelled: New token table" in run("cancel", name, "--reason", "the provider is not ready")
-    assert cloud.maintenance.read_window(name).steps[-1].reason == "the provider is not ready"
+    window = cloud.maintenance.read_window(name)
+    assert window.steps[-1].reason == "the provider is not ready"
+    begins, ends = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (window.starts_at, window.ends_at))
+    assert f"time: {begins} to {ends}" in run("show", name)
+    row = next(line for line in run("list").splitlines() if name in line)
+    assert row.index(begins) < row.index(ends)
 
 
 def test_the_list_says_what_is_by_the_time_before_a_run_has_recorded_it(clock, cloud):

@@ -162,6 +162,21 @@ def test_operators_and_clients_get_a_message_each_and_no_pager_does(announcement
     assert ("Retry them" in to_clients.impact) is opens
 
 
+def test_a_cancellation_names_the_planned_period():
+    window = history()[A.CANCELLED]
+    assert event_detail(window, A.CANCELLED, NOW)["ends_at"] == ENDS.isoformat()
+    period = f"{STARTS:%Y-%m-%d %H:%M} to {ENDS:%Y-%m-%d %H:%M} UTC"
+    to_operators, to_clients = notifications_of(A.CANCELLED, window)
+    assert to_clients.impact == period
+    assert period in to_operators.title
+    assert f"Time: {period}" in message_to_clients(window, A.CANCELLED)[1]
+
+
+def test_the_end_of_what_took_place_is_when_it_ended():
+    window = history()[A.ENDED]
+    assert event_detail(window, A.ENDED, NOW)["ends_at"] == (STARTS + HOUR).isoformat()
+
+
 def test_a_window_without_exceptions_says_so():
     (to_operators, _) = notifications_of(A.IN_72_HOURS, only(planned()))
     assert to_operators.action == "deployments are refused while it is under way"

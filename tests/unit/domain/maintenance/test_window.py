@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.domain.errors import Refused
@@ -51,6 +53,25 @@ def test_it_is_under_way_by_the_time_whatever_was_recorded():
 def test_a_person_starts_it_earlier_and_it_is_under_way_from_then():
     early = apply(WINDOW, WindowStep(WindowAction.START, NOW + HOUR, "ann", "we are ready"))
     assert (early.start, early.is_under_way(NOW + HOUR)) == (NOW + HOUR, True)
+
+
+def test_a_cancelled_window_keeps_its_planned_period_and_says_when_it_was_closed():
+    cancelled = apply(WINDOW, WindowStep(WindowAction.CANCEL, NOW + HOUR, "ann", "not ready"))
+    assert (cancelled.ended_at, cancelled.end, cancelled.closed_at) == (None, WINDOW.ends_at, NOW + HOUR)
+
+
+def test_a_window_that_an_earlier_release_cancelled_keeps_its_planned_period_too():
+    stored = replace(in_state(WindowState.CANCELLED), ended_at=NOW + HOUR)
+    assert (stored.end, stored.closed_at) == (WINDOW.ends_at, WINDOW.starts_at)
+
+
+def test_a_window_is_closed_when_it_ended_and_an_open_one_is_not_closed():
+    begun = apply(WINDOW, WindowStep(WindowAction.START, WINDOW.starts_at, "ann"))
+    late = apply(begun, WindowStep(WindowAction.END, WINDOW.ends_at + MINUTE, "orchestrator"), WINDOW.ends_at)
+    assert (late.end, late.closed_at) == (WINDOW.ends_at, WINDOW.ends_at)
+    early = apply(begun, WindowStep(WindowAction.END, WINDOW.starts_at + MINUTE, "ann"))
+    assert (early.end, early.closed_at) == (WINDOW.starts_at + MINUTE, WINDOW.starts_at + MINUTE)
+    assert [(one.end, one.closed_at) for one in (WINDOW, begun)] == [(WINDOW.ends_at, None)] * 2
 
 
 def test_a_window_may_begin_when_another_ends():

@@ -83,8 +83,16 @@ def test_a_window_is_announced_when_it_is_planned_before_it_begins_and_when_it_e
     assert steps_of(under_way, NOW) == [("planned", Transition.TRIGGER), ("started", Transition.UPDATE)]
     over = window(announced_at=NOW - 2 * HOUR, starts_at=NOW - HOUR, ends_at=NOW, state=MaintenanceState.COMPLETED)
     assert steps_of(over)[-1] == ("completed", Transition.RESOLVE)
-    off = window(announced_at=NOW - 2 * HOUR, ends_at=NOW, state=MaintenanceState.CANCELLED)
+    off = window(announced_at=NOW - 2 * HOUR, closed_at=NOW, state=MaintenanceState.CANCELLED)
     assert steps_of(off) == [("planned", Transition.TRIGGER), ("cancelled", Transition.RESOLVE)]
+    assert off.starts_at > NOW, "it is announced when it is cancelled, not at its planned end"
+    assert announced(windows=[off])[-1].at == NOW
+
+
+def test_a_cancellation_on_a_page_of_an_earlier_release_is_announced_at_its_end():
+    # There the end was the time of the cancellation.
+    off = window(announced_at=NOW - 2 * HOUR, ends_at=NOW, state=MaintenanceState.CANCELLED)
+    assert announced(windows=[off])[-1].at == NOW
 
 
 def test_a_window_that_is_planned_within_the_hour_has_no_reminder():
