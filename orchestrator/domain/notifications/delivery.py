@@ -7,6 +7,8 @@ record for a time (a lease), then sends, then notes the delivery.
 - After a RESOLVE was delivered, nothing of its key is sent. A message that arrives so late is out of date.
 - A RESOLVE waits for what is known and not delivered yet. An UPDATE and an ACKNOWLEDGE wait for a TRIGGER that failed.
 - A RESOLVE and an ACKNOWLEDGE wait `HOLD` for a TRIGGER that is not known yet.
+- An end of an incident's page goes to the pagers that got the page. At any other pager it would open an alert, so it is
+  skipped there, and a page that arrives still later is out of date.
 - An attempt whose lease ended without a note may have been delivered. It is repeated: a message may come twice, but none
   is lost. A pager recognizes the dedup key, so it does not open a second alert.
 """
@@ -58,7 +60,7 @@ class DeliveryRecord:
         waiting: transitions that are known and not delivered, by id.
         leased_until: until when an attempt may be running; None if none is.
         opened: a TRIGGER was delivered or refused, so none is waited for.
-        closed: a RESOLVE was delivered, or there was nothing to resolve.
+        closed: a RESOLVE was delivered, or there was nothing to resolve or to acknowledge.
     """
 
     version: int = 0
@@ -112,9 +114,12 @@ def next_step(
     blocker = _blocker(record, notification, destination, now, waited)
     if blocker:
         return Wait(blocker, _with_waiting(record, notification, now + _longest_retry(), ""))
-    if notification.transition in ENDS and not record.delivered and not _passes(notification, destination):
-        closed = notification.transition is Transition.RESOLVE
-        return Skip("nothing is open here", replace(record, closed=True) if closed else None)
+    if notification.transition in ENDS and not _may_be_open(record):
+        if destination.pages and notification.kind is EventKind.INCIDENT:
+            return Skip("no page was sent here", replace(record, closed=True))
+        if not _passes(notification, destination):
+            closed = notification.transition is Transition.RESOLVE
+            return Skip("nothing is open here", replace(record, closed=True) if closed else None)
     claimed = _with_waiting(record, notification, now + LEASE, "")
     return Send(replace(claimed, leased_until=now + LEASE))
 
@@ -180,6 +185,11 @@ def _blocker(
         if expected and not record.opened and waited < HOLD:
             return "its beginning has not arrived yet"
     return ""
+
+
+def _may_be_open(record: DeliveryRecord) -> bool:
+    """Return whether anything was delivered, or was attempted without a note: the provider may have it."""
+    return bool(record.delivered) or any(other.transition not in ENDS for other in record.waiting.values())
 
 
 def _passes(notification: Notification, destination: Destination) -> bool:

@@ -4,10 +4,10 @@
 |-----------------------|------------------------------------------|-------------------------------------------|
 | IncidentOpened        | none                                     | TRIGGER of ``incident:ID:EPISODE``        |
 | IncidentPaged         | TRIGGER of ``incident:ID:EPISODE:PAGE``  | UPDATE                                    |
-| IncidentAcknowledged  | ACKNOWLEDGE of each page of the episode  | UPDATE                                    |
+| IncidentAcknowledged  | ACKNOWLEDGE of each page that they got   | UPDATE                                    |
 | IncidentUpdated       | none                                     | UPDATE                                    |
 | IncidentUnanswered    | none                                     | UPDATE, critical                          |
-| IncidentResolved      | RESOLVE of each page of the episode      | RESOLVE                                   |
+| IncidentResolved      | RESOLVE of each page that they got       | RESOLVE                                   |
 | IncidentActionOverdue | none                                     | a TRIGGER of its own                      |
 
 Each page has a dedup key of its own: a pager calls no one a second time for a key that is open.
@@ -34,6 +34,8 @@ from orchestrator.domain.notifications.notification import (
 Translate = Callable[[Mapping[str, Any], str], tuple[Notification, ...]]
 
 _TRIGGER, _UPDATE, _RESOLVE = Transition.TRIGGER, Transition.UPDATE, Transition.RESOLVE
+_WORST = Severity.CRITICAL
+"""An incident's severity changes, so what ends may have been opened with any severity."""
 _UNACKNOWLEDGED = "a person has to acknowledge it: orchestrator incident ack"
 
 
@@ -69,8 +71,7 @@ def _for_pages(
     """Return what ends the calls of the pages of an episode."""
     one = _message(detail, environment, transition, words, not_pagers=False, only_pagers=True)
     return tuple(
-        replace(one, key=f"{_key(detail)}:{page}", id=transition.value, opened_as=one.severity)
-        for page in detail["pages"]
+        replace(one, key=f"{_key(detail)}:{page}", id=transition.value, opened_as=_WORST) for page in detail["pages"]
     )
 
 
@@ -123,7 +124,7 @@ def _unanswered(detail: Mapping[str, Any], environment: str) -> tuple[Notificati
 def _resolved(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:
     words = f"resolved by {detail['by']}"
     ended = _message(detail, environment, _RESOLVE, words, impact="over")
-    return (replace(ended, opened_as=ended.severity), *_for_pages(detail, environment, _RESOLVE, words))
+    return (replace(ended, opened_as=_WORST), *_for_pages(detail, environment, _RESOLVE, words))
 
 
 def _overdue(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:

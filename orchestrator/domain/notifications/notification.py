@@ -92,7 +92,8 @@ class Notification:
         action: what is being done about it.
         command: where to look.
         figures: numbers with their thresholds.
-        opened_as: the severity of the TRIGGER that precedes a RESOLVE, which waits for a late one; None if none does.
+        opened_as: the highest severity that the TRIGGER before a RESOLVE or an ACKNOWLEDGE may have had. These wait for
+            a late one. None if no TRIGGER precedes.
         subject: id of the deployment or recovery; empty for anything else.
         commit: that the deployment's release was built from; empty if it is not known.
         failed: a RESOLVE reports a failure.

@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.application.incidents.incident_log import attend_incidents, command_incident, receive_event
-from orchestrator.domain.incidents.commands import acknowledge
+from orchestrator.domain.incidents.commands import acknowledge, update
 from orchestrator.domain.incidents.policy import encode_policy
+from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.notifications.destinations import DestinationKind
 from tests.fakes.clouds import SETTINGS, cloud_over
 from tests.fakes.lambda_control_plane import LambdaControlPlane
@@ -45,10 +46,10 @@ class Bus:
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}
 
 
-def cloud_of(world, seed):
+def cloud_of(world, seed, policy=POLICY_OF_ALL):
     world.started = world.clock.now()
     clients = {"dynamodb": world.ledger, "events": Bus(world, seed), "lambda": LambdaControlPlane()}
-    return cloud_over(clients, world.clock.now, {**SETTINGS, "INCIDENTS": encode_policy(POLICY_OF_ALL)})
+    return cloud_over(clients, world.clock.now, {**SETTINGS, "INCIDENTS": encode_policy(policy)})
 
 
 def event(cloud, kind, **detail):
@@ -94,4 +95,27 @@ def test_every_page_is_called_acknowledged_and_closed_once_whatever_the_order_of
     for words in ("incident opened", "pages dan", "acknowledged by ann", "resolved by orchestrator"):
         assert len([text for text in chat if words in text]) == 1
     assert cloud.incidents.read_register().attended == {}
+    assert world.queue.dead == []
+
+
+@pytest.mark.parametrize("severity", [None, IncidentSeverity.SEV1, IncidentSeverity.SEV3])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pager_of_a_level_that_was_not_paged_is_not_called(seed, severity):
+    world = World(seed)
+    levels = (replace(ROTA.levels[0], destinations=("pagerduty",)), Level(("dan",), ("grafana-oncall",)))
+    cloud = cloud_of(world, seed, replace(POLICY, rota=replace(ROTA, levels=levels)))
+    receive_event(event(cloud, "RollbackStarted", source="alarm", reason="7.7 % > 5 %"), cloud)
+    wait(world, cloud, 3)
+    (name,) = cloud.incidents.list_ids(5)
+    command_incident(cloud, name, lambda one, _: update(one, "it is known", "ann", severity))
+    command_incident(cloud, name, lambda one, _: acknowledge(one, "ann", ""))
+    wait(world, cloud, 5)
+    first = world.providers[DestinationKind.PAGERDUTY]
+    assert first.acknowledged == set(first.alerts) == {f"ib-oauth:test:incident:{name}:1:1-1"}
+    receive_event(event(cloud, "RollbackCompleted", cause="5xx", traffic_to="STABLE", healthy=True), cloud)
+    wait(world, cloud, 5)
+    assert not any(first.alerts.values())
+    for kind in (DestinationKind.GRAFANA_ONCALL, DestinationKind.OPSGENIE):
+        assert messages(world, kind, "incident:") == []
+        assert world.providers[kind].alerts == {}
     assert world.queue.dead == []

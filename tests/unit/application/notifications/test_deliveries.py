@@ -452,3 +452,35 @@ def test_maintenance_is_one_message_an_announcement_whatever_is_repeated():
             1,
         ]
     assert all(world.providers[kind].accepted == [] for kind in PAGERS)
+
+
+def incident_event(kind, after=0, severity="SEV2", **changes):
+    """An event of one incident, which page 1-1 belongs to."""
+    at = (START + timedelta(seconds=after)).isoformat()
+    detail = {
+        "incident": "inc-1", "at": at, "number": after + 1, "episode": 1, "cause": "service", "title": "5xx",
+        "severity": severity, "state": "OPEN", "since": START.isoformat(), "by": "ann", "text": "looking at it",
+        "pages": ["1-1"], **changes,
+    }  # fmt: skip
+    return bus_event(kind, after, **detail)
+
+
+def paged(after=0, severity="SEV2"):
+    return incident_event("IncidentPaged", after, severity, page="1-1", person="ann", destinations=[], level=1, round=1)
+
+
+@pytest.mark.parametrize("kind", sorted(PAGERS))
+@pytest.mark.parametrize("ending", ["IncidentAcknowledged", "IncidentResolved"])
+def test_a_page_that_arrives_soon_after_its_end_is_ended_and_a_later_one_is_not_sent(kind, ending):
+    for severity in ("SEV1", "SEV3"):
+        soon, late = World(1, minimum_severity="error"), World(1, minimum_severity="error")
+        for world, delay in ((soon, 60), (late, 600)):
+            world.put(incident_event(ending, 1, severity))
+            world.put(paged(severity="SEV1"), after=delay)
+            world.work()
+        actions = [text.split(" ")[0] for text in soon.providers[kind].accepted]
+        assert actions[0] == "trigger"
+        assert len(actions) == 2
+        if ending == "IncidentResolved":
+            assert not any(soon.providers[kind].alerts.values())
+        assert late.providers[kind].accepted == []

@@ -106,7 +106,7 @@ def test_an_acknowledgement_and_the_resolution_reach_the_key_of_every_page(event
         chat, *pages = notifications(of(events, kind))
         assert [page.key for page in pages] == [f"incident:{incident}:1:1-1", f"incident:{incident}:1:1-2"]
         assert {page.transition for page in pages} == {transition}
-        assert all(page.only_pagers and page.opened_as is page.severity for page in pages)
+        assert all(page.only_pagers and page.opened_as is Severity.CRITICAL for page in pages)
         assert chat.key == f"incident:{incident}:1"
 
 

@@ -29,6 +29,7 @@ from tests.samples import NOW, seconds
 
 CHAT = Destination("chat", DestinationKind.SLACK, "arn", Severity.INFO, (Audience.OPERATORS,), (EventKind.ALARM,))
 PAGER = replace(CHAT, name="pager", kind=DestinationKind.PAGERDUTY, minimum_severity=Severity.ERROR)
+ONCALL = replace(PAGER, name="oncall", kind=DestinationKind.GRAFANA_ONCALL, events=(EventKind.INCIDENT,))
 NOTHING = timedelta()
 
 
@@ -191,3 +192,35 @@ def test_an_acknowledgement_waits_for_its_page_and_ends_nothing():
 def test_an_acknowledgement_below_the_minimum_is_skipped_where_nothing_is_open_and_closes_nothing():
     quiet = notification(Transition.ACKNOWLEDGE, severity=Severity.INFO, opened_as=Severity.INFO)
     assert step(DeliveryRecord(), quiet, PAGER) == Skip("nothing is open here")
+
+
+PAGED, PAGE_ACKNOWLEDGED, PAGE_RESOLVED = (
+    notification(transition, key="incident:inc-1:1:1-1", kind=EventKind.INCIDENT)
+    for transition in (Transition.TRIGGER, Transition.ACKNOWLEDGE, Transition.RESOLVE)
+)
+
+
+@pytest.mark.parametrize("what", [PAGE_ACKNOWLEDGED, PAGE_RESOLVED])
+def test_a_pager_that_never_got_the_page_gets_nothing_of_its_end(what):
+    early = step(DeliveryRecord(), what, ONCALL, waited=HOLD - seconds(1))
+    assert early.reason == "its beginning has not arrived yet"
+    late = step(early.record, what, ONCALL, waited=HOLD)
+    assert isinstance(late, Skip)
+    # A page that is as late as this would call a person for what is being worked on, or over.
+    assert isinstance(step(late.record, PAGED, ONCALL), Skip)
+    refused = after_refusal(DeliveryRecord(), PAGED, "HTTP 404")
+    assert isinstance(step(refused, what, ONCALL), Skip)
+
+
+@pytest.mark.parametrize("what", [PAGE_ACKNOWLEDGED, PAGE_RESOLVED])
+def test_a_pager_that_got_the_page_or_may_have_got_it_gets_its_end(what):
+    assert isinstance(step(delivered(PAGED), what, ONCALL), Send)
+    unanswered = after_failure(DeliveryRecord(), PAGED, NOW, "timed out")
+    assert isinstance(step(unanswered, what, ONCALL, now=NOW + GRACE, waited=HOLD), Send)
+    # It may have opened what the severity of the end does not reach.
+    lowered = replace(what, severity=Severity.WARNING)
+    assert isinstance(step(unanswered, lowered, ONCALL, now=NOW + GRACE, waited=HOLD), Send)
+
+
+def test_a_chat_gets_the_end_of_an_incident_whose_beginning_never_came():
+    assert isinstance(step(DeliveryRecord(), PAGE_RESOLVED, CHAT, waited=HOLD), Send)
