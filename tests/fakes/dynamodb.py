@@ -78,8 +78,9 @@ class _OnePage:
     def __init__(self, operation: Any) -> None:
         self._operation = operation
 
-    def paginate(self, **params: Any) -> list[Any]:
-        return [self._operation(**params)]
+    def paginate(self, *, PaginationConfig: Mapping[str, int] | None = None, **params: Any) -> list[Any]:  # noqa: N803
+        limit = {"Limit": PaginationConfig["MaxItems"]} if PaginationConfig else {}
+        return [self._operation(**params, **limit)]
 
 
 def holds(condition: str, item: Item, values: Values) -> bool:
@@ -130,6 +131,8 @@ def _one(tokens: list[str], item: Item, values: Values) -> tuple[bool, list[str]
             return name in item and str(item[name]["S"]).startswith(values[value]["S"]), rest
         case [name, "=", value, *rest] if value.startswith(":"):
             return item.get(name) == values[value], rest
+        case [name, "BETWEEN", first, "AND", last, *rest]:
+            return name in item and values[first]["S"] <= str(item[name]["S"]) <= values[last]["S"], rest
         case [name, ">=", value, *rest] if value.startswith(":"):
             return name in item and str(item[name]["S"]) >= values[value]["S"], rest
     raise AssertionError(f"{' '.join(tokens)} is not faked")

@@ -15,9 +15,6 @@ from orchestrator.domain.verdict import Window
 LONGEST = timedelta(days=1)
 """Longer than a deployment or a recovery takes: one that was requested earlier has ended."""
 
-EVENTS = 1000
-"""The newest events that are read."""
-
 _API, _PERIOD = "AWS/ApiGateway", 60
 _MOST = timedelta(days=15)
 """CloudWatch keeps periods of a minute for 15 days."""
@@ -39,7 +36,7 @@ def read_facts(cloud: Cloud, span: Span) -> LedgerFacts:
         if span.overlaps(one.requested_at, one.ended_at)
     ]
     return LedgerFacts(
-        events=[event for event in cloud.ledger.read_events(EVENTS) if span.covers(event.at)],
+        events=cloud.ledger.read_events_between(span.start, span.end),
         deployments=deployments,
         decisions={one.id: cloud.ledger.read_decisions(one.id) for one in deployments},
         recoveries=recoveries,

@@ -35,7 +35,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import decoded
+from orchestrator.aws.ledger.lock import decoded, until_time
 from orchestrator.aws.ledger.records import Records
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.hooks import HookCall
@@ -229,6 +229,11 @@ class Ledger(Records[Deployment]):
     def read_events(self, limit: int) -> list[EventRecord]:
         """Return the newest events, newest first."""
         return [decoded(item, EventRecord) for item in self._query("events", limit=limit)]
+
+    def read_events_between(self, start: datetime, end: datetime) -> list[EventRecord]:
+        """Return all events from `start` to `end`, both included, newest first."""
+        listed = self._query("events", since=start.isoformat(), until=until_time(end))
+        return [decoded(item, EventRecord) for item in listed]
 
     # --- outcomes ----------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
@@ -60,6 +61,16 @@ class IncidentStore(LockedTable):
     def list_ids(self, limit: int) -> list[str]:
         """Return the ids of the newest incidents, newest first."""
         return [str(item["sk"]["S"]) for item in self._query(_LIST, limit=limit)]
+
+    def ids_since(self, earliest: datetime, limit: int) -> list[str]:
+        """Return the ids of the incidents that were opened at a time or later, newest first.
+
+        Args:
+            earliest: the time, in UTC; its fraction of a second does not count.
+            limit: the most ids.
+        """
+        first = f"inc-{earliest:%Y%m%dT%H%M%SZ}"  # what `incident_id` begins with
+        return [str(item["sk"]["S"]) for item in self._query(_LIST, since=first, limit=limit)]
 
     def commit(self, register: Register, entries: Sequence[Entry]) -> bool:
         """Write entries of one incident and the register; return False if another writer was faster.

@@ -129,21 +129,35 @@ class LockedTable:
         return item or None
 
     def _query(
-        self, pk: str, *, prefix: str = "", since: str = "", limit: int = 0, forward: bool = False
+        self, pk: str, *, prefix: str = "", since: str = "", until: str = "", limit: int = 0, forward: bool = False
     ) -> Sequence[Mapping[str, Any]]:
-        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
-        values |= {":since": {"S": since}} if since else {}
+        """Return the items of a partition by their sort keys, over as many pages of 1 MB as they have.
+
+        Args:
+            pk: the partition.
+            prefix: of the sort keys; with it, neither `since` nor `until` applies.
+            since: the first sort key.
+            until: the last sort key, if there is a first one.
+            limit: the most items; 0 for all.
+            forward: first sort key first, otherwise last.
+        """
+        bounds = {"prefix": prefix} if prefix else {"since": since, "until": until}
         condition = " AND begins_with(sk, :prefix)" if prefix else " AND sk >= :since" if since else ""
+        if since and until and not prefix:
+            condition = " AND sk BETWEEN :since AND :until"
         params: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": f"pk = :pk{condition}",
-            "ExpressionAttributeValues": values,
+            "ExpressionAttributeValues": {
+                ":pk": {"S": pk},
+                **{f":{name}": {"S": bound} for name, bound in bounds.items() if bound},
+            },
             "ConsistentRead": True,
             "ScanIndexForward": forward,
         }
+        if limit:
+            params["PaginationConfig"] = {"MaxItems": limit, "PageSize": limit}
         with translate_errors():
-            if limit:
-                return list(self._client.query(**params, Limit=limit)["Items"])
             return [item for page in self._client.get_paginator("query").paginate(**params) for item in page["Items"]]
 
     def _write_fenced(self, fencing_token: int, puts: Sequence[Mapping[str, Any]]) -> None:
@@ -164,6 +178,12 @@ class LockedTable:
                 raise LockLost(f"fencing token {fencing_token} no longer holds the environment lock") from error
             refuse_busy(error)
             raise
+
+
+def until_time(end: datetime) -> str:
+    """Return a bound of sort keys that begin with a time and ``#``: those of `end` and earlier are below it."""
+    # "$" comes after "#". A time with a fraction of the same second has a point where this one has "+", which is later.
+    return f"{end.isoformat()}$"
 
 
 def _token(fencing_token: int) -> dict[str, Mapping[str, str]]:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.aws.ledger.lock import LOCK, LockedTable, decoded, refuse_busy
+from orchestrator.aws.ledger.lock import LOCK, LockedTable, decoded, refuse_busy, until_time
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
@@ -104,11 +104,9 @@ class Records(LockedTable, Generic[R]):
         return [decoded(item, str) for item in listed]
 
     def records_between(self, start: datetime, end: datetime) -> list[R]:
-        """Return the records that were requested in a time, newest first, out of the `SEARCHED` newest."""
-        first, last = start.isoformat(), end.isoformat()
-        listed = self._query(self.LISTED, limit=SEARCHED)
-        ids = [decoded(item, str) for item in listed if first <= item["sk"]["S"].partition("#")[0] <= last]
-        return [self.read_record(one) for one in ids]
+        """Return all records that were requested from `start` to `end`, both included, newest first."""
+        listed = self._query(self.LISTED, since=start.isoformat(), until=until_time(end))
+        return [self.read_record(decoded(item, str)) for item in listed]
 
     def find_newest(self, matches: Callable[[R], bool]) -> R | None:
         """Return the newest record that matches; None if none of the `SEARCHED` newest does.

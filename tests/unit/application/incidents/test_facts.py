@@ -46,6 +46,25 @@ def test_facts_are_what_was_under_way_and_what_happened_in_the_time(cloud):
     assert [one.id for one in facts.events] == ["in"]
 
 
+def test_what_happened_in_the_time_is_found_whatever_was_recorded_since(cloud):
+    """Three weeks of a busy environment: more records and events than any page of a list has."""
+    rolled_back = replace(deployment(), id="d-in", requested_at=NOW, ended_at=NOW + 0.5 * HOUR)
+    drill = replace(recovery(), id="dr-in", requested_at=NOW, ended_at=NOW + 0.5 * HOUR)
+    event = EventRecord("in", NOW, "alarm", "token-errors", acted=True, why="7.7 % > 5 %", deployment="d-in")
+    cloud.ledger.create_record(rolled_back)
+    cloud.recoveries(Kind.DRILL).create_record(drill)
+    cloud.ledger.record_event(event)
+    for number in range(501):
+        later = NOW + 2 * HOUR + timedelta(minutes=number)
+        cloud.ledger.create_record(replace(rolled_back, id=f"d-{number}", requested_at=later))
+        cloud.recoveries(Kind.DRILL).create_record(replace(drill, id=f"dr-{number}", requested_at=later))
+    for number in range(1001):
+        cloud.ledger.record_event(replace(event, id=f"e-{number}", at=NOW + 2 * HOUR + timedelta(minutes=number)))
+    facts = read_facts(cloud, SPAN)
+    assert ([one.id for one in facts.deployments], [one.id for one in facts.recoveries]) == (["d-in"], ["dr-in"])
+    assert facts.events == [event]
+
+
 def test_an_empty_ledger_has_no_facts(cloud):
     facts = read_facts(cloud, SPAN)
     assert (facts.events, facts.deployments, facts.decisions, facts.recoveries) == ([], [], {}, [])

@@ -126,6 +126,14 @@ class TestADeployment:
         assert ledger.ids_since(NOW + seconds(2)) == ["d-3", "d-2"]
         assert ledger.ids_since(NOW + seconds(4)) == []
 
+    def test_are_listed_between_two_times_that_count_both(self, ledger):
+        for number in range(4):
+            at = NOW + seconds(number / 2)
+            ledger.create_record(replace(DEPLOYMENT, id=f"d-{number}", requested_at=at))
+        assert [one.id for one in ledger.records_between(NOW + seconds(0.5), NOW + seconds(1))] == ["d-2", "d-1"]
+        assert [one.id for one in ledger.records_between(NOW, NOW)] == ["d-0"]
+        assert ledger.records_between(NOW + seconds(2), NOW + seconds(9)) == []
+
     def test_are_decoded_elsewhere_as_they_are_here(self, claimed):
         token = claimed.read_lock().fencing_token
         claimed.append_decision(entry(), DEPLOYMENT, token)
@@ -263,6 +271,26 @@ class TestQueries:
         assert ledger.read_events(10) == [later, signal]
         assert ledger.find_event(signal.id, signal.at) == signal
         assert ledger.find_event("another", signal.at) is None
+
+    def test_signals_are_listed_between_two_times_that_count_both(self, ledger):
+        signals = [
+            EventRecord(f"e-{number}", NOW + seconds(number / 2), "alarm", "token-errors", acted=True, why="fired")
+            for number in range(4)
+        ]
+        for signal in signals:
+            ledger.record_event(signal)
+        assert ledger.read_events_between(NOW + seconds(0.5), NOW + seconds(1)) == [signals[2], signals[1]]
+        assert ledger.read_events_between(NOW, NOW) == [signals[0]]
+        assert ledger.read_events_between(NOW + seconds(2), NOW + seconds(9)) == []
+
+    def test_signals_are_read_over_more_than_one_page_of_dynamodb(self, ledger):
+        """A page has at most 1 MB, whatever the limit is."""
+        for number in range(60):
+            at = NOW + seconds(number)
+            ledger.record_event(EventRecord(f"e-{number}", at, "alarm", "n", acted=False, why="x" * 30_000))
+        newest_first = [f"e-{number}" for number in reversed(range(60))]
+        assert [one.id for one in ledger.read_events(55)] == newest_first[:55]
+        assert [one.id for one in ledger.read_events_between(NOW, NOW + seconds(59))] == newest_first
 
 
 class TestAnEnding:

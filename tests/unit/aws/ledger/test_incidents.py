@@ -53,6 +53,20 @@ def test_incidents_are_listed_newest_first(store):
     assert store.list_ids(1) == [second.id]
 
 
+def test_incidents_are_listed_from_the_time_of_their_opening_on_and_bounded(store):
+    opened = [
+        written(
+            store, signal(f"drill-{number}", "recovery-drill-failed", NOW, f"cause-{number}"), NOW + minutes(number)
+        )[1].id
+        for number in range(4)
+    ]
+    newest_first = opened[::-1]
+    assert store.ids_since(NOW, 9) == newest_first
+    assert store.ids_since(NOW + minutes(2), 9) == newest_first[:2]
+    assert store.ids_since(NOW, 3) == newest_first[:3]
+    assert store.ids_since(NOW + minutes(4), 9) == []
+
+
 def test_of_two_writers_that_read_the_same_register_one_opens_the_incident(store):
     seen = store.read_register()
     assert written(store, BEGINS, register=seen)[0] is True
