@@ -27,13 +27,16 @@ from orchestrator.domain.status_page.evidence import (
 from orchestrator.domain.status_page.history import PageRecord
 from orchestrator.domain.status_page.maintenance import MaintenanceWindow, published_window
 from orchestrator.domain.status_page.page import PageInputs
-from orchestrator.domain.status_page.published_incidents import PublishedIncident, publish_incident
+from orchestrator.domain.status_page.published_incidents import KEPT, PublishedIncident, publish_incident
 from orchestrator.domain.status_page.rolled_back_changes import rolled_back_change
 from orchestrator.domain.status_page.settings import StatusPageSettings, decode_status_page
 from orchestrator.domain.verdict import Window
 
-NEWEST_INCIDENTS = 50
-"""How many incidents are read, in addition to the open ones."""
+MOST_INCIDENTS = 500
+"""The most incidents that are read by the time of their opening, newest first, published or not. The open ones, and those
+that were resolved in the last days, are read in addition: the register has them."""
+LONGEST_INCIDENT = timedelta(days=10)
+"""An incident that was open for longer may leave the history before its days are over."""
 NEWEST_WINDOWS = 50
 """How many maintenance windows are read, the latest first."""
 
@@ -139,17 +142,20 @@ def _newest(seconds: Iterable[int]) -> datetime | None:
 
 
 def _read_incidents(cloud: Cloud, settings: StatusPageSettings) -> list[PublishedIncident]:
-    register = cloud.incidents.read_register()
-    open_ids = [cause.incident for cause in register.causes.values() if cause.resolved_at is None]
-    ids = dict.fromkeys([*open_ids, *cloud.incidents.list_ids(NEWEST_INCIDENTS)])
-    published = (
+    register, now = cloud.incidents.read_register(), cloud.now()
+    # The register keeps a resolved incident for days, so its resolution is published whatever was opened since.
+    registered = [
+        cause.incident
+        for cause in register.causes.values()
+        if cause.resolved_at is None or now - cause.resolved_at <= KEPT
+    ]
+    opened = cloud.incidents.ids_since(now - KEPT - LONGEST_INCIDENT, MOST_INCIDENTS)
+    published = [
         publish_incident(
-            cloud.incidents.read_entries(incident_id),
-            settings,
-            lambda alarm: components_of_alarm(_short(alarm, cloud), settings.components),
+            entries, settings, lambda alarm: components_of_alarm(_short(alarm, cloud), settings.components)
         )
-        for incident_id in ids
-    )
+        for entries in for_each(dict.fromkeys([*registered, *opened]), cloud.incidents.read_entries)
+    ]
     return [incident for incident in published if incident is not None]
 
 

@@ -8,18 +8,27 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.application.incidents.incident_log import change_incident, command_incident
 from orchestrator.application.maintenance.windows import change_schedule
+from orchestrator.application.status_page import collect
 from orchestrator.application.status_page.publish import observe_page, publish_page, read_page
+from orchestrator.application.status_page.site import incident_path
 from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.incidents import commands
+from orchestrator.domain.incidents.register import Opening
+from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import WindowRequest, plan
+from orchestrator.domain.notifications.notification import Transition
 from orchestrator.domain.status_page.component_state import ComponentState
 from orchestrator.domain.status_page.history import PageRecord
 from orchestrator.domain.status_page.incident_steps import Step
+from orchestrator.domain.subscribers.announcements import announcements_of
 from tests.fakes.errors import client_error
 from tests.fakes.status_pages import ADDRESS, PAGE, StatusWorld
 from tests.samples import NOW
 from tests.unit.application.notifications.conftest import alarm_event
+from tests.unit.domain.incidents.worlds import POLICY
 from tests.unit.domain.status_page.pages import override
 from tests.unit.domain.status_page.test_rolled_back_changes import REVERTED_AT, rolled_back
 
@@ -168,6 +177,67 @@ def test_an_incident_is_on_the_page_until_it_is_resolved(world):
     page = publish_page(world.cloud).page
     assert (len(page.open_incidents), len(page.recent)) == (0, 1)
     assert b"The problem is resolved." in world.s3.objects[path]["Body"]
+
+
+def open_incident(world, cause, severity=IncidentSeverity.SEV1):
+    opening = Opening(cause, f"Problem of {cause}", severity, "It fails.", "ann")
+    return change_incident(
+        world.cloud,
+        lambda register: commands.open_incident(
+            opening, register, world.cloud.incidents.read_incident, POLICY, world.cloud.now()
+        ),
+    )
+
+
+def resolve_incident(world, incident):
+    return command_incident(
+        world.cloud,
+        incident.id,
+        lambda read, register: commands.resolve(read, register, "over", "ann", world.cloud.now(), force=False),
+    )
+
+
+def test_an_incident_is_resolved_on_the_page_and_for_subscribers_whatever_was_opened_since(world, monkeypatch):
+    """More incidents follow than are read by time, and most are not published."""
+    monkeypatch.setattr(collect, "MOST_INCIDENTS", 50)
+    first = open_incident(world, "upstream-provider")
+    for number in range(51):
+        world.advance(60)
+        open_incident(world, f"cause-{number}", IncidentSeverity.SEV3)
+    world.advance(60)
+    assert publish_page(world.cloud).page.open_incidents[0].id == first.id
+    resolve_incident(world, first)
+    world.advance(60)
+    page = publish_page(world.cloud).page
+    assert [one.id for one in page.recent] == [first.id]
+    assert b"The problem is resolved." in world.s3.objects[incident_path(first.id)]["Body"]
+    steps = [one.transition for one in announcements_of(page, incident_path) if one.path == incident_path(first.id)]
+    assert steps == [Transition.TRIGGER, Transition.RESOLVE]
+
+
+def test_the_history_has_the_incidents_of_its_days_and_not_only_the_newest(world):
+    """Incidents that leave the register, because they were resolved days ago, are read by the time of their opening."""
+    incidents = []
+    for number in range(60):
+        incidents.append(open_incident(world, f"cause-{number}"))
+        world.advance(60)
+        resolve_incident(world, incidents[-1])
+    world.advance(timedelta(days=60).total_seconds())
+    open_incident(world, "today")
+    assert "cause-0" not in world.cloud.incidents.read_register().causes
+    page = read_page(world.cloud, ADDRESS)
+    assert [one.id for one in page.history[1:]] == [one.id for one in reversed(incidents)]
+    world.advance(timedelta(days=31).total_seconds())
+    assert [one.is_open for one in read_page(world.cloud, ADDRESS).history] == [True]
+
+
+def test_an_incident_that_was_open_for_some_days_is_in_the_history_for_all_days_after_its_resolution(world):
+    incident = open_incident(world, "upstream-provider")
+    world.advance(timedelta(days=9).total_seconds())
+    resolve_incident(world, incident)
+    world.advance(timedelta(days=89).total_seconds())
+    open_incident(world, "today")
+    assert incident.id in [one.id for one in read_page(world.cloud, ADDRESS).history]
 
 
 def test_a_maintenance_window_is_on_the_page_while_it_is_under_way(world):
