@@ -29,6 +29,7 @@ from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.failover.issuing_region import first_assignment
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
 from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.incidents.incident import EntryKind
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
@@ -170,6 +171,7 @@ def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
     _approve(rehearsal)
     failover = _follow(rehearsal, at_home, at_standby)
     _verify(rehearsal, at_standby.url)
+    _verify_incident(rehearsal)
     at_home.ask()
     return _report(failover, lost_at, at_home, at_standby, rehearsal.other)
 
@@ -227,6 +229,17 @@ def _verify(rehearsal: _Rehearsal, url: str) -> None:
         require_equal(rejected, None, "a refresh token from before the outage")
         if client.log_in(clients.client_after_backup) is not None:
             raise RehearsalFailed("a client that registered after the copies can log in")
+
+
+def _verify_incident(rehearsal: _Rehearsal) -> None:
+    """Check that the failover opened one incident, which paged and ended by itself."""
+    incidents = rehearsal.cloud.incidents
+    chains = [incidents.read_entries(name) for name in incidents.list_ids(2)]
+    kinds = [entry.kind for chain in chains for entry in chain]
+    require_equal(kinds, [EntryKind.OPENED, EntryKind.PAGED, EntryKind.CLEARED, EntryKind.RESOLVED], "the incident")
+    rehearsal.say(
+        f"the incident {chains[0][0].incident} was opened at {chains[0][0].at:%H:%M:%S} UTC, paged, and has ended"
+    )
 
 
 def _report(failover: Failover, lost_at: datetime, at_home: _Client, at_standby: _Client, other: str) -> FailoverReport:
