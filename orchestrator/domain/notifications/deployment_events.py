@@ -137,8 +137,15 @@ def _rollback_started(event: BusEvent) -> tuple[Notification, ...]:
             impact="clients may see failures until the aliases are reverted",
             action="every alias is pointed back at its stable version",
         ),
+        # Chats have the rollback. GitHub would show a late message of the deployment as its newest state.
         event.notification(
-            _DEPLOYMENT, _RESOLVE, _INFO, f"deployment {event.id} is being rolled back", only_pagers=True
+            _DEPLOYMENT,
+            _RESOLVE,
+            _INFO,
+            f"deployment {event.id} ended: a rollback was started",
+            opened_as=_INFO,
+            failed=True,
+            only_states=True,
         ),
     )
 
@@ -215,6 +222,8 @@ def _skipped(event: BusEvent) -> tuple[Notification, ...]:
             f"{event.id or 'no deployment'} is not rolled back",
             key=f"skipped:{event.id}:{_digest(event.text('alarm'), event.text('reason'))}",
             impact="none of this deployment",
+            # At GitHub the deployment keeps its state.
+            subject="",
         ),
     )
 

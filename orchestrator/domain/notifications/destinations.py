@@ -97,6 +97,11 @@ class Destination:
         """Whether it opens and closes alerts."""
         return self.kind in PAGERS
 
+    @property
+    def shows_states(self) -> bool:
+        """Whether it shows the state that a dedup key has: an alert at a pager, a deployment's status at GitHub."""
+        return self.pages or self.kind is DestinationKind.GITHUB
+
 
 def read_destinations(settings: SettingsReader) -> tuple[Destination, ...]:
     """Read the ``notifications`` of an environment's table.
@@ -189,8 +194,8 @@ def destinations_of(
 ) -> tuple[Destination, ...]:
     """Return who gets a notification.
 
-    An ACKNOWLEDGE and a RESOLVE also go to a pager whose minimum is higher than their severity, because the alert may
-    have been opened by a more severe UPDATE. The pager's record decides (`delivery.py`).
+    An ACKNOWLEDGE and a RESOLVE also go to a destination whose minimum is higher than their severity, because what they
+    end may have been more severe before. The destination's record decides (`delivery.py`).
 
     Args:
         notification: the notification.
@@ -203,6 +208,7 @@ def destinations_of(
         if (not only or destination.name == only)
         and notification.audience in destination.audiences
         and not (notification.only_pagers and not destination.pages)
+        and not (notification.only_states and not destination.shows_states)
         and not (notification.not_pagers and destination.pages)
         and (not notification.only_destinations or destination.name in notification.only_destinations)
         and _is_wanted(notification, destination)
@@ -213,7 +219,7 @@ def _is_wanted(notification: Notification, destination: Destination) -> bool:
     if notification.kind is EventKind.TEST:
         # A test has an audience each; a destination with several gets the test of its first one.
         return notification.audience is destination.audiences[0]
-    continues = destination.pages and notification.transition in {Transition.ACKNOWLEDGE, Transition.RESOLVE}
+    continues = notification.transition in {Transition.ACKNOWLEDGE, Transition.RESOLVE}
     return notification.kind in destination.events and (
         continues or notification.severity.at_least(destination.minimum_severity)
     )

@@ -5,7 +5,8 @@
 | IncidentOpened        | none                                     | TRIGGER of ``incident:ID:EPISODE``        |
 | IncidentPaged         | TRIGGER of ``incident:ID:EPISODE:PAGE``  | UPDATE                                    |
 | IncidentAcknowledged  | ACKNOWLEDGE of each page that they got   | UPDATE                                    |
-| IncidentUpdated       | none                                     | UPDATE                                    |
+| IncidentUpdated       | none                                     | UPDATE; after the resolution under a key  |
+|                       |                                          | of its own                                |
 | IncidentUnanswered    | none                                     | UPDATE, critical                          |
 | IncidentResolved      | RESOLVE of each page that they got       | RESOLVE                                   |
 | IncidentActionOverdue | none                                     | a TRIGGER of its own                      |
@@ -21,6 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.incidents.acknowledgement import PageReference, link_of
+from orchestrator.domain.incidents.incident import IncidentState
 from orchestrator.domain.incidents.severity import NOTIFIED_AS, IncidentSeverity
 from orchestrator.domain.notifications.alarms import IMPACTS, SECURITY, read_time
 from orchestrator.domain.notifications.notification import (
@@ -113,7 +115,12 @@ def _acknowledged(detail: Mapping[str, Any], environment: str) -> tuple[Notifica
 
 
 def _updated(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:
-    return (_message(detail, environment, _UPDATE, f"update by {detail['by']}"),)
+    words = f"update by {detail['by']}"
+    if detail["state"] != IncidentState.RESOLVED:
+        return (_message(detail, environment, _UPDATE, words),)
+    # The key of the episode is closed. An UPDATE opens nothing at a receiver of webhooks that follows keys.
+    key = f"{_key(detail)}:after:{detail['number']}"
+    return (_message(detail, environment, _UPDATE, f"{words} after its resolution", key=key, impact="over"),)
 
 
 def _unanswered(detail: Mapping[str, Any], environment: str) -> tuple[Notification, ...]:

@@ -98,6 +98,7 @@ class Notification:
         commit: that the deployment's release was built from; empty if it is not known.
         failed: a RESOLVE reports a failure.
         only_pagers: it is for pagers, and no person needs to read it in a chat.
+        only_states: the same, for pagers and GitHub, which show the state of a key.
         not_pagers: pagers get a notification of their own.
         only_destinations: names of the destinations that get it; empty for all.
         alarm: the section of the alarm runbook of an alarm; empty for anything else.
@@ -125,6 +126,7 @@ class Notification:
     commit: str = ""
     failed: bool = False
     only_pagers: bool = False
+    only_states: bool = False
     not_pagers: bool = False
     only_destinations: tuple[str, ...] = ()
     alarm: str = ""

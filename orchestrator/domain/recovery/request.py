@@ -188,11 +188,12 @@ def read_time(value: object) -> datetime | None:
     remedy = "give a time with its zone, such as 2026-11-23T03:00:00Z"
     try:
         time = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        in_utc = time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError) as error:  # no time; or one whose UTC is before year 1 or after year 9999
         raise Refused("to", value, remedy) from error
-    if time.tzinfo is None or not isinstance(value, str):
+    if in_utc is None or not isinstance(value, str):
         raise Refused("to", value, remedy)
-    return time.astimezone(UTC)
+    return in_utc
 
 
 def _fault(fields: SettingsReader, policy: RecoveryPolicy, environment: str) -> Fault | None:

@@ -28,6 +28,8 @@ def next_github_request(
 ) -> ProviderRequest | None:
     """Return the next request: find the deployment, create it if there is none, then set both statuses.
 
+    None after both, and for a notification that is about no deployment.
+
     Raises:
         SecretMalformed: the secret is no token.
         ValueError: an answer is not what GitHub documents.
@@ -43,7 +45,8 @@ def next_github_request(
         return None if answers else ProviderRequest(repository, b"", headers, method="GET")
     if not answers:
         query = urlencode({"task": task, "environment": notification.environment, "per_page": 1})
-        return ProviderRequest(f"{repository}/deployments?{query}", b"", headers, method="GET")
+        first = ProviderRequest(f"{repository}/deployments?{query}", b"", headers, method="GET")
+        return first if notification.subject else None
     found = decode_untrusted(answers[0])
     if not isinstance(found, list):
         raise ValueError("GitHub's list of deployments is no list")  # noqa: TRY004 - a value of another system

@@ -162,7 +162,7 @@ def _retry_after(text: str, now: datetime) -> int:
         return int(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for numbers that are no year or offset
         return 0
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0, round((aware - now).total_seconds()))

@@ -281,7 +281,7 @@ def test_a_rollback_closes_what_a_pause_opened_at_a_pager():
 
     for pager in pagers:
         assert sorted(pager.alerts.values()) == [False, True]  # the pause is over, the rollback is not
-    assert not [text for text in world.providers[DestinationKind.SLACK].accepted if "is being rolled back" in text]
+    assert not [text for text in world.providers[DestinationKind.SLACK].accepted if "a rollback was started" in text]
 
 
 def test_a_pager_that_saw_nothing_of_a_deployment_gets_nothing_of_its_end(world):
@@ -303,7 +303,7 @@ def test_github_gets_one_deployment_with_statuses_and_the_status_of_the_commit(w
 
     (deployment,) = github.github["deployments"]
     assert (deployment["ref"], deployment["task"], deployment["environment"]) == (SHA, "orchestrator:d-1", "test")
-    assert github.github["statuses"] == ["in_progress", "in_progress", "failure", "failure", "failure"]
+    assert github.github["statuses"] == ["in_progress"] * 2 + ["failure"] * 4
     assert github.github["commits"][-1] == (SHA, "failure")
 
 
@@ -484,3 +484,92 @@ def test_a_page_that_arrives_soon_after_its_end_is_ended_and_a_later_one_is_not_
         if ending == "IncidentResolved":
             assert not any(soon.providers[kind].alerts.values())
         assert late.providers[kind].accepted == []
+
+
+@pytest.mark.parametrize("kind", [*CHATS, DestinationKind.EMAIL])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_chat_that_saw_an_incident_open_sees_its_end_at_a_lower_severity(kind, seed):
+    world, chance = World(seed, minimum_severity="error"), random.Random(seed)
+    for one in (
+        incident_event("IncidentOpened", 0, "SEV1"),
+        incident_event("IncidentUpdated", 10, "SEV3"),
+        incident_event("IncidentResolved", 20, "SEV3", state="RESOLVED"),
+        incident_event("IncidentOpened", 30, "SEV3", episode=2),
+        incident_event("IncidentResolved", 40, "SEV3", episode=2, state="RESOLVED"),
+    ):
+        world.put(one, after=chance.uniform(0, 100))
+
+    world.work()
+
+    accepted = world.providers[kind].accepted
+    assert ["opened" in text for text in accepted] == [True, False]
+    assert "SEV3 incident resolved by ann" in accepted[1]
+
+
+def test_a_chat_that_saw_a_deployment_wait_sees_its_end():
+    world = World(4, minimum_severity="warning")
+    world.put(bus_event("DeploymentPaused", 0, deployment="d-1", reason="e", deadline="2026-11-23T07:00:00+00:00"))
+    world.put(bus_event("DeploymentSucceeded", 50, deployment="d-1", reason="stable is now token 5"), after=50)
+    world.put(bus_event("DeploymentSucceeded", 60, deployment="d-2", reason="stable is now token 6"), after=60)
+
+    world.work()
+
+    assert [text.partition(" | ")[0] for text in world.providers[DestinationKind.SLACK].accepted] == [
+        "🟡 test: deployment d-1 waits for an operator",
+        "✅ test: deployment d-1 succeeded",
+    ]
+
+
+@pytest.mark.parametrize("kind", [*CHATS, DestinationKind.EMAIL])
+def test_chats_see_what_people_write_after_the_resolution_and_pagers_are_not_called_for_it(kind):
+    world = World(5)
+    for after, one in enumerate(
+        (
+            incident_event("IncidentOpened", 0),
+            incident_event("IncidentUpdated", 1, text="before"),
+            incident_event("IncidentResolved", 2, state="RESOLVED"),
+            incident_event("IncidentUpdated", 3, state="RESOLVED", text="first"),
+            incident_event("IncidentUpdated", 3, state="RESOLVED", text="first"),
+            incident_event("IncidentUpdated", 4, state="RESOLVED", text="second"),
+        )
+    ):
+        world.put(one, after=100 * after)
+
+    world.work()
+
+    assert len([text for text in world.providers[kind].accepted if "resolution" in text]) == 2
+    assert len(world.providers[kind].accepted) == 5
+    for words in ("first", "second"):
+        assert sum(words in text for text in world.providers[kind].texts) <= 1
+    assert all(world.providers[pager].accepted == [] for pager in PAGERS)
+
+
+def test_a_late_message_of_a_deployment_that_was_rolled_back_leaves_the_failure_at_github():
+    for failing in ([], [DEPLOYMENT[1]], [DEPLOYMENT[0], DEPLOYMENT[1]]):
+        world = World(6)
+        github = world.providers[DestinationKind.GITHUB]
+        if DEPLOYMENT[0] not in failing:
+            world.put(DEPLOYMENT[0])
+            world.work()
+        github.plan = [(502, {"Retry-After": "600"}, b"bad gateway")] * len(failing)
+        for event in failing:
+            world.queue.put(json.dumps(event), world.clock.now())
+        world.work(world.clock.now())
+        for number, event in enumerate(DEPLOYMENT[2:]):
+            world.queue.put(json.dumps(event), world.clock.now() + timedelta(seconds=number))
+        world.work()
+        assert github.github["statuses"][-1] == "failure"
+        assert github.github["commits"][-1] == (SHA, "failure")
+        assert world.queue.dead == []
+
+
+def test_an_alarm_that_a_deployment_is_not_to_blame_for_changes_nothing_at_github(world):
+    world.put(DEPLOYMENT[0])
+    skipped = bus_event("RollbackSkipped", 5, deployment="d-1", reason="not to blame", alarm="ib-oauth-latency-test")
+    world.put(skipped, after=5)
+    world.put(bus_event("DeploymentSucceeded", 50, deployment="d-1", reason="stable is now token 5"), after=50)
+
+    world.work()
+
+    assert world.providers[DestinationKind.GITHUB].github["statuses"] == ["in_progress", "success"]
+    assert [text for text in world.providers[DestinationKind.SLACK].accepted if "is not rolled back" in text]

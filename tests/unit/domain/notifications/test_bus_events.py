@@ -183,9 +183,14 @@ def test_clients_get_the_changelog_of_a_deployment_that_has_one():
     }
 
 
-def test_a_rollback_closes_at_pagers_what_the_deployment_opened():
+def test_a_rollback_ends_at_pagers_and_at_github_what_the_deployment_opened():
     closing = notifications("RollbackStarted")[1]
-    assert (closing.key, closing.transition, closing.only_pagers) == ("deployment:d-1", Transition.RESOLVE, True)
+    assert (closing.key, closing.transition, closing.only_states) == ("deployment:d-1", Transition.RESOLVE, True)
+    assert (closing.failed, closing.opened_as) == (True, first("DeploymentPlanned").severity)
+
+
+def test_a_rollback_that_was_not_needed_has_no_state_of_the_deployment():
+    assert first("RollbackSkipped").subject == ""
 
 
 def test_a_test_is_for_every_audience_and_closes_what_it_opened():

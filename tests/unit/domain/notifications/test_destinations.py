@@ -99,10 +99,14 @@ def test_a_destination_gets_what_is_severe_enough_for_its_audience_and_of_its_ki
     assert names(what, {**CHAT, "events": ["rollback"]}) == []
 
 
-def test_a_pager_gets_the_end_of_what_it_may_have_opened():
-    ending = notification(Transition.RESOLVE, severity=Severity.INFO)
-    assert names(ending, CHAT, PAGER, {**CHAT, "name": "severe", "minimum_severity": "error"}) == ["chat", "pager"]
-    assert names(replace(ending, only_pagers=True), CHAT, PAGER) == ["pager"]
+@pytest.mark.parametrize("kind", [EventKind.INCIDENT, EventKind.DEPLOYMENT, EventKind.ROLLBACK])
+def test_an_end_goes_wherever_something_more_severe_may_be_open(kind):
+    ending = notification(Transition.RESOLVE, kind=kind, severity=Severity.INFO)
+    severe = {**CHAT, "name": "severe", "minimum_severity": "error"}
+    assert names(ending, CHAT, PAGER, severe) == ["chat", "pager", "severe"]
+    assert names(replace(ending, only_pagers=True), CHAT, PAGER, severe) == ["pager"]
+    assert names(ending, {**severe, "events": ["freeze"]}, {**severe, "name": "c", "audiences": ["clients"]}) == []
+    assert names(replace(ending, transition=Transition.UPDATE), CHAT, PAGER, severe) == ["chat"]
 
 
 def test_a_test_reaches_each_destination_once_or_the_one_that_is_named():

@@ -271,6 +271,9 @@ def test_an_address_of_this_machine_is_for_the_local_cloud_alone():
         (429, {"retry-after": "Mon, 23 Nov 2026 03:01:00 -0000"}, Result.FAILED, 60),
         (429, {"retry-after": "Mon, 23 Nov 2026 02:00:00 GMT"}, Result.FAILED, 0),
         (429, {"retry-after": "soon"}, Result.FAILED, 0),
+        (429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 +99999999999999999999"}, Result.FAILED, 0),
+        (429, {"retry-after": "Wed, 21 Oct 99999999999999999 07:28:00 GMT"}, Result.FAILED, 0),
+        (429, {"retry-after": f"Wed, 21 Oct {'9' * 5000} 07:28:00 GMT"}, Result.FAILED, 0),
         (429, {"retry-after": "9" * 40}, Result.FAILED, 999_999_999),
         (500, {}, Result.FAILED, 0),
     ],
@@ -339,8 +342,9 @@ def test_github_s_states_follow_from_the_transition(changes, states):
     assert found == states
 
 
-def test_github_gets_nothing_without_a_commit_and_a_test_only_looks():
+def test_github_gets_nothing_without_a_commit_or_a_deployment_and_a_test_only_looks():
     assert github(ROLLBACK, b"[]") is None
+    assert github(replace(PLANNED, subject="")) is None
     test = replace(ROLLBACK, kind=EventKind.TEST)
     assert (github(test).method, github(test).url) == ("GET", "https://api.example.com/repos/owner/name")
     assert github(test, b"{}") is None

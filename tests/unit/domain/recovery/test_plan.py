@@ -193,6 +193,7 @@ def test_a_request_is_read():
         ({"requested_by": "ann", "to": "2026-11-23T02:00:00"}, "to"),
         ({"requested_by": "ann", "to": 20261123}, "to"),
         ({"requested_by": "ann", "to": "yesterday"}, "to"),
+        ({"requested_by": "ann", "to": "0001-01-01T00:00:00+14:00"}, "to"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_by_its_field(body, field):
