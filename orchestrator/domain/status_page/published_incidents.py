@@ -23,7 +23,8 @@ RECENT, KEPT = timedelta(days=15), timedelta(days=90)
 """How long a resolved incident is on the first page, and in the history."""
 
 UNPUBLISHED = frozenset({DRILL, RESTORE, *SECURITY})
-"""Causes that clients do not notice, or whose publication would help an attacker. A person may publish an own one."""
+"""Causes that are not published: drills do not reach clients, restores are planned by people, who open an incident of
+their own to inform clients, and the publication of a security alarm would help an attacker."""
 
 
 @dataclass(frozen=True)

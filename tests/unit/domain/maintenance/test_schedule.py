@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import (
     MAX_OPEN,
+    SILENCEABLE,
     Schedule,
     advance,
     cancel,
@@ -21,6 +23,7 @@ from orchestrator.domain.maintenance.schedule import (
     start,
 )
 from orchestrator.domain.maintenance.window import CLOCK, WindowAction, WindowState
+from orchestrator.domain.notifications.alarms import SEVERITIES
 from tests.samples import NOW
 from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, POLICY, only, planned, request
 
@@ -166,3 +169,9 @@ def test_a_time_without_a_zone_or_that_is_none_is_refused(text):
 @pytest.mark.parametrize("text", ["2026-12-24T20:00Z", "2026-12-24T21:00:00+01:00"])
 def test_a_time_is_read_in_its_zone(text):
     assert read_moment("--starts", text) == datetime(2026, 12, 24, 20, tzinfo=UTC)
+
+
+def test_the_guide_names_the_alarms_that_no_window_silences():
+    guide = (Path(__file__).resolve().parents[4] / "docs/guides/maintenance.md").read_text(encoding="utf-8")
+    sentence = guide.partition("because they always page:")[2].partition(".")[0]
+    assert {name for name in SEVERITIES if f"`{name}`" in sentence} == set(SEVERITIES).difference(SILENCEABLE)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.severity import IncidentSeverity
 from orchestrator.domain.schema import Findings, SettingsReader
+from orchestrator.domain.status_page.overrides import STATES
 from orchestrator.domain.status_page.settings import (
     DEFAULT_COMPONENTS,
     Component,
@@ -93,3 +95,10 @@ def test_one_reading_reports_every_wrong_setting():
             )
         )
     assert [str(error).split(":")[0] for error in findings.errors]
+
+
+def test_the_guide_names_the_states_and_components_of_an_override():
+    guide = (Path(__file__).resolve().parents[4] / "docs/guides/status-page.md").read_text(encoding="utf-8")
+    rows = {row.split(" | ")[0].strip("| `"): row for row in guide.splitlines() if row.startswith("| `")}
+    assert rows["STATE"] == f"| `STATE` | {', '.join(f'`{state}`' for state in STATES)} |"
+    assert ", ".join(f"`{one.id}`" for one in DEFAULT_COMPONENTS) in rows["COMPONENT"]
