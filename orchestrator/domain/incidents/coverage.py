@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.doctor.result import Result, failed, listed, passed, warned
+from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.incidents.rota import Rota
+from orchestrator.domain.incidents.severity import NOTIFIED_AS
+from orchestrator.domain.notifications.destinations import Destination
+from orchestrator.domain.notifications.notification import Audience, EventKind, Severity
 
 WEEKS = 4
 """How many weeks must be covered."""
 
-_PAGE_REMEDY = "docs/guides/incidents.md"
+OF_INCIDENTS = (Audience.OPERATORS, Audience.SECURITY)
+"""Whom an incident may be for: its cause decides."""
+
+_PAGE_REMEDY, _NOTIFICATIONS_REMEDY = "docs/guides/incidents.md", "docs/guides/notifications.md"
 
 
 @dataclass(frozen=True)
@@ -62,34 +69,56 @@ def check_on_call(rota: Rota | None, now: datetime, env: str) -> Result:
     return passed(f"{WEEKS} weeks are covered on {len(rota.levels)} levels, until {turns[-1].ends:%Y-%m-%d %H:%M} UTC")
 
 
-def check_pagers(rota: Rota | None, pagers: Collection[str], secrets: Mapping[str, bool], env: str) -> Result:
-    """Check that pages reach a pager on every level.
+def check_pagers(
+    policy: IncidentPolicy, pagers: Sequence[Destination], secrets: Mapping[str, bool], env: str
+) -> Result:
+    """Check that pages reach a pager on every level, for each audience that an incident may have.
 
     Args:
-        rota: of the environment; None if it has none.
-        pagers: names of the destinations that call people.
+        policy: the settings of incidents. Without a rota its pages go to all pagers, as one level.
+        pagers: the destinations that call people.
         secrets: name of a pager to whether the secret with its key exists.
         env: the environment's name.
     """
+    judge = failed if policy.rota else warned
     if not pagers:
         remedy = f"add a [[{env}.notifications]] of kind pagerduty, opsgenie or grafana_oncall"
-        reason = "no pager is configured: nothing calls the on-call at night"
-        return failed(reason, remedy) if rota else warned(reason, remedy)
-    absent = [name for name in pagers if not secrets.get(name, False)]
+        return judge("no pager is configured: nothing calls the on-call at night", remedy)
+    absent = [one.name for one in pagers if not secrets.get(one.name, False)]
     if absent:
         reason = f"the secret of a pager does not exist: {listed(absent)}"
         return failed(reason, "create it in Secrets Manager, with the pager's key")
-    silent = _levels_without(rota, pagers)
+    levels = {f"level {number}": names for number, names in enumerate(_destinations(policy), start=1)} or {"": ()}
+    called = {level: [one for one in pagers if not names or one.name in names] for level, names in levels.items()}
+    silent = [level for level, chosen in called.items() if not chosen]
     if silent:
         remedy = f"name a pager in {env}.on_call.levels[…].destinations"
         return failed(f"pages of {listed(silent)} go to no pager", remedy)
-    return passed(f"{listed(pagers)}: every level reaches a pager, and its key exists")
-
-
-def _levels_without(rota: Rota | None, pagers: Collection[str]) -> Sequence[str]:
-    levels = rota.levels if rota else ()
-    return [
-        f"level {number}"
-        for number, level in enumerate(levels, start=1)
-        if level.destinations and not set(level.destinations) & set(pagers)
+    severity = NOTIFIED_AS[policy.page_from]
+    gaps = [
+        f"{level} for {audience} ({'; '.join(_obstacle(one, audience, severity) for one in chosen)})".strip()
+        for level, chosen in called.items()
+        for audience in OF_INCIDENTS
+        if all(_obstacle(one, audience, severity) for one in chosen)
     ]
+    if gaps:
+        reason = f"no pager takes pages of {policy.page_from}: {listed(gaps)}"
+        return judge(reason, f"change these settings of [[{env}.notifications]] ({_NOTIFICATIONS_REMEDY})")
+    names = listed([one.name for one in pagers])
+    return passed(f"{names}: every level reaches a pager for {' and '.join(OF_INCIDENTS)}, and its key exists")
+
+
+def _destinations(policy: IncidentPolicy) -> Sequence[tuple[str, ...]]:
+    """Return each level's destinations; nothing without a rota."""
+    return [level.destinations for level in policy.rota.levels] if policy.rota else []
+
+
+def _obstacle(pager: Destination, audience: Audience, severity: Severity) -> str:
+    """Return the settings of a pager that keep a page of an incident from it; empty if none does."""
+    found = {
+        f"audiences lacks {audience}": audience not in pager.audiences,
+        f"events lacks {EventKind.INCIDENT}": EventKind.INCIDENT not in pager.events,
+        f"minimum_severity {pager.minimum_severity} is above {severity}": not severity.at_least(pager.minimum_severity),
+    }
+    settings = " and ".join(setting for setting, keeps in found.items() if keeps)
+    return f"{pager.name}: {settings}" if settings else ""

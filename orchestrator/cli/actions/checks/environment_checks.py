@@ -163,9 +163,9 @@ class Checks:
         return coverage.check_on_call(self._environment.incidents.rota, present(), self.context.name)
 
     def _pagers(self) -> Result:
-        pagers = {one.name: one.secret for one in self._environment.notifications if one.pages}
-        found = self._readings.read_secrets(pagers)
-        return coverage.check_pagers(self._environment.incidents.rota, list(pagers), found, self.context.name)
+        pagers = [one for one in self._environment.notifications if one.pages]
+        found = self._readings.read_secrets({one.name: one.secret for one in pagers})
+        return coverage.check_pagers(self._environment.incidents, pagers, found, self.context.name)
 
     def _managed_clients(self) -> Result:
         service = self._environment.service

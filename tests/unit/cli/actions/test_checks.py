@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import NoCredentialsError
@@ -18,8 +19,11 @@ from orchestrator.cli.context import Context
 from orchestrator.cli.main import app
 from orchestrator.domain.doctor.result import Level, failed, passed, warned
 from orchestrator.domain.errors import AliasConflict, Refused, Throttled, Unreachable
+from orchestrator.domain.notifications.destinations import Destination, DestinationKind
+from orchestrator.domain.notifications.notification import Audience, EventKind, Severity
 from tests.aws_operations import called_operations
 from tests.fakes.errors import client_error
+from tests.unit.domain.incidents.worlds import POLICY, ROTA
 
 RUN = CliRunner()
 READINGS = "orchestrator/aws/account_readings.py"
@@ -178,6 +182,24 @@ def test_every_check_runs_in_every_environment_and_is_a_result():
         of_settings = {name: others.pop(name).level for name in ("on-call", "pagers")}
         assert of_settings == {"on-call": Level.WARN, "pagers": Level.WARN}
         assert {found.level for found in others.values()} == {Level.SKIPPED}
+
+
+def test_a_pager_of_the_settings_that_takes_no_security_incidents_fails_the_check():
+    class Secrets:
+        def describe_secret(self, *, SecretId):  # noqa: N803 - botocore's
+            return {"ARN": SecretId}
+
+    pager = Destination(
+        "pager", DestinationKind.PAGERDUTY, "arn", Severity.ERROR, (Audience.OPERATORS,), (EventKind.INCIDENT,)
+    )
+    settings = replace(environments.load("prod"), notifications=(pager,), incidents=POLICY)
+    checks = Checks(Context(settings, {"secretsmanager": Secrets()}.__getitem__), lambda _region: None)
+    result = dict(checks.all())["pagers"]()
+    assert result.level is Level.FAIL
+    assert "level 2" in result.reason, "its pages go to a destination that is no pager"
+    only = replace(POLICY, rota=replace(ROTA, levels=ROTA.levels[:1]))
+    checks = replace(checks, context=replace(checks.context, environment=replace(settings, incidents=only)))
+    assert "level 1 for security (pager: audiences lacks security)" in dict(checks.all())["pagers"]().reason
 
 
 def test_on_the_local_cloud_only_what_it_has_is_checked():
