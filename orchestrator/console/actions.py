@@ -48,6 +48,7 @@ class Action:
         effect: what happens after it.
         fields: what has to be given, in addition to the operator's name.
         as_caller: it is recorded with the identity of the credentials, which no person can choose.
+        of_environment: its subject is the console's environment.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Action:
     run: Run
     fields: tuple[Field, ...] = ()
     as_caller: bool = False
+    of_environment: bool = False
 
 
 def _send(action: OperatorAction) -> Run:
@@ -138,9 +140,16 @@ ACTIONS: Mapping[str, Action] = {
             "New deployments are refused until it is unfrozen. One in progress continues.",
             _freeze,
             (REASON_FIELD,),
+            of_environment=True,
         ),
         Action(
-            "unfreeze", "Unfreeze", "Unfreeze {}?", "New deployments are allowed again.", _unfreeze, (REASON_FIELD,)
+            "unfreeze",
+            "Unfreeze",
+            "Unfreeze {}?",
+            "New deployments are allowed again.",
+            _unfreeze,
+            (REASON_FIELD,),
+            of_environment=True,
         ),
         Action(
             "acknowledge",
@@ -157,6 +166,7 @@ ACTIONS: Mapping[str, Action] = {
             "The tables are restored to temporary ones, verified and removed. Clients notice nothing; it costs money.",
             _drill,
             (Field(POINT, "An ISO 8601 time; empty for the latest.", required=False),),
+            of_environment=True,
         ),
     )
 }

@@ -67,7 +67,7 @@ class Forms:
 
     def _ask(self, request: Request) -> Response:
         """Ask for the confirmation of an action. Nothing is changed."""
-        action, subject = _action_of(request)
+        action, subject = self._action_of(request)
         refusal = self._refusal(request, action)
         if refusal is not None:
             return refusal
@@ -77,7 +77,7 @@ class Forms:
 
     async def _act(self, request: Request) -> Response:
         """Run an action that was confirmed, and lead the browser to its answer, so that reloading repeats nothing."""
-        action, subject = _action_of(request)
+        action, subject = self._action_of(request)
         refusal = self._refusal(request, action)
         if refusal is not None:
             return refusal
@@ -86,6 +86,14 @@ class Forms:
             words = "This form is not of this console, or the console was started again: confirm the new form."
             return self.show(request, self._form_page(request, action, subject, values, note(words, BAD)), FORBIDDEN)
         return await run_in_threadpool(self._run, request, action, subject, values)
+
+    def _action_of(self, request: Request) -> tuple[Action, str]:
+        action, subject = ACTIONS.get(request.path_params["action"]), str(request.path_params["subject"])
+        if action is None:
+            raise HTTPException(NOT_FOUND, "there is no such action")
+        if action.of_environment and subject != self.context.name:
+            raise HTTPException(NOT_FOUND, f"this console serves {self.context.name} alone")
+        return action, subject
 
     def _refusal(self, request: Request, action: Action) -> Response | None:
         """Return the answer to a person who may not act; None for one who may, and without sign-in."""
@@ -146,13 +154,6 @@ class Forms:
         heading = Heading(action.question.format(subject), self.context.name, "CONFIRM", OPEN, sentences)
         sections = present(heading, *before, form)
         return Page(action.label, "", sections)
-
-
-def _action_of(request: Request) -> tuple[Action, str]:
-    action = ACTIONS.get(request.path_params["action"])
-    if action is None:
-        raise HTTPException(NOT_FOUND, "there is no such action")
-    return action, request.path_params["subject"]
 
 
 def _page_of(action: Action, subject: str) -> str:

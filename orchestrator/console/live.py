@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from botocore.exceptions import ClientError
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.cli.actions.explain import MAX_EVENTS
@@ -188,7 +189,7 @@ class Broadcast:
         return tuple(self._watched)
 
     async def stream(self, name: str, create: Callable[[], Source]) -> AsyncGenerator[str, None]:
-        """Yield server-sent events: `change` with the sections that differ from those before, then `end`.
+        """Yield server-sent events: `change` with the sections that differ from those before, then `end` or `failed`.
 
         Args:
             name: of the page.
@@ -227,7 +228,10 @@ class Broadcast:
                 different = {identifier: html for identifier, html in now.items() if sent.get(identifier) != html}
                 yield _change(frame.at, watched.says, now, different)
             sent = now
-            if watched.failed or (frame is not None and frame.ended):
+            if watched.failed:
+                yield "event: failed\ndata: {}\n\n"
+                return
+            if frame is not None and frame.ended:
                 yield "event: end\ndata: {}\n\n"
                 return
 
@@ -236,11 +240,12 @@ class Broadcast:
         while True:
             try:
                 frame = await run_in_threadpool(watched.source.read)
-            except OrchestratorError as error:
-                await _publish(watched, f"The cloud does not answer, trying again: {error}")
+            except (OrchestratorError, ClientError) as error:
+                # Expired credentials and missing permissions are a ClientError, which a person may repair meanwhile.
+                await _publish(watched, f"What you see is old. AWS does not answer, trying again: {error}")
             except Exception:
                 watched.failed = True
-                await _publish(watched, "The console failed: reload this page.")
+                await _publish(watched, "The console failed: what you see is old. Reload this page.")
                 raise
             else:
                 if frame is not watched.frame:

@@ -10,7 +10,7 @@ from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, 
 from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts, deployment_plots
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import deployment_links
-from orchestrator.console.pages.words import ABSENT, clock, lasted, sentence, text_or_absent
+from orchestrator.console.pages.words import ABSENT, clock, lasted, moment, sentence, text_or_absent
 from orchestrator.console.sections import (
     PLAIN,
     Bar,
@@ -129,7 +129,7 @@ def _waits(expected: Forecast) -> list[str]:
     if expected.waits_for:
         waits.append(f"It waits for {expected.waits_for}.")
     if expected.deadline is not None:
-        waits.append(f"Without an answer it is rolled back at {clock(expected.deadline)}.")
+        waits.append(f"Without an answer it is rolled back at {moment(expected.deadline)}.")
     return waits
 
 
@@ -140,9 +140,9 @@ def _facts(deployment: Deployment, expected: Forecast) -> tuple[Fact, ...]:
         facts.append(Fact("Next evaluation", clock(expected.next_evaluation)))
     if expected.ends_at is not None:
         name = "Ends not before" if expected.waits_for else "Ends about"
-        facts.append(Fact(name, clock(expected.ends_at), "if all evaluations pass"))
+        facts.append(Fact(name, moment(expected.ends_at), "if all evaluations pass"))
     if deployment.ended_at is not None:
-        facts.append(Fact("Ended", clock(deployment.ended_at)))
+        facts.append(Fact("Ended", moment(deployment.ended_at)))
     rollback = deployment.rollback
     if rollback is not None and rollback.reverted_at is not None:
         took = (rollback.reverted_at - rollback.trigger.at).total_seconds()

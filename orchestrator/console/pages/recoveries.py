@@ -14,7 +14,7 @@ from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import link_to
 from orchestrator.console.pages.deployments import path_of
 from orchestrator.console.pages.live_deployment import phases_table
-from orchestrator.console.pages.words import ABSENT, clock, lasted, minute
+from orchestrator.console.pages.words import ABSENT, lasted, minute, moment
 from orchestrator.console.sections import (
     Bar,
     Bars,
@@ -117,7 +117,7 @@ def live_sections(snapshot: RecoverySnapshot) -> tuple[Section, ...]:
     phases = recovery_phases(recovery, snapshot.earlier, now)
     ends = expected_end(phases, now)
     report = recovery_report(recovery)
-    facts = report.facts if ends is None else (Fact("Ends about", clock(ends)), *report.facts)
+    facts = report.facts if ends is None else (Fact("Ends about", moment(ends)), *report.facts)
     return present(
         _heading(recovery),
         Facts(facts) if facts else None,

@@ -19,6 +19,11 @@ def clock(at: datetime | None) -> str:
     return ABSENT if at is None else f"{at:%H:%M:%S} UTC"
 
 
+def moment(at: datetime | None) -> str:
+    """Return a date and a time of day, to the second: of what may be on another day."""
+    return ABSENT if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def lasted(length: timedelta | None) -> str:
     """Return a duration with its two largest units."""
     return ABSENT if length is None else duration(length)

@@ -50,6 +50,11 @@
       close();
       say("It has ended: this page does not change any more.");
     });
+    source.addEventListener("failed", () => {
+      ended = true;
+      close();
+      say("The console failed: what you see is old. Load this page again.");
+    });
     source.onerror = (event) => {
       // The console answered, and not with a stream: it does not know this browser any more.
       const refused = event.target.readyState === EventSource.CLOSED;

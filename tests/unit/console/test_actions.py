@@ -35,6 +35,11 @@ def client(scene):
     return client_of(scene.context)
 
 
+def path_to(name: str, subject: str = "d-1") -> str:
+    """The address of an action's form; the subject of some is the console's environment."""
+    return f"/actions/{name}/{'local' if ACTIONS[name].of_environment else subject}"
+
+
 def token_in(text: str) -> str:
     return re.search(r'name="token" value="([0-9a-f]{64})"', text).group(1)
 
@@ -55,7 +60,7 @@ def answer_of(client, response) -> str:
 def test_a_page_that_is_only_looked_at_changes_nothing(scene, client):
     events, executions = scene.cloud.ledger.read_events(50), dict(scene.states.executions)
     for name in ACTIONS:
-        assert client.get(f"/actions/{name}/d-1").status_code == 200
+        assert client.get(path_to(name)).status_code == 200
     assert scene.cloud.ledger.pending_command("d-1") is None
     assert scene.cloud.ledger.read_events(50) == events
     assert dict(scene.states.executions) == executions
@@ -63,11 +68,22 @@ def test_a_page_that_is_only_looked_at_changes_nothing(scene, client):
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_every_form_names_its_subject_its_effect_and_a_way_back(client, name):
-    text = unescape(client.get(f"/actions/{name}/d-1").text)
-    assert ACTIONS[name].question.format("d-1") in text
+    text = unescape(client.get(path_to(name)).text)
+    assert ACTIONS[name].question.format(path_to(name).rpartition("/")[2]) in text
     assert ACTIONS[name].effect in text
     assert "Cancel: change nothing" in text
     assert ('name="requested by"' in text) is not ACTIONS[name].as_caller
+
+
+@pytest.mark.parametrize("name", [name for name, action in ACTIONS.items() if action.of_environment])
+def test_an_action_of_another_environment_is_not_offered_and_changes_nothing(scene, client, name):
+    before, executions = scene.cloud.freezes.read_freeze(), dict(scene.states.executions)
+    asked = client.get(f"/actions/{name}/staging")
+    assert (asked.status_code, "this console serves local alone" in unescape(asked.text)) == (404, True)
+    data = {"token": GUARD.token(name, "staging", ""), "requested by": "eve", "reason": "x"}
+    assert client.post(f"/actions/{name}/staging", data=data, headers=ORIGIN).status_code == 404
+    assert scene.cloud.freezes.read_freeze() == before
+    assert dict(scene.states.executions) == executions
 
 
 def test_a_promotion_is_recorded_with_the_name_as_by_its_command(scene, client):
@@ -143,7 +159,7 @@ def refused(response) -> dict[str, str]:
 @pytest.mark.parametrize("name", sorted(name for name, action in ACTIONS.items() if not action.as_caller))
 @pytest.mark.parametrize("by", ["", "  ", "\t"])
 def test_nothing_is_done_without_a_name(scene, client, name, by):
-    cells = refused(act(client, f"/actions/{name}/d-1", requested_by=by, reason="x"))
+    cells = refused(act(client, path_to(name), requested_by=by, reason="x"))
     assert cells["field"] == "requested by"
     assert scene.cloud.ledger.pending_command("d-1") is None
 
@@ -154,7 +170,7 @@ def test_a_name_that_no_record_could_keep_is_refused(client):
 
 @pytest.mark.parametrize("name", ["freeze", "rollback", "unfreeze"])
 def test_a_reason_is_required(client, name):
-    assert refused(act(client, f"/actions/{name}/d-1", reason=" "))["field"] == "reason"
+    assert refused(act(client, path_to(name), reason=" "))["field"] == "reason"
 
 
 def test_a_refusal_is_the_one_of_the_command_and_keeps_what_was_typed(scene, client):

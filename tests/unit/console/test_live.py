@@ -17,6 +17,7 @@ from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentP
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from tests import followed
+from tests.fakes.errors import client_error
 from tests.samples import NOW
 from tests.served_console import WITH_KEY, append_decision, busy_scene, scene_in_flight, served
 
@@ -125,9 +126,22 @@ def test_a_failure_of_the_console_ends_the_stream():
         source = Story(frame("one"), ZeroDivisionError())
         return await collected(Broadcast(POLL_SECONDS).stream("d-1", lambda: source))
 
-    *changes, end = asyncio.run(watch())
-    assert "reload" in data(changes[-1])["says"]
-    assert end.startswith("event: end")
+    *changes, last = asyncio.run(watch())
+    assert "what you see is old" in data(changes[-1])["says"]
+    assert last.startswith("event: failed")
+
+
+def test_expired_credentials_are_shown_and_waited_out():
+    expired = client_error("ExpiredTokenException", "GetItem")
+
+    async def watch():
+        source = Story(frame("one"), expired, expired, frame("two", ended=True))
+        return await collected(Broadcast(POLL_SECONDS).stream("d-1", lambda: source))
+
+    *changes, last = asyncio.run(watch())
+    says = [data(change)["says"] for change in changes]
+    assert any("What you see is old" in words and "ExpiredTokenException" in words for words in says)
+    assert (says[-1], last.startswith("event: end")) == ("two", True)
 
 
 def test_a_console_that_stops_ends_its_streams():

