@@ -7,8 +7,9 @@ at the time at which the value was recorded, not before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from math import inf
 
 from orchestrator.domain.plots.style import DASHES
@@ -132,11 +133,18 @@ def render_time_plot(plot: TimePlot) -> str:
 
 
 def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> tuple[Point, ...]:
-    """Return at most so many of the points, evenly; the first and the last stay."""
+    """Return at most so many of the points, evenly; the first and the last stay.
+
+    A line that begins at a point that is left out begins at the next one that stays.
+    """
     if len(points) <= most:
         return tuple(points)
     step = (len(points) - 1) / (most - 1)
-    return tuple(points[round(number * step)] for number in range(most))
+    places = [round(number * step) for number in range(most)]
+    return tuple(
+        replace(points[place], begins=any(point.begins for point in points[before + 1 : place + 1]))
+        for before, place in pairwise([-1, *places])
+    )
 
 
 def _drawable(series: Series) -> Series:

@@ -186,6 +186,14 @@ def test_a_series_of_many_points_is_thinned_and_keeps_its_ends():
     assert len(classed(drawn(plot(Series("s", many))), "mark-0")) == MOST_MARKS + 1, "and the legend"
 
 
+def test_a_line_that_begins_at_a_point_that_is_left_out_begins_at_the_next_one():
+    many = [Point(at(number), number, begins=number in {0, 7, 8, 151, 299}) for number in range(300)]
+    begins = [point for point in thinned(many) if point.begins]
+    assert [point.at for point in begins] == [at(0), at(8), at(151), at(299)]
+    lines = classed(drawn(plot(Series("s", tuple(many)))), "line-0")
+    assert len(lines) >= len(begins)
+
+
 def test_every_style_has_a_mark_and_a_style_beyond_the_last_begins_again():
     for style in range(12):
         picture = drawn(plot(Series("s", (Point(at(0), 1), Point(at(1), 2)), style=style)))
