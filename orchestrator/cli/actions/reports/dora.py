@@ -82,7 +82,7 @@ def _in_words(duration: timedelta) -> str:
 
 
 def commit_times(commits: Iterable[str], repository: Path) -> Mapping[str, datetime]:
-    """Return the times of commits, as far as the repository has them. Without git there are none."""
+    """Return the times of commits, as far as the repository has them. Without git, or while it hangs, there are none."""
     git = shutil.which("git")
     wanted = sorted(commits)
     if git is None or not wanted:
@@ -94,9 +94,12 @@ def commit_times(commits: Iterable[str], repository: Path) -> Mapping[str, datet
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603
         return done.stdout.splitlines()
 
-    checked = run(["cat-file", "--batch-check=%(objecttype)"], "".join(f"{commit}\n" for commit in wanted))
-    known = [commit for commit, kind in zip(wanted, checked, strict=False) if kind == "commit"]
-    if not known:
+    try:
+        checked = run(["cat-file", "--batch-check=%(objecttype)"], "".join(f"{commit}\n" for commit in wanted))
+        known = [commit for commit, kind in zip(wanted, checked, strict=False) if kind == "commit"]
+        # A user may have set log.showSignature, whose lines are not times.
+        log = ["log", "--no-show-signature", "--no-walk=unsorted", "--format=%ct"]
+        times = run([*log, *known]) if known else []
+    except subprocess.TimeoutExpired:
         return {}
-    times = run(["log", "--no-walk=unsorted", "--format=%ct", *known])
     return {commit: datetime.fromtimestamp(int(at), UTC) for commit, at in zip(known, times, strict=True)}

@@ -143,9 +143,19 @@ def test_times_of_commits_are_read_from_git_and_unknown_ones_are_left_out(tmp_pa
         made[git("rev-parse", "HEAD")] = datetime.fromtimestamp(at, UTC)
     tree = git("rev-parse", "HEAD^{tree}")
     assert commit_times({*made, "0" * 40, tree}, tmp_path) == made
+    git("config", "log.showSignature", "true")
+    assert commit_times({*made, "0" * 40, tree}, tmp_path) == made
     assert commit_times({"0" * 40}, tmp_path) == {}
     assert commit_times(made, tmp_path / "nowhere") == {}
     assert commit_times((), tmp_path) == {}
+
+
+def test_times_of_commits_are_not_known_while_git_hangs(tmp_path, monkeypatch):
+    def hangs(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    assert commit_times({"0" * 40}, tmp_path) == {}
 
 
 # --- replay ----------------------------------------------------------------------------------------------
