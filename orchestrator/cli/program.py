@@ -58,7 +58,8 @@ class _Checked:
             extra = extra_of(error.name)
             if extra is None:
                 raise
-            with report_errors(bool(context.params.get("json"))):
+            lines = bool(context.params.get("watch")) or self.name == WATCH
+            with report_errors(bool(context.params.get("json")), lines=lines):
                 raise ExtraMissing(extra, str(error.name)) from error
 
 

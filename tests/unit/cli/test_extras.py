@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import extras
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
+from orchestrator.cli.program import CommandLine
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN = CliRunner()
@@ -104,6 +105,19 @@ def test_every_library_that_the_code_imports_is_declared():
 )
 def test_a_module_belongs_to_one_extra(module, extra):
     assert extras.extra_of(module) == extra
+
+
+def test_with_json_lines_a_missing_extra_is_one_line():
+    line = CommandLine()
+
+    @line.command("follow")
+    def follow(*, watch: bool = False, json: bool = False) -> None:
+        raise ModuleNotFoundError(name="ministack")
+
+    answer = RUN.invoke(line, ["--watch", "--json"])
+    assert answer.exit_code == REFUSED
+    (line,) = answer.stdout.splitlines()
+    assert json.loads(line)["type"] == "result"
 
 
 def test_an_extra_that_is_installed_is_enough():

@@ -41,8 +41,9 @@ class Question:
     default: str = ""
 
 
+DEFAULT_REGION = "us-west-1"
 QUESTIONS = (
-    Question("region", "AWS region", "us-west-1"),
+    Question("region", "AWS region", DEFAULT_REGION),
     Question("account", "AWS account of production, 12 digits (Enter: the one of the credentials)"),
     Question("email", "E-mail address for alarms, security findings and budgets (Enter: none)"),
     Question("domain", "Domain of the service in production (Enter: the address of the API)"),
@@ -72,9 +73,8 @@ def init(answers: Mapping[str, str], *, workflow: bool, ask: bool, json: bool) -
     written: dict[Path, str] = {file: document}
     if workflow or answers.get("repository"):
         _refuse_existing(file.parent / WORKFLOW)
-        written[file.parent / WORKFLOW] = WORKFLOW_TEMPLATE.read_text(encoding="utf-8")
-    for path, text in written.items():
-        _write(path, text)
+        written[file.parent / WORKFLOW] = _workflow_of(answers)
+    _write_all(written)
     if json:
         print_json({"files": [str(path) for path in written]})
         return
@@ -82,6 +82,25 @@ def init(answers: Mapping[str, str], *, workflow: bool, ask: bool, json: bool) -
         console().print(f"wrote {path}", markup=False, soft_wrap=True)
     for line in next_steps(answers):
         console().print(line, markup=False, soft_wrap=True)
+
+
+def _workflow_of(answers: Mapping[str, str]) -> str:
+    """Return the workflow that deploys. Its default region is that of the settings."""
+    workflow = WORKFLOW_TEMPLATE.read_text(encoding="utf-8")
+    return workflow.replace(DEFAULT_REGION, answers.get("region") or DEFAULT_REGION)
+
+
+def _write_all(written: Mapping[Path, str]) -> None:
+    """Write all files, or none."""
+    done: list[Path] = []
+    try:
+        for path, text in written.items():
+            _write(path, text)
+            done.append(path)
+    except Refused:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def answered(answers: Mapping[str, str], prompt: Callable[[Question], str]) -> dict[str, str]:

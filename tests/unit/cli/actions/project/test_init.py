@@ -63,7 +63,8 @@ def test_every_answer_is_in_the_settings(tmp_path):
     assert {one.api.domain.hosted_zone for one in (prod, staging)} == {"example.org"}
     assert {one.api.domain.hosted_zone_id for one in (prod, staging)} == {"Z0ANSWERED"}
     assert [one.pipeline.github_environment for one in (prod, staging)] == ["production", "staging"]
-    assert (tmp_path / init.WORKFLOW).read_text() == init.WORKFLOW_TEMPLATE.read_text()
+    template = init.WORKFLOW_TEMPLATE.read_text(encoding="utf-8")
+    assert (tmp_path / init.WORKFLOW).read_text(encoding="utf-8") == template.replace("us-west-1", "us-east-2")
 
 
 def test_an_apex_is_its_own_zone():
@@ -96,6 +97,21 @@ def test_without_a_terminal_it_refuses_and_names_yes(tmp_path):
     assert answer.exit_code == REFUSED
     assert "--yes" in answer.output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_workflow_deploys_to_the_region_of_the_settings(tmp_path):
+    answer = RUN.invoke(app, ["init", "--yes", *options({"region": "eu-west-1", "repository": "owner/name"})])
+    assert answer.exit_code == 0, answer.output
+    workflow = (tmp_path / init.WORKFLOW).read_text(encoding="utf-8")
+    assert "vars.REGION || 'eu-west-1'" in workflow
+    assert "us-west-1" not in workflow
+
+
+def test_when_the_workflow_cannot_be_written_there_are_no_settings_either(tmp_path):
+    (tmp_path / ".github").write_text("a file")
+    answer = RUN.invoke(app, ["init", "--yes", "--workflow"])
+    assert answer.exit_code == REFUSED
+    assert [path.name for path in tmp_path.iterdir()] == [".github"]
 
 
 @pytest.mark.parametrize("existing", [project.NAME, str(init.WORKFLOW)])
