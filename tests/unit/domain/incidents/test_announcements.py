@@ -116,6 +116,25 @@ def test_that_no_level_answered_is_critical_whatever_the_incident_is(events):
     assert "not acknowledged by any level" in chat.title
 
 
+def test_an_update_after_the_resolution_is_a_message_of_its_own_that_calls_no_one():
+    world = Incidents()
+    world.receive(signal(ROLLBACK, "rollback"))
+    name = world.all[0].id
+    world.command(name, update(world.all[0], "before", "ann", None), NOW + minutes(1))
+    world.receive(signal(ROLLBACK, "", NOW + minutes(2)), NOW + minutes(2))
+    for text in ("first", "second"):
+        world.command(name, update(world.all[0], text, "ann", None), NOW + minutes(3))
+    updates = [notifications(event) for event in events_of(world.chains[name], 0) if event.detail["by"] == "ann"]
+    assert all(len(found) == 1 for found in updates)
+    before, first, second = (found[0] for found in updates)
+    assert before.key == f"incident:{name}:1"
+    assert first.key.startswith(f"{before.key}:after:")
+    assert len({before.key, first.key, second.key}) == 3
+    assert {one.transition for one in (first, second)} == {Transition.UPDATE}
+    assert all(one.not_pagers and one.impact == "over" for one in (first, second))
+    assert first.title == f"prod: SEV2 incident update by ann after its resolution: {ROLLBACK} begins"
+
+
 def test_a_reopened_incident_is_a_new_key(events):
     (chat,) = notifications(events[-1])
     assert chat.key == f"incident:{events[0].detail['incident']}:2"

@@ -109,6 +109,12 @@ def test_an_end_goes_wherever_something_more_severe_may_be_open(kind):
     assert names(replace(ending, transition=Transition.UPDATE), CHAT, PAGER, severe) == ["chat"]
 
 
+def test_the_end_of_a_state_that_no_chat_needs_goes_to_pagers_and_github():
+    ending = notification(Transition.RESOLVE, kind=EventKind.DEPLOYMENT, severity=Severity.INFO, only_states=True)
+    assert names(ending, CHAT, PAGER, GITHUB) == ["pager", "github"]
+    assert names(replace(ending, only_pagers=True), CHAT, PAGER, GITHUB) == ["pager"]
+
+
 def test_a_test_reaches_each_destination_once_or_the_one_that_is_named():
     both = {**PAGER, "audiences": ["security", "operators"], "events": ["rollback"]}
     for audience, expected in ((Audience.OPERATORS, ["chat"]), (Audience.SECURITY, ["pager"])):
