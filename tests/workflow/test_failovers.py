@@ -77,7 +77,10 @@ def test_it_opens_one_incident_that_pages_and_ends_when_the_service_runs_here(wo
     world.run()
     (name,) = world.cloud.incidents.list_ids(5)
     entries = world.cloud.incidents.read_entries(name)
-    assert (world.cloud.incidents.read_incident(name).cause, entries[0].at) == ("region-lost", world.failover.requested_at)
+    assert (world.cloud.incidents.read_incident(name).cause, entries[0].at) == (
+        "region-lost",
+        world.failover.requested_at,
+    )
     assert f"failover {world.name}" in entries[0].text
     assert [entry.kind.value for entry in entries] == ["OPENED", "PAGED", "CLEARED", "RESOLVED"]
 

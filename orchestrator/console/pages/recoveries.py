@@ -31,6 +31,7 @@ from orchestrator.console.sections import (
     of_report,
     present,
 )
+from orchestrator.domain.objectives.scenarios import scenario_of
 from orchestrator.domain.plots.time_plot import Level, Point, Series, TimePlot
 from orchestrator.domain.progress.phases import ObjectiveUse, expected_end, recovery_phases, recovery_time_used
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
@@ -80,33 +81,44 @@ def _row(one: Recovery) -> tuple[Cell, ...]:
 
 
 def objectives_trend(recoveries: Sequence[Recovery]) -> tuple[TimePlot, ...]:
-    """Return the measured recovery time and data loss of every recovery that measured them, with their objectives."""
-    ended = sorted((one for one in recoveries if one.ended_at is not None), key=lambda one: one.requested_at)
-    if not ended:
-        return ()
-    last = ended[-1].objectives
+    """Return the measured recovery time and data loss of every recovery that measured them, with their objectives.
+
+    Scenarios may have different objectives: each has a line of its own. A drill with an injected fault measures nothing
+    that an objective is about.
+    """
+    ended = sorted(
+        (one for one in recoveries if one.ended_at is not None and not one.fault), key=lambda one: one.requested_at
+    )
     plots = (
-        _trend("Recovery time", "RTO", last.recovery_time, [(one, one.measured.recovery_time) for one in ended]),
-        _trend("Data loss", "RPO", last.data_loss, [(one, one.measured.data_loss) for one in ended]),
+        _trend(
+            "Recovery time", "RTO", [(one, one.measured.recovery_time, one.objectives.recovery_time) for one in ended]
+        ),
+        _trend("Data loss", "RPO", [(one, one.measured.data_loss, one.objectives.data_loss) for one in ended]),
     )
     return tuple(plot for plot in plots if plot is not None)
 
 
 def _trend(
-    title: str, short: str, objective: timedelta, measured: Sequence[tuple[Recovery, timedelta | None]]
+    title: str, short: str, recoveries: Sequence[tuple[Recovery, timedelta | None, timedelta]]
 ) -> TimePlot | None:
-    points = tuple(
-        Point(one.requested_at, length.total_seconds(), begins=True) for one, length in measured if length is not None
-    )
-    if not points:
+    measured = [(one, length, objective) for one, length, objective in recoveries if length is not None]
+    if not measured:
         return None
-    allowed, last = objective.total_seconds(), f"{points[-1].value:,.0f} s"
+    points = tuple(Point(one.requested_at, length.total_seconds(), begins=True) for one, length, _ in measured)
+    scenarios: dict[float, set[str]] = {}
+    for one, _, objective in measured:
+        scenarios.setdefault(objective.total_seconds(), set()).add(scenario_of(one))
+    several, last = len(scenarios) > 1, f"{points[-1].value:,.0f} s"
+    levels = tuple(
+        Level(allowed, f"{short}{' of ' + ', '.join(sorted(names)) if several else ''}: {allowed:,.0f} s")
+        for allowed, names in sorted(scenarios.items())
+    )
     return TimePlot(
         title=f"{title} of drills and restores",
         unit="seconds",
         description=f"{title} of {len(points)} recoveries; the last one measured {last}.",
         series=(Series(f"{title.lower()}: last {last}", points),),
-        levels=(Level(allowed, f"{short}: {allowed:,.0f} s"),),
+        levels=levels,
         note="One mark is one recovery, at the time of its request.",
     )
 

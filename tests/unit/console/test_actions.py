@@ -78,8 +78,8 @@ def test_every_form_names_its_subject_its_effect_and_a_way_back(client, name):
 @pytest.mark.parametrize("name", [name for name, action in ACTIONS.items() if action.of_environment])
 def test_an_action_of_another_environment_is_not_offered_and_changes_nothing(scene, client, name):
     before, executions = scene.cloud.freezes.read_freeze(), dict(scene.states.executions)
-    asked = client.get(f"/actions/{name}/staging")
-    assert (asked.status_code, "this console serves local alone" in unescape(asked.text)) == (404, True)
+    form = client.get(f"/actions/{name}/staging")
+    assert (form.status_code, "this console serves local alone" in unescape(form.text)) == (404, True)
     data = {"token": GUARD.token(name, "staging", ""), "requested by": "eve", "reason": "x"}
     assert client.post(f"/actions/{name}/staging", data=data, headers=ORIGIN).status_code == 404
     assert scene.cloud.freezes.read_freeze() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -16,14 +17,18 @@ from orchestrator.cli.extras import ExtraMissing
 from orchestrator.cli.live.layout import significant
 from orchestrator.cli.main import app
 from orchestrator.console.pages import guards
+from orchestrator.console.pages.recoveries import objectives_trend
 from orchestrator.console.pages.words import ABSENT
 from orchestrator.console.rendering import PLACES, SCRIPT, STYLE, address_of
 from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.incidents.severity import IncidentSeverity
+from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.record import Measured, Objectives
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from orchestrator.environments import project
+from tests import followed
 from tests.samples import NOW
 from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
 
@@ -106,6 +111,26 @@ def test_the_trend_shows_what_every_recovery_measured_and_its_objective(client):
     assert "RTO: 7,200 s" in words
     assert "data loss: last 2 s" in words
     assert "RPO: 600 s" in words
+
+
+def test_the_trend_has_the_objective_of_every_scenario_and_no_drill_with_a_fault():
+    def ended(identity, seconds, allowed, **changes):
+        return replace(
+            followed.drill(identity, 1, ended_at=NOW, **changes),
+            measured=Measured(timedelta(seconds=seconds), timedelta(seconds=2)),
+            objectives=Objectives(timedelta(seconds=allowed), timedelta(minutes=10)),
+        )
+
+    recoveries = [
+        ended("dr-1", 180, 240, backup_kind=BackupKind.VAULT),
+        ended("dr-2", 50, 60),
+        ended("dr-3", 900, 60, fault="slow"),
+    ]
+    times, losses = objectives_trend(recoveries)
+    assert [level.name for level in times.levels] == ["RTO of drill-pitr: 60 s", "RTO of drill-vault: 240 s"]
+    assert [point.value for point in times.series[0].points] == [180, 50]
+    assert [level.name for level in losses.levels] == ["RPO: 600 s"]
+    assert objectives_trend(recoveries[2:]) == ()
 
 
 def test_the_overview_names_what_needs_a_person(client):
