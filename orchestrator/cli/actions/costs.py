@@ -13,6 +13,7 @@ from rich.console import Console
 
 from orchestrator import environments
 from orchestrator.application import prices
+from orchestrator.cli.extras import require
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.cost.estimate import (
     Estimate,
@@ -142,6 +143,7 @@ def templates_in(assembly: Path, env: str) -> list[Mapping[str, Any]]:
 
 
 def _synthesised(env: str) -> Path:
+    require("infrastructure")
     from orchestrator.local.cdk_deploy import synthesise  # noqa: PLC0415 - not needed for an existing assembly
 
     return synthesise({"environment": env, "without_code": "yes"})

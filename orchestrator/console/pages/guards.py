@@ -10,7 +10,6 @@ from orchestrator.cli.actions.explain import MAX_EVENTS
 from orchestrator.cli.actions.keys import KEY_COLUMNS, USABLE, key_rows
 from orchestrator.cli.actions.maintenance.windows import state_in_words
 from orchestrator.cli.context import Context
-from orchestrator.cli.extras import require
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import link_to
 from orchestrator.console.pages.words import minute
@@ -168,7 +167,6 @@ def estimate_page(context: Context) -> Page:
         Refused: the stacks cannot be estimated.
         ExtraMissing: the infrastructure's libraries are not installed.
     """
-    require("infrastructure")
     status = project.settings_file().stat()
     with _ONE_AT_A_TIME:
         cost = _estimated(context.name, status.st_mtime_ns, status.st_size)

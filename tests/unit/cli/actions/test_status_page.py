@@ -98,7 +98,9 @@ def test_an_end_is_a_duration_or_a_time(text, minutes):
     assert (commands.read_until(text, NOW) - NOW).total_seconds() == minutes * 60
 
 
-@pytest.mark.parametrize("text", ["soon", "2026-11-23T05:00", "-1h", ""])
+@pytest.mark.parametrize(
+    "text", ["soon", "2026-11-23T05:00", "-1h", "", "99999999999d", "9999999d", "0001-01-01T00:00:00+14:00"]
+)
 def test_another_end_is_refused(text):
     with pytest.raises(Refused, match="give a duration, such as 90m"):
         commands.read_until(text, NOW)
