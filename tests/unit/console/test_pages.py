@@ -24,6 +24,7 @@ from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.incidents.severity import IncidentSeverity
+from orchestrator.domain.maintenance.schedule import Change, cancel
 from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.record import Measured, Objectives
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
@@ -31,6 +32,7 @@ from orchestrator.environments import project
 from tests import followed
 from tests.samples import NOW
 from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
+from tests.unit.domain.maintenance.worlds import HOUR, only, planned
 
 MOST_BYTES = 150_000
 RUN = CliRunner()
@@ -322,3 +324,14 @@ def test_the_cost_of_an_environment_is_what_the_command_prints(monkeypatch, scen
     words = Tables(client.get("/costs/estimate").text).words
     assert "12.34 USD a month" in words["heading"]
     assert any(costs.usd_in_words(expected.estimates[1].usd) in word for word in words["estimate-2"])
+
+
+def test_a_cancelled_maintenance_window_has_its_planned_period():
+    scene = busy_scene()
+    schedule = planned()
+    window = only(cancel(schedule, only(schedule).id, "ann", "not ready", NOW + HOUR).schedule)
+    assert scene.cloud.maintenance.commit(Change(scene.cloud.maintenance.read_schedule(), (window,)))
+    (row,) = Tables(client_of(scene.context).get("/freezes").text).rows["windows"]
+    assert row[:4] == [
+        window.id, "cancelled", f"{window.starts_at:%Y-%m-%d %H:%M}", f"{window.ends_at:%Y-%m-%d %H:%M}",
+    ]  # fmt: skip
