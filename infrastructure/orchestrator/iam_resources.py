@@ -103,6 +103,8 @@ class Resource(Enum):
     DOMAIN_ZONE = auto()  # the hosted zone of its record
     DNS_CHANGES = auto()  # changes of that zone
     HOME_FUNCTIONS = auto()  # the live aliases in the home region
+    HOME_LEASE = auto()  # the one item of the home region's table of the key ring that is its lease
+    HOME_DATA_KEYS = auto()  # the key of that table, by its alias
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
 
 
@@ -140,6 +142,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.STATUS_PAGE_OBJECTS: "each incident has a page of its own",
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
     Resource.ASSIGNMENT_KEYS: "KMS generates key ids; a condition on the alias limits this to the ledger's key",
+    Resource.HOME_DATA_KEYS: "KMS generates key ids; a condition on the alias limits this to the tables' key",
     Resource.COPIED_RECOVERY_POINTS: "AWS Backup names recovery points",
     Resource.DNS_CHANGES: "Route 53 names changes",
     Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
@@ -156,6 +159,8 @@ STANDBY_RESOURCES = (
     Resource.DOMAIN_ZONE,
     Resource.DNS_CHANGES,
     Resource.HOME_FUNCTIONS,
+    Resource.HOME_LEASE,
+    Resource.HOME_DATA_KEYS,
 )
 """Resources of an environment that has a standby region (`[….failover]`)."""
 
@@ -412,6 +417,12 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
             )
             for name in (environment.service.functions if home else ())
         ],
+        Resource.HOME_LEASE: [table("keys", home)] if home else [],
+        Resource.HOME_DATA_KEYS: (
+            [stack.format_arn(service="kms", region=home, resource="key", resource_name="*")]
+            if home and environment.customer_managed_keys
+            else []
+        ),
     }
     if domain := environment.api.domain:
         name = f"/domainnames/{domain.name}"
@@ -445,12 +456,19 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
         Resource.SNAPSHOT_KEYS: {"StringEquals": {"aws:ResourceTag/environment": environment.name}},
         Resource.ISSUING_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},
         Resource.ISSUING_ASSIGNMENT: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [ASSIGNMENT_KEY]}},
-        Resource.ASSIGNMENT_KEYS: {
-            "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{physical_name('ledger', environment)}"},
-            "StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
-        },
+        Resource.ASSIGNMENT_KEYS: _by_alias("ledger", environment),
+        Resource.HOME_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},
+        Resource.HOME_DATA_KEYS: _by_alias("data", environment),
         Resource.COPIES_RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SCALABLE_TARGETS: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
+    }
+
+
+def _by_alias(name: str, environment: Environment) -> Mapping[str, Mapping[str, object]]:
+    """Return the condition on a key of another region: its alias, and the use by DynamoDB only."""
+    return {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{physical_name(name, environment)}"},
+        "StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
     }
 
 

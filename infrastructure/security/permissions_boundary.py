@@ -45,6 +45,9 @@ ROLE_ACTIONS = (
 DRILL_ROLE_ACTIONS = ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListRolePolicies")
 NEW_KEY_ACTIONS = ("kms:CreateKey", "kms:TagResource")
 
+HOME_ACTIONS = ("dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration")
+"""What the evaluation of a failover reads in the home region: its lease, and the releases of its live aliases."""
+
 DENIED_ACTIONS = (
     "cloudwatch:DisableAlarmActions", "events:PutPermission",
     "events:RemovePermission", "kms:PutKeyPolicy", "kms:ReplicateKey", "lambda:AddPermission",
@@ -128,15 +131,20 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         "backup:StartCopyJob": arns[Resource.BACKUP_COPIES],
         "dynamodb:GetItem": arns[Resource.ISSUING_ASSIGNMENT],
         "kms:Decrypt": arns[Resource.ASSIGNMENT_KEYS],
-        "lambda:GetFunctionConfiguration": _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS]),
         "apigateway:GET": arns[Resource.API_DOMAIN],
         "route53:*": [*arns[Resource.DOMAIN_ZONE], *arns[Resource.DNS_CHANGES]],
     }
-    return [
+    statements = [
         iam.PolicyStatement(actions=[action], resources=list(dict.fromkeys(found)))
         for action, found in resources.items()
         if found
     ]
+    # One statement for all kinds: a managed policy has at most 6,144 characters. Each action suits one kind only.
+    at_home = [*arns[Resource.HOME_LEASE], *arns[Resource.HOME_DATA_KEYS]]
+    at_home += _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS])
+    if at_home:
+        statements.append(iam.PolicyStatement(actions=list(HOME_ACTIONS), resources=at_home))
+    return statements
 
 
 def _home_functions(stack: Stack, environment: Environment, functions: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -28,7 +29,9 @@ _POLICY = "service-role/AWSBackupServiceRolePolicyForRestores"
 _SCHEDULES = {RENEW_LEASE: Duration.minutes(1), EVALUATE_FAILOVER: Duration.days(1)}
 _RETRIES = 2
 LEASE_MISSES = 3
-"""So many renewals in a row may fail before the alarm fires. A lease lasts at least two."""
+"""So many renewals in a row may fail before the alarm fires, if the lease lasts longer."""
+_LEAST_THRESHOLD_SECONDS = 30
+"""The metric is never below 0, so a threshold must be above it, also where a lease lasts only two renewals."""
 
 
 def hosts_failover(environment: Environment) -> bool:
@@ -106,7 +109,6 @@ def create_failover_alarms(scope: Construct, environment: Environment, operators
     """Create the alarms of the lease, of the plan's evaluation and of the failover's executions."""
     assert environment.failover is not None, "the caller has asked"
     action = actions.SnsAction(operators)
-    lease_seconds = environment.failover.lease.total_seconds()
     alarms = [
         cloudwatch.Alarm(
             scope,
@@ -116,7 +118,7 @@ def create_failover_alarms(scope: Construct, environment: Environment, operators
                 "the issuing lease is not renewed: when it ends, this region issues no tokens", "issuing-lease"
             ),
             metric=_metric(environment, LEASE_SECONDS_LEFT, "Minimum", Duration.minutes(1)),
-            threshold=lease_seconds - LEASE_MISSES * 60,
+            threshold=lease_threshold_seconds(environment.failover.lease),
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             evaluation_periods=3,
             datapoints_to_alarm=2,
@@ -166,6 +168,11 @@ def create_failover_alarms(scope: Construct, environment: Environment, operators
         ]
     for alarm in alarms:
         alarm.add_alarm_action(action)
+
+
+def lease_threshold_seconds(lease: timedelta) -> float:
+    """Return below how many seconds left of a lease the alarm fires: above 0, and below the lease."""
+    return max(lease.total_seconds() - LEASE_MISSES * 60, _LEAST_THRESHOLD_SECONDS)
 
 
 def _metric(environment: Environment, name: str, statistic: str, period: Duration) -> cloudwatch.Metric:

@@ -60,6 +60,10 @@ READ_ASSIGNMENT = (
     allow("dynamodb:GetItem", on=(Resource.ISSUING_ASSIGNMENT,)),
     allow("kms:Decrypt", on=(Resource.ASSIGNMENT_KEYS,)),
 )
+READ_HOME_LEASE = (
+    allow("dynamodb:GetItem", on=(Resource.HOME_LEASE,)),
+    allow("kms:Decrypt", on=(Resource.HOME_DATA_KEYS,)),
+)
 CHECK_KEYS = (
     allow("dynamodb:GetItem", on=(Resource.KEY_RING,)),
     allow("kms:DescribeKey", "kms:GetPublicKey", on=(Resource.SIGNING_KEYS,)),
@@ -79,7 +83,7 @@ def _task(*grants: Grant, variables: tuple[str, ...] = ()) -> FunctionSpec:
 
 
 FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
-    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION", INCIDENTS)),
+    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION", "SOURCE_TABLES", INCIDENTS)),
     "request_approval": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
     "check_approvals": _task(),
     "fence_home": _task(),
@@ -122,6 +126,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
                 *CHECK_KEYS,
                 READ_VERSIONS,
                 INVOKE_LIVE_ALIAS,
+                *READ_HOME_LEASE,
                 allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,)),
                 allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
                 NOTIFY_OPERATORS,
@@ -129,7 +134,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
         ),
         variables=(
             *("FAILOVER_POLICY", "HOME_REGION", "KEYS_TABLE", "SIGNING_KEY_ID", "SERVICE", "API_DOMAIN"),
-            *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS"),
+            *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS", "SOURCE_TABLES"),
         ),
     ),
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import timedelta
 
 import pytest
 
 from infrastructure.security.permissions_boundary import boundary_name
+from infrastructure.standby.failover import lease_threshold_seconds
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator import environments
 from orchestrator.domain.failover.policy import read_failover
@@ -96,6 +98,24 @@ def test_the_home_region_reads_the_assignment_and_nothing_else_of_the_other_ledg
     (decrypts,) = [one for one in elsewhere if one["Action"] == "kms:Decrypt"]
     assert decrypts["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/ib-oauth-ledger-prod"}
     assert len(elsewhere) == 2
+
+
+def test_only_the_evaluation_reads_the_lease_of_the_home_region_and_nothing_else_of_its_table(standby):
+    home = paired().region
+    readers, elsewhere = set(), []
+    for name in functions(standby):
+        found = [one for one in statements(standby, name) if f":dynamodb:{home}:" in json.dumps(one["Resource"])]
+        readers |= {name for _ in found}
+        elsewhere += found
+    assert readers == {"ib-oauth-event-evaluate-failover-prod"}
+    (read,) = elsewhere
+    assert read["Action"] == "dynamodb:GetItem"
+    assert text_of(read["Resource"]) == f"arn:<AWS::Partition>:dynamodb:{home}:123456789012:table/ib-oauth-keys-prod"
+    assert read["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["issuing-lease"]}}
+    own = statements(standby, "ib-oauth-event-evaluate-failover-prod")
+    (decrypts,) = [one for one in own if f":kms:{home}:" in json.dumps(one["Resource"])]
+    assert decrypts["Action"] == "kms:Decrypt"
+    assert decrypts["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/ib-oauth-data-prod"}
 
 
 def test_only_what_renews_the_lease_and_what_takes_over_may_write_it(standby):
@@ -219,6 +239,25 @@ def test_the_boundary_of_a_standby_region_allows_what_a_failover_does(standby):
             beyond |= {(name, action) for action in actions if not ever(boundary, action, "*")}
     assert looked_at
     assert beyond == set()
+
+
+def test_the_boundary_of_a_standby_region_allows_what_its_evaluation_reads_in_the_home_region(standby):
+    boundary, home = boundary_of(Names(standby, STANDBY)), paired().region
+    read = [
+        (action, text_of(resource).replace("<AWS::Partition>", "aws"))
+        for one in statements(standby, "ib-oauth-event-evaluate-failover-prod")
+        if f":{home}:" in json.dumps(one["Resource"])
+        for action in as_list(one["Action"])
+        for resource in as_list(one["Resource"])
+    ]
+    assert {action for action, _ in read} == {"dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration"}
+    assert [(action, arn) for action, arn in read if not ever(boundary, action, arn, {})] == []
+
+
+@pytest.mark.parametrize("lease_seconds", [120, 180, 900])
+def test_the_alarm_of_a_lease_can_fire_for_every_permitted_lease(lease_seconds):
+    """The metric is never below 0."""
+    assert 0 < lease_threshold_seconds(timedelta(seconds=lease_seconds)) < lease_seconds
 
 
 @pytest.mark.parametrize("region", ["home", "standby"])
