@@ -19,11 +19,18 @@ from orchestrator.application.recovery_reporting import publish_completion, writ
 from orchestrator.application.restored_tables.restore_jobs import describe_restored, may_appear
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.backups.kinds import BY_RESTORE_JOB
 from orchestrator.domain.recovery.cleanup import cleanup_reason, concluded_by_cleanup, is_expired_drill, with_cleaned_at
 from orchestrator.domain.recovery.outcome import recovery_message
 from orchestrator.domain.recovery.record import Fault, Recovery, RecoveryAction, RecoveryDecision, TableRecovery
 from orchestrator.domain.recovery.request import DRILL_PREFIX, target_name
-from orchestrator.domain.recovery.restored_table import DRILL_TAG, Removal, foreign_reason, judge_removal
+from orchestrator.domain.recovery.restored_table import (
+    CLOCK_TOLERANCE,
+    DRILL_TAG,
+    Removal,
+    foreign_reason,
+    judge_removal,
+)
 
 RECENT = 50
 """How many recoveries are checked: a month of daily drills, and some that operators requested."""
@@ -195,11 +202,22 @@ def _remove_own_table(
     """Remove a restored table, unless another table has its name."""
     restored = describe_restored(cloud, recovery, table)
     if restored is None:
-        return Removal.UNDER_WAY if may_appear(cloud, table) else Removal.GONE
+        return Removal.UNDER_WAY if _may_create(cloud, recovery, table) else Removal.GONE
     if reason := foreign_reason(recovery, table, restored):
+        # A job names its table late. Until then, nothing proves that the table is the drill's, or that it is not.
+        if _may_create(cloud, recovery, table):
+            return Removal.UNDER_WAY
         logger.error("table not removed", extra={"recovery": recovery.id, "table": table.target, "reason": reason})
         return Removal.FOREIGN
     return remove(cloud, table.target)
+
+
+def _may_create(cloud: Cloud, recovery: Recovery, table: TableRecovery) -> bool:
+    """Return whether a job of the drill may still create a table, also if the job's id was lost."""
+    if table.restore_job or recovery.backup_kind not in BY_RESTORE_JOB:
+        return may_appear(cloud, table)
+    since = recovery.requested_at - CLOCK_TOLERANCE
+    return cloud.restore_jobs.find_unnamed(table.restored_from, since) is not None
 
 
 def remove_table(cloud: Cloud, table: str) -> Removal:

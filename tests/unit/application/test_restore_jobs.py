@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
+import pytest
+
+from orchestrator.application.drill_cleanup import remove_drill_resources
 from orchestrator.application.restored_tables.restore_jobs import describe_restored, job_in_progress, may_appear
 from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.record import Role, TableRecovery
-from orchestrator.domain.recovery.restored_table import foreign_reason
+from orchestrator.domain.recovery.restored_table import Removal, foreign_reason
 from tests.fakes.backup import VAULT, FakeBackup
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, Cloud
@@ -68,3 +72,22 @@ def test_a_table_of_another_kind_of_backup_is_described_as_dynamodb_does():
     drill = replace(drill, backup_kind=BackupKind.BACKUP)
     cloud.clients("dynamodb").add(TARGET)
     assert describe_restored(cloud, drill, table).backup_arn == ""
+
+
+@pytest.mark.parametrize("with_id", [True, False])
+def test_a_table_is_no_other_s_while_a_job_of_the_drill_does_not_name_its_table_yet(with_id):
+    """DynamoDB reports nothing of AWS Backup's restore. A clean-up that took the table for another's would leave it."""
+    _, cloud, drill, table, backup = restored(with_id=with_id)
+    cloud.clients("dynamodb").add(TARGET)
+    backup.pending, backup.jobs["job-0"]["Status"] = timedelta(hours=1), "PENDING"
+    assert removal_of(cloud, drill, table) is Removal.UNDER_WAY
+    backup.jobs["job-0"]["Status"] = "ABORTED"
+    assert removal_of(cloud, drill, table) is Removal.FOREIGN
+    cloud.clients("dynamodb").tables.clear()
+    backup.jobs["job-0"]["Status"] = "PENDING"
+    assert removal_of(cloud, drill, table) is Removal.UNDER_WAY
+
+
+def removal_of(cloud, drill, table):
+    vars(cloud)["isolated_functions"] = SimpleNamespace(find_function=lambda _name: None)
+    return remove_drill_resources(cloud, drill)[table.target]
