@@ -100,9 +100,11 @@ class Rebuild:
             self._start_restore(table)
         waiting = [table.name for table in plan.tables if table.source is not TableSource.EMPTY]
         waited = 0.0
-        while waiting := [name for name in waiting if self._status(name) != "ACTIVE"]:
+        while waiting := [name for name in waiting if not self._complete(name)]:
             if waited > _TABLE_SECONDS:
-                raise RestoreFailed(f"{', '.join(waiting)}: not ACTIVE after {_TABLE_SECONDS:g} s; repeat the command")
+                raise RestoreFailed(
+                    f"{', '.join(waiting)}: not restored after {_TABLE_SECONDS:g} s; repeat the command"
+                )
             self._cloud.sleep(_TABLE_POLL_SECONDS)
             waited += _TABLE_POLL_SECONDS
         for table in restored:
@@ -127,8 +129,12 @@ class Rebuild:
 
     def _end_logins(self, plan: RebuildPlan, table: PlannedTable) -> None:
         """Raise the epoch of restored tokens: revocations since the backup are lost. Recorded before it is written."""
-        tokens = self._cloud.restored_tokens(table.name, table.name, f"ib-oauth-revocations-{plan.environment}")
-        epoch = self._records.record_epoch(plan.id, next_epoch(tokens.read_known_epochs().in_force))
+        log = f"ib-oauth-revocations-{plan.environment}"
+        tokens = self._cloud.restored_tokens(table.name, table.name, log)
+        # A log that comes back empty does not exist before its stack does.
+        no_log = any(one.name == log and one.source is TableSource.EMPTY for one in plan.tables)
+        in_force = [tokens.read_epoch()] if no_log else tokens.read_known_epochs().in_force
+        epoch = self._records.record_epoch(plan.id, next_epoch(in_force))
         tokens.raise_epoch(epoch)
         if tokens.read_epoch() < epoch:
             raise RestoreFailed(f"{table.name} does not read back the epoch {epoch}")
@@ -165,11 +171,14 @@ class Rebuild:
         record = self._cloud.artifacts.put_configuration(after)
         return f"{record.id}: {describe_differences(tuple(differences))}"
 
-    def _status(self, table: str) -> str:
+    def _complete(self, table: str) -> bool:
+        """Return whether a table is there with all of its items."""
         try:
             with translate_errors():
-                return str(self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"]["TableStatus"])
+                described = self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"]
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
-            return ""
+            return False
+        restoring = (described.get("RestoreSummary") or {}).get("RestoreInProgress", False)
+        return bool(described["TableStatus"] == "ACTIVE" and not restoring)
