@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from orchestrator.aws.dynamodb.backups import backup_name_as_of
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
@@ -99,7 +100,7 @@ class FailoverWorld(World):
         for table in (STATE, TOKENS):
             # A copy from the home region, which is of a table with another name.
             self.tables.add(f"{table}-copy")
-            self.tables.back_up(f"{table}-copy", "copied")
+            self.tables.back_up(f"{table}-copy", backup_name_as_of(self.clock.now()))
             del self.tables.tables[f"{table}-copy"]
             self.tables.add(table)
         self.clock.advance(60)
@@ -122,6 +123,7 @@ class FailoverWorld(World):
         settings |= {
             "AWS_REGION": REGION,
             "HOME_REGION": HOME,
+            "SOURCE_TABLES": json.dumps({"state": STATE, "tokens": TOKENS}),
             "FAILOVER_POLICY": json.dumps(POLICY),
             "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
             "REVOCATIONS_TABLE": REVOCATIONS,

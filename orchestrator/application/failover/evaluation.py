@@ -10,10 +10,10 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.failover.planning import failover_policy
+from orchestrator.application.failover.planning import copies_of_home, failover_policy
 from orchestrator.aws.clients import client_in, error_code, translate_errors
-from orchestrator.aws.dynamodb.backups import CrossRegionBackups
 from orchestrator.aws.failover.domain_record import DomainRecord
+from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.domain.analysis.observations import HttpRequest
 from orchestrator.domain.deployment.plan import Service
@@ -57,7 +57,9 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
     without = reading.read(
         Step.DEPLOY_RELEASE, lambda: _without_alias(cloud.clients("lambda"), service), otherwise=without
     )
-    here = reading.read(Step.DEPLOY_RELEASE, lambda: _release(cloud.clients("lambda"), service), "")
+    # A failover publishes `$LATEST`. The alias here stays at the first version until then: without a lease the orchestrator
+    # deploys nothing, and each release changes only `$LATEST`. So a release that home rolled back is found here.
+    here = reading.read(Step.DEPLOY_RELEASE, lambda: _release(cloud.clients("lambda"), service, LATEST), "")
     return StandbyFacts(
         home=home,
         region=cloud.settings["AWS_REGION"],
@@ -66,11 +68,11 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
         home_lease=reading.read(Step.FENCE, lease.read_lease, None),
         copies=reading.read(
             Step.RESTORE,
-            CrossRegionBackups(cloud.clients, cloud.environment, standby=cloud.settings["AWS_REGION"]).list_backups,
+            copies_of_home(cloud, cloud.settings["AWS_REGION"]).list_backups,
             (),
         ),
         oldest_copy=policy.oldest_copy,
-        home_release=reading.read(Step.DEPLOY_RELEASE, lambda: _release(at_home("lambda"), service), ""),
+        home_release=reading.read(Step.DEPLOY_RELEASE, lambda: _release(at_home("lambda"), service, service.alias), ""),
         standby_release=here,
         without_alias=without,
         signing_key=reading.read(Step.CHECK_KEYS, lambda: _signing_key(cloud), ""),
@@ -91,9 +93,9 @@ def _without_alias(client: Any, service: Service) -> tuple[str, ...]:
     return tuple(name for name, function in service.functions.items() if _code(client, function, service.alias) is None)
 
 
-def _release(client: Any, service: Service) -> str:
-    """Return what identifies the code that the live aliases serve; empty if an alias is missing."""
-    codes = [_code(client, function, service.alias) for function in service.functions.values()]
+def _release(client: Any, service: Service, qualifier: str) -> str:
+    """Return what identifies the code of the functions' version or alias; empty if one is missing."""
+    codes = [_code(client, function, qualifier) for function in service.functions.values()]
     return "" if None in codes else " ".join(code[:12] for code in codes if code)
 
 

@@ -12,6 +12,7 @@ from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.policy import FailoverPolicy, read_failover
 from orchestrator.domain.failover.record import CopiedTable, Failover
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import FailoverInputs, plan_failover
 from orchestrator.domain.schema import SettingsReader
 
@@ -21,11 +22,17 @@ def failover_policy(cloud: Cloud) -> FailoverPolicy:
     return read_failover(SettingsReader("failover", msgspec.json.decode(cloud.settings["FAILOVER_POLICY"])))
 
 
+def copies_of_home(cloud: Cloud, region: str) -> CrossRegionBackups:
+    """Return the adapter of the copies in the standby region, of the tables that the home region uses by its settings."""
+    in_use = msgspec.json.decode(cloud.settings["SOURCE_TABLES"], type=dict[Role, str])
+    return CrossRegionBackups(cloud.clients, cloud.environment, standby=region, in_use=in_use)
+
+
 def plan_tables(cloud: Cloud, home: str, region: str, now: datetime) -> tuple[CopiedTable, ...]:
     """Return what a failover would restore: the newest copy of each table.
 
     Raises:
-        Refused: the region has no copy of a table.
+        Refused: the region has no copy of a table, or current copies of two tables of which one was in use.
     """
     plan = plan_failover(
         FailoverInputs(
@@ -36,9 +43,10 @@ def plan_tables(cloud: Cloud, home: str, region: str, now: datetime) -> tuple[Co
             copy_region=None,
             domain=None,
             probes=(),
-            backups=CrossRegionBackups(cloud.clients, cloud.environment, standby=region).list_backups(),
+            backups=copies_of_home(cloud, region).list_backups(),
             now=now,
             assumed=True,
+            oldest_copy=failover_policy(cloud).oldest_copy,
         )
     )
     return tuple(

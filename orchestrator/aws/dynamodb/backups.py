@@ -35,8 +35,11 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import Backup
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import CrossRegionBackup
+from orchestrator.domain.recovery.unused_tables import role_of_restored_table
 
 AVAILABLE, CREATING, SYSTEM = "AVAILABLE", "CREATING", "SYSTEM"
+STAND_IN_SUFFIX: Final = "-copy"
+"""Ends the name of a table that stands, in rehearsals, for the copy of the table of another region."""
 _AS_OF: Final = re.compile(r"as-of-(\d{8}T\d{6}Z)")
 _AS_OF_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
@@ -138,16 +141,31 @@ def backup_name_as_of(moment: datetime) -> str:
 class CrossRegionBackups:
     """What a region holds of an environment's tables: DynamoDB's backups there, and recovery points of AWS Backup.
 
+    A table is known by its exact name: another environment's name may begin with this environment's. After a restore with
+    cutover, the tables in use have the names of restored tables, and their originals are still backed up.
+
     Args:
         clients: botocore client by service, of that region; DynamoDB's and AWS Backup's are used.
         environment: its name.
         standby: the region, if the environment's stacks wait there: the backups of their own tables, which are empty until
             a failover, are left out.
+        in_use: name of the table that the settings name, by role. Of a role whose table is not the stack's own one, only
+            backups of that table are listed.
     """
 
-    def __init__(self, clients: Callable[[str], Any], environment: str, *, standby: str = "") -> None:
-        self._clients, self._standby = clients, standby
-        self._tables = {f"ib-oauth-{role}-{environment}": role for role in Role}
+    def __init__(
+        self,
+        clients: Callable[[str], Any],
+        environment: str,
+        *,
+        standby: str = "",
+        in_use: Mapping[Role, str] | None = None,
+    ) -> None:
+        self._clients, self._environment, self._standby = clients, environment, standby
+        own = {role: f"ib-oauth-{role}-{environment}" for role in Role}
+        self._tables = {name: role for role, name in {**own, **(in_use or {})}.items()}
+        # Without a setting that names another table than the stack's, a restored one may be in use.
+        self._may_be_restored = {role for role, name in own.items() if name in self._tables}
 
     def list_backups(self) -> tuple[CrossRegionBackup, ...]:
         """Return every backup that is complete, in no order."""
@@ -157,10 +175,11 @@ class CrossRegionBackups:
     def _on_demand_backups(self) -> Iterator[CrossRegionBackup]:
         for page in self._clients("dynamodb").get_paginator("list_backups").paginate(BackupType="ALL"):
             for summary in page["BackupSummaries"]:
-                role = self._role(summary["TableName"])
-                own = self._standby and summary["TableName"] in self._tables
-                if role and not own and summary["BackupStatus"] == AVAILABLE:
-                    yield CrossRegionBackup(role, summary["BackupArn"], _content_time(summary))
+                # DynamoDB has no backups of another region: in a standby region only stand-ins are of the home region.
+                name = _stands_for(summary) or ("" if self._standby else summary["TableName"])
+                role = self._role(name)
+                if role and summary["BackupStatus"] == AVAILABLE:
+                    yield CrossRegionBackup(role, summary["BackupArn"], _content_time(summary), name)
 
     def _recovery_points(self) -> Iterator[CrossRegionBackup]:
         backup = self._clients("backup")
@@ -170,15 +189,28 @@ class CrossRegionBackups:
                     BackupVaultName=vault["BackupVaultName"], ByResourceType="DynamoDB"
                 )
                 for point in (point for points in pages for point in points["RecoveryPoints"]):
-                    role = self._role(point["ResourceArn"].rpartition("/")[2])
+                    name = point["ResourceArn"].rpartition("/")[2]
+                    role = self._role(name)
                     own = point["ResourceArn"].split(":")[3] == self._standby
                     if role and not own and point["Status"] in {"COMPLETED", AVAILABLE}:
-                        yield CrossRegionBackup(role, point["RecoveryPointArn"], point["CreationDate"])
+                        yield CrossRegionBackup(role, point["RecoveryPointArn"], point["CreationDate"], name)
 
     def _role(self, table: str) -> Role | None:
-        """Return a table's role: of the environment's own table, or of one named after it, as restored tables are."""
-        roles = [role for name, role in self._tables.items() if table == name or table.startswith(f"{name}-")]
-        return roles[0] if roles else None
+        """Return the role of a table that may be in use; None of any other table."""
+        if table in self._tables:
+            return self._tables[table]
+        restored = role_of_restored_table(table, self._environment)
+        return restored if restored in self._may_be_restored else None
+
+
+def _stands_for(summary: Mapping[str, Any]) -> str:
+    """Return the table of the other region whose copy a rehearsal has backed up; empty for any other backup.
+
+    The local cloud copies no backups. Its rehearsals restore a table under this name, and back it up as of a moment.
+    """
+    table: str = summary["TableName"]
+    is_copy = table.endswith(STAND_IN_SUFFIX) and _AS_OF.fullmatch(summary["BackupName"])
+    return table.removesuffix(STAND_IN_SUFFIX) if is_copy else ""
 
 
 def _content_time(summary: Mapping[str, Any]) -> datetime:

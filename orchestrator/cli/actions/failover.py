@@ -13,6 +13,7 @@ from orchestrator.aws.dynamodb.backups import CrossRegionBackups
 from orchestrator.cli.context import clients_of, context_of
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import FailoverInputs, FailoverPlan, plan_failover
 from orchestrator.domain.regions import refuse_region
 
@@ -132,7 +133,10 @@ def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
             domain=environment.api.domain.name if environment.api.domain else None,
             probes=(),
             backups=CrossRegionBackups(
-                clients_of(context.environment, other), environment.name, standby=other if environment.failover else ""
+                clients_of(context.environment, other),
+                environment.name,
+                standby=other if environment.failover else "",
+                in_use={Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table},
             ).list_backups(),
             now=datetime.now(UTC),
             assumed=True,

@@ -13,7 +13,7 @@ from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup
+from orchestrator.domain.recovery.region_failover import CrossRegionBackup, competing_remedy, competing_tables
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class StandbyFacts:
         home_lease: the home region's lease; None if it has none.
         copies: backups of the tables in the standby region.
         oldest_copy: the greatest age of the newest copy of a table.
-        home_release, standby_release: build ids of the releases that the live aliases serve; empty for none.
+        home_release: what identifies the release that the home region's live aliases serve; empty for none.
+        standby_release: likewise the release that a failover would publish there: `$LATEST`.
         without_alias: functions of the standby region whose live alias does not exist.
         signing_key: state of the standby region's signing key, such as ``Enabled``; empty if the ring names none.
         health: HTTP status of the standby region's live alias; 0 without an answer.
@@ -113,6 +114,7 @@ def _restore(facts: StandbyFacts, now: datetime) -> _Found:
         for role in Role
     }
     problems = [_copy_problem(role, as_of, facts, now) for role, as_of in newest.items()]
+    problems += [_competing_problem(role, facts, now) for role in Role]
     oldest = min((as_of for as_of in newest.values() if as_of), default=now)
     return "; ".join(
         problem for problem in problems if problem
@@ -127,6 +129,13 @@ def _copy_problem(role: Role, as_of: datetime | None, facts: StandbyFacts, now: 
     return ""
 
 
+def _competing_problem(role: Role, facts: StandbyFacts, now: datetime) -> str:
+    tables = competing_tables(role, facts.copies, now, facts.oldest_copy)
+    if not tables:
+        return ""
+    return f"copies of {' and of '.join(tables)}: {competing_remedy(role, facts.region)}"
+
+
 def _sanitize(_facts: StandbyFacts, _now: datetime) -> _Found:
     return "", "needs only the restored tables"
 
@@ -135,8 +144,9 @@ def _deploy(facts: StandbyFacts, _now: datetime) -> _Found:
     if facts.without_alias:
         return f"no live alias in {facts.region}: {', '.join(facts.without_alias)}", ""
     if not facts.standby_release or facts.standby_release != facts.home_release:
-        served = facts.standby_release or "no release"
-        return f"{facts.region} has {served}, {facts.home} serves {facts.home_release or 'no release'}", ""
+        there, served = facts.standby_release or "no release", facts.home_release or "no release"
+        remedy = f"deploy that release's stacks to {facts.region}"
+        return f"$LATEST in {facts.region} is {there}, {facts.home} serves {served}: {remedy}", ""
     return "", f"both regions have the release {facts.home_release}"
 
 

@@ -50,11 +50,16 @@ class RegionProbe:
 
 @dataclass(frozen=True)
 class CrossRegionBackup:
-    """A backup of a table in the other region, and the time of its content."""
+    """A backup of a table in the other region, the time of its content, and the name of the table; empty if unknown."""
 
     role: Role
     arn: str
     as_of: datetime
+    table: str = ""
+
+
+OLDEST_COPY = timedelta(hours=26)
+"""The greatest age of the newest copy of a table that is backed up every day, with time for the backup itself."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class FailoverInputs:
         probes: calls to the home region; empty if the loss is only assumed.
         backups: backups of the tables in the other region.
         assumed: the plan is a rehearsal, and none of its steps is executed.
+        oldest_copy: the greatest age of a copy of a table that is backed up.
     """
 
     environment: str
@@ -82,6 +88,7 @@ class FailoverInputs:
     backups: tuple[CrossRegionBackup, ...]
     now: datetime
     assumed: bool = False
+    oldest_copy: timedelta = OLDEST_COPY
 
 
 @dataclass(frozen=True)
@@ -197,9 +204,31 @@ def _planned_restore(role: Role, inputs: FailoverInputs) -> PlannedRestore:
     if not backups:
         remedy = "copy backups there in advance (backups.copy_region); replicas are not used (docs/guides/replicas.md)"
         raise Refused(f"backups.{role}", f"none in {inputs.region}", remedy)
+    if tables := competing_tables(role, backups, inputs.now, inputs.oldest_copy):
+        raise Refused(f"backups.{role}", f"copies of {' and of '.join(tables)}", competing_remedy(role, inputs.region))
     # A restore's name: configuration snapshots, roles and the permissions boundary know restored tables by it.
     name = target_name(Kind.RESTORE, f"failover-{inputs.now:%Y%m%d%H%M}", role, inputs.environment)
     return PlannedRestore(max(backups, key=lambda backup: backup.as_of), name)
+
+
+def competing_tables(
+    role: Role, backups: Sequence[CrossRegionBackup], now: datetime, oldest: timedelta
+) -> tuple[str, ...]:
+    """Return the tables of a role that all have current copies, so that it is not known which was in use.
+
+    Empty if there are no two. After a restore with cutover, the original is still backed up: its newest copy may be the
+    latest of all, and has none of what clients wrote since.
+    """
+    current = {one.table for one in backups if one.role is role and now - oldest <= one.as_of <= now}
+    return tuple(sorted(current)) if len(current) > 1 else ()
+
+
+def competing_remedy(role: Role, region: str) -> str:
+    """Return what to do when it is not known which table was in use."""
+    return (
+        f"name the table that the home region used as service.tables.{role} in environments.toml, "
+        f"deploy the stacks in {region}, then repeat"
+    )
 
 
 def _why_settings(inputs: FailoverInputs, settings: Sequence[Setting]) -> str:

@@ -75,11 +75,20 @@ class RestoredTableStatus:
 
 def recovery_of_table(table: str, environment: str) -> str:
     """Return the id of the restore of which a table has the name; empty if it is no restored table's name."""
+    role = role_of_restored_table(table, environment)
+    if role is None:
+        return ""
+    prefix, suffix = target_name(Kind.RESTORE, _ANY, role, environment).split(_ANY)
+    return table[len(prefix) : -len(suffix)]
+
+
+def role_of_restored_table(table: str, environment: str) -> Role | None:
+    """Return the role of a table with the name of a restored table; None if it is no restored table's name."""
     for role in Role:
         prefix, suffix = target_name(Kind.RESTORE, _ANY, role, environment).split(_ANY)
-        if table.startswith(prefix) and table.endswith(suffix):
-            return table[len(prefix) : -len(suffix)]
-    return ""
+        if table.startswith(prefix) and table.endswith(suffix) and len(table) > len(prefix) + len(suffix):
+            return role
+    return None
 
 
 def status_of(

@@ -12,6 +12,7 @@ from orchestrator.cli.context import Context, clients_of
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.policy import FailoverPolicy
+from orchestrator.domain.recovery.record import Role
 
 
 def standby_context(env: str) -> Context:
@@ -62,6 +63,10 @@ def standby_cloud(context: Context) -> Cloud:
         **context.cloud.settings,
         "FAILOVER_POLICY": json.dumps(policy_of(context).encode(), allow_nan=False),
         "HOME_REGION": environment.lost_region or environment.region,
+        "SOURCE_TABLES": json.dumps(
+            {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table},
+            allow_nan=False,
+        ),
         "SERVICE": msgspec.json.encode(service).decode(),
         "API_DOMAIN": domain.name if domain else "",
         "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",

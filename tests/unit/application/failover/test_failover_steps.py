@@ -12,12 +12,14 @@ from orchestrator.application.failover.evaluation import evaluate_failover
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
 from orchestrator.application.failover.restoring import restore_tables
 from orchestrator.application.failover.takeover import assignments_of, renew_lease
+from orchestrator.aws.dynamodb.backups import backup_name_as_of
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.domain.errors import Refused, RestoreFailed, Unreachable
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment
 from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.recovery.backups.restore_jobs import JobStatus, RestoreJob
+from orchestrator.domain.recovery.unused_tables import recovery_of_table
 from orchestrator.event_handlers import evaluate_failover as evaluation_handler
 from orchestrator.event_handlers import renew_lease as renewal_handler
 from tests.fakes.errors import client_error
@@ -141,6 +143,27 @@ def test_a_restore_job_that_failed_stops_the_failover(world):
         restore_tables(of_aws_backup(world, failed="no key"), world.cloud)
 
 
+def test_after_a_job_that_failed_the_next_execution_starts_another_one_with_another_token(world):
+    read = of_aws_backup(world, failed="no key")
+    jobs = world.cloud.restore_jobs
+    with pytest.raises(RestoreFailed, match="no key"):
+        restore_tables(read, world.cloud)
+    assert [table.job for table in world.failover.tables] == ["", ""]
+    jobs.failed = ""
+
+    progress = restore_tables(world.cloud.failovers.read("fo-1"), world.cloud)
+    for _ in range(5):
+        world.clock.advance(10)
+        progress = restore_tables(progress.read, world.cloud)
+
+    assert isinstance(progress, StepDone)
+    tokens = [target for _, target in jobs.started]
+    assert len(set(tokens)) == 4
+    assert [table.target for table in world.failover.tables] == tokens[2:]
+    recoveries = {recovery_of_table(target, "test") for target in tokens[2:]}
+    assert [recovery.endswith("-attempt-2") for recovery in recoveries] == [True]
+
+
 # --- DNS ------------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +186,27 @@ def test_the_domain_points_at_this_region_when_route_53_has_applied_it(world):
     assert isinstance(update_dns(opened(world), world.cloud), StepWaits)
     with_domain(world)
     assert update_dns(opened(world), world.cloud).result == "login.example.com points at d-1.example"
+
+
+def test_the_one_change_that_was_requested_is_waited_for(world):
+    """Route 53 gives each request an id of its own, and reports a change as PENDING at first."""
+    with_domain(world)
+    requested, asked = [], []
+
+    def change(**batch):
+        requested.append(batch)
+        return {"ChangeInfo": {"Id": f"C{len(requested)}"}}
+
+    def get_change(Id):  # noqa: N803
+        asked.append(Id)
+        return {"ChangeInfo": {"Status": "INSYNC" if asked.count(Id) > 1 else "PENDING"}}
+
+    world.clients["route53"] = SimpleNamespace(change_resource_record_sets=change, get_change=get_change)
+    first = update_dns(opened(world), world.cloud)
+    assert isinstance(first, StepWaits)
+    second = update_dns(world.cloud.failovers.read("fo-1"), world.cloud)
+    assert isinstance(second, StepDone)
+    assert (len(requested), asked) == (1, ["C1", "C1"])
 
 
 def test_without_a_zone_a_person_gets_the_target_and_without_a_domain_here_the_step_is_refused(world):
@@ -232,6 +276,22 @@ def test_what_is_there_is_ready(world):
     assert [(one.step, one.reason) for one in evaluated if not one.ready] == []
 
 
+def test_two_tables_of_which_one_was_in_use_stop_the_plan_and_are_found_before(world):
+    restored = "ib-oauth-restored-dr-1-tokens-test"
+    copied = backup_name_as_of(world.clock.now())
+    for table in (restored, f"{restored}-copy"):
+        world.tables.add(table)
+    world.tables.back_up(f"{restored}-copy", copied)
+    names = f"copies of {restored} and of ib-oauth-tokens-test"
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, evaluable(world))}
+    assert names in evaluated[Step.RESTORE].reason
+    with pytest.raises(Refused, match=names):
+        opened(world)
+    world.cloud.settings["SOURCE_TABLES"] = json.dumps({"state": "ib-oauth-state-test", "tokens": restored})
+    tables = [world.tables.backups[table.backup_arn]["TableName"] for table in opened(world).failover.tables]
+    assert tables == ["ib-oauth-state-test-copy", f"{restored}-copy"]
+
+
 def test_what_cannot_be_read_is_not_ready(world):
     home = evaluable(world)
 
@@ -244,6 +304,27 @@ def test_what_cannot_be_read_is_not_ready(world):
     assert not evaluated[Step.DEPLOY_RELEASE].ready
     assert "could not be checked" in evaluated[Step.DEPLOY_RELEASE].reason
     assert evaluated[Step.RESTORE].ready
+
+
+def at_home(code):
+    """The home region's Lambda, whose live aliases serve this code."""
+    return SimpleNamespace(get_function_configuration=lambda **_: {"CodeSha256": code})
+
+
+def test_a_release_that_only_latest_has_is_what_a_failover_would_publish(world):
+    """No deployment moves the alias of a region without a lease: it stays at the first version."""
+    home = evaluable(world)
+    for function in world.plane.functions.values():
+        function.latest["CodeSha256"] = "code-2"
+    reasons = {}
+    for served in ("code-1", "code-2"):
+        clients = {"lambda": at_home(served), "dynamodb": home("dynamodb")}
+        evaluated = {one.step: one for one in evaluate_failover(world.cloud, clients.__getitem__)}
+        reasons[served] = (evaluated[Step.DEPLOY_RELEASE].ready, evaluated[Step.DEPLOY_RELEASE].reason)
+    ready, rolled_back = reasons["code-1"]
+    assert not ready
+    assert "$LATEST in us-west-1 is code-2" in rolled_back
+    assert reasons["code-2"][0]
 
 
 def test_another_release_a_missing_alias_and_an_unhealthy_service_are_found(world):

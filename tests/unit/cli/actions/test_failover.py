@@ -18,8 +18,9 @@ RUN = CliRunner()
 class Known:
     """What another region has: a backup of each table, two hours old."""
 
-    def __init__(self, clients, environment, *, standby) -> None:
+    def __init__(self, clients, environment, *, standby, in_use) -> None:
         assert (environment, standby) == ("local", "")
+        assert in_use == {Role.STATE: "ib-oauth-state-local", Role.TOKENS: "ib-oauth-tokens-local"}
         self.region = clients("dynamodb").meta.region_name
 
     def list_backups(self):

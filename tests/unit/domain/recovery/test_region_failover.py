@@ -53,6 +53,26 @@ def test_the_newest_copy_is_taken_and_none_of_later_than_now():
     assert [table.backup.arn for table in made.tables] == [FACTS.backups[0].arn, newer.arn]
 
 
+ORIGINAL, RESTORED = "ib-oauth-tokens-prod", "ib-oauth-restored-dr-1-tokens-prod"
+
+
+def test_current_copies_of_two_tables_of_a_role_are_refused_by_their_names():
+    """After a cutover, the original is still backed up, and its copy may be the newest."""
+    both = tuple(
+        replace(backup(Role.TOKENS, timedelta(hours=age)), table=table) for age, table in ((1, ORIGINAL), (2, RESTORED))
+    )
+    with pytest.raises(Refused, match=f"copies of {RESTORED} and of {ORIGINAL}.*service.tables.tokens"):
+        plan_failover(replace(FACTS, backups=(FACTS.backups[0], *both)))
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=27), timedelta(hours=-1)])
+def test_a_copy_that_is_not_current_competes_with_none(age):
+    old, new = backup(Role.TOKENS, age, 1), backup(Role.TOKENS, timedelta(hours=1), 2)
+    backups = (FACTS.backups[0], replace(old, table=ORIGINAL), replace(new, table=RESTORED))
+    made = plan_failover(replace(FACTS, backups=backups))
+    assert made.tables[1].backup.table == RESTORED
+
+
 def test_the_settings_name_the_region_and_the_restored_tables():
     made = plan_failover(FACTS)
     assert [(one.table, one.key, one.value) for one in made.settings] == [
