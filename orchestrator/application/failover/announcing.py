@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from orchestrator.application.cloud import Cloud
@@ -17,9 +19,12 @@ _DNS_SECONDS = 5
 
 
 def update_dns(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
-    """Point the API's domain at this region. A repetition of the change is a change that is in sync at once.
+    """Point the API's domain at this region, and wait for that one change: each request makes another one, first PENDING.
+
+    A task may die between the request and its record: then the request is repeated, and changes nothing.
 
     Raises:
+        LockLost: another writer changed the failover.
         Refused: API Gateway does not serve the domain in this region.
     """
     domain, zone = cloud.settings["API_DOMAIN"], cloud.settings["HOSTED_ZONE_ID"]
@@ -31,7 +36,9 @@ def update_dns(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
         raise Refused("api.domain", domain, f"API Gateway does not serve it in {read.failover.region}")
     if not zone:
         return StepDone(read, f"a person points {domain} at {target.name}: it has no hosted zone here")
-    if not record.in_sync(record.point_at(target)):
+    if not read.failover.dns_change:
+        read = cloud.failovers.commit(read, replace(read.failover, dns_change=record.point_at(target)))
+    if not record.in_sync(read.failover.dns_change):
         return StepWaits(read, f"Route 53 applies the record of {domain}", _DNS_SECONDS)
     return StepDone(read, f"{domain} points at {target.name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -12,6 +13,7 @@ from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused, RestoreFailed
 from orchestrator.domain.failover.record import CopiedTable, Failover
 from orchestrator.domain.recovery.backups.restore_jobs import (
+    RestoreJob,
     described_by_job,
     is_recovery_point,
     refuse_failed_job,
@@ -36,10 +38,16 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
 
     Raises:
         Refused: a table of a target's name is not this failover's, or a copy cannot be restored.
-        RestoreFailed: AWS Backup reports that a job failed.
+        RestoreFailed: AWS Backup reports that a job failed. The next execution starts another one.
     """
     read = _start_missing(read, cloud)
-    waiting = [reason for table in read.failover.tables if (reason := _not_ready(read.failover, table, cloud))]
+    jobs = {table.role: cloud.restore_jobs.describe(table.job) for table in read.failover.tables if table.job}
+    _refuse_failed_jobs(read, jobs, cloud)
+    waiting = [
+        reason
+        for table in read.failover.tables
+        if (reason := _not_ready(read.failover, table, jobs.get(table.role), cloud))
+    ]
     if waiting:
         return StepWaits(read, "; ".join(waiting), seconds_before_check(read, cloud.now()))
     remaining = {table.role: left for table in read.failover.tables if (left := _apply_settings(table, cloud))}
@@ -81,11 +89,24 @@ def _with_job(read: ReadFailover, table: CopiedTable, job: str, cloud: Cloud) ->
     return cloud.failovers.commit(read, replace(read.failover, tables=tables))
 
 
-def _not_ready(failover: Failover, table: CopiedTable, cloud: Cloud) -> str:
+def _refuse_failed_jobs(read: ReadFailover, jobs: Mapping[Role, RestoreJob], cloud: Cloud) -> None:
+    """Stop if a job failed. Recorded before: its table gets another target, so that the next execution restores it.
+
+    Raises:
+        RestoreFailed: a job failed.
+    """
+    failed = [table for table in read.failover.tables if table.role in jobs and jobs[table.role].has_failed]
+    if not failed:
+        return
+    environment = read.failover.environment
+    tables = tuple(one.with_next_target(environment) if one in failed else one for one in read.failover.tables)
+    cloud.failovers.commit(read, replace(read.failover, tables=tables))
+    for table in failed:
+        refuse_failed_job(table.target, jobs[table.role])
+
+
+def _not_ready(failover: Failover, table: CopiedTable, job: RestoreJob | None, cloud: Cloud) -> str:
     """Return why a restored table is not ready; empty if it is."""
-    job = cloud.restore_jobs.describe(table.job) if table.job else None
-    if job is not None:
-        refuse_failed_job(table.target, job)
     restored = cloud.table_restores.describe_restore(table.target)
     if restored is None:
         return f"{table.target} does not exist yet"

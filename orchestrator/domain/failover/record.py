@@ -8,8 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.domain.deployment.gates import Gate
+from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
 from orchestrator.domain.recovery.record import Role
+from orchestrator.domain.recovery.request import target_name
+from orchestrator.domain.recovery.unused_tables import recovery_of_table
+
+_ATTEMPT = "-attempt-"
 
 
 class FailoverOutcome(StrEnum):
@@ -56,6 +61,15 @@ class CopiedTable:
     target: str
     job: str = ""
 
+    def with_next_target(self, environment: str) -> CopiedTable:
+        """Return it with another target and no job, after a job failed: the target is also the job's idempotency token.
+
+        `orchestrator restore list` and the permissions know the new name as that of a restored table, too.
+        """
+        recovery, _, attempt = recovery_of_table(self.target, environment).partition(_ATTEMPT)
+        name = f"{recovery}{_ATTEMPT}{int(attempt or 1) + 1}"
+        return replace(self, target=target_name(Kind.RESTORE, name, self.role, environment), job="")
+
 
 @dataclass(frozen=True)
 class Failover:
@@ -72,6 +86,7 @@ class Failover:
         began: when the step that has no result yet was first begun; None before that.
         assignment_taken_at: a moment after the assignment was taken; None before that.
         token_epoch: the revocation epoch that the restored tokens get; 0 before that is decided.
+        dns_change: id of Route 53's change of the domain's record; empty before it was requested.
         rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
         failed: step and reason of the last failure, until the step succeeds; empty without one.
     """
@@ -94,6 +109,7 @@ class Failover:
     failed: str = ""
     outcome: FailoverOutcome | None = None
     ended_at: datetime | None = None
+    dns_change: str = ""
 
     @property
     def results_by_step(self) -> Mapping[Step, StepResult]:

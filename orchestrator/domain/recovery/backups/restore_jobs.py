@@ -55,6 +55,11 @@ class RestoreJob:
         """Whether it may still create or fill its table."""
         return self.status in {JobStatus.PENDING, JobStatus.RUNNING}
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended without a complete table."""
+        return not self.in_progress and self.status is not JobStatus.COMPLETED
+
 
 def is_recovery_point(arn: str) -> bool:
     """Return whether an ARN is of a recovery point of AWS Backup, and not of a backup of DynamoDB."""
@@ -67,7 +72,7 @@ def refuse_failed_job(target: str, job: RestoreJob) -> None:
     Raises:
         RestoreFailed: it failed, or was aborted.
     """
-    if not job.in_progress and job.status is not JobStatus.COMPLETED:
+    if job.has_failed:
         reason = job.message or "AWS Backup gives no reason"
         raise RestoreFailed(f"restore job {job.id} of {target} is {job.status}: {reason}")
 

@@ -191,22 +191,22 @@ def test_the_domain_points_at_this_region_when_route_53_has_applied_it(world):
 def test_the_one_change_that_was_requested_is_waited_for(world):
     """Route 53 gives each request an id of its own, and reports a change as PENDING at first."""
     with_domain(world)
-    requested, asked = [], []
+    requested, polled = [], []
 
     def change(**batch):
         requested.append(batch)
         return {"ChangeInfo": {"Id": f"C{len(requested)}"}}
 
     def get_change(Id):  # noqa: N803
-        asked.append(Id)
-        return {"ChangeInfo": {"Status": "INSYNC" if asked.count(Id) > 1 else "PENDING"}}
+        polled.append(Id)
+        return {"ChangeInfo": {"Status": "INSYNC" if polled.count(Id) > 1 else "PENDING"}}
 
     world.clients["route53"] = SimpleNamespace(change_resource_record_sets=change, get_change=get_change)
     first = update_dns(opened(world), world.cloud)
     assert isinstance(first, StepWaits)
     second = update_dns(world.cloud.failovers.read("fo-1"), world.cloud)
     assert isinstance(second, StepDone)
-    assert (len(requested), asked) == (1, ["C1", "C1"])
+    assert (len(requested), polled) == (1, ["C1", "C1"])
 
 
 def test_without_a_zone_a_person_gets_the_target_and_without_a_domain_here_the_step_is_refused(world):

@@ -19,6 +19,7 @@ from orchestrator.domain.failover.decisions import (
 from orchestrator.domain.failover.issuing_region import MARGIN
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from orchestrator.domain.recovery.unused_tables import recovery_of_table
 from tests.samples import NOW
 from tests.unit.domain.failover.world import GATE, LEASE, STANDBY, failover
 
@@ -137,6 +138,18 @@ def test_a_result_ends_the_failure_of_its_step_and_comes_in_order():
     assert replace(at(Step.RESTORE), failed="RESTORE: no").with_result(Step.RESTORE, "done", NOW).failed == ""
     with pytest.raises(ValueError, match="RESTORE before APPROVE"):
         failover().with_result(Step.RESTORE, "done", NOW)
+
+
+def test_after_a_failed_job_a_table_gets_a_target_that_is_known_as_restored_and_no_job():
+    table = replace(failover().tables[0], job="job-1")
+    second = table.with_next_target("prod")
+    third = replace(second, job="job-2").with_next_target("prod")
+    assert [one.target for one in (second, third)] == [
+        "ib-oauth-restored-fo-1-attempt-2-state-prod",
+        "ib-oauth-restored-fo-1-attempt-3-state-prod",
+    ]
+    assert (second.job, third.job) == ("", "")
+    assert recovery_of_table(third.target, "prod") == "fo-1-attempt-3"
 
 
 def test_the_data_loss_is_the_age_of_the_oldest_copy():
