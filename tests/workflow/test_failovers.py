@@ -100,6 +100,15 @@ def test_an_incident_that_cannot_be_written_does_not_stop_it(world, monkeypatch)
     assert world.run().phase == "SUCCEEDED"
 
 
+def test_the_announcement_counts_what_is_lost_until_the_last_lease_of_the_home_region(world):
+    world.run()
+    ended = world.failover.assignment_taken_at + world.failover.lease
+    (text,) = [text for topic, _, text in world.topics.published if topic.endswith("clients-test")]
+    assert f"since {world.failover.copied_at.isoformat()}" in text
+    assert f"at most those of {(ended - world.failover.copied_at).total_seconds():.0f} s" in text
+    assert f"its last lease ended at {ended.isoformat()}" in text
+
+
 def test_what_is_restored_are_copies_and_not_the_empty_tables_of_the_standby_region(world):
     world.run()
     restored = {world.tables.backups[table.backup_arn]["TableName"] for table in world.failover.tables}

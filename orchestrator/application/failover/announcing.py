@@ -52,8 +52,9 @@ def announce_failover(read: ReadFailover, cloud: Cloud) -> StepDone:
     subject = f"{failover.environment}: the service runs in {failover.region}"
     text = (
         f"{failover.environment} failed over from {failover.home} to {failover.region}.\n"
-        f"Lost are all writes of the last {failover.data_loss.total_seconds():.0f} s before "
-        f"{failover.requested_at.isoformat()}. All users log in again.\n"
+        f"Lost are all writes to {failover.home} since {failover.copied_at.isoformat()}: at most those of "
+        f"{failover.data_loss.total_seconds():.0f} s, because its last lease ended at "
+        f"{failover.issued_until.isoformat()}. All users log in again.\n"
     )
     commands = (
         f"orchestrator failover status {failover.id} --env {failover.environment}\n"
@@ -71,8 +72,8 @@ def ask_for_approval(failover: Failover, cloud: Cloud) -> None:
     text = (
         f"Failover {failover.id} of {failover.environment} from {failover.home} to {failover.region} waits until "
         f"{deadline.isoformat()} for {failover.gate.description}.\n{failover.reason}\n"
-        f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes "
-        "and ends all logins.\n\n"
+        f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes, "
+        f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all logins.\n\n"
         f"orchestrator failover approve {failover.id} --env {failover.environment}\n"
         f"orchestrator failover reject {failover.id} --env {failover.environment}\n"
     )

@@ -122,9 +122,20 @@ class Failover:
         return next((step for step in STEPS if step not in self.results_by_step), None)
 
     @property
+    def copied_at(self) -> datetime:
+        """The time of the oldest copy: what clients wrote later is lost."""
+        return min(table.as_of for table in self.tables)
+
+    @property
+    def issued_until(self) -> datetime:
+        """Until when the home region may have issued tokens: the end of its last lease; the request before that is known."""
+        last_lease = self.assignment_taken_at + self.lease if self.assignment_taken_at else self.requested_at
+        return max(self.requested_at, last_lease)
+
+    @property
     def data_loss(self) -> timedelta:
-        """The age of the oldest copy at the request: later writes are lost."""
-        return self.requested_at - min(table.as_of for table in self.tables)
+        """The time from the oldest copy until the home region's last lease at the latest: writes of it are lost."""
+        return self.issued_until - self.copied_at
 
     def begun(self, now: datetime) -> Failover:
         """Return it with the beginning of its next step; the first beginning stays."""

@@ -154,3 +154,9 @@ def test_after_a_failed_job_a_table_gets_a_target_that_is_known_as_restored_and_
 
 def test_the_data_loss_is_the_age_of_the_oldest_copy():
     assert failover().data_loss == timedelta(hours=2)
+
+
+def test_what_the_home_region_writes_until_its_last_lease_ends_is_lost_too():
+    taken = failover(assignment_taken_at=NOW + timedelta(minutes=7))
+    assert taken.issued_until == NOW + timedelta(minutes=7) + LEASE
+    assert taken.data_loss == timedelta(hours=2, minutes=7) + LEASE
