@@ -15,7 +15,9 @@ from tests.fakes.clock import SimulatedClock
 from tests.fakes.errors import client_error
 from tests.fakes.tables import Tables
 
-TOKENS, LOG = "ib-oauth-tokens-test", "ib-oauth-revocations-test"
+# The evaluator's tables are all one process's: no other test may make this log.
+ENVIRONMENT = "rebuilt"
+TOKENS, LOG = f"ib-oauth-tokens-{ENVIRONMENT}", f"ib-oauth-revocations-{ENVIRONMENT}"
 BACKUP = f"arn:aws:dynamodb:us-west-1:123456789012:table/{TOKENS}/backup/1"
 
 
@@ -52,7 +54,7 @@ def plan(log: TableSource) -> RebuildPlan:
         PlannedTable(TOKENS, TableSource.BACKUP, backup_arn=BACKUP, ends_logins=True),
         PlannedTable(LOG, log),
     )
-    return RebuildPlan("rb-1", "test", "cs-1", "key", "0" * 64, "0" * 64, (), tables, (), ())
+    return RebuildPlan("rb-1", ENVIRONMENT, "cs-1", "key", "0" * 64, "0" * 64, (), tables, (), ())
 
 
 def restore(log: TableSource, rows: Tables, rounds: int = 0) -> _Restores:
