@@ -17,7 +17,9 @@ from tests.fakes.notification_providers import CONFIDENTIAL, Providers
 from tests.samples import NOW
 from tests.unit.domain.notifications.test_delivery import notification
 
-WHAT = notification(Transition.TRIGGER, title="test: it is broken", reason="<!channel> *x*", key="alarm:a")
+WHAT = notification(
+    Transition.TRIGGER, title="test: it is broken", reason="<!channel> *x*", key="alarm:a", subject="d-1"
+)
 WEB = [kind for kind in DestinationKind if kind is not DestinationKind.EMAIL]
 OTHERS = [kind for kind in DestinationKind if kind is not DestinationKind.GITHUB]
 

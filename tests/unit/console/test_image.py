@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from tests.console_image import HEIGHT, IMAGES, WIDTH, example_scene
+from tests.console_image import HEIGHT, IMAGES, example_scene
+from tests.screenshots import WIDTH
 from tests.served_console import Tables, client_of
 
 MOST_BYTES = 150_000
