@@ -1,7 +1,7 @@
 """The incident of a lost region: a failover opens it when it begins, and ends it when the service runs here.
 
-A failover does not wait for its incident. What fails is logged, and repeated when the failover is planned again; the
-reconcile handler announces the rest.
+A failover does not wait for its incident. A report that fails is logged. That of the loss is repeated when the failover is
+planned again; without that of the end the incident stays open, and a person resolves it.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def _report(signal: Signal, cloud: Cloud) -> None:
         logger.info(apply_signal(signal, cloud))
     except (OrchestratorError, ClientError) as error:
         logger.warning(
-            "the incident of a failover is reported later", extra={"signal": signal.title, "error": str(error)}
+            "the incident of a failover was not reported", extra={"signal": signal.title, "error": str(error)}
         )
