@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser import axe_findings, chromium, focused, go_to, press, sees, show, wait
 from tests.served_console import HOSTILE, PAGES, append_decision, busy_scene, scene_in_flight, served
-from tests.unit.cli.actions.test_status_page_in_browser import show
-from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
-from tests.unit.service.test_browser import chromium
 
 __all__ = ["chromium"]
 
 pytestmark = pytest.mark.browser
-
-WAIT_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +25,6 @@ def browser(chromium, console):
     chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
     chromium.get(console.guard.first_address)
     return chromium
-
-
-def wait(browser, condition):
-    """Wait for a condition; an element that a new page or a change has replaced is looked for again."""
-    gone = (StaleElementReferenceException,)
-    return WebDriverWait(browser, WAIT_SECONDS, 0.02, gone).until(lambda _: condition())
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -66,15 +54,6 @@ def test_nothing_of_another_host_is_loaded(browser, console):
     assert all(name.startswith(console.url) for name in loaded)
 
 
-def focused(browser):
-    return browser.switch_to.active_element
-
-
-def press(browser, *keys):
-    for key in keys:
-        focused(browser).send_keys(key)
-
-
 def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_its_report(browser, console):
     show(browser, f"{console.url}/")
     wait(browser, lambda: browser.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
@@ -96,16 +75,6 @@ def test_a_person_with_a_keyboard_gets_from_the_first_page_to_a_deployment_and_i
         wait(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, "main[data-events]:not([data-at])"))
 
 
-def go_to(browser, text):
-    """Move the keyboard to a link, a field or a button."""
-    for _ in range(60):
-        press(browser, Keys.TAB)
-        here = focused(browser)
-        if text in (here.text, here.get_attribute("name")):
-            return
-    raise AssertionError(f"the keyboard does not get to {text}")
-
-
 def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chromium):
     scene, _ = scene_in_flight()
     with served(scene.context) as console:
@@ -114,7 +83,7 @@ def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chr
         wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "main").get_attribute("data-at"))
         go_to(chromium, "Promote…")
         press(chromium, Keys.ENTER)
-        wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?")
+        sees(chromium, "Promote d-1 now?")
         assert scene.cloud.ledger.pending_command("d-1") is None
         assert axe_findings(chromium) == []
         go_to(chromium, "requested by")
@@ -122,7 +91,7 @@ def test_a_person_with_a_keyboard_promotes_a_deployment_after_a_confirmation(chr
         # The browser itself asks for the name.
         assert chromium.find_element(By.TAG_NAME, "h1").text == "Promote d-1 now?"
         press(chromium, "bob", Keys.ENTER)
-        wait(chromium, lambda: chromium.find_element(By.TAG_NAME, "h1").text == "Done")
+        sees(chromium, "Done")
         assert scene.cloud.ledger.pending_command("d-1").by == "bob"
         assert axe_findings(chromium) == []
         go_to(chromium, "Continue")

@@ -18,14 +18,11 @@ from orchestrator.console.live import Broadcast
 from orchestrator.console.server import bound
 from orchestrator.console.sign_in.entrance import Entrance
 from orchestrator.console.sign_in.oauth_service import OAuthService
+from tests.browser import axe_findings, chromium, go_to, heading, press, sees, show, wait
 from tests.console_sign_in import ADA, SETTINGS, with_console
 from tests.served_console import KEY, scene_in_flight, serving_site
-from tests.unit.cli.actions.test_status_page_in_browser import show
-from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
-from tests.unit.console.test_console_in_browser import go_to, press, wait
 from tests.unit.service.conftest import aws, keys, new_variables, platform_url, serving
 from tests.unit.service.person import Person
-from tests.unit.service.test_browser import chromium
 
 __all__ = ["aws", "chromium", "keys", "platform_url"]
 
@@ -61,10 +58,6 @@ def browser(chromium):
     return chromium
 
 
-def heading(browser) -> str:
-    return browser.find_element(By.TAG_NAME, "h1").text
-
-
 def sign_in(browser, account="ada"):
     """Sign in from the page that says so, with Tab and Enter alone."""
     assert heading(browser) == "Sign in"
@@ -88,19 +81,19 @@ def test_a_person_signs_in_by_keyboard_acts_under_their_name_and_signs_out(brows
         is_read_in_both_schemes(browser)
         go_to(browser, "Promote…")
         press(browser, Keys.ENTER)
-        wait(browser, lambda: heading(browser) == "Promote d-1 now?")
+        sees(browser, "Promote d-1 now?")
         assert browser.find_elements(By.NAME, "requested by") == []
         go_to(browser, "Promote")
         press(browser, Keys.ENTER)
-        wait(browser, lambda: heading(browser) == "Done")
+        sees(browser, "Done")
         assert scene.cloud.ledger.pending_command("d-1").by == f"Ada Lovelace ({ADA})"
         go_to(browser, "Sign out")
         press(browser, Keys.ENTER)
-        wait(browser, lambda: heading(browser) == "Sign out?")
+        sees(browser, "Sign out?")
         go_to(browser, "Sign out")  # in the line of the person
         go_to(browser, "Sign out")  # the button
         press(browser, Keys.ENTER)
-        wait(browser, lambda: heading(browser) == "Signed out")
+        sees(browser, "Signed out")
         assert axe_findings(browser) == []
         browser.get(f"{url}/deployments/d-1")
         assert heading(browser) == "Sign in"
@@ -125,7 +118,7 @@ def test_a_viewer_who_wants_to_act_gets_a_page_that_says_who_may(browser, servic
         wait(browser, lambda: browser.current_url == f"{url}/deployments/d-1")
         go_to(browser, "Promote…")
         press(browser, Keys.ENTER)
-        wait(browser, lambda: heading(browser) == "Not permitted")
+        sees(browser, "Not permitted")
         assert "only an operator may act" in browser.find_element(By.TAG_NAME, "main").text
         is_read_in_both_schemes(browser)
         assert scene.cloud.ledger.pending_command("d-1") is None
@@ -137,7 +130,7 @@ def test_a_person_who_is_not_listed_reads_what_to_add(browser, service_url):
     with console_of(scene.context, service_url, settings) as url:
         show(browser, f"{url}/", width=320)
         sign_in(browser)
-        wait(browser, lambda: heading(browser) == "Sign-in failed")
+        sees(browser, "Sign-in failed")
         assert ADA in browser.find_element(By.TAG_NAME, "main").text
         is_read_in_both_schemes(browser)
 

@@ -11,15 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
 from service.oauth import pkce
+from tests.browser import heading, sees, wait
 
 PICTURES = Path(__file__).resolve().parents[3] / "build" / "pages"
-WAIT_SECONDS = 10
 MOST_TABS = 12
 
 
@@ -111,12 +109,10 @@ class Person:
         return self.open(self.application.link())
 
     def heading(self):
-        return self.browser.find_element(By.TAG_NAME, "h1").text
+        return heading(self.browser)
 
     def sees(self, text):
-        # The page may be replaced between finding its heading and reading it.
-        waiting = WebDriverWait(self.browser, WAIT_SECONDS, ignored_exceptions=(WebDriverException,))
-        waiting.until(lambda _: text in self.heading(), f"waited for {text}")
+        sees(self.browser, text)
         return self
 
     def press(self, name):
@@ -146,9 +142,7 @@ class Person:
     def choose(self, account):
         """Choose an account on the platform's page, which the login page shows in a frame."""
         self.browser.switch_to.frame(self.browser.find_element(By.TAG_NAME, "iframe"))
-        WebDriverWait(self.browser, WAIT_SECONDS).until(
-            lambda b: b.find_elements(By.CSS_SELECTOR, f"[value={account}]")
-        )
+        wait(self.browser, lambda: self.browser.find_elements(By.CSS_SELECTOR, f"[value={account}]"))
         self.browser.find_element(By.CSS_SELECTOR, f"[value={account}]").send_keys(Keys.ENTER)
         self.browser.switch_to.default_content()
         return self

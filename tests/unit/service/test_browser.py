@@ -8,50 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import time
 from urllib.parse import urlsplit
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.unit.service.conftest import ROOT, new_variables, serving
-from tests.unit.service.person import WAIT_SECONDS, Application, Person
+from tests.browser import AXE, WAIT_SECONDS, chromium, is_complete, new_page, wait
+from tests.unit.service.conftest import new_variables, serving
+from tests.unit.service.person import Application, Person
 from tests.unit.service.story import SELF_DESCRIBED, document_site
 
+__all__ = ["chromium"]
+
 pytestmark = pytest.mark.browser
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-    # Nothing leaves this machine, whatever a page or the browser itself would like to look up.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE ::1",
-)  # fmt: skip
-
-
-def _installed(*names):
-    return next((found for name in names if (found := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    """One browser for all tests of this module; each starts with a clean jar of cookies."""
-    browser, driver = _installed("chromium", "google-chrome"), _installed("chromedriver")
-    if browser is None or driver is None:
-        assert os.environ.get("BROWSER_REQUIRED") != "1", "chromium and chromedriver are required here: make browser"
-        pytest.skip("no Chromium here: make browser installs it")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
 
 
 @pytest.fixture(scope="module")
@@ -185,11 +155,11 @@ def chain(request, service_url, application):
 
 def arrives(person, chain):
     passed, onward = chain
-    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda _: passed.answers, "the application heard nothing")
+    wait(person.browser, lambda: passed.answers, "the application heard nothing")
     if onward is None:
         person.sees("Back at the application")
     elif onward.startswith("http"):
-        WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: browser.current_url == onward)
+        wait(person.browser, lambda: person.browser.current_url == onward)
     assert not [one for one in complaints(person) if "Content Security Policy" in one]
     (answer,) = passed.answers
     assert answer["state"] == passed.state
@@ -204,15 +174,21 @@ def test_who_cancels_comes_back_whatever_way_back_the_application_has(person, ch
         assert arrives(person, chain)["error"] == "access_denied"
 
 
+def continue_until(person, ended):
+    """Press the button of a page without scripts until the login has ended."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not ended():
+        assert time.monotonic() < deadline, "the login does not end"
+        time.sleep(1.1)  # the platform gets one request a second at most
+        with new_page(person.browser, ended):
+            person.press("Continue")
+
+
 def test_who_logs_in_without_scripts_comes_back_whatever_way_back_the_application_has(person, chain):
     person.application = chain[0]
     with without_scripts(person.browser):
         person.to_login().choose("ada")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not chain[0].answers and time.monotonic() < deadline:
-            time.sleep(1.1)  # the platform is asked once a second at most
-            person.press("Continue")
-            time.sleep(0.5)
+        continue_until(person, lambda: chain[0].answers)
         code = arrives(person, chain)["code"]
     assert chain[0].redeem(code)["access_token"]
 
@@ -253,7 +229,7 @@ def test_the_login_page_and_the_platform_s_show_the_same_code_and_the_client(per
     person.to_login()
     code = person.browser.find_element(By.CSS_SELECTOR, ".code").text
     person.browser.switch_to.frame(person.browser.find_element(By.TAG_NAME, "iframe"))
-    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: browser.find_elements(By.TAG_NAME, "h1"))
+    wait(person.browser, lambda: person.browser.find_elements(By.TAG_NAME, "h1"))
     theirs = person.browser.find_element(By.TAG_NAME, "body").text
     person.browser.switch_to.default_content()
     assert code in theirs
@@ -317,19 +293,16 @@ def test_a_login_that_takes_too_long_ends_with_a_page_that_says_so(person, appli
 def test_a_page_that_waits_says_that_the_login_has_ended(person, application, expire_logins):
     person.to_login()
     expire_logins()
-    WebDriverWait(person.browser, WAIT_SECONDS).until(
-        lambda browser: "has ended" in browser.find_element(By.CSS_SELECTOR, "[role=status]").text
-    )
+    status = (By.CSS_SELECTOR, "[role=status]")
+    wait(person.browser, lambda: "has ended" in person.browser.find_element(*status).text)
     assert application.answers == []
 
 
 def test_without_scripts_a_person_goes_on_by_a_button(person, application):
     with without_scripts(person.browser):
         person.to_login().choose("ada")
-        # The platform is asked once a second at most; who is too quick sees the same page again.
-        WebDriverWait(person.browser, WAIT_SECONDS, poll_frequency=1.0).until(
-            lambda _: "Back at" in person.heading() or not person.press("Continue")
-        )
+        continue_until(person, lambda: application.answers)
+        person.sees("Back at the application")
     (answer,) = application.answers
     assert application.person(application.redeem(answer["code"])["access_token"])["given_name"] == "Ada"
 
@@ -358,7 +331,7 @@ def test_going_back_after_the_end_offers_nothing_to_use_again(person, applicatio
     page = person.browser.page_source
     person.log_in()
     person.browser.back()
-    WebDriverWait(person.browser, WAIT_SECONDS).until(lambda browser: "Back at" not in browser.page_source)
+    wait(person.browser, lambda: is_complete(person.browser) and "Back at" not in person.browser.page_source)
     assert "ibl_" in page
     assert "ibl_" not in person.browser.page_source, "no page was kept, and no form is sent twice"
     assert len(application.answers) == 1
@@ -378,6 +351,5 @@ def test_another_site_cannot_put_the_login_in_a_frame(person, application):
         "const frame = document.createElement('iframe'); frame.src = arguments[0]; document.body.append(frame)",
         application.link(),
     )
-    WebDriverWait(person.browser, WAIT_SECONDS).until(
-        lambda browser: any("frame-ancestors" in entry["message"] for entry in browser.get_log("browser"))
-    )
+    log = person.browser.get_log
+    wait(person.browser, lambda: any("frame-ancestors" in entry["message"] for entry in log("browser")))

@@ -6,19 +6,15 @@ from dataclasses import replace
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.wait import WebDriverWait
 
 from orchestrator.application.subscribers.endpoint import respond
 from orchestrator.cli.actions.status_page.serve import SiteServer
 from orchestrator.domain.subscribers.messages import Site, unsubscribe_link
+from tests.browser import axe_findings, chromium, follow, show
 from tests.fakes.status_pages import StatusWorld
 from tests.fakes.subscribers import KEY, SubscriberWorld
 from tests.fakes.subscribers import PAGE as PAGE_WITH_SUBSCRIBERS
-from tests.unit.cli.rendering.reports.test_report_in_browser import axe_findings
 from tests.unit.domain.status_page.pages import busy_page, decide
-from tests.unit.service.person import WAIT_SECONDS
-from tests.unit.service.test_browser import chromium
 
 __all__ = ["chromium"]
 
@@ -40,26 +36,6 @@ def servers():
     pages = {name: make() for name, make in PAGES.items()}
     with SiteServer(lambda _: pages["busy"]) as busy, SiteServer(lambda _: pages["quiet"]) as quiet:
         yield {"busy": busy, "quiet": quiet}
-
-
-def show(browser, url, scheme="light", width=1280):
-    browser.get_log("browser")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    )
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    browser.get(url)
-
-
-def follow(browser, by, value):
-    """Click a link or a button, and wait for the page that it leads to: a click may return while the old one is shown."""
-    before = browser.find_element(By.TAG_NAME, "html")
-    browser.find_element(by, value).click()
-    waiting = WebDriverWait(browser, WAIT_SECONDS, 0.02)
-    waiting.until(expected_conditions.staleness_of(before))
-    waiting.until(lambda _: browser.execute_script("return document.readyState") == "complete")
 
 
 @pytest.mark.parametrize(("name", "path"), PATHS)

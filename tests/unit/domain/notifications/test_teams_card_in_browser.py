@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.notifications.notification import Transition
+from tests.browser import chromium
 from tests.teams_card_image import card_of, render, rollback
 from tests.unit.domain.notifications.test_delivery import notification
 from tests.unit.domain.notifications.test_providers import HOSTILE
-from tests.unit.service.test_browser import chromium
 
 __all__ = ["chromium"]
 

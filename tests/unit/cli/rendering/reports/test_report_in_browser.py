@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from orchestrator.cli.actions.reports.report import read_report
 from orchestrator.cli.rendering.reports.page import render_page
 from orchestrator.cli.rendering.reports.recovery_report import recovery_report
+from tests.browser import axe_findings, chromium
 from tests.recorded import bad_release
 from tests.unit.domain.evidence.test_report import CONTENT, drilled
-from tests.unit.service.test_browser import AXE, chromium
 
 __all__ = ["chromium"]
 
@@ -57,24 +55,3 @@ def test_a_report_fits_any_screen_in_both_schemes_without_an_error(chromium, pag
     assert all(pixels >= 280 and colour == ground for pixels, colour in plotted)
     assert chromium.get_log("browser") == []
     assert axe_findings(chromium) == []
-
-
-def axe_findings(chromium):
-    """What axe-core finds; it runs in an isolated world, because the page's policy forbids scripts."""
-    frame = chromium.execute_cdp_cmd("Page.getFrameTree", {})["frameTree"]["frame"]["id"]
-    world = chromium.execute_cdp_cmd("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
-    run = (
-        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
-        ".then(found => JSON.stringify(found.violations.map(one => one.id + ': ' + one.nodes.map(node => node.html))))"
-    )
-    answer = chromium.execute_cdp_cmd(
-        "Runtime.evaluate",
-        {
-            "expression": f"{AXE.read_text(encoding='utf-8')};\n{run}",
-            "contextId": world["executionContextId"],
-            "awaitPromise": True,
-            "returnByValue": True,
-        },
-    )
-    assert "exceptionDetails" not in answer, answer
-    return json.loads(answer["result"]["value"])
