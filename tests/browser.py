@@ -125,19 +125,31 @@ def focused(browser: Any) -> WebElement:
 
 
 def press(browser: Any, *keys: str) -> None:
-    """Press keys, one after the other."""
+    """Press keys, one after the other. A live page may replace the focused element meanwhile."""
     for key in keys:
-        focused(browser).send_keys(key)
+        wait(browser, lambda key=key: focused(browser).send_keys(key) or True)
+
+
+def tab(browser: Any) -> tuple[str, str]:
+    """Move the keyboard to the next element; return its text and its name."""
+    press(browser, Keys.TAB)
+
+    def labels() -> tuple[str, str]:
+        here = focused(browser)
+        return here.text, here.get_attribute("name") or ""
+
+    found: tuple[str, str] = wait(browser, labels)
+    return found
 
 
 def go_to(browser: Any, text: str) -> None:
     """Move the keyboard to a link, a field or a button."""
+    seen = []
     for _ in range(MOST_TABS):
-        press(browser, Keys.TAB)
-        here = focused(browser)
-        if text in (here.text, here.get_attribute("name")):
+        seen.append(tab(browser))
+        if text in seen[-1]:
             return
-    raise AssertionError(f"the keyboard does not get to {text}")
+    raise AssertionError(f"the keyboard does not get to {text}; on the way were {seen}")
 
 
 def axe_findings(browser: Any) -> list[str]:

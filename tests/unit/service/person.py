@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from service.oauth import pkce
-from tests.browser import heading, sees, wait
+from tests.browser import heading, press, sees, tab, wait
 
 PICTURES = Path(__file__).resolve().parents[3] / "build" / "pages"
 MOST_TABS = 12
@@ -119,14 +119,11 @@ class Person:
         """Press a button or link by keyboard alone: Tab until it has the focus, then Enter."""
         seen = []
         for _ in range(MOST_TABS):
-            self.browser.switch_to.active_element.send_keys(Keys.TAB)
-            focused = self.browser.switch_to.active_element
-            seen.append(focused.text)
-            if name in focused.text:
-                assert (
-                    self.browser.execute_script("return getComputedStyle(arguments[0]).outlineStyle", focused) != "none"
-                )
-                focused.send_keys(Keys.ENTER)
+            seen.append(tab(self.browser)[0])
+            if name in seen[-1]:
+                outline = "return getComputedStyle(document.activeElement).outlineStyle"
+                assert self.browser.execute_script(outline) != "none"
+                press(self.browser, Keys.ENTER)
                 return self
         raise AssertionError(f"no way to {name} by keyboard; on the way were {seen}")
 
