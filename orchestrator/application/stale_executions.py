@@ -31,7 +31,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, concluded
 from orchestrator.domain.recovery.restore import cutover_not_requested, with_decides
-from orchestrator.domain.rollback.decision import DEAD_EXECUTION, cause_among
+from orchestrator.domain.rollback.decision import DEAD_EXECUTION, PERSON, cause_among
 from orchestrator.domain.rollback.triggers import decide_for_lock
 from orchestrator.domain.verdict import Verdict
 
@@ -58,30 +58,42 @@ def roll_back_stale_deployment(cloud: Cloud, *, replays: bool = False) -> str:
     deployment = cloud.ledger.find_record(lock.deployment) if lock.held else None
     decision = decide_for_lock(lock, deployment, alive=alive)
     if decision.roll_back:
-        start_rollback(cloud, decision.deployment, RollbackTrigger(DEAD_EXECUTION, decision.why, cloud.now()))
+        try:
+            start_rollback(cloud, decision.deployment, RollbackTrigger(DEAD_EXECUTION, decision.why, cloud.now()))
+        except TooManyAttempts as error:
+            return f"{decision.why}; {error}"
     return decision.why
 
 
 def repeat_failed_rollback(cloud: Cloud) -> str:
     """Start the next attempt of a rollback that failed before it held the lock; return why, or nothing.
 
-    The rollback of a deployment in flight is repeated because the lock stays with it. A deployment that had succeeded
-    holds no lock: an alarm or an operator started its rollback, and nothing else would repeat it.
+    An attempt that holds the lock is followed by the next because the lock stays with it. One that failed before leaves
+    the lock with its deployment, which runs on, or leaves it free after a deployment that had succeeded. An alarm, an
+    evaluation or an operator started it, and nothing else would repeat it.
     """
-    if cloud.ledger.read_lock().held:
+    deployment_id, cause = _unanswered_trigger(cloud)
+    if cause is None or not last_attempt_failed(cloud, deployment_id):
         return ""
+    try:
+        return f"the rollback of {deployment_id} failed: started {start_rollback(cloud, deployment_id, cause)}"
+    except TooManyAttempts as error:
+        return str(error)
+
+
+def _unanswered_trigger(cloud: Cloud) -> tuple[str, RollbackTrigger | None]:
+    """Return the deployment whose rollback may have failed without the lock, and that rollback's cause; None if none."""
+    lock = cloud.ledger.read_lock()
+    if lock.held:
+        triggers = cloud.ledger.read_triggers(lock.deployment) if lock.kind is Kind.DEPLOYMENT else []
+        return lock.deployment, cause_among(triggers)
     deployment = cloud.ledger.find_newest(lambda record: record.moved_traffic)  # a repair ends the attempts
     shifted_at = deployment.first_shift_at if deployment else None
     if deployment is None or shifted_at is None or deployment.outcome is not DeploymentOutcome.SUCCEEDED:
-        return ""
-    # A trigger from before the first shift did not judge what clients got.
-    cause = cause_among([trigger for trigger in cloud.ledger.read_triggers(deployment.id) if trigger.at >= shifted_at])
-    if cause is None or not last_attempt_failed(cloud, deployment.id):
-        return ""
-    try:
-        return f"the rollback of {deployment.id} failed: started {start_rollback(cloud, deployment.id, cause)}"
-    except TooManyAttempts as error:
-        return str(error)
+        return "", None
+    # A trigger from before the first shift did not judge what clients got. An operator's command stays one.
+    triggers = cloud.ledger.read_triggers(deployment.id)
+    return deployment.id, cause_among([one for one in triggers if one.source == PERSON or one.at >= shifted_at])
 
 
 def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool) -> str:

@@ -17,8 +17,11 @@ class FakeEvents:
 
     put: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """(detail-type, detail), in order."""
+    fails: bool = False
 
     def put_events(self, *, Entries: Sequence[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - botocore's
+        if self.fails:
+            raise client_error("InternalFailure", "the bus is down")
         self.put += [(entry["DetailType"], json.loads(entry["Detail"])) for entry in Entries]
         return {"FailedEntryCount": 0, "Entries": [{"EventId": str(len(self.put))}]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -15,9 +16,11 @@ from orchestrator.domain.deployment.record import (
     Shift,
 )
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.event_handlers import execution_status_change, reconcile
+from orchestrator.domain.errors import Unreachable
+from orchestrator.event_handlers import execution_status_change, reconcile, track_incidents
 from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import NOW, deployment, seconds
+from tests.unit.application.notifications.conftest import alarm_event
 
 EXECUTION = execution_arn("deployment", "d-1")
 ROLLBACK = execution_arn("rollback", "rollback-d-1-1")
@@ -139,6 +142,55 @@ SHIPPED = replace(
 )
 
 
+ROLLBACK_2 = execution_arn("rollback", "rollback-d-1-2")
+
+
+@pytest.mark.parametrize("source", ["person", "alarm", "verdict"])
+@pytest.mark.parametrize("shifts", [(), IN_FLIGHT.shifts], ids=["before the first shift", "after it"])
+@pytest.mark.parametrize(
+    ("phase", "repeated"),
+    [
+        ("FAILED", True),  # it could not take the lock over
+        ("TIMED_OUT", True),
+        ("RUNNING", False),
+        ("SUCCEEDED", False),  # it found nothing to roll back
+        ("ABORTED", False),  # an operator stopped it
+    ],
+)
+def test_the_reconciler_repeats_a_rollback_that_failed_while_its_deployment_runs_on(
+    cloud, states, source, shifts, phase, repeated
+):
+    states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-1", input="{}")
+    acquire(cloud)
+    cloud.ledger.create_record(replace(IN_FLIGHT, shifts=shifts))
+    start_rollback(cloud, "d-1", RollbackTrigger(source, "rolled back by bob", NOW - seconds(1)))
+    states.end(ROLLBACK, phase)
+    assert ended(ROLLBACK, phase) == f"rollback-d-1-1 ended {phase} and does not hold the lock"
+    answer = reconcile.handler({}, None)["answer"]
+    assert ("the rollback of d-1 failed: started rollback-d-1-2" in answer) is repeated
+    assert (ROLLBACK_2 in states.executions) is repeated
+    reconcile.handler({}, None)
+    assert execution_arn("rollback", "rollback-d-1-3") not in states.executions
+
+
+def test_the_reconciler_repeats_an_operators_rollback_of_a_release_that_succeeded_meanwhile(cloud, states):
+    cloud.ledger.create_record(SHIPPED)
+    start_rollback(cloud, "d-1", RollbackTrigger("person", "aborted by bob", NOW - seconds(1)))
+    states.end(ROLLBACK, "FAILED")
+    assert "started rollback-d-1-2" in reconcile.handler({}, None)["answer"]
+
+
+def test_the_reconciler_repeats_no_rollback_of_another_deployment_than_the_lock_names(cloud, states):
+    states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-2", input="{}")
+    cloud.ledger.create_record(SHIPPED)
+    start_rollback(cloud, "d-1", RollbackTrigger("person", "rolled back by bob", NOW))
+    states.end(ROLLBACK, "FAILED")
+    cloud.ledger.create_record(replace(IN_FLIGHT, id="d-2", execution=execution_arn("deployment", "d-2")))
+    cloud.ledger.acquire_lock(cloud.ledger.read_lock(), execution_arn("deployment", "d-2"), "d-2", Kind.DEPLOYMENT, NOW)
+    reconcile.handler({}, None)
+    assert ROLLBACK_2 not in states.executions
+
+
 @pytest.mark.parametrize(
     ("shipped", "triggered_at", "phase", "repeated"),
     [
@@ -170,6 +222,39 @@ def test_the_reconciler_stops_after_all_attempts_and_says_so(cloud, states):
         start_rollback(cloud, "d-1", trigger)
         states.end(execution_arn("rollback", f"rollback-d-1-{number}"), "FAILED")
     assert "follow docs/runbooks/break-glass.md" in reconcile.handler({}, None)["answer"]
+
+
+def fail_all_attempts(cloud, states) -> None:
+    for number in range(1, ATTEMPTS + 1):
+        start_rollback(cloud, "d-1", RollbackTrigger("alarm", "it fired", NOW))
+        states.end(execution_arn("rollback", f"rollback-d-1-{number}"), "FAILED")
+
+
+@pytest.mark.parametrize("alive", [False, True], ids=["held by the last attempt", "held by the living deployment"])
+def test_the_reconciler_goes_on_when_all_attempts_of_the_rollback_that_holds_the_lock_failed(
+    cloud, states, events, alive
+):
+    states.start_execution(stateMachineArn=machine_arn("deployment"), name="d-1", input="{}")
+    cloud.ledger.create_record(IN_FLIGHT)
+    fail_all_attempts(cloud, states)
+    last = execution_arn("rollback", f"rollback-d-1-{ATTEMPTS}")
+    acquire(cloud, *((EXECUTION, Kind.DEPLOYMENT) if alive else (last, Kind.ROLLBACK)))
+    events.fails = True
+    with suppress(Unreachable):
+        track_incidents.handler(
+            alarm_event("ib-oauth-service-degraded-test", "ALARM", "OK", 0, 0, "service-degraded"), None
+        )
+    events.fails = False
+    assert "follow docs/runbooks/break-glass.md" in reconcile.handler({}, None)["answer"]
+    assert [kind for kind, _ in events.put][-2:] == ["IncidentOpened", "IncidentPaged"]
+
+
+def test_the_event_of_the_last_attempt_says_what_to_follow(cloud, states):
+    cloud.ledger.create_record(IN_FLIGHT)
+    fail_all_attempts(cloud, states)
+    last = execution_arn("rollback", f"rollback-d-1-{ATTEMPTS}")
+    acquire(cloud, last, Kind.ROLLBACK)
+    assert "follow docs/runbooks/break-glass.md" in ended(last)
 
 
 def test_the_reconciler_leaves_a_free_lock_and_a_living_holder_alone(cloud, states):
