@@ -4,15 +4,16 @@ Alarms of the service that stay in ALARM are evaluated again, until they are OK 
 For a restore that died after its cutover, late writes are replayed. Live tables that are blocked are unblocked while no
 execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
 Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61). Owners of findings
-are notified and reminded.
+are notified and reminded. An error of one step keeps no other from running.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from orchestrator.application.cloud import Cloud
+from orchestrator.application.cloud import Cloud, logger
 from orchestrator.application.cutover import unblock_live_tables
 from orchestrator.application.incidents.incident_log import attend_incidents
 from orchestrator.application.live_state import report_live_state
@@ -27,39 +28,53 @@ from orchestrator.application.stale_executions import (
 )
 from orchestrator.application.start_rollback import evaluate_lasting_alarms
 from orchestrator.application.warmup import reconcile_provisioned
-from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.errors import OrchestratorError
 from orchestrator.event_handlers.runtime import event_handler
+
+
+class StepsFailed(OrchestratorError):
+    """Steps of the reconciler failed; all others were done. The message names each with its error."""
 
 
 def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     """Roll back if the lock's execution is dead, close plans that died without it, and reconcile what is live.
 
     Raises:
-        Unreachable: everything else was done, but pages or events of an incident, an announcement of maintenance, or a
-            message about findings, were not sent.
+        StepsFailed: everything else was done, but a step failed, or pages or events of an incident, an announcement of
+            maintenance, or a message about findings, were not sent.
     """
-    # The rollback comes first, because clients wait for it: no reporting may prevent it.
-    stale = roll_back_stale_deployment(cloud, replays=True)
-    repeated = repeat_failed_rollback(cloud)
-    alarms = evaluate_lasting_alarms(cloud)
-    # Before the rest: a person has to be called, and what follows may fail.
-    unattended = attend_incidents(cloud)
-    unannounced = attend_maintenance(cloud)
-    unreported = attend_findings(cloud)
-    close_abandoned_plans(cloud)
-    closed = close_abandoned_restores(cloud)
-    unblocked = unblock_live_tables(cloud)
-    not_provisioned = reconcile_provisioned(cloud)
-    emit_drill_age(cloud)
-    reports = (stale, repeated, alarms, closed, unblocked, not_provisioned, report_live_state(cloud))
-    if unattended:
+    reports: list[str] = []
+    failures: list[str] = []
+
+    def run(step: str, call: Callable[[Cloud], object], waiting: str = "") -> None:
+        """Run a step; note what it reports, or what it could not send and so is still `waiting`."""
+        try:
+            answer = call(cloud)
+        except Exception as error:  # noqa: BLE001 - a defect in one step must not keep an operator from being paged
+            logger.error("step failed", extra={"step": step, "error": type(error).__name__, "reason": str(error)})
+            failures.append(f"{step}: {type(error).__name__}: {error}")
+            return
+        if isinstance(answer, str) and answer:
+            (failures if waiting else reports).append(f"{waiting}: {answer}" if waiting else answer)
+
+    # The rollback comes first, because clients wait for it.
+    run("roll_back_stale_deployment", partial(roll_back_stale_deployment, replays=True))
+    run("repeat_failed_rollback", repeat_failed_rollback)
+    run("evaluate_lasting_alarms", evaluate_lasting_alarms)
+    # Before the rest: a person has to be called, and what follows may take the time that is left.
+    run("attend_incidents", attend_incidents, "incidents wait for their pages and events")
+    run("attend_maintenance", attend_maintenance, "maintenance waits for its announcements")
+    run("attend_findings", attend_findings, "findings wait for their messages")
+    run("close_abandoned_plans", close_abandoned_plans)
+    run("close_abandoned_restores", close_abandoned_restores)
+    run("unblock_live_tables", unblock_live_tables)
+    run("reconcile_provisioned", reconcile_provisioned)
+    run("emit_drill_age", emit_drill_age)
+    run("report_live_state", report_live_state)
+    if failures:
         # Last, so that it delays nothing else. The failed invocation is in the alarm event-handler-errors.
-        raise Unreachable(f"incidents wait for their pages and events: {unattended}")
-    if unannounced:
-        raise Unreachable(f"maintenance waits for its announcements: {unannounced}")
-    if unreported:
-        raise Unreachable(f"findings wait for their messages: {unreported}")
-    return "; ".join(filter(None, reports))
+        raise StepsFailed("; ".join(failures))
+    return "; ".join(reports)
 
 
 handler = event_handler(reconcile)

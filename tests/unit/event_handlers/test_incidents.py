@@ -45,7 +45,9 @@ def test_the_reconciler_announces_what_the_bus_did_not_take_and_fails_while_it_c
     with pytest.raises(Unreachable):
         alarm("ALARM", "OK")
     (name,) = cloud.incidents.list_ids(5)
-    with pytest.raises(Unreachable, match=f"incidents wait for their pages and events: {name}: .*the bus is down"):
+    with pytest.raises(
+        reconcile.StepsFailed, match=f"incidents wait for their pages and events: {name}: .*the bus is down"
+    ):
         reconcile.handler({"id": "m", "time": NOW.isoformat()}, None)
     monkeypatch.setattr(events, "put_events", taken)
     reconcile.handler({"id": "m", "time": NOW.isoformat()}, None)

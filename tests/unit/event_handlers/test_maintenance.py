@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import Schedule, plan
 from orchestrator.domain.maintenance.window import WindowState
@@ -48,7 +47,7 @@ def test_a_run_that_could_not_announce_fails_after_everything_else_and_the_next_
         raise client_error("InternalError", "the topic is down")
 
     monkeypatch.setattr(topics, "publish", down)
-    with pytest.raises(Unreachable, match=r"maintenance waits for its announcements: .*the topic is down"):
+    with pytest.raises(reconcile.StepsFailed, match=r"maintenance waits for its announcements: .*the topic is down"):
         run()
     monkeypatch.setattr(topics, "publish", taken)
     cloud.sleep(60)  # until the next run
