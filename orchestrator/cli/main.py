@@ -109,7 +109,7 @@ def deploy(
     """Deploy the release that is in $LATEST."""
     from orchestrator.cli.actions import deploy
     from orchestrator.cli.context import context_of
-    from orchestrator.cli.operator import operator_name
+    from orchestrator.cli.operator import credentials_of, operator_name
 
     with report_errors(json, lines=watch):
         request = deploy.build_request(
@@ -125,7 +125,7 @@ def deploy(
             changelog=changelog,
         )
         context = context_of(env)
-        request["requested_by"] = operator_name(requested_by, context)
+        request |= {"requested_by": operator_name(requested_by, context), **credentials_of(context)}
         code = deploy.deploy(context, request, idempotency_key, watch=watch, json=json)
     raise typer.Exit(code)
 

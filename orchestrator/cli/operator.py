@@ -52,6 +52,18 @@ def caller(context: Context) -> str:
         return str(context.clients("sts").get_caller_identity()["Arn"])
 
 
+def credentials_of(context: Context) -> dict[str, object]:
+    """Return the field of a deployment's request with the caller's ARN by STS; none on the local cloud.
+
+    A requester chooses `operator_name`. This ARN shows at an approval that the requester and the approver are one person.
+
+    Raises:
+        Unreachable: STS did not answer, or there are no credentials.
+        ClientError: STS rejected the credentials.
+    """
+    return {} if context.environment.local else {"requested_as": caller(context)}
+
+
 def _of_variables() -> str:
     return next((name for name in (os.environ.get(key, "").strip() for key in VARIABLES) if name), "")
 

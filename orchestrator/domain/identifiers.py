@@ -12,7 +12,7 @@ from orchestrator.domain.errors import Refused
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 """Leaves room for the prefix ``rollback-`` and the number of the attempt."""
 
-WHO_AND_KEY = frozenset({"requested_by", "idempotency_key"})
+WHO_AND_KEY = frozenset({"requested_by", "requested_as", "idempotency_key"})
 """Fields that do not say what is to be done: another person may repeat a request."""
 
 

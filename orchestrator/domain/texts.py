@@ -14,6 +14,9 @@ A request of the largest values stays far below 256 KB, the limit of Step Functi
 below 400 KB, the limit of a DynamoDB item.
 """
 
+MAX_ARN = 2048
+"""The most characters of an ARN of IAM."""
+
 MAX_CHANGELOG = 1500
 """The most characters of a changelog entry for clients. Slack shows at most 2000 characters of one field."""
 

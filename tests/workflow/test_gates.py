@@ -49,9 +49,9 @@ class GatedWorld(World):
         command = OperatorCommand(request, by, self.clock.now())
         self.cloud.executions.send_task_success(invocation.payload["token"], command)
 
-    def deploy_through(self, *entries: Any, requested_by: str = "ann") -> Any:
+    def deploy_through(self, *entries: Any, requested_by: str = "ann", **more: str) -> Any:
         with inhabited(self):
-            self.deploy(strategy={"type": "canary", "steps": list(entries)}, requested_by=requested_by)
+            self.deploy(strategy={"type": "canary", "steps": list(entries)}, requested_by=requested_by, **more)
             self.settle()
             self.check()
         return self.deployment
@@ -95,6 +95,14 @@ def test_an_approval_of_its_quorum_lets_the_deployment_continue_at_once(interpre
     assert "approve approved by ann, ben" in reasons
     (_, text) = next((subject, text) for _, subject, text in published(world) if "paused" in subject)
     assert "orchestrator approve|abort gate-4 --env test" in text
+
+
+def test_a_requester_under_another_name_is_not_the_only_approver(interpreter):
+    credentials = "arn:aws:sts::123456789012:assumed-role/deploy/Ben@example.com"
+    world = GatedWorld(interpreter, "gate-4b", [("approve", "ben")], [("approve", "cleo")])
+    ended = world.deploy_through(STEPS[0], {**APPROVE, "quorum": 1}, requested_as=credentials)
+    assert (ended.outcome, ended.requested_as) == (DeploymentOutcome.SUCCEEDED, credentials)
+    assert (ended.gates[0].by, world.path.count("Pause")) == ("ben, cleo", 2)
 
 
 def published(world: World) -> list[tuple[str, str, str]]:

@@ -205,7 +205,8 @@ def approve_deployment(context: Context, name: str) -> Approved:
     if not is_approver(gate, person):
         raise Refused("approver", person, f"{gate.name} is for {', '.join(gate.approvers)}")
     new = ledger.record_approval(name, waiting.gate, Approval(person, context.cloud.now()))
-    missing = missing_approvals(gate, ledger.read_approvals(name, waiting.gate), deployment.requested_by)
+    approvals = ledger.read_approvals(name, waiting.gate)
+    missing = missing_approvals(gate, approvals, deployment.requested_by, deployment.requested_as)
     if missing and not new:
         raise Refused("approver", person, f"you have approved it already; it lacks {missing}")
     if not missing:

@@ -15,6 +15,7 @@ from orchestrator.aws.code_signer import Publisher, Signer
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import exit_code
 from orchestrator.cli.live.json_lines import print_result
+from orchestrator.cli.operator import credentials_of
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, plan_line
 from orchestrator.cli.rendering.follow import follow_deployment, wait_for_answer
 from orchestrator.cli.rendering.output import console, print_json
@@ -141,7 +142,7 @@ def promote(
     code = _latest_of(context, manifest)
     if after:
         refuse_unattested(manifest, releases.read_attestation(folder, after), after, code)
-    request: dict[str, Any] = {"requested_by": by, "checklist": read_checklist(checklist)}
+    request: dict[str, Any] = {"requested_by": by, "checklist": read_checklist(checklist), **credentials_of(context)}
     if strategy:
         request["strategy"] = strategy
     if changelog is not None:

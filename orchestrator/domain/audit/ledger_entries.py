@@ -36,6 +36,8 @@ def entries_of_deployment(
     detail = f"{deployment.plan.strategy}, release {deployment.release.digest}"
     if deployment.outside_calendar:
         detail += f", outside the calendar: {deployment.outside_calendar}"
+    if deployment.requested_as:
+        detail += f", with the credentials of {deployment.requested_as}"
     yield _entry(
         f"{name}/requested", deployment.requested_at, deployment.requested_by, f"{what} requested", name, detail=detail
     )

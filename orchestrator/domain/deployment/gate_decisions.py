@@ -51,7 +51,7 @@ def answer_gate(
     if gate.kind is GateKind.WINDOW:
         return _enter(deployment, gate.before_step, f"{gate.name} waited for", now)
     if gate.kind is GateKind.APPROVE:
-        if missing_approvals(gate, approvals, deployment.requested_by):
+        if missing_approvals(gate, approvals, deployment.requested_by, deployment.requested_as):
             return _enter(deployment, gate.before_step, "not approved", now)
         by = ", ".join(dict.fromkeys(approval.by for approval in approvals))
         return _enter(_passed(deployment, by, now), _next_step(deployment, gate), f"{gate.name} approved by {by}", now)

@@ -176,9 +176,13 @@ def is_approver(gate: Gate, person: str) -> bool:
     )
 
 
-def is_requester(person: str, requester: str) -> bool:
-    """Return whether a person may be the one who requested the deployment: both have the same last name in their ARNs."""
-    return person.rpartition("/")[2] == requester.rpartition("/")[2]
+def _last_name(person: str) -> str:
+    """Return the last name of an ARN, or a name, in lower case and without the domain of an address.
+
+    One person is ``ann`` to a login and ``Ann@example.com`` to IAM Identity Center.
+    """
+    last = person.rpartition("/")[2].casefold()
+    return last.partition("@")[0] or last
 
 
 def _principal(person: str) -> str:
@@ -190,19 +194,23 @@ def _principal(person: str) -> str:
     return f"{account} role {names[0]}" if kind == "assumed-role" else f"{account} {kind} {names[-1]}"
 
 
-def missing_approvals(gate: Gate, approvals: Sequence[Approval], requester: str) -> str:
+def missing_approvals(gate: Gate, approvals: Sequence[Approval], requester: str, requested_as: str = "") -> str:
     """Return what an approval gate still lacks, in words; empty if it passes.
 
-    Approvals of those who are not approvers, and a second one of the same person, do not count.
+    Approvals of those who are not approvers, and a second one of the same person, do not count. Two ARNs with the same
+    last name are one person, who may have a role and a user.
 
     Args:
         gate: an approval gate.
         approvals: those that the ledger has.
-        requester: who requested the deployment, as its record names it.
+        requester: who requested the deployment, as its record names it: the requester chooses this name.
+        requested_as: the ARN by STS of the request's credentials; empty if it is not known.
     """
-    people = {approval.by for approval in approvals if is_approver(gate, approval.by)}
+    people = {_last_name(approval.by) for approval in approvals if is_approver(gate, approval.by)}
     if len(people) < gate.quorum:
         return f"{len(people)} of {gate.quorum} approvals"
-    if gate.requester_alone or not all(is_requester(person, requester) for person in people):
+    requesters = {_last_name(requester), _last_name(requested_as)}
+    if gate.requester_alone or people - requesters:
         return ""
-    return f"an approval by another person than the requester, {requester}"
+    credentials = f" ({requested_as})" if requested_as and requested_as != requester else ""
+    return f"an approval by another person than the requester, {requester}{credentials}"

@@ -152,6 +152,8 @@ class Deployment:
     """One attempt to make a release stable, from its plan to its outcome.
 
     Attributes:
+        requested_by: the requester's name, which the requester chooses.
+        requested_as: the ARN by STS of the requester's credentials; empty if it is not known, and in older records.
         preexisting_alarms: ARNs in ALARM before the first shift that have not been OK since.
         revisions: function to the last known revision of its alias; another revision is a change from outside.
         shifts: every weight that was set, in order.
@@ -192,6 +194,7 @@ class Deployment:
     outside_calendar: str = ""
     changelog: str = ""
     repair: bool = False
+    requested_as: str = ""
     outcome: DeploymentOutcome | None = None
     reason: str = ""
     ended_at: datetime | None = None

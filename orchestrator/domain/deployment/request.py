@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import deployment_id
 from orchestrator.domain.printable import is_encodable
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.domain.texts import MAX_CHANGELOG, MAX_NAME, MAX_REASON, MAX_REFERENCE
+from orchestrator.domain.texts import MAX_ARN, MAX_CHANGELOG, MAX_NAME, MAX_REASON, MAX_REFERENCE
 
 ANY_RELEASE = ""
 """Deploy the current content of `$LATEST`. A request for it has no `release`; an empty one is refused."""
@@ -34,6 +34,8 @@ class DeploymentRequest:
         cutover: id of the restore whose tables the service is to use; empty for a release.
         outside_calendar: the operator's reason to deploy while the calendar is closed; empty if there is none.
         changelog: what changes for clients, who get it if the deployment succeeds; empty for the general text.
+        requested_as: the ARN by STS of the requester's credentials, as the command line gives it; empty if it is not
+            known, as in the local cloud or for an execution that another program started.
     """
 
     release: str
@@ -45,6 +47,7 @@ class DeploymentRequest:
     cutover: str = ""
     outside_calendar: str = ""
     changelog: str = ""
+    requested_as: str = ""
 
 
 def read_deployment_request(document: Mapping[str, object], policy: DeliveryPolicy) -> DeploymentRequest:
@@ -68,6 +71,7 @@ def read_deployment_request(document: Mapping[str, object], policy: DeliveryPoli
         cutover=cutover,
         outside_calendar=_outside_calendar(fields),
         changelog=_changelog(fields),
+        requested_as=_requested_as(fields),
     )
     fields.refuse_unknown_keys()
     return request
@@ -102,6 +106,12 @@ def _outside_calendar(fields: SettingsReader) -> str:
         return ""
     remedy = "say why the deployment cannot wait until the calendar opens, or omit it"
     return fields.text("outside_calendar", remedy=remedy, at_most=MAX_REASON)
+
+
+def _requested_as(fields: SettingsReader) -> str:
+    if "requested_as" not in fields:
+        return ""
+    return fields.text("requested_as", remedy="give the ARN of the caller by STS, or omit it", at_most=MAX_ARN)
 
 
 def _changelog(fields: SettingsReader) -> str:

@@ -177,7 +177,7 @@ def who_may_act(deployment: Deployment, approvals: Sequence[Approval] = ()) -> s
     waiting = deployment.waiting_gate
     gate = deployment.plan.gates[waiting.gate] if waiting else None
     if gate is not None and gate.kind is GateKind.APPROVE:
-        lacks = missing_approvals(gate, approvals, deployment.requested_by)
+        lacks = missing_approvals(gate, approvals, deployment.requested_by, deployment.requested_as)
         return f"{', '.join(gate.approvers)}: approve (lacks {lacks or 'nothing'}); any operator: abort"
     if gate is not None and gate.kind is not GateKind.PAUSE:
         return f"it waits for the {gate.kind} {gate.name}; any operator: abort"

@@ -65,6 +65,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
             id=task_input.deployment,
             environment=cloud.environment,
             requested_by=request.requested_by,
+            requested_as=request.requested_as,
             requested_at=cloud.now(),
             release=release,
             plan=plan,

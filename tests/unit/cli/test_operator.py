@@ -15,8 +15,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from orchestrator.cli.main import app
-from orchestrator.cli.operator import VARIABLES, operator_name
-from orchestrator.domain.errors import Refused
+from orchestrator.cli.operator import VARIABLES, credentials_of, operator_name
+from orchestrator.domain.errors import Refused, Unreachable
 from orchestrator.domain.texts import MAX_NAME
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,6 +85,30 @@ def test_at_last_the_user_s_name_or_number(monkeypatch, error):
     assert operator_name(None, context(error)) == "uid 12345"
     monkeypatch.setattr(pwd, "getpwuid", lambda _uid: SimpleNamespace(pw_name="carol"))
     assert operator_name(None, context(error)) == "carol"
+
+
+@pytest.mark.parametrize("options", [[], ["--requested-by", "bob"]])
+def test_a_deployment_in_an_account_is_requested_with_the_caller_s_identity_as_well(monkeypatch, options):
+    monkeypatch.setenv("USER", "ann")
+    requests = []
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: context(ARN))
+    monkeypatch.setattr(
+        "orchestrator.cli.actions.deploy.deploy", lambda _context, request, *_, **__: requests.append(request) or 0
+    )
+    answer = RUN.invoke(app, ["deploy", "--env", "prod", *options], env={"USER": "ann"})
+    assert answer.exit_code == 0, answer.output
+    ((name, arn),) = [(request["requested_by"], request["requested_as"]) for request in requests]
+    assert (name, arn) == ("bob" if options else "ann", ARN)
+
+
+@pytest.mark.parametrize("error", UNREACHABLE, ids=lambda error: type(error).__name__)
+def test_a_deployment_whose_caller_is_not_known_is_not_requested(error):
+    with pytest.raises((Unreachable, ClientError)):
+        credentials_of(context(error))
+
+
+def test_on_the_local_cloud_a_request_has_no_identity():
+    assert credentials_of(context(ARN, local=True)) == {}
 
 
 def test_no_other_module_asks_who_the_user_is():

@@ -47,6 +47,7 @@ EARLIER = {"requested_by": "ann", "strategy": {"type": "canary", "steps": [{"wei
     [
         EARLIER,
         {**EARLIER, "requested_by": "bob"},
+        {**EARLIER, "requested_as": "arn:aws:sts::123456789012:assumed-role/deploy/bob"},
         {**EARLIER, "idempotency_key": "k"},
         {name: value for name, value in EARLIER.items() if name != "force"},
         {**EARLIER, "release": ""},

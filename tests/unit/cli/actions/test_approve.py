@@ -42,9 +42,10 @@ def run(*arguments, by="ben"):
     return RUN.invoke(app, [*arguments], catch_exceptions=False, env={"ORCHESTRATOR_REQUESTED_BY": by})
 
 
-def waiting(scene, gate, phase=DeploymentPhase.PAUSED, reached=True):
+def waiting(scene, gate, phase=DeploymentPhase.PAUSED, reached=True, requested_as=""):
     """A deployment that waits for a gate."""
     record = scene.record(
+        requested_as=requested_as,
         phase=DeploymentPhase.LOCKED,
         plan=plan({"type": "canary", "steps": [STEP, gate]}),
         requested_by="ann",
@@ -88,6 +89,14 @@ def test_the_requester_alone_is_not_enough(scene):
     waiting(scene, {**APPROVE, "quorum": 1})
     assert "it lacks an approval by another person than the requester, ann" in run("approve", "d-1", by="ann").output
     assert scene.answers == []
+
+
+def test_the_requester_who_gave_another_name_is_not_enough_either(scene):
+    arn = "arn:aws:sts::123456789012:assumed-role/deploy/ben"
+    waiting(scene, {**APPROVE, "quorum": 1}, requested_as=arn)
+    assert f"another person than the requester, ann ({arn})" in run("approve", "d-1", by="ben").output
+    assert scene.answers == []
+    assert "it continues at once" in run("approve", "d-1", by="cleo").output
 
 
 @pytest.mark.parametrize(

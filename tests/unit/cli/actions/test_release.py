@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -29,6 +30,7 @@ from tests.samples import NOW, deployment
 from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, request
 
 RUN = CliRunner()
+CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/Pipeline/42"
 WATCHED = pytest.mark.parametrize("watch", [False, True], ids=["announced", "watched"])
 
 
@@ -74,7 +76,8 @@ def events():
 def context(plane, events):
     clock = SimulatedClock()
     states = FakeStepFunctions(clock.now, lambda _arn: None, lambda _token, _output: False)
-    clients = {"dynamodb": FakeDynamoDB(), "lambda": plane, "events": events, "stepfunctions": states}
+    sts = SimpleNamespace(get_caller_identity=lambda: {"Arn": CALLER})
+    clients = {"dynamodb": FakeDynamoDB(), "lambda": plane, "events": events, "stepfunctions": states, "sts": sts}
     context = Context(environments.load("prod"), clients.__getitem__)
     vars(context)["account"] = ACCOUNT
 
@@ -120,6 +123,7 @@ def test_a_proved_release_is_announced_with_its_evidence_and_its_key(context, bu
     assert kind == "ReleaseReady"
     assert detail == {
         "requested_by": "pipeline",
+        "requested_as": CALLER,
         "checklist": dict.fromkeys(CHECKLIST, "https://ci.example/7"),
         "idempotency_key": "build-7",
     }

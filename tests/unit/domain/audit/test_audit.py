@@ -75,6 +75,7 @@ def test_a_deployment_shows_who_requested_approved_commanded_and_rolled_back():
     trigger = RollbackTrigger(PERSON, "errors (as seen) (by bob)", LATER)
     one = deployment(
         requested_by="ann",
+        requested_as="arn:aws:sts::123456789012:assumed-role/deploy/ann",
         outside_calendar="urgent",
         shifts=(Shift(0, 10, NOW + seconds(10)),),
         rollback=Rollback(trigger, reverted_at=NOW + seconds(70)),
@@ -95,6 +96,7 @@ def test_a_deployment_shows_who_requested_approved_commanded_and_rolled_back():
         (SYSTEM, "deployment ended", "ROLLED_BACK"),
     ]
     assert "outside the calendar: urgent" in found[0].detail
+    assert "with the credentials of arn:aws:sts::123456789012:assumed-role/deploy/ann" in found[0].detail
 
 
 def test_a_deployment_in_progress_and_a_repair_are_named_so():

@@ -88,6 +88,16 @@ def test_no_command_passes_an_approval_that_the_ledger_does_not_have(action):
     assert answer_gate(waiting, command(action), stranger, later)[1].action is Action.PAUSE
 
 
+def test_the_requester_under_another_name_is_not_the_only_approver():
+    waiting = reached(STEPS[0], APPROVE, STEPS[1])
+    as_ben = replace(waiting, requested_as="arn:aws:sts::123456789012:assumed-role/deploy/Ben@example.com")
+    approvals = [Approval("ben", MONDAY_0700)]
+    answers = [
+        answer_gate(one, command(OperatorAction.APPROVE), approvals, MONDAY_0700)[1].action for one in (waiting, as_ben)
+    ]
+    assert answers == [Action.ADVANCE, Action.PAUSE]
+
+
 def test_an_approval_that_comes_at_its_deadline_is_too_late_only_if_it_is_incomplete():
     waiting, late = reached(STEPS[0], APPROVE, STEPS[1]), MONDAY_0700 + seconds(600)
     assert answer_gate(waiting, command(OperatorAction.RESUME), [], late)[1].action is Action.ROLL_BACK

@@ -7,7 +7,6 @@ from orchestrator.domain.deployment.gates import (
     Gate,
     GateKind,
     is_approver,
-    is_requester,
     missing_approvals,
 )
 from orchestrator.domain.deployment.strategy import read_strategy
@@ -121,10 +120,24 @@ def test_an_approver_is_a_role_a_user_a_session_or_a_name_of_the_local_cloud(app
 
 
 @pytest.mark.parametrize(
-    ("requester", "expected"), [("ann", True), (ANN, True), (f"{ROLE}/ann", True), ("ben", False), (BEN, False)]
+    ("requester", "expected"),
+    [
+        ("ann", True),
+        (ANN, True),
+        (f"{ROLE}/ann", True),
+        ("Ann", True),
+        ("ann@example.com", True),
+        (f"{ROLE}/ANN@example.org", True),
+        ("ben", False),
+        (BEN, False),
+        ("", False),
+        ("@example.com", False),
+        ("an", False),
+    ],
 )
-def test_a_requester_is_recognised_by_arn_or_by_its_last_name(requester, expected):
-    assert is_requester(ANN, requester) is expected
+def test_a_requester_is_recognised_by_its_last_name_without_case_and_domain(requester, expected):
+    for person in (ANN, f"{ANN}@example.com"):
+        assert bool(missing_approvals(gate(person), [Approval(person, NOW)], requester)) is expected
 
 
 @pytest.mark.parametrize(
@@ -144,3 +157,31 @@ def test_an_approval_lacks_people_until_its_quorum_without_duplicates_strangers_
     required_gate, people, missing
 ):
     assert missing_approvals(required_gate, [Approval(person, NOW) for person in people], "ann") == missing
+
+
+ANN_USER = "arn:aws:iam::123456789012:user/staff/Ann@example.com"
+OTHER_SESSION = "arn:aws:sts::123456789012:assumed-role/Operators/ann"
+
+
+@pytest.mark.parametrize("requested_by", ["ann", "bob", "pipeline 42"])
+@pytest.mark.parametrize("person", [ANN, f"{ANN}@example.com", f"{ROLE}/Ann"])
+def test_a_requester_under_another_name_is_recognised_by_the_credentials_of_the_request(requested_by, person):
+    required_gate = gate(ROLE, person)
+    lacks = missing_approvals(required_gate, [Approval(person, NOW)], requested_by, OTHER_SESSION)
+    assert lacks == f"an approval by another person than the requester, {requested_by} ({OTHER_SESSION})"
+    both = [Approval(person, NOW), Approval(BEN, NOW)]
+    assert missing_approvals(required_gate, both, requested_by, OTHER_SESSION) == ""
+
+
+def test_the_name_of_a_request_still_counts_if_its_credentials_are_of_another_person():
+    pipeline = "arn:aws:sts::123456789012:assumed-role/Pipeline/GitHubActions"
+    lacks = missing_approvals(gate(ROLE), [Approval(ANN, NOW)], "ann", pipeline)
+    assert lacks.startswith("an approval by another person than the requester, ann")
+
+
+@pytest.mark.parametrize("second", [ANN_USER, OTHER_SESSION, ANN.upper().replace("ARN:AWS:STS", "arn:aws:sts")])
+def test_one_person_with_two_identities_is_one_approval(second):
+    required_gate = gate(ROLE, second, quorum=2)
+    approvals = [Approval(ANN, NOW), Approval(second, NOW)]
+    assert missing_approvals(required_gate, approvals, "cleo") == "1 of 2 approvals"
+    assert missing_approvals(required_gate, [*approvals, Approval(BEN, NOW)], "cleo") == ""

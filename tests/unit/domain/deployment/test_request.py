@@ -17,7 +17,7 @@ DIGEST = f"sha256:{64 * 'a'}"
 def test_a_name_is_all_that_is_needed():
     request = read_deployment_request({"requested_by": "ann"}, POLICY)
     assert (request.release, request.strategy, request.checklist) == (ANY_RELEASE, None, {})
-    assert (request.force, request.schema_change) == (False, False)
+    assert (request.force, request.schema_change, request.requested_as) == (False, False, "")
 
 
 def test_every_field_of_a_request_is_taken():
@@ -32,6 +32,7 @@ def test_every_field_of_a_request_is_taken():
             "schema_change": True,
             "outside_calendar": "the fix of an incident",
             "changelog": "Tokens last longer.",
+            "requested_as": "arn:aws:sts::123456789012:assumed-role/Pipeline/42",
         },
         policy(checklist=["tests"]),
     )
@@ -39,6 +40,7 @@ def test_every_field_of_a_request_is_taken():
     assert (request.force, request.schema_change) == (True, True)
     assert request.outside_calendar == "the fix of an incident"
     assert request.changelog == "Tokens last longer."
+    assert request.requested_as == "arn:aws:sts::123456789012:assumed-role/Pipeline/42"
     assert request.checklist == checklist()
 
 
@@ -67,6 +69,9 @@ def test_every_field_of_a_request_is_taken():
         ({"requested_by": "a", "outside_calendar": "x" * 5000}, "outside_calendar"),
         ({"requested_by": "a", "changelog": " "}, "changelog"),
         ({"requested_by": "a", "changelog": "x" * 1501}, "changelog"),
+        ({"requested_by": "a", "requested_as": " "}, "requested_as"),
+        ({"requested_by": "a", "requested_as": None}, "requested_as"),
+        ({"requested_by": "a", "requested_as": "x" * 2049}, "requested_as"),
         ({"requested_by": "a", "checklist": ["tests"]}, "checklist"),
         ({"requested_by": "a", "checklist": {"coffee": "x"}}, "checklist.coffee"),
         ({"requested_by": "a", "checklist": {"tests": ""}}, "checklist.tests"),

@@ -179,3 +179,10 @@ def test_of_an_approval_the_approvers_may_act_and_it_says_what_it_lacks():
     assert who_may_act(deployment) == "bob, eve: approve (lacks 0 of 2 approvals); any operator: abort"
     approvals = [Approval("bob", NOW), Approval("eve", NOW)]
     assert "lacks nothing" in who_may_act(deployment, approvals)
+
+
+def test_the_requester_under_another_name_is_named_with_the_credentials_of_the_request():
+    gate = waiting(GateKind.APPROVE, approvers=("bob", "eve"))
+    deployment = replace(gate, requested_as="arn:aws:iam::123456789012:user/bob")
+    lacks = "another person than the requester, ann (arn:aws:iam::123456789012:user/bob)"
+    assert lacks in who_may_act(replace(deployment, requested_by="ann"), [Approval("bob", NOW)])
