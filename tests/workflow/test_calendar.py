@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from orchestrator import environments
+from orchestrator.cli.actions.deploy import send_command
+from orchestrator.cli.context import Context
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.verdict import Outcome
+from tests.fakes.clouds import ACCOUNT
 from tests.workflow.cases import STRATEGY, create_machines
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import Scenario, World, function_arns, inhabited
@@ -68,6 +73,35 @@ def test_a_deployment_that_waits_gets_no_traffic_before_the_calendar_opens(inter
     assert world.deployment.first_shift_at.timestamp() >= midnight
     assert world.deployment.gates[0].by == "its window is open"
     assert world.deployment.outside_calendar == ""
+
+
+def test_a_deployment_that_is_aborted_while_it_waits_can_be_deployed_outside_the_calendar(interpreter):
+    aborted = []
+
+    def abort(invocation, run):
+        answer = run()
+        found = world.deployment
+        if found is not None and found.waiting_gate is not None and not aborted:
+            aborted.append(invocation.state)
+            context = Context(replace(environments.load("local"), name="test"), world.clients.__getitem__)
+            vars(context).update(account=ACCOUNT, cloud=world.cloud)
+            send_command(context, world.name, "abort", "ann", json=True)
+            world.run_started()
+        return answer
+
+    world = closed_world(interpreter, "d-urgent-after-all", "WAIT")
+    world.bridge = abort
+    with inhabited(world):
+        world.deploy(strategy=STRATEGY)
+        world.settle()
+        assert (world.check(), len(aborted)) == ("stable", 1)
+        ended = world.deployment
+        assert (ended.outcome, ended.reason) == (DeploymentOutcome.ROLLED_BACK, "aborted by ann")
+        assert world.cloud.ledger.rolled_back_by(ended.release.digest) == ""
+        world.name = "d-urgent-now"
+        world.deploy(strategy=STRATEGY, outside_calendar="tokens leak")
+        world.settle()
+    assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
 
 
 def test_an_open_calendar_holds_nothing_although_the_clock_goes_on(interpreter):

@@ -20,6 +20,7 @@ from orchestrator.domain.deployment.record import (
 )
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.rollback.decision import (
+    ABORTED_BY,
     PERSON,
     decide_rollback,
     reason_tables_prevent_rollback,
@@ -66,7 +67,7 @@ def command_deployment(context: Context, name: str, command: str, by: str) -> st
         # Recorded for a deployment that does not hold the lock yet, which no rollback can stop: AcquireLock refuses it.
         ledger.record_command(name, operator_command)
         execution = start_rollback(
-            context.cloud, name, RollbackTrigger(PERSON, f"aborted by {by}", operator_command.at)
+            context.cloud, name, RollbackTrigger(PERSON, f"{ABORTED_BY} {by}", operator_command.at)
         )
         return (
             f"is being aborted: {execution} takes over the lock now and reverts the aliases; "

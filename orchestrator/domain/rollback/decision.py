@@ -31,6 +31,9 @@ GATE = "gate"
 PERSON = "person"
 """Trigger source of an operator."""
 
+ABORTED_BY = "aborted by"
+"""Beginning of the reason of an operator's `abort`, which the operator's name follows."""
+
 ALARM = "alarm"
 """Trigger source of an alarm's event."""
 
@@ -128,6 +131,7 @@ def bars_release(deployment: Deployment, trigger: RollbackTrigger, verdict: Verd
     """Return whether a rollback bars its release from being deployed again without `--force`.
 
     A failure of the orchestrator says nothing about the release, and neither does an evaluation whose probes failed.
+    An operator who aborts a deployment at a gate ends its wait. One who rolls it back judges the release.
 
     Args:
         deployment: the deployment that was rolled back.
@@ -136,7 +140,13 @@ def bars_release(deployment: Deployment, trigger: RollbackTrigger, verdict: Verd
     """
     if deployment.repair or trigger.source in {*INFRASTRUCTURE_SOURCES, GATE}:
         return False
+    if trigger.source == PERSON and trigger.reason.startswith(ABORTED_BY) and _waits_at_gate(deployment):
+        return False
     return not (trigger.source == VERDICT and verdict is not None and verdict.outcome is Outcome.ERROR)
+
+
+def _waits_at_gate(deployment: Deployment) -> bool:
+    return deployment.waiting_gate is not None and not deployment.waiting_gate.failed
 
 
 def cause_among(triggers: Sequence[RollbackTrigger]) -> RollbackTrigger | None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.deployment.decision import Action
+from orchestrator.domain.deployment.gates import GateRecord
 from orchestrator.domain.deployment.outcome import closed_deployment, refused_deployment
 from orchestrator.domain.deployment.record import (
     DeploymentOutcome,
@@ -14,6 +15,7 @@ from orchestrator.domain.deployment.record import (
 from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.rollback.decision import (
+    ABORTED_BY,
     DEAD_EXECUTION,
     INFRASTRUCTURE_SOURCES,
     PERSON,
@@ -169,6 +171,28 @@ def test_a_deployment_that_is_closed_before_it_was_verified_is_refused():
 )
 def test_what_our_own_failure_undid_is_not_barred(trigger, verdict, bars):
     assert bars_release(IN_FLIGHT, trigger, verdict) is bars
+
+
+ABORT = RollbackTrigger(PERSON, f"{ABORTED_BY} ann", NOW)
+OPERATOR = RollbackTrigger(PERSON, "logins fail (by ann)", NOW)
+UNPASSED, PASSED = GateRecord(0, NOW), GateRecord(0, NOW, NOW, "its window is open")
+
+
+@pytest.mark.parametrize(
+    ("gates", "trigger", "bars"),
+    [
+        ((UNPASSED,), ABORT, False),
+        ((PASSED, replace(UNPASSED, gate=1)), ABORT, False),
+        ((UNPASSED,), OPERATOR, True),
+        ((UNPASSED,), ALARM, True),
+        ((replace(UNPASSED, failed=True),), ABORT, True),
+        ((PASSED,), ABORT, True),
+        ((), ABORT, True),
+    ],
+)
+def test_an_abort_of_a_wait_at_a_gate_says_nothing_about_the_release(gates, trigger, bars):
+    for shifts in ((), IN_FLIGHT.shifts):
+        assert bars_release(replace(IN_FLIGHT, gates=gates, shifts=shifts), trigger, None) is bars
 
 
 def test_a_repair_bars_no_release():
