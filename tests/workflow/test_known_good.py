@@ -122,6 +122,24 @@ def test_what_is_gone_or_was_not_good_is_published_and_analyzed_anew(interpreter
     assert back.plan.steps
 
 
+def test_a_release_that_was_rolled_back_after_it_was_good_is_analyzed_when_it_is_forced(interpreter):
+    """It is known good again once it has stayed."""
+    world = environment(interpreter, "kg-7-good")
+    with inhabited(world):
+        deploy(world, "kg-7-good")
+        deploy(world, "kg-7-next", "code-3")
+        assert deploy(world, "kg-7-back", "code-2").known_good.deployment == "kg-7-good"
+        world.ring("event-1")
+        world.settle()
+        assert world.deployment.outcome is DeploymentOutcome.ROLLED_BACK
+        forced = deploy(world, "kg-7-forced", force=True)
+        deploy(world, "kg-7-third", "code-4")
+        again = deploy(world, "kg-7-again", "code-2")
+    assert (forced.known_good, forced.outcome) == (None, DeploymentOutcome.SUCCEEDED)
+    assert [step.weight_percent for step in forced.plan.steps] == [50]
+    assert again.known_good.deployment == "kg-7-forced"
+
+
 def test_a_known_version_that_fails_before_traffic_is_rolled_back_without_any(interpreter):
     world = environment(interpreter, "kg-5-good")
     with inhabited(world):

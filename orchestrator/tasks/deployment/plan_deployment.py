@@ -109,7 +109,13 @@ def _refuse_held_lock(task_input: TaskInput, cloud: Cloud) -> None:
 
 
 def _find_known_good(release: Release, service: Service, cloud: Cloud) -> KnownGood | None:
-    """Return recorded versions that are this release and still exist; None if it has to be published."""
+    """Return recorded versions that are this release and still exist; None if it has to be published.
+
+    A release that was rolled back is known good again once it has succeeded since.
+    """
+    rolled_back = cloud.ledger.rolled_back_by(release.digest)
+    if rolled_back and not _has_succeeded_since(rolled_back, release, cloud):
+        return None
     record = cloud.ledger.find_newest(lambda earlier: is_known_good(earlier, release.digest))
     known_good = known_good_of(record) if record else None
     if known_good is None or known_good.versions.keys() != service.functions.keys():
