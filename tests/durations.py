@@ -14,7 +14,7 @@ SECONDS: dict[str, int] = {
     "tests/e2e/test_configuration.py": 55,
     "tests/unit/service/rollback_alarms/test_requests.py": 53,
     "tests/unit/service/test_releases.py": 49,
-    "tests/unit/application/notifications/test_deliveries.py": 48,
+    "tests/unit/application/notifications/test_deliveries.py": 40,
     "tests/infrastructure/permissions/test_replay.py": 46,
     "tests/infrastructure/test_service_stack.py": 46,
     "tests/contract/test_stream_changes.py": 44,

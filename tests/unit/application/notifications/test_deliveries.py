@@ -6,59 +6,17 @@ import io
 import json
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from orchestrator.application.cloud import logger
-from orchestrator.domain.maintenance.announcements import EVENT_TYPES, event_detail
-from orchestrator.domain.maintenance.policy import MaintenancePolicy
-from orchestrator.domain.maintenance.schedule import Schedule, end, plan
-from orchestrator.domain.maintenance.window import Announcement, WindowState
 from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.domain.notifications.destinations import PAGERS, DestinationKind
 from tests.fakes.clock import START
-from tests.fakes.notification_provider import SHA
 from tests.fakes.notification_providers import CONFIDENTIAL, hour_down
-from tests.unit.application.notifications.conftest import World, alarm_event, bus_event
-from tests.unit.domain.maintenance.worlds import only, planned, request
-
-KINDS = tuple(DestinationKind)
-OTHERS = tuple(kind for kind in KINDS if kind is not DestinationKind.GITHUB)
-CHATS = (
-    DestinationKind.SLACK,
-    DestinationKind.TEAMS,
-    DestinationKind.GOOGLE_CHAT,
-    DestinationKind.WEBHOOK,
-    DestinationKind.CLOUDEVENTS,
-)
-
-DEPLOYMENT = [
-    bus_event(
-        "DeploymentPlanned", 0, deployment="d-1", release="sha256:1", commit=SHA, strategy="canary-10-50",
-        steps=[{"weight_percent": 10}], requested_by="ann",
-    ),
-    bus_event("TrafficShifted", 10, deployment="d-1", step=0, weight_percent=10),
-    bus_event("RollbackStarted", 20, deployment="d-1", execution="rollback-d-1", source="alarm", reason="7.7 % > 5 %"),
-    bus_event("AliasesReverted", 23, deployment="d-1", reverted_at="x", functions=["token"]),
-    bus_event(
-        "RollbackCompleted", 25, deployment="d-1", cause="7.7 % > 5 %", traffic_to="STABLE", healthy=True,
-        figures={"trigger_to_restored_seconds": 3.1},
-    ),
-]  # fmt: skip
-NAME = "ib-oauth-recovery-drill-failed-test"
-ALARMS = [
-    # Two episodes of one alarm, and one of another.
-    alarm_event(NAME, "ALARM", "OK", 5, -500, "recovery-drill-failed"),
-    alarm_event(NAME, "OK", "ALARM", 30, 5, "recovery-drill-failed"),
-    alarm_event(NAME, "ALARM", "OK", 60, 30, "recovery-drill-failed"),
-    alarm_event(NAME, "OK", "ALARM", 90, 60, "recovery-drill-failed"),
-    alarm_event("ib-oauth-root-account-used-test", "ALARM", "OK", 15, -900, "root-account-used"),
-    alarm_event("ib-oauth-root-account-used-test", "OK", "ALARM", 75, 15, "root-account-used"),
-]
-EPISODES = 3
-"""Each is opened once and closed once."""
+from tests.unit.application.notifications.conftest import World, bus_event
+from tests.unit.application.notifications.samples import ALARMS, CHATS, DEPLOYMENT, EPISODES, KINDS, OTHERS
 
 
 @pytest.mark.strategy("Status Updates: Incident communications")
@@ -294,29 +252,6 @@ def test_a_pager_that_saw_nothing_of_a_deployment_gets_nothing_of_its_end(world)
     assert len(world.providers[DestinationKind.SLACK].accepted) == 2
 
 
-def test_github_gets_one_deployment_with_statuses_and_the_status_of_the_commit(world):
-    github = world.providers[DestinationKind.GITHUB]
-    for number, event in enumerate(DEPLOYMENT):
-        world.put(event, after=number * 300)
-
-    world.work()
-
-    (deployment,) = github.github["deployments"]
-    assert (deployment["ref"], deployment["task"], deployment["environment"]) == (SHA, "orchestrator:d-1", "test")
-    assert github.github["statuses"] == ["in_progress"] * 2 + ["failure"] * 4
-    assert github.github["commits"][-1] == (SHA, "failure")
-
-
-def test_github_gets_nothing_of_a_release_without_a_commit(world):
-    uncommitted = {**DEPLOYMENT[0], "detail": {**DEPLOYMENT[0]["detail"], "commit": ""}}
-    world.put(uncommitted)
-
-    world.work()
-
-    github = world.providers[DestinationKind.GITHUB].github
-    assert github == {"deployments": [], "statuses": [], "commits": []}
-
-
 def test_a_test_reaches_every_destination_through_the_same_way_and_leaves_no_alert_open(world):
     world.put(bus_event("NotificationTest", 0, test="0" * 16, destination="", by="ann"))
 
@@ -358,154 +293,6 @@ def test_a_message_for_a_destination_that_was_removed_is_dropped(world):
     assert world.queue.dead == []
 
 
-def _a_notification(world):
-    import msgspec
-
-    from orchestrator.application.notifications.fan_out import deliveries_of
-
-    return msgspec.to_builtins(deliveries_of(ALARMS[0], world.cloud)[0].notification)
-
-
-MAINTENANCE = timedelta(hours=2)
-
-
-def silence(world, *sections):
-    """A window that is under way from the start on, for `MAINTENANCE`."""
-    window_request = request(starts_at=START, ends_at=START + MAINTENANCE, silenced=sections, urgent="now")
-    change = plan(Schedule(), window_request, MaintenancePolicy(), START - timedelta(minutes=1))
-    assert world.cloud.maintenance.commit(change)
-    return change.windows[0]
-
-
-@pytest.mark.parametrize("kind", sorted(PAGERS))
-def test_an_alarm_that_maintenance_silences_is_shown_in_chats_and_pages_when_the_window_ends(world, kind):
-    silence(world, "recovery-drill-failed")
-    world.put(ALARMS[0], after=6)
-
-    world.work()
-
-    pager, chat = world.providers[kind], world.providers[DestinationKind.SLACK]
-    assert [text.split(" ")[0] for text in pager.accepted] == ["trigger"]
-    assert min(pager.times) >= START + MAINTENANCE
-    assert max(pager.times) < START + MAINTENANCE + timedelta(minutes=2)
-    assert len(chat.accepted) == 1
-    assert max(chat.times) < START + timedelta(minutes=2)
-
-
-@pytest.mark.parametrize("kind", sorted(PAGERS))
-def test_a_silenced_alarm_that_ends_before_the_window_never_pages(world, kind):
-    silence(world, "recovery-drill-failed")
-    world.put(ALARMS[0], after=6)
-    world.put(ALARMS[1], after=31)
-
-    world.work()
-
-    assert not [text for text in world.providers[kind].accepted if text.startswith("trigger")]
-    assert not any(world.providers[kind].alerts.values())
-    assert len(world.providers[DestinationKind.SLACK].accepted) == 2
-
-
-@pytest.mark.parametrize("kind", sorted(PAGERS))
-def test_a_window_that_a_person_ends_lets_the_alarm_page_within_the_hour(world, kind):
-    window = silence(world, "recovery-drill-failed")
-    world.put(ALARMS[0], after=6)
-    world.work(START + timedelta(minutes=5))
-    early = START + timedelta(minutes=10)
-    assert world.cloud.maintenance.commit(end(world.cloud.maintenance.read_schedule(), window.id, "ann", "", early))
-
-    world.work()
-
-    assert len(world.providers[kind].accepted) == 1
-    assert max(world.providers[kind].times) <= START + timedelta(minutes=62)
-
-
-@pytest.mark.parametrize("kind", sorted(PAGERS))
-def test_an_alarm_that_the_window_does_not_name_or_that_began_before_it_pages_at_once(world, kind):
-    silence(world, "recovery-drill-failed")
-    world.put(ALARMS[4], after=15)
-    world.put(alarm_event(NAME, "ALARM", "OK", -5, -500, "recovery-drill-failed"), after=1)
-
-    world.work()
-
-    assert len(world.providers[kind].accepted) == 2
-    assert max(world.providers[kind].times) < START + timedelta(minutes=2)
-
-
-def test_maintenance_is_one_message_an_announcement_whatever_is_repeated():
-    world = World(9)
-    window = only(planned(urgent="now"))
-    for number, announcement in enumerate((Announcement.IN_72_HOURS, Announcement.STARTED, Announcement.ENDED)):
-        seen = {Announcement.STARTED: WindowState.UNDER_WAY, Announcement.ENDED: WindowState.ENDED}
-        announced = tuple(Announcement)[:number]
-        now = replace(window, state=seen.get(announcement, WindowState.PLANNED), announced=announced)
-        detail = event_detail(now, announcement, START)
-        for delay in (0, 40):
-            world.put(bus_event(EVENT_TYPES[announcement], 0, **detail), after=100 * number + delay)
-
-    world.work()
-
-    for kind in CHATS:
-        accepted = world.providers[kind].accepted
-        assert [sum(words in text for text in accepted) for words in ("is planned", "has begun", "has ended")] == [
-            1,
-            1,
-            1,
-        ]
-    assert all(world.providers[kind].accepted == [] for kind in PAGERS)
-
-
-def incident_event(kind, after=0, severity="SEV2", **changes):
-    """An event of one incident, which page 1-1 belongs to."""
-    at = (START + timedelta(seconds=after)).isoformat()
-    detail = {
-        "incident": "inc-1", "at": at, "number": after + 1, "episode": 1, "cause": "service", "title": "5xx",
-        "severity": severity, "state": "OPEN", "since": START.isoformat(), "by": "ann", "text": "looking at it",
-        "pages": ["1-1"], **changes,
-    }  # fmt: skip
-    return bus_event(kind, after, **detail)
-
-
-def paged(after=0, severity="SEV2"):
-    return incident_event("IncidentPaged", after, severity, page="1-1", person="ann", destinations=[], level=1, round=1)
-
-
-@pytest.mark.parametrize("kind", sorted(PAGERS))
-@pytest.mark.parametrize("ending", ["IncidentAcknowledged", "IncidentResolved"])
-def test_a_page_that_arrives_soon_after_its_end_is_ended_and_a_later_one_is_not_sent(kind, ending):
-    for severity in ("SEV1", "SEV3"):
-        soon, late = World(1, minimum_severity="error"), World(1, minimum_severity="error")
-        for world, delay in ((soon, 60), (late, 600)):
-            world.put(incident_event(ending, 1, severity))
-            world.put(paged(severity="SEV1"), after=delay)
-            world.work()
-        actions = [text.split(" ")[0] for text in soon.providers[kind].accepted]
-        assert actions[0] == "trigger"
-        assert len(actions) == 2
-        if ending == "IncidentResolved":
-            assert not any(soon.providers[kind].alerts.values())
-        assert late.providers[kind].accepted == []
-
-
-@pytest.mark.parametrize("kind", [*CHATS, DestinationKind.EMAIL])
-@pytest.mark.parametrize("seed", range(4))
-def test_a_chat_that_saw_an_incident_open_sees_its_end_at_a_lower_severity(kind, seed):
-    world, chance = World(seed, minimum_severity="error"), random.Random(seed)
-    for one in (
-        incident_event("IncidentOpened", 0, "SEV1"),
-        incident_event("IncidentUpdated", 10, "SEV3"),
-        incident_event("IncidentResolved", 20, "SEV3", state="RESOLVED"),
-        incident_event("IncidentOpened", 30, "SEV3", episode=2),
-        incident_event("IncidentResolved", 40, "SEV3", episode=2, state="RESOLVED"),
-    ):
-        world.put(one, after=chance.uniform(0, 100))
-
-    world.work()
-
-    accepted = world.providers[kind].accepted
-    assert ["opened" in text for text in accepted] == [True, False]
-    assert "SEV3 incident resolved by ann" in accepted[1]
-
-
 def test_a_chat_that_saw_a_deployment_wait_sees_its_end():
     world = World(4, minimum_severity="warning")
     world.put(bus_event("DeploymentPaused", 0, deployment="d-1", reason="e", deadline="2026-11-23T07:00:00+00:00"))
@@ -520,56 +307,9 @@ def test_a_chat_that_saw_a_deployment_wait_sees_its_end():
     ]
 
 
-@pytest.mark.parametrize("kind", [*CHATS, DestinationKind.EMAIL])
-def test_chats_see_what_people_write_after_the_resolution_and_pagers_are_not_called_for_it(kind):
-    world = World(5)
-    for after, one in enumerate(
-        (
-            incident_event("IncidentOpened", 0),
-            incident_event("IncidentUpdated", 1, text="before"),
-            incident_event("IncidentResolved", 2, state="RESOLVED"),
-            incident_event("IncidentUpdated", 3, state="RESOLVED", text="first"),
-            incident_event("IncidentUpdated", 3, state="RESOLVED", text="first"),
-            incident_event("IncidentUpdated", 4, state="RESOLVED", text="second"),
-        )
-    ):
-        world.put(one, after=100 * after)
+def _a_notification(world):
+    import msgspec
 
-    world.work()
+    from orchestrator.application.notifications.fan_out import deliveries_of
 
-    assert len([text for text in world.providers[kind].accepted if "resolution" in text]) == 2
-    assert len(world.providers[kind].accepted) == 5
-    for words in ("first", "second"):
-        assert sum(words in text for text in world.providers[kind].texts) <= 1
-    assert all(world.providers[pager].accepted == [] for pager in PAGERS)
-
-
-def test_a_late_message_of_a_deployment_that_was_rolled_back_leaves_the_failure_at_github():
-    for failing in ([], [DEPLOYMENT[1]], [DEPLOYMENT[0], DEPLOYMENT[1]]):
-        world = World(6)
-        github = world.providers[DestinationKind.GITHUB]
-        if DEPLOYMENT[0] not in failing:
-            world.put(DEPLOYMENT[0])
-            world.work()
-        github.plan = [(502, {"Retry-After": "600"}, b"bad gateway")] * len(failing)
-        for event in failing:
-            world.queue.put(json.dumps(event), world.clock.now())
-        world.work(world.clock.now())
-        for number, event in enumerate(DEPLOYMENT[2:]):
-            world.queue.put(json.dumps(event), world.clock.now() + timedelta(seconds=number))
-        world.work()
-        assert github.github["statuses"][-1] == "failure"
-        assert github.github["commits"][-1] == (SHA, "failure")
-        assert world.queue.dead == []
-
-
-def test_an_alarm_that_a_deployment_is_not_to_blame_for_changes_nothing_at_github(world):
-    world.put(DEPLOYMENT[0])
-    skipped = bus_event("RollbackSkipped", 5, deployment="d-1", reason="not to blame", alarm="ib-oauth-latency-test")
-    world.put(skipped, after=5)
-    world.put(bus_event("DeploymentSucceeded", 50, deployment="d-1", reason="stable is now token 5"), after=50)
-
-    world.work()
-
-    assert world.providers[DestinationKind.GITHUB].github["statuses"] == ["in_progress", "success"]
-    assert [text for text in world.providers[DestinationKind.SLACK].accepted if "is not rolled back" in text]
+    return msgspec.to_builtins(deliveries_of(ALARMS[0], world.cloud)[0].notification)
