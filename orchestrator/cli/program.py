@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from math import isfinite
 from typing import Any, TypeVar
@@ -15,9 +16,10 @@ from typer.models import CommandInfo
 from orchestrator.cli.errors import report_errors
 from orchestrator.cli.extras import ExtraMissing, extra_of
 from orchestrator.cli.streams import guarded_output
+from orchestrator.cli.usage import JSON, WATCH, has_flag, name_of, refuse_options_before, refused_usage
 from orchestrator.domain.errors import Refused
 
-WATCH = "watch"
+WATCH_COMMAND = "watch"
 """The command whose output is a stream, without an option for it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,15 +38,27 @@ class _Checked:
             # The shell completes a word; the values are not complete.
             incomplete: list[str] = super().parse_args(context, args)  # type: ignore[misc]
             return incomplete
-        parsed, _, _ = self.make_parser(context).parse_args(args=list(args))
-        with report_errors(bool(parsed.get("json")), lines=bool(parsed.get("watch")) or self.name == WATCH):
+        with self._reported(args, {}):
+            parsed, words, _ = self.make_parser(context).parse_args(args=list(args))
+        rest = ("arguments", " ".join(words))
+        with self._reported(words if isinstance(self, TyperGroup) else [], parsed, rest):
             for parameter in self.get_params(context):
                 for text in _texts(parsed.get(parameter.name)):
                     _refuse_blank(parameter, text)
             remaining: list[str] = super().parse_args(context, args)  # type: ignore[misc]
             for parameter in self.get_params(context):
-                _refuse_unusable(_name(parameter), context.params.get(parameter.name))
+                _refuse_unusable(name_of(parameter), context.params.get(parameter.name))
         return remaining
+
+    @contextmanager
+    def _reported(
+        self: Any, words: list[str], values: Mapping[str, Any], rest: tuple[str, str] = ("arguments", "")
+    ) -> Iterator[None]:
+        """Report a refusal, as JSON if that was given, or is among the words of a command that are not parsed yet."""
+        as_json = bool(values.get("json")) or has_flag(JSON, words)
+        lines = bool(values.get("watch")) or has_flag(WATCH, words) or self.name == WATCH_COMMAND
+        with report_errors(as_json, lines=lines), refused_usage(values, rest, as_json=as_json):
+            yield
 
     def invoke(self: Any, context: Any) -> Any:
         """Run the command, or the group with its command.
@@ -58,7 +72,7 @@ class _Checked:
             extra = extra_of(error.name)
             if extra is None:
                 raise
-            lines = bool(context.params.get("watch")) or self.name == WATCH
+            lines = bool(context.params.get("watch")) or self.name == WATCH_COMMAND
             with report_errors(bool(context.params.get("json")), lines=lines):
                 raise ExtraMissing(extra, str(error.name)) from error
 
@@ -99,7 +113,21 @@ class Command(_Checked, TyperCommand):
 
 
 class Group(_Checked, TyperGroup):
-    """A group of commands."""
+    """A group of commands. If it is a command itself, its options are refused before the name of another command."""
+
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        """Return name, command and arguments of the command that the first argument names.
+
+        Raises:
+            typer.Exit: there is no such command, or options of the group are given before it.
+        """
+        if context.resilient_parsing:
+            return super().resolve_command(context, args)
+        with self._reported(args, context.params, ("COMMAND", args[0])):
+            found = super().resolve_command(context, args)
+            if self.invoke_without_command:
+                refuse_options_before(context, args[0])
+        return found
 
 
 class Program(Group):
@@ -147,14 +175,10 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(entry)
 
 
-def _name(parameter: Any) -> str:
-    return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.name)
-
-
 def _refuse_blank(parameter: Any, text: str) -> None:
     if not text.strip():
         # In a pipeline this is a variable that was not set, not a wish for the default.
-        raise Refused(_name(parameter), text, "give a value" if parameter.required else "give a value, or omit it")
+        raise Refused(name_of(parameter), text, "give a value" if parameter.required else "give a value, or omit it")
 
 
 def _refuse_unusable(name: str, value: object) -> None:

@@ -12,7 +12,6 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
-from orchestrator.domain.errors import Refused
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -85,13 +84,12 @@ def restore(
     json: JsonLines = False,
 ) -> None:
     """Restore to new tables and switch the service to them."""
+    if command.invoked_subcommand is not None:
+        return
     from orchestrator.cli.actions import restore
     from orchestrator.cli.context import context_of
 
     with report_errors(json, lines=watch):
-        if command.invoked_subcommand is not None:
-            _refuse_options_before(command)
-            return
         context = context_of(env)
         if write_settings:
             restore.write_settings(context, write_settings, settings_file)
@@ -171,19 +169,6 @@ def failback(
         request = _request(requested_by, context, override_freeze=override_freeze, failback_of=source)
         code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
     raise typer.Exit(code)
-
-
-def _refuse_options_before(command: typer.Context) -> None:
-    """Refuse options of `restore` before the name of its command, where they would have no effect.
-
-    Raises:
-        Refused: there is one.
-    """
-    for parameter in command.command.params:
-        source = command.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            after = f"`orchestrator restore {command.invoked_subcommand}`"
-            raise Refused(parameter.opts[0], command.params.get(parameter.name or ""), f"give it after {after}")
 
 
 def _plan_or_restore(

@@ -173,6 +173,69 @@ def test_with_json_the_refusal_is_an_object(argument):
     assert error["remedy"] == "give a value, or omit it"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field", "value", "remedy"),
+    [
+        ("history --limit 0 --json", "--limit", "0", "0 is not in the range 1<=x<=200"),
+        ("history --limit=x --json", "--limit", "x", "'x' is not a valid int"),
+        ("history --json --limit", "--limit", "", "requires an argument"),
+        ("history --limt 5 --json", "--limt", "", "No such option: --limt"),
+        ("history --limit 5 extra --json", "arguments", "extra", "Got unexpected extra argument"),
+        ("freeze --json", "--reason", "", "Missing option '--reason'"),
+        ("approve --json", "deployment", "", "Missing argument 'DEPLOYMENT'"),
+        ("histry --json", "COMMAND", "histry", "No such command 'histry'"),
+        ("keys rotat --json", "COMMAND", "rotat", "No such command 'rotat'"),
+        ("--setings x status --json", "--setings", "", "No such option: --setings"),
+        ("keys --evn prod --json", "--evn", "", "No such option: --evn"),
+        ("up --json", "--json", "", "No such option: --json"),
+    ],
+)
+def test_with_json_a_usage_error_is_an_object(run, arguments, field, value, remedy):
+    answer = run(arguments.split(" "))
+    assert answer.exit_code == REFUSED
+    error = json.loads(answer.stdout)["error"]
+    assert (error["field"], error["value"]) == (field, value)
+    assert remedy in error["remedy"]
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize(("words", "required"), sorted({(one.words, one.required) for one in ALL if one.required}))
+def test_with_json_what_is_missing_is_an_object(run, words, required):
+    answer = run([*words, "--json"])
+    assert answer.exit_code == REFUSED
+    assert json.loads(answer.stdout)["error"]["field"] in required
+
+
+@pytest.mark.parametrize("parameter", NUMBERS, ids=str)
+def test_with_json_a_number_beyond_its_bounds_is_an_object(run, parameter):
+    if parameter.words == ("up",):
+        pytest.skip("it has no --json")
+    value = f"{parameter.low - 1:.0f}"
+    words, options = list(parameter.words), parameter.arguments(value)[len(parameter.words) :]
+    answer = run([*words, "--json", *options])
+    assert answer.exit_code == REFUSED
+    error = json.loads(answer.stdout)["error"]
+    assert (error["field"], error["value"]) == (parameter.name, value)
+
+
+def test_with_watch_a_usage_error_is_one_line():
+    answer = RUN.invoke(app, ["deploy", "--nothing", "--watch", "--json"])
+    assert answer.exit_code == REFUSED
+    (line,) = answer.stdout.splitlines()
+    assert (json.loads(line)["type"], json.loads(line)["error"]["field"]) == ("result", "--nothing")
+
+
+def test_without_json_a_usage_error_shows_the_usage():
+    answer = RUN.invoke(app, ["history", "--limit", "0"])
+    assert (answer.exit_code, answer.stdout) == (REFUSED, "")
+    assert "Usage: " in answer.stderr
+
+
+def test_what_follows_two_dashes_is_no_option():
+    answer = RUN.invoke(app, ["history", "--", "--json"])
+    assert (answer.exit_code, answer.stdout) == (REFUSED, "")
+
+
 def test_of_several_values_none_may_be_blank():
     answer = RUN.invoke(app, ["deploy", "--checklist", "tests=https://ci.example/1", "--checklist", ""])
     assert (answer.exit_code, answer.stderr) == (REFUSED, "--checklist: '' is refused: give a value, or omit it\n")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
-from orchestrator.cli.program import Command
+from orchestrator.cli.program import Command, Group
 from orchestrator.environments import project
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,3 +77,29 @@ def test_a_command_reads_its_parameters_when_it_is_used():
     assert "--strategy" in {name for parameter in deploy.params for name in parameter.opts}
     assert "_complete" in vars(deploy)
     assert "_complete" not in vars(status)
+
+
+PROGRAM = get_command(app)
+
+
+def _options_before_a_command():
+    for name, group in PROGRAM.commands.items():
+        if isinstance(group, Group) and group.invoke_without_command:
+            for option in (one for one in group.params if one.name != "help"):
+                typed = [option.opts[0]] if option.is_flag else [option.opts[0], "x"]
+                for command in group.commands:
+                    yield pytest.param(name, typed, command, id=f"{name} {option.opts[0]} {command}")
+
+
+@pytest.mark.parametrize(("group", "typed", "command"), list(_options_before_a_command()))
+def test_an_option_of_a_group_that_is_a_command_too_is_refused_before_another_command(capsys, group, typed, command):
+    with pytest.raises(SystemExit) as ended:
+        PROGRAM.main([group, *typed, command, "--json"], prog_name="orchestrator")
+    assert ended.value.code == REFUSED
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["field"], error["remedy"]) == (typed[0], f"give it after `orchestrator {group} {command}`")
+
+
+def test_the_groups_that_are_commands_themselves_are_tested_with_every_option():
+    tested = {(case.values[0], case.values[1][0]) for case in _options_before_a_command()}
+    assert {("keys", "--env"), ("restore", "--watch"), ("rehearse", "--json")} <= tested
