@@ -33,6 +33,7 @@ from orchestrator.cli.commands import (
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 app = CommandLine(
     program=True,
@@ -180,6 +181,7 @@ def rollback(
 
 @app.command()
 def repair(
+    command: typer.Context,
     env: Env = "local",
     adopt: Annotated[bool, typer.Option("--adopt", help="Keep the live versions, without weights.")] = False,
     revert: Annotated[bool, typer.Option("--revert", help="Back to the state that the ledger recorded.")] = False,
@@ -194,6 +196,8 @@ def repair(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json, lines=watch):
+        if not adopt and not revert:
+            refuse_options(command, "give it with --adopt or --revert", only=("--watch", "--reason"))
         context = context_of(env)
         by = operator_name(requested_by, context)
         code = action.repair(context, adopt=adopt, revert=revert, reason=reason, by=by, watch=watch, json=json)

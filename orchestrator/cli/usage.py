@@ -1,9 +1,10 @@
-"""Errors of usage, such as an option that does not exist: with ``--json`` they are refusals, as all others are."""
+"""Errors of usage: an option that does not exist, which with ``--json`` is a refusal, or that would have no effect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -56,6 +57,24 @@ def name_of(parameter: Any) -> str:
     return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.name)
 
 
+def refuse_options(context: Any, remedy: str, *, only: Collection[str] = (), but: Collection[str] = ()) -> None:
+    """Refuse options that would have no effect in the way in which a command is used.
+
+    Args:
+        context: of the command.
+        remedy: what to do with such an option.
+        only: the names of the options that are refused; with none, all are.
+        but: the names of options that have an effect.
+
+    Raises:
+        Refused: one was typed.
+    """
+    for parameter in _typed(context):
+        name = name_of(parameter)
+        if name not in but and (not only or name in only):
+            raise _refused(context, parameter, remedy)
+
+
 def refuse_options_before(context: Any, command: str) -> None:
     """Refuse the options of a group that is a command, too, before the name of its command: they have no effect there.
 
@@ -66,9 +85,18 @@ def refuse_options_before(context: Any, command: str) -> None:
     Raises:
         Refused: there is one.
     """
+    for parameter in _typed(context):
+        raise _refused(context, parameter, f"give it after `orchestrator {context.info_name} {command}`")
+
+
+def _typed(context: Any) -> Iterator[Any]:
+    """Yield the parameters that were typed, and have not their defaults."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            value = context.params.get(parameter.name or "")
-            remedy = f"give it after `orchestrator {context.info_name} {command}`"
-            raise Refused(name_of(parameter), value, remedy)
+            yield parameter
+
+
+def _refused(context: Any, parameter: Any, remedy: str) -> Refused:
+    value = context.params.get(parameter.name or "")
+    return Refused(name_of(parameter), str(value) if isinstance(value, Path) else value, remedy)

@@ -106,7 +106,7 @@ def restore_in_use(context: Context, restore_id: str | None, *, latest: bool) ->
     return in_use[0].id
 
 
-def write_settings(context: Context, name: str, file: Path | None = None) -> None:
+def write_settings(context: Context, name: str, file: Path | None = None, *, json: bool = False) -> None:
     """Write the restored tables in use, and their lowest revocation epoch, into a settings file, or the project's.
 
     Raises:
@@ -117,9 +117,10 @@ def write_settings(context: Context, name: str, file: Path | None = None) -> Non
     if recovery.kind is not Kind.RESTORE or recovery.ended_at is None or not recovery.in_use:
         raise Refused("restore", name, f"the service does not use its tables: {recovery.reason or 'it is in progress'}")
     file = file or environments.settings_file()
+    settings = settings_after(recovery)
     try:
         document = read_exactly(file)
-        for setting, value in settings_after(recovery).items():
+        for setting, value in settings.items():
             document = with_value(document, f"{context.name}.service.tables", setting, value)
         _refuse_invalid(context.name, document)
         write_in_place(file, document)
@@ -127,6 +128,9 @@ def write_settings(context: Context, name: str, file: Path | None = None) -> Non
         raise Refused("settings-file", str(file), f"it cannot be read or written: {error.strerror}") from error
     except EnvironmentRefused as error:
         raise Refused(error.field, error.value, error.remedy) from error
+    if json:
+        print_json({"file": str(file), "settings": settings})
+        return
     console().print(f"{file.name} now names the tables in use; run `cdk deploy` so that the stacks agree")
 
 

@@ -189,8 +189,11 @@ def notify(
     from orchestrator.cli.actions.clients import notices
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
+    from orchestrator.domain.errors import Refused
 
     with report_errors(json):
+        if reachable_only and not every:
+            raise Refused("--reachable-only", reachable_only, "give it with --all")
         notice = notices.notice_of(subject, text, deprecation, key)
         context = context_of(env)
         by = operator_name(requested_by, context)

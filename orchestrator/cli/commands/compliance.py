@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 app = CommandLine()
 
@@ -38,6 +39,7 @@ def compliance(
 
 @app.command()
 def audit(
+    command: typer.Context,
     env: Env = "local",
     since: Annotated[str, typer.Option(help="An age: 7d, 12h or 30m.")] = "7d",
     actor: Annotated[str, typer.Option(help="Part of the actor's name or ARN.")] = "",
@@ -51,4 +53,6 @@ def audit(
     from orchestrator.cli.context import context_of
 
     with report_errors(json or form == "json"):
+        if json and form != "json":
+            refuse_options(command, "give --json or --format, not both", only=("--format",))
         action.audit(context_of(env), since, actor, resource, form, json=json, access=access)

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 app = CommandLine(
     no_args_is_help=True,
@@ -60,6 +61,7 @@ def export(
 
 @app.command()
 def verify(
+    command: typer.Context,
     env: Env = "local",
     folder: Annotated[Path | None, typer.Option(help="Verify an exported folder, without a cloud.")] = None,
     head: Annotated[str, typer.Option(help="Head as number:hash or signed file; with --folder.")] = "",
@@ -74,6 +76,7 @@ def verify(
         if folder is None:
             code = verification.verify(context_of(env), head, key, json=json)
         else:
+            refuse_options(command, "omit it: --folder needs no environment", only=("--env",))
             code = verification.verify_folder(folder, head, key, json=json)
     raise typer.Exit(code)
 

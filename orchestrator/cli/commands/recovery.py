@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 if TYPE_CHECKING:
     from orchestrator.cli.context import Context
@@ -22,6 +23,7 @@ restores = CommandLine(invoke_without_command=True, help="Restore to new tables 
 
 @app.command()
 def drill(
+    command: typer.Context,
     env: Env = "local",
     from_: Annotated[
         str | None, typer.Option("--from", metavar="KIND", help="pitr (default), backup, vault or copy.")
@@ -42,6 +44,8 @@ def drill(
     from orchestrator.cli.context import context_of
 
     with report_errors(json, lines=watch):
+        if plan:
+            _refuse_with_plan(command)
         context = context_of(env)
         options = {"from": from_, "select": select, "to": to, "fault": inject_fault}
         request = _request(requested_by, context, **options)
@@ -90,10 +94,15 @@ def restore(
     from orchestrator.cli.context import context_of
 
     with report_errors(json, lines=watch):
-        context = context_of(env)
         if write_settings:
-            restore.write_settings(context, write_settings, settings_file)
+            named = ("--write-settings", "--settings-file", "--env", "--json")
+            refuse_options(command, "omit it: --write-settings only writes the settings of a restore", but=named)
+            restore.write_settings(context_of(env), write_settings, settings_file, json=json)
             return
+        refuse_options(command, "give it with --write-settings, which writes the file", only=("--settings-file",))
+        if plan:
+            _refuse_with_plan(command)
+        context = context_of(env)
         request = _request(
             requested_by,
             context,
@@ -144,6 +153,7 @@ def discard(
 
 @app.command()
 def failback(
+    command: typer.Context,
     restore_id: Annotated[
         str | None, typer.Argument(metavar="RESTORE", help="Restore to fail back from; or --latest.")
     ] = None,
@@ -164,11 +174,18 @@ def failback(
     from orchestrator.cli.context import context_of
 
     with report_errors(json, lines=watch):
+        if plan:
+            _refuse_with_plan(command)
         context = context_of(env)
         source = restore.restore_in_use(context, restore_id, latest=latest)
         request = _request(requested_by, context, override_freeze=override_freeze, failback_of=source)
         code = _plan_or_restore(context, request, key, plan=plan, yes=yes, watch=watch, json=json)
     raise typer.Exit(code)
+
+
+def _refuse_with_plan(command: typer.Context) -> None:
+    """Refuse options that are about what is started. `--yes` may stay: a plan needs no confirmation."""
+    refuse_options(command, "omit it: --plan starts nothing", only=("--watch", "--key"))
 
 
 def _plan_or_restore(

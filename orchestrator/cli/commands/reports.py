@@ -9,12 +9,14 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 app = CommandLine()
 
 
 @app.command()
 def report(
+    command: typer.Context,
     identifier: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Id of a deployment, drill or restore.")
     ] = None,
@@ -40,6 +42,8 @@ def report(
             if identifier is not None or output is not None:
                 refused = identifier if identifier is not None else str(output)
                 raise Refused("--dora", refused, "give either --dora, which prints, or the id of one report")
+            only = ("--objectives", "--rehearsals", "--format")
+            refuse_options(command, "omit it: --dora prints the four keys alone", only=only)
             dora_action.report_dora(context_of(env), since, root(), json=json)
             return
         if rehearsals is not None and not objectives:

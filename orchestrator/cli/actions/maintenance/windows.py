@@ -74,10 +74,15 @@ def cancel(context: Context, window_id: str, reason: str, by: str, *, json: bool
 
 
 def list_windows(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
-    """Print the windows with the latest starts."""
-    windows = context.cloud.maintenance.list_windows(limit)
+    """Print the windows with the latest starts, or the latest of those that are open.
+
+    The schedule has the open ones: any number of windows that start later may be closed.
+    """
     if only_open:
-        windows = [window for window in windows if window.is_open]
+        found = [window for window in context.cloud.maintenance.read_schedule().windows if window.is_open]
+        windows = sorted(found, key=lambda window: (window.starts_at, window.id), reverse=True)[:limit]
+    else:
+        windows = context.cloud.maintenance.list_windows(limit)
     if json:
         print_json({"environment": context.name, "maintenance": windows})
         return

@@ -121,7 +121,7 @@ def settings_of(answers: Mapping[str, str]) -> str:
         answers: by the names of `QUESTIONS` and `HOSTED_ZONE`; an absent or empty answer is the default.
 
     Raises:
-        Refused: there is a domain without its hosted zone.
+        Refused: there is a domain without its hosted zone, or a hosted zone without its domain.
     """
     document = project.TEMPLATE.read_text(encoding="utf-8")
     if region := answers.get("region"):
@@ -133,8 +133,9 @@ def settings_of(answers: Mapping[str, str]) -> str:
     if email := answers.get("email"):
         for audience in AUDIENCES:
             document = with_value(document, "defaults.contacts", audience, [email])
-    if domain := answers.get("domain"):
-        document = _on_domain(document, domain, answers.get(HOSTED_ZONE.name, ""))
+    domain, zone_id = answers.get("domain", ""), answers.get(HOSTED_ZONE.name, "")
+    if domain or zone_id:
+        document = _on_domain(document, domain, zone_id)
     else:
         for name in GITHUB_ENVIRONMENTS:
             document = _on_stage_address(document, name)
@@ -160,6 +161,8 @@ def next_steps(answers: Mapping[str, str]) -> list[str]:
 
 
 def _on_domain(document: str, domain: str, zone_id: str) -> str:
+    if not domain:
+        raise Refused("--hosted-zone-id", zone_id, "give --domain as well, whose zone it is")
     if not zone_id:
         raise Refused("--hosted-zone-id", zone_id, f"give the id of the Route 53 hosted zone that contains {domain}")
     _, _, parent = domain.partition(".")

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from orchestrator.application.status_page.publish import observe_page, read_page
 from orchestrator.application.status_page.site import SiteFile, render_site
 from orchestrator.cli.context import Context
-from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.cli.rendering.output import console, notes_console, print_json
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.http_messages import LARGEST_BODY, PAGE_HEADERS, HttpRequest, HttpResponse
 from orchestrator.domain.status_page.headers import SECURITY_HEADERS
@@ -200,4 +200,4 @@ def _refresh(server: SiteServer, context: Context) -> None:
     try:
         server.refresh()
     except (OrchestratorError, ClientError) as error:
-        console().print(f"the page of {context.name} is not refreshed: {error}", markup=False)
+        notes_console().print(f"the page of {context.name} is not refreshed: {error}", markup=False)

@@ -63,10 +63,12 @@ def erase(context: Context, address: str, reason: str, by: str, *, json: bool) -
     """Delete everything that is stored of an address. An address that is not known is no error.
 
     Raises:
-        Refused: no reason is given, or the page takes no subscribers.
+        Refused: no reason or no address is given, or the page takes no subscribers.
     """
     refuse_missing_reason("--reason", reason)
     wanted = (sys.stdin.readline() if address == STANDARD_INPUT else address).strip().casefold()
+    if not wanted:
+        raise Refused("ADDRESS", "", "give an address on standard input")
     found = {one.id for one in _everyone(context) if one.address.casefold() == wanted}
     _erase(context, sorted(found), "erase", reason, by, json=json)
 

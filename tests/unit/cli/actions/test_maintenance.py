@@ -93,6 +93,17 @@ def test_a_window_is_started_early_and_ended_early(cloud, clock):
     assert json.loads(run("list", "--open", "--json"))["maintenance"] == []
 
 
+def test_the_open_windows_are_listed_however_many_closed_ones_start_later(cloud, clock):
+    first = planned_id(clock)
+    second = planned_id(clock, starts=110 * HOUR)
+    for number in range(3):
+        run("cancel", planned_id(clock, starts=(200 + 10 * number) * HOUR), "--reason", "not now")
+    for limit, expected in ((1, [second]), (2, [second, first]), (20, [second, first])):
+        listed = json.loads(run("list", "--open", "--limit", str(limit), "--json"))["maintenance"]
+        assert [one["id"] for one in listed] == expected
+    assert first not in run("list", "--limit", "3")
+
+
 def test_a_start_names_the_deployment_that_is_in_progress(cloud, clock):
     name = planned_id(clock, starts=73 * HOUR)
     clock.advance(72 * 3600)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from orchestrator import environments
 from orchestrator.cli.actions import deploy, freeze, restore
 from orchestrator.cli.context import Context
+from orchestrator.cli.main import app
 from orchestrator.domain.deployment.cutover import blocked_policy
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.environment_lock import Kind
@@ -194,6 +197,19 @@ def test_the_settings_file_names_the_copies_and_nothing_else_in_it_changes(conte
     once = file.read_text(encoding="utf-8")
     restore.write_settings(context, "dr-1", file)
     assert file.read_text(encoding="utf-8") == once
+
+
+def test_with_json_the_written_settings_are_one_object(context, tmp_path, capsys, monkeypatch):
+    restored(context, outcome=RecoveryOutcome.SUCCEEDED, least_epoch=2)
+    file = tmp_path / "environments.toml"
+    shutil.copy(environments.settings_file(), file)
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lambda _name: context)
+    answer = CliRunner().invoke(
+        app, ["restore", "--env", "prod", "--write-settings", "dr-1", "--settings-file", str(file), "--json"]
+    )
+    assert answer.exit_code == 0, answer.output
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))["prod"]["service"]["tables"]
+    assert json.loads(answer.stdout) == {"file": str(file), "settings": tables}
 
 
 @pytest.mark.parametrize(

@@ -177,21 +177,27 @@ def test_the_page_is_served_on_loopback_and_rebuilt_until_it_is_interrupted(worl
     assert world.cloud.status_pages.read_record().histories["tokens"]
 
 
-def test_while_the_page_cannot_be_read_the_last_one_is_served(world, context, capsys, monkeypatch):
+@pytest.mark.parametrize("as_json", [False, True])
+def test_while_the_page_cannot_be_read_the_last_one_is_served(world, context, capsys, monkeypatch, as_json):
     def down():
         raise Unreachable("the ledger does not answer")
 
     turns = []
 
     def wait(_seconds):
-        turns.append(fetch(capsys.readouterr().out.split()[4].rstrip("/"), "/feed.rss")[0].status if not turns else 0)
+        if not turns:
+            printed = capsys.readouterr().out
+            url = json.loads(printed)["url"] if as_json else printed.split()[4].rstrip("/")
+        turns.append(0 if turns else fetch(url, "/feed.rss")[0].status)
         monkeypatch.setattr(world.cloud.status_pages, "read_record", down)
         if len(turns) == 2:
             raise KeyboardInterrupt
 
-    serve.serve(context, 0, json=False, wait=wait)
+    serve.serve(context, 0, json=as_json, wait=wait)
     assert turns == [200, 0]
-    assert "is not refreshed: the ledger does not answer" in capsys.readouterr().out
+    rest = capsys.readouterr()
+    assert "is not refreshed: the ledger does not answer" in rest.err
+    assert rest.out == "", "standard output has one JSON object alone"
 
 
 def test_a_path_that_is_no_file_of_the_site_is_not_found_and_a_head_has_no_body(world, context):

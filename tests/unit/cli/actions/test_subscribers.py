@@ -74,6 +74,14 @@ def test_an_address_is_erased_from_standard_input_and_the_ledger_does_not_name_i
     assert (event.name, event.why) == (f"status-page subscribers erase {'0' * 32} by ann", "a request")
 
 
+@pytest.mark.parametrize("typed", ["", "\n", "  \n"])
+def test_without_an_address_on_standard_input_nothing_is_erased(context, typed):
+    error = json.loads(run("erase", "-", *REASON, "--json", input=typed, code=2))["error"]
+    assert (error["field"], error["value"]) == ("ADDRESS", "")
+    assert error["remedy"] == "give an address on standard input"
+    assert len(json.loads(run("list", "--json"))["subscribers"]) == 2
+
+
 def test_a_subscriber_is_removed_by_its_id(context):
     assert json.loads(run("remove", "0" * 32, *REASON, "--json"))["erased"] == ["0" * 32]
     assert len(json.loads(run("list", "--json"))["subscribers"]) == 1
