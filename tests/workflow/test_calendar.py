@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -25,14 +26,15 @@ def interpreter():
         yield moto
 
 
-def closed_world(interpreter, name: str, when_closed: str, scenario: Scenario | None = None) -> World:
-    """Return a world whose calendar is closed today, and open from midnight on."""
+def closed_world(interpreter, name: str, when_closed: str, scenario: Scenario | None = None, *, days: int = 1) -> World:
+    """Return a world whose calendar is closed today, and open from midnight on or after more days."""
     world = World(interpreter, name, scenario or Scenario())
     policy = json.loads(world.cloud.settings["DELIVERY_POLICY"])
-    today = world.clock.now().date().isoformat()
+    today = world.clock.now().date()
+    until = today + timedelta(days=days - 1)
     calendar = {
         "time_zone": "UTC",
-        "blackouts": [{"from": today, "until": today, "reason": "the auditors are here"}],
+        "blackouts": [{"from": today.isoformat(), "until": until.isoformat(), "reason": "the auditors are here"}],
         "when_closed": when_closed,
     }
     world.cloud.settings["DELIVERY_POLICY"] = json.dumps({**policy, "calendar": calendar})
@@ -102,6 +104,22 @@ def test_a_deployment_that_is_aborted_while_it_waits_can_be_deployed_outside_the
         world.deploy(strategy=STRATEGY, outside_calendar="tokens leak")
         world.settle()
     assert world.deployment.outcome is DeploymentOutcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("strategy", ["short", "long"])
+def test_a_deployment_that_could_not_wait_long_enough_is_refused_and_nothing_is_touched(interpreter, strategy):
+    days = {"short": 7, "long": 2}[strategy]
+    world = closed_world(interpreter, f"d-too-late-{strategy}", "WAIT", days=days)
+    approve = {"type": "approve", "approvers": ["ben"], "deadline_seconds": 5 * 86_400}
+    chosen = {"short": STRATEGY, "long": {**STRATEGY, "steps": [*STRATEGY["steps"], approve]}}[strategy]
+    with inhabited(world):
+        world.deploy(strategy=chosen)
+        world.settle()
+    assert world.check() == "stable"
+    assert world.deployment is None
+    refusal = world.cloud.ledger.read_refusal(world.name)
+    assert "closed until" in refusal.why
+    assert "--outside-calendar REASON" in refusal.why
 
 
 def test_an_open_calendar_holds_nothing_although_the_clock_goes_on(interpreter):

@@ -10,6 +10,7 @@ The gate `window` of a strategy (`gates.py`) has the same windows, in UTC.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,10 +25,16 @@ from orchestrator.domain.texts import MAX_REASON
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK_DAYS, MINUTES_A_DAY = 7, 24 * 60
 ALWAYS = ("Mon-Sun 00:00-24:00",)
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+MAX_WAIT = timedelta(days=6)
+"""The longest wait for an opening: the state machine's execution ends after a week, and bakes take time as well."""
 
 HORIZON_DAYS = 400
 """How far ahead an opening is looked for."""
+
+OVERRIDE = "deploy nevertheless: `orchestrator deploy --outside-calendar REASON`"
+"""The remedy for a calendar that is closed."""
 
 _DAY = "|".join(DAYS)
 _WINDOW = re.compile(rf"({_DAY})(?:-({_DAY}))? ([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
@@ -113,12 +120,15 @@ def refuse_closed(calendar: Calendar | None, now: datetime, override: str) -> No
         override: the operator's reason to deploy nevertheless; empty if there is none.
 
     Raises:
-        Refused: it is closed. The error says until when and why, and how to override it.
+        Refused: it is closed, or opens only after `MAX_WAIT`. The error says until when and why, and how to override it.
     """
     if calendar is None or override or calendar.is_open(now):
         return
-    if calendar.when_closed is WhenClosed.REFUSE or calendar.opens_at(now) is None:
-        remedy = "wait until it opens, or deploy nevertheless: `orchestrator deploy --outside-calendar REASON`"
+    if calendar.when_closed is WhenClosed.REFUSE:
+        raise Refused("delivery.calendar", calendar.describe_closure(now), f"wait until it opens, or {OVERRIDE}")
+    opens = calendar.opens_at(now)
+    if opens is None or opens - now > MAX_WAIT:
+        remedy = f"a deployment waits if it opens within {MAX_WAIT.days} days: deploy it later, or {OVERRIDE}"
         raise Refused("delivery.calendar", calendar.describe_closure(now), remedy)
 
 
@@ -176,7 +186,20 @@ def _moment(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     # By the clock on the wall: on the day on which the clocks change, eight o'clock stays eight o'clock.
     days, rest = divmod(minutes, MINUTES_A_DAY)
     local = datetime.combine(day + days * DAY, time(*divmod(rest, 60)), zone)
-    return local.astimezone(UTC)
+    moment = local.astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return moment
+    return _transition(local.replace(fold=1).astimezone(UTC), moment, zone)
+
+
+def _transition(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """Return when the clocks go forward over a local time that they skip: with the offsets of both sides, in UTC."""
+    seconds = range(round((after - before).total_seconds()) + 1)
+    offset = after.astimezone(zone).utcoffset()
+    first = bisect_left(
+        seconds, x=True, key=lambda more: (before + more * SECOND).astimezone(zone).utcoffset() == offset
+    )
+    return before + first * SECOND
 
 
 def _minutes(window: re.Match[str], group: int) -> int:

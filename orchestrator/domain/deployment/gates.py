@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from orchestrator.domain.deployment.calendar import Blackout, Calendar, read_windows
+from orchestrator.domain.deployment.calendar import MAX_WAIT, Blackout, Calendar, read_windows
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.setting_rules import Text
 
-MAX_DEADLINE_SECONDS = 518_400
-"""Six days: the state machine's execution ends after a week, and bakes take time as well."""
+MAX_DEADLINE_SECONDS = int(MAX_WAIT.total_seconds())
+"""Six days, for every gate as for the calendar."""
 
 MAX_QUORUM = 20
 
@@ -136,13 +136,13 @@ def read_gate(table: SettingsReader, kind: GateKind, before_step: int) -> Gate:
     return gate
 
 
-def calendar_gate(calendar: Calendar) -> Gate:
+def calendar_gate(calendar: Calendar, deadline: timedelta) -> Gate:
     """Return the gate that holds a deployment before its first traffic until the calendar opens."""
     return Gate(
         kind=GateKind.WINDOW,
         name="calendar",
         before_step=0,
-        deadline=timedelta(seconds=MAX_DEADLINE_SECONDS),
+        deadline=deadline,
         windows=calendar.windows,
         time_zone=calendar.time_zone,
         blackouts=calendar.blackouts,

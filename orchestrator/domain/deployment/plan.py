@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from math import ceil
 
+from orchestrator.domain.deployment.calendar import MAX_WAIT, OVERRIDE, Calendar
 from orchestrator.domain.deployment.custom_checks import CustomCheck
-from orchestrator.domain.deployment.gates import Gate
+from orchestrator.domain.deployment.gates import Gate, calendar_gate
 from orchestrator.domain.deployment.hooks import Hook, with_phase_gates
 from orchestrator.domain.deployment.policy import DeliveryLimits, DeliveryPolicy
 from orchestrator.domain.deployment.strategy import Step, Strategy
@@ -108,23 +109,48 @@ class Plan:
         """
         gates = with_phase_gates(strategy.gates, len(strategy.steps), policy.hooks)
         plan = cls(strategy.name, strategy.steps, policy.limits, policy.checks, gates, policy.hooks)
-        events = plan.max_transitions * EVENTS_PER_TRANSITION
-        if events > HISTORY_LIMIT_EVENTS:
+        _refuse_long_history(plan)
+        if plan.waits + plan.bakes > LONGEST_EXECUTION:
             raise Refused(
                 "strategy",
                 strategy.name,
-                f"it may need {events} history events of {HISTORY_LIMIT_EVENTS}: use fewer steps, "
-                "a longer evaluation_seconds or a shorter max_bake_seconds",
-            )
-        waits = sum((gate.deadline for gate in plan.gates), timedelta(0))
-        if waits + sum((step.bake for step in plan.steps), timedelta(0)) > LONGEST_EXECUTION:
-            raise Refused(
-                "strategy",
-                strategy.name,
-                f"its gates may wait for {waits.total_seconds():.0f} s: give deadlines that together with the bakes stay "
-                f"below {LONGEST_EXECUTION.total_seconds():.0f} s, because an execution ends after a week",
+                f"its gates may wait for {plan.waits.total_seconds():.0f} s: give deadlines that together with the bakes "
+                f"stay below {LONGEST_EXECUTION.total_seconds():.0f} s, because an execution ends after a week",
             )
         return plan
+
+    def after_opening(self, calendar: Calendar, now: datetime) -> Plan:
+        """Return the plan that waits for a calendar before its first traffic.
+
+        The wait may take what gates and bakes leave of an execution's time, and `MAX_WAIT` at most.
+
+        Args:
+            calendar: it is closed.
+            now: aware, in UTC.
+
+        Raises:
+            Refused: the calendar opens too late for this plan, which would only be rolled back then.
+        """
+        opens, left = calendar.opens_at(now), min(MAX_WAIT, LONGEST_EXECUTION - self.waits - self.bakes)
+        if opens is None or opens - now > left:
+            remedy = (
+                f"with the deadlines of its gates and its bakes, {self.strategy} can wait for {left.total_seconds():.0f} s: "
+                f"give a strategy with shorter ones, deploy it later, or {OVERRIDE}"
+            )
+            raise Refused("delivery.calendar", calendar.describe_closure(now), remedy)
+        plan = replace(self, gates=(calendar_gate(calendar, left), *self.gates))
+        _refuse_long_history(plan)
+        return plan
+
+    @property
+    def waits(self) -> timedelta:
+        """The deadlines of all gates together."""
+        return sum((gate.deadline for gate in self.gates), timedelta(0))
+
+    @property
+    def bakes(self) -> timedelta:
+        """The bakes of all steps together."""
+        return sum((step.bake for step in self.steps), timedelta(0))
 
     @property
     def evaluations(self) -> int:
@@ -152,6 +178,17 @@ class Plan:
             + TRANSITIONS_PER_GATE * len(self.gates)
             + TRANSITIONS_PER_PROMOTED_EVALUATION * after_promotion
             + TRANSITIONS_PER_WARM_UP_CHECK * MAX_WARM_UP_CHECKS
+        )
+
+
+def _refuse_long_history(plan: Plan) -> None:
+    events = plan.max_transitions * EVENTS_PER_TRANSITION
+    if events > HISTORY_LIMIT_EVENTS:
+        raise Refused(
+            "strategy",
+            plan.strategy,
+            f"it may need {events} history events of {HISTORY_LIMIT_EVENTS}: use fewer steps, "
+            "a longer evaluation_seconds or a shorter max_bake_seconds",
         )
 
 

@@ -14,7 +14,6 @@ from orchestrator.aws.lambda_.aliases import Alias
 from orchestrator.domain.deployment.calendar import refuse_closed
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.freeze import refuse_frozen
-from orchestrator.domain.deployment.gates import calendar_gate
 from orchestrator.domain.deployment.known_good import is_known_good, known_good_of, lifts_bar, shorten
 from orchestrator.domain.deployment.plan import Function, Plan, Service
 from orchestrator.domain.deployment.policy import DeliveryPolicy, decode_policy
@@ -59,7 +58,7 @@ def plan_deployment(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     calendar = None if cutover else policy.calendar
     closed = calendar is not None and not calendar.is_open(cloud.now())
     if calendar is not None and closed and not request.outside_calendar:
-        plan = replace(plan, gates=(calendar_gate(calendar), *plan.gates))
+        plan = plan.after_opening(calendar, cloud.now())
     deployment = cloud.ledger.create_record(
         Deployment(
             id=task_input.deployment,

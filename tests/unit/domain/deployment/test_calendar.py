@@ -10,6 +10,7 @@ from orchestrator.domain.deployment.calendar import (
     ALWAYS,
     DAYS,
     HORIZON_DAYS,
+    MAX_WAIT,
     Blackout,
     Calendar,
     WhenClosed,
@@ -125,9 +126,29 @@ def test_it_opens_by_the_clock_of_its_time_zone_outside_of_blackouts(now, opens)
     assert CALENDAR.opens_at(at(now)) == at(opens)
 
 
-def test_a_window_within_the_hour_that_the_clocks_skip_is_none():
-    sunday = ("Sun 02:00-03:00",)
-    assert next_opening(sunday, at("2026-03-29T00:30:00"), "Europe/Berlin") == at("2026-04-05T00:00:00")
+@pytest.mark.parametrize("window", ["Sun 02:00-03:00", "Sun 02:15-02:45", "Sun 02:00-02:01", "Sun 02:59-03:00"])
+def test_a_window_within_the_hour_that_the_clocks_skip_is_none(window):
+    # In summer time, an hour earlier in UTC.
+    next_sunday = at(f"2026-04-05T00:{window[7:9]}:00")
+    assert next_opening((window,), at("2026-03-29T00:30:00"), "Europe/Berlin") == next_sunday
+
+
+@pytest.mark.parametrize(
+    ("zone", "window", "opens", "closes"),
+    [
+        ("Europe/Berlin", "Sun 01:00-02:30", "2026-03-29T00:00:00", "2026-03-29T01:00:00"),
+        ("Europe/Berlin", "Sun 02:30-03:30", "2026-03-29T01:00:00", "2026-03-29T01:30:00"),
+        ("Europe/Berlin", "Sun 01:30-03:00", "2026-03-29T00:30:00", "2026-03-29T01:00:00"),
+        ("America/Santiago", "Sun 00:15-02:00", "2026-09-06T04:00:00", "2026-09-06T05:00:00"),
+        ("America/Santiago", "Sat 23:00-24:00", "2026-09-06T03:00:00", "2026-09-06T04:00:00"),
+        ("Australia/Lord_Howe", "Sun 02:10-02:45", "2026-10-03T15:30:00", "2026-10-03T15:45:00"),
+    ],
+)
+def test_a_time_that_the_clocks_skip_is_the_moment_at_which_they_do(zone, window, opens, closes):
+    minute, week = timedelta(minutes=1), timedelta(days=7)
+    assert next_opening((window,), at(opens) - minute, zone) == at(opens)
+    assert next_opening((window,), at(closes) - minute, zone) == at(closes) - minute
+    assert next_opening((window,), at(closes), zone) > at(closes) + week / 2
 
 
 @given(st.integers(0, 2 * 366 * 24 * 60), st.sampled_from(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "UTC"]))
@@ -145,6 +166,19 @@ def test_a_calendar_of_blackouts_alone_never_opens_while_they_last():
     assert calendar.describe_closure(MONDAY) == f"closed for the next {HORIZON_DAYS} days: closed for good"
     with pytest.raises(Refused, match="closed for good"):
         refuse_closed(Calendar("UTC", ALWAYS, calendar.blackouts, WhenClosed.WAIT), MONDAY, "")
+
+
+WAITS = Calendar("UTC", ALWAYS, CALENDAR.blackouts, WhenClosed.WAIT)
+
+
+def test_a_deployment_that_would_wait_longer_than_a_gate_may_is_refused_with_the_opening():
+    refuse_closed(WAITS, at("2026-12-29T00:00:00"), "")
+    with pytest.raises(Refused) as refused:
+        refuse_closed(WAITS, at("2026-12-28T23:59:59"), "")
+    assert refused.value.value == "closed until Mon 2027-01-04 00:00 UTC: year-end freeze"
+    assert "within 6 days" in refused.value.remedy
+    assert "--outside-calendar REASON" in refused.value.remedy
+    refuse_closed(WAITS, at("2026-12-22T00:00:00"), "an incident")
 
 
 def test_a_deployment_outside_of_the_windows_is_refused_with_the_reason_and_the_next_opening():
@@ -171,8 +205,8 @@ def test_it_refuses_nothing_else(calendar, now, override):
 
 
 def test_a_deployment_that_waits_has_a_gate_before_its_first_traffic():
-    gate = calendar_gate(CALENDAR)
+    gate = calendar_gate(CALENDAR, timedelta(days=6))
     assert (gate.kind, gate.name, gate.before_step) == (GateKind.WINDOW, "calendar", 0)
-    assert gate.deadline == timedelta(seconds=MAX_DEADLINE_SECONDS)
+    assert gate.deadline == MAX_WAIT == timedelta(seconds=MAX_DEADLINE_SECONDS)
     assert gate.description == "calendar: Mon-Thu 08:00-16:00 Europe/Berlin"
     assert gate.blackouts == CALENDAR.blackouts

@@ -1,11 +1,13 @@
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import environments
+from orchestrator.domain.deployment.calendar import Blackout, Calendar, WhenClosed
 from orchestrator.domain.deployment.decision import (
     Action,
     Cursor,
@@ -14,10 +16,12 @@ from orchestrator.domain.deployment.decision import (
     first_decision,
     next_action,
 )
+from orchestrator.domain.deployment.gates import Gate, GateKind
 from orchestrator.domain.deployment.plan import (
     BASE_TRANSITIONS,
     EVENTS_PER_TRANSITION,
     HISTORY_LIMIT_EVENTS,
+    LONGEST_EXECUTION,
     TRANSITIONS_PER_EVALUATION,
     TRANSITIONS_PER_PROMOTED_EVALUATION,
     Plan,
@@ -70,6 +74,65 @@ def test_the_longest_run_of_an_accepted_plan_fits_into_the_history():
 def test_every_named_strategy_of_every_environment_can_be_planned(name):
     policy = DeliveryPolicy.parse(environments.load(name).delivery)
     assert all(Plan.from_strategy(read_strategy(one, policy), policy).transitions > 0 for one in policy.strategies)
+
+
+def held(deadline_days: float) -> Plan:
+    """A plan whose approval has this deadline."""
+    approve = {"type": "approve", "approvers": ["ann"], "deadline_seconds": int(deadline_days * 86_400)}
+    return plan({"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds": 60}, approve]})
+
+
+MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+00:00")
+DAY = timedelta(days=1)
+
+
+def closed_for(days: float) -> tuple[Calendar, datetime]:
+    """A calendar that opens on Monday, and the time that many days before."""
+    blackout = Blackout(date(2026, 11, 1), date(2026, 11, 22), "a fair")
+    return Calendar(blackouts=(blackout,), when_closed=WhenClosed.WAIT), MONDAY - days * DAY
+
+
+@pytest.mark.parametrize(
+    ("approval", "wait", "deadline"),
+    [
+        (0.25, 5.9, 6 * DAY),
+        (0.25, 1, 6 * DAY),
+        (1, 5, 5.5 * DAY - seconds(60)),
+        (5, 1, 1.5 * DAY - seconds(60)),
+        (5, 1.49, 1.5 * DAY - seconds(60)),
+    ],
+)
+def test_a_plan_waits_for_a_calendar_as_long_as_its_execution_leaves_time(approval, wait, deadline):
+    waiting = held(approval).after_opening(*closed_for(wait))
+    assert [gate.name for gate in waiting.gates] == ["calendar", "approve"]
+    assert waiting.gates[0].deadline == deadline
+    assert waiting.waits + waiting.bakes <= LONGEST_EXECUTION
+
+
+@pytest.mark.parametrize(("approval", "wait"), [(5, 1.5), (5, 3), (0.25, 6.1), (6, 0.5)])
+def test_a_plan_whose_calendar_opens_too_late_is_refused_with_the_opening_and_the_remedy(approval, wait):
+    with pytest.raises(Refused) as refused:
+        held(approval).after_opening(*closed_for(wait))
+    assert refused.value.field == "delivery.calendar"
+    assert refused.value.value == "closed until Mon 2026-11-23 00:00 UTC: a fair"
+    left = min(6 * DAY, LONGEST_EXECUTION - approval * DAY - seconds(60)).total_seconds()
+    assert f"can wait for {left:.0f} s" in refused.value.remedy
+    assert "--outside-calendar REASON" in refused.value.remedy
+
+
+def test_a_plan_waits_for_no_calendar_that_never_opens():
+    calendar = Calendar(blackouts=(Blackout(date(2026, 11, 1), date(2028, 1, 1), "closed for good"),))
+    with pytest.raises(Refused, match="closed for good"):
+        held(1).after_opening(calendar, MONDAY)
+
+
+def test_the_wait_for_a_calendar_counts_in_the_history():
+    full = plan({"type": "canary", "steps": [{"weight_percent": 10, "bake_seconds": 10}]})
+    limit = HISTORY_LIMIT_EVENTS // EVENTS_PER_TRANSITION
+    while full.max_transitions + 3 <= limit:
+        full = replace(full, gates=(*full.gates, Gate(GateKind.PAUSE, "pause", 0, timedelta(0))))
+    with pytest.raises(Refused, match="history events"):
+        full.after_opening(*closed_for(1))
 
 
 def test_a_function_without_a_version_of_its_own_is_unchanged():
