@@ -55,10 +55,11 @@ def refuse_excess_reservation(quota: Concurrency, reservation: Reservation) -> i
     """Return what would remain for functions without a reservation.
 
     Raises:
-        Refused: less than Lambda requires. The error names all numbers and the remedy.
+        Refused: the environment reserves more than before, and less than Lambda requires would remain. The error names all numbers and the remedy.
     """
     left = quota.unreserved - reservation.increase
-    if left < MIN_UNRESERVED:
+    # A small account may have less, and keeps what it has: Lambda refuses only a further reservation.
+    if reservation.increase > 0 and left < MIN_UNRESERVED:
         wanted, missing = sum(reservation.wanted.values()), MIN_UNRESERVED - left
         requested = ", ".join(f"{name} {count}" for name, count in sorted(reservation.wanted.items()))
         raise Refused(

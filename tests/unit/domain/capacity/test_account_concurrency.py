@@ -32,7 +32,17 @@ def test_one_more_is_refused_with_what_would_be_right():
         refuse_excess_reservation(ACCOUNT, Reservation({"token": 800, "public": 1}, HAVE))
 
 
+@pytest.mark.parametrize("wanted", [{"token": 20, "public": 0}, {"token": 10, "public": 10}, {"token": 5}, {}])
+def test_what_reserves_no_more_than_before_is_not_refused_in_an_account_whose_quota_became_small(wanted):
+    have = Reservation(wanted, {"token": 20, "public": 0})
+    assert refuse_excess_reservation(Concurrency(limit=100, unreserved=80), have) == 80 - have.increase
+
+
 def test_a_new_account_with_a_small_quota_reserves_nothing():
     assert refuse_excess_reservation(Concurrency(1000, 1000), Reservation({}, {})) == 1000
+    assert refuse_excess_reservation(Concurrency(10, 10), Reservation({}, {})) == 10
+    assert refuse_excess_reservation(Concurrency(10, 10), Reservation({"token": 0}, {"token": 0})) == 10
+    with pytest.raises(Refused, match="Reserve at most 0, or have the quota raised by 91"):
+        refuse_excess_reservation(Concurrency(10, 10), Reservation({"token": 1}, {}))
     with pytest.raises(Refused, match="raised by 60"):
         refuse_excess_reservation(Concurrency(50, 50), Reservation({"token": 10}, {"token": 0}))
