@@ -9,6 +9,7 @@ PASS          no alarm is newly in ALARM, or the evidence does not speak against
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.domain.analysis.observations import AlarmState
 from orchestrator.domain.rollback.alarm_evaluation import AlarmEvaluation, not_evaluated
@@ -38,10 +39,11 @@ def run(context: ProbeContext, alarms: AlarmsReader, metrics: MetricsReader) -> 
         Throttled, Unreachable: the states cannot be read.
     """
     states = alarms.read_states(context.service.alarms)
-    preexisting = tuple(
-        arn for arn in sorted(context.preexisting_alarms) if arn not in states or states[arn].state != OK
-    )
-    new = [state for arn, state in states.items() if state.state == IN_ALARM and arn not in context.preexisting_alarms]
+    earlier = {arn for arn in context.preexisting_alarms if arn not in states or states[arn].state != OK}
+    # Days may lie between the readiness checks and the first shift: gates, and a calendar that is closed.
+    earlier |= {arn for arn, state in states.items() if _fired_before(state, context.first_shift_at)}
+    preexisting = tuple(sorted(earlier))
+    new = [state for arn, state in states.items() if state.state == IN_ALARM and arn not in earlier]
     missing = [arn for arn in context.service.alarms if arn not in states]
     known = [states[arn].name for arn in preexisting if arn in states and states[arn].state == IN_ALARM]
     evaluation = (
@@ -66,6 +68,10 @@ def run(context: ProbeContext, alarms: AlarmsReader, metrics: MetricsReader) -> 
     return AlarmResult(evidence, preexisting)
 
 
+def _fired_before(alarm: AlarmState, first_shift_at: datetime | None) -> bool:
+    return alarm.state == IN_ALARM and first_shift_at is not None and alarm.since < first_shift_at
+
+
 def _describe(alarm: AlarmState) -> str:
     reason = f" ({alarm_reason(alarm.reason)})" if alarm.reason else ""
     return f"{alarm.name} since {alarm.since.isoformat(timespec='seconds')}{reason}"
@@ -83,5 +89,5 @@ def _judge(
         return Verdict.inconclusive(firing) if evaluation.suspicious else Verdict.passed(firing)
     if not count:
         return Verdict.passed("the service has no alarms")
-    note = f"; in ALARM since before the deployment: {', '.join(known)}" if known else ""
+    note = f"; in ALARM since before the first shift: {', '.join(known)}" if known else ""
     return Verdict.passed(f"none of {count} alarms is newly in ALARM{note}")

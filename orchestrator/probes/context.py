@@ -37,6 +37,7 @@ class ProbeContext:
         prior: the running tests after the previous evaluation, by probe.
         separate_tables: canary and stable use different tables, so neither can read what the other wrote.
         checks: the environment's own checks.
+        first_shift_at: when the canary got its first traffic; None before that.
     """
 
     environment: str
@@ -55,6 +56,7 @@ class ProbeContext:
     prior: Mapping[str, Json] = field(default_factory=dict)
     separate_tables: bool = False
     checks: tuple[CustomCheck, ...] = ()
+    first_shift_at: datetime | None = None
 
     @property
     def changed(self) -> tuple[Function, ...]:
@@ -152,4 +154,5 @@ def _context(
         prior=deployment.running,
         separate_tables=deployment.cutover is not None,
         checks=deployment.plan.checks,
+        first_shift_at=until,
     )

@@ -11,7 +11,7 @@ from orchestrator.domain.deployment.record import DeploymentPhase, Shift
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes import alarms
-from orchestrator.probes.context import since_newest_shift
+from orchestrator.probes.context import after_promotion, since_newest_shift
 from tests.fakes.version_metrics import FakeVersionMetrics
 from tests.samples import ALARM, NOW, OTHER_ALARM, deployment, seconds
 
@@ -78,6 +78,27 @@ def test_an_alarm_from_before_the_deployment_is_excused_until_it_is_ok():
     assert result.evidence.verdict.outcome is Outcome.PASS
     assert result.preexisting == (ALARM,)
     assert run(OK, context=context).preexisting == ()
+
+
+@pytest.mark.parametrize(
+    ("fired", "outcome", "preexisting"),
+    [
+        (NOW - seconds(86_400), Outcome.PASS, (ALARM,)),
+        (NOW - seconds(1), Outcome.PASS, (ALARM,)),
+        (NOW, Outcome.FAIL, ()),
+        (NOW + seconds(1), Outcome.FAIL, ()),
+    ],
+    ids=["during a gate", "just before", "at the first shift", "after it"],
+)
+def test_an_alarm_that_fired_before_the_first_traffic_is_not_the_canarys_until_it_is_ok(fired, outcome, preexisting):
+    """Days may lie between the readiness checks, which know the alarms of that time, and the first shift."""
+    broken = FakeVersionMetrics(errors={"2": 0.8})
+    for context in (CONTEXT, after_promotion(HALF, NOW + seconds(120), NOW + seconds(240))):
+        result = run({**OK, ALARM: replace(FIRED, since=fired)}, broken, context)
+        assert result.evidence.verdict.outcome is outcome
+        assert result.preexisting == preexisting
+        assert bool(result.evidence.figures["excused"]) is bool(preexisting)
+    assert run(OK, broken, replace(CONTEXT, preexisting_alarms=frozenset(preexisting))).preexisting == ()
 
 
 def test_an_alarm_that_does_not_exist_is_an_error_unless_another_one_fails_the_canary():
