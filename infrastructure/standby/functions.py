@@ -87,7 +87,11 @@ FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
     "request_approval": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
     "check_approvals": _task(),
     "fence_home": _task(),
-    "restore_copies": _task(*RESTORE_COPIES, variables=("DEFAULT_TABLE_SETTINGS", "RESTORE_ROLE")),
+    "restore_copies": _task(
+        *LIST_COPIES,
+        *RESTORE_COPIES,
+        variables=("DEFAULT_TABLE_SETTINGS", "RESTORE_ROLE", "FAILOVER_POLICY", "SOURCE_TABLES"),
+    ),
     "invalidate_tokens": _task(*INVALIDATE_TOKENS, variables=("REVOCATIONS_TABLE",)),
     "deploy_release": _task(
         UPDATE_FUNCTION_VARIABLES,

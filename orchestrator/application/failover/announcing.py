@@ -73,7 +73,8 @@ def ask_for_approval(failover: Failover, cloud: Cloud) -> None:
         f"Failover {failover.id} of {failover.environment} from {failover.home} to {failover.region} waits until "
         f"{deadline.isoformat()} for {failover.gate.description}.\n{failover.reason}\n"
         f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes, "
-        f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all logins.\n\n"
+        f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all logins. "
+        f"If newer copies are there when the restore begins, it takes those.\n\n"
         f"orchestrator failover approve {failover.id} --env {failover.environment}\n"
         f"orchestrator failover reject {failover.id} --env {failover.environment}\n"
     )

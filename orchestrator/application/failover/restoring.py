@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.planning import plan_tables
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused, RestoreFailed
@@ -37,10 +38,11 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
     """Start the restores, adopt those of earlier attempts, and apply the settings when the tables are there.
 
     Raises:
-        Refused: a table of a target's name is not this failover's, or a copy cannot be restored.
+        Refused: a table of a target's name is not this failover's, a copy cannot be restored, or the newest copy is older
+            than the one that the approvers saw.
         RestoreFailed: AWS Backup reports that a job failed. The next execution starts another one.
     """
-    read = _start_missing(read, cloud)
+    read = _start_missing(_choose_copies(read, cloud), cloud)
     jobs = {table.role: cloud.restore_jobs.describe(table.job) for table in read.failover.tables if table.job}
     _refuse_failed_jobs(read, jobs, cloud)
     waiting = [
@@ -54,9 +56,21 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
     if remaining:
         reason = "; ".join(f"{role}: {', '.join(left)}" for role, left in remaining.items())
         return StepWaits(read, f"applied, to be checked again: {reason}", 2)
-    oldest = min(table.as_of for table in read.failover.tables)
     names = ", ".join(table.target for table in read.failover.tables)
-    return StepDone(read, f"{names} as of {oldest:%Y-%m-%d %H:%M:%S} UTC")
+    return StepDone(read, f"{names} as of {read.failover.copied_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _choose_copies(read: ReadFailover, cloud: Cloud) -> ReadFailover:
+    """Choose the newest copies once, when the step begins: hours of approvals may lie between the request and this.
+
+    Recorded before the first restore starts. What an earlier version of this program began to restore stays the choice.
+    """
+    failover, now = read.failover, cloud.now()
+    if failover.chosen_at:
+        return read
+    begun = any(table.job or cloud.table_restores.describe_restore(table.target) for table in failover.tables)
+    newest = failover.tables if begun else plan_tables(cloud, failover.home, failover.region, now)
+    return cloud.failovers.commit(read, failover.with_choice(newest, now))
 
 
 def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
@@ -81,12 +82,14 @@ class Failover:
         requested_by: the caller's ARN by STS, or the operator's name on the local cloud.
         gate: the approvals that it needs.
         lease: how long a lease of the regions lasts.
-        tables: what it restores.
+        tables: what it restores: until RESTORE begins, what the approvers see.
         results: of the steps that are done, in their order.
         began: when the step that has no result yet was first begun; None before that.
         assignment_taken_at: a moment after the assignment was taken; None before that.
         token_epoch: the revocation epoch that the restored tokens get; 0 before that is decided.
         dns_change: id of Route 53's change of the domain's record; empty before it was requested.
+        approved_tables: what the approvers saw; empty until RESTORE begins.
+        chosen_at: when RESTORE began and `tables` were chosen for it; None before that.
         rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
         failed: step and reason of the last failure, until the step succeeds; empty without one.
     """
@@ -110,6 +113,8 @@ class Failover:
     outcome: FailoverOutcome | None = None
     ended_at: datetime | None = None
     dns_change: str = ""
+    approved_tables: tuple[CopiedTable, ...] = ()
+    chosen_at: datetime | None = None
 
     @property
     def results_by_step(self) -> Mapping[Step, StepResult]:
@@ -140,6 +145,30 @@ class Failover:
     def begun(self, now: datetime) -> Failover:
         """Return it with the beginning of its next step; the first beginning stays."""
         return self if self.began else replace(self, began=now)
+
+    def with_choice(self, tables: tuple[CopiedTable, ...], now: datetime) -> Failover:
+        """Return it with the copies that RESTORE restores, under the names of the approved tables; the first choice stays.
+
+        Args:
+            tables: the newest copy of each table now.
+            now: the time.
+
+        Raises:
+            Refused: a copy is older than the one that the approvers saw, which does not exist any more.
+        """
+        if self.chosen_at:
+            return self
+        approved = {table.role: table for table in self.tables}
+        for table in tables:
+            if table.as_of < approved[table.role].as_of:
+                raise Refused(
+                    f"copies.{table.role}",
+                    f"{table.as_of:%Y-%m-%d %H:%M:%S} UTC, older than the approved one of "
+                    f"{approved[table.role].as_of:%Y-%m-%d %H:%M:%S} UTC, which is not there any more",
+                    "cancel this failover and start another one, whose approvers see this copy",
+                )
+        chosen = tuple(replace(table, target=approved[table.role].target) for table in tables)
+        return replace(self, tables=chosen, approved_tables=self.tables, chosen_at=now)
 
     def with_result(self, step: Step, result: str, now: datetime) -> Failover:
         """Return it with the result of its next step; a step that has a result keeps it.

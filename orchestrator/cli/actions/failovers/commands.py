@@ -18,7 +18,7 @@ from orchestrator.domain.deployment.gates import Approval, missing_approvals
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.decisions import lease_left, next_decision, refuse_unasked, reject
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, first_assignment
-from orchestrator.domain.failover.record import Failover
+from orchestrator.domain.failover.record import CopiedTable, Failover
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
 
 READY, NOT_READY = 0, 1
@@ -183,6 +183,7 @@ def status(context: Context, failover_id: str | None, *, json: bool) -> None:
     failover = found[0]
     screen.print(f"\n{failover.id}: {failover.home} to {failover.region}, by {failover.requested_by}", markup=False)
     screen.print(f"{failover.reason}; data loss {failover.data_loss.total_seconds():.0f} s", markup=False)
+    screen.print(_copies_line(failover), markup=False, soft_wrap=True)
     screen.print(text_table(("STEP", "TOOK", "EXPECTED", "RESULT"), _rows(failover, now)))
     if failover.failed:
         screen.print(f"stopped: {failover.failed}", style="red", markup=False, soft_wrap=True)
@@ -206,6 +207,18 @@ def _rows(failover: Failover, now: datetime) -> Sequence[tuple[str, str, str, st
         else:
             rows.append((step.value, "", expected, ""))
     return rows
+
+
+def _copies_line(failover: Failover) -> str:
+    """Return which copies are restored, and which ones the approvers saw."""
+    if failover.chosen_at is None:
+        return f"copies: {_times_of(failover.tables)}; RESTORE takes the newest when it begins"
+    chosen = f"copies chosen at {failover.chosen_at:%Y-%m-%d %H:%M:%S} UTC: {_times_of(failover.tables)}"
+    return f"{chosen}; the approvers saw {_times_of(failover.approved_tables)}"
+
+
+def _times_of(tables: Sequence[CopiedTable]) -> str:
+    return ", ".join(f"{table.role} as of {table.as_of:%Y-%m-%d %H:%M:%S} UTC" for table in tables)
 
 
 def _in_progress(failover: Failover, step: Step, now: datetime) -> str:

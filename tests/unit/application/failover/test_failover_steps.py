@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.application.failover.announcing import update_dns
 from orchestrator.application.failover.evaluation import evaluate_failover
+from orchestrator.application.failover.planning import open_failover, plan_tables
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
 from orchestrator.application.failover.restoring import restore_tables
 from orchestrator.application.failover.takeover import assignments_of, renew_lease
@@ -27,6 +28,7 @@ from tests.fakes.restorable_tables import arn_of
 from tests.fakes.tables import Tables
 from tests.samples import NOW
 from tests.workflow.failovers import HOME, KEYS, FailoverWorld
+from tests.workflow.restores import STATE, TOKENS
 from tests.workflow.world import inhabited
 
 
@@ -37,8 +39,6 @@ def world():
 
 
 def opened(world, **changes):
-    from orchestrator.application.failover.planning import open_failover
-
     read = open_failover(world.cloud, "fo-1", "ann", "lost")
     return ReadFailover(replace(read.failover, **changes), read.version)
 
@@ -87,7 +87,8 @@ def of_aws_backup(world, **changes):
     )
     vars(world.cloud)["restore_jobs"] = Jobs(world, **changes)
     world.cloud.settings["RESTORE_ROLE"] = "arn:role"
-    return world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), replace(read.failover, tables=points))
+    chosen = replace(read.failover, tables=points, chosen_at=world.clock.now())
+    return world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), chosen)
 
 
 def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world):
@@ -162,6 +163,75 @@ def test_after_a_job_that_failed_the_next_execution_starts_another_one_with_anot
     assert [table.target for table in world.failover.tables] == tokens[2:]
     recoveries = {recovery_of_table(target, "test") for target in tokens[2:]}
     assert [recovery.endswith("-attempt-2") for recovery in recoveries] == [True]
+
+
+# --- which copies are restored --------------------------------------------------------------------------------
+
+
+def back_up_at_home(world):
+    """Back up the home region's tables once more; their copies are in the standby region."""
+    for table in (STATE, TOKENS):
+        copied = world.tables.add(f"{table}-copy")
+        world.tables.back_up(f"{table}-copy", backup_name_as_of(world.clock.now()))
+        del world.tables.tables[copied.description["TableName"]]
+
+
+def test_copies_that_arrived_while_it_waited_for_approvals_are_restored_and_both_choices_are_recorded(world):
+    approved = opened(world)
+    world.clock.advance(3 * 3600)
+    back_up_at_home(world)
+    newest = world.clock.now()
+    world.clock.advance(60)
+
+    begun = restore_tables(approved, world.cloud).read.failover
+
+    assert {table.as_of for table in begun.tables} == {newest}
+    assert begun.copied_at == newest, "the announced loss counts from what is restored"
+    assert begun.approved_tables == approved.failover.tables
+    assert [table.target for table in begun.tables] == [table.target for table in approved.failover.tables]
+    assert begun.chosen_at == world.clock.now()
+    restored = {
+        world.tables.tables[table.target].description["RestoreSummary"]["SourceBackupArn"] for table in begun.tables
+    }
+    assert restored == {table.backup_arn for table in begun.tables}
+
+
+def test_copies_are_chosen_once(world):
+    progress = restore_tables(opened(world), world.cloud)
+    chosen = progress.read.failover
+    back_up_at_home(world)
+    for _ in range(6):
+        world.clock.advance(600)
+        progress = restore_tables(progress.read, world.cloud)
+    assert isinstance(progress, StepDone)
+    assert progress.read.failover.tables == chosen.tables
+
+
+@pytest.mark.parametrize("kept", ["older", "none"])
+def test_a_copy_older_than_the_approved_one_is_never_restored_silently(world, kept):
+    first = opened(world).failover.tables
+    back_up_at_home(world)
+    newer = plan_tables(world.cloud, HOME, "us-west-1", world.clock.now())
+    read = world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), replace(world.failover, tables=newer))
+    expired = {table.backup_arn for table in (newer if kept == "older" else (*newer, *first))}
+    world.tables.backups = {arn: one for arn, one in world.tables.backups.items() if arn not in expired}
+
+    with pytest.raises(Refused, match=r"older than the approved|none in us-west-1"):
+        restore_tables(read, world.cloud)
+
+    assert world.tables.restored == []
+    assert world.failover.tables == newer
+    assert world.failover.chosen_at is None
+
+
+def test_what_an_earlier_version_began_to_restore_is_not_chosen_again(world):
+    read = opened(world)
+    for table in read.failover.tables:
+        world.cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn)
+    back_up_at_home(world)
+    progress = restore_tables(read, world.cloud)
+    assert progress.read.failover.tables == read.failover.tables
+    assert len(world.tables.restored) == len(read.failover.tables)
 
 
 # --- DNS ------------------------------------------------------------------------------------------------------

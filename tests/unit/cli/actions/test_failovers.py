@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -117,6 +118,23 @@ def test_an_approval_counts_once_a_person_and_a_stranger_s_does_not(world, monke
         assert call(monkeypatch, "ann", "approve", failover)[1]["missing"] == "1 of 2 approvals"
     monkeypatch.setattr(world.cloud.executions, "send_task_success", lambda *_: None)
     assert call(monkeypatch, "bob", "approve", failover)[1]["missing"] == ""
+
+
+def test_the_status_names_the_approved_copies_and_those_that_are_restored(world, monkeypatch):
+    waits = world.cloud.failovers.create(waiting(world))
+    line = RUN.invoke(app, ["failover", "status"]).output.replace("\n", " ")
+    assert "copies: state as of 2026-" in line
+    assert "RESTORE takes the newest when it begins" in line
+    later = world.clock.now() + timedelta(hours=1)
+    newest = tuple(replace(table, as_of=table.as_of + timedelta(hours=1)) for table in waits.failover.tables)
+    world.cloud.failovers.commit(waits, waits.failover.with_choice(newest, later))
+    line = RUN.invoke(app, ["failover", "status"]).output.replace("\n", " ")
+    assert (
+        f"copies chosen at {later:%Y-%m-%d %H:%M:%S} UTC: state as of {newest[0].as_of:%Y-%m-%d %H:%M:%S} UTC" in line
+    )
+    assert f"the approvers saw state as of {waits.failover.tables[0].as_of:%Y-%m-%d %H:%M:%S} UTC" in line
+    shown = call(monkeypatch, "ann", "status")[1]["failover"]
+    assert shown["tables"][0]["as_of"] > shown["approved_tables"][0]["as_of"]
 
 
 def test_a_rejection_ends_it_and_a_second_failover_is_refused_while_one_is_open(world, monkeypatch):
