@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
@@ -48,6 +49,8 @@ class _Checked:
             remaining: list[str] = super().parse_args(context, args)  # type: ignore[misc]
             for parameter in self.get_params(context):
                 _refuse_unusable(name_of(parameter), context.params.get(parameter.name))
+                for path in _texts(parsed.get(parameter.name)) if parameter.type.name == "path" else ():
+                    _refuse_unreachable(name_of(parameter), path)
         return remaining
 
     @contextmanager
@@ -190,3 +193,11 @@ def _refuse_unusable(name: str, value: object) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise Refused(name, text, "give text in UTF-8") from error
+
+
+def _refuse_unreachable(name: str, path: str) -> None:
+    """Refuse a path that can neither be read nor written, such as one whose name is too long."""
+    try:
+        Path(path).exists()
+    except OSError as error:
+        raise Refused(name, path, f"name another path ({error.strerror})") from error

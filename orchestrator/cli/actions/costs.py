@@ -134,12 +134,16 @@ def templates_in(assembly: Path, env: str) -> list[Mapping[str, Any]]:
     """Return the templates of an environment's stacks in a cloud assembly.
 
     Raises:
-        Refused: the assembly has none.
+        Refused: the assembly has none, or one cannot be read.
     """
     files = sorted(assembly.glob(f"*-{env}.template.json"))
     if not files:
         raise Refused("--assembly", str(assembly), f"name a folder that `cdk synth -c environment={env}` wrote")
-    return [jsonlib.loads(file.read_bytes()) for file in files]
+    try:
+        return [jsonlib.loads(file.read_bytes()) for file in files]
+    except (OSError, ValueError) as error:
+        remedy = f"synthesise again: a template cannot be read ({type(error).__name__})"
+        raise Refused("--assembly", str(assembly), remedy) from error
 
 
 def _synthesised(env: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import environments
+from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.checklist import (
     BenchmarkResult,
@@ -46,7 +47,7 @@ def collect(
         json: print one JSON object.
 
     Raises:
-        Refused: evidence is missing, unreadable or negative; nothing is written.
+        Refused: evidence is missing, unreadable or negative, or the file cannot be written; nothing is written.
     """
     if env not in environments.names():
         raise Refused("env", env, f"name one of {', '.join(environments.names())}")
@@ -58,7 +59,7 @@ def collect(
     if before:
         items["rollback_plan"] = _rollback_plan(before, env)
     checklist = complete_checklist(items, DeliveryPolicy.parse(environments.load(env).delivery).checklist)
-    out.write_text(f"{jsonlib.dumps(checklist, indent=2, allow_nan=False)}\n", encoding="utf-8")
+    write("--out", out, f"{jsonlib.dumps(checklist, indent=2, allow_nan=False)}\n".encode())
     if json:
         print_json({"file": str(out), "checklist": checklist})
         return

@@ -125,7 +125,7 @@ def write_settings(context: Context, name: str, file: Path | None = None, *, jso
         _refuse_invalid(context.name, document)
         write_in_place(file, document)
     except OSError as error:
-        raise Refused("settings-file", str(file), f"it cannot be read or written: {error.strerror}") from error
+        raise Refused("--settings-file", str(file), f"it cannot be read or written: {error.strerror}") from error
     except EnvironmentRefused as error:
         raise Refused(error.field, error.value, error.remedy) from error
     if json:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 from orchestrator.cli.usage import refuse_options
 
@@ -24,7 +25,7 @@ def compliance(
     assembly: Annotated[Path | None, typer.Option(help="Folder of cdk synth; default: deployed templates.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Keep the report in the evidence chain.")] = False,
     trend: Annotated[bool, typer.Option("--trend", help="Compare with the newest report kept.")] = False,
-    output: Annotated[Path | None, typer.Option(help="File to write as an HTML page.")] = None,
+    output: Annotated[Path | None, typer.Option(callback=output_file, help="File to write as an HTML page.")] = None,
     json: AsJson = False,
 ) -> None:
     """Check an environment's controls; 1 if one fails."""

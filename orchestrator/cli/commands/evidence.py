@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.files import output_file, output_folder
 from orchestrator.cli.program import CommandLine
 from orchestrator.cli.usage import refuse_options
 
@@ -18,7 +19,9 @@ app = CommandLine(
 
 Recovery = Annotated[str, typer.Argument(metavar="ID", help="Id of a drill, a restore or a report.")]
 
-Output = Annotated[Path | None, typer.Option("--output", help="Write a file instead of printing it.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", callback=output_file, help="Write a file instead of printing it.")
+]
 
 
 @app.command("list")
@@ -47,7 +50,9 @@ def show(recovery: Recovery, env: Env = "local", json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="New folder for the chain entries and their files.")],
+    folder: Annotated[
+        Path, typer.Argument(callback=output_folder, help="New folder for the chain entries and their files.")
+    ],
     env: Env = "local",
     json: AsJson = False,
 ) -> None:

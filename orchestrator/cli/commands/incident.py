@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(no_args_is_help=True, help="Open, follow and resolve incidents; write post-mortems.")
@@ -144,7 +145,9 @@ def postmortem(
     incident: Incident,
     env: Env = "local",
     form: Annotated[str, typer.Option("--format", help="md, html or json.")] = "md",
-    output: Annotated[Path | None, typer.Option(help="File to write; default: one in build/reports.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=output_file, help="File to write; default: one in build/reports.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Write the draft of a post-mortem into a file."""

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, report_errors
 from orchestrator.cli.extras import require
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(invoke_without_command=True, help="Rehearse disasters on a local cloud, or list them.")
@@ -20,7 +21,9 @@ def rehearse(
     scenario: Annotated[
         list[str] | None, typer.Option(help="Scenario to run, or `all`; repeatable; `list` shows them.")
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="File of last runs to update, with its page.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(callback=output_file, help="File of last runs to update, with its page.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Rehearse disasters on a local cloud, or list them."""

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, JsonLines, RequestedBy, Watch, report_errors
 from orchestrator.cli.extras import require
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(
@@ -91,7 +92,7 @@ Reference = Annotated[str | None, typer.Option(help="Reference to the evidence, 
 
 @top.command()
 def checklist(
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    out: Annotated[Path, typer.Option(callback=output_file, help="File to write.")],
     env: Env = "local",
     junit: Annotated[list[Path] | None, typer.Option(help="JUnit report of the tests; repeatable.")] = None,
     benchmark: Annotated[list[Path] | None, typer.Option(help="JSON output of a benchmark; repeatable.")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 from orchestrator.cli.usage import refuse_options
 
@@ -26,7 +27,9 @@ def report(
     objectives: Annotated[bool, typer.Option("--objectives", help="Report RTO and RPO by scenario instead.")] = False,
     rehearsals: Annotated[Path | None, typer.Option(help="With --objectives: a record of rehearsals.")] = None,
     form: Annotated[str, typer.Option("--format", help="Format: html, md or json.")] = "html",
-    output: Annotated[Path | None, typer.Option(help="File to write; default: build/reports/ID.FORMAT.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=output_file, help="File to write; default: build/reports/ID.FORMAT.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Write a report with plots of what the ledger recorded."""
@@ -69,7 +72,9 @@ def replay(
         list[str] | None, typer.Option("--set", help="Other setting, as delivery.KEY=VALUE; repeatable.")
     ] = None,
     since: Annotated[str | None, typer.Option(help="Replay all of the last 90d, 12h or 30m.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Also write a page with the table and a plot.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=output_file, help="Also write a page with the table and a plot.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Judge the recorded evidence again, by any settings."""

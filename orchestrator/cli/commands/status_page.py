@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
+from orchestrator.cli.files import output_folder
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(no_args_is_help=True, help="Build, publish and override the public status page.")
@@ -21,7 +22,7 @@ Component = Annotated[str, typer.Argument(metavar="COMPONENT", help="Id of a com
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option(help="Folder to write the site into.")],
+    out: Annotated[Path, typer.Option(callback=output_folder, help="Folder to write the site into.")],
     url: Annotated[str | None, typer.Option(help="Address of the page; default: from the settings.")] = None,
     env: Env = "local",
     json: AsJson = False,

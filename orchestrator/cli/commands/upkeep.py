@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, report_errors
+from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine()
@@ -21,7 +22,7 @@ def upkeep(
         typer.Option(help="File of pip-audit or OSV; repeatable."),
     ] = None,
     record: Annotated[bool, typer.Option("--record", help="Keep the report in the evidence chain.")] = False,
-    output: Annotated[Path | None, typer.Option(help="File to write as an HTML page.")] = None,
+    output: Annotated[Path | None, typer.Option(callback=output_file, help="File to write as an HTML page.")] = None,
     json: AsJson = False,
 ) -> None:
     """List what is due and what saves money; 1 if urgent."""

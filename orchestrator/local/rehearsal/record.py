@@ -38,6 +38,7 @@ def write_record(file: Path, runs: Iterable[Rehearsal]) -> Path:
     merged = {**read_record(file), **{run.scenario: run for run in runs}}
     kept = {name: dataclasses.asdict(merged[name]) for name in names if name in merged}
     text = json.dumps(kept, indent=2, default=lambda value: value.isoformat(), allow_nan=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{text}\n", encoding="utf-8")
     return write_page(file)
 

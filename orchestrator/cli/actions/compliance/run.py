@@ -14,6 +14,7 @@ from orchestrator.cli.actions.compliance.gathering import Gathering
 from orchestrator.cli.actions.evidence.kept_reports import keep_report
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
+from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.catalogue.controls import controls_of
 from orchestrator.domain.compliance.control import Framework, choose_frameworks
@@ -73,7 +74,8 @@ def run(
         json: print one JSON object.
 
     Raises:
-        Refused: there is no framework of a name, or the folder is no assembly of the environment.
+        Refused: there is no framework of a name, the folder is no assembly of the environment, or the page
+            cannot be written; nothing is recorded.
     """
     chosen = choose_frameworks(frameworks)
     screen = console()
@@ -83,11 +85,10 @@ def run(
     report = compile_report(context.name, context.cloud.now(), controls_of(chosen), results)
     previous = _newest_report(context) if trend else None
     difference = compare_reports(_only(previous, chosen), recorded(report)) if previous else None
-    entry = _keep(context, report) if record else None
-    document = report_document(report)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(render_page(report, sha256(document).hexdigest()))
+        # Before the report is kept: a page that cannot be written refuses the command, which then records nothing.
+        write("--output", output, render_page(report, sha256(report_document(report)).hexdigest()))
+    entry = _keep(context, report) if record else None
     if json:
         print_json(_json_object(report, difference, entry, trend=trend))
     else:

@@ -86,8 +86,8 @@ def _templates_in(assembly: Path, env: str) -> Mapping[str, Mapping[str, Any]]:
         return {
             file.name.removesuffix(".template.json"): json.loads(file.read_bytes()) for file in _files_in(assembly, env)
         }
-    except ValueError as error:
-        raise NotChecked(f"a template in {assembly} is no JSON", "synthesise again") from error
+    except (OSError, ValueError) as error:
+        raise NotChecked(f"a template in {assembly} is no readable JSON", "synthesise again") from error
 
 
 def check_rule_packs(context: Context, assembly: Path | None) -> str:

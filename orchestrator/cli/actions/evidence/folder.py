@@ -17,6 +17,7 @@ from pathlib import Path
 
 from orchestrator.cli.actions.evidence.reports import read_verified
 from orchestrator.cli.context import Context
+from orchestrator.cli.files import FOLDER, written
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import ChainHead, EvidenceFile, entry_file, read_entry
@@ -53,27 +54,30 @@ def export(context: Context, folder: Path, *, json: bool) -> None:
     """Write all chain entries with their files, the heads and the public keys into a new folder.
 
     Raises:
-        Refused: the folder is not empty, or a file differs from its recorded digest (`verify` lists them).
+        Refused: the folder is not empty or cannot be written, or a file differs from its recorded digest (`verify` lists
+            them).
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused("folder", str(folder), "name a new or an empty folder")
+    with written("folder", folder, FOLDER):
+        if folder.exists() and any(folder.iterdir()):
+            raise Refused("folder", str(folder), "name a new or an empty folder")
     chain = context.cloud.evidence
     entries, head, keys = chain.read_entries(), chain.read_head(), keys_document(chain.published_keys())
     heads = chain.heads.read_versions() if chain.heads else None
     contents = [(entry, {file.name: read_verified(context, file) for file in entry.files}) for entry in entries]
-    for entry, files in contents:
-        subfolder = folder / f"{entry.number:06}-{entry.recovery}"
-        subfolder.mkdir(parents=True)
-        (subfolder / ENTRY_FILE).write_bytes(entry_file(entry))
-        for name, content in files.items():
-            (subfolder / name).write_bytes(content)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / HEAD_FILE).write_text(
-        json_text.dumps({"number": head.number, "hash": head.hash}, allow_nan=False), encoding="utf-8"
-    )
-    (folder / KEYS_FILE).write_bytes(keys)
-    if heads is not None:
-        (folder / HEADS_FILE).write_bytes(b"".join(text + b"\n" for text in sorted(set(heads))))
+    with written("folder", folder, FOLDER):
+        for entry, files in contents:
+            subfolder = folder / f"{entry.number:06}-{entry.recovery}"
+            subfolder.mkdir(parents=True)
+            (subfolder / ENTRY_FILE).write_bytes(entry_file(entry))
+            for name, content in files.items():
+                (subfolder / name).write_bytes(content)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / HEAD_FILE).write_text(
+            json_text.dumps({"number": head.number, "hash": head.hash}, allow_nan=False), encoding="utf-8"
+        )
+        (folder / KEYS_FILE).write_bytes(keys)
+        if heads is not None:
+            (folder / HEADS_FILE).write_bytes(b"".join(text + b"\n" for text in sorted(set(heads))))
     if json:
         print_json({"folder": str(folder), "entries": len(entries), "head": head})
         return
@@ -95,6 +99,13 @@ def read_folder(folder: Path) -> ExportedFolder:
     """
     if not (folder / HEAD_FILE).is_file():
         raise Refused("--folder", str(folder), f"name a folder that `evidence export` wrote; it has a {HEAD_FILE}")
+    try:
+        return _read_folder(folder)
+    except OSError as error:
+        raise Refused("--folder", str(folder), f"name a folder that can be read ({error.strerror})") from error
+
+
+def _read_folder(folder: Path) -> ExportedFolder:
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
     entries = [_content(subfolder / ENTRY_FILE) or b"" for subfolder in subfolders]
     files = [pair for subfolder, text in zip(subfolders, entries, strict=True) for pair in _files_of(subfolder, text)]

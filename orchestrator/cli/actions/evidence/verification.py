@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from orchestrator.cli.actions.evidence.folder import KEYS_FILE, read_folder
 from orchestrator.cli.context import Context
+from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import ChainFault, ChainHead, verify_chain
@@ -87,10 +88,14 @@ def verify_folder(folder: Path, head: str, key: Path | None, *, json: bool) -> i
 
 
 def show_key(context: Context, output: Path | None, *, json: bool) -> None:
-    """Print the public keys of the evidence, or write them to a file."""
+    """Print the public keys of the evidence, or write them to a file.
+
+    Raises:
+        Refused: the file cannot be written.
+    """
     keys = context.cloud.evidence.published_keys()
     if output:
-        output.write_bytes(keys_document(keys))
+        write("--output", output, keys_document(keys))
     if json:
         print_json({"environment": keys.environment, "keys": [one.kid for one in keys.keys], "file": output})
     elif output:
@@ -103,7 +108,7 @@ def show_head(context: Context, output: Path | None, *, json: bool) -> None:
     """Print the newest signed head of the second place, or write it to a file.
 
     Raises:
-        Refused: the environment has no second place, or nothing is kept there yet.
+        Refused: the environment has no second place, nothing is kept there yet, or the file cannot be written.
     """
     chain = context.cloud.evidence
     if chain.heads is None:
@@ -113,7 +118,7 @@ def show_head(context: Context, output: Path | None, *, json: bool) -> None:
     if head is None:
         raise Refused("env", context.name, f"nothing is kept in {chain.heads.bucket} yet: record evidence first")
     if output:
-        output.write_bytes(head_file(head))
+        write("--output", output, head_file(head))
     if json:
         print_json({"head": head.head, "recorded_at": head.recorded_at, "file": output})
     elif output:
@@ -127,13 +132,20 @@ def _head(text: str, keys: PublishedKeys) -> tuple[ChainHead, tuple[bytes, ...]]
     number, _, digest = text.partition(":")
     if number.isdigit() and digest:
         return ChainHead(int(number), digest), ()
-    if not Path(text).is_file():
+    if not _is_file(text):
         remedy = "give number:hash, as `evidence list --json` prints it, or a file that `evidence head` wrote"
         raise Refused("--head", text, remedy)
     signed: SignedHead = _read("--head", Path(text), read_head)
     if problem := head_problem(signed, keys):
         raise Refused("--head", text, problem)
     return signed.head, (head_file(signed),)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False  # it is too long for a path
 
 
 def _read(option: str, path: Path, read: Callable[[bytes], _T]) -> _T:

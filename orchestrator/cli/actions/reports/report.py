@@ -10,6 +10,7 @@ import msgspec
 
 from orchestrator.cli.actions.explain import read_deployment_history
 from orchestrator.cli.context import Context
+from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, finite, print_json
 from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts
 from orchestrator.cli.rendering.reports.deployment_report import deployment_report, refused_report
@@ -69,11 +70,7 @@ def write_file(content: str, output: Path | None, folder: Path, name: str) -> Pa
         Refused: the file cannot be written.
     """
     path = output or _from_here(folder) / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise Refused("--output", str(path), f"name a file that can be written ({error.strerror})") from error
+    write("--output", path, content.encode())
     return path
 
 

@@ -14,6 +14,7 @@ from orchestrator.application.status_page.publish import public_address, publish
 from orchestrator.application.status_page.site import render_site
 from orchestrator.aws.site_bucket import SiteBucket
 from orchestrator.cli.context import Context, clients_of, status_bucket
+from orchestrator.cli.files import FOLDER, written
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.status_page.component_state import LABELS
@@ -45,13 +46,11 @@ def build(context: Context, folder: Path, url: str | None, *, json: bool) -> Non
     address = url.rstrip("/") if url else public_address(context.cloud)
     page = read_page(context.cloud, address)
     files = render_site(page, page.at)
-    for file in files:
-        path = folder / file.path
-        try:
+    with written("--out", folder, FOLDER):
+        for file in files:
+            path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)
-        except OSError as error:
-            raise Refused("--out", str(folder), f"name a folder that can be written ({error.strerror})") from error
     _print(context, page, {"folder": str(folder), "files": [file.path for file in files]}, json=json)
 
 

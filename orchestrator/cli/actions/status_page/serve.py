@@ -16,7 +16,7 @@ from orchestrator.application.status_page.publish import observe_page, read_page
 from orchestrator.application.status_page.site import SiteFile, render_site
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, notes_console, print_json
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.http_messages import LARGEST_BODY, PAGE_HEADERS, HttpRequest, HttpResponse
 from orchestrator.domain.status_page.headers import SECURITY_HEADERS
 from orchestrator.domain.status_page.page import StatusPage
@@ -117,6 +117,9 @@ class SiteServer:
         page_at: returns the page for an address.
         port: 0 for a free one.
         subscriptions: the endpoint of subscriptions; None if the page takes none here.
+
+    Raises:
+        Refused: the port is not free.
     """
 
     def __init__(
@@ -125,7 +128,10 @@ class SiteServer:
         self._subscriptions = subscriptions
         members = {"served": staticmethod(lambda: self._served), "respond": staticmethod(self._respond)}
         handler = type("Handler", (_Handler,), members)
-        self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
+        try:
+            self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
+        except OSError as error:
+            raise Refused("--port", port, f"name a free port, or 0 for any ({error.strerror})") from error
         self._server.daemon_threads = True
         self._page_at, self._thread = page_at, threading.Thread(target=self._server.serve_forever, daemon=True)
         self._served = Served({})
@@ -170,6 +176,9 @@ def serve(context: Context, port: int, *, json: bool, wait: Callable[[float], ob
         port: on loopback; 0 for a free one.
         json: print the address as one JSON object.
         wait: waits for some seconds, or raises KeyboardInterrupt.
+
+    Raises:
+        Refused: the port is not free.
     """
     pause = wait or threading.Event().wait
     take = observe_page if context.environment.local else read_page

@@ -15,6 +15,7 @@ from orchestrator.cli.actions.evidence.kept_reports import keep_report
 from orchestrator.cli.actions.upkeep.gathering import Gathering, complete
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
+from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
 from orchestrator.domain.findings.register import after_upkeep
@@ -47,7 +48,7 @@ def run(context: Context, advisories: Sequence[Path], output: Path | None, *, re
         json: print one JSON object.
 
     Raises:
-        Refused: a file of advisories cannot be read.
+        Refused: a file of advisories cannot be read, or the page cannot be written; nothing is recorded.
     """
     screen = console()
     screen.quiet = json
@@ -57,11 +58,10 @@ def run(context: Context, advisories: Sequence[Path], output: Path | None, *, re
     first_seen: dict[str, datetime] = {}
     results.append(complete(PREVIOUS, lambda: _read_previous(context, first_seen), context.name))
     report = compile_report(context.name, context.cloud.now(), results, first_seen)
-    entry = _keep(context, report) if record else None
-    document = report_document(report)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(render_page(report, sha256(document).hexdigest()))
+        # Before the report is kept: a page that cannot be written refuses the command, which then records nothing.
+        write("--output", output, render_page(report, sha256(report_document(report)).hexdigest()))
+    entry = _keep(context, report) if record else None
     if json:
         print_json(_json_object(report, entry))
     else:

@@ -191,7 +191,8 @@ def test_a_refusal_names_what_is_wrong(there, words, field):
 def test_a_head_that_is_none_is_refused(there, tmp_path):
     run("export", tmp_path / "out")
 
-    assert run("verify", "--folder", tmp_path / "out", "--head", "newest").code == 2
+    for head in ("newest", "x" * 300):
+        assert run("verify", "--folder", tmp_path / "out", "--head", head).code == 2
     (tmp_path / "out/head.json").write_text("[]")
     assert run("verify", "--folder", tmp_path / "out").code == 2
 

@@ -217,7 +217,7 @@ def test_with_json_the_written_settings_are_one_object(context, tmp_path, capsys
     [
         ("[prod.service]\ntables = 3\n", "prod.service.tables.state"),
         ("[prod\n", "environments"),
-        (None, "settings-file"),
+        (None, "--settings-file"),
     ],
 )
 def test_a_settings_file_that_cannot_be_changed_stays_as_it_was(context, tmp_path, text, field):

@@ -158,6 +158,14 @@ def test_a_report_is_kept_in_the_evidence_chain_and_its_chain_verifies(there):
     assert "<script" not in page
 
 
+def test_a_report_whose_page_cannot_be_written_is_not_kept(there):
+    result = run("--framework", "practices", "--record", "--output", "/dev/full", "--json")
+    assert result.code == 2
+    assert json.loads(result.text)["error"]["field"] == "--output"
+    assert there.evidence.read_entries() == []
+    assert there.events == []
+
+
 def test_a_kept_report_whose_bytes_were_changed_is_found(there):
     run("--record")
     (entry,) = there.evidence.read_entries()

@@ -137,6 +137,14 @@ def test_a_kept_report_is_in_the_evidence_chain_and_is_shown(there, tmp_path):
     assert with_json["entry"]["number"] == 2
 
 
+def test_a_report_whose_page_cannot_be_written_is_not_kept(there):
+    result = run("--record", "--output", "/dev/full", "--json")
+    assert result.code == 2
+    assert json.loads(result.text)["error"]["field"] == "--output"
+    assert there.context.cloud.evidence.read_entries() == []
+    assert there.events == []
+
+
 def test_a_finding_is_overdue_after_the_days_of_its_severity(there):
     run("--record")
     there.at = NOW + 8 * DAY
