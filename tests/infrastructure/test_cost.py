@@ -37,6 +37,7 @@ def test_production_is_expected_to_stay_within_its_budget(prod):
         "a month",
         "a deployment, canary-10-50",
         "a drill",
+        "a drill of a backup",
     }
     assert all(
         charge["because"] or charge["amount"] for estimate in report["estimates"] for charge in estimate["charges"]

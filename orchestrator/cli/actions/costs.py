@@ -28,6 +28,7 @@ from orchestrator.domain.deployment.plan import Plan
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.strategy import read_strategy
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.backups.kinds import BackupKind, exports_of
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from state_machines import definitions
 
@@ -37,7 +38,8 @@ class CostEstimate:
     """The estimated cost of an environment, with its assumptions.
 
     Attributes:
-        estimates: of a month without deployments and drills, of one deployment, and of one drill.
+        estimates: of a month without deployments and drills, of one deployment, and of one drill of point-in-time
+            recovery and of a backup.
         scheduled: drills of other kinds of backup that their schedules start in a month, on average.
         total_usd: of a month with its deployments and drills.
     """
@@ -45,7 +47,7 @@ class CostEstimate:
     environment: environments.Environment
     usage: Usage
     prices: Prices
-    estimates: tuple[Estimate, Estimate, Estimate]
+    estimates: tuple[Estimate, Estimate, Estimate, Estimate]
     scheduled: Mapping[str, float]
     total_usd: float
 
@@ -90,10 +92,10 @@ def read_estimate(env: str, assembly: Path | None, changes: Mapping[str, float |
     usage = Usage.parse({**environment.usage, **overrides}, f"{env}.usage")
     region = prices.load_prices(environment.region)
     estimates = estimates_of(environment, templates_in(assembly or _synthesised(env), env), usage, region)
-    month, deployment, drill = estimates
+    month, deployment, drill, backup_drill = estimates
     scheduled = drills_by_kind(environment, datetime.now(UTC))
-    drills = usage.drills_per_month + sum(scheduled.values())
-    total_usd = month.usd + usage.deployments_per_month * deployment.usd + drills * drill.usd
+    drills_usd = usage.drills_per_month * drill.usd + sum(scheduled.values()) * backup_drill.usd
+    total_usd = month.usd + usage.deployments_per_month * deployment.usd + drills_usd
     return CostEstimate(environment, usage, region, estimates, scheduled, total_usd)
 
 
@@ -105,11 +107,17 @@ def drills_by_kind(environment: environments.Environment, now: datetime) -> Mapp
 
 def estimates_of(
     environment: environments.Environment, templates: Sequence[Mapping[str, Any]], usage: Usage, region: Prices
-) -> tuple[Estimate, Estimate, Estimate]:
-    """Return the estimates of a month without deployments and drills, of one default deployment, and of one drill."""
+) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Return the estimates of a month without deployments and drills, of one default deployment, and of drills.
+
+    The drills are one of point-in-time recovery, and one of a backup that is older than the streams.
+    """
     policy = DeliveryPolicy.parse(environment.delivery)
     plan, memory = Plan.from_strategy(read_strategy(None, policy), policy), task_memory_mb(templates)
     functions = environment.service.functions.values()
+    states = len(definitions.load("drill").states)
+    point_exports = 1 if environment.recovery["source_at_point"] == "export" else 0
+    backup_exports = exports_of(BackupKind.VAULT)
     warm_mb = sum(function.memory_mb * function.provisioned_concurrency for function in functions)
     return (
         estimate_month(
@@ -120,13 +128,8 @@ def estimates_of(
             warm_mb=warm_mb,
         ),
         estimate_deployment(plan, memory, usage, region, warm_mb=warm_mb),
-        estimate_drill(
-            len(definitions.load("drill").states),
-            memory,
-            usage,
-            region,
-            by_export=environment.recovery["source_at_point"] == "export",
-        ),
+        estimate_drill(states, memory, usage, region, exports=point_exports),
+        estimate_drill(states, memory, usage, region, exports=backup_exports, what="a drill of a backup"),
     )
 
 

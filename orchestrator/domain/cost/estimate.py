@@ -172,7 +172,7 @@ def estimate_deployment(plan: Plan, task_memory_mb: int, usage: Usage, prices: P
 
 
 def estimate_drill(
-    transitions: int, task_memory_mb: int, usage: Usage, prices: Prices, *, by_export: bool = False
+    transitions: int, task_memory_mb: int, usage: Usage, prices: Prices, *, exports: int = 0, what: str = "a drill"
 ) -> Estimate:
     """Estimate one drill: restore the tables, read source and restored tables, keep the restored tables until expiry.
 
@@ -181,15 +181,17 @@ def estimate_drill(
         task_memory_mb: memory of its tasks.
         usage: the assumptions about the tables.
         prices: prices of the environment's region.
-        by_export: whether the sources are exported at the recovery point.
+        exports: how often each source is exported.
+        what: the estimate's title.
     """
     gigabytes, share = usage.stored_gb, usage.drill_hours / HOURS
+    exported, because = exports * gigabytes, f"{exports} of each table"
     reads = 2 * gigabytes * _KB_PER_GB / _READ_UNIT_KB
     return Estimate(
-        "a drill",
+        what,
         (
             *_state_machine_charges(transitions, task_memory_mb, usage, prices),
-            *([prices.charge("exporting", "dynamodb_export_gb", gigabytes, f"{gigabytes:g} GB")] if by_export else []),
+            *([prices.charge("exporting", "dynamodb_export_gb", exported, because)] if exports else []),
             prices.charge("restoring", "dynamodb_restore_gb", gigabytes, f"{gigabytes:g} GB"),
             prices.charge(
                 "reading both sides",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from orchestrator.domain.cost.prices import Prices, total_usd
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.backups.kinds import BackupKind, exports_of
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS, needs_export
 from orchestrator.domain.recovery.record import Cost, Fault, Recovery, Role, TableRecovery
@@ -92,7 +93,9 @@ def plan_recovery(
     point = (request.to or latest).replace(microsecond=0)
     if not earliest <= point <= latest:
         raise Refused("to", point.isoformat(), _remedy_outside(sources, earliest, latest))
-    cost = recovery_cost([source.size_bytes for source in sources], policy.expiry, prices)
+    backup = any(source.backup_arn for source in sources)
+    exports = exports_of(BackupKind.BACKUP if backup else BackupKind.PITR)
+    cost = recovery_cost([source.size_bytes for source in sources], policy.expiry, prices, exports=exports)
     if cost.usd > policy.max_cost_usd:
         remedy = f"recovery.max_cost_usd allows {policy.max_cost_usd:g} US dollars: raise it to accept this cost"
         raise Refused("cost", cost.usd, remedy)
@@ -201,8 +204,14 @@ def _common_window(sources: Sequence[Source]) -> tuple[datetime, datetime]:
     return earliest, latest
 
 
-def recovery_cost(sizes_bytes: Sequence[int], expiry: timedelta, prices: Prices) -> Cost:
+def recovery_cost(sizes_bytes: Sequence[int], expiry: timedelta, prices: Prices, *, exports: int = 1) -> Cost:
     """Return the cost of restoring, exporting and reading the tables, and of keeping the restored tables until expiry.
+
+    Args:
+        sizes_bytes: of the tables.
+        expiry: how long the restored tables are kept.
+        prices: of the region.
+        exports: of each table, at most (`exports_of`).
 
     Raises:
         Refused: a price is missing, because a recovery of unknown cost is not started.
@@ -223,7 +232,10 @@ def recovery_cost(sizes_bytes: Sequence[int], expiry: timedelta, prices: Prices)
         ),
         # A drill by streams may need an export, too: if its stream is inconclusive.
         prices.charge(
-            "exports", "dynamodb_export_gb", gigabytes, "the tables at the point, if streams are inconclusive"
+            "exports",
+            "dynamodb_export_gb",
+            exports * gigabytes,
+            f"{exports} of each table, if streams are inconclusive",
         ),
         prices.charge("reads", "dynamodb_million_read_units", units / _MILLION, "every item, read three times"),
     )

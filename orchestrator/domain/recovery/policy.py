@@ -8,13 +8,12 @@ from datetime import timedelta
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.objectives.scenarios import read_scenarios
-from orchestrator.domain.recovery.backups.kinds import BackupKind
-from orchestrator.domain.recovery.backups.schedules import MAX_HOURS, REMEDY, SCHEDULE, DrillSchedule, read_drills
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
+from orchestrator.domain.recovery.backups.schedules import MAX_HOURS, DrillSchedule, read_drills, read_expression
 from orchestrator.domain.recovery.read_pace import SHARE_PERCENT
 from orchestrator.domain.recovery.record import Objectives
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
 from orchestrator.domain.schema import Observer, SettingsReader
-from orchestrator.domain.setting_rules import Choice, Text
 
 RESTORES_AT_ONCE = 50
 """DynamoDB restores at most this many tables of an account concurrently (quotas of DynamoDB)."""
@@ -79,6 +78,12 @@ class RecoveryPolicy:
     rotated_tokens: RotatedPolicy
     scenarios: Mapping[str, Objectives]
 
+    @property
+    def schedules(self) -> tuple[DrillSchedule, ...]:
+        """The schedules of all kinds, that of point-in-time recovery first."""
+        point = DrillSchedule(BackupKind.PITR, self.drill_schedule, Selection.LATEST, self.success_within)
+        return (*((point,) if self.drill_schedule else ()), *self.drills.values())
+
     def objectives_of(self, scenario: str) -> Objectives:
         """Return the objectives of a scenario."""
         return self.scenarios.get(scenario, self.objectives)
@@ -92,7 +97,7 @@ class RecoveryPolicy:
         """
         settings = SettingsReader("recovery", table, Refused, observer)
         policy = cls(
-            drill_schedule=_schedule(settings),
+            drill_schedule=read_expression(settings, "drill_schedule", may_be_empty=True),
             drill_window=timedelta(minutes=settings.whole_number("drill_window_minutes", 0, 1440)),
             drills=read_drills(settings.table("drills")),
             max_monthly_usd=settings.number("max_monthly_usd", 0, 100_000),
@@ -127,10 +132,3 @@ def seconds_before_poll(policy: RecoveryPolicy, attempt: int) -> int:
     """Return the seconds before the next status check: constant at first, then growing to five minutes."""
     grown = policy.poll.total_seconds() * 1.5 ** max(0, attempt - FIRST_POLLS)
     return round(min(grown, max(LONGEST_POLL, policy.poll).total_seconds()))
-
-
-def _schedule(settings: SettingsReader) -> str:
-    schedule = settings.take("drill_schedule", described_by=(Choice(("",)), Text(matching=SCHEDULE)))
-    if not isinstance(schedule, str) or not (schedule == "" or SCHEDULE.fullmatch(schedule)):
-        raise settings.refused("drill_schedule", schedule, f"{REMEDY}, or an empty text")
-    return schedule

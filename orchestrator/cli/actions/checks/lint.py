@@ -11,6 +11,7 @@ from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.cost.estimate import Usage
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.printable import printable
+from orchestrator.domain.recovery.backups.kinds import BackupKind, exports_of
 from orchestrator.domain.recovery.backups.schedules import CAP, refuse_costly_drills
 from orchestrator.domain.recovery.plan import recovery_cost
 from orchestrator.domain.recovery.policy import RecoveryPolicy
@@ -50,8 +51,11 @@ def costly_drills(file: Path) -> list[EnvironmentRefused]:
         policy = RecoveryPolicy.parse(environment.recovery)
         gigabytes = Usage.parse(environment.usage, f"{name}.usage").stored_gb
         try:
-            cost = recovery_cost([round(gigabytes * _GB)], policy.expiry, prices.load_prices(environment.region))
-            refuse_costly_drills(policy.drills.values(), cost.usd, policy.max_monthly_usd, datetime.now(UTC))
+            sizes, region = [round(gigabytes * _GB)], prices.load_prices(environment.region)
+            costs = {
+                kind: recovery_cost(sizes, policy.expiry, region, exports=exports_of(kind)).usd for kind in BackupKind
+            }
+            refuse_costly_drills(policy.schedules, costs, policy.max_monthly_usd, datetime.now(UTC))
         except Refused as error:
             if error.field == CAP:
                 found.append(settings.located(in_environment(name, error)))

@@ -30,6 +30,15 @@ BY_RESTORE_JOB: Final = frozenset({BackupKind.VAULT, BackupKind.COPY})
 """The kinds that AWS Backup restores, by a job."""
 
 
+def exports_of(kind: BackupKind) -> int:
+    """Return how many exports of each table a drill of a kind may need to know what the tables held.
+
+    One of the recovery point; those from before and after the content of a backup (`await_export`), if the streams do
+    not reach that far or are inconclusive.
+    """
+    return 1 if kind is BackupKind.PITR else 2
+
+
 def read_backup_kind(fields: SettingsReader) -> BackupKind:
     """Read the kind of backup from a request; without one, it is point-in-time recovery.
 

@@ -12,7 +12,7 @@ from orchestrator.domain.cron import InvalidSchedule, read_schedule, runs_per_mo
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.domain.setting_rules import Text
+from orchestrator.domain.setting_rules import Choice, Text
 
 SCHEDULE: Final = re.compile(r"(rate|cron)\([^()]+\)")
 """The forms of EventBridge Scheduler."""
@@ -60,7 +60,7 @@ def read_drills(settings: SettingsReader) -> Mapping[BackupKind, DrillSchedule]:
         kind = BackupKind(name)
         found[kind] = DrillSchedule(
             kind,
-            _expression(own),
+            read_expression(own, "schedule"),
             Selection(own.choice("select", tuple(Selection))),
             timedelta(hours=own.number("success_within_hours", 1, MAX_HOURS)),
         )
@@ -68,30 +68,43 @@ def read_drills(settings: SettingsReader) -> Mapping[BackupKind, DrillSchedule]:
     return found
 
 
-def _expression(settings: SettingsReader) -> str:
-    value = settings.take("schedule", described_by=(Text(matching=SCHEDULE),))
+def read_expression(settings: SettingsReader, key: str, *, may_be_empty: bool = False) -> str:
+    """Read a schedule expression.
+
+    Args:
+        settings: the table.
+        key: the setting's name.
+        may_be_empty: whether an empty text is no schedule.
+
+    Raises:
+        Refused: it is no schedule.
+    """
+    empty, remedy = ((Choice(("",)),), f"{REMEDY}, or an empty text") if may_be_empty else ((), REMEDY)
+    value = settings.take(key, described_by=(*empty, Text(matching=SCHEDULE)))
+    if may_be_empty and value == "":
+        return ""
     try:
         read_schedule(value if isinstance(value, str) else "")
     except InvalidSchedule as error:
-        settings.observer.refused(settings.refused("schedule", value, f"{REMEDY}: {error}"), value)
+        settings.observer.refused(settings.refused(key, value, f"{remedy}: {error}"), value)
     return str(value)
 
 
 def refuse_costly_drills(
-    schedules: Iterable[DrillSchedule], usd_a_drill: float, most_usd: float, now: datetime
+    schedules: Iterable[DrillSchedule], usd_a_drill: Mapping[BackupKind, float], most_usd: float, now: datetime
 ) -> None:
     """Refuse schedules whose drills cost more than a month may.
 
     Args:
         schedules: of all kinds.
-        usd_a_drill: estimated cost of one drill.
+        usd_a_drill: estimated cost of one drill, by kind.
         most_usd: the cap, `max_monthly_usd`.
         now: the time; the months are those of the year after it.
 
     Raises:
         Refused: they cost more. The error has each kind's part.
     """
-    costs = {one.kind: one.per_month(now) * usd_a_drill for one in schedules}
+    costs = {one.kind: one.per_month(now) * usd_a_drill[one.kind] for one in schedules}
     total = sum(costs.values())
     if total > most_usd:
         parts = ", ".join(f"{kind} {usd:.2f}" for kind, usd in costs.items())

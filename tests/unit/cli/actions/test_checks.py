@@ -57,18 +57,30 @@ def test_lint_prints_one_object_with_json(broken):
 
 def test_lint_refuses_scheduled_drills_that_cost_more_than_the_cap(tmp_path):
     file = tmp_path / "settings.toml"
-    cap = re.compile(r"^max_monthly_usd = 25", re.MULTILINE)
-    file.write_text(cap.sub("max_monthly_usd = 5", SETTINGS))
+    cap = re.compile(r"^(max_monthly_usd) = 160", re.MULTILINE)
+    file.write_text(cap.sub(r"\1 = 5", SETTINGS))
     result = RUN.invoke(app, ["lint", str(file)])
-    (line,) = [number for number, one in enumerate(file.read_text().splitlines(), 1) if one.startswith("max_monthly")]
+    (line,) = [
+        number for number, one in enumerate(file.read_text().splitlines(), 1) if one.startswith("max_monthly_usd = 5 ")
+    ]
     assert result.exit_code == 2
     found, last = result.stdout.splitlines()
     assert found.startswith(
         f"{file}:{line}:1: prod.recovery.max_monthly_usd: 5 is refused: scheduled drills would cost"
     )
-    assert "vault" in found
-    assert "copy" in found
+    assert re.search(r"\(pitr [0-9.]+, vault [0-9.]+, copy [0-9.]+\)", found)
     assert last == f"{file}: 1 finding"
+
+
+def test_lint_counts_the_drills_of_point_in_time_recovery(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text(SETTINGS.replace('drill_schedule = "cron(0 5 * * ? *)"', 'drill_schedule = "rate(1 minute)"'))
+    result = RUN.invoke(app, ["lint", str(file)])
+    assert result.exit_code == 2
+    assert [line.split(":")[3].strip() for line in result.stdout.splitlines()[:-1]] == [
+        f"{name}.recovery.max_monthly_usd" for name in ("dev", "staging", "prod")
+    ]
+    assert "(pitr " in result.stdout
 
 
 @pytest.mark.parametrize("file", [[], [str(environments.settings_file())]])

@@ -196,7 +196,8 @@ def test_a_drill_costs_restoring_reading_twice_keeping_and_exporting_where_it_al
     assert (costs["restoring"], costs["keeping the restored tables"]) == (4, 0.4)
     assert costs["reading both sides"] == round(2 * 4 * 1024 * 1024 / 4 / 1e6, 6)
     assert "exporting" not in costs
-    assert amounts(estimate_drill(40, 512, USAGE, PRICES, by_export=True)) == {**costs, "exporting": 4}
+    for exports in (1, 2):
+        assert amounts(estimate_drill(40, 512, USAGE, PRICES, exports=exports)) == {**costs, "exporting": 4 * exports}
 
 
 def test_the_orchestrator_s_memory_is_read_from_its_templates():

@@ -155,6 +155,17 @@ def test_the_cost_has_its_parts_and_the_day_of_its_prices():
     assert cost.prices_of == "2026-09-29"
 
 
+def test_two_exports_of_each_table_cost_twice_as_much_and_change_nothing_else():
+    one, two = (recovery_cost([GB, GB], timedelta(days=15), PRICES, exports=number) for number in (1, 2))
+    assert two.parts == {**one.parts, "exports": 2.0}
+    assert two.usd == pytest.approx(one.usd + 1.0, abs=0.001)
+
+
+def test_the_plan_of_a_backup_has_the_cost_of_two_exports_of_each_table():
+    point, backup = drawn(source(size_bytes=GB)), drawn(source(size_bytes=GB, backup_arn="arn:backup"))
+    assert backup.cost.parts["exports"] == pytest.approx(2 * point.cost.parts["exports"])
+
+
 def test_an_id_is_a_key_that_can_stand_in_a_functions_name():
     assert recovery_id("20261124T050000Z") == "dr-20261124T050000Z"
     longest = target_name(Kind.DRILL, recovery_id("x" * 25), "authorize", "staging")

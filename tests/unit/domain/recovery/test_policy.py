@@ -23,6 +23,21 @@ def test_a_table_is_read_with_its_units():
     [
         ("drill_schedule", "daily", "give a schedule such as cron"),
         ("drill_schedule", 5, "give a schedule such as cron"),
+        ("drill_schedule", None, "give a schedule such as cron"),
+        ("drill_schedule", " ", "give a schedule such as cron"),
+        (
+            "drill_schedule",
+            "cron(0 5 * * * *)",
+            "give a schedule such as cron(0 5 * * ? *), or an empty text: exactly one",
+        ),
+        (
+            "drill_schedule",
+            "cron(0 25 * * ? *)",
+            "give a schedule such as cron(0 5 * * ? *), or an empty text: 25 is none",
+        ),
+        ("drill_schedule", "cron(0 5 * * ?)", "give a schedule such as cron"),
+        ("drill_schedule", "rate(banana)", "give a schedule such as cron"),
+        ("drill_schedule", "rate(0 days)", "give a schedule such as cron"),
         ("max_monthly_usd", -1, "give a number from 0 to 100000"),
         ("drills", "weekly", "give a table"),
         ("drill_window_minutes", 1441, "give a whole number from 0 to 1440"),
@@ -55,6 +70,22 @@ def test_what_makes_no_sense_is_refused_by_key_value_and_remedy(key, value, reme
     assert caught.value.field == f"recovery.{key}"
     assert caught.value.value is value or caught.value.value == value
     assert caught.value.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize("schedule", ["", "cron(0 5 * * ? *)", "rate(1 day)", "cron(0/30 5 ? * MON-FRI *)"])
+def test_a_schedule_is_kept_as_it_is_written(schedule):
+    assert RecoveryPolicy.parse(recovery_table(drill_schedule=schedule)).drill_schedule == schedule
+
+
+def test_the_schedules_of_all_kinds_are_listed():
+    weekly = {"schedule": "cron(0 7 ? * SUN *)", "select": "oldest", "success_within_hours": 361}
+    policy = RecoveryPolicy.parse(recovery_table(drills={"copy": weekly}))
+    assert [(one.kind, one.expression) for one in policy.schedules] == [
+        ("pitr", "cron(0 5 * * ? *)"),
+        ("copy", "cron(0 7 ? * SUN *)"),
+    ]
+    unscheduled = RecoveryPolicy.parse(recovery_table(drill_schedule="", drills={"copy": weekly}))
+    assert [one.kind for one in unscheduled.schedules] == ["copy"]
 
 
 def test_drills_of_other_kinds_of_backup_have_schedules_of_their_own():

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection, exports_of
 from orchestrator.domain.recovery.backups.schedules import DrillSchedule, read_drills, refuse_costly_drills
 from orchestrator.domain.schema import Findings, SettingsReader
 from tests.samples import NOW
@@ -56,9 +56,17 @@ def test_all_findings_are_collected():
 
 
 def test_drills_of_a_month_are_capped_with_the_part_of_each_kind():
-    schedules = read(vault=WEEKLY, backup={**WEEKLY, "schedule": "rate(1 day)"}).values()
-    refuse_costly_drills(schedules, 1.0, 34.75, NOW)
+    schedules = [
+        DrillSchedule(BackupKind.PITR, "rate(1 day)", Selection.LATEST, timedelta(hours=49)),
+        *read(vault=WEEKLY, backup={**WEEKLY, "schedule": "rate(1 day)"}).values(),
+    ]
+    usd = {BackupKind.PITR: 0.5, BackupKind.VAULT: 2.0, BackupKind.BACKUP: 1.0}
+    refuse_costly_drills(schedules, usd, 54.3, NOW)
     with pytest.raises(Refused) as caught:
-        refuse_costly_drills(schedules, 1.0, 34.7, NOW)
+        refuse_costly_drills(schedules, usd, 54.2, NOW)
     assert caught.value.field == "recovery.max_monthly_usd"
-    assert "34.75 US dollars a month (vault 4.33, backup 30.42)" in caught.value.remedy
+    assert "54.29 US dollars a month (pitr 15.21, vault 8.67, backup 30.42)" in caught.value.remedy
+
+
+def test_a_backup_may_be_compared_with_two_exports_of_each_table_and_a_point_with_one():
+    assert {kind: exports_of(kind) for kind in BackupKind} == {"pitr": 1, "backup": 2, "vault": 2, "copy": 2}
