@@ -47,6 +47,7 @@ DEPLOYMENT = {
     "schema_change": True,
     "outside_calendar": "the fix of an incident",
     "changelog": "Refresh tokens last 30 days.",
+    "requested_as": "arn:aws:sts::123456789012:assumed-role/Pipeline/42",
 }
 LINEAR = {**DEPLOYMENT, "strategy": {"type": "linear", "step_percent": 10, "bake_seconds": 600}}
 CUTOVER = {"cutover": "dr-1", "requested_by": "ann"}
