@@ -66,8 +66,9 @@ def _key_statements(permissions: Permissions, resources: Resources, region: str)
     """
     actions = {action for grant in permissions.grants for action in grant.actions}
     statements = _table_key_statements(permissions, actions, resources, region)
-    # The functions of drills have no key of ours.
-    of_service = [grant for grant in permissions.grants if set(grant.resources) != {Resource.DRILL_FUNCTIONS}]
+    # The functions of drills have no key of ours. Of those in the home region only the code is read.
+    elsewhere = ({Resource.DRILL_FUNCTIONS}, {Resource.HOME_FUNCTIONS})
+    of_service = [grant for grant in permissions.grants if set(grant.resources) not in elsewhere]
     on_functions = {action for grant in of_service for action in grant.actions}
     statements += _variables_key_statements(on_functions, resources, region)
     if resources.evidence_key and actions & {"s3:GetObject", "s3:PutObject"}:

@@ -20,13 +20,17 @@ from constructs import Construct
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import alarm_description, global_name, physical_name
 from infrastructure.orchestrator.iam_resources import state_machine_arn
-from infrastructure.standby.functions import EVALUATE_FAILOVER, RENEW_LEASE
+from infrastructure.standby.functions import EVALUATE_FAILOVER, RECORD_HOME_RELEASE, RENEW_LEASE
 from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
 from orchestrator.environments import Environment
 
 _POLICY = "service-role/AWSBackupServiceRolePolicyForRestores"
-_SCHEDULES = {RENEW_LEASE: Duration.minutes(1), EVALUATE_FAILOVER: Duration.days(1)}
+_SCHEDULES = {
+    RENEW_LEASE: Duration.minutes(1),
+    RECORD_HOME_RELEASE: Duration.minutes(1),
+    EVALUATE_FAILOVER: Duration.days(1),
+}
 _RETRIES = 2
 LEASE_MISSES = 3
 """So many renewals in a row may fail before the alarm fires, if the lease lasts longer."""
@@ -43,7 +47,9 @@ def failover_handlers(environment: Environment) -> tuple[str, ...]:
     """Return the event handlers of the environment's region."""
     if environment.failover is None:
         return ()
-    return (RENEW_LEASE, EVALUATE_FAILOVER) if hosts_failover(environment) else (RENEW_LEASE,)
+    if not hosts_failover(environment):
+        return (RENEW_LEASE,)
+    return (RENEW_LEASE, RECORD_HOME_RELEASE, EVALUATE_FAILOVER)
 
 
 def failover_variables(environment: Environment, restore_role: str) -> Mapping[str, str]:

@@ -64,6 +64,7 @@ READ_HOME_LEASE = (
     allow("dynamodb:GetItem", on=(Resource.HOME_LEASE,)),
     allow("kms:Decrypt", on=(Resource.HOME_DATA_KEYS,)),
 )
+READ_HOME_RELEASE = allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,))
 CHECK_KEYS = (
     allow("dynamodb:GetItem", on=(Resource.KEY_RING,)),
     allow("kms:DescribeKey", "kms:GetPublicKey", on=(Resource.SIGNING_KEYS,)),
@@ -83,7 +84,11 @@ def _task(*grants: Grant, variables: tuple[str, ...] = ()) -> FunctionSpec:
 
 
 FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
-    "plan_failover": _task(*LIST_COPIES, variables=("FAILOVER_POLICY", "HOME_REGION", "SOURCE_TABLES", INCIDENTS)),
+    "plan_failover": _task(
+        *LIST_COPIES,
+        READ_VERSIONS,
+        variables=("FAILOVER_POLICY", "HOME_REGION", "SOURCE_TABLES", "SERVICE", INCIDENTS),
+    ),
     "request_approval": _task(NOTIFY_OPERATORS, variables=("OPERATORS_TOPIC",)),
     "check_approvals": _task(),
     "fence_home": _task(),
@@ -112,7 +117,7 @@ FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
 }
 """Tasks of the failover state machine, by module."""
 
-RENEW_LEASE, EVALUATE_FAILOVER = "renew_lease", "evaluate_failover"
+RENEW_LEASE, EVALUATE_FAILOVER, RECORD_HOME_RELEASE = "renew_lease", "evaluate_failover", "record_home_release"
 
 FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
     RENEW_LEASE: FunctionSpec(
@@ -120,8 +125,13 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
         Permissions(Ledger.READS, publishes_events=False, grants=(USE_LEASE, *READ_ASSIGNMENT)),
         variables=("FAILOVER_POLICY", "KEYS_TABLE"),
     ),
+    RECORD_HOME_RELEASE: FunctionSpec(
+        "orchestrator.event_handlers.standby",
+        Permissions(Ledger.WRITES, publishes_events=False, grants=(READ_HOME_RELEASE,)),
+        variables=("HOME_REGION", "SERVICE"),
+    ),
     EVALUATE_FAILOVER: FunctionSpec(
-        "orchestrator.event_handlers",
+        "orchestrator.event_handlers.standby",
         Permissions(
             Ledger.READS,
             publishes_events=False,
@@ -131,7 +141,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
                 READ_VERSIONS,
                 INVOKE_LIVE_ALIAS,
                 *READ_HOME_LEASE,
-                allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,)),
+                READ_HOME_RELEASE,
                 allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
                 NOTIFY_OPERATORS,
             ),
@@ -142,4 +152,4 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
         ),
     ),
 }
-"""Event handlers of an environment with a standby region, by module. The second one is in the standby region only."""
+"""Event handlers of an environment with a standby region, by module. All but the first are in the standby region only."""

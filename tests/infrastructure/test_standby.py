@@ -100,6 +100,17 @@ def test_the_home_region_reads_the_assignment_and_nothing_else_of_the_other_ledg
     assert len(elsewhere) == 2
 
 
+def test_only_the_standby_region_records_what_the_home_region_serves(home, standby):
+    name = "ib-oauth-event-record-home-release-prod"
+    assert name not in functions(home)
+    elsewhere = [one for one in statements(standby, name) if f":{paired().region}:" in json.dumps(one["Resource"])]
+    assert [one["Action"] for one in elsewhere] == ["lambda:GetFunctionConfiguration"]
+    assert all(text_of(arn).endswith("-prod:live") for one in elsewhere for arn in as_list(one["Resource"]))
+    rules = resources(standby.orchestrator, "AWS::Events::Rule").values()
+    (rule,) = [one for one in rules if one.get("Name") == "ib-oauth-event-record-home-release-prod"]
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+
+
 def test_only_the_evaluation_reads_the_lease_of_the_home_region_and_nothing_else_of_its_table(standby):
     home = paired().region
     readers, elsewhere = set(), []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
+from orchestrator.application.failover.releases import record_home_release
 from orchestrator.application.failover.takeover import cancel_failover
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.failover.record import FailoverOutcome
@@ -193,6 +195,25 @@ def test_a_table_of_another_origin_with_the_name_of_a_restored_one_is_left_as_it
     assert ended.error == "FailoverStopped"
     assert "this failover did not create it" in world.failover.failed
     assert world.tables.tables[world.failover.tables[0].target].tags["environment"] == "test"
+
+
+def test_a_release_that_the_home_region_rolled_back_is_not_shipped(world):
+    """The home region was lost between its rollback and the redeployment of this region."""
+    for code in ("code-1", "code-2", "code-1"):
+        client = SimpleNamespace(get_function_configuration=lambda code=code, **_: {"CodeSha256": code})
+        record_home_release(world.cloud, lambda _service, client=client: client)
+    for function in world.plane.functions:
+        world.plane.change(function, "code-2")
+    assert world.run().error == "FailoverStopped"
+    assert "which us-east-2 rolled back to code-1" in world.failover.failed
+    assert not world.may_issue()
+
+    for function in world.plane.functions:
+        world.plane.change(function, "code-1")
+    again = world.run(f"{world.name}-2")
+    assert again.phase == "SUCCEEDED", again.cause
+    assert "RestoreCopies" not in again.path, "the tables were restored meanwhile"
+    assert "code-1, which us-east-2 serves" in world.failover.results_by_step[Step.DEPLOY_RELEASE].result
 
 
 def test_a_deployment_that_holds_the_lock_of_this_region_is_waited_for(world):

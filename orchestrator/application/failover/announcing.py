@@ -74,12 +74,17 @@ def ask_for_approval(failover: Failover, cloud: Cloud) -> None:
         f"{deadline.isoformat()} for {failover.gate.description}.\n{failover.reason}\n"
         f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes, "
         f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all logins. "
-        f"If newer copies are there when the restore begins, it takes those.\n\n"
+        f"If newer copies are there when the restore begins, it takes those.\n{_release_line(failover)}\n"
         f"orchestrator failover approve {failover.id} --env {failover.environment}\n"
         f"orchestrator failover reject {failover.id} --env {failover.environment}\n"
     )
     subject = f"{failover.environment}: a failover waits for approval"
     cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, text)
+
+
+def _release_line(failover: Failover) -> str:
+    """Return the release that it would publish, as a line; nothing for a record of an earlier version."""
+    return f"It publishes the release {failover.release.described(failover.home)}.\n" if failover.release else ""
 
 
 def report_end(failover: Failover, problem: str, cloud: Cloud) -> None:

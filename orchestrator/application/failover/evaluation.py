@@ -11,19 +11,19 @@ from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.planning import copies_of_home, failover_policy
-from orchestrator.aws.clients import client_in, error_code, translate_errors
+from orchestrator.application.failover.releases import HomeClients, code_served, planned_release
+from orchestrator.aws.clients import client_in, translate_errors
 from orchestrator.aws.failover.domain_record import DomainRecord
-from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.domain.analysis.observations import HttpRequest
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.failover.home_releases import PlannedRelease
 from orchestrator.domain.failover.readiness import StandbyFacts, StepReadiness, evaluate_plan
 from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.signing_keys import KmsKey
 
 T = TypeVar("T")
-HomeClients = Callable[[str], Any]
 
 
 @dataclass
@@ -59,7 +59,8 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
     )
     # A failover publishes `$LATEST`. The alias here stays at the first version until then: without a lease the orchestrator
     # deploys nothing, and each release changes only `$LATEST`. So a release that home rolled back is found here.
-    here = reading.read(Step.DEPLOY_RELEASE, lambda: _release(cloud.clients("lambda"), service, LATEST), "")
+    release = reading.read(Step.DEPLOY_RELEASE, lambda: planned_release(cloud), PlannedRelease())
+    served: Mapping[str, str] = {}
     return StandbyFacts(
         home=home,
         region=cloud.settings["AWS_REGION"],
@@ -72,8 +73,10 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
             (),
         ),
         oldest_copy=policy.oldest_copy,
-        home_release=reading.read(Step.DEPLOY_RELEASE, lambda: _release(at_home("lambda"), service, service.alias), ""),
-        standby_release=here,
+        home_release=reading.read(
+            Step.DEPLOY_RELEASE, lambda: code_served(at_home("lambda"), service, service.alias), served
+        ),
+        release=release,
         without_alias=without,
         signing_key=reading.read(Step.CHECK_KEYS, lambda: _signing_key(cloud), ""),
         health=reading.read(Step.VERIFY, lambda: _health(cloud, service), 0),
@@ -90,24 +93,8 @@ def evaluate_failover(cloud: Cloud, home_clients: HomeClients | None = None) -> 
 
 
 def _without_alias(client: Any, service: Service) -> tuple[str, ...]:
-    return tuple(name for name, function in service.functions.items() if _code(client, function, service.alias) is None)
-
-
-def _release(client: Any, service: Service, qualifier: str) -> str:
-    """Return what identifies the code of the functions' version or alias; empty if one is missing."""
-    codes = [_code(client, function, qualifier) for function in service.functions.values()]
-    return "" if None in codes else " ".join(code[:12] for code in codes if code)
-
-
-def _code(client: Any, function: str, alias: str) -> str | None:
-    """Return the digest of the code that an alias serves; None without the function or the alias."""
-    try:
-        configuration: Mapping[str, Any] = client.get_function_configuration(FunctionName=function, Qualifier=alias)
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        return None
-    return str(configuration["CodeSha256"])
+    there = code_served(client, service, service.alias)
+    return tuple(name for name in service.functions if name not in there)
 
 
 def _signing_key(cloud: Cloud) -> str:

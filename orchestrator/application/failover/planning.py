@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.releases import planned_release
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused
@@ -85,6 +86,7 @@ def open_failover(cloud: Cloud, failover_id: str, requested_by: str, reason: str
             gate=policy.gate,
             lease=policy.lease,
             tables=plan_tables(cloud, home, region, now),
+            release=planned_release(cloud),
         )
     )
 

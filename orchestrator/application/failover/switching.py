@@ -8,11 +8,13 @@ import msgspec
 
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.failover.progress import StepDone, StepWaits
+from orchestrator.application.failover.releases import planned_release
 from orchestrator.application.seeded_grants import GrantClient
 from orchestrator.aws.lambda_.aliases import Routing
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.home_releases import refuse_unserved
 from orchestrator.domain.failover.record import Failover
 from orchestrator.domain.recovery.restore import LEAST_EPOCH, VARIABLES
 from orchestrator.domain.signing_keys import KmsKey
@@ -29,17 +31,22 @@ def deploy_release(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
 
     Raises:
         LockLost: another writer changed the failover.
-        Refused: another client changes a function.
+        Refused: the home region rolled this release back or never served it, or another client changes a function.
         AliasConflict: another client changes an alias.
     """
     lock = cloud.ledger.read_lock()
     if lock.held:
         return StepWaits(read, f"{lock.kind} {lock.deployment} holds the lock of this region", _LOCK_WAIT_SECONDS)
-    versions = for_each(_service(cloud).functions.values(), lambda name: _switch(name, read, cloud))
-    return StepDone(read, ", ".join(versions))
+    failover, release = read.failover, planned_release(cloud)
+    refuse_unserved(release, failover.home, failover.region)
+    functions = _service(cloud).functions
+    versions = for_each(functions, lambda name: _switch(functions[name], release.code.get(name, ""), read, cloud))
+    approved = failover.release.name if failover.release else release.name
+    changed = "" if approved == release.name else f"; the approvers saw {approved}"
+    return StepDone(read, f"{', '.join(versions)}: {release.described(failover.home)}{changed}")
 
 
-def _switch(function_name: str, read: ReadFailover, cloud: Cloud) -> str:
+def _switch(function_name: str, code: str, read: ReadFailover, cloud: Cloud) -> str:
     def fence() -> None:
         cloud.failovers.check_unchanged(read)
 
@@ -48,6 +55,10 @@ def _switch(function_name: str, read: ReadFailover, cloud: Cloud) -> str:
         function_name, lambda variables: _variables_for(variables, failover), fence
     )
     latest = cloud.versions.describe_version(function_name)
+    if latest.code_sha256 != code:
+        raise Refused(
+            f"{function_name}:$LATEST", latest.code_sha256, f"it was {code} a moment ago: resume the failover"
+        )
     version = cloud.versions.publish_version(
         function_name,
         code_sha256=latest.code_sha256,

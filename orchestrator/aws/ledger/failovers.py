@@ -3,6 +3,7 @@
 | pk                      | sk            | holds                                                                        |
 |-------------------------|---------------|------------------------------------------------------------------------------|
 | ``issuing-assignment``       | ``assignment``     | the assignment (`orchestrator.domain.failover.issuing_region`), and its version   |
+| ``home-releases``       | ``record``    | what the home region serves and served (`…failover.home_releases`), and its version |
 | ``failover#ID``         | ``record``    | the failover, and its version                                                |
 | ``failover#ID``         | ``token``     | the task token of the state that waits for approvals                         |
 | ``failover-approvals#ID`` | person      | the approval of a person                                                     |
@@ -22,11 +23,13 @@ from orchestrator.aws.clients import conditional_write, translate_errors
 from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import LockLost, Refused
+from orchestrator.domain.failover.home_releases import HomeReleases
 from orchestrator.domain.failover.issuing_region import IssuingAssignment
 from orchestrator.domain.failover.record import Failover
 
 ASSIGNMENT_KEY = "issuing-assignment"
 _ASSIGNMENT, _LISTED = (ASSIGNMENT_KEY, "assignment"), "failovers"
+_HOME_RELEASES = ("home-releases", "record")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class ReadAssignment:
     """The assignment with the version of its item; `assignment` is None, with the version 0, if there is none."""
 
     assignment: IssuingAssignment | None
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class ReadHomeReleases:
+    """The record of the home region's releases with the version of its item; None, with the version 0, without one."""
+
+    releases: HomeReleases | None
     version: int = 0
 
 
@@ -131,6 +142,21 @@ class FailoverStore(LockedTable):
         """Raise LockLost if another writer has changed the failover since it was read."""
         if self.read(read.failover.id).version != read.version:
             raise LockLost(f"failover {read.failover.id} was changed by another writer")
+
+    # --- the home region's releases ----------------------------------------------------------------------
+
+    def read_home_releases(self) -> ReadHomeReleases:
+        """Read the record of what the home region serves, consistently."""
+        item = self._get(*_HOME_RELEASES)
+        if item is None:
+            return ReadHomeReleases(None)
+        return ReadHomeReleases(decoded(item, HomeReleases), int(item["record_version"]["N"]))
+
+    def write_home_releases(self, read: ReadHomeReleases, releases: HomeReleases) -> bool:
+        """Write that record; return False if another writer has changed it since it was read."""
+        version = {"N": str(read.version + 1)}
+        put = {**self._put(*_HOME_RELEASES, releases, record_version=version), **unless_changed(read.version)}
+        return conditional_write(self._client.put_item, **put) is not None
 
     # --- approvals ---------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.domain.deployment.gates import Gate
+from orchestrator.domain.failover.home_releases import OUTDATED, PlannedRelease, release_name
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
@@ -28,8 +29,8 @@ class StandbyFacts:
         home_lease: the home region's lease; None if it has none.
         copies: backups of the tables in the standby region.
         oldest_copy: the greatest age of the newest copy of a table.
-        home_release: what identifies the release that the home region's live aliases serve; empty for none.
-        standby_release: likewise the release that a failover would publish there: `$LATEST`.
+        home_release: code that the home region's live aliases serve: short name of each function to its CodeSha256.
+        release: what a failover would publish in the standby region: `$LATEST`, and what its record says of it.
         without_alias: functions of the standby region whose live alias does not exist.
         signing_key: state of the standby region's signing key, such as ``Enabled``; empty if the ring names none.
         health: HTTP status of the standby region's live alias; 0 without an answer.
@@ -46,8 +47,8 @@ class StandbyFacts:
     home_lease: IssuingLease | None
     copies: tuple[CrossRegionBackup, ...]
     oldest_copy: timedelta
-    home_release: str
-    standby_release: str
+    home_release: Mapping[str, str]
+    release: PlannedRelease
     without_alias: tuple[str, ...]
     signing_key: str
     health: int
@@ -78,7 +79,10 @@ def not_ready(evaluated: tuple[StepReadiness, ...]) -> str:
 
 def _evaluate(step: Step, facts: StandbyFacts, now: datetime) -> StepReadiness:
     if step in facts.unread:
-        return StepReadiness(step, ready=False, reason=f"could not be checked: {facts.unread[step]}")
+        recorded = (
+            f"; a failover would publish {facts.release.described(facts.home)}" if step is Step.DEPLOY_RELEASE else ""
+        )
+        return StepReadiness(step, ready=False, reason=f"could not be checked: {facts.unread[step]}{recorded}")
     missing, there = _CHECKS[step](facts, now)
     return StepReadiness(step, ready=not missing, reason=missing or there)
 
@@ -140,14 +144,17 @@ def _sanitize(_facts: StandbyFacts, _now: datetime) -> _Found:
     return "", "needs only the restored tables"
 
 
-def _deploy(facts: StandbyFacts, _now: datetime) -> _Found:
+def _deploy(facts: StandbyFacts, now: datetime) -> _Found:
     if facts.without_alias:
         return f"no live alias in {facts.region}: {', '.join(facts.without_alias)}", ""
-    if not facts.standby_release or facts.standby_release != facts.home_release:
-        there, served = facts.standby_release or "no release", facts.home_release or "no release"
+    release, served = facts.release, release_name(facts.home_release)
+    if not release.code or release.code != facts.home_release:
         remedy = f"deploy that release's stacks to {facts.region}"
-        return f"$LATEST in {facts.region} is {there}, {facts.home} serves {served}: {remedy}", ""
-    return "", f"both regions have the release {facts.home_release}"
+        return f"$LATEST in {facts.region} is {release.name}, {facts.home} serves {served}: {remedy}", ""
+    if release.seen_at is None or now - release.seen_at > OUTDATED:
+        last = f"last recorded at {release.seen_at:%Y-%m-%d %H:%M:%S} UTC" if release.seen_at else "never recorded"
+        return f"what {facts.home} serves was {last}: see the function record_home_release", ""
+    return "", f"both regions have the release {served}"
 
 
 def _keys(facts: StandbyFacts, _now: datetime) -> _Found:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.home_releases import PlannedRelease
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
@@ -88,6 +89,7 @@ class Failover:
         assignment_taken_at: a moment after the assignment was taken; None before that.
         token_epoch: the revocation epoch that the restored tokens get; 0 before that is decided.
         dns_change: id of Route 53's change of the domain's record; empty before it was requested.
+        release: what it would have published at the request, as the approvers see it; None in records of earlier versions.
         approved_tables: what the approvers saw; empty until RESTORE begins.
         chosen_at: when RESTORE began and `tables` were chosen for it; None before that.
         rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
@@ -113,6 +115,7 @@ class Failover:
     outcome: FailoverOutcome | None = None
     ended_at: datetime | None = None
     dns_change: str = ""
+    release: PlannedRelease | None = None
     approved_tables: tuple[CopiedTable, ...] = ()
     chosen_at: datetime | None = None
 

@@ -74,7 +74,7 @@ RULES: Mapping[Step, StepRule] = {
     ),
     Step.DEPLOY_RELEASE: StepRule(
         "switch the service in this region to the restored tables",
-        "this region has the release that the home region served",
+        "this region has a release that the home region served and did not roll back",
         "the live alias of every function is a version that uses the restored tables",
         timedelta(minutes=2),
     ),

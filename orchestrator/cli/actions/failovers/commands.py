@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from orchestrator.application.failover.evaluation import evaluate_failover
 from orchestrator.application.failover.planning import plan_tables
+from orchestrator.application.failover.releases import planned_release
 from orchestrator.application.failover.takeover import cancel_failover
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.cli.actions.failovers.standby import policy_of, standby_cloud
@@ -17,9 +19,13 @@ from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.deployment.gates import Approval, missing_approvals
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.decisions import lease_left, next_decision, refuse_unasked, reject
+from orchestrator.domain.failover.home_releases import UNSERVED, PlannedRelease
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, first_assignment
 from orchestrator.domain.failover.record import CopiedTable, Failover
 from orchestrator.domain.failover.steps import RULES, STEPS, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 READY, NOT_READY = 0, 1
 
@@ -73,13 +79,23 @@ def start(context: Context, reason: str, by: str, *, json: bool) -> None:
         raise Refused("region", region, "it issues the tokens already: nothing is left to fail over")
     home = cloud.settings["HOME_REGION"]
     plan_tables(cloud, home, region, cloud.now())
+    release = planned_release(cloud)
     failover_id = f"fo-{cloud.now():%Y%m%d-%H%M}-{secrets.token_hex(2)}"
     _start_execution(context, failover_id, failover_id, {"requested_by": by, "reason": reason})
     if json:
-        print_json({"failover": failover_id, "environment": context.name, "home": home, "region": region})
+        print_json(
+            {
+                "failover": failover_id,
+                "environment": context.name,
+                "home": home,
+                "region": region,
+                "release": release,
+            }
+        )
         return
     screen = console()
     screen.print(f"failover {failover_id} of {context.name} from {home} to {region} was started", markup=False)
+    _print_release(release, home, screen)
     screen.print(f"it waits for {policy_of(context).gate.description}", markup=False)
     screen.print(f"orchestrator failover approve {failover_id} --env {context.name}", style="dim", markup=False)
 
@@ -184,6 +200,8 @@ def status(context: Context, failover_id: str | None, *, json: bool) -> None:
     screen.print(f"\n{failover.id}: {failover.home} to {failover.region}, by {failover.requested_by}", markup=False)
     screen.print(f"{failover.reason}; data loss {failover.data_loss.total_seconds():.0f} s", markup=False)
     screen.print(_copies_line(failover), markup=False, soft_wrap=True)
+    if failover.release:
+        _print_release(failover.release, failover.home, screen)
     screen.print(text_table(("STEP", "TOOK", "EXPECTED", "RESULT"), _rows(failover, now)))
     if failover.failed:
         screen.print(f"stopped: {failover.failed}", style="red", markup=False, soft_wrap=True)
@@ -207,6 +225,13 @@ def _rows(failover: Failover, now: datetime) -> Sequence[tuple[str, str, str, st
         else:
             rows.append((step.value, "", expected, ""))
     return rows
+
+
+def _print_release(release: PlannedRelease, home: str, screen: Console) -> None:
+    line = f"release at the request: {release.described(home)}"
+    if release.standing in UNSERVED:
+        line = f"{line}; deploy the stacks of {release.served_name} before DEPLOY_RELEASE, which refuses this release"
+    screen.print(line, markup=False, soft_wrap=True, style="red" if release.standing in UNSERVED else None)
 
 
 def _copies_line(failover: Failover) -> str:

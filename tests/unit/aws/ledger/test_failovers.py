@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment
+from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment, ReadHomeReleases
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import LockLost, Refused
+from orchestrator.domain.failover.home_releases import record_release
 from orchestrator.domain.failover.issuing_region import first_assignment, take_assignment
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.samples import NOW
@@ -36,6 +37,15 @@ def test_a_failover_is_created_once_and_read_with_its_version(store):
     assert store.find("fo-2") is None
     with pytest.raises(Refused, match="orchestrator failover status"):
         store.read("fo-2")
+
+
+def test_the_home_region_s_releases_are_written_by_one_writer_at_a_time(store):
+    seen = store.read_home_releases()
+    assert seen == ReadHomeReleases(None, 0)
+    releases = record_release(None, {"token": "code-1"}, NOW)
+    assert store.write_home_releases(seen, releases)
+    assert not store.write_home_releases(seen, releases)
+    assert store.read_home_releases() == ReadHomeReleases(releases, 1)
 
 
 def test_a_write_on_an_older_version_changes_nothing(store):

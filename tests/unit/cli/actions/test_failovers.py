@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator.application.failover.releases import record_home_release
 from orchestrator.cli.actions.failovers import standby
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
@@ -135,6 +136,22 @@ def test_the_status_names_the_approved_copies_and_those_that_are_restored(world,
     assert f"the approvers saw state as of {waits.failover.tables[0].as_of:%Y-%m-%d %H:%M:%S} UTC" in line
     shown = call(monkeypatch, "ann", "status")[1]["failover"]
     assert shown["tables"][0]["as_of"] > shown["approved_tables"][0]["as_of"]
+
+
+def test_start_and_status_name_a_release_that_the_home_region_rolled_back(world, monkeypatch):
+    for code in ("code-1", "code-2", "code-1"):
+        client = SimpleNamespace(get_function_configuration=lambda code=code, **_: {"CodeSha256": code})
+        record_home_release(world.cloud, lambda _service, client=client: client)
+    for function in world.plane.functions:
+        world.plane.change(function, "code-2")
+    monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", "ann")
+    started = RUN.invoke(app, ["failover", "start", "--reason", "lost"]).output.replace("\n", " ")
+    assert "release at the request: code-2, which us-east-2 rolled back to code-1, as recorded at" in started
+    assert "deploy the stacks of code-1 before DEPLOY_RELEASE, which refuses this release" in started
+    settle(world)
+    shown = RUN.invoke(app, ["failover", "status"]).output.replace("\n", " ")
+    assert "code-2, which us-east-2 rolled back to code-1" in shown
+    assert call(monkeypatch, "ann", "status")[1]["failover"]["release"]["standing"] == "ROLLED_BACK"
 
 
 def test_a_rejection_ends_it_and_a_second_failover_is_refused_while_one_is_open(world, monkeypatch):

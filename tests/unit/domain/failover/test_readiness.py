@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.domain.failover.home_releases import PlannedRelease, Standing
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, take_assignment
 from orchestrator.domain.failover.readiness import StandbyFacts, evaluate_plan, not_ready
 from orchestrator.domain.failover.steps import STEPS, Step
@@ -26,8 +27,8 @@ READY = StandbyFacts(
     home_lease=IssuingLease(1, NOW + timedelta(minutes=14)),
     copies=copies(),
     oldest_copy=timedelta(hours=26),
-    home_release="build-1",
-    standby_release="build-1",
+    home_release={"token": "build-1"},
+    release=PlannedRelease({"token": "build-1"}, Standing.SERVED, "build-1", NOW),
     without_alias=(),
     signing_key="Enabled",
     health=200,
@@ -72,10 +73,20 @@ def test_a_complete_standby_region_is_ready():
         (Step.DEPLOY_RELEASE, {"without_alias": ("token",)}, "no live alias in us-east-2: token"),
         (
             Step.DEPLOY_RELEASE,
-            {"standby_release": "build-0"},
+            {"release": PlannedRelease({"token": "build-0"}, Standing.REPLACED, "build-1", NOW)},
             "$LATEST in us-east-2 is build-0, us-west-1 serves build-1: deploy",
         ),
-        (Step.DEPLOY_RELEASE, {"standby_release": "", "home_release": ""}, "$LATEST in us-east-2 is no release"),
+        (Step.DEPLOY_RELEASE, {"release": PlannedRelease(), "home_release": {}}, "$LATEST in us-east-2 is no release"),
+        (
+            Step.DEPLOY_RELEASE,
+            {"release": PlannedRelease({"token": "build-1"})},
+            "what us-west-1 serves was never recorded: see the function record_home_release",
+        ),
+        (
+            Step.DEPLOY_RELEASE,
+            {"release": PlannedRelease({"token": "build-1"}, Standing.SERVED, "build-1", NOW - timedelta(minutes=16))},
+            "what us-west-1 serves was last recorded at 2026-11-23 02:44:00 UTC: see the function record_home_release",
+        ),
         (Step.CHECK_KEYS, {"signing_key": ""}, "the signing key in us-east-2 is not there"),
         (Step.CHECK_KEYS, {"signing_key": "PendingDeletion"}, "the signing key in us-east-2 is PendingDeletion"),
         (Step.VERIFY, {"health": 503}, "the service in us-east-2 answers 503"),
@@ -91,6 +102,14 @@ def test_what_is_missing_makes_its_step_not_ready(step, changes, reason):
     assert [one.step for one in evaluated if not one.ready] == [step]
     assert reason in not_ready(evaluated)
     assert not_ready(evaluated).startswith(f"{step}: ")
+
+
+def test_without_an_answer_of_the_home_region_the_release_is_judged_by_the_record():
+    release = PlannedRelease({"token": "build-2"}, Standing.ROLLED_BACK, "build-1", NOW)
+    facts = replace(READY, release=release, home_release={}, unread={Step.DEPLOY_RELEASE: "timeout"})
+    assert "a failover would publish build-2, which us-west-1 rolled back to build-1" in not_ready(
+        evaluate_plan(facts, NOW)
+    )
 
 
 def test_one_approver_is_enough_where_the_requester_may_approve_alone():

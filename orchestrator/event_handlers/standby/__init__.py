@@ -1,0 +1,1 @@
+"""The event handlers that only a standby region has."""
