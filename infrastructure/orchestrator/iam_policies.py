@@ -100,7 +100,7 @@ def _table_key_statements(
         statements.append(
             allow_key_through_service("dynamodb", resources.ring_key, sid="RingKey", writes=writes, region=region)
         )
-    if resources.ring_key and "dynamodb:RestoreTableToPointInTime" in actions:
+    if resources.ring_key and actions & {"dynamodb:RestoreTableToPointInTime", "dynamodb:RestoreTableFromBackup"}:
         statements.append(allow_restore_with_key(resources.ring_key, region))
     elif resources.ring_key and "dynamodb:UpdateTable" in actions:
         statements.append(allow_update_with_key(resources.ring_key, region))

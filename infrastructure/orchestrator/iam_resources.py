@@ -104,6 +104,7 @@ class Resource(Enum):
     DNS_CHANGES = auto()  # changes of that zone
     HOME_FUNCTIONS = auto()  # the live aliases in the home region
     HOME_LEASE = auto()  # the one item of the home region's table of the key ring that is its lease
+    DATA_KEY = auto()  # the key of the tables that a failover restores
     HOME_DATA_KEYS = auto()  # the key of that table, by its alias
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
 
@@ -161,6 +162,7 @@ STANDBY_RESOURCES = (
     Resource.HOME_FUNCTIONS,
     Resource.HOME_LEASE,
     Resource.HOME_DATA_KEYS,
+    Resource.DATA_KEY,
 )
 """Resources of an environment that has a standby region (`[….failover]`)."""
 
@@ -295,6 +297,7 @@ def resource_arns(
         Resource.OPERATORS: [created.topics["operators"]],
         Resource.CLIENTS: [created.topics["clients"]],
         Resource.KEY_RING: [table(signing_keys.ring_table)],
+        Resource.DATA_KEY: [signing_keys.data_key.key_arn] if signing_keys.data_key else [],
         Resource.SIGNING_KEYS: [signing_keys.all_keys],
         Resource.NEW_SIGNING_KEYS: [signing_keys.all_keys],
         Resource.KEY_TO_CREATE: ["*"],

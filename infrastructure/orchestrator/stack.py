@@ -258,7 +258,12 @@ class OrchestratorStack(EnvironmentStack):
         environment, restore_role = self._environment, ""
         if hosts_failover(environment):
             restore_role = create_restore_role(self, environment).role_arn
-        own_variables = {**variables, **failover_variables(environment, restore_role)}
+        data_key = self._signing_keys.data_key
+        own_variables = {
+            **variables,
+            **failover_variables(environment, restore_role),
+            "DATA_KEY": data_key.key_arn if data_key else "",
+        }
         handlers = {
             name: self._event_handler(name, FAILOVER_HANDLERS[name], resources, own_variables)
             for name in failover_handlers(environment)

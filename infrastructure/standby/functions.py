@@ -69,6 +69,7 @@ CHECK_KEYS = (
     allow("dynamodb:GetItem", on=(Resource.KEY_RING,)),
     allow("kms:DescribeKey", "kms:GetPublicKey", on=(Resource.SIGNING_KEYS,)),
 )
+DESCRIBE_DATA_KEY = allow("kms:DescribeKey", on=(Resource.DATA_KEY,))
 UPDATE_DNS = (
     allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
     allow("route53:ChangeResourceRecordSets", on=(Resource.DOMAIN_ZONE,)),
@@ -95,7 +96,8 @@ FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
     "restore_copies": _task(
         *LIST_COPIES,
         *RESTORE_COPIES,
-        variables=("DEFAULT_TABLE_SETTINGS", "RESTORE_ROLE", "FAILOVER_POLICY", "SOURCE_TABLES"),
+        DESCRIBE_DATA_KEY,
+        variables=("DEFAULT_TABLE_SETTINGS", "RESTORE_ROLE", "DATA_KEY", "FAILOVER_POLICY", "SOURCE_TABLES"),
     ),
     "invalidate_tokens": _task(*INVALIDATE_TOKENS, variables=("REVOCATIONS_TABLE",)),
     "deploy_release": _task(
@@ -138,6 +140,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
             grants=(
                 *LIST_COPIES,
                 *CHECK_KEYS,
+                DESCRIBE_DATA_KEY,
                 READ_VERSIONS,
                 INVOKE_LIVE_ALIAS,
                 *READ_HOME_LEASE,
@@ -148,7 +151,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
         ),
         variables=(
             *("FAILOVER_POLICY", "HOME_REGION", "KEYS_TABLE", "SIGNING_KEY_ID", "SERVICE", "API_DOMAIN"),
-            *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS", "SOURCE_TABLES"),
+            *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS", "SOURCE_TABLES", "DATA_KEY"),
         ),
     ),
 }

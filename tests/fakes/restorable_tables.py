@@ -191,12 +191,16 @@ class RestorableTables:
         TargetTableName: str,  # noqa: N803
         BackupArn: str,  # noqa: N803
         BillingModeOverride: str = "",  # noqa: N803
+        SSESpecificationOverride: dict[str, Any] | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         found = self.backups.get(BackupArn)
         if found is None:
             raise client_error("BackupNotFoundException", BackupArn)
         summary = {"SourceTableArn": found["TableArn"], "SourceBackupArn": BackupArn, "RestoreDateTime": self._now()}
         kept = restored_description(found["description"], BillingModeOverride)
+        if SSESpecificationOverride:
+            key = SSESpecificationOverride["KMSMasterKeyId"]
+            kept["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
         names = {"TableName": TargetTableName, "TableArn": arn_of(TargetTableName)}
         self.tables[TargetTableName] = FakeTable(
             {

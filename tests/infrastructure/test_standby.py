@@ -209,6 +209,18 @@ def test_the_alarms_name_their_sections(home, standby):
     assert {"ib-oauth-failover-plan-prod", "ib-oauth-failover-executionsfailed-prod"} <= alarms(standby).keys()
 
 
+def test_a_failover_restores_under_the_key_of_the_standby_region_s_tables(standby):
+    for name in ("task-restore-copies", "event-evaluate-failover"):
+        own = statements(standby, f"ib-oauth-{name}-prod")
+        (described,) = [one for one in own if one["Action"] == "kms:DescribeKey"]
+        variable = functions(standby)[f"ib-oauth-{name}-prod"]["Environment"]["Variables"]["DATA_KEY"]
+        assert described["Resource"] == variable
+        assert "DataKey" in json.dumps(variable), "it is the key of the service's stack"
+    own = statements(standby, "ib-oauth-task-restore-copies-prod")
+    (grants,) = [one for one in own if "kms:CreateGrant" in as_list(one["Action"])]
+    assert "kms:ReEncryptTo" in grants["Action"], "DynamoDB restores under it with the caller's rights"
+
+
 BACKUP_ROLE = "ib-oauth-backups-prod"
 
 

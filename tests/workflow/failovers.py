@@ -127,6 +127,7 @@ class FailoverWorld(World):
             "FAILOVER_POLICY": json.dumps(POLICY),
             "DEFAULT_TABLE_SETTINGS": json.dumps(DECLARED),
             "REVOCATIONS_TABLE": REVOCATIONS,
+            "DATA_KEY": "",
             "API_DOMAIN": "",
             "HOSTED_ZONE_ID": "",
         }

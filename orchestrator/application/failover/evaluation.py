@@ -10,6 +10,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.data_key import key_state
 from orchestrator.application.failover.planning import copies_of_home, failover_policy
 from orchestrator.application.failover.releases import HomeClients, code_served, planned_release
 from orchestrator.aws.clients import client_in, translate_errors
@@ -19,7 +20,7 @@ from orchestrator.domain.analysis.observations import HttpRequest
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.failover.home_releases import PlannedRelease
-from orchestrator.domain.failover.readiness import StandbyFacts, StepReadiness, evaluate_plan
+from orchestrator.domain.failover.readiness import ENABLED, StandbyFacts, StepReadiness, evaluate_plan
 from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.signing_keys import KmsKey
 
@@ -73,6 +74,7 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
             (),
         ),
         oldest_copy=policy.oldest_copy,
+        data_key=reading.read(Step.RESTORE, lambda: key_state(cloud), None),
         home_release=reading.read(
             Step.DEPLOY_RELEASE, lambda: code_served(at_home("lambda"), service, service.alias), served
         ),
@@ -100,7 +102,7 @@ def _without_alias(client: Any, service: Service) -> tuple[str, ...]:
 def _signing_key(cloud: Cloud) -> str:
     signing = cloud.key_ring.read_ring().signing
     kid = cloud.key_ring.read_kid(KmsKey(signing.key_id, signing.since, usable=True))
-    return "Enabled" if kid == signing.kid else "another one than the ring names"
+    return ENABLED if kid == signing.kid else "another one than the ring names"
 
 
 def _health(cloud: Cloud, service: Service) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.data_key import refuse_unusable_key
 from orchestrator.application.failover.planning import plan_tables
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
 from orchestrator.aws.ledger.failovers import ReadFailover
@@ -29,6 +30,7 @@ from orchestrator.domain.recovery.restored_table import (
 from orchestrator.domain.recovery.table_settings import (
     DefaultTableSettings,
     defaults_without_source,
+    refuse_other_key,
     settings_to_reapply,
 )
 from orchestrator.domain.recovery.token_sanitization import next_epoch
@@ -38,8 +40,8 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
     """Start the restores, adopt those of earlier attempts, and apply the settings when the tables are there.
 
     Raises:
-        Refused: a table of a target's name is not this failover's, a copy cannot be restored, or the newest copy is older
-            than the one that the approvers saw.
+        Refused: a table of a target's name is not this failover's, a copy cannot be restored, the newest copy is older
+            than the one that the approvers saw, or the key of the tables cannot be used or is not that of a restored table.
         RestoreFailed: AWS Backup reports that a job failed. The next execution starts another one.
     """
     read = _start_missing(_choose_copies(read, cloud), cloud)
@@ -68,6 +70,7 @@ def _choose_copies(read: ReadFailover, cloud: Cloud) -> ReadFailover:
     failover, now = read.failover, cloud.now()
     if failover.chosen_at:
         return read
+    refuse_unusable_key(cloud)
     begun = any(table.job or cloud.table_restores.describe_restore(table.target) for table in failover.tables)
     newest = failover.tables if begun else plan_tables(cloud, failover.home, failover.region, now)
     return cloud.failovers.commit(read, failover.with_choice(newest, now))
@@ -78,6 +81,7 @@ def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
 
     A task may have died between the request of a job and its record; the job is then found by what it restores.
     """
+    key = cloud.settings["DATA_KEY"]
     for table in read.failover.tables:
         restored = cloud.table_restores.describe_restore(table.target)
         if restored is not None:
@@ -91,9 +95,9 @@ def _start_missing(read: ReadFailover, cloud: Cloud) -> ReadFailover:
         cloud.failovers.check_unchanged(read)
         if not is_recovery_point(table.backup_arn):
             # False: the limit of concurrent restores is reached. The next round tries again.
-            cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn)
+            cloud.table_restores.start_restore("", table.target, table.as_of, table.backup_arn, key=key)
         elif not table.job:
-            job = cloud.restore_jobs.start(table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"])
+            job = cloud.restore_jobs.start(table.backup_arn, table.target, cloud.settings["RESTORE_ROLE"], key=key)
             read = _with_job(read, table, job, cloud)
     return read
 
@@ -148,6 +152,7 @@ def _apply_settings(table: CopiedTable, cloud: Cloud) -> tuple[str, ...]:
     """Apply the stack's settings that differ; return their names."""
     defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
     current = cloud.table_settings.read_settings(table.target)
+    refuse_other_key(table.target, current.encryption, cloud.settings["DATA_KEY"])
     wanted = replace(defaults_without_source(current, defaults), stream="NEW_AND_OLD_IMAGES")
     names = settings_to_reapply(wanted, current)
     for name in names:

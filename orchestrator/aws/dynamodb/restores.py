@@ -76,7 +76,7 @@ class TableRestores:
         """Return whether a table exists."""
         return self._describe(table) is not None
 
-    def start_restore(self, source: str, target: str, point: datetime, backup_arn: str = "") -> bool:
+    def start_restore(self, source: str, target: str, point: datetime, backup_arn: str = "", *, key: str = "") -> bool:
         """Start a restore; return False if the account's limit of concurrent restores is reached, to be tried again.
 
         The restored table is on demand. It is compared and rewritten at once, for which the units that its source has
@@ -88,14 +88,19 @@ class TableRestores:
             target: the restored table's name.
             point: the time to restore to; ignored for a backup.
             backup_arn: the backup to restore; empty for point-in-time recovery.
+            key: ARN of the key that encrypts the table that is restored from a backup; empty for that of the source.
 
         Raises:
             Refused: DynamoDB cannot restore the source to that time, or from that backup.
         """
         try:
             if backup_arn:
+                encryption = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
                 self._client.restore_table_from_backup(
-                    TargetTableName=target, BackupArn=backup_arn, BillingModeOverride=_ON_DEMAND
+                    TargetTableName=target,
+                    BackupArn=backup_arn,
+                    BillingModeOverride=_ON_DEMAND,
+                    **({"SSESpecificationOverride": encryption} if key else {}),
                 )
             else:
                 self._client.restore_table_to_point_in_time(

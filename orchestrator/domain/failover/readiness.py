@@ -16,6 +16,9 @@ from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import CrossRegionBackup, competing_remedy, competing_tables
 
+ENABLED = "Enabled"
+"""The state of a key that can be used, as KMS names it."""
+
 
 @dataclass(frozen=True)
 class StandbyFacts:
@@ -37,6 +40,8 @@ class StandbyFacts:
         domain: the API's domain; empty without one.
         domain_target: what the domain would point at in the standby region; empty if it has no such target.
         operators: how many e-mail addresses and other destinations get the operators' notifications.
+        data_key: state of the standby region's key that encrypts the restored tables; empty if it is not there, None if the
+            environment has no keys of its own.
         unread: why a step's facts could not be read.
     """
 
@@ -55,6 +60,7 @@ class StandbyFacts:
     domain: str
     domain_target: str
     operators: int
+    data_key: str | None = None
     unread: Mapping[Step, str] = field(default_factory=dict)
 
 
@@ -119,6 +125,8 @@ def _restore(facts: StandbyFacts, now: datetime) -> _Found:
     }
     problems = [_copy_problem(role, as_of, facts, now) for role, as_of in newest.items()]
     problems += [_competing_problem(role, facts, now) for role in Role]
+    if facts.data_key not in {None, ENABLED}:
+        problems.append(f"the key of the tables in {facts.region} is {facts.data_key or 'not there'}")
     oldest = min((as_of for as_of in newest.values() if as_of), default=now)
     return "; ".join(
         problem for problem in problems if problem
@@ -158,7 +166,7 @@ def _deploy(facts: StandbyFacts, now: datetime) -> _Found:
 
 
 def _keys(facts: StandbyFacts, _now: datetime) -> _Found:
-    if facts.signing_key != "Enabled":
+    if facts.signing_key != ENABLED:
         return f"the signing key in {facts.region} is {facts.signing_key or 'not there'}", ""
     return "", "the signing key is enabled"
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator.domain.deployment.cutover import unblocked_policy
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import CheckResult, Role
 from orchestrator.domain.verdict import Json, Outcome, Verdict
 
@@ -75,6 +76,23 @@ def defaults_without_source(restored: TableSettings, defaults: DefaultTableSetti
         recovery=defaults.recovery,
         deletion_protection=defaults.deletion_protection,
     )
+
+
+def refuse_other_key(table: str, encryption: Json, key: str) -> None:
+    """Refuse a restored table that another key encrypts than the environment's own.
+
+    Args:
+        table: its name.
+        encryption: its setting.
+        key: ARN of the environment's key; empty if it has none, and any encryption is right.
+
+    Raises:
+        Refused: another key encrypts it.
+    """
+    if key and encryption != ["KMS", key]:
+        command = f"aws dynamodb update-table --table-name {table} --sse-specification"
+        remedy = f"it must be {key}: `{command} Enabled=true,SSEType=KMS,KMSMasterKeyId={key}`, then resume"
+        raise Refused(f"{table}.encryption", encryption, remedy)
 
 
 REAPPLIED = (

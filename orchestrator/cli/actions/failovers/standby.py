@@ -68,6 +68,7 @@ def standby_cloud(context: Context) -> Cloud:
             allow_nan=False,
         ),
         "SERVICE": msgspec.json.encode(service).decode(),
+        "DATA_KEY": f"alias/ib-oauth-data-{environment.name}" if environment.customer_managed_keys else "",
         "API_DOMAIN": domain.name if domain else "",
         "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
         "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),

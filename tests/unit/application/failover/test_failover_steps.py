@@ -54,11 +54,14 @@ class Jobs:
 
     def __init__(self, world, failed="", creates=""):
         self.world, self.failed, self.creates, self.started, self.described = world, failed, creates, [], 0
+        self.keys = []
 
-    def start(self, point, table, _role):
+    def start(self, point, table, _role, *, key):
         self.started.append((point, table))
+        self.keys.append(key)
         if not self.failed:
-            self.world.tables.add(table)
+            encryption = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
+            self.world.tables.add(table, **({"SSEDescription": encryption} if key else {}))
         return f"job-{len(self.started)}"
 
     def describe(self, job):
@@ -110,7 +113,7 @@ def test_a_job_whose_id_was_lost_is_found_by_what_it_restores(world):
     read = of_aws_backup(world)
     jobs = world.cloud.restore_jobs
     for table in read.failover.tables:  # the task died after each request, before its record
-        jobs.start(table.backup_arn, table.target, "arn:role")
+        jobs.start(table.backup_arn, table.target, "arn:role", key="")
 
     progress = restore_tables(read, world.cloud)
 
@@ -166,6 +169,65 @@ def test_after_a_job_that_failed_the_next_execution_starts_another_one_with_anot
     assert [table.target for table in world.failover.tables] == tokens[2:]
     recoveries = {recovery_of_table(target, "test") for target in tokens[2:]}
     assert [recovery.endswith("-attempt-2") for recovery in recoveries] == [True]
+
+
+# --- the key of the tables ------------------------------------------------------------------------------------
+
+KEY = "arn:aws:kms:us-west-1:1:key/data"
+
+
+def with_key(world, state="Enabled"):
+    def describe_key(KeyId):  # noqa: N803
+        assert KeyId == KEY
+        if not state:
+            raise client_error("NotFoundException", "no")
+        return {"KeyMetadata": {"KeyState": state}}
+
+    world.cloud.settings["DATA_KEY"] = KEY
+    world.clients["kms"] = SimpleNamespace(describe_key=describe_key)
+
+
+def encryption_of(world):
+    return [world.cloud.table_settings.read_settings(table.target).encryption for table in world.failover.tables]
+
+
+def restored(world, progress):
+    for _ in range(8):
+        world.clock.advance(600)
+        progress = restore_tables(progress.read, world.cloud)
+    return progress
+
+
+def test_tables_are_restored_under_the_key_of_this_region_from_either_kind_of_copy(world):
+    with_key(world)
+    assert isinstance(restored(world, restore_tables(opened(world), world.cloud)), StepDone)
+    assert encryption_of(world) == [["KMS", KEY]] * 2
+
+
+def test_restore_jobs_get_the_key_of_this_region(world):
+    with_key(world)
+    progress = restored(world, restore_tables(of_aws_backup(world), world.cloud))
+    assert isinstance(progress, StepDone)
+    assert world.cloud.restore_jobs.keys == [KEY, KEY]
+    assert encryption_of(world) == [["KMS", KEY]] * 2
+
+
+def test_a_table_that_another_key_encrypts_stops_the_failover_with_the_command_that_changes_it(world):
+    progress = restore_tables(of_aws_backup(world), world.cloud)
+    with_key(world)
+    with pytest.raises(Refused, match=rf"encryption: 'AWS_OWNED'.*KMSMasterKeyId={KEY}`, then resume"):
+        restored(world, progress)
+
+
+@pytest.mark.parametrize(("state", "words"), [("Disabled", "is Disabled"), ("", "is not there")])
+def test_a_key_that_cannot_be_used_is_found_before_and_stops_the_restore_before_it_begins(world, state, words):
+    with_key(world, state)
+    home = evaluable(world)
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, home)}
+    assert f"the key of the tables in us-west-1 {words}" in evaluated[Step.RESTORE].reason
+    with pytest.raises(Refused, match=words):
+        restore_tables(opened(world), world.cloud)
+    assert world.tables.restored == []
 
 
 # --- which copies are restored --------------------------------------------------------------------------------

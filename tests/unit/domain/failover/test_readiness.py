@@ -70,6 +70,8 @@ def test_a_complete_standby_region_is_ready():
             {"copies": tuple(replace(one, table=name) for name in ("one", "other") for one in copies())},
             "copies of one and of other: name the table that the home region used as service.tables.state",
         ),
+        (Step.RESTORE, {"data_key": "PendingDeletion"}, "the key of the tables in us-east-2 is PendingDeletion"),
+        (Step.RESTORE, {"data_key": ""}, "the key of the tables in us-east-2 is not there"),
         (Step.DEPLOY_RELEASE, {"without_alias": ("token",)}, "no live alias in us-east-2: token"),
         (
             Step.DEPLOY_RELEASE,
@@ -110,6 +112,10 @@ def test_without_an_answer_of_the_home_region_the_release_is_judged_by_the_recor
     assert "a failover would publish build-2, which us-west-1 rolled back to build-1" in not_ready(
         evaluate_plan(facts, NOW)
     )
+
+
+def test_a_key_that_is_enabled_is_ready():
+    assert not_ready(evaluate_plan(replace(READY, data_key="Enabled"), NOW)) == ""
 
 
 def test_one_approver_is_enough_where_the_requester_may_approve_alone():

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 
 from orchestrator.domain.deployment.cutover import blocked_policy
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.table_settings import (
     REAPPLIED,
@@ -13,6 +14,7 @@ from orchestrator.domain.recovery.table_settings import (
     defaults_without_source,
     differing_settings,
     index_of_target,
+    refuse_other_key,
     setting_check_results,
     settings_to_reapply,
 )
@@ -210,3 +212,18 @@ def test_whether_a_table_is_closed_is_no_setting_and_what_others_put_into_its_po
         one.check for one in setting_check_results(Role.STATE, SOURCE, both) if one.verdict.outcome is not Outcome.PASS
     ]
     assert bad == ["settings.state.resource_policy"]
+
+
+@pytest.mark.parametrize(
+    ("encryption", "key"), [("AWS_OWNED", ""), (["KMS", "arn:key"], "arn:key"), (["KMS", "x"], "")]
+)
+def test_a_restored_table_has_the_key_of_the_environment_if_it_has_one(encryption, key):
+    refuse_other_key("restored", encryption, key)
+
+
+@pytest.mark.parametrize("encryption", ["AWS_OWNED", ["KMS", "arn:another"]])
+def test_another_key_of_a_restored_table_is_refused_with_the_command_that_changes_it(encryption):
+    with pytest.raises(
+        Refused, match=r"restored\.encryption.*update-table --table-name restored .*KMSMasterKeyId=arn:key"
+    ):
+        refuse_other_key("restored", encryption, "arn:key")
