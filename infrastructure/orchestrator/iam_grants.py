@@ -268,14 +268,14 @@ READ_RESTORED_ITEMS = allow("dynamodb:GetItem", on=DRILL_AND_RESTORED_TABLES)
 REPLAY_LATE_WRITES = (
     allow(
         *("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:BatchGetItem", "dynamodb:GetItem"),
-        *("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"),
+        *("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:Scan"),
         on=(Resource.TABLES, Resource.RESTORED_TABLES),
     ),
     allow(
         *("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"),
         on=(Resource.STREAMS, Resource.RESTORED_STREAMS),
     ),
-    allow("dynamodb:Scan", on=(Resource.REVOCATIONS,)),
+    allow("dynamodb:BatchGetItem", on=(Resource.REVOCATIONS,)),
 )
 SYNC_TABLES = (
     allow(
@@ -283,7 +283,6 @@ SYNC_TABLES = (
         *("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"),
         on=(Resource.TABLES, Resource.RESTORED_TABLES),
     ),
-    allow("dynamodb:Scan", on=(Resource.REVOCATIONS,)),
 )
 READ_FAILBACK_STATE = (
     READ_ALIASES,
@@ -299,7 +298,7 @@ SANITIZE_TOKENS = (
         on=DRILL_AND_RESTORED_TABLES,
     ),
     allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.TABLES,)),
-    allow("dynamodb:GetItem", "dynamodb:Scan", on=(Resource.REVOCATIONS,)),
+    allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.REVOCATIONS,)),
 )
 START_ISOLATED_SERVICE = (
     allow("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Resource.FUNCTIONS, Resource.QUALIFIED)),

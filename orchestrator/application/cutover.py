@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
-from orchestrator.application.restored_tokens import log_epoch_in_force, restored_tokens_of
+from orchestrator.application.restored_tokens import log_epoch_in_force, restored_tokens_of, revoke_logged
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.late_writes import AFTER_DENIAL_SECONDS, DENIALS
@@ -27,6 +28,7 @@ from orchestrator.domain.deployment.late_writes import (
     ReplayAction,
     ReplayProgress,
     ReplayRules,
+    families_of,
     late_changes,
 )
 from orchestrator.domain.deployment.outcome import cause_of
@@ -119,6 +121,9 @@ def _variables_of(live: FunctionVersion, recovery: Recovery, variables: Mapping[
     return environment_variables_of(live) if changed else variables
 
 
+Families: TypeAlias = Collection[tuple[str, str]]
+"""Families, each with its client."""
+
 STREAM_TIME = timedelta(seconds=2)
 """Stream records have whole seconds. A write of the second before may have been acknowledged after the request."""
 
@@ -157,8 +162,8 @@ def replay_onto_new_tables(
     }
     tokens = restored_tokens_of(recovery, cloud)
 
-    def rules() -> ReplayRules:
-        log = tokens.read_revocation_log()
+    def rules(families: Families) -> ReplayRules:
+        log = tokens.read_revocation_log(families)
         if cutover.failback:
             return ReplayRules(log, authoritative=not in_use)
         accepts = policy.rotated_tokens is RotatedPolicy.ACCEPT and not in_use
@@ -171,8 +176,11 @@ def replay_onto_new_tables(
     # The source of a restore may be damaged: it must not prevent the restore, as its contents do not either.
     if replayed.unknown and cutover.failback:
         raise SourceStateUnknown(replayed.unknown)
-    # A revocation is written to the log first. The previous table may have denied the second write.
-    tokens.revoke_logged()
+    # A table was sanitized some time ago, and families were revoked since. Comparing it with the log scans it, which
+    # takes read capacity from its clients: it is done before they use it. A revocation that the previous table accepted
+    # afterwards is among the late writes, unless these could not be read.
+    if replayed.unknown or not in_use:
+        revoke_logged(tokens)
     return replayed
 
 
@@ -181,7 +189,8 @@ def replay_since_point(
 ) -> ReplayProgress:
     """Replay onto restored tables what clients wrote to their sources since the recovery point, while they go on writing.
 
-    One pass replays at most `MOST_WRITES` of each table. A repetition changes nothing.
+    One pass replays at most `MOST_WRITES` of each table. A repetition changes nothing. Families are compared with the
+    revocation log later, when the sources are blocked.
 
     Args:
         cloud: the environment.
@@ -195,13 +204,11 @@ def replay_since_point(
     tables = {str(table.role): (table.source, table.target) for table in recovery.tables if not table.gone}
     tokens = restored_tokens_of(recovery, cloud)
 
-    def rules() -> ReplayRules:
-        return ReplayRules(tokens.read_revocation_log(), _epoch_shift(cloud, recovery), since_point=True)
+    def rules(families: Families) -> ReplayRules:
+        return ReplayRules(tokens.read_revocation_log(families), _epoch_shift(cloud, recovery), since_point=True)
 
     since = replay_begins(recovery)
-    replayed = _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or (), at_most=MOST_WRITES)
-    tokens.revoke_logged()
-    return replayed
+    return _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or (), at_most=MOST_WRITES)
 
 
 def replay_begins(recovery: Recovery) -> datetime:
@@ -213,6 +220,8 @@ def replay_back(
     cloud: Cloud, cutover: Cutover, recovery: Recovery, progress: ReplayProgress, policy: RecoveryPolicy
 ) -> ReplayProgress:
     """Replay onto the previous tables what the new ones accepted since their promotion, and end revoked logins.
+
+    The previous tables have every revocation of before the promotion, because clients used them.
 
     Raises:
         PolicyNotEffective: a previous table still denies access.
@@ -226,13 +235,13 @@ def replay_back(
     # The roles are exchanged: the previous table gets what the new one accepted.
     previous = cloud.restored_tokens(tokens.source, tokens.target, recovery.service.revocations)
 
-    def rules() -> ReplayRules:
+    def rules(families: Families) -> ReplayRules:
         shift = 0 if cutover.failback else -_epoch_shift(cloud, recovery)
-        return ReplayRules(previous.read_revocation_log(), shift)
+        return ReplayRules(previous.read_revocation_log(families), shift)
 
     replayed = _replay_pass(cloud, remaining, cutover.replayed_at, progress, policy, rules)
-    if Role.TOKENS in remaining:
-        _when_allowed(cloud, previous.revoke_logged)
+    if Role.TOKENS in remaining and replayed.unknown:
+        _when_allowed(cloud, lambda: revoke_logged(previous))
     return replayed
 
 
@@ -259,14 +268,15 @@ def _replay_pass(
     since: datetime,
     progress: ReplayProgress,
     policy: RecoveryPolicy,
-    rules: Callable[[], ReplayRules],
+    rules: Callable[[Families], ReplayRules],
     corrupted: Collection[str] = (),
     *,
     at_most: int | None = None,
 ) -> ReplayProgress:
     """Read the late writes of each table, by role, and replay the new ones onto the other table.
 
-    Writes of corrupted kinds are left out, and counted as lost. `at_most` limits the records of one table.
+    Writes of corrupted kinds are left out, and counted as lost. `at_most` limits the records of one table. `rules` gets
+    the families among the writes.
     """
     delay = policy.stream_delay.total_seconds()
     progress = progress.next_pass()
@@ -285,11 +295,13 @@ def _replay_pass(
         unknown="; ".join(unknown for *_, unknown in results if unknown),
         behind=any(len(writes) == at_most for _, writes, *_ in results),
     )
-    decided = rules() if any(writes for _, writes, *_ in results) else ReplayRules()
+    chosen_of = {role: chosen_writes(writes, corrupted) for role, writes, *_ in results}
+    changes_of = {role: late_changes(chosen) for role, (chosen, _) in chosen_of.items()}
+    families = frozenset[tuple[str, str]]().union(*map(families_of, changes_of.values()))
+    decided = rules(families) if any(writes for _, writes, *_ in results) else ReplayRules()
     for role, writes, reached, _ in results:
         if writes:
-            chosen, left_out = chosen_writes(writes, corrupted)
-            changes = late_changes(chosen)
+            (chosen, left_out), changes = chosen_of[role], changes_of[role]
             with cloud.late_writes.replaying(tables[role][1]) as replay:
                 actions = [replay(change, decided) for change in changes]
             progress = progress.with_writes(role, writes, actions).with_lost(left_out)

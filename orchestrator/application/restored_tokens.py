@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.application.cloud import Cloud
+from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.record import Recovery, Role
 from orchestrator.domain.recovery.token_sanitization import LoggedEpoch
@@ -22,6 +22,24 @@ def restored_tokens_of(recovery: Recovery, cloud: Cloud, read_share_percent: flo
     if read_share_percent:
         pace = cloud.read_pace(table.read_units, read_share_percent, over_all_partitions=True)
     return cloud.restored_tokens(table.target, table.source, recovery.service.revocations, source_pace=pace)
+
+
+SEGMENTS = 4
+"""Parts of a table that are worked on in parallel."""
+
+
+def revoke_logged(tokens: RestoredTokens) -> int:
+    """Revoke every family of a table that is alive and in the revocation log; return how many those were.
+
+    It scans the table, so clients must not use it.
+    """
+    return sum(for_each([(number, SEGMENTS) for number in range(SEGMENTS)], tokens.revoke_logged))
+
+
+def revive_logged(tokens: RestoredTokens, epoch: int) -> int:
+    """Inject a fault: bring families that the revocation log lists back to life; return how many those were."""
+    segments = [(number, SEGMENTS) for number in range(SEGMENTS)]
+    return sum(for_each(segments, lambda segment: tokens.revive_logged(epoch, segment)))
 
 
 def log_epoch_in_force(recovery: Recovery, cloud: Cloud) -> None:

@@ -68,7 +68,8 @@ class Revocation:
         now = self.function.now()
         family, epoch = self.store.read_family_and_epoch(family_id, synthetic=client.synthetic)
         if family is None:
-            self.store.record_disowned_token(family_id, client.client_id, now, synthetic=client.synthetic)
+            if not client.synthetic:  # its grants protect nothing, and its id is known to all
+                self.store.record_disowned_token(family_id, client.client_id, now)
             return
         if families.effect_of_giving_up(family, client.client_id, now, epoch) is families.Effect.REVOKE:
             self.store.revoke(family_id, Cause.REQUEST, now, synthetic=client.synthetic)

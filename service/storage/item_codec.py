@@ -270,10 +270,10 @@ def encode_revocation(family_id: str, cause: Cause, now: int, *, synthetic: bool
     )
 
 
-def encode_disowned_token(family_id: str, client_id: str, now: int, *, synthetic: bool) -> Item:
+def encode_disowned_token(family_id: str, client_id: str, now: int) -> Item:
     """Return the log entry of a token that a client revoked, of a family that does not exist."""
     return _item(
-        primary_key("disowned", f"{family_id}#{credentials.digest(client_id)}", synthetic=synthetic),
+        primary_key("disowned", f"{family_id}#{credentials.digest(client_id)}", synthetic=False),
         now + REVOCATION_LOG_SECONDS,
         revoked_at=now,
     )

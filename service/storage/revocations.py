@@ -11,7 +11,8 @@ that the family does not have yet.
     disowned#{family id}#{digest of client}   this client revoked a token of a family that did not exist
 
 The second is for tables that have lost rows: the client got 200 (RFC 7009 §2.2), so a restore that brings the family
-back must not bring the token back. It counts only if the family belongs to that client. Keys of the synthetic
+back must not bring the token back. It counts only if the family belongs to that client. The synthetic identity gets
+none. Any client can write such entries at will, so the log is read by key and never scanned. Keys of the synthetic
 identity have their prefix here too. The log contains only hashes and no personal names.
 """
 
@@ -58,9 +59,9 @@ class RevokingStore(Store):
             {":cause": item_codec.string_attribute(cause.value), ":now": item_codec.number_attribute(now)},
         )
 
-    def record_disowned_token(self, family_id: str, client_id: str, now: int, *, synthetic: bool) -> None:
-        """Record that a client revoked a token of a family that does not exist."""
-        self._log(item_codec.encode_disowned_token(family_id, client_id, now, synthetic=synthetic))
+    def record_disowned_token(self, family_id: str, client_id: str, now: int) -> None:
+        """Record that a client, not the synthetic identity, revoked a token of a family that does not exist."""
+        self._log(item_codec.encode_disowned_token(family_id, client_id, now))
 
     def _log(self, entry: Item) -> None:
         """Write an entry; an existing one is kept."""

@@ -58,7 +58,7 @@ def test_a_function_that_issues_nothing_writes_none_of_the_synthetic_identity_s_
     assert not actions(every.service, f"ib-oauth-public-{every.name}") & {"dynamodb:PutItem", "dynamodb:UpdateItem"}
 
 
-READS_LOG = {"dynamodb:GetItem", "dynamodb:Scan"}
+READS_LOG = {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
 SETS_EPOCH = ({"dynamodb:PutItem"}, {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}})
 
 

@@ -195,7 +195,7 @@ class World:
         vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics("test", self.clock.now, self._measure)
         # Its copy of the tokens table has no family that was revoked meanwhile.
         vars(self.cloud)["restored_tokens"] = lambda *_, **__: SimpleNamespace(
-            revoke_logged=lambda: 0, log_epoch=lambda _: None
+            revoke_logged=lambda _segment: 0, log_epoch=lambda _: None
         )
         if scenario.cutover:
             self._restore()

@@ -2,14 +2,17 @@
 
 Attribute names are those of the service (service/storage/item_codec.py, service/storage/revocations.py), which does
 not import the orchestrator; a test compares the two. No other client writes to a restored table before it is in use,
-so families are written whole, 25 in a call. Memory does not grow with the table: it holds one page per segment, and
-the revocation log.
+so families are written whole, 25 in a call. Memory does not grow with a table: it holds one page per segment.
+
+The revocation log is never scanned. Clients can make it grow at will: a token of a family that does not exist is logged
+as well. Both of a family's entries have keys that follow from the family and its client, so they are read by key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from time import sleep
 from typing import Any
 
@@ -31,13 +34,17 @@ from orchestrator.domain.recovery.token_sanitization import (
     SanitizationRules,
     SanitizationState,
     TokenFamily,
+    before_adoption,
     count_dispositions,
+    disowned_name,
     disposition,
+    may_be_logged,
     must_be_invalid,
 )
 
 STATE_KEY = {"pk": {"S": "recovery"}}
 EPOCH_KEY = {"pk": {"S": "epoch"}}
+SYNTHETIC = "synthetic#"
 FAMILY, REVOKED, DISOWNED = "family#", "revoked#", "disowned#"
 REVOKED_BECAUSE = "request"
 """The service's word for a family that was revoked on request."""
@@ -47,10 +54,10 @@ PAGE_ITEMS = 10_000
 
 CHUNK_ITEMS = 50
 """Items of a page that are judged and written before the time is checked: two calls of BatchWriteItem, which take at
-most 13 s even if the table throttles."""
+most 13 s even if the table throttles. Their entries in the revocation log are read by one call of BatchGetItem."""
 
 _UNREADABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
-_FAMILY_PREFIXES = (FAMILY, f"synthetic#{FAMILY}")
+_FAMILY_PREFIXES = (FAMILY, f"{SYNTHETIC}{FAMILY}")
 
 Item = Mapping[str, Any]
 
@@ -144,18 +151,23 @@ class RestoredTokens:
 
     # --- refresh token families --------------------------------------------------------------------------
 
-    def read_revocation_log(self) -> RevocationLog:
-        """Read the whole revocation log. A family in it is dead, whenever it was revoked."""
-        revoked: set[str] = set()
-        disowned: set[str] = set()
+    def read_revocation_log(self, families: Iterable[tuple[str, str]]) -> RevocationLog:
+        """Read what the revocation log holds about some families. A family in it is dead, whenever it was revoked.
+
+        families: the name and the client of each.
+        """
         with self._batches() as batches:
-            pages = scan_segment(batches, self._log, ProjectionExpression="pk")
-            keys = [item["pk"]["S"] for page in pages for item in page.items]
-        for key in keys:
-            for prefix, names in ((REVOKED, revoked), (DISOWNED, disowned)):
-                if key.removeprefix("synthetic#").startswith(prefix):
-                    names.add(key.replace(prefix, "", 1))
-        return RevocationLog(frozenset(revoked), frozenset(disowned))
+            return self._read_log(batches, families)
+
+    def _read_log(self, batches: BatchClient, families: Iterable[tuple[str, str]]) -> RevocationLog:
+        listed = frozenset(families)
+        revoked = {_log_key(REVOKED, name): name for name, _ in listed}
+        disowned = {_log_key(DISOWNED, name): name for name in (disowned_name(*family) for family in listed)}
+        found = self._read_items(batches, self._log, sorted({*revoked, *disowned}))
+        return RevocationLog(
+            frozenset(name for key, name in revoked.items() if key in found),
+            frozenset(name for key, name in disowned.items() if key in found),
+        )
 
     def judge_segment(
         self,
@@ -173,7 +185,7 @@ class RestoredTokens:
         Args:
             segment: its number, and how many segments there are.
             after: the key to continue after; empty at the segment's beginning.
-            rules: what decides on a family.
+            rules: what decides on a family; the log's entries are read for each chunk.
             until: whether it is time to stop; called after each chunk of a page.
             source_readable: whether the source can be read.
 
@@ -193,6 +205,9 @@ class RestoredTokens:
     def _judge(
         self, batches: BatchClient, items: Sequence[Item], rules: SanitizationRules, *, source_readable: bool
     ) -> DispositionCounts:
+        families = [family_of(item) for item in items]
+        log = self._read_log(batches, _named(family for family in families if may_be_logged(family, rules)))
+        rules = replace(rules, log=log)
         pairs = self._pairs(batches, items, rules, source_readable=source_readable)
         dispositions = [disposition(pair, rules) for pair, _, _ in pairs]
         living = [
@@ -218,39 +233,58 @@ class RestoredTokens:
         alive, wrong = 0, []
         with self._batches() as batches:
             for page in self._pages(batches, segment, after):
-                families = [family_of(item) for item in _families(page.items)]
-                alive += sum(1 for family in families if family.epoch >= rules.epoch and not family.revoked)
-                wrong += [family.name for family in families if must_be_invalid(family, rules)]
-                after = _key_after(page.last_key)
-                if not after or until():
-                    break
+                for chunk, last_key in chunks_of_page(page, CHUNK_ITEMS, ("pk",)):
+                    families = [family_of(item) for item in _families(chunk)]
+                    adopted = [family for family in families if family.epoch >= rules.epoch]
+                    alive += sum(1 for family in adopted if not family.revoked)
+                    before = (before_adoption(family, rules) for family in adopted)
+                    log = self._read_log(batches, _named(family for family in before if may_be_logged(family, rules)))
+                    wrong += [family.name for family in adopted if must_be_invalid(family, replace(rules, log=log))]
+                    after = _key_after(last_key)
+                    if not after or until():
+                        return alive, wrong, after or None
         return alive, wrong, after or None
 
-    def revoke_logged(self) -> int:
-        """Revoke every family that the log names and that is alive in the table; return how many those were.
+    def revoke_logged(self, segment: tuple[int, int] = (0, 1)) -> int:
+        """Revoke every family of a segment that is alive and in the revocation log; return how many those were.
 
-        It covers revocations that came after the families were judged, while the source was still in use. It takes a
-        call for a hundred entries of the log, and one for each family that it revokes.
+        It covers revocations that came after the families were judged, while the source was still in use. It scans the
+        table, unpaced, so clients must not use it. It takes a call for 50 families, and one for each that it revokes.
         """
-        log = self.read_revocation_log()
-        names = {*log.revoked, *(name.rpartition("#")[0] for name in log.disowned)}
+        revoked = 0
         with self._batches() as batches:
-            items = self._read_items(batches, self._table, sorted(_family_key(name) for name in names))
-        alive = [item for item in items.values() if _is_logged(family_of(item), log)]
-        for item in alive:
-            self._revoke(item["pk"]["S"])
-        return len(alive)
+            for families, log in self._with_log(batches, segment, lambda family: not family.revoked):
+                for family in families:
+                    if log.lists(family.name, family.client_id):
+                        self._revoke(_family_key(family.name))
+                        revoked += 1
+        return revoked
 
-    def revive_families(self, names: Iterable[str], epoch: int) -> int:
-        """Inject a fault: bring families back to life that must stay dead; return how many of them exist."""
+    def revive_logged(self, epoch: int, segment: tuple[int, int] = (0, 1)) -> int:
+        """Inject a fault: bring families of a segment that must stay dead back to life; return how many those were.
+
+        They are the families that the revocation log lists as revoked.
+        """
         revived = 0
-        for name in names:
-            item = self._item(self._table, {"pk": {"S": _family_key(name)}})
-            if item:
-                alive = {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
-                batch_write(self._client, self._table, [_adopted(alive, None, epoch)], sleep=self._sleep)
-                revived += 1
+        with self._batches() as batches:
+            for _, log in self._with_log(batches, segment, lambda _: True):
+                dead = self._read_items(batches, self._table, sorted(_family_key(name) for name in log.revoked))
+                alive = [
+                    {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
+                    for item in dead.values()
+                ]
+                batch_write(batches, self._table, [_adopted(item, None, epoch) for item in alive], sleep=self._sleep)
+                revived += len(alive)
         return revived
+
+    def _with_log(
+        self, batches: BatchClient, segment: tuple[int, int], is_chosen: Callable[[TokenFamily], bool]
+    ) -> Iterator[tuple[list[TokenFamily], RevocationLog]]:
+        """Yield a segment's chosen families in chunks, each with what the revocation log holds about them."""
+        for page in self._pages(batches, segment, ""):
+            for chunk, _ in chunks_of_page(page, CHUNK_ITEMS, ("pk",)):
+                families = [family for family in map(family_of, _families(chunk)) if is_chosen(family)]
+                yield families, self._read_log(batches, _named(families))
 
     def _revoke(self, key: str) -> None:
         with translate_errors():
@@ -323,8 +357,14 @@ def _family_key(name: str) -> str:
     return f"{prefix}#{FAMILY}{own}" if prefix else f"{FAMILY}{own}"
 
 
-def _is_logged(family: TokenFamily, log: RevocationLog) -> bool:
-    return not family.revoked and (family.name in log.revoked or log.has_disowned(family))
+def _log_key(kind: str, name: str) -> str:
+    """Return the key of a log entry. name: of a family, or with its client's digest, in both with a prefix."""
+    own = name.removeprefix(SYNTHETIC)
+    return f"{SYNTHETIC}{kind}{own}" if own != name else f"{kind}{name}"
+
+
+def _named(families: Iterable[TokenFamily]) -> list[tuple[str, str]]:
+    return [(family.name, family.client_id) for family in families]
 
 
 def _adopted(item: Item, source: Item | None, epoch: int) -> Item:

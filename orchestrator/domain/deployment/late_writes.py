@@ -28,7 +28,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT
-from orchestrator.domain.recovery.token_sanitization import ROTATION, RevocationLog, client_digest
+from orchestrator.domain.recovery.token_sanitization import ROTATION, RevocationLog
 from orchestrator.domain.verdict import Json, Verdict
 
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -99,7 +99,7 @@ class ReplayRules:
     """The parameters of the rules.
 
     Attributes:
-        log: the revocation log.
+        log: what the revocation log holds about the families of the late writes (`families_of`).
         epoch_shift: the other table's epoch minus that of the table with the late writes.
         authoritative: nothing but this replay and a table sync can have written the other table.
         accept_rotated: a token that was rotated since the recovery point is accepted, and no client uses the other
@@ -127,6 +127,12 @@ def late_changes(writes: Iterable[LateWrite]) -> tuple[LateChange, ...]:
         if is_of_clients(write):
             states.setdefault(write.key, [write.before]).append(write.after)
     return tuple(LateChange(key, tuple(of_key)) for key, of_key in states.items())
+
+
+def families_of(changes: Iterable[LateChange]) -> frozenset[tuple[str, str]]:
+    """Return the families that late writes have left or replaced, each with its client: the log decides about these."""
+    named = (_named(change.key, state) for change in changes for state in change.states[1:] if state is not None)
+    return frozenset(name for name in named if name is not None)
 
 
 def decide_replay(change: LateChange, current: Item | None, rules: ReplayRules) -> Replay:  # noqa: PLR0911 - a rule a return
@@ -294,10 +300,15 @@ def _is_newer(key: str, last: Item, current: Item) -> bool:
 def _is_revoked(key: str, item: Item, log: RevocationLog) -> bool:
     if _REVOKED in item:
         return True
+    named = _named(key, item)
+    return named is not None and log.lists(*named)
+
+
+def _named(key: str, item: Item) -> tuple[str, str] | None:
+    """Return a family's name and its client; None for an item that is no family."""
     if not key.removeprefix(_SYNTHETIC).startswith(_FAMILY):
-        return False
-    family = key.replace(_FAMILY, "", 1)
-    return family in log.revoked or f"{family}#{client_digest(item['client_id']['S'])}" in log.disowned
+        return None
+    return key.replace(_FAMILY, "", 1), item["client_id"]["S"]
 
 
 def _same(first: Item | None, second: Item | None) -> bool:

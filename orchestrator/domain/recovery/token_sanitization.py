@@ -78,14 +78,22 @@ class TokenFamily:
 
 @dataclass(frozen=True)
 class RevocationLog:
-    """The revocation log: names of families, and of families with the client that revoked them."""
+    """What the revocation log holds about some families: their names, and names with the client that revoked them.
+
+    It is read by the keys of these families only. Clients can make the log grow at will, because a token of a family
+    that does not exist is logged too.
+    """
 
     revoked: frozenset[str] = frozenset()
     disowned: frozenset[str] = frozenset()
 
     def has_disowned(self, family: TokenFamily) -> bool:
         """Return whether the family's own client revoked it."""
-        return f"{family.name}#{client_digest(family.client_id)}" in self.disowned
+        return disowned_name(family.name, family.client_id) in self.disowned
+
+    def lists(self, name: str, client_id: str) -> bool:
+        """Return whether a family of this client was revoked."""
+        return name in self.revoked or disowned_name(name, client_id) in self.disowned
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class SanitizationRules:
     """The parameters of the rules.
 
     Attributes:
+        log: what the revocation log holds about the families that are judged.
         epoch: the new epoch.
         in_force: the highest epoch that was in force before.
         now: epoch seconds.
@@ -137,6 +146,12 @@ def disposition(pair: FamilyPair, rules: SanitizationRules) -> Disposition:
     return next(result for applies, result in RULES if applies(pair, rules))
 
 
+def may_be_logged(family: TokenFamily, rules: SanitizationRules) -> bool:
+    """Return whether the revocation log can change the disposition of a family. `rules.log` is not considered."""
+    unlogged = replace(rules, log=RevocationLog())
+    return disposition(FamilyPair(family, family), unlogged) not in {Disposition.KEPT, *ENDED_BEFORE}
+
+
 @dataclass(frozen=True)
 class LoggedEpoch:
     """The revocation epoch in the revocation log, which no restore replaces. It is logged once it is in force.
@@ -175,6 +190,11 @@ def next_epoch(known: Iterable[int]) -> int:
 def client_digest(text: str) -> str:
     """Return SHA-256 as base64url without padding, by which the service refers to clients anonymously."""
     return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def disowned_name(name: str, client_id: str) -> str:
+    """Return how the revocation log names a family that this client revoked while it did not exist."""
+    return f"{name}#{client_digest(client_id)}"
 
 
 @dataclass(frozen=True)
@@ -346,11 +366,16 @@ def with_read_back(
 
 def must_be_invalid(family: TokenFamily, rules: SanitizationRules) -> bool:
     """Return whether a family that read back valid must not be, whatever the source holds."""
-    as_before = replace(family, epoch=rules.in_force)
-    return family.epoch >= rules.epoch and disposition(FamilyPair(as_before, as_before), rules) not in {
+    before = before_adoption(family, rules)
+    return family.epoch >= rules.epoch and disposition(FamilyPair(before, before), rules) not in {
         *VALID_DISPOSITIONS,
         Disposition.LAPSED,
     }
+
+
+def before_adoption(family: TokenFamily, rules: SanitizationRules) -> TokenFamily:
+    """Return a family of the new epoch as it was in the epoch before."""
+    return replace(family, epoch=rules.in_force)
 
 
 def _all_segments(segments: int) -> Mapping[str, str]:

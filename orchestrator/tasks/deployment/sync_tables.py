@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.dynamodb.table_reader import Hashing
 from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.domain.deployment.decision import Action
@@ -27,9 +26,10 @@ may take 30 of them (`orchestrator.aws.dynamodb.read_pace`)."""
 
 
 def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
-    """Continue the table sync. When the tables are in sync, end revoked logins.
+    """Continue the table sync.
 
-    The tables in use deny writes, and nothing else: clients read them until the aliases have moved.
+    The tables in use deny writes, and nothing else: clients read them until the aliases have moved. The next state,
+    ReplayLateWrites, ends logins whose revocation only the log has.
 
     Raises:
         TablesOutOfSync: the tables still differ after several rounds: another writer changes them.
@@ -54,11 +54,8 @@ def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     if not progress.in_sync:
         decision = make_decision(Action.SYNC_TABLES, progress.description, 1)
         return append_decision(task_input, cloud, synced, decision)
-    # A revocation is written to the log first. The table in use may have missed the last ones; this table gets them.
-    ended = restored_tokens_of(recovery, cloud).revoke_logged()
     cloud.announce("TablesSynced", deployment.id, tables=[table.name for table in cutover.to_unblock])
-    reason = f"{progress.description}; {ended} logins that the revocation log lists were ended"
-    return append_decision(task_input, cloud, synced, make_decision(Action.REPLAY, reason))
+    return append_decision(task_input, cloud, synced, make_decision(Action.REPLAY, progress.description))
 
 
 def _unblock_original_tables(

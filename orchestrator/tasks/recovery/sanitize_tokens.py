@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.restored_tokens import restored_tokens_of
+from orchestrator.application.restored_tokens import SEGMENTS, restored_tokens_of, revive_logged
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery.backup_times import rotated_policy
 from orchestrator.domain.recovery.record import CheckResult, Fault, RecoveryAction
 from orchestrator.domain.recovery.token_sanitization import (
     DispositionCounts,
+    RevocationLog,
     RotatedPolicy,
     SanitizationRules,
     SanitizationStage,
@@ -37,7 +38,6 @@ from orchestrator.tasks.runtime import (
     save_and_continue,
 )
 
-SEGMENTS = 4
 BUDGET = timedelta(seconds=35)
 """How long one invocation works before it records its progress. The function has 60 s."""
 
@@ -53,15 +53,13 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     rotated_tokens = rotated_policy(recovery.tables, recovery.point, policy.rotated_tokens)
     state = _start_or_resume(tokens, task_input, rotated_tokens)
     deadline = cloud.now() + BUDGET
-    rules = SanitizationRules(
-        tokens.read_revocation_log(), state.policy, state.epoch, state.in_force, int(cloud.now().timestamp())
-    )
+    rules = SanitizationRules(RevocationLog(), state.policy, state.epoch, state.in_force, int(cloud.now().timestamp()))
     state = tokens.save_state(_run(tokens, state, rules, lambda: cloud.now() >= deadline))
     if state.stage is not SanitizationStage.SAFE:
         return save_and_continue(task_input, cloud, recovery, state.problem, RecoveryAction.WAIT, wait_seconds=1)
     if recovery.fault is Fault.REVOKED_TOKEN_ALIVE:
         # After everything was read back, so that only the use of the token can detect it.
-        tokens.revive_families(rules.log.revoked, state.epoch)
+        revive_logged(tokens, state.epoch)
     verdict, figures = check_result_of(state)
     any_valid = check_any_valid(state)
     # It is reported and does not decide: without a source, it may be right to end every login.

@@ -16,7 +16,7 @@ from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery import isolated_service
 from orchestrator.domain.recovery.isolated_service import RestoredTables
 from orchestrator.domain.recovery.record import verdict_of
-from orchestrator.domain.recovery.token_sanitization import RotatedPolicy, SanitizationRules
+from orchestrator.domain.recovery.token_sanitization import RevocationLog, RotatedPolicy, SanitizationRules
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes.synthetic_client import SyntheticIdentity
 from service.storage import item_codec
@@ -60,7 +60,7 @@ class World:
         )
         known = tokens.read_known_epochs()
         epochs = known.in_force
-        by = SanitizationRules(tokens.read_revocation_log(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
+        by = SanitizationRules(RevocationLog(), policy, max(epochs) + 1, max(epochs), int(self.live.now))
         tokens.raise_epoch(by.epoch)
         tokens.judge_segment((0, 1), "", by, lambda: False, source_readable=known.source is not None)
         return by.epoch

@@ -168,6 +168,10 @@ def sync(client, sleep):
     return levels.run_segment(SyncSegment("state", SyncPhase.WRITE, 0, 1), NOW, lambda: False)
 
 
+FAMILY = {
+    "pk": {"S": "family#f"}, "client_id": {"S": "web"}, "epoch": {"N": "0"}, "generation": {"N": "1"},
+    "refresh_hash": {"S": "h"}, "expires_at": {"N": "1"},
+}  # fmt: skip
 USERS = {
     "TableSync": sync,
     "TableReader.fetch": lambda client, sleep: TableReader(None, Wired(client), sleep=sleep).fetch("t", KEYS, HASHING),
@@ -180,7 +184,7 @@ USERS = {
 
 @pytest.mark.parametrize("name", USERS)
 def test_no_reader_of_many_items_spins_on_keys_that_stay_unprocessed(name):
-    client, pauses = Starved(items=[{"pk": {"S": "revoked#f"}}]), Pauses()
+    client, pauses = Starved(items=[FAMILY]), Pauses()
     with pytest.raises(Throttled, match="unprocessed"):
         USERS[name](client, pauses)
     assert (len(client.calls), pauses) == (ATTEMPTS, DOUBLING)

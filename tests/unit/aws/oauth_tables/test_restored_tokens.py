@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from orchestrator.aws.dynamodb.batch import KEYS_PER_GET
 from orchestrator.aws.oauth_tables import restored_tokens
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.errors import Throttled
@@ -81,7 +82,7 @@ def row(tables, name, table=COPY):
 
 def safety(tokens, policy=RotatedPolicy.REVOKE):
     epochs = tokens.read_known_epochs().in_force
-    return SanitizationRules(tokens.read_revocation_log(), policy, epoch=max(epochs) + 1, in_force=max(epochs), now=NOW)
+    return SanitizationRules(RevocationLog(), policy, epoch=max(epochs) + 1, in_force=max(epochs), now=NOW)
 
 
 def judge(tokens, policy=RotatedPolicy.REVOKE, *, source_readable=True, by=None):
@@ -124,7 +125,7 @@ def test_a_token_abandoned_while_its_row_was_lost_stays_dead_when_the_row_comes_
     restored(family("its-own"), family("another-s"))
     for name, client in (("its-own", "web"), ("another-s", "other")):
         tables.delete_item(TableName=SOURCE, Key={"pk": {"S": f"family#{name}"}})
-        service.record_disowned_token(name, client, NOW, synthetic=False)
+        service.record_disowned_token(name, client, NOW)
     assert judge(tokens, RotatedPolicy.ACCEPT) == DispositionCounts({Disposition.DISOWNED: 1, Disposition.ADOPTED: 1})
     assert (alive(tables, "its-own"), alive(tables, "another-s")) == (False, True)
 
@@ -202,9 +203,66 @@ def test_the_synthetic_identity_s_families_are_judged_by_their_own_log_entries(t
         for table in (COPY, SOURCE):
             tables.put_item(TableName=table, Item=item_codec.encode_family(one))
     service.revoke("f", Cause.REQUEST, NOW, synthetic=True)
-    assert tokens.read_revocation_log() == RevocationLog(revoked=frozenset({"synthetic#f"}))
+    log = tokens.read_revocation_log([("synthetic#f", "web"), ("f", "web")])
+    assert log == RevocationLog(revoked=frozenset({"synthetic#f"}))
     assert judge(tokens) == DispositionCounts({Disposition.LOGGED: 1, Disposition.ADOPTED: 1})
     assert alive(tables, "f")
+
+
+class Counting:
+    """A client that notes which keys of the revocation log are read, and refuses to scan it."""
+
+    def __init__(self, tables):
+        self.tables, self.keys = tables, []
+
+    def __getattr__(self, name):
+        return getattr(self.tables, name)
+
+    def scan(self, **params):
+        assert params["TableName"] != LOG, "anyone can make the log grow"
+        return self.tables.scan(**params)
+
+    def batch_get_item(self, **params):
+        self.keys += [key["pk"]["S"] for key in params["RequestItems"].get(LOG, {}).get("Keys", [])]
+        return self.tables.batch_get_item(**params)
+
+
+def read_back(tokens, by):
+    return tokens.read_back_segment(WHOLE, "", by, lambda: False)
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+@pytest.mark.parametrize(
+    ("use", "result"),
+    [
+        (lambda tokens, by: judge(tokens, by=by), DispositionCounts({Disposition.ADOPTED: 1})),
+        (read_back, (0, [], None)),
+        (lambda tokens, _: tokens.revoke_logged(), 0),
+        (lambda tokens, by: tokens.revive_logged(by.epoch), 0),
+    ],
+    ids=["judging", "reading back", "revoking", "reviving"],
+)
+def test_what_others_make_the_log_hold_is_not_read(tables, use, result, synthetic):
+    for table in (COPY, SOURCE):
+        tables.put_item(TableName=table, Item=item_codec.encode_family(family("f", synthetic=synthetic)))
+    for number in range(10_000):
+        tables.put_item(TableName=LOG, Item={"pk": {"S": f"synthetic#disowned#foreign-{number}#digest"}})
+    counting = Counting(tables)
+    tokens = RestoredTokens(counting, COPY, SOURCE, LOG)
+    assert use(tokens, safety(tokens)) == result
+    assert len(counting.keys) <= 2
+
+
+def test_a_chunk_takes_one_call_for_its_entries_in_the_log_and_families_that_ended_by_themselves_take_none(
+    tables, restored
+):
+    restored(*(family(f"f{number:04}") for number in range(restored_tokens.CHUNK_ITEMS)))
+    restored(family("lapsed", expires_at=NOW))
+    counting = Counting(tables)
+    tokens = RestoredTokens(counting, COPY, SOURCE, LOG)
+    judge(tokens)
+    assert len(counting.keys) == len(set(counting.keys)) == 2 * restored_tokens.CHUNK_ITEMS <= KEYS_PER_GET
+    assert not [key for key in counting.keys if "lapsed" in key]
 
 
 def test_what_is_no_family_is_left_as_it_is(tables, tokens, restored):
@@ -305,7 +363,7 @@ def test_fault_injection_brings_back_what_was_revoked_and_nothing_else(tables, t
     service.revoke("never-there", Cause.REQUEST, NOW, synthetic=False)
     by = safety(tokens)
     judge(tokens, by=by)
-    assert tokens.revive_families(tokens.read_revocation_log().revoked, by.epoch) == 2
+    assert tokens.revive_logged(by.epoch) == 2
     assert alive(tables, "revoked")
 
 
@@ -361,9 +419,7 @@ def test_the_words_are_those_of_the_service(tables, service, restored):
     assert (
         item_codec.encode_revocation("f", Cause.REUSE, NOW, synthetic=False)["pk"]["S"] == f"{restored_tokens.REVOKED}f"
     )
-    assert item_codec.encode_disowned_token("f", "c", NOW, synthetic=False)["pk"]["S"].startswith(
-        f"{restored_tokens.DISOWNED}f#"
-    )
+    assert item_codec.encode_disowned_token("f", "c", NOW)["pk"]["S"].startswith(f"{restored_tokens.DISOWNED}f#")
     assert restored_tokens.EPOCH_KEY["pk"] == {"S": item_codec.EPOCH_KEY}
     item = item_codec.encode_family(family("f"))
     assert restored_tokens.family_of(item).refresh_hash == "f-1"
