@@ -7,6 +7,7 @@ includes name resolution. Every failure is the same error, which quotes nothing 
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -23,6 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.clients.address_guard import Server
+
+
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*")
+_CHUNK_LINE_BYTES: Final = 4096
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose chunk sizes are hexadecimal digits only (RFC 9112 §7.1).
+
+    http.client reads them with int(), which accepts a sign, a prefix and underscores. A negative size makes it read all
+    that the server sends, whatever the limit.
+    """
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(_CHUNK_LINE_BYTES)
+        size, _, _ = line.rstrip(b"\r\n").partition(b";")
+        if not line.endswith(b"\n") or not _CHUNK_SIZE.fullmatch(size):
+            raise http.client.HTTPException("the size of a chunk is malformed")
+        return int(size, 16)
 
 
 @dataclass
@@ -122,6 +142,7 @@ def _resolve_within(server: Server, deadline_seconds: float) -> str:
 def _exchange(server: Server, plain: socket.socket, method: str, path: str, max_bytes: int, form: str) -> Fetched:
     """Send the request over an open connection, with TLS if the server uses it, and read the response."""
     connection = http.client.HTTPConnection(server.host, server.port)
+    connection.response_class = _Response
     connection.sock = plain
     try:
         if server.secure:
@@ -133,7 +154,7 @@ def _exchange(server: Server, plain: socket.socket, method: str, path: str, max_
         connection.request(method, path, body=form.encode() if method == "POST" else None, headers=headers)
         response = connection.getresponse()
         body = response.read(max_bytes + 1)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchFailed(type(error).__name__) from error
     finally:
         connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import socket
 import threading
@@ -84,6 +85,47 @@ def test_exactly_as_much_as_was_wanted_is_an_answer_and_one_octet_more_is_not(ra
 def test_an_answer_that_ends_before_it_said_it_would_is_no_answer(raw):
     with pytest.raises(FetchFailed, match="ended early"):
         fetch(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}"), "GET", "/", LIMITS)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "size",
+    [b"-5", b"-1", b"-0", b"+5", b"0x5", b"5_0", b" 5", b"", b"z", b"5 5", b"f" * 16, b"f" * 17, b"-" + b"f" * 500],
+)
+def test_a_chunk_whose_size_is_no_hexadecimal_number_or_more_than_it_holds_is_no_answer(raw, size):
+    for body in (b"hello", b"x" * 1000):
+        with pytest.raises(FetchFailed):
+            fetch(raw(CHUNKED + size + b"\r\n" + body + b"\r\n0\r\n\r\n"), "GET", "/", LIMITS)
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"ffffffff", b"fffffffffffffffe"])
+def test_no_more_is_read_of_a_chunk_than_an_answer_may_have(raw, size):
+    """A negative size made http.client read all that the server had."""
+    read = []
+
+    class Counting(io.BufferedReader):
+        def read(self, size=-1):
+            found = super().read(size)
+            read.append(len(found))
+            return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        makefile = socket.socket.makefile
+        patch.setattr(socket.socket, "makefile", lambda one, *_, **__: Counting(makefile(one, "rb", 0)))
+        with pytest.raises(FetchFailed):
+            fetch(raw(CHUNKED + size + b"\r\n" + b"x" * 1_000_000), "GET", "/", LIMITS)
+    assert sum(read) <= LIMITS.max_bytes + 1
+
+
+def test_a_chunked_answer_is_read_with_its_extensions(raw):
+    chunks = b"5;a=b\r\nhello\r\n00A\r\n, machines\r\n1 \r\n!\r\n0\r\nTrailer: x\r\n\r\n"
+    assert fetch(raw(CHUNKED + chunks), "GET", "/", LIMITS).body == b"hello, machines!"
+    whole = b"400\r\n" + b"x" * 1024 + b"\r\n0\r\n\r\n"
+    assert len(fetch(raw(CHUNKED + whole), "GET", "/", LIMITS).body) == 1024
+    with pytest.raises(FetchFailed, match="more than 1024 bytes"):
+        fetch(raw(CHUNKED + b"401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n"), "GET", "/", LIMITS)
 
 
 def test_the_deadline_holds_for_all_of_it_together(monkeypatch):
