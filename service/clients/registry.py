@@ -129,7 +129,10 @@ class ManagedClients:
         """
         try:
             stored = self.store.read_managed(client_id)
-            return None if stored is None else managed.to_client(stored, self.limits, int(self.clock()))
+            # An item that names another client would act as that one.
+            if stored is None or stored.client_id != client_id:
+                return None
+            return managed.to_client(stored, self.limits, int(self.clock()))
         except (KeyError, TypeError, ValueError):
             return None
 

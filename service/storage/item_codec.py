@@ -51,6 +51,11 @@ def primary_key(kind: str, digest: str, *, synthetic: bool) -> Item:
     return {"pk": {"S": f"{_SYNTHETIC if synthetic else ''}{kind}#{digest}"}}
 
 
+def deletion_time(ends_at: int) -> Item:
+    """Return the attribute `delete_at` of an item that ends at a time."""
+    return number_attribute(ends_at + _KEEP_SECONDS)
+
+
 def string_attribute(value: str) -> Item:
     """Return a string attribute."""
     return {"S": value}
@@ -246,13 +251,16 @@ def decode_registered(item: Mapping[str, Any]) -> Registered:
 
 
 def decode_managed(item: Mapping[str, Any]) -> Managed:
-    """Return the managed client in an item (orchestrator/aws/oauth_tables/managed_clients.py writes it)."""
+    """Return the managed client in an item (orchestrator/aws/oauth_tables/managed_clients.py writes it).
+
+    Raises KeyError, TypeError or ValueError for an invalid item.
+    """
     return Managed(
         client_id=item["client_id"]["S"],
         name=item["client_name"]["S"],
-        redirect_uris=tuple(json.loads(item["redirect_uris"]["S"])),
+        redirect_uris=_texts(item, "redirect_uris"),
         scopes=tuple(item["scope"]["S"].split()),
-        resources=tuple(json.loads(item["resources"]["S"])),
+        resources=_texts(item, "resources"),
         secret_sha256=_optional(item, "secret_sha256", "S"),
         earlier_secret_sha256=_optional(item, "earlier_secret_sha256", "S"),
         earlier_secret_until=_optional_number(item, "earlier_secret_until") or 0,
@@ -303,12 +311,23 @@ def _to_description(item: Mapping[str, Any]) -> ClientDescription:
     )
 
 
+def _texts(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return the texts in an attribute, a JSON array. Raises ValueError for other JSON, and for text that is not JSON."""
+    try:
+        values = json.loads(item[name]["S"])
+    except RecursionError as error:
+        raise ValueError(f"{name} is nested too deeply") from error
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be an array of texts")
+    return tuple(values)
+
+
 def _item(primary_key: Item, expires_at: int, **attributes: str | int | bytes | None) -> Item:
     item = {
         **primary_key,
         "schema": number_attribute(item_schema.WRITES),
         "expires_at": number_attribute(expires_at),
-        "delete_at": number_attribute(expires_at + _KEEP_SECONDS),
+        "delete_at": deletion_time(expires_at),
     }
     for name, value in attributes.items():
         if isinstance(value, str):
