@@ -53,7 +53,8 @@ def extract_token(authorization: str | None, *, in_query: bool) -> str:
         raise Challenge(400, "invalid_request", "the token must be in the Authorization header")
     if authorization is None:
         raise Challenge(401)
-    scheme, _, token = authorization.partition(" ")
+    scheme, _, rest = authorization.partition(" ")
+    token = rest.strip(" ")  # RFC 6750 §2.1: "Bearer" 1*SP b64token
     if scheme.lower() != "bearer":
         raise Challenge(401)
     if not _B64TOKEN.fullmatch(token):

@@ -66,6 +66,19 @@ def test_nothing_of_the_session_is_decrypted_for_a_token_that_may_read_nothing_o
     assert service.userinfo(tokens["access_token"]).status == 200
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "Bearer  ", "bearer" + " " * 9])
+def test_any_number_of_spaces_separates_the_scheme_from_the_token(service, scheme):
+    token = service.redeem(service.code()).json["access_token"]
+    headers = {"authorization": f"{scheme}{token}"}
+    assert service.call("public", "GET", "/userinfo", headers=headers).status == 200
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Bearer   ", "Bearer a b", "Bearer \ta.b.c"])
+def test_what_is_no_token_after_the_scheme_is_malformed(service, value):
+    answer = service.call("public", "GET", "/userinfo", headers={"authorization": value})
+    assert (answer.status, 'error="invalid_request"' in answer.header("www-authenticate")) == (400, True)
+
+
 def test_userinfo_by_post_is_the_same(service):
     tokens = service.redeem(service.code()).json
     headers = {"authorization": f"Bearer {tokens['access_token']}"}
