@@ -19,6 +19,7 @@ from orchestrator.domain.deployment.late_writes import (
     ReplayRules,
     check_late_writes,
     decide_replay,
+    families_of,
     is_last_pass,
     late_changes,
     waits_after_cutover,
@@ -102,6 +103,16 @@ def test_a_family_of_the_synthetic_identity_is_found_in_the_log_by_its_prefix():
     found = decide_replay(change(None, family(1), key="synthetic#family#f"), None, ReplayRules(log))
     assert found.action is ReplayAction.KEEP_REVOKED
     assert decide_replay(change(None, family(1)), None, ReplayRules(log)).action is ReplayAction.WRITE
+
+
+def test_the_log_decides_about_the_families_that_late_writes_have_left_with_their_clients():
+    changes = [
+        change(None, family(1), family(2)),
+        change(family(1), None, key="family#deleted"),
+        change(None, family(1), key="synthetic#family#s"),
+        change(None, CLIENT, key="client#c"),
+    ]
+    assert families_of(changes) == {("f", "native"), ("synthetic#s", "native")}
 
 
 def test_what_is_no_family_is_not_looked_up_in_the_log():

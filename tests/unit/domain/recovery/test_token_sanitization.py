@@ -25,6 +25,7 @@ from orchestrator.domain.recovery.token_sanitization import (
     count_dispositions,
     disposition,
     initial_state,
+    may_be_logged,
     must_be_invalid,
     next_epoch,
     with_progress,
@@ -254,6 +255,23 @@ def test_a_copy_that_was_read_back_otherwise_than_it_was_written_is_not_served(a
     mark = with_progress(initial_state("dr-1", "s", [0], RotatedPolicy.ACCEPT, 1, source_readable=False), {}, 1)
     done = with_read_back(mark, {}, alive, wrong)
     assert (done.stage, done.problem) == (SanitizationStage.SAFE, problem)
+
+
+@pytest.mark.parametrize(
+    ("family", "may_be"),
+    [
+        (FAMILY, True),
+        (replace(FAMILY, epoch=2), True),  # it would have another disposition without being in the log
+        (replace(FAMILY, epoch=4), False),
+        (replace(FAMILY, expires_at=NOW), False),
+        (replace(FAMILY, revoked=True), False),
+    ],
+)
+def test_the_log_is_read_for_the_families_whose_disposition_it_can_change(family, may_be):
+    logs = (RevocationLog(), RevocationLog(revoked=frozenset({"f"})))
+    assert {may_be_logged(family, safety(log=log)) for log in logs} == {may_be}
+    found = {disposition(FamilyPair(family, family), safety(log=log)) for log in logs}
+    assert (len(found) > 1) is may_be
 
 
 @pytest.mark.parametrize(
