@@ -114,7 +114,8 @@ class LoginFlow:
         if login is None or not logins.belongs_to(login, credentials.digest(browser), now):
             raise LoginOver
         client = self.clients.get(login.client_id)
-        if client is None:  # removed from the configuration in the meantime
+        # Either may have been withdrawn since the login began.
+        if client is None or not client.allows_redirect(login.redirect_uri):
             raise LoginOver
         return BoundLogin(login, ReturnAddress(client, login.redirect_uri, login.state), transaction, browser)
 

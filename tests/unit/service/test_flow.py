@@ -11,6 +11,7 @@ from joserfc.jwk import KeySet
 
 from service.login.flow import SYNTHETIC_SESSION_SECONDS
 from service.oauth import codes, logins
+from tests.unit.service.conftest import Service
 from tests.unit.service.recorder import SHORTEST
 
 ISSUER = "https://auth.example"
@@ -278,6 +279,38 @@ def test_a_poll_that_another_poll_overtook_gets_the_same_code(service):
     assert overtaken == [late]
     assert late["redirect"] is not None
     assert len(codes_of(service)) == 1
+
+
+def without_redirect(service):
+    """The same service after its client's redirect URI was withdrawn."""
+    clients = [
+        {**one, **({"redirect_uris": ["https://native.example/new"]} if one["client_id"] == "native" else {})}
+        for one in json.loads(service.variables["CLIENTS"])
+    ]
+    after = Service(service.aws, {**service.variables, "CLIENTS": json.dumps(clients)}, cookie=service.cookie)
+    after.now = service.now
+    return after
+
+
+@pytest.mark.parametrize("completed", [False, True])
+def test_a_redirect_uri_that_was_withdrawn_during_a_login_gets_no_code(service, completed):
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    if completed:
+        assert service.poll(transaction).json["redirect"]
+    after = without_redirect(service)
+    answer = after.poll(transaction)
+    assert (answer.status, "127.0.0.1:5000" in answer.body) == (404, False)
+
+
+def test_a_redirect_uri_that_was_withdrawn_during_a_login_is_not_notified_of_a_denial(service):
+    transaction = service.transaction()
+    after = without_redirect(service)
+    answer = after.call(
+        "authorize", "POST", "/login", form={"transaction": transaction, "platform": "demo", "decision": "deny"},
+        headers={"cookie": after.cookie},
+    )  # fmt: skip
+    assert (answer.status, answer.header("location")) == (400, None)
 
 
 def test_polling_waits_until_the_person_has_logged_in(service):
