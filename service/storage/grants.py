@@ -8,6 +8,10 @@ same result.
 A redemption or rotation is recorded as unanswered until its response is about to be sent. Only then is the same
 request, sent again, a replay (service/oauth/codes.py, families.py).
 
+DynamoDB refuses a write to an item that a transaction is writing, and cancels a transaction whose items are being
+written. Any visitor can bring this about by two requests for one login at once, so it is no failure: the write is
+repeated after a pause, unless the other one has decided.
+
 Conditions compare `expires_at` with a given time, because DynamoDB deletes expired items with a delay.
 """
 
@@ -17,9 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from service.aws_errors import TranslatedErrors, code_of
 from service.oauth import logins
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from service.storage.tables import Table
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_CONFLICT: Final = "TransactionConflictException"
+_CONFLICT_PAUSES_SECONDS: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses after conflicts with another write of the same item, which takes some milliseconds. Then the write fails."""
 
 _NEXT: Final = (
     "refresh_hash = :next, rotated_by = :nonce, rotated_at = :now, exchanged_by = :nonce, unanswered = :salt"
@@ -76,11 +84,20 @@ class Store:
     """Logins and codes in the state table, families and the revocation epoch in the tokens table.
 
     Tables with an epoch below `least_epoch` are not served. Only a RevokingStore (revocations.py) can revoke. Every
-    method may raise StoreUnavailable. `now` is in epoch seconds.
+    method may raise StoreUnavailable. `now` is in epoch seconds. sleep(s) waits for s seconds.
     """
 
-    def __init__(self, client: DynamoDBClient, state_table: str, tokens_table: str, *, least_epoch: int = 0) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        state_table: str,
+        tokens_table: str,
+        *,
+        least_epoch: int = 0,
+        sleep: Callable[[float], None] = sleep,
+    ) -> None:
         self._client = client
+        self._sleep = sleep
         self._state = state_table
         self._tokens = tokens_table
         self._least_epoch = least_epoch
@@ -151,18 +168,23 @@ class Store:
 
     def acquire_poll(self, login: Login, now: int) -> bool:
         """Acquire the right to query the identity provider once in this second. Return whether this request has it."""
-        lost = self._attempt(
-            self._state,
-            item_codec.primary_key("login", login.digest, synthetic=login.synthetic),
-            "SET polled_at = :now ADD polls :one",
-            "phase = :waiting AND polled_at < :now AND polls < :most AND expires_at > :now",
-            {
-                ":now": item_codec.number_attribute(now),
-                ":one": item_codec.number_attribute(1),
-                ":most": item_codec.number_attribute(logins.MAX_POLLS),
-                ":waiting": item_codec.string_attribute(logins.Phase.WAITING.value),
-            },
-        )
+        try:
+            lost = self._attempt(
+                self._state,
+                item_codec.primary_key("login", login.digest, synthetic=login.synthetic),
+                "SET polled_at = :now ADD polls :one",
+                "phase = :waiting AND polled_at < :now AND polls < :most AND expires_at > :now",
+                {
+                    ":now": item_codec.number_attribute(now),
+                    ":one": item_codec.number_attribute(1),
+                    ":most": item_codec.number_attribute(logins.MAX_POLLS),
+                    ":waiting": item_codec.string_attribute(logins.Phase.WAITING.value),
+                },
+            )
+        except StoreUnavailable as error:
+            if str(error) == _CONFLICT:
+                return False
+            raise
         return lost is None
 
     def complete_login(self, login: Login, code: Code | None, nonce: str, now: int) -> bool:
@@ -173,45 +195,67 @@ class Store:
         """
         outcome = logins.Outcome.DENIED if code is None else logins.Outcome.CODE
         ends_at = login.expires_at if code is None else max(login.expires_at, code.expires_at)
-        writes: list[Any] = [
-            {
-                "Update": {
-                    "TableName": self._state,
-                    "Key": item_codec.primary_key("login", login.digest, synthetic=login.synthetic),
-                    "UpdateExpression": "SET phase = :complete, claimed_by = :nonce, outcome = :outcome,"
-                    " expires_at = :ends_at REMOVE upstream",
-                    "ConditionExpression": "phase <> :complete AND expires_at > :now",
-                    "ExpressionAttributeValues": {
-                        ":complete": item_codec.string_attribute(logins.Phase.COMPLETE.value),
-                        ":nonce": item_codec.string_attribute(nonce),
-                        ":outcome": item_codec.string_attribute(outcome.value),
-                        ":ends_at": item_codec.number_attribute(ends_at),
-                        ":now": item_codec.number_attribute(now),
-                    },
-                },
-            },
-        ]
-        if code is not None:
-            writes.append({"Put": {"TableName": self._state, "Item": item_codec.encode_code(code)}})
+        key = item_codec.primary_key("login", login.digest, synthetic=login.synthetic)
+        expression = (
+            "SET phase = :complete, claimed_by = :nonce, outcome = :outcome, expires_at = :ends_at REMOVE upstream"
+        )
+        condition = "phase <> :complete AND expires_at > :now"
+        values = {
+            ":complete": item_codec.string_attribute(logins.Phase.COMPLETE.value),
+            ":nonce": item_codec.string_attribute(nonce),
+            ":outcome": item_codec.string_attribute(outcome.value),
+            ":ends_at": item_codec.number_attribute(ends_at),
+            ":now": item_codec.number_attribute(now),
+        }
         try:
-            self._client.transact_write_items(TransactItems=writes, ClientRequestToken=nonce)
-        except (ClientError, BotoCoreError) as error:
-            response: Any = error.response if isinstance(error, ClientError) else {}
-            reasons: list[dict[str, Any]] = response.get("CancellationReasons", [])
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                return False
-            if self._is_completed_by(login, nonce):
-                return True
-            with STORE_ERRORS:
+            if code is None:
+                lost = self._attempt(self._state, key, expression, condition, values)
+                return lost is None or (lost.current or {}).get("claimed_by") == values[":nonce"]
+            update = {
+                "TableName": self._state,
+                "Key": key,
+                "UpdateExpression": expression,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+            }
+            return self._transact(
+                [{"Update": update}, {"Put": {"TableName": self._state, "Item": item_codec.encode_code(code)}}], nonce
+            )
+        except StoreUnavailable:
+            # It may be the error of a second sending, after a lost response; or another request ended the login.
+            claimed_by = self._claimed_by(key)
+            if claimed_by is None:
                 raise
-        return True
+            return bool(claimed_by == values[":nonce"])
 
-    def _is_completed_by(self, login: Login, nonce: str) -> bool:
-        """Return whether a request with this nonce, whose response was lost, ended the login."""
+    def _transact(self, writes: list[Any], nonce: str) -> bool:
+        """Make all writes or none; they are repeated if another write of an item conflicts. Return whether they were made.
+
+        The nonce identifies the transaction, so that a repetition makes it once.
+        """
+        pauses = iter(_CONFLICT_PAUSES_SECONDS)
+        with STORE_ERRORS:
+            while True:
+                try:
+                    self._client.transact_write_items(TransactItems=writes, ClientRequestToken=nonce)
+                except ClientError as error:
+                    response: Any = error.response
+                    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", [])}
+                    if "ConditionalCheckFailed" in reasons:
+                        return False
+                    pause = next(pauses, None) if "TransactionConflict" in reasons else None
+                    if pause is None:
+                        raise
+                    self._sleep(pause)
+                else:
+                    return True
+
+    def _claimed_by(self, key: Item) -> Any:
+        """Return the nonce of the request that ended a login, as an attribute; None if none has, or it is not known."""
         with suppress(StoreUnavailable):
-            item = self._get(self._state, item_codec.primary_key("login", login.digest, synthetic=login.synthetic))
-            return item is not None and item.get("claimed_by") == item_codec.string_attribute(nonce)
-        return False
+            item = self._get(self._state, key)
+            return item.get("claimed_by") if item is not None else None
+        return None
 
     # Codes and families
 
@@ -361,23 +405,32 @@ class Store:
     def _attempt(
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
     ) -> Lost[Mapping[str, Any]] | None:
-        """Write if the condition holds. Return None if it did, otherwise the item as it is now."""
+        """Write if the condition holds. Return None if it did, otherwise the item as it is now.
+
+        The write is repeated if it conflicts with a transaction.
+        """
+        pauses = iter(_CONFLICT_PAUSES_SECONDS)
         with STORE_ERRORS:
-            try:
-                self._client.update_item(
-                    TableName=table,
-                    Key=key,
-                    UpdateExpression=expression,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=values,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except ClientError as error:
-                if code_of(error) != CONDITION_FAILED:
-                    raise
-                item: Any = error.response.get("Item")
-                return Lost(check_readable(item or None))
-        return None
+            while True:
+                try:
+                    self._client.update_item(
+                        TableName=table,
+                        Key=key,
+                        UpdateExpression=expression,
+                        ConditionExpression=condition,
+                        ExpressionAttributeValues=values,
+                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    )
+                except ClientError as error:
+                    if code_of(error) == CONDITION_FAILED:
+                        item: Any = error.response.get("Item")
+                        return Lost(check_readable(item or None))
+                    pause = next(pauses, None) if code_of(error) == _CONFLICT else None
+                    if pause is None:
+                        raise
+                    self._sleep(pause)
+                else:
+                    return None
 
     def _decide(
         self,

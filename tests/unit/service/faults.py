@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
@@ -16,13 +16,14 @@ class Fault:
     """A way to fail. makes: what comes in place of the answer, given how to have it all the same.
 
     takes_effect: the call did what it was asked, and only its answer got lost. cuts_off: no later call of the same request is answered
-    either, nor takes effect.
+    either, nor takes effect. passes: a repetition of the call succeeds, so the request does.
     """
 
     name: str
     makes: Callable[[str, Callable[[], Any]], Any]
     takes_effect: bool = False
     cuts_off: bool = False
+    passes: bool = False
 
 
 def _refused(code: str, status: int) -> Fault:
@@ -72,14 +73,17 @@ KMS = (
 UNPROCESSED = Fault(
     "UnprocessedKeys", lambda _operation, _call: {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": [{}]}}}
 )
-CANCELLED = Fault("TransactionConflict", _cancelled)
+CANCELLED = Fault("TransactionConflict", _cancelled, passes=True)
+CONFLICT = replace(_refused("TransactionConflictException", 400), passes=True)
 
 
 def faults_of(service: str, operation: str, *, every: bool = True) -> tuple[Fault, ...]:
     """The ways in which a call can fail: each, or one of each kind: refused, answer lost, and what this operation alone has."""
     if service == "kms":
         return KMS if every else KMS[:1]
-    special = {"batch_get_item": (UNPROCESSED,), "transact_write_items": (CANCELLED,)}
+    special = {
+        "batch_get_item": (UNPROCESSED,), "transact_write_items": (CANCELLED,), "update_item": (CONFLICT,),
+    }  # fmt: skip
     return (*(DYNAMODB if every else (DYNAMODB[0], ANSWER_LOST, CUT_OFF)), *special.get(operation, ()))
 
 

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.exceptions import ClientError
 
 from service.oauth import credentials, families
 from service.oauth.errors import InvalidGrant
@@ -230,3 +231,118 @@ def test_a_code_that_a_restore_kills_between_reading_and_writing_is_refused(serv
         for item in aws.items(variables["TOKENS_TABLE"])
         if "family#" in item["pk"]["S"]
     )
+
+
+# Requests for one login at once: DynamoDB refuses or cancels writes that overlap with a transaction
+
+
+CANCELLED = {
+    "Error": {"Code": "TransactionCanceledException"},
+    "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+}
+REFUSED = {"Error": {"Code": "TransactionConflictException"}}
+CONFLICTS = {"transact_write_items": CANCELLED, "update_item": REFUSED}
+
+
+class Overlapping:
+    """A DynamoDB client that refuses one kind of write, because another request's write of the item came just before.
+
+    times: how many writes it refuses. meanwhile: makes the other request, before the first refusal.
+    """
+
+    def __init__(self, client, operation, meanwhile=lambda: None, times=1):
+        self._client, self._operation, self._meanwhile, self.times = client, operation, meanwhile, times
+
+    def __getattr__(self, name):
+        called = getattr(self._client, name)
+        if name != self._operation or not self.times:
+            return called
+
+        def call(**_):
+            self.times -= 1
+            meanwhile, self._meanwhile = self._meanwhile, lambda: None
+            remaining, self.times = self.times, 0
+            meanwhile()
+            self.times = remaining
+            raise ClientError(CONFLICTS[name], name)
+
+        return call
+
+
+def deny(service, transaction):
+    form = {"transaction": transaction, "decision": "deny"}
+    return service.call("authorize", "POST", "/login", form=form, headers={"cookie": service.cookie})
+
+
+def poll(service, transaction):
+    service.now += 1
+    return service.poll(transaction)
+
+
+def overlapping(service, operation, meanwhile=lambda: None, times=1):
+    """Have writes of this service overlap; return its pauses."""
+    pauses = []
+    service.store._client = Overlapping(service.aws.dynamodb, operation, meanwhile, times)
+    service.store._sleep = pauses.append
+    return pauses
+
+
+@pytest.fixture
+def open_login(service):
+    """A login whose user has logged in at the identity provider, and which no request has ended."""
+    transaction = service.transaction()
+    service.log_in_upstream(service.login_page(transaction))
+    return transaction
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_poll_that_overlaps_with_a_denial_reports_that_the_login_has_ended(service, open_login, capsys, times):
+    denials = []
+    overlapping(service, "transact_write_items", lambda: denials.append(deny(service, open_login)), times)
+    polled = poll(service, open_login)
+    assert (polled.status, polled.json) == (200, {"phase": "complete", "redirect": None})
+    assert (denials[0].status, denials[0].answered["error"]) == (200, "access_denied")
+    assert '"ServerErrors":1' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_denial_that_overlaps_with_another_gets_its_outcome(service, open_login, capsys, times):
+    overlapping(service, "update_item", lambda: deny(service, open_login), times)
+    denied = deny(service, open_login)
+    assert (denied.status, denied.answered["error"]) == (200, "access_denied")
+    assert '"ServerErrors":1' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_denial_that_overlaps_with_the_end_of_the_login_comes_too_late(service, open_login, capsys, times):
+    polls = []
+    overlapping(service, "update_item", lambda: polls.append(poll(service, open_login)), times)
+    assert deny(service, open_login).status == 400
+    assert polls[0].json["redirect"]
+    assert '"ServerErrors":1' not in capsys.readouterr().out
+
+
+def test_polls_that_overlap_get_one_code(service, open_login, capsys):
+    polls = []
+    overlapping(service, "transact_write_items", lambda: polls.append(poll(service, open_login)))
+    late = poll(service, open_login)
+    assert late.json == polls[0].json
+    assert late.json["redirect"]
+    assert '"ServerErrors":1' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("operation", "times"), [("transact_write_items", 5), ("update_item", 5), ("update_item", 1)])
+def test_a_write_that_overlaps_is_repeated_after_ever_longer_pauses(service, open_login, operation, times):
+    pauses = overlapping(service, operation, times=times)
+    assert poll(service, open_login).json["redirect"]
+    assert pauses == sorted(pauses)
+    assert len(pauses) == times
+    assert sum(pauses) < 1
+
+
+def test_a_poll_whose_write_never_succeeds_is_too_early_and_no_failure(service, open_login, capsys):
+    overlapping(service, "update_item", times=99)
+    assert poll(service, open_login).status == 429
+    overlapping(service, "none")
+    assert poll(service, open_login).json["redirect"]
+    assert '"ServerErrors":1' not in capsys.readouterr().out
