@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from service.storage.tables import Table
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_RESERVED: Final = {"#session": "session"}
+"""Attributes whose names an expression may not contain (developer guide: reserved words in DynamoDB)."""
 _CONFLICT: Final = "TransactionConflictException"
 _CONFLICT_PAUSES_SECONDS: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses after conflicts with another write of the same item, which takes some milliseconds. Then the write fails."""
@@ -262,12 +264,15 @@ class Store:
     def redeem(self, code: Code, family_id: str, nonce: str, now: int, epoch: int, *, salt: str) -> Lost[Code] | None:
         """Redeem a live code for a family. Return None if this request redeemed it, otherwise the code as it is now.
 
-        salt: of the family's refresh token. The code is unanswered until `answer_redemption`.
+        salt: of the family's refresh token. The code is unanswered until `answer_redemption`. Its item is kept as long
+        as the family's, so that a replay is recognized as long as there are tokens to revoke; without the user's
+        session, which the family has.
         """
         return self._decide(
             self._state,
             item_codec.primary_key("code", code.digest, synthetic=code.synthetic),
-            "SET redeemed_by = :nonce, redeemed_at = :now, family_id = :family, unanswered = :salt",
+            "SET redeemed_by = :nonce, redeemed_at = :now, family_id = :family, unanswered = :salt,"
+            " delete_at = :delete_at REMOVE #session",
             "attribute_exists(pk) AND attribute_not_exists(redeemed_by) AND expires_at > :now"
             " AND session_expires_at > :now AND epoch >= :epoch",
             {
@@ -276,6 +281,7 @@ class Store:
                 ":salt": item_codec.string_attribute(salt),
                 ":now": item_codec.number_attribute(now),
                 ":epoch": item_codec.number_attribute(epoch),
+                ":delete_at": item_codec.deletion_time(code.session_expires_at),
             },
             "redeemed_by",
             partial(item_codec.decode_code, code.digest, synthetic=code.synthetic),
@@ -410,6 +416,7 @@ class Store:
         The write is repeated if it conflicts with a transaction.
         """
         pauses = iter(_CONFLICT_PAUSES_SECONDS)
+        names: Any = {"ExpressionAttributeNames": _RESERVED} if "#session" in expression else {}
         with STORE_ERRORS:
             while True:
                 try:
@@ -420,6 +427,7 @@ class Store:
                         ConditionExpression=condition,
                         ExpressionAttributeValues=values,
                         ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                        **names,
                     )
                 except ClientError as error:
                     if code_of(error) == CONDITION_FAILED:

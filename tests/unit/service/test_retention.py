@@ -49,8 +49,16 @@ def test_the_story_leaves_every_kind_of_item_and_everything_personal(kept):
 
 
 def test_every_item_ends_and_is_cleaned_up_a_day_later(kept):
+    """A redeemed code ends with the tokens that were issued from it: a replay revokes them."""
     for _, item in kept[0]:
-        assert int(item["delete_at"]["N"]) - int(item["expires_at"]["N"]) == 24 * 3600, thing(item)
+        ends = "session_expires_at" if "redeemed_by" in item else "expires_at"
+        assert int(item["delete_at"]["N"]) - int(item[ends]["N"]) == 24 * 3600, thing(item)
+
+
+def test_a_redeemed_code_has_no_profile_and_names_its_person_for_an_erasure(kept):
+    redeemed = [item for _, item in kept[0] if "redeemed_by" in item and not item["pk"]["S"].startswith("synthetic#")]
+    assert redeemed
+    assert not [item for item in redeemed if "session" in item or "subject" not in item]
 
 
 def test_nothing_personal_is_kept_longer_than_the_longest_session_and_a_day(kept):
