@@ -362,6 +362,13 @@ class World:
         completed = [kind for kind, detail in self.events.put if kind in ENDINGS and detail["deployment"] == self.name]
         if not completed and not self.topics.published:
             raise Broken("no event or message says how it ended")
+        found = self.deployment
+        if completed and found is not None and found.outcome is not None:
+            # What succeeded may be rolled back later; nothing ends after that.
+            rolled_back = found.outcome is DeploymentOutcome.ROLLED_BACK or found.keeps_canary
+            ended = "RollbackCompleted" if rolled_back else EVENT_TYPES[found.outcome]
+            if completed[-1] != ended:
+                raise Broken(f"the ledger says {found.outcome}, and the events say {completed}")
 
     def _check_record(self, at: str) -> None:
         found = self.deployment

@@ -8,6 +8,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.outcome import EVENT_TYPES, outcome_of
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase, EventRecord
+from orchestrator.domain.errors import LockLost
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, make_decision, task
 
 
@@ -15,7 +16,7 @@ def complete(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """Record how the deployment ended: succeeded, nothing to ship, or refused with its reason.
 
     Raises:
-        LockLost: a rollback took over the lock; it completes the record.
+        LockLost: a rollback took over the lock; it completes the record, or has completed it.
     """
     deployment_id = task_input.deployment
     deployment = cloud.ledger.find_record(deployment_id)
@@ -33,8 +34,13 @@ def complete(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
             cloud.ledger.save_record(ended, lock.fencing_token)
         elif not deployment.fencing_token:
             cloud.ledger.save_unlocked(ended)
+        else:
+            holder = f"{lock.execution or 'no execution'} with fencing token {lock.fencing_token}"
+            raise LockLost(f"the lock is held by {holder}")
         # A retry finds the record complete, so the deployment is counted once.
         cloud.embedded_metrics.put_count("Deployments", {"outcome": outcome}, deployment_id)
+    elif deployment.outcome is not outcome or deployment.rollback is not None:
+        raise LockLost(f"another execution has ended the deployment: {deployment.outcome}, {deployment.reason}")
     changelog = deployment.changelog if deployment and outcome is DeploymentOutcome.SUCCEEDED else ""
     cloud.announce(EVENT_TYPES[outcome], deployment_id, reason=reason, changelog=changelog)
     action = Action.REFUSE if outcome is DeploymentOutcome.REFUSED else Action.FINISH
