@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
+from orchestrator.domain.deployment.cutover import is_blocked
 from orchestrator.local.emulator.dynamodb.resource_policies import PolicyHosts
 from tests.fakes.errors import client_error
 from tests.fakes.tables import Tables
@@ -62,6 +63,8 @@ class HostedTables:
         self.hosts = PolicyHosts(8, policy_seconds, random.randrange(2**32), lambda: now().timestamp())
         self.policies: dict[str, tuple[str, int]] = {}
         """ARN to (policy, revision), as it is kept."""
+        self.blocked: list[tuple[str, bool]] = []
+        """(ARN, whether it blocks the table) of each policy that was written or deleted, in order."""
         self._revisions, self._numbers = count(1), count(1)
         self.streams: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         """``table/shard`` to (when it can be read, record)."""
@@ -137,6 +140,7 @@ class HostedTables:
 
     def _change(self, arn: str, policy: tuple[str, int] | None) -> None:
         before = self.policies.pop(arn, None)
+        self.blocked.append((arn, policy is not None and is_blocked(json.loads(policy[0]))))
         if policy is not None:
             self.policies[arn] = policy
         self.hosts.change(arn, _shape(before), _shape(policy))

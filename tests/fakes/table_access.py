@@ -31,6 +31,8 @@ class FakeTableAccess:
     gone: set[str] = field(default_factory=set)
     """ARNs of tables that are not there."""
     probed: list[str] = field(default_factory=list)
+    written: list[tuple[str, bool]] = field(default_factory=list)
+    """(ARN, whether it blocks the table) of each policy that was written or deleted, in order."""
     connected: int = 0
     """How many connections were opened."""
     _before: dict[str, tuple[str, int] | None] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class FakeTableAccess:
         self._change(ResourceArn)
         self._revisions += 1
         self.policies[ResourceArn] = (Policy, self._revisions)
+        self.written.append((ResourceArn, is_blocked(json.loads(Policy))))
         self._left[ResourceArn] = self.follows_after
         return {"RevisionId": str(self._revisions)}
 
@@ -64,6 +67,7 @@ class FakeTableAccess:
             self._expect(ResourceArn, ExpectedRevisionId)
         self._change(ResourceArn)
         self.policies.pop(ResourceArn, None)
+        self.written.append((ResourceArn, False))
         self._left[ResourceArn] = self.follows_after
         return {}
 

@@ -72,6 +72,11 @@ STORY_OF: Mapping[tuple[str, str], str] = {
 """The story that goes through a state. A state that no story reaches fails its cases: its fault never strikes."""
 
 
+def story_named(name: str) -> Story:
+    """A story by its name."""
+    return next(story for story in STORIES if story.name == name)
+
+
 @dataclass(frozen=True)
 class Case:
     """One fault at one state."""
@@ -88,7 +93,7 @@ class Case:
     @property
     def story(self) -> Story:
         """The way that goes through its state."""
-        return next(story for story in STORIES if story.name == STORY_OF[self.machine, self.state])
+        return story_named(STORY_OF[self.machine, self.state])
 
 
 CASES = tuple(Case(machine, state, fault) for machine in MACHINES for state in task_states(machine) for fault in FAULTS)
@@ -100,9 +105,14 @@ def create_machines(interpreter: MotoInterpreter, arns: Any) -> None:
         interpreter.create(machine, definitions.bind(definitions.load(machine), arns(machine)))
 
 
-def play(case: Case, interpreter: MotoInterpreter, name: str, *, settle: bool = True) -> tuple[World, Fault]:
-    """Play a case to its end: deployment, fault, and, where it may settle, all that EventBridge brings and what comes late."""
-    story = case.story
+def play(
+    case: Case, interpreter: MotoInterpreter, name: str, *, settle: bool = True, story: Story | None = None
+) -> tuple[World, Fault]:
+    """Play a case to its end: deployment, fault, and, where it may settle, all that EventBridge brings and what comes late.
+
+    story: in the place of the case's own.
+    """
+    story = story or case.story
     fault = Fault(case.machine, case.state, case.fault, story.also)
     world = fault.world = World(interpreter, name, story.scenario, fault)
     with inhabited(world):

@@ -362,11 +362,13 @@ class CutoverWorld:
 
     def _roll_back(self) -> None:
         begun = self.clock.seconds()
-        self._lock("rollback", "d-1", Kind.ROLLBACK)
-        self.rolled_back = True
-        self._move(SOURCE)
-        self._task(replay_new_writes, attempts=3, state="ReplayNewWrites")
         for _ in range(5):  # The next attempt of the rollback, which the reconciler starts.
+            self._lock("rollback", "d-1", Kind.ROLLBACK)
+            if not self.rolled_back:
+                self.rolled_back = True
+                self._move(SOURCE)
+            # Also in a later attempt, as in the definition; and its Catch leads to the next state.
+            self._task(replay_new_writes, attempts=3, state="ReplayNewWrites")
             if self._task(unblock_source_tables, attempts=8, state="UnblockSourceTables") is not None:
                 break
             self.clock.advance(60)

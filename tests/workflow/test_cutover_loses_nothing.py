@@ -19,6 +19,7 @@ from orchestrator.application import cutover as application
 from orchestrator.aws.dynamodb.access_block import TableAccess
 from orchestrator.domain.deployment.cutover import blocked_policy
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.errors import PolicyNotEffective
 from orchestrator.domain.recovery.lost_writes.measurement import REPLAYED, measured_restore
 from tests.fakes.hosted_tables import arn_of
 from tests.workflow.cutovers import CLIENTS, SOURCE, TARGET, CutoverWorld, sequential
@@ -60,6 +61,31 @@ def test_no_acknowledged_write_or_revocation_is_lost_and_no_client_locked_out(
     ):  # fmt: skip
         counted[name] += number
     longest_seconds[outcome] = max(longest_seconds[outcome], world.outage_seconds)
+
+
+@pytest.mark.parametrize("failed_attempts", [1, 3])
+def test_a_later_attempt_of_the_rollback_blocks_no_table_that_clients_use_again(failed_attempts):
+    """The first attempts end with UnblockRetry: a policy that takes longer, or whatever fails after them."""
+    with sequential():
+        world = CutoverWorld(Random(4), 10, 130.0)
+        verify, left = world.cloud.table_access.verify, 8 * failed_attempts
+
+        def refuse(**tables):
+            nonlocal left
+            if world.rolled_back and left:
+                left -= 1
+                raise PolicyNotEffective("still denies access")
+            verify(**tables)
+
+        with mock.patch.object(world.cloud.table_access, "verify", refuse):
+            assert not world.run()
+    assert world.deployment.cutover.replayed_at is not None, "the aliases had moved"
+    assert left == 0
+    for name in SOURCE:
+        written = [blocked for arn, blocked in world.hosted.blocked if arn == arn_of(name)]
+        assert written[:1] == [True]
+        assert True not in written[written.index(False) :], "blocked again"
+    assert list(world.violations()) == []
 
 
 @pytest.mark.parametrize("at_most", [5000, 150])

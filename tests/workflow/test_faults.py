@@ -8,7 +8,19 @@ from __future__ import annotations
 import pytest
 
 from state_machines import definitions
-from tests.workflow.cases import CASES, MACHINES, STORIES, STORY_OF, STRATEGY, Case, create_machines, play, task_states
+from tests.samples import service
+from tests.workflow.cases import (
+    CASES,
+    MACHINES,
+    STORIES,
+    STORY_OF,
+    STRATEGY,
+    Case,
+    create_machines,
+    play,
+    story_named,
+    task_states,
+)
 from tests.workflow.faults import FAULTS, HARMLESS, LASTING, TASK_TIMEOUT_SECONDS
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import World, function_arns, inhabited
@@ -38,6 +50,21 @@ def test_the_environment_is_whole_after(case, interpreter):
     if found and found.first_shift_at and found.rollback and found.rollback.reverted_at:
         took = (found.rollback.reverted_at - world.begun_at).total_seconds() - fault.at_seconds
         assert took <= RESTORED_WITHIN_SECONDS
+
+
+AFTER_THE_UNBLOCKING = ("UnblockSourceTables", "VerifyStable", "RecordIncident", "Notify", "ReleaseLock")
+
+
+@pytest.mark.parametrize("fault", ["every try fails", "stopped after", "error after"])
+@pytest.mark.parametrize("state", AFTER_THE_UNBLOCKING)
+def test_a_rollback_of_a_cutover_that_fails_late_blocks_no_table_again_that_it_unblocked(state, fault, interpreter):
+    case, story = Case("rollback", state, fault), story_named("cut back")
+    world, struck = play(case, interpreter, f"d-late-{state}-{fault.replace(' ', '-')}", story=story)
+    assert struck.times
+    assert world.check() == "stable"
+    for name in service().tables:
+        written = [blocked for arn, blocked in world.table_access.written if arn.endswith(f"/{name}")]
+        assert True not in written[written.index(False) :], "blocked again"
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

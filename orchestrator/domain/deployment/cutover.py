@@ -106,6 +106,8 @@ class Cutover:
         sync: progress of the synchronization; None before it began.
         replay: what the previous tables accepted after the request and the new ones were given; None before that.
         replayed_at: when that was done; before it, no alias points at the new tables.
+        unblock_requested_at: when a rollback first requested to unblock the previous tables; None before that. Clients
+            may use them from then on, so no later attempt blocks them again.
     """
 
     recovery: str
@@ -118,6 +120,7 @@ class Cutover:
     block_revisions: Mapping[str, str] = field(default_factory=dict)
     replay: ReplayProgress | None = None
     replayed_at: datetime | None = None
+    unblock_requested_at: datetime | None = None
 
     @property
     def in_sync(self) -> bool:

@@ -30,6 +30,9 @@ def replay_new_writes(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     assert cutover is not None, "only the rollback of a cutover enters this state"
     if cutover.replayed_at is None:
         return task_input.repeat_decision()  # No alias pointed at the new tables.
+    if cutover.unblock_requested_at is not None:
+        # An earlier attempt let clients use the previous tables again; UnblockSourceTables replays without a block.
+        return task_input.repeat_decision()
     fence, role = cloud.ledger.fence(task_input.fencing_token), _role_of_this_task(cloud)
     for table in cutover.to_block:
         known = cutover.block_revisions.get(table.name, "")

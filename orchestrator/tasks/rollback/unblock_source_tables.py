@@ -25,6 +25,10 @@ def unblock_source_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     deployment = cloud.ledger.read_record(task_input.deployment)
     cutover = deployment.cutover
     assert cutover is not None, "only the rollback of a cutover enters this state"
+    if cutover.unblock_requested_at is None:
+        # Before the request: a later attempt must know that clients may use these tables.
+        cutover = replace(cutover, unblock_requested_at=cloud.now())
+        cloud.ledger.save_record(replace(deployment, cutover=cutover), task_input.fencing_token)
     fence = cloud.ledger.fence(task_input.fencing_token)
     for table in cutover.to_unblock:
         cloud.table_access.block(table, fence)
