@@ -31,10 +31,10 @@ from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Window
 
 TIMEOUT_SECONDS = 5.0
-"""How long a server may take to answer."""
+"""How long a server may take to answer, if the caller has as much time."""
 
 QUERY_SECONDS, POLL_SECONDS = 20.0, 0.5
-"""How long a Logs Insights query may run, and how often its status is read."""
+"""How long a Logs Insights query may run, if the caller has as much time, and how often its status is read."""
 
 OK = 200
 MOST_TRIALS = 2**53
@@ -62,16 +62,17 @@ class CheckReader:
         self._cloudwatch, self._logs, self._web = cloudwatch, logs, web
         self._clock, self._wait = clock, wait
 
-    def count(self, check: CustomCheck, window: Window, version: str) -> CheckCounts:
+    def count(self, check: CustomCheck, window: Window, version: str, seconds: float = QUERY_SECONDS) -> CheckCounts:
         """Return the trials of a check within a window, and the bad ones among them.
 
         Args:
             check: a check with two counts, or with a CloudWatch metric and a line.
             window: the interval.
             version: what `{version}` stands for; empty if both versions are counted together.
+            seconds: how long a query or a server is waited for at most.
 
         Raises:
-            CheckNotReadable: the source gave no valid numbers.
+            CheckNotReadable: the source gave no valid numbers, or none in time.
             Throttled, Unreachable: AWS did not answer.
         """
         if check.kind is CheckKind.CLOUDWATCH:
@@ -84,20 +85,21 @@ class CheckReader:
             CheckKind.LOGS_INSIGHTS: self._count_logs,
             CheckKind.PROMETHEUS: self._count_prometheus,
         }[check.kind]
-        return CheckCounts(_tally(check, *read(check, window, version)))
+        return CheckCounts(_tally(check, *read(check, window, version, self._clock() + seconds)))
 
-    def value(self, check: CustomCheck, window: Window, version: str) -> float:
-        """Return the current value of a check that has no counts.
+    def value(self, check: CustomCheck, window: Window, version: str, seconds: float = QUERY_SECONDS) -> float:
+        """Return the current value of a check that has no counts. Args: as `count`.
 
         Raises:
-            CheckNotReadable: the source gave no valid number.
+            CheckNotReadable: the source gave no valid number, or none in time.
         """
+        deadline = self._clock() + seconds
         if check.kind is CheckKind.PROMETHEUS:
-            samples = self._samples(check, check.value, window, version)
+            samples = self._samples(check, check.value, window, version, deadline)
             if len(samples) != 1:
                 raise CheckNotReadable(f"the query returned {len(samples)} samples instead of one")
             return samples[0]
-        return _number_at(self._document(check, window, version), check.value)
+        return _number_at(self._document(check, window, version, deadline), check.value)
 
     def _count_metrics(self, check: CustomCheck, window: Window, version: str) -> list[tuple[float, float]]:
         """Return the counted trials and all trials of each period with trials, in their order."""
@@ -124,17 +126,19 @@ class CheckReader:
                         series[at] = series.get(at, 0.0) + value  # a search returns several series
         return [(sums["counted"].get(at, 0.0), total) for at, total in sorted(sums["total"].items())]
 
-    def _count_document(self, check: CustomCheck, window: Window, version: str) -> tuple[float, float]:
-        document = self._document(check, window, version)
+    def _count_document(self, check: CustomCheck, window: Window, version: str, deadline: float) -> tuple[float, float]:
+        document = self._document(check, window, version, deadline)
         return _number_at(document, check.count), _number_at(document, check.total)
 
-    def _count_prometheus(self, check: CustomCheck, window: Window, version: str) -> tuple[float, float]:
+    def _count_prometheus(
+        self, check: CustomCheck, window: Window, version: str, deadline: float
+    ) -> tuple[float, float]:
         if not window.length:
             return 0, 0
-        counts = [sum(self._samples(check, query, window, version)) for query in (check.count, check.total)]
+        counts = [sum(self._samples(check, query, window, version, deadline)) for query in (check.count, check.total)]
         return counts[0], counts[1]
 
-    def _count_logs(self, check: CustomCheck, window: Window, version: str) -> tuple[float, float]:
+    def _count_logs(self, check: CustomCheck, window: Window, version: str, deadline: float) -> tuple[float, float]:
         request = {
             "logGroupNames": list(check.log_groups),
             "queryString": _filled(check.query, window, version),
@@ -142,7 +146,8 @@ class CheckReader:
             "endTime": int(window.end.timestamp()),
             "limit": 1,
         }
-        deadline = self._clock() + QUERY_SECONDS
+        begun = self._clock()
+        deadline = min(deadline, begun + QUERY_SECONDS)
         with _rejected_queries(), translate_errors():
             query = self._logs.start_query(**request)["queryId"]
             answer = self._logs.get_query_results(queryId=query)
@@ -150,18 +155,18 @@ class CheckReader:
                 self._wait(POLL_SECONDS)
                 answer = self._logs.get_query_results(queryId=query)
         if answer["status"] != "Complete":
-            raise CheckNotReadable(f"the query is {answer['status']} after {QUERY_SECONDS:g} s")
+            raise CheckNotReadable(f"the query is {answer['status']} after {self._clock() - begun:.0f} s")
         if not answer["results"]:
             return 0, 0
         row = {cell["field"]: cell["value"] for cell in answer["results"][0]}
         return _number(row.get(check.count), check.count), _number(row.get(check.total), check.total)
 
-    def _document(self, check: CustomCheck, window: Window, version: str) -> Any:
-        return self._get(_filled(check.url, window, version))
+    def _document(self, check: CustomCheck, window: Window, version: str, deadline: float) -> Any:
+        return self._get(_filled(check.url, window, version), deadline)
 
-    def _samples(self, check: CustomCheck, query: str, window: Window, version: str) -> list[float]:
+    def _samples(self, check: CustomCheck, query: str, window: Window, version: str, deadline: float) -> list[float]:
         parameters = urlencode({"query": _filled(query, window, version), "time": f"{window.end.timestamp():.0f}"})
-        answer = self._get(f"{check.url.rstrip('/')}/api/v1/query?{parameters}")
+        answer = self._get(f"{check.url.rstrip('/')}/api/v1/query?{parameters}", deadline)
         try:
             data = answer["data"]
             entries = [data["result"]] if data["resultType"] == "scalar" else [one["value"] for one in data["result"]]
@@ -169,8 +174,11 @@ class CheckReader:
         except (KeyError, IndexError, TypeError) as error:
             raise CheckNotReadable("the answer is no result of an instant query") from error
 
-    def _get(self, url: str) -> Any:
-        status, body = self._web.send("GET", url, TIMEOUT_SECONDS, headers={"Accept": "application/json"})
+    def _get(self, url: str, deadline: float) -> Any:
+        timeout_seconds = min(TIMEOUT_SECONDS, deadline - self._clock())
+        if timeout_seconds <= 0:
+            raise CheckNotReadable("not read in time")
+        status, body = self._web.send("GET", url, timeout_seconds, headers={"Accept": "application/json"})
         if status != OK:
             raise CheckNotReadable(f"the server returned {status}")
         try:

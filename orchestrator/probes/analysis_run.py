@@ -99,7 +99,7 @@ def analyze_canary(context: ProbeContext, clients: ProbeClients) -> AnalysisRun:
             return result.evidence
 
         def run_custom_checks() -> Evidence:
-            result = custom_checks.run(context, clients.checks)
+            result = custom_checks.run(context, clients.checks, clients.pace)
             running[custom_checks.PROBE] = result.running
             return result.evidence
 

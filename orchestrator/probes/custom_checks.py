@@ -5,8 +5,8 @@ Judged in `orchestrator.domain.analysis.custom_checks`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,15 +14,22 @@ from typing import Any
 from orchestrator.domain.analysis.custom_checks import CheckCounts, CheckReading, JudgedChecks, judge_checks
 from orchestrator.domain.analysis.running_tests import RunningTest, RunningTests
 from orchestrator.domain.analysis.sequential_testing import Tally
-from orchestrator.domain.deployment.custom_checks import CustomCheck
+from orchestrator.domain.deployment.custom_checks import MAX_CHECKS, CustomCheck
+from orchestrator.domain.errors import CheckNotReadable
 from orchestrator.domain.texts import shortened
 from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.context import ProbeContext
-from orchestrator.probes.ports import CheckReader
+from orchestrator.probes.ports import CheckReader, Pace
 from orchestrator.probes.sequential_tests import no_metrics_yet
 
 PROBE = "custom_checks"
-PARALLEL_READS = 4
+READ_SECONDS = 25.0
+"""How long all checks may be read together: the evaluation's task has 60 s. What is not read by then is an ERROR."""
+
+GRACE_SECONDS = 3.0
+"""How long a source is waited for that does not end its read in time."""
+
+NOT_IN_TIME = "not read in time"
 
 _DECIDING, _DRY_RUN = "deciding", "dry_run"
 
@@ -35,11 +42,16 @@ class CheckedResult:
     running: Mapping[str, Json]
 
 
-def run(context: ProbeContext, reader: CheckReader) -> CheckedResult:
+def run(context: ProbeContext, reader: CheckReader, pace: Pace | None = None) -> CheckedResult:
     """Read every check of the environment, and judge them. A check that cannot be read is judged as an ERROR.
 
     The checks that decide share the probability of a false alarm; those of a dry run are judged as if they decided,
     and have no effect.
+
+    Args:
+        context: of the evaluation.
+        reader: the sources of the checks.
+        pace: the clock of the deadline, `READ_SECONDS` from now.
     """
     probability = context.thresholds.false_alarm_probability(PROBE)
     prior: Mapping[str, Any] = context.prior.get(PROBE) or {}  # type: ignore[assignment]
@@ -48,8 +60,7 @@ def run(context: ProbeContext, reader: CheckReader) -> CheckedResult:
         return CheckedResult(_evidence(context, no_metrics_yet(context), {}, 0), prior)
     unchanged = {function.name for function in context.functions if not function.changed}
     compared = [check for check in context.checks if check.function not in unchanged]
-    with ThreadPoolExecutor(PARALLEL_READS) as threads:
-        readings = tuple(threads.map(lambda check: _read(context, check, tests, reader), compared))
+    readings = _read_all(context, compared, tests, reader, pace or Pace())
     judged = {
         group: judge_checks(
             tuple(one for one in readings if one.check.dry_run is (group == _DRY_RUN)),
@@ -65,23 +76,63 @@ def run(context: ProbeContext, reader: CheckReader) -> CheckedResult:
     return CheckedResult(_evidence(context, _verdict(judged), figures, trials), running)
 
 
+def _read_all(
+    context: ProbeContext,
+    checks: Sequence[CustomCheck],
+    tests: Mapping[str, RunningTests],
+    reader: CheckReader,
+    pace: Pace,
+) -> tuple[CheckReading, ...]:
+    """Read all checks at the same time, until the deadline that they share."""
+    deadline = pace.now() + READ_SECONDS
+
+    def seconds_left() -> float:
+        left = deadline - pace.now()
+        if left <= 0:
+            raise CheckNotReadable(NOT_IN_TIME)
+        return left
+
+    # A thread for each, so that no check waits for a slow one. A source that hangs is left to its thread.
+    threads = ThreadPoolExecutor(MAX_CHECKS)
+    try:
+        reads = [threads.submit(_read, context, check, tests, reader, seconds_left) for check in checks]
+        wait(reads, READ_SECONDS + GRACE_SECONDS)
+        return tuple(_reading(check, read) for check, read in zip(checks, reads, strict=True))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _reading(check: CustomCheck, read: Future[CheckReading]) -> CheckReading:
+    return read.result() if read.done() else _not_readable(check, CheckNotReadable(NOT_IN_TIME))
+
+
+def _not_readable(check: CustomCheck, error: Exception) -> CheckReading:
+    return CheckReading(check, problem=shortened(f"{type(error).__name__}: {error}"))
+
+
 def _read(
-    context: ProbeContext, check: CustomCheck, tests: Mapping[str, RunningTests], reader: CheckReader
+    context: ProbeContext,
+    check: CustomCheck,
+    tests: Mapping[str, RunningTests],
+    reader: CheckReader,
+    seconds_left: Callable[[], float],
 ) -> CheckReading:
     function = next((one for one in context.functions if one.name == check.function), None)
     stable, canary = (function.stable_version, function.canary_version) if function else ("", "")
     try:
         if check.one_trial_an_evaluation:
-            bad = check.beyond_line(reader.value(check, context.window, canary))
+            bad = check.beyond_line(reader.value(check, context.window, canary, seconds_left()))
             earlier = tests[_DRY_RUN if check.dry_run else _DECIDING]
             return CheckReading(check, _with_trial(earlier, check, bad, context.window.start))
-        counted = reader.count(check, context.window, canary)
-        stable_counted = reader.count(check, context.window, stable) if check.by_version else CheckCounts()
+        counted = reader.count(check, context.window, canary, seconds_left())
+        stable_counted = CheckCounts()
+        if check.by_version:
+            stable_counted = reader.count(check, context.window, stable, seconds_left())
         before = None
         if not stable_counted.total.trials and context.baseline_window is not None:
-            before = reader.count(check, context.baseline_window, stable).total
+            before = reader.count(check, context.baseline_window, stable, seconds_left()).total
     except Exception as error:  # noqa: BLE001 - any error of one check leaves the others in place
-        return CheckReading(check, problem=shortened(f"{type(error).__name__}: {error}"))
+        return _not_readable(check, error)
     return CheckReading(check, counted.total, stable_counted.total, before, counted.periods, stable_counted.periods)
 
 

@@ -75,12 +75,15 @@ class Pace:
 
 
 class CheckReader(Protocol):
-    """The sources of the environment's own checks. Raises CheckNotReadable, Throttled or Unreachable."""
+    """The sources of the environment's own checks. Raises CheckNotReadable, Throttled or Unreachable.
 
-    def count(self, check: CustomCheck, window: Window, version: str) -> CheckCounts:
+    A read that takes longer than `seconds` is not readable.
+    """
+
+    def count(self, check: CustomCheck, window: Window, version: str, seconds: float) -> CheckCounts:
         """Return the trials within a window, and the bad ones among them; `version` is empty for both versions."""
 
-    def value(self, check: CustomCheck, window: Window, version: str) -> float:
+    def value(self, check: CustomCheck, window: Window, version: str, seconds: float) -> float:
         """Return the current value of a check that has no counts."""
 
 

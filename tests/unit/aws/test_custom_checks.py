@@ -20,6 +20,7 @@ from orchestrator.domain.analysis.sequential_testing import Tally
 from orchestrator.domain.deployment.custom_checks import CheckKind, CustomCheck, Direction
 from orchestrator.domain.errors import CheckNotReadable, Throttled
 from orchestrator.domain.verdict import Window
+from tests.fakes.clock import SimulatedClock
 from tests.samples import NOW, seconds
 
 WINDOW = Window(NOW + seconds(10), NOW + seconds(310))
@@ -203,6 +204,44 @@ def test_a_query_without_a_row_counts_nothing_and_a_throttle_stays_a_throttle():
     assert reader(logs=Insights({"status": "Complete", "results": []})).count(LOGS, WINDOW, "7") == Tally()
     with pytest.raises(Throttled):
         reader(logs=Insights(ClientError({"Error": {"Code": "ThrottlingException"}}, "X"))).count(LOGS, WINDOW, "7")
+
+
+@pytest.mark.parametrize(("seconds_left", "waited"), [(20.0, 20), (100.0, 20), (5.0, 5), (0.7, 1)])
+def test_a_query_is_waited_for_no_longer_than_there_is_time(seconds_left, waited):
+    clock = SimulatedClock()
+    logs = Insights(*[{"status": "Running"}] * 50)
+    source = CheckReader(None, logs, PublicHttp(), clock.seconds, clock.advance)
+    with pytest.raises(CheckNotReadable, match=f"the query is Running after {waited} s"):
+        source.count(LOGS, WINDOW, "7", seconds_left)
+    assert clock.seconds() == pytest.approx(waited, abs=0.5)
+
+
+class SlowServer:
+    """A server of which each answer takes some seconds, by a clock of its own."""
+
+    def __init__(self, seconds_taken: float, body: bytes) -> None:
+        self.now, self.timeouts, self._taken, self._body = 0.0, [], seconds_taken, body
+
+    def send(self, _method: str, _url: str, timeout_seconds: float, **_: Any) -> tuple[int, bytes]:
+        self.timeouts.append(timeout_seconds)
+        self.now += self._taken
+        return 200, self._body
+
+
+@pytest.mark.parametrize(("seconds_left", "timeouts"), [(20.0, [5.0, 5.0]), (6.0, [5.0, 2.0]), (4.5, [4.5, 0.5])])
+def test_the_requests_of_a_check_share_the_time_that_is_left(seconds_left, timeouts):
+    web = SlowServer(4, vector("1"))
+    check = replace(LOGS, kind=CheckKind.PROMETHEUS, url="https://a.example")
+    CheckReader(None, None, web, lambda: web.now).count(check, WINDOW, "7", seconds_left)
+    assert web.timeouts == timeouts
+
+
+def test_no_request_is_sent_when_no_time_is_left():
+    web = SlowServer(4, vector("1"))
+    check = replace(LOGS, kind=CheckKind.PROMETHEUS, url="https://a.example")
+    with pytest.raises(CheckNotReadable, match="not read in time"):
+        CheckReader(None, None, web, lambda: web.now).count(check, WINDOW, "7", 3.0)
+    assert web.timeouts == [3.0]
 
 
 def document_check(server: Server, **changes: Any) -> CustomCheck:

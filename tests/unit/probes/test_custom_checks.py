@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Barrier, Event, local
 from typing import Any
 
 import pytest
@@ -15,12 +16,41 @@ from orchestrator.domain.errors import CheckNotReadable
 from orchestrator.domain.verdict import Outcome, Window
 from orchestrator.probes import analysis_run, custom_checks
 from orchestrator.probes.context import ProbeContext, for_step
-from orchestrator.probes.ports import ProbeClients
+from orchestrator.probes.ports import Pace, ProbeClients
 from tests.samples import NOW, deployment, functions, plan, seconds
 
 BY_VERSION = CustomCheck("orders", CheckKind.CLOUDWATCH, Direction.HIGHER_IS_WORSE, 0.5, 50, function="token")
 POOLED = CustomCheck("logins", CheckKind.PROMETHEUS, Direction.HIGHER_IS_WORSE, 0.5, 50)
 GAUGE = CustomCheck("queue", CheckKind.HTTP_JSON, Direction.HIGHER_IS_WORSE, 5, 1, value="/depth", line=100)
+
+
+class SlowClock(local):
+    """A clock of each thread, in seconds: what threads wait for at the same time takes the time of one of them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+class SlowSource:
+    """Every read takes `read_seconds`, but no longer than it may. The first reads of all checks are at the same time."""
+
+    def __init__(self, read_seconds: float, checks: int) -> None:
+        self.read_seconds, self.clock, self.ended_at = read_seconds, SlowClock(), list[float]()
+        self.pace, self.begun = Pace(lambda: self.clock.seconds), Barrier(checks, timeout=10)
+
+    def count(self, _check: CustomCheck, _window: Window, version: str, seconds: float) -> CheckCounts:
+        assert seconds > 0, "a read that has no time left is not begun"
+        if not self.clock.seconds:
+            self.begun.wait()
+        self.clock.seconds += min(self.read_seconds, seconds)
+        self.ended_at.append(self.clock.seconds)
+        if seconds < self.read_seconds:
+            raise CheckNotReadable("the query is Running")
+        return CheckCounts(Tally(4500, 9) if version == "1" else Tally(500, 1))
+
+    def value(self, check: CustomCheck, window: Window, version: str, seconds: float) -> float:
+        self.count(check, window, version, seconds)
+        return 1.0
 
 
 class Source:
@@ -30,14 +60,14 @@ class Source:
         self.canary, self.stable, self.before = canary or Tally(500, 0), Tally(4500, 9), Tally(9000, 9)
         self.values: list[float] = []
 
-    def count(self, check: CustomCheck, window: Window, version: str) -> CheckCounts:
+    def count(self, check: CustomCheck, window: Window, version: str, _seconds: float) -> CheckCounts:
         if isinstance(self.canary, Exception):
             raise self.canary
         if window.start < NOW:
             return CheckCounts(self.before)
         return CheckCounts(self.stable if version == "1" else self.canary)
 
-    def value(self, _check: CustomCheck, _window: Window, _version: str) -> float:
+    def value(self, _check: CustomCheck, _window: Window, _version: str, _seconds: float) -> float:
         return self.values.pop(0)
 
 
@@ -123,3 +153,51 @@ def test_an_evaluation_includes_the_checks_even_if_no_other_source_answers():
     assert analysis.running["custom_checks"]["deciding"]["watches"]
     without = analysis_run.analyze_canary(scene(), clients)
     assert "custom_checks" not in {one.probe for one in without.evidence}
+
+
+def ten_checks(**changes: Any) -> tuple[CustomCheck, ...]:
+    kinds = (BY_VERSION, POOLED, GAUGE)
+    return tuple(replace(kinds[number % 3], name=f"check-{number}", **changes) for number in range(10))
+
+
+@pytest.mark.parametrize("read_seconds", [8.0, 13.0, 20.0, 1000.0])
+def test_ten_slow_checks_are_read_in_the_time_of_one_task_and_those_that_decide_are_errors(read_seconds):
+    source = SlowSource(read_seconds, 10)
+    evidence = custom_checks.run(scene(*ten_checks()), source, source.pace).evidence
+    assert max(source.ended_at) <= 30
+    read = {name for name, one in evidence.figures["checks"].items() if one["verdict"] != Outcome.ERROR}
+    # A value is one read, a comparison two.
+    assert {"check-2", "check-5", "check-8"} <= read or read_seconds > 25
+    assert (len(read) == 10) is (read_seconds == 8)
+    assert (evidence.verdict.outcome is Outcome.ERROR) is (read_seconds > 8)
+
+
+@pytest.mark.parametrize("read_seconds", [20.0, 1000.0])
+def test_slow_dry_runs_end_in_time_and_are_only_noted(read_seconds):
+    source = SlowSource(read_seconds, 10)
+    evidence = custom_checks.run(scene(*ten_checks(dry_run=True)), source, source.pace).evidence
+    assert max(source.ended_at) <= 30
+    assert evidence.verdict.outcome is Outcome.PASS
+    assert "dry run: check check-0 could not be read: CheckNotReadable: " in evidence.verdict.reason
+
+
+def test_a_read_for_which_no_time_is_left_is_not_begun():
+    source = SlowSource(custom_checks.READ_SECONDS, 1)
+    verdict = custom_checks.run(scene(POOLED), source, source.pace).evidence.verdict
+    assert (verdict.outcome, len(source.ended_at)) == (Outcome.ERROR, 1)
+    assert verdict.reason == "check logins could not be read: CheckNotReadable: not read in time"
+
+
+def test_a_source_that_ignores_its_time_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(custom_checks, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(custom_checks, "GRACE_SECONDS", 0.01)
+    released = Event()
+    source = Source()
+    source.count = lambda *_: released.wait()
+    source.values = [1.0]
+    try:
+        evidence = custom_checks.run(scene(POOLED, GAUGE), source, Pace(lambda: 0.0)).evidence
+    finally:
+        released.set()
+    assert evidence.verdict.reason == "check logins could not be read: CheckNotReadable: not read in time"
+    assert evidence.figures["checks"]["queue"]["verdict"] != Outcome.ERROR
