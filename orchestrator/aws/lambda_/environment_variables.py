@@ -38,7 +38,7 @@ class FunctionEnvironment:
             fence: called right before the write; raises LockLost if the lock is lost.
 
         Returns:
-            False if nothing had to be changed.
+            False if nothing had to be changed. The variables are in effect then, too.
 
         Raises:
             Refused: another client has changed the function or its variables.
@@ -50,6 +50,8 @@ class FunctionEnvironment:
         variables: Mapping[str, str] = (configuration.get("Environment") or {}).get("Variables") or {}
         wanted = changed(variables)
         if wanted == variables:
+            if configuration.get("LastUpdateStatus") == "InProgress":  # of an attempt that did not wait to the end
+                self._wait_for(function_name, wanted)
             return False
         fence()
         try:
