@@ -31,8 +31,8 @@ from orchestrator.domain.rollback.alarm_evaluation import (
     unread_evaluation,
 )
 from orchestrator.domain.verdict import Window
-from orchestrator.probes.context import ProbeContext
-from orchestrator.probes.metric_queries import FIVE_MINUTES, LAMBDA_NAMESPACE, LATENCY, MINUTE
+from orchestrator.probes.context import MINUTE, ProbeContext
+from orchestrator.probes.metric_queries import FIVE_MINUTES, LAMBDA_NAMESPACE, LATENCY
 from orchestrator.probes.ports import MetricsReader
 
 DEADLINE = timedelta(seconds=5)

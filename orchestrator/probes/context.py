@@ -16,6 +16,14 @@ from orchestrator.domain.verdict import Json, Window
 BASELINE = timedelta(hours=1)
 """How long stable is measured before the deployment. CloudWatch keeps one-second metrics for 3 h."""
 
+MINUTE = timedelta(minutes=1)
+
+SHORT_PERIODS_KEPT = timedelta(hours=2, minutes=50)
+"""How old a window may be that is read in periods below a minute. CloudWatch keeps them for 3 h, and a read takes time.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#metrics-retention
+"""
+
 COMPARED = timedelta(minutes=5)
 """How far back the versions are compared before an alarm is obeyed: longer than an alarm's evaluation range and the
 delay of metrics, and short enough that a fault that began a moment ago is not outweighed by the time before it."""
@@ -30,7 +38,7 @@ class ProbeContext:
         window: from the shift until `metric_delay` before now; its length is 0 if no data can have arrived yet.
         baseline_window: before the deployment; the canary is compared with it if stable is idle.
         weight_percent: the canary's weight, 0 before traffic and 100 after promotion.
-        period: the resolution of the metrics.
+        period: the resolution of the metrics, while CloudWatch keeps it: `kept_period`.
         evaluation_number: number of the evaluation within the step, from 0.
         max_evaluations: number of evaluations in the step, if its bake is not extended.
         preexisting_alarms: ARNs that were in ALARM before the deployment and have not been OK since.
@@ -70,6 +78,11 @@ class ProbeContext:
             function.name: {"stable": function.stable_version, "canary": function.canary_version}
             for function in self.functions
         }
+
+
+def kept_period(period: timedelta, window: Window, now: datetime) -> timedelta:
+    """Return the period in which a window's metrics are read: at least a minute if CloudWatch has no shorter ones left."""
+    return period if now - window.start <= SHORT_PERIODS_KEPT else max(period, MINUTE)
 
 
 def for_step(deployment: Deployment, step: int, evaluation: int, now: datetime) -> ProbeContext:

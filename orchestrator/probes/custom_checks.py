@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.domain.analysis.custom_checks import CheckCounts, CheckReading, JudgedChecks, judge_checks
@@ -17,8 +17,8 @@ from orchestrator.domain.analysis.sequential_testing import Tally
 from orchestrator.domain.deployment.custom_checks import MAX_CHECKS, CustomCheck
 from orchestrator.domain.errors import CheckNotReadable
 from orchestrator.domain.texts import shortened
-from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
-from orchestrator.probes.context import ProbeContext
+from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict, Window
+from orchestrator.probes.context import ProbeContext, kept_period
 from orchestrator.probes.ports import CheckReader, Pace
 from orchestrator.probes.sequential_tests import no_metrics_yet
 
@@ -119,18 +119,22 @@ def _read(
 ) -> CheckReading:
     function = next((one for one in context.functions if one.name == check.function), None)
     stable, canary = (function.stable_version, function.canary_version) if function else ("", "")
+
+    def count(window: Window, version: str) -> CheckCounts:
+        period = kept_period(timedelta(seconds=check.period_seconds), window, context.now)
+        kept = replace(check, period_seconds=int(period.total_seconds()))
+        return reader.count(kept, window, version, seconds_left())
+
     try:
         if check.one_trial_an_evaluation:
             bad = check.beyond_line(reader.value(check, context.window, canary, seconds_left()))
             earlier = tests[_DRY_RUN if check.dry_run else _DECIDING]
             return CheckReading(check, _with_trial(earlier, check, bad, context.window.start))
-        counted = reader.count(check, context.window, canary, seconds_left())
-        stable_counted = CheckCounts()
-        if check.by_version:
-            stable_counted = reader.count(check, context.window, stable, seconds_left())
+        counted = count(context.window, canary)
+        stable_counted = count(context.window, stable) if check.by_version else CheckCounts()
         before = None
         if not stable_counted.total.trials and context.baseline_window is not None:
-            before = reader.count(check, context.baseline_window, stable, seconds_left()).total
+            before = count(context.baseline_window, stable).total
     except Exception as error:  # noqa: BLE001 - any error of one check leaves the others in place
         return _not_readable(check, error)
     return CheckReading(check, counted.total, stable_counted.total, before, counted.periods, stable_counted.periods)

@@ -28,14 +28,11 @@ from orchestrator.domain.analysis.sequential_testing import Tally
 from orchestrator.domain.deployment.plan import Function
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.verdict import Json, Window
-from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.context import MINUTE, ProbeContext, align_window, kept_period
 from orchestrator.probes.metrics import PROBE as METRICS_PROBE
 from orchestrator.probes.ports import MetricsReader
 
 LAMBDA_NAMESPACE = "AWS/Lambda"
-MINUTE = timedelta(minutes=1)
-"""Lambda's own metrics have one value a minute, and so has the time before the deployment."""
-
 FIVE_MINUTES = timedelta(minutes=5)
 """Stable's latency before the deployment is read in periods of this length, so that thin traffic has percentiles."""
 
@@ -108,6 +105,10 @@ def measure_versions(context: ProbeContext, metrics: MetricsReader) -> tuple[Ver
     the deployment. The metrics of that hour are read until an evaluation has seen requests of stable, because they show
     stable's rates and how its errors cluster; and whenever stable has no requests in the window.
 
+    Lambda's own metrics have one value a minute, and so has the time before the deployment. A window that began almost
+    three hours ago is read by the minute, too: the running tests compare totals, so the change of the period does not
+    matter to them.
+
     Raises:
         Throttled, Unreachable: CloudWatch could not be read.
     """
@@ -116,7 +117,8 @@ def measure_versions(context: ProbeContext, metrics: MetricsReader) -> tuple[Ver
         return tuple(_comparison(context, function, {}, lines.get(function.name)) for function in context.changed)
     lines = {**_latency_lines_before(context, metrics, lines), **lines}
     queries = [query for function in context.changed for query in _queries(context, function, lines.get(function.name))]
-    readings = _within(metrics.read_metrics(queries, context.window), context.window)
+    window = _whole_periods(context)
+    readings = _within(metrics.read_metrics(queries, window), window)
     comparisons = tuple(
         _comparison(context, function, readings, lines.get(function.name)) for function in context.changed
     )
@@ -134,6 +136,19 @@ def measure_versions(context: ProbeContext, metrics: MetricsReader) -> tuple[Ver
         replace(comparison, before=_measurements(version, baseline, MINUTE, (), has_all_traffic=True))
         for comparison, version in zip(comparisons, stable, strict=True)
     )
+
+
+def _period(context: ProbeContext) -> timedelta:
+    return kept_period(context.period, context.window, context.now)
+
+
+def _whole_periods(context: ProbeContext) -> Window:
+    """Return the context's window without a period at its end that has not arrived completely.
+
+    Its start stays, because it identifies the window to the running tests: `_within` leaves a first part out.
+    """
+    end = align_window(context.window.start, context.window.end, _period(context)).end
+    return Window(context.window.start, max(context.window.start, end))
 
 
 def _knows_stable(context: ProbeContext) -> bool:
@@ -185,14 +200,14 @@ def _bounds_ms(context: ProbeContext, lines: LatencyLines | None) -> tuple[float
 
 
 def _queries(context: ProbeContext, function: Function, lines: LatencyLines | None) -> Iterator[MetricQuery]:
-    yield _VersionMetrics(context, function, POOLED).service_metric("Requests", "Sum", context.period)
+    yield _VersionMetrics(context, function, POOLED).service_metric("Requests", "Sum", _period(context))
     for name in (function.stable_version, function.canary_version):
         version = _VersionMetrics(context, function, name)
-        yield from _version_queries(version, context.period, _bounds_ms(context, lines))
-        yield version.service_metric(COLD_START_LATENCY, "SampleCount", context.period)
-        yield version.service_metric(COLD_START_LATENCY, "p50", context.period)
+        yield from _version_queries(version, _period(context), _bounds_ms(context, lines))
+        yield version.service_metric(COLD_START_LATENCY, "SampleCount", _period(context))
+        yield version.service_metric(COLD_START_LATENCY, "p50", _period(context))
         if lines is None:
-            yield version.service_metric(LATENCY, "p90", context.period)
+            yield version.service_metric(LATENCY, "p90", _period(context))
     if context.weight_percent == FULL_PERCENT:
         yield from _alias_queries(_VersionMetrics(context, function, function.canary_version))
 
@@ -249,9 +264,9 @@ def _comparison(
 
     def measurements(version: str, *, has_all_traffic: bool = False) -> Measurements:
         metrics = _VersionMetrics(context, function, version)
-        return _measurements(metrics, readings, context.period, bounds, has_all_traffic=has_all_traffic)
+        return _measurements(metrics, readings, _period(context), bounds, has_all_traffic=has_all_traffic)
 
-    pooled = _VersionMetrics(context, function, POOLED).service_metric("Requests", "Sum", context.period).id
+    pooled = _VersionMetrics(context, function, POOLED).service_metric("Requests", "Sum", _period(context)).id
     return VersionComparison(
         name=function.name,
         stable=measurements(function.stable_version),
@@ -263,7 +278,7 @@ def _comparison(
 
 
 def _lines_from_first_look(context: ProbeContext, function: Function, readings: Readings) -> LatencyLines | None:
-    queries = _percentile_queries(context, function, context.period)
+    queries = _percentile_queries(context, function, _period(context))
     return fix_from_first_look(_values(queries, readings), context.window.end)
 
 

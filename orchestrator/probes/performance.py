@@ -10,7 +10,7 @@ from orchestrator.domain.analysis.running_tests import ComparedRate
 from orchestrator.domain.analysis.spending import FALSE_ALARM, false_alarm_figures
 from orchestrator.domain.replay.recorded_rates import RATES, rates_to_json
 from orchestrator.domain.verdict import Evidence, Json
-from orchestrator.probes.context import ProbeContext
+from orchestrator.probes.context import ProbeContext, kept_period
 from orchestrator.probes.sequential_tests import SequentialEvidence, continue_sequential_tests
 
 PROBE = "performance"
@@ -27,7 +27,7 @@ def run(context: ProbeContext, functions: tuple[VersionComparison, ...]) -> Sequ
         source=f"cloudwatch {context.service.metric_namespace} Latency by version, warm requests over fixed latencies",
         samples=sum(function.canary.timed for function in functions),
         figures={
-            "period_seconds": context.period.total_seconds(),
+            "period_seconds": kept_period(context.period, context.window, context.now).total_seconds(),
             FALSE_ALARM: false_alarm_figures(
                 context.thresholds.false_alarm_probability(SOURCE), result.tests.log_evidence
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from threading import Barrier, Event, local
 from typing import Any
 
@@ -201,3 +202,29 @@ def test_a_source_that_ignores_its_time_is_not_waited_for(monkeypatch):
         released.set()
     assert evidence.verdict.reason == "check logins could not be read: CheckNotReadable: not read in time"
     assert evidence.figures["checks"]["queue"]["verdict"] != Outcome.ERROR
+
+
+class Periodic(Source):
+    """Notes the periods in which it is read, and refuses those that CloudWatch no longer has."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__()
+        self.now, self.read = now, set[int]()
+
+    def count(self, check: CustomCheck, window: Window, version: str, seconds: float) -> CheckCounts:
+        assert check.period_seconds >= 60 or self.now - window.start < timedelta(hours=3)
+        self.read.add(check.period_seconds)
+        self.stable = Tally()  # so that the hour before is read, too
+        return super().count(check, window, version, seconds)
+
+
+@pytest.mark.parametrize(("hours", "periods"), [(1, {10}), (2.5, {10, 60}), (3, {60}), (24, {60})])
+def test_a_long_bake_is_counted_in_periods_that_cloudwatch_still_has(hours, periods):
+    record = deployment(
+        plan=replace(plan(), checks=(replace(BY_VERSION, period_seconds=10),)), shifts=(Shift(0, 10, NOW),)
+    )
+    now = NOW + timedelta(hours=hours)
+    source = Periodic(now)
+    evidence = custom_checks.run(for_step(record, 0, 0, now), source).evidence
+    assert evidence.verdict.outcome is Outcome.PASS
+    assert source.read == periods

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ from orchestrator.domain.analysis.sequential_testing import Tally
 from orchestrator.domain.deployment.record import DeploymentPhase, Shift
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.verdict import Window
-from orchestrator.probes.context import after_promotion, for_step
+from orchestrator.probes.context import after_promotion, for_comparison, for_step
 from orchestrator.probes.metric_queries import (
     LAMBDA_NAMESPACE,
     LATENCY_LINES,
@@ -226,3 +226,80 @@ def test_a_bound_keeps_its_decimals_in_the_statistic():
     metrics = LatencyMetrics(before_ms=None)
     measure_versions(evaluation(prior=document), metrics)
     assert {query.statistic for query in metrics.queries[0]} >= {"TC(123456.789:)", "TC(3000:)"}
+
+
+# Long bakes
+
+
+class KeptMetrics(FakeVersionMetrics):
+    """CloudWatch keeps periods below a minute for three hours, and then refuses them or has none."""
+
+    now = NOW
+
+    def read_metrics(self, queries, window):
+        self.read = {query.period_seconds for query in queries}
+        kept = [
+            query for query in queries if query.period_seconds >= 60 or self.now - window.start < timedelta(hours=3)
+        ]
+        # A rate of 2 requests a second, whatever the period.
+        return {
+            query.id: {at: value * query.period_seconds / 10 for at, value in series.items()}
+            if query.name == "Requests"
+            else series
+            for query in kept
+            for series in [self._series(query, window)]
+        }
+
+    def _series(self, query, window):
+        """The periods of CloudWatch begin at whole multiples of their length."""
+        begins = window.start.timestamp() // query.period_seconds * query.period_seconds
+        series = super()._series(query, Window(datetime.fromtimestamp(begins, UTC), self.now))
+        return {at: value for at, value in series.items() if at < window.end}
+
+
+BEGAN = NOW + seconds(10)
+TEN_SECONDS = replace(SHIFTED.plan, limits=replace(SHIFTED.plan.limits, period=seconds(10)))
+LONG = replace(SHIFTED, plan=TEN_SECONDS, shifts=(Shift(0, 10, BEGAN),))
+
+
+def evaluated_after(hours, make=lambda now: for_step(LONG, 0, 0, now), **changes):
+    now = BEGAN + timedelta(hours=hours, seconds=25)
+    metrics = KeptMetrics(errors={"2": 0.5})
+    metrics.now = now
+    context = replace(make(now), baseline_window=None, **changes)
+    return context, metrics, measure_versions(context, metrics)[0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda now: for_step(LONG, 0, 0, now), lambda now: after_promotion(LONG, BEGAN, now)],
+    ids=["bake", "after the promotion"],
+)
+@pytest.mark.parametrize("hours", [0.1, 2.8, 2.9, 3, 24])
+def test_a_bake_is_measured_from_its_begin_however_long_it_is(hours, make):
+    context, metrics, compared = evaluated_after(hours, make)
+    assert context.window.start == BEGAN
+    for version in (compared.stable, compared.canary):
+        # All but the minutes of which a part is outside the window.
+        assert 2 * (context.window.length.total_seconds() - 120) <= version.requests
+        assert version.requests <= 2 * context.window.length.total_seconds()
+        assert all(context.window.start <= sample.start < context.window.end for sample in version.samples)
+    assert metrics.read == ({10, 60} if hours < 2.85 else {60})
+
+
+def test_the_running_tests_count_no_request_again_when_the_periods_get_longer():
+    thresholds = LONG.plan.limits.thresholds
+    tests, counted = RunningTests(), []
+    for minutes in range(160, 190, 3):
+        context, _, compared = evaluated_after(minutes / 60)
+        tests = tests.update(context.window.start, request_rates(compared, thresholds))
+        counted.append(tests.tests[f"{compared.name}/server_errors"].canary.trials)
+        assert counted[-1] <= 2 * context.window.length.total_seconds()
+    assert counted == sorted(counted)
+    assert counted[-1] - counted[0] == pytest.approx(2 * 60 * 27, abs=2 * 120)
+
+
+def test_the_newest_minutes_are_compared_in_short_periods_however_long_the_step_is():
+    context, metrics, _ = evaluated_after(5, lambda now: for_comparison(LONG, now))
+    assert context.now - context.window.start < timedelta(minutes=10)
+    assert metrics.read == {10, 60}
