@@ -33,9 +33,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import decoded, until_time
+from orchestrator.aws.ledger.lock import decoded, is_condition_unmet, until_time
 from orchestrator.aws.ledger.records import Records
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.hooks import HookCall
@@ -47,7 +48,7 @@ from orchestrator.domain.deployment.record import (
     PauseToken,
     RollbackTrigger,
 )
-from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
 from orchestrator.domain.rollback.incident import Incident
 
@@ -108,10 +109,12 @@ class Ledger(Records[Deployment]):
     def append_decision(self, entry: DecisionEntry, deployment: Deployment, fencing_token: int) -> DecisionEntry:
         """Append a decision to its deployment's chain and save the deployment, in one transaction.
 
-        Each entry into a state has one decision, so a retry after a lost response finds its own.
+        Each entry into a state has one decision, so a retry after a lost response finds its own, and so does a second
+        invocation at the same time.
 
         Raises:
             LockLost: another execution holds the lock; nothing was written.
+            Throttled: another entry appended a decision at the same time; nothing was written.
         """
         last = self._last_decision(deployment.id)
         if last and (last.state, last.entered) == (entry.state, entry.entered):
@@ -122,7 +125,15 @@ class Ledger(Records[Deployment]):
         chained = replace(chained, hash=entry_hash(chained.previous_hash, msgspec.to_builtins(chained)))
         put = self._put(f"deployment#{deployment.id}", _decision_key(chained.number), chained)
         put["ConditionExpression"] = "attribute_not_exists(pk)"
-        self._write_fenced(fencing_token, [put, self._put_record(deployment)])
+        try:
+            self._write_fenced(fencing_token, [put, self._put_record(deployment)])
+        except ClientError as error:
+            if not is_condition_unmet(error):
+                raise
+            appended = self.decision_of(deployment.id, entry.state, entry.entered)
+            if appended is None:
+                raise Throttled(f"another decision of {deployment.id} was appended at the same time") from error
+            return appended
         return chained
 
     def decision_of(self, deployment_id: str, state: str, entered: str) -> DecisionEntry | None:

@@ -24,6 +24,9 @@ LOCK = "lock"
 LOCK_CHECK = 0
 """Every fenced transaction checks the lock first, so the check's cancellation reason is at this index."""
 
+UNMET = "ConditionalCheckFailed"
+"""The cancellation reason of the item whose condition was not met."""
+
 BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Why DynamoDB cancels a transaction that may be tried again."""
 
@@ -174,7 +177,7 @@ class LockedTable:
                 )
         except ClientError as error:
             reasons = error.response.get("CancellationReasons") or []
-            if reasons and reasons[LOCK_CHECK].get("Code") == "ConditionalCheckFailed":
+            if reasons and reasons[LOCK_CHECK].get("Code") == UNMET:
                 raise LockLost(f"fencing token {fencing_token} no longer holds the environment lock") from error
             refuse_busy(error)
             raise
@@ -214,6 +217,11 @@ def refuse_busy(error: ClientError) -> None:
     reasons = error.response.get("CancellationReasons") or []
     if any(reason.get("Code") in BUSY for reason in reasons):
         raise Throttled(str(error)) from error
+
+
+def is_condition_unmet(error: ClientError) -> bool:
+    """Return whether a transaction was cancelled because the condition of one of its items was not met."""
+    return any(reason.get("Code") == UNMET for reason in error.response.get("CancellationReasons") or [])
 
 
 def decoded(item: Mapping[str, Any], kind: type[T]) -> T:

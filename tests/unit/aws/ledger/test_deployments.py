@@ -43,6 +43,40 @@ def claimed(ledger):
     return ledger
 
 
+def overlap(ledger, monkeypatch, other: DecisionEntry) -> None:
+    """Have another invocation append its decision between this one's read of the chain and its write."""
+    read = ledger._last_decision
+
+    def read_and_be_overtaken(deployment_id):
+        last = read(deployment_id)
+        monkeypatch.setattr(ledger, "_last_decision", read)
+        ledger.append_decision(other, DEPLOYMENT, 1)
+        return last
+
+    monkeypatch.setattr(ledger, "_last_decision", read_and_be_overtaken)
+
+
+class TestOverlappingInvocations:
+    @pytest.mark.parametrize("earlier", [False, True])
+    def test_of_one_entry_of_a_state_make_one_decision_the_first_one(self, claimed, monkeypatch, earlier):
+        if earlier:
+            claimed.append_decision(entry("ShiftTraffic", "t0"), DEPLOYMENT, 1)
+        overlap(claimed, monkeypatch, entry(action=Action.ROLL_BACK))
+        found = claimed.append_decision(entry(action=Action.BAKE), DEPLOYMENT, 1)
+        assert (found.decision.action, found.number) == (Action.ROLL_BACK, 1 + earlier)
+        assert claimed.read_decisions("d-1")[-1] == found
+        assert len(claimed.read_decisions("d-1")) == 1 + earlier
+
+    @pytest.mark.parametrize("other", [entry("Pause", "t1"), entry(entered="t0")])
+    def test_of_two_entries_are_retried_and_both_are_in_the_chain(self, claimed, monkeypatch, other):
+        overlap(claimed, monkeypatch, other)
+        with pytest.raises(Throttled, match="another decision of d-1 was appended at the same time"):
+            claimed.append_decision(entry(), DEPLOYMENT, 1)
+        claimed.append_decision(entry(), DEPLOYMENT, 1)
+        assert [one.number for one in claimed.read_decisions("d-1")] == [1, 2]
+        assert first_broken_index(claimed.read_decision_bodies("d-1")) is None
+
+
 class TestTheLock:
     def test_is_free_at_first(self, ledger):
         assert ledger.read_lock() == EnvironmentLock(fencing_token=0)
