@@ -46,7 +46,7 @@ from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.failback import check_results_of
 from orchestrator.domain.recovery.lost_writes.replay import MOST_WRITES, chosen_writes
 from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.record import CheckResult, Recovery, Role
+from orchestrator.domain.recovery.record import CUTOVER_CHECK, CheckResult, Recovery, Role
 from orchestrator.domain.recovery.restore import (
     VARIABLES,
     cutover_not_requested,
@@ -61,11 +61,16 @@ from orchestrator.domain.verdict import Outcome
 def cutover_result(cloud: Cloud, recovery: Recovery, error: Mapping[str, str]) -> CheckResult | None:
     """Return the result of the deployment that makes the service use the restored tables; None while it is running.
 
+    A result that was recorded stays: the restore has forgotten a failed deployment since.
+
     Args:
         cloud: the environment.
         recovery: the restore.
         error: the error that prevented the deployment's request, as a state machine reports it; empty if none did.
     """
+    recorded = next((result for result in recovery.check_results if result.check == CUTOVER_CHECK), None)
+    if recorded is not None:
+        return recorded
     if not recovery.deployment:
         return cutover_not_requested(cause_of(error) if error else "it was not requested")
     deployment = cloud.ledger.find_record(recovery.deployment)
