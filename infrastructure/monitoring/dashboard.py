@@ -17,6 +17,7 @@ from orchestrator.application.recovery_reporting import (
     SECONDS_SINCE_SUCCESS,
     SUCCEEDED,
 )
+from orchestrator.domain.objectives.scenarios import DRILL
 from orchestrator.environments import Environment
 
 SERVICE, ORCHESTRATOR = "IbOauth", "IbOauth/Orchestrator"
@@ -224,11 +225,11 @@ def _log(environment: Environment, query_name: str, title: str, width: int = _WI
 
 
 def _recovery(environment: Environment) -> list[cloudwatch.IWidget]:
-    dimensions, day = {"environment": environment.name}, 24 * 3600
-    drills = {**dimensions, "kind": "drill"}
+    day = 24 * 3600
+    drills = {"environment": environment.name, "kind": DRILL}
     age = cloudwatch.MathExpression(
         expression="since / 86400",
-        using_metrics={"since": _metric(ORCHESTRATOR, SECONDS_SINCE_SUCCESS, dimensions, "Minimum")},
+        using_metrics={"since": _metric(ORCHESTRATOR, SECONDS_SINCE_SUCCESS, drills, "Minimum")},
         label="days",
         period=Duration.seconds(_PERIOD_SECONDS),
     )

@@ -27,7 +27,7 @@ from orchestrator.application.recovery_reporting import (
 from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.objectives.scenarios import scenario_name
+from orchestrator.domain.objectives.scenarios import DRILL, scenario_name
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
@@ -182,7 +182,7 @@ def create_alarms(
 def _create_recovery_alarms(scope: Construct, environment: Environment, action: actions.SnsAction) -> None:
     """Create the alarms on drills: failed, an objective missed, or overdue. Each fires until a later drill succeeds."""
     policy = RecoveryPolicy.parse(environment.recovery)
-    dimensions = {"environment": environment.name, "kind": "drill"}
+    dimensions = {"environment": environment.name, "kind": DRILL}
     above, below = (
         cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -233,7 +233,7 @@ def _create_recovery_alarms(scope: Construct, environment: Environment, action: 
             threshold,
         )
         alarm.add_alarm_action(action)
-    overdue = _overdue_alarm(scope, environment, "RecoveryDrillOverdueAlarm", "", {}, policy.success_within)
+    overdue = _overdue_alarm(scope, environment, "RecoveryDrillOverdueAlarm", "", dimensions, policy.success_within)
     overdue.add_alarm_action(action)
     for kind, drill in policy.drills.items():
         # A drill of a kind without a schedule is by hand: its result is shown, and no alarm waits for it.
@@ -261,7 +261,7 @@ def _create_recovery_alarms(scope: Construct, environment: Environment, action: 
             environment,
             f"RecoveryDrillOverdue{kind.title()}Alarm",
             kind.value,
-            {"kind": dimensions["kind"]},
+            dimensions,
             drill.success_within,
         )
         overdue.add_alarm_action(action)
@@ -325,7 +325,16 @@ def _overdue_alarm(
     dimensions: Mapping[str, str],
     within: timedelta,
 ) -> cloudwatch.Alarm:
-    """Create the alarm on the age of the last success. `kind`: of backup; empty for point-in-time recovery."""
+    """Create the alarm on the age of the last success.
+
+    Args:
+        scope: the stack.
+        environment: the environment.
+        construct_id: of the alarm.
+        kind: of backup; empty for point-in-time recovery.
+        dimensions: of the metric.
+        within: the age above which it fires.
+    """
     name = f"orchestrator-recovery-drill-overdue{f'-{kind}' if kind else ''}"
     of_kind = f" of kind {kind}" if kind else ""
     return cloudwatch.Alarm(
@@ -338,7 +347,7 @@ def _overdue_alarm(
         metric=cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=SECONDS_SINCE_SUCCESS,
-            dimensions_map={"environment": environment.name, **dimensions},
+            dimensions_map=dimensions,
             period=_OVERDUE_PERIOD,
             statistic="Minimum",
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
@@ -85,20 +84,19 @@ def publish_completion(
 def emit_drill_age(cloud: Cloud) -> timedelta | None:
     """Emit the time since the last successful drill of each kind of backup; return that of point-in-time recovery.
 
-    Before the first success it emits nothing and returns None: missing data puts the alarm in ALARM.
+    Each has its kind as a dimension, and is read by it: by environment alone the kinds would be mixed. Before the first success it emits nothing and returns None: missing data puts the alarm in ALARM.
     """
     for kind in SCHEDULED_KINDS:
-        name = scenario_name(Kind.DRILL, kind, None)
-        _emit_age(cloud, name, {"kind": name})
-    return _emit_age(cloud, DRILL, {})
+        _emit_age(cloud, scenario_name(Kind.DRILL, kind, None))
+    return _emit_age(cloud, DRILL)
 
 
-def _emit_age(cloud: Cloud, kind: str, dimensions: Mapping[str, str]) -> timedelta | None:
+def _emit_age(cloud: Cloud, kind: str) -> timedelta | None:
     entry = cloud.evidence.newest_success(kind)
     if entry is None:
         return None
     age = cloud.now() - entry.recorded_at
-    cloud.embedded_metrics.put_duration({SECONDS_SINCE_SUCCESS: age.total_seconds()}, dimensions, entry.recovery)
+    cloud.embedded_metrics.put_duration({SECONDS_SINCE_SUCCESS: age.total_seconds()}, {"kind": kind}, entry.recovery)
     return age
 
 

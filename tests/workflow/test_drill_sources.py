@@ -302,6 +302,27 @@ def test_a_drill_of_backups_has_measurements_of_its_own_so_that_the_age_of_a_bac
     assert (kind, 60 <= age < 90) == ("drill-vault", True)
 
 
+def test_the_age_of_another_kind_of_drill_never_stands_for_that_of_point_in_time_recovery(interpreter):
+    """Alarms read an age by environment and kind: under its dimensions alone, each kind has an age of its own."""
+    with drilled(vault_world(interpreter, 1800)) as world:
+        world.drill("dr-overdue-pitr")
+        world.clock.advance(90_000)
+        world.drill("dr-overdue-vault", **{"from": "vault"})
+        world.clock.advance(60)
+        before = len(world.measured)
+        world.deliver_event("reconcile", {"id": "tick"})
+    ages = {}
+    for line in world.measured[before:]:
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            for dimensions in directive["Dimensions"]:
+                if "SecondsSinceSuccessfulDrill" in line and dimensions == ["environment", "kind"]:
+                    ages.setdefault(line["kind"], []).append(line["SecondsSinceSuccessfulDrill"])
+    assert ages.keys() == {"drill", "drill-vault"}
+    assert [len(values) for values in ages.values()] == [1, 1]
+    assert ages["drill"][0] > 90_000
+    assert ages["drill-vault"][0] < 3600
+
+
 def copied_world(interpreter, age):
     """A world whose vault in the other region has a copy of a recovery point of each table, some seconds old."""
     world = DrillWorld(interpreter)
