@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from aws_cdk import Aws
+
+from orchestrator.domain import names
 from orchestrator.environments import Environment
 
 RUNBOOK = "docs/runbooks/alarms.md"
@@ -13,11 +16,13 @@ def physical_name(name: str, environment: Environment) -> str:
 
 
 def global_name(name: str, environment: Environment) -> str:
-    """Return the name of a resource whose names are unique across regions, such as a role or a bucket.
+    """Return the name of a role, or of another resource whose names are unique across regions (`names.global_name`)."""
+    return names.global_name(name, environment.name, environment.region_in_names)
 
-    After a failover the resources in the lost region still have the plain name, so the region is appended.
-    """
-    return f"{name}-{environment.region}" if environment.lost_region else name
+
+def bucket_name(name: str, environment: Environment, account: str = Aws.ACCOUNT_ID) -> str:
+    """Return the name of an environment's bucket by its short name (`names.bucket_name`)."""
+    return names.bucket_name(name, environment.name, account, environment.region_in_names)
 
 
 def alarm_description(meaning: str, section: str) -> str:

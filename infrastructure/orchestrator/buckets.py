@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infrastructure.common import removal_policy_of
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import bucket_name
 from orchestrator.environments import Environment, EvidenceSettings
 
 
@@ -81,11 +81,6 @@ def create_heads_bucket(scope: Construct, environment: Environment) -> None:
 def heads_bucket_name(environment: Environment) -> str:
     """Return the name of the second place's bucket."""
     return bucket_name("evidence-heads", environment)
-
-
-def bucket_name(name: str, environment: Environment) -> str:
-    """Return a bucket's name: with the account's number, because bucket names are globally unique."""
-    return global_name(f"{physical_name(name, environment)}-{Aws.ACCOUNT_ID}", environment)
 
 
 def create_exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:

@@ -18,7 +18,7 @@ from aws_cdk import aws_iam as iam
 
 from infrastructure.backups.copy_region_stack import copy_regions
 from infrastructure.nag import suppress_wildcards
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import bucket_name, global_name, physical_name
 from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS
 from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
 from infrastructure.orchestrator.iam_resources import Resources
@@ -148,9 +148,7 @@ def _announce_releases(bus_arn: str) -> iam.PolicyStatement:
 
 def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
     """Allow code signing. AWS Signer reads and writes the bucket with the caller's permissions."""
-    bucket = (
-        f"arn:{stack.partition}:s3:::{global_name(f'ib-oauth-signing-{environment.name}-{stack.account}', environment)}"
-    )
+    bucket = f"arn:{stack.partition}:s3:::{bucket_name('signing', environment, stack.account)}"
     profile = stack.format_arn(
         service="signer", resource="/signing-profiles", resource_name=signing_profile(environment.name)
     )

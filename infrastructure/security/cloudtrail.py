@@ -13,7 +13,7 @@ from constructs import Construct
 from infrastructure.common import removal_policy_of
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag, suppress_wildcards
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import bucket_name, physical_name
 from orchestrator.environments import Environment
 
 TRAIL = "Trail"
@@ -64,7 +64,7 @@ def create_record_bucket(
     bucket = s3.Bucket(
         scope,
         f"{name.title()}Bucket",
-        bucket_name=global_name(f"ib-oauth-{name}-{environment.name}-{Stack.of(scope).account}", environment),
+        bucket_name=bucket_name(name, environment, Stack.of(scope).account),
         encryption=s3.BucketEncryption.KMS,
         encryption_key=key,
         bucket_key_enabled=True,

@@ -29,6 +29,7 @@ from constructs import Construct
 from infrastructure.naming import alarm_description, global_name, physical_name
 from infrastructure.orchestrator.evidence_keys import RECORDERS
 from orchestrator.aws.ledger.seeded_grants import PURPOSE
+from orchestrator.domain.names import role_beginning
 from orchestrator.environments import Environment
 
 NAMESPACE = "IbOauth/Security"
@@ -94,7 +95,7 @@ def _not_by_roles(*names: str) -> str:
 
 
 def _any_environment(name: str) -> str:
-    return f"ib-oauth-{name}-*"
+    return f"{role_beginning(name)}*"
 
 
 def _by_own_role(environment: Environment) -> str:

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infrastructure.common import removal_policy_of
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name
+from infrastructure.naming import bucket_name
 from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import SIGNING_OFF, signing_profile
 
@@ -36,7 +36,7 @@ def create_signing_profile(scope: Construct, environment: Environment) -> str | 
     bucket = s3.Bucket(
         scope,
         "SigningBucket",
-        bucket_name=global_name(f"ib-oauth-signing-{environment.name}-{Stack.of(scope).account}", environment),
+        bucket_name=bucket_name("signing", environment, Stack.of(scope).account),
         encryption=s3.BucketEncryption.S3_MANAGED,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         enforce_ssl=True,

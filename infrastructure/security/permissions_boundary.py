@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import bucket_name, global_name, physical_name
 from infrastructure.orchestrator.iam_resources import Resource, resources_of_settings
 from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import OWN_BOUNDARY
@@ -209,7 +209,7 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
             for resource in resources
         ]
 
-    bucket = global_name(f"{pattern}-{stack.account}", environment)
+    bucket = bucket_name("*", environment, stack.account)
     # CloudFormation names the role of API Gateway after its stack.
     roles = global_arns("iam", f"role/{global_name(pattern, environment)}", f"role/ib-oauth-stack-{environment.name}-*")
     return [

@@ -17,6 +17,7 @@ from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.incidents.policy import encode_policy
 from orchestrator.domain.mail.settings import encode_mail
+from orchestrator.domain.names import bucket_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
@@ -86,20 +87,20 @@ class Context:
 
     @property
     def _evidence_bucket(self) -> str:
-        name = f"ib-oauth-evidence-{self.name}-{self.account}"
-        # Bucket names are global: after a failover the bucket in the lost region still has the plain name.
-        return f"{name}-{self.environment.region}" if self.environment.lost_region else name
+        return self._bucket("evidence")
 
     @property
     def _heads_bucket(self) -> str:
         """The second place of the evidence chain (infrastructure/backups/copy_region_stack.py); empty without one."""
-        return f"ib-oauth-evidence-heads-{self.name}-{self.account}" if self.environment.backups.copy_region else ""
+        return self._bucket("evidence-heads") if self.environment.backups.copy_region else ""
 
     @property
     def signing_bucket(self) -> str:
         """The bucket of packages for AWS Signer (infrastructure/security/code_signing.py)."""
-        name = f"ib-oauth-signing-{self.name}-{self.account}"
-        return f"{name}-{self.environment.region}" if self.environment.lost_region else name
+        return self._bucket("signing")
+
+    def _bucket(self, name: str) -> str:
+        return bucket_name(name, self.name, self.account, self.environment.region_in_names)
 
     @cached_property
     def policy(self) -> DeliveryPolicy:

@@ -35,7 +35,7 @@ from orchestrator.environments.api import (
     read_api,
 )
 from orchestrator.environments.evidence import EvidenceSettings, read_evidence
-from orchestrator.environments.failover import read_standby
+from orchestrator.environments.failover import read_standby, refuse_replicated_standby
 from orchestrator.environments.incidents import read_incidents, refuse_unknown_destinations
 from orchestrator.environments.monitoring import MonitoringSettings, SecuritySettings, read_monitoring, read_security
 from orchestrator.environments.network import NetworkSettings, read_network
@@ -185,6 +185,14 @@ class Environment:
         """Whether the environment is on the embedded local cloud."""
         return self.cloud == LOCAL
 
+    @property
+    def region_in_names(self) -> str | None:
+        """The region in the names of roles and buckets; None without a failover.
+
+        These names are unique across regions: the resources in the lost region still have the plain ones.
+        """
+        return self.region if self.lost_region else None
+
     def in_standby_region(self) -> Environment:
         """Return the environment as its stacks in the standby region are: with names as after a failover.
 
@@ -319,6 +327,9 @@ def read_parts(name: str, table: SettingsReader, attempts: Attempts) -> dict[str
         sections[section] = attempts.part(section, partial(_section, section, table, read, place))
         if section == "api" and sections[section]:
             place = replace(place, domain=sections[section].domain)
+    if sections["failover"] is not None and sections["stores"] is not None:
+        replicas = sections["stores"].replicas
+        attempts.part("failover", partial(refuse_replicated_standby, sections["failover"], replicas, name))
     sections["notifications"] = attempts.part("notifications", partial(read_notifications, table, local=place.local))
     sections["mail"] = attempts.part("mail", partial(read_mail, table))
     if sections["notifications"] is not None:

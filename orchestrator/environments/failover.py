@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.domain.failover.policy import SHORTEST_LEASE_SECONDS, FailoverPolicy, read_failover
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 
@@ -27,3 +29,19 @@ def read_standby(table: SettingsReader, region: str, lost_region: str | None, *,
         remedy = f"give at least {SHORTEST_LEASE_SECONDS}: a lease is renewed every minute"
         raise EnvironmentRefused(table.field("lease_seconds"), seconds, remedy)
     return policy
+
+
+def refuse_replicated_standby(policy: FailoverPolicy, replicas: Sequence[str], environment: str) -> None:
+    """Refuse a standby region that has replicas: its stacks could not create their tables and the alias of their key.
+
+    Args:
+        policy: the settings of the standby region.
+        replicas: the regions of replicas.
+        environment: the environment's name.
+
+    Raises:
+        EnvironmentRefused: the standby region is one of them.
+    """
+    if policy.region in replicas:
+        remedy = "name a region that is not in stores.replicas: its tables would have the replicas' names"
+        raise EnvironmentRefused(f"{environment}.failover.region", policy.region, remedy)

@@ -55,7 +55,11 @@ def read_principals(table: SettingsReader, *keys: str) -> Mapping[str, tuple[str
 
 
 def read_contacts(table: SettingsReader) -> Mapping[str, tuple[str, ...]]:
-    """Read e-mail addresses by audience; a missing audience has no addresses."""
+    """Read e-mail addresses by audience; a missing audience has no addresses.
+
+    Raises:
+        EnvironmentRefused: an entry is no e-mail address, or is repeated: a topic and a budget take an address once.
+    """
     address_form = Text(matching=_CONTACT)
     contacts = {audience: table.texts(audience, described_by=address_form) for audience in AUDIENCES}
     table.refuse_unknown_keys()
@@ -64,6 +68,8 @@ def read_contacts(table: SettingsReader) -> Mapping[str, tuple[str, ...]]:
             if not _CONTACT.fullmatch(address):
                 remedy = _OTHER_PROVIDERS if address.startswith(("http:", "https:")) else "give an e-mail address"
                 raise EnvironmentRefused(table.field(audience), address, remedy)
+            if addresses.count(address) > 1:
+                raise EnvironmentRefused(table.field(audience), address, "give each address of an audience once")
     return contacts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -76,3 +77,19 @@ def test_live_versions_that_cannot_be_read_are_no_reason_to_take_the_tables_of_t
     monkeypatch.setattr(functions, "get_alias", denied)
     with pytest.raises(ClientError, match="AccessDenied"):
         _ = context.live_tables
+
+
+@pytest.mark.parametrize("lost_region", [None, "us-west-1"])
+def test_the_buckets_are_those_of_the_stacks_also_after_a_failover(lost_region):
+    """The stacks name them so (tests/infrastructure/test_lost_region.py)."""
+    prod = environments.load("prod")
+    region = prod.region if lost_region is None else "us-east-2"
+    backups = dataclasses.replace(prod.backups, copy_region="eu-west-1")
+    moved = dataclasses.replace(prod, region=region, lost_region=lost_region, backups=backups)
+    sts = SimpleNamespace(get_caller_identity=lambda: {"Account": "123456789012"})
+    context = Context(moved, {"sts": sts}.__getitem__)
+    end = "prod-123456789012" if lost_region is None else "prod-123456789012-us-east-2"
+    settings = context.cloud.settings
+    assert settings["EVIDENCE_BUCKET"] == f"ib-oauth-evidence-{end}"
+    assert settings["EVIDENCE_HEADS_BUCKET"] == f"ib-oauth-evidence-heads-{end}"
+    assert context.signing_bucket == f"ib-oauth-signing-{end}"

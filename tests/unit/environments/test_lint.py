@@ -163,6 +163,44 @@ def test_a_contradiction_of_a_section_whose_values_are_wrong_is_not_reported(wri
     assert [error.field for error in findings(written(text))] == ["dev.evidence.keep_days"]
 
 
+@pytest.mark.parametrize("audience", ["operators", "clients", "security", "owners"])
+def test_an_address_that_an_audience_has_twice_is_reported_where_it_is_stated(written, audience):
+    """A topic subscribes an address once, and a budget's notification has each subscriber once."""
+    twice = f'{audience} = ["a@example.com", "b@example.com", "a@example.com"]'
+    text = f"{SETTINGS}\n[prod.contacts]\n{twice}\n"
+    (found,) = findings(written(text))
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if line == twice)
+    assert (found.field, found.value, found.line) == (f"prod.contacts.{audience}", "a@example.com", line)
+    assert found.remedy == "give each address of an audience once"
+    elsewhere = '[prod.contacts]\noperators = ["a@example.com"]\nowners = ["a@example.com"]'
+    assert findings(written(f"{SETTINGS}\n{elsewhere}\n")) == []
+
+
+FAILOVER = """
+[prod.failover]
+region = "us-east-2"
+lease_seconds = 900
+oldest_copy_hours = 26
+
+[prod.failover.approval]
+approvers = ["arn:aws:iam::123456789012:role/Oncall"]
+quorum = 1
+deadline_seconds = 3600
+"""
+
+
+def test_a_standby_region_that_has_replicas_is_refused_because_its_tables_have_their_names(written):
+    with_replicas = with_change("[prod.stores]\n", '[prod.stores]\nreplicas = ["eu-west-1", "us-east-2"]\n')
+    refused = f"{with_replicas}{FAILOVER}"
+    (found,) = findings(written(refused))
+    line = next(number for number, line in enumerate(refused.splitlines(), 1) if line == 'region = "us-east-2"')
+    assert (found.field, found.value, found.line) == ("prod.failover.region", "us-east-2", line)
+    assert found.remedy == "name a region that is not in stores.replicas: its tables would have the replicas' names"
+    assert findings(written(refused.replace(', "us-east-2"]', "]"))) == []
+    after_the_failover = refused.replace("[prod]\n", '[prod]\nregion = "us-east-2"\nlost_region = "us-west-1"\n')
+    assert findings(written(after_the_failover)) == []
+
+
 def test_a_section_that_is_no_table_is_one_finding(written):
     for section in ("api", "evidence", "delivery", "strategies", "recovery", "usage", "stores"):
         text = f"{SETTINGS}\n[qa]\n{section} = 3\nservice.issuer = 'stage'\nservice.platforms.p.url = 'https://p.example.com'\n"

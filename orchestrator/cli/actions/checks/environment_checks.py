@@ -24,6 +24,7 @@ from orchestrator.domain.doctor import account, operation, stacks
 from orchestrator.domain.doctor.examples import example_values
 from orchestrator.domain.doctor.result import Result, skipped
 from orchestrator.domain.incidents import coverage
+from orchestrator.domain.names import global_name
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.environments.settings_document import SettingsFile
@@ -136,8 +137,7 @@ class Checks:
         if pipeline is None:
             return account.no_pipeline()
         provider = pipeline.provider or f"arn:aws:iam::{self.context.account}:oidc-provider/{_GITHUB}"
-        # Role names are the same in all regions: after a failover the plain name is that of the lost region's role.
-        role = self._name("pipeline") + (f"-{self._environment.region}" if self._environment.lost_region else "")
+        role = global_name(self._name("pipeline"), self.context.name, self._environment.region_in_names)
         return account.check_pipeline(
             self._readings.find_provider(provider), self._readings.find_role(role), provider, role, self.context.name
         )
