@@ -22,6 +22,7 @@ from constructs import Construct
 
 from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of, subscribe_contacts
 from infrastructure.iam import create_function_role
+from infrastructure.lambda_variables import check_size
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
@@ -378,7 +379,7 @@ class OrchestratorStack(EnvironmentStack):
             "CLIENTS_TOPIC": self._topics["clients"].topic_arn,
             "DELIVERY_POLICY": encode_policy(self._environment.delivery),
             "EVIDENCE_BUCKET": self._evidence.bucket_name,
-            "EVIDENCE_KEYS": ",".join(key.key_arn for key in self._evidence_keys),
+            "EVIDENCE_KEYS": ",".join(key.key_id for key in self._evidence_keys),
             "EVIDENCE_HEADS_BUCKET": heads_bucket_name(self._environment)
             if self._environment.backups.copy_region
             else "",
@@ -442,6 +443,15 @@ class OrchestratorStack(EnvironmentStack):
         role = create_function_role(
             self, f"{title}Role", role_name, group, statements, wildcards, variables=variables_key
         )
+        own_variables = {
+            "ENVIRONMENT": self._environment.name,
+            "LEDGER_TABLE": physical_name("ledger", self._environment),
+            "EVENT_BUS": f"ib-oauth-{self._environment.name}",
+            "POWERTOOLS_SERVICE_NAME": "orchestrator",
+            "LOG_LEVEL": self._environment.service.log_level,
+            **{key: variables[key] for key in spec.variables},
+        }
+        check_size(self, self._environment, name, own_variables)
         return lambda_.Function(
             self,
             title,
@@ -458,14 +468,7 @@ class OrchestratorStack(EnvironmentStack):
             environment_encryption=self._variables_key,
             # An execution that started before a deployment of the stack continues with the version that it refers to.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
-            environment={
-                "ENVIRONMENT": self._environment.name,
-                "LEDGER_TABLE": physical_name("ledger", self._environment),
-                "EVENT_BUS": f"ib-oauth-{self._environment.name}",
-                "POWERTOOLS_SERVICE_NAME": "orchestrator",
-                "LOG_LEVEL": self._environment.service.log_level,
-                **{key: variables[key] for key in spec.variables},
-            },
+            environment=own_variables,
             **settings,
         )
 

@@ -112,6 +112,7 @@ class Api(Construct):
     Attributes:
         name: the API's name, a dimension of its metrics.
         url: the address of its domain or, without a domain, of its stage; without a trailing slash.
+        rest_api_id: the id that API Gateway generated.
     """
 
     def __init__(self, stack: Stack, environment: Environment, aliases: Mapping[str, lambda_.CfnAlias]) -> None:
@@ -141,6 +142,7 @@ class Api(Construct):
                 **_method_options(service.throttle_requests_per_second, service.throttle_burst_requests),
             ),
         )
+        self.rest_api_id = rest_api.rest_api_id
         suppress_nag(self, "The functions validate requests, because OAuth defines the error responses", "APIG2")
         suppress_nag(self, "The service authenticates clients itself: it is the authorization server", "APIG4", "COG4")
         managed = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"

@@ -1,4 +1,4 @@
-"""The environment variables that configure OAuth clients, and Lambda's limit for the variables of a function.
+"""The environment variables that configure OAuth clients.
 
 Clients are validated at synthesis with the code that the functions use at startup.
 """
@@ -9,20 +9,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from aws_cdk import Token
-
 from orchestrator.environments import ClientSettings, Environment, EnvironmentRefused
 from service.oauth.clients import Client
-
-LAMBDA_LIMIT_BYTES = 4096
-"""The limit for all variables of a function, measured as one JSON object.
-
-Lambda's error message quotes such an object with escaped quotes. Any other encoding is shorter, so this is
-conservative.
-"""
-
-_UNRESOLVED_BYTES = 128
-"""Assumed size of a value that is resolved at deployment: the ARN of a key, or the address of an API."""
 
 
 def client_variables(environment: Environment) -> Mapping[str, str]:
@@ -43,27 +31,6 @@ def client_variables(environment: Environment) -> Mapping[str, str]:
         "MANAGED_CLIENTS": _switch(on=service.managed_clients),
         "SELF_DESCRIBED_CLIENT_SCOPES": " ".join(service.metadata_document_client_scopes),
     }
-
-
-def check_size(environment: Environment, function: str, variables: Mapping[str, str]) -> None:
-    """Check that a function's variables are within Lambda's limit.
-
-    Raises:
-        EnvironmentRefused: they are too large.
-    """
-    resolved = {name: "" if Token.is_unresolved(value) else value for name, value in variables.items()}
-    unresolved = sum(Token.is_unresolved(value) for value in variables.values())
-    size_bytes = len(json.dumps(resolved, allow_nan=False).encode()) + unresolved * _UNRESOLVED_BYTES
-    if size_bytes > LAMBDA_LIMIT_BYTES:
-        largest = max(resolved, key=lambda name: len(resolved[name]))
-        raise EnvironmentRefused(
-            f"{environment.name}.service.clients"
-            if largest == "CLIENTS"
-            else f"{environment.name}.service ({largest})",
-            f"{size_bytes} bytes of variables for {function}",
-            f"Lambda's limit is {LAMBDA_LIMIT_BYTES} bytes: configure fewer or shorter clients, and let the others use"
-            " client ID metadata documents (client_metadata_documents = true)",
-        )
 
 
 def _check(field: str, client: ClientSettings) -> None:

@@ -25,12 +25,13 @@ from constructs import Construct
 
 from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of
 from infrastructure.iam import create_function_role
+from infrastructure.lambda_variables import check_size
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
 from infrastructure.service.alarms import create_alarms
 from infrastructure.service.api import Api
-from infrastructure.service.environment_variables import check_size, client_variables
+from infrastructure.service.environment_variables import client_variables
 from infrastructure.service.iam import (
     ACCESS,
     RESTORED_REASON,
@@ -120,6 +121,9 @@ class ServiceStack(EnvironmentStack):
         alarms = create_alarms(self, environment, METRIC_NAMESPACE)
 
         CfnOutput(self, "ApiUrl", value=api.url, description="The API's address, without a trailing slash")
+        # Without a domain the orchestrator imports it. CloudFormation refuses to remove an export that is in use, so that
+        # a domain could never be added.
+        self.export_value(api.rest_api_id)
         CfnOutput(self, "SyntheticKeyArn", value=self._resources.synthetic_key.key_arn)
         self.synthetic_key = self._resources.synthetic_key
         self.service_settings: Mapping[str, object] = {
@@ -284,7 +288,7 @@ class ServiceStack(EnvironmentStack):
         if service.least_epoch:
             all_functions["LEAST_EPOCH"] = str(service.least_epoch)
         own = {variable: optional[variable] for variable in _VARIABLES[name] if variable in optional}
-        check_size(environment, name, {**all_functions, **own})
+        check_size(self, environment, name, {**all_functions, **own})
         return {**all_functions, **own}
 
 

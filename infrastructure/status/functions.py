@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infrastructure.common import function_code
 from infrastructure.iam import create_function_role
+from infrastructure.lambda_variables import check_size
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import global_name, physical_name
@@ -58,6 +59,13 @@ def create_function(
     role = create_function_role(scope, f"{title}Role", role_name, group, list(statements), wildcards or {})
     reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
     suppress_nist(role, reason, "IAMNoInlinePolicy")
+    own_variables = {
+        "ENVIRONMENT": environment.name,
+        "POWERTOOLS_SERVICE_NAME": "status-page",
+        "LOG_LEVEL": environment.service.log_level,
+        **variables,
+    }
+    check_size(Stack.of(scope), environment, name, own_variables)
     function = lambda_.Function(
         scope,
         title,
@@ -71,12 +79,7 @@ def create_function(
         tracing=lambda_.Tracing.ACTIVE,
         log_group=group,
         role=role.without_policy_updates(),
-        environment={
-            "ENVIRONMENT": environment.name,
-            "POWERTOOLS_SERVICE_NAME": "status-page",
-            "LOG_LEVEL": environment.service.log_level,
-            **variables,
-        },
+        environment=own_variables,
     )
     suppress_nag(function, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
     suppress_nist(

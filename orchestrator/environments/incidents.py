@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from orchestrator.domain.incidents.policy import LARGEST_POLICY_BYTES, IncidentPolicy, encode_policy, read_policy
@@ -15,7 +16,7 @@ def read_incidents(table: SettingsReader) -> IncidentPolicy:
         EnvironmentRefused: a setting is wrong, or all of them together are too long for a function's variables.
     """
     policy = read_policy(table)
-    size = len(encode_policy(policy).encode())
+    size = len(json.dumps(encode_policy(policy), allow_nan=False)) - len('""')
     if size > LARGEST_POLICY_BYTES:
         remedy = f"give fewer or shorter names: as a variable of a function they may have {LARGEST_POLICY_BYTES}"
         raise EnvironmentRefused(table.field("on_call"), f"{size} bytes", remedy)

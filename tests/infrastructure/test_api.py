@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -101,6 +102,29 @@ def test_a_certificate_that_exists_is_used_and_the_dns_is_left_to_its_owner(tmp_
     assert not resources(one.service, "AWS::CertificateManager::Certificate")
     assert not resources(one.service, "AWS::Route53::RecordSet")
     assert one.service["Outputs"]["DomainTarget"]["Description"] == "The target of the DNS record for login.example.org"
+
+
+def exports(one) -> set[str]:
+    outputs = [output for template in one.all for output in template.get("Outputs", {}).values()]
+    return {text_of(output["Export"]["Name"]) for output in outputs if "Export" in output}
+
+
+def imports(one) -> set[str]:
+    return {
+        name for template in one.all for name in re.findall(r'{"Fn::ImportValue": "([^"]+)"}', json.dumps(template))
+    }
+
+
+NEEDS_SEVERAL_DEPLOYMENTS = "SigningProfile"
+"""What docs/reference/environments.md says of switching it off."""
+
+
+def test_a_setting_can_be_switched_because_no_export_goes_that_another_stack_imports(tmp_path, everything_on):
+    """The exporting stack is updated first, while the others still import what they imported before."""
+    plain = synthesise(tmp_path, with_api("staging", domain=None))
+    assert any("ApiRest" in name for name in imports(plain))
+    assert imports(plain) - exports(everything_on) == set()
+    assert [name for name in imports(everything_on) - exports(plain) if NEEDS_SEVERAL_DEPLOYMENTS not in name] == []
 
 
 @pytest.mark.strategy("API Gateway: Request throttling", "Resource Optimization: API Gateway throttling")

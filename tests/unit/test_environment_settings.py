@@ -281,5 +281,5 @@ def test_a_delivery_policy_that_does_not_fit_into_a_variable_is_refused():
     defaults = tomllib.loads(environments.settings_file().read_text(encoding="utf-8"))
     steps = {f"{hashlib.sha256(str(number).encode()).hexdigest()}": {"type": "all-at-once"} for number in range(60)}
     document = merge(merge(defaults["defaults"], defaults["prod"]), {"strategies": steps})
-    with pytest.raises(EnvironmentRefused, match="as a variable of a function they may have 2400"):
+    with pytest.raises(EnvironmentRefused, match="as a variable of a function they may have 2380"):
         environments.read_environment("prod", SettingsReader("prod", document))
