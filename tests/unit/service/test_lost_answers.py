@@ -271,11 +271,11 @@ def test_another_registration_under_the_same_id_is_never_taken_for_one_s_own(aws
         story.service.client_store.store_registration(other)
 
 
-@pytest.mark.parametrize("decision", ["deny", "poll"])
-def test_a_login_whose_end_is_not_answered_is_found_by_its_nonce(stage, decision):
+@pytest.mark.parametrize(("decision", "write"), [("deny", "update_item"), ("poll", "transact_write_items")])
+def test_a_login_whose_end_is_not_answered_is_found_by_its_nonce(stage, decision, write):
     story, wire = stage.at(decision)
     story.tell(decision)
-    number = [operation for _, operation in wire.calls].index("transact_write_items")
+    number = [operation for _, operation in wire.calls].index(write)
     story, wire = stage.at(decision)
     wire.fail(number, ANSWER_LOST)
     answer = story.tell(decision)
