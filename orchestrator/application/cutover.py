@@ -181,11 +181,9 @@ def replay_onto_new_tables(
     # The source of a restore may be damaged: it must not prevent the restore, as its contents do not either.
     if replayed.unknown and cutover.failback:
         raise SourceStateUnknown(replayed.unknown)
-    # A table was sanitized some time ago, and families were revoked since. Comparing it with the log scans it, which
-    # takes read capacity from its clients: it is done before they use it. A revocation that the previous table accepted
-    # afterwards is among the late writes, unless these could not be read.
-    if replayed.unknown or not in_use:
-        revoke_logged(tokens)
+    # A table was sanitized some time ago, and families were revoked since. A client may also have revoked a family
+    # before the replay had written it there: then only the log has the revocation.
+    revoke_logged(tokens)
     return replayed
 
 
@@ -245,7 +243,8 @@ def replay_back(
         return ReplayRules(previous.read_revocation_log(families), shift)
 
     replayed = _replay_pass(cloud, remaining, cutover.replayed_at, progress, policy, rules)
-    if Role.TOKENS in remaining and replayed.unknown:
+    # A client may have revoked a family before the replay had written it there: then only the log has the revocation.
+    if Role.TOKENS in remaining:
         _when_allowed(cloud, lambda: revoke_logged(previous))
     return replayed
 

@@ -31,7 +31,7 @@ SEGMENTS = 4
 def revoke_logged(tokens: RestoredTokens) -> int:
     """Revoke every family of a table that is alive and in the revocation log; return how many those were.
 
-    It scans the table, so clients must not use it.
+    It scans the whole table.
     """
     return sum(for_each([(number, SEGMENTS) for number in range(SEGMENTS)], tokens.revoke_logged))
 

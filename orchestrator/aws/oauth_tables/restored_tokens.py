@@ -249,7 +249,7 @@ class RestoredTokens:
         """Revoke every family of a segment that is alive and in the revocation log; return how many those were.
 
         It covers revocations that came after the families were judged, while the source was still in use. It scans the
-        table, unpaced, so clients must not use it. It takes a call for 50 families, and one for each that it revokes.
+        table, unpaced. It takes a call for 50 families, and one for each that it revokes.
         """
         revoked = 0
         with self._batches() as batches:
