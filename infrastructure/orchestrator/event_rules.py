@@ -17,8 +17,10 @@ from constructs import Construct
 
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.pipeline_roles import pipeline_role_arn, promotion_role_arn
+from orchestrator.aws.ledger.standing_grants import STANDING
 from orchestrator.aws.notifications import SOURCE
 from orchestrator.domain.incidents.signals import EVENT_TYPES as INCIDENT_SIGNALS
+from orchestrator.domain.recovery.backups.kinds import Selection
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
@@ -152,7 +154,8 @@ def create_drill_schedules(
 ) -> None:
     """Create the schedules that start drills, within the window after each scheduled time: one for each kind of backup.
 
-    That of point-in-time recovery is disabled without a schedule.
+    That of point-in-time recovery is disabled without a schedule. Standing grants have a schedule, too, without a window:
+    the points between two sets are covered by the earlier one for some hours only.
 
     The handler receives the scheduled time instead of the invocation time, because the drill is named after it.
     """
@@ -172,9 +175,11 @@ def create_drill_schedules(
             )
         },
     )
-    window = round(policy.drill_window.total_seconds() / 60)
+    drill_window = round(policy.drill_window.total_seconds() / 60)
 
-    def create(construct_id: str, name: str, expression: str, what: str, request: Mapping[str, str]) -> None:
+    def create(
+        construct_id: str, name: str, expression: str, what: str, request: Mapping[str, str], window: int = drill_window
+    ) -> None:
         scheduler.CfnSchedule(
             scope,
             construct_id,
@@ -197,7 +202,12 @@ def create_drill_schedules(
             ),
         )
 
-    create("DrillSchedule", "drill", policy.drill_schedule, "recovery drill", {})
+    point = {} if policy.drill_point is Selection.LATEST else {"select": policy.drill_point.value}
+    create("DrillSchedule", "drill", policy.drill_schedule, "recovery drill", point)
+    if policy.standing_grants and not environment.standby:
+        # A service that waits for a failover issues nothing.
+        what = "giving of standing grants, which drills of older points try"
+        create("StandingGrants", STANDING, policy.standing_grants, what, {"keep": STANDING}, window=0)
     for kind, drill in policy.drills.items():
         what = f"recovery drill of kind {kind}"
         request = {"from": kind.value, "select": drill.selection.value}

@@ -365,6 +365,8 @@ TASKS: Mapping[str, FunctionSpec] = {
                 allow("lambda:InvokeFunction", on=(Resource.DRILL_FUNCTIONS,)),
                 SIGN_IN_AS_SYNTHETIC_CLIENT,
                 allow("kms:Decrypt", on=(Resource.SEED_GRANTS_KEY,)),
+                # Standing grants that have expired since are looked up.
+                READ_RESTORED_ITEMS,
             ),
         ),
         variables=("RECOVERY_POLICY", "SEED_GRANTS_KEY"),
@@ -488,9 +490,15 @@ EVENT_HANDLERS: Mapping[str, FunctionSpec] = {
         Permissions(
             Ledger.WRITES,
             publishes_events=False,
-            grants=(allow("states:StartExecution", on=(Resource.DRILL_STATE_MACHINE,)),),
+            grants=(
+                allow("states:StartExecution", on=(Resource.DRILL_STATE_MACHINE,)),
+                # Standing grants are given by the same function.
+                INVOKE_LIVE_ALIAS,
+                SIGN_IN_AS_SYNTHETIC_CLIENT,
+                ENCRYPT_SEEDED_GRANTS,
+            ),
         ),
-        variables=("DRILL_MACHINE",),
+        variables=("DRILL_MACHINE", "SERVICE", "SEED_GRANTS_KEY"),
     ),
     "clean_up_drills": FunctionSpec(
         "orchestrator.event_handlers",

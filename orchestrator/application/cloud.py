@@ -68,11 +68,13 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.records import Recoveries
     from orchestrator.aws.ledger.seeded_grants import SeededGrantStore
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
+    from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
     from orchestrator.aws.ledger.status_page import StatusPageStore
     from orchestrator.aws.link_keys import LinkKeys
     from orchestrator.aws.mail import Mailer
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
+    from orchestrator.aws.oauth_tables.grant_items import GrantItems
     from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
     from orchestrator.aws.oauth_tables.managed_clients import ClientItems
     from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
@@ -199,6 +201,10 @@ class Adapters:
             key_id=cloud.settings["SEED_GRANTS_KEY"],
             environment=cloud.environment,
         ),
+    )
+    grant_items: Lazy[GrantItems] = _adapter("aws.oauth_tables.grant_items:GrantItems", "dynamodb")
+    standing_grants: Lazy[StandingGrantIndex] = _adapter(
+        "aws.ledger.standing_grants:StandingGrantIndex", "dynamodb", "LEDGER_TABLE"
     )
     artifacts: Lazy[ArtifactStore] = _adapter(
         "aws.ledger.artifacts:ArtifactStore",

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import msgspec
 
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
 from orchestrator.domain.cost.prices import Prices
 from orchestrator.domain.deployment.cutover import TableRef
 from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import Backup, backups_made_together, source_from
-from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
 from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams
-from orchestrator.domain.recovery.plan import RecoveryPlan, Source, plan_recovery
+from orchestrator.domain.recovery.plan import RecoveryPlan, Source, plan_recovery, recovery_window
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role, TableRecovery
 from orchestrator.domain.recovery.request import RecoveryRequest, refuse_drill_options, refuse_restore_options
@@ -30,6 +32,7 @@ from orchestrator.domain.recovery.restore import (
     table_variables_of,
     tables_by_role,
 )
+from orchestrator.domain.recovery.standing_grants.coverage import LIFETIME, choose_standing, draw_point
 from orchestrator.domain.recovery.table_settings import DefaultTableSettings, TableSettings, defaults_without_source
 
 
@@ -45,6 +48,7 @@ def plan_table_recovery(
     environment: str,
     prices: Prices,
     now: datetime,
+    standing: StandingGrantIndex,
     vault: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
     copies: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
 ) -> RecoveryPlan:
@@ -61,12 +65,13 @@ def plan_table_recovery(
         environment: its name.
         prices: of the region.
         now: the time.
+        standing: the standing grants that are kept, one set of which a drill of a chosen point tries.
         vault: lists the recovery points of AWS Backup by the table's ARN.
         copies: lists their copies in the other region, by the table's ARN.
 
     Raises:
         Refused: a table does not exist or cannot be restored, the time is outside the window, the backups are of
-            different times, or the cost exceeds the limit.
+            different times, the cost exceeds the limit, or no standing grants cover the chosen point of a drill.
     """
 
     def source(role: Role, table: str) -> Source:
@@ -87,10 +92,32 @@ def plan_table_recovery(
         sources = _named_sources(restores, backups, tables, request.backup)
     else:
         sources = for_each(tables.items(), lambda table: source(*table))
+    drills_point = kind is Kind.DRILL and request.chooses_point
+    if drills_point and request.selection is Selection.RANDOM:
+        request = replace(request, to=_drawn_point(standing, sources, policy, recovery, now))
     plan = plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
+    if drills_point:
+        plan = replace(plan, standing_grants=_standing_grants_of(standing, plan.point, now))
     if request.replay:
         refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
     return plan
+
+
+def _drawn_point(
+    standing: StandingGrantIndex, sources: Sequence[Source], policy: RecoveryPolicy, recovery: str, now: datetime
+) -> datetime:
+    """Return the random recovery point of a drill, within the policy's window."""
+    earliest, latest = recovery_window(sources)
+    earliest = max(earliest, latest - policy.drill_point_window)
+    kept = standing.list_sets(earliest - LIFETIME, latest)
+    return draw_point(kept, earliest, latest, recovery, now)
+
+
+def _standing_grants_of(standing: StandingGrantIndex, point: datetime, now: datetime) -> datetime:
+    """Return when the standing grants were written that a drill of a recovery point tries."""
+    kept = standing.list_sets(point - LIFETIME, point)
+    later = standing.list_sets(point + timedelta(seconds=1), now, limit=1)
+    return choose_standing(kept, later[0].written_at if later else None, point, now).written_at
 
 
 def _named_sources(

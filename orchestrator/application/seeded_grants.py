@@ -1,12 +1,20 @@
-"""Seeded grants of a drill: seed them before its recovery point, change them after it, and check them afterwards."""
+"""Seeded grants of a drill: seed them before its recovery point, change them after it, and check them afterwards.
+
+Standing grants are given ahead of time, by a schedule, for drills of older points (ADR 75).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import msgspec
+
+from orchestrator.application.cloud import Cloud
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.deployment.plan import Service
+from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.recovery.record import CheckResult
 from orchestrator.domain.recovery.seeded_grants import (
     ISSUED,
@@ -19,6 +27,8 @@ from orchestrator.domain.recovery.seeded_grants import (
     judge_rotated,
     not_seeded,
 )
+from orchestrator.domain.recovery.standing_grants.coverage import LIFETIME, StandingGrants
+from orchestrator.domain.recovery.standing_grants.held import not_covered
 from orchestrator.domain.recovery.token_sanitization import RotatedPolicy
 from orchestrator.domain.verdict import Outcome, Verdict
 from orchestrator.probes import synthetic_client
@@ -66,6 +76,13 @@ class GrantClient:
         return self.invoker.invoke(name, qualifier, request)
 
 
+def live_client(cloud: Cloud, service: Service) -> tuple[GrantClient, SyntheticIdentity]:
+    """Return a client of the live service, and the synthetic identity."""
+    targets = {name: (function_name, service.alias) for name, function_name in service.functions.items()}
+    identity = SyntheticIdentity(cloud.probe_clients.macs, service.synthetic_key_id, cloud.environment)
+    return GrantClient(cloud.probe_clients.functions, targets), identity
+
+
 def seed_grants(client: GrantClient, identity: SyntheticIdentity, now: Callable[[], datetime]) -> SeededGrants:
     """Have the service issue the grants. Raises FlowFailed."""
     send = client.send
@@ -91,6 +108,45 @@ def revoke_and_rotate(client: GrantClient, grants: SeededGrants) -> SeededGrants
     return grants.after_rotation(synthetic_client.refresh_tokens(client.send, grants.rotated).refresh)
 
 
+MOST_CHANGED = 2
+"""How many earlier sets are changed in a run: the last one, and the one before if the service failed then."""
+
+
+def keep_standing_grants(cloud: Cloud) -> str:
+    """Give a set of standing grants, and change the earlier ones once it is complete.
+
+    So the newest set before any recovery point was changed after that point. A second delivery of the same event gives
+    a second set, which does no harm.
+
+    Raises:
+        Unreachable: the service issued no grants. Lambda repeats the event; without a set, points are not covered.
+    """
+    client, identity = live_client(cloud, msgspec.json.decode(cloud.settings["SERVICE"], type=Service))
+    now = cloud.now()
+    earlier = [one for one in cloud.standing_grants.list_sets(now - LIFETIME, now) if one.changed_at is None]
+    try:
+        # Recovery points are whole seconds, and so are the times of the sets: a second after the last grant or later.
+        grants = seed_grants(client, identity, lambda: (cloud.now() + timedelta(seconds=2)).replace(microsecond=0))
+    except FlowFailed as error:
+        raise Unreachable(f"no standing grants were given: the service {error}") from error
+    cloud.seeded_grants.save_standing(grants)
+    cloud.sleep(max(0.0, (grants.written_at - cloud.now()).total_seconds()))
+    changes = [_change_standing(cloud, client, one) for one in earlier[-MOST_CHANGED:]]
+    return "; ".join([f"standing grants of {grants.written_at.isoformat()}", *changes])
+
+
+def _change_standing(cloud: Cloud, client: GrantClient, one: StandingGrants) -> str:
+    grants, changed_at = cloud.seeded_grants.find_standing(one.written_at), cloud.now()
+    if grants is None:
+        return f"those of {one.written_at.isoformat()} are no longer kept"
+    try:
+        changed = revoke_and_rotate(client, grants)
+    except FlowFailed as error:
+        return f"those of {one.written_at.isoformat()} were not changed: the service {error}"
+    cloud.seeded_grants.save_standing(changed, changed_at)
+    return f"those of {one.written_at.isoformat()} were changed"
+
+
 def check_grants(
     client: GrantClient,
     identity: SyntheticIdentity,
@@ -98,6 +154,7 @@ def check_grants(
     policy: RotatedPolicy,
     *,
     expected: bool,
+    not_tried: Mapping[str, str] | None = None,
 ) -> list[CheckResult]:
     """Check every grant, and a new flow, against the service with the restored tables.
 
@@ -107,6 +164,7 @@ def check_grants(
         grants: what was seeded before the recovery point; None if nothing was.
         policy: what happens to tokens that were rotated after the recovery point.
         expected: whether there must be grants, so that missing ones are a result of their own.
+        not_tried: checks of grants that cannot be tried, with the reason. They are not covered, and do not decide.
 
     Raises:
         Throttled, Unreachable: Lambda or KMS did not accept the calls.
@@ -114,17 +172,32 @@ def check_grants(
     results = [_check_new_flow(client, identity)]
     if grants is None or not grants.changed:
         return results + ([not_seeded(check) for check in GRANT_CHECKS] if expected else [])
-    kept, used_code, revoked_before, revoked_since, _, open_code, open_login = GRANT_CHECKS
+    kept, used_code, revoked_before, revoked_since, rotated_since, open_code, open_login = GRANT_CHECKS
+
+    def rejected(check: str, attempt: Callable[[], GrantAttempt], meaning: str) -> Callable[[], CheckResult]:
+        return lambda: judge_rejected(check, attempt(), meaning)
+
     # The used code comes last: using it again ends the family that it started.
-    return [
-        *results,
-        judge_accepted(kept, _refresh(client, grants.kept), "a token issued before the point"),
-        judge_rejected(revoked_before, _refresh(client, grants.revoked), "a token revoked before the point"),
-        judge_rejected(revoked_since, _refresh(client, grants.revoked_since), "a token revoked after the point"),
-        _check_rotated(client, grants, policy),
-        judge_rejected(open_code, _redeem(client, Code(*grants.open_code)), "an unused code"),
-        judge_rejected(open_login, _log_in(client, Login(*grants.open_login), identity), "a pending login"),
-        judge_rejected(used_code, _redeem(client, Code(*grants.used_code)), "a code used before the point"),
+    checks: dict[str, Callable[[], CheckResult]] = {
+        kept: lambda: judge_accepted(kept, _refresh(client, grants.kept), "a token issued before the point"),
+        revoked_before: rejected(
+            revoked_before, lambda: _refresh(client, grants.revoked), "a token revoked before the point"
+        ),
+        revoked_since: rejected(
+            revoked_since, lambda: _refresh(client, grants.revoked_since), "a token revoked after the point"
+        ),
+        rotated_since: lambda: _check_rotated(client, grants, policy),
+        open_code: rejected(open_code, lambda: _redeem(client, Code(*grants.open_code)), "an unused code"),
+        open_login: rejected(
+            open_login, lambda: _log_in(client, Login(*grants.open_login), identity), "a pending login"
+        ),
+        used_code: rejected(
+            used_code, lambda: _redeem(client, Code(*grants.used_code)), "a code used before the point"
+        ),
+    }
+    reasons = not_tried or {}
+    return results + [
+        not_covered(check, reasons[check]) if check in reasons else run() for check, run in checks.items()
     ]
 
 

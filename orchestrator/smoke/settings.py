@@ -50,6 +50,7 @@ scopes = ["profile"]
 secret_sha256 = "{secret_sha256}"
 [smoke.recovery]
 drill_schedule = ""
+standing_grants = ""
 """
 _PIPELINE = """
 [smoke.pipeline]

@@ -55,7 +55,7 @@ DRILL = {"requested_by": "ann", "to": "2026-11-23T03:00:00Z", "fault": "missing-
 RESTORE = {"requested_by": "ann", "backup": "b", "skip_comparison": True}
 FAILBACK = {"requested_by": "ann", "failback_of": "dr-1"}
 
-BLANK_ALLOWED = {"recovery.drill_schedule"}
+BLANK_ALLOWED = {"recovery.drill_schedule", "recovery.standing_grants"}
 """Texts that may be empty: environments.toml says what that means."""
 
 

@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,8 @@ class DrillWorld:
         )
         self.ledger = FakeDynamoDB()
         self.at_the_point: dict[str, list[Any]] = {}
+        self.past: list[tuple[datetime, dict[str, list[Any]]]] = []
+        """The service's rows at earlier times, in their order, for restores to older points."""
         self.states = FakeStepFunctions(self.clock.now, interpreter.stop, interpreter.answer)
         self.events, self.topics, self.s3, self.second_place = FakeEvents(), FakeTopics(), FakeS3(), FakeS3()
         self.scaling = FakeScaling()
@@ -169,11 +172,26 @@ class DrillWorld:
         self.states.end(self.execution(name), ended.phase)
         return ended
 
-    def fill(self, source: str, target: str) -> None:
+    def fill(self, source: str, target: str, point: datetime | None = None) -> None:
         """Put the service's rows of a table, as of the point, into a table that was restored from it."""
         self.rows.add(target)
-        for item in self.at_the_point[source]:
+        known = [held for at, held in self.past if point is not None and at <= point]
+        for item in (known[-1] if known else self.at_the_point)[source]:
             self.rows.put_item(TableName=target, Item=item)
+
+    def remember(self) -> datetime:
+        """Keep the service's rows for restores to a point from now on; return the next whole second."""
+        now = self.clock.now()
+        self.past.append((now, self._rows_of_now()))
+        return now.replace(microsecond=0) + timedelta(seconds=1)
+
+    def keep_grants(self) -> str:
+        """What the schedule of standing grants does."""
+        scheduled = self.clock.now().isoformat()
+        return self.deliver_event("start_drill", {"id": "tick", "keep": "standing-grants", "scheduled": scheduled})
+
+    def _rows_of_now(self) -> dict[str, list[Any]]:
+        return {name: self.rows.scan(TableName=name)["Items"] for name in (STATE, TOKENS)}
 
     def run_started(self) -> None:
         """Run the executions that were started, in their order, until none is left."""
@@ -226,7 +244,7 @@ class DrillWorld:
         module = invocation.function.rpartition(":task-")[2].replace("-", "_")
         if module == "revoke_seeded_grants":
             # The last that is as at the point: from here on the tables change.
-            self.at_the_point = {name: self.rows.scan(TableName=name)["Items"] for name in (STATE, TOKENS)}
+            self.at_the_point = self._rows_of_now()
         self.clock.advance(TASK_SECONDS)
         try:
             answer = load_task(module).handler(invocation.payload, None)
@@ -295,7 +313,7 @@ class _Routed:
 
     def _restore(self, **params: Any) -> Any:
         answer = self._world.tables.restore_table_to_point_in_time(**params)
-        self._world.fill(params["SourceTableName"], params["TargetTableName"])
+        self._world.fill(params["SourceTableName"], params["TargetTableName"], params["RestoreDateTime"])
         return answer
 
     def _restore_backup(self, **params: Any) -> Any:

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestrator.application.seeded_grants import GRANT_CHECKS
 from orchestrator.aws.lambda_.isolated_functions import IsolatedFunctions
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.recovery.restored_table import DRILL_TAG, ENVIRONMENT_TAG, EXPIRY_TAG
@@ -189,16 +188,6 @@ def test_a_service_that_seeds_no_grants_is_drilled_and_the_drill_is_red(interpre
     recovery = world.recovery("dr-mute")
     assert ended.phase == "FAILED"
     assert {one.verdict.outcome for one in recovery.check_results if one.check == "tokens.kept"} == {"INCONCLUSIVE"}
-
-
-def test_no_check_of_a_grant_passes_in_a_drill_of_a_point_before_it_was_issued(interpreter):
-    """Row R5: a table of before rejects every grant, so those that it must reject passed."""
-    with drilled(DrillWorld(interpreter)) as world:
-        world.drill("dr-past", to=(world.clock.now() - timedelta(minutes=30)).isoformat())
-    recovery = world.recovery("dr-past")
-    outcomes = {one.check: one.verdict.outcome for one in recovery.check_results if one.check in GRANT_CHECKS}
-    assert outcomes == dict.fromkeys(GRANT_CHECKS, Outcome.INCONCLUSIVE)
-    assert recovery.outcome is RecoveryOutcome.FAILED
 
 
 def test_the_secrets_of_seeded_grants_are_sealed_in_the_ledger_and_nowhere_else(interpreter):

@@ -195,6 +195,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
         environment=context.name,
         prices=prices.load_prices(environment.region),
         now=context.cloud.now(),
+        standing=context.cloud.standing_grants,
         vault=partial(list_recovery_points, context.cloud),
         copies=partial(list_copies, context.cloud),
     )

@@ -29,7 +29,7 @@ def drill(
         str | None, typer.Option("--from", metavar="KIND", help="pitr (default), backup, vault or copy.")
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="WHICH", help="Backup: latest (default), random or oldest.")
+        str | None, typer.Option(metavar="WHICH", help="Which to restore: latest (default), random or oldest.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
     inject_fault: Annotated[str | None, typer.Option(help="Fault to inject, which the drill must detect.")] = None,

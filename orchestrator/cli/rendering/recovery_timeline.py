@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.rendering.deployment_timeline import TimelineEntry, spaced
 from orchestrator.domain.evidence.chain import ChainEntry
-from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.outcome import objectives_in_words
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryOutcome, RecoveryPhase
 from orchestrator.domain.verdict import Outcome
@@ -61,11 +61,12 @@ def outcome_style(recovery: Recovery) -> str:
 def _target(recovery: Recovery) -> str:
     if recovery.failback_of:
         return f"failback of {recovery.failback_of}"
-    selected = (
-        ""
-        if recovery.backup_kind is BackupKind.PITR
-        else f" from the {recovery.selection} backup of kind {recovery.backup_kind}"
-    )
+    selected = ""
+    if recovery.backup_kind is not BackupKind.PITR:
+        selected = f" from the {recovery.selection} backup of kind {recovery.backup_kind}"
+    elif recovery.standing_grants:
+        drawn = "a random point, " if recovery.selection is Selection.RANDOM else ""
+        selected = f", {drawn}with the standing grants of {recovery.standing_grants.isoformat()}"
     return f"restored to {recovery.point.isoformat()}{selected}"
 
 

@@ -65,6 +65,7 @@ def report_of(
             "selection": recovery.selection,
             "point": _timestamp(recovery.point),
             "latest_restorable": _timestamp(recovery.latest),
+            "standing_grants": _timestamp(recovery.standing_grants),
             "tables": [
                 {
                     "role": table.role,

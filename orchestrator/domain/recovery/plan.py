@@ -62,6 +62,7 @@ class RecoveryPlan:
     Attributes:
         point: the recovery point: the earliest time of all restored tables. Only backups may be of a later time.
         latest: the latest time to which all tables could be restored.
+        standing_grants: drill of a chosen point: when the standing grants were given that it tries.
     """
 
     point: datetime
@@ -69,6 +70,7 @@ class RecoveryPlan:
     tables: tuple[TableRecovery, ...]
     cost: Cost
     expires_at: datetime
+    standing_grants: datetime | None = None
 
 
 def plan_recovery(
@@ -89,7 +91,7 @@ def plan_recovery(
     """
     if len(sources) > policy.max_tables:
         raise Refused("tables", len(sources), f"recovery.max_tables allows {policy.max_tables}: raise it if intended")
-    earliest, latest = _recovery_window(sources)
+    earliest, latest = recovery_window(sources)
     point = (request.to or latest).replace(microsecond=0)
     if not earliest <= point <= latest:
         raise Refused("to", point.isoformat(), _remedy_outside(sources, earliest, latest))
@@ -130,7 +132,7 @@ def _by_export(kind: Kind, source: Source, request: RecoveryRequest, policy: Rec
     return needs_export(source.size_bytes, source.read_units, policy.read_share_percent)
 
 
-def _recovery_window(sources: Sequence[Source]) -> tuple[datetime, datetime]:
+def recovery_window(sources: Sequence[Source]) -> tuple[datetime, datetime]:
     """Return the times from which the recovery point is chosen, in whole seconds.
 
     A backup has one time. So tables with point-in-time recovery are restored to the earliest time of all backups, or

@@ -35,6 +35,9 @@ class RecoveryPolicy:
     Attributes:
         drill_schedule: EventBridge Scheduler expression in UTC; empty if only operators start drills.
         drill_window: flexible time window of the schedule; 0 for none.
+        drill_point: the recovery point of scheduled drills of point-in-time recovery: the latest or a random one.
+        drill_point_window: how far back a random recovery point may be.
+        standing_grants: EventBridge Scheduler expression in UTC, by which standing grants are given; empty for none.
         objectives: RTO and RPO.
         drills: schedules of drills of other kinds of backup.
         max_monthly_usd: settings whose scheduled drills cost more in a month are refused by `orchestrator lint`.
@@ -58,6 +61,9 @@ class RecoveryPolicy:
 
     drill_schedule: str
     drill_window: timedelta
+    drill_point: Selection
+    drill_point_window: timedelta
+    standing_grants: str
     objectives: Objectives
     drills: Mapping[BackupKind, DrillSchedule]
     max_monthly_usd: float
@@ -81,7 +87,7 @@ class RecoveryPolicy:
     @property
     def schedules(self) -> tuple[DrillSchedule, ...]:
         """The schedules of all kinds, that of point-in-time recovery first."""
-        point = DrillSchedule(BackupKind.PITR, self.drill_schedule, Selection.LATEST, self.success_within)
+        point = DrillSchedule(BackupKind.PITR, self.drill_schedule, self.drill_point, self.success_within)
         return (*((point,) if self.drill_schedule else ()), *self.drills.values())
 
     def objectives_of(self, scenario: str) -> Objectives:
@@ -99,6 +105,9 @@ class RecoveryPolicy:
         policy = cls(
             drill_schedule=read_expression(settings, "drill_schedule", may_be_empty=True),
             drill_window=timedelta(minutes=settings.whole_number("drill_window_minutes", 0, 1440)),
+            drill_point=_drill_point(settings),
+            drill_point_window=timedelta(days=settings.whole_number("drill_point_days", 1, 35, default=35)),
+            standing_grants=_standing_grants(settings),
             drills=read_drills(settings.table("drills")),
             max_monthly_usd=settings.number("max_monthly_usd", 0, 100_000),
             objectives=Objectives(
@@ -124,6 +133,9 @@ class RecoveryPolicy:
             rotated_tokens=RotatedPolicy(settings.choice("rotated_tokens", tuple(RotatedPolicy))),
             scenarios=read_scenarios(settings.table("scenarios")),
         )
+        if policy.drill_point is Selection.RANDOM and not policy.standing_grants:
+            remedy = 'set standing_grants, such as "rate(1 hour)": they are what a drill of an older point tries'
+            settings.observer.refused(settings.refused("drill_point", policy.drill_point.value, remedy), None)
         settings.refuse_unknown_keys()
         return policy
 
@@ -132,3 +144,13 @@ def seconds_before_poll(policy: RecoveryPolicy, attempt: int) -> int:
     """Return the seconds before the next status check: constant at first, then growing to five minutes."""
     grown = policy.poll.total_seconds() * 1.5 ** max(0, attempt - FIRST_POLLS)
     return round(min(grown, max(LONGEST_POLL, policy.poll).total_seconds()))
+
+
+def _drill_point(settings: SettingsReader) -> Selection:
+    if "drill_point" not in settings:
+        return Selection.LATEST
+    return Selection(settings.choice("drill_point", (Selection.LATEST.value, Selection.RANDOM.value)))
+
+
+def _standing_grants(settings: SettingsReader) -> str:
+    return read_expression(settings, "standing_grants", may_be_empty=True) if "standing_grants" in settings else ""

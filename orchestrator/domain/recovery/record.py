@@ -190,7 +190,8 @@ class Recovery:
         failback_of: the restore whose original tables are used again; empty for any other recovery.
         cleaned_at: when all resources of a drill (tables, functions, roles, logs) were removed; None before that.
         backup_kind: drill: what it restores from.
-        selection: drill: which backup of its kind it restores.
+        selection: drill: which backup of its kind it restores. RANDOM of point-in-time recovery: its point was drawn.
+        standing_grants: drill of a chosen point: when the standing grants were given that it tries; None for others.
     """
 
     id: str
@@ -220,6 +221,7 @@ class Recovery:
     cleaned_at: datetime | None = None
     backup_kind: BackupKind = BackupKind.PITR
     selection: Selection = Selection.LATEST
+    standing_grants: datetime | None = None
     outcome: RecoveryOutcome | None = None
     reason: str = ""
     ended_at: datetime | None = None

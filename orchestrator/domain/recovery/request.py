@@ -45,7 +45,7 @@ class RecoveryRequest:
         skip_comparison: restore: do not compare the contents with the source.
         failback_of: id of a restore whose original tables are to be used again.
         backup_kind: drill: what to restore from.
-        selection: drill: which backup of its kind to restore.
+        selection: drill: which backup of its kind to restore; of point-in-time recovery, the latest or a random point.
         replay: restore: replay what was written since the recovery point.
         corrupted: restore: the kinds of item that are not replayed.
     """
@@ -61,6 +61,12 @@ class RecoveryRequest:
     selection: Selection = Selection.LATEST
     replay: bool = False
     corrupted: tuple[str, ...] = ()
+
+    @property
+    def chooses_point(self) -> bool:
+        """Whether a recovery by point-in-time recovery has another point than the latest."""
+        by_time = self.backup_kind is BackupKind.PITR
+        return by_time and (self.to is not None or self.selection is not Selection.LATEST)
 
     @property
     def replays(self) -> tuple[str, ...] | None:
@@ -131,6 +137,10 @@ def read_recovery_request(document: Mapping[str, object], policy: RecoveryPolicy
     if request.failback_of:
         _refuse_with_failback(request)
     refuse_with_backup_kind(kind, request.to, request.fault)
+    if request.chooses_point and request.selection is Selection.RANDOM and request.to is not None:
+        raise Refused(
+            "select", Selection.RANDOM.value, "omit it, or omit `to`: each of them chooses the recovery point"
+        )
     return request
 
 
@@ -175,6 +185,10 @@ def refuse_drill_options(request: RecoveryRequest) -> None:
     """
     if request.backup_kind is not BackupKind.PITR:
         raise Refused("from", request.backup_kind.value, "only a drill selects backups; a restore takes --backup NAME")
+    if request.selection is not Selection.LATEST:
+        raise Refused(
+            "select", request.selection.value, "only a drill draws its recovery point; give a time, with --to"
+        )
 
 
 def read_time(value: object) -> datetime | None:

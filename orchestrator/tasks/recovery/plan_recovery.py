@@ -67,6 +67,7 @@ def plan_recovery(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOu
             failback_of=request.failback_of,
             backup_kind=request.backup_kind,
             selection=request.selection,
+            standing_grants=plan.standing_grants,
             replays=request.replays,
         )
         .with_check_results(*judge_times(plan.tables, plan.point))
@@ -94,6 +95,7 @@ def _plan(
         environment=cloud.environment,
         prices=price_list,
         now=now,
+        standing=cloud.standing_grants,
         vault=partial(list_recovery_points, cloud),
         copies=partial(list_copies, cloud),
     )

@@ -14,13 +14,13 @@ import msgspec
 
 from orchestrator.application import seeded_grants
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.seeded_grants import GrantClient
+from orchestrator.application.seeded_grants import live_client
 from orchestrator.domain.deployment.plan import Service
-from orchestrator.domain.recovery.backups.kinds import BackupKind
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.policy import seconds_before_poll
 from orchestrator.domain.recovery.record import RecoveryAction, RecoveryDecision, Role
 from orchestrator.domain.recovery.seeded_grants import SeededGrants, recovery_point_pending
-from orchestrator.probes.synthetic_client import FlowFailed, SyntheticIdentity
+from orchestrator.probes.synthetic_client import FlowFailed
 from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, recovery_policy, recovery_task
 
 
@@ -34,6 +34,7 @@ class SeedGrantsOutput(RecoveryTaskOutput):
 def seed_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> SeedGrantsOutput:
     """Seed the grants once, then check whether all tables can be restored to a point that includes them.
 
+    A drill of a chosen point tries standing grants, which PlanRecovery selects: grants of now are not in a copy of then.
     If the service issues no grants, the drill continues. Its checks report what could not be checked, and it fails.
     """
     request = task_input.state.get("request", task_input.state)
@@ -41,6 +42,9 @@ def seed_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> SeedGrantsOutput
         return _output(
             task_input, request, RecoveryAction.PROCEED, "a backup exists before its drill: nothing is seeded"
         )
+    if request.get("to") or request.get("select") not in {None, Selection.LATEST}:
+        reason = "the request chooses the recovery point: standing grants of before it are tried"
+        return _output(task_input, request, RecoveryAction.PROCEED, reason)
     policy = recovery_policy(cloud)
     grants = cloud.seeded_grants.find_grants(task_input.recovery)
     if grants is None and task_input.attempt == 0:
@@ -48,8 +52,8 @@ def seed_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> SeedGrantsOutput
             grants = _seed(task_input.recovery, cloud)
         except FlowFailed as error:
             return _output(task_input, request, RecoveryAction.PROCEED, f"no seeded grants: the service {error}")
-    if grants is None or request.get("to"):
-        reason = "no recovery point is waited for: the request names one, or there are no seeded grants"
+    if grants is None:
+        reason = "no recovery point is waited for: there are no seeded grants"
         return _output(task_input, request, RecoveryAction.PROCEED, reason)
     tables = msgspec.json.decode(cloud.settings["SOURCE_TABLES"], type=dict[Role, str])
     sources = for_each(tables.items(), lambda table: cloud.table_restores.describe_source(*table))
@@ -62,9 +66,7 @@ def seed_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> SeedGrantsOutput
 
 def _seed(recovery: str, cloud: Cloud) -> SeededGrants:
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
-    targets = {name: (function_name, service.alias) for name, function_name in service.functions.items()}
-    client = GrantClient(cloud.probe_clients.functions, targets)
-    identity = SyntheticIdentity(cloud.probe_clients.macs, service.synthetic_key_id, cloud.environment)
+    client, identity = live_client(cloud, service)
     # A whole second after the last grant: recovery points are whole seconds, and an item's own time may be truncated.
     grants = seeded_grants.seed_grants(client, identity, lambda: cloud.now() + timedelta(seconds=1))
     cloud.seeded_grants.save_grants(recovery, grants, cloud.now())

@@ -9,6 +9,7 @@ from orchestrator.application.prices import load_prices
 from orchestrator.application.recovery_planning import plan_table_recovery
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.policy import RecoveryPolicy
@@ -126,6 +127,7 @@ def test_two_deleted_tables_are_planned_and_restored_each_from_what_it_left(clou
         environment="test",
         prices=load_prices("us-west-1"),
         now=datetime.now(UTC),
+        standing=StandingGrantIndex(client, cloud.name("no-ledger")),
     )
     times = [found.backup_at for found in planned.tables]
     assert planned.point == planned.latest == min(times).replace(microsecond=0)

@@ -10,12 +10,14 @@ from orchestrator.application.prices import load_prices
 from orchestrator.application.recovery_planning import plan_table_recovery
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import RecoveryRequest
 from tests.fakes.clock import SimulatedClock
+from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.restorable_tables import LAG, RestorableTables
 from tests.samples import recovery_table
 
@@ -29,6 +31,7 @@ class World:
         self.clock = SimulatedClock()
         self.clock.advance(0.5)
         self.tables = RestorableTables(self.clock.now)
+        self.ledger = FakeDynamoDB()
         for name in (STATE, TOKENS):
             self.tables.add(name)
 
@@ -51,6 +54,7 @@ class World:
             environment="test",
             prices=load_prices("us-west-1"),
             now=self.clock.now(),
+            standing=StandingGrantIndex(self.ledger, "ledger"),
         )
 
 

@@ -16,9 +16,11 @@ from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.recovery import isolated_service
 from orchestrator.domain.recovery.isolated_service import RestoredTables
 from orchestrator.domain.recovery.record import verdict_of
+from orchestrator.domain.recovery.standing_grants import coverage, held
 from orchestrator.domain.recovery.token_sanitization import RevocationLog, RotatedPolicy, SanitizationRules
 from orchestrator.domain.verdict import Outcome
 from orchestrator.probes.synthetic_client import SyntheticIdentity
+from service.login.flow import SYNTHETIC_SESSION_SECONDS
 from service.storage import item_codec
 from service.storage.grants import Answer, Store, StoreUnavailable
 from tests.unit.service.conftest import ISSUER, Service
@@ -85,6 +87,12 @@ class World:
 @pytest.fixture
 def world(aws, service):
     return World(aws, service)
+
+
+def items_of(world, copy):
+    """The items of copies of both tables, by key."""
+    items = [item for table in (copy.state_table, copy.tokens_table) for item in world.aws.items(table)]
+    return {item["pk"]["S"]: item for item in items}
 
 
 def seeded(world):
@@ -159,6 +167,52 @@ def test_a_copy_from_before_the_seeded_grants_is_found(world):
     found = seeded_grants.revoke_and_rotate(served(world.live), found)
     results = world.look(world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE)), found)
     assert results["tokens.kept"].verdict.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("policy", RotatedPolicy)
+@pytest.mark.parametrize("sanitized", [True, False])
+def test_a_copy_holds_the_items_of_all_grants_where_they_are_looked_for(world, policy, sanitized):
+    found, copy = seeded(world)
+    if sanitized:
+        world.make_safe(copy, policy)
+    expected = held.expected_items(found)
+    assert {one.check for one in expected} == set(GRANT_CHECKS)
+    assert held.judge_held(expected, items_of(world, copy), found.written_at, deletable=False).figures["held"] == 7
+    assert held.not_tried(expected, items_of(world, copy), found.written_at) == {}
+    later = found.written_at + coverage.LIFETIME
+    assert held.not_tried(expected, items_of(world, copy), later).keys() == set(GRANT_CHECKS)
+
+
+def test_a_copy_from_before_the_grants_holds_none_and_one_from_after_their_changes_another_state(world):
+    before = world.restored()
+    found, _ = seeded(world)
+    after = world.restored()
+    expected = held.expected_items(found)
+    missing = held.judge_held(expected, items_of(world, before), found.written_at, deletable=False)
+    assert len(missing.figures["missing"]) == len(expected)
+    changed = held.judge_held(expected, items_of(world, after), found.written_at, deletable=False)
+    assert changed.figures["changed"] == ["tokens.revoked_since"]
+
+
+def test_what_cannot_be_tried_is_not_covered_and_not_tried(world):
+    found, copy = seeded(world)
+    drill = world.drill(copy, world.make_safe(copy, RotatedPolicy.REVOKE))
+    functions = Functions(drill)
+    client = GrantClient(functions, {name: (f"ib-oauth-{name}-local", "live") for name in drill.functions})
+    reasons = dict.fromkeys(GRANT_CHECKS, "not covered: why")
+    results = seeded_grants.check_grants(
+        client, world.prover, found, RotatedPolicy.REVOKE, expected=True, not_tried=reasons
+    )
+    assert {one.check: (one.verdict.outcome, one.decides) for one in results} == {
+        "tokens.new_flow": (Outcome.PASS, True),
+        **dict.fromkeys(GRANT_CHECKS, (Outcome.INCONCLUSIVE, False)),
+    }
+    assert verdict_of(results).outcome is Outcome.PASS
+
+
+def test_the_times_are_those_of_the_service():
+    assert coverage.LIFETIME.total_seconds() == SYNTHETIC_SESSION_SECONDS
+    assert held.EXPIRED_KEPT.total_seconds() == item_codec._KEEP_SECONDS
 
 
 @pytest.mark.parametrize("changed", [True, False])

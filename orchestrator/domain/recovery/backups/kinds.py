@@ -19,7 +19,7 @@ class BackupKind(StrEnum):
 
 
 class Selection(StrEnum):
-    """Which backup a drill restores."""
+    """Which backup a drill restores. Of point-in-time recovery: the latest or a random recovery point."""
 
     LATEST = "latest"
     RANDOM = "random"  # drawn by the drill's id, so that a repeated attempt draws the same
@@ -64,7 +64,7 @@ def read_selection(fields: SettingsReader, kind: BackupKind) -> Selection:
         return Selection.LATEST
     if value not in tuple(Selection):
         raise fields.refused("select", value, f"give one of {', '.join(Selection)}")
-    if kind is BackupKind.PITR and value != Selection.LATEST:
+    if kind is BackupKind.PITR and value == Selection.OLDEST:
         raise fields.refused("select", value, "point-in-time recovery has no single backups: give a time, with --to")
     return Selection(str(value))
 

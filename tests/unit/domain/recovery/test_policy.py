@@ -38,6 +38,11 @@ def test_a_table_is_read_with_its_units():
         ("drill_schedule", "cron(0 5 * * ?)", "give a schedule such as cron"),
         ("drill_schedule", "rate(banana)", "give a schedule such as cron"),
         ("drill_schedule", "rate(0 days)", "give a schedule such as cron"),
+        ("standing_grants", "hourly", "give a schedule such as cron"),
+        ("standing_grants", 1, "give a schedule such as cron"),
+        ("drill_point", "oldest", "give one of latest, random"),
+        ("drill_point_days", 0, "give a whole number from 1 to 35"),
+        ("drill_point_days", 36, "give a whole number from 1 to 35"),
         ("max_monthly_usd", -1, "give a number from 0 to 100000"),
         ("drills", "weekly", "give a table"),
         ("drill_window_minutes", 1441, "give a whole number from 0 to 1440"),
@@ -92,6 +97,21 @@ def test_drills_of_other_kinds_of_backup_have_schedules_of_their_own():
     weekly = {"schedule": "cron(0 7 ? * SUN *)", "select": "oldest", "success_within_hours": 361}
     (drill,) = RecoveryPolicy.parse(recovery_table(drills={"copy": weekly})).drills.values()
     assert (drill.kind, drill.selection, drill.expression) == ("copy", "oldest", "cron(0 7 ? * SUN *)")
+
+
+def test_scheduled_drills_restore_the_latest_point_or_a_random_one_within_some_days():
+    policy = RecoveryPolicy.parse(recovery_table())
+    assert (policy.drill_point, policy.drill_point_window, policy.standing_grants) == ("latest", timedelta(days=35), "")
+    table = recovery_table(drill_point="random", drill_point_days=5, standing_grants="rate(1 hour)")
+    policy = RecoveryPolicy.parse(table)
+    assert (policy.drill_point, policy.drill_point_window) == ("random", timedelta(days=5))
+
+
+def test_random_points_without_standing_grants_are_refused_because_every_such_drill_would_be():
+    with pytest.raises(Refused) as caught:
+        RecoveryPolicy.parse(recovery_table(drill_point="random"))
+    assert (caught.value.field, caught.value.value) == ("recovery.drill_point", "random")
+    assert caught.value.remedy.startswith('set standing_grants, such as "rate(1 hour)"')
 
 
 @pytest.mark.parametrize("name", environments.names())

@@ -55,9 +55,23 @@ def test_a_selection_that_there_is_not_is_refused_with_those_that_there_are(valu
     assert "latest, random, oldest" in error.remedy
 
 
-@pytest.mark.parametrize("select", ["random", "oldest"])
-def test_point_in_time_recovery_has_no_backups_to_select(select):
-    assert "--to" in refused(select=select).remedy
+def test_point_in_time_recovery_has_no_oldest_backup():
+    assert "--to" in refused(select="oldest").remedy
+
+
+def test_a_drill_of_point_in_time_recovery_draws_its_point_and_a_restore_does_not():
+    request = read(select="random")
+    assert request.chooses_point
+    with pytest.raises(Refused, match="only a drill draws its recovery point"):
+        refuse_drill_options(request)
+    assert not read(**{"from": "backup", "select": "random"}).chooses_point
+
+
+def test_a_point_is_either_given_or_drawn():
+    error = refused(select="random", to="2026-11-23T03:00:00Z")
+    assert (error.field, error.value) == ("select", "random")
+    assert read(to="2026-11-23T03:00:00Z").chooses_point
+    assert not read().chooses_point
 
 
 def test_a_backup_has_its_own_time():
