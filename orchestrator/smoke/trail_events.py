@@ -126,6 +126,9 @@ def _drill(environment: str, suffix: str) -> Iterator[Event]:
     sessions = {"environment": environment, "purpose": "session", "owner": "family#1"}
     yield call(task("seed-grants"), "kms", "Encrypt", encryptionContext=grants)
     yield call(task("revoke-seeded-grants"), "kms", "Decrypt", encryptionContext=grants)
+    standing = {"environment": environment, "standing": "2026-11-30T05:00:00+00:00", "purpose": PURPOSE}
+    for function in (task("revoke-seeded-grants"), _ours("event-start-drill", environment, suffix)):
+        yield call(function, "kms", "Decrypt", encryptionContext=standing)
     yield call(task("start-restore"), "dynamodb", "RestoreTableToPointInTime", targetTableName=copy)
     yield call(task("reapply-settings"), "dynamodb", "UpdateContinuousBackups", tableName=copy)
     yield call(task("reapply-settings"), "dynamodb", "UpdateTable", tableName=copy)

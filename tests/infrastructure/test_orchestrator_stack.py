@@ -52,6 +52,7 @@ def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time
     policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
 
     schedule = schedules.pop(f"ib-oauth-drill-{every.name}")
+    schedules.pop(f"ib-oauth-standing-grants-{every.name}", None)
     assert schedules.keys() == {f"ib-oauth-drill-{kind}-{every.name}" for kind in drill_kinds(every.name)}
     for kind, drill in policy.drills.items():
         of_kind = schedules[f"ib-oauth-drill-{kind}-{every.name}"]
@@ -65,6 +66,19 @@ def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time
     assert json.loads(target["Input"]) == {"scheduled": "<aws.scheduler.scheduled-time>"}
     assert "EventStartDrill" in text_of(target["Arn"])
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLettersBBF8BAAB", "Arn"]}}
+
+
+def test_standing_grants_are_kept_every_hour_by_the_function_that_starts_drills_and_without_a_window(every):
+    schedules = {one["Name"]: one for one in resources(every.orchestrator, "AWS::Scheduler::Schedule").values()}
+    if every.name == "local":
+        assert f"ib-oauth-standing-grants-{every.name}" not in schedules
+        return
+    schedule = schedules[f"ib-oauth-standing-grants-{every.name}"]
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 hour)")
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    request = {"scheduled": "<aws.scheduler.scheduled-time>", "keep": "standing-grants"}
+    assert json.loads(schedule["Target"]["Input"]) == request
+    assert schedule["Target"]["Arn"] == schedules[f"ib-oauth-drill-{every.name}"]["Target"]["Arn"]
 
 
 def test_the_lock_is_looked_after_every_minute(every):

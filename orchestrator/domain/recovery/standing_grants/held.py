@@ -88,23 +88,23 @@ def judge_held(
             the result does not decide: the contents are compared anyway.
     """
     missing = [one.check for one in expected if one.key not in items]
-    changed = [one.check for one in expected if one.key in items and not _is_as_given(one, items[one.key])]
+    changed = [one.check for one in expected if one.key in items and not _is_as_issued(one, items[one.key])]
     figures: dict[str, Json] = {
         "written_at": written_at.isoformat(),
         "held": len(expected) - len(missing) - len(changed),
         "missing": list(missing),
         "changed": list(changed),
     }
-    given = f"the standing grants of {written_at.isoformat()}"
+    stated = f"the standing grants of {written_at.isoformat()}"
     if changed or (missing and not deletable):
         parts = [f"lacks that of {', '.join(missing)}"] if missing else []
         parts += [f"has that of {', '.join(changed)} in another state"] if changed else []
-        return CheckResult(HELD, Verdict.failed(f"of {given}, the copy {' and '.join(parts)}"), figures)
+        return CheckResult(HELD, Verdict.failed(f"of {stated}, the copy {' and '.join(parts)}"), figures)
     if missing:
-        reason = f"of {given}, the copy lacks that of {', '.join(missing)}, which DynamoDB may have deleted as expired"
+        reason = f"of {stated}, the copy lacks that of {', '.join(missing)}, which DynamoDB may have deleted as expired"
         return CheckResult(HELD, Verdict.inconclusive(reason), figures, decides=False)
     return CheckResult(
-        HELD, Verdict.passed(f"the copy holds {given} as they were given: {len(expected)} items"), figures
+        HELD, Verdict.passed(f"the copy holds {stated} as they were given: {len(expected)} items"), figures
     )
 
 
@@ -131,7 +131,7 @@ def _family(token: str) -> str:
     return digest(token.partition("_")[2].partition(".")[0])
 
 
-def _is_as_given(expected: ExpectedItem, item: Item) -> bool:
+def _is_as_issued(expected: ExpectedItem, item: Item) -> bool:
     if expected.hashes and item["refresh_hash"]["S"] not in expected.hashes:
         return False
     return (not expected.having or expected.having in item) and expected.lacking not in item

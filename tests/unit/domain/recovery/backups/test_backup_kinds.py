@@ -67,7 +67,7 @@ def test_a_drill_of_point_in_time_recovery_draws_its_point_and_a_restore_does_no
     assert not read(**{"from": "backup", "select": "random"}).chooses_point
 
 
-def test_a_point_is_either_given_or_drawn():
+def test_a_point_is_either_chosen_or_drawn():
     error = refused(select="random", to="2026-11-23T03:00:00Z")
     assert (error.field, error.value) == ("select", "random")
     assert read(to="2026-11-23T03:00:00Z").chooses_point

@@ -33,7 +33,7 @@ EXPECTED = expected_items(GRANTS)
 CHECKS = {one.check: one for one in EXPECTED}
 
 
-def as_given(expires_at=NOW + HOUR):
+def as_issued(expires_at=NOW + HOUR):
     """The items of all grants, by key, as a restored table holds them."""
     return {
         one.key: {
@@ -53,14 +53,14 @@ def test_each_grant_has_its_item_in_its_table_and_no_secret_is_in_its_key():
     assert not [one for one in EXPECTED if "secret" in one.key or "ibcs" in one.key]
 
 
-def test_a_copy_that_holds_them_as_they_were_given_passes():
-    result = judge_held(EXPECTED, as_given(), NOW, deletable=False)
+def test_a_copy_that_holds_them_as_they_were_issued_passes():
+    result = judge_held(EXPECTED, as_issued(), NOW, deletable=False)
     assert (result.check, result.verdict.outcome, result.decides) == ("tokens.held", Outcome.PASS, True)
     assert result.figures == {"written_at": NOW.isoformat(), "held": 7, "missing": [], "changed": []}
 
 
 def test_the_rotated_family_may_have_its_current_token_because_the_policy_may_keep_it():
-    items = as_given()
+    items = as_issued()
     for digest in CHECKS["tokens.rotated_since"].hashes:
         items[CHECKS["tokens.rotated_since"].key]["refresh_hash"] = {"S": digest}
         assert judge_held(EXPECTED, items, NOW, deletable=False).verdict.outcome is Outcome.PASS
@@ -70,7 +70,7 @@ def test_the_rotated_family_may_have_its_current_token_because_the_policy_may_ke
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("deletable", [False, True])
 def test_a_lost_grant_fails_by_its_name_unless_it_may_have_been_deleted_as_expired(check, deletable):
-    items = as_given()
+    items = as_issued()
     del items[CHECKS[check].key]
     result = judge_held(EXPECTED, items, NOW, deletable=deletable)
     assert result.verdict.outcome is (Outcome.INCONCLUSIVE if deletable else Outcome.FAIL)
@@ -91,7 +91,7 @@ def test_a_lost_grant_fails_by_its_name_unless_it_may_have_been_deleted_as_expir
 )
 @pytest.mark.parametrize("deletable", [False, True])
 def test_a_grant_in_another_state_fails_by_its_name(check, change, deletable):
-    items = as_given()
+    items = as_issued()
     key = CHECKS[check].key
     items[key] = {name: value for name, value in (items[key] | change).items() if value is not None}
     result = judge_held(EXPECTED, items, NOW, deletable=deletable)
@@ -114,11 +114,11 @@ def test_expired_items_may_be_deleted_a_day_after_their_end_and_an_hour_after_th
 
 
 def test_what_has_expired_or_is_lost_is_not_tried_and_the_check_says_so():
-    assert not_tried(EXPECTED, as_given(), NOW) == {}
-    expired = not_tried(EXPECTED, as_given(expires_at=NOW), NOW)
+    assert not_tried(EXPECTED, as_issued(), NOW) == {}
+    expired = not_tried(EXPECTED, as_issued(expires_at=NOW), NOW)
     assert expired.keys() == CHECKS.keys()
     assert expired["tokens.kept"].startswith(f"not covered: its grant expired at {NOW.isoformat()}")
-    lost = as_given()
+    lost = as_issued()
     del lost[CHECKS["tokens.kept"].key]
     assert not_tried(EXPECTED, lost, NOW)["tokens.kept"].startswith("not covered: its grant is not in the copy")
 
