@@ -49,6 +49,7 @@ def plan_table_recovery(
     prices: Prices,
     now: datetime,
     standing: StandingGrantIndex,
+    last_cutover: Callable[[], datetime | None] = lambda: None,
     vault: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
     copies: Callable[[str], tuple[Backup, ...]] = lambda _table_arn: (),
 ) -> RecoveryPlan:
@@ -66,6 +67,7 @@ def plan_table_recovery(
         prices: of the region.
         now: the time.
         standing: the standing grants that are kept, one set of which a drill of a chosen point tries.
+        last_cutover: returns when these tables replaced others; grants of before it were written to those.
         vault: lists the recovery points of AWS Backup by the table's ARN.
         copies: lists their copies in the other region, by the table's ARN.
 
@@ -93,30 +95,51 @@ def plan_table_recovery(
     else:
         sources = for_each(tables.items(), lambda table: source(*table))
     drills_point = kind is Kind.DRILL and request.chooses_point
+    # What was written to other tables is in no copy of these.
+    written_since = _written_since(sources, last_cutover()) if drills_point else now
     if drills_point and request.selection is Selection.RANDOM:
-        request = replace(request, to=_drawn_point(standing, sources, policy, recovery, now))
+        request = replace(request, to=_drawn_point(standing, sources, policy, recovery, written_since, now))
     plan = plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
     if drills_point:
-        plan = replace(plan, standing_grants=_standing_grants_of(standing, plan.point, now))
+        plan = replace(plan, standing_grants=_standing_grants_of(standing, plan.point, written_since, now))
     if request.replay:
         refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
     return plan
 
 
+def last_cutover(cloud: Cloud) -> datetime | None:
+    """Return when the tables in use replaced others; None if no restore did."""
+    restore = cloud.restores.find_newest(lambda one: one.in_use)
+    return None if restore is None else restore.ended_at or cloud.now()
+
+
+def _written_since(sources: Sequence[Source], cut_over_at: datetime | None) -> datetime:
+    """Return the time since which standing grants were written to these tables, whose window is all of their life."""
+    earliest, _ = recovery_window(sources)
+    return earliest if cut_over_at is None else max(earliest, cut_over_at)
+
+
 def _drawn_point(
-    standing: StandingGrantIndex, sources: Sequence[Source], policy: RecoveryPolicy, recovery: str, now: datetime
+    standing: StandingGrantIndex,
+    sources: Sequence[Source],
+    policy: RecoveryPolicy,
+    recovery: str,
+    written_since: datetime,
+    now: datetime,
 ) -> datetime:
     """Return the random recovery point of a drill, within the policy's window."""
     earliest, latest = recovery_window(sources)
     earliest = max(earliest, latest - policy.drill_point_window)
-    kept = standing.list_sets(earliest - LIFETIME, latest)
+    kept = standing.list_sets(max(earliest - LIFETIME, written_since), latest)
     return draw_point(kept, earliest, latest, recovery, now)
 
 
-def _standing_grants_of(standing: StandingGrantIndex, point: datetime, now: datetime) -> datetime:
+def _standing_grants_of(
+    standing: StandingGrantIndex, point: datetime, written_since: datetime, now: datetime
+) -> datetime:
     """Return when the standing grants were written that a drill of a recovery point tries."""
-    kept = standing.list_sets(point - LIFETIME, point)
-    later = standing.list_sets(point + timedelta(seconds=1), now, limit=1)
+    kept = standing.list_sets(max(point - LIFETIME, written_since), point)
+    later = standing.list_sets(max(point + timedelta(seconds=1), written_since), now, limit=1)
     return choose_standing(kept, later[0].written_at if later else None, point, now).written_at
 
 

@@ -31,6 +31,8 @@ class StandingGrantIndex:
             end: its end.
             limit: the most sets to return; 0 for all.
         """
+        if begin > end:
+            return []  # DynamoDB refuses BETWEEN with such bounds
         params: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :begin AND :end",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.application import prices
 from orchestrator.application.recovery_planning import (
+    last_cutover,
     list_recovery_points,
     plan_table_failback,
     plan_table_recovery,
@@ -196,6 +197,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
         prices=prices.load_prices(environment.region),
         now=context.cloud.now(),
         standing=context.cloud.standing_grants,
+        last_cutover=partial(last_cutover, context.cloud),
         vault=partial(list_recovery_points, context.cloud),
         copies=partial(list_copies, context.cloud),
     )

@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.application import prices
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.recovery_planning import (
+    last_cutover,
     list_recovery_points,
     plan_table_failback,
     plan_table_recovery,
@@ -96,6 +97,7 @@ def _plan(
         prices=price_list,
         now=now,
         standing=cloud.standing_grants,
+        last_cutover=partial(last_cutover, cloud),
         vault=partial(list_recovery_points, cloud),
         copies=partial(list_copies, cloud),
     )

@@ -10,9 +10,10 @@ from orchestrator.application.prices import load_prices
 from orchestrator.application.recovery_planning import plan_table_recovery
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
-from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
+from orchestrator.aws.ledger.standing_grants import STANDING, StandingGrantIndex, set_key
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.recovery.backups.kinds import Selection
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import RecoveryRequest
@@ -22,6 +23,7 @@ from tests.fakes.restorable_tables import LAG, RestorableTables
 from tests.samples import recovery_table
 
 STATE, TOKENS = "ib-oauth-state-test", "ib-oauth-tokens-test"
+HOUR = timedelta(hours=1)
 
 
 class World:
@@ -42,7 +44,7 @@ class World:
         newest["BackupCreationDateTime"] = self.clock.now() - timedelta(seconds=seconds_ago)
         return newest
 
-    def plan(self, kind=Kind.RESTORE, **request):
+    def plan(self, kind=Kind.RESTORE, cut_over_at=None, **request):
         return plan_table_recovery(
             TableRestores(self.tables),
             OnDemandBackups(self.tables),
@@ -55,6 +57,7 @@ class World:
             prices=load_prices("us-west-1"),
             now=self.clock.now(),
             standing=StandingGrantIndex(self.ledger, "ledger"),
+            last_cutover=lambda: cut_over_at,
         )
 
 
@@ -193,3 +196,42 @@ def test_a_newer_backup_whose_counterpart_was_deleted_is_not_mixed_with_an_older
     del world.tables.backups[older[1 - lost]]
     with pytest.raises(Refused, match="its backups of the tables are of different times: "):
         world.plan(backup="nightly")
+
+
+def keep_grants(world, *written):
+    for time in written:
+        world.ledger.put_item(TableName="ledger", Item={"pk": {"S": STANDING}, "sk": {"S": set_key(time)}})
+
+
+def test_a_drill_of_a_chosen_point_tries_the_newest_standing_grants_of_before_it(world):
+    now = second(world.clock.now())
+    keep_grants(world, now - 3 * HOUR, now - 2 * HOUR, now - HOUR / 4)
+    assert world.plan(Kind.DRILL, to=now - HOUR).standing_grants == now - 2 * HOUR
+    assert world.plan(Kind.DRILL).standing_grants is None
+    assert world.plan(Kind.RESTORE, to=now - HOUR).standing_grants is None
+
+
+def test_standing_grants_of_before_a_cutover_were_written_to_other_tables(world):
+    now = second(world.clock.now())
+    keep_grants(world, now - 2 * HOUR, now - HOUR / 4)
+    with pytest.raises(Refused, match=(now - HOUR / 4).isoformat().replace("+", r"\+")):
+        world.plan(Kind.DRILL, to=now - HOUR, cut_over_at=now - 1.5 * HOUR)
+    with pytest.raises(Refused, match=r"set recovery\.standing_grants"):
+        world.plan(Kind.DRILL, to=now - HOUR, cut_over_at=now)
+
+
+def test_standing_grants_of_before_the_tables_window_are_not_tried(world):
+    now = second(world.clock.now())
+    opened = now - 35 * 24 * HOUR
+    keep_grants(world, opened - HOUR, opened + HOUR)
+    with pytest.raises(Refused, match=(opened + HOUR).isoformat().replace("+", r"\+")):
+        world.plan(Kind.DRILL, to=opened + HOUR / 2)
+
+
+def test_a_random_point_is_within_the_days_of_the_settings_and_covered(world):
+    now = second(world.clock.now())
+    keep_grants(world, now - 2 * HOUR)
+    plan = world.plan(Kind.DRILL, selection=Selection.RANDOM)
+    assert plan.standing_grants == now - 2 * HOUR <= plan.point <= plan.latest
+    with pytest.raises(Refused, match="select: 'random' is refused"):
+        world.plan(Kind.DRILL, selection=Selection.RANDOM, cut_over_at=now)
