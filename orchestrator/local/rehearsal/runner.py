@@ -123,8 +123,10 @@ class _Run:
                 self._fault_at = datetime.now(UTC)
                 alarms.fired.clear()
                 self._injector.inject(stage)
+                injected_at = datetime.now(UTC)
                 self._note(self._scenario.injected)
                 self._wait_for_alarm(alarms)
+                self._wait_for_flow(monitor, injected_at)
                 self._injector.remedy(stage)
                 self._note("the remedy is complete" if stage.commands else "the fault ended")
                 self._wait_for_service(monitor, datetime.now(UTC))
@@ -180,6 +182,14 @@ class _Run:
     def _wait_for_service(self, monitor: ServiceMonitor, since: datetime) -> None:
         self._stage.wait_until(
             lambda: works(monitor.flows, since) or None, SETTLE_SECONDS, "complete flows of the service"
+        )
+
+    def _wait_for_flow(self, monitor: ServiceMonitor, since: datetime) -> None:
+        """Wait for what a client sees of the fault: a remedy may be faster than the next flow."""
+        self._stage.wait_until(
+            lambda: any(flow.started_at >= since for flow in monitor.flows) or None,
+            SETTLE_SECONDS,
+            "a flow that began after the fault",
         )
 
     def _wait_until_quiet(self, alarms: AlarmWatch) -> None:
