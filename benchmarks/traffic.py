@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 from benchmarks import Line, report
 from orchestrator.domain.deployment.record import Deployment
-from orchestrator.local.demo_report import deployment_report
+from orchestrator.local.demo.report import deployment_report
 from orchestrator.local.deployed_environment import LocalEnvironment, local_environment
 from orchestrator.local.traffic_generator import Traffic
 from orchestrator.local.traffic_observations import ObservedResponse

@@ -165,7 +165,3 @@ def _box_label(error: str, sources: list[str], *, last: bool, alone: bool) -> st
     if last:
         return "any error" if alone else "any other error"
     return f"any error in {', '.join(sources)}"
-
-
-if __name__ == "__main__":
-    main()

@@ -19,8 +19,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("infrastructure", "orchestrator", "service", "state_machines")
 BUILT_FROM = ("LICENSE", "README.md", "cdk_app.py", "environments.toml", "pyproject.toml", *PACKAGES)
 MOST_BYTES = 2 * 1024 * 1024
-ONLY_IN_A_CLONE = ("orchestrator/smoke/", "service/openapi/")
-"""The smoke test of an AWS account (`make smoke-aws`), and the generator of `service/openapi.json`."""
+ONLY_IN_A_CLONE = (
+    "infrastructure/monitoring/grafana/",
+    "orchestrator/environments/json_schema/",
+    "orchestrator/local/demo/",
+    "orchestrator/smoke/",
+    "service/openapi/",
+    "state_machines/diagrams/",
+)
+"""The smoke test of an AWS account (`make smoke-aws`), the demo (`make demo`), and generators of files in the clone."""
 REFUSED, UNREACHABLE = 2, 3
 INSTALL_SECONDS = 180
 WITHOUT_EXTRAS = tuple(module for modules in EXTRAS.values() for module in modules)

@@ -17,7 +17,7 @@ import aws_cdk
 from infrastructure.monitoring.dashboard import create_dashboard
 from orchestrator import environments
 
-FILE = Path(__file__).resolve().parents[2] / "examples" / "grafana-dashboard.json"
+FILE = Path(__file__).resolve().parents[3] / "examples" / "grafana-dashboard.json"
 ENVIRONMENT = "prod"
 """Whose dashboard it is made from; its name becomes the variable."""
 
@@ -132,7 +132,3 @@ def widgets_of(environment: environments.Environment) -> list[dict[str, Any]]:
 def render() -> str:
     """Return the text of the file."""
     return json.dumps(grafana_dashboard(widgets_of(environments.load(ENVIRONMENT))), indent=1, allow_nan=False) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(render(), encoding="utf-8")

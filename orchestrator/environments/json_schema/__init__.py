@@ -21,7 +21,7 @@ from orchestrator.environments import read_environment
 from orchestrator.environments.positions import comments
 from orchestrator.environments.settings_document import DEFAULTS, NAME, SettingsFile, merge
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "environments.toml"
 EXAMPLE = ROOT / "examples" / "every-setting.toml"
 SCHEMA = ROOT / "docs" / "reference" / "environments.schema.json"
@@ -190,7 +190,3 @@ def main(target: Path = SCHEMA) -> None:
     """Write the schema."""
     target.write_text(document(), encoding="utf-8")
     sys.stderr.write(f"wrote {target}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,9 +8,7 @@ writes about the rollbacks.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -27,7 +25,7 @@ from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.recovery.request import recovery_id
 from orchestrator.local.cloud import LocalCloudError
-from orchestrator.local.demo_report import deployment_report
+from orchestrator.local.demo.report import deployment_report
 from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, WaitTimeout, local_environment
 from orchestrator.local.traffic_generator import Traffic
 
@@ -190,15 +188,3 @@ def _write_report(
 def _print(began: float, message: str) -> None:
     sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {message}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks must not end the demo
-    try:
-        main()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(OUTPUT_NOT_WRITTEN)
-    except FAILURES as failed:
-        sys.exit(f"the demo failed: {failed}{overload_hint(os.getloadavg()[0], os.cpu_count() or 1)}")

@@ -1,0 +1,5 @@
+"""Write the JSON Schema of `environments.toml`."""
+
+from orchestrator.environments.json_schema import main
+
+main()

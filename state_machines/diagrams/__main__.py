@@ -1,0 +1,5 @@
+"""Rewrite the diagrams of the state machines in the documentation."""
+
+from state_machines.diagrams import main
+
+main()
