@@ -385,7 +385,7 @@ class OrchestratorStack(EnvironmentStack):
             else "",
             "EVIDENCE_HEADS_REGION": self._environment.backups.copy_region or "",
             "EXPORTS_BUCKET": self._exports.bucket_name,
-            "RECOVERY_POLICY": _compact(self._environment.recovery),
+            "RECOVERY_POLICY": _compact(_without_schedules(self._environment.recovery)),
             "HEARTBEATS_TABLE": physical_name("heartbeats", self._environment),
             "SOURCE_TABLES": _compact(
                 {
@@ -485,6 +485,11 @@ def _optional_handlers(environment: Environment) -> list[str]:
         ACKNOWLEDGE_INCIDENT: environment.acknowledgement.enabled,
     }
     return [name for name in OPTIONAL_HANDLERS if needed[name]]
+
+
+def _without_schedules(recovery: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the settings of recoveries without those that the schedules have read: variables are limited to 4 KB."""
+    return {name: value for name, value in recovery.items() if name not in ("drill_point", "standing_grants")}
 
 
 def _compact(value: object) -> str:

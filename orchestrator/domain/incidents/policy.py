@@ -44,7 +44,7 @@ DEFAULT_SEVERITIES: Mapping[str, IncidentSeverity | None] = {
 
 DEFAULT_REOPEN_MINUTES, REOPEN_MINUTES, ESCALATE_MINUTES = 60, (1, 1440), (1, 240)
 MAX_LEVELS, MAX_PEOPLE = 5, 20
-LARGEST_POLICY_BYTES = 1160
+LARGEST_POLICY_BYTES = 1120
 """In a JSON text, where quotes are escaped. Lambda allows 4 KB for all variables of a function, and the reconcile handler
 needs 2.9 KB for the others in an environment with a short name. `cdk synth` checks each environment.
 """
