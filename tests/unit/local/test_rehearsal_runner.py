@@ -43,7 +43,9 @@ class Alarms(AbstractContextManager):
 
 @pytest.fixture
 def stage(monkeypatch):
-    stage = SimpleNamespace(commands=[], notes={}, say=lambda _: None, here=SimpleNamespace(api_url="", platform_url=""))
+    stage = SimpleNamespace(
+        commands=[], notes={}, say=lambda _: None, here=SimpleNamespace(api_url="", platform_url="")
+    )
     stage.here.cloud = SimpleNamespace(clients=lambda _: None)
     monitor = Monitor(stage)
 
