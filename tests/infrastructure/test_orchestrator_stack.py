@@ -52,7 +52,7 @@ def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time
     policy = RecoveryPolicy.parse(environments.load(every.name).recovery)
 
     schedule = schedules.pop(f"ib-oauth-drill-{every.name}")
-    schedules.pop(f"ib-oauth-standing-grants-{every.name}", None)
+    schedules.pop(f"ib-oauth-standing-grants-{every.name}")
     assert schedules.keys() == {f"ib-oauth-drill-{kind}-{every.name}" for kind in drill_kinds(every.name)}
     for kind, drill in policy.drills.items():
         of_kind = schedules[f"ib-oauth-drill-{kind}-{every.name}"]
@@ -70,9 +70,6 @@ def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time
 
 def test_standing_grants_are_kept_every_hour_by_the_function_that_starts_drills_and_without_a_window(every):
     schedules = {one["Name"]: one for one in resources(every.orchestrator, "AWS::Scheduler::Schedule").values()}
-    if every.name == "local":
-        assert f"ib-oauth-standing-grants-{every.name}" not in schedules
-        return
     schedule = schedules[f"ib-oauth-standing-grants-{every.name}"]
     assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 hour)")
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
