@@ -111,7 +111,11 @@ def read_entry(text: bytes) -> ChainEntry:
             **{**document, "files": files, "recorded_at": datetime.fromisoformat(document["recorded_at"])}
         )
         serialized = entry_file(entry)
-        require_text(entry.key_id, entry.signature)
+        require_text(entry.environment, entry.recovery, entry.kind, entry.outcome, entry.previous_hash, entry.hash)
+        require_text(
+            entry.key_id, entry.signature, *(text for file in files for text in (file.name, file.key, file.sha256))
+        )
+        require_whole_numbers(entry.number, *(file.size_bytes for file in files))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused(
             "entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {quoted(error)}"
@@ -150,7 +154,13 @@ def verify_chain(entries: Sequence[bytes], read: ReadFile, head: ChainHead | Non
 def require_text(*values: object) -> None:
     """Raise TypeError unless all values are text: a decoded document may have any."""
     if not all(isinstance(value, str) for value in values):
-        raise TypeError("a key or a signature is no text")
+        raise TypeError("a field that has to be text is none")
+
+
+def require_whole_numbers(*values: object) -> None:
+    """Raise TypeError unless all values are whole numbers: a decoded document may have any."""
+    if not all(type(value) is int for value in values):
+        raise TypeError("a number is no whole number")
 
 
 def _read_valid_entry(text: bytes) -> ChainEntry:

@@ -17,7 +17,15 @@ from typing import Any
 
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.evidence.chain import ChainEntry, ChainFault, ChainHead, entry_file, read_entry, require_text
+from orchestrator.domain.evidence.chain import (
+    ChainEntry,
+    ChainFault,
+    ChainHead,
+    entry_file,
+    read_entry,
+    require_text,
+    require_whole_numbers,
+)
 from orchestrator.domain.evidence.es256 import PublicKey, decode_base64url, verifies
 from orchestrator.domain.untrusted_json import decode_untrusted, quoted
 
@@ -109,10 +117,11 @@ def read_head(text: bytes) -> SignedHead:
         head = SignedHead(**{**document, "recorded_at": datetime.fromisoformat(document["recorded_at"])})
         serialized = head_file(head)
         require_text(head.hash, head.key_id, head.signature)
+        require_whole_numbers(head.number)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         problem = f"it is not a signed head of an evidence chain: {quoted(error)}"
         raise Refused("head", f"{len(text)} bytes", problem) from error
-    if serialized != text or type(head.number) is not int:
+    if serialized != text:
         raise Refused("head", str(head.number), "its bytes differ from the serialized head: it was changed")
     return head
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 
 import pytest
@@ -22,6 +22,7 @@ from orchestrator.domain.evidence.chain import (
     read_entry,
     verify_chain,
 )
+from orchestrator.domain.hash_chain import entry_hash
 from tests.samples import NOW
 
 
@@ -214,6 +215,28 @@ def test_what_is_no_link_of_ours_is_refused(text):
         read_entry(text)
 
     assert refused.value.field == "entry"
+
+
+FIELDS = [field.name for field in fields(ChainEntry) if field.name not in {"files", "recorded_at"}]
+OF_ANOTHER_TYPE = [
+    (field, value)
+    for field in FIELDS
+    for value in (None, [1], 1.5, True, "3" if field == "number" else 3)
+    if value or field not in {"key_id", "signature"}  # none of both is an entry that is older than signatures
+]
+
+
+@pytest.mark.parametrize(("field", "value"), OF_ANOTHER_TYPE)
+def test_a_forged_entry_with_a_field_of_another_type_is_a_fault_and_no_crash(field, value):
+    """A forger computes the hash anew, so that only the type is wrong."""
+    forged = replace(place_entry(ChainHead(), made("d", {})), **{field: value})
+    if field != "hash":
+        body = json.loads(entry_file(replace(forged, signature="")))
+        forged = replace(forged, hash=entry_hash(str(forged.previous_hash), body))
+
+    (fault,) = verify_chain([entry_file(forged)], lambda _: b"", None)
+
+    assert fault.where == "entry 1"
 
 
 def test_a_link_says_what_it_is_of():
