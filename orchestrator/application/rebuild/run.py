@@ -22,6 +22,7 @@ _TABLE_POLL_SECONDS, _TABLE_SECONDS = 5.0, 6 * 3600.0
 _HEALTH_POLL_SECONDS, _HEALTH_SECONDS = 2.0, 180.0
 _EXISTS: Final = frozenset({"TableAlreadyExistsException", "TableInUseException", "ResourceInUseException"})
 _SERVICE, _URL = "ib-oauth-stack", "ApiUrl"
+_PLAN_ANEW: Final = "`orchestrator rebuild --abandon` ends this rebuild, and the next one is planned anew"
 
 
 class Rebuild:
@@ -48,10 +49,10 @@ class Rebuild:
         self._phases: list[Phase] = []
 
     def run(self, plan: RebuildPlan, requested_by: str) -> RebuildResult:
-        """Perform the plan, and record the result if the environment is complete.
+        """Perform the plan, and record the result once the service is healthy: a repetition could do no more.
 
         Raises:
-            RestoreFailed: a table was not restored in time.
+            RestoreFailed: a table was not restored in time, or what the plan needs is gone.
             StackNotRebuilt: CloudFormation did not bring a stack to its template.
         """
         started_at = self._cloud.now()
@@ -72,7 +73,7 @@ class Rebuild:
             differences=tuple(differences),
             healthy=bool(healthy),
         )
-        if result.complete:
+        if result.healthy:
             self._records.end(result)
         return result
 
@@ -95,6 +96,9 @@ class Rebuild:
         return f"{len(plan.keys)} keys made usable again" if plan.keys else "all were usable"
 
     def _restore_tables(self, plan: RebuildPlan) -> str:
+        retained = [table.name for table in plan.tables if table.source is TableSource.RETAINED]
+        if gone := [name for name in retained if not self._describe(name)]:
+            raise RestoreFailed(f"{', '.join(gone)}: retained when {plan.id} was planned, and gone now: {_PLAN_ANEW}")
         restored = [table for table in plan.tables if table.source is TableSource.BACKUP]
         for table in restored:
             self._start_restore(table)
@@ -124,6 +128,8 @@ class Rebuild:
                     TargetTableName=table.name, BackupArn=table.backup_arn, **encryption
                 )
         except ClientError as error:
+            if error_code(error) == "BackupNotFoundException":
+                raise RestoreFailed(f"{table.name}: its backup {table.backup_arn} is gone: {_PLAN_ANEW}") from error
             if error_code(error) not in _EXISTS:
                 raise
 
@@ -173,12 +179,16 @@ class Rebuild:
 
     def _complete(self, table: str) -> bool:
         """Return whether a table is there with all of its items."""
+        described = self._describe(table)
+        restoring = (described.get("RestoreSummary") or {}).get("RestoreInProgress", False)
+        return bool(described and described["TableStatus"] == "ACTIVE" and not restoring)
+
+    def _describe(self, table: str) -> Mapping[str, Any]:
+        """Return the description of a table; empty if there is none."""
         try:
             with translate_errors():
-                described = self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"]
+                return dict(self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"])
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
-            return False
-        restoring = (described.get("RestoreSummary") or {}).get("RestoreInProgress", False)
-        return bool(described["TableStatus"] == "ACTIVE" and not restoring)
+            return {}

@@ -4,11 +4,12 @@
 |----------------------------|------------------------------------------------|
 | ``rebuilds/ID/plan.json``  | the plan; a repetition continues with it       |
 | ``rebuilds/ID/epoch.json`` | the revocation epoch, before a table has it    |
-| ``rebuilds/ID/end.json``   | the result; without it, the rebuild is under way |
+| ``rebuilds/ID/end.json``   | the result, or who abandoned it; without it, the rebuild is under way |
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -50,6 +51,10 @@ class RebuildRecords:
     def end(self, result: RebuildResult) -> None:
         """Record the result of a rebuild."""
         self._put(result.id, _END, result)
+
+    def abandon(self, rebuild: str, by: str, at: datetime) -> None:
+        """Record that a rebuild is not continued, so that the next one is planned anew."""
+        self._put(rebuild, _END, {"id": rebuild, "abandoned_by": by, "ended_at": at})
 
     def record_epoch(self, rebuild: str, epoch: int) -> int:
         """Record the epoch that ends all logins, unless one is recorded; return the recorded one."""

@@ -8,8 +8,8 @@ import that is complete is followed by its update, and a stack that has the asse
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NoReturn
 
 from botocore.exceptions import ClientError
 
@@ -25,9 +25,23 @@ _CHANGE_SET: Final = "rebuild"
 _COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _CAN_BE_UPDATED: Final = frozenset({"IMPORT_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", *_COMPLETE})
 _NOTHING_EXECUTED: Final = "REVIEW_IN_PROGRESS"
+_NEVER_COMPLETE: Final = frozenset({_NOTHING_EXECUTED, "ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
+"""States of a stack whose creation or import came to nothing. It has no resources, and is deleted and made again."""
+_REMEDIES: Final[Mapping[str, str]] = {
+    "ROLLBACK_FAILED": "`orchestrator remove-failed-stacks` removes it, then repeat the command",
+    "UPDATE_ROLLBACK_FAILED": "`aws cloudformation continue-update-rollback` ends its rollback, then repeat the command",
+    "IMPORT_ROLLBACK_FAILED": "delete it by `aws cloudformation delete-stack`, which retains what it imported, "
+    "then repeat the command",
+    "DELETE_FAILED": "delete it by `aws cloudformation delete-stack`, then repeat the command",
+}
+_REMEDY: Final = "remove the cause, then repeat the command"
+_OPERATIONS: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+"""The statuses with which an operation on a stack begins."""
 _LARGEST_BODY: Final = 51_200
 """Bytes of a template in a request. A larger one is in a bucket."""
 _POLL_SECONDS, _LONGEST_SECONDS = 2.0, 3600.0
+_REASONS: Final = 5
+"""Failures of a stack that a message has."""
 
 
 class StackNotRebuilt(OrchestratorError):
@@ -69,7 +83,7 @@ class Stacks:
         """
         name, done = stack.name, []
         status = self._settled(name)
-        if status == _NOTHING_EXECUTED:
+        if status in _NEVER_COMPLETE:
             with translate_errors():
                 self._client.delete_stack(StackName=name)
             status = self._settled(name, empty=True)
@@ -216,12 +230,26 @@ class Stacks:
         self._sleep(self._poll_seconds)
         return waited + self._poll_seconds
 
-    def _fail(self, name: str, status: str) -> None:
+    def _fail(self, name: str, status: str) -> NoReturn:
+        reasons = "; ".join(self._failures(name)[:_REASONS]) or "its events have no reason"
+        raise StackNotRebuilt(f"{name} is in {status}: {reasons}. {_REMEDIES.get(status, _REMEDY)}")
+
+    def _failures(self, name: str) -> list[str]:
+        """Return what failed in the newest operation on a stack, the first failure first."""
+        failed: list[str] = []
+        for event in self._newest_events(name):
+            reason = event.get("ResourceStatusReason", "no reason")
+            # What was still under way when the first resource failed is cancelled: that is no reason.
+            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
+                failed.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+        return failed[::-1]
+
+    def _newest_events(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the events of the newest operation on a stack, the newest first, as CloudFormation lists them."""
         with translate_errors():
-            events = self._client.describe_stack_events(StackName=name)["StackEvents"]
-        failed = [
-            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
-            for event in reversed(events)
-            if event["ResourceStatus"].endswith("_FAILED")
-        ]
-        raise StackNotRebuilt(f"{name} is in {status}: {'; '.join(failed[:5]) or 'its events have no reason'}")
+            for page in self._client.get_paginator("describe_stack_events").paginate(StackName=name):
+                for event in page["StackEvents"]:
+                    yield event
+                    of_the_stack = event.get("PhysicalResourceId") == event["StackId"]
+                    if of_the_stack and event["ResourceStatus"] in _OPERATIONS:
+                        return

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.usage import refuse_options
 
 app = CommandLine(
     no_args_is_help=True,
@@ -17,6 +18,9 @@ app = CommandLine(
 top = CommandLine()
 
 Snapshot = Annotated[str, typer.Argument(metavar="[SNAPSHOT]", help="Id of a snapshot; `config list` lists them.")]
+
+_PLANNING = ("--plan", "--assembly", "--snapshot", "--create-empty")
+"""Options of `rebuild` that say how it is planned."""
 
 
 @app.command()
@@ -79,6 +83,7 @@ def diff(
 
 @top.command()
 def rebuild(
+    command: typer.Context,
     env: Env = "local",
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; change nothing.")] = False,
     assembly: Annotated[
@@ -88,6 +93,9 @@ def rebuild(
     create_empty: Annotated[
         list[str] | None, typer.Option(metavar="TABLE", help="Table to create without items; repeatable.")
     ] = None,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="End the rebuild under way; the next is planned anew.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
@@ -98,15 +106,18 @@ def rebuild(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
+        if abandon:
+            refuse_options(command, "omit it: --abandon ends a rebuild and plans none", only=_PLANNING)
         context = context_of(env)
-        code = action.rebuild(
-            context,
-            assembly,
-            snapshot,
-            create_empty or [],
-            operator_name(requested_by, context),
-            lambda question: yes or (not json and typer.confirm(question)),
-            plan_only=plan,
-            json=json,
-        )
+        operator = operator_name(requested_by, context)
+
+        def agrees(question: str) -> bool:
+            return yes or (not json and typer.confirm(question))
+
+        if abandon:
+            code = action.abandon(context, operator, agrees, json=json)
+        else:
+            code = action.rebuild(
+                context, assembly, snapshot, create_empty or [], operator, agrees, plan_only=plan, json=json
+            )
     raise typer.Exit(code)

@@ -30,6 +30,7 @@ WRITE_SETTINGS = [
     *("--to 2026-11-23T03:00:00Z", "--backup b", "--plan", "--yes", "--override-freeze", "--skip-comparison"),
     *("--replay", "--corrupted login", "--key k", "--requested-by ann", "--watch"),
 ]
+REBUILD_PLAN = ["--plan", "--assembly x", "--snapshot c-1", "--create-empty t"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ WRITE_SETTINGS = [
         ("repair --reason x", "--reason"),
         ("clients notify app --subject s --text t --reachable-only", "--reachable-only"),
         ("evidence verify --folder x --env prod", "--env"),
+        *((f"rebuild --abandon {option}", option.split()[0]) for option in REBUILD_PLAN),
         ("audit --format csv", "--format"),
     ],
 )

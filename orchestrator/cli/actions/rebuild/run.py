@@ -61,7 +61,8 @@ def rebuild(
     templates = {name: read.template(name) for name in _stacks(read, remains, context.environment.region)}
     plan = records.unfinished()
     if plan is not None:
-        templates = {stack.name: read.template(stack.name) for stack in plan.stacks}
+        stacks = read.stacks(context.environment.region)
+        templates = {stack.name: read.template(stack.name) for stack in plan.stacks if stack.name in stacks}
         _refuse_other(plan, digest_of(templates))
     continued = plan is not None
     if plan is None:
@@ -91,6 +92,26 @@ def rebuild(
     if not continued:
         records.begin(plan)
     return _perform(context, plan, read, requested_by, json=json)
+
+
+def abandon(context: Context, requested_by: str, confirm: Callable[[str], bool], *, json: bool) -> int:
+    """End the rebuild that is under way, so that the next one is planned anew; return the exit code.
+
+    Raises:
+        Refused: no rebuild is under way, or the operator does not agree.
+    """
+    records = RebuildRecords(context.cloud.artifacts)
+    plan = records.unfinished()
+    if plan is None:
+        raise Refused("--abandon", "rebuild", "none is under way: the next one is planned anew in any case")
+    if not confirm(f"Abandon {plan.id}, the rebuild of {plan.environment}?"):
+        raise Refused("confirmation", "no", "nothing was changed; agree, or give --yes")
+    records.abandon(plan.id, requested_by, context.cloud.now())
+    if json:
+        print_json({"abandoned": plan.id})
+    else:
+        console().print(f"{plan.id} is abandoned. What it made is left as it is.", markup=False, soft_wrap=True)
+    return DONE
 
 
 def _stacks(assembly: Assembly, remains: Remains, region: str) -> tuple[str, ...]:
@@ -150,7 +171,10 @@ def _local_environ() -> Mapping[str, str]:
 
 def _refuse_other(plan: RebuildPlan, assembly: str) -> None:
     if plan.assembly != assembly:
-        remedy = f"{plan.id} has not ended and was begun with another assembly: continue with that one"
+        remedy = (
+            f"{plan.id} has not ended and was begun with another assembly: continue with that one, or end that rebuild "
+            "by `orchestrator rebuild --abandon` and plan anew"
+        )
         raise Refused("--assembly", assembly, remedy)
 
 
@@ -164,6 +188,7 @@ def _show_plan(plan: RebuildPlan, folder: Path, *, continued: bool) -> None:
     )
     if continued:
         screen.print("It was begun before and has not ended: its steps continue where they were.")
+        screen.print("If the environment was emptied again since: `orchestrator rebuild --abandon`, then plan anew.")
     rows: list[tuple[Any, ...]] = [
         (
             table.name,
