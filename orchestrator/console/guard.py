@@ -18,7 +18,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -132,12 +131,15 @@ class Guard:
 
 
 def cookie_of(headers: Headers, name: str) -> str:
-    """Return the value of a cookie; empty if there is none, or none that can be read."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return cookie.value if cookie is not None else ""
+    """Return the value of a cookie; empty if there is none.
+
+    Other programs of the host may set any cookies (RFC 6265 §5.4). Therefore all others are skipped and not parsed: the
+    standard library's parser stops at the first one that it cannot read.
+    """
+    pairs = (pair.partition("=") for header in headers.getlist("cookie") for pair in header.split(";"))
+    value = next((value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name), "")
+    # Our own values with `=` in them are set in quotes.
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 class GuardedApp:

@@ -65,6 +65,23 @@ def test_a_wrong_cookie_is_none(context, cookie):
     assert without_key(context).get("/", headers={"Cookie": cookie}).status_code == 403
 
 
+FOREIGN_COOKIES = (
+    'prefs={"a":1}', "a@b=1", "foo", "[x]=1", "path=/x", "name=ü".encode(), "", "=", "a=b=c", 'k="', 'q="a;b"', "k=\\",
+    "$Version=1", "expires=Wed, 21 Oct 2026 07:28:00 GMT", f"x{GUARD.cookie}=x", f"{GUARD.cookie}x=x",
+)  # fmt: skip
+"""Cookies that other programs of the host may have set."""
+
+
+@pytest.mark.parametrize("foreign", FOREIGN_COOKIES)
+def test_a_cookie_of_another_program_locks_no_browser_out(context, foreign):
+    foreign = foreign if isinstance(foreign, bytes) else foreign.encode()
+    ours = f"{GUARD.cookie}={KEY}".encode()
+    for header in (foreign + b"; " + ours, ours + b"; " + foreign, foreign + b";" + ours + b";" + foreign):
+        assert without_key(context).get("/deployments", headers={b"Cookie": header}).status_code == 200
+    two = [(b"Cookie", foreign), (b"Cookie", ours)]
+    assert without_key(context).get("/deployments", headers=two).status_code == 200
+
+
 def test_the_address_of_the_command_lets_a_browser_in_and_hides_the_key(context):
     client = without_key(context)
     answer = client.get(f"/deployments?key={KEY}&x=1")
