@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +18,7 @@ from orchestrator.console.sign_in.oauth_service import OAuthService
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.sign_in.settings import CLIENT_SCOPES, LOOPBACK_REDIRECT, SignInSettings
+from orchestrator.environments.service import REFRESH_GRACE_SECONDS
 from orchestrator.local.identity_provider import ACCOUNTS
 from tests.served_console import KEY, PORT
 from tests.unit.cli.actions.scenes import Scene
@@ -36,9 +37,10 @@ Change = Callable[[HttpRequest, HttpResponse], HttpResponse]
 
 
 def with_console(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of the service's functions, with the console's client."""
+    """Return the variables of the service's functions, with the console's client and the usual grace period."""
     clients = [*json.loads(variables["CLIENTS"]), CLIENT]
-    return {**variables, "CLIENTS": json.dumps(clients, allow_nan=False)}
+    grace = {"REFRESH_GRACE_SECONDS": str(REFRESH_GRACE_SECONDS)}
+    return {**variables, **grace, "CLIENTS": json.dumps(clients, allow_nan=False)}
 
 
 @dataclass
@@ -47,21 +49,28 @@ class FunctionsWeb:
 
     Attributes:
         service: `tests.unit.service.conftest.Service`.
-        down: whether the service does not answer.
+        down: whether there is no connection to the service.
+        lost: the paths whose requests arrive, while their answers are lost.
         change: changes an answer, as a faulty or hostile service would.
+        instead: answers in place of the service, as its gateway does; None passes a request on.
         requests: what was sent.
     """
 
     service: Any
     down: bool = False
+    lost: Collection[str] = ()
     change: Change = lambda _request, response: response
+    instead: Callable[[HttpRequest], HttpResponse | None] = lambda _request: None
     requests: list[HttpRequest] = field(default_factory=list)
 
     def send(self, base_url: str, request: HttpRequest) -> HttpResponse:
         """Send a request."""
         self.requests.append(request)
         if self.down:
-            raise Unreachable(f"{base_url} does not answer")
+            raise Unreachable(f"{base_url} does not answer", sent=False)
+        replaced = self.instead(request)
+        if replaced is not None:
+            return replaced
         answer = self.service.call(
             FUNCTION_OF.get(request.path, "public"),
             request.method,
@@ -69,6 +78,8 @@ class FunctionsWeb:
             form=request.form,
             headers=dict(request.headers),
         )
+        if request.path in self.lost:
+            raise Unreachable(f"{base_url} does not answer")
         headers = {name.lower(): tuple(values) for name, values in answer.headers.items()}
         return self.change(request, HttpResponse(answer.status, headers, answer.body, 1.0))
 
@@ -106,7 +117,10 @@ class SignInScene:
         self.web = FunctionsWeb(self.service)
         self.guard = Guard(KEY, PORT, self.address)
         oauth = OAuthService(self.web, self.service.settings.issuer, self.settings, lambda: self.service.now)
-        self.entrance = Entrance("local", self.guard, oauth, lambda: self.settings, lambda: self.service.now)
+        grace_seconds = self.service.settings.refresh_grace_seconds
+        self.entrance = Entrance(
+            "local", self.guard, oauth, lambda: self.settings, lambda: self.service.now, grace_seconds
+        )
         self.site = Site(self.scene.context, self.guard, Broadcast(0.01), self.entrance)
         self.browser = self.new_browser()
 

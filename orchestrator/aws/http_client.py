@@ -33,7 +33,8 @@ class HttpClient:
             request: its path is appended to that address.
 
         Raises:
-            Unreachable: no response within 5 s, a response above 1 MB, or an untrusted connection.
+            Unreachable: no response within 5 s, a response above 1 MB, or an untrusted connection. `sent` is False if
+                there was no connection: then the request has had no effect.
         """
         split = urlsplit(f"{base_url}{request.path}")
         query = urlencode(request.query) or split.query
@@ -42,12 +43,18 @@ class HttpClient:
         content_type = {} if request.form is None else {"Content-Type": FORM}
         headers = {"User-Agent": USER_AGENT, **request.headers, **content_type}
         started = perf_counter()
+        where = f"{request.method} {split.netloc}{split.path}"
+        connection = self._connection(split)
         try:
-            status, header_list, text = self._exchange(split, request.method, target, body, headers)
+            if connection.sock is None:
+                connection.connect()
+        except OSError as error:
+            connection.close()
+            raise Unreachable(f"{where}: {error or type(error).__name__}", sent=False) from error
+        try:
+            status, header_list, text = _exchange(connection, request.method, target, body, headers)
         except (OSError, HTTPException) as error:
-            raise Unreachable(
-                f"{request.method} {split.netloc}{split.path}: {error or type(error).__name__}"
-            ) from error
+            raise Unreachable(f"{where}: {error or type(error).__name__}") from error
         elapsed_ms = (perf_counter() - started) * 1000
         grouped: dict[str, tuple[str, ...]] = {}
         for name, value in header_list:
@@ -74,22 +81,6 @@ class HttpClient:
         expires = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
         return Certificate(protocol, datetime.fromtimestamp(expires, UTC))
 
-    def _exchange(
-        self, split: SplitResult, method: str, target: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[int, list[tuple[str, str]], str]:
-        connection = self._connection(split)
-        try:
-            connection.request(method, target, body, headers)
-            response = connection.getresponse()
-            content = response.read(BODY_LIMIT_BYTES + 1)
-        except (OSError, HTTPException):
-            connection.close()  # the next request opens it again
-            raise
-        if len(content) > BODY_LIMIT_BYTES:
-            connection.close()
-            raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
-        return response.status, response.getheaders(), content.decode("utf-8", "replace")
-
     def _connection(self, split: SplitResult) -> HTTPConnection:
         connections: dict[str, HTTPConnection] = self._local.__dict__.setdefault("connections", {})
         name = f"{split.scheme}://{split.netloc}"
@@ -99,6 +90,22 @@ class HttpClient:
             else:
                 connections[name] = HTTPConnection(split.netloc, timeout=TIMEOUT_SECONDS)
         return connections[name]
+
+
+def _exchange(
+    connection: HTTPConnection, method: str, target: str, body: str | None, headers: dict[str, str]
+) -> tuple[int, list[tuple[str, str]], str]:
+    try:
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        content = response.read(BODY_LIMIT_BYTES + 1)
+    except (OSError, HTTPException):
+        connection.close()  # the next request opens it again
+        raise
+    if len(content) > BODY_LIMIT_BYTES:
+        connection.close()
+        raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
+    return response.status, response.getheaders(), content.decode("utf-8", "replace")
 
 
 def _context() -> ssl.SSLContext:

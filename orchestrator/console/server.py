@@ -45,7 +45,8 @@ def serve(context: Context, port: int, *, sign_in: bool = True, json: bool) -> N
         if settings is not None:
             service = OAuthService(context.cloud.probe_clients.web, issuer, settings, time.time)
             permitted = PermittedPersons(project.settings_file(), context.name, settings)
-            entrance = Entrance(context.name, guard, service, permitted)
+            grace_seconds = context.environment.service.refresh_grace_seconds
+            entrance = Entrance(context.name, guard, service, permitted, grace_seconds=grace_seconds)
         first = guard.address if entrance else guard.first_address
         if json:
             output.print_json({"environment": context.name, "url": guard.address, "first_url": first})

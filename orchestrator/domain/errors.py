@@ -102,4 +102,13 @@ class Throttled(OrchestratorError):
 
 
 class Unreachable(OrchestratorError):
-    """AWS could not be reached, failed itself, or rejected our credentials."""
+    """AWS could not be reached, failed itself, or rejected our credentials.
+
+    Attributes:
+        sent: False if there was no connection, so that the request has had no effect. State machines retry by the name
+            of the class, so it has no subclass for this.
+    """
+
+    def __init__(self, *words: object, sent: bool = True) -> None:
+        super().__init__(*words)
+        self.sent = sent

@@ -30,6 +30,7 @@ from orchestrator.console.sign_in.sessions import IDENTITY, Identity, Sessions, 
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.sign_in.settings import CALLBACK_PATH, Role
+from orchestrator.domain.sign_in.tokens import SignedIn
 from orchestrator.domain.texts import shortened
 
 SIGN_IN_PATH, SIGN_OUT_PATH = "/sign-in", "/sign-out"
@@ -65,6 +66,7 @@ class Entrance:
         sessions: who is signed in.
         permitted: returns the settings with the persons who are permitted now.
         now: epoch seconds.
+        grace_seconds: for how long the service takes a refresh token again that it has exchanged.
     """
 
     def __init__(
@@ -74,10 +76,11 @@ class Entrance:
         service: OAuthService,
         permitted: Permitted,
         now: Callable[[], float] = time.time,
+        grace_seconds: float = 0,
     ) -> None:
         self._environment, self._guard, self._service, self._permitted = environment, guard, service, permitted
         self._now = now
-        self.sessions = Sessions(service, permitted, now)
+        self.sessions = Sessions(service, permitted, now, grace_seconds)
 
     def routes(self, show: Show) -> list[BaseRoute]:
         """Return the addresses of signing in and out."""
@@ -203,17 +206,26 @@ class Entrance:
         if not code:
             raise SignInRefused("the answer has no code")
         grant = self._service.redeem(code, wanted)
-        role = self._permitted().role_of(grant.signed_in.subject, grant.signed_in.scopes)
-        if role is None:
-            self._service.revoke(grant)
-            raise SignInRefused(
-                f"the subject {_shown(grant.signed_in.subject)} is not permitted. A person who may change the settings adds it "
-                f"to {self._environment}.console.viewers or .operators in environments.toml"
-            )
-        secret = self.sessions.open(grant, self._service.name_of(grant.signed_in), role)
+        try:
+            role = self._role_of(grant.signed_in)
+            name = self._service.name_of(grant.signed_in)
+        except SignInRefused:
+            self._service.try_to_revoke(grant.refresh_token)
+            raise
+        secret = self.sessions.open(grant, name, role)
         answer = RedirectResponse(begun.target, SEE_OTHER)
         self._set(answer, self._guard.cookie, secret, None)
         return answer
+
+    def _role_of(self, signed_in: SignedIn) -> Role:
+        """Return the role of a person who signs in. Raises SignInRefused for a person who is not permitted."""
+        role = self._permitted().role_of(signed_in.subject, signed_in.scopes)
+        if role is None:
+            raise SignInRefused(
+                f"the subject {_shown(signed_in.subject)} is not permitted. A person who may change the settings adds it "
+                f"to {self._environment}.console.viewers or .operators in environments.toml"
+            )
+        return role
 
     def _failed_page(self, error: Exception) -> Page:
         words = ["You are not signed in."]

@@ -6,20 +6,24 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf
 from threading import Lock
 
 from starlette.requests import Request
 
-from orchestrator.console.sign_in.oauth_service import Grant, OAuthService, SignInRefused
+from orchestrator.console.sign_in.oauth_service import Grant, GrantEnded, NotRenewed, OAuthService
 from orchestrator.console.sign_in.permitted import Permitted
-from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.sign_in.settings import Role
 from orchestrator.domain.texts import MAX_NAME, shortened
 
 MOST_SESSIONS = 1000
 """The oldest ends when there would be more. Only permitted persons have one."""
 RETRY_SECONDS = 30
-"""Until a service that did not answer is asked again."""
+"""Until a renewal that was not answered properly, and exchanged no token, is tried again."""
+DELIVERY_SECONDS = 3
+"""Of the grace period of refresh tokens, what a repetition of a renewal may take to arrive."""
+ROUNDING_SECONDS = 1
+"""The service compares whole seconds."""
 SECONDS_PER_HOUR = 3600
 IDENTITY = "orchestrator.identity"
 """Where a request has the person who sent it."""
@@ -66,17 +70,25 @@ class Sessions:
     """The sessions of one console.
 
     A session lasts as long as the settings say, and as they list its person for its role. Its tokens are renewed when they expire, so that it also ends when the
-    grant was revoked at the service. A service that does not answer ends no session: an operator who is signed in can
-    roll back the release that broke it.
+    grant was revoked at the service. A service that does not answer properly ends no session: an operator who is signed
+    in can roll back the release that broke it.
+
+    A renewal whose answer is lost may have exchanged the refresh token. The service takes that token again for a grace
+    period, and after it revokes the grant of a client that presents it. So the renewal is repeated once, within the grace
+    period. If that is not answered properly either, the session lasts without renewals until its hours are over.
 
     Args:
         service: renews and revokes grants.
         permitted: returns who is permitted now, and for how long.
         now: epoch seconds.
+        grace_seconds: for how long the service takes a refresh token again that it has exchanged.
     """
 
-    def __init__(self, service: OAuthService, permitted: Permitted, now: Callable[[], float]) -> None:
+    def __init__(
+        self, service: OAuthService, permitted: Permitted, now: Callable[[], float], grace_seconds: float
+    ) -> None:
         self._service, self._permitted, self._now = service, permitted, now
+        self._grace_seconds = grace_seconds
         self._sessions: dict[str, _Session] = {}
         self._changing = Lock()
 
@@ -114,33 +126,39 @@ class Sessions:
         session = self._end(identity)
         if session is None:
             return True
-        try:
-            self._service.revoke(session.grant)
-        except (Unreachable, SignInRefused):
-            return False
-        return True
+        return self._service.try_to_revoke(session.grant.refresh_token)
 
     def _lasts(self, session: _Session) -> bool:
         if self._now() >= session.ends_at or not self._is_permitted(session):
             self._end(session.identity)
             return False
         with session.renewing:
-            now = self._now()
-            if now < max(session.grant.signed_in.expires_at, session.retry_at):
+            if self._now() < max(session.grant.signed_in.expires_at, session.retry_at):
                 return session.identity.session in self._sessions
-            try:
-                session.grant = self._service.refresh(session.grant)
-            except Unreachable:
-                session.retry_at = now + RETRY_SECONDS
-                return True
-            except SignInRefused:
-                self._end(session.identity)
-                return False
-            session.retry_at = 0
-        if not self._is_permitted(session):
+            lasts = self._renew(session)
+        if not lasts or not self._is_permitted(session):
             self._end(session.identity)
             return False
         return True
+
+    def _renew(self, session: _Session) -> bool:
+        """Renew the tokens of a session; return False if its grant has ended at the service."""
+        began = self._now()
+        in_doubt = False
+        while True:
+            try:
+                session.grant, session.retry_at = self._service.refresh(session.grant), 0
+            except GrantEnded:
+                # After a lost answer, this means that the grant has ended only within the grace period.
+                if not in_doubt or self._now() - began < self._grace_seconds - ROUNDING_SECONDS:
+                    return False
+                session.retry_at = inf
+            except NotRenewed as error:
+                if error.in_doubt and not in_doubt and self._now() - began < self._grace_seconds - DELIVERY_SECONDS:
+                    in_doubt = True
+                    continue
+                session.retry_at = inf if in_doubt or error.in_doubt else self._now() + RETRY_SECONDS
+            return True
 
     def _is_permitted(self, session: _Session) -> bool:
         """Return whether the settings and the tokens still give the session its role."""

@@ -1,5 +1,6 @@
 """What the orchestrator's own requests look like to their receiver."""
 
+import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -7,6 +8,7 @@ import pytest
 
 from orchestrator.aws.http_client import HttpClient
 from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.errors import Unreachable
 
 
 @pytest.fixture
@@ -42,3 +44,29 @@ def test_a_request_that_says_who_it_is_is_left_alone(heard):
     HttpClient().send(url, HttpRequest("GET", "/health", headers={"User-Agent": "somebody"}))
 
     assert got[0]["User-Agent"] == "somebody"
+
+
+def test_a_request_without_a_connection_has_had_no_effect():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for url in (f"http://127.0.0.1:{port}", f"https://127.0.0.1:{port}", "http://does-not-exist.invalid"):
+        with pytest.raises(Unreachable) as raised:
+            HttpClient().send(url, HttpRequest("POST", "/token"))
+        assert not raised.value.sent
+
+
+def test_a_request_whose_connection_is_closed_before_the_answer_may_have_had_an_effect():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up():
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.close()
+
+        thread = Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(Unreachable) as raised:
+            HttpClient().send(f"http://127.0.0.1:{server.getsockname()[1]}", HttpRequest("POST", "/token"))
+        thread.join()
+    assert raised.value.sent

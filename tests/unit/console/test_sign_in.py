@@ -181,6 +181,43 @@ def test_a_person_who_is_not_listed_is_refused_by_name_and_the_grant_is_revoked(
     assert console.browser.get("/").status_code == 403
 
 
+@pytest.mark.parametrize("paths", [("/revoke",), ("/revoke", "/userinfo")])
+def test_a_person_who_is_not_listed_sees_the_subject_also_while_the_service_revokes_nothing(console, paths):
+    console.settings = replace(console.settings, operators=("demo:other",))
+    console.web.change = failing(*paths)
+    answer = console.sign_in()
+    assert answer.status_code == 403
+    assert f"The subject {ADA} is not permitted" in words_of(answer)
+
+
+def failing(*paths, status=503, body=""):
+    def change(request, response):
+        return replace(response, status=status, body=body) if request.path in paths else response
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        failing("/userinfo"), failing("/userinfo", status=401), failing("/userinfo", status=403),
+        failing("/userinfo", status=404), failing("/userinfo", status=200, body="<html>"),
+        failing("/userinfo", status=200, body="[]"), failing("/userinfo", status=200, body="{}"),
+        changed_body("/userinfo", given_name=None, family_name=None),
+    ],
+)  # fmt: skip
+def test_a_person_signs_in_without_a_name_when_the_service_does_not_answer_with_one(console, change):
+    console.web.change = change
+    assert console.sign_in().status_code == 303
+    assert f"{ADA}, operator" in unescape(console.browser.get("/").text)
+
+
+def test_the_answer_with_a_name_may_be_lost(console):
+    console.web.lost = ("/userinfo",)
+    assert console.sign_in().status_code == 303
+    assert f"{ADA}, operator" in unescape(console.browser.get("/").text)
+
+
 def test_a_person_who_does_not_consent_is_not_signed_in(console):
     begun = console.browser.get("/sign-in").headers["location"]
     state = parse_qs(urlsplit(begun).query)["state"][0]
@@ -300,11 +337,15 @@ def forging(member: str, **claims):
 )  # fmt: skip
 def test_an_answer_that_proves_nothing_signs_no_person_in(console, change, words):
     address = back(console)
-    console.web.change = change
+    answered = []
+    console.web.change = lambda request, response: (answered.append(change(request, response)), answered[-1])[1]
     answer = console.browser.get(address)
     assert answer.status_code == 403
     assert words in words_of(answer)
     assert console.browser.get("/").status_code == 403
+    # What was granted nevertheless is revoked.
+    tokens = [one.body for one in answered if '"refresh_token"' in one.body]
+    assert [request.path for request in console.web.requests[-1:]] == (["/revoke"] if tokens else ["/token"])
 
 
 @pytest.mark.parametrize(
