@@ -31,7 +31,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, concluded
 from orchestrator.domain.recovery.restore import cutover_not_requested, with_decides
-from orchestrator.domain.rollback.decision import DEAD_EXECUTION, PERSON, cause_among
+from orchestrator.domain.rollback.decision import DEAD_EXECUTION, PERSON, cause_among, gives_way
 from orchestrator.domain.rollback.triggers import decide_for_lock
 from orchestrator.domain.verdict import Verdict
 
@@ -69,8 +69,8 @@ def repeat_failed_rollback(cloud: Cloud) -> str:
     """Start the next attempt of a rollback that failed before it held the lock; return why, or nothing.
 
     An attempt that holds the lock is followed by the next because the lock stays with it. One that failed before leaves
-    the lock with its deployment, which runs on, or leaves it free after a deployment that had succeeded. An alarm, an
-    evaluation or an operator started it, and nothing else would repeat it.
+    the lock with its deployment, which runs on, or leaves it free after a deployment that had succeeded, or with a later
+    one that has moved no traffic. An alarm, an evaluation or an operator started it, and nothing else would repeat it.
     """
     deployment_id, cause = _unanswered_trigger(cloud)
     if cause is None or not last_attempt_failed(cloud, deployment_id):
@@ -86,7 +86,8 @@ def _unanswered_trigger(cloud: Cloud) -> tuple[str, RollbackTrigger | None]:
     lock = cloud.ledger.read_lock()
     if lock.held:
         triggers = cloud.ledger.read_triggers(lock.deployment) if lock.kind is Kind.DEPLOYMENT else []
-        return lock.deployment, cause_among(triggers)
+        if triggers or not gives_way(lock, cloud.ledger.find_record(lock.deployment)):
+            return lock.deployment, cause_among(triggers)
     deployment = cloud.ledger.find_newest(lambda record: record.moved_traffic)  # a repair ends the attempts
     shifted_at = deployment.first_shift_at if deployment else None
     if deployment is None or shifted_at is None or deployment.outcome is not DeploymentOutcome.SUCCEEDED:

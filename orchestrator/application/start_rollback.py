@@ -9,10 +9,11 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.application.live_state import newest_shifted
 from orchestrator.aws.step_functions import ABSENT, FAILED, RUNNING, SUCCEEDED, TIMED_OUT, execution_arn
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome, EventRecord, RollbackTrigger
+from orchestrator.domain.environment_lock import EnvironmentLock
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.rollback.alarm_evaluation import AlarmEvaluation
 from orchestrator.domain.rollback.decision import ALARM, PERSON
-from orchestrator.domain.rollback.triggers import AlarmEvent, newly_in_alarm, rollback_blocker
+from orchestrator.domain.rollback.triggers import AlarmEvent, newly_in_alarm, restore_blocker, rollback_blocker
 from orchestrator.domain.texts import alarm_reason
 from orchestrator.probes import alarm_evidence
 from orchestrator.probes.alarm_evidence import DEADLINE, UNHURRIED_DEADLINE
@@ -119,13 +120,21 @@ def record_alarm(cloud: Cloud, record: EventRecord) -> None:
         cloud.announce("RollbackSkipped", record.deployment, reason=record.why, alarm=record.name)
 
 
-def concerned_deployment(cloud: Cloud) -> Deployment | None:
-    """Return the deployment in flight, or else the newest that moved traffic, or else the newest."""
-    lock = cloud.ledger.read_lock()
-    if lock.held:
-        return cloud.ledger.find_record(lock.deployment)
+def concerned_deployment(cloud: Cloud, lock: EnvironmentLock) -> Deployment | None:
+    """Return the deployment that an alarm may be about: what clients get is from it.
+
+    That is the deployment in flight, once it has moved traffic or if it changes the tables; or else the newest that moved
+    traffic; or else the one in flight, or the newest.
+
+    Args:
+        cloud: the environment.
+        lock: the environment lock.
+    """
+    holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
+    if holder is not None and (holder.moved_traffic or holder.cutover is not None):
+        return holder
     moved = newest_shifted(cloud.ledger)
-    return moved or next(iter(cloud.ledger.newest_records(1)), None)
+    return moved or holder or next(iter(cloud.ledger.newest_records(1)), None)
 
 
 def evaluate_lasting_alarms(cloud: Cloud) -> str:
@@ -133,7 +142,8 @@ def evaluate_lasting_alarms(cloud: Cloud) -> str:
 
     An alarm sends one event when it fires. This also finds alarms whose event was lost.
     """
-    deployment, now = concerned_deployment(cloud), cloud.now()
+    lock, now = cloud.ledger.read_lock(), cloud.now()
+    deployment = concerned_deployment(cloud, lock)
     if deployment is None or deployment.first_shift_at is None or rollback_blocker(deployment, now):
         return ""
     try:
@@ -142,6 +152,8 @@ def evaluate_lasting_alarms(cloud: Cloud) -> str:
         return f"alarms were not read: {error}"
     if not firing:
         return ""
+    if held := restore_blocker(lock):
+        return held
     names = ", ".join(state.name for state in firing)
     event = AlarmEvent(f"{deployment.id}-in-alarm-{now:%H%M%S}", "", names, "", now, firing[0].reason)
     return obey_alarm(cloud, deployment, event, f"{names} stays in ALARM", hurried=False)

@@ -25,8 +25,9 @@ def receive_alarm(event: Mapping[str, Any], cloud: Cloud) -> str:
     alarm = _decode(event)
     if recorded := cloud.ledger.find_event(alarm.id, alarm.at):
         return recorded.why
-    concerned = concerned_deployment(cloud)
-    decision = decide_for_alarm(alarm, concerned, cloud.now())
+    lock = cloud.ledger.read_lock()
+    concerned = concerned_deployment(cloud, lock)
+    decision = decide_for_alarm(alarm, concerned, cloud.now(), lock)
     if decision.roll_back and concerned is not None:
         return obey_alarm(cloud, concerned, alarm, decision.why)
     record = EventRecord(

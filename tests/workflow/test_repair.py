@@ -143,7 +143,9 @@ def test_after_a_repair_that_kept_its_versions_a_release_can_still_be_rolled_bac
         options = {"reason": "by hand", "by": "ann", "watch": False, "json": True}
         repair.repair(world.context, adopt=way == "adopt", revert=way == "revert", **options)
         world.run_started()
-        assert concerned_deployment(world.cloud).id == world.name, "an alarm is evaluated for it, too"
+        assert concerned_deployment(world.cloud, world.cloud.ledger.read_lock()).id == world.name, (
+            "an alarm is evaluated for it, too"
+        )
         commands.roll_back(world.context, None, "it smells", "ann", watch=False, json=True)
         world.run_started()
         assert routing(world) == all_on("1")

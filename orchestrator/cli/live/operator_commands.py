@@ -123,7 +123,8 @@ def _refuse_needless_rollback(context: Context, deployment: Deployment, trigger:
     if deployment.phase is DeploymentPhase.ROLLING_BACK:
         return  # It is found and followed.
     newest = newest_shifted(ledger) or deployment
-    decision = decide_rollback(deployment, newest, lock, trigger, holder_alive=alive)
+    holder = ledger.find_record(lock.deployment) if lock.held else None
+    decision = decide_rollback(deployment, newest, lock, trigger, holder_alive=alive, holder=holder)
     if decision.action is Action.NOTHING and not takes_lock(deployment, lock, decision, holder_alive=alive):
         raise Refused("deployment", deployment.id, f"there is nothing to roll back: {decision.reason}")
 

@@ -120,6 +120,7 @@ class Rollback:
         reverted_at: when every alias read back on the version that gets the traffic.
         verified_at: when these versions passed their checks; None if they did not.
         calls: number of control-plane calls to revert the aliases.
+        ended: ids of the deployments that it ended, because they waited under the environment lock.
     """
 
     trigger: RollbackTrigger
@@ -132,6 +133,7 @@ class Rollback:
     why_there: str = ""
     neither_healthy: bool = False
     verification: Verdict | None = None
+    ended: tuple[str, ...] = ()
 
     @property
     def unhealthy(self) -> str:
@@ -226,8 +228,8 @@ class Deployment:
 
     @property
     def moved_traffic(self) -> bool:
-        """Whether it moved the traffic of clients: by a shift, or as a repair."""
-        return bool(self.shifts) or self.repair
+        """Whether it moved the traffic of clients: by a shift, or as a repair. A refused one has left no alias moved."""
+        return self.repair or (bool(self.shifts) and self.outcome is not DeploymentOutcome.REFUSED)
 
     @property
     def exposure(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from orchestrator.domain.deployment.decision import Action, Decision
@@ -45,7 +45,13 @@ UNTOUCHED_PHASES = frozenset({DeploymentPhase.PLANNED, DeploymentPhase.LOCKED})
 
 
 def decide_rollback(  # noqa: PLR0911 - a reason a return
-    deployment: Deployment, newest: Deployment, lock: EnvironmentLock, trigger: RollbackTrigger, *, holder_alive: bool
+    deployment: Deployment,
+    newest: Deployment,
+    lock: EnvironmentLock,
+    trigger: RollbackTrigger,
+    *,
+    holder_alive: bool,
+    holder: Deployment | None = None,
 ) -> Decision:
     """Decide whether a rollback reverts the aliases.
 
@@ -55,8 +61,9 @@ def decide_rollback(  # noqa: PLR0911 - a reason a return
         lock: the environment lock, read consistently.
         trigger: what started the rollback.
         holder_alive: whether another execution that holds the lock still runs.
+        holder: the other deployment that holds the lock; None if none does, or it has no record.
     """
-    if lock.held and lock.deployment != deployment.id:
+    if lock.held and lock.deployment != deployment.id and not gives_way(lock, holder):
         return _nothing(f"{lock.kind.value} {lock.deployment} holds the environment lock")
     if lock.held and lock.kind is Kind.ROLLBACK and holder_alive:
         return _nothing(f"{lock.execution} is already rolling it back")
@@ -77,6 +84,45 @@ def decide_rollback(  # noqa: PLR0911 - a reason a return
         # Its stable versions were read before it held the lock: another deployment may have promoted since.
         return _nothing(f"the deployment had changed nothing yet: {trigger.reason}")
     return Decision(Action.REVERT, 0, 0, 0, trigger.reason)
+
+
+def gives_way(lock: EnvironmentLock, holder: Deployment | None) -> bool:
+    """Return whether the deployment that holds the lock is ended by the rollback of an earlier one.
+
+    It has moved no traffic, so clients get what the earlier one made live. A deployment may wait at a gate like this for
+    days. A cutover does not give way: its restore is replacing the tables.
+
+    Args:
+        lock: the environment lock.
+        holder: the deployment that the lock names; None if it has no record.
+    """
+    if lock.kind is not Kind.DEPLOYMENT or holder is None or holder.id != lock.deployment:
+        return False
+    return holder.cutover is None and not holder.moved_traffic
+
+
+def ended_by_rollback(records: Iterable[Deployment], deployment: Deployment) -> tuple[Deployment, ...]:
+    """Return the deployments that the rollback of an earlier one ends, once it holds the environment lock.
+
+    A deployment that held the lock and has not ended has lost it to this rollback.
+
+    Args:
+        records: the deployments that were requested since.
+        deployment: the one that is rolled back.
+    """
+    return tuple(
+        record
+        for record in records
+        if record.id != deployment.id and record.fencing_token and record.ended_at is None and record.cutover is None
+    )
+
+
+def reason_of_end(deployment: Deployment, trigger: RollbackTrigger) -> str:
+    """Return why a deployment ended that waited for its first shift while an earlier one was rolled back."""
+    return (
+        f"it had shifted no traffic yet when deployment {deployment.id}, on which it builds, had to be rolled back: "
+        f"{trigger.reason}; start another deployment"
+    )
 
 
 def reason_tables_prevent_rollback(deployment: Deployment) -> str:

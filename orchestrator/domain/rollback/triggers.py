@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ALARM_STATE = "ALARM"
 
+FREE = EnvironmentLock(0)
+"""A lock that no execution holds."""
+
 _CUTOVER_BLOCKER = (
     "the deployment is a cutover, which causes alarms: it blocks the tables briefly and rejects users who logged in after "
     "the recovery point. Only the analysis of its new versions can roll it back"
@@ -52,17 +55,20 @@ class RollbackDecision:
     why: str
 
 
-def decide_for_alarm(event: AlarmEvent, deployment: Deployment | None, now: datetime) -> RollbackDecision:
+def decide_for_alarm(
+    event: AlarmEvent, deployment: Deployment | None, now: datetime, lock: EnvironmentLock = FREE
+) -> RollbackDecision:
     """Decide whether an alarm's state change concerns the newest deployment. If so, it is evaluated.
 
     Args:
         event: the alarm's state change.
-        deployment: the deployment in flight, or else the newest one; None if there was none.
+        deployment: the deployment in flight, or else the newest one that moved traffic; None if there was none.
         now: the current time.
+        lock: the environment lock.
     """
     if deployment is None:
-        return RollbackDecision(roll_back=False, deployment="", why="there is no deployment")
-    reason_not = _reason_to_ignore(event, deployment, now) or rollback_blocker(deployment, now)
+        return RollbackDecision(roll_back=False, deployment="", why=restore_blocker(lock) or "there is no deployment")
+    reason_not = _reason_to_ignore(event, deployment, now) or restore_blocker(lock) or rollback_blocker(deployment, now)
     if reason_not:
         return RollbackDecision(roll_back=False, deployment=deployment.id, why=reason_not)
     phase = "is in flight" if deployment.ended_at is None else "ended inside its rollback window"
@@ -109,6 +115,16 @@ def newly_in_alarm(deployment: Deployment, states: Mapping[str, AlarmState]) -> 
         and arn in deployment.service.alarms
         and arn not in deployment.preexisting_alarms
         and state.since >= since
+    )
+
+
+def restore_blocker(lock: EnvironmentLock) -> str:
+    """Return why no alarm rolls anything back while a restore holds the environment lock; empty if none does."""
+    if not lock.held or lock.kind is not Kind.RESTORE:
+        return ""
+    return (
+        f"restore {lock.deployment} holds the environment lock, so no alias is moved; before its cutover an operator may "
+        "stop it and roll back (docs/runbooks/restore.md)"
     )
 
 

@@ -15,6 +15,8 @@ from orchestrator.tasks.runtime import TaskInput, TaskOutput, make_decision, tas
 def record_incident(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """Complete the deployment as rolled back, mark its release, and stop its execution if it still runs.
 
+    The executions of deployments that the rollback ended are stopped, too.
+
     If the traffic went to the canary, its release is the live one: the deployment has succeeded.
 
     Raises:
@@ -40,6 +42,9 @@ def record_incident(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     # A deployment in a Pause or a Bake would notice the lost lock itself, but only later.
     if deployment.execution != task_input.execution:  # A repair has no other execution than its rollback.
         cloud.executions.stop_execution(deployment.execution, f"rolled back: {incident.cause}")
+    for ended_id in deployment.rollback.ended:
+        waiting = cloud.ledger.read_record(ended_id)
+        cloud.executions.stop_execution(waiting.execution, waiting.reason)
     cloud.announce(
         "RollbackCompleted",
         deployment.id,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.live_state import newest_shifted
 from orchestrator.application.rollback_targets import missing_targets, with_chosen_targets
 from orchestrator.domain.deployment.decision import Action, Decision
-from orchestrator.domain.deployment.outcome import EVENT_TYPES, closed_deployment
+from orchestrator.domain.deployment.outcome import EVENT_TYPES, closed_deployment, refused_deployment
 from orchestrator.domain.deployment.record import (
     Deployment,
     DeploymentOutcome,
@@ -24,6 +25,8 @@ from orchestrator.domain.rollback.decision import (
     VERDICT,
     cause_of_rollback,
     decide_rollback,
+    ended_by_rollback,
+    reason_of_end,
     refuse_missing_targets,
     takes_lock,
 )
@@ -40,7 +43,8 @@ from orchestrator.tasks.runtime import TaskInput, TaskOutput, make_decision, tas
 def take_over_lock(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """Decide whether there is anything to roll back, and if so take over the lock with a new fencing token.
 
-    The lock is also taken, to be released, if its holder has died or if the deployment has not started yet.
+    The lock is also taken, to be released, if its holder has died or if the deployment has not started yet. A later
+    deployment that holds the lock and has moved no traffic is ended.
 
     Raises:
         LockLost: another execution acquired the lock at the same moment.
@@ -56,16 +60,22 @@ def take_over_lock(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         PERSON, f"{task_input.execution} was started manually", cloud.now()
     )
     newest = newest_shifted(cloud.ledger) or deployment
-    decision = decide_rollback(deployment, newest, current, trigger, holder_alive=alive)
+    other = current.held and current.deployment != deployment.id
+    holder = ledger.find_record(current.deployment) if other else None
+    decision = decide_rollback(deployment, newest, current, trigger, holder_alive=alive, holder=holder)
     if not takes_lock(deployment, current, decision, holder_alive=alive):
         cloud.announce("RollbackSkipped", deployment.id, reason=decision.reason)
         return TaskOutput(deployment.id, 0, decision)
     lock = ledger.acquire_lock(current, task_input.execution, deployment.id, Kind.ROLLBACK, cloud.now())
     # Read again: the previous holder may have changed the record until the lock was taken over.
     deployment = ledger.read_record(task_input.deployment)
-    decision = decide_rollback(deployment, newest, current, trigger, holder_alive=alive)
+    decision = decide_rollback(deployment, newest, current, trigger, holder_alive=alive, holder=holder)
     if decision.action is Action.REVERT:
-        decision = _begin(deployment, task_input.execution, lock, trigger, decision, cloud)
+        ends = ended_by_rollback(ledger.records_between(deployment.requested_at, cloud.now()), deployment)
+        decision = _begin(deployment, task_input.execution, lock, trigger, decision, ends, cloud)
+        for waiting in ends:
+            reason = reason_of_end(deployment, trigger)
+            _report(ledger.save_record(refused_deployment(waiting, reason, cloud.now()), lock.fencing_token), cloud)
     elif deployment.ended_at is None:
         closed = ledger.save_record(closed_deployment(deployment, decision.reason, cloud.now()), lock.fencing_token)
         _report(closed, cloud)
@@ -81,6 +91,7 @@ def _begin(
     lock: EnvironmentLock,
     trigger: RollbackTrigger,
     decision: Decision,
+    ends: Sequence[Deployment],
     cloud: Cloud,
 ) -> Decision:
     """Record where the rollback sends the traffic. If a version to revert to is missing, end it before any write."""
@@ -97,6 +108,7 @@ def _begin(
         traffic_to=there.traffic_to,
         why_there=there.why,
         neither_healthy=there.neither_healthy,
+        ended=tuple(dict.fromkeys([*(earlier.ended if earlier else ()), *(waiting.id for waiting in ends)])),
     )
     rolling_back = replace(
         with_chosen_targets(deployment, targets),

@@ -17,7 +17,7 @@ from tests.fakes.clouds import execution_arn
 from tests.fakes.errors import client_error
 from tests.fakes.messages import FakeAlarms
 from tests.fakes.version_metrics import FakeVersionMetrics
-from tests.samples import ALARM, NOW, OTHER_ALARM, deployment, seconds
+from tests.samples import ALARM, NOW, OTHER_ALARM, cut_over, deployment, seconds
 
 ROLLBACK = execution_arn("rollback", "rollback-d-1-1")
 IN_FLIGHT = deployment(phase=DeploymentPhase.SHIFTING, shifts=(Shift(0, 10, NOW - seconds(30)),), fencing_token=1)
@@ -116,6 +116,45 @@ def test_a_refused_deployment_since_does_not_hide_the_one_that_shifted_traffic(c
     cloud.ledger.create_record(refused)
     fire()
     assert states.pending == [ROLLBACK]
+
+
+WAITING = deployment(id="d-2", phase=DeploymentPhase.PAUSED, fencing_token=2, requested_at=NOW - seconds(5))
+
+
+@pytest.mark.parametrize("kind", [Kind.DEPLOYMENT, Kind.ROLLBACK])
+def test_a_deployment_that_has_moved_no_traffic_does_not_hide_the_one_that_did(cloud, states, kind):
+    cloud.ledger.create_record(replace(IN_FLIGHT, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW - seconds(60)))
+    cloud.ledger.create_record(WAITING)
+    cloud.ledger.acquire_lock(cloud.ledger.read_lock(), WAITING.execution, "d-2", kind, NOW)
+    fire()
+    assert states.pending == [ROLLBACK]
+
+
+@pytest.mark.parametrize(
+    ("holder", "why"),
+    [
+        (WAITING, "the deployment has not shifted traffic yet"),
+        (replace(WAITING, cutover=cut_over()), "the deployment has not shifted traffic yet"),
+    ],
+    ids=["the first deployment", "a cutover, which causes alarms itself"],
+)
+def test_where_the_holder_is_the_one_an_alarm_may_be_about_the_record_names_it(cloud, states, holder, why):
+    if holder.cutover:
+        cloud.ledger.create_record(replace(IN_FLIGHT, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW - seconds(60)))
+    start(cloud, holder)
+    assert fire() == why
+    assert (states.executions, cloud.ledger.read_events(5)[0].deployment) == ({}, "d-2")
+
+
+def test_a_restore_that_holds_the_lock_is_named_and_not_taken_for_no_deployment(cloud, states, alarms):
+    lock = cloud.ledger.read_lock()
+    cloud.ledger.acquire_lock(lock, execution_arn("restore", "dr-1"), "dr-1", Kind.RESTORE, NOW)
+    assert fire().startswith("restore dr-1 holds the environment lock")
+    assert evaluate_lasting_alarms(cloud) == ""
+    cloud.ledger.create_record(replace(IN_FLIGHT, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW - seconds(60)))
+    assert fire("event-2").startswith("restore dr-1 holds the environment lock")
+    assert evaluate_lasting_alarms(cloud).startswith("restore dr-1 holds the environment lock")
+    assert (states.executions, len(cloud.ledger.read_events(5))) == ({}, 2)
 
 
 def test_a_trigger_is_one_sentence_with_value_threshold_and_versions(cloud):

@@ -25,6 +25,9 @@ from orchestrator.domain.rollback.decision import (
     bars_release,
     cause_among,
     decide_rollback,
+    ended_by_rollback,
+    gives_way,
+    reason_of_end,
     refuse_missing_targets,
     takes_lock,
 )
@@ -99,6 +102,49 @@ def test_a_rollback_with_nothing_to_undo_says_why(found, newest, lock, alive, wh
     decision = judged(found, newest, lock, alive=alive)
     assert decision.action is Action.NOTHING
     assert decision.reason.startswith(why)
+
+
+WAITING = replace(deployment(id="d-2", fencing_token=4), phase=DeploymentPhase.PAUSED, requested_at=NOW + seconds(60))
+
+
+@pytest.mark.parametrize(
+    ("holder", "lock", "gives"),
+    [
+        (WAITING, BY_ANOTHER, True),
+        (replace(WAITING, outcome=DeploymentOutcome.NOTHING_TO_SHIP, ended_at=NOW), BY_ANOTHER, True),
+        (replace(WAITING, shifts=(Shift(0, 10, NOW),)), BY_ANOTHER, False),
+        (replace(WAITING, cutover=cut_over()), BY_ANOTHER, False),
+        (WAITING, replace(BY_ANOTHER, kind=Kind.ROLLBACK), False),
+        (None, replace(BY_ANOTHER, kind=Kind.RESTORE, deployment="dr-1"), False),
+        (None, BY_ANOTHER, False),
+        (replace(WAITING, id="d-3"), BY_ANOTHER, False),
+    ],
+    ids=["waits", "about to release it", "shifted", "cutover", "rollback", "restore", "no record", "another's record"],
+)
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_later_deployment_gives_way_to_the_rollback_of_an_earlier_one_until_it_moves_traffic(
+    holder, lock, gives, alive
+):
+    assert gives_way(lock, holder) is gives
+    decision = decide_rollback(SUCCEEDED, SUCCEEDED, lock, ALARM, holder_alive=alive, holder=holder)
+    assert (decision.action is Action.REVERT) is gives
+    assert takes_lock(SUCCEEDED, lock, decision, holder_alive=alive) is gives
+
+
+def test_a_rollback_ends_what_held_the_lock_and_leaves_what_still_waits_for_it():
+    refused = replace(WAITING, id="d-3", outcome=DeploymentOutcome.REFUSED, ended_at=NOW)
+    planned = deployment(id="d-4")
+    cut = replace(WAITING, id="d-5", cutover=cut_over())
+    own = replace(SUCCEEDED, fencing_token=3, ended_at=None)
+    assert ended_by_rollback((own, WAITING, refused, planned, cut), own) == (WAITING,)
+    reason = reason_of_end(own, ALARM)
+    assert "deployment d-1, on which it builds, had to be rolled back: token-server-errors fired" in reason
+
+
+def test_a_refused_deployment_has_left_no_alias_moved():
+    assert IN_FLIGHT.moved_traffic
+    assert not replace(IN_FLIGHT, outcome=DeploymentOutcome.REFUSED).moved_traffic
+    assert replace(deployment(), repair=True).moved_traffic
 
 
 def test_an_older_deployment_that_shifted_is_no_hindrance():

@@ -78,6 +78,22 @@ def test_an_alarm_that_undoes_nothing_says_why(event, found, at, why):
     assert ruling.deployment == (found.id if found else "")
 
 
+RESTORE = EnvironmentLock(7, "arn:restore", "dr-1", Kind.RESTORE, NOW)
+
+
+@pytest.mark.parametrize("found", [None, SHIFTED, replace(SHIFTED, outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW)])
+def test_while_a_restore_holds_the_lock_an_alarm_moves_no_alias_and_the_reason_names_it(found):
+    ruling = decide_for_alarm(FIRED, found, LATER, RESTORE)
+    assert (ruling.roll_back, ruling.deployment) == (False, found.id if found else "")
+    assert ruling.why.startswith("restore dr-1 holds the environment lock, so no alias is moved; ")
+    assert "restore" not in decide_for_alarm(FIRED, found, LATER, replace(RESTORE, execution="")).why
+
+
+@pytest.mark.parametrize("kind", [Kind.DEPLOYMENT, Kind.ROLLBACK])
+def test_another_holder_of_the_lock_is_no_reason_to_ignore_an_alarm(kind):
+    assert decide_for_alarm(FIRED, SHIFTED, LATER, replace(RESTORE, kind=kind)).roll_back
+
+
 def test_an_alarm_that_is_excused_excuses_no_other():
     assert decide_for_alarm(FIRED, replace(SHIFTED, preexisting_alarms=(OTHER_ALARM,)), LATER).roll_back
 
