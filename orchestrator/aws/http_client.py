@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from select import POLLIN, poll
 from threading import local
 from time import perf_counter
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from orchestrator.aws.public_http import within
 from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
 
@@ -89,6 +92,8 @@ class HttpClient:
                 connections[name] = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=_context())
             else:
                 connections[name] = HTTPConnection(split.netloc, timeout=TIMEOUT_SECONDS)
+        if _was_closed(connections[name].sock):
+            connections[name].close()  # the request opens it again
         return connections[name]
 
 
@@ -96,9 +101,10 @@ def _exchange(
     connection: HTTPConnection, method: str, target: str, body: str | None, headers: dict[str, str]
 ) -> tuple[int, list[tuple[str, str]], str]:
     try:
-        connection.request(method, target, body, headers)
-        response = connection.getresponse()
-        content = response.read(BODY_LIMIT_BYTES + 1)
+        with within(TIMEOUT_SECONDS, connection.sock):
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            content = response.read(BODY_LIMIT_BYTES + 1)
     except (OSError, HTTPException):
         connection.close()  # the next request opens it again
         raise
@@ -106,6 +112,15 @@ def _exchange(
         connection.close()
         raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
     return response.status, response.getheaders(), content.decode("utf-8", "replace")
+
+
+def _was_closed(idle: socket.socket | None) -> bool:
+    """Return whether the server closed a connection that was kept: between two requests it has nothing else to send."""
+    if idle is None:
+        return False
+    watched = poll()
+    watched.register(idle, POLLIN)
+    return bool(watched.poll(0))
 
 
 def _context() -> ssl.SSLContext:

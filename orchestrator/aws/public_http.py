@@ -11,11 +11,14 @@ elsewhere.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from threading import Timer
 from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,7 +26,6 @@ from orchestrator.domain.errors import CheckNotReadable
 
 USER_AGENT = "ib-oauth-orchestrator"
 BODY_LIMIT_BYTES = 100_000
-CHUNK_BYTES = 8192
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -83,54 +85,78 @@ class PublicHttp:
         """
         split, deadline = urlsplit(url), monotonic() + timeout_seconds
         target = f"{split.path or '/'}?{split.query}" if split.query else split.path or "/"
+        host, port, secure = _server_of(split)
         try:
-            connection = self._connect(split, timeout_seconds)
-            try:
+            address = self._address(host, port) if secure else host
+            connection = HTTPConnection(host, port)
+            connection.sock = plain = socket.create_connection((address, port), timeout_seconds)
+            with closing(connection), within(deadline - monotonic(), plain):
+                if secure:
+                    connection.default_port = HTTPSConnection.default_port  # so that Host has no port
+                    connection.sock = (self._context or _context()).wrap_socket(plain, server_hostname=host)
                 connection.request(method, target, body, {"User-Agent": USER_AGENT, **headers})
                 response = connection.getresponse()
-                content = b""
-                while chunk := response.read(CHUNK_BYTES):
-                    content += chunk
-                    if len(content) > BODY_LIMIT_BYTES:
-                        raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
-                    if monotonic() > deadline:
-                        raise TimeoutError(f"no complete response within {timeout_seconds:g} s")
-            finally:
-                connection.close()
+                content = response.read(BODY_LIMIT_BYTES + 1)
         except (OSError, HTTPException, ValueError) as error:
             raise CheckNotReadable(f"{split.hostname}: {error or type(error).__name__}") from error
+        if len(content) > BODY_LIMIT_BYTES:
+            raise CheckNotReadable(f"{split.hostname}: a response above {BODY_LIMIT_BYTES} bytes")
         return PublicResponse(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
-    def _connect(self, split: SplitResult, timeout_seconds: float) -> HTTPConnection:
-        host = split.hostname or ""
-        if split.scheme == "http":
-            if host not in {"127.0.0.1", "localhost"}:
-                raise NotPublic(f"{host}: http is for loopback addresses only")
-            return HTTPConnection(host, split.port or 80, timeout=timeout_seconds)
-        port = split.port or 443
+    def _address(self, host: str, port: int) -> str:
         addresses = self._resolve(host, port)
         if not addresses or not all(is_public(address) for address in addresses):
             raise NotPublic(f"{host}: its name resolves to an address that is not public")
-        return _PinnedConnection(host, port, addresses[0], timeout_seconds, self._context or _context())
+        return addresses[0]
+
+
+def _server_of(split: SplitResult) -> tuple[str, int, bool]:
+    """Return the host, the port and whether it is https. Raises NotPublic."""
+    host = split.hostname or ""
+    if split.scheme == "http":
+        if host not in {"127.0.0.1", "localhost"}:
+            raise NotPublic(f"{host}: http is for loopback addresses only")
+        return host, split.port or 80, False
+    return host, split.port or 443, True
+
+
+@contextmanager
+def within(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """End whatever the block does on a socket after some seconds.
+
+    A socket's own timeout begins again with every byte that is received, so a server that sends one byte at a time would
+    hold it for ever.
+
+    Raises:
+        TimeoutError: the time is over, whatever the block made of that: a response that was cut off may look complete.
+    """
+    deadline = monotonic() + seconds
+    # The duplicate stays usable when the original is closed, or becomes part of a TLS connection.
+    duplicate = socket.socket(fileno=os.dup(connected.fileno()))
+    guard = Timer(seconds, _abort, (duplicate,))
+    guard.daemon = True
+    guard.start()
+    late = TimeoutError("timed out")
+    try:
+        yield
+    except (OSError, HTTPException, ValueError) as error:
+        raise (late if monotonic() >= deadline else error) from error
+    finally:
+        guard.cancel()
+        duplicate.close()
+    if monotonic() >= deadline:
+        raise late
+
+
+def _abort(connected: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def is_public(address: str) -> bool:
     """Return whether an IPv4 address is public."""
     parsed = ipaddress.IPv4Address(address)
     return parsed.is_global and not parsed.is_multicast
-
-
-class _PinnedConnection(HTTPSConnection):
-    """A connection to one address, whose certificate must be valid for the host."""
-
-    def __init__(self, host: str, port: int, address: str, timeout: float, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=timeout, context=context)
-        self._address, self._tls = address, context
-
-    def connect(self) -> None:
-        """Connect to the checked address."""
-        plain = socket.create_connection((self._address, self.port), self.timeout)
-        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
 
 
 def _context() -> ssl.SSLContext:

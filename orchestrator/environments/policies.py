@@ -159,7 +159,7 @@ def _refuse_alarms_without_late_data(service: ServiceSettings, policy: DeliveryP
 def _refuse_large_policy(delivery: Mapping[str, object]) -> None:
     try:
         size = len(encode_policy(delivery))
-    except ValueError:  # Infinity or NaN, which is refused under its own name: here all findings are collected.
+    except (TypeError, ValueError):  # a date, Infinity or NaN, which is refused under its own name
         return
     if size > LARGEST_POLICY_BYTES:
         remedy = (

@@ -98,6 +98,10 @@ def wrong_values(rule: rules.Rule) -> Iterator[tuple[str, str]]:
             yield from (("type", '"a"'), ("type", "[7]"), ("form", '[" "]'))
 
 
+DATE = "2026-12-24"
+"""A value of TOML that JSON cannot state, and that no setting has. Without quotes it is a date."""
+
+
 def corruptions() -> list[Corruption]:
     """Return every setting of the default settings file with every wrong value."""
     settings = SettingsFile.read(environments.settings_file())
@@ -106,7 +110,7 @@ def corruptions() -> list[Corruption]:
         rule = rule_of(path)
         if rule is None:
             continue
-        for kind, value in wrong_values(rule):
+        for kind, value in (*wrong_values(rule), ("date", DATE)):
             text = f"{settings.text[:begin]}{value}{settings.text[end:]}"
             found.append(Corruption(path, settings.positions.of[path].line, kind, value, text))
     return found

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from orchestrator import environments
 from orchestrator.domain.schema import EnvironmentRefused
 from orchestrator.environments.lint import findings
 from orchestrator.environments.settings_document import SettingsFile
-from tests.unit.environments.corruptions import Corruption, corruptions, rule_of
+from tests.unit.environments.corruptions import DATE, Corruption, corruptions, rule_of
 
 ALL = corruptions()
 ONE_OF_EACH = list({corruption.path: corruption for corruption in reversed(ALL)}.values())
@@ -52,13 +53,16 @@ def test_a_wrong_value_is_reported_at_the_line_of_its_key(corruption: Corruption
     assert found[0].field.partition(".")[2] == corruption.path.partition(".")[2]
 
 
-def test_numbers_that_json_cannot_state_are_findings_as_any_other(written):
+def test_values_that_json_cannot_state_are_findings_as_any_other(written):
     """A policy is written as JSON after it was read, and its size is checked whatever was found in it."""
-    numbers = [
-        one for one in ALL if one.value in {"inf", "nan"} and re.search(r"\.(delivery|strategies|recovery)\.", one.path)
+    values = [
+        one
+        for one in ALL
+        if one.value in {"inf", "nan", DATE} and re.search(r"\.(delivery|strategies|recovery)\.", one.path)
     ]
-    assert len(numbers) > 100
-    for corruption in numbers:
+    assert Counter(one.value for one in values).keys() == {"inf", "nan", DATE}
+    assert len(values) > 200
+    for corruption in values:
         found = findings(written(corruption.text))
         assert [error.line for error in found] == [corruption.line], corruption.path
 
