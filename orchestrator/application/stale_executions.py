@@ -46,14 +46,14 @@ LONGEST_REPLAY = timedelta(minutes=15)
 """How long after a cutover late writes are replayed for a restore that died. The lock is released after that anyway."""
 
 
-def roll_back_stale_deployment(cloud: Cloud, *, replays: bool = False) -> str:
+def roll_back_stale_deployment(cloud: Cloud) -> str:
     """Start a rollback if the lock's execution is no longer running; return the reason for the decision.
 
-    replays: whether the caller may read and write the service's tables, which closing a restore may require.
+    A restore whose late writes have to be replayed is left to `close_dead_restores`, which takes longer.
     """
     lock = cloud.ledger.read_lock()
     if lock.kind is Kind.RESTORE and lock.held:
-        return close_stale_restore(cloud, lock, replays=replays)
+        return close_stale_restore(cloud, lock, replays=False)
     alive = lock.held and cloud.executions.describe_execution(lock.execution).alive
     deployment = cloud.ledger.find_record(lock.deployment) if lock.held else None
     decision = decide_for_lock(lock, deployment, alive=alive)
@@ -97,7 +97,20 @@ def _unanswered_trigger(cloud: Cloud) -> tuple[str, RollbackTrigger | None]:
     return deployment.id, cause_among([one for one in triggers if one.source == PERSON or one.at >= shifted_at])
 
 
-def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool) -> str:
+def close_dead_restores(cloud: Cloud) -> str:
+    """Complete the record of a restore that died, and replay its late writes before; return what was done and why.
+
+    Only the reconciler may read and write the service's tables. It takes longer than anything else that it does.
+    """
+    lock = cloud.restores.read_lock()
+    if not lock.held:
+        return close_abandoned_restores(cloud)
+    if lock.kind is not Kind.RESTORE:
+        return ""
+    return close_stale_restore(cloud, lock, replays=True, attempted=lock.execution.endswith(CLOSED))
+
+
+def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool, attempted: bool = False) -> str:
     """Complete the record of a restore that died holding the lock, and release the lock; return what was done and why.
 
     A restore's deployment takes the lock over. So this restore has no deployment yet, or its deployment has ended. None
@@ -108,6 +121,7 @@ def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool) -
         cloud: the environment.
         lock: as it was read.
         replays: whether the caller may read and write the service's tables. If not, a replay is left to who may.
+        attempted: whether a replay was attempted before, which may have been killed before it could record anything.
     """
     execution = lock.execution.removesuffix(CLOSED)
     if cloud.executions.describe_execution(execution).alive:
@@ -124,7 +138,7 @@ def close_stale_restore(cloud: Cloud, lock: EnvironmentLock, *, replays: bool) -
         finished = finish_cutover(cloud, recovery, result, acquired).with_check_results(
             CheckResult("machine.1", Verdict.error(reason))
         )
-        finished, waiting = _replay_once_more(cloud, finished, deployment)
+        finished, waiting = _replay_once_more(cloud, finished, deployment, attempted=attempted)
         if waiting:
             cloud.restores.save_record(finished, acquired.fencing_token)
             return f"{reason}; {waiting}"
@@ -152,7 +166,9 @@ def close_abandoned_restores(cloud: Cloud) -> str:
     return ""
 
 
-def _replay_once_more(cloud: Cloud, recovery: Recovery, deployment: Deployment | None) -> tuple[Recovery, str]:
+def _replay_once_more(
+    cloud: Cloud, recovery: Recovery, deployment: Deployment | None, *, attempted: bool
+) -> tuple[Recovery, str]:
     """Replay the late writes of a cutover that succeeded, as ReplayLateWrites does.
 
     Returns:
@@ -166,6 +182,11 @@ def _replay_once_more(cloud: Cloud, recovery: Recovery, deployment: Deployment |
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY_POLICY"]))
     progress = newest_progress(recovery.replay, cutover.replay)
     since_cutover = cloud.now() - deployment.ended_at
+    if attempted and since_cutover >= LONGEST_REPLAY:
+        # Before another attempt, which may be killed like those before it.
+        minutes = f"{LONGEST_REPLAY.total_seconds() / 60:.0f} min"
+        why = f"late writes were not replayed to their end within {minutes} of the cutover: {progress.description}"
+        return recovery.with_check_results(CheckResult(CHECK, Verdict.error(why))), ""
     try:
         progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)
     except (OrchestratorError, ClientError) as error:

@@ -1,7 +1,7 @@
 """Once a minute: roll back what a dead execution left behind, even if its event was lost.
 
 Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends.
-For a restore that died after its cutover, late writes are replayed. Live tables that are blocked are unblocked while no
+For a restore that died after its cutover, late writes are replayed, at the end of the run. Live tables that are blocked are unblocked while no
 execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
 Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61). Owners of findings
 are notified and reminded. An error of one step keeps no other from running.
@@ -10,7 +10,6 @@ are notified and reminded. An error of one step keeps no other from running.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from orchestrator.application.cloud import Cloud, logger
@@ -22,7 +21,7 @@ from orchestrator.application.notifications.findings import attend_findings
 from orchestrator.application.recovery_reporting import emit_drill_age
 from orchestrator.application.stale_executions import (
     close_abandoned_plans,
-    close_abandoned_restores,
+    close_dead_restores,
     repeat_failed_rollback,
     roll_back_stale_deployment,
 )
@@ -58,7 +57,7 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
             (failures if waiting else reports).append(f"{waiting}: {answer}" if waiting else answer)
 
     # The rollback comes first, because clients wait for it.
-    run("roll_back_stale_deployment", partial(roll_back_stale_deployment, replays=True))
+    run("roll_back_stale_deployment", roll_back_stale_deployment)
     run("repeat_failed_rollback", repeat_failed_rollback)
     run("evaluate_lasting_alarms", evaluate_lasting_alarms)
     # Before the rest: a person has to be called, and what follows may take the time that is left.
@@ -66,11 +65,12 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     run("attend_maintenance", attend_maintenance, "maintenance waits for its announcements")
     run("attend_findings", attend_findings, "findings wait for their messages")
     run("close_abandoned_plans", close_abandoned_plans)
-    run("close_abandoned_restores", close_abandoned_restores)
     run("unblock_live_tables", unblock_live_tables)
     run("reconcile_provisioned", reconcile_provisioned)
     run("emit_drill_age", emit_drill_age)
     run("report_live_state", report_live_state)
+    # Last: a replay reads and writes the service's tables, and may take the time that is left.
+    run("close_dead_restores", close_dead_restores)
     if failures:
         # Last, so that it delays nothing else. The failed invocation is in the alarm event-handler-errors.
         raise StepsFailed("; ".join(failures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from unittest import mock
 
@@ -14,6 +15,7 @@ from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
+from orchestrator.event_handlers import reconcile
 from tests.fakes.errors import client_error
 from tests.workflow.restores import (
     REVOCATIONS,
@@ -328,3 +330,36 @@ def test_a_replay_that_fails_is_repeated_for_a_while_and_then_abandoned(interpre
     assert ("the table throttles" in checked.reason) is abandoned
     assert ("family#late" in world.held(world.tokens_copy)) is not abandoned
     assert not world.cloud.restores.read_lock().held
+
+
+class Killed(BaseException):
+    """Lambda ended the function at its time limit: nothing after it runs."""
+
+
+def test_a_replay_that_outlasts_the_reconciler_keeps_no_one_from_being_called_and_the_lock_is_released(interpreter):
+    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-killed", "late")
+    runs, called = [], []
+
+    def outlast(*_arguments):
+        world.clock.advance(120)
+        raise Killed
+
+    with (
+        inhabited(world),
+        mock.patch.object(LateWrites, "read", outlast),
+        mock.patch.object(reconcile, "evaluate_lasting_alarms", side_effect=lambda _: called.append("alarms")),
+        mock.patch.object(reconcile, "attend_incidents", side_effect=lambda _: called.append("pages")),
+    ):
+        with mock.patch.object(LateWrites, "read", return_value=([], {})):
+            world.restore()
+        world.announced.clear()
+        while world.cloud.restores.read_lock().held and len(runs) < 30:
+            runs.append(world.clock.now())
+            with suppress(Killed):
+                world.deliver_event("reconcile", {"id": "tick"})
+    assert not world.cloud.restores.read_lock().held
+    assert runs[-1] - world.deployment.ended_at < LONGEST_REPLAY + timedelta(minutes=3)
+    assert called == ["alarms", "pages"] * len(runs)
+    assert verdict(world, "late-writes").outcome is Outcome.ERROR
+    assert "were not replayed to their end within 15 min of the cutover" in verdict(world, "late-writes").reason
+    assert world.recovery.ended_at is not None

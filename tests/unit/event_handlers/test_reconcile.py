@@ -16,11 +16,11 @@ STEPS = (
     "attend_maintenance",
     "attend_findings",
     "close_abandoned_plans",
-    "close_abandoned_restores",
     "unblock_live_tables",
     "reconcile_provisioned",
     "emit_drill_age",
     "report_live_state",
+    "close_dead_restores",
 )
 ERRORS = (
     Throttled("busy"),
