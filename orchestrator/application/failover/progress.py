@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.application.cloud import Cloud
 from orchestrator.aws.ledger.failovers import ReadFailover
+from orchestrator.domain.failover.decisions import pass_approvals
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 2, 60
 
@@ -31,3 +33,13 @@ def seconds_before_check(read: ReadFailover, now: datetime) -> int:
     """Return how long to wait before a step is checked again: a tenth of the time that it has taken so far."""
     began = read.failover.began or now
     return min(max(round((now - began).total_seconds() / 10), _SHORTEST_SECONDS), _LONGEST_SECONDS)
+
+
+def with_approvals(read: ReadFailover, cloud: Cloud) -> ReadFailover:
+    """Record the result of a failover's approvals, as far as those in the ledger decide it; return it as written last.
+
+    Raises:
+        LockLost: another writer changed the failover.
+    """
+    passed = pass_approvals(read.failover, cloud.failovers.read_approvals(read.failover.id), cloud.now())
+    return read if passed == read.failover else cloud.failovers.commit(read, passed)

@@ -53,11 +53,14 @@ def pass_approvals(failover: Failover, approvals: Sequence[Approval], now: datet
     """
     if failover.outcome or failover.next_step is not Step.APPROVE:
         return failover
-    if failover.rejected_by or now >= _deadline(failover):
+    if failover.rejected_by:
         return failover.ended(FailoverOutcome.CANCELLED, now)
-    if missing_approvals(failover.gate, approvals, failover.requested_by):
-        return failover.begun(now)
-    people = dict.fromkeys(approval.by for approval in approvals if is_approver(failover.gate, approval.by))
+    # What was approved in time counts, however late it is read.
+    in_time = [approval for approval in approvals if approval.at < _deadline(failover)]
+    if missing_approvals(failover.gate, in_time, failover.requested_by):
+        overdue = now >= _deadline(failover)
+        return failover.ended(FailoverOutcome.CANCELLED, now) if overdue else failover.begun(now)
+    people = dict.fromkeys(approval.by for approval in in_time if is_approver(failover.gate, approval.by))
     return failover.begun(now).with_result(Step.APPROVE, f"approved by {', '.join(people)}", now)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.domain.failover.decisions import pass_approvals
+from orchestrator.application.failover.progress import with_approvals
 from orchestrator.tasks.failover_runtime import FailoverTaskInput, FailoverTaskOutput, continue_with, failover_task
 
 
@@ -13,9 +13,7 @@ def check_approvals(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTask
     Raises:
         LockLost: another writer changed the failover.
     """
-    read = cloud.failovers.read(task_input.failover)
-    passed = pass_approvals(read.failover, cloud.failovers.read_approvals(task_input.failover), cloud.now())
-    return continue_with(read if passed == read.failover else cloud.failovers.commit(read, passed), cloud)
+    return continue_with(with_approvals(cloud.failovers.read(task_input.failover), cloud), cloud)
 
 
 handler = failover_task(check_approvals)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.incident import report_region_lost
 from orchestrator.application.failover.planning import open_failover
+from orchestrator.application.failover.progress import with_approvals
 from orchestrator.tasks.failover_runtime import FailoverTaskInput, FailoverTaskOutput, continue_with, failover_task
 
 
@@ -18,7 +19,8 @@ def plan_failover(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTaskOu
     read = open_failover(cloud, task_input.failover, requested_by, reason)
     if read.failover.outcome is None:
         report_region_lost(read.failover, cloud)
-    return continue_with(read, cloud)
+    # One that is resumed may have been approved while no execution waited for it.
+    return continue_with(with_approvals(read, cloud), cloud)
 
 
 handler = failover_task(plan_failover)

@@ -74,9 +74,8 @@ def probed(url: str) -> None:
 @pytest.mark.parametrize(("send", "error"), [(checked, CheckNotReadable), (probed, Unreachable)])
 def test_a_server_that_drips_is_given_up_when_the_time_is_over(monkeypatch, send, error, start):
     monkeypatch.setattr(http_client, "TIMEOUT_SECONDS", TIMEOUT)
-    with served(dripping(start)) as url:
-        with pytest.raises(error, match="timed out"):
-            send(url)
+    with served(dripping(start)) as url, pytest.raises(error, match="timed out"):
+        send(url)
 
 
 def test_a_connection_that_the_server_closed_in_between_is_opened_again():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 READY, NOT_READY = 0, 1
+_WAKE_SECONDS = 20
+"""How long an answer waits for the execution that it is for: between its start and its wait lie a few seconds."""
 
 
 def check(context: Context, *, json: bool) -> int:
@@ -136,12 +139,12 @@ def approve(context: Context, failover_id: str, by: str, *, json: bool) -> None:
     refuse_unasked(failover, by)
     store.approve(failover_id, Approval(by, now))
     missing = missing_approvals(failover.gate, store.read_approvals(failover_id), failover.requested_by)
-    if not missing:
-        context.cloud.executions.send_task_success(store.read_token(failover_id), {})
+    goes_on = not missing and _wake(context, failover_id)
     if json:
-        print_json({"failover": failover_id, "approved_by": by, "missing": missing})
+        print_json({"failover": failover_id, "approved_by": by, "missing": missing, "goes_on": goes_on})
         return
-    console().print(f"approved by {by}; {f'missing: {missing}' if missing else 'it goes on'}", markup=False)
+    rest = f"missing: {missing}" if missing else "it goes on" if goes_on else _nothing_waits(context, failover_id)
+    console().print(f"approved by {by}; {rest}", markup=False, soft_wrap=True)
 
 
 def refuse_failover(context: Context, failover_id: str, by: str, *, json: bool) -> None:
@@ -153,11 +156,34 @@ def refuse_failover(context: Context, failover_id: str, by: str, *, json: bool) 
     store = context.cloud.failovers
     read = store.read(failover_id)
     store.commit(read, reject(read.failover, by))
-    context.cloud.executions.send_task_success(store.read_token(failover_id), {})
+    ends = _wake(context, failover_id)
     if json:
-        print_json({"failover": failover_id, "rejected_by": by})
+        print_json({"failover": failover_id, "rejected_by": by, "ends": ends})
         return
-    console().print(f"rejected by {by}: {read.failover.home} goes on issuing tokens", markup=False)
+    rest = f"{read.failover.home} goes on issuing tokens" if ends else _nothing_waits(context, failover_id)
+    console().print(f"rejected by {by}: {rest}", markup=False, soft_wrap=True)
+
+
+def _wake(context: Context, failover_id: str) -> bool:
+    """End the wait of the execution that waits for an answer; return whether one did.
+
+    A token may be that of an earlier execution: the one that waits now writes its own when its wait begins.
+    """
+    tried = ""
+    for _ in range(_WAKE_SECONDS):
+        token = context.cloud.failovers.read_token(failover_id)
+        if token != tried:
+            tried = token
+            with suppress(Refused):
+                context.cloud.executions.send_task_success(token, {})
+                return True
+        context.cloud.sleep(1)
+    return False
+
+
+def _nothing_waits(context: Context, failover_id: str) -> str:
+    command = f"orchestrator failover resume {failover_id} --env {context.name}"
+    return f"it is recorded, but no execution waits for it: see `orchestrator failover status`, then `{command}`"
 
 
 def cancel(context: Context, failover_id: str, by: str, *, json: bool) -> None:

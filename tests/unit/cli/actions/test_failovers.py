@@ -12,6 +12,7 @@ from orchestrator.application.failover.releases import record_home_release
 from orchestrator.cli.actions.failovers import standby
 from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.record import FailoverOutcome
 from tests.fakes.clouds import machine_arn
 from tests.workflow.failovers import HOME, FailoverWorld, failover_machine
@@ -118,7 +119,37 @@ def test_an_approval_counts_once_a_person_and_a_stranger_s_does_not(world, monke
     for _ in range(2):
         assert call(monkeypatch, "ann", "approve", failover)[1]["missing"] == "1 of 2 approvals"
     monkeypatch.setattr(world.cloud.executions, "send_task_success", lambda *_: None)
-    assert call(monkeypatch, "bob", "approve", failover)[1]["missing"] == ""
+    world.cloud.failovers.save_token(failover, "token")
+    answer = call(monkeypatch, "bob", "approve", failover)[1]
+    assert (answer["missing"], answer["goes_on"]) == ("", True)
+
+
+def test_an_answer_waits_for_the_token_of_the_execution_that_it_is_for(world, monkeypatch):
+    """The token in the ledger may be that of an execution that ended, or not be there yet."""
+    failover = world.cloud.failovers.create(waiting(world)).failover.id
+    world.cloud.failovers.save_token(failover, "of an execution that ended")
+    sent = []
+
+    def send(token, _output):
+        sent.append(token)
+        if len(sent) == 1:
+            world.cloud.failovers.save_token(failover, "of the one that waits")
+            raise Refused("deployment", "paused", "it is no longer paused")
+
+    monkeypatch.setattr(world.cloud.executions, "send_task_success", send)
+    assert call(monkeypatch, "bob", "reject", failover)[1]["ends"]
+    assert sent == ["of an execution that ended", "of the one that waits"]
+
+
+def test_approvals_that_came_while_it_was_stopped_let_it_go_on_when_it_is_resumed(world, monkeypatch):
+    failover = world.cloud.failovers.create(waiting(world)).failover.id
+    for by in ("ann", "bob"):
+        code, answer = call(monkeypatch, by, "approve", failover)
+        assert code == 0
+    assert (answer["missing"], answer["goes_on"]) == ("", False)
+    assert call(monkeypatch, "ann", "resume", failover)[0] == 0
+    settle(world)
+    assert world.cloud.failovers.read(failover).failover.outcome is FailoverOutcome.SUCCEEDED
 
 
 def test_the_status_names_the_approved_copies_and_those_that_are_restored(world, monkeypatch):
@@ -159,7 +190,9 @@ def test_a_rejection_ends_it_and_a_second_failover_is_refused_while_one_is_open(
     code, answer = call(monkeypatch, "ann", "start", "--reason", "x")
     assert (code, answer["error"]["field"]) == (REFUSED, "failover")
     monkeypatch.setattr(world.cloud.executions, "send_task_success", lambda *_: None)
-    assert call(monkeypatch, "bob", "reject", failover) == (0, {"failover": failover, "rejected_by": "bob"})
+    world.cloud.failovers.save_token(failover, "token")
+    answer = {"failover": failover, "rejected_by": "bob", "ends": True}
+    assert call(monkeypatch, "bob", "reject", failover) == (0, answer)
     assert world.cloud.failovers.read(failover).failover.rejected_by == "bob"
 
 

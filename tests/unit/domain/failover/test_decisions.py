@@ -60,6 +60,12 @@ def test_with_all_approvals_it_goes_on():
     assert pass_approvals(passed, [], NOW) == passed
 
 
+def test_approvals_of_before_the_deadline_count_however_late_they_are_read():
+    passed = pass_approvals(failover(), BOTH, NOW + GATE.deadline + timedelta(seconds=1))
+    assert passed.outcome is None
+    assert passed.results_by_step[Step.APPROVE].result == "approved by ann, bob"
+
+
 @pytest.mark.parametrize(
     ("changes", "later", "why"),
     [
@@ -68,7 +74,8 @@ def test_with_all_approvals_it_goes_on():
     ],
 )
 def test_a_failover_that_is_not_approved_is_cancelled(changes, later, why):
-    ended = pass_approvals(failover(**changes), [*BOTH], NOW + later)
+    late = [Approval(by, NOW + GATE.deadline) for by in ("ann", "bob")]
+    ended = pass_approvals(failover(**changes), late, NOW + later)
     assert ended.outcome is FailoverOutcome.CANCELLED
     decision = next_decision(ended, NOW + later)
     assert decision.action is FailoverAction.CANCELLED
