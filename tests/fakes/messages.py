@@ -49,6 +49,8 @@ class FakeAlarms:
     """Names of the alarms in ALARM."""
     values: dict[datetime, float] = field(default_factory=dict)
     """The value of every alarm by period; a breaching one is above 5."""
+    deleted: set[str] = field(default_factory=set)
+    """Names of the alarms that do not exist."""
     reads_fail: bool = False
 
     def get_paginator(self, name: str) -> FakeAlarms:
@@ -79,6 +81,7 @@ class FakeAlarms:
                 "Statistic": "Sum",
             }
             for name in params["AlarmNames"]
+            if name not in self.deleted
         ]
         return {"MetricAlarms": found, "CompositeAlarms": []}
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.application import key_rotation
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.json_lines import print_request, print_result
-from orchestrator.cli.rendering.output import console, print_json, print_json_line, text_table
+from orchestrator.cli.rendering.output import console, local_minute, print_json, print_json_line, text_table
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.signing_keys import (
@@ -137,8 +137,10 @@ def _table(context: Context, ring: SigningKeyRing) -> Any:
 KEY_COLUMNS = ("kid", "phase", "state in KMS", "age", "next")
 
 
-def key_rows(context: Context, ring: SigningKeyRing) -> list[tuple[str, ...]]:
-    """Return the keys of a ring as rows of `KEY_COLUMNS`."""
+def key_rows(
+    context: Context, ring: SigningKeyRing, minute: Callable[[datetime], str] = local_minute
+) -> list[tuple[str, ...]]:
+    """Return the keys of a ring as rows of `KEY_COLUMNS`. `minute` writes a time."""
     now, rotation = context.cloud.now(), _rotation(context)
     states = context.cloud.key_ring.read_states(ring)
     return [
@@ -147,17 +149,17 @@ def key_rows(context: Context, ring: SigningKeyRing) -> list[tuple[str, ...]]:
             key.phase,
             states.get(key.key_id, "unknown"),
             _duration(now - key.since),
-            _next(key, ring, rotation),
+            _next(key, ring, rotation, minute),
         )
         for key in ring.keys
     ]
 
 
-def _next(key: SigningKey, ring: SigningKeyRing, rotation_after: timedelta) -> str:
+def _next(key: SigningKey, ring: SigningKeyRing, rotation_after: timedelta, minute: Callable[[datetime], str]) -> str:
     move = step_of_key(key, ring, rotation_after)
     if move is None:
         return f"retires when {ring.keys_in_phase(KeyPhase.PUBLISHED)[0].kid} signs"
-    return f"{_NEXT[move.action]} {_local_minute(move.due_at)} or up to 15 minutes later"
+    return f"{_NEXT[move.action]} {minute(move.due_at)} or up to 15 minutes later"
 
 
 def _key_object(key: SigningKey, ring: SigningKeyRing, rotation_after: timedelta) -> Mapping[str, Any]:
@@ -178,10 +180,6 @@ def _rotation(context: Context) -> timedelta:
 def _record_event(context: Context, name: str, why: str) -> None:
     at = context.cloud.now()
     context.cloud.ledger.record_event(EventRecord(f"keys-{at.isoformat()}", at, "person", name, acted=True, why=why))
-
-
-def _local_minute(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _duration(duration: timedelta) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from orchestrator import environments
@@ -14,7 +15,7 @@ from orchestrator.aws.lambda_.aliases import Alias
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, pause_as_json, pause_lines, short_digest
-from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
+from orchestrator.cli.rendering.output import console, local_minute, print_json, show_freeze, text_table
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.known_good import made_live
@@ -42,6 +43,7 @@ class EnvironmentStatus:
         latest: digest of the release in `$LATEST`.
         aliases: by function.
         firing: names of the service's alarms that are in ALARM.
+        missing: names of those that do not exist.
         incidents: those that are not resolved.
         newest: the newest deployment; None if there is none.
         recovery: the newest drill or restore; None if there is none.
@@ -58,6 +60,7 @@ class EnvironmentStatus:
     latest: str
     aliases: Mapping[str, Alias]
     firing: Sequence[str]
+    missing: Sequence[str]
     incidents: Sequence[Incident]
     newest: Deployment | None
     recovery: Recovery | None
@@ -77,6 +80,7 @@ class EnvironmentStatus:
             "release_in_latest": self.latest,
             "aliases": {name: alias.routing for name, alias in self.aliases.items()},
             "alarms_firing": self.firing,
+            "alarms_missing": self.missing,
             "open_incidents": [_incident_as_json(incident) for incident in self.incidents],
             "newest_deployment": self.newest.id if self.newest else None,
             "newest_recovery": summary_of(self.recovery) if self.recovery else None,
@@ -93,6 +97,7 @@ def read_status(context: Context) -> EnvironmentStatus:
     newest = next(iter(cloud.ledger.newest_records(1)), None)
     holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
     under_way = holder if holder and holder.under_way else None
+    firing, missing = _alarms(context, newest)
     return EnvironmentStatus(
         environment=context.name,
         live=cloud.ledger.find_newest(lambda record: made_live(record, versions)),
@@ -104,7 +109,8 @@ def read_status(context: Context) -> EnvironmentStatus:
         maintenance=cloud.maintenance.read_schedule().under_way(cloud.now()),
         latest=release_digest(latest),
         aliases=aliases,
-        firing=_firing_alarms(context, newest),
+        firing=firing,
+        missing=missing,
         incidents=read_open_incidents(cloud),
         newest=newest,
         recovery=next(iter(cloud.drills.newest_records(1)), None),
@@ -144,6 +150,8 @@ def show_status(context: Context, *, json: bool) -> None:
         by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
         line = f"incident {incident.id}, {incident.severity}, {by}: {incident.title}"
         screen.print(line, style="bold red", markup=False)
+    for name in now.missing:
+        screen.print(missing_alarm_line(name), style="bold red", markup=False)
     screen.print(f"alarms firing: {', '.join(now.firing) or 'none'}")
     held = f"held by {now.lock.kind} {now.lock.deployment}" if now.lock.held else "free"
     screen.print(f"environment lock {held}, fencing token {now.lock.fencing_token}")
@@ -161,12 +169,16 @@ def _incident_as_json(incident: Incident) -> dict[str, object]:
     return {name: getattr(incident, name) for name in names}
 
 
-def live_line(live: Deployment | None) -> str:
-    """Return the release that is live, since when, and by which deployment."""
+def live_line(live: Deployment | None, minute: Callable[[datetime], str] = local_minute) -> str:
+    """Return the release that is live, since when, and by which deployment. `minute` writes a time."""
     if live is None or live.ended_at is None:
         return "live are the versions below; no recorded deployment made all of them live"
-    ended = f"{live.ended_at.astimezone():%Y-%m-%d %H:%M}"
-    return f"live is release {short_digest(live.release.digest)} since {ended}, by {live.id}"
+    return f"live is release {short_digest(live.release.digest)} since {minute(live.ended_at)}, by {live.id}"
+
+
+def missing_alarm_line(name: str) -> str:
+    """Return that an alarm of the service does not exist, and the remedy."""
+    return f"the alarm {name} does not exist, so it cannot fire: deploy the service stack"
 
 
 def _live_as_json(live: Deployment | None) -> dict[str, object] | None:
@@ -175,11 +187,12 @@ def _live_as_json(live: Deployment | None) -> dict[str, object] | None:
     return {"deployment": live.id, "release": live.release.digest, "since": live.ended_at}
 
 
-def _firing_alarms(context: Context, newest: Deployment | None) -> list[str]:
-    if newest is None:
-        return []
-    states = context.cloud.alarms.read_states(newest.service.alarms)
-    return sorted(alarm.name for alarm in states.values() if alarm.state == ALARM_STATE)
+def _alarms(context: Context, newest: Deployment | None) -> tuple[list[str], list[str]]:
+    """Return the names of the service's alarms that are in ALARM, and of those that do not exist."""
+    expected = newest.service.alarms if newest else ()
+    states = context.cloud.alarms.read_states(expected)
+    firing = sorted(alarm.name for alarm in states.values() if alarm.state == ALARM_STATE)
+    return firing, sorted(arn.rpartition(":")[2] for arn in expected if arn not in states)
 
 
 def _canary(version: str, weight_percent: int) -> str:

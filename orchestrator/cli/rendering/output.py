@@ -96,6 +96,11 @@ def local_time(at: datetime) -> str:
     return f"{at.astimezone():%H:%M:%S}"
 
 
+def local_minute(at: datetime) -> str:
+    """Return a date and a time of day, to the minute, in the local time zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True)
 class TimelineRow:
     """One entry of a timeline: in columns, or on a narrow terminal as a heading with its text below."""

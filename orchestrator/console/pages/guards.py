@@ -12,7 +12,7 @@ from orchestrator.cli.actions.maintenance.windows import state_in_words
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import link_to
-from orchestrator.console.pages.words import minute
+from orchestrator.console.pages.words import minute, utc_minute
 from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Notes, Page, Table, note, present
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.environments import project
@@ -105,7 +105,7 @@ def alarms_page(context: Context) -> Page:
 def keys_page(context: Context) -> Page:
     """Return the page of the signing keys."""
     ring = context.cloud.key_ring.read_ring()
-    rows: tuple[tuple[Cell, ...], ...] = tuple(key_rows(context, ring))
+    rows: tuple[tuple[Cell, ...], ...] = tuple(key_rows(context, ring, utc_minute))
     kind = f"version {ring.version} of the key ring, changed {minute(ring.changed_at)} UTC"
     unusable = tuple(
         (f"{key_id} is {state}: nothing can be signed or verified with it.", BAD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator import environments
-from orchestrator.cli.actions.status import EnvironmentStatus, live_line, read_status
+from orchestrator.cli.actions.status import EnvironmentStatus, live_line, missing_alarm_line, read_status
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, short_digest
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
@@ -12,7 +12,7 @@ from orchestrator.console.actions import link_to
 from orchestrator.console.pages.deployments import deployments_table, path_of
 from orchestrator.console.pages.live_deployment import state_in_words
 from orchestrator.console.pages.recoveries import recoveries_table
-from orchestrator.console.pages.words import ABSENT, sentence
+from orchestrator.console.pages.words import ABSENT, sentence, utc_minute
 from orchestrator.console.sections import Cell, Facts, Heading, Link, Links, Notes, Page, Table, present
 
 PLACE = "Overview"
@@ -33,7 +33,7 @@ def overview_page(context: Context) -> Page:
         "Overview",
         PLACE,
         present(
-            Heading(context.name, "", outcome, tone, (sentence(live_line(now.live)),)),
+            Heading(context.name, "", outcome, tone, (sentence(live_line(now.live, utc_minute)),)),
             Notes(tuple(notes)) if notes else None,
             Links("In progress", (Link(f"{under_way.id}: {state_in_words(under_way)}", path_of(under_way.id)),), "now")
             if under_way
@@ -92,6 +92,7 @@ def _notes(now: EnvironmentStatus) -> list[tuple[str, str]]:
         by = f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else "not acknowledged"
         notes.append((f"Incident {incident.id}, {incident.severity}, {by}: {incident.title}", BAD))
     notes += [(f"The alarm {name} is in ALARM.", BAD) for name in now.firing]
+    notes += [(sentence(missing_alarm_line(name)), BAD) for name in now.missing]
     if now.freeze and now.freeze.is_active:
         notes.append((f"The environment is {now.freeze.description}; new deployments are rejected.", OPEN))
     if now.maintenance is not None:
@@ -105,7 +106,7 @@ def _facts(now: EnvironmentStatus) -> tuple[Fact, ...]:
     return (
         Fact("Environment lock", held, f"fencing token {now.lock.fencing_token}"),
         Fact("Release in $LATEST", short_digest(now.latest), "live" if is_live else "not live"),
-        Fact("Alarms that fire", str(len(now.firing)), ", ".join(now.firing)),
+        Fact("Alarms that fire", str(len(now.firing)), "; ".join(_alarms_in_words(now))),
         Fact("Open incidents", str(len(now.incidents))),
         Fact(
             "Newest deployment", now.newest.id if now.newest else ABSENT, outcome_line(now.newest) if now.newest else ""
@@ -116,6 +117,11 @@ def _facts(now: EnvironmentStatus) -> tuple[Fact, ...]:
             recovery_outcome_line(now.recovery) if now.recovery else "",
         ),
     )
+
+
+def _alarms_in_words(now: EnvironmentStatus) -> list[str]:
+    missing = f"{len(now.missing)} {'do' if len(now.missing) > 1 else 'does'} not exist: {', '.join(now.missing)}"
+    return [*([", ".join(now.firing)] if now.firing else ()), *([missing] if now.missing else ())]
 
 
 def _aliases(now: EnvironmentStatus) -> Table:

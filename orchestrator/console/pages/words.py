@@ -14,6 +14,11 @@ def minute(at: datetime | None) -> str:
     return ABSENT if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
+def utc_minute(at: datetime) -> str:
+    """Return a date and a time of day, to the minute, with its time zone: within a sentence."""
+    return f"{minute(at)} UTC"
+
+
 def clock(at: datetime | None) -> str:
     """Return a time of day, to the second."""
     return ABSENT if at is None else f"{at:%H:%M:%S} UTC"

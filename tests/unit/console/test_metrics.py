@@ -75,9 +75,17 @@ def test_the_state_of_the_environment_is_measured(metrics):
     assert value_of(metrics, "frozen") == 1
     assert value_of(metrics, "maintenance") == 0
     assert value_of(metrics, "alarms_firing") == 1
+    assert value_of(metrics, "alarms_missing") == 0
     assert value_of(metrics, "open_incidents", severity="SEV2") == 1
     assert value_of(metrics, "open_incidents", severity="SEV1") == 0
     assert value_of(metrics, "evidence_entries") == 2
+
+
+def test_an_alarm_that_was_deleted_is_measured_as_missing():
+    scene = busy_scene()
+    scene.alarms.deleted = {"ib-oauth-token-latency-test"}
+    metrics = parse(client_of(scene.context).get("/metrics").text)
+    assert (value_of(metrics, "alarms_firing"), value_of(metrics, "alarms_missing")) == (0, 1)
 
 
 def test_the_deployment_in_progress_has_the_figures_of_explain(monkeypatch, scene, metrics):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -31,7 +33,7 @@ from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from orchestrator.environments import project
 from tests import followed
 from tests.samples import NOW
-from tests.served_console import HOSTILE, PAGES, Tables, busy_scene, client_of, scene_in_flight
+from tests.served_console import HOSTILE, PAGES, ConsoleScene, Tables, busy_scene, client_of, scene_in_flight
 from tests.unit.domain.maintenance.worlds import HOUR, only, planned
 
 MOST_BYTES = 150_000
@@ -142,6 +144,53 @@ def test_the_overview_names_what_needs_a_person(client):
     assert "ib-oauth-token-latency-test is in ALARM" in words
 
 
+def with_live_release(scene, record):
+    """Add the deployment that made the live versions so."""
+    versions = dict.fromkeys(("authorize", "public", "token"), "1")
+    functions = tuple(Function(name, f"ib-oauth-{name}-local", "0", versions[name]) for name in versions)
+    live = replace(
+        record, id="d-20261123T0300Z-X", functions=functions, phase=DeploymentPhase.ENDED,
+        outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW,
+    )  # fmt: skip
+    scene.create(live)()
+
+
+@pytest.fixture
+def far_away(monkeypatch):
+    """A machine in another time zone, and at another minute of the hour."""
+    yield lambda zone: (monkeypatch.setenv("TZ", zone), time.tzset())
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_every_time_of_every_page_is_in_utc(far_away):
+    def pages() -> dict[str, str]:
+        scene = busy_scene()
+        with_live_release(scene, scene.cloud.ledger.read_record("d-1"))
+        client = client_of(scene.context)
+        return {path: re.sub("[0-9a-f]{12,}", "", client.get(path).text) for path in PAGES}
+
+    far_away("UTC")
+    expected = pages()
+    assert f"since {NOW:%Y-%m-%d %H:%M} UTC" in expected["/"]
+    assert "UTC or up to 15 minutes later" in expected["/keys"]
+    far_away("Asia/Kathmandu")
+    for path, text in pages().items():
+        assert text == expected[path], path
+
+
+def test_an_alarm_that_was_deleted_does_not_keep_the_overview_quiet():
+    scene, (_, record) = ConsoleScene(), scene_in_flight()
+    with_live_release(scene, record)
+    client = client_of(scene.context)
+    assert "QUIET" in Tables(client.get("/").text).words["heading"]
+    scene.alarms.deleted = {"ib-oauth-token-latency-test"}
+    page = Tables(client.get("/").text)
+    assert "ACT" in page.words["heading"]
+    assert "The alarm ib-oauth-token-latency-test does not exist" in " ".join(page.words["notes"])
+    assert "1 does not exist: ib-oauth-token-latency-test" in " ".join(page.words["facts"])
+
+
 def test_evidence_is_verified_whenever_it_is_shown():
     scene = busy_scene()
     client = client_of(scene.context)
@@ -188,13 +237,7 @@ def test_static_files_may_be_kept_because_their_address_names_their_content(clie
 
 def test_names_keep_their_letters_at_the_beginning_and_within_a_sentence():
     scene, record = scene_in_flight()
-    versions = dict.fromkeys(("authorize", "public", "token"), "1")
-    functions = tuple(Function(name, f"ib-oauth-{name}-local", "0", versions[name]) for name in versions)
-    live = replace(
-        record, id="d-20261123T0300Z-X", functions=functions, phase=DeploymentPhase.ENDED,
-        outcome=DeploymentOutcome.SUCCEEDED, ended_at=NOW,
-    )  # fmt: skip
-    scene.create(live)()
+    with_live_release(scene, record)
     client = client_of(scene.context)
     assert "by d-20261123T0300Z-X." in Tables(client.get("/").text).words["heading"][-1]
     assert "03:00:00 UTC by ann." in client.get("/deployments/d-1").text
