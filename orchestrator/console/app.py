@@ -59,6 +59,8 @@ class Site:
         forbid = entrance.forbidden_page if entrance else None
         self._forms = Forms(context, guard, self._show, OrderedDict(), forbid)
         self.broadcast = broadcast or Broadcast()
+        for records in (context.cloud.ledger, context.cloud.drills):
+            records.reads_in_batches = True
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses."""

@@ -27,12 +27,13 @@ FULL_PERCENT = 100
 def metrics_text(context: Context) -> str:
     """Return the metrics of an environment in Prometheus' text format."""
     cloud = context.cloud
-    now, status = cloud.now(), read_status(context)
+    deployments, recoveries = cloud.ledger.newest_records(LISTED), cloud.drills.newest_records(LISTED)
+    now, status = cloud.now(), read_status(context, deployments, recoveries)
     gauges = [*_state(status)]
     if status.under_way is not None:
         gauges += _deployment(status.under_way, cloud.ledger.read_decisions(status.under_way.id))
-    gauges += _deployments(cloud.ledger.newest_records(LISTED), now)
-    gauges += _recoveries(cloud.drills.newest_records(LISTED))
+    gauges += _deployments(deployments, now)
+    gauges += _recoveries(recoveries)
     gauges.append(
         gauge(
             "orchestrator_evidence_entries", "Entries of the evidence chain.", (cloud.evidence.read_head().number, {})

@@ -32,6 +32,16 @@ class FakeDynamoDB:
         found = self.items.get(_key(Key))
         return {"Item": deepcopy(found)} if found else {}
 
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 - botocore's
+        ((table, request),) = RequestItems.items()
+        keys = [_key(key) for key in request["Keys"]]
+        assert 1 <= len(keys) <= 100, "BatchGetItem takes no more"
+        assert len(set(keys)) == len(keys), "BatchGetItem takes each key once"
+        assert request["ConsistentRead"], "the ledger never reads what may be stale"
+        # In no order, as the service does.
+        found = [deepcopy(self.items[key]) for key in sorted(keys) if key in self.items]
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
     def put_item(self, **put: Any) -> dict[str, Any]:
         if not self._holds(put, _key(put["Item"])):
             raise client_error("ConditionalCheckFailedException", "The conditional request failed")

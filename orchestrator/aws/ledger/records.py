@@ -13,13 +13,14 @@ are here, with name ``recovery`` and index ``recoveries``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.dynamodb.batch import KEYS_PER_GET, batch_get
 from orchestrator.aws.ledger.lock import LOCK, LockedTable, decoded, refuse_busy, until_time
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.environment_lock import Kind
@@ -28,6 +29,8 @@ from orchestrator.domain.recovery.record import Recovery
 
 DRILL_LOCK = "lock#drill"
 
+FIRST_BATCH = 5
+"""How many records are read first: usually the one that is searched for is among them."""
 SEARCHED = 500
 """How many records are searched for the newest that matches: many deployments may have been refused since."""
 
@@ -56,11 +59,14 @@ class Records(LockedTable, Generic[R]):
         WHAT: the record's name, in keys and in refusals.
         LISTED: partition key of the index.
         KIND: the record's class.
+        reads_in_batches: read many records with BatchGetItem. The console does, which persons start; the roles of the
+            functions do not allow it.
     """
 
     WHAT: ClassVar[str]
     LISTED: ClassVar[str]
     KIND: type[R]
+    reads_in_batches: bool = False
 
     def create_record(self, record: R) -> R:
         """Write a new record. If an earlier attempt has written it already, return that one."""
@@ -96,7 +102,7 @@ class Records(LockedTable, Generic[R]):
 
     def newest_records(self, limit: int) -> list[R]:
         """Return the newest records, newest first."""
-        return [self.read_record(decoded(item, str)) for item in self._query(self.LISTED, limit=limit)]
+        return list(self._records(self._query(self.LISTED, limit=limit)))
 
     def ids_since(self, earliest: datetime) -> list[str]:
         """Return the ids of all records that were requested at a time or later, newest first."""
@@ -106,15 +112,15 @@ class Records(LockedTable, Generic[R]):
     def records_between(self, start: datetime, end: datetime) -> list[R]:
         """Return all records that were requested from `start` to `end`, both included, newest first."""
         listed = self._query(self.LISTED, since=start.isoformat(), until=until_time(end))
-        return [self.read_record(decoded(item, str)) for item in listed]
+        return list(self._records(listed))
 
     def find_newest(self, matches: Callable[[R], bool]) -> R | None:
         """Return the newest record that matches; None if none of the `SEARCHED` newest does.
 
-        Records are read one by one until one matches: usually the first or the second.
+        Records are read until one matches: usually the first or the second.
         """
-        ids = (decoded(item, str) for item in self._query(self.LISTED, limit=SEARCHED))
-        return next((record for record in map(self.read_record, ids) if matches(record)), None)
+        records = self._records(self._query(self.LISTED, limit=SEARCHED), first=FIRST_BATCH)
+        return next((record for record in records if matches(record)), None)
 
     def save_record(self, record: R, fencing_token: int) -> R:
         """Write a record back as the holder of its lock.
@@ -140,6 +146,20 @@ class Records(LockedTable, Generic[R]):
         """Read why there is no plan; None if it was not refused."""
         item = self._get(self._key(record_id), "refused")
         return decoded(item, EventRecord) if item else None
+
+    def _records(self, listed: Sequence[Mapping[str, Any]], first: int = KEYS_PER_GET) -> Iterator[R]:
+        """Yield the records of items of the index, in their order. With batches, `first` is the size of the first one."""
+        ids = [decoded(item, str) for item in listed]
+        if not self.reads_in_batches:
+            yield from map(self.read_record, ids)
+            return
+        while ids:
+            batch, ids, first = ids[:first], ids[first:], KEYS_PER_GET
+            keys = [{"pk": {"S": self._key(one)}, "sk": {"S": "record"}} for one in batch]
+            found = {item["pk"]["S"]: item for item in batch_get(self._client, self._table, keys)}
+            for one in batch:
+                item = found.get(self._key(one))
+                yield decoded(item, self.KIND) if item else self.read_record(one)
 
     def _put_record(self, record: R) -> dict[str, Any]:
         return self._put(self._key(record.id), "record", record)

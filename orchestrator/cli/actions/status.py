@@ -87,20 +87,29 @@ class EnvironmentStatus:
         }
 
 
-def read_status(context: Context) -> EnvironmentStatus:
-    """Read the current state of the environment."""
+def read_status(
+    context: Context, deployments: Sequence[Deployment] = (), recoveries: Sequence[Recovery] = ()
+) -> EnvironmentStatus:
+    """Read the current state of the environment.
+
+    Args:
+        context: the environment.
+        deployments: the newest, newest first, if the caller has read them.
+        recoveries: likewise.
+    """
     cloud, lock = context.cloud, context.cloud.ledger.read_lock()
     functions = {name: context.function_name(name) for name in sorted(environments.FUNCTIONS)}
     aliases = dict(zip(functions, for_each(functions.values(), cloud.aliases.read_alias), strict=True))
     latest = dict(zip(functions, for_each(functions.values(), cloud.versions.describe_version), strict=True))
     versions = {name: alias.routing.primary for name, alias in aliases.items()}
-    newest = next(iter(cloud.ledger.newest_records(1)), None)
+    newest = next(iter(deployments or cloud.ledger.newest_records(1)), None)
+    live = next((record for record in deployments if made_live(record, versions)), None)
     holder = cloud.ledger.find_record(lock.deployment) if lock.held else None
     under_way = holder if holder and holder.under_way else None
     firing, missing = _alarms(context, newest)
     return EnvironmentStatus(
         environment=context.name,
-        live=cloud.ledger.find_newest(lambda record: made_live(record, versions)),
+        live=live or cloud.ledger.find_newest(lambda record: made_live(record, versions)),
         problems=read_live_state(functions, lock, cloud).problems,
         under_way=under_way,
         pause=pause_of(context, under_way) if under_way else None,
@@ -113,7 +122,7 @@ def read_status(context: Context) -> EnvironmentStatus:
         missing=missing,
         incidents=read_open_incidents(cloud),
         newest=newest,
-        recovery=next(iter(cloud.drills.newest_records(1)), None),
+        recovery=next(iter(recoveries or cloud.drills.newest_records(1)), None),
     )
 
 

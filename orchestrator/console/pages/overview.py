@@ -23,7 +23,8 @@ ENVIRONMENT_COLUMNS = ("environment", "cloud", "region", "account", "strategy", 
 
 def overview_page(context: Context) -> Page:
     """Return the first page of the console: the status of the environment, and its newest requests."""
-    now = read_status(context)
+    deployments, recoveries = context.cloud.ledger.newest_records(NEWEST), context.cloud.drills.newest_records(NEWEST)
+    now = read_status(context, deployments, recoveries)
     notes = _notes(now)
     tone = BAD if any(tone == BAD for _, tone in notes) else OPEN if notes else GOOD
     outcome = {BAD: "ACT", OPEN: "NOTE", GOOD: "QUIET"}[tone]
@@ -43,8 +44,8 @@ def overview_page(context: Context) -> Page:
             ),
             Facts(_facts(now)),
             _aliases(now),
-            deployments_table(context.cloud.ledger.newest_records(NEWEST), "Newest deployments"),
-            recoveries_table(context.cloud.drills.newest_records(NEWEST), "Newest drills and restores"),
+            deployments_table(deployments, "Newest deployments"),
+            recoveries_table(recoveries, "Newest drills and restores"),
         ),
         events="/events",
         refresh_seconds=REFRESH_SECONDS,

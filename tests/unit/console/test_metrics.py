@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from functools import partial
 from math import inf, isinf, isnan, nan
 
 import pytest
@@ -12,7 +14,10 @@ from typer.testing import CliRunner
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.main import app
 from orchestrator.console.prometheus import CONTENT_TYPE, gauge, render_metrics
+from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import Throttled
+from tests import followed
+from tests.samples import NOW, seconds
 from tests.served_console import HOSTILE, busy_scene, client_of, scene_in_flight
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -118,6 +123,30 @@ def test_deployments_and_recoveries_have_their_trends(metrics):
 def test_what_was_not_measured_has_no_sample(metrics):
     sources = {dict(labels)["source"] for name, labels in metrics if name == "orchestrator_evidence_odds"}
     assert sources == {"request metrics", "alarms"}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/deployments", "/recoveries", "/costs"])
+@pytest.mark.parametrize(("outcome", "most"), [(DeploymentOutcome.SUCCEEDED, 20), (DeploymentOutcome.REFUSED, 21)])
+def test_many_records_are_read_with_few_calls(monkeypatch, path, outcome, most):
+    scene, record = scene_in_flight()
+    for number in range(200):
+        at = NOW + seconds(number)
+        scene.cloud.ledger.create_record(
+            replace(record, id=f"d-{number:04}x", requested_at=at, phase="ENDED", outcome=outcome, ended_at=at)
+        )
+        scene.cloud.drills.create_record(
+            replace(followed.recovery_snapshot().recovery, id=f"dr-{number}", requested_at=at)
+        )
+    calls = []
+
+    def counted(call, **params):
+        calls.append(params)
+        return call(**params)
+
+    for name in ("get_item", "query", "batch_get_item"):
+        monkeypatch.setattr(scene.table, name, partial(counted, getattr(scene.table, name)))
+    assert client_of(scene.context).get(path).status_code == 200
+    assert len(calls) <= most
 
 
 def test_hostile_names_are_labels_and_nothing_else():

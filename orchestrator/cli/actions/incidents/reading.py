@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import environments
-from orchestrator.application.cloud import now
+from orchestrator.application.cloud import for_each, now
 from orchestrator.application.incidents.facts import count_traffic, read_facts
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.cli.actions.reports.report import FORMATS, render, write_file
@@ -34,7 +34,7 @@ class IncidentStory:
 def read_incidents(context: Context, limit: int) -> list[Incident]:
     """Return the newest incidents, newest first."""
     store = context.cloud.incidents
-    return [store.read_incident(one) for one in store.list_ids(limit)]
+    return for_each(store.list_ids(limit), store.read_incident)
 
 
 def read_story(context: Context, incident_id: str) -> IncidentStory:

@@ -183,6 +183,24 @@ class TestADeployment:
         assert ledger.find_newest(lambda found: found.id == "d-1") == DEPLOYMENT
         assert ledger.find_newest(lambda found: found.repair) is None
 
+    def test_are_the_same_when_they_are_read_in_batches(self, ledger):
+        for number in range(108):
+            ledger.create_record(replace(DEPLOYMENT, id=f"d-{number}", requested_at=NOW + seconds(number)))
+        one_by_one = ledger.newest_records(107)
+        ledger.reads_in_batches = True
+        assert ledger.newest_records(107) == one_by_one
+        assert [one.id for one in one_by_one[:2]] == ["d-107", "d-106"]
+        assert [one.id for one in ledger.records_between(NOW, NOW + seconds(1))] == ["d-1", "d-0"]
+        assert ledger.find_newest(lambda found: found.id == "d-3") == ledger.read_record("d-3")
+        assert ledger.find_newest(lambda found: found.repair) is None
+
+    def test_that_is_missing_is_refused_when_it_is_read_in_a_batch(self, ledger, monkeypatch):
+        ledger.create_record(DEPLOYMENT)
+        monkeypatch.setattr(ledger, "_key", lambda name: f"other#{name}")
+        ledger.reads_in_batches = True
+        with pytest.raises(Refused, match="no such deployment"):
+            ledger.newest_records(1)
+
     def test_has_the_targets_that_an_operator_chose_last(self, ledger):
         assert ledger.read_targets("d-1") == {}
         ledger.record_targets("d-1", {"token": "25"})
