@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -58,6 +60,7 @@ class Site:
         self._context, self._guard, self._entrance = context, guard, entrance
         forbid = entrance.forbidden_page if entrance else None
         self._forms = Forms(context, guard, self._show, OrderedDict(), forbid)
+        self._chain = evidence.ChainPages(context)
         self.broadcast = broadcast or Broadcast()
         for records in (context.cloud.ledger, context.cloud.drills):
             records.reads_in_batches = True
@@ -80,11 +83,11 @@ class Site:
             self._page("/incidents/{name}", incidents.incident_page),
             self._page("/alarms", guards.alarms_page),
             self._page("/freezes", guards.freezes_page),
-            self._page("/evidence", evidence.evidence_page),
+            self._page_in_turn(evidence.PATH, self._chain_page),
             self._page("/evidence/{name}", evidence.evidence_report_page),
             self._page("/keys", guards.keys_page),
             self._page("/costs", guards.costs_page),
-            self._page("/costs/estimate", guards.estimate_page),
+            self._page_in_turn("/costs/estimate", lambda _request: partial(guards.estimate_page, self._context)),
             *self._forms.routes(),
             *(self._entrance.routes(self._show) if self._entrance else ()),
             Route(METRICS_PATH, self._metrics),
@@ -104,15 +107,39 @@ class Site:
 
     def _page(self, path: str, build: Build) -> Route:
         def endpoint(request: Request) -> Response:
-            try:
-                return self._show(request, build(self._context, **request.path_params))
-            except Exception as error:
-                failure = failure_of(error, NOT_FOUND)
-                if failure is None:
-                    raise
-                return self._show(request, failure.page(), failure.status)
+            return self._answer(request, partial(build, self._context, **request.path_params))
 
         return Route(path, endpoint, name=path)
+
+    def _page_in_turn(self, path: str, prepare: Callable[[Request], Callable[[], Page]]) -> Route:
+        """Return the address of a page that takes long and is made one at a time.
+
+        Who waits for it holds no worker thread, so that all other pages and actions go on.
+
+        Args:
+            path: of the page.
+            prepare: returns what makes the page; it is called when a request arrives.
+        """
+        turn = asyncio.Lock()
+
+        async def endpoint(request: Request) -> Response:
+            build = prepare(request)
+            async with turn:
+                return await run_in_threadpool(self._answer, request, build)
+
+        return Route(path, endpoint, name=path)
+
+    def _chain_page(self, request: Request) -> Callable[[], Page]:
+        return self._chain.prepare(again=request.url.query == evidence.AGAIN)
+
+    def _answer(self, request: Request, build: Callable[[], Page]) -> Response:
+        try:
+            return self._show(request, build())
+        except Exception as error:
+            failure = failure_of(error, NOT_FOUND)
+            if failure is None:
+                raise
+            return self._show(request, failure.page(), failure.status)
 
     def _metrics(self, _request: Request) -> Response:
         """Answer a scraper. What cannot be read is an error, so that the scraper reports that its target is down."""

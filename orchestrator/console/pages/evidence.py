@@ -1,29 +1,80 @@
-"""The evidence chain, verified each time that the page is shown, and one report of it."""
+"""The evidence chain, verified when its page is shown, and one report of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from orchestrator.cli.actions.evidence.reports import read_report
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import spaced
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
-from orchestrator.console.pages.words import minute
-from orchestrator.console.sections import Facts, Heading, Link, Page, Table, present
+from orchestrator.console.pages.words import minute, moment
+from orchestrator.console.sections import Facts, Heading, Link, Links, Page, Table, present
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
+from orchestrator.domain.evidence.chain import ChainEntry, ChainFault, ChainHead
 from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
 PLACE = "Evidence"
+PATH, AGAIN = "/evidence", "verify=again"
+SHOWN_SECONDS = 60
+"""For how long a verification is shown to further requests."""
 LISTED = 100
 _TONES = {"SUCCEEDED": GOOD, "FAILED": BAD}
 
 
-def evidence_page(context: Context) -> Page:
-    """Return the page of the chain. Every entry and file is verified now, as `evidence verify` does."""
-    chain = context.cloud.evidence
-    faults, head = chain.verify_chain(), chain.read_head()
-    entries = chain.read_entries()[::-1][:LISTED]
+@dataclass(frozen=True)
+class _Verified:
+    """A verification of the whole chain.
+
+    Attributes:
+        head: of the chain before it.
+        at: when it began.
+        ended: when it ended, in seconds of the process.
+    """
+
+    head: ChainHead
+    faults: tuple[ChainFault, ...]
+    entries: Sequence[ChainEntry]
+    at: datetime
+    ended: float
+
+
+class ChainPages:
+    """The page of the chain, which is verified when the page is shown.
+
+    Every entry and file is read and verified as `evidence verify` does, which takes some requests an entry. So requests at
+    once get one verification, and it is shown for `SHOWN_SECONDS` unless the chain has grown or a person verifies again.
+    The page says when it was made. Make one page at a time.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._verified: _Verified | None = None
+
+    def prepare(self, *, again: bool) -> Callable[[], Page]:
+        """Return what makes the page for a request that arrives now. `again`: it gets no earlier verification."""
+        arrived = monotonic()
+        return lambda: _chain_page(self._find(arrived, again=again))
+
+    def _find(self, arrived: float, *, again: bool) -> _Verified:
+        """Return a verification that ended after the request arrived, or a recent one of the same chain."""
+        chain, known = self._context.cloud.evidence, self._verified
+        at, head = self._context.cloud.now(), chain.read_head()
+        if known is not None and known.head == head:
+            recent = not again and monotonic() - known.ended < SHOWN_SECONDS
+            if recent or known.ended >= arrived:
+                return known
+        faults, entries = chain.verify_chain(), chain.read_entries()[::-1][:LISTED]
+        self._verified = _Verified(head, faults, entries, at, monotonic())
+        return self._verified
+
+
+def _chain_page(verified: _Verified) -> Page:
+    faults, head, entries = verified.faults, verified.head, verified.entries
     words = (
         f"{len(faults)} faults: the evidence differs from what was recorded."
         if faults
@@ -31,7 +82,7 @@ def evidence_page(context: Context) -> Page:
     )
     rows = tuple(
         (
-            Link(entry.recovery, f"/evidence/{entry.recovery}"),
+            Link(entry.recovery, f"{PATH}/{entry.recovery}"),
             str(entry.number),
             minute(entry.recorded_at),
             entry.kind,
@@ -47,11 +98,12 @@ def evidence_page(context: Context) -> Page:
         present(
             Heading(
                 "Evidence chain",
-                f"verified {context.cloud.now():%Y-%m-%d %H:%M:%S} UTC",
+                f"verified {moment(verified.at)}",
                 "BROKEN" if faults else "SOUND",
                 BAD if faults else GOOD,
                 (words,),
             ),
+            Links("Verification", (Link("Verify again", f"{PATH}?{AGAIN}"),), "verification"),
             Table("faults", "Faults", ("where", "what"), found) if found else None,
             Table(
                 "entries",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from threading import Lock
 
 from orchestrator.cli.actions.costs import CostEstimate, read_estimate, usd_in_words
 from orchestrator.cli.actions.explain import MAX_EVENTS
@@ -18,9 +17,6 @@ from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.environments import project
 
 LISTED = 50
-_ONE_AT_A_TIME = Lock()
-"""Of the estimates: each synthesises the stacks, which takes a core."""
-
 FREEZE_COMMANDS = frozenset({"freeze", "unfreeze"})
 
 
@@ -161,15 +157,14 @@ def _estimated(name: str, _changed_at: int, _size: int) -> CostEstimate:
 
 
 def estimate_page(context: Context) -> Page:
-    """Return the page of the estimated cost, as `orchestrator cost` prints it.
+    """Return the page of the estimated cost, as `orchestrator cost` prints it. It takes a core, so make one at a time.
 
     Raises:
         Refused: the stacks cannot be estimated.
         ExtraMissing: the infrastructure's libraries are not installed.
     """
     status = project.settings_file().stat()
-    with _ONE_AT_A_TIME:
-        cost = _estimated(context.name, status.st_mtime_ns, status.st_size)
+    cost = _estimated(context.name, status.st_mtime_ns, status.st_size)
     budget = cost.environment.budget.monthly_usd
     within = cost.total_usd <= budget
     tables = tuple(

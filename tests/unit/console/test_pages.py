@@ -191,18 +191,6 @@ def test_an_alarm_that_was_deleted_does_not_keep_the_overview_quiet():
     assert "1 does not exist: ib-oauth-token-latency-test" in " ".join(page.words["facts"])
 
 
-def test_evidence_is_verified_whenever_it_is_shown():
-    scene = busy_scene()
-    client = client_of(scene.context)
-    assert Tables(client.get("/evidence").text).words["heading"][1] == "SOUND"
-    key = next(file.key for file in scene.cloud.evidence.read_entry("dr-2").files if file.name == "bundle.json")
-    scene.bucket.objects[key] = b"changed"
-    page = Tables(client.get("/evidence").text)
-    assert page.words["heading"][1] == "BROKEN"
-    assert any("dr-2" in row[0] for row in page.rows["faults"])
-    assert client.get("/evidence/dr-2").status_code == 404
-
-
 @pytest.mark.parametrize("path", PAGES)
 def test_untrusted_text_is_shown_and_never_obeyed(path):
     text = client_of(busy_scene(HOSTILE).context).get(path).text
