@@ -50,7 +50,7 @@ class FakeBackup:
             "Status": "COMPLETED",
             "CreationDate": at,
             "CompletionDate": at + took,
-            "BackupSizeInBytes": 1_000_000,
+            "BackupSizeInBytes": 1_000,
             "description": deepcopy(self._tables.tables[table].description),
         }
         return arn

@@ -231,7 +231,7 @@ class RestorableTables:
             "BackupType": kind,
             "BackupStatus": "AVAILABLE",
             "BackupCreationDateTime": self._now() - LAG,
-            "BackupSizeBytes": 1_000_000,
+            "BackupSizeBytes": 1_000,
             "TableName": table,
             "TableArn": arn_of(table),
             "description": deepcopy(self.tables[table].description),

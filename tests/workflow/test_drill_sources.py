@@ -165,7 +165,20 @@ def test_a_backup_from_before_point_in_time_recovery_has_no_evidence_which_is_sa
     assert recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert "informational and not passed" in recovery.reason
     assert "content.tokens" in recovery.reason
+    assert result(recovery, "presence.tokens").verdict.outcome is Outcome.PASS
     assert world.exports.requests == {}
+
+
+def test_a_backup_without_evidence_that_restores_too_little_fails_its_drill(interpreter):
+    """Nothing shows what an old backup should hold; its size does show that it is not all there."""
+    with drilled(old_world(interpreter, 40)) as world:
+        world.contents.damage.append(lambda name, copy: copy.clear() if "state" in name else None)
+        world.drill("dr-oldest-empty", **{"from": "backup"})
+    recovery = world.recovery("dr-oldest-empty")
+    presence = result(recovery, "presence.state")
+    assert (presence.verdict.outcome, presence.decides) == (Outcome.FAIL, True)
+    assert "its backup has 1000 bytes" in presence.verdict.reason
+    assert recovery.outcome is RecoveryOutcome.FAILED
 
 
 def test_a_large_backup_that_no_stream_reaches_is_not_compared_and_fails(interpreter):
@@ -194,9 +207,11 @@ def test_a_drill_without_a_backup_is_refused_before_anything_is_created(interpre
     assert world.tables.restored == []
 
 
-def vault_world(interpreter, *ages, took=timedelta(0), apart=timedelta(0)):
-    """A world whose vault has a recovery point of each table, some seconds old each."""
+def vault_world(interpreter, *ages, took=timedelta(0), apart=timedelta(0), **description):
+    """A world whose vault has a recovery point of each table, some seconds old each; `description` is of the tables."""
     world = DrillWorld(interpreter)
+    for table in TABLES:
+        world.tables.tables[table].description |= description
     for age in sorted(ages, reverse=True):
         at = world.clock.now() - timedelta(seconds=age)
         world.vault.back_up(STATE, at, took)
@@ -222,6 +237,17 @@ def test_a_drill_restores_the_recovery_points_of_the_vault_and_reports_what_it_f
     scope = report(world, "dr-vault")["scope"]
     assert (scope["backup_kind"], scope["selection"]) == ("vault", "latest")
     assert [table["restore_job"] for table in scope["tables"]] == list(world.vault.jobs)
+
+
+def test_tables_of_the_vault_that_come_with_provisioned_units_are_compared_as_those_of_any_drill(interpreter):
+    """AWS Backup restores the units of the backup's time, without scaling."""
+    units = {"ReadCapacityUnits": 50, "WriteCapacityUnits": 20}
+    billing = {"BillingModeSummary": {"BillingMode": "PROVISIONED"}, "ProvisionedThroughput": units}
+    with drilled(vault_world(interpreter, 1800, **billing)) as world:
+        world.drill("dr-vault-units", **{"from": "vault"})
+    recovery = world.recovery("dr-vault-units")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert result(recovery, "settings.tokens.billing").figures["found"] == {"mode": "PAY_PER_REQUEST"}
 
 
 def test_a_damaged_recovery_point_fails_its_drill_which_is_reported(interpreter):

@@ -32,6 +32,7 @@ from orchestrator.domain.recovery.table_settings import (
     defaults_without_source,
     refuse_other_key,
     settings_to_reapply,
+    settings_until_in_use,
 )
 from orchestrator.domain.recovery.token_sanitization import next_epoch
 
@@ -156,7 +157,7 @@ def _apply_settings(table: CopiedTable, cloud: Cloud) -> tuple[str, ...]:
     wanted = replace(defaults_without_source(current, defaults), stream="NEW_AND_OLD_IMAGES")
     names = settings_to_reapply(wanted, current)
     for name in names:
-        cloud.table_settings.apply(name, table.target, wanted, current)
+        cloud.table_settings.apply(name, table.target, settings_until_in_use(wanted), current)
     return names
 
 

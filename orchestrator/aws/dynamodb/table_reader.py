@@ -242,6 +242,22 @@ class TableReader:
 
         return TableContents(pages, hashing)
 
+    def measure(self, table: str, enough_bytes: int) -> tuple[int, int]:
+        """Return how many items a table has, and their bytes in DynamoDB's JSON; of a large table, of its beginning.
+
+        Args:
+            table: its name. No client uses it.
+            enough_bytes: it is read until there are so many.
+        """
+        items = size = 0
+        with batch_client(self._wires("dynamodb"), raw_items=True) as client:
+            for page in scan_segment(client, table):
+                items += len(page.items)
+                size += sum(len(bytes(raw)) for raw in page.items)
+                if size >= enough_bytes:
+                    break
+        return items, size
+
     def fetch(self, table: str, keys: Sequence[Any], hashing: Hashing) -> Mapping[bytes, ItemHash]:
         """Return the entries of the items under some keys (in DynamoDB's notation), by hashed key.
 

@@ -38,6 +38,7 @@ class Source:
         uncertainty: how much older or newer than the backup's time its content may be.
         exportable_from: of a backup: the earliest time that an export of the table can show; None if it cannot.
         encryption_key: ARN of the key that encrypts it; empty for DynamoDB's own.
+        backup_bytes: the size of the backup, as AWS states it; 0 if it does not, and for point-in-time recovery.
     """
 
     role: Role
@@ -53,6 +54,7 @@ class Source:
     uncertainty: timedelta = timedelta(0)
     exportable_from: datetime | None = None
     encryption_key: str = ""
+    backup_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def plan_recovery(
             uncertainty=source.uncertainty,
             exportable_from=source.exportable_from,
             encryption_key=source.encryption_key,
+            backup_bytes=source.backup_bytes,
         )
         for source in sources
     )

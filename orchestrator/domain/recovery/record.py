@@ -108,6 +108,7 @@ class TableRecovery:
         restore_job: id of the job of AWS Backup that restores it; empty for any other restore.
         copy_job: of a copy in another region: id of the job that copies it to this region; empty before it was started.
         copied_arn: of a copy in another region: the recovery point that the job made of it here; empty before that.
+        backup_bytes: the size of the backup, as AWS states it; 0 if it does not, and for point-in-time recovery.
     """
 
     role: Role
@@ -132,6 +133,7 @@ class TableRecovery:
     restore_job: str = ""
     copy_job: str = ""
     copied_arn: str = ""
+    backup_bytes: int = 0
 
     @property
     def restored_from(self) -> str:

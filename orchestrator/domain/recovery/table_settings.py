@@ -115,6 +115,9 @@ CAPACITY = ("billing", "autoscaling")
 ON_DEMAND, PROVISIONED = "PAY_PER_REQUEST", "PROVISIONED"
 """The billing modes of DynamoDB."""
 
+_NO_LIMITS: Json = [-1, -1]
+"""Of the read and the write units of an on-demand table or index."""
+
 MAX_ROUNDS = 20
 """Rounds of reapplying. A table takes one change at a time, and a stream two. Later differences are reported."""
 
@@ -153,9 +156,25 @@ def index_of_target(target: str) -> str:
 
 
 def settings_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
-    """Return the names of the settings to reapply before a restored table is in use, in order."""
-    differing, later = _applicable_differences(source, restored), _capacity_for_later(source)
+    """Return the names of the settings to reapply before a restored table is in use, in order.
+
+    They are those in which it differs from `settings_until_in_use`.
+    """
+    differing = _applicable_differences(settings_until_in_use(source), restored)
+    # Scaling is for a provisioned table, and the limits of a table that gets its capacity last do not matter before.
+    later = [*_capacity_for_later(source)] if _mode(restored) == ON_DEMAND else ["autoscaling"]
     return tuple(name for name in REAPPLIED if name in differing and name not in later)
+
+
+def settings_until_in_use(source: TableSettings) -> TableSettings:
+    """Return the settings that a restored table must have until the service uses it: it is on demand, without limits.
+
+    AWS Backup restores a table with the provisioned units that its source had at the backup, and without scaling.
+    """
+    if not _capacity_for_later(source):
+        return source
+    billing = {"mode": ON_DEMAND, "table": _NO_LIMITS, "indexes": dict.fromkeys(source.indexes, _NO_LIMITS)}
+    return replace(source, billing=billing, autoscaling=None)
 
 
 def capacity_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:

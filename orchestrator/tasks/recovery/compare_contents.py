@@ -23,6 +23,7 @@ from orchestrator.aws.ledger.segment_digests import ComparisonSettings
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import ExportFailed, SourceStateUnknown
 from orchestrator.domain.recovery.backup_times import content_time
+from orchestrator.domain.recovery.backups.presence import bytes_expected, judge_presence
 from orchestrator.domain.recovery.backups.selection import cannot_be_exported
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, TableRecovery, with_data_loss
@@ -125,8 +126,11 @@ def compare_contents(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
         reason = "; ".join(f"{table.role}: {error}" for table, error in unknown.items())
         return save_and_continue(task_input, cloud, by_export, reason, RecoveryAction.EXPORT)
     check_results = [
-        _without_evidence(task_input.kind, table, with_decides(task_input.kind, _check_result(table, result)))
+        found
         for table, result in results.items()
+        for found in _without_evidence(
+            task_input.kind, table, with_decides(task_input.kind, _check_result(table, result)), cloud
+        )
     ]
     recovery = recovery.with_check_results(*check_results)
     if policy.heartbeats:
@@ -140,15 +144,20 @@ def _has_no_export(table: TableRecovery, run: _Run) -> bool:
     return bool(table.backup_arn) and bool(run.comparison.segments[table.role] or cannot_be_exported(table))
 
 
-def _without_evidence(kind: Kind, table: TableRecovery, result: CheckResult) -> CheckResult:
-    """Return the result of a drill of a backup whose source's content nothing can show: named, and does not decide.
+def _without_evidence(kind: Kind, table: TableRecovery, result: CheckResult, cloud: Cloud) -> tuple[CheckResult, ...]:
+    """Return the results of a drill of a backup whose source's content nothing can show: named, and does not decide.
 
-    A restore exports nothing, and has its own reason.
+    Its size decides then: without it, a drill would succeed that restored nothing. A restore exports nothing, and has its
+    own reason.
     """
     reason = cannot_be_exported(table) if table.backup_arn and kind is Kind.DRILL else ""
     if not reason or result.verdict.outcome is not Outcome.INCONCLUSIVE:
-        return result
-    return replace(result, verdict=Verdict.inconclusive(f"{table.role}: {reason}"), decides=False)
+        return (result,)
+    named = replace(result, verdict=Verdict.inconclusive(f"{table.role}: {reason}"), decides=False)
+    items, size = cloud.table_reader.measure(table.target, bytes_expected(table.backup_bytes))
+    figures = {"backup_bytes": table.backup_bytes, "items": items, "json_bytes": size}
+    present = judge_presence(table.role, table.backup_bytes, items, size)
+    return named, CheckResult(f"presence.{table.role}", present, figures)
 
 
 def _with_complete_exports(recovery: Recovery, cloud: Cloud) -> Recovery:

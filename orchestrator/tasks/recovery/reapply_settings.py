@@ -19,6 +19,7 @@ from orchestrator.domain.recovery.table_settings import (
     capacity_check_results,
     capacity_to_reapply,
     settings_to_reapply,
+    settings_until_in_use,
 )
 from orchestrator.tasks.runtime import (
     RecoveryTaskInput,
@@ -63,8 +64,9 @@ def reapply_settings(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
 
 def _apply_settings(table: TableRecovery, *, cloud: Cloud, skipped: str, with_capacity: bool) -> tuple[str, ...]:
     """Apply the settings that differ, and return their names. Fault injection has one setting skipped."""
-    wanted, current = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
-    different = (capacity_to_reapply if with_capacity else settings_to_reapply)(wanted, current)
+    source, current = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
+    different = (capacity_to_reapply if with_capacity else settings_to_reapply)(source, current)
+    wanted = source if with_capacity else settings_until_in_use(source)
     names = tuple(name for name in different if name != skipped)
     for name in names:
         try:

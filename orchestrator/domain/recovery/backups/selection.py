@@ -86,6 +86,7 @@ def source_of_backup(source: Source, backup: Backup) -> Source:
         latest=backup.at,
         backup_arn=backup.arn,
         uncertainty=backup.uncertainty,
+        backup_bytes=backup.size_bytes,
     )
 
 

@@ -52,16 +52,16 @@ def opened(world, **changes):
 class Jobs:
     """AWS Backup: a job creates its table when it is started, and names it when it ends, after a description of each."""
 
-    def __init__(self, world, failed="", creates=""):
+    def __init__(self, world, failed="", creates="", **description):
         self.world, self.failed, self.creates, self.started, self.described = world, failed, creates, [], 0
-        self.keys = []
+        self.keys, self.description = [], description
 
     def start(self, point, table, _role, *, key):
         self.started.append((point, table))
         self.keys.append(key)
         if not self.failed:
             encryption = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
-            self.world.tables.add(table, **({"SSEDescription": encryption} if key else {}))
+            self.world.tables.add(table, **({"SSEDescription": encryption} if key else {}), **self.description)
         return f"job-{len(self.started)}"
 
     def describe(self, job):
@@ -210,6 +210,19 @@ def test_restore_jobs_get_the_key_of_this_region(world):
     assert isinstance(progress, StepDone)
     assert world.cloud.restore_jobs.keys == [KEY, KEY]
     assert encryption_of(world) == [["KMS", KEY]] * 2
+
+
+def test_a_table_that_comes_with_the_units_of_its_backup_is_on_demand_before_clients_use_it(world):
+    """AWS Backup restores the provisioned units of the backup's hour, without scaling."""
+    units = {"ReadCapacityUnits": 20, "WriteCapacityUnits": 20}
+    billing = {"BillingModeSummary": {"BillingMode": "PROVISIONED"}, "ProvisionedThroughput": units}
+    progress = restored(world, restore_tables(of_aws_backup(world, **billing), world.cloud))
+    assert isinstance(progress, StepDone)
+    targets = [table.target for table in progress.read.failover.tables]
+    assert [world.cloud.table_settings.read_settings(target).billing["mode"] for target in targets] == [
+        "PAY_PER_REQUEST",
+        "PAY_PER_REQUEST",
+    ]
 
 
 def test_a_table_that_another_key_encrypts_stops_the_failover_with_the_command_that_changes_it(world):

@@ -17,6 +17,7 @@ from orchestrator.domain.recovery.table_settings import (
     refuse_other_key,
     setting_check_results,
     settings_to_reapply,
+    settings_until_in_use,
 )
 from orchestrator.domain.verdict import Outcome
 
@@ -97,6 +98,17 @@ def test_capacity_comes_last_and_scaling_after_it():
     assert capacity_to_reapply(BUSY, BUSY) == ()
 
 
+@pytest.mark.parametrize("source", [BUSY, ON_DEMAND], ids=["a provisioned source", "a source on demand"])
+def test_a_copy_that_came_with_units_of_its_own_is_made_on_demand_before_it_is_used(source):
+    """AWS Backup restores the units of the backup's time, without scaling."""
+    copy = replace(BUSY, autoscaling={})
+    assert settings_to_reapply(source, copy) == ("billing",)
+    wanted = settings_until_in_use(source)
+    assert wanted.billing["mode"] == "PAY_PER_REQUEST"
+    assert set(wanted.billing["indexes"]) == set(source.billing["indexes"])
+    assert settings_to_reapply(source, replace(copy, billing=wanted.billing, autoscaling=None)) == ()
+
+
 def test_the_limits_of_a_table_on_demand_are_no_capacity_that_comes_last():
     limited = replace(ON_DEMAND, billing={**ON_DEMAND.billing, "table": [100, 100]})
     assert settings_to_reapply(limited, ON_DEMAND) == ("billing",)
@@ -146,7 +158,9 @@ def without_its_index(settings):
 )
 def test_of_an_index_that_is_missing_nothing_is_put_right_and_it_is_a_finding(source):
     copy = without_its_index(source)
-    assert settings_to_reapply(source, copy) == capacity_to_reapply(source, copy) == ()
+    on_demand = copy.billing["mode"] == "PAY_PER_REQUEST"
+    assert settings_to_reapply(source, copy) == (() if on_demand else ("billing",))
+    assert capacity_to_reapply(source, copy) == ()
     late = replace(copy, time_to_live="", billing={**copy.billing, "table": [7, 7]})
     assert settings_to_reapply(source, late)[0] == "time_to_live"
     assert "billing" in settings_to_reapply(source, late) + capacity_to_reapply(source, late)
