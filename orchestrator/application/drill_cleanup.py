@@ -47,13 +47,6 @@ _NOT_ALLOWED = frozenset({"AccessDeniedException", "AccessDenied"})
 # --- the job ---------------------------------------------------------------------------------------------
 
 
-def clean_up_expired(cloud: Cloud) -> str:
-    """Clean up after every drill that needs it, and remove abandoned resources; return what was done."""
-    results = [clean_up_recovery(cloud, recovery) for recovery in cloud.drills.newest_records(RECENT)]
-    results += clean_up_abandoned(cloud)
-    return "; ".join(result for result in results if result) or "nothing is left behind"
-
-
 def clean_up_recovery(cloud: Cloud, recovery: Recovery) -> str:
     """Remove what a drill left, and complete its record if it is incomplete; return what was done, or nothing.
 

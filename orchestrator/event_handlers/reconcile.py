@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.application.cloud import Cloud, logger
+from orchestrator.application.cloud import Cloud
 from orchestrator.application.cutover import unblock_live_tables
 from orchestrator.application.incidents.incident_log import attend_incidents
 from orchestrator.application.live_state import report_live_state
@@ -27,12 +27,8 @@ from orchestrator.application.stale_executions import (
 )
 from orchestrator.application.start_rollback import evaluate_lasting_alarms
 from orchestrator.application.warmup import reconcile_provisioned
-from orchestrator.domain.errors import OrchestratorError
 from orchestrator.event_handlers.runtime import event_handler
-
-
-class StepsFailed(OrchestratorError):
-    """Steps of the reconciler failed; all others were done. The message names each with its error."""
+from orchestrator.event_handlers.steps import Steps
 
 
 def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
@@ -42,19 +38,10 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
         StepsFailed: everything else was done, but a step failed, or pages or events of an incident, an announcement of
             maintenance, or a message about findings, were not sent.
     """
-    reports: list[str] = []
-    failures: list[str] = []
+    steps = Steps()
 
     def run(step: str, call: Callable[[Cloud], object], waiting: str = "") -> None:
-        """Run a step; note what it reports, or what it could not send and so is still `waiting`."""
-        try:
-            answer = call(cloud)
-        except Exception as error:  # noqa: BLE001 - a defect in one step must not keep an operator from being paged
-            logger.error("step failed", extra={"step": step, "error": type(error).__name__, "reason": str(error)})
-            failures.append(f"{step}: {type(error).__name__}: {error}")
-            return
-        if isinstance(answer, str) and answer:
-            (failures if waiting else reports).append(f"{waiting}: {answer}" if waiting else answer)
+        steps.run(step, lambda: call(cloud), waiting)
 
     # The rollback comes first, because clients wait for it.
     run("roll_back_stale_deployment", roll_back_stale_deployment)
@@ -71,10 +58,8 @@ def reconcile(_event: Mapping[str, Any], cloud: Cloud) -> str:
     run("report_live_state", report_live_state)
     # Last: a replay reads and writes the service's tables, and may take the time that is left.
     run("close_dead_restores", close_dead_restores)
-    if failures:
-        # Last, so that it delays nothing else. The failed invocation is in the alarm event-handler-errors.
-        raise StepsFailed("; ".join(failures))
-    return "; ".join(reports)
+    # The error comes last, so that it delays nothing else.
+    return steps.conclude()
 
 
 handler = event_handler(reconcile)

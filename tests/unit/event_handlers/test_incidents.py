@@ -7,6 +7,7 @@ import pytest
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.incidents.incident import IncidentState
 from orchestrator.event_handlers import reconcile, track_incidents
+from orchestrator.event_handlers.steps import StepsFailed
 from tests.fakes.errors import client_error
 from tests.samples import NOW
 from tests.unit.application.notifications.conftest import alarm_event
@@ -45,9 +46,7 @@ def test_the_reconciler_announces_what_the_bus_did_not_take_and_fails_while_it_c
     with pytest.raises(Unreachable):
         alarm("ALARM", "OK")
     (name,) = cloud.incidents.list_ids(5)
-    with pytest.raises(
-        reconcile.StepsFailed, match=f"incidents wait for their pages and events: {name}: .*the bus is down"
-    ):
+    with pytest.raises(StepsFailed, match=f"incidents wait for their pages and events: {name}: .*the bus is down"):
         reconcile.handler({"id": "m", "time": NOW.isoformat()}, None)
     monkeypatch.setattr(events, "put_events", taken)
     reconcile.handler({"id": "m", "time": NOW.isoformat()}, None)

@@ -8,6 +8,7 @@ from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.schedule import Schedule, plan
 from orchestrator.domain.maintenance.window import WindowState
 from orchestrator.event_handlers import reconcile
+from orchestrator.event_handlers.steps import StepsFailed
 from tests.fakes.clouds import topic_arn
 from tests.fakes.errors import client_error
 from tests.unit.domain.maintenance.worlds import HOUR, request
@@ -47,7 +48,7 @@ def test_a_run_that_could_not_announce_fails_after_everything_else_and_the_next_
         raise client_error("InternalError", "the topic is down")
 
     monkeypatch.setattr(topics, "publish", down)
-    with pytest.raises(reconcile.StepsFailed, match=r"maintenance waits for its announcements: .*the topic is down"):
+    with pytest.raises(StepsFailed, match=r"maintenance waits for its announcements: .*the topic is down"):
         run()
     monkeypatch.setattr(topics, "publish", taken)
     cloud.sleep(60)  # until the next run

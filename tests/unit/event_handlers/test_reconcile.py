@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.domain.errors import Throttled
 from orchestrator.event_handlers import reconcile
+from orchestrator.event_handlers.steps import StepsFailed
 from tests.fakes.errors import client_error
 
 STEPS = (
@@ -57,14 +58,14 @@ def test_the_rollback_comes_first_and_people_are_called_before_the_rest(cloud, m
 @pytest.mark.parametrize("failing", STEPS)
 def test_an_error_of_any_one_step_lets_all_others_run_and_fails_the_run(cloud, monkeypatch, failing, error):
     ran = have_steps(monkeypatch, {failing: error})
-    with pytest.raises(reconcile.StepsFailed, match=f"{failing}: {type(error).__name__}: .*busy"):
+    with pytest.raises(StepsFailed, match=f"{failing}: {type(error).__name__}: .*busy"):
         reconcile.handler({}, None)
     assert tuple(ran) == STEPS
 
 
 def test_errors_of_all_steps_are_one_error_that_names_each(cloud, monkeypatch):
     ran = have_steps(monkeypatch, dict.fromkeys(STEPS, Throttled("busy")))
-    with pytest.raises(reconcile.StepsFailed) as raised:
+    with pytest.raises(StepsFailed) as raised:
         reconcile.handler({}, None)
     assert tuple(ran) == STEPS
     assert [part.partition(":")[0] for part in str(raised.value).split("; ")] == list(STEPS)
