@@ -142,9 +142,20 @@ def _change_standing(cloud: Cloud, client: GrantClient, one: StandingGrants) -> 
     try:
         changed = revoke_and_rotate(client, grants)
     except FlowFailed as error:
+        withdraw_spoiled(cloud, grants, error)
         return f"those of {one.written_at.isoformat()} were not changed: the service {error}"
     cloud.seeded_grants.save_standing(changed, changed_at)
     return f"those of {one.written_at.isoformat()} were changed"
+
+
+def withdraw_spoiled(cloud: Cloud, grants: SeededGrants, error: FlowFailed) -> None:
+    """Withdraw standing grants that the service refuses to rotate, so that no later drill takes them.
+
+    Their token was rotated before, and its successor was lost: the change was made, and not recorded. As changed from the
+    beginning, they cover no point.
+    """
+    if error.error == REFUSED:
+        cloud.seeded_grants.save_standing(grants, grants.written_at)
 
 
 def check_grants(

@@ -29,7 +29,16 @@ _TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
 
 
 class FlowFailed(Exception):
-    """A response does not allow the flow to continue. The message quotes only its status and its OAuth error code."""
+    """A response does not allow the flow to continue. The message quotes only its status and its OAuth error code.
+
+    Args:
+        problem: what is wrong with it.
+        error: its OAuth error code; empty without one.
+    """
+
+    def __init__(self, problem: str, error: str = "") -> None:
+        super().__init__(problem)
+        self.error = error
 
 
 class SendRequest(Protocol):
@@ -196,7 +205,7 @@ def refuse_unexpected(response: HttpResponse, expected: int) -> HttpResponse:
     problem = f"raised {response.unhandled}" if response.unhandled else status
     if response.attempts > 1:
         raise Unreachable(f"{problem}, but was sent {response.attempts} times: the first result is not known")
-    raise FlowFailed(problem)
+    raise FlowFailed(problem, oauth_error(response))
 
 
 def _tokens(response: HttpResponse) -> Tokens:

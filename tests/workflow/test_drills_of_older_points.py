@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from orchestrator.application.seeded_grants import GRANT_CHECKS
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.evidence.chain import REPORT_FILE
 from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.recovery.standing_grants.coverage import LIFETIME
 from orchestrator.domain.recovery.token_sanitization import client_digest
 from orchestrator.domain.verdict import Outcome
 from state_machines import definitions
@@ -166,6 +168,34 @@ def test_each_set_is_changed_once_the_next_one_is_complete(interpreter):
         assert third.changed_at is None
         assert not world.cloud.seeded_grants.find_standing(third.written_at).changed
         assert world.cloud.seeded_grants.find_standing(first.written_at).changed
+
+
+def test_a_set_whose_rotation_was_not_recorded_is_taken_by_no_drill(interpreter, monkeypatch):
+    """Its token counts as used twice at the next attempt, and its family is revoked: a drill could only be red."""
+    with drilled(DrillWorld(interpreter)) as world:
+        points = hours_of_grants(world, 2)
+        save = world.cloud.seeded_grants.save_standing
+
+        def dies(grants, changed_at=None):
+            if changed_at is not None:
+                raise Unreachable("the task died")
+            save(grants)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.cloud.seeded_grants, "save_standing", dies)
+            with suppress(Exception):
+                world.keep_grants()
+        world.clock.advance(3600)
+        world.keep_grants()
+        assert taken(world, points[0]) is not None
+        assert taken(world, points[1]) is None
+
+
+def taken(world, point):
+    """When the set was given that a drill of a point would take; None without one."""
+    now = world.clock.now()
+    kept = [one for one in world.cloud.standing_grants.list_sets(point - LIFETIME, point) if one.covers(point, now)]
+    return max((one.written_at for one in kept), default=None)
 
 
 def test_a_service_that_issues_no_grants_leaves_the_earlier_ones_and_lambda_repeats_the_event(interpreter):

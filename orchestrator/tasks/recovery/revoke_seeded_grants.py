@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orchestrator.application import seeded_grants
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.seeded_grants import live_client
+from orchestrator.application.seeded_grants import live_client, withdraw_spoiled
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.recovery.seeded_grants import SeededGrants
 from orchestrator.probes.synthetic_client import FlowFailed
@@ -31,6 +31,8 @@ def revoke_seeded_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> Recover
     try:
         changed = seeded_grants.revoke_and_rotate(client, grants)
     except FlowFailed as error:
+        if recovery.standing_grants:
+            withdraw_spoiled(cloud, grants, error)
         return save_and_continue(task_input, cloud, recovery, f"not changed: the service {error}")
     cloud.seeded_grants.save_grants(recovery.id, changed, cloud.now())
     if recovery.standing_grants:
