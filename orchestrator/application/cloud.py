@@ -464,23 +464,25 @@ class Cloud(Adapters):
         with translate_errors():
             return str(self.clients("sts").get_caller_identity()["Account"])
 
-    def announce(self, detail_type: str, deployment: str, **detail: object) -> None:
-        """Put an event of a deployment on the bus.
+    def announce(self, detail_type: str, deployment: str, **detail: object) -> bool:
+        """Put an event of a deployment on the bus; return whether the bus has accepted it.
 
         A failure is logged and ignored: subscribers must not be able to stop a deployment.
         """
-        self._put_event(detail_type, {"deployment": deployment, **detail})
+        return self._put_event(detail_type, {"deployment": deployment, **detail})
 
     def announce_recovery(self, what: str, kind: Kind, recovery: str, **detail: object) -> None:
         """Put an event of a recovery on the bus, such as ``DrillStarted``; a failure is handled as by `announce`."""
         self._put_event(f"{kind.title()}{what}", {"recovery": recovery, **detail})
 
-    def _put_event(self, detail_type: str, detail: Mapping[str, object]) -> None:
+    def _put_event(self, detail_type: str, detail: Mapping[str, object]) -> bool:
         body = {"environment": self.environment, "at": self.now(), **detail}
         try:
             self.bus.put_event(detail_type, body)
         except (OrchestratorError, ClientError) as error:
             logger.warning("event was not put on the bus", extra={"detail_type": detail_type, "error": str(error)})
+            return False
+        return True
 
 
 def for_each(items: Iterable[A], call: Callable[[A], B]) -> list[B]:

@@ -43,7 +43,7 @@ class FreezeStore:
         Raises:
             Refused: it is frozen already; the message names by whom and why.
         """
-        wanted = Freeze(by, reason, now)
+        wanted = Freeze(by, reason, now, announced=False)
         stored = self._write(wanted, "attribute_not_exists(pk) OR is_frozen = :no", {":no": {"S": "no"}})
         if stored != wanted:
             raise Refused(
@@ -62,11 +62,21 @@ class FreezeStore:
         current = self.read_freeze()
         if current is None or not current.is_active:
             raise Refused("freeze", "not frozen", "there is nothing to lift: deployments may start")
-        wanted = replace(current, unfrozen_by=by, unfreeze_reason=reason, unfrozen_at=now)
+        wanted = replace(current, unfrozen_by=by, unfreeze_reason=reason, unfrozen_at=now, announced=False)
         # The condition names the freeze that was read, so that no later one is lifted.
         stored = self._write(wanted, "is_frozen = :yes AND since = :since", _values(current))
         if stored != wanted:
             raise Refused("freeze", "changed meanwhile", "check `orchestrator status` and try again")
+        return wanted
+
+    def mark_announced(self, freeze: Freeze) -> Freeze:
+        """Note that a freeze, or its end, was recorded and announced; return it so.
+
+        If another operator has ended it, or has frozen the environment again, that stays as it is.
+        """
+        wanted = replace(freeze, announced=True)
+        state = {":state": {"S": "yes" if freeze.is_active else "no"}, ":since": _values(freeze)[":since"]}
+        self._write(wanted, "is_frozen = :state AND since = :since", state)
         return wanted
 
     def _write(self, wanted: Freeze, condition: str, values: dict[str, dict[str, str]]) -> Freeze:

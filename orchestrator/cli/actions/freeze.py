@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.freeze import Freeze, refuse_missing_reason
@@ -21,36 +23,72 @@ def unfreeze(context: Context, reason: str, by: str, *, json: bool) -> None:
 def freeze_environment(context: Context, reason: str, by: str) -> tuple[Freeze, str]:
     """Refuse new deployments from now on; return the freeze, and what happens now in words.
 
+    The freeze is written first, then its event and its announcement. If one of these fails, the same call again makes up
+    for it.
+
     Raises:
         Refused: the reason is empty, or the environment is already frozen.
     """
     refuse_missing_reason("--reason", reason)
     cloud = context.cloud
-    frozen, lock = cloud.freezes.freeze(by, reason, cloud.now()), cloud.ledger.read_lock()
-    _record_event(context, "freeze", frozen.description)
-    cloud.announce("EnvironmentFrozen", lock.deployment, by=by, reason=reason)
+    frozen = _announce_earlier(context)
+    if frozen is None or not frozen.is_active or (frozen.by, frozen.reason) != (by, reason):
+        frozen = _announce(context, cloud.freezes.freeze(by, reason, cloud.now()))
+    lock = cloud.ledger.read_lock()
     message = f"{context.name} is {frozen.description}"
     if lock.held:
         message += f"; {lock.deployment} is in progress and continues: `orchestrator abort` rolls it back"
-    return frozen, message
+    return frozen, f"{message}{_not_announced(frozen)}"
 
 
 def unfreeze_environment(context: Context, reason: str, by: str) -> tuple[Freeze, str]:
     """Allow new deployments again; return the freeze that has ended, and what happens now in words.
+
+    It is repeatable as `freeze_environment` is.
 
     Raises:
         Refused: the reason is empty, or the environment is not frozen.
     """
     refuse_missing_reason("--reason", reason)
     cloud = context.cloud
-    lifted = cloud.freezes.unfreeze(by, reason, cloud.now())
-    _record_event(context, "unfreeze", f"unfrozen by {by}: {reason} (it was {lifted.description})")
-    cloud.announce("EnvironmentUnfrozen", "", by=by, reason=reason)
-    return lifted, f"{context.name} is no longer {lifted.description}"
+    lifted = _announce_earlier(context)
+    if lifted is None or lifted.is_active or (lifted.unfrozen_by, lifted.unfreeze_reason) != (by, reason):
+        lifted = _announce(context, cloud.freezes.unfreeze(by, reason, cloud.now()))
+    return lifted, f"{context.name} is no longer {lifted.description}{_not_announced(lifted)}"
 
 
-def _record_event(context: Context, name: str, why: str) -> None:
-    at = context.cloud.now()
+def _announce_earlier(context: Context) -> Freeze | None:
+    """Announce what an earlier command has written and not announced; return it, or None if there is nothing."""
+    freeze = context.cloud.freezes.read_freeze()
+    return None if freeze is None or freeze.announced else _announce(context, freeze)
+
+
+def _announce(context: Context, freeze: Freeze) -> Freeze:
+    """Record and announce a freeze, or its end; return it, marked if the bus has accepted the event.
+
+    The record of the event has the time of the freeze, so a repetition writes no second one.
+    """
+    cloud = context.cloud
+    if freeze.unfrozen_at is None:
+        _record_event(context, "freeze", freeze.at, freeze.description)
+        deployment = cloud.ledger.read_lock().deployment
+        accepted = cloud.announce("EnvironmentFrozen", deployment, by=freeze.by, reason=freeze.reason)
+    else:
+        by, reason = freeze.unfrozen_by, freeze.unfreeze_reason
+        why = f"unfrozen by {by}: {reason} (it was {freeze.description})"
+        _record_event(context, "unfreeze", freeze.unfrozen_at, why)
+        accepted = cloud.announce("EnvironmentUnfrozen", "", by=by, reason=reason)
+    return cloud.freezes.mark_announced(freeze) if accepted else freeze
+
+
+def _not_announced(freeze: Freeze) -> str:
+    if freeze.announced:
+        return ""
+    event = "EnvironmentFrozen" if freeze.is_active else "EnvironmentUnfrozen"
+    return f"; EventBridge has not accepted {event}: run the command again"
+
+
+def _record_event(context: Context, name: str, at: datetime, why: str) -> None:
     context.cloud.ledger.record_event(EventRecord(f"{name}-{at.isoformat()}", at, "person", name, acted=True, why=why))
 
 

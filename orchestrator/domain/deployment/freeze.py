@@ -21,6 +21,7 @@ class Freeze:
 
     Attributes:
         unfrozen_at: when an operator ended it; None while it is active.
+        announced: whether the ledger has its event, and the bus its announcement; of its end once it is ended.
     """
 
     by: str
@@ -29,6 +30,7 @@ class Freeze:
     unfrozen_by: str = ""
     unfreeze_reason: str = ""
     unfrozen_at: datetime | None = None
+    announced: bool = True
 
     @property
     def is_active(self) -> bool:
