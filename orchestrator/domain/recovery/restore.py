@@ -225,8 +225,8 @@ def refuse_lower_least_epoch(name: str, stable: FunctionVersion, latest: Functio
     if after < before:
         setting = f"{LEAST_EPOCH_SETTING} = {before}"
         remedy = (
-            f"the live version has {before} since a restore: write {setting} under service.tables in environments.toml "
-            "(`orchestrator restore --write-settings`), and deploy the stack"
+            f"the live version has {before} since a restore or a failover: write {setting} under service.tables in "
+            "environments.toml (after a restore, `orchestrator restore --write-settings` does), and deploy the stack"
         )
         raise Refused(f"release.{name}.{LEAST_EPOCH}", str(after), remedy)
 
