@@ -72,7 +72,7 @@ def probed(url: str) -> None:
 
 @pytest.mark.parametrize("start", [HEADERS, BODY], ids=["headers", "body"])
 @pytest.mark.parametrize(("send", "error"), [(checked, CheckNotReadable), (probed, Unreachable)])
-def test_a_server_that_drips_is_given_up_when_the_time_is_over(monkeypatch, send, error, start):
+def test_a_server_that_drips_is_left_when_the_time_is_over(monkeypatch, send, error, start):
     monkeypatch.setattr(http_client, "TIMEOUT_SECONDS", TIMEOUT)
     with served(dripping(start)) as url, pytest.raises(error, match="timed out"):
         send(url)
