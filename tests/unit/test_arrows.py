@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,10 @@ def imports(file: Path) -> set[str]:
     return names
 
 
-IMPORTS = {module_of(file): imports(file) for file in sources()}
+@cache
+def all_imports() -> dict[str, set[str]]:
+    """What each module imports. It takes seconds, so it is not done at the import of this file, which each worker makes."""
+    return {module_of(file): imports(file) for file in sources()}
 
 
 def within(module: str, *packages: str) -> bool:
@@ -144,16 +148,16 @@ def package_of(module: str) -> str:
 
 
 def modules_of(package: str) -> list[str]:
-    return [module for module in IMPORTS if package_of(module) == package]
+    return [module for module in all_imports() if package_of(module) == package]
 
 
 def ours(module: str) -> set[str]:
-    return IMPORTS[module] & IMPORTS.keys()
+    return all_imports()[module] & all_imports().keys()
 
 
 def test_every_module_is_in_the_table():
-    assert len(IMPORTS) > 400
-    assert {module for module in IMPORTS if not package_of(module)} <= {"orchestrator", "orchestrator.__main__"}
+    assert len(all_imports()) > 400
+    assert {module for module in all_imports() if not package_of(module)} <= {"orchestrator", "orchestrator.__main__"}
     assert not {package for package in ARROWS if not modules_of(package)}
 
 
@@ -185,7 +189,7 @@ def test_no_module_imports_itself_through_others():
         path.pop()
         done.add(module)
 
-    for module in sorted(IMPORTS):
+    for module in sorted(all_imports()):
         visit(module)
 
 
@@ -193,7 +197,9 @@ def test_no_module_imports_itself_through_others():
 def test_some_libraries_belong_to_one_package(package):
     sharing = [other for other, libraries in EXTERNAL.items() if set(libraries) & set(EXTERNAL[package])]
     owners = (*sharing, "cdk_app", "benchmarks")
-    wrong = {module for module, names in IMPORTS.items() if any(within(name, *EXTERNAL[package]) for name in names)}
+    wrong = {
+        module for module, names in all_imports().items() if any(within(name, *EXTERNAL[package]) for name in names)
+    }
 
     assert not {module for module in wrong if not within(module, *owners)}
 
@@ -201,17 +207,17 @@ def test_some_libraries_belong_to_one_package(package):
 @pytest.mark.parametrize("package", ["orchestrator.domain", "orchestrator.environments", "service.oauth"])
 def test_decisions_need_the_standard_library_alone(package):
     modules = set(modules_of(package)) - EDITORS
-    libraries = {name.partition(".")[0] for module in modules for name in IMPORTS[module]}
+    libraries = {name.partition(".")[0] for module in modules for name in all_imports()[module]}
 
     assert libraries <= sys.stdlib_module_names | {"orchestrator", "service"}
-    assert not [module for module in modules if IMPORTS[module] & EDITORS]
+    assert not [module for module in modules if all_imports()[module] & EDITORS]
 
 
 def test_the_domain_uses_no_clock_no_network_and_no_log():
     wrong = {
         (module, name)
         for module in modules_of("orchestrator.domain")
-        for name in IMPORTS[module]
+        for name in all_imports()[module]
         if within(name, *PURE)
     }
 

@@ -16,6 +16,7 @@ from tests.unit.environments.corruptions import DATE, Corruption, corruptions, r
 ALL = corruptions()
 ONE_OF_EACH = list({corruption.path: corruption for corruption in reversed(ALL)}.values())
 SETTINGS = environments.settings_file().read_text(encoding="utf-8")
+TABLES = tomllib.loads(SETTINGS)
 
 
 @pytest.fixture
@@ -72,8 +73,7 @@ def is_in_force(path: str) -> bool:
     top, _, rest = path.partition(".")
     if top != "defaults":
         return True
-    tables = tomllib.loads(SETTINGS)
-    return not all(has(tables[name], rest.split(".")) for name in environments.names())
+    return not all(has(TABLES[name], rest.split(".")) for name in environments.names())
 
 
 def has(table: object, keys: list[str]) -> bool:
