@@ -298,7 +298,7 @@ SANITIZE_TOKENS = (
         on=DRILL_AND_RESTORED_TABLES,
     ),
     allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.TABLES,)),
-    allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=(Resource.REVOCATIONS,)),
+    allow("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Scan", on=(Resource.REVOCATIONS,)),
 )
 START_ISOLATED_SERVICE = (
     allow("lambda:GetFunction", "lambda:GetFunctionConfiguration", on=(Resource.FUNCTIONS, Resource.QUALIFIED)),

@@ -144,7 +144,7 @@ class TableSides:
 
 
 def compare_whole(sides: TableSides, now: datetime, uncertainty: timedelta = timedelta(0)) -> ComparisonResult:
-    """Compare a table that fits into memory: read each side once, compare bytes, and keys only if the bytes differ.
+    """Compare a table that fits into memory: read each side once, compare bytes, and keys where the bytes differ.
 
     Args:
         sides: the table and its restored table.
@@ -163,11 +163,11 @@ def compare_whole(sides: TableSides, now: datetime, uncertainty: timedelta = tim
     accepted = changed.at_point.accepted_items if changed else {}
     if accepted or source_digest != restored_digest:
         level, at = "keys", now.timestamp()
-        source_entries, entries = source.entries(), restored.entries()
-        source_items, restored_items = len(source_entries), len(entries)
-        differences = compare_unchanged_keys(source_entries, entries, accepted, at) + compare_changed_keys(
-            accepted, entries, at
-        )
+        source_items, restored_items = source.count(), restored.count()
+        source_entries, entries = source.entries_unlike(restored), restored.entries_unlike(source)
+        differences = compare_unchanged_keys(source_entries, entries, accepted, at)
+        if changed and accepted:
+            differences += compare_changed_keys(accepted, sides.fetch_restored(list(changed.keys.values())), at)
     return ComparisonResult(
         role=sides.role,
         origin=_origin(sides, changed),

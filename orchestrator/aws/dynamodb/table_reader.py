@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import chain
 from time import sleep
 from typing import Any, TypeAlias
 
@@ -80,14 +81,33 @@ class LoadedTable:
 
     def __init__(self, pages: Iterable[Sequence[msgspec.Raw]], hashing: Hashing) -> None:
         self._pages, self._hashing = list(pages), hashing
+        self._hashes = [digest.raw_hashes(page, hashing.key) for page in self._pages]
 
     def raw_digest(self) -> Digest:
         """Return the digest of the items' bytes."""
-        return sum((digest.digest_raw(page, self._hashing.key) for page in self._pages), EMPTY)
+        return sum(map(digest.digest_of, self._hashes), EMPTY)
+
+    def count(self) -> int:
+        """Return the number of items. An item that was read more than once, with the same bytes, counts once."""
+        return len(set(chain.from_iterable(self._hashes)))
 
     def entries(self) -> Mapping[bytes, ItemHash]:
         """Return all entries by hashed key. An item that was read more than once has one entry."""
         return dict(entry for page in self._pages for entry in self._hashing.entries(page, None))
+
+    def entries_unlike(self, other: LoadedTable) -> Mapping[bytes, ItemHash]:
+        """Return the entries of the items that the other table does not hold with the same bytes, by hashed key.
+
+        Both tables have the same hashing. Most items are equal, and none of these is decoded.
+        """
+        held = set(chain.from_iterable(other._hashes))
+        unlike = (
+            raw
+            for page, hashes in zip(self._pages, self._hashes, strict=True)
+            for raw, item_hash in zip(page, hashes, strict=True)
+            if item_hash not in held
+        )
+        return dict(self._hashing.entries(unlike, None))
 
 
 class TableContents:

@@ -4,8 +4,9 @@ Attribute names are those of the service (service/storage/item_codec.py, service
 not import the orchestrator; a test compares the two. No other client writes to a restored table before it is in use,
 so families are written whole, 25 in a call. Memory does not grow with a table: it holds one page per segment.
 
-The revocation log is never scanned. Clients can make it grow at will: a token of a family that does not exist is logged
-as well. Both of a family's entries have keys that follow from the family and its client, so they are read by key.
+The revocation log is never scanned to its end. Clients can make it grow at will: a token of a family that does not exist
+is logged as well. Both of a family's entries have keys that follow from the family and its client, so they are read by
+key. While all of the log fits into one small page, that page is read instead, once for each page of families.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ PAGE_ITEMS = 10_000
 CHUNK_ITEMS = 50
 """Items of a page that are judged and written before the time is checked: two calls of BatchWriteItem, which take at
 most 13 s even if the table throttles. Their entries in the revocation log are read by one call of BatchGetItem."""
+
+LOG_ITEMS = 1000
+"""The most entries of a revocation log that is read at once. A page of families has more keys to look up."""
 
 _UNREADABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
 _FAMILY_PREFIXES = (FAMILY, f"{SYNTHETIC}{FAMILY}")
@@ -159,11 +163,21 @@ class RestoredTokens:
         with self._batches() as batches:
             return self._read_log(batches, families)
 
-    def _read_log(self, batches: BatchClient, families: Iterable[tuple[str, str]]) -> RevocationLog:
+    def _read_small_log(self, batches: BatchClient) -> frozenset[str] | None:
+        """Return the keys of the whole revocation log, read consistently; None if it is not small."""
+        with translate_errors():
+            page = batches.scan(TableName=self._log, ConsistentRead=True, Limit=LOG_ITEMS, ProjectionExpression="pk")
+        return None if page.get("LastEvaluatedKey") else frozenset(item["pk"]["S"] for item in page["Items"])
+
+    def _read_log(
+        self, batches: BatchClient, families: Iterable[tuple[str, str]], whole: frozenset[str] | None = None
+    ) -> RevocationLog:
+        """Return what the log holds about some families. whole: its keys, if they were read a moment ago."""
         listed = frozenset(families)
         revoked = {_log_key(REVOKED, name): name for name, _ in listed}
         disowned = {_log_key(DISOWNED, name): name for name in (disowned_name(*family) for family in listed)}
-        found = self._read_items(batches, self._log, sorted({*revoked, *disowned}))
+        keys = {*revoked, *disowned}
+        found = self._read_items(batches, self._log, sorted(keys)) if whole is None else keys & whole
         return RevocationLog(
             frozenset(name for key, name in revoked.items() if key in found),
             frozenset(name for key, name in disowned.items() if key in found),
@@ -195,18 +209,25 @@ class RestoredTokens:
         counts = DispositionCounts()
         with self._batches() as batches:
             for page in self._pages(batches, segment, after):
+                whole_log = self._read_small_log(batches)
                 for chunk, last_key in chunks_of_page(page, self._chunk_items(), ("pk",)):
-                    counts += self._judge(batches, _families(chunk), rules, source_readable=source_readable)
+                    counts += self._judge(batches, _families(chunk), rules, whole_log, source_readable=source_readable)
                     after = _key_after(last_key)
                     if not after or until():
                         return counts, after or None
         return counts, after or None
 
     def _judge(
-        self, batches: BatchClient, items: Sequence[Item], rules: SanitizationRules, *, source_readable: bool
+        self,
+        batches: BatchClient,
+        items: Sequence[Item],
+        rules: SanitizationRules,
+        whole_log: frozenset[str] | None,
+        *,
+        source_readable: bool,
     ) -> DispositionCounts:
         families = [family_of(item) for item in items]
-        log = self._read_log(batches, _named(family for family in families if may_be_logged(family, rules)))
+        log = self._read_log(batches, _named(family for family in families if may_be_logged(family, rules)), whole_log)
         rules = replace(rules, log=log)
         pairs = self._pairs(batches, items, rules, source_readable=source_readable)
         dispositions = [disposition(pair, rules) for pair, _, _ in pairs]
@@ -233,12 +254,14 @@ class RestoredTokens:
         alive, wrong = 0, []
         with self._batches() as batches:
             for page in self._pages(batches, segment, after):
+                whole_log = self._read_small_log(batches)
                 for chunk, last_key in chunks_of_page(page, CHUNK_ITEMS, ("pk",)):
                     families = [family_of(item) for item in _families(chunk)]
                     adopted = [family for family in families if family.epoch >= rules.epoch]
                     alive += sum(1 for family in adopted if not family.revoked)
                     before = (before_adoption(family, rules) for family in adopted)
-                    log = self._read_log(batches, _named(family for family in before if may_be_logged(family, rules)))
+                    named = _named(family for family in before if may_be_logged(family, rules))
+                    log = self._read_log(batches, named, whole_log)
                     wrong += [family.name for family in adopted if must_be_invalid(family, replace(rules, log=log))]
                     after = _key_after(last_key)
                     if not after or until():

@@ -71,7 +71,16 @@ EMPTY = Digest()
 
 def digest_raw(items: Iterable[bytes], key: bytes) -> Digest:
     """Digest items by their raw bytes. key: 32 random bytes, the same for both sides of a comparison."""
-    hashes = [blake2b(item, digest_size=_HASH_BYTES, key=key).digest() for item in items]
+    return digest_of(raw_hashes(items, key))
+
+
+def raw_hashes(items: Iterable[bytes], key: bytes) -> list[bytes]:
+    """Return the hash of each item's raw bytes. Arguments: as for `digest_raw`."""
+    return [blake2b(item, digest_size=_HASH_BYTES, key=key).digest() for item in items]
+
+
+def digest_of(hashes: Sequence[bytes]) -> Digest:
+    """Return the digest of items by the hash of each."""
     return Digest(len(hashes), sum(map(int.from_bytes, hashes)) % _MODULUS)
 
 

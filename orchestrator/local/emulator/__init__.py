@@ -50,6 +50,7 @@ PATCHES: tuple[str, ...] = (
     "cloudformation.encryption_keys",
     "cloudformation.vault_imports",
     "dynamodb.item_sizes",
+    "dynamodb.response_bodies",
     "dynamodb.restore_status",
     "dynamodb.point_in_time_recovery",
     "dynamodb.backups",

@@ -86,12 +86,23 @@ class _Stream:
 
 @dataclass(frozen=True)
 class _Shard:
-    """The records of a lane from one index to another. number: of the shard in its lane, from 0."""
+    """The records of a lane from one index to another.
+
+    Attributes:
+        lane: number of the lane.
+        number: of the shard in its lane, from 0.
+        held: the records that the lane holds, of which the shard has some.
+        dropped: how many records of the lane expired.
+        first, end: index in the lane of its first record, and the one after its last.
+        closed: no record follows.
+    """
 
     lane: int
     number: int
-    records: list[Json]
+    held: list[tuple[int, Json]]
+    dropped: int
     first: int
+    end: int
     closed: bool
 
     @property
@@ -99,10 +110,14 @@ class _Shard:
         """Its id, in AWS's form."""
         return _shard_id(self.lane, self.number)
 
-    @property
-    def end(self) -> int:
-        """The index in the lane after its last record."""
-        return self.first + len(self.records)
+    def records(self, start: int, limit: int | None = None) -> list[Json]:
+        """Return the records from an index in the lane on, at most `limit` of them."""
+        end = self.end if limit is None else min(self.end, start + limit)
+        return [record for _, record in self.held[start - self.dropped : end - self.dropped]]
+
+    def sequence_number(self, index: int) -> str:
+        """Return the sequence number of the record at an index in the lane."""
+        return str(self.held[index - self.dropped][1]["dynamodb"]["SequenceNumber"])
 
 
 class _Shards:
@@ -174,7 +189,7 @@ class _Shards:
         if empty and position < shard.end:
             following = self._iterator(token["arn"], shard, position, empty - 1)
             return {"Records": [], "NextShardIterator": following}
-        chosen = self._streams._cap_page_bytes(shard.records[position - shard.first :][:limit])
+        chosen = self._streams._cap_page_bytes(shard.records(position, limit))
         page = [{name: value for name, value in record.items() if name != "eventSourceARN"} for record in chosen]
         after = position + len(page)
         if shard.closed and after >= shard.end:
@@ -226,8 +241,9 @@ class _Shards:
     def _shard(self, stream: _Stream, lane: int, number: int) -> _Shard:
         dropped, count = stream.dropped[lane], stream.count(lane)
         first, end = max(number * self._size, dropped), (number + 1) * self._size
-        held = [record for _, record in stream.lanes[lane][first - dropped : max(end - dropped, 0)]]
-        return _Shard(lane, number, held, first, closed=count >= end)
+        return _Shard(
+            lane, number, stream.lanes[lane], dropped, first, max(first, min(end, count)), closed=count >= end
+        )
 
     def _iterator(self, arn: str, shard: _Shard, position: int, empty: int) -> str:
         spec, table = self._streams._request_stream_source(arn)
@@ -245,10 +261,10 @@ def _shard_id(lane: int, number: int) -> str:
 
 
 def _description(shard: _Shard) -> Json:
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in shard.records]
-    described = {"StartingSequenceNumber": numbers[0]} if numbers else {}
-    if shard.closed and numbers:
-        described["EndingSequenceNumber"] = numbers[-1]
+    holds = shard.end > shard.first
+    described = {"StartingSequenceNumber": shard.sequence_number(shard.first)} if holds else {}
+    if shard.closed and holds:
+        described["EndingSequenceNumber"] = shard.sequence_number(shard.end - 1)
     parent = {"ParentShardId": _shard_id(shard.lane, shard.number - 1)} if shard.number else {}
     return {"ShardId": shard.id, "SequenceNumberRange": described, **parent}
 
@@ -259,7 +275,7 @@ def _position(shard: _Shard, kind: str, sequence_number: Any) -> int | None:
         return shard.first
     if kind == "LATEST":
         return shard.end
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in shard.records]
+    numbers = [shard.sequence_number(index) for index in range(shard.first, shard.end)]
     if sequence_number not in numbers:
         return None
     return shard.first + numbers.index(sequence_number) + (kind == "AFTER_SEQUENCE_NUMBER")

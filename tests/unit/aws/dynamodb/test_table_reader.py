@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from unittest import mock
 
 import pytest
 
+from orchestrator.aws.dynamodb import table_reader
 from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
 from orchestrator.domain.errors import TableNotReadable
 from orchestrator.domain.table_comparison.digest import PARTITIONS
@@ -109,6 +111,19 @@ def test_a_page_that_comes_twice_counts_once(pages):
     assert loaded.raw_digest().items == len(loaded.entries()) == 100
     assert side(*pages).partition_digests(0, 1) == once.partition_digests(0, 1)
     assert side(*pages).entries([0], 1, range(PARTITIONS)) == once.entries([0], 1, range(PARTITIONS))
+
+
+def test_only_items_whose_bytes_the_other_table_lacks_are_decoded():
+    def loaded(*numbers):
+        return contents(Scanned(numbers)).contents("table", HASHING).load()
+
+    left, right = loaded(*range(100)), loaded(*range(2, 101))
+    decoded = []
+    with mock.patch.object(table_reader, "_decode", lambda raw: decoded.append(raw) or json.loads(bytes(raw))):
+        assert left.entries_unlike(right) == loaded(0, 1).entries()
+        assert len(decoded) == 4
+        assert right.entries_unlike(left) == loaded(100).entries()
+    assert (left.count(), right.count()) == (100, 99)
 
 
 def test_items_that_dynamodb_did_not_get_to_are_requested_again():

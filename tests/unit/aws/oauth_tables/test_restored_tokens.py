@@ -210,16 +210,20 @@ def test_the_synthetic_identity_s_families_are_judged_by_their_own_log_entries(t
 
 
 class Counting:
-    """A client that notes which keys of the revocation log are read, and refuses to scan it."""
+    """A client that notes which keys of the revocation log are read, and scans no more of it than one small page."""
 
     def __init__(self, tables):
-        self.tables, self.keys = tables, []
+        self.tables, self.keys, self.scans = tables, [], 0
 
     def __getattr__(self, name):
         return getattr(self.tables, name)
 
     def scan(self, **params):
-        assert params["TableName"] != LOG, "anyone can make the log grow"
+        if params["TableName"] == LOG:
+            self.scans += 1
+            assert params["Limit"] <= restored_tokens.LOG_ITEMS, "anyone can make the log grow"
+            assert params["ConsistentRead"]
+            assert "ExclusiveStartKey" not in params
         return self.tables.scan(**params)
 
     def batch_get_item(self, **params):
@@ -251,11 +255,15 @@ def test_what_others_make_the_log_hold_is_not_read(tables, use, result, syntheti
     tokens = RestoredTokens(counting, COPY, SOURCE, LOG)
     assert use(tokens, safety(tokens)) == result
     assert len(counting.keys) <= 2
+    assert counting.scans <= 1
 
 
 def test_a_chunk_takes_one_call_for_its_entries_in_the_log_and_families_that_ended_by_themselves_take_none(
-    tables, restored
+    tables, restored, monkeypatch
 ):
+    monkeypatch.setattr(restored_tokens, "LOG_ITEMS", 1)
+    for number in range(2):
+        tables.put_item(TableName=LOG, Item={"pk": {"S": f"revoked#foreign-{number}"}})
     restored(*(family(f"f{number:04}") for number in range(restored_tokens.CHUNK_ITEMS)))
     restored(family("lapsed", expires_at=NOW))
     counting = Counting(tables)
@@ -263,6 +271,21 @@ def test_a_chunk_takes_one_call_for_its_entries_in_the_log_and_families_that_end
     judge(tokens)
     assert len(counting.keys) == len(set(counting.keys)) == 2 * restored_tokens.CHUNK_ITEMS <= KEYS_PER_GET
     assert not [key for key in counting.keys if "lapsed" in key]
+
+
+def test_a_log_that_fits_into_a_small_page_is_read_once_for_a_page_of_families(tables, service, restored, monkeypatch):
+    monkeypatch.setattr(restored_tokens, "CHUNK_ITEMS", 2)
+    restored(*(family(f"f{number}") for number in range(9)))
+    service.revoke("f3", Cause.REQUEST, NOW, synthetic=False)
+    counting = Counting(tables)
+    tokens = RestoredTokens(counting, COPY, SOURCE, LOG)
+    by = safety(tokens)
+    assert judge(tokens, by=by) == DispositionCounts({Disposition.ADOPTED: 8, Disposition.LOGGED: 1})
+    assert (counting.scans, counting.keys) == (1, [])
+    tokens.revive_logged(by.epoch)
+    keys, scans = len(counting.keys), counting.scans
+    assert read_back(tokens, by) == (9, ["f3"], None)
+    assert (counting.scans, len(counting.keys)) == (scans + 1, keys)
 
 
 def test_what_is_no_family_is_left_as_it_is(tables, tokens, restored):
