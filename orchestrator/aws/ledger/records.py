@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.aws.dynamodb.batch import KEYS_PER_GET, batch_get
 from orchestrator.aws.ledger.lock import LOCK, LockedTable, decoded, refuse_busy, until_time
 from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.environment_lock import Kind
@@ -29,8 +28,9 @@ from orchestrator.domain.recovery.record import Recovery
 
 DRILL_LOCK = "lock#drill"
 
+BATCH = 100
 FIRST_BATCH = 5
-"""How many records are read first: usually the one that is searched for is among them."""
+"""How many records are read at once, and first of a search: usually the searched one is among them."""
 SEARCHED = 500
 """How many records are searched for the newest that matches: many deployments may have been refused since."""
 
@@ -147,14 +147,17 @@ class Records(LockedTable, Generic[R]):
         item = self._get(self._key(record_id), "refused")
         return decoded(item, EventRecord) if item else None
 
-    def _records(self, listed: Sequence[Mapping[str, Any]], first: int = KEYS_PER_GET) -> Iterator[R]:
+    def _records(self, listed: Sequence[Mapping[str, Any]], first: int = BATCH) -> Iterator[R]:
         """Yield the records of items of the index, in their order. With batches, `first` is the size of the first one."""
         ids = [decoded(item, str) for item in listed]
         if not self.reads_in_batches:
             yield from map(self.read_record, ids)
             return
+        # Imported here, because the functions read no batches and start faster without it.
+        from orchestrator.aws.dynamodb.batch import batch_get  # noqa: PLC0415
+
         while ids:
-            batch, ids, first = ids[:first], ids[first:], KEYS_PER_GET
+            batch, ids, first = ids[:first], ids[first:], BATCH
             keys = [{"pk": {"S": self._key(one)}, "sk": {"S": "record"}} for one in batch]
             found = {item["pk"]["S"]: item for item in batch_get(self._client, self._table, keys)}
             for one in batch:
