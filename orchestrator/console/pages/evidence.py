@@ -15,6 +15,7 @@ from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.pages.words import minute, moment
 from orchestrator.console.sections import Facts, Heading, Link, Links, Page, Table, present
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import ChainEntry, ChainFault, ChainHead
 from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
@@ -32,13 +33,14 @@ class _Verified:
 
     Attributes:
         head: of the chain before it.
+        entries: the newest ones; None if an entry cannot be read.
         at: when it began.
         ended: when it ended, in seconds of the process.
     """
 
     head: ChainHead
     faults: tuple[ChainFault, ...]
-    entries: Sequence[ChainEntry]
+    entries: Sequence[ChainEntry] | None
     at: datetime
     ended: float
 
@@ -68,9 +70,17 @@ class ChainPages:
             recent = not again and monotonic() - known.ended < SHOWN_SECONDS
             if recent or known.ended >= arrived:
                 return known
-        faults, entries = chain.verify_chain(), chain.read_entries()[::-1][:LISTED]
-        self._verified = _Verified(head, faults, entries, at, monotonic())
+        faults = chain.verify_chain()
+        self._verified = _Verified(head, faults, _newest_entries(self._context), at, monotonic())
         return self._verified
+
+
+def _newest_entries(context: Context) -> Sequence[ChainEntry] | None:
+    """Return the entries to list, newest first; None if one of them cannot be read, which is a fault."""
+    try:
+        return context.cloud.evidence.read_entries()[::-1][:LISTED]
+    except Refused:
+        return None
 
 
 def _chain_page(verified: _Verified) -> Page:
@@ -89,7 +99,7 @@ def _chain_page(verified: _Verified) -> Page:
             entry.outcome,
             entry.hash[:12],
         )
-        for entry in entries
+        for entry in entries or ()
     )
     found = tuple((fault.where, fault.what) for fault in faults)
     return Page(
@@ -110,7 +120,9 @@ def _chain_page(verified: _Verified) -> Page:
                 "Entries",
                 ("report", "entry", "recorded (UTC)", "kind", "outcome", "hash"),
                 rows,
-                empty="There is no evidence yet: `orchestrator drill` creates some.",
+                empty="There is no evidence yet: `orchestrator drill` creates some."
+                if entries is not None
+                else "An entry cannot be read, so none is listed: see the faults.",
             ),
         ),
     )

@@ -178,6 +178,15 @@ def test_what_takes_long_holds_no_other_page_up(monkeypatch, scene, verified, pa
     assert asyncio.run(reload()) == 1
 
 
+def test_an_entry_that_cannot_be_read_is_a_fault_and_no_missing_page(scene):
+    key = next(key for key in scene.table.items if key[0] == "evidence" and key[1].startswith("link#"))
+    scene.table.items[key]["body"] = {"S": "{}"}
+    page = client_of(scene.context).get("/evidence")
+    assert state_of(page) == "BROKEN"
+    assert Tables(page.text).rows["faults"]
+    assert "An entry cannot be read" in page.text
+
+
 def test_a_verification_that_fails_is_made_again(monkeypatch, scene):
     client = client_of(scene.context)
     verify, failures = scene.cloud.evidence.verify_chain, [Throttled("slow down")]
