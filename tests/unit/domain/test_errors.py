@@ -1,7 +1,7 @@
 import inspect
 
 from orchestrator.domain import errors
-from orchestrator.domain.errors import OrchestratorError, Refused
+from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
 from orchestrator.domain.untrusted_json import TOO_DEEP
 
 
@@ -13,6 +13,11 @@ def test_a_refusal_names_field_value_and_remedy():
         10,
         "let weights rise",
     )
+
+
+def test_a_request_that_was_not_answered_may_have_had_an_effect_unless_it_was_not_sent():
+    assert (str(Unreachable("no route")), Unreachable("no route").sent) == ("no route", True)
+    assert not Unreachable("no route", sent=False).sent
 
 
 def test_every_error_of_ours_stands_in_the_tree():
