@@ -208,7 +208,7 @@ def missing_approvals(gate: Gate, approvals: Sequence[Approval], requester: str,
     """
     people = {_last_name(approval.by) for approval in approvals if is_approver(gate, approval.by)}
     if len(people) < gate.quorum:
-        return f"{len(people)} of {gate.quorum} approvals"
+        return f"{gate.quorum - len(people)} of {gate.quorum} approvals"
     requesters = {_last_name(requester), _last_name(requested_as)}
     if gate.requester_alone or people - requesters:
         return ""

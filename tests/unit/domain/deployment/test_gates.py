@@ -143,14 +143,14 @@ def test_a_requester_is_recognised_by_its_last_name_without_case_and_domain(requ
 @pytest.mark.parametrize(
     ("required_gate", "people", "missing"),
     [
-        (gate(ROLE), [], "0 of 1 approvals"),
+        (gate(ROLE), [], "1 of 1 approvals"),
         (gate(ROLE), [BEN], ""),
         (gate(ROLE), [ANN], "an approval by another person than the requester, ann"),
         (gate(ROLE, requester_alone=True), [ANN], ""),
         (gate(ROLE, quorum=2), [ANN], "1 of 2 approvals"),
         (gate(ROLE, quorum=2), [BEN, BEN], "1 of 2 approvals"),
         (gate(ROLE, quorum=2), [ANN, BEN], ""),
-        (gate(ROLE, quorum=1), ["mallory"], "0 of 1 approvals"),
+        (gate(ROLE, quorum=1), ["mallory"], "1 of 1 approvals"),
     ],
 )
 def test_an_approval_lacks_people_until_its_quorum_without_duplicates_strangers_or_the_requester_alone(

@@ -176,7 +176,7 @@ def test_who_may_act_and_how(deployment, words):
 
 def test_of_an_approval_the_approvers_may_act_and_it_says_what_it_lacks():
     deployment = waiting(GateKind.APPROVE, approvers=("bob", "eve"), quorum=2)
-    assert who_may_act(deployment) == "bob, eve: approve (lacks 0 of 2 approvals); any operator: abort"
+    assert who_may_act(deployment) == "bob, eve: approve (lacks 2 of 2 approvals); any operator: abort"
     approvals = [Approval("bob", NOW), Approval("eve", NOW)]
     assert "lacks nothing" in who_may_act(deployment, approvals)
 
