@@ -163,6 +163,16 @@ def _error_of(status: int, content: bytes) -> OrchestratorError:
 
 def raw_client(service: str) -> RawDynamoDBClient:
     """Open a connection to `dynamodb` or `dynamodbstreams`, at the endpoint of the process's own clients."""
-    meta = client(service).meta
-    account = Account(meta.endpoint_url, meta.region_name, session().get_credentials())
+    return raw_client_like(client(service), service, session().get_credentials())
+
+
+def raw_client_like(client: Any, service: str, credentials: Any) -> RawDynamoDBClient:
+    """Open a connection where a client is connected: at its endpoint, in its region.
+
+    Args:
+        client: botocore's client of the service.
+        service: `dynamodb` or `dynamodbstreams`.
+        credentials: botocore's, which refresh themselves.
+    """
+    account = Account(client.meta.endpoint_url, client.meta.region_name, credentials)
     return RawDynamoDBClient(account, {"dynamodb": TABLES, "dynamodbstreams": STREAMS}[service])

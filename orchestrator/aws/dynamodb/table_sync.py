@@ -48,6 +48,7 @@ class TableSync:
         hashing: how items are hashed, and the names of the key's attributes.
         wires: opens a raw connection, by service name.
         pace: limits the reads of the table in use, of all segments together.
+        target_wires: opens a raw connection to the target, if that is in another region.
         sleep: waits for some seconds.
     """
 
@@ -59,9 +60,11 @@ class TableSync:
         wires: Callable[[str], RawClient],
         pace: ReadPace,
         *,
+        target_wires: Callable[[str], RawClient] | None = None,
         sleep: Callable[[float], None] = sleep,
     ) -> None:
         self._in_use, self._target, self._hashing = in_use, target, hashing
+        self._target_wires = target_wires or wires
         self._wires, self._pace, self._sleep = wires, pace, sleep
 
     def run_segment(
@@ -81,12 +84,13 @@ class TableSync:
             Throttled, Unreachable: a table could not be read or written; changes made so far stay.
             DynamoDBError: a table may not be read or written.
         """
-        connection, counts, read = self._wires("dynamodb"), SyncCounts(), EMPTY
-        table = self._target if segment.doing in {SyncPhase.REMOVE, SyncPhase.READ_OTHER} else self._in_use
+        source, target, counts, read = self._wires("dynamodb"), self._target_wires("dynamodb"), SyncCounts(), EMPTY
+        of_target = segment.doing in {SyncPhase.REMOVE, SyncPhase.READ_OTHER}
+        table = self._target if of_target else self._in_use
         after = segment.after
         try:
             pages = scan_segment(
-                RawBatchClient(connection),
+                RawBatchClient(target if of_target else source),
                 table,
                 segment.segment,
                 segment.segments,
@@ -98,9 +102,10 @@ class TableSync:
             for items, last_key in self._chunks(pages):
                 match segment.doing:
                     case SyncPhase.WRITE:
-                        counts += self._write_missing(connection, items)
+                        counts += self._write_missing(target, items)
                     case SyncPhase.REMOVE:
-                        counts += self._remove_surplus(connection, [item for item in items if not _heartbeat(item)])
+                        surplus = [item for item in items if not _heartbeat(item)]
+                        counts += self._remove_surplus(source, target, surplus)
                     case _:
                         counted = [i for i in items if not _heartbeat(i) and not self._expired(i, as_of)]
                         read += digest_canonical(counted, self._hashing.key, _encode)
@@ -108,7 +113,8 @@ class TableSync:
                 if not after or until():
                     break
         finally:
-            connection.close()
+            source.close()
+            target.close()
         return counts, read, replace(segment, after=after) if after else None
 
     def _chunks(self, pages: Iterator[ScanPage]) -> Iterator[tuple[Sequence[Item], Item | None]]:
@@ -126,14 +132,14 @@ class TableSync:
                 count += write_unless_changed(connection, "PutItem", {**put, **condition})
         return SyncCounts(written=count)
 
-    def _remove_surplus(self, connection: RawClient, items: Sequence[Item]) -> SyncCounts:
-        existing, removed = self._fetch(connection, self._in_use, items), []
+    def _remove_surplus(self, source: RawClient, target: RawClient, items: Sequence[Item]) -> SyncCounts:
+        existing, removed = self._fetch(source, self._in_use, items), []
         for item in items:
             if self._hashed_key(item) in existing:
                 continue
             key = {name: item[name] for name in self._hashing.names}
             if write_unless_changed(
-                connection, "DeleteItem", {"TableName": self._target, "Key": key, **unchanged_condition(item)}
+                target, "DeleteItem", {"TableName": self._target, "Key": key, **unchanged_condition(item)}
             ):
                 removed.append(self._hashed_key(item).hex())
         return SyncCounts(removed=len(removed), examples=tuple(removed))

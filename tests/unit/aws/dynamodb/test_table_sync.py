@@ -208,3 +208,20 @@ def test_a_table_that_may_not_be_written_is_an_error_and_no_late_write(wired, cl
     client.delete_table(TableName="other")
     with pytest.raises(DynamoDBError, match="ResourceNotFoundException"):
         visited(wired, SyncPhase.WRITE)
+
+
+def test_a_table_of_another_region_is_read_and_written_over_its_own_connection():
+    here, there = Wired(Tables("same", prefix="here-")), Wired(Tables("same", prefix="there-"))
+    put(here._client, "same", item("new"), item("both"))
+    put(there._client, "same", item("both"), item("own"))
+    clock = SimulatedClock()
+    pace = ReadPace(50_000, clock=clock.seconds, sleep=clock.advance)
+    sync = TableSync(
+        "same", "same", Hashing(KEY, ("pk",), "until"), here, pace, target_wires=there, sleep=clock.advance
+    )
+    digests = {}
+    for doing in SyncPhase:
+        _, digests[doing], _ = sync.run_segment(SyncSegment("state", doing, 0, 1), NOW, lambda: False)
+    assert held(there._client, "same") == held(here._client, "same") == {"new": item("new"), "both": item("both")}
+    assert digests[SyncPhase.READ_IN_USE] == digests[SyncPhase.READ_OTHER]
+    assert writes(here) == []
