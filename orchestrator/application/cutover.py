@@ -325,7 +325,8 @@ def unblock_live_tables(cloud: Cloud) -> str:
     """Unblock tables that the live versions use while no execution holds the environment lock; return what was done.
 
     A cutover or its rollback leaves no live table blocked. But a task that was stopped may have sent its last request
-    late, or a policy may have been read before it was visible. A failure is logged and not raised, because the
+    late, or a policy may have been read before it was visible. Tables that the way back of a failover has closed stay
+    closed (ADR 77). A failure is logged and not raised, because the
     reconciler must go on.
     """
     lock = cloud.ledger.read_lock()
@@ -338,6 +339,8 @@ def unblock_live_tables(cloud: Cloud) -> str:
 
     try:
         blocked = [table for table in _live_tables(cloud) if cloud.table_access.is_blocked(table)]
+        if blocked and _issues_elsewhere(cloud):
+            return ""
         for table in blocked:
             cloud.table_access.unblock(table, fence)
     except (OrchestratorError, ClientError) as error:
@@ -349,6 +352,12 @@ def unblock_live_tables(cloud: Cloud) -> str:
     logger.error("live tables were blocked", extra={"tables": names})
     cloud.announce("SourceTablesUnblocked", lock.deployment, tables=names)
     return f"{', '.join(names)} was blocked although clients use it, and is unblocked"
+
+
+def _issues_elsewhere(cloud: Cloud) -> bool:
+    """Whether another region may issue tokens by the assignment in this ledger: the way back has closed the tables here."""
+    assignment = cloud.failovers.read_assignment().assignment
+    return assignment is not None and assignment.region != cloud.settings["AWS_REGION"]
 
 
 def _live_tables(cloud: Cloud) -> list[TableRef]:

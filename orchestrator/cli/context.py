@@ -9,10 +9,12 @@ from threading import Lock
 from typing import Any
 
 import botocore.session
+from botocore.credentials import Credentials
 
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
+from orchestrator.aws.dynamodb.raw_client import RawClient
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.incidents.policy import encode_policy
@@ -164,6 +166,24 @@ def clients_of(environment: environments.Environment, region: str) -> Callable[[
         LocalCloudNotRunning: the environment is local, and the local cloud does not run.
     """
     return _clients(region, _address(environment))
+
+
+def wires_of(environment: environments.Environment, region: str) -> Callable[[str], RawClient]:
+    """Return a function that opens raw connections to a region, by service name.
+
+    Raises:
+        LocalCloudNotRunning: the environment is local, and the local cloud does not run.
+    """
+    # Few commands read whole tables.
+    from orchestrator.aws.dynamodb.raw_client import raw_client_like  # noqa: PLC0415
+
+    clients, address = clients_of(environment, region), _address(environment)
+    credentials: Any
+    if address:
+        credentials = Credentials(address["aws_access_key_id"], address["aws_secret_access_key"])
+    else:
+        credentials = botocore.session.get_session().get_credentials()
+    return lambda service: raw_client_like(clients(service), service, credentials)
 
 
 def _address(environment: environments.Environment) -> Mapping[str, Any]:

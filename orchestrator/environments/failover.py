@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
+from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.failover.policy import SHORTEST_LEASE_SECONDS, FailoverPolicy, read_failover
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
+
+if TYPE_CHECKING:
+    from orchestrator.environments import Environment
 
 
 def read_standby(table: SettingsReader, region: str, lost_region: str | None, *, local: bool) -> FailoverPolicy:
@@ -45,3 +53,45 @@ def refuse_replicated_standby(policy: FailoverPolicy, replicas: Sequence[str], e
     if policy.region in replicas:
         remedy = "name a region that is not in stores.replicas: its tables would have the replicas' names"
         raise EnvironmentRefused(f"{environment}.failover.region", policy.region, remedy)
+
+
+def failover_settings(environment: Environment, account: str = "") -> Mapping[str, str]:
+    """Return what a process needs to move an environment between two regions, as a function's variables say it.
+
+    Args:
+        environment: as it is in one of its two regions; it has a standby region.
+        account: of the topics; without it they are left out.
+    """
+    assert environment.failover is not None, "the caller has refused an environment without a standby region"
+    domain, name = environment.api.domain, environment.name
+    service = Service(
+        functions={function: f"ib-oauth-{function}-{name}" for function in environment.service.functions},
+        alias="live",
+        api_url="",
+        issuer="",
+        tables=(),
+        alarms=(),
+        metric_namespace="",
+        api_name="",
+        stage=name,
+        synthetic_key_id=f"alias/ib-oauth-synthetic-{name}",
+        tls=not environment.local,
+    )
+    sources = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
+    topics = {
+        f"{audience.upper()}_TOPIC": f"arn:aws:sns:{environment.region}:{account}:ib-oauth-{audience}-{name}"
+        for audience in ("operators", "clients")
+        if account
+    }
+    return {
+        "FAILOVER_POLICY": json.dumps(environment.failover.encode(), allow_nan=False),
+        "HOME_REGION": environment.lost_region or environment.region,
+        "SOURCE_TABLES": json.dumps(sources, allow_nan=False),
+        "SERVICE": json.dumps(asdict(service), allow_nan=False),
+        "DATA_KEY": f"alias/ib-oauth-data-{name}" if environment.customer_managed_keys else "",
+        "API_DOMAIN": domain.name if domain else "",
+        "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
+        "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),
+        "REVOCATIONS_TABLE": f"ib-oauth-revocations-{name}",
+        **topics,
+    }

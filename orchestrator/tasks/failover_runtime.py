@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.failover.progress import StepDone, StepWaits
+from orchestrator.application.failover.progress import StepDone, StepWaits, begin_step, record_result
 from orchestrator.aws.ledger.failovers import FailoverStore, ReadFailover
 from orchestrator.domain.failover.decisions import FailoverAction, FailoverDecision, next_decision
-from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import Step
 from orchestrator.tasks.runtime import BaseTaskInput, Handler, make_handler
 
@@ -64,16 +63,11 @@ def step_task(step: Step, perform: Perform) -> Handler:
         read = cloud.failovers.read(task_input.failover)
         if read.failover.outcome or read.failover.next_step is not step:
             return continue_with(read, cloud)
-        began = read.failover.begun(cloud.now())
-        read = read if began == read.failover else cloud.failovers.commit(read, began)
-        progress = perform(read, cloud)
+        progress = perform(begin_step(read, cloud), cloud)
         if isinstance(progress, StepWaits):
             decision = FailoverDecision(FailoverAction.WAIT, progress.reason, progress.wait_seconds)
             return FailoverTaskOutput(task_input.failover, decision)
-        done = progress.read.failover.with_result(step, progress.result, cloud.now())
-        if done.next_step is None:
-            done = done.ended(FailoverOutcome.SUCCEEDED, cloud.now())
-        return continue_with(cloud.failovers.commit(progress.read, done), cloud)
+        return continue_with(record_result(step, progress, cloud), cloud)
 
     return failover_task(run)
 

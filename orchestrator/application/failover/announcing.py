@@ -13,7 +13,9 @@ from orchestrator.aws.failover.domain_record import DomainRecord
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.decisions import approvals_due
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
+from orchestrator.domain.failover.steps import Direction, Step
 
 _DNS_SECONDS = 5
 
@@ -66,15 +68,42 @@ def announce_failover(read: ReadFailover, cloud: Cloud) -> StepDone:
     return StepDone(read, "operators and clients were notified")
 
 
+def announce_back(read: ReadFailover, cloud: Cloud) -> StepDone:
+    """Notify operators and clients that the service runs in the home region again. A repetition notifies once more."""
+    failover = read.failover
+    subject = f"{failover.environment}: the service runs in {failover.region} again"
+    text = (
+        f"{failover.environment} went back from {failover.home} to {failover.region} with all that was written there.\n"
+        "Logins stay valid. Access tokens that were issued before need a refresh.\n"
+    )
+    commands = (
+        f"orchestrator failover status {failover.id} --env {failover.environment}\n"
+        f"orchestrator failover back rows {failover.id} --env {failover.environment}\n"
+        "The manual steps that are left: docs/runbooks/region-failover.md\n"
+    )
+    cloud.topics.publish(cloud.settings["CLIENTS_TOPIC"], subject, text)
+    cloud.topics.publish(cloud.settings["OPERATORS_TOPIC"], subject, f"{text}\n{commands}")
+    return StepDone(read, "operators and clients were notified")
+
+
 def ask_for_approval(failover: Failover, cloud: Cloud) -> None:
     """Notify the operators that a failover waits for approvals."""
-    deadline = failover.requested_at + failover.gate.deadline
+    deadline = approvals_due(failover)
+    if failover.direction is Direction.BACK:
+        what = (
+            "It keeps what was written since the failover, and all logins. Clients get no tokens for some minutes.\n"
+            f"{failover.results_by_step[Step.LIST_ROWS].result}; they are not copied.\n"
+        )
+    else:
+        what = (
+            f"It loses the last {failover.data_loss.total_seconds():.0f} s of writes, "
+            f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all "
+            f"logins. If newer copies are there when the restore begins, it takes those.\n"
+        )
     text = (
         f"Failover {failover.id} of {failover.environment} from {failover.home} to {failover.region} waits until "
         f"{deadline.isoformat()} for {failover.gate.description}.\n{failover.reason}\n"
-        f"Requested by {failover.requested_by}. It loses the last {failover.data_loss.total_seconds():.0f} s of writes, "
-        f"those of up to {failover.lease.total_seconds():.0f} s until the lease of {failover.home} ends, and all logins. "
-        f"If newer copies are there when the restore begins, it takes those.\n{_release_line(failover)}\n"
+        f"Requested by {failover.requested_by}. {what}{_release_line(failover)}\n"
         f"orchestrator failover approve {failover.id} --env {failover.environment}\n"
         f"orchestrator failover reject {failover.id} --env {failover.environment}\n"
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.failover.readiness import ENABLED
+
+C = TypeVar("C", bound=Cloud)
 
 
 def key_state(cloud: Cloud) -> str | None:
@@ -22,6 +27,22 @@ def key_state(cloud: Cloud) -> str | None:
         if error_code(error) != "NotFoundException":
             raise
         return ""
+
+
+def with_key_arn(cloud: C) -> C:
+    """Return the cloud with the ARN of its key, where its settings name an alias: a table names its key by the ARN.
+
+    A key that cannot be described stays as it is named: the restore refuses it.
+    """
+    key = cloud.settings["DATA_KEY"]
+    if not key:
+        return cloud
+    try:
+        with translate_errors():
+            arn = str(cloud.clients("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])
+    except (ClientError, OrchestratorError):
+        return cloud
+    return replace(cloud, settings={**cloud.settings, "DATA_KEY": arn})
 
 
 def refuse_unusable_key(cloud: Cloud) -> None:

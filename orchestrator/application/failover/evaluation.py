@@ -28,12 +28,13 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Reading:
+class Reading:
     """Reads facts one by one; what cannot be read is noted with the step that needs it."""
 
     unread: dict[Step, str] = field(default_factory=dict)
 
     def read(self, step: Step, read: Callable[[], T], otherwise: T) -> T:
+        """Return what `read` returns; if it fails, note why, and return `otherwise`."""
         try:
             with translate_errors():
                 return read()
@@ -52,11 +53,11 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
     policy, home = failover_policy(cloud), cloud.settings["HOME_REGION"]
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
     at_home = home_clients or (lambda name: client_in(name, home))
-    reading, domain = _Reading(), cloud.settings["API_DOMAIN"]
+    reading, domain = Reading(), cloud.settings["API_DOMAIN"]
     lease = IssuingLeaseStore(at_home("dynamodb"), cloud.settings["KEYS_TABLE"])
     without: tuple[str, ...] = ()
     without = reading.read(
-        Step.DEPLOY_RELEASE, lambda: _without_alias(cloud.clients("lambda"), service), otherwise=without
+        Step.DEPLOY_RELEASE, lambda: without_alias(cloud.clients("lambda"), service), otherwise=without
     )
     # A failover publishes `$LATEST`. The alias here stays at the first version until then: without a lease the orchestrator
     # deploys nothing, and each release changes only `$LATEST`. So a release that home rolled back is found here.
@@ -80,10 +81,10 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
         ),
         release=release,
         without_alias=without,
-        signing_key=reading.read(Step.CHECK_KEYS, lambda: _signing_key(cloud), ""),
-        health=reading.read(Step.VERIFY, lambda: _health(cloud, service), 0),
+        signing_key=reading.read(Step.CHECK_KEYS, lambda: signing_key_state(cloud), ""),
+        health=reading.read(Step.VERIFY, lambda: health_of(cloud, service), 0),
         domain=domain,
-        domain_target=reading.read(Step.UPDATE_DNS, lambda: _domain_target(cloud, domain), ""),
+        domain_target=reading.read(Step.UPDATE_DNS, lambda: domain_target(cloud, domain), ""),
         operators=int(cloud.settings["OPERATORS"]),
         unread=reading.unread,
     )
@@ -94,23 +95,27 @@ def evaluate_failover(cloud: Cloud, home_clients: HomeClients | None = None) -> 
     return evaluate_plan(gather_facts(cloud, home_clients), cloud.now())
 
 
-def _without_alias(client: Any, service: Service) -> tuple[str, ...]:
+def without_alias(client: Any, service: Service) -> tuple[str, ...]:
+    """Return the functions whose live alias does not exist."""
     there = code_served(client, service, service.alias)
     return tuple(name for name in service.functions if name not in there)
 
 
-def _signing_key(cloud: Cloud) -> str:
+def signing_key_state(cloud: Cloud) -> str:
+    """Return the state of the key that signs by the ring."""
     signing = cloud.key_ring.read_ring().signing
     kid = cloud.key_ring.read_kid(KmsKey(signing.key_id, signing.since, usable=True))
     return ENABLED if kid == signing.kid else "another one than the ring names"
 
 
-def _health(cloud: Cloud, service: Service) -> int:
+def health_of(cloud: Cloud, service: Service) -> int:
+    """Return the HTTP status of the live alias's deep health check."""
     request = HttpRequest("GET", "/health/deep")
     return cloud.probe_clients.functions.invoke(service.functions["public"], service.alias, request).status
 
 
-def _domain_target(cloud: Cloud, domain: str) -> str:
+def domain_target(cloud: Cloud, domain: str) -> str:
+    """Return what the domain would point at in this region; empty without a domain or a target."""
     if not domain:
         return ""
     target = DomainRecord(cloud.clients, domain, cloud.settings["HOSTED_ZONE_ID"]).target()

@@ -13,6 +13,7 @@ from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.policy import FailoverPolicy, read_failover
 from orchestrator.domain.failover.record import CopiedTable, Failover
+from orchestrator.domain.failover.steps import Direction
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import FailoverInputs, plan_failover
 from orchestrator.domain.schema import SettingsReader
@@ -63,6 +64,8 @@ def open_failover(cloud: Cloud, failover_id: str, requested_by: str, reason: str
     """
     found = cloud.failovers.find(failover_id)
     if found is not None:
+        if found.failover.direction is Direction.BACK:
+            raise Refused("failover", failover_id, f"it goes back: `orchestrator failover back run {failover_id}`")
         return found
     policy, now, home, region = failover_policy(cloud), cloud.now(), cloud.settings["HOME_REGION"], _region(cloud)
     assignment = cloud.failovers.read_assignment().assignment

@@ -8,6 +8,8 @@ from datetime import datetime
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.failover.decisions import pass_approvals
+from orchestrator.domain.failover.record import FailoverOutcome
+from orchestrator.domain.failover.steps import Step
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 2, 60
 
@@ -27,6 +29,20 @@ class StepWaits:
     read: ReadFailover
     reason: str
     wait_seconds: int
+
+
+def begin_step(read: ReadFailover, cloud: Cloud) -> ReadFailover:
+    """Record when the next step began; a repetition keeps the first time."""
+    began = read.failover.begun(cloud.now())
+    return read if began == read.failover else cloud.failovers.commit(read, began)
+
+
+def record_result(step: Step, done: StepDone, cloud: Cloud) -> ReadFailover:
+    """Record the result of a step; with the last one, the failover has succeeded."""
+    failover = done.read.failover.with_result(step, done.result, cloud.now())
+    if failover.next_step is None:
+        failover = failover.ended(FailoverOutcome.SUCCEEDED, cloud.now())
+    return cloud.failovers.commit(done.read, failover)
 
 
 def seconds_before_check(read: ReadFailover, now: datetime) -> int:

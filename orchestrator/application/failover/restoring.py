@@ -45,7 +45,19 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
             than the one that the approvers saw, or the key of the tables cannot be used or is not that of a restored table.
         RestoreFailed: AWS Backup reports that a job failed. The next execution starts another one.
     """
-    read = _start_missing(_choose_copies(read, cloud), cloud)
+    defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
+    return restore_chosen(_choose_copies(read, cloud), cloud, defaults)
+
+
+def restore_chosen(read: ReadFailover, cloud: Cloud, defaults: DefaultTableSettings) -> StepDone | StepWaits:
+    """Restore the recorded copies. Errors: as `restore_tables`.
+
+    Args:
+        read: the failover.
+        cloud: of the region of the restored tables.
+        defaults: the settings that a restore drops.
+    """
+    read = _start_missing(read, cloud)
     jobs = {table.role: cloud.restore_jobs.describe(table.job) for table in read.failover.tables if table.job}
     _refuse_failed_jobs(read, jobs, cloud)
     waiting = [
@@ -55,7 +67,9 @@ def restore_tables(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
     ]
     if waiting:
         return StepWaits(read, "; ".join(waiting), seconds_before_check(read, cloud.now()))
-    remaining = {table.role: left for table in read.failover.tables if (left := _apply_settings(table, cloud))}
+    remaining = {
+        table.role: left for table in read.failover.tables if (left := _apply_settings(table, cloud, defaults))
+    }
     if remaining:
         reason = "; ".join(f"{role}: {', '.join(left)}" for role, left in remaining.items())
         return StepWaits(read, f"applied, to be checked again: {reason}", 2)
@@ -149,9 +163,8 @@ def _refuse_foreign(failover: Failover, table: CopiedTable, restored: RestoredTa
         raise Refused("target", table.target, remedy)
 
 
-def _apply_settings(table: CopiedTable, cloud: Cloud) -> tuple[str, ...]:
+def _apply_settings(table: CopiedTable, cloud: Cloud, defaults: DefaultTableSettings) -> tuple[str, ...]:
     """Apply the stack's settings that differ; return their names."""
-    defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
     current = cloud.table_settings.read_settings(table.target)
     refuse_other_key(table.target, current.encryption, cloud.settings["DATA_KEY"])
     wanted = replace(defaults_without_source(current, defaults), stream="NEW_AND_OLD_IMAGES")

@@ -39,11 +39,28 @@ def deploy_release(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
         return StepWaits(read, f"{lock.kind} {lock.deployment} holds the lock of this region", _LOCK_WAIT_SECONDS)
     failover, release = read.failover, planned_release(cloud)
     refuse_unserved(release, failover.home, failover.region)
-    functions = _service(cloud).functions
-    versions = for_each(functions, lambda name: _switch(functions[name], release.code.get(name, ""), read, cloud))
+    functions = service_of(cloud).functions
+    versions = switch_functions(functions, release.code, read, cloud)
     approved = failover.release.name if failover.release else release.name
     changed = "" if approved == release.name else f"; the approvers saw {approved}"
     return StepDone(read, f"{', '.join(versions)}: {release.described(failover.home)}{changed}")
+
+
+def switch_functions(
+    functions: Mapping[str, str], code: Mapping[str, str], read: ReadFailover, cloud: Cloud
+) -> list[str]:
+    """Point functions at the restored tables, publish them, and point their live aliases at these versions.
+
+    Args:
+        functions: short name of each function to its Lambda name.
+        code: short name to the CodeSha256 that was checked.
+        read: the failover.
+        cloud: of the functions' region.
+
+    Returns:
+        ``FUNCTION:VERSION`` of each. The errors are those of `deploy_release`.
+    """
+    return for_each(functions, lambda name: _switch(functions[name], code.get(name, ""), read, cloud))
 
 
 def _switch(function_name: str, code: str, read: ReadFailover, cloud: Cloud) -> str:
@@ -97,7 +114,7 @@ def verify_standby(read: ReadFailover, cloud: Cloud) -> StepDone:
         Refused: a request has not the response that it must have.
         Throttled, Unreachable: Lambda or KMS could not be called.
     """
-    service = _service(cloud)
+    service = service_of(cloud)
     targets = {name: (function_name, service.alias) for name, function_name in service.functions.items()}
     send = GrantClient(cloud.probe_clients.functions, targets).send
     identity = SyntheticIdentity(cloud.probe_clients.macs, service.synthetic_key_id, cloud.environment)
@@ -111,5 +128,6 @@ def verify_standby(read: ReadFailover, cloud: Cloud) -> StepDone:
     return StepDone(read, "a login, a refresh, user data and a revocation of the synthetic client work")
 
 
-def _service(cloud: Cloud) -> Service:
+def service_of(cloud: Cloud) -> Service:
+    """Return the service of the settings."""
     return msgspec.json.decode(cloud.settings["SERVICE"], type=Service)

@@ -15,6 +15,7 @@ from orchestrator.domain.failover import decisions
 from orchestrator.domain.failover.issuing_region import (
     IssuingAssignment,
     activate_assignment,
+    activation_due,
     grant_lease,
     return_assignment,
     take_assignment,
@@ -32,10 +33,12 @@ def fence_home(read: ReadFailover, cloud: Cloud) -> StepDone:
     assignment = take_assignment(_existing(seen), failover.region, failover.id)
     if assignment != seen.assignment:
         read = cloud.failovers.commit(read, failover, (seen, assignment))
-    taken_at = cloud.now()
-    fenced = cloud.failovers.commit(read, replace(read.failover, assignment_taken_at=taken_at))
-    left = decisions.lease_left(fenced.failover, taken_at)
-    return StepDone(fenced, f"{failover.home} gets no lease; the last one ends by {taken_at + left:%H:%M:%S} UTC")
+    taken_at = read.failover.assignment_taken_at
+    if taken_at is None:
+        taken_at = cloud.now()
+        read = cloud.failovers.commit(read, replace(read.failover, assignment_taken_at=taken_at))
+    ends = activation_due(taken_at, failover.lease)
+    return StepDone(read, f"{failover.home} gets no lease; the last one ends by {ends:%H:%M:%S} UTC")
 
 
 def take_over(read: ReadFailover, cloud: Cloud) -> StepDone:

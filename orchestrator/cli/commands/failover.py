@@ -11,6 +11,8 @@ from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
 
 app = CommandLine(no_args_is_help=True, help="Plan, start, follow and rehearse a regional failover.")
+back = CommandLine(no_args_is_help=True, help="Go back to the home region, with all that was written.")
+app.add_typer(back, name="back")
 
 Failover = Annotated[str, typer.Argument(metavar="FAILOVER", help="Id of a failover; `status` shows it.")]
 Region = Annotated[str | None, typer.Option(help="Target region; default: the region of the backup copies.")]
@@ -139,3 +141,45 @@ def rehearse(
             failover.rehearse_manually(env, to, json=json)
         else:
             failover.rehearse(env, to, json=json)
+
+
+@back.command(name="plan")
+def plan_back(env: Env = "local", json: AsJson = False) -> None:
+    """Show for each step back whether it could run now."""
+    from orchestrator.cli.actions.failovers import back as actions
+
+    with report_errors(json):
+        raise typer.Exit(actions.plan(actions.both_regions(env), json=json))
+
+
+@back.command(name="start")
+def start_back(
+    reason: Annotated[str, typer.Option(help="Why, for the approvers and the record.")] = "",
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Record the way back; `run` performs it."""
+    from orchestrator.cli.actions.failovers import back as actions
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.operator import caller
+
+    with report_errors(json):
+        actions.start(actions.both_regions(env), reason, caller(standby_context(env)), json=json)
+
+
+@back.command(name="run")
+def run_back(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """Perform the steps back; continues a run that died."""
+    from orchestrator.cli.actions.failovers import back as actions
+
+    with report_errors(json):
+        raise typer.Exit(actions.run(actions.both_regions(env), failover, json=json))
+
+
+@back.command(name="rows")
+def rows_back(failover: Failover, env: Env = "local", json: AsJson = False) -> None:
+    """List rows that only the home region's old tables have."""
+    from orchestrator.cli.actions.failovers import back as actions
+
+    with report_errors(json):
+        actions.rows(actions.both_regions(env), failover, json=json)

@@ -11,7 +11,7 @@ from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.home_releases import PlannedRelease
-from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from orchestrator.domain.failover.steps import Direction, Step, StepRule, rules_of, steps_of
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.recovery.unused_tables import recovery_of_table
@@ -23,7 +23,10 @@ class FailoverOutcome(StrEnum):
     """The outcome of a failover."""
 
     SUCCEEDED = "SUCCEEDED"
-    CANCELLED = "CANCELLED"  # rejected, not approved in time, or cancelled; the home region may issue tokens
+    CANCELLED = (
+        "CANCELLED"  # rejected, not approved in time, or cancelled; the region that it would leave may issue tokens
+    )
+    SUPERSEDED = "SUPERSEDED"  # back, after the home region had taken over: another failover took the assignment
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,9 @@ class StepResult:
         """How long it took."""
         return self.ended - self.began
 
-    @property
-    def overdue(self) -> bool:
-        """Whether it took longer than expected."""
-        return self.took > RULES[self.step].expected
+    def overdue(self, rule: StepRule) -> bool:
+        """Return whether it took longer than its rule expects."""
+        return self.took > rule.expected
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class CopiedTable:
     """A table that the failover restores.
 
     Attributes:
-        backup_arn: the copy: a backup of DynamoDB, or a recovery point of AWS Backup.
+        backup_arn: the copy: a backup of DynamoDB, or a recovery point of AWS Backup; back, empty before it is made.
         as_of: the time of its content.
         target: name of the restored table.
         job: id of AWS Backup's restore job; empty for a backup of DynamoDB.
+        source: back, name of the standby region's table in use, of which the backup is.
+        replaces: back, name of the home region's old table; empty if its live versions name none.
     """
 
     role: Role
@@ -62,6 +66,8 @@ class CopiedTable:
     as_of: datetime
     target: str
     job: str = ""
+    source: str = ""
+    replaces: str = ""
 
     def with_next_target(self, environment: str) -> CopiedTable:
         """Return it with another target and no job, after a job failed: the target is also the job's idempotency token.
@@ -94,6 +100,9 @@ class Failover:
         chosen_at: when RESTORE began and `tables` were chosen for it; None before that.
         rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
         failed: step and reason of the last failure, until the step succeeds; empty without one.
+        direction: where it goes. Back, `home` is the standby region, which is left, and `region` the home region.
+        close_requested_at: back, when the tables in use were first to deny writes; None before that.
+        reopened_at: back, when they were verified to accept writes again after a cancellation; None before that.
     """
 
     id: str
@@ -118,6 +127,25 @@ class Failover:
     release: PlannedRelease | None = None
     approved_tables: tuple[CopiedTable, ...] = ()
     chosen_at: datetime | None = None
+    direction: Direction = Direction.AWAY
+    close_requested_at: datetime | None = None
+    reopened_at: datetime | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Its steps, in their order."""
+        return steps_of(self.direction)
+
+    @property
+    def rules(self) -> Mapping[Step, StepRule]:
+        """The rule of each step."""
+        return rules_of(self.direction)
+
+    @property
+    def is_to_reopen(self) -> bool:
+        """Whether it was cancelled, and the tables that it closed may still deny writes."""
+        cancelled = self.outcome is FailoverOutcome.CANCELLED
+        return cancelled and self.close_requested_at is not None and self.reopened_at is None
 
     @property
     def results_by_step(self) -> Mapping[Step, StepResult]:
@@ -127,7 +155,7 @@ class Failover:
     @property
     def next_step(self) -> Step | None:
         """The first step that has no result; None if all have one."""
-        return next((step for step in STEPS if step not in self.results_by_step), None)
+        return next((step for step in self.steps if step not in self.results_by_step), None)
 
     @property
     def copied_at(self) -> datetime:

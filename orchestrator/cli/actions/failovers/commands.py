@@ -8,22 +8,24 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.application.failover.back.run import cancel_back
 from orchestrator.application.failover.evaluation import evaluate_failover
 from orchestrator.application.failover.planning import plan_tables
 from orchestrator.application.failover.releases import planned_release
 from orchestrator.application.failover.takeover import cancel_failover
 from orchestrator.aws.step_functions import execution_arn
+from orchestrator.cli.actions.failovers.back import both_regions
 from orchestrator.cli.actions.failovers.standby import policy_of, standby_cloud
 from orchestrator.cli.context import Context, clients_of
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.deployment.gates import Approval, missing_approvals
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.failover.decisions import lease_left, next_decision, refuse_unasked, reject
+from orchestrator.domain.failover.decisions import lease_left, may_be_superseded, next_decision, refuse_unasked, reject
 from orchestrator.domain.failover.home_releases import UNSERVED, PlannedRelease
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, first_assignment
-from orchestrator.domain.failover.record import CopiedTable, Failover
-from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from orchestrator.domain.failover.record import CopiedTable, Failover, FailoverOutcome
+from orchestrator.domain.failover.steps import WAITS_FOR_LEASES, Direction, Step
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +77,7 @@ def start(context: Context, reason: str, by: str, *, json: bool) -> None:
         remedy = f"run `orchestrator failover enable --env {context.name}` while both regions are healthy"
         raise Refused("assignment", f"none in {region}", remedy)
     for failover in cloud.failovers.newest(1):
-        if not failover.outcome:
+        if not failover.outcome and not may_be_superseded(failover, assignment):
             remedy = f"resume or cancel it: `orchestrator failover status {failover.id} --env {context.name}`"
             raise Refused("failover", f"{failover.id} is at {failover.next_step}", remedy)
     if assignment.region == region:
@@ -112,6 +114,9 @@ def resume(context: Context, failover_id: str, *, json: bool) -> None:
     failover = context.cloud.failovers.read(failover_id).failover
     if failover.outcome:
         raise Refused("failover", failover_id, f"it has ended: {failover.outcome}")
+    if failover.direction is Direction.BACK:
+        remedy = f"continue it: `orchestrator failover back run {failover_id} --env {context.name}`"
+        raise Refused("failover", f"{failover_id} goes back", remedy)
     machine = context.state_machine_arn("failover")
     for name in _execution_names(failover_id):
         execution = context.cloud.executions.describe_execution(execution_arn(machine, name), may_be_absent=True)
@@ -139,11 +144,17 @@ def approve(context: Context, failover_id: str, by: str, *, json: bool) -> None:
     refuse_unasked(failover, by)
     store.approve(failover_id, Approval(by, now))
     missing = missing_approvals(failover.gate, store.read_approvals(failover_id), failover.requested_by)
-    goes_on = not missing and _wake(context, failover_id)
+    back = failover.direction is Direction.BACK
+    goes_on = not missing and not back and _wake(context, failover_id)
     if json:
         print_json({"failover": failover_id, "approved_by": by, "missing": missing, "goes_on": goes_on})
         return
-    rest = f"missing: {missing}" if missing else "it goes on" if goes_on else _nothing_waits(context, failover_id)
+    if missing:
+        rest = f"missing: {missing}"
+    elif back:
+        rest = f"continue it: orchestrator failover back run {failover_id} --env {context.name}"
+    else:
+        rest = "it goes on" if goes_on else _nothing_waits(context, failover_id)
     console().print(f"approved by {by}; {rest}", markup=False, soft_wrap=True)
 
 
@@ -155,8 +166,11 @@ def refuse_failover(context: Context, failover_id: str, by: str, *, json: bool) 
     """
     store = context.cloud.failovers
     read = store.read(failover_id)
-    store.commit(read, reject(read.failover, by))
-    ends = _wake(context, failover_id)
+    rejected, back = reject(read.failover, by), read.failover.direction is Direction.BACK
+    if back:
+        rejected = rejected.ended(FailoverOutcome.CANCELLED, context.cloud.now())
+    store.commit(read, rejected)
+    ends = back or _wake(context, failover_id)
     if json:
         print_json({"failover": failover_id, "rejected_by": by, "ends": ends})
         return
@@ -192,7 +206,10 @@ def cancel(context: Context, failover_id: str, by: str, *, json: bool) -> None:
     Raises:
         Refused: it has ended, or its region may issue tokens already.
     """
-    cancelled = cancel_failover(context.cloud, failover_id, by).failover
+    if context.cloud.failovers.read(failover_id).failover.direction is Direction.BACK:
+        cancelled = cancel_back(both_regions(context.name), failover_id, by).failover
+    else:
+        cancelled = cancel_failover(context.cloud, failover_id, by).failover
     if json:
         print_json(
             {
@@ -224,14 +241,18 @@ def status(context: Context, failover_id: str | None, *, json: bool) -> None:
         return
     failover = found[0]
     screen.print(f"\n{failover.id}: {failover.home} to {failover.region}, by {failover.requested_by}", markup=False)
-    screen.print(f"{failover.reason}; data loss {failover.data_loss.total_seconds():.0f} s", markup=False)
-    screen.print(_copies_line(failover), markup=False, soft_wrap=True)
+    if failover.direction is Direction.BACK:
+        screen.print(f"back, with all that was written since the failover: {failover.reason}", markup=False)
+    else:
+        screen.print(f"{failover.reason}; data loss {failover.data_loss.total_seconds():.0f} s", markup=False)
+        screen.print(_copies_line(failover), markup=False, soft_wrap=True)
     if failover.release:
         _print_release(failover.release, failover.home, screen)
     screen.print(text_table(("STEP", "TOOK", "EXPECTED", "RESULT"), _rows(failover, now)))
     if failover.failed:
         screen.print(f"stopped: {failover.failed}", style="red", markup=False, soft_wrap=True)
-        screen.print(f"orchestrator failover resume {failover.id} --env {context.name}", style="dim", markup=False)
+        again = "back run" if failover.direction is Direction.BACK else "resume"
+        screen.print(f"orchestrator failover {again} {failover.id} --env {context.name}", style="dim", markup=False)
     elif failover.outcome:
         screen.print(f"{failover.outcome} at {failover.ended_at:%Y-%m-%d %H:%M:%S} UTC", style="bold", markup=False)
     else:
@@ -239,11 +260,11 @@ def status(context: Context, failover_id: str | None, *, json: bool) -> None:
 
 
 def _rows(failover: Failover, now: datetime) -> Sequence[tuple[str, str, str, str]]:
-    done, rows = failover.results_by_step, []
-    for step in STEPS:
-        expected = f"{RULES[step].expected.total_seconds():.0f} s"
+    done, rules, rows = failover.results_by_step, failover.rules, []
+    for step in failover.steps:
+        expected = f"{rules[step].expected.total_seconds():.0f} s"
         if step in done:
-            took = f"{done[step].took.total_seconds():.0f} s" + (" (late)" if done[step].overdue else "")
+            took = f"{done[step].took.total_seconds():.0f} s" + (" (late)" if done[step].overdue(rules[step]) else "")
             rows.append((step.value, took, expected, done[step].result))
         elif step is failover.next_step and not failover.outcome:
             since = f"{(now - failover.began).total_seconds():.0f} s" if failover.began else ""
@@ -273,9 +294,9 @@ def _times_of(tables: Sequence[CopiedTable]) -> str:
 
 
 def _in_progress(failover: Failover, step: Step, now: datetime) -> str:
-    if step is Step.TAKE_OVER:
-        return f"waits {lease_left(failover, now).total_seconds():.0f} s for the leases of {failover.home}"
-    return RULES[step].title
+    if step in WAITS_FOR_LEASES and (left := lease_left(failover, now)):
+        return f"waits {left.total_seconds():.0f} s for the leases of {failover.home}"
+    return failover.rules[step].title
 
 
 def _assignment_line(assignment: IssuingAssignment | None, region: str) -> str:

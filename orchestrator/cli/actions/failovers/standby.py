@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
-import msgspec
-
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.cli.context import Context, clients_of
-from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.policy import FailoverPolicy
-from orchestrator.domain.recovery.record import Role
+from orchestrator.environments.failover import failover_settings
 
 
 def standby_context(env: str) -> Context:
@@ -44,33 +39,5 @@ def policy_of(context: Context) -> FailoverPolicy:
 
 def standby_cloud(context: Context) -> Cloud:
     """Return the adapters of the standby region, with the settings that only a failover reads."""
-    environment = context.environment
-    domain = environment.api.domain
-    service = Service(
-        functions={name: context.function_name(name) for name in environment.service.functions},
-        alias="live",
-        api_url="",
-        issuer="",
-        tables=(),
-        alarms=(),
-        metric_namespace="",
-        api_name="",
-        stage=context.name,
-        synthetic_key_id=f"alias/ib-oauth-synthetic-{context.name}",
-        tls=not environment.local,
-    )
-    settings = {
-        **context.cloud.settings,
-        "FAILOVER_POLICY": json.dumps(policy_of(context).encode(), allow_nan=False),
-        "HOME_REGION": environment.lost_region or environment.region,
-        "SOURCE_TABLES": json.dumps(
-            {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table},
-            allow_nan=False,
-        ),
-        "SERVICE": msgspec.json.encode(service).decode(),
-        "DATA_KEY": f"alias/ib-oauth-data-{environment.name}" if environment.customer_managed_keys else "",
-        "API_DOMAIN": domain.name if domain else "",
-        "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
-        "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),
-    }
+    settings = {**context.cloud.settings, **failover_settings(context.environment)}
     return Cloud(settings, clients=context.clients)

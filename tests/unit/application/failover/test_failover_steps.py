@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.application.failover.announcing import ask_for_approval, update_dns
+from orchestrator.application.failover.data_key import with_key_arn
 from orchestrator.application.failover.evaluation import evaluate_failover
 from orchestrator.application.failover.planning import open_failover, plan_tables
 from orchestrator.application.failover.progress import StepDone, StepWaits, seconds_before_check
 from orchestrator.application.failover.releases import record_home_release
 from orchestrator.application.failover.restoring import restore_tables
 from orchestrator.application.failover.switching import deploy_release
-from orchestrator.application.failover.takeover import assignments_of, renew_lease
+from orchestrator.application.failover.takeover import assignments_of, fence_home, renew_lease
 from orchestrator.aws.dynamodb.backups import backup_name_as_of
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
@@ -630,3 +631,24 @@ def _unreachable(**_):
 def test_a_long_step_is_checked_less_often(world, seconds, wait):
     read = opened(world, began=world.clock.now())
     assert seconds_before_check(read, world.clock.now() + timedelta(seconds=seconds)) == wait
+
+
+def test_a_key_that_the_settings_name_by_its_alias_is_known_by_its_arn(world):
+    settings = world.cloud.settings
+    assert with_key_arn(world.cloud) is world.cloud, "the environment has no key"
+    settings["DATA_KEY"] = "alias/ib-oauth-data-test"
+    world.clients["kms"] = SimpleNamespace(describe_key=lambda **_: {"KeyMetadata": {"Arn": KEY}})
+    assert with_key_arn(world.cloud).settings["DATA_KEY"] == KEY
+
+    def absent(**_):
+        raise client_error("NotFoundException", "no")
+
+    world.clients["kms"] = SimpleNamespace(describe_key=absent)
+    assert with_key_arn(world.cloud).settings["DATA_KEY"] == "alias/ib-oauth-data-test"
+
+
+def test_a_fence_that_is_repeated_waits_no_longer_than_the_first_one(world):
+    read = fence_home(opened(world), world.cloud).read
+    first = read.failover.assignment_taken_at
+    world.clock.advance(120)
+    assert fence_home(read, world.cloud).read.failover.assignment_taken_at == first

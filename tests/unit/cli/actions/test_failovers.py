@@ -14,8 +14,11 @@ from orchestrator.cli.errors import REFUSED
 from orchestrator.cli.main import app
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.record import FailoverOutcome
+from orchestrator.domain.failover.steps import STEPS_BACK
 from tests.fakes.clouds import machine_arn
 from tests.workflow.failovers import HOME, FailoverWorld, failover_machine
+from tests.workflow.failovers_back import BackWorld
+from tests.workflow.restores import STATE
 from tests.workflow.world import inhabited
 
 RUN = CliRunner()
@@ -237,3 +240,131 @@ def waiting(world):
     tables = plan_tables(world.cloud, HOME, "us-west-1", now)
     gate = replace(failover().gate, approvers=("ann", "bob"))
     return failover(home=HOME, region="us-west-1", requested_at=now, tables=tables, gate=gate)
+
+
+# --- back -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(interpreter, monkeypatch, request):
+    """Both regions after a failover, as the commands reach them."""
+    with inhabited(BackWorld(interpreter, f"away-{request.node.name}")) as found:
+        found.fail_over()
+        policy = SimpleNamespace(gate=SimpleNamespace(description="2 of ann, bob"))
+        environment = SimpleNamespace(region="us-west-1", lost_region=HOME, failover=policy, local=True)
+        context = SimpleNamespace(
+            name="test", environment=environment, cloud=found.cloud, clients=None, state_machine_arn=machine_arn
+        )
+        monkeypatch.setattr(standby, "standby_context", lambda _env: context)
+        monkeypatch.setattr("orchestrator.cli.actions.failovers.commands.standby_cloud", lambda _: found.cloud)
+        for module in ("back", "commands"):
+            monkeypatch.setattr(f"orchestrator.cli.actions.failovers.{module}.both_regions", lambda _: found.regions)
+        yield found
+
+
+def test_back_from_the_plan_to_the_end(both, monkeypatch):
+    code, planned = call(monkeypatch, "ann", "back", "plan")
+    assert code == 0
+    assert [one["step"] for one in planned["steps"]] == list(STEPS_BACK)
+    assert (planned["from"], planned["to"]) == ("us-west-1", HOME)
+
+    code, started = call(monkeypatch, "ann", "back", "start", "--reason", "it is healthy")
+    name = started["failover"]
+    assert (code, started["to"]) == (0, HOME)
+    assert call(monkeypatch, "ann", "back", "run", name) == (1, {"failover": name, "outcome": None, "step": "APPROVE"})
+    assert call(monkeypatch, "ann", "back", "rows", name)[1]["tables"]["state"]["rows"] == []
+    for by in ("ann", "bob"):
+        code, answer = call(monkeypatch, by, "approve", name)
+    assert (code, answer["missing"]) == (0, "")
+    assert call(monkeypatch, "ann", "back", "run", name)[1]["outcome"] == "SUCCEEDED"
+
+    shown = RUN.invoke(app, ["failover", "status"]).stdout
+    assert f"{HOME} issues the tokens" in shown
+    assert f"{name}: us-west-1 to {HOME}, by ann" in shown
+    assert "back, with all that was written since the failover: it is healthy" in shown
+    assert "LIST_ROWS" in shown
+    assert "RESTORE" not in shown
+
+
+def test_back_in_words(both, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", "ann")
+    both.home_rows.put_item(TableName=STATE, Item={"pk": {"S": "client#shop"}})
+    assert "PREPARE" in RUN.invoke(app, ["failover", "back", "plan"]).stdout
+    started = RUN.invoke(app, ["failover", "back", "start", "--reason", "healthy"]).stdout
+    name = started.split()[0]
+    assert f"orchestrator failover back run {name} --env test" in started
+    waits = RUN.invoke(app, ["failover", "back", "run", name]).stdout
+    assert f"{name} waits for" in waits
+    assert f"orchestrator failover approve {name} --env test" in waits
+    listed = RUN.invoke(app, ["failover", "back", "rows", name]).stdout
+    assert "1 rows are only in the old tables (client 1)" in listed
+    assert "client#shop" in listed
+    approved = ""
+    for by in ("ann", "bob"):
+        monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", by)
+        approved = RUN.invoke(app, ["failover", "approve", name]).stdout
+    assert f"continue it: orchestrator failover back run {name} --env test" in approved
+    assert f"{name}: SUCCEEDED" in RUN.invoke(app, ["failover", "back", "run", name]).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("back", "start"), "--reason"),
+        (("back", "run", "fb-9"), "failover"),
+        (("back", "rows", "fb-1"), "failover"),
+        (("resume", "fb-1"), "failover"),
+        (("start", "--reason", "again"), "failover"),
+    ],
+)
+def test_what_cannot_be_done_on_the_way_back_is_refused_with_field_value_and_remedy(both, monkeypatch, words, field):
+    both.start()
+    code, answer = call(monkeypatch, "ann", *words)
+    assert code == REFUSED
+    assert answer["error"]["field"] == field
+    assert answer["error"]["remedy"]
+
+
+def test_back_is_refused_where_nothing_failed_over(both, monkeypatch):
+    assert both.go_back().outcome is FailoverOutcome.SUCCEEDED
+    code, planned = call(monkeypatch, "ann", "back", "plan")
+    assert code == 1
+    assert "it issues the tokens already" in planned["steps"][0]["reason"]
+    code, answer = call(monkeypatch, "ann", "back", "start", "--reason", "once more")
+    assert (code, answer["error"]["field"]) == (REFUSED, "region")
+
+
+def test_a_rejection_ends_the_way_back_at_once(both, monkeypatch):
+    both.start()
+    both.go()
+    assert call(monkeypatch, "bob", "reject", "fb-1")[0] == 0
+    assert both.back.outcome is FailoverOutcome.CANCELLED
+    assert both.may_issue()
+
+
+def test_cancelling_the_way_back_reopens_the_tables_of_the_standby_region(both, monkeypatch):
+    both.start()
+    both.go()
+    both.approve()
+    both.home_service.broken = "/userinfo"
+    code, answer = call(monkeypatch, "ann", "back", "run", "fb-1")
+    assert (code, answer["error"]["field"]) == (REFUSED, "verify")
+    assert "stopped: VERIFY: Refused: verify" in RUN.invoke(app, ["failover", "status"]).stdout
+    assert "failover back run fb-1" in RUN.invoke(app, ["failover", "status"]).stdout
+    table = both.back.tables[0].source
+    assert both.table_access.closed(table)
+    code, answer = call(monkeypatch, "bob", "cancel", "fb-1")
+    assert (code, answer["assignment"]["region"]) == (0, "us-west-1")
+    assert not both.table_access.closed(table)
+
+
+def test_when_the_home_region_is_lost_again_after_it_took_over_a_failover_can_start(both, monkeypatch):
+    both.start()
+    both.go()
+    both.approve()
+    both.said = SimpleNamespace(append=lambda text: text.startswith("TAKE_OVER: ") and setattr(both, "home_lost", True))
+    monkeypatch.setattr("orchestrator.application.failover.back.run.update_dns", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        both.go()
+    code, answer = call(monkeypatch, "ann", "start", "--reason", "lost again")
+    assert code == 0, answer

@@ -9,19 +9,22 @@ from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.decisions import (
     FailoverAction,
+    approvals_due,
     cancel,
+    is_superseded,
     lease_left,
+    may_be_superseded,
     next_decision,
     pass_approvals,
     refuse_unasked,
     reject,
 )
-from orchestrator.domain.failover.issuing_region import MARGIN
+from orchestrator.domain.failover.issuing_region import MARGIN, IssuingAssignment
 from orchestrator.domain.failover.record import FailoverOutcome
-from orchestrator.domain.failover.steps import RULES, STEPS, Step
+from orchestrator.domain.failover.steps import RULES, RULES_BACK, STEPS, STEPS_BACK, WAITS_FOR_LEASES, Direction, Step
 from orchestrator.domain.recovery.unused_tables import recovery_of_table
 from tests.samples import NOW
-from tests.unit.domain.failover.world import GATE, LEASE, STANDBY, failover
+from tests.unit.domain.failover.world import GATE, HOME, LEASE, STANDBY, failover
 
 BOTH = [Approval("ann", NOW), Approval("bob", NOW)]
 
@@ -136,7 +139,7 @@ def test_the_first_result_and_the_first_outcome_stay():
     again = done.with_result(Step.RESTORE, "other", NOW)
     assert again == done
     assert again.results_by_step[Step.RESTORE].took == timedelta(hours=1)
-    assert again.results_by_step[Step.RESTORE].overdue
+    assert again.results_by_step[Step.RESTORE].overdue(RULES[Step.RESTORE])
     ended = done.ended(FailoverOutcome.CANCELLED, NOW)
     assert ended.ended(FailoverOutcome.SUCCEEDED, NOW) == ended
 
@@ -167,3 +170,82 @@ def test_what_the_home_region_writes_until_its_last_lease_ends_is_lost_too():
     taken = failover(assignment_taken_at=NOW + timedelta(minutes=7))
     assert taken.issued_until == NOW + timedelta(minutes=7) + LEASE
     assert taken.data_loss == timedelta(hours=2, minutes=7) + LEASE
+
+
+# --- back ---------------------------------------------------------------------------------------------------
+
+
+def back_at(step, **changes):
+    """A failover that goes back, whose steps before `step` have results."""
+    record = failover(direction=Direction.BACK, home=STANDBY, region=HOME, assignment_taken_at=NOW, **changes)
+    for earlier in STEPS_BACK[: STEPS_BACK.index(step)]:
+        record = record.with_result(earlier, "done", NOW)
+    return record
+
+
+def test_every_step_back_has_a_rule_and_an_action():
+    record = back_at(Step.PREPARE)
+    assert tuple(record.rules) == record.steps == STEPS_BACK
+    assert record.rules is RULES_BACK
+    assert failover().rules is RULES
+    assert {step.value for step in STEPS_BACK} < {action.value for action in FailoverAction}
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS_BACK if step is not Step.APPROVE])
+def test_the_next_step_back_is_the_first_without_a_result(step):
+    decision = next_decision(back_at(step), NOW + LEASE * 2)
+    assert decision.action == FailoverAction(step)
+    assert decision.reason == f"step {STEPS_BACK.index(step) + 1} of 13"
+
+
+@pytest.mark.parametrize("step", sorted(WAITS_FOR_LEASES))
+def test_the_tables_are_closed_when_no_lease_of_the_standby_region_is_left(step):
+    decision = next_decision(back_at(step), NOW + LEASE)
+    assert decision.action is FailoverAction.WAIT
+    assert decision.wait_seconds == 60
+    assert decision.reason.startswith("a lease of us-east-2 may last until")
+
+
+def test_back_the_deadline_of_the_approvals_counts_from_when_they_were_requested():
+    """Hours of copying come before them."""
+    later = NOW + GATE.deadline * 3
+    record = back_at(Step.APPROVE)
+    assert approvals_due(record) == NOW + GATE.deadline
+    requested = record.begun(later)
+    assert pass_approvals(requested, [], later + GATE.deadline / 2).outcome is None
+    assert pass_approvals(requested, [], later + GATE.deadline).outcome is FailoverOutcome.CANCELLED
+
+
+@pytest.mark.parametrize("step", STEPS_BACK)
+def test_the_way_back_can_be_cancelled_until_the_home_region_takes_over(step):
+    if STEPS_BACK.index(step) <= STEPS_BACK.index(Step.TAKE_OVER):
+        assert cancel(back_at(step), "ann", NOW).outcome is FailoverOutcome.CANCELLED
+    else:
+        with pytest.raises(Refused, match="then fail over to us-east-2"):
+            cancel(back_at(step), "ann", NOW)
+
+
+def test_a_cancelled_way_back_is_to_reopen_what_it_closed_until_that_is_verified():
+    closed = back_at(Step.CLOSE, close_requested_at=NOW)
+    assert not closed.is_to_reopen
+    cancelled = cancel(closed, "ann", NOW)
+    assert cancelled.is_to_reopen
+    assert not replace(cancelled, reopened_at=NOW).is_to_reopen
+    assert not cancel(back_at(Step.COPY), "ann", NOW).is_to_reopen
+
+
+def test_after_the_home_region_took_over_another_failover_may_take_the_assignment():
+    announcing, taken = back_at(Step.UPDATE_DNS), IssuingAssignment(3, HOME, active=False, failover="fo-1")
+    active = replace(taken, active=True)
+    assert may_be_superseded(announcing, active)
+    assert may_be_superseded(back_at(Step.TAKE_OVER), active), "the home region was lost before it had its lease"
+    assert not may_be_superseded(announcing, taken)
+    assert not may_be_superseded(announcing, None)
+    assert not may_be_superseded(announcing, replace(active, failover="fo-2"))
+    assert not may_be_superseded(replace(announcing, direction=Direction.AWAY), active)
+    assert not is_superseded(announcing, active)
+    assert not is_superseded(back_at(Step.FENCE), replace(active, failover="fo-2"))
+    assert is_superseded(announcing, replace(active, failover="fo-2"))
+    assert is_superseded(announcing, None)
+    decision = next_decision(announcing.ended(FailoverOutcome.SUPERSEDED, NOW), NOW)
+    assert (decision.action, decision.reason) == (FailoverAction.CANCELLED, "another failover took the assignment")

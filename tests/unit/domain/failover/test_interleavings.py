@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.failover.steps import STEPS
+from orchestrator.domain.failover.steps import Direction
 from tests.unit.domain.failover.world import HOME, STANDBY, TwoRegions
 
 SEEDS = 200
@@ -31,7 +31,11 @@ def test_the_interleavings_reach_what_they_are_about():
     ended = [record for world in worlds for record in world.records.values()]
     assert sum(record.next_step is None for record in ended) > 10
     assert sum(record.outcome is not None for record in ended) > 10
-    assert any(record.home == STANDBY and len(record.results) == len(STEPS) for record in ended)
+    for direction in Direction:
+        assert any(
+            record.home == STANDBY and record.direction is direction and record.next_step is None for record in ended
+        )
+    assert any(record.direction is Direction.BACK and record.outcome for record in ended)
     assert {region for world in worlds for region, *_ in world.issued} == {HOME, STANDBY}
 
 

@@ -16,7 +16,7 @@ from orchestrator.domain.failover import decisions, issuing_region
 from orchestrator.domain.failover.decisions import FailoverAction
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
 from orchestrator.domain.failover.record import CopiedTable, Failover
-from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.failover.steps import Direction, Step
 from orchestrator.domain.recovery.record import Role
 from tests.samples import NOW
 
@@ -173,7 +173,10 @@ class TwoRegions:
     # --- what happens ------------------------------------------------------------------------------------
 
     def start(self, record_id: str, home: str, region: str) -> None:
-        record = failover(id=record_id, home=home, region=region, requested_at=self.now)
+        # A failover from the standby region goes back, as a rule; it can be a failover as well.
+        back = home == STANDBY and self.random.random() < 0.7
+        direction = Direction.BACK if back else Direction.AWAY
+        record = failover(id=record_id, home=home, region=region, requested_at=self.now, direction=direction)
         self.write_record(0, record)
         self.approvals[record_id] = []
 
