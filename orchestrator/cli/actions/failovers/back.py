@@ -10,6 +10,7 @@ from orchestrator.application.failover.back.facts import gather_back
 from orchestrator.application.failover.back.regions import BothRegions, HomeCloud
 from orchestrator.application.failover.back.run import refuse_other_direction, run_back
 from orchestrator.application.failover.data_key import with_key_arn
+from orchestrator.aws.failover.aws_clock import AwsClock
 from orchestrator.cli.actions.failovers.standby import standby_context
 from orchestrator.cli.context import Context, clients_of, wires_of
 from orchestrator.cli.rendering.output import console, print_json, text_table
@@ -26,7 +27,7 @@ READY, NOT_READY, WAITS = 0, 1, 1
 
 
 def both_regions(env: str) -> BothRegions:
-    """Return both regions of an environment, with the operator's credentials.
+    """Return both regions of an environment, with the operator's credentials and AWS's time.
 
     Raises:
         Refused: there is no such environment, or it has no standby region.
@@ -37,12 +38,13 @@ def both_regions(env: str) -> BothRegions:
     assert home is not None, "the context is of the standby region"
     store = context.cloud.failovers
     standby_settings = {**context.cloud.settings, **failover_settings(standby, context.account)}
-    cloud = replace(context.cloud, settings=standby_settings, wires=wires_of(standby, standby.region))
+    now = AwsClock(context.clients("sts")).now
+    cloud = replace(context.cloud, settings=standby_settings, now=now, wires=wires_of(standby, standby.region))
     at_home = Context(
         replace(standby, region=home, lost_region=None, standby=False), clients_of(context.environment, home)
     )
     home_settings = {**at_home.cloud.settings, **failover_settings(at_home.environment, context.account)}
-    home_cloud = HomeCloud(home_settings, clients=at_home.clients, wires=wires_of(standby, home), store=store)
+    home_cloud = HomeCloud(home_settings, clients=at_home.clients, now=now, wires=wires_of(standby, home), store=store)
     policy = RecoveryPolicy.parse(standby.recovery)
     return BothRegions(cloud, with_key_arn(home_cloud), policy.read_share_percent, policy.block_hold)
 
