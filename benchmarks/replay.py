@@ -3,6 +3,9 @@
 The real tasks record `KINDS` deployments, good and bad ones with different traffic; the ledger then has `DAYS` copies of
 each, which are read and judged one by one. Requests and answers pass through botocore, which ends at a table in memory:
 the time has everything except the network.
+
+The processes that judge import this module when they start, as they import the command line's in an installation. So what
+only the measurement needs is imported in its functions.
 """
 
 from __future__ import annotations
@@ -17,20 +20,14 @@ from contextlib import redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import botocore.session
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import Line, report
-from orchestrator.aws.clients import CONFIG
-from orchestrator.aws.ledger.deployments import Ledger
-from orchestrator.cli.actions.reports.replay import replay
-from tests.fakes.two_versions import CANARY
-from tests.fakes.version_metrics import FakeVersionMetrics
-from tests.recorded import Recorder
-from tests.unit.cli.actions.scenes import Scene
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+    from tests.recorded import Recorder
 
 DAYS, KINDS = 90, 24
 SECONDS = 10.0
@@ -51,15 +48,18 @@ class Table:
 
     def answer(self, request: Any, **_: Any) -> AWSResponse:
         """Answer a request of botocore instead of the network (its event ``before-send``)."""
+        from botocore.awsrequest import AWSResponse  # noqa: PLC0415
+        from botocore.compat import HTTPHeaders  # noqa: PLC0415
+
         request_body = json.loads(request.body)
         if request.headers["X-Amz-Target"].endswith(b".GetItem"):
             found = self.partitions.get(request_body["Key"]["pk"]["S"], {}).get(request_body["Key"]["sk"]["S"])
             body: dict[str, Any] = {"Item": found} if found else {}
         else:
             values = request_body["ExpressionAttributeValues"]
-            first, prefix = (values.get(name, {"S": ""})["S"] for name in (":since", ":prefix"))
+            first, last = (values.get(name, {"S": end})["S"] for name, end in ((":since", ""), (":until", "~")))
             items = self.partitions.get(values[":pk"]["S"], {})
-            keys = sorted(key for key in items if key >= first and key.startswith(prefix))
+            keys = sorted(key for key in items if first <= key <= last)
             body = {"Items": [items[key] for key in (keys if request_body["ScanIndexForward"] else reversed(keys))]}
         content = json.dumps(body, allow_nan=False).encode()
         return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(content))
@@ -75,6 +75,10 @@ class _Raw(io.BytesIO):
 
 def recorded(kind: int) -> Recorder:
     """Return what one deployment has recorded. Every fourth one is bad, from another evaluation on."""
+    from tests.fakes.two_versions import CANARY  # noqa: PLC0415
+    from tests.fakes.version_metrics import FakeVersionMetrics  # noqa: PLC0415
+    from tests.recorded import Recorder  # noqa: PLC0415
+
     bad = kind % 4 == 0
     errors = {CANARY: 0.1 + kind / 200} if bad else {}
     metrics = FakeVersionMetrics(requests=20 + kind, errors=errors)
@@ -90,6 +94,13 @@ def measure(days: int = DAYS, kinds: int = KINDS) -> tuple[list[Line], list[str]
         days: copies of each recorded deployment.
         kinds: deployments that are recorded.
     """
+    import botocore.session  # noqa: PLC0415
+
+    from orchestrator.aws.clients import CONFIG  # noqa: PLC0415
+    from orchestrator.aws.ledger.deployments import Ledger  # noqa: PLC0415
+    from orchestrator.cli.actions.reports.replay import replay  # noqa: PLC0415
+    from tests.unit.cli.actions.scenes import Scene  # noqa: PLC0415
+
     table, scene, decisions, size = Table(), Scene(), 0, 0
     newest = scene.clock.now()
     for kind in range(kinds):

@@ -52,6 +52,8 @@ from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
 from orchestrator.domain.rollback.incident import Incident
 
+_DECISION = "decision#"
+
 
 @dataclass(frozen=True)
 class StoredDeployment:
@@ -59,11 +61,6 @@ class StoredDeployment:
 
     record: str
     decisions: tuple[str, ...]
-
-    def decode(self) -> tuple[Deployment, list[DecisionEntry]]:
-        """Return the record and the decisions."""
-        entries = [msgspec.json.decode(one, type=DecisionEntry) for one in self.decisions]
-        return msgspec.json.decode(self.record, type=Deployment), entries
 
 
 class Ledger(Records[Deployment]):
@@ -79,17 +76,20 @@ class Ledger(Records[Deployment]):
     # --- decisions ---------------------------------------------------------------------------------------
 
     def read_stored(self, deployment_id: str) -> StoredDeployment:
-        """Return a deployment and its decisions as they are stored, for a process that decodes them.
+        """Return a deployment and its decisions as they are stored, for a process that decodes them. It is one query.
 
         Raises:
             Refused: there is no such deployment.
         """
-        item = self._get(self._key(deployment_id), "record")
-        if item is None:
+        bodies = {
+            item["sk"]["S"]: item["body"]["S"]
+            for item in self._query(self._key(deployment_id), since=_DECISION, until="record", forward=True)
+        }
+        if "record" not in bodies:
             self.read_record(deployment_id)  # which says why there is none
             raise Unreachable(f"{deployment_id} was written only now")
-        decisions = (entry["body"]["S"] for entry in self._decision_items(deployment_id))
-        return StoredDeployment(item["body"]["S"], tuple(decisions))
+        decisions = (body for key, body in bodies.items() if key.startswith(_DECISION))
+        return StoredDeployment(bodies["record"], tuple(decisions))
 
     def read_decisions(self, deployment_id: str) -> list[DecisionEntry]:
         """Return a deployment's chain of decisions, oldest first."""
@@ -142,11 +142,11 @@ class Ledger(Records[Deployment]):
         return last if last and (last.state, last.entered) == (state, entered) else None
 
     def _last_decision(self, deployment_id: str) -> DecisionEntry | None:
-        items = self._query(f"deployment#{deployment_id}", prefix="decision#", limit=1)
+        items = self._query(f"deployment#{deployment_id}", prefix=_DECISION, limit=1)
         return decoded(items[0], DecisionEntry) if items else None
 
     def _decision_items(self, deployment_id: str) -> Sequence[Mapping[str, Any]]:
-        return self._query(f"deployment#{deployment_id}", prefix="decision#", forward=True)
+        return self._query(f"deployment#{deployment_id}", prefix=_DECISION, forward=True)
 
     # --- triggers, operator commands and events ----------------------------------------------------------
 
@@ -285,4 +285,4 @@ class Ledger(Records[Deployment]):
 
 
 def _decision_key(number: int) -> str:
-    return f"decision#{number:06}"
+    return f"{_DECISION}{number:06}"

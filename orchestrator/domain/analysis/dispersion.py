@@ -37,7 +37,7 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from orchestrator.domain.analysis.sequential_testing import Tally
+from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Tally
 from orchestrator.domain.verdict import Json
 
 LARGEST_BURST = 20
@@ -76,6 +76,10 @@ class Periods:
     def total(self) -> Tally:
         """The trials of all periods."""
         return _sum_of(self.tallies)
+
+
+NO_PERIODS = Periods()
+"""Of what was not read period by period."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,20 @@ class Dispersion:
     stable: Clustering = NOTHING_KNOWN
 
     @property
+    def has_errors(self) -> bool:
+        """Whether any error is known, of which the dispersion could be estimated."""
+        return self is not UNKNOWN and bool(
+            self.before.errors
+            or self.earlier_canary.errors
+            or self.earlier_stable.errors
+            or self.canary.errors
+            or self.stable.errors
+        )
+
+    @property
     def value(self) -> float:
         """Return φ, from 1 to `LARGEST_DISPERSION`: the largest estimate."""
-        if not any(known.errors for known in vars(self).values()):
+        if not self.has_errors:
             return 1.0
         canary = self.earlier_canary + self.canary
         return max(self.of_neighbours, canary.errors_a_cluster)
@@ -180,29 +195,33 @@ class Dispersion:
     @property
     def of_neighbours(self) -> float:
         """Return the largest estimate of φ by pairs of neighbours."""
+        if not self.has_errors:
+            return 1.0
         versions = (self.before, self.earlier_stable + self.stable, self.earlier_canary + self.canary)
         return min(LARGEST_DISPERSION, max(version.dispersion for version in versions))
 
     def update(self, canary: Periods, stable: Periods, before: Periods) -> Dispersion:
         """Measure the current window again. Without new periods, what was measured earlier counts."""
-        return Dispersion(
+        if not (canary.tallies or stable.tallies or before.tallies):
+            return self
+        measured = Dispersion(
             measure_clustering(before) if before.tallies else self.before,
             self.earlier_canary,
             self.earlier_stable,
             measure_clustering(canary) if canary.tallies else self.canary,
             measure_clustering(stable) if stable.tallies else self.stable,
         )
+        return measured if measured.has_errors else UNKNOWN
 
     def next_window(self) -> Dispersion:
         """Return what is known at the start of another window."""
+        if not self.has_errors:
+            return UNKNOWN
         return Dispersion(self.before, self.earlier_canary + self.canary, self.earlier_stable + self.stable)
 
     def carried(self) -> Dispersion:
         """Return what the ledger carries: `from_json` of `to_json`."""
-        parts = tuple(vars(self).values())
-        if all(part is NOTHING_KNOWN for part in parts):
-            return self
-        return Dispersion(*(part.carried() for part in parts))
+        return Dispersion(*(part.carried() for part in vars(self).values())) if self.has_errors else UNKNOWN
 
     def to_json(self) -> Json:
         """Return the form in the ledger: by attribute, without those that know nothing."""
@@ -230,6 +249,7 @@ class Dispersion:
 
 
 UNKNOWN = Dispersion()
+"""Of a rate without errors, as most are: one object, which shows at once that nothing of it changed."""
 
 
 def measure_clustering(periods: Periods) -> Clustering:
@@ -237,7 +257,7 @@ def measure_clustering(periods: Periods) -> Clustering:
     tallies = periods.tallies
     total = periods.total
     if not total.bad:
-        return Clustering()
+        return NOTHING_KNOWN
     return Clustering(_sum_pairs(periods, total.trials), total.bad, _count_clusters(tallies))
 
 
@@ -280,8 +300,7 @@ def _count_clusters(tallies: Sequence[Tally]) -> int:
     return clusters
 
 
-def _sum_of(tallies: Iterable[Tally]) -> Tally:
-    listed = tuple(tallies)
-    if len(listed) == 1:
-        return listed[0]
-    return Tally(sum(one.trials for one in listed), sum(one.bad for one in listed))
+def _sum_of(tallies: Sequence[Tally]) -> Tally:
+    if len(tallies) <= 1:
+        return tallies[0] if tallies else NO_TRIALS
+    return Tally(sum(one.trials for one in tallies), sum(one.bad for one in tallies))

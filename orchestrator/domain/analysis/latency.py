@@ -22,15 +22,16 @@ The first request of an execution environment (a cold start) is not judged. It i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import pairwise
 from math import exp
 
 from orchestrator.domain.analysis.dispersion import LARGEST_BURST, Periods
-from orchestrator.domain.analysis.latency_lines import PERCENTILES, LatencyLines, tolerated_ms
+from orchestrator.domain.analysis.latency_lines import PERCENTILES, tolerated_ms
 from orchestrator.domain.analysis.observations import Measurements, VersionComparison
 from orchestrator.domain.analysis.request_metrics import trend_deviations, trending_worse
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
-from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
+from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Limit, Margin, Null, Tally
 from orchestrator.domain.deployment.policy import Thresholds
 from orchestrator.domain.texts import percent, two_digits
 from orchestrator.domain.verdict import Verdict
@@ -99,28 +100,60 @@ def judge_latency(
     return Verdict.passed("; ".join(_summary(function, rates) for function in functions))
 
 
+def describe_rates(function: VersionComparison, thresholds: Thresholds) -> Mapping[str, str]:
+    """Return what a slow request is in the rates of one function, by line and for the limit; it depends on no request."""
+    described = {percentile: _describe_line(function, percentile, thresholds) for percentile in PERCENTILES}
+    return {**described, LIMIT: f"{function.name} takes more than {thresholds.max_p99_ms:g} ms"}
+
+
+def _describe_line(function: VersionComparison, percentile: str, thresholds: Thresholds) -> str:
+    line_ms, highest_ms = _line_of_stable(function, percentile), _line_before(function, percentile)
+    if line_ms is not None:
+        bound_ms = tolerated_ms(line_ms, thresholds)
+        return f"{function.name} takes more than {bound_ms:g} ms, stable more than {line_ms:g} ms"
+    if highest_ms is not None:
+        bound_ms = tolerated_ms(highest_ms, thresholds)
+        return f"{function.name} takes more than {bound_ms:g} ms, more than stable's highest p99 before"
+    return f"{function.name} has nothing to compare {percentile} with"
+
+
+def _line_of_stable(function: VersionComparison, percentile: str) -> float | None:
+    """Return the line in ms over which requests of stable are counted in the same window; None if they are not."""
+    if function.lines is None or function.canary_has_all_traffic:
+        return None
+    return function.lines.usual.get(percentile)
+
+
+def _line_before(function: VersionComparison, percentile: str) -> float | None:
+    """Return stable's latency in ms before the deployment that canary is compared with instead; None if it is not."""
+    if function.lines is None or not function.canary_has_all_traffic or percentile != MEDIAN:
+        return None
+    return function.lines.highest_p99_ms or None
+
+
 def _line_rate(function: VersionComparison, percentile: str, thresholds: Thresholds) -> ComparedRate:
     lines = function.lines
-    if lines is not None and not function.canary_has_all_traffic and percentile in lines.usual:
-        return _compare_with_stable(function, percentile, lines, thresholds)
-    if lines is not None and function.canary_has_all_traffic and percentile == MEDIAN and lines.highest_p99_ms:
-        return _compare_with_before(function, percentile, lines, lines.highest_p99_ms, thresholds)
-    description = f"{function.name} has nothing to compare {percentile} with"
+    if lines is not None:
+        line_ms, highest_ms = _line_of_stable(function, percentile), _line_before(function, percentile)
+        if line_ms is not None:
+            return _compare_with_stable(function, percentile, lines.fixed_at, line_ms, thresholds)
+        if highest_ms is not None:
+            return _compare_with_before(function, percentile, lines.fixed_at, highest_ms, thresholds)
+    description = _describe_line(function, percentile, thresholds)
     return ComparedRate(
-        f"{function.name}/{percentile}", description, Tally(), Tally(), None, weight=WEIGHTS[percentile]
+        f"{function.name}/{percentile}", description, NO_TRIALS, NO_TRIALS, None, weight=WEIGHTS[percentile]
     )
 
 
 def _compare_with_stable(
-    function: VersionComparison, percentile: str, lines: LatencyLines, thresholds: Thresholds
+    function: VersionComparison, percentile: str, fixed_at: datetime, line_ms: float, thresholds: Thresholds
 ) -> ComparedRate:
-    line_ms = lines.usual[percentile]
     bound_ms = tolerated_ms(line_ms, thresholds)
-    canary, stable = function.canary.since(lines.fixed_at), function.stable.since(lines.fixed_at)
+    canary, stable = function.canary.since(fixed_at), function.stable.since(fixed_at)
     stable_total = stable.slower_than(line_ms).total
     return ComparedRate(
         f"{function.name}/{percentile}",
-        f"{function.name} takes more than {bound_ms:g} ms, stable more than {line_ms:g} ms",
+        _describe_line(function, percentile, thresholds),
         canary.slower_than(bound_ms).total,
         stable_total,
         Margin(0.0) if stable_total.trials else None,
@@ -131,15 +164,14 @@ def _compare_with_stable(
 
 
 def _compare_with_before(
-    function: VersionComparison, percentile: str, lines: LatencyLines, highest_ms: float, thresholds: Thresholds
+    function: VersionComparison, percentile: str, fixed_at: datetime, highest_ms: float, thresholds: Thresholds
 ) -> ComparedRate:
-    bound_ms = tolerated_ms(highest_ms, thresholds)
-    canary = function.canary.since(lines.fixed_at).slower_than(bound_ms)
+    canary = function.canary.since(fixed_at).slower_than(tolerated_ms(highest_ms, thresholds))
     return ComparedRate(
         f"{function.name}/{percentile}",
-        f"{function.name} takes more than {bound_ms:g} ms, more than stable's highest p99 before",
+        _describe_line(function, percentile, thresholds),
         canary.total,
-        Tally(),
+        NO_TRIALS,
         Limit(1 - PERCENTILES[percentile]),
         canary_periods=canary,
         weight=WEIGHTS[percentile],
@@ -164,7 +196,7 @@ def _limit_rate(function: VersionComparison, thresholds: Thresholds) -> Compared
         f"{function.name}/{LIMIT}",
         f"{function.name} takes more than {limit_ms:g} ms",
         canary,
-        Tally() if alone else stable,
+        NO_TRIALS if alone else stable,
         null,
         canary_periods=_slow_on_canary(function.canary, limit_ms, function.stable, limit_ms),
         weight=WEIGHTS[LIMIT],
@@ -220,16 +252,14 @@ def _describe(rate: ComparedRate, functions: tuple[VersionComparison, ...]) -> s
 
 def _summary(function: VersionComparison, rates: tuple[ComparedRate, ...]) -> str:
     measured = f"{_canary(function)} {_percentiles(function.canary)} (stable {_percentiles(function.stable)})"
-    compared = any(
-        rate.null is not None for rate in rates if rate.name in {f"{function.name}/{one}" for one in PERCENTILES}
-    )
+    lines = {f"{function.name}/{percentile}" for percentile in PERCENTILES}
+    compared = any(rate.null is not None for rate in rates if rate.name in lines)
     return measured if compared else f"{measured}, nothing to compare with but the limit"
 
 
 def _percentiles(measurements: Measurements) -> str:
-    if measurements.p50_ms is None or measurements.p99_ms is None:
-        return "no latency"
-    return f"p50 {measurements.p50_ms:.0f} ms, p99 {measurements.p99_ms:.0f} ms"
+    p50_ms, p99_ms = measurements.p50_ms, measurements.p99_ms
+    return "no latency" if p50_ms is None or p99_ms is None else f"p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms"
 
 
 def _share(tally: Tally) -> str:

@@ -179,13 +179,11 @@ class Measurements:
 
     def periods(self, count: Callable[[Sample], Tally]) -> Periods:
         """Return what `count` counts in every sample, without those in which it counts no trials."""
-        if len(self.samples) == 1:
-            only = count(self.samples[0])
-            return Periods(0.0, (only,) if only.trials else ())
-        starts = [sample.start for sample in self.samples]
-        lengths = [(after - start).total_seconds() for start, after in pairwise(starts)]
-        tallies = tuple(count(sample) for sample in self.samples)
-        return Periods(min(lengths, default=0.0), tuple(tally for tally in tallies if tally.trials))
+        tallies = tuple(tally for sample in self.samples if (tally := count(sample)).trials)
+        if len(self.samples) <= 1:
+            return Periods(0.0, tallies)
+        lengths = [(after.start - sample.start).total_seconds() for sample, after in pairwise(self.samples)]
+        return Periods(min(lengths), tallies)
 
     @property
     def requests(self) -> int:
@@ -195,12 +193,14 @@ class Measurements:
     @property
     def errors(self) -> Tally:
         """Requests, and those with a 5xx response."""
-        return Tally(self.requests, min(self.requests, sum(sample.server_errors for sample in self.samples)))
+        requests = self.requests
+        return Tally(requests, min(requests, sum(sample.server_errors for sample in self.samples)))
 
     @property
     def upstream_failures(self) -> Tally:
         """Requests, and those that failed because of an upstream identity provider."""
-        return Tally(self.requests, min(self.requests, sum(sample.upstream_errors for sample in self.samples)))
+        requests = self.requests
+        return Tally(requests, min(requests, sum(sample.upstream_errors for sample in self.samples)))
 
     @property
     def known_grants(self) -> Tally:
@@ -232,7 +232,8 @@ class Measurements:
 
     def since(self, start: datetime) -> Measurements:
         """Return the measurements from a time on. Lambda's own counts stay: they have no periods."""
-        return replace(self, samples=tuple(sample for sample in self.samples if sample.start >= start))
+        samples = tuple(sample for sample in self.samples if sample.start >= start)
+        return self if len(samples) == len(self.samples) else replace(self, samples=samples)
 
     @property
     def timed(self) -> int:

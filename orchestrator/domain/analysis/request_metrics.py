@@ -24,10 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, sqrt
 from statistics import NormalDist
 
-from orchestrator.domain.analysis.dispersion import Periods
+from orchestrator.domain.analysis.dispersion import NO_PERIODS, Periods
 from orchestrator.domain.analysis.observations import (
     GRANT_FUNCTION,
     REFUSALS,
@@ -77,8 +78,19 @@ NEARLY_NOTHING, NEARLY_ALL = 1e-6, 0.999
 MOST_EVIDENCE_SHOWN = 1e9
 
 
+DESCRIPTIONS: Mapping[str, str] = {
+    "server_errors": "returns 5xx",
+    "server_error_limit": "returns 5xx to more than {max_error_percent:g} %",
+    "deaths": "fails with an exception or timeout",
+    "upstream_errors": "fails at the identity provider",
+    "refused": "refuses a known grant",
+    "no_result": "returns no known result",
+    **{result: f"returns {result}" for result in REFUSALS},
+}
+
+
 @dataclass(frozen=True)
-class _Count:
+class Count:
     """What a rate counts of one version: in total, and period by period."""
 
     total: Tally
@@ -86,79 +98,83 @@ class _Count:
 
 
 @dataclass(frozen=True)
-class _Counts:
+class Counts:
     """What a rate counts of canary, of stable, and of stable before the deployment (None if it was not read)."""
 
-    canary: _Count
-    stable: _Count
-    before: _Count | None
+    canary: Count
+    stable: Count
+    before: Count | None
 
 
 def request_rates(function: VersionComparison, thresholds: Thresholds) -> tuple[ComparedRate, ...]:
     """Return all rates in which one function's canary may be worse. The names are always the same."""
+    return tuple(_rate(function, name, counts, thresholds) for name, counts in count_rates(function).items())
+
+
+def count_rates(function: VersionComparison) -> Mapping[str, Counts]:
+    """Return what the rates of one function count, by the name of the rate. It depends on no threshold."""
     errors = _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.server_errors)))
-    deaths = _counts(function, lambda one: _Count(one.function_failures, Periods(60.0, one.minutes)))
-    rates = [
-        _rate(function, "server_errors", "returns 5xx", errors, _null(function, errors, thresholds, None)),
-        _rate(
-            function,
-            "server_error_limit",
-            f"returns 5xx to more than {thresholds.max_error_percent:g} %",
-            errors,
-            _absolute_limit(function, thresholds),
-        ),
-        _rate(
-            function,
-            "deaths",
-            "fails with an exception or timeout",
-            deaths,
-            _null(function, deaths, thresholds, thresholds.max_error_percent / 100),
-        ),
-    ]
+    counts = {
+        "server_errors": errors,
+        "server_error_limit": errors,
+        "deaths": _counts(function, lambda one: Count(one.function_failures, Periods(60.0, one.minutes))),
+    }
     if function.name == UPSTREAM_FUNCTION:
-        upstream = _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.upstream_errors)))
-        rates.append(
-            _compared_only(function, "upstream_errors", "fails at the identity provider", upstream, thresholds)
+        counts["upstream_errors"] = _by_sample(
+            function, lambda one: Tally(one.requests, min(one.requests, one.upstream_errors))
         )
     if function.name == GRANT_FUNCTION:
-        known = _by_sample(function, lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants)))
-        null = _null(function, known, thresholds, REFUSED_WITHOUT_BASELINE)
-        rates.append(_rate(function, "refused", "refuses a known grant", known, null))
-        rates += [
-            _compared_only(function, result, f"returns {result}", _count_result(function, result), thresholds)
-            for result in REFUSALS
-        ]
-        rates.append(
-            _compared_only(
-                function, "no_result", "returns no known result", _by_sample(function, _without_result), thresholds
-            )
+        counts["refused"] = _by_sample(
+            function, lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants))
         )
-    return tuple(rates)
+        counts |= _count_results(function)
+        counts["no_result"] = _by_sample(function, _without_result)
+    return counts
 
 
-def _rate(function: VersionComparison, name: str, description: str, counts: _Counts, null: Null | None) -> ComparedRate:
+def null_of(name: str, function: VersionComparison, counts: Counts, thresholds: Thresholds) -> Null | None:
+    """Return the null hypothesis of a rate; None if there is nothing to compare with.
+
+    Args:
+        name: of the rate, without the function's.
+        function: both versions.
+        counts: what the rate counts of them.
+        thresholds: the thresholds.
+    """
+    match name:
+        case "server_errors":
+            return _null(function, counts, thresholds, None)
+        case "server_error_limit":
+            return _absolute_limit(function, thresholds)
+        case "deaths":
+            return _null(function, counts, thresholds, thresholds.max_error_percent / 100)
+        case "refused":
+            return _null(function, counts, thresholds, REFUSED_WITHOUT_BASELINE)
+        case _:
+            # Visitors, clients or providers cause it: it has no limit without stable in the same window.
+            return Margin(_margin(thresholds)) if counts.stable.total.trials else None
+
+
+def describe_rate(function: str, name: str, thresholds: Thresholds) -> str:
+    """Return a bad trial of a rate in words, such as ``token returns 5xx``."""
+    return f"{function} {DESCRIPTIONS[name].format(max_error_percent=thresholds.max_error_percent)}"
+
+
+def _rate(function: VersionComparison, name: str, counts: Counts, thresholds: Thresholds) -> ComparedRate:
     return ComparedRate(
         name=f"{function.name}/{name}",
-        description=f"{function.name} {description}",
+        description=describe_rate(function.name, name, thresholds),
         canary=counts.canary.total,
         stable=counts.stable.total,
-        null=null,
+        null=null_of(name, function, counts, thresholds),
         canary_periods=counts.canary.periods,
         stable_periods=counts.stable.periods,
-        before_periods=Periods() if counts.before is None else counts.before.periods,
+        before_periods=NO_PERIODS if counts.before is None else counts.before.periods,
         weight=WEIGHTS[name],
     )
 
 
-def _compared_only(
-    function: VersionComparison, name: str, description: str, counts: _Counts, thresholds: Thresholds
-) -> ComparedRate:
-    """Return a rate that visitors, clients or providers cause: it has no limit without stable in the same window."""
-    null = Margin(_margin(thresholds)) if counts.stable.total.trials else None
-    return _rate(function, name, description, counts, null)
-
-
-def _null(function: VersionComparison, counts: _Counts, thresholds: Thresholds, otherwise: float | None) -> Null | None:
+def _null(function: VersionComparison, counts: Counts, thresholds: Thresholds, otherwise: float | None) -> Null | None:
     """Return the null hypothesis: stable now, stable before, or an absolute share if there is one."""
     if counts.stable.total.trials and not function.canary_has_all_traffic:
         return Margin(_margin(thresholds))
@@ -274,6 +290,7 @@ def trending_worse(rate: ComparedRate, deviations: float = TREND_DEVIATIONS, dis
     return excess > deviations * sqrt(dispersion * (canary_variance + stable_variance))
 
 
+@cache  # of a few weights
 def trend_deviations(weight: float, weights: float) -> float:
     """Return the deviations that a rate's share of `TREND_PROBABILITY` allows, by the normal distribution."""
     return NormalDist().inv_cdf(1 - TREND_PROBABILITY * weight / weights)
@@ -376,22 +393,30 @@ def _pass_reason(functions: tuple[VersionComparison, ...], thresholds: Threshold
     return "; ".join([", ".join(summaries), *notes])
 
 
-def _counts(function: VersionComparison, count: Callable[[Measurements], _Count]) -> _Counts:
+def _counts(function: VersionComparison, count: Callable[[Measurements], Count]) -> Counts:
     before = None if function.before is None else count(function.before)
-    return _Counts(count(function.canary), count(function.stable), before)
+    return Counts(count(function.canary), count(function.stable), before)
 
 
-def _by_sample(function: VersionComparison, count: Callable[[Sample], Tally]) -> _Counts:
+def _by_sample(function: VersionComparison, count: Callable[[Sample], Tally]) -> Counts:
     """Return what is counted in every sample."""
 
-    def by_sample(measurements: Measurements) -> _Count:
+    def by_sample(measurements: Measurements) -> Count:
         periods = measurements.periods(count)
-        return _Count(periods.total, periods)
+        return Count(periods.total, periods)
 
     return _counts(function, by_sample)
 
 
-def _count_result(function: VersionComparison, result: str) -> _Counts:
+def _count_results(function: VersionComparison) -> Mapping[str, Counts]:
+    """Return the grants with each of the refusals. Most did not occur, and have the same counts: of none."""
+    versions = (function.canary, function.stable, *([function.before] if function.before else []))
+    occurred = {result for version in versions for sample in version.samples for result in sample.grants}
+    none = _by_sample(function, lambda one: Tally(sum(one.grants.values()), 0))
+    return {result: _count_result(function, result) if result in occurred else none for result in REFUSALS}
+
+
+def _count_result(function: VersionComparison, result: str) -> Counts:
     return _by_sample(function, lambda one: Tally(sum(one.grants.values()), one.grants.get(result, 0)))
 
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from math import log
 from typing import Any
 
-from orchestrator.domain.analysis.dispersion import Dispersion, Periods
-from orchestrator.domain.analysis.sequential_testing import Null, SequentialTest, Tally, mean_log_evidence
+from orchestrator.domain.analysis.dispersion import NO_PERIODS, UNKNOWN, Dispersion, Periods
+from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Null, SequentialTest, Tally, mean_log_evidence
 from orchestrator.domain.verdict import Json, Verdict
 
 
@@ -33,11 +33,13 @@ class ComparedRate:
     canary: Tally
     stable: Tally
     null: Null | None
-    canary_periods: Periods = field(default_factory=Periods)
-    stable_periods: Periods = field(default_factory=Periods)
-    before_periods: Periods = field(default_factory=Periods)
+    canary_periods: Periods = NO_PERIODS
+    stable_periods: Periods = NO_PERIODS
+    before_periods: Periods = NO_PERIODS
     weight: float = 1.0
 
+
+_NOTHING_SEEN = SequentialTest()
 
 _Update = tuple[SequentialTest, Tally, Tally, Null]
 """A test, the new trials of canary and stable, and the null: what the updated test depends on."""
@@ -47,10 +49,10 @@ _Update = tuple[SequentialTest, Tally, Tally, Null]
 class RunningTest:
     """The test of one rate, its dispersion, and the totals of the window that it has already counted."""
 
-    stream: SequentialTest = field(default_factory=SequentialTest)
-    canary: Tally = field(default_factory=Tally)
-    stable: Tally = field(default_factory=Tally)
-    dispersion: Dispersion = field(default_factory=Dispersion)
+    stream: SequentialTest = _NOTHING_SEEN
+    canary: Tally = NO_TRIALS
+    stable: Tally = NO_TRIALS
+    dispersion: Dispersion = UNKNOWN
     weight: float = 1.0
 
     @cached_property
@@ -81,6 +83,15 @@ class RunningTest:
         """Return the test at the start of another window, whose totals start at 0."""
         return RunningTest(self.stream, dispersion=self.dispersion.next_window(), weight=self.weight)
 
+    def with_dispersion(self, dispersion: Dispersion) -> RunningTest:
+        """Return the test with another dispersion."""
+        if dispersion is self.dispersion:
+            return self
+        return RunningTest(self.stream, self.canary, self.stable, dispersion, self.weight)
+
+
+_NOT_BEGUN = RunningTest()
+
 
 @dataclass(frozen=True)
 class RunningTests:
@@ -101,7 +112,7 @@ class RunningTests:
             known = {name: test.next_window() for name, test in known.items()}
         updated: dict[_Update, SequentialTest] = {}
         return RunningTests(
-            since, {rate.name: known.get(rate.name, RunningTest()).update(rate, updated) for rate in rates}
+            since, {rate.name: known.get(rate.name, _NOT_BEGUN).update(rate, updated) for rate in rates}
         )
 
     @cached_property
@@ -120,11 +131,7 @@ class RunningTests:
     def carried(self) -> RunningTests:
         """Return the tests as the ledger carries them: `from_json` of `to_json`, which rounds the dispersion."""
         return RunningTests(
-            self.since,
-            {
-                name: RunningTest(test.stream, test.canary, test.stable, test.dispersion.carried(), test.weight)
-                for name, test in self.tests.items()
-            },
+            self.since, {name: test.with_dispersion(test.dispersion.carried()) for name, test in self.tests.items()}
         )
 
     def to_json(self) -> Mapping[str, Json]:
@@ -182,4 +189,6 @@ def _running_test_from_json(document: Any) -> RunningTest:
 
 def _larger(before: Tally, now: Tally) -> Tally:
     """Return the larger totals: data that CloudWatch returned once and not again are not counted twice."""
+    if now.trials >= before.trials and now.bad >= before.bad:
+        return now
     return Tally(max(before.trials, now.trials), max(before.bad, now.bad))

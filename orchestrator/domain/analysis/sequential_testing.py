@@ -75,6 +75,9 @@ class Tally:
         return Tally(trials, min(trials, max(0, self.bad - before.bad)))
 
 
+NO_TRIALS = Tally()
+
+
 @dataclass(frozen=True)
 class Margin:
     """The null: canary's rate is at most stable's plus `points` (a share from 0 to below 1)."""
@@ -108,6 +111,14 @@ class SequentialTest:
     bets: tuple[tuple[float, ...], ...] = ()
     stable_bad: float = 0.0
     stable_trials: float = 0.0
+
+    def __hash__(self) -> int:
+        """Return the hash, which is computed once: the test of many rates is looked up at each evaluation."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.evaluations, self.bets, self.stable_bad, self.stable_trials))
 
     @property
     def log_evidence(self) -> float:

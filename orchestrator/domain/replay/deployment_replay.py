@@ -90,6 +90,28 @@ class Replay:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """A deployment and its replay.
+
+    Attributes:
+        recorded: its recorded outcome, or its phase while it has none.
+    """
+
+    deployment: str
+    recorded: str
+    requested_at: datetime
+    replay: Replay
+
+
+@dataclass(frozen=True)
+class NotReplayed:
+    """A deployment that could not be replayed, and why."""
+
+    deployment: str
+    why: str
+
+
 def replay_deployment(deployment: Deployment, entries: Sequence[DecisionEntry], limits: DeliveryLimits) -> Replay:
     """Decide a deployment again.
 
@@ -130,7 +152,7 @@ def _replay_entry(
     judged: list[Evidence] = []
     for one in entry.evidence:
         running, verdict = running.judge(one, settings, where)
-        judged.append(replace(one, verdict=verdict))
+        judged.append(one if verdict is one.verdict else replace(one, verdict=verdict))
     if entry.state == BEFORE_TRAFFIC:
         verdict = _noted(verdict_of(judged), entry.verdict)
         decision = _decide_before_traffic(deployment, verdict, entry, entry.basis)
@@ -142,7 +164,7 @@ def _replay_entry(
         wanted = may_decide_by_synthetic_flows(deployment.plan, verdict_of(own), elapsed)
         verdict = _noted(_deciding(own, flows, wanted=wanted, where=where), entry.verdict)
         decision = after_promotion(deployment.plan, verdict, elapsed, deployment.promoted_by)
-        decision = _through_gates(deployment, decision, entry.basis)
+        decision = _through_gates(deployment, decision, entry.basis, deployment.promoted_by)
     return running, ReplayedDecision(
         entry.number, entry.at, entry.state, entry.decision, decision, entry.verdict, verdict
     )
@@ -153,7 +175,7 @@ def _decide_before_traffic(
 ) -> Decision:
     passed = verdict.outcome is Outcome.PASS
     decision = first_decision(deployment.plan) if passed else rejected_before_traffic(verdict)
-    decision = _through_gates(deployment, decision, basis)
+    decision = _through_gates(deployment, decision, basis, deployment.promoted_by)
     # The reason ends with what the checks, which are taken as given, found without proving it.
     noted = entry.decision.reason.startswith(decision.reason)
     return replace(decision, reason=entry.decision.reason) if noted else decision
@@ -178,13 +200,15 @@ def _decide_canary(
     request = OperatorAction(basis.request) if basis.request else None
     decision = next_action(deployment.plan, cursor, verdict, baked, request)
     promoted_by = basis.by if request is OperatorAction.PROMOTE else ""
-    return verdict, _through_gates(replace(deployment, promoted_by=promoted_by), decision, basis)
+    return verdict, _through_gates(deployment, decision, basis, promoted_by)
 
 
-def _through_gates(deployment: Deployment, decision: Decision, basis: DecisionBasis) -> Decision:
+def _through_gates(deployment: Deployment, decision: Decision, basis: DecisionBasis, promoted_by: str) -> Decision:
     """Return the decision, or the wait for the gate that it reaches; earlier gates have passed."""
+    if not deployment.plan.gates:
+        return decision
     reached = tuple(gate for gate in deployment.gates if gate.reached_at < basis.now)
-    return pass_gates(replace(deployment, gates=reached), decision, basis.now)[1]
+    return pass_gates(replace(deployment, gates=reached, promoted_by=promoted_by), decision, basis.now)[1]
 
 
 def _deciding(own: Sequence[Evidence], flows: Sequence[Evidence], *, wanted: bool, where: str) -> Verdict:

@@ -103,21 +103,21 @@ def _metrics_rates(
     functions: tuple[VersionComparison, ...], settings: Settings, rows: Mapping[str, Any], where: str
 ) -> tuple[ComparedRate, ...]:
     """Return the rates with the recorded counts, and with the null hypotheses of the replayed settings."""
+    recorded, replayed = settings.recorded, settings.replayed
     rates: list[ComparedRate] = []
     for function in functions:
-        was = request_metrics.request_rates(function, settings.recorded)
-        same = settings.recorded == settings.replayed
-        now = was if same else request_metrics.request_rates(function, settings.replayed)
-        for old, new in zip(was, now, strict=True):
-            row = rows[new.name]
+        for name, counts in request_metrics.count_rates(function).items():
+            full_name = f"{function.name}/{name}"
+            row = rows[full_name]
             null = recorded_null(row)
-            if null == old.null:
-                null = new.null
+            if null == request_metrics.null_of(name, function, counts, recorded):
+                null = request_metrics.null_of(name, function, counts, replayed)
             elif isinstance(null, Limit) and not _same_baseline(settings):
                 # The limit comes from the worst minutes before the deployment, which are not recorded.
                 remedy = "leave minimum_requests and tolerated_increase_percent as they are"
-                raise Refused(where, f"{new.name} without the minutes before the deployment", remedy)
-            rates.append(recorded_rate(new, row, null))
+                raise Refused(where, f"{full_name} without the minutes before the deployment", remedy)
+            description = request_metrics.describe_rate(function.name, name, replayed)
+            rates.append(recorded_rate(full_name, description, request_metrics.WEIGHTS[name], row, null))
     return tuple(rates)
 
 
@@ -132,11 +132,13 @@ def _same_baseline(settings: Settings) -> bool:
 def _latency_rates(
     functions: tuple[VersionComparison, ...], thresholds: Thresholds, rows: Mapping[str, Any]
 ) -> tuple[ComparedRate, ...]:
-    return tuple(
-        recorded_rate(rate, rows[rate.name], recorded_null(rows[rate.name]))
-        for function in functions
-        for rate in latency.latency_rates(function, thresholds)
-    )
+    rates: list[ComparedRate] = []
+    for function in functions:
+        for name, description in latency.describe_rates(function, thresholds).items():
+            full_name = f"{function.name}/{name}"
+            row = rows[full_name]
+            rates.append(recorded_rate(full_name, description, latency.WEIGHTS[name], row, recorded_null(row)))
+    return tuple(rates)
 
 
 def _metrics_functions(one: Evidence) -> list[VersionComparison]:

@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.domain.analysis.dispersion import Dispersion, Periods
-from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTest, RunningTests
+from orchestrator.domain.analysis.dispersion import NO_PERIODS, Dispersion, Periods
+from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
 from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
 from orchestrator.domain.verdict import Json
 
 RATES = "rates"
 """The key in `Evidence.figures`."""
+
+_NULLS: Mapping[str, type[Null]] = {"margin": Margin, "limit": Limit}
 
 
 def rates_to_json(tests: RunningTests, rates: tuple[ComparedRate, ...]) -> Mapping[str, Json]:
@@ -46,11 +48,13 @@ def recorded_null(row: Any) -> Null | None:
     return _null(row["null"])
 
 
-def recorded_rate(rate: ComparedRate, row: Any, null: Null | None) -> ComparedRate:
+def recorded_rate(name: str, description: str, weight: float, row: Any, null: Null | None) -> ComparedRate:
     """Return a rate with the counts of its row.
 
     Args:
-        rate: the rate as today's code describes and weighs it.
+        name: as `ComparedRate` has it.
+        description: as today's code describes it.
+        weight: as today's code weighs it.
         row: what `rates_to_json` wrote.
         null: the null hypothesis of the rate that is returned.
 
@@ -59,38 +63,30 @@ def recorded_rate(rate: ComparedRate, row: Any, null: Null | None) -> ComparedRa
     """
     before = row.get("before")
     return ComparedRate(
-        name=rate.name,
-        description=rate.description,
-        canary=_tally(row["canary"]),
-        stable=_tally(row["stable"]),
-        null=null,
-        before_periods=Periods(tallies=(_tally(before),)) if before else Periods(),
-        weight=rate.weight,
+        name,
+        description,
+        _tally(row["canary"]),
+        _tally(row["stable"]),
+        null,
+        before_periods=Periods(tallies=(_tally(before),)) if before else NO_PERIODS,
+        weight=weight,
     )
 
 
 def with_recorded_clusters(tests: RunningTests, rows: Mapping[str, Any]) -> RunningTests:
     """Return tests that were updated without periods, with the clustering of the window that the rows have."""
-    measured = {name: Dispersion.from_json(row.get("clusters") or {}) for name, row in rows.items()}
     return RunningTests(
         tests.since,
-        {
-            name: RunningTest(
-                test.stream,
-                test.canary,
-                test.stable,
-                Dispersion(
-                    measured[name].before,
-                    test.dispersion.earlier_canary,
-                    test.dispersion.earlier_stable,
-                    measured[name].canary,
-                    measured[name].stable,
-                ),
-                test.weight,
-            )
-            for name, test in tests.tests.items()
-        },
+        {name: test.with_dispersion(_in_window(test.dispersion, rows[name])) for name, test in tests.tests.items()},
     )
+
+
+def _in_window(dispersion: Dispersion, row: Any) -> Dispersion:
+    """Return a dispersion with the clustering of the window that the row has."""
+    window = Dispersion.from_json(row.get("clusters"))
+    if not dispersion.has_errors:
+        return window
+    return Dispersion(window.before, dispersion.earlier_canary, dispersion.earlier_stable, window.canary, window.stable)
 
 
 def _row(rate: ComparedRate, dispersion: Dispersion) -> Mapping[str, Json]:
@@ -119,8 +115,7 @@ def _null(document: Any) -> Null | None:
     if document is None:
         return None
     kind, value = document
-    nulls: Mapping[str, Null] = {"margin": Margin(float(value)), "limit": Limit(float(value))}
-    return nulls[kind]
+    return _NULLS[kind](float(value))
 
 
 def _tally(document: Any) -> Tally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,8 +11,8 @@ from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
-from orchestrator.aws.ledger.deployments import StoredDeployment
-from orchestrator.cli.actions.reports.replay_settings import assignments, replayed_limits
+from orchestrator.cli.actions.reports.replay_judge import judge_stored, replay_entries
+from orchestrator.cli.actions.reports.replay_settings import assignments
 from orchestrator.cli.actions.reports.report import render, write_file
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, REFUSED
@@ -19,15 +20,12 @@ from orchestrator.cli.rendering.output import console, local_time, print_json, t
 from orchestrator.cli.rendering.reports.replay_report import (
     COLUMNS,
     SUMMARY,
-    NotReplayed,
-    Replayed,
     replay_report,
     replay_rows,
     summary_rows,
 )
-from orchestrator.domain.deployment.record import DecisionEntry, Deployment
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.replay.deployment_replay import EVALUATING, Result, replay_deployment
+from orchestrator.domain.replay.deployment_replay import NotReplayed, Replayed, Result
 from orchestrator.domain.replay.evidence_replay import NOT_RECOMPUTED, RECOMPUTED
 
 LISTED = 500
@@ -79,7 +77,7 @@ def replay(
     if name is not None:
         deployment = context.cloud.ledger.read_record(name)
         entries = context.cloud.ledger.read_decisions(name)
-        replays = [_replay(context.environment.delivery, deployment, entries, values)]
+        replays = [replay_entries(context.environment.delivery, deployment, entries, values)]
     else:
         replays, missing = _replay_all(context, since or "", values)
     if output is not None:
@@ -124,52 +122,21 @@ def _replay_all(context: Context, since: str, values: Mapping[str, object]) -> t
     with ThreadPoolExecutor(READERS) as readers, ExitStack() as opened:
         judges: ProcessPoolExecutor | None = None
         if len(names) >= MANY:
-            # Not forked: this process has threads.
-            judges = opened.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
+            # Not forked: this process has threads. Not searched for cycles, which the judged values do not have.
+            pool = ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=gc.disable)
+            judges = opened.enter_context(pool)
 
         def replayed(name: str) -> Replayed | NotReplayed | None:
             stored = ledger.read_stored(name)
             if judges is None:
-                return judge_stored(stored, delivery, values)
-            return judges.submit(judge_stored, stored, delivery, values).result()
+                return judge_stored(stored.record, stored.decisions, delivery, values)
+            return judges.submit(judge_stored, stored.record, stored.decisions, delivery, values).result()
 
         found = list(readers.map(replayed, names))
     return (
         [one for one in found if isinstance(one, Replayed)],
         [one for one in found if isinstance(one, NotReplayed)],
     )
-
-
-def judge_stored(
-    stored: StoredDeployment, delivery: Mapping[str, object], values: Mapping[str, object]
-) -> Replayed | NotReplayed | None:
-    """Return the replay of a deployment, or why there is none; None for one whose canary was not evaluated.
-
-    Args:
-        stored: the deployment.
-        delivery: the environment's settings, which name the settings that exist.
-        values: the replaced settings.
-    """
-    deployment, entries = stored.decode()
-    evaluated = any(entry.state in EVALUATING and entry.evidence for entry in entries)
-    if not evaluated or deployment.cutover is not None:
-        return None
-    try:
-        return _replay(delivery, deployment, entries, values)
-    except Refused as error:
-        return NotReplayed(deployment.id, str(error))
-
-
-def _replay(
-    delivery: Mapping[str, object],
-    deployment: Deployment,
-    entries: Sequence[DecisionEntry],
-    values: Mapping[str, object],
-) -> Replayed:
-    limits = replayed_limits(deployment.plan.limits, delivery, values)
-    replay = replay_deployment(deployment, entries, limits)
-    recorded = str(deployment.outcome or deployment.phase)
-    return Replayed(deployment.id, recorded, deployment.requested_at, replay)
 
 
 def _show(replays: Sequence[Replayed], missing: Sequence[NotReplayed], values: Mapping[str, object]) -> None:

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from statistics import median
 
 from orchestrator.cli.rendering.reports.deployment_report import clock
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact, Report, table
 from orchestrator.domain.plots.time_plot import Point, Series, TimePlot
-from orchestrator.domain.replay.deployment_replay import Replay, Result
+from orchestrator.domain.replay.deployment_replay import NotReplayed, Replay, Replayed, Result
 
 COLUMNS = ("deployment", "recorded", "replayed", "minutes", "evaluations", "why")
 SUMMARY = ("result", "deployments", "minutes")
 WORSE = frozenset({Result.MISSED, Result.LATER})
 NOT_RECORDED = "not recorded"
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """A deployment and its replay.
-
-    Attributes:
-        recorded: its recorded outcome, or its phase while it has none.
-    """
-
-    deployment: str
-    recorded: str
-    requested_at: datetime
-    replay: Replay
-
-
-@dataclass(frozen=True)
-class NotReplayed:
-    """A deployment that could not be replayed, and why."""
-
-    deployment: str
-    why: str
 
 
 def replay_rows(replays: Sequence[Replayed], missing: Sequence[NotReplayed]) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
@@ -13,6 +14,7 @@ from orchestrator.domain.deployment.gates import Approval, GateRecord
 from orchestrator.domain.deployment.hooks import HookCall
 from orchestrator.domain.deployment.record import (
     DecisionEntry,
+    Deployment,
     DeploymentOutcome,
     DeploymentPhase,
     EventRecord,
@@ -171,7 +173,13 @@ class TestADeployment:
     def test_are_decoded_elsewhere_as_they_are_here(self, claimed):
         token = claimed.read_lock().fencing_token
         claimed.append_decision(entry(), DEPLOYMENT, token)
-        assert claimed.read_stored("d-1").decode() == (claimed.read_record("d-1"), claimed.read_decisions("d-1"))
+        claimed.record_command("d-1", OperatorCommand("resume", "ada", NOW))
+        claimed.open_hook_call(DEPLOYMENT, HookCall("a"))
+        claimed.add_trigger("d-1", RollbackTrigger("alarm", "5xx", NOW))
+        stored = claimed.read_stored("d-1")
+        assert msgspec.json.decode(stored.record, type=Deployment) == claimed.read_record("d-1")
+        decoded = [msgspec.json.decode(one, type=DecisionEntry) for one in stored.decisions]
+        assert decoded == claimed.read_decisions("d-1")
         with pytest.raises(Refused, match="no such deployment"):
             claimed.read_stored("d-9")
 

@@ -39,7 +39,10 @@ def test_tests_on_the_recorded_counts_are_those_on_the_periods(null):
         rates = (rate("a", canary, stable, null, before), rate("b", [], [], None))
         measured = RunningTests.from_json(json.loads(json.dumps(measured.to_json()))).update(start, rates)
         rows = json.loads(json.dumps(rates_to_json(measured, rates)))
-        again = tuple(recorded_rate(one, rows[one.name], recorded_null(rows[one.name])) for one in rates)
+        again = tuple(
+            recorded_rate(one.name, one.description, one.weight, rows[one.name], recorded_null(rows[one.name]))
+            for one in rates
+        )
         assert [(one.canary, one.stable, one.null) for one in again] == [
             (one.canary, one.stable, one.null) for one in rates
         ]
@@ -62,4 +65,4 @@ def test_a_row_leaves_out_what_is_not_known():
 )
 def test_another_document_is_an_error(row):
     with pytest.raises((KeyError, TypeError, ValueError)):
-        recorded_rate(rate("a", [0], [0], None), row, recorded_null(row))
+        recorded_rate("a", "a", 1.0, row, recorded_null(row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from orchestrator import environments
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.actions.reports.dora import commit_times
 from orchestrator.cli.main import app
-from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.deployment.record import DecisionEntry, EventRecord
 from orchestrator.domain.environment_lock import Kind
 from tests.recorded import Recorder, bad_release
 from tests.samples import plan, recovery, seconds
@@ -229,7 +230,7 @@ def _without_bases(stored):
 
     import msgspec
 
-    entries = stored.decode()[1]
+    entries = [msgspec.json.decode(one, type=DecisionEntry) for one in stored.decisions]
     return replace(stored, decisions=tuple(msgspec.json.encode(_without_basis(entry)).decode() for entry in entries))
 
 
@@ -247,6 +248,14 @@ def test_other_processes_judge_many_deployments_with_the_same_result(run, monkey
     monkeypatch.setattr(replay, "MANY", 1)
     assert json.loads(run(*arguments)) == alone
     assert alone["replays"][0]["result"] == "later"
+
+
+def test_a_judging_process_imports_neither_the_clients_of_aws_nor_the_command_line():
+    program = (
+        "import sys, orchestrator.cli.actions.reports.replay_judge\n"
+        "print({'botocore', 'rich', 'typer'} & sys.modules.keys())"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"
 
 
 def test_of_many_deployments_those_that_take_another_course_are_listed(run, monkeypatch):
