@@ -210,7 +210,8 @@ def create_drill_schedules(
         create("StandingGrants", STANDING, policy.standing_grants, what, {"keep": STANDING}, window=0)
     for kind, drill in policy.drills.items():
         what = f"recovery drill of kind {kind}"
-        request = {"from": kind.value, "select": drill.selection.value}
+        days = {"within_days": drill.within_days} if drill.within_days else {}
+        request = {"from": kind.value, "select": drill.selection.value, **days}
         create(f"DrillSchedule{kind.title()}", f"drill-{kind}", drill.expression, what, request)
 
 

@@ -89,7 +89,9 @@ def plan_table_recovery(
             BackupKind.COPY: lambda one: copies(one.arn),
         }
         existing = for_each(tables.items(), lambda table: restores.describe_source(*table))
-        sources = _selected_sources(existing, for_each(existing, listed_by[request.backup_kind]), request, recovery)
+        since = now - timedelta(days=request.within_days) if request.within_days else None
+        listed = for_each(existing, listed_by[request.backup_kind])
+        sources = _selected_sources(existing, listed, request, recovery, since)
     elif request.backup:
         sources = _named_sources(restores, backups, tables, request.backup)
     else:
@@ -161,7 +163,11 @@ def list_recovery_points(cloud: Cloud, table_arn: str) -> tuple[Backup, ...]:
 
 
 def _selected_sources(
-    existing: Sequence[Source], backups: Sequence[Sequence[Backup]], request: RecoveryRequest, recovery: str
+    existing: Sequence[Source],
+    backups: Sequence[Sequence[Backup]],
+    request: RecoveryRequest,
+    recovery: str,
+    since: datetime | None,
 ) -> list[Source]:
     """Return the sources of a drill from the backups that it selects.
 
@@ -170,10 +176,11 @@ def _selected_sources(
         backups: the backups of each of them.
         request: the checked request.
         recovery: id of the drill.
+        since: backups of before it are not selected; None for no limit.
     """
     names = {source.role: source.name for source in existing}
     listed = {source.role: found for source, found in zip(existing, backups, strict=True)}
-    chosen = select_backups(request.backup_kind, request.selection, names, listed, recovery)
+    chosen = select_backups(request.backup_kind, request.selection, names, listed, recovery, since)
     return [source_of_backup(source, chosen[source.role]) for source in existing]
 
 

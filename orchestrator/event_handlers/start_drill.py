@@ -22,7 +22,7 @@ SCHEDULE = "schedule"
 def start_drill(event: Mapping[str, Any], cloud: Cloud) -> str:
     """Start the drill of a scheduled time. EventBridge Scheduler delivers at least once, with the same time.
 
-    The event of a kind of backup with a schedule of its own has the kind and the selection; that of a random recovery
+    The event of a kind of backup with a schedule of its own has the kind, the selection and its days; that of a random recovery
     point has the selection. The event of standing grants starts no drill.
 
     Raises:
@@ -33,7 +33,8 @@ def start_drill(event: Mapping[str, Any], cloud: Cloud) -> str:
     scheduled = datetime.fromisoformat(str(event["scheduled"]))
     selected = {key: str(event[key]) for key in ("from", "select") if key in event}
     name = recovery_id(scheduled_key(scheduled, selected.get("from", "")))
-    request = {"requested_by": SCHEDULE, **selected}
+    days = {"within_days": int(event["within_days"])} if "within_days" in event else {}
+    request = {"requested_by": SCHEDULE, **selected, **days}
     started = cloud.executions.start_execution(cloud.settings["DRILL_MACHINE"], name, request)
     why = f"started {name}" if started else f"{name} was started before"
     cloud.ledger.record_event(EventRecord(name, scheduled, SCHEDULE, "drill", acted=started, why=why, deployment=name))

@@ -198,6 +198,18 @@ def test_the_oldest_backups_are_restored_if_they_are_selected(interpreter):
     assert [table.backup_arn for table in recovery.tables] == list(world.tables.backups)[:2]
 
 
+def test_backups_of_some_days_are_selected_and_without_one_it_is_refused(interpreter):
+    with drilled(backed_up_world(interpreter, 4 * 86400, 90000, 1800)) as world:
+        world.drill("dr-window", **{"from": "backup", "select": "oldest", "within_days": 2})
+        world.drill("dr-window-empty", **{"from": "backup", "select": "oldest", "within_days": 1})
+        world.clock.advance(3 * 86400)
+        world.drill("dr-window-none", **{"from": "backup", "within_days": 1})
+    now = world.recovery("dr-window").requested_at
+    assert {(now - table.backup_at).days for table in world.recovery("dr-window").tables} == {1}
+    assert {(now - table.backup_at).days for table in world.recovery("dr-window-empty").tables} == {0}
+    assert world.cloud.drills.find_record("dr-window-none") is None
+
+
 def test_a_drill_without_a_backup_is_refused_before_anything_is_created(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
         ended = world.drill("dr-none", **{"from": "backup"})

@@ -284,9 +284,9 @@ def test_the_schedule_of_a_kind_of_backup_starts_a_drill_of_that_kind_at_the_sam
         assert world.deliver_event("start_drill", time) == "started dr-20261124T050000Z"
         name = f"dr-20261124T050000Z-{kind}"
         assert recovery_id(name.removeprefix("dr-")) == name, "the name is one that names of resources may contain"
-        event = time | {"from": kind, "select": "random"}
+        event = time | {"from": kind, "select": "random", "within_days": 30}
         assert world.deliver_event("start_drill", event) == f"started {name}"
         world.states.end(world.execution(name), "SUCCEEDED")
         assert world.deliver_event("start_drill", event) == f"{name} was started before"
     request = json.loads(world.states.executions[world.execution(name)].execution_input)
-    assert request == {"requested_by": "schedule", "from": kind, "select": "random"}
+    assert request == {"requested_by": "schedule", "from": kind, "select": "random", "within_days": 30}

@@ -31,6 +31,9 @@ def drill(
     select: Annotated[
         str | None, typer.Option(metavar="WHICH", help="Which to restore: latest (default), random or oldest.")
     ] = None,
+    within_days: Annotated[
+        int | None, typer.Option(metavar="N", help="Select from the backups of so many days.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
     inject_fault: Annotated[str | None, typer.Option(help="Fault to inject, which the drill must detect.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan and its cost; change nothing.")] = False,
@@ -47,7 +50,7 @@ def drill(
         if plan:
             _refuse_with_plan(command)
         context = context_of(env)
-        options = {"from": from_, "select": select, "to": to, "fault": inject_fault}
+        options = {"from": from_, "select": select, "within_days": within_days, "to": to, "fault": inject_fault}
         request = _request(requested_by, context, **options)
         if plan:
             drill.plan(context, request, json=json)

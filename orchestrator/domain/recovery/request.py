@@ -15,6 +15,7 @@ from orchestrator.domain.recovery.backups.kinds import (
     Selection,
     read_backup_kind,
     read_selection,
+    read_within_days,
     refuse_with_backup_kind,
 )
 from orchestrator.domain.recovery.lost_writes.replay import read_corrupted
@@ -46,6 +47,7 @@ class RecoveryRequest:
         failback_of: id of a restore whose original tables are to be used again.
         backup_kind: drill: what to restore from.
         selection: drill: which backup of its kind to restore; of point-in-time recovery, the latest or a random point.
+        within_days: drill: it selects from the backups of so many days; 0 for all.
         replay: restore: replay what was written since the recovery point.
         corrupted: restore: the kinds of item that are not replayed.
     """
@@ -59,6 +61,7 @@ class RecoveryRequest:
     failback_of: str = ""
     backup_kind: BackupKind = BackupKind.PITR
     selection: Selection = Selection.LATEST
+    within_days: int = 0
     replay: bool = False
     corrupted: tuple[str, ...] = ()
 
@@ -126,6 +129,7 @@ def read_recovery_request(document: Mapping[str, object], policy: RecoveryPolicy
         failback_of=_optional_name(fields, "failback_of", "give the id of a restore from `orchestrator history`"),
         backup_kind=kind,
         selection=read_selection(fields, kind),
+        within_days=read_within_days(fields, kind),
         replay=fields.flag("replay", default=False),
         corrupted=read_corrupted(fields.take("corrupted") or ()),
     )

@@ -69,6 +69,22 @@ def read_selection(fields: SettingsReader, kind: BackupKind) -> Selection:
     return Selection(str(value))
 
 
+MAX_DAYS: Final = 3650
+
+
+def read_within_days(fields: SettingsReader, kind: BackupKind) -> int:
+    """Read of how many days backups are selected from; 0, without a choice, stands for all.
+
+    Raises:
+        Refused: it is no number of days, or the kind has no single backups.
+    """
+    days = fields.whole_number("within_days", 0, MAX_DAYS, default=0)
+    if days and kind is BackupKind.PITR:
+        remedy = "point-in-time recovery has no single backups: `recovery.drill_point_days` is the window of its points"
+        raise fields.refused("within_days", days, remedy)
+    return days
+
+
 UNDETECTED: Final = {
     "time-off-by-a-minute": "it shifts the recovery point, and a backup has its own time",
     "revoked-token-alive": "a backup has no grants of this drill, by which it would be detected",

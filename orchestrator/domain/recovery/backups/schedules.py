@@ -10,7 +10,7 @@ from typing import Final
 
 from orchestrator.domain.cron import InvalidSchedule, read_schedule, runs_per_month
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection, read_within_days
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.setting_rules import Choice, Text
 
@@ -33,12 +33,14 @@ class DrillSchedule:
     Attributes:
         expression: of EventBridge Scheduler, in UTC.
         success_within: age of the last successful drill of this kind above which an alarm fires.
+        within_days: it selects from the backups of so many days; 0 for all.
     """
 
     kind: BackupKind
     expression: str
     selection: Selection
     success_within: timedelta
+    within_days: int = 0
 
     def per_month(self, now: datetime) -> float:
         """Return how many drills start in a month, on average."""
@@ -46,7 +48,7 @@ class DrillSchedule:
 
 
 def read_drills(settings: SettingsReader) -> Mapping[BackupKind, DrillSchedule]:
-    """Read ``[….recovery.drills]``: a table with `schedule`, `select` and `success_within_hours` for a kind of backup.
+    """Read ``[….recovery.drills]``: for a kind of backup `schedule`, `select`, `within_days` and `success_within_hours`.
 
     Raises:
         Refused: there is no such kind, or a value is missing or wrong.
@@ -63,6 +65,7 @@ def read_drills(settings: SettingsReader) -> Mapping[BackupKind, DrillSchedule]:
             read_expression(own, "schedule"),
             Selection(own.choice("select", tuple(Selection))),
             timedelta(hours=own.number("success_within_hours", 1, MAX_HOURS)),
+            read_within_days(own, kind),
         )
         own.refuse_unknown_keys()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
@@ -32,6 +32,7 @@ def select_backups(
     tables: Mapping[Role, str],
     backups: Mapping[Role, Sequence[Backup]],
     recovery: str,
+    since: datetime | None = None,
 ) -> Mapping[Role, Backup]:
     """Return the backups that a drill restores, one of each table.
 
@@ -41,6 +42,7 @@ def select_backups(
         tables: the tables by role.
         backups: all backups of this kind that can be restored, of each table, in any order.
         recovery: id of the drill.
+        since: they are of no earlier time; None for all.
 
     Raises:
         Refused: a table has none, or no backups of all tables are of one time.
@@ -48,6 +50,14 @@ def select_backups(
     for role, table in tables.items():
         if not backups[role]:
             raise Refused("from", kind.value, f"{table} has no backup of this kind that can be restored")
+    if since is not None:
+        backups = {role: [one for one in found if one.at >= since] for role, found in backups.items()}
+        for role, table in tables.items():
+            if not backups[role]:
+                remedy = (
+                    f"{table} has no backup of this kind since {since.isoformat(timespec='seconds')}: give more days"
+                )
+                raise Refused("within_days", kind.value, remedy)
     within = MADE_WITHIN[kind]
     groups = groups_made_together(backups, within)
     if not groups:

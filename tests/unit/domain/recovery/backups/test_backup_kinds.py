@@ -55,6 +55,21 @@ def test_a_selection_that_there_is_not_is_refused_with_those_that_there_are(valu
     assert "latest, random, oldest" in error.remedy
 
 
+def test_backups_are_selected_from_those_of_some_days():
+    assert read(**{"from": "vault"}).within_days == 0
+    assert read(**{"from": "vault", "select": "random", "within_days": 30}).within_days == 30
+
+
+@pytest.mark.parametrize("value", [-1, 3651, 1.5, "x", True])
+def test_days_that_are_none_are_refused(value):
+    error = refused(**{"from": "vault", "within_days": value})
+    assert (error.field, error.value) == ("within_days", value)
+
+
+def test_point_in_time_recovery_has_no_backups_of_some_days():
+    assert "drill_point_days" in refused(within_days=3).remedy
+
+
 def test_point_in_time_recovery_has_no_oldest_backup():
     assert "--to" in refused(select="oldest").remedy
 
