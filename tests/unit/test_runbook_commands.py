@@ -87,6 +87,22 @@ def test_the_command_line_has_every_command_that_a_page_prints(page):
     assert [mistake for command in commands_of(page) for mistake in mistakes(command)] == []
 
 
+BARE_CDK = re.compile(r"(?<!npx )\bcdk (?:bootstrap|deploy|destroy|diff|import|list|ls|synth)\b")
+"""The CDK's command line is in node_modules, which no shell has on its PATH."""
+WRITTEN_BY_PROGRAMS = {f"docs/reference/{name}.md" for name in ("controls", "rehearsals", "strategy")}
+
+
+def without_titles(text: str) -> str:
+    """Return a page without its headings and the texts of its links, which name what no reader types."""
+    text = re.sub(r"\s+", " ", re.sub(r"(?m)^#+ .*$", "", text))
+    return re.sub(r"\[[^\]]*\]\(", "(", text)
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, "CONTRIBUTING.md"} - WRITTEN_BY_PROGRAMS))
+def test_a_page_runs_the_cdk_by_npx(page):
+    assert BARE_CDK.findall(without_titles((ROOT / page).read_text(encoding="utf-8"))) == []
+
+
 def test_the_console_s_page_names_commands_that_exist():
     text = (ROOT / "docs/guides/console.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\|.*command.*\|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)

@@ -71,6 +71,12 @@ def test_github_s_schema_takes_it(schema, file):
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+@pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.name)
+def test_the_cdk_is_run_by_npx_because_node_modules_is_not_on_the_path(file):
+    scripts = "\n".join(step.get("run", "") for step in steps(file))
+    assert re.findall(r"(?<!npx )\bcdk [a-z]+\b.*", scripts) == []
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_job_has_a_limit_of_time_and_no_more_rights_than_it_says(file):
     document = yaml.safe_load(file.read_text())
