@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.domain.deployment.policy import CHECKLIST
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease, grant_lease
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import (
@@ -34,6 +35,7 @@ FACTS = FailoverInputs(
     probes=(RegionProbe("dynamodb", ""),),
     backups=tuple(CrossRegionBackup(role, "arn:aws:dynamodb:us-east-2:…", NOW - timedelta(hours=1)) for role in Role),
     now=NOW,
+    checklist=CHECKLIST,
 )
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from orchestrator import environments
 from orchestrator.cli.main import app
+from orchestrator.domain.deployment.policy import DeliveryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = {"docs/reference/cli.md"}
@@ -101,6 +103,34 @@ def without_titles(text: str) -> str:
 @pytest.mark.parametrize("page", sorted({*PAGES, "CONTRIBUTING.md"} - WRITTEN_BY_PROGRAMS))
 def test_a_page_runs_the_cdk_by_npx(page):
     assert BARE_CDK.findall(without_titles((ROOT / page).read_text(encoding="utf-8"))) == []
+
+
+def deployments_of(page: str) -> list[str]:
+    """Return the commands of a page that deploy to production."""
+    return [
+        command
+        for command in commands_of(page)
+        if command.startswith("orchestrator deploy ") and "--env prod" in command
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_deployment_to_production_brings_the_checklist(page):
+    """Production refuses one without: nothing would be deployed."""
+    assert [command for command in deployments_of(page) if "--checklist" not in command] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if deployments_of(page) and "runbooks" in page])
+def test_a_runbook_that_deploys_leads_to_what_the_checklist_is(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "before-you-run-orchestrator-deploy" in text or "## Before you run `orchestrator deploy`" in text
+
+
+def test_the_complete_deployment_has_every_item_of_production_s_checklist():
+    (complete,) = [command for command in deployments_of("docs/runbooks/alarms.md") if "--strategy" not in command]
+    required = DeliveryPolicy.parse(environments.load("prod").delivery).checklist
+    assert required
+    assert re.findall(r"--checklist (\w+)=", complete) == list(required)
 
 
 def test_the_console_s_page_names_commands_that_exist():

@@ -12,6 +12,7 @@ from orchestrator import environments
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups
 from orchestrator.cli.context import clients_of, context_of
 from orchestrator.cli.rendering.output import console, print_json
+from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import FailoverInputs, FailoverPlan, plan_failover
@@ -28,7 +29,15 @@ def plan(env: str, to: str | None, *, json: bool) -> None:
         Refused: there is no such environment, or no plan for it.
     """
     environment = _environment(env)
-    _show(_plan(environment, _target(environment, to)), json=json)
+    failover_plan = _plan(environment, _target(environment, to))
+    if environment.failover and not json:
+        console().print(
+            f"{environment.failover.region} is the standby region of {env}: fail over with "
+            f"`orchestrator failover start --env {env}`. Below is the manual way; run none of it unless that one cannot run",
+            style="yellow",
+            soft_wrap=True,
+        )
+    _show(failover_plan, json=json)
 
 
 def rehearse(env: str, to: str | None, *, json: bool) -> None:
@@ -140,6 +149,7 @@ def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
             ).list_backups(),
             now=datetime.now(UTC),
             assumed=True,
+            checklist=DeliveryPolicy.parse(environment.delivery).checklist,
         )
     )
 

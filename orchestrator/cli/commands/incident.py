@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,24 @@ from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
 from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
 
+if TYPE_CHECKING:
+    from orchestrator.cli.context import Context
+
 app = CommandLine(no_args_is_help=True, help="Open, follow and resolve incidents; write post-mortems.")
 action_app = CommandLine(no_args_is_help=True, help="Add and complete action items of a post-mortem.")
 app.add_typer(action_app, name="action")
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of an incident; `list` lists them.")]
 Severity = Annotated[str | None, typer.Option(help="SEV1, SEV2 or SEV3; default: unchanged.")]
+Standby = Annotated[bool, typer.Option("--standby", help="Use the ledger of the standby region.")]
+
+
+def _context(env: str, *, standby: bool) -> Context:
+    """Return the context of an environment, or of its standby region, which has the incident of the lost region."""
+    from orchestrator.cli.actions.failovers.standby import standby_context
+    from orchestrator.cli.context import context_of
+
+    return standby_context(env) if standby else context_of(env)
 
 
 @app.command("open")
@@ -26,16 +38,16 @@ def open_incident(
     severity: Annotated[str, typer.Option(help="SEV1, SEV2 or SEV3.")] = "SEV2",
     reason: Annotated[str | None, typer.Option(help="What is known so far; default: TITLE.")] = None,
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Open an incident and page the on-call."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         by = operator_name(requested_by, context)
         commands.open_incident(context, title, cause=cause, severity=severity, reason=reason, by=by, json=json)
 
@@ -43,26 +55,25 @@ def open_incident(
 @app.command("list")
 def list_incidents(
     env: Env = "local",
+    standby: Standby = False,
     only_open: Annotated[bool, typer.Option("--open", help="List only those that are not resolved.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Number of incidents, newest first.")] = 20,
     json: AsJson = False,
 ) -> None:
     """List the newest incidents."""
     from orchestrator.cli.actions.incidents import reading
-    from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        reading.list_incidents(context_of(env), limit, only_open=only_open, json=json)
+        reading.list_incidents(_context(env, standby=standby), limit, only_open=only_open, json=json)
 
 
 @app.command()
-def show(incident: Incident, env: Env = "local", json: AsJson = False) -> None:
+def show(incident: Incident, env: Env = "local", standby: Standby = False, json: AsJson = False) -> None:
     """Show an incident with its timeline."""
     from orchestrator.cli.actions.incidents import reading
-    from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        reading.show_incident(context_of(env), incident, json=json)
+        reading.show_incident(_context(env, standby=standby), incident, json=json)
 
 
 @app.command("ack")
@@ -70,16 +81,16 @@ def acknowledge(
     incident: Incident,
     note: Annotated[str, typer.Option(help="What you do first.")] = "",
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Acknowledge an incident: it pages no more."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.acknowledge(context, incident, note, operator_name(requested_by, context), json=json)
 
 
@@ -89,16 +100,16 @@ def update(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What changed, for those who follow.")],
     severity: Severity = None,
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Add an update to an incident."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.update(context, incident, text, severity, operator_name(requested_by, context), json=json)
 
 
@@ -108,16 +119,16 @@ def assign_role(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="commander, operations or communications.")],
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Who takes the role from now on.")],
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Assign a role in an incident to a person."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.assign_role(context, incident, role, person, operator_name(requested_by, context), json=json)
 
 
@@ -127,16 +138,16 @@ def resolve(
     reason: Annotated[str, typer.Option(help="Why it is over.")],
     force: Annotated[bool, typer.Option("--force", help="Resolve it although its cause lasts.")] = False,
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Resolve an incident."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.resolve(context, incident, reason, operator_name(requested_by, context), force=force, json=json)
 
 
@@ -144,6 +155,7 @@ def resolve(
 def postmortem(
     incident: Incident,
     env: Env = "local",
+    standby: Standby = False,
     form: Annotated[str, typer.Option("--format", help="md, html or json.")] = "md",
     output: Annotated[
         Path | None, typer.Option(callback=output_file, help="File to write; default: one in build/reports.")
@@ -152,12 +164,11 @@ def postmortem(
 ) -> None:
     """Write the draft of a post-mortem into a file."""
     from orchestrator.cli.actions.incidents import reading
-    from orchestrator.cli.context import context_of
     from orchestrator.environments.project import build_folder
 
     with report_errors(json):
         folder = build_folder() / "reports"
-        reading.write_postmortem(context_of(env), incident, form, output, folder, json=json)
+        reading.write_postmortem(_context(env, standby=standby), incident, form, output, folder, json=json)
 
 
 @app.command("on-call")
@@ -176,16 +187,16 @@ def add_action(
     owner: Annotated[str, typer.Option(help="Who does it.")],
     due: Annotated[str, typer.Option(help="Until when, such as 2026-12-24.")],
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Add an action item with its owner and due date."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.add_action(context, incident, text, owner, due, operator_name(requested_by, context), json=json)
 
 
@@ -194,14 +205,14 @@ def complete_action(
     incident: Incident,
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the action item.")],
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Complete an action item."""
     from orchestrator.cli.actions.incidents import commands
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = _context(env, standby=standby)
         commands.complete_action(context, incident, number, operator_name(requested_by, context), json=json)

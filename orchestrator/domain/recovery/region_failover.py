@@ -76,6 +76,7 @@ class FailoverInputs:
         backups: backups of the tables in the other region.
         assumed: the plan is a rehearsal, and none of its steps is executed.
         oldest_copy: the greatest age of a copy of a table that is backed up.
+        checklist: items whose evidence a deployment of the environment must bring.
     """
 
     environment: str
@@ -89,6 +90,7 @@ class FailoverInputs:
     now: datetime
     assumed: bool = False
     oldest_copy: timedelta = OLDEST_COPY
+    checklist: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -283,8 +285,8 @@ def _steps(
             "from the repository: functions, API, keys, alarms, an empty ledger and the state machines. New signing keys",
             (Prerequisite.REPOSITORY,),
             (
-                f"cdk bootstrap aws://{inputs.account or '$ACCOUNT'}/{region}",
-                f"cdk deploy --all -c environment={environment}",
+                f"npx cdk bootstrap aws://{inputs.account or '$ACCOUNT'}/{region}",
+                f"npx cdk deploy --all -c environment={environment}",
                 *(_policy_command(name, folder, inputs) for name, folder in _POLICIES.items()),
             ),
         ),
@@ -302,7 +304,7 @@ def _steps(
             (),
             (
                 # The new ledger has no record of the service yet: the plan of a deployment writes one.
-                f"orchestrator deploy --watch --env {environment}",
+                f"orchestrator deploy --watch --env {environment}{_evidence(inputs.checklist)}",
                 f"orchestrator verify --flows 1 --env {environment}",
                 f"orchestrator status --env {environment}",
             ),
@@ -322,6 +324,11 @@ def _probe_summary(inputs: FailoverInputs) -> str:
     return f"{probes} services were called and none responded" if probes else "assumed: no service was called"
 
 
+def _evidence(checklist: Sequence[str]) -> str:
+    """Return the options of a deployment's checklist. An operator sets RUN: an empty reference is refused."""
+    return "".join(f" --checklist {item}=$RUN" for item in checklist)
+
+
 def _policy_command(stack: str, folder: str, inputs: FailoverInputs) -> str:
     return (
         f"aws cloudformation set-stack-policy --region {inputs.region} --stack-name {stack}-{inputs.environment} "
@@ -335,7 +342,8 @@ def _restore_commands(table: PlannedRestore, inputs: FailoverInputs) -> tuple[st
     recovery = "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
     return (
         _restore_command(table, inputs),
-        f"aws dynamodb wait table-exists {options}",
+        # The command gives up after eight minutes, and a restore job creates its table later than it answers.
+        f"until aws dynamodb wait table-exists {options}; do echo {table.name} is still restored; done",
         f"aws dynamodb update-continuous-backups {options} {recovery}",
         f"aws dynamodb update-time-to-live {options} --time-to-live-specification Enabled=true,AttributeName={EXPIRES}",
         f"aws dynamodb update-table {options} --deletion-protection-enabled {_STREAM}",
@@ -351,7 +359,8 @@ def _restore_command(table: PlannedRestore, inputs: FailoverInputs) -> str:
     role = f"arn:aws:iam::{inputs.account or '$ACCOUNT'}:role/service-role/AWSBackupDefaultServiceRole"
     return (
         f"aws backup start-restore-job --region {inputs.region} --recovery-point-arn {table.backup.arn} "
-        f"--iam-role-arn {role} --metadata targetTableName={table.name}"
+        f"--resource-type DynamoDB --iam-role-arn {role} --idempotency-token {table.name} "
+        f"--metadata targetTableName={table.name},encryptionType=Default"
     )
 
 

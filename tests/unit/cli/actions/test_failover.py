@@ -1,11 +1,14 @@
 """``orchestrator failover rehearse`` refuses what it cannot rehearse, and shows a plan."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator import environments
 from orchestrator.cli.actions import failover
 from orchestrator.cli.errors import REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
@@ -64,6 +67,18 @@ def test_a_plan_is_shown_with_what_it_needs_and_what_it_cannot_bring_back(runnin
     assert "prerequisites: " in answer.output
     assert "Not recovered by any step:" in answer.output
     assert "data loss (writes since the oldest backup copy): 720" in answer.output
+
+
+def test_with_a_standby_region_the_plan_says_first_that_it_is_the_manual_way(running, monkeypatch):
+    environment = replace(environments.load("local"), failover=SimpleNamespace(region="us-east-2"))
+    monkeypatch.setattr(
+        failover, "CrossRegionBackups", lambda *args, standby, in_use: Known(*args, standby="", in_use=in_use)
+    )
+    monkeypatch.setattr(failover, "_environment", lambda _env: environment)
+    answer = RUN.invoke(app, ["failover", "plan"])
+    assert answer.exit_code == 0, answer.output
+    first = answer.output.strip().splitlines()[0]
+    assert first.startswith("us-east-2 is the standby region of local: fail over with `orchestrator failover start")
 
 
 def test_a_plan_is_one_json_object(running, monkeypatch):

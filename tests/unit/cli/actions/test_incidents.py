@@ -106,6 +106,28 @@ def test_a_second_incident_of_an_open_cause_is_refused():
     assert f"{incident['id']} is open for it" in run("open", "Logins fail", code=2)
 
 
+def test_the_incident_of_a_lost_region_is_reached_in_the_standby_region(monkeypatch, clock, events, metrics):
+    """`region-lost` is in the ledger of the standby region; the settings name the lost one until the failover has ended."""
+    clients = {"dynamodb": FakeDynamoDB(), "events": events, "lambda": LambdaControlPlane(), "cloudwatch": metrics}
+    context = Context(environments.load("prod"), clients.__getitem__)
+    vars(context)["cloud"] = cloud_over(clients, clock.now, {**SETTINGS, "INCIDENTS": encode_policy(POLICY)})
+
+    def lost(_name):
+        raise AssertionError("the lost region is not called")
+
+    monkeypatch.setattr("orchestrator.cli.context.context_of", lost)
+    monkeypatch.setattr("orchestrator.cli.actions.failovers.standby.standby_context", lambda _env: context)
+    incident = opened("--standby")["id"]
+
+    assert incident in run("list", "--open", "--standby")
+    run("ack", incident, "--standby")
+    run("update", incident, "The failover has begun.", "--standby")
+    run("role", incident, "commander", "ann", "--standby")
+    run("show", incident, "--standby")
+    run("resolve", incident, "--reason", "it runs in us-east-2", "--force", "--standby")
+    assert incident not in run("list", "--open", "--standby")
+
+
 def test_commands_change_the_incident_and_are_announced(events):
     name = opened()["id"]
     assert "acknowledged" in run("ack", name, "--note", "on my way")

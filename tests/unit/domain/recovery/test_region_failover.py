@@ -125,7 +125,28 @@ def test_a_recovery_point_of_aws_backup_is_restored_by_aws_backup():
     assert commands.commands[0].startswith(
         f"aws backup start-restore-job --region {OTHER} --recovery-point-arn {point.arn}"
     )
+    assert commands.commands[0].endswith(
+        "--metadata targetTableName=ib-oauth-restored-failover-202611240300-state-prod,encryptionType=Default"
+    )
     assert "restore-table-from-backup" in commands.commands[5]
+
+
+def test_the_wait_for_a_restore_lasts_until_the_table_is_there():
+    (restore,) = [step for step in plan_failover(FACTS).steps if step.kind is StepKind.RESTORE]
+    waits = [command for command in restore.commands if "wait table-exists" in command]
+    assert len(waits) == len(Role)
+    assert all(command.startswith("until ") and command.endswith("; done") for command in waits)
+
+
+def test_the_deployment_brings_the_environment_s_checklist():
+    def deployment(checklist):
+        steps = plan_failover(replace(FACTS, checklist=checklist)).steps
+        return next(step.commands[0] for step in steps if step.kind is StepKind.VERIFY)
+
+    assert deployment(()) == "orchestrator deploy --watch --env prod"
+    assert deployment(("tests", "rollback_plan")) == (
+        "orchestrator deploy --watch --env prod --checklist tests=$RUN --checklist rollback_plan=$RUN"
+    )
 
 
 def test_a_loss_can_be_assumed_and_is_then_reported_as_such():
