@@ -120,11 +120,20 @@ FRAGMENTS: Mapping[str, Any] = {
     "SegmentRetry": _retry(seconds=2 * PATIENT_SECONDS, longest_delay=30, after_end=5, timeouts=True, jitter=True),
     # A throttle first, and then the time until DynamoDB applies the policy.
     "BlockRetry": _retry(*ACCESS_ERRORS, seconds=EXPOSED_SECONDS + POLICY_SECONDS, longest_delay=5, after_end=1),
+    # The same after a failback's promotion: its failure rolls back, while clients use the new tables.
+    "BlockPreviousRetry": _retry(*ACCESS_ERRORS, seconds=EXPOSED_SECONDS, longest_delay=8, after_end=1),
     # Each attempt waits up to 10 s for the policy itself. The next rollback attempt continues where these end.
     "UnblockRetry": _retry(*ACCESS_ERRORS, seconds=25, longest_delay=5, after_end=1, timeouts=True),
-    # A table that was unblocked a moment ago may still deny the task: DynamoDBError.
-    "SyncRetry": _retry(
-        *ACCESS_ERRORS, "DynamoDBError", seconds=EXPOSED_SECONDS + POLICY_SECONDS, longest_delay=5, after_end=3
+    # A table that was unblocked a moment ago may still deny the task: DynamoDBError. Clients write meanwhile.
+    "SyncRetry": _retry(*ACCESS_ERRORS, "DynamoDBError", seconds=PATIENT_SECONDS, longest_delay=30, after_end=4),
+    # The same before the aliases move. A closing that ended too soon is repeated: the service is open between two.
+    "ReplayRetry": _retry(
+        *ACCESS_ERRORS,
+        "DynamoDBError",
+        "ClosingEnded",
+        seconds=EXPOSED_SECONDS + POLICY_SECONDS,
+        longest_delay=5,
+        after_end=3,
     ),
     "DeploymentPayload": _payload(_DEPLOYMENT),
     "PausePayload": {**_payload(_DEPLOYMENT), "token.$": "$$.Task.Token"},

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.dynamodb.table_reader import Hashing, TableReader
     from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
     from orchestrator.aws.dynamodb.table_sync import TableSync
+    from orchestrator.aws.dynamodb.write_closing import WriteClosing
     from orchestrator.aws.hooks import Hooks
     from orchestrator.aws.http_client import HttpClient
     from orchestrator.aws.lambda_.aliases import Aliases
@@ -282,6 +283,9 @@ class Adapters:
     late_writes: Lazy[LateWrites] = _adapter(
         "aws.dynamodb.late_writes:LateWrites",
         lambda new, cloud: new(cloud.table_reader, cloud.stream_changes, cloud.wires, sleep=cloud.sleep),
+    )
+    write_closing: Lazy[WriteClosing] = _adapter(
+        "aws.dynamodb.write_closing:WriteClosing", lambda new, cloud: new(cloud.wires)
     )
     table_settings: Lazy[TableSettingsStore] = _adapter(
         "aws.dynamodb.table_settings:TableSettingsStore",

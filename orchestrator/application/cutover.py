@@ -6,7 +6,7 @@ blocked tables accepted nevertheless (`orchestrator.domain.deployment.late_write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -177,13 +177,51 @@ def replay_onto_new_tables(
 
     assert cutover.block_requested_at is not None, "late writes are those after the request"
     since = cutover.block_requested_at if recovery.replays is None else replay_begins(recovery)
+    if cutover.failback:
+        since = cutover.synced_since or since
     replayed = _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or ())
     # The source of a restore may be damaged: it must not prevent the restore, as its contents do not either.
     if replayed.unknown and cutover.failback:
         raise SourceStateUnknown(replayed.unknown)
     # A table was sanitized some time ago, and families were revoked since. A client may also have revoked a family
-    # before the replay had written it there: then only the log has the revocation.
-    revoke_logged(tokens)
+    # before the replay had written it there: then only the log has the revocation. It scans the table: a failback did
+    # so before it closed the service to writes (`catch_up`), and does so again when the service is open.
+    if in_use or not cutover.failback:
+        revoke_logged(tokens)
+    return replayed
+
+
+def catch_up(
+    cloud: Cloud, cutover: Cutover, recovery: Recovery, progress: ReplayProgress, policy: RecoveryPolicy
+) -> ReplayProgress:
+    """Replay onto the original tables of a failback what clients wrote to the tables in use since the table sync began.
+
+    Clients go on writing. One pass replays at most `MOST_WRITES` of each table. When the tables are in sync, logins end
+    whose revocation only the log has. A repetition changes nothing.
+
+    Args:
+        cloud: the environment.
+        cutover: of the failback's deployment; its table sync has begun.
+        recovery: the failback.
+        progress: of the passes so far.
+        policy: the environment's recovery policy.
+
+    Raises:
+        SourceStateUnknown: the stream of a table in use cannot be read.
+        Throttled, Unreachable: DynamoDB did not answer.
+    """
+    assert cutover.synced_since is not None, "a table sync records its begin"
+    tables = {change.role: (change.leaves.name, change.enters.name) for change in cutover.changes}
+    tokens = restored_tokens_of(recovery, cloud)
+
+    def rules(families: Families) -> ReplayRules:
+        return ReplayRules(tokens.read_revocation_log(families), authoritative=True)
+
+    replayed = _replay_pass(cloud, tables, cutover.synced_since, progress, policy, rules, at_most=MOST_WRITES)
+    if replayed.unknown:
+        raise SourceStateUnknown(replayed.unknown)
+    if cutover.in_sync:
+        revoke_logged(tokens)
     return replayed
 
 
@@ -299,11 +337,40 @@ def _replay_pass(
         unknown="; ".join(unknown for *_, unknown in results if unknown),
         behind=any(len(writes) == at_most for _, writes, *_ in results),
     )
-    chosen_of = {role: chosen_writes(writes, corrupted) for role, writes, *_ in results}
+    found = {role: writes for role, writes, *_ in results}
+    progress = replay_writes(cloud, tables, found, progress, rules, corrupted)
+    for role, _, reached, _ in results:
+        progress = progress.with_positions(role, reached)
+    return progress
+
+
+def replay_writes(
+    cloud: Cloud,
+    tables: Mapping[str, tuple[str, str]],
+    found: Mapping[str, Sequence[LateWrite]],
+    progress: ReplayProgress,
+    rules: Callable[[Families], ReplayRules],
+    corrupted: Collection[str] = (),
+) -> ReplayProgress:
+    """Replay writes that no pass has replayed.
+
+    Args:
+        cloud: the environment.
+        tables: role to the table that accepted them, and to the one that gets them.
+        found: role to the writes, in the order of each stream.
+        progress: of the passes so far.
+        rules: returns the rules for the families among the writes.
+        corrupted: kinds that are left out, and counted as lost.
+
+    Raises:
+        PolicyNotEffective: a table that gets them denies access.
+        Throttled, Unreachable: DynamoDB did not answer.
+    """
+    chosen_of = {role: chosen_writes(writes, corrupted) for role, writes in found.items()}
     changes_of = {role: late_changes(chosen) for role, (chosen, _) in chosen_of.items()}
     families = frozenset[tuple[str, str]]().union(*map(families_of, changes_of.values()))
-    decided = rules(families) if any(writes for _, writes, *_ in results) else ReplayRules()
-    for role, writes, reached, _ in results:
+    decided = rules(families) if any(changes_of.values()) else ReplayRules()
+    for role, writes in found.items():
         if writes:
             (chosen, left_out), changes = chosen_of[role], changes_of[role]
             with cloud.late_writes.replaying(tables[role][1]) as replay:
@@ -311,7 +378,6 @@ def _replay_pass(
             progress = progress.with_writes(role, writes, actions).with_lost(left_out)
             kept = {change.key for change, action in zip(changes, actions, strict=True) if action is ReplayAction.KEEP}
             progress = progress.with_lost(write for write in chosen if write.key in kept)
-        progress = progress.with_positions(role, reached)
     return progress
 
 

@@ -85,6 +85,10 @@ class TablesOutOfSync(OrchestratorError):
     """The original table of a failback does not hold what the table in use holds."""
 
 
+class ClosingEnded(OrchestratorError):
+    """The service did not stay closed to writes for as long as a failback needs: it is open, and can be closed again."""
+
+
 class ResourcePolicyConflict(OrchestratorError):
     """A table's resource policy is no longer the one that was read."""
 

@@ -13,6 +13,9 @@ written. Any visitor can bring this about by two requests for one login at once,
 repeated after a pause, unless the other one has decided.
 
 Conditions compare `expires_at` with a given time, because DynamoDB deletes expired items with a delay.
+
+A failback closes the tables for a moment: the item of the epoch says from when until when nothing is written. A write
+knows it as of at most `CLOSING_READ_SECONDS` before, so a closing that is announced earlier is seen by all processes.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from time import sleep
+from time import sleep, time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from botocore.exceptions import ClientError
@@ -56,6 +59,9 @@ _NEXT: Final = (
     " ADD generation :one"
 )
 
+CLOSING_READ_SECONDS: Final = 2.0
+"""How long before a write the item of the epoch was read, at most."""
+
 Current = TypeVar("Current")
 
 
@@ -86,7 +92,7 @@ class Store:
     """Logins and codes in the state table, families and the revocation epoch in the tokens table.
 
     Tables with an epoch below `least_epoch` are not served. Only a RevokingStore (revocations.py) can revoke. Every
-    method may raise StoreUnavailable. `now` is in epoch seconds. sleep(s) waits for s seconds.
+    method may raise StoreUnavailable. `now` is in epoch seconds. sleep(s) waits for s seconds; clock: epoch seconds.
     """
 
     def __init__(
@@ -97,9 +103,11 @@ class Store:
         *,
         least_epoch: int = 0,
         sleep: Callable[[float], None] = sleep,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._client = client
-        self._sleep = sleep
+        self._sleep, self._clock = sleep, clock
+        self._closing, self._closing_read_at = (0.0, 0.0), -float("inf")
         self._state = state_table
         self._tokens = tokens_table
         self._least_epoch = least_epoch
@@ -108,7 +116,9 @@ class Store:
 
     def revocation_epoch(self) -> int:
         """Return the revocation epoch: everything issued in a lower one is invalid."""
-        return self._checked_epoch(self._get(self._tokens, {"pk": item_codec.string_attribute(item_codec.EPOCH_KEY)}))
+        requested_at = self._clock()
+        item = self._get(self._tokens, {"pk": item_codec.string_attribute(item_codec.EPOCH_KEY)})
+        return self._checked_epoch(item, requested_at)
 
     def read_login(self, transaction: Credential) -> Login | None:
         """Return the login of a transaction."""
@@ -147,6 +157,7 @@ class Store:
 
     def create_login(self, login: Login) -> None:
         """Store a new login."""
+        self._require_open()
         with STORE_ERRORS:
             self._client.put_item(TableName=self._state, Item=item_codec.encode_login(login))
 
@@ -235,6 +246,7 @@ class Store:
 
         The nonce identifies the transaction, so that a repetition makes it once.
         """
+        self._require_open()
         pauses = iter(_CONFLICT_PAUSES_SECONDS)
         with STORE_ERRORS:
             while True:
@@ -298,6 +310,7 @@ class Store:
     def create_family(self, family: Family) -> bool:
         """Store a new family. Return whether it is this request's; another request would have to guess the handle."""
         item = item_codec.encode_family(family)
+        self._require_open()
         try:
             with STORE_ERRORS:
                 self._client.put_item(TableName=self._tokens, Item=item, ConditionExpression="attribute_not_exists(pk)")
@@ -391,22 +404,35 @@ class Store:
         epoch_key = {"pk": item_codec.string_attribute(item_codec.EPOCH_KEY)}
         requests: dict[str, Any] = {self._tokens: {"Keys": [epoch_key], "ConsistentRead": True}}
         requests.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
+        requested_at = self._clock()
         with STORE_ERRORS:
             response = self._client.batch_get_item(RequestItems=requests)
             if response.get("UnprocessedKeys"):
                 raise StoreUnavailable("UnprocessedKeys")
             items = {(name, item["pk"]["S"]): item for name, rows in response["Responses"].items() for item in rows}
-            epoch = self._checked_epoch(check_readable(items.get((self._tokens, item_codec.EPOCH_KEY))))
+            epoch = self._checked_epoch(check_readable(items.get((self._tokens, item_codec.EPOCH_KEY))), requested_at)
             return check_readable(items.get((table, key["pk"]["S"]))), epoch
 
-    def _checked_epoch(self, item: Mapping[str, Any] | None) -> int:
-        """Return the epoch in its item. Raises StoreUnavailable for restored tables that have not been sanitized."""
+    def _checked_epoch(self, item: Mapping[str, Any] | None, requested_at: float) -> int:
+        """Return the epoch in its item, and note the closing that it has.
+
+        requested_at: when the item was requested. Raises StoreUnavailable for restored tables that have not been sanitized.
+        """
         epoch = item_codec.decode_epoch(item)
+        self._closing, self._closing_read_at = item_codec.decode_closing(item), requested_at
         if epoch < self._least_epoch:
             raise StoreUnavailable(
                 f"the tables have the revocation epoch {epoch}, below {self._least_epoch}: they are not sanitized"
             )
         return epoch
+
+    def _require_open(self) -> None:
+        """Raise StoreUnavailable while the tables are closed to writes."""
+        if self._clock() - self._closing_read_at >= CLOSING_READ_SECONDS:
+            self.revocation_epoch()
+        closes_at, opens_at = self._closing
+        if closes_at <= self._clock() < opens_at:
+            raise StoreUnavailable("the tables take no writes for a moment, because the service moves to others")
 
     def _attempt(
         self, table: str, key: Item, expression: str, condition: str, values: Mapping[str, Any]
@@ -415,6 +441,7 @@ class Store:
 
         The write is repeated if it conflicts with a transaction.
         """
+        self._require_open()
         pauses = iter(_CONFLICT_PAUSES_SECONDS)
         names: Any = {"ExpressionAttributeNames": _RESERVED} if "#session" in expression else {}
         with STORE_ERRORS:

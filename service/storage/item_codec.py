@@ -292,6 +292,16 @@ def decode_epoch(item: Mapping[str, Any] | None) -> int:
     return int(item["epoch"]["N"]) if item is not None else 0
 
 
+def decode_closing(item: Mapping[str, Any] | None) -> tuple[float, float]:
+    """Return from when until when the tables take no writes, in epoch seconds, by the item of the epoch; (0, 0) for never.
+
+    A failback closes the tables that it leaves for a moment (docs/adr/0083-a-failback-closes-writes-by-a-lease.md).
+    """
+    if item is None or "closes_at" not in item:
+        return 0.0, 0.0
+    return float(item["closes_at"]["N"]), float(item["opens_at"]["N"])
+
+
 def _description(description: ClientDescription) -> dict[str, str | None]:
     return {
         "client_name": description.name,

@@ -18,6 +18,7 @@ identity have their prefix here too. The log contains only hashes and no persona
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -27,6 +28,8 @@ from service.storage import item_codec
 from service.storage.grants import CONDITION_FAILED, STORE_ERRORS, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from service.oauth.families import Cause
@@ -44,8 +47,9 @@ class RevokingStore(Store):
         revocations_table: str,
         *,
         least_epoch: int = 0,
+        clock: Callable[[], float] = time,
     ) -> None:
-        super().__init__(client, state_table, tokens_table, least_epoch=least_epoch)
+        super().__init__(client, state_table, tokens_table, least_epoch=least_epoch, clock=clock)
         self._revocations: Final = revocations_table
 
     def revoke(self, family_id: str, cause: Cause, now: int, *, synthetic: bool) -> None:
@@ -64,7 +68,8 @@ class RevokingStore(Store):
         self._log(item_codec.encode_disowned_token(family_id, client_id, now))
 
     def _log(self, entry: Item) -> None:
-        """Write an entry; an existing one is kept."""
+        """Write an entry; an existing one is kept. While the tables are closed, nothing is logged either."""
+        self._require_open()
         with STORE_ERRORS:
             try:
                 self._client.put_item(

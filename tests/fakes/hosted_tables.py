@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.domain.deployment.cutover import is_blocked
+from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.local.emulator.dynamodb.resource_policies import PolicyHosts
 from tests.fakes.errors import client_error
 from tests.fakes.tables import Tables
@@ -28,6 +29,7 @@ from tests.fakes.tables import Tables
 SHARDS = 3
 PAGE = 50
 STREAM_DELAY_SECONDS = 4.0
+"""How late a record is in its stream, at most, unless a test says something else."""
 ACTIONS = {
     "get_item": ("GetItem",),
     "put_item": ("PutItem",),
@@ -66,6 +68,7 @@ class HostedTables:
         self.blocked: list[tuple[str, bool]] = []
         """(ARN, whether it blocks the table) of each policy that was written or deleted, in order."""
         self._revisions, self._numbers = count(1), count(1)
+        self.stream_seconds = STREAM_DELAY_SECONDS
         self.streams: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         """``table/shard`` to (when it can be read, record)."""
         self.began = now() - timedelta(seconds=10)
@@ -106,7 +109,7 @@ class HostedTables:
     def _record(self, table: str, key: dict[str, Any], before: Any, after: Any) -> None:
         shard = self.streams.setdefault(f"{table}/{crc32(key['pk']['S'].encode()) % SHARDS}", [])
         earliest = shard[-1][0] if shard else 0.0
-        readable = max(earliest, self._now().timestamp() + self._random.uniform(0, STREAM_DELAY_SECONDS))
+        readable = max(earliest, self._now().timestamp() + self._random.uniform(0, self.stream_seconds))
         images = {"Keys": key, "OldImage": before, "NewImage": after}
         record = {
             "ApproximateCreationDateTime": int(self._now().timestamp()),
@@ -149,7 +152,13 @@ class HostedTables:
 
     def describe(self, table: str) -> Any:
         """What a reader of tables says of one."""
-        return SimpleNamespace(stream=f"{arn_of(table)}/stream/1", stream_since=self.began)
+        return SimpleNamespace(
+            stream=f"{arn_of(table)}/stream/1",
+            stream_since=self.began,
+            names=("pk",),
+            ttl_attribute="",
+            read_units=ON_DEMAND_READ_UNITS,
+        )
 
     def describe_stream(self, *, StreamArn: str) -> Any:  # noqa: N803
         table = StreamArn.split("/")[1]

@@ -74,7 +74,7 @@ def test_the_graph_has_the_transitions_that_the_plan_counts(evaluations):
 EXPOSED = {
     "deployment": {
         "ShiftTraffic", "AnalyzeCanary", "Pause", "Resume", "CallHook", "Promote", "VerifyAfterPromotion", "BlockSourceTables",
-        "SyncTables", "ReplayLateWrites", "VerifySyncedTables",
+        "ReplayLateWrites", "BlockPreviousTables",
     },
 }  # fmt: skip
 """States in which clients use the canary, or are refused by blocked tables."""

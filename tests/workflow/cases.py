@@ -63,7 +63,10 @@ STORY_OF: Mapping[tuple[str, str], str] = {
     ("deployment", "CallHook"): "hooked",
     ("deployment", "WarmUp"): "warmed",
     **{("deployment", state): "cut over" for state in ("BlockSourceTables", "ReplayLateWrites")},
-    **{("deployment", state): "went back" for state in ("SyncTables", "VerifySyncedTables")},
+    **{
+        ("deployment", state): "went back"
+        for state in ("SyncTables", "CatchUp", "VerifySyncedTables", "BlockPreviousTables")
+    },
     ("deployment", "StartRollback"): "bad",
     **{("rollback", state): "bad" for state in task_states("rollback")},
     **{("rollback", state): "cut back" for state in ("ReplayNewWrites", "UnblockSourceTables")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from orchestrator.aws.dynamodb.late_writes import LateWrites
 from orchestrator.aws.dynamodb.streams import StreamChanges
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import TableSync
+from orchestrator.aws.dynamodb.write_closing import WriteClosing
 from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
 from orchestrator.aws.oauth_tables.managed_clients import ClientItems
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
@@ -57,6 +58,22 @@ def family_item(family: str) -> dict[str, Any]:
         "refresh_hash": {"S": f"hash of {family}"},
         "expires_at": {"N": "4000000000"},
     }
+
+
+class Streamed:
+    """A wire whose PutItem comes into the table's stream."""
+
+    def __init__(self, world: RestoreWorld, service: str) -> None:
+        self._world, self._wire = world, world.wired(service)
+
+    def call(self, operation: str, params: Mapping[str, Any], decode: Callable[[bytes], Any]) -> Any:
+        """Ask once."""
+        if operation == "PutItem":
+            self._world.contents.put(params["TableName"], params["Item"])
+        return self._wire.call(operation, params, decode)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class RestoreWorld(World):
@@ -113,6 +130,7 @@ class RestoreWorld(World):
         vars(self.cloud)["late_writes"] = LateWrites(
             self.cloud.table_reader, self.cloud.stream_changes, self.wired, sleep=self.clock.advance
         )
+        vars(self.cloud)["write_closing"] = WriteClosing(partial(Streamed, self))
         settings: Any = self.cloud.settings
         settings |= {
             "AWS_REGION": REGION,
@@ -158,6 +176,11 @@ class RestoreWorld(World):
     def log_in(self, family: str) -> None:
         """Have a user logged in, in the live table."""
         self.rows.put_item(TableName=TOKENS, Item=family_item(family))
+
+    def write(self, table: str, item: dict[str, Any]) -> None:
+        """Have a client write an item, which then is in the table's stream."""
+        self.rows.put_item(TableName=table, Item=item)
+        self.contents.put(table, item)
 
     def save_client(self, client: ManagedClient) -> None:
         """Have an operator change a client: the ledger has it, and the table that the service uses."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from unittest import mock
 
 import pytest
 
 from orchestrator.aws.dynamodb import table_sync
 from orchestrator.aws.dynamodb.table_sync import TableSync
-from orchestrator.domain.deployment.cutover import WRITE_ACTIONS
+from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.deployment.table_sync import SyncPhase
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.recovery.lost_writes.closing import LEAST_LEFT
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
+from service.storage.grants import CLOSING_READ_SECONDS
 from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import recovery_table
 from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, restore_machines
@@ -65,6 +68,15 @@ def copies(recovery):
     return {table.role: table.target for table in recovery.tables}
 
 
+def of_clients(rows):
+    """The rows without the marks of a closing, and the epoch without the closing itself."""
+    return {
+        key: {name: value for name, value in item.items() if name not in {"closes_at", "opens_at"}}
+        for key, item in rows.items()
+        if not key.startswith("heartbeat#")
+    }
+
+
 def finding(world, check):
     return next(one for one in world.recovery.check_results if one.check == check)
 
@@ -84,7 +96,7 @@ def test_what_was_written_since_is_kept_and_what_the_restore_lost_stays_lost(int
     assert world.used() == {"live": BEFORE, "latest": BEFORE}
     assert closed(world) == set(world.copies.values())
     for role, table in (("state", STATE), ("tokens", TOKENS)):
-        assert world.held(table) == world.held(world.copies[role])
+        assert world.held(table) == of_clients(world.held(world.copies[role]))
         assert {key: world.held(table)[key] for key in ("changed", "new")} == {
             "changed": row("changed", "since"),
             "new": row("new"),
@@ -95,7 +107,8 @@ def test_what_was_written_since_is_kept_and_what_the_restore_lost_stays_lost(int
     assert (state.figures["written"], state.figures["removed"], state.figures["rounds"]) == (2, 2, 1)
     assert len(state.figures["examples_removed"]) == 2
     assert not any("lost" in one or "ended" in one for one in state.figures["examples_removed"])
-    assert world.recovery.measured.source == "both sides, while neither took writes"
+    assert (state.figures["items"], state.figures["settled"]) == (3, 0)
+    assert world.recovery.measured.source == "both sides, and the stream of the tables that were in use"
     assert world.recovery.outcome is RecoveryOutcome.SUCCEEDED
     assert not world.cloud.restores.read_lock().held
 
@@ -103,7 +116,7 @@ def test_what_was_written_since_is_kept_and_what_the_restore_lost_stays_lost(int
 def test_logins_go_on_in_the_epoch_of_the_restore_and_what_was_revoked_meanwhile_is_dead(interpreter):
     def revoke_late(invocation, run):
         if (invocation.machine, invocation.state) == ("deployment", "SyncTables"):
-            # In the log alone: the table in use takes no writes any more.
+            # In the log alone: the second write failed.
             world.rows.put_item(TableName=REVOCATIONS, Item={"pk": {"S": "revoked#late"}})
         return run()
 
@@ -128,19 +141,24 @@ def test_nothing_is_written_on_both_sides(interpreter):
         world.go_back("gb-order-back")
     left = set(world.copies.values())
     assert seen["VerifyBeforeTraffic"] == BEFORE
-    assert seen["BlockSourceTables"] == BEFORE | left
-    assert seen["SyncTables"] == seen["VerifySyncedTables"] == seen["Promote"] == left
+    assert seen["SyncTables"] == seen["CatchUp"] == seen["VerifySyncedTables"] == set(), "clients write all the time"
+    assert seen["BlockSourceTables"] == seen["ReplayLateWrites"] == seen["Promote"] == set(), "the service is closed"
+    assert seen["BlockPreviousTables"] == left
+
+
+def closing_of(world):
+    """From when until when the service takes no writes, as the epoch of the tokens table says that was in use."""
+    item = world.held(world.copies["tokens"])["epoch"]
+    return tuple(float(item[name]["N"]) for name in ("closes_at", "opens_at")) if "closes_at" in item else None
 
 
 def test_clients_read_the_tables_in_use_until_the_aliases_have_moved(interpreter):
-    """Row R7: `/introspect` answered 503 from the end of the synchronization until the promotion."""
+    """`/introspect` answered 503 from the end of the synchronization until the promotion. No policy denies a read now."""
     denied = {}
 
     def watch(invocation, run):
         answer = run()
-        if invocation.machine == "deployment" and invocation.state in {
-            "BlockSourceTables", "SyncTables", "ReplayLateWrites", "VerifySyncedTables", "Promote",
-        }:  # fmt: skip
+        if invocation.machine == "deployment":
             denied[invocation.state] = {
                 action for table in world.copies.values() for action in world.table_access.denied(table)
             }
@@ -148,8 +166,141 @@ def test_clients_read_the_tables_in_use_until_the_aliases_have_moved(interpreter
 
     with restored(interpreter, "gb-reads", watch) as world:
         assert world.go_back("gb-reads-back").phase == "SUCCEEDED", world.recovery.reason
-    assert denied == {state: set(WRITE_ACTIONS) for state in denied}
-    assert "Promote" in denied
+    states = list(denied)
+    before = states[states.index("SyncTables") : states.index("Promote") + 1]
+    assert {"CatchUp", "VerifySyncedTables", "BlockSourceTables", "ReplayLateWrites"} <= set(before)
+    assert [denied[state] for state in before] == [set()] * len(before)
+    assert denied["BlockPreviousTables"] == set(BLOCKED_ACTIONS)
+
+
+def test_writes_are_closed_for_two_seconds_at_most(interpreter):
+    """Before, for 75 s: until policies held, while both tables were compared, and while their canary was verified."""
+    with restored(interpreter, "gb-short") as world:
+        assert world.go_back("gb-short-back").phase == "SUCCEEDED", world.recovery.reason
+    assert 0 < finding(world, "cutover").figures["closed_seconds"] <= 2
+    closes_at, opens_at = closing_of(world)
+    promoted_at = world.deployment.shifts[-1].at.timestamp()
+    assert closes_at < promoted_at < opens_at - LEAST_LEFT.total_seconds(), "the tables are blocked before it ends"
+
+
+def test_a_closing_is_known_to_every_process_when_it_begins_and_ends_by_itself(interpreter):
+    closings = []
+
+    def watch(invocation, run):
+        if invocation.state == "Promote":
+            closings.append(closing_of(world))
+        return run()
+
+    with restored(interpreter, "gb-lease", watch) as world:
+        close = world.cloud.write_closing.close
+
+        def announce(table, closing):
+            close(table, closing)
+            closings.append((world.clock.now().timestamp(), closing_of(world)))
+
+        with mock.patch.object(world.cloud.write_closing, "close", announce):
+            assert world.go_back("gb-lease-back").phase == "SUCCEEDED", world.recovery.reason
+    (announced_at, (closes_at, opens_at)), extended = closings
+    assert closes_at - announced_at >= CLOSING_READ_SECONDS
+    assert opens_at - closes_at <= 5, "an abort opens it as fast"
+    assert extended[0] == closes_at
+
+
+def test_a_stream_that_is_late_repeats_the_closing_and_the_service_is_open_in_between(interpreter):
+    late = []
+
+    def watch(invocation, run):
+        answer = run()
+        if invocation.state == "ReplayLateWrites" and invocation.machine == "deployment":
+            late.append((closing_of(world), world.clock.now().timestamp(), "errorMessage" in str(answer)))
+        return answer
+
+    with restored(interpreter, "gb-late", watch) as world:
+        mark, tokens = world.cloud.write_closing.mark, []
+
+        def lose(table, keys, token, now):
+            """The marks of the first closing come into no stream."""
+            if token.startswith("open") or len(tokens) >= 2:
+                mark(table, keys, token, now)
+            else:
+                tokens.append(token)
+
+        with mock.patch.object(world.cloud.write_closing, "mark", lose):
+            assert world.go_back("gb-late-back").phase == "SUCCEEDED", world.recovery.reason
+    ((_, opens_at), ended_at, _), ((closes_again_at, _), *_) = late
+    assert abs(opens_at - ended_at) < 1
+    assert closes_again_at > opens_at
+    assert finding(world, "cutover").figures["closed_seconds"] <= 2
+
+
+@pytest.mark.parametrize("state", ["ReplayLateWrites", "Promote"])
+def test_a_way_back_that_is_aborted_while_it_is_closed_opens_at_once(interpreter, state):
+    def fail(invocation, run):
+        if (invocation.machine, invocation.state) == ("deployment", state):
+            if state == "ReplayLateWrites":
+                run()
+            assert closing_of(world)
+            return raised("Unexpected", "aborted")
+        answer = run()
+        if invocation.machine == "rollback" and closing_of(world) is None:
+            opened_in.append(invocation.state)
+        return answer
+
+    opened_in = []
+    with restored(interpreter, f"gb-abort-{state}", fail) as world:
+        assert world.go_back(f"gb-abort-{state}-back").phase == "FAILED"
+        world.settle()
+    assert world.used() == in_use(world)
+    assert closed(world) == BEFORE
+    assert opened_in[0] == "ReplayNewWrites", "right after the aliases were read, and before anything that waits"
+
+
+def test_what_clients_write_during_the_synchronization_is_replayed_and_read_again(interpreter):
+    """A comparison finds an item that the original table does not have yet; then its write comes out of the stream."""
+
+    def write(invocation, run):
+        if invocation.state == "SyncTables" and invocation.machine == "deployment":
+            visits.append(invocation)
+            if len(visits) == 3:
+                world.write(world.copies["state"], row("meanwhile"))
+                world.write(world.copies["tokens"], row("changed", "meanwhile"))
+        return run()
+
+    visits = []
+    with restored(interpreter, "gb-meanwhile", write) as world:
+        assert world.go_back("gb-meanwhile-back").phase == "SUCCEEDED", world.recovery.reason
+    assert world.held(STATE)["meanwhile"] == row("meanwhile")
+    assert world.held(TOKENS)["changed"] == row("changed", "meanwhile")
+    for role in ("state", "tokens"):
+        figures = finding(world, f"level.{role}").figures
+        assert (figures["rounds"], figures["settled"]) == (1, 2)
+    assert finding(world, "late-writes").figures["late_writes"] == 2
+
+
+def test_between_closing_and_reopening_no_table_is_scanned(interpreter):
+    """So the time without writes does not grow with the tables."""
+    scanned, scanned_while_closed = {}, []
+
+    def watch(invocation, run):
+        with mock.patch.object(world.rows, "scan", side_effect=world.rows.scan) as scan:
+            answer = run()
+        if invocation.machine == "deployment":
+            scanned[invocation.state] = scanned.get(invocation.state, 0) + scan.call_count
+        return answer
+
+    with restored(interpreter, "gb-scans", watch) as world:
+        close = world.cloud.write_closing.close
+
+        def closing(*arguments):
+            close(*arguments)
+            world.rows.scan.side_effect = lambda **_: scanned_while_closed.append(1)
+
+        world.cloud.write_closing.close = closing
+        assert world.go_back("gb-scans-back").phase == "SUCCEEDED", world.recovery.reason
+    states = list(scanned)
+    assert states[states.index("ReplayLateWrites") + 1] == "Promote"
+    assert (scanned_while_closed, scanned["Promote"]) == ([], 0)
+    assert scanned["SyncTables"] > 0
 
 
 def test_canary_is_looked_at_once_its_tables_are_level_and_not_before(interpreter):
@@ -246,8 +397,9 @@ def test_a_visit_that_is_over_goes_on_where_it_stopped(interpreter, monkeypatch)
         monkeypatch.setattr(TableSync, "run_segment", a_page)
         ended = world.go_back("gb-visits-back")
     assert ended.phase == "SUCCEEDED", world.recovery.reason
-    assert actions[-2:] == ["SYNC_TABLES", "REPLAY"]
-    assert world.held(STATE) == world.held(world.copies["state"])
+    assert actions[:2] == ["SYNC_TABLES", "SYNC_TABLES"]
+    assert actions[-2:] == ["REPLAY", "REPLAY"], "before the comparison, and after it"
+    assert world.held(STATE) == of_clients(world.held(world.copies["state"]))
 
 
 def test_an_answer_that_got_lost_changes_nothing_twice(interpreter):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -23,6 +24,7 @@ from orchestrator.aws.cloudwatch.embedded_metrics import EmbeddedMetrics
 from orchestrator.aws.dynamodb.access_block import TableAccess
 from orchestrator.domain.deployment.cutover import blocked_policy
 from orchestrator.domain.deployment.hooks import HookAnswer
+from orchestrator.domain.deployment.late_writes import LateWrite
 from orchestrator.domain.deployment.outcome import EVENT_TYPES
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome
@@ -34,7 +36,6 @@ from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.domain.recovery.record import TableRecovery
 from orchestrator.domain.recovery.restore import sibling_table_arn
 from orchestrator.domain.replay.deployment_replay import EVALUATING, replay_deployment
-from orchestrator.domain.table_comparison.digest import EMPTY
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict, Window
 from orchestrator.event_handlers import runtime as event_runtime
 from orchestrator.probes import analysis_run
@@ -236,8 +237,24 @@ class World:
             describe=lambda _: SimpleNamespace(names=("pk",), ttl_attribute="", read_units=ON_DEMAND_READ_UNITS)
         )
         vars(self.cloud)["table_sync"] = lambda *_, **__: SimpleNamespace(
-            run_segment=lambda *_: (SyncCounts(), EMPTY, None)
+            run_segment=lambda *_: (SyncCounts(), {}, None)
         )
+        marks: dict[str, list[LateWrite]] = {}
+
+        def mark(table: str, keys: Iterable[str], token: str, now: datetime) -> None:
+            marks.setdefault(table, []).extend(
+                LateWrite("shard", 0, now, key, None, {"token": {"S": token}}) for key in keys
+            )
+
+        @contextmanager
+        def tail(table: str, _positions: Mapping[str, int]) -> Iterator[Any]:
+            poll = partial(marks.pop, table, [])
+            yield SimpleNamespace(shards=frozenset({"shard"}), positions={}, poll=poll)
+
+        vars(self.cloud)["write_closing"] = SimpleNamespace(
+            mark=mark, close=lambda *_: None, extend=lambda *_: True, open=lambda _: None
+        )
+        self.cloud.late_writes.tail = tail  # type: ignore[method-assign]
 
     # --- what is done to it ------------------------------------------------------------------------------
 

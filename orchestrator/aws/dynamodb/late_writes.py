@@ -18,7 +18,7 @@ import msgspec
 
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError, RawClient
-from orchestrator.aws.dynamodb.streams import StreamChanges
+from orchestrator.aws.dynamodb.streams import StreamChanges, StreamTail
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import unchanged_condition, write_unless_changed
 from orchestrator.domain.deployment.late_writes import (
@@ -103,6 +103,15 @@ class LateWrites:
         reached = dict(positions)
         writes = self._streams.writes_since(description.stream, since, stream_delay_seconds, reached)
         return list(islice(writes, at_most)), reached
+
+    @contextmanager
+    def tail(self, table: str, positions: Mapping[str, int]) -> Iterator[StreamTail]:
+        """Read the end of a table's stream, again and again. The arguments and errors are those of `read`."""
+        description = self._tables.describe(table)
+        if not description.stream:
+            raise SourceStateUnknown(f"{table} has no stream")
+        with self._streams.tail(description.stream, positions) as tail:
+            yield tail
 
     @contextmanager
     def replaying(self, table: str) -> Iterator[Callable[[LateChange, ReplayRules], ReplayAction]]:

@@ -23,6 +23,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetSh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import sleep
 from typing import Any
@@ -90,6 +91,73 @@ _decode_records = msgspec.json.Decoder(_Records).decode
 _decode_key = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
+class StreamTail:
+    """The end of a stream that is read again and again, without a wait.
+
+    Args:
+        wire: a connection to DynamoDB Streams.
+        describe: returns the stream's shards.
+        open_shard: returns an iterator of a shard after a sequence number, or at its oldest record.
+        positions: by shard, the sequence number after which to read.
+    """
+
+    def __init__(
+        self,
+        wire: RawClient,
+        describe: Callable[[], Sequence[Mapping[str, Any]]],
+        open_shard: Callable[[str, int | None], str],
+        positions: Mapping[str, int],
+    ) -> None:
+        self._wire, self._describe, self._open_shard = wire, describe, open_shard
+        self.positions = dict(positions)
+        self._iterators: dict[str, str] = {}
+        self._known: set[str] = set()
+        self._discover()
+
+    @property
+    def shards(self) -> frozenset[str]:
+        """The shards that have not ended."""
+        return frozenset(self._iterators)
+
+    def poll(self) -> list[LateWrite]:
+        """Return the writes that have come since the last poll, by one request for each shard.
+
+        Raises:
+            SourceStateUnknown, Throttled, Unreachable: as `StreamChanges.changes_since`.
+        """
+        writes: list[LateWrite] = []
+        ended = False
+        for shard, iterator in list(self._iterators.items()):
+            try:
+                page = self._wire.call("GetRecords", {"ShardIterator": iterator}, _decode_records)
+            except DynamoDBError as error:
+                if error.code in _TRIMMED:
+                    raise SourceStateUnknown(f"the stream lost records while it was read: {error.code}") from error
+                raise
+            for record in page.Records:
+                write = _late_write(shard, record.dynamodb)
+                if write.number > self.positions.get(
+                    shard, -1
+                ):  # A shard whose position is lost is read from its begin.
+                    self.positions[shard] = write.number
+                    writes.append(write)
+            if page.NextShardIterator is None:
+                del self._iterators[shard]
+                ended = True
+            else:
+                self._iterators[shard] = page.NextShardIterator
+        if ended:
+            self._discover()  # A shard that ended has children.
+        return writes
+
+    def _discover(self) -> None:
+        for shard in parents_first(self._describe()):
+            name = shard["ShardId"]
+            if name not in self._known:
+                self._known.add(name)
+                self._iterators[name] = self._open_shard(name, self.positions.get(name))
+
+
 class StreamChanges:
     """Streams of one account and region.
 
@@ -150,8 +218,28 @@ class StreamChanges:
                 that was read, also of records before `earliest`.
         """
         for shard, record in self._records_since(stream, earliest, stream_delay_seconds, positions):
-            number, key = int(record.SequenceNumber), _decode_key(record.Keys)["pk"]["S"]
-            yield LateWrite(shard, number, _time_of(record), key, _item(record.OldImage), _item(record.NewImage))
+            yield _late_write(shard, record)
+
+    @contextmanager
+    def tail(self, stream: str, positions: Mapping[str, int]) -> Iterator[StreamTail]:
+        """Read the end of a stream, again and again.
+
+        Args:
+            stream: the stream's ARN.
+            positions: by shard, the sequence number after which to read: a pass has read all shards a moment ago.
+
+        Raises:
+            SourceStateUnknown, Throttled, Unreachable: as `changes_since`.
+        """
+        wire = self._wires("dynamodbstreams")
+
+        def open_shard(shard: str, position: int | None) -> str:
+            return self._iterator(stream, shard, position)
+
+        try:
+            yield StreamTail(wire, lambda: self._shards(stream), open_shard, positions)
+        finally:
+            wire.close()
 
     def _records_since(
         self, stream: str, earliest: datetime, stream_delay_seconds: float, positions: MutableMapping[str, int]
@@ -283,6 +371,11 @@ def parents_first(shards: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
             ordered.append(shard)
             del waiting[shard["ShardId"]]
     return ordered
+
+
+def _late_write(shard: str, record: _Images) -> LateWrite:
+    number, key = int(record.SequenceNumber), _decode_key(record.Keys)["pk"]["S"]
+    return LateWrite(shard, number, _time_of(record), key, _item(record.OldImage), _item(record.NewImage))
 
 
 def _change(record: _Images, at: datetime, hashing: Hashing) -> Change:

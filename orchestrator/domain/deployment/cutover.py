@@ -99,15 +99,21 @@ class Cutover:
         recovery: the restore that requested it.
         changes: every previous table (`leaves`) with its replacement (`enters`).
         gone: names of previous tables that no longer exist, and so cannot be blocked.
-        block_requested_at: when their block was first requested; None before that.
+        block_requested_at: when their block was first requested, or since when a failback's closing holds; None before
+            that.
         block_revisions: table name to the revision of its policy with the block, as PutResourcePolicy returned it.
         blocked_at: when all previous tables were verified to deny; None before that.
-        failback: it returns to the original tables of a restore. They are blocked, and synchronized before use.
+        failback: it returns to the original tables of a restore. They are blocked, and synchronized before the tables
+            in use are closed to writes.
         sync: progress of the synchronization; None before it began.
-        replay: what the previous tables accepted after the request and the new ones were given; None before that.
-        replayed_at: when that was done; before it, no alias points at the new tables.
+        replay: what the previous tables accepted after the request, or since the sync began, and the new ones were
+            given; None before that.
+        replayed_at: when that was done, in a failback when the promotion began; before it, no alias points at the new
+            tables.
         unblock_requested_at: when a rollback first requested to unblock the previous tables; None before that. Clients
             may use them from then on, so no later attempt blocks them again.
+        opens_at: until when a failback has closed the service to writes (`orchestrator.domain.recovery.lost_writes.closing`); None
+            before that.
     """
 
     recovery: str
@@ -121,11 +127,17 @@ class Cutover:
     replay: ReplayProgress | None = None
     replayed_at: datetime | None = None
     unblock_requested_at: datetime | None = None
+    opens_at: datetime | None = None
 
     @property
     def in_sync(self) -> bool:
         """Whether the new tables may be used: restored tables always, original tables once they are in sync."""
         return not self.failback or (self.sync is not None and self.sync.in_sync)
+
+    @property
+    def synced_since(self) -> datetime | None:
+        """When a failback's table sync began: later writes to the tables in use are replayed. None before that."""
+        return self.sync.began_at if self.sync else None
 
     @property
     def to_unblock(self) -> tuple[TableRef, ...]:
@@ -136,6 +148,11 @@ class Cutover:
     def to_block(self) -> tuple[TableRef, ...]:
         """The previous tables that still exist."""
         return tuple(change.leaves for change in self.changes if change.leaves.name not in self.gone)
+
+    @property
+    def tokens_in_use(self) -> str:
+        """Name of the tokens table that clients use until the aliases move; its epoch has a failback's closing."""
+        return next(change.leaves.name for change in self.changes if change.role == "tokens")
 
     @property
     def new_table_names(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Action(StrEnum):
     CUT_OVER = "CUT_OVER"  # block the previous tables, then promote
     REPLAY = "REPLAY"  # the previous tables are blocked: replay what they accepted nevertheless
     SYNC_TABLES = "SYNC_TABLES"  # failback: synchronize the original tables
+    BLOCK = "BLOCK"  # failback: promoted, block the tables that it left
     WAIT_FOR_METRICS = "WAIT_FOR_METRICS"  # promoted: another evaluation
     PAUSE = "PAUSE"
     WAIT_FOR_WINDOW = "WAIT_FOR_WINDOW"  # a gate opens later

@@ -8,7 +8,8 @@ The rules, first match wins. `states` are the item's contents before and after e
 
 1. The revocation epoch: the other table's is raised by as much. It is never lowered.
 2. The item is revoked in the other table: keep. A revocation always wins.
-3. It was revoked by a late write, or is in the revocation log: revoke it.
+3. It was revoked by a late write, or is in the revocation log: revoke it. A failback before its promotion writes an item
+   that is revoked as it is, also one that the other table does not have yet.
 4. The other table holds the last state: keep, it was replayed before.
 5. The other table holds an earlier state: write the last one. The service could have made the same write there.
 6. Nothing else can have written the other table (a failback before its promotion): write the last state.
@@ -148,6 +149,8 @@ def decide_replay(change: LateChange, current: Item | None, rules: ReplayRules) 
         return Replay(ReplayAction.RAISE_EPOCH, epoch=_epoch(last) + rules.epoch_shift)
     if current is not None and _REVOKED in current:
         return Replay(ReplayAction.KEEP_REVOKED)
+    if rules.authoritative and last is not None and _REVOKED in last:
+        return _overwritten(last, current, rules)
     if any(state is not None and _is_revoked(change.key, state, rules.log) for state in change.states[1:]):
         return Replay(ReplayAction.KEEP_REVOKED if current is None else ReplayAction.REVOKE)
     if _same(last, current):

@@ -27,7 +27,7 @@ EVENTS_PER_TRANSITION = 6
 TRANSITIONS_PER_EVALUATION = 4
 """ShiftTraffic, Bake, AnalyzeCanary, Decide: the loop of deployment.asl.json. A test counts them there."""
 
-BASE_TRANSITIONS = 18
+BASE_TRANSITIONS = 19
 """The states of a successful run of deployment.asl.json outside the loop. A test counts them there."""
 
 TRANSITIONS_PER_PROMOTED_EVALUATION = 3

@@ -17,12 +17,12 @@ from orchestrator.domain.recovery.request import RecoveryRequest
 from orchestrator.domain.recovery.restore import VARIABLES
 from orchestrator.domain.verdict import Json, Verdict
 
-LOSS_SOURCE = "both sides, while neither took writes"
+LOSS_SOURCE = "both sides, and the stream of the tables that were in use"
 """The evidence that nothing was lost."""
 
 _READ_UNIT, _WRITE_UNIT, _MILLION = 4096, 1024, 1_000_000
 _READS = 4
-"""Reads of each side: in the synchronization by its own scan and by the other side's keys, and in the comparison."""
+"""Reads of each side: by its own scan and by the other side's keys, in the synchronization and in the comparison."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +140,17 @@ def check_results_of(progress: SyncProgress | None) -> tuple[CheckResult, ...]:
 
 
 def _sync_check_result(role: str, progress: SyncProgress) -> CheckResult:
-    counts, read = progress.moved[role], progress.digest_of(role)
+    counts = progress.moved[role]
     counted = f"{counts.written} were written and {counts.removed} removed"
-    summary = f"{role}: {read.items} items, the same as in the table that was in use; {counted}"
+    summary = f"{role}: {counts.compared} items, the same as in the table that was in use; {counted}"
     figures: dict[str, Json] = {
-        "source_at_point": "it took no writes while it was compared",
-        "items": read.items,
-        "digest": read.text,
+        "source_at_point": "clients wrote to it meanwhile: these writes were replayed from its stream",
+        "items": counts.compared,
         "written": counts.written,
         "removed": counts.removed,
         "examples_removed": list(counts.examples),
         "rounds": progress.round,
+        "settled": progress.settled,
     }
     return CheckResult(f"level.{role}", Verdict.passed(summary), figures)
 

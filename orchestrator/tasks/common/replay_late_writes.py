@@ -1,7 +1,8 @@
 """ReplayLateWrites: the new tables get what the previous ones accepted after their block was requested.
 
-The deployment of a cutover does it before an alias moves. The restore does it again after the deployment has succeeded,
-until a pass finds nothing new. A restore that replays the writes since its recovery point begins before its cutover, in
+The deployment of a cutover does it before an alias moves. That of a failback does it before, too, in the state CatchUp,
+while clients still write to the tables in use. The restore does it again after the deployment has succeeded, until a pass
+finds nothing new. A restore that replays the writes since its recovery point begins before its cutover, in
 the state ReplayWrites, while clients still use the previous tables.
 
 The managed clients come from the ledger: one that an operator disabled since the recovery point stays disabled.
@@ -12,8 +13,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import replay_onto_new_tables, replay_since_point
+from orchestrator.application.cutover import catch_up, replay_onto_new_tables, replay_since_point
+from orchestrator.application.restored_tables.closing import close_and_replay
 from orchestrator.application.restored_tables.managed_clients import reapply_clients
+from orchestrator.domain.deployment.cutover import Cutover
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.late_writes import (
     CHECK,
@@ -41,12 +44,16 @@ from orchestrator.tasks.runtime import (
 BEFORE_CUTOVER = "ReplayWrites"
 """The state in which a restore replays the writes since its recovery point."""
 
+WHILE_OPEN = "CatchUp"
+"""The state in which a failback's deployment replays what clients write while the original tables are synchronized."""
+
 
 def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
-    """Replay the late writes onto tables that no client uses yet.
+    """Replay the late writes onto tables that no client uses yet. A failback closes the service to writes for it.
 
     Raises:
         SourceStateUnknown: the stream of a failback's previous table cannot be read.
+        ClosingEnded: a failback's closing ended too soon; the state machine retries.
         LockLost: another execution holds the lock.
     """
     cloud.ledger.check_lock(task_input.fencing_token)
@@ -55,12 +62,29 @@ def replay_before_promotion(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     assert cutover is not None, "only a cutover enters this state"
     recovery, policy = cloud.restores.read_record(cutover.recovery), recovery_policy(cloud)
     progress = cutover.replay or recovery.replay or ReplayProgress()
-    progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=False)
-    clients = _reapply_clients(cloud, recovery)
-    replayed = replace(deployment, cutover=replace(cutover, replay=progress, replayed_at=cloud.now()))
-    # A failback verifies its canary on the synchronized tables first.
-    action = Action.PROCEED if cutover.failback else Action.PROMOTE
-    return append_decision(task_input, cloud, replayed, make_decision(action, progress.description + clients))
+    if task_input.state_name == WHILE_OPEN:
+        progress = catch_up(cloud, cutover, recovery, progress, policy)
+        caught_up = replace(deployment, cutover=replace(cutover, replay=progress))
+        if not cutover.in_sync:
+            decision = make_decision(Action.SYNC_TABLES, progress.description)
+            return append_decision(task_input, cloud, caught_up, decision)
+        clients = _reapply_clients(cloud, recovery)
+        decision = make_decision(Action.PROCEED, f"in sync; {progress.description}{clients}")
+        return append_decision(task_input, cloud, caught_up, decision)
+    clients = ""
+    if cutover.failback:
+
+        def save(closing: Cutover) -> None:
+            cloud.ledger.save_record(replace(deployment, cutover=closing), task_input.fencing_token)
+
+        # CatchUp brought the managed clients into the ledger's state. A later change is in the stream.
+        cutover, progress = close_and_replay(cloud, cutover, recovery, progress, policy, save)
+    else:
+        progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=False)
+        clients = _reapply_clients(cloud, recovery)
+        cutover = replace(cutover, replayed_at=cloud.now())
+    replayed = replace(deployment, cutover=replace(cutover, replay=progress))
+    return append_decision(task_input, cloud, replayed, make_decision(Action.PROMOTE, progress.description + clients))
 
 
 def replay_after_cutover(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS, WRITE_ACTIONS, Cutover, TableRef
+from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS, Cutover, TableRef
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.tasks.runtime import (
@@ -18,12 +19,15 @@ from orchestrator.tasks.runtime import (
     task,
 )
 
+AFTER_PROMOTION = "BlockPreviousTables"
+"""The state in which a failback's deployment blocks the tables that clients used until the aliases moved."""
+
 
 def block_source_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     """Block every original table that still exists. From here until the aliases have moved, the service returns 503.
 
-    A table counts as blocked when it refused all probes over new connections for `block_hold`. A failback blocks only
-    writes, because the tables that the service switches to must first be synchronized.
+    A table counts as blocked when it refused all probes over new connections for `block_hold`. A failback blocks the
+    tables after its promotion: until then clients read them, and the service closes itself to writes.
 
     Raises:
         PolicyNotEffective: a table does not deny requests everywhere yet; the state machine retries.
@@ -33,15 +37,20 @@ def block_source_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     deployment = cloud.ledger.read_record(task_input.deployment)
     cutover = deployment.cutover
     assert cutover is not None, "only a cutover enters this state"
-    cutover = request_block(task_input, cloud, deployment, WRITE_ACTIONS if cutover.failback else BLOCKED_ACTIONS)
-    cloud.table_access.verify(blocked=cutover.to_block, unblocked=(), hold=recovery_policy(cloud).block_hold)
+    if cutover.failback and task_input.state_name != AFTER_PROMOTION:
+        reason = "the service closes itself to writes while the rest of them is replayed"
+        return append_decision(task_input, cloud, deployment, make_decision(Action.REPLAY, reason))
+    cutover = request_block(task_input, cloud, deployment, BLOCKED_ACTIONS)
+    # After a failback's promotion the closing still keeps the service from writing there, for longer than a request takes.
+    hold = timedelta(0) if cutover.failback else recovery_policy(cloud).block_hold
+    cloud.table_access.verify(blocked=cutover.to_block, unblocked=(), hold=hold)
     blocked = replace(deployment, cutover=replace(cutover, blocked_at=cloud.now()))
     cloud.announce("SourceTablesBlocked", deployment.id, tables=[table.name for table in cutover.to_block])
     names = ", ".join(table.name for table in cutover.to_block)
+    reason = f"{names} deny all requests" if names else "the original tables no longer exist"
     if cutover.failback:
-        decision = make_decision(Action.SYNC_TABLES, f"{names} deny all writes")
+        decision = make_decision(Action.WAIT_FOR_METRICS, reason, task_input.decision.wait_seconds)
     else:
-        reason = f"{names} deny all requests" if names else "the original tables no longer exist"
         decision = make_decision(Action.REPLAY, reason)
     return append_decision(task_input, cloud, blocked, decision)
 

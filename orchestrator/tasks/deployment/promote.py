@@ -7,8 +7,10 @@ from dataclasses import replace
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.traffic_shifting import promote as promote_aliases
 from orchestrator.domain.deployment.decision import Action
-from orchestrator.domain.deployment.record import DeploymentPhase, Shift
+from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, Shift
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
+from orchestrator.domain.errors import ClosingEnded
+from orchestrator.domain.recovery.lost_writes.closing import may_promote
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, task
 
 
@@ -18,8 +20,12 @@ def promote(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     Raises:
         LockLost: another execution holds the lock; no alias was written after that.
         AliasConflict: a writer that does not hold the lock moved an alias.
+        ClosingEnded: the tables that a failback leaves may take writes again; no alias was written.
     """
     deployment = cloud.ledger.read_record(task_input.deployment)
+    failback = deployment.cutover is not None and deployment.cutover.failback
+    if failback:
+        deployment = _begin_failback(deployment, task_input, cloud)
     revisions = promote_aliases(deployment, task_input.fencing_token, cloud)
     step = len(deployment.plan.steps)
     earlier = tuple(shift for shift in deployment.shifts if shift.step < step)
@@ -32,8 +38,19 @@ def promote(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     cloud.announce("DeploymentPromoted", deployment.id)
     wait_seconds = max(1, round(deployment.plan.limits.after_bake.total_seconds()))
     reason = f"promoted: {task_input.decision.reason}"
-    decision = make_decision(Action.WAIT_FOR_METRICS, reason, wait_seconds)
+    decision = make_decision(Action.BLOCK if failback else Action.WAIT_FOR_METRICS, reason, wait_seconds)
     return append_decision(task_input, cloud, promoted, decision)
+
+
+def _begin_failback(deployment: Deployment, task_input: TaskInput, cloud: Cloud) -> Deployment:
+    """Record that clients may use the original tables from now on: a rollback replays what they write there."""
+    cutover = deployment.cutover
+    assert cutover is not None, "it is a failback"
+    if not may_promote(cutover.opens_at, cloud.now()):
+        raise ClosingEnded("the service may take writes again that were not replayed")
+    begun = replace(deployment, cutover=replace(cutover, replayed_at=cutover.replayed_at or cloud.now()))
+    cloud.ledger.save_record(begun, task_input.fencing_token)
+    return begun
 
 
 handler = task(promote)

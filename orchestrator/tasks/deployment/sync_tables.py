@@ -1,12 +1,12 @@
-"""SyncTables: synchronize the original tables with the tables in use, before a failback moves an alias.
+"""SyncTables: synchronize the original tables with the tables in use, before a failback closes these to writes.
 
-The tables in use accept no writes. The state repeats until both sides are equal. From here until the aliases move, the
-original tables are unblocked, and no client and no other task uses them.
+The state repeats, by turns with CatchUp, until both sides are equal but for what clients wrote a moment ago. From here
+until the aliases move, the original tables are unblocked, and no client and no other task uses them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,8 +14,11 @@ from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.dynamodb.table_reader import Hashing
 from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.domain.deployment.decision import Action
+from orchestrator.domain.deployment.late_writes import ReplayProgress
 from orchestrator.domain.deployment.record import Deployment
-from orchestrator.domain.deployment.table_sync import SyncProgress, first_progress, next_progress
+from orchestrator.domain.deployment.table_sync import SyncProgress, first_progress, look_again, next_progress
+from orchestrator.domain.errors import TablesOutOfSync
+from orchestrator.domain.recovery.lost_writes.replay import MOST_PASSES
 from orchestrator.domain.recovery.read_pace import failback_share_percent
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, recovery_policy, task
@@ -26,10 +29,10 @@ may take 30 of them (`orchestrator.aws.dynamodb.read_pace`)."""
 
 
 def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
-    """Continue the table sync.
+    """Continue the table sync, until its stream has to be replayed or the budget is over.
 
-    The tables in use deny writes, and nothing else: clients read them until the aliases have moved. The next state,
-    ReplayLateWrites, ends logins whose revocation only the log has.
+    Clients read and write the tables in use meanwhile. CatchUp replays what they write, and ends logins whose revocation
+    only the log has.
 
     Raises:
         TablesOutOfSync: the tables still differ after several rounds: another writer changes them.
@@ -45,17 +48,42 @@ def sync_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     if cutover.sync is None:
         return _unblock_original_tables(task_input, cloud, deployment, recovery)
     deadline, progress = cloud.now() + BUDGET, cutover.sync
-    syncs = _table_syncs(recovery, cloud)
-    while not progress.in_sync and cloud.now() < deadline:
-        progress = _run_segments(progress, syncs, lambda: cloud.now() >= deadline, cloud)
+    if not progress.in_sync:
+        progress = _continue(
+            progress, cutover.replay, _table_syncs(recovery, cloud), lambda: cloud.now() >= deadline, cloud
+        )
     synced = replace(deployment, cutover=replace(cutover, sync=progress))
     # At once: a retry of this entry of the state returns the first attempt's decision, and would count nothing.
     cloud.ledger.save_record(synced, task_input.fencing_token)
-    if not progress.in_sync:
-        decision = make_decision(Action.SYNC_TABLES, progress.description, 1)
-        return append_decision(task_input, cloud, synced, decision)
-    cloud.announce("TablesSynced", deployment.id, tables=[table.name for table in cutover.to_unblock])
-    return append_decision(task_input, cloud, synced, make_decision(Action.REPLAY, progress.description))
+    if progress.in_sync:
+        cloud.announce("TablesSynced", deployment.id, tables=[table.name for table in cutover.to_unblock])
+    # The stream is replayed before the comparison, between its parts, and after it.
+    writes = not progress.compares
+    decision = make_decision(Action.SYNC_TABLES if writes else Action.REPLAY, progress.description, int(writes))
+    return append_decision(task_input, cloud, synced, decision)
+
+
+def _continue(
+    progress: SyncProgress,
+    replay: ReplayProgress | None,
+    syncs: Mapping[str, TableSync],
+    is_over: Callable[[], bool],
+    cloud: Cloud,
+) -> SyncProgress:
+    """Read the suspects again if the stream was replayed since, and then work on the remaining segments."""
+    if progress.suspects:
+        if replay is None or replay.behind:
+            if replay is not None and replay.passes >= MOST_PASSES:
+                raise TablesOutOfSync("clients write faster than their writes are replayed; try again later")
+            return progress
+        looks = {role: syncs[role].look_again(found) for role, found in progress.suspects.items()}
+        progress = look_again(progress, looks, cloud.now())
+    compares = progress.compares
+    while progress.left and progress.compares is compares and not is_over():
+        progress = _run_segments(progress, syncs, is_over)
+        if progress.suspects:
+            break
+    return progress
 
 
 def _unblock_original_tables(
@@ -92,17 +120,13 @@ def _table_syncs(recovery: Recovery, cloud: Cloud) -> dict[str, TableSync]:
     }
 
 
-def _run_segments(
-    progress: SyncProgress, syncs: dict[str, TableSync], is_over: Callable[[], bool], cloud: Cloud
-) -> SyncProgress:
+def _run_segments(progress: SyncProgress, syncs: Mapping[str, TableSync], is_over: Callable[[], bool]) -> SyncProgress:
     """Work on the remaining segments in parallel until the budget is over; return the progress."""
     runs = for_each(
         progress.left, lambda segment: (segment, *syncs[segment.role].run_segment(segment, progress.as_of, is_over))
     )
     remaining = [after for *_, after in runs if after]
-    return next_progress(
-        progress, [(segment, counts, digest) for segment, counts, digest, _ in runs], remaining, cloud.now()
-    )
+    return next_progress(progress, [(segment, counts, suspects) for segment, counts, suspects, _ in runs], remaining)
 
 
 handler = task(sync_tables)

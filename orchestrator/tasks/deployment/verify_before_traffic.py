@@ -28,15 +28,16 @@ def verify_before_traffic(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     published = replace(deployment, phase=DeploymentPhase.PUBLISHED)
     if cutover and not cutover.in_sync:
         # A failback: its tables are blocked. VerifySyncedTables probes the canary when they are in sync.
-        decision = cutover_decision("its tables are blocked until they are in sync; it is verified after that")
+        reason = "its tables are blocked until they are synchronized; it is verified after that"
+        decision = make_decision(Action.SYNC_TABLES, reason)
         return append_decision(task_input, cloud, published, decision)
     analysis = analysis_run.verify_before_traffic(before_traffic(deployment, cloud.now()), cloud.probe_clients)
     if analysis.verdict.outcome is not Outcome.PASS:
         decision = rejected_before_traffic(analysis.verdict)
-    elif cutover and cutover.failback:
-        decision = make_decision(Action.PROMOTE, "verified with synchronized tables")
     elif cutover:
-        decision = cutover_decision("verified before traffic")
+        decision = cutover_decision(
+            "verified with synchronized tables" if cutover.failback else "verified before traffic"
+        )
     else:
         decision = first_decision(deployment.plan)
     # What failed without being proved stays visible, and its tests continue in every evaluation.

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.cutover import replay_back
+from orchestrator.application.restored_tables.closing import reopen
 from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS
 from orchestrator.domain.deployment.late_writes import ReplayProgress
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, recovery_policy, task
@@ -29,6 +30,7 @@ def replay_new_writes(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     cutover = deployment.cutover
     assert cutover is not None, "only the rollback of a cutover enters this state"
     if cutover.replayed_at is None:
+        reopen(cloud, cutover)
         return task_input.repeat_decision()  # No alias pointed at the new tables.
     if cutover.unblock_requested_at is not None:
         # An earlier attempt let clients use the previous tables again; UnblockSourceTables replays without a block.

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.cutover import replay_back
+from orchestrator.application.restored_tables.closing import reopen
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.late_writes import ReplayProgress
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, recovery_policy, task
@@ -29,15 +30,18 @@ def unblock_source_tables(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         # Before the request: a later attempt must know that clients may use these tables.
         cutover = replace(cutover, unblock_requested_at=cloud.now())
         cloud.ledger.save_record(replace(deployment, cutover=cutover), task_input.fencing_token)
+    reopen(cloud, cutover)
     fence = cloud.ledger.fence(task_input.fencing_token)
     for table in cutover.to_unblock:
         cloud.table_access.block(table, fence)
     requested = cutover.block_requested_at is not None
     for table in cutover.to_block:
         cloud.table_access.unblock(table, fence, cutover.block_revisions.get(table.name, ""), requested=requested)
+    policy = recovery_policy(cloud)
+    if requested or cutover.sync is not None:
+        unblocked = cutover.to_block if requested else ()
+        cloud.table_access.verify(blocked=cutover.to_unblock, unblocked=unblocked, hold=policy.block_hold)
     if requested:
-        policy = recovery_policy(cloud)
-        cloud.table_access.verify(blocked=cutover.to_unblock, unblocked=cutover.to_block, hold=policy.block_hold)
         replay_back(cloud, cutover, cloud.restores.read_record(cutover.recovery), ReplayProgress(), policy)
     cloud.announce("SourceTablesUnblocked", deployment.id, tables=[table.name for table in cutover.to_block])
     return task_input.output(replace(task_input.decision, action=Action.REVERT))

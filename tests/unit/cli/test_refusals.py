@@ -73,7 +73,7 @@ def test_strategies_say_looks_and_transitions_as_one_json_object():
     answer = RUN.invoke(app, ["strategies", "--json"])
     assert answer.exit_code == 0
     listed = json.loads(answer.stdout)
-    assert listed["canary-10-50"]["transitions"] == 18 + 4 * listed["canary-10-50"]["evaluations"]
+    assert listed["canary-10-50"]["transitions"] == 19 + 4 * listed["canary-10-50"]["evaluations"]
 
 
 def test_strategies_state_who_may_roll_back_how_many_healthy_releases():

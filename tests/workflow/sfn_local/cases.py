@@ -36,9 +36,10 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "AnalyzeCanary": "PROMOTE",
         "Resume": "PROMOTE",
         "BlockSourceTables": "REPLAY",
+        "BlockPreviousTables": "WAIT_FOR_METRICS",
         "SyncTables": "REPLAY",
         "ReplayLateWrites": "PROMOTE",
-        "VerifySyncedTables": "PROMOTE",
+        "VerifySyncedTables": "CUT_OVER",
         "Promote": "WAIT_FOR_METRICS",
         "VerifyAfterPromotion": "FINISH",
         "Complete": "FINISH",
@@ -109,12 +110,9 @@ STORIES: Mapping[str, Mapping[str, Story]] = {
         "waiting for a window": Story({"AnalyzeCanary": "WAIT_FOR_WINDOW", "Resume": "PROMOTE"}),
         "hooked after promotion": Story({"VerifyAfterPromotion": "CALL_HOOK", "CallHook": "FINISH"}),
         "cut over": Story({"VerifyBeforeTraffic": "CUT_OVER"}),
-        "failed back": Story(
-            {"VerifyBeforeTraffic": "CUT_OVER", "BlockSourceTables": "SYNC_TABLES", "ReplayLateWrites": "PROCEED"}
-        ),
-        "synchronizing": Story(
-            {"VerifyBeforeTraffic": "CUT_OVER", "BlockSourceTables": "SYNC_TABLES", "SyncTables": "SYNC_TABLES"}
-        ),
+        "failed back": Story({"VerifyBeforeTraffic": "SYNC_TABLES", "Promote": "BLOCK"}),
+        "synchronizing": Story({"VerifyBeforeTraffic": "SYNC_TABLES", "SyncTables": "SYNC_TABLES"}),
+        "catching up": Story({"VerifyBeforeTraffic": "SYNC_TABLES", "CatchUp": "SYNC_TABLES"}),
     },
     "rollback": {
         "usual": Story(),

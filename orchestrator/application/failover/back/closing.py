@@ -17,10 +17,12 @@ from orchestrator.aws.dynamodb.table_sync import TableSync
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.deployment.cutover import WRITE_ACTIONS, TableRef
 from orchestrator.domain.deployment.table_sync import (
+    Suspects,
     SyncCounts,
     SyncProgress,
     SyncSegment,
     first_progress,
+    look_again,
     next_progress,
 )
 from orchestrator.domain.errors import Refused, RestoreFailed
@@ -29,7 +31,6 @@ from orchestrator.domain.failover.back.readiness import BEFORE_FENCE
 from orchestrator.domain.failover.record import Failover
 from orchestrator.domain.recovery.read_pace import failback_share_percent
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.table_comparison.digest import Digest
 
 _LOCK_WAIT_SECONDS = 15
 
@@ -44,7 +45,7 @@ def sync_tables(read: ReadFailover, regions: BothRegions) -> StepDone:
     """
     syncs, passes = _syncs(read.failover, regions, regions.read_share_percent), 0
     while True:
-        done = _run_segments(_first(read.failover, regions), syncs)
+        done, _ = _run_segments(_first(read.failover, regions), syncs)
         changed = sum(counts.written + counts.removed for _, counts, _ in done)
         logged, passes = _copy_log(regions), passes + 1
         if is_caught_up(passes, changed + logged):
@@ -140,20 +141,25 @@ def _in_sync(failover: Failover, regions: BothRegions) -> SyncProgress:
     syncs = _syncs(failover, regions, failback_share_percent(regions.read_share_percent))
     progress = _first(failover, regions)
     while not progress.in_sync:
-        progress = next_progress(progress, _run_segments(progress, syncs), [], regions.standby.now())
+        if progress.left:
+            progress = next_progress(progress, *_run_segments(progress, syncs))
+        else:
+            # Nothing writes: what differs is copied in another round.
+            looks = {role: syncs[role].look_again(found) for role, found in progress.suspects.items()}
+            progress = look_again(progress, looks, regions.standby.now())
     return progress
 
 
 def _run_segments(
     progress: SyncProgress, syncs: Mapping[str, TableSync]
-) -> list[tuple[SyncSegment, SyncCounts, Digest]]:
-    """Work on all segments to their ends, in parallel; return each with its changes and the digest of what was read."""
+) -> tuple[list[tuple[SyncSegment, SyncCounts, Suspects]], list[SyncSegment]]:
+    """Work on all segments in parallel; return each with its changes and what differs, and those that have not ended."""
 
-    def run(segment: SyncSegment) -> tuple[SyncSegment, SyncCounts, Digest]:
-        counts, digest, _ = syncs[segment.role].run_segment(segment, progress.as_of, lambda: False)
-        return segment, counts, digest
+    def run(segment: SyncSegment) -> tuple[SyncSegment, SyncCounts, Suspects, SyncSegment | None]:
+        return segment, *syncs[segment.role].run_segment(segment, progress.as_of, lambda: False)
 
-    return for_each(progress.left, run)
+    runs = for_each(progress.left, run)
+    return [(segment, counts, suspects) for segment, counts, suspects, _ in runs], [one for *_, one in runs if one]
 
 
 def _syncs(failover: Failover, regions: BothRegions, share_percent: float) -> dict[str, TableSync]:

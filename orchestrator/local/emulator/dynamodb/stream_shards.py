@@ -275,7 +275,9 @@ def _position(shard: _Shard, kind: str, sequence_number: Any) -> int | None:
         return shard.first
     if kind == "LATEST":
         return shard.end
-    numbers = [shard.sequence_number(index) for index in range(shard.first, shard.end)]
-    if sequence_number not in numbers:
-        return None
-    return shard.first + numbers.index(sequence_number) + (kind == "AFTER_SEQUENCE_NUMBER")
+    # Sequence numbers are numbers: one with other leading zeros is the same.
+    wanted = str(sequence_number).lstrip("0")
+    for index in range(shard.first, shard.end):
+        if shard.sequence_number(index).lstrip("0") == wanted:
+            return index + (kind == "AFTER_SEQUENCE_NUMBER")
+    return None

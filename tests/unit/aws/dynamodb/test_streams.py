@@ -257,3 +257,63 @@ def test_a_position_that_the_stream_has_dropped_is_replaced_by_its_oldest_record
     stream.dropped = True
     assert write(clock, stream, {"shard": 1}) == ["kept"]
     assert [kind for _, kind, _ in stream.begun] == ["AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
+
+
+def tailing(clock, stream, positions=()):
+    return StreamChanges(stream, stream.wires, clock.now, sleep=clock.advance).tail(STREAM, dict(positions))
+
+
+def keys(tail):
+    return [(write.shard, write.key) for write in tail.poll()]
+
+
+def test_a_tail_returns_what_came_since_the_last_poll_without_a_wait(clock):
+    stream, began = Stream({"a": [[record(clock.now(), "first", None, 1)]], "b": []}), clock.now()
+    with tailing(clock, stream) as tail:
+        assert tail.shards == {"a", "b"}
+        assert keys(tail) == [("a", "first")]
+        assert keys(tail) == []
+        stream.pages["b"].append([record(clock.now(), "second", None, 1)])
+        assert keys(tail) == [("b", "second")]
+        assert tail.positions == {"a": crc32(b"first"), "b": crc32(b"second")}
+    assert (clock.now(), stream.closed) == (began, 1)
+
+
+def test_a_tail_continues_after_the_positions_of_a_pass(clock):
+    pages = [[numbered(clock, "read", 7)], [numbered(clock, "new", 8)]]
+    with tailing(clock, Stream({"a": pages}), {"a": 7}) as tail:
+        assert keys(tail) == [("a", "new")]
+
+
+def test_a_tail_whose_position_was_dropped_returns_nothing_twice(clock):
+    """Then the shard is read from its oldest record on."""
+    pages = [[numbered(clock, "read", 7)], [numbered(clock, "new", 8)]]
+    stream = Stream({"a": pages})
+    stream.dropped = True
+    with tailing(clock, stream, {"a": 7}) as tail:
+        assert keys(tail) + keys(tail) == [("a", "new")]
+
+
+def numbered(clock, key, number):
+    found = record(clock.now(), key, None, 1)
+    return {**found, "dynamodb": {**found["dynamodb"], "SequenceNumber": str(number)}}
+
+
+def test_a_tail_goes_on_with_what_a_shard_was_split_into(clock):
+    stream = Stream({"a": [[record(clock.now(), "parent", None, 1)], CLOSED]}, {"b": "a"}, unended=("a",))
+    with tailing(clock, stream) as tail:
+        stream.pages["b"] = [[record(clock.now(), "child", None, 1)]]
+        assert keys(tail) == [("a", "parent")]
+        assert tail.shards == {"b"}
+        assert keys(tail) == [("b", "child")]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("TrimmedDataAccessException", SourceStateUnknown), ("ValidationException", DynamoDBError)]
+)
+def test_a_tail_that_cannot_be_read_is_an_error(clock, code, error):
+    stream = Stream({"a": []})
+    with tailing(clock, stream) as tail:
+        stream.refused = code
+        with pytest.raises(error):
+            tail.poll()

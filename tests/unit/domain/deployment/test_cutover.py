@@ -115,4 +115,6 @@ def test_copies_may_be_used_at_once_and_what_is_gone_back_to_once_it_is_level():
     assert [table.name for table in back.to_unblock] == list(back.new_table_names)
     assert not back.in_sync
     assert not replace(back, sync=progress).in_sync
+    assert (back.synced_since, replace(back, sync=progress).synced_since) == (None, NOW)
+    assert back.tokens_in_use == "ib-oauth-tokens-test"
     assert replace(back, sync=replace(progress, in_sync=True)).in_sync

@@ -140,6 +140,9 @@ def test_before_a_failback_is_promoted_the_tables_that_were_in_use_are_the_truth
     assert decide_replay(change(family(4), family(5)), family(1), truth) == Replay(ReplayAction.WRITE, family(5))
     assert decide_replay(change(family(4), None), family(1), truth) == Replay(ReplayAction.DELETE)
     assert decide_replay(change(family(4), family(5)), family(1, **REVOKED), truth).action is ReplayAction.KEEP_REVOKED
+    for there in (None, family(1)):
+        revoked = decide_replay(change(None, family(5), family(5, **REVOKED)), there, truth)
+        assert revoked == Replay(ReplayAction.WRITE, family(5, **REVOKED)), "as it is, and not only revoked"
     without_epoch = {name: value for name, value in family(1).items() if name != "epoch"}
     assert decide_replay(change(None, family(5, 2)), without_epoch, truth).item == family(5, 2)
 
