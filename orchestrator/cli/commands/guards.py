@@ -17,7 +17,7 @@ Reason = Annotated[str, typer.Option(help="Reason; shown when a deployment is re
 
 @app.command()
 def freeze(reason: Reason, env: Env = "local", requested_by: RequestedBy = None, json: AsJson = False) -> None:
-    """Freeze an environment: refuse new deployments."""
+    """Refuse new deployments, restores and failbacks."""
     from orchestrator.cli.actions import freeze
     from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
