@@ -67,6 +67,26 @@ def _defines(path, name):
     return path.is_file() and re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
+RUNBOOKS = [
+    document
+    for document in DOCUMENTS
+    if document.parent == ROOT / "docs/runbooks" and document.name not in {"alarms.md", "incident.md"}
+]
+"""Those of one situation: the list of alarms has both for each alarm, and the page of incidents defines them."""
+
+
+@pytest.mark.parametrize("document", RUNBOOKS, ids=lambda path: path.name)
+def test_a_runbook_says_how_severe_it_is_and_whom_to_call(document):
+    text = document.read_text(encoding="utf-8")
+    assert "**Severity:**" in text
+    assert re.search(r"(?m)^## Escalation$", text)
+
+
+def test_every_runbook_is_in_the_list_of_pages():
+    listed = set(re.findall(r"\(runbooks/([\w-]+\.md)\)", (ROOT / "docs/README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in (ROOT / "docs/runbooks").glob("*.md")}
+
+
 WIDTH = 100
 GENERATED = {
     f"docs/reference/{name}.md"

@@ -12,6 +12,7 @@ BOLD = re.compile(r"\*\*([^*]+)\*\*")
 OF_THE_RUNBOOKS = {
     "reconciler", "lease", "assignment", "fence", "standby region", "home region", "assembly", "known grant",
     "backup plan", "live state", "managed client", "incident", "cutover", "failback", "drill", "gate", "ledger",
+    "composite alarm", "rehearsal", "synthetic client", "synthetic identity",
 }  # fmt: skip
 """Terms that an on-call engineer meets before there is time to read the architecture."""
 

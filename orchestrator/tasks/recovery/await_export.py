@@ -1,4 +1,4 @@
-"""AwaitExport: request the exports that show what the source tables held at the recovery point, and wait for them."""
+"""AwaitExport: request the exports that show what the original tables held at the recovery point, and wait for them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ CAPACITY_STATE = "ReapplyCapacity"
 
 
 def reapply_settings(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTaskOutput:
-    """Apply every setting that differs from the source table.
+    """Apply every setting that differs from the original table.
 
     What still differs after the last round is left to CompareSettings, which reports it.
 

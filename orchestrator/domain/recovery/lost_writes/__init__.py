@@ -1,1 +1,1 @@
-"""What a restore loses of the writes that its source tables acknowledged."""
+"""What a restore loses of the writes that its original tables acknowledged."""

@@ -1,7 +1,7 @@
 """The data loss of a restore: from the time of the restored content to the last write that its source acknowledged.
 
-Clients use the source tables until the cutover closes them. What they wrote since the recovery point is lost, and a
-restore takes minutes. So the loss ends when the source tables were closed, and not when the restore was requested. The
+Clients use the original tables until the cutover closes them. What they wrote since the recovery point is lost, and a
+restore takes minutes. So the loss ends when the original tables were closed, and not when the restore was requested. The
 closing is an upper bound of the last acknowledged write: heartbeats and clients write every second, and a source that
 took no writes for another reason before is not distinguished.
 """
@@ -16,9 +16,9 @@ from orchestrator.domain.deployment.late_writes import ReplayAction, newest_prog
 from orchestrator.domain.recovery.backup_times import content_time
 from orchestrator.domain.recovery.record import Measured, Recovery, TableRecovery
 
-CLOSING = "from the recovery point to the closing of the source tables"
+CLOSING = "from the recovery point to the closing of the original tables"
 REPLAYED = "from the recovery point to the last write that was not replayed"
-OF_DELETED = "the source tables were deleted, and their backups were made then"
+OF_DELETED = "the original tables were deleted, and their backups were made then"
 
 
 def measured_restore(recovery: Recovery, cutover: Cutover, ended_at: datetime) -> Recovery:
@@ -40,7 +40,7 @@ def measured_restore(recovery: Recovery, cutover: Cutover, ended_at: datetime) -
 
 
 def closing_time(cutover: Cutover) -> datetime | None:
-    """Return when the source tables acknowledged their last write that is lost; None if that was not recorded.
+    """Return when the original tables acknowledged their last write that is lost; None if that was not recorded.
 
     It is the request of their block. Hosts that applied it late accepted writes afterwards, which were replayed. If one
     could not be, the time is that at which every host denied.

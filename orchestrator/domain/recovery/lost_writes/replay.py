@@ -1,7 +1,7 @@
 """The replay of a restore: which of the writes since its recovery point the restored tables get, and how far back.
 
-A restore is requested because the source tables are wrong from some time on. Where one kind of item was corrupted, and
-the others were not, the writes of the others are no reason to lose them. They are in the streams of the source tables.
+A restore is requested because the original tables are wrong from some time on. Where one kind of item was corrupted, and
+the others were not, the writes of the others are no reason to lose them. They are in the streams of the original tables.
 The rules for one item are those of late writes (`orchestrator.domain.deployment.late_writes`): a write is applied where
 the restored table holds what it is based on, and a revocation always wins.
 """
