@@ -55,9 +55,9 @@ class RunningTest:
     dispersion: Dispersion = UNKNOWN
     weight: float = 1.0
 
-    @cached_property
+    @property
     def log_evidence(self) -> float:
-        """Natural logarithm of the evidence that canary is worse, with the dispersion known now."""
+        """Natural logarithm of the evidence that canary is worse, with the dispersion known now. The stream keeps it."""
         return self.stream.log_evidence_at(self.dispersion.value)
 
     def update(self, rate: ComparedRate, updated: dict[_Update, SequentialTest] | None = None) -> RunningTest:

@@ -14,6 +14,8 @@ from orchestrator.domain.deployment.record import DecisionEntry, Deployment
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.replay.deployment_replay import EVALUATING, NotReplayed, Replayed, replay_deployment
 
+_RECORDS, _DECISIONS = msgspec.json.Decoder(Deployment), msgspec.json.Decoder(DecisionEntry)
+
 
 def judge_stored(
     record: str, decisions: Sequence[str], delivery: Mapping[str, object], values: Mapping[str, object]
@@ -26,8 +28,8 @@ def judge_stored(
         delivery: the environment's settings, which name the settings that exist.
         values: the replaced settings.
     """
-    deployment = msgspec.json.decode(record, type=Deployment)
-    entries = [msgspec.json.decode(one, type=DecisionEntry) for one in decisions]
+    deployment = _RECORDS.decode(record)
+    entries = [_DECISIONS.decode(one) for one in decisions]
     evaluated = any(entry.state in EVALUATING and entry.evidence for entry in entries)
     if not evaluated or deployment.cutover is not None:
         return None
