@@ -178,7 +178,12 @@ def create_drill_schedules(
     drill_window = round(policy.drill_window.total_seconds() / 60)
 
     def create(
-        construct_id: str, name: str, expression: str, what: str, request: Mapping[str, str], window: int = drill_window
+        construct_id: str,
+        name: str,
+        expression: str,
+        what: str,
+        request: Mapping[str, str | int],
+        window: int = drill_window,
     ) -> None:
         scheduler.CfnSchedule(
             scope,

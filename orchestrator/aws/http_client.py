@@ -11,13 +11,12 @@ from threading import local
 from time import perf_counter
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from orchestrator.aws.public_http import within
+from orchestrator.aws.public_http import USER_AGENT, tls_context, within
 from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
 
 FORM = "application/x-www-form-urlencoded"
 VERSION_HEADER = "x-ib-oauth-version"
-USER_AGENT = "ib-oauth-orchestrator"
 TIMEOUT_SECONDS = 5.0
 BODY_LIMIT_BYTES = 1_000_000
 
@@ -71,7 +70,7 @@ class HttpClient:
             Unreachable: no response, or a certificate that is not valid for the host.
         """
         split = urlsplit(url)
-        connection = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=_context())
+        connection = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=tls_context())
         try:
             connection.connect()
             secured: ssl.SSLSocket = connection.sock
@@ -89,7 +88,7 @@ class HttpClient:
         name = f"{split.scheme}://{split.netloc}"
         if name not in connections:
             if split.scheme == "https":
-                connections[name] = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=_context())
+                connections[name] = HTTPSConnection(split.netloc, timeout=TIMEOUT_SECONDS, context=tls_context())
             else:
                 connections[name] = HTTPConnection(split.netloc, timeout=TIMEOUT_SECONDS)
         if _was_closed(connections[name].sock):
@@ -121,9 +120,3 @@ def _was_closed(idle: socket.socket | None) -> bool:
     watched = poll()
     watched.register(idle, POLLIN)
     return bool(watched.poll(0))
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from threading import Timer
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from threading import Thread, Timer
 from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,8 @@ from orchestrator.domain.errors import CheckNotReadable
 
 USER_AGENT = "ib-oauth-orchestrator"
 BODY_LIMIT_BYTES = 100_000
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*")
+_CHUNK_LINE_BYTES = 4096
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -87,27 +90,68 @@ class PublicHttp:
         target = f"{split.path or '/'}?{split.query}" if split.query else split.path or "/"
         host, port, secure = _server_of(split)
         try:
-            address = self._address(host, port) if secure else host
+            address = self._address(host, port, timeout_seconds) if secure else host
             connection = HTTPConnection(host, port)
-            connection.sock = plain = socket.create_connection((address, port), timeout_seconds)
+            connection.response_class = _Response
+            connection.sock = plain = socket.create_connection((address, port), max(deadline - monotonic(), 0.001))
             with closing(connection), within(deadline - monotonic(), plain):
                 if secure:
                     connection.default_port = HTTPSConnection.default_port  # so that Host has no port
-                    connection.sock = (self._context or _context()).wrap_socket(plain, server_hostname=host)
+                    connection.sock = (self._context or tls_context()).wrap_socket(plain, server_hostname=host)
                 connection.request(method, target, body, {"User-Agent": USER_AGENT, **headers})
                 response = connection.getresponse()
                 content = response.read(BODY_LIMIT_BYTES + 1)
         except (OSError, HTTPException, ValueError) as error:
             raise CheckNotReadable(f"{split.hostname}: {error or type(error).__name__}") from error
+        if response.length and len(content) <= BODY_LIMIT_BYTES:  # http.client accepts a body that ends early
+            raise CheckNotReadable(f"{split.hostname}: the response ended early")
         if len(content) > BODY_LIMIT_BYTES:
             raise CheckNotReadable(f"{split.hostname}: a response above {BODY_LIMIT_BYTES} bytes")
         return PublicResponse(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
-    def _address(self, host: str, port: int) -> str:
-        addresses = self._resolve(host, port)
+    def _address(self, host: str, port: int, timeout_seconds: float) -> str:
+        addresses = _in_time(lambda: self._resolve(host, port), timeout_seconds)
         if not addresses or not all(is_public(address) for address in addresses):
             raise NotPublic(f"{host}: its name resolves to an address that is not public")
         return addresses[0]
+
+
+class _Response(HTTPResponse):
+    """A response whose chunk sizes are hexadecimal digits only (RFC 9112 §7.1).
+
+    http.client reads them with int(), which accepts a sign. A negative size makes it read all that the server sends.
+    """
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(_CHUNK_LINE_BYTES)
+        size, _, _ = line.rstrip(b"\r\n").partition(b";")
+        if not line.endswith(b"\n") or not _CHUNK_SIZE.fullmatch(size):
+            raise HTTPException("the size of a chunk is malformed")
+        return int(size, 16)
+
+
+def _in_time(call: Callable[[], list[str]], seconds: float) -> list[str]:
+    """Return what a call returns. It has its own thread: a resolver cannot be interrupted, only abandoned.
+
+    Raises:
+        TimeoutError: it did not return in time. OSError: as the call raises.
+    """
+    outcome: list[list[str] | OSError] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except (OSError, UnicodeError) as error:
+            outcome.append(error if isinstance(error, OSError) else OSError(str(error)))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError("timed out")
+    if isinstance(outcome[0], OSError):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _server_of(split: SplitResult) -> tuple[str, int, bool]:
@@ -159,7 +203,8 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
-def _context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """Return the TLS settings of our requests: TLS 1.2 or later, with the system's trust store."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -9,14 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.cli.context import Context
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.schema import refuse_long_text
 from orchestrator.domain.texts import MAX_NAME, shortened
 
 VARIABLES = ("ORCHESTRATOR_REQUESTED_BY", "LOGNAME", "USER", "LNAME", "USERNAME")
 """Variables with the operator's name: our own, for pipelines, and those that a login sets (`getpass.getuser`)."""
-
-MAX_SHOWN = 40
-"""Characters of a refused name that are shown."""
 
 
 def operator_name(requested_by: str | None, context: Context) -> str:
@@ -32,11 +29,10 @@ def operator_name(requested_by: str | None, context: Context) -> str:
         context: the environment.
 
     Raises:
-        Refused: the name is too long for a record.
+        Refused: the name is too long for a record, or no UTF-8.
     """
     name = requested_by or _of_variables() or _of_credentials(context) or _of_machine()
-    if len(name) > MAX_NAME:
-        raise Refused("--requested-by", shortened(name, MAX_SHOWN), f"give at most {MAX_NAME} characters")
+    refuse_long_text("--requested-by", name, MAX_NAME)
     return name
 
 

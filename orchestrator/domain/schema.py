@@ -291,7 +291,7 @@ class SettingsReader:
 
 
 def refuse_long_text(field: str, value: str, at_most: int, refusal: type[Refused] = Refused) -> None:
-    """Refuse a text that would not fit into the records, events and executions that carry it.
+    """Refuse a text that would not fit into the records, events and executions that carry it: too long, or no UTF-8.
 
     Args:
         field: the field, as the user wrote it.
@@ -300,8 +300,11 @@ def refuse_long_text(field: str, value: str, at_most: int, refusal: type[Refused
         refusal: the class of the error.
 
     Raises:
-        Refused: it is longer. The error names its length and the limit.
+        Refused: it is longer, and the error names its length and the limit; or it has a lone surrogate, as a terminal
+            of another encoding makes it.
     """
+    if not is_encodable(value):
+        raise refusal(field, value, ENCODABLE_REMEDY)
     if len(value) > at_most:
         raise refusal(field, value, f"give at most {at_most} characters instead of {len(value)}")
 

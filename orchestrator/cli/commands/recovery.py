@@ -50,7 +50,13 @@ def drill(
         if plan:
             _refuse_with_plan(command)
         context = context_of(env)
-        options = {"from": from_, "select": select, "within_days": within_days, "to": to, "fault": inject_fault}
+        options: dict[str, str | int | None] = {
+            "from": from_,
+            "select": select,
+            "within_days": within_days,
+            "to": to,
+            "fault": inject_fault,
+        }
         request = _request(requested_by, context, **options)
         if plan:
             drill.plan(context, request, json=json)
@@ -205,7 +211,7 @@ def _plan_or_restore(
     )
 
 
-def _request(requested_by: str | None, context: Context, **options: str | bool | list[str] | None) -> dict[str, object]:
+def _request(requested_by: str | None, context: Context, **options: str | int | list[str] | None) -> dict[str, object]:
     """Return the input of the state machine: the requester and the options that are set."""
     from orchestrator.cli.operator import operator_name
 

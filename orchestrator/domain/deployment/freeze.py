@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.printable import is_encodable
-from orchestrator.domain.schema import ENCODABLE_REMEDY, refuse_long_text
+from orchestrator.domain.schema import refuse_long_text
 from orchestrator.domain.texts import MAX_REASON
 
 
@@ -65,6 +64,4 @@ def refuse_missing_reason(option: str, reason: str) -> None:
     """
     if not reason.strip():
         raise Refused(option, reason, "give a reason for other operators")
-    if not is_encodable(reason):
-        raise Refused(option, reason, ENCODABLE_REMEDY)
     refuse_long_text(option, reason, MAX_REASON)

@@ -18,8 +18,7 @@ from orchestrator.domain.maintenance.policy import MaintenancePolicy
 from orchestrator.domain.maintenance.window import CLOCK, Window, WindowAction, WindowState, WindowStep, apply
 from orchestrator.domain.notifications.alarms import SEVERITIES
 from orchestrator.domain.notifications.notification import Severity
-from orchestrator.domain.printable import is_encodable
-from orchestrator.domain.schema import ENCODABLE_REMEDY, refuse_long_text
+from orchestrator.domain.schema import refuse_long_text
 from orchestrator.domain.texts import MAX_REASON
 
 MAX_TITLE, MAX_TEXT = 200, 1500
@@ -258,8 +257,6 @@ def _refuse_text(field: str, value: str, at_most: int) -> None:
 
 
 def _refuse_unprintable(field: str, value: str, at_most: int) -> None:
-    if not is_encodable(value):
-        raise Refused(field, value, ENCODABLE_REMEDY)
     refuse_long_text(field, value, at_most)
 
 

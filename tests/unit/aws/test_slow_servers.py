@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from time import monotonic, sleep
 
@@ -76,6 +76,53 @@ def test_a_server_that_drips_is_left_when_the_time_is_over(monkeypatch, send, er
     monkeypatch.setattr(http_client, "TIMEOUT_SECONDS", TIMEOUT)
     with served(dripping(start)) as url, pytest.raises(error, match="timed out"):
         send(url)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def sends(octets: bytes) -> Callable[[socket.socket], None]:
+    def serve(connected: socket.socket) -> None:
+        with suppress(OSError):
+            connected.sendall(octets)
+
+    return serve
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-0", b"+5", b"0x5", b"5_0", b"", b"z", b"f" * 17])
+def test_a_chunk_whose_size_is_no_hexadecimal_number_is_no_response(size):
+    """A negative size made http.client read all that the server sent, whatever the limit."""
+    with (
+        served(sends(CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n")) as url,
+        pytest.raises(CheckNotReadable, match=r"chunk|IncompleteRead"),
+    ):
+        checked(url)
+
+
+def test_a_response_that_ends_before_its_length_is_none():
+    with (
+        served(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}")) as url,
+        pytest.raises(CheckNotReadable, match=r"ended early|IncompleteRead"),
+    ):
+        checked(url)
+
+
+def test_a_chunked_response_is_read():
+    chunks = b"5;a=b\r\nhello\r\n00A\r\n, machines\r\n1 \r\n!\r\n0\r\nTrailer: x\r\n\r\n"
+    with served(sends(CHUNKED + chunks)) as url:
+        assert PublicHttp().send("GET", url, 5.0) == (200, b"hello, machines!")
+
+
+def test_a_name_that_is_resolved_slowly_is_left_in_time():
+    slow = Event()
+
+    def resolver(_host: str, _port: int) -> list[str]:
+        slow.wait(10 * TIMEOUT)
+        return ["192.0.2.1"]
+
+    with pytest.raises(CheckNotReadable, match="timed out"):
+        PublicHttp(resolver).send("GET", "https://example.com/", TIMEOUT)
+    slow.set()
 
 
 def test_a_connection_that_the_server_closed_in_between_is_opened_again():

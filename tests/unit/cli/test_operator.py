@@ -241,10 +241,13 @@ def test_a_refusal_of_the_input_comes_before_the_cloud_is_needed():
     assert json.loads(answer.stdout)["error"]["field"] == "--steps[0]"
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("x" * (MAX_NAME + 1), "give at most 256 characters"), ("ann \udcff", "UTF-8")],
+)
 @pytest.mark.parametrize("source", ["option", "variable"])
-def test_a_name_that_no_record_could_keep_is_refused(monkeypatch, source):
-    name = "x" * (MAX_NAME + 1)
+def test_a_name_that_no_record_could_keep_is_refused(monkeypatch, source, name, remedy):
     if source == "variable":
         monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", name)
-    with pytest.raises(Refused, match=r"--requested-by: .*is refused: give at most 256 characters"):
+    with pytest.raises(Refused, match=rf"--requested-by: .*is refused: .*{remedy}"):
         operator_name(name if source == "option" else None, context(ARN))
