@@ -170,19 +170,3 @@ def false_rollbacks_by_logs(plan: Plan, errors_per_second: float, runs: int, see
 
 def _kind(number: int) -> str:
     return f"error {number % KINDS}"
-
-
-def share_of_sources(
-    strategy: str,
-    requests_per_second: float,
-    share: float,
-    clustering: Clustering,
-    cached: Mapping[tuple[object, ...], float],
-) -> Mapping[str, float]:
-    """Return the shares of a cell's further sources, which were simulated for the combinations that they depend on."""
-    return {
-        "flows": cached["flows", share, clustering],
-        "checks": cached["checks", share, clustering, strategy],
-        "latency": cached["latency", requests_per_second, strategy],
-        "logs": cached["logs", round(requests_per_second * share, 6), strategy],
-    }

@@ -7,7 +7,6 @@ OrchestratorError
 ├── KeyRingConflict         another writer changed the key ring; nothing was written, retry
 ├── KeyNotYetUsable         KMS does not apply the tags of a new signing key yet; the next run continues with it
 ├── AliasConflict           an alias was changed from outside while we hold the lock
-├── AliasRevertFailed       an alias does not read back on its stable version
 ├── TableNotReadable        a table does not exist, or is not completely restored yet
 ├── SourceStateUnknown      what a source held at the recovery point cannot be determined
 ├── ExportFailed            an export failed, or differs from its manifest
@@ -59,10 +58,6 @@ class KeyNotYetUsable(OrchestratorError):
 
 class AliasConflict(OrchestratorError):
     """The alias was changed by a writer that does not hold the environment lock."""
-
-
-class AliasRevertFailed(OrchestratorError):
-    """An alias does not read back on the stable version after a rollback wrote it."""
 
 
 class TableNotReadable(OrchestratorError):

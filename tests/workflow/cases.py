@@ -34,7 +34,7 @@ class Story:
     def also(self, invocation: Invocation) -> Any:
         """The story's own failure."""
         first = invocation.execution.endswith("-1")
-        return raised("AliasRevertFailed", "it will not") if first and invocation.state == self.fails else None
+        return raised("AliasConflict", "it will not") if first and invocation.state == self.fails else None
 
 
 STORIES = (

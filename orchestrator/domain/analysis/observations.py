@@ -221,11 +221,6 @@ class Measurements:
             counts.update(sample.grants)
         return {result: count for result, count in counts.items() if count}
 
-    def count_grants(self, counts: Callable[[str], bool]) -> Tally:
-        """Return the token requests with a result, and those whose result satisfies `counts`."""
-        grants = self.grants
-        return Tally(sum(grants.values()), sum(count for result, count in grants.items() if counts(result)))
-
     def slower_than(self, ms: float) -> Periods:
         """Return the warm requests of each period, and those of them that took longer than a bound of `Sample.slower`."""
         return self.periods(lambda sample: sample.slower_than(ms))

@@ -37,7 +37,6 @@ class Prerequisite(StrEnum):
     COPIED_BACKUPS = "copied backups"
     OWN_DOMAIN = "a domain of its own"
     REPOSITORY = "the repository"
-    MULTI_REGION_KEYS = "multi-Region keys"
 
 
 @dataclass(frozen=True)
