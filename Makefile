@@ -179,7 +179,7 @@ lock:
 	$(UV_LOCK) requirements/upkeep.in $(UNIVERSAL) -o requirements/upkeep.lock
 	$(UV_LOCK) requirements/sbom.in $(UNIVERSAL) -o requirements/sbom.lock
 	printf 'cryptography\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-service.lock
-	printf 'aws-lambda-powertools\nmsgspec\ntzdata\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-orchestrator.lock
+	printf 'aws-lambda-powertools\njinja2\nmsgspec\ntzdata\n' | $(UV_LOCK) - $(FUNCTION) -o orchestrator/packaging/lambda-orchestrator.lock
 
 clean:
 	rm -rf build cdk.out .local

@@ -18,7 +18,7 @@ from orchestrator.cli.extras import EXTRAS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("infrastructure", "orchestrator", "service", "state_machines")
 BUILT_FROM = ("LICENSE", "README.md", "cdk_app.py", "environments.toml", "pyproject.toml", *PACKAGES)
-MOST_BYTES = 2 * 1024 * 1024
+MOST_BYTES = 2_200_000
 ONLY_IN_A_CLONE = (
     "infrastructure/monitoring/grafana/",
     "orchestrator/environments/json_schema/",
