@@ -273,9 +273,12 @@ REPLAY_LATE_WRITES = (
     ),
     allow(
         *("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"),
-        on=(Resource.STREAMS, Resource.RESTORED_STREAMS),
+        on=(Resource.STREAMS, Resource.RESTORED_STREAMS, Resource.REVOCATIONS_STREAM),
     ),
-    allow("dynamodb:BatchGetItem", on=(Resource.REVOCATIONS,)),
+    allow(
+        *("dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"),
+        on=(Resource.REVOCATIONS,),
+    ),
 )
 SYNC_TABLES = (
     allow(

@@ -53,6 +53,7 @@ class Resource(Enum):
     DRILL_ROLE = auto()  # the role of the isolated service
     SEED_GRANTS_KEY = auto()  # encrypts the seeded grants of a drill
     REVOCATIONS = auto()  # the log of revocations
+    REVOCATIONS_STREAM = auto()
     LOGGED_REVOCATION_EPOCH = auto()  # the one item of the log that the orchestrator writes
     ALL_ALARMS = auto()
     LOGS = auto()
@@ -111,6 +112,7 @@ class Resource(Enum):
 
 WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.STREAMS: "a stream is named by its creation time",
+    Resource.REVOCATIONS_STREAM: "a stream is named by its creation time",
     Resource.RESTORED_STREAMS: "restored tables are named by the restore that creates them",
     Resource.DRILL_TABLES: "tables are named by the drill that restores them",
     Resource.DRILL_FUNCTIONS: "functions are named by the drill that creates them",
@@ -275,6 +277,7 @@ def resource_arns(
         Resource.RESTORE_ROLE: [created.restore_role],
         Resource.ACCESS_BLOCK_PROBE: [*tables, restored],
         Resource.REVOCATIONS: [revocations],
+        Resource.REVOCATIONS_STREAM: [f"{revocations}/stream/*"],
         Resource.LOGGED_REVOCATION_EPOCH: [revocations],
         Resource.SCALABLE_TARGETS: [stack.format_arn(service="application-autoscaling", resource="scalable-target/*")],
         # "TargetTracking-table/NAME-AlarmHigh-ID", of the table or of one of its indexes.

@@ -167,8 +167,8 @@ class ServiceStack(EnvironmentStack):
             data_key=data_key,
             # Not a setting like the other two: a restore must not reactivate a retired key.
             ring=self._table("keys", self._name("keys"), data_key, streamed=False),
-            # A restore must not remove a revocation either.
-            revocations=self._table("revocations", self._name("revocations"), data_key, streamed=False),
+            # A restore must not remove a revocation either. It reads from the stream what was revoked meanwhile.
+            revocations=self._table("revocations", self._name("revocations"), data_key),
             signing_key=signing_key,
             ring_keys=self.format_arn(service="kms", resource="key", resource_name="*"),
             session_key=self._key("session", "Encrypts sessions at upstream identity providers", rotated=True),

@@ -33,7 +33,8 @@ def create_table(
         role: the short name; `environment.stores` may have capacity units for it.
         key: encrypts the table; None if AWS's own key does.
         streamed: whether the table has a stream. From the changes after a point in time, drills reconstruct the
-            table's content at that point. A replicated table always has a stream.
+            table's content at that point, and restores read late writes and revocations. A replicated table always has
+            a stream.
     """
     units = (environment.stores.units or {}).get(role)
     if environment.stores.replicas and role in REPLICATED:

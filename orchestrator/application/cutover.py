@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
-from typing import TypeAlias
+from datetime import datetime
+from functools import cache, partial
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
-from orchestrator.application.restored_tokens import log_epoch_in_force, restored_tokens_of, revoke_logged
+from orchestrator.application.restored_tables.logged_revocations import (
+    STREAM_TIME,
+    LogEntries,
+    end_logged,
+    read_log_entries,
+)
+from orchestrator.application.restored_tokens import log_epoch_in_force, restored_tokens_of
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.late_writes import AFTER_DENIAL_SECONDS, DENIALS
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
+from orchestrator.aws.dynamodb.read_pace import ReadPace
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.cutover import Cutover, TableRef
 from orchestrator.domain.deployment.late_writes import (
@@ -126,11 +133,13 @@ def _variables_of(live: FunctionVersion, recovery: Recovery, variables: Mapping[
     return environment_variables_of(live) if changed else variables
 
 
+A = TypeVar("A")
+B = TypeVar("B")
 Families: TypeAlias = Collection[tuple[str, str]]
 """Families, each with its client."""
 
-STREAM_TIME = timedelta(seconds=2)
-"""Stream records have whole seconds. A write of the second before may have been acknowledged after the request."""
+BACK = "back-"
+"""The role of a restored table among the positions of a replay, before the role that it has in the other direction."""
 
 
 def replay_onto_new_tables(
@@ -141,11 +150,12 @@ def replay_onto_new_tables(
     policy: RecoveryPolicy,
     *,
     in_use: bool,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> ReplayProgress:
     """Replay what the previous tables accepted since their block was requested, and end logins that were revoked.
 
     A repetition changes nothing. Writes that an earlier pass replayed are left out, because the item may have been
-    deleted since.
+    deleted since. One pass replays at most `MOST_WRITES` of each table.
 
     Args:
         cloud: the environment.
@@ -154,6 +164,7 @@ def replay_onto_new_tables(
         progress: of the passes so far.
         policy: the environment's recovery policy.
         in_use: whether clients may use the new tables.
+        is_over: whether it is time to stop.
 
     Raises:
         SourceStateUnknown: the stream of a failback's previous table cannot be read.
@@ -165,9 +176,10 @@ def replay_onto_new_tables(
         for change in cutover.changes
         if change.leaves.name not in cutover.gone
     }
-    tokens = restored_tokens_of(recovery, cloud)
+    tokens, written = restored_tokens_of(recovery, cloud), set[tuple[str, str]]()
 
     def rules(families: Families) -> ReplayRules:
+        written.update(families)
         log = tokens.read_revocation_log(families)
         if cutover.failback:
             return ReplayRules(log, authoritative=not in_use)
@@ -179,16 +191,18 @@ def replay_onto_new_tables(
     since = cutover.block_requested_at if recovery.replays is None else replay_begins(recovery)
     if cutover.failback:
         since = cutover.synced_since or since
-    replayed = _replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or ())
+    corrupted = recovery.replays or ()
+    entries, replayed = _together(
+        lambda: _log_entries(cloud, recovery, recovery.requested_at, progress, policy, is_over),
+        lambda: _replay_pass(
+            cloud, tables, since, progress, policy, rules, corrupted, at_most=MOST_WRITES, is_over=is_over
+        ),
+    )
     # The source of a restore may be damaged: it must not prevent the restore, as its contents do not either.
     if replayed.unknown and cutover.failback:
         raise SourceStateUnknown(replayed.unknown)
-    # A table was sanitized some time ago, and families were revoked since. A client may also have revoked a family
-    # before the replay had written it there: then only the log has the revocation. It scans the table: a failback did
-    # so before it closed the service to writes (`catch_up`), and does so again when the service is open.
-    if in_use or not cutover.failback:
-        revoke_logged(tokens)
-    return replayed
+    # The table was sanitized after the request, and families were revoked since.
+    return end_logged(tokens, entries, written, replayed, is_over)
 
 
 def catch_up(
@@ -212,17 +226,86 @@ def catch_up(
     """
     assert cutover.synced_since is not None, "a table sync records its begin"
     tables = {change.role: (change.leaves.name, change.enters.name) for change in cutover.changes}
-    tokens = restored_tokens_of(recovery, cloud)
+    tokens, written, since = restored_tokens_of(recovery, cloud), set[tuple[str, str]](), cutover.synced_since
 
     def rules(families: Families) -> ReplayRules:
+        written.update(families)
         return ReplayRules(tokens.read_revocation_log(families), authoritative=True)
 
-    replayed = _replay_pass(cloud, tables, cutover.synced_since, progress, policy, rules, at_most=MOST_WRITES)
+    def is_over() -> bool:
+        return False
+
+    entries, replayed = _together(
+        lambda: _log_entries(cloud, recovery, recovery.requested_at, progress, policy, is_over),
+        lambda: _replay_pass(cloud, tables, since, progress, policy, rules, at_most=MOST_WRITES),
+    )
     if replayed.unknown:
         raise SourceStateUnknown(replayed.unknown)
-    if cutover.in_sync:
-        revoke_logged(tokens)
-    return replayed
+    return end_logged(tokens, entries, written, replayed, is_over) if cutover.in_sync else replayed
+
+
+def prepare_replay(
+    cloud: Cloud,
+    recovery: Recovery,
+    progress: ReplayProgress,
+    policy: RecoveryPolicy,
+    is_over: Callable[[], bool],
+) -> ReplayProgress:
+    """Do ahead of a cutover what takes longer in a large table, while clients still use the source tables.
+
+    What the streams hold until now is read past: of the source tables if the restore does not replay it, and of the
+    restored tables, for a rollback. Logins end whose revocation was logged since the table was sanitized.
+
+    Args:
+        cloud: the environment.
+        recovery: a restore; no client uses its tables yet.
+        progress: of the passes so far.
+        policy: the environment's recovery policy.
+        is_over: whether it is time to stop.
+
+    Returns:
+        The progress; `behind` if another pass is needed.
+
+    Raises:
+        Throttled, Unreachable: DynamoDB did not answer.
+    """
+    streams = {f"{BACK}{table.role}": table.target for table in recovery.tables}
+    if recovery.replays is None:
+        streams |= {str(table.role): table.source for table in recovery.tables if not table.gone}
+
+    def read_past(role: str) -> tuple[str, Mapping[str, int], bool]:
+        known = progress.positions_of(role)
+        try:
+            return role, *cloud.late_writes.read_past(streams[role], known, is_over)
+        except (SourceStateUnknown, TableNotReadable) as error:
+            logger.info("stream not read ahead", extra={"table": streams[role], "reason": str(error)})
+            return role, known, True
+
+    entries, passed = _together(
+        lambda: _log_entries(cloud, recovery, recovery.requested_at, progress, policy, is_over),
+        lambda: for_each(streams, read_past),
+    )
+    progress = replace(progress, behind=progress.behind or not all(is_now for *_, is_now in passed))
+    for role, reached, _ in passed:
+        progress = progress.with_positions(role, reached)
+    return end_logged(restored_tokens_of(recovery, cloud), entries, (), progress, is_over)
+
+
+def _log_entries(
+    cloud: Cloud,
+    recovery: Recovery,
+    since: datetime,
+    progress: ReplayProgress,
+    policy: RecoveryPolicy,
+    is_over: Callable[[], bool],
+) -> LogEntries:
+    return read_log_entries(cloud, recovery.service.revocations, since, progress, policy.stream_delay, is_over)
+
+
+def _together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Make two calls in parallel: both wait until the last write has had time to arrive in a stream."""
+    results: list[Any] = for_each((first, second), lambda call: call())
+    return results[0], results[1]
 
 
 def replay_since_point(
@@ -258,48 +341,104 @@ def replay_begins(recovery: Recovery) -> datetime:
 
 
 def replay_back(
-    cloud: Cloud, cutover: Cutover, recovery: Recovery, progress: ReplayProgress, policy: RecoveryPolicy
+    cloud: Cloud,
+    cutover: Cutover,
+    recovery: Recovery,
+    policy: RecoveryPolicy,
+    *,
+    in_use: bool,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> ReplayProgress:
     """Replay onto the previous tables what the new ones accepted since their promotion, and end revoked logins.
 
-    The previous tables have every revocation of before the promotion, because clients used them.
+    The previous tables have every revocation of before the promotion, because clients used them. A pass continues where
+    `cutover.replay_back` ended.
+
+    Args:
+        cloud: the environment.
+        cutover: of the deployment that is rolled back.
+        recovery: the restore that requested it.
+        policy: the environment's recovery policy.
+        in_use: whether clients use the previous tables again: then they are read at `read_share_percent`.
+        is_over: whether it is time to stop.
 
     Raises:
         PolicyNotEffective: a previous table still denies access.
         Throttled, Unreachable: DynamoDB did not answer.
     """
     if cutover.replayed_at is None:
-        return progress  # No alias pointed at the new tables.
+        return ReplayProgress()  # No alias pointed at the new tables.
+    progress = cutover.replay_back or ReplayProgress(positions=_ahead(recovery))
     tables = {change.role: (change.enters.name, change.leaves.name) for change in cutover.changes}
     remaining = {role: names for role, names in tables.items() if names[1] not in cutover.gone}
     tokens = recovery.table(Role.TOKENS)
     # The roles are exchanged: the previous table gets what the new one accepted.
     previous = cloud.restored_tokens(tokens.source, tokens.target, recovery.service.revocations)
 
+    written = set[tuple[str, str]]()
+
     def rules(families: Families) -> ReplayRules:
+        written.update(families)
         shift = 0 if cutover.failback else -_epoch_shift(cloud, recovery)
         return ReplayRules(previous.read_revocation_log(families), shift)
 
-    replayed = _replay_pass(cloud, remaining, cutover.replayed_at, progress, policy, rules)
-    # A client may have revoked a family before the replay had written it there: then only the log has the revocation.
-    if Role.TOKENS in remaining:
-        _when_allowed(cloud, lambda: revoke_logged(previous))
-    return replayed
+    @cache
+    def pace(table: str) -> ReadPace | None:
+        if not in_use:
+            return None
+        units = cloud.table_reader.describe(table).read_units
+        return cloud.read_pace(units, policy.read_share_percent, over_all_partitions=True)
+
+    since, promoted_at = cutover.block_requested_at or cutover.replayed_at, cutover.replayed_at
+    entries, replayed = _together(
+        lambda: _log_entries(cloud, recovery, since, progress, policy, is_over),
+        lambda: _replay_pass(
+            cloud, remaining, promoted_at, progress, policy, rules, at_most=MOST_WRITES, is_over=is_over, pace=pace
+        ),
+    )
+    if Role.TOKENS not in remaining:
+        return replayed
+    return _when_allowed(
+        cloud, lambda: end_logged(previous, entries, written, replayed, is_over, lambda: pace(tokens.source))
+    )
 
 
-def _when_allowed(cloud: Cloud, call: Callable[[], object]) -> None:
+def _ahead(recovery: Recovery) -> Mapping[str, int]:
+    """Return the positions in the streams of the restored tables that were read past ahead of the cutover."""
+    places = (recovery.replay or ReplayProgress()).positions.items()
+    return {place.removeprefix(BACK): number for place, number in places if place.startswith(BACK)}
+
+
+def replay_until_complete(
+    replay: Callable[[ReplayProgress | None], ReplayProgress],
+    save: Callable[[ReplayProgress], object],
+    is_over: Callable[[], bool],
+) -> ReplayProgress:
+    """Make passes until one is complete, or the time is over; record each.
+
+    Args:
+        replay: makes a pass, after the progress of the one before; None for the first.
+        save: records the progress.
+        is_over: whether it is time to stop.
+    """
+    progress = None
+    while progress is None or not (progress.complete or is_over()):
+        progress = replay(progress)
+        save(progress)
+    return progress
+
+
+def _when_allowed(cloud: Cloud, call: Callable[[], A]) -> A:
     """Repeat a call until a table that was unblocked a moment ago allows it."""
     for _ in range(DENIALS):
         try:
-            call()
+            return call()
         except DynamoDBError as error:
             if error.code != DENIED:
                 raise
         except ClientError as error:
             if error_code(error) != DENIED:
                 raise
-        else:
-            return
         cloud.sleep(AFTER_DENIAL_SECONDS)
     raise PolicyNotEffective("the tokens table still denies access")
 
@@ -314,11 +453,13 @@ def _replay_pass(
     corrupted: Collection[str] = (),
     *,
     at_most: int | None = None,
+    is_over: Callable[[], bool] = lambda: False,
+    pace: Callable[[str], ReadPace | None] = lambda _: None,
 ) -> ReplayProgress:
     """Read the late writes of each table, by role, and replay the new ones onto the other table.
 
     Writes of corrupted kinds are left out, and counted as lost. `at_most` limits the records of one table. `rules` gets
-    the families among the writes.
+    the families among the writes. `pace` returns what limits the reads of the other table.
     """
     delay = policy.stream_delay.total_seconds()
     progress = progress.next_pass()
@@ -326,7 +467,9 @@ def _replay_pass(
     def read(role: str) -> tuple[str, list[LateWrite], Mapping[str, int], str]:
         known = progress.positions_of(role)
         try:
-            writes, reached = cloud.late_writes.read(tables[role][0], since - STREAM_TIME, delay, known, at_most)
+            writes, reached = cloud.late_writes.read(
+                tables[role][0], since - STREAM_TIME, delay, known, at_most, is_over
+            )
         except (SourceStateUnknown, TableNotReadable) as error:
             return role, [], known, str(error)
         return role, progress.unread(role, writes), reached, ""
@@ -335,10 +478,10 @@ def _replay_pass(
     progress = replace(
         progress,
         unknown="; ".join(unknown for *_, unknown in results if unknown),
-        behind=any(len(writes) == at_most for _, writes, *_ in results),
+        behind=is_over() or any(len(writes) == at_most for _, writes, *_ in results),
     )
     found = {role: writes for role, writes, *_ in results}
-    progress = replay_writes(cloud, tables, found, progress, rules, corrupted)
+    progress = replay_writes(cloud, tables, found, progress, rules, corrupted, pace=pace)
     for role, _, reached, _ in results:
         progress = progress.with_positions(role, reached)
     return progress
@@ -351,6 +494,8 @@ def replay_writes(
     progress: ReplayProgress,
     rules: Callable[[Families], ReplayRules],
     corrupted: Collection[str] = (),
+    *,
+    pace: Callable[[str], ReadPace | None] = lambda _: None,
 ) -> ReplayProgress:
     """Replay writes that no pass has replayed.
 
@@ -361,6 +506,7 @@ def replay_writes(
         progress: of the passes so far.
         rules: returns the rules for the families among the writes.
         corrupted: kinds that are left out, and counted as lost.
+        pace: returns what limits the reads of a table that gets them.
 
     Raises:
         PolicyNotEffective: a table that gets them denies access.
@@ -373,7 +519,7 @@ def replay_writes(
     for role, writes in found.items():
         if writes:
             (chosen, left_out), changes = chosen_of[role], changes_of[role]
-            with cloud.late_writes.replaying(tables[role][1]) as replay:
+            with cloud.late_writes.replaying(tables[role][1], pace(tables[role][1])) as replay:
                 actions = [replay(change, decided) for change in changes]
             progress = progress.with_writes(role, writes, actions).with_lost(left_out)
             kept = {change.key for change, action in zip(changes, actions, strict=True) if action is ReplayAction.KEEP}

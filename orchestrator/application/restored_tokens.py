@@ -28,14 +28,6 @@ SEGMENTS = 4
 """Parts of a table that are worked on in parallel."""
 
 
-def revoke_logged(tokens: RestoredTokens) -> int:
-    """Revoke every family of a table that is alive and in the revocation log; return how many those were.
-
-    It scans the whole table.
-    """
-    return sum(for_each([(number, SEGMENTS) for number in range(SEGMENTS)], tokens.revoke_logged))
-
-
 def revive_logged(tokens: RestoredTokens, epoch: int) -> int:
     """Inject a fault: bring families that the revocation log lists back to life; return how many those were."""
     segments = [(number, SEGMENTS) for number in range(SEGMENTS)]

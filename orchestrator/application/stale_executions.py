@@ -46,6 +46,10 @@ LONGEST_REPLAY = timedelta(minutes=15)
 """How long after a cutover late writes are replayed for a restore that died. The lock is released after that anyway."""
 
 
+REPLAY_BUDGET = timedelta(seconds=45)
+"""How long a run of the reconciler replays before it records its progress. Its function has 120 s for all of its steps."""
+
+
 def roll_back_stale_deployment(cloud: Cloud) -> str:
     """Start a rollback if the lock's execution is no longer running; return the reason for the decision.
 
@@ -181,14 +185,18 @@ def _replay_once_more(
         return recovery, ""
     policy = RecoveryPolicy.parse(msgspec.json.decode(cloud.settings["RECOVERY_POLICY"]))
     progress = newest_progress(recovery.replay, cutover.replay)
-    since_cutover = cloud.now() - deployment.ended_at
+    deadline, since_cutover = cloud.now() + REPLAY_BUDGET, cloud.now() - deployment.ended_at
+
+    def is_over() -> bool:
+        return cloud.now() >= deadline
+
     if attempted and since_cutover >= LONGEST_REPLAY:
         # Before another attempt, which may be killed like those before it.
         minutes = f"{LONGEST_REPLAY.total_seconds() / 60:.0f} min"
         why = f"late writes were not replayed to their end within {minutes} of the cutover: {progress.description}"
         return recovery.with_check_results(CheckResult(CHECK, Verdict.error(why))), ""
     try:
-        progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True)
+        progress = replay_onto_new_tables(cloud, cutover, recovery, progress, policy, in_use=True, is_over=is_over)
     except (OrchestratorError, ClientError) as error:
         why = f"late writes were not replayed: {type(error).__name__}: {error}"
         logger.error("late writes not replayed", extra={"recovery": recovery.id, "reason": why})

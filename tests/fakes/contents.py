@@ -156,8 +156,10 @@ class Contents:
         return {"StreamDescription": {"Shards": [{"ShardId": SHARD}]}}
 
     def get_shard_iterator(self, **params: str) -> Any:
-        position = params.get("SequenceNumber")
+        position, table = params.get("SequenceNumber"), params["StreamArn"].split("/")[1]
         assert params["ShardId"] == SHARD
+        if params["ShardIteratorType"] == "LATEST":
+            return {"ShardIterator": f"{table}@{len(self.history.get(table, ()))}"}
         assert params["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
         begin = int(position) + 1 if position else 0  # records are numbered from 0
-        return {"ShardIterator": f"{params['StreamArn'].split('/')[1]}@{begin}"}
+        return {"ShardIterator": f"{table}@{begin}"}

@@ -21,7 +21,6 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
 from orchestrator.domain.deployment.cutover import is_blocked
-from orchestrator.domain.recovery.read_pace import ON_DEMAND_READ_UNITS
 from orchestrator.local.emulator.dynamodb.resource_policies import PolicyHosts
 from tests.fakes.errors import client_error
 from tests.fakes.tables import Tables
@@ -72,6 +71,10 @@ class HostedTables:
         self.streams: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         """``table/shard`` to (when it can be read, record)."""
         self.began = now() - timedelta(seconds=10)
+        self.unstreamed: set[str] = set()
+        """Tables without a stream."""
+        self.read_units = 12_000
+        """Of every table."""
         self._items: dict[tuple[str, str], dict[str, Any] | None] = {}
 
     # --- connections -----------------------------------------------------------------------------------------
@@ -153,11 +156,11 @@ class HostedTables:
     def describe(self, table: str) -> Any:
         """What a reader of tables says of one."""
         return SimpleNamespace(
-            stream=f"{arn_of(table)}/stream/1",
+            stream="" if table in self.unstreamed else f"{arn_of(table)}/stream/1",
             stream_since=self.began,
             names=("pk",),
             ttl_attribute="",
-            read_units=ON_DEMAND_READ_UNITS,
+            read_units=self.read_units,
         )
 
     def describe_stream(self, *, StreamArn: str) -> Any:  # noqa: N803
@@ -167,6 +170,8 @@ class HostedTables:
     def get_shard_iterator(self, **params: str) -> Any:
         shard, position = params["ShardId"], params.get("SequenceNumber")
         assert shard.split("/", maxsplit=1)[0] == params["StreamArn"].split("/")[1]
+        if params["ShardIteratorType"] == "LATEST":
+            return {"ShardIterator": f"{shard}@{len(self.streams.get(shard, ()))}"}
         assert params["ShardIteratorType"] == ("AFTER_SEQUENCE_NUMBER" if position else "TRIM_HORIZON")
         numbers = [int(record["dynamodb"]["SequenceNumber"]) for _, record in self.streams.get(shard, ())]
         return {"ShardIterator": f"{shard}@{numbers.index(int(position)) + 1 if position else 0}"}

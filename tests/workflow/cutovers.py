@@ -162,6 +162,7 @@ class CutoverWorld:
         vars(cloud)["table_access"] = TableAccess(
             self.hosted, lambda: self.hosted.connection("probe"), self.clock.now, sleep=self.clock.advance
         )
+        vars(cloud)["table_reader"] = self.hosted
         streams = StreamChanges(self.hosted, task, self.clock.now, sleep=self.clock.advance)
         vars(cloud)["late_writes"] = LateWrites(self.hosted, streams, task, sleep=self.clock.advance)  # type: ignore[arg-type]
         vars(cloud)["restored_tokens"] = lambda table, source, log, *_, **__: RestoredTokens(
@@ -308,10 +309,11 @@ class CutoverWorld:
     def run(self) -> bool:
         """Cut over, or roll back at the given moment; return whether the restored tables are in use."""
         try:
-            self.clock.advance(BLOCK_AT)
             if self.replays is not None:
-                self._run_restore("ReplayWrites", self._lock("restore", "re-1", Kind.RESTORE))
-                self._lock("deployment", "d-1", Kind.DEPLOYMENT)
+                self.clock.advance(BLOCK_AT)
+            self._run_restore("ReplayWrites", self._lock("restore", "re-1", Kind.RESTORE))
+            self._lock("deployment", "d-1", Kind.DEPLOYMENT)
+            self.clock.advance(max(0.0, BLOCK_AT - self.clock.seconds()))
             done = self._deploy()
         except Stopped:
             done = False

@@ -22,7 +22,7 @@ from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import PolicyNotEffective
 from orchestrator.domain.recovery.lost_writes.measurement import REPLAYED, measured_restore
 from tests.fakes.hosted_tables import arn_of
-from tests.workflow.cutovers import CLIENTS, SOURCE, TARGET, CutoverWorld, sequential
+from tests.workflow.cutovers import CLIENTS, REVOCATIONS, SOURCE, TARGET, CutoverWorld, sequential
 
 EXAMPLES = int(os.environ.get("CUTOVER_EXAMPLES", "2"))
 counted = dict.fromkeys(("examples", "cut over", "rolled back", "clients", "acknowledged", "refused", "late writes"), 0)
@@ -156,3 +156,23 @@ def test_an_error_of_the_reconciler_about_blocked_tables_does_not_stop_it():
         world.run()
         with mock.patch.object(world.hosted, "get_resource_policy", side_effect=world.hosted_error()):
             assert world.reconcile() == ""
+
+
+@pytest.mark.parametrize("stop_at", [None, 130.0])
+def test_no_table_is_scanned_by_a_cutover_or_its_rollback(stop_at):
+    """So neither the time in which clients are refused nor what they are throttled by grows with a table."""
+    with sequential():
+        world = CutoverWorld(Random(6), 10, stop_at)
+        world.hosted.read_units = 50
+        with mock.patch.object(world.hosted.tables, "scan", side_effect=AssertionError("a table is scanned")):
+            assert world.run() is (stop_at is None)
+    assert list(world.violations()) == []
+
+
+@pytest.mark.parametrize("stop_at", [None, 130.0])
+def test_a_revocation_log_without_a_stream_is_compared_with_the_whole_table_and_nothing_is_lost(stop_at):
+    with sequential():
+        world = CutoverWorld(Random(7), 10, stop_at)
+        world.hosted.unstreamed.add(REVOCATIONS)
+        assert world.run() is (stop_at is None)
+    assert list(world.violations()) == []

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.application.restored_tables.listing import SECONDS_UNUSED
 from orchestrator.application.stale_executions import LONGEST_REPLAY
 from orchestrator.aws.dynamodb.late_writes import LateWrites
+from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.record import RecoveryOutcome
@@ -358,8 +359,34 @@ def test_a_replay_that_outlasts_the_reconciler_keeps_no_one_from_being_called_an
             with suppress(Killed):
                 world.deliver_event("reconcile", {"id": "tick"})
     assert not world.cloud.restores.read_lock().held
-    assert runs[-1] - world.deployment.ended_at < LONGEST_REPLAY + timedelta(minutes=3)
+    assert runs[-1] - world.deployment.ended_at < LONGEST_REPLAY + timedelta(minutes=6)
     assert called == ["alarms", "pages"] * len(runs)
     assert verdict(world, "late-writes").outcome is Outcome.ERROR
     assert "were not replayed to their end within 15 min of the cutover" in verdict(world, "late-writes").reason
     assert world.recovery.ended_at is not None
+
+
+def test_each_run_of_the_reconciler_continues_where_the_one_before_stopped_and_the_lock_is_released(interpreter):
+    """Here the revocation log has no stream, and the tokens table is so large that its comparison does not end."""
+    world = restore_that_is_stopped_after_its_cutover(interpreter, "re-long")
+    cursors = []
+
+    def compare(_tokens, _segment, after, until, _pace):
+        while not until():
+            world.clock.advance(5)
+        return 0, f"{after}+"
+
+    with inhabited(world):
+        world.restore()
+        world.announced.clear()
+        with mock.patch.object(RestoredTokens, "revoke_logged", compare):
+            while world.cloud.restores.read_lock().held and len(cursors) < 40:
+                world.clock.advance(60)
+                world.deliver_event("reconcile", {"id": "tick"})
+                cursors.append(world.recovery.replay.unscanned["0"])
+    *moving, last = cursors
+    assert moving == ["+" * number for number in range(1, len(moving) + 1)]
+    assert last == moving[-1], "none is begun after 15 minutes"
+    assert not world.cloud.restores.read_lock().held
+    assert world.recovery.ended_at - world.deployment.ended_at < LONGEST_REPLAY + timedelta(minutes=3)
+    assert "more are left" in verdict(world, "late-writes").reason

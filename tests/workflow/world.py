@@ -191,7 +191,7 @@ class World:
             self.table_access, self.table_access.connect, self.clock.now, sleep=self.clock.advance
         )
         # The tables that it leaves accepted nothing after they were closed.
-        vars(self.cloud)["late_writes"] = SimpleNamespace(read=lambda *_: ([], {}))
+        vars(self.cloud)["late_writes"] = SimpleNamespace(read=lambda *_: ([], {}), read_past=lambda *_: ({}, True))
         self.measured: list[dict[str, Any]] = []
         vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics("test", self.clock.now, self._measure)
         # Its copy of the tokens table has no family that was revoked meanwhile.

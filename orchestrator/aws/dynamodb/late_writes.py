@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from time import sleep
@@ -18,6 +18,7 @@ import msgspec
 
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError, RawClient
+from orchestrator.aws.dynamodb.read_pace import ReadPace
 from orchestrator.aws.dynamodb.streams import StreamChanges, StreamTail
 from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.dynamodb.table_sync import unchanged_condition, write_unless_changed
@@ -33,6 +34,8 @@ from orchestrator.domain.deployment.late_writes import (
 from orchestrator.domain.errors import PolicyNotEffective, SourceStateUnknown, TablesOutOfSync
 
 T = TypeVar("T")
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 CONFLICTS = 10
 """How often an item may change between reading and writing it."""
@@ -79,6 +82,7 @@ class LateWrites:
         stream_delay_seconds: float,
         positions: Mapping[str, int],
         at_most: int | None = None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> tuple[list[LateWrite], Mapping[str, int]]:
         """Read the writes that a table accepted since a time, up to now.
 
@@ -88,6 +92,7 @@ class LateWrites:
             stream_delay_seconds: how late a write may appear in the stream.
             positions: by shard of the stream, the sequence number up to which earlier passes have read.
             at_most: stop after so many writes; None reads all.
+            is_over: whether to stop after the present write.
 
         Returns:
             The writes, and the positions up to which this pass has read.
@@ -101,8 +106,39 @@ class LateWrites:
         if not description.stream or description.stream_since is None or description.stream_since > since:
             raise SourceStateUnknown(f"{table} has no stream that covers its block")
         reached = dict(positions)
-        writes = self._streams.writes_since(description.stream, since, stream_delay_seconds, reached)
-        return list(islice(writes, at_most)), reached
+        found: list[LateWrite] = []
+        for write in islice(
+            self._streams.writes_since(description.stream, since, stream_delay_seconds, reached), at_most
+        ):
+            found.append(write)
+            if is_over():
+                break
+        return found, reached
+
+    def read_past(
+        self, table: str, positions: Mapping[str, int], is_over: Callable[[], bool]
+    ) -> tuple[Mapping[str, int], bool]:
+        """Read a table's stream up to now, and leave out its records: a later reader needs later ones only.
+
+        Args:
+            table: the table.
+            positions: as `read` has them; empty at the beginning.
+            is_over: whether to stop after the present record.
+
+        Returns:
+            The positions that were reached, and whether they are those of now.
+
+        Raises:
+            SourceStateUnknown, TableNotReadable, Throttled, Unreachable: as `read`.
+        """
+        description = self._tables.describe(table)
+        if not description.stream:
+            raise SourceStateUnknown(f"{table} has no stream")
+        reached = dict(positions) or self._streams.newest_positions(description.stream)
+        for _ in self._streams.writes_since(description.stream, _EVER, 0.0, reached):
+            if is_over():
+                return reached, False
+        return reached, True
 
     @contextmanager
     def tail(self, table: str, positions: Mapping[str, int]) -> Iterator[StreamTail]:
@@ -114,21 +150,30 @@ class LateWrites:
             yield tail
 
     @contextmanager
-    def replaying(self, table: str) -> Iterator[Callable[[LateChange, ReplayRules], ReplayAction]]:
+    def replaying(
+        self, table: str, pace: ReadPace | None = None
+    ) -> Iterator[Callable[[LateChange, ReplayRules], ReplayAction]]:
         """Open a connection, and yield the function that replays one change onto a table.
+
+        `pace` limits the reads of a table that clients use.
 
         It raises PolicyNotEffective if the table still denies access, TablesOutOfSync if the item changes all the
         time, Throttled or Unreachable if DynamoDB did not answer. A repetition changes nothing.
         """
         connection = self._wires("dynamodb")
         try:
-            yield lambda change, rules: self._replay(connection, table, change, rules)
+            yield lambda change, rules: self._replay(connection, table, change, rules, pace)
         finally:
             connection.close()
 
-    def _replay(self, connection: RawClient, table: str, change: LateChange, rules: ReplayRules) -> ReplayAction:
+    def _replay(
+        self, connection: RawClient, table: str, change: LateChange, rules: ReplayRules, pace: ReadPace | None
+    ) -> ReplayAction:
         key = {"pk": {"S": change.key}}
         for _ in range(CONFLICTS):
+            if pace is not None:
+                with pace.turn() as turn:
+                    turn.units = turn.read = 1
             current = self._allowed(connection, table, partial(_read_item, connection, table, key))
             replay = decide_replay(change, current, rules)
             if self._allowed(connection, table, partial(_apply, connection, table, key, current, replay)):

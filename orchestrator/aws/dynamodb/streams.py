@@ -241,6 +241,46 @@ class StreamChanges:
         finally:
             wire.close()
 
+    def newest_positions(self, stream: str) -> dict[str, int]:
+        """Return where a reader may begin who needs later writes only: by shard, the sequence number to read after.
+
+        It waits until each open shard has returned one new record, for at most `QUIET_SECONDS`. A shard that has none is
+        left out: little was written to it lately.
+
+        Raises:
+            SourceStateUnknown, Throttled, Unreachable: as `changes_since`.
+        """
+        shards = self._shards(stream)
+        closed = {
+            shard["ShardId"]: shard["SequenceNumberRange"]["EndingSequenceNumber"]
+            for shard in shards
+            if _is_closed(shard)
+        }
+        positions = {shard: int(number) for shard, number in closed.items()}
+        iterators = {
+            shard["ShardId"]: self._new_iterator(stream, shard["ShardId"], {"ShardIteratorType": "LATEST"})
+            for shard in shards
+            if not _is_closed(shard)
+        }
+        wire, began_at = self._wires("dynamodbstreams"), self._now()
+        try:
+            while iterators:
+                for shard, iterator in list(iterators.items()):
+                    page = wire.call("GetRecords", {"ShardIterator": iterator}, _decode_records)
+                    if page.Records:
+                        positions[shard] = int(page.Records[-1].dynamodb.SequenceNumber)
+                    if page.Records or page.NextShardIterator is None:
+                        del iterators[shard]
+                    else:
+                        iterators[shard] = page.NextShardIterator
+                if (self._now() - began_at).total_seconds() >= QUIET_SECONDS:
+                    break
+                if iterators:
+                    self._sleep(_BETWEEN_EMPTY_SECONDS)
+        finally:
+            wire.close()
+        return positions
+
     def _records_since(
         self, stream: str, earliest: datetime, stream_delay_seconds: float, positions: MutableMapping[str, int]
     ) -> Iterator[tuple[str, _Images]]:
@@ -341,13 +381,19 @@ class StreamChanges:
             number = str(position).zfill(_NUMBER_DIGITS)
             start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": number}
         try:
+            return self._new_iterator(stream, shard, start)
+        except SourceStateUnknown as error:
+            if position is None or not isinstance(error.__cause__, ClientError):
+                raise
+            if error_code(error.__cause__) != _DROPPED:
+                raise
+            return self._iterator(stream, shard, None)  # That record is older than a day. What follows it may not be.
+
+    def _new_iterator(self, stream: str, shard: str, start: Mapping[str, str]) -> str:
+        try:
             with translate_errors():
                 response = self._client.get_shard_iterator(StreamArn=stream, ShardId=shard, **start)
         except ClientError as error:
-            if position is not None and error_code(error) == _DROPPED:
-                return self._iterator(
-                    stream, shard, None
-                )  # That record is older than a day. What follows it may not be.
             raise SourceStateUnknown(f"the stream cannot be read: {error}") from error
         return str(response["ShardIterator"])
 

@@ -268,20 +268,66 @@ class RestoredTokens:
                         return alive, wrong, after or None
         return alive, wrong, after or None
 
-    def revoke_logged(self, segment: tuple[int, int] = (0, 1)) -> int:
-        """Revoke every family of a segment that is alive and in the revocation log; return how many those were.
+    def revoke_listed(self, log: RevocationLog, pace: ReadPace | None = None) -> int:
+        """Revoke the families that some entries of the revocation log list, and that are alive; return how many were.
+
+        It reads these families by key, so it takes as long as there are entries, however large the table is.
+
+        Args:
+            log: what the entries list.
+            pace: limits the reads of a table that clients use.
+        """
+        revoked = 0
+        names = {*log.revoked, *(name.rpartition("#")[0] for name in log.disowned)}
+        with self._batches() as batches:
+            keys = sorted(map(_family_key, names))
+            for item in batch_get(
+                batches,
+                self._table,
+                [{"pk": {"S": key}} for key in keys],
+                sleep=self._sleep,
+                pace=pace,
+                consistent=True,
+            ):
+                family = family_of(item)
+                if not family.revoked and log.lists(family.name, family.client_id):
+                    revoked += self._revoke(_family_key(family.name))
+        return revoked
+
+    def revoke_logged(
+        self,
+        segment: tuple[int, int] = (0, 1),
+        after: str = "",
+        until: Callable[[], bool] = lambda: False,
+        pace: ReadPace | None = None,
+    ) -> tuple[int, str | None]:
+        """Revoke every family of a segment that is alive and in the revocation log, whenever it was logged.
 
         It covers revocations that came after the families were judged, while the source was still in use. It scans the
-        table, unpaced. It takes a call for 50 families, and one for each that it revokes.
+        table, with a call for 50 families, and one for each that it revokes.
+
+        Args:
+            segment: its number, and how many segments there are.
+            after: the key to continue after; empty at the segment's beginning.
+            until: whether it is time to stop; called after each chunk of a page.
+            pace: limits the reads of a table that clients use.
+
+        Returns:
+            How many were revoked, and the key to continue after; None at the segment's end.
         """
         revoked = 0
         with self._batches() as batches:
-            for families, log in self._with_log(batches, segment, lambda family: not family.revoked):
-                for family in families:
-                    if log.lists(family.name, family.client_id):
-                        self._revoke(_family_key(family.name))
-                        revoked += 1
-        return revoked
+            for page in self._pages(batches, segment, after, pace):
+                for chunk, last_key in chunks_of_page(page, CHUNK_ITEMS, ("pk",)):
+                    families = [family for family in map(family_of, _families(chunk)) if not family.revoked]
+                    log = self._read_log(batches, _named(families))
+                    for family in families:
+                        if log.lists(family.name, family.client_id):
+                            revoked += self._revoke(_family_key(family.name))
+                    after = _key_after(last_key)
+                    if not after or until():
+                        return revoked, after or None
+        return revoked, after or None
 
     def revive_logged(self, epoch: int, segment: tuple[int, int] = (0, 1)) -> int:
         """Inject a fault: bring families of a segment that must stay dead back to life; return how many those were.
@@ -290,7 +336,8 @@ class RestoredTokens:
         """
         revived = 0
         with self._batches() as batches:
-            for _, log in self._with_log(batches, segment, lambda _: True):
+            for families in self._chunks_of_families(batches, segment):
+                log = self._read_log(batches, _named(families))
                 dead = self._read_items(batches, self._table, sorted(_family_key(name) for name in log.revoked))
                 alive = [
                     {key: value for key, value in item.items() if key not in {"revoked_because", "revoked_at"}}
@@ -300,24 +347,22 @@ class RestoredTokens:
                 revived += len(alive)
         return revived
 
-    def _with_log(
-        self, batches: BatchClient, segment: tuple[int, int], is_chosen: Callable[[TokenFamily], bool]
-    ) -> Iterator[tuple[list[TokenFamily], RevocationLog]]:
-        """Yield a segment's chosen families in chunks, each with what the revocation log holds about them."""
+    def _chunks_of_families(self, batches: BatchClient, segment: tuple[int, int]) -> Iterator[list[TokenFamily]]:
         for page in self._pages(batches, segment, ""):
             for chunk, _ in chunks_of_page(page, CHUNK_ITEMS, ("pk",)):
-                families = [family for family in map(family_of, _families(chunk)) if is_chosen(family)]
-                yield families, self._read_log(batches, _named(families))
+                yield list(map(family_of, _families(chunk)))
 
-    def _revoke(self, key: str) -> None:
-        with translate_errors():
-            self._client.update_item(
-                TableName=self._table,
-                Key={"pk": {"S": key}},
-                UpdateExpression="SET revoked_because = if_not_exists(revoked_because, :because)",
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues={":because": {"S": REVOKED_BECAUSE}},
-            )
+    def _revoke(self, key: str) -> bool:
+        """Revoke a family; return False if it was deleted meanwhile."""
+        revoked = conditional_write(
+            self._client.update_item,
+            TableName=self._table,
+            Key={"pk": {"S": key}},
+            UpdateExpression="SET revoked_because = if_not_exists(revoked_because, :because)",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues={":because": {"S": REVOKED_BECAUSE}},
+        )
+        return revoked is not None
 
     def _pairs(
         self, batches: BatchClient, items: Sequence[Item], rules: SanitizationRules, *, source_readable: bool
@@ -338,9 +383,11 @@ class RestoredTokens:
 
     # --- DynamoDB ----------------------------------------------------------------------------------------
 
-    def _pages(self, batches: BatchClient, segment: tuple[int, int], after: str) -> Iterator[ScanPage]:
+    def _pages(
+        self, batches: BatchClient, segment: tuple[int, int], after: str, pace: ReadPace | None = None
+    ) -> Iterator[ScanPage]:
         start = {"pk": {"S": after}} if after else None
-        return scan_segment(batches, self._table, *segment, start=start, Limit=PAGE_ITEMS)
+        return scan_segment(batches, self._table, *segment, start=start, pace=pace, Limit=PAGE_ITEMS)
 
     def _item(self, table: str, key: Item) -> Item | None:
         with translate_errors():
@@ -384,6 +431,18 @@ def _log_key(kind: str, name: str) -> str:
     """Return the key of a log entry. name: of a family, or with its client's digest, in both with a prefix."""
     own = name.removeprefix(SYNTHETIC)
     return f"{SYNTHETIC}{kind}{own}" if own != name else f"{kind}{name}"
+
+
+def listed_by(keys: Iterable[str]) -> RevocationLog:
+    """Return what entries of the revocation log list, by their keys. Other items of the log list nothing."""
+    listed: dict[str, set[str]] = {REVOKED: set(), DISOWNED: set()}
+    for key in keys:
+        own = key.removeprefix(SYNTHETIC)
+        for kind, names in listed.items():
+            if own.startswith(kind):
+                name = own.removeprefix(kind)
+                names.add(f"{SYNTHETIC}{name}" if own != key else name)
+    return RevocationLog(frozenset(listed[REVOKED]), frozenset(listed[DISOWNED]))
 
 
 def _named(families: Iterable[TokenFamily]) -> list[tuple[str, str]]:

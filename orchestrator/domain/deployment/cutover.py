@@ -110,6 +110,7 @@ class Cutover:
             given; None before that.
         replayed_at: when that was done, in a failback when the promotion began; before it, no alias points at the new
             tables.
+        replay_back: what the new tables accepted and a rollback gave to the previous ones; None before that.
         unblock_requested_at: when a rollback first requested to unblock the previous tables; None before that. Clients
             may use them from then on, so no later attempt blocks them again.
         opens_at: until when a failback has closed the service to writes (`orchestrator.domain.recovery.lost_writes.closing`); None
@@ -128,6 +129,7 @@ class Cutover:
     replayed_at: datetime | None = None
     unblock_requested_at: datetime | None = None
     opens_at: datetime | None = None
+    replay_back: ReplayProgress | None = None
 
     @property
     def in_sync(self) -> bool:

@@ -176,6 +176,8 @@ class ReplayProgress:
         behind: a stream holds more than the last pass read of it.
         lost: number of late writes that were not replayed: their item was kept, or their kind is left out.
         lost_at: the time of the last of them; None if there is none.
+        unscanned: segments of the tokens table that still have to be compared with the whole revocation log, each with
+            the key to continue after. It is compared with all entries only if the log has no stream of its own.
     """
 
     positions: Mapping[str, int] = field(default_factory=dict)
@@ -187,6 +189,12 @@ class ReplayProgress:
     behind: bool = False
     lost: int = 0
     lost_at: datetime | None = None
+    unscanned: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last pass reached the ends of the streams, and compared all families that it had to."""
+        return not self.behind and not self.unscanned
 
     def unread(self, role: str, writes: Iterable[LateWrite]) -> list[LateWrite]:
         """Return those of a table's late writes that no pass has replayed."""
@@ -231,7 +239,8 @@ class ReplayProgress:
         applied = sum(count for action, count in self.actions.items() if action in WRITING_ACTIONS)
         kept = sum(self.actions.get(action, 0) for action in (ReplayAction.KEEP, ReplayAction.KEEP_REVOKED))
         unknown = f"; {self.unknown}" if self.unknown else ""
-        return f"{self.found} late writes: {applied} items replayed, {kept} kept as they are{unknown}"
+        left = "" if self.complete else "; more are left"
+        return f"{self.found} late writes: {applied} items replayed, {kept} kept as they are{unknown}{left}"
 
 
 def newest_progress(first: ReplayProgress | None, second: ReplayProgress | None) -> ReplayProgress:
@@ -246,7 +255,7 @@ def is_last_pass(progress: ReplayProgress, waited: int) -> bool:
         progress: after the pass.
         waited: how often passes since the cutover were followed by a wait.
     """
-    return waited >= MAX_WAITS or (waited > 0 and not progress.new)
+    return waited >= MAX_WAITS or (waited > 0 and not progress.new and progress.complete)
 
 
 def waits_after_cutover(
@@ -273,7 +282,7 @@ def check_late_writes(progress: ReplayProgress) -> tuple[Verdict, Mapping[str, J
     }
     if progress.new:
         return Verdict.failed(f"{progress.new} were accepted since the pass before; {progress.description}"), figures
-    if progress.unknown:
+    if progress.unknown or not progress.complete:
         return Verdict.inconclusive(progress.description), figures
     return Verdict.passed(progress.description), figures
 

@@ -272,7 +272,7 @@ class RecoveryAction(StrEnum):
     DIGEST = "DIGEST"  # segments have to be read
     EXPORT = "EXPORT"  # an export has to be requested, or is not complete
     RESTORE = "RESTORE"  # a restore has to be requested
-    REPLAY = "REPLAY"  # writes since the recovery point are replayed
+    REPLAY = "REPLAY"  # the streams are read ahead, and with `replays` the writes since the recovery point are replayed
     INJECT_FAULT = "INJECT_FAULT"  # the drill injects a fault
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"

@@ -13,6 +13,7 @@ from datetime import timedelta
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.restored_tokens import SEGMENTS, restored_tokens_of, revive_logged
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
+from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backup_times import rotated_policy
 from orchestrator.domain.recovery.record import CheckResult, Fault, RecoveryAction
 from orchestrator.domain.recovery.token_sanitization import (
@@ -65,7 +66,8 @@ def sanitize_tokens(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTask
     # It is reported and does not decide: without a source, it may be right to end every login.
     alive = CheckResult("tokens.alive", any_valid, decides=any_valid.outcome is Outcome.PASS)
     sanitized = recovery.with_check_results(CheckResult("tokens.safe", verdict, figures), alive)
-    action = RecoveryAction.PROCEED if recovery.replays is None else RecoveryAction.REPLAY
+    # A drill has no cutover, so it reads no streams ahead.
+    action = RecoveryAction.REPLAY if recovery.kind is Kind.RESTORE else RecoveryAction.PROCEED
     return save_and_continue(task_input, cloud, sanitized, verdict.reason, action)
 
 

@@ -1,19 +1,23 @@
 """ReplayNewWrites: after a cutover's aliases were reverted, the previous tables get what clients wrote to the new ones.
 
 It happens before clients can use the previous tables again. A client that presented a rotated refresh token to a table
-without that rotation would lose its login, because the service takes it for a reuse of an old token.
+without that rotation would lose its login, because the service takes it for a reuse of an old token. Clients get 503
+meanwhile, so it ends after some time, and UnblockSourceTables continues where it ended.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import replay_back
 from orchestrator.application.restored_tables.closing import reopen
 from orchestrator.domain.deployment.cutover import BLOCKED_ACTIONS
-from orchestrator.domain.deployment.late_writes import ReplayProgress
-from orchestrator.tasks.runtime import TaskInput, TaskOutput, recovery_policy, task
+from orchestrator.tasks.rollback.unblock_source_tables import replay_new_writes_back
+from orchestrator.tasks.runtime import TaskInput, TaskOutput, task
+
+BUDGET = timedelta(seconds=100)
+"""How long clients wait for the replay at most. The function has 180 s."""
 
 
 def replay_new_writes(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
@@ -41,8 +45,7 @@ def replay_new_writes(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         revision = cloud.table_access.block(table, fence, BLOCKED_ACTIONS, known, role)
         cutover = replace(cutover, block_revisions={**cutover.block_revisions, table.name: revision})
         cloud.ledger.save_record(replace(deployment, cutover=cutover), task_input.fencing_token)
-    recovery = cloud.restores.read_record(cutover.recovery)
-    replay_back(cloud, cutover, recovery, ReplayProgress(), recovery_policy(cloud))
+    replay_new_writes_back(cloud, task_input, cutover, BUDGET, in_use=False)
     return task_input.repeat_decision()
 
 

@@ -193,7 +193,7 @@ def _finish_tokens(failover: Failover, regions: BothRegions) -> tuple[int, int]:
     """
     (table,) = (table.target for table in failover.tables if table.role is Role.TOKENS)
     tokens = regions.home.restored_tokens(table, table, regions.home.settings["REVOCATIONS_TABLE"])
-    revoked, epoch = tokens.revoke_logged(), tokens.read_epoch()
+    revoked, epoch = tokens.revoke_logged()[0], tokens.read_epoch()
     if not epoch:
         raise RestoreFailed(f"{table} has no revocation epoch, which every failover raises")
     return revoked, epoch

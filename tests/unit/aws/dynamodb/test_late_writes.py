@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.aws.dynamodb.late_writes import CONFLICTS, DENIALS, LateWrites
 from orchestrator.aws.dynamodb.raw_client import DynamoDBError
+from orchestrator.aws.dynamodb.read_pace import ReadPace
 from orchestrator.domain.deployment.late_writes import LateChange, ReplayAction, ReplayRules
 from orchestrator.domain.errors import PolicyNotEffective, SourceStateUnknown, TablesOutOfSync
 from tests.fakes.tables import Tables
@@ -160,3 +161,56 @@ def test_late_writes_are_known_only_if_the_stream_covers_the_block(slept, stream
             late.read(TABLE, NOW, 5, {})
     else:
         assert late.read(TABLE, NOW, 5, {"shard": 7}) == ([("arn", NOW, 5, {"shard": 7})], {"shard": 7})
+
+
+@pytest.mark.parametrize(("over_after", "reached", "is_now"), [(99, 3, True), (2, 2, False)])
+def test_what_a_stream_holds_is_read_past_as_far_as_the_time_allows(slept, over_after, reached, is_now):
+    def writes_since(_stream, _since, delay, positions):
+        assert delay == 0
+        for number in range(positions["shard"] + 1, 4):
+            positions["shard"] = number
+            yield number
+
+    described = SimpleNamespace(describe=lambda _: SimpleNamespace(stream="arn"))
+    streams = SimpleNamespace(writes_since=writes_since, newest_positions=lambda _: {"shard": 0})
+    late, calls = LateWrites(described, streams, None, sleep=slept.append), []  # type: ignore[arg-type]
+    answer = late.read_past(TABLE, {}, lambda: calls.append(1) or len(calls) >= over_after)
+    assert answer == ({"shard": reached}, is_now)
+    assert late.read_past(TABLE, {"shard": 3}, lambda: False) == ({"shard": 3}, True)
+
+
+def test_a_table_without_a_stream_is_not_read_past(slept):
+    described = SimpleNamespace(describe=lambda _: SimpleNamespace(stream=""))
+    late = LateWrites(described, None, None, sleep=slept.append)  # type: ignore[arg-type]
+    with pytest.raises(SourceStateUnknown, match="has no stream"):
+        late.read_past(TABLE, {}, lambda: False)
+
+
+def test_reading_ends_when_the_time_is_over_and_says_how_far_it_came(slept):
+    described = SimpleNamespace(describe=lambda _: SimpleNamespace(stream="arn", stream_since=NOW - timedelta(hours=1)))
+    streams = SimpleNamespace(writes_since=lambda *_: iter("abc"))
+    late = LateWrites(described, streams, None, sleep=slept.append)  # type: ignore[arg-type]
+    assert late.read(TABLE, NOW, 5, {}, None, lambda: True)[0] == ["a"]
+    assert late.read(TABLE, NOW, 5, {}, 2)[0] == ["a", "b"]
+
+
+def test_a_replay_onto_a_table_in_use_takes_a_turn_of_its_pace_for_each_read(tables, wired, slept):
+    now, waits = [0.0], []
+
+    def wait(seconds):
+        waits.append(seconds)
+        now[0] += seconds
+
+    late = LateWrites(None, None, wired, sleep=slept.append)  # type: ignore[arg-type]
+    pace = ReadPace(10, clock=lambda: now[0], sleep=wait)
+    with late.replaying(TABLE, pace) as run:
+        for generation in range(1, 12):
+            run(
+                LateChange(
+                    "family#f",
+                    (item(generation=generation - 1) if generation > 1 else None, item(generation=generation)),
+                ),
+                RULES,
+            )
+    assert now[0] == pytest.approx(1.0)
+    assert held(tables)["family#f"] == item(generation=11)

@@ -30,6 +30,8 @@ class Stream:
         self.pages, self.parents, self.refused, self.unended = pages, parents or {}, refused, unended
         self.calls, self.closed, self.known = [], 0, len(pages)
         self.begun, self.dropped = [], False
+        self.latest = 1
+        """The page of a shard after which its newest records come."""
 
     def wires(self, service):
         assert service == "dynamodbstreams"
@@ -55,6 +57,8 @@ class Stream:
     def get_shard_iterator(self, *, StreamArn, ShardId, ShardIteratorType, SequenceNumber=None):  # noqa: N803
         assert StreamArn == STREAM
         self.begun.append((ShardId, ShardIteratorType, SequenceNumber))
+        if ShardIteratorType == "LATEST":
+            return {"ShardIterator": f"{ShardId} {self.latest}"}
         if SequenceNumber is None:
             return {"ShardIterator": f"{ShardId} 0"}
         if self.dropped:
@@ -317,3 +321,34 @@ def test_a_tail_that_cannot_be_read_is_an_error(clock, code, error):
         stream.refused = code
         with pytest.raises(error):
             tail.poll()
+
+
+def test_a_reader_that_needs_later_writes_only_begins_at_the_next_record_of_each_shard(clock):
+    at = clock.now()
+    stream = Stream(
+        {
+            "busy": [[record(at, "old")], [], [record(at, "next"), record(at, "one more")]],
+            "ended": [[record(at, "older")], CLOSED],
+            "ends": [[], CLOSED],
+            "quiet": [[record(at, "oldest")]],
+        },
+        unended=("ends",),
+    )
+    changes = StreamChanges(stream, stream.wires, clock.now, sleep=clock.advance)
+    positions = changes.newest_positions(STREAM)
+    assert positions == {"busy": crc32(b"one more"), "ended": 9}
+    assert (clock.now() - at).total_seconds() <= QUIET_SECONDS + 1
+    assert stream.closed == 1
+    assert ("ended", "LATEST", None) not in stream.begun
+
+
+def test_a_stream_whose_newest_record_cannot_be_found_is_unknown(clock):
+    stream = Stream({"shard": [[record(clock.now(), "a")]]})
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetShardIterator")
+
+    stream.get_shard_iterator = refuse
+    changes = StreamChanges(stream, stream.wires, clock.now, sleep=clock.advance)
+    with pytest.raises(SourceStateUnknown, match="the stream cannot be read"):
+        changes.newest_positions(STREAM)

@@ -241,7 +241,7 @@ def read_back(tokens, by):
     [
         (lambda tokens, by: judge(tokens, by=by), DispositionCounts({Disposition.ADOPTED: 1})),
         (read_back, (0, [], None)),
-        (lambda tokens, _: tokens.revoke_logged(), 0),
+        (lambda tokens, _: tokens.revoke_logged(), (0, None)),
         (lambda tokens, by: tokens.revive_logged(by.epoch), 0),
     ],
     ids=["judging", "reading back", "revoking", "reviving"],
@@ -463,11 +463,11 @@ def test_what_was_revoked_after_the_copy_was_made_safe_ends_in_it_and_nothing_el
         TableName=LOG, Item={"pk": {"S": f"disowned#kept#{token_sanitization.client_digest('another client')}"}}
     )
     tables.put_item(TableName=LOG, Item={"pk": {"S": "revoked#never-there"}})
-    assert tokens.revoke_logged() == 2
+    assert tokens.revoke_logged() == (2, None)
     assert {name: alive(tables, name) for name in ("kept", "revoked", "given-up")} == {
         "kept": True,
         "revoked": False,
         "given-up": False,
     }
     assert row(tables, "given-up").revoked_because is Cause.REQUEST
-    assert tokens.revoke_logged() == 0
+    assert tokens.revoke_logged() == (0, None)

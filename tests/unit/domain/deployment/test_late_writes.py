@@ -241,3 +241,14 @@ def test_what_was_not_read_or_does_not_end_is_no_pass():
     assert check_late_writes(replace(done, new=1, unknown="also"))[0].outcome is Outcome.FAIL
     assert replace(done, unknown="the stream is off").next_pass().unknown == ""
     assert CHECK == "late-writes"
+
+
+@pytest.mark.parametrize("left", [{"behind": True}, {"unscanned": {"0": "family#f"}}])
+def test_a_pass_that_did_not_reach_the_end_is_not_the_last_one_and_proves_nothing(left):
+    done = ReplayProgress(passes=2)
+    part = replace(done, **left)
+    assert (done.complete, part.complete) == (True, False)
+    assert (is_last_pass(done, 1), is_last_pass(part, 1), is_last_pass(part, MAX_WAITS)) == (True, False, True)
+    verdict, _ = check_late_writes(part)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.reason.endswith("; more are left")
