@@ -12,6 +12,7 @@ OrchestratorError
 ├── ExportFailed            an export failed, or differs from its manifest
 ├── RestoreFailed           a restored table does not exist, or was not ready before it expired
 ├── TablesOutOfSync         a failback's original table does not hold what the table in use holds
+├── ClosingEnded            the service did not stay closed for as long as a failback needs; close it again
 ├── ResourcePolicyConflict  another writer changed a table's resource policy; nothing was written, retry
 ├── PolicyNotEffective      a blocked table does not deny yet, or an unblocked one still denies; check again
 ├── CheckNotReadable        a check or a hook of the environment's own has no valid answer

@@ -22,12 +22,12 @@ def backup(table, seconds_ago):
     return Backup(f"arn:{table}/{seconds_ago:g}", "nightly", f"arn:{table}", 1000, NOW - timedelta(seconds=seconds_ago))
 
 
-def select(selection, state, tokens, recovery="dr-1"):
+def select(selection, state, tokens, recovery="dr-1", since=None):
     backups = {
         Role.STATE: [backup("state-table", age) for age in state],
         Role.TOKENS: [backup("tokens-table", age) for age in tokens],
     }
-    return select_backups(BackupKind.BACKUP, selection, NAMES, backups, recovery)
+    return select_backups(BackupKind.BACKUP, selection, NAMES, backups, recovery, since)
 
 
 def ages(chosen):
@@ -52,6 +52,18 @@ def test_the_id_of_a_drill_draws_the_same_backups_every_time():
 def test_every_backup_is_drawn_by_some_drill():
     drawn = {ages(select(Selection.RANDOM, *THREE, recovery=f"dr-{number}")) for number in range(60)}
     assert drawn == set(zip(*THREE, strict=True))
+
+
+def test_backups_of_before_a_time_are_not_selected():
+    since = NOW - timedelta(seconds=601)
+    assert ages(select(Selection.OLDEST, *THREE, since=since)) == (600, 601)
+    assert ages(select(Selection.LATEST, *THREE, since=since)) == (30, 31)
+
+
+def test_without_a_backup_since_then_the_table_is_named():
+    with pytest.raises(Refused, match="tokens-table has no backup of this kind since .*: give more days") as refused:
+        select(Selection.OLDEST, [30, 600], [601], since=NOW - timedelta(seconds=600))
+    assert refused.value.field == "within_days"
 
 
 def test_a_backup_whose_counterpart_is_gone_is_not_combined_with_another_one():
