@@ -61,7 +61,7 @@ def test_backups_of_before_a_time_are_not_selected():
 
 
 def test_without_a_backup_since_then_the_table_is_named():
-    with pytest.raises(Refused, match="tokens-table has no backup of this kind since .*: give more days") as refused:
+    with pytest.raises(Refused, match=r"tokens-table has no backup of this kind since .*: give more days") as refused:
         select(Selection.OLDEST, [30, 600], [601], since=NOW - timedelta(seconds=600))
     assert refused.value.field == "within_days"
 
