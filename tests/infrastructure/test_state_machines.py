@@ -25,6 +25,7 @@ def modules(folder: str) -> set[str]:
         "__init__",
         "runtime",
         "failover_runtime",
+        "steps",
     }
 
 

@@ -311,7 +311,7 @@ class CutoverWorld:
         try:
             if self.replays is not None:
                 self.clock.advance(BLOCK_AT)
-            self._run_restore("ReplayWrites", self._lock("restore", "re-1", Kind.RESTORE))
+            self._read_ahead(self._lock("restore", "re-1", Kind.RESTORE))
             self._lock("deployment", "d-1", Kind.DEPLOYMENT)
             self.clock.advance(max(0.0, BLOCK_AT - self.clock.seconds()))
             done = self._deploy()
@@ -328,6 +328,10 @@ class CutoverWorld:
             self.reconcile()
             self.clock.advance(60)
         return done
+
+    def _read_ahead(self, token: int) -> None:
+        """Replay what was written before the cutover, while clients go on."""
+        self._run_restore("ReplayWrites", token)
 
     def _deploy(self) -> bool:
         self.block_requested = True

@@ -88,6 +88,9 @@ class FailbackWorld(CutoverWorld):
         failback = replace(begun, cutover=replace(begun.cutover, failback=True))
         self.cloud.ledger.save_record(failback, self.cloud.ledger.read_lock().fencing_token)
 
+    def _read_ahead(self, token: int) -> None:
+        """Do nothing: a failback restores nothing, and its deployment brings the tables in sync."""
+
     def _close(self, closings: WriteClosing, table: str, closing: Closing) -> None:
         closings.close(table, closing)
         if self._stop_after_closing is not None:

@@ -110,7 +110,7 @@ def test_a_timed_out_task_takes_as_long_as_its_state_says(machine):
     states = definitions.load(machine).states
     limits = {name: states[name].get("TimeoutSeconds", TASK_TIMEOUT_SECONDS) for name in task_states(machine)}
     longer = {name for name, seconds in limits.items() if seconds > TASK_TIMEOUT_SECONDS}
-    assert longer <= {"ReplayLateWrites", "ReplayNewWrites", "UnblockSourceTables"}
+    assert longer <= {"CatchUp", "ReplayLateWrites", "ReplayNewWrites", "UnblockSourceTables"}
 
 
 def test_an_environment_that_is_left_at_a_weight_would_be_found(interpreter):

@@ -32,7 +32,7 @@ def drill(
         str | None, typer.Option(metavar="WHICH", help="Which to restore: latest (default), random or oldest.")
     ] = None,
     within_days: Annotated[
-        int | None, typer.Option(metavar="N", help="Select from the backups of so many days.")
+        int | None, typer.Option(min=1, max=3650, help="Select from the backups of so many days.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="Recovery point, an ISO 8601 time; default: the latest.")] = None,
     inject_fault: Annotated[str | None, typer.Option(help="Fault to inject, which the drill must detect.")] = None,
