@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,15 @@ def wait(
     try:
         return WebDriverWait(browser, seconds, 0.02).until(holds)
     except TimeoutException as late:
-        raise AssertionError(": ".join([reason, *refused])) from late
+        raise AssertionError(": ".join([f"{reason}{_place(browser)}", *refused])) from late
+
+
+def _place(browser: Any) -> str:
+    """Return where the browser is, for an error; nothing if it does not say."""
+    try:
+        return f", at {browser.current_url}"
+    except (AttributeError, WebDriverException):
+        return ""
 
 
 def is_complete(browser: Any) -> bool:
@@ -128,6 +136,22 @@ def press(browser: Any, *keys: str) -> None:
     """Press keys, one after the other. A live page may replace the focused element meanwhile."""
     for key in keys:
         wait(browser, lambda key=key: focused(browser).send_keys(key) or True)
+
+
+def press_until_gone(browser: Any, by: str, value: str) -> None:
+    """Press Enter on an element that goes then, such as a button in a frame. A key may be lost while its page is loaded."""
+
+    def gone() -> bool:
+        try:
+            return not browser.find_elements(by, value)
+        except WebDriverException:  # with its frame
+            return True
+
+    for seconds in (WAIT_SECONDS / 4, WAIT_SECONDS):
+        wait(browser, lambda: gone() or browser.find_element(by, value).send_keys(Keys.ENTER) or True)
+        with suppress(AssertionError):
+            return wait(browser, gone, f"{value} stays", seconds)
+    raise AssertionError(f"{value} stays, although Enter was pressed twice")
 
 
 def tab(browser: Any) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from service.oauth import pkce
-from tests.browser import heading, press, sees, tab, wait
+from tests.browser import heading, press, press_until_gone, sees, tab, wait
 
 PICTURES = Path(__file__).resolve().parents[3] / "build" / "pages"
 MOST_TABS = 12
@@ -140,7 +140,7 @@ class Person:
         """Choose an account on the platform's page, which the login page shows in a frame."""
         self.browser.switch_to.frame(self.browser.find_element(By.TAG_NAME, "iframe"))
         wait(self.browser, lambda: self.browser.find_elements(By.CSS_SELECTOR, f"[value={account}]"))
-        self.browser.find_element(By.CSS_SELECTOR, f"[value={account}]").send_keys(Keys.ENTER)
+        press_until_gone(self.browser, By.CSS_SELECTOR, f"[value={account}]")
         self.browser.switch_to.default_content()
         return self
 
