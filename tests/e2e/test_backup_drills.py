@@ -43,8 +43,12 @@ def here(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recovery_points(here):
-    """A recovery point of each table in the vault."""
+    """A recovery point of each table in the vault, made once clients have written to it: a drill fails if nothing is back."""
     backup, tables = here.cloud.clients("backup"), [f"ib-oauth-{role}-{ENVIRONMENT}" for role in Role]
+    scan = here.cloud.clients("dynamodb").scan
+    here.wait_until(
+        lambda: all(scan(TableName=table, Limit=1)["Items"] for table in tables) or None, 60, "the first items"
+    )
     jobs = [
         backup.start_backup_job(
             BackupVaultName=VAULT,
