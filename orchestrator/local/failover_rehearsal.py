@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +32,7 @@ from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.incidents.incident import EntryKind
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, identity_provider
+from orchestrator.local.back_rehearsal import BackReport, Places, rehearse_back
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
 from orchestrator.local.deployed_environment import (
     ENVIRONMENT,
@@ -73,6 +74,7 @@ class FailoverReport:
         issued: tokens that each region issued to the client while the failover ran.
         home_refused: requests that the home region refused after its return, because its lease had ended.
         last_home, first_standby: when the last and the first of these tokens were issued; None without any.
+        back: the result of the way back; None if it was not rehearsed.
     """
 
     failover: Failover
@@ -83,6 +85,7 @@ class FailoverReport:
     home_refused: int
     last_home: datetime | None
     first_standby: datetime | None
+    back: BackReport | None = None
 
     @property
     def beyond_restores(self) -> timedelta:
@@ -112,13 +115,14 @@ class _Client:
             self.issued.append(datetime.now(UTC))
 
 
-def rehearse(folder: Path, other: str, say: Say) -> FailoverReport:
+def rehearse(folder: Path, other: str, say: Say, *, back: bool = False) -> FailoverReport:
     """Rehearse a failover with the home region's return in the middle, on a separate local cloud.
 
     Args:
         folder: directory of that cloud's state, and of the settings file with the standby region.
         other: the standby region.
         say: called with each progress message.
+        back: go back to the home region afterwards.
 
     Raises:
         RehearsalFailed: a step failed, or both regions issued tokens.
@@ -140,7 +144,14 @@ def rehearse(folder: Path, other: str, say: Say) -> FailoverReport:
         with _minutely(home_cloud, cloud):
             wait_until(lambda: _has_lease(home_cloud), f"the lease of {HOME}")
             say(f"{HOME} has its lease")
-            return _fail_over(_Rehearsal(home, cloud, other, prepare(home, other, say), say))
+            rehearsal = _Rehearsal(home, cloud, other, prepare(home, other, say), say)
+            report = _fail_over(rehearsal)
+            if not back:
+                return report
+            places = Places(
+                standby, cloud, home_cloud, environ, local.environ, _api_url(cloud), home.api_url, platform_url
+            )
+            return replace(report, back=rehearse_back(places, rehearsal.clients, APPROVERS, say))
 
 
 @dataclass(frozen=True)

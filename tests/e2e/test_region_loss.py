@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.domain.deployment.policy import CHECKLIST
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease, grant_lease
+from orchestrator.domain.failover.steps import STEPS_BACK
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import (
     CrossRegionBackup,
@@ -105,3 +106,16 @@ def test_with_every_call_to_the_home_region_denied_the_plan_runs_to_its_end():
     assert report["evidence"].startswith("ib-oauth-evidence-local-000000000000-us-east-2/configuration/")
     needs = {step["kind"]: step["needs"] for step in report["plan"]["steps"]}
     assert needs["RESTORE"] == ["copied backups"]
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(900)
+def test_after_a_failover_the_service_goes_back_with_all_that_was_written():
+    command = [sys.executable, "-m", "orchestrator", "failover", "rehearse", "--back", "--json"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=850)
+    assert finished.returncode == 0, finished.stderr
+
+    back = json.loads(finished.stdout)["back"]
+    assert [result["step"] for result in back["failover"]["results"]] == [step.value for step in STEPS_BACK]
+    assert (back["failover"]["home"], back["failover"]["region"]) == ("us-east-2", "us-west-1")
+    assert back["rows_only_at_home"] >= 1

@@ -31,7 +31,7 @@ def update_dns(read: ReadFailover, cloud: Cloud) -> StepDone | StepWaits:
     """
     domain, zone = cloud.settings["API_DOMAIN"], cloud.settings["HOSTED_ZONE_ID"]
     if not domain:
-        return StepDone(read, f"clients use {_api_url(cloud)}: the API has no domain of its own")
+        return StepDone(read, f"clients use {_api_url(cloud) or 'its own address'}: the API has no domain of its own")
     record = DomainRecord(cloud.clients, domain, zone)
     target = record.target()
     if target is None:

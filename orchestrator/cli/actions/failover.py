@@ -40,7 +40,7 @@ def plan(env: str, to: str | None, *, json: bool) -> None:
     _show(failover_plan, json=json)
 
 
-def rehearse(env: str, to: str | None, *, json: bool) -> None:
+def rehearse(env: str, to: str | None, *, json: bool, back: bool = False) -> None:
     """Rehearse the failover by its state machine, on a local cloud of its own.
 
     Raises:
@@ -51,18 +51,26 @@ def rehearse(env: str, to: str | None, *, json: bool) -> None:
 
     other, report_progress = _rehearsed_region(env, to), _progress(json=json)
     with tempfile.TemporaryDirectory(prefix="failover-") as folder:
-        report = rehearsal.rehearse(Path(folder), other, report_progress)
+        report = rehearsal.rehearse(Path(folder), other, report_progress, back=back)
     if json:
         print_json(report)
         return
     screen = console()
-    screen.print(f"\nthe service runs in {other}", style="bold green")
+    runs_in = report.back.failover.region if report.back else other
+    screen.print(f"\nthe service runs in {runs_in}", style="bold green")
     screen.print(
         f"recovery time {report.recovery_time.total_seconds():.1f} s, of which the restores took "
         f"{report.restoring.total_seconds():.1f} s and the wait for leases {report.leases.total_seconds():.1f} s; "
         f"the home region returned in the middle, and refused {report.home_refused} requests for tokens",
         soft_wrap=True,
     )
+    if report.back:
+        screen.print(
+            f"the way back took {report.back.took.total_seconds():.1f} s; the client got no tokens for at most "
+            f"{report.back.without_tokens.total_seconds():.1f} s; {report.back.rows_only_at_home} rows are only in the "
+            "old tables",
+            soft_wrap=True,
+        )
 
 
 def rehearse_manually(env: str, to: str | None, *, json: bool) -> None:

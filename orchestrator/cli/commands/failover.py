@@ -9,6 +9,7 @@ import typer
 from orchestrator.cli.errors import AsJson, Env, report_errors
 from orchestrator.cli.extras import require
 from orchestrator.cli.program import CommandLine
+from orchestrator.domain.errors import Refused
 
 app = CommandLine(no_args_is_help=True, help="Plan, start, follow and rehearse a regional failover.")
 back = CommandLine(no_args_is_help=True, help="Go back to the home region, with all that was written.")
@@ -130,6 +131,7 @@ def rehearse(
     manual: Annotated[
         bool, typer.Option("--manual", help="Follow the manual plan, without the state machine.")
     ] = False,
+    and_back: Annotated[bool, typer.Option("--back", help="Go back to the home region afterwards.")] = False,
     json: AsJson = False,
 ) -> None:
     """Run a failover on a separate local cloud."""
@@ -137,10 +139,12 @@ def rehearse(
 
     with report_errors(json):
         require("local")
+        if manual and and_back:
+            raise Refused("--back", "with --manual", "the manual plan ends in the other region: omit one")
         if manual:
             failover.rehearse_manually(env, to, json=json)
         else:
-            failover.rehearse(env, to, json=json)
+            failover.rehearse(env, to, json=json, back=and_back)
 
 
 @back.command(name="plan")

@@ -46,6 +46,7 @@ def running(monkeypatch):
         (["--env", "nowhere"], "env"),
         (["--env", "prod"], "env"),
         (["--to", "us-west-1"], "--to"),
+        (["--manual", "--back"], "--back"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_refused_by_name(arguments, field):
