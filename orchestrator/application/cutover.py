@@ -95,9 +95,9 @@ def cutover_result(cloud: Cloud, recovery: Recovery, error: Mapping[str, str]) -
 def finish_cutover(cloud: Cloud, recovery: Recovery, result: CheckResult, lock: EnvironmentLock) -> Recovery:
     """Return the recovery with the result of its cutover.
 
-    After a successful one, the revocation log gets the epoch of the tables in use. After a failed cutover, `$LATEST` gets the environment variables of the live version again. The deployment or its
-    rollback has reverted the aliases and unblocked the tables by then. The recovery forgets a failed deployment, so
-    that a late start of it is refused.
+    After a successful one, the revocation log gets the epoch of the tables in use. After a failed one, `$LATEST` gets the
+    environment variables of the live version again; the deployment or its rollback has reverted the aliases and unblocked
+    the tables by then. The recovery forgets a failed deployment, so that a late start of it is refused.
 
     Args:
         cloud: the environment.

@@ -1,10 +1,10 @@
 """Once a minute: roll back what a dead execution left behind, even if its event was lost.
 
-Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends.
-For a restore that died after its cutover, late writes are replayed, at the end of the run. Live tables that are blocked are unblocked while no
-execution holds the environment lock. Provisioned concurrency is reconciled, too, and the live state is compared with the ledger.
-Incidents are paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61). Owners of findings
-are notified and reminded. An error of one step keeps no other from running.
+Alarms of the service that stay in ALARM are evaluated again, until they are OK or the rollback window ends. Incidents are
+paged, escalated and announced (ADR 58). Maintenance windows begin and end, and are announced (ADR 61). Owners of findings
+are notified and reminded. Live tables that are blocked are unblocked while no execution holds the environment lock.
+Provisioned concurrency is reconciled, and the live state is compared with the ledger. At the end of the run, late writes
+of a restore that died after its cutover are replayed. An error of one step keeps no other from running.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ class _Session:
 class Sessions:
     """The sessions of one console.
 
-    A session lasts as long as the settings say, and as they list its person for its role. Its tokens are renewed when they expire, so that it also ends when the
-    grant was revoked at the service. A service that does not answer properly ends no session: an operator who is signed
-    in can roll back the release that broke it.
+    A session lasts as long as the settings say, and as they list its person for its role. Its tokens are renewed when
+    they expire, so that it also ends when the grant was revoked at the service. A service that does not answer properly
+    ends no session: an operator who is signed in can roll back the release that broke it.
 
     A renewal whose answer is lost may have exchanged the refresh token. The service takes that token again for a grace
     period, and after it revokes the grant of a client that presents it. So the renewal is repeated once, within the grace

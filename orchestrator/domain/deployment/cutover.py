@@ -113,8 +113,8 @@ class Cutover:
         replay_back: what the new tables accepted and a rollback gave to the previous ones; None before that.
         unblock_requested_at: when a rollback first requested to unblock the previous tables; None before that. Clients
             may use them from then on, so no later attempt blocks them again.
-        opens_at: until when a failback has closed the service to writes (`orchestrator.domain.recovery.lost_writes.closing`); None
-            before that.
+        opens_at: until when a failback has closed the service to writes
+            (`orchestrator.domain.recovery.lost_writes.closing`); None before that.
     """
 
     recovery: str

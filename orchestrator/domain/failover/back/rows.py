@@ -1,6 +1,7 @@
-"""Rows that only the home region's old tables have: they were written before the loss and are in no copy, or were deleted since.
+"""Rows that only the home region's old tables have.
 
-A person decides about them; none is copied. A row that both sides have keeps the standby region's content.
+They were written before the loss and are in no copy, or were deleted since. A person decides about them; none is copied.
+A row that both sides have keeps the standby region's content.
 """
 
 from __future__ import annotations
