@@ -9,7 +9,6 @@ link does must be harmless when it is done twice.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.domain.base64url import decode_base64url, encode_base64url
 from orchestrator.domain.errors import Refused
 
 SHORTEST_KEY, LONGEST_TOKEN = 32, 2000
@@ -66,7 +66,7 @@ def issue_token(link: SignedLink, key: bytes) -> str:
         raise ValueError(f"{link.purpose!r} is no purpose: lower-case words with hyphens are")
     values = [*link.subject, int(link.expires_at.timestamp())]
     body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    payload = _encode(body.encode())
+    payload = encode_base64url(body.encode())
     token = f"{payload}.{_signature(link.purpose, payload, key)}"
     if len(token) > LONGEST_TOKEN:
         raise ValueError(f"the subject of a link is too long: its token would have {len(token)} characters")
@@ -111,18 +111,14 @@ def read_key(secret: str) -> bytes:
     return key
 
 
-def _encode(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
 def _decode(payload: str) -> Any:
-    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return json.loads(decode_base64url(payload))
 
 
 def _signature(purpose: str, payload: str, key: bytes) -> str:
     # Over the encoded text: no other text is a valid payload. No purpose has a line break, so no two pairs are one text.
     _refuse_short(key)
-    return _encode(hmac.new(key, f"{_VERSION}\n{purpose}\n{payload}".encode(), hashlib.sha256).digest())
+    return encode_base64url(hmac.new(key, f"{_VERSION}\n{purpose}\n{payload}".encode(), hashlib.sha256).digest())
 
 
 def _refuse_short(key: bytes) -> None:

@@ -13,9 +13,6 @@ at once.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -208,31 +205,6 @@ def unpublished_key(kms_keys: Sequence[KmsKey], ring: SigningKeyRing, stack_key_
 def keys_to_delete(kms_keys: Sequence[KmsKey], ring: SigningKeyRing) -> tuple[KmsKey, ...]:
     """Return the usable keys that must not sign any more: they left the key ring, or lost the race to enter it."""
     return tuple(key for key in _keys_outside(kms_keys, ring) if key.created_at <= ring.changed_at)
-
-
-def thumbprint(spki: bytes) -> str:
-    """Return the id of a P-256 public key (RFC 7638 section 3.2).
-
-    Args:
-        spki: its DER SubjectPublicKeyInfo, as KMS returns it.
-
-    Raises:
-        ValueError: it is another kind of key.
-    """
-    point = spki.removeprefix(_SPKI_PREAMBLE)
-    if point == spki or len(point) != 2 * _COORDINATE_BYTES:
-        raise ValueError("not a P-256 public key")
-    members = {
-        "crv": "P-256",
-        "kty": "EC",
-        "x": _base64url(point[:_COORDINATE_BYTES]),
-        "y": _base64url(point[_COORDINATE_BYTES:]),
-    }
-    return _base64url(hashlib.sha256(json.dumps(members, separators=(",", ":"), allow_nan=False).encode()).digest())
-
-
-def _base64url(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def _signing_with(ring: SigningKeyRing, kid: str, now: datetime) -> tuple[SigningKey, ...]:

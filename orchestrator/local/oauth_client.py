@@ -6,8 +6,6 @@ local cloud, raises an exception.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import http.client
 import json
 import re
@@ -18,6 +16,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from orchestrator.domain.base64url import encode_base64url
+from orchestrator.domain.sign_in.pkce import code_challenge
 from orchestrator.local.traffic_observations import NO_RESPONSE, ObservedResponse
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class OAuthClient:
 
     def log_in(self, client: TrafficClient) -> Tokens | None:
         """Run the whole flow from the authorization request to tokens; None if a response was not the expected one."""
-        verifier = base64.urlsafe_b64encode(self.random.randbytes(32)).rstrip(b"=").decode()
+        verifier = encode_base64url(self.random.randbytes(32))
         page, cookie, transaction = self._authorize(client, verifier)
         if transaction is None or not self._log_in_upstream(page, cookie, transaction):
             return None
@@ -176,7 +176,7 @@ class OAuthClient:
         return _tokens(tokens.client, response), response
 
     def _authorize(self, client: TrafficClient, verifier: str) -> tuple[OAuthResponse, str, str | None]:
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        challenge = code_challenge(verifier)
         query = urlencode(
             {
                 "response_type": "code",

@@ -6,7 +6,6 @@ RFC 6749 §5.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.analysis.repeated_checks import ProbeTests, spent_by_probe
 from orchestrator.domain.analysis.running_tests import ComparedRate
+from orchestrator.domain.base64url import encode_base64url
 from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.checks import (
@@ -313,10 +313,7 @@ def _unsigned_token(issuer: str) -> str:
         "family": VERIFIER,
         "epoch": 0,
     }
-    parts = (
-        base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()
-        for part in (header, claims)
-    )
+    parts = (encode_base64url(json.dumps(part, allow_nan=False).encode()) for part in (header, claims))
     return ".".join([*parts, ""])
 
 

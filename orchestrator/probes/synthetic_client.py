@@ -6,8 +6,6 @@ representation or evidence.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,7 +15,9 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.base64url import encode_base64url
 from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.sign_in.pkce import code_challenge
 from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI
 from orchestrator.probes.ports import MacClient
@@ -94,7 +94,7 @@ def begin_login(send: SendRequest, parameters: Mapping[str, str] | None = None) 
         FlowFailed: the response is no login page.
     """
     verifier = secrets.token_urlsafe(48)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    challenge = code_challenge(verifier)
     query = {
         "response_type": "code",
         "client_id": CLIENT_ID,
@@ -117,7 +117,7 @@ def begin_login(send: SendRequest, parameters: Mapping[str, str] | None = None) 
 def complete_login(send: SendRequest, login: Login, identity: SyntheticIdentity) -> Code:
     """Complete a login and return its authorization code. Raises FlowFailed."""
     message = f"ib-oauth/synthetic/{identity.environment}/{login.transaction}".encode()
-    mac = base64.urlsafe_b64encode(identity.macs.generate_mac(identity.key_id, message)).rstrip(b"=").decode()
+    mac = encode_base64url(identity.macs.generate_mac(identity.key_id, message))
     fields = {"transaction": login.transaction, "mac": mac}
     request = form_request("/login/synthetic", fields, {"Cookie": login.cookie})
     response = send("login", "authorize", request, HTTPStatus.SEE_OTHER)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from service.aws_errors import TranslatedErrors
 from service.keys.errors import KeyUnavailable
-from service.oauth import signatures, tokens
+from service.oauth import credentials, signatures, tokens
 from service.oauth.openid import id_tokens
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ class SyntheticProof:
         if not mac.isascii() or len(mac) > _MAC_MAX_CHARACTERS:
             return False
         try:
-            octets = urlsafe_b64decode(mac + "=" * (-len(mac) % 4))
+            octets = credentials.decode_base64url(mac)
         except ValueError:
             return False
         if not octets:
@@ -201,7 +200,7 @@ def _verifies(jwk: Jwk, signed: Signed) -> bool:
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
-    x, y = (int.from_bytes(urlsafe_b64decode(f"{coordinate}=")) for coordinate in (jwk.x, jwk.y))
+    x, y = (int.from_bytes(credentials.decode_base64url(coordinate)) for coordinate in (jwk.x, jwk.y))
     key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     try:
         key.verify(signatures.to_der(signed.signature), signed.signing_input, ec.ECDSA(SHA256()))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import urlsafe_b64decode
 from binascii import b2a_base64
 from dataclasses import dataclass, field
 from enum import Enum
@@ -69,6 +70,18 @@ def digest(text: str) -> str:
 def base64url(octets: bytes) -> str:
     """Return base64url without padding (RFC 7515 §2)."""
     return b2a_base64(octets, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+
+
+def decode_base64url(text: str) -> bytes:
+    """Decode base64url strictly: text that is not the encoding of its own octets was not made by `base64url`.
+
+    Raises:
+        ValueError: it is not canonical.
+    """
+    octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    if base64url(octets) != text:
+        raise ValueError("not canonical base64url")
+    return octets
 
 
 def parse(text: str, kind: Kind) -> Credential | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from hmac import compare_digest
+
+from service.oauth import credentials
 
 METHOD = "S256"
 
@@ -25,7 +25,7 @@ def is_challenge(text: str) -> bool:
 
 def challenge_of(verifier: str) -> str:
     """Return the S256 challenge of a verifier (RFC 7636 §4.2)."""
-    return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+    return credentials.digest(verifier)
 
 
 def matches_challenge(verifier: str, challenge: str) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import binascii
 import json
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from service.oauth import scopes, signatures
-from service.oauth.credentials import base64url
+from service.oauth.credentials import base64url, decode_base64url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,8 +132,8 @@ def parse_unverified(text: str) -> Signed:
         raise TokenInvalid("too long")
     try:
         encoded_header, encoded_claims, encoded_signature = text.split(".")
-        header, claims = json.loads(_decoded(encoded_header)), json.loads(_decoded(encoded_claims))
-        signature = _decoded(encoded_signature)
+        header, claims = json.loads(decode_base64url(encoded_header)), json.loads(decode_base64url(encoded_claims))
+        signature = decode_base64url(encoded_signature)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise TokenInvalid("malformed") from error
     if not isinstance(header, dict) or not isinstance(claims, dict):
@@ -193,11 +192,3 @@ def _header(kid: str, token_type: str) -> str:
 
 def _encoded(member: Mapping[str, Any]) -> str:
     return base64url(to_json(member).encode())
-
-
-def _decoded(text: str) -> bytes:
-    """Decode base64url strictly: text that is not the encoding of its own octets was not made by a signer."""
-    octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    if base64url(octets) != text:
-        raise ValueError("not canonical base64url")
-    return octets

@@ -28,6 +28,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import conditional_write, error_code, translate_errors
 from orchestrator.domain.errors import KeyNotYetUsable, KeyRingConflict, Refused
+from orchestrator.domain.evidence.es256 import key_from_spki
 from orchestrator.domain.signing_keys import (
     KeyPhase,
     KmsKey,
@@ -35,7 +36,6 @@ from orchestrator.domain.signing_keys import (
     SigningKeyRing,
     initial_key_ring,
     may_lack_its_tags,
-    thumbprint,
 )
 
 T = TypeVar("T")
@@ -149,7 +149,7 @@ class KeyRing:
             Refused: the key is disabled, or its deletion is scheduled.
         """
         try:
-            return thumbprint(self._call(key, lambda: self._kms.get_public_key(KeyId=key.key_id)["PublicKey"]))
+            return key_from_spki(self._call(key, lambda: self._kms.get_public_key(KeyId=key.key_id)["PublicKey"])).kid
         except ClientError as error:
             if error_code(error) not in UNUSABLE:
                 raise

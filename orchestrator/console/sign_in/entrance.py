@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import re
 import secrets
@@ -27,6 +25,7 @@ from orchestrator.console.sections import Form, Heading, Link, Links, Page, Sect
 from orchestrator.console.sign_in.oauth_service import OAuthService, SignInRefused, SignInRequest
 from orchestrator.console.sign_in.permitted import Permitted
 from orchestrator.console.sign_in.sessions import IDENTITY, Identity, Sessions, identity_of
+from orchestrator.domain.base64url import decode_base64url, encode_base64url
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.sign_in.settings import CALLBACK_PATH, Role
@@ -251,17 +250,15 @@ class Entrance:
 
     def _new(self, role: Role, target: str) -> _Begun:
         expires_at = int(self._now()) + SECONDS_TO_SIGN_IN
-        packed = base64.urlsafe_b64encode(target.encode()).decode()
+        packed = encode_base64url(target.encode())
         return _Begun(f"{secrets.token_urlsafe(32)}.{role}.{expires_at}.{packed}", role, target, expires_at)
 
     def _read(self, text: str) -> _Begun | None:
         """Return what a cookie has. Only `state` proves that this process made it."""
         try:
             _, role, expires_at, packed = text.split(".")
-            begun = _Begun(
-                text, Role(role), _safe_target(base64.urlsafe_b64decode(packed).decode()), int(expires_at[:12])
-            )
-        except (ValueError, binascii.Error):
+            begun = _Begun(text, Role(role), _safe_target(decode_base64url(packed).decode()), int(expires_at[:12]))
+        except ValueError:
             return None
         return begun if self._now() < begun.expires_at else None
 

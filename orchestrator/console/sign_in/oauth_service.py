@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -14,6 +12,7 @@ from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.sign_in.jwt import Jwt
+from orchestrator.domain.sign_in.pkce import code_challenge
 from orchestrator.domain.sign_in.settings import BASE_SCOPES, Role, SignInSettings
 from orchestrator.domain.sign_in.tokens import (
     ACCESS_TOKEN,
@@ -112,7 +111,7 @@ class OAuthService:
             Unreachable: the service does not answer.
             SignInRefused: its metadata are not those of the issuer.
         """
-        challenge = base64.urlsafe_b64encode(sha256(request.verifier.encode()).digest()).rstrip(b"=").decode()
+        challenge = code_challenge(request.verifier)
         scopes = (*BASE_SCOPES, Role.VIEWER.scope, *((Role.OPERATOR.scope,) if request.role is Role.OPERATOR else ()))
         query = {
             "response_type": "code",

@@ -10,10 +10,11 @@ So a signature cannot be changed into another one that verifies.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
+
+from orchestrator.domain.base64url import decode_base64url, encode_base64url, sha256_base64url
 
 # SEC 2, section 2.4.2: the curve y² = x³ - 3x + b over the integers modulo P; G generates the group of order N.
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -54,11 +55,11 @@ class PublicKey:
     def kid(self) -> str:
         """The key's id: its thumbprint (RFC 7638)."""
         required = json.dumps(self.to_jwk(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return base64url(sha256(required.encode()).digest())
+        return sha256_base64url(required)
 
     def to_jwk(self) -> dict[str, str]:
         """Return the key as a JWK (RFC 7517) with its required members."""
-        x, y = (base64url(number.to_bytes(_BYTES)) for number in (self.x, self.y))
+        x, y = (encode_base64url(number.to_bytes(_BYTES)) for number in (self.x, self.y))
         return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
 
 
@@ -86,7 +87,7 @@ def signature_from_der(der: bytes) -> str:
     s, rest = _der_integer(rest)
     if rest or not (0 < r < _N and 0 < s < _N):
         raise ValueError("it is no signature of P-256")
-    return base64url(r.to_bytes(_BYTES) + min(s, _N - s).to_bytes(_BYTES))
+    return encode_base64url(r.to_bytes(_BYTES) + min(s, _N - s).to_bytes(_BYTES))
 
 
 @lru_cache(maxsize=4096)
@@ -105,23 +106,6 @@ def verifies(key: PublicKey, message: bytes, signature: str) -> bool:
     digest = int.from_bytes(sha256(message).digest())
     x, _, z = _combination(digest * inverse % _N, _G, r * inverse % _N, (key.x, key.y))
     return z != 0 and x * pow(z, -2, _P) % _P % _N == r
-
-
-def base64url(octets: bytes) -> str:
-    """Return octets in base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
-
-
-def decode_base64url(text: str) -> bytes:
-    """Return the octets of base64url without padding, in the one way in which `base64url` writes them.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    if base64url(octets) != text:
-        raise ValueError("it is no base64url as we write it")
-    return octets
 
 
 def _der_integer(der: bytes) -> tuple[int, bytes]:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from orchestrator.domain.base64url import decode_base64url
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import (
@@ -26,7 +27,7 @@ from orchestrator.domain.evidence.chain import (
     require_text,
     require_whole_numbers,
 )
-from orchestrator.domain.evidence.es256 import PublicKey, decode_base64url, verifies
+from orchestrator.domain.evidence.es256 import PublicKey, verifies
 from orchestrator.domain.untrusted_json import decode_untrusted, quoted
 
 SECOND_PLACE = "the second place"

@@ -14,12 +14,11 @@ So a family is invalid unless proven valid. RULES has the order of the rules: th
 
 from __future__ import annotations
 
-import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from orchestrator.domain.base64url import sha256_base64url
 from orchestrator.domain.verdict import Json, Verdict
 
 
@@ -189,7 +188,7 @@ def next_epoch(known: Iterable[int]) -> int:
 
 def client_digest(text: str) -> str:
     """Return SHA-256 as base64url without padding, by which the service refers to clients anonymously."""
-    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return sha256_base64url(text)
 
 
 def disowned_name(name: str, client_id: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from orchestrator.domain.base64url import decode_base64url
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ def parse_jwt(text: str) -> Jwt | None:
     """Return the parts of a JWT; None if it is none."""
     parts = text.split(".")
     try:
-        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
+        header, claims, signature = (decode_base64url(part) for part in parts)
         decoded = json.loads(header), json.loads(claims)
     except (ValueError, RecursionError):
         return None

@@ -5,13 +5,13 @@ The signatures are verified by the caller, with the service's published keys. Ti
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from orchestrator.domain.base64url import encode_base64url
 from orchestrator.domain.sign_in.jwt import Jwt, parse_jwt
 
 ALGORITHM = "ES256"
@@ -136,7 +136,7 @@ def _read_id_token(claims: Mapping[str, Any], access_text: str, expected: Expect
 def access_token_hash(access_text: str) -> str:
     """Return `at_hash`: the left half of the access token's SHA-256 (§3.1.3.6)."""
     digest = sha256(access_text.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    return encode_base64url(digest[: len(digest) // 2])
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:

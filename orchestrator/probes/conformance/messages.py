@@ -5,7 +5,6 @@ Secrets are only in values whose representation leaves them out.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from orchestrator.domain.analysis.observations import HttpResponse
+from orchestrator.domain.base64url import encode_base64url
 from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.probes.synthetic_client import Code, Login, json_object
 
@@ -78,4 +78,4 @@ def repeated_query(query: Mapping[str, str], name: str, value: str) -> str:
 
 def encode_part(part: Mapping[str, Any]) -> str:
     """Return a part of a JWT in base64url."""
-    return base64.urlsafe_b64encode(json.dumps(part, allow_nan=False).encode()).rstrip(b"=").decode()
+    return encode_base64url(json.dumps(part, allow_nan=False).encode())

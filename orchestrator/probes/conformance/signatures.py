@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.domain.base64url import decode_base64url
 from orchestrator.domain.sign_in.jwt import Jwt
 
 COORDINATE_BYTES = 32
@@ -34,5 +34,4 @@ def verifies_es256(key: Mapping[str, Any], token: Jwt) -> bool:
 
 
 def _number(key: Mapping[str, Any], name: str) -> int:
-    text = str(key.get(name, ""))
-    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return int.from_bytes(decode_base64url(str(key.get(name, ""))))

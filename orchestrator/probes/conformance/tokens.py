@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from hashlib import sha256
 from http import HTTPStatus
 
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
 from orchestrator.domain.compliance.result import NotChecked
+from orchestrator.domain.sign_in.pkce import code_challenge
 from orchestrator.domain.untrusted_json import quoted
 from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI, UNKNOWN_CODE, VERIFIER
 from orchestrator.probes.conformance.authorization import ELSEWHERE, unguessable
@@ -241,12 +241,7 @@ registry.add(
 @registry.control("oauth-code-challenge-as-verifier")
 def _challenge_as_verifier(session: Session) -> str:
     code = session.pending_code.code
-    return refused(session.redeem(code, code_verifier=challenge_of_verifier(code.verifier)), "invalid_grant")
-
-
-def challenge_of_verifier(verifier: str) -> str:
-    """Return the challenge of a verifier by S256 (RFC 7636 §4.2)."""
-    return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return refused(session.redeem(code, code_verifier=code_challenge(code.verifier)), "invalid_grant")
 
 
 registry.add(

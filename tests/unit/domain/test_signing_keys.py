@@ -1,12 +1,9 @@
 """How a ring of signing keys turns: every phase at every time, and what a dead maker leaves behind."""
 
-import base64
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from orchestrator.domain import signing_keys
 from orchestrator.domain.errors import Refused
@@ -29,7 +26,6 @@ from orchestrator.domain.signing_keys import (
 from service import token_issuance
 from service.endpoints import public
 from service.keys import key_ring as service_ring
-from service.oauth import tokens
 
 PUBLISHED, SIGNING, RETIRING = KeyPhase.PUBLISHED, KeyPhase.SIGNING, KeyPhase.RETIRING
 T0 = datetime(2026, 11, 23, tzinfo=UTC)
@@ -202,27 +198,3 @@ def test_a_key_is_either_to_be_published_or_left_over_or_neither_and_never_both(
     for name, seconds, usable in product(("a", "b", "stack"), (-1, 0, 1), (True, False)):
         one = found(name, T0 + seconds * SECOND, usable=usable)
         assert not (signing_keys.unpublished_key([one], here, STACK) and signing_keys.keys_to_delete([one], here))
-
-
-def test_a_thumbprint_is_the_services():
-    spki = (
-        ec.generate_private_key(ec.SECP256R1())
-        .public_key()
-        .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    )
-    assert signing_keys.thumbprint(spki) == tokens.parse_public_key(spki).thumbprint
-    assert len(base64.urlsafe_b64decode(signing_keys.thumbprint(spki) + "=")) == 32
-
-
-@pytest.mark.parametrize(
-    "other", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)], ids=["P-384", "RSA"]
-)
-def test_another_kind_of_key_has_no_thumbprint_here(other):
-    spki = other.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    with pytest.raises(ValueError, match="not a P-256 public key"):
-        signing_keys.thumbprint(spki)
-
-
-def test_a_truncated_key_has_no_thumbprint():
-    with pytest.raises(ValueError, match="not a P-256 public key"):
-        signing_keys.thumbprint(signing_keys._SPKI_PREAMBLE + b"x" * 63)

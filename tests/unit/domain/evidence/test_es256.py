@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.domain.base64url import decode_base64url, encode_base64url
 from orchestrator.domain.evidence.es256 import (
     PublicKey,
-    base64url,
-    decode_base64url,
     key_from_spki,
     signature_from_der,
     verifies,
 )
+from service.oauth import tokens
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 DER = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -36,7 +36,7 @@ def signed(secret: int, message: bytes) -> str:
 
 
 def encoded(r: int, s: int) -> str:
-    return base64url(r.to_bytes(32) + s.to_bytes(32))
+    return encode_base64url(r.to_bytes(32) + s.to_bytes(32))
 
 
 def parts(signature: str) -> tuple[int, int]:
@@ -78,12 +78,18 @@ def test_the_thumbprint_is_that_of_rfc_7638():
     assert key.kid == "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U"
 
 
+def test_the_thumbprint_is_the_services():
+    spki = signer(7).public_key().public_bytes(*DER)
+
+    assert key_from_spki(spki).kid == tokens.parse_public_key(spki).thumbprint
+
+
 @pytest.mark.parametrize("half", range(512))
 def test_a_signature_with_a_changed_bit_does_not_verify(half):
     octets = bytearray(decode_base64url(signed(7, b"entry")))
     octets[half // 8] ^= 1 << half % 8
 
-    assert not verifies(public(7), b"entry", base64url(bytes(octets)))
+    assert not verifies(public(7), b"entry", encode_base64url(bytes(octets)))
 
 
 @pytest.mark.parametrize(
