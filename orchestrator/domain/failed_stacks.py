@@ -101,7 +101,7 @@ def refuse_older_table(stack: FailedStack, table: str, created_at: datetime) -> 
         Refused: the table is older.
     """
     if created_at < stack.created_at.replace(microsecond=0):  # some times are given in whole seconds
-        remedy = f"it is older than {stack.name}: keep it, and import it after the next creation (cdk import)"
+        remedy = f"it is older than {stack.name}: keep it, and import it after the next creation (npx cdk import)"
         raise Refused("table", table, remedy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -103,6 +104,29 @@ def without_titles(text: str) -> str:
 @pytest.mark.parametrize("page", sorted({*PAGES, "CONTRIBUTING.md"} - WRITTEN_BY_PROGRAMS))
 def test_a_page_runs_the_cdk_by_npx(page):
     assert BARE_CDK.findall(without_titles((ROOT / page).read_text(encoding="utf-8"))) == []
+
+
+def literals_of(source: Path) -> Iterator[str]:
+    """Yield the string literals of a module apart from docstrings, which are printed nowhere."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_no_text_of_the_orchestrator_runs_the_cdk_without_npx():
+    """A remedy is copied into a shell, whichever command or check prints it."""
+    sources = sorted((ROOT / "orchestrator").rglob("*.py"))
+    bare = {
+        f"{source.relative_to(ROOT)}: {text}"
+        for source in sources
+        for text in literals_of(source)
+        if BARE_CDK.search(text)
+    }
+
+    assert len(sources) > 100
+    assert bare == set()
 
 
 def deployments_of(page: str) -> list[str]:

@@ -141,7 +141,7 @@ def templates_in(assembly: Path, env: str) -> list[Mapping[str, Any]]:
     """
     files = sorted(assembly.glob(f"*-{env}.template.json"))
     if not files:
-        raise Refused("--assembly", str(assembly), f"name a folder that `cdk synth -c environment={env}` wrote")
+        raise Refused("--assembly", str(assembly), f"name a folder that `npx cdk synth -c environment={env}` wrote")
     try:
         return [jsonlib.loads(file.read_bytes()) for file in files]
     except (OSError, ValueError) as error:

@@ -131,7 +131,7 @@ def write_settings(context: Context, name: str, file: Path | None = None, *, jso
     if json:
         print_json({"file": str(file), "settings": settings})
         return
-    console().print(f"{file.name} now names the tables in use; run `cdk deploy` so that the stacks agree")
+    console().print(f"{file.name} now names the tables in use; run `npx cdk deploy` so that the stacks agree")
 
 
 def _refuse_invalid(name: str, document: str) -> None:

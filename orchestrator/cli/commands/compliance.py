@@ -22,7 +22,7 @@ def compliance(
         list[str] | None,
         typer.Option(help="oauth, infrastructure, data-protection or practices."),
     ] = None,
-    assembly: Annotated[Path | None, typer.Option(help="Folder of cdk synth; default: deployed templates.")] = None,
+    assembly: Annotated[Path | None, typer.Option(help="Folder of npx cdk synth; default: deployed templates.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Keep the report in the evidence chain.")] = False,
     trend: Annotated[bool, typer.Option("--trend", help="Compare with the newest report kept.")] = False,
     output: Annotated[Path | None, typer.Option(callback=output_file, help="File to write as an HTML page.")] = None,

@@ -36,7 +36,7 @@ def check_clients(
         return warned(f"a configured client has the same id, and wins: {listed(shadowed)}", remedy)
     enabled = [client for client in clients if client.status is Status.ENABLED]
     if enabled and not switched_on:
-        remedy = "set service.managed_clients = true in environments.toml, then cdk deploy and orchestrator deploy"
+        remedy = "set service.managed_clients = true in environments.toml, then npx cdk deploy and orchestrator deploy"
         return warned(f"the service does not read managed clients: {listed(one.client_id for one in enabled)}", remedy)
     silent = [client.client_id for client in enabled if not client.contacts]
     if silent:

@@ -118,7 +118,7 @@ def _of_state(client: Configuration, effect: InEffect) -> Iterator[Finding]:
     if not effect.switched_on:
         yield Finding(
             "the environment has no managed clients: the service does not know this one",
-            "set service.managed_clients = true in environments.toml, cdk deploy, orchestrator deploy",
+            "set service.managed_clients = true in environments.toml, npx cdk deploy, orchestrator deploy",
         )
     if managed.status is not Status.ENABLED:
         change = managed.changed

@@ -17,7 +17,7 @@ ROTATION_GRACE = timedelta(days=2)
 """A rotation runs every 15 minutes. A key that signs so long after its time is overdue."""
 
 RULE_PACKS = frozenset({"AwsSolutions", "NIST.800.53.R5"})
-PACKS_REMEDY = "cdk synth -c environment=ENV -c rule_packs=on -o FOLDER, then --assembly FOLDER"
+PACKS_REMEDY = "npx cdk synth -c environment=ENV -c rule_packs=on -o FOLDER, then --assembly FOLDER"
 
 OF_DOCTOR: Mapping[str, str] = {
     "settings": "practice-no-example-settings",

@@ -118,7 +118,7 @@ def subject_of(templates: Mapping[str, Mapping[str, Any]], expected: Expectation
 def run_template_checks(checks: Mapping[str, TemplateCheck], subject: Subject) -> list[Result]:
     """Return one result a check. Without any resource nothing is checked."""
     if not subject.resources:
-        remedy = "name a folder that cdk synth wrote: --assembly FOLDER"
+        remedy = "name a folder that npx cdk synth wrote: --assembly FOLDER"
         return [Result(control, Status.NOT_CHECKED, "no template has a resource", remedy) for control in checks]
     return [_result(control, check, subject) for control, check in checks.items()]
 

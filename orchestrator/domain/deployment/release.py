@@ -162,7 +162,7 @@ def refuse_other_build(manifest: ReleaseManifest, builds: Mapping[str, str], env
     """
     for function, build in builds.items():
         if build != manifest.build:
-            remedy = f"deploy its assembly first: cdk deploy --app …/assemblies/{environment}"
+            remedy = f"deploy its assembly first: npx cdk deploy --app …/assemblies/{environment}"
             raise Refused(f"{function}:$LATEST", build, f"the release is build {manifest.build}; {remedy}")
 
 

@@ -48,7 +48,7 @@ def check_bootstrap(versions: Mapping[str, int | None], account: str) -> Result:
     found = ", ".join(
         f"{region} has {'none' if version is None else f'version {version}'}" for region, version in sorted(old.items())
     )
-    remedy = f"cdk bootstrap {' '.join(f'aws://{account}/{region}' for region in sorted(old))}"
+    remedy = f"npx cdk bootstrap {' '.join(f'aws://{account}/{region}' for region in sorted(old))}"
     return failed(f"the stacks need a bootstrap of version {BOOTSTRAP_VERSION}: {found}", remedy)
 
 
@@ -93,7 +93,7 @@ def check_pipeline(provider: str | None, role: str | None, wanted_provider: str,
         if found is None
     ]
     if missing:
-        return failed(f"missing: {listed(missing)}", f"cdk deploy ib-oauth-orchestrator-{env} -c environment={env}")
+        return failed(f"missing: {listed(missing)}", f"npx cdk deploy ib-oauth-orchestrator-{env} -c environment={env}")
     return passed(f"{role} trusts {provider}")
 
 

@@ -41,7 +41,9 @@ def check_settings(examples: Mapping[str, str]) -> Result:
     """
     if examples:
         found = listed(f"{field} = {value}" for field, value in examples.items())
-        return failed(f"example values: {found}", "give the values of your own in environments.toml, then cdk deploy")
+        return failed(
+            f"example values: {found}", "give the values of your own in environments.toml, then npx cdk deploy"
+        )
     return passed("no setting has an example's value")
 
 
@@ -69,10 +71,10 @@ def check_subscriptions(
         if address not in confirmed.get(topic, set())
     }
     if absent:
-        return failed(f"not subscribed: {listed(absent)}", f"cdk deploy --all -c environment={env}")
+        return failed(f"not subscribed: {listed(absent)}", f"npx cdk deploy --all -c environment={env}")
     confirm = "open the confirmation that AWS sent; `aws sns subscribe` with the same address sends it again"
     if not confirmed.get("operators"):
-        remedy = confirm if pending else f"give an address in [{env}.contacts] operators, then cdk deploy"
+        remedy = confirm if pending else f"give an address in [{env}.contacts] operators, then npx cdk deploy"
         return failed("no operator is notified of alarms: the topic has no confirmed subscription", remedy)
     if pending:
         return warned(f"not confirmed: {listed(pending)}", confirm)
@@ -82,7 +84,7 @@ def check_subscriptions(
 def check_alarm_actions(alarms: Sequence[AlarmReading], env: str) -> Result:
     """Check that there are alarms, and that their actions are enabled."""
     if not alarms:
-        return failed("there is no alarm", f"cdk deploy --all -c environment={env}")
+        return failed("there is no alarm", f"npx cdk deploy --all -c environment={env}")
     disabled = [alarm.name for alarm in alarms if not alarm.actions]
     if disabled:
         remedy = f"aws cloudwatch enable-alarm-actions --alarm-names {' '.join(sorted(disabled))}"
@@ -118,7 +120,7 @@ def check_point_in_time(tables: Mapping[str, bool], env: str) -> Result:
     """Check that every table can be restored to a point in time. `tables`: whether it is on, by table."""
     without = [table for table, enabled in tables.items() if not enabled]
     if without:
-        return failed(f"off for {listed(without)}", f"cdk deploy ib-oauth-stack-{env} -c environment={env}")
+        return failed(f"off for {listed(without)}", f"npx cdk deploy ib-oauth-stack-{env} -c environment={env}")
     return passed(f"on for {len(tables)} tables")
 
 
@@ -185,5 +187,5 @@ def check_release(stable: Deployment | None, checklist: Sequence[str], env: str)
             f"orchestrator checklist, then orchestrator release promote RELEASE --env {env} --after … "
             "--checklist-file FILE --watch"
         )
-    reason = "no deployment is recorded: the versions that cdk deploy published are live, and nothing verified them"
+    reason = "no deployment is recorded: the versions that npx cdk deploy published are live, and nothing verified them"
     return failed(reason, f"{needs}; then orchestrator verify --env {env} (docs/guides/doctor.md)")

@@ -23,7 +23,7 @@ def check_stacks(expected: Sequence[str], states: Mapping[str, str], env: str) -
         states: status by name, of those that exist.
         env: the environment's name.
     """
-    deploy = f"cdk deploy --all -c environment={env}"
+    deploy = f"npx cdk deploy --all -c environment={env}"
     missing = [name for name in expected if name not in states]
     if missing:
         return failed(f"not deployed: {', '.join(missing)}", deploy)

@@ -244,7 +244,7 @@ def _refuse_stacks(templates: Mapping[str, Any], found: Found) -> None:
     existing = [f"{name} ({found.stacks[name]})" for name in templates if name in found.stacks]
     if existing:
         remedy = (
-            "only an environment whose stacks are deleted is rebuilt. Deploy an existing one with `cdk deploy`; "
+            "only an environment whose stacks are deleted is rebuilt. Deploy an existing one with `npx cdk deploy`; "
             "`orchestrator remove-failed-stacks` removes stacks whose creation failed"
         )
         raise Refused("stacks", ", ".join(existing), remedy)

@@ -30,7 +30,7 @@ def check_alarm_history(
         now: aware.
     """
     if not alarms:
-        return not_checked(ALARMS, "there is no alarm", "orchestrator doctor, then cdk deploy")
+        return not_checked(ALARMS, "there is no alarm", "orchestrator doctor, then npx cdk deploy")
     findings = [
         _often(alarm.name, times)
         for alarm in alarms

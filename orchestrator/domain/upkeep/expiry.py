@@ -39,7 +39,9 @@ def check_certificates(certificates: Sequence[CertificateReading], domain: str |
         return not_applicable(CERTIFICATES, "no domain: AWS renews the certificate of the API's own address")
     issued = [(one, one.expires_at) for one in certificates if one.expires_at is not None]
     if not issued:
-        return not_checked(CERTIFICATES, f"ACM has no certificate of {domain}", "orchestrator doctor, then cdk deploy")
+        return not_checked(
+            CERTIFICATES, f"ACM has no certificate of {domain}", "orchestrator doctor, then npx cdk deploy"
+        )
     # A renewed or replaced certificate is in addition to the old one: the longest counts.
     longest, expires_at = max(issued, key=lambda pair: pair[1])
     left = expires_at - now

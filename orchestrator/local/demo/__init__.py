@@ -121,7 +121,7 @@ def _deploy_release(
 ) -> dict[str, object]:
     _print(began, f"── {release.title}")
     environment.deploy_release(release.overlay)
-    _print(began, "Deployed to $LATEST with `cdk deploy`. The live version has not changed.")
+    _print(began, "Deployed to $LATEST with `npx cdk deploy`. The live version has not changed.")
     since = time.time()
     command = [
         sys.executable,

@@ -36,7 +36,7 @@ def examine(check: str, judge: Callable[[], Result], env: str) -> Named:
         result = failed(str(error), f"orchestrator status --env {env}")
     except ClientError as error:
         if error_code(error) in _ABSENT:
-            remedy = f"cdk deploy --all -c environment={env}; with complete stacks, docs/runbooks/ledger-lost.md"
+            remedy = f"npx cdk deploy --all -c environment={env}; with complete stacks, docs/runbooks/ledger-lost.md"
             result = failed(f"not deployed: {error}", remedy)
         else:
             result = unread(str(error))

@@ -47,7 +47,9 @@ def add(context: Context, wanted: Wanted, reason: str, by: str, *, public: bool,
     """
     change = _change(context, reason, by)
     if not context.environment.service.managed_clients:
-        remedy = "set it to true in environments.toml, then cdk deploy and orchestrator deploy: the service reads it"
+        remedy = (
+            "set it to true in environments.toml, then npx cdk deploy and orchestrator deploy: the service reads it"
+        )
         raise Refused(f"{context.name}.service.managed_clients", value=False, remedy=remedy)
     secret = None if public else _new_secret()
     client = clients.new_client(wanted, limits_of(context), None if secret is None else _hash_of(secret), change)
@@ -155,7 +157,9 @@ def _change(context: Context, reason: str, by: str) -> Change:
 
 def _refuse_configured(context: Context, client_id: str) -> None:
     if client_id in {client.client_id for client in context.environment.service.clients}:
-        remedy = "remove it from environments.toml, then cdk deploy and orchestrator deploy: a configured client wins"
+        remedy = (
+            "remove it from environments.toml, then npx cdk deploy and orchestrator deploy: a configured client wins"
+        )
         raise Refused("CLIENT", client_id, remedy)
 
 

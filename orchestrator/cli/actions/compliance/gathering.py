@@ -175,7 +175,9 @@ class Gathering:
     def _retention(self) -> str:
         groups = self._readings.read_log_retention(LOG_GROUPS, f"-{self.context.name}")
         if not groups:
-            raise NotChecked("no log group of the environment was found", "cdk deploy --all, then repeat the command")
+            raise NotChecked(
+                "no log group of the environment was found", "npx cdk deploy --all, then repeat the command"
+            )
         return retention_problem(groups, self.context.environment.log_retention_days)
 
     def _try_erasure(self) -> str:

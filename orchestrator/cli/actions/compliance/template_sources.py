@@ -57,10 +57,12 @@ def find_templates(context: Context, assembly: Path | None) -> Mapping[str, Mapp
     wanted = [f"ib-oauth-{name}-{context.name}" for name in STACKS]
     if assembly is None:
         templates = ComplianceReadings(context.clients).read_templates(wanted)
-        remedy = f"cdk deploy --all -c environment={context.name}, or name a folder of cdk synth: --assembly FOLDER"
+        remedy = (
+            f"npx cdk deploy --all -c environment={context.name}, or name a folder of npx cdk synth: --assembly FOLDER"
+        )
     else:
         templates = _templates_in(assembly, context.name)
-        remedy = f"cdk synth -c environment={context.name} -o FOLDER writes all stacks"
+        remedy = f"npx cdk synth -c environment={context.name} -o FOLDER writes all stacks"
     missing = [stack for stack in wanted if stack not in templates]
     if missing:
         raise NotChecked(f"there is no template of {listed(missing)}", remedy)
@@ -74,7 +76,7 @@ def refuse_foreign_assembly(assembly: Path, env: str) -> None:
         Refused: it has none.
     """
     if not _files_in(assembly, env):
-        raise Refused("--assembly", str(assembly), f"name a folder that `cdk synth -c environment={env}` wrote")
+        raise Refused("--assembly", str(assembly), f"name a folder that `npx cdk synth -c environment={env}` wrote")
 
 
 def _files_in(assembly: Path, env: str) -> list[Path]:

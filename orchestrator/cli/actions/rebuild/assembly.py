@@ -28,7 +28,7 @@ def find_assembly(context: Context, snapshot: ConfigurationSnapshot, folder: Pat
         try:
             return folder, Assembly(folder, context.account, context.environment.region)
         except (OSError, ValueError, KeyError) as error:
-            raise Refused("--assembly", str(folder), "name a folder that `cdk synth` wrote") from error
+            raise Refused("--assembly", str(folder), "name a folder that `npx cdk synth` wrote") from error
     for candidate in _candidates(context):
         try:
             assembly = Assembly(candidate, context.account, context.environment.region)

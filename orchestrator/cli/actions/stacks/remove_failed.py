@@ -51,5 +51,5 @@ def _result(context: Context, removals: list[tuple[FailedStack, StackRemoval]], 
     if not removals:
         return f"no stack of {context.name} failed its creation: there is nothing to remove"
     if yes:
-        return "removed; deploy again with cdk deploy"
+        return "removed; deploy again with npx cdk deploy"
     return f"nothing was changed; `orchestrator remove-failed-stacks --env {context.name} --yes` removes them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.domain.compliance.catalogue.rows import CRITICAL, HIGH, LOW, MEDIUM, template_rows
 from orchestrator.domain.compliance.control import Control, Framework, Method, Owner, Severity
 
-_REMEDY = "change the settings or the stack, then cdk deploy --all (docs/guides/personal-data.md)"
+_REMEDY = "change the settings or the stack, then npx cdk deploy --all (docs/guides/personal-data.md)"
 _row = template_rows(Framework.DATA_PROTECTION, _REMEDY)
 
 
@@ -39,21 +39,21 @@ CONTROLS = (
         "DynamoDB deletes expired items of the service's tables.",
         "Art. 5(1)(e), NIST SI-12(3)",
         HIGH,
-        "aws dynamodb update-time-to-live switches it on; then cdk deploy the service stack",
+        "aws dynamodb update-time-to-live switches it on; then npx cdk deploy ib-oauth-stack-ENV -c environment=ENV",
     ),
     _reading(
         "data-encrypted-now",
         "A key of the environment encrypts the service's tables.",
         "Art. 32(1)(a), NIST SC-28(1)",
         HIGH,
-        "cdk deploy the service stack, which encrypts them",
+        "npx cdk deploy ib-oauth-stack-ENV -c environment=ENV encrypts them",
     ),
     _reading(
         "data-log-retention-now",
         "CloudWatch keeps no log of the environment longer than the settings say.",
         "Art. 5(1)(e), NIST AU-11",
         MEDIUM,
-        "aws logs put-retention-policy sets it; then cdk deploy --all",
+        "aws logs put-retention-policy sets it; then npx cdk deploy --all",
     ),
     _reading(
         "data-erasure-runs",
@@ -67,6 +67,6 @@ CONTROLS = (
         "The trail records who reads and changes the environment.",
         "Art. 32, NIST AU-2, AU-12",
         LOW,
-        "aws cloudtrail start-logging; then cdk deploy the security stack",
+        "aws cloudtrail start-logging; then npx cdk deploy ib-oauth-security-ENV -c environment=ENV",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.domain.compliance.catalogue.rows import CRITICAL, HIGH, LOW, MEDIUM, template_rows
 from orchestrator.domain.compliance.control import Framework, Owner
 
-_REMEDY = "change the settings or the stack, then cdk deploy --all; if it was changed by hand, deploy again"
+_REMEDY = "change the settings or the stack, then npx cdk deploy --all; if it was changed by hand, deploy again"
 _row = template_rows(Framework.INFRASTRUCTURE, _REMEDY)
 _operations = template_rows(Framework.INFRASTRUCTURE, _REMEDY, Owner.OPERATORS)
 

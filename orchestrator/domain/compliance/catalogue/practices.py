@@ -60,7 +60,7 @@ CONTROLS = (
         "Point-in-time recovery is on for every table.",
         "FSBP DynamoDB.2, NIST CP-9",
         HIGH,
-        "cdk deploy the service stack",
+        "npx cdk deploy ib-oauth-stack-ENV -c environment=ENV",
     ),
     _row(
         "practice-no-drift",
@@ -83,7 +83,9 @@ CONTROLS = (
         MEDIUM,
         "orchestrator deploy",
     ),
-    _row("practice-stacks-complete", "Every stack is deployed completely.", "NIST CM-2", MEDIUM, "cdk deploy --all"),
+    _row(
+        "practice-stacks-complete", "Every stack is deployed completely.", "NIST CM-2", MEDIUM, "npx cdk deploy --all"
+    ),
     _row(
         "practice-stack-policies",
         "Stack policies protect what clients use.",

@@ -77,7 +77,7 @@ def _reserved(use: ConcurrencyUse, peak: float, env: str) -> Finding | None:
         Owner.OPERATORS,
         f"{peak:g} of {use.reserved} reserved executions were used at the peak",
         {"peak": peak, "reserved": use.reserved},
-        f"set {setting} in environments.toml; orchestrator check-quotas --env {env}; then cdk deploy",
+        f"set {setting} in environments.toml; orchestrator check-quotas --env {env}; then npx cdk deploy",
         setting=setting,
     )
 
@@ -96,7 +96,7 @@ def _provisioned(use: ConcurrencyUse, peak: float, prices: Prices, env: str) -> 
         Owner.OPERATORS,
         f"{peak:g} of {use.provisioned} provisioned execution environments were used at the peak",
         {"peak": peak, "provisioned": use.provisioned, "memory_mb": use.memory_mb},
-        f"set {setting} in environments.toml, cdk deploy, then orchestrator deploy --env {env}",
+        f"set {setting} in environments.toml, npx cdk deploy, then orchestrator deploy --env {env}",
         setting=setting,
         saving_usd_per_month=round(saving, 2),
     )

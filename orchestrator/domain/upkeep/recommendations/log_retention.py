@@ -58,7 +58,7 @@ def _endless(group: LogGroup, env: str) -> Finding:
         Owner.OPERATORS,
         f"{group.name} never expires",
         {"stored_gb": round(group.stored_bytes / _BYTES_PER_GB, 3)},
-        f"aws logs put-retention-policy --log-group-name {group.name} --retention-in-days {LEAST_DAYS} (or cdk deploy "
+        f"aws logs put-retention-policy --log-group-name {group.name} --retention-in-days {LEAST_DAYS} (or npx cdk deploy "
         f"--all -c environment={env}, if a stack has it)",
     )
 
@@ -73,7 +73,7 @@ def _shorter(groups: Sequence[LogGroup], stored: float, saving: float, env: str)
         Owner.OPERATORS,
         f"{stored:.1f} GB are stored, most by {listed(group.name for group in largest)}",
         {"stored_gb": round(stored, 1), "longest_days": max(group.retention_days or 0 for group in groups)},
-        f"set {setting} in environments.toml, if no rule demands more, then cdk deploy",
+        f"set {setting} in environments.toml, if no rule demands more, then npx cdk deploy",
         setting=setting,
         saving_usd_per_month=round(saving, 2),
     )

@@ -105,7 +105,7 @@ def _finding(use: MemoryUse, prices: Prices, env: str) -> Finding | None:
             "p99_ms": round(use.p99_ms, 1),
             "p99_ms_at_most": round(use.p99_ms * max(use.memory_mb / size, 1.0), 1),
         },
-        f"set {setting} in environments.toml, cdk deploy, then orchestrator deploy --env {env}: the canary compares latency",
+        f"set {setting} in environments.toml, npx cdk deploy, then orchestrator deploy --env {env}: the canary compares latency",
         setting=setting,
         saving_usd_per_month=None if tight else round(saving, 2),
     )

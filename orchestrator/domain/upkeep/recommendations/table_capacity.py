@@ -110,7 +110,7 @@ def _full(table: str, kind: str, units: UnitsUse, env: str) -> Finding:
         Owner.OPERATORS,
         f"the busiest minute consumed {units.peak_per_second:.1f} of {units.most} {kind} a second",
         {"peak_per_second": round(units.peak_per_second, 1), "most": units.most or 0},
-        f"set {setting} in environments.toml, then cdk deploy",
+        f"set {setting} in environments.toml, then npx cdk deploy",
         setting=setting,
     )
 
@@ -139,7 +139,7 @@ def _cheaper(uses: Sequence[TableUse], now: float, other: float, env: str, *, pr
             "now_usd_per_month": round(now, 2),
             "then_usd_per_month": round(other, 2),
         },
-        f"set {setting}{units} in environments.toml, then cdk deploy",
+        f"set {setting}{units} in environments.toml, then npx cdk deploy",
         setting=f"{setting}{units}",
         saving_usd_per_month=round(now - other, 2),
     )

@@ -39,7 +39,7 @@ def recommend_throttle(peak_per_second: float | None, throttle_per_second: int, 
         Owner.OPERATORS,
         reason,
         {"peak_per_second": round(peak_per_second, 2), "throttle_per_second": throttle_per_second},
-        f"set {setting} in environments.toml, then cdk deploy",
+        f"set {setting} in environments.toml, then npx cdk deploy",
         setting=setting,
     )
     return found(THROTTLES, (finding,), reason)

@@ -24,8 +24,8 @@ def test_credentials_must_be_of_the_account_that_the_settings_name(expected, loc
     ("versions", "level", "remedy"),
     [
         ({"us-west-1": 6, "us-east-2": 21}, Level.PASS, ""),
-        ({"us-west-1": 5}, Level.FAIL, f"cdk bootstrap aws://{MINE}/us-west-1"),
-        ({"us-west-1": 21, "us-east-2": None}, Level.FAIL, f"cdk bootstrap aws://{MINE}/us-east-2"),
+        ({"us-west-1": 5}, Level.FAIL, f"npx cdk bootstrap aws://{MINE}/us-west-1"),
+        ({"us-west-1": 21, "us-east-2": None}, Level.FAIL, f"npx cdk bootstrap aws://{MINE}/us-east-2"),
     ],
 )
 def test_every_region_must_be_bootstrapped(versions, level, remedy):
