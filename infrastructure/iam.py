@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infrastructure.arns import function_arn
 from infrastructure.logs import log_streams_arn
 from infrastructure.nag import suppress_wildcards
 
@@ -136,9 +137,7 @@ def _allow_decrypt_variables(scope: Construct, function_name: str, key: kms.IKey
     AWS's samples show the ARN without a qualifier, for `$LATEST`. That of a published version may have one.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     """
-    function = Stack.of(scope).format_arn(
-        service="lambda", resource="function", resource_name=function_name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
+    function = function_arn(Stack.of(scope), function_name)
     return iam.PolicyStatement(
         sid="Variables",
         actions=["kms:Decrypt"],

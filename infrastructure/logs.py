@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infrastructure.arns import log_group_arn
 from infrastructure.common import removal_policy_of
-from infrastructure.naming import physical_name
+from infrastructure.keys import create_key
 from orchestrator.environments import Environment
 
 _LOGS_KEY = "LogsKey"
@@ -33,12 +34,7 @@ def create_log_group(scope: Construct, construct_id: str, name: str, environment
 def log_streams_arn(group: logs.ILogGroup) -> str:
     """Return the ARN pattern of all streams of a log group."""
     # By name, because the group's ARN attribute ends with ":*" already.
-    return Stack.of(group).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"{group.log_group_name}:log-stream:*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    return log_group_arn(Stack.of(group), f"{group.log_group_name}:log-stream:*")
 
 
 def _logs_key(stack: Stack, environment: Environment) -> kms.IKey:
@@ -47,19 +43,12 @@ def _logs_key(stack: Stack, environment: Environment) -> kms.IKey:
     if isinstance(existing, kms.Key):
         return existing
     part = stack.stack_name.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}")
-    key = kms.Key(
-        stack,
-        _LOGS_KEY,
-        alias=f"alias/{physical_name(f'{part}-logs', environment)}",
-        description=f"Encrypts the logs of {stack.stack_name}",
-        enable_key_rotation=True,
-        removal_policy=removal_policy_of(environment),
+    key = create_key(
+        stack, environment, f"{part}-logs", f"Encrypts the logs of {stack.stack_name}", construct_id=_LOGS_KEY
     )
     # CloudWatch Logs uses the key under its own service principal, for every principal that may read the
     # group. The condition limits it to our log groups.
-    our_groups = stack.format_arn(
-        service="logs", resource="log-group", resource_name="*ib-oauth-*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
+    our_groups = log_group_arn(stack, "*ib-oauth-*")
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="Logs",

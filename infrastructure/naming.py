@@ -1,4 +1,4 @@
-"""Names of resources, and the descriptions of alarms."""
+"""Names of resources and of constructs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from aws_cdk import Aws
 
 from orchestrator.domain import names
 from orchestrator.environments import Environment
-
-RUNBOOK = "docs/runbooks/alarms.md"
 
 
 def physical_name(name: str, environment: Environment) -> str:
@@ -25,6 +23,11 @@ def bucket_name(name: str, environment: Environment, account: str = Aws.ACCOUNT_
     return names.bucket_name(name, environment.name, account, environment.region_in_names)
 
 
-def alarm_description(meaning: str, section: str) -> str:
-    """Return an alarm's description: its meaning, and the section of the runbook that describes the mitigation."""
-    return f"{meaning}. Runbook: {RUNBOOK}#{section}"
+def status_bucket_name(environment: Environment, account: str) -> str:
+    """Return the name of the status page's bucket, which is in the account of the page's stack."""
+    return f"{physical_name('status', environment)}-{account}"
+
+
+def title_of(name: str) -> str:
+    """Return a short name as the beginning of a construct's id: `dead-letters` or `dead_letters` as `DeadLetters`."""
+    return name.title().replace("-", "").replace("_", "")

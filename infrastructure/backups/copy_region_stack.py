@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infrastructure.backups.stack import create_vault, create_vault_key
-from infrastructure.common import EnvironmentStack, removal_policy_of
-from infrastructure.naming import physical_name
+from infrastructure.common import EnvironmentStack
+from infrastructure.keys import create_key
 from infrastructure.orchestrator.buckets import create_heads_bucket
 from orchestrator.environments import Environment
 
@@ -37,13 +36,5 @@ class CopyRegionStack(EnvironmentStack):
             create_vault(self, environment, "backup-copies", environment.backups.copy_keep_days, key)
             create_heads_bucket(self, environment)
         if region in environment.stores.replicas and environment.customer_managed_keys:
-            kms.Key(
-                self,
-                "DataKey",
-                # Replicated tables refer to the key by this alias, because its id is unknown in the home region's
-                # stack.
-                alias=f"alias/{physical_name('data', environment)}",
-                description=f"Encrypts replicas of the service's tables ({environment.name})",
-                enable_key_rotation=True,
-                removal_policy=removal_policy_of(environment),
-            )
+            # Replicated tables refer to the key by its alias, because its id is unknown in the home region's stack.
+            create_key(self, environment, "data", f"Encrypts replicas of the service's tables ({environment.name})")

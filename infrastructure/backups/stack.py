@@ -6,7 +6,6 @@ backups cover the other cases: a deleted table, a compromised account, and recov
 
 from __future__ import annotations
 
-import aws_cdk
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
@@ -14,13 +13,17 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infrastructure.arns import table_arn, vault_arn
 from infrastructure.common import EnvironmentStack, removal_policy_of
+from infrastructure.keys import create_key
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment
 
 # Without the key ring: restoring it would reactivate retired keys, and no backup contains the keys themselves.
 _TABLES = ("state", "tokens", "revocations", "ledger")
+BACKUP_ROLE = "backups"
+"""The short name of the role with which AWS Backup makes backups and copies."""
 _POLICY = "service-role/AWSBackupServiceRolePolicyForBackup"
 _LOCK_GRACE_PERIOD = Duration.days(3)
 """How long a lock in compliance mode can still be removed; AWS requires at least three days."""
@@ -36,13 +39,7 @@ class BackupStack(EnvironmentStack):
         vault = create_vault(self, environment, "backups", settings.keep_days, key)
         copies = []
         if settings.copy_region:
-            copy_vault = self.format_arn(
-                service="backup",
-                region=settings.copy_region,
-                resource="backup-vault",
-                resource_name=physical_name("backup-copies", environment),
-                arn_format=aws_cdk.ArnFormat.COLON_RESOURCE_NAME,
-            )
+            copy_vault = vault_arn(self, environment, "backup-copies", region=settings.copy_region)
             # Without a lock: what a drill has copied here from the other region is kept for a day or two.
             backup.BackupVault(
                 self,
@@ -87,15 +84,13 @@ class BackupStack(EnvironmentStack):
         """Return the ARNs of the stack's tables and, after a cutover, of the restored tables in use."""
         service = environment.service
         names = [*(physical_name(table, environment) for table in _TABLES), service.state_table, service.tokens_table]
-        return [
-            self.format_arn(service="dynamodb", resource="table", resource_name=name) for name in dict.fromkeys(names)
-        ]
+        return [table_arn(self, name) for name in dict.fromkeys(names)]
 
     def _role(self, environment: Environment) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
-            role_name=global_name(physical_name("backups", environment), environment),
+            role_name=global_name(physical_name(BACKUP_ROLE, environment), environment),
             assumed_by=iam.ServicePrincipal(
                 "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
             ),
@@ -114,14 +109,7 @@ def create_vault_key(stack: Stack, environment: Environment, name: str) -> kms.K
     """Create the key that encrypts the backups of a stack; None if AWS Backup's own does."""
     if not environment.customer_managed_keys:
         return None
-    return kms.Key(
-        stack,
-        "VaultKey",
-        alias=f"alias/{physical_name(name, environment)}",
-        description=f"Encrypts backups ({environment.name})",
-        enable_key_rotation=True,
-        removal_policy=removal_policy_of(environment),
-    )
+    return create_key(stack, environment, name, f"Encrypts backups ({environment.name})", construct_id="VaultKey")
 
 
 def create_vault(

@@ -7,46 +7,25 @@ report capacity and dependency problems, which visitors and upstream identity pr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.naming import alarm_description, physical_name
+from infrastructure.alarms import SILENCE, Alarm, create_alarm, create_anomaly_alarm, metric
+from infrastructure.naming import physical_name
 from infrastructure.service.alarms import UPSTREAM_FUNCTION
 from orchestrator.environments import Environment
 
 SERVICE = "IbOauth"
 _MINUTE, _HOUR = Duration.minutes(1), Duration.hours(1)
+_MINUTES_NEAR_A_LIMIT = 3
 _TABLE_OPERATIONS = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem")
 """The operations that the service uses; DynamoDB counts its own errors by operation."""
 
 _HOURS_BETWEEN_BACKUPS = 36
 """A backup starts once a day, within one hour, and may take eight hours."""
-
-
-@dataclass(frozen=True)
-class _LimitAlarm:
-    """One alarm: fires if `datapoints` of the latest periods are above the threshold.
-
-    It is evaluated over as many periods as have to breach, and those that may lack late data
-    (`AlarmSettings.evaluation_periods`).
-
-    Attributes:
-        section: the section of the runbook.
-        fires_below: inverts the alarm: it fires below the threshold, and while data is missing.
-    """
-
-    name: str
-    section: str
-    meaning: str
-    metric: cloudwatch.Metric | cloudwatch.MathExpression
-    threshold: float
-    datapoints: int = 3
-    fires_below: bool = False
 
 
 def monitored_tables(environment: Environment) -> Mapping[str, str]:
@@ -68,78 +47,78 @@ def create_limit_alarms(scope: Construct, environment: Environment, operators: s
     alarms.append(_upstream_errors(environment))
     alarms += [alarm for role, table in monitored_tables(environment).items() for alarm in _table_alarms(role, table)]
     alarms += [*_backup_alarms(environment), _notification_failures(environment)]
-    return [_create_alarm(scope, environment, operators, alarm) for alarm in alarms]
+    return [create_alarm(scope, environment, alarm, operators) for alarm in alarms]
 
 
 def create_latency_anomaly_alarms(scope: Construct, environment: Environment, operators: sns.ITopic) -> list[str]:
     """Create one alarm a function on latency above CloudWatch's anomaly detection band; return their names."""
-    names = []
-    for function in environment.service.functions:
-        name = physical_name(f"{function}-latency-anomaly", environment)
-        alarm = cloudwatch.AnomalyDetectionAlarm(
+    return [
+        create_anomaly_alarm(
             scope,
-            f"{function.title()}UnusualLatency",
-            alarm_name=name,
-            alarm_description=alarm_description(
-                "the function's p90 latency is above the band that is usual for this hour and weekday",
+            environment,
+            Alarm(
+                f"{function}-latency-anomaly",
                 "latency-anomaly",
+                "the function's p90 latency is above the band that is usual for this hour and weekday",
+                metric(SERVICE, "Latency", {"environment": environment.name, "function": function}, "p90", _MINUTE),
+                environment.monitoring.band_deviations,
+                datapoints=8,
+                least_periods=10,
+                construct_id=f"{function.title()}UnusualLatency",
             ),
-            metric=_metric(SERVICE, "Latency", {"environment": environment.name, "function": function}, "p90", _MINUTE),
-            std_devs=environment.monitoring.band_deviations,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_UPPER_THRESHOLD,
-            evaluation_periods=10,
-            datapoints_to_alarm=8,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            operators,
         )
-        alarm.add_alarm_action(actions.SnsAction(operators))
-        names.append(name)
-    return names
+        for function in environment.service.functions
+    ]
 
 
-def _near_throttle(environment: Environment, used: float) -> _LimitAlarm:
+def _near_throttle(environment: Environment, used: float) -> Alarm:
     requests_per_minute = environment.service.throttle_requests_per_second * 60
     dimensions = {"ApiName": physical_name("api", environment), "Stage": environment.name}
-    return _LimitAlarm(
+    return Alarm(
         "api-throttle-near-limit",
         "api-throttle-near-limit",
         f"the API stage receives more than {used:.0%} of its request throttle",
-        _metric("AWS/ApiGateway", "Count", dimensions, "Sum", _MINUTE),
+        metric("AWS/ApiGateway", "Count", dimensions, "Sum", _MINUTE),
         requests_per_minute * used,
+        _MINUTES_NEAR_A_LIMIT,
     )
 
 
-def _near_concurrency(environment: Environment, used: float) -> _LimitAlarm:
-    return _LimitAlarm(
+def _near_concurrency(environment: Environment, used: float) -> Alarm:
+    return Alarm(
         "account-concurrency-near-limit",
         "concurrency-near-limit",
         f"all Lambda functions of the account together use more than {used:.0%} of its concurrent executions",
-        _metric("AWS/Lambda", "ConcurrentExecutions", {}, "Maximum", _MINUTE),
+        metric("AWS/Lambda", "ConcurrentExecutions", {}, "Maximum", _MINUTE),
         environment.monitoring.account_concurrent_executions * used,
+        _MINUTES_NEAR_A_LIMIT,
     )
 
 
-def _near_timeout(environment: Environment, function: str, used: float) -> _LimitAlarm:
+def _near_timeout(environment: Environment, function: str, used: float) -> Alarm:
     timeout_ms = environment.service.functions[function].timeout_seconds * 1000
-    return _LimitAlarm(
+    return Alarm(
         f"{function}-duration-near-timeout",
         "duration-near-timeout",
         f"the function's p99 duration is above {used:.0%} of its timeout",
-        _metric("AWS/Lambda", "Duration", {"FunctionName": physical_name(function, environment)}, "p99", _MINUTE),
+        metric("AWS/Lambda", "Duration", {"FunctionName": physical_name(function, environment)}, "p99", _MINUTE),
         timeout_ms * used,
+        _MINUTES_NEAR_A_LIMIT,
     )
 
 
-def _throttled(environment: Environment, function: str) -> _LimitAlarm:
+def _throttled(environment: Environment, function: str) -> Alarm:
     dimensions = {"FunctionName": physical_name(function, environment)}
     settings = environment.service.alarms
-    return _LimitAlarm(
+    return Alarm(
         f"{function}-throttled",
         "throttles",
         f"Lambda throttles more than {settings.server_error_percent:g} % of the function's invocations",
         _percent(
-            _metric("AWS/Lambda", "Throttles", dimensions, "Sum", _MINUTE),
+            metric("AWS/Lambda", "Throttles", dimensions, "Sum", _MINUTE),
             # Lambda does not count a throttled request as an invocation.
-            _metric("AWS/Lambda", "Invocations", dimensions, "Sum", _MINUTE),
+            metric("AWS/Lambda", "Invocations", dimensions, "Sum", _MINUTE),
             settings.minimum_requests,
         ),
         settings.server_error_percent,
@@ -147,10 +126,10 @@ def _throttled(environment: Environment, function: str) -> _LimitAlarm:
     )
 
 
-def _upstream_errors(environment: Environment) -> _LimitAlarm:
+def _upstream_errors(environment: Environment) -> Alarm:
     dimensions = {"environment": environment.name, "function": UPSTREAM_FUNCTION}
     settings = environment.service.alarms
-    return _LimitAlarm(
+    return Alarm(
         "upstream-errors",
         "upstream-errors",
         f"upstream identity providers fail more than {settings.server_error_percent:g} % of the requests to "
@@ -159,8 +138,8 @@ def _upstream_errors(environment: Environment) -> _LimitAlarm:
             expression=f"IF(whole >= {settings.minimum_requests}, 100 * FILL(part, 0) / whole, 0)",
             label="percent",
             using_metrics={
-                "part": _metric(SERVICE, "UpstreamErrors", dimensions, "Sum", _MINUTE),
-                "whole": _metric(SERVICE, "Requests", dimensions, "Sum", _MINUTE),
+                "part": metric(SERVICE, "UpstreamErrors", dimensions, "Sum", _MINUTE),
+                "whole": metric(SERVICE, "Requests", dimensions, "Sum", _MINUTE),
             },
             period=_MINUTE,
         ),
@@ -180,18 +159,18 @@ def _percent(part: cloudwatch.Metric, others: cloudwatch.Metric, minimum: int) -
     )
 
 
-def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
+def _table_alarms(role: str, table: str) -> list[Alarm]:
     throttled = cloudwatch.MathExpression(
         expression="FILL(reads, 0) + FILL(writes, 0)",
         label="throttled",
         using_metrics={
-            "reads": _metric("AWS/DynamoDB", "ReadThrottleEvents", {"TableName": table}, "Sum", _MINUTE),
-            "writes": _metric("AWS/DynamoDB", "WriteThrottleEvents", {"TableName": table}, "Sum", _MINUTE),
+            "reads": metric("AWS/DynamoDB", "ReadThrottleEvents", {"TableName": table}, "Sum", _MINUTE),
+            "writes": metric("AWS/DynamoDB", "WriteThrottleEvents", {"TableName": table}, "Sum", _MINUTE),
         },
         period=_MINUTE,
     )
     by_operation = {
-        operation.lower(): _metric(
+        operation.lower(): metric(
             "AWS/DynamoDB", "SystemErrors", {"TableName": table, "Operation": operation}, "Sum", _MINUTE
         )
         for operation in _TABLE_OPERATIONS
@@ -203,7 +182,7 @@ def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
         period=_MINUTE,
     )
     return [
-        _LimitAlarm(
+        Alarm(
             f"{role}-table-throttled",
             "table-throttled",
             f"DynamoDB throttles reads or writes of {table}",
@@ -211,7 +190,7 @@ def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
             0,
             2,
         ),
-        _LimitAlarm(
+        Alarm(
             f"{role}-table-errors",
             "table-errors",
             f"DynamoDB returns internal errors for requests to {table}",
@@ -222,9 +201,9 @@ def _table_alarms(role: str, table: str) -> list[_LimitAlarm]:
     ]
 
 
-def _log_volume(environment: Environment) -> _LimitAlarm:
+def _log_volume(environment: Environment) -> Alarm:
     by_function = {
-        function: _metric(
+        function: metric(
             "AWS/Logs",
             "IncomingBytes",
             {"LogGroupName": f"/aws/lambda/{physical_name(function, environment)}"},
@@ -240,7 +219,7 @@ def _log_volume(environment: Environment) -> _LimitAlarm:
         period=_HOUR,
     )
     megabytes = environment.monitoring.log_megabytes_per_hour
-    return _LimitAlarm(
+    return Alarm(
         "log-volume",
         "log-volume",
         f"the service's functions log more than {megabytes} MB an hour",
@@ -250,38 +229,37 @@ def _log_volume(environment: Environment) -> _LimitAlarm:
     )
 
 
-def _backup_alarms(environment: Environment) -> list[_LimitAlarm]:
+def _backup_alarms(environment: Environment) -> list[Alarm]:
     """Return the alarms on AWS Backup's own metrics. A copy job may be counted by its source or by its target vault."""
     vaults = [physical_name(name, environment) for name in ("backups", "backup-copies")]
 
     def sum_of(*metrics: tuple[str, str]) -> cloudwatch.MathExpression:
         using_metrics = {
-            f"m{number}": _metric("AWS/Backup", metric, {"BackupVaultName": vault}, "Sum", _HOUR)
-            for number, (metric, vault) in enumerate(metrics)
+            f"m{number}": metric("AWS/Backup", jobs, {"BackupVaultName": vault}, "Sum", _HOUR)
+            for number, (jobs, vault) in enumerate(metrics)
         }
         summed = " + ".join(f"FILL({name}, 0)" for name in using_metrics)
         return cloudwatch.MathExpression(expression=summed, label="jobs", using_metrics=using_metrics, period=_HOUR)
 
     failed = [(f"NumberOfBackupJobs{status}", vaults[0]) for status in ("Failed", "Expired", "Aborted")]
-    completed = _metric("AWS/Backup", "NumberOfBackupJobsCompleted", {"BackupVaultName": vaults[0]}, "Sum", _HOUR)
+    completed = metric("AWS/Backup", "NumberOfBackupJobsCompleted", {"BackupVaultName": vaults[0]}, "Sum", _HOUR)
     alarms = [
-        _LimitAlarm(
-            "backup-failed", "backup-failed", "a backup job failed, expired or was aborted", sum_of(*failed), 0, 1
-        ),
-        _LimitAlarm(
+        Alarm("backup-failed", "backup-failed", "a backup job failed, expired or was aborted", sum_of(*failed), 0, 1),
+        Alarm(
             "backup-overdue",
             "backup-overdue",
             f"no backup completed in {_HOURS_BETWEEN_BACKUPS} hours",
             completed,
             1,
             _HOURS_BETWEEN_BACKUPS,
-            fires_below=True,
+            below=True,
+            missing=SILENCE,
         ),
     ]
     if environment.backups.copy_region:
         copies = sum_of(*(("NumberOfCopyJobsFailed", vault) for vault in vaults))
         alarms.append(
-            _LimitAlarm(
+            Alarm(
                 "backup-copy-failed",
                 "backup-copy-failed",
                 f"a copy of a backup to {environment.backups.copy_region} failed",
@@ -293,12 +271,12 @@ def _backup_alarms(environment: Environment) -> list[_LimitAlarm]:
     return alarms
 
 
-def _notification_failures(environment: Environment) -> _LimitAlarm:
-    return _LimitAlarm(
+def _notification_failures(environment: Environment) -> Alarm:
+    return Alarm(
         "notification-delivery-failed",
         "notification-delivery-failed",
         "SNS could not deliver a message to at least one subscriber of the operators topic",
-        _metric(
+        metric(
             "AWS/SNS",
             "NumberOfNotificationsFailed",
             {"TopicName": physical_name("operators", environment)},
@@ -308,37 +286,3 @@ def _notification_failures(environment: Environment) -> _LimitAlarm:
         0,
         1,
     )
-
-
-def _metric(
-    namespace: str, name: str, dimensions: Mapping[str, str], statistic: str, period: Duration
-) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=namespace, metric_name=name, dimensions_map=dimensions, statistic=statistic, period=period
-    )
-
-
-def _create_alarm(scope: Construct, environment: Environment, operators: sns.ITopic, limit: _LimitAlarm) -> str:
-    name = physical_name(limit.name, environment)
-    period_seconds = round(limit.metric.period.to_seconds())
-    # Of an alarm on silence, late data would be missing data, so all of its periods have to be silent.
-    evaluated = environment.service.alarms.evaluation_periods(period_seconds, limit.datapoints)
-    above, below = (
-        (cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD, cloudwatch.TreatMissingData.NOT_BREACHING),
-        (cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD, cloudwatch.TreatMissingData.BREACHING),
-    )
-    comparison, missing = below if limit.fires_below else above
-    alarm = cloudwatch.Alarm(
-        scope,
-        f"{limit.name.title().replace('-', '')}Alarm",
-        alarm_name=name,
-        alarm_description=alarm_description(limit.meaning, limit.section),
-        metric=limit.metric,
-        threshold=limit.threshold,
-        comparison_operator=comparison,
-        evaluation_periods=limit.datapoints if limit.fires_below else evaluated,
-        datapoints_to_alarm=limit.datapoints,
-        treat_missing_data=missing,
-    )
-    alarm.add_alarm_action(actions.SnsAction(operators))
-    return name

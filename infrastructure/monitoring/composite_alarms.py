@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.naming import alarm_description, physical_name
+from infrastructure.alarms import create_composite_alarm
 from orchestrator.environments import Environment
 
 SERVICE_DEGRADED, ROLLBACK_UNAVAILABLE = "service-degraded", "automatic-rollback-unavailable"
@@ -47,17 +46,10 @@ def create_composite_alarms(
             "the service is degraded, and the rollback path is in ALARM, too: automatic rollback may not work",
         ),
     }
-    for name, (rule, meaning) in rules.items():
-        alarm = cloudwatch.CompositeAlarm(
-            scope,
-            f"{name.title().replace('-', '')}Composite",
-            composite_alarm_name=physical_name(name, environment),
-            alarm_description=alarm_description(meaning, name),
-            alarm_rule=rule,
-        )
-        alarm.add_alarm_action(actions.SnsAction(operators))
-        alarm.add_ok_action(actions.SnsAction(operators))
-    return [physical_name(name, environment) for name in rules]
+    return [
+        create_composite_alarm(scope, environment, name, meaning, rule, operators)
+        for name, (rule, meaning) in rules.items()
+    ]
 
 
 def _any(names: Sequence[str]) -> cloudwatch.IAlarmRule:

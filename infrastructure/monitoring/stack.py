@@ -7,13 +7,12 @@ must not block a fix of the service. It refers to the other stacks by names only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infrastructure.arns import alarm_arn, plain_arn
 from infrastructure.common import EnvironmentStack
 from infrastructure.monitoring.alarms import create_latency_anomaly_alarms, create_limit_alarms
 from infrastructure.monitoring.composite_alarms import create_composite_alarms
@@ -46,7 +45,7 @@ class MonitoringStack(EnvironmentStack):
         # An alarm needs the operators' topic, and a composite alarm needs the alarms that it combines.
         self.add_stack_dependency(service)
         self.add_stack_dependency(orchestrator)
-        topic_arn = self.format_arn(service="sns", resource=physical_name("operators", environment))
+        topic_arn = plain_arn(self, "sns", physical_name("operators", environment))
         operators = sns.Topic.from_topic_arn(self, "Operators", topic_arn)
         service_alarms, orchestrator_alarms = alarm_names(service), alarm_names(orchestrator)
         own = [
@@ -63,15 +62,12 @@ class MonitoringStack(EnvironmentStack):
             "Limits and anomalies": own,
             "Account security": alarm_names(security),
         }
-        create_dashboard(self, environment, {title: self._arns(names) for title, names in alarms.items()}, rule)
-
-    def _arns(self, names: Sequence[str]) -> list[str]:
-        return [
-            self.format_arn(
-                service="cloudwatch", resource="alarm", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-            )
-            for name in names
-        ]
+        create_dashboard(
+            self,
+            environment,
+            {title: [alarm_arn(self, name) for name in names] for title, names in alarms.items()},
+            rule,
+        )
 
 
 def alarm_names(stack: Stack) -> list[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import ArnFormat, Aws, CfnOutput, Stack
+from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infrastructure.arns import colon_arn
 from infrastructure.common import removal_policy_of
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag, suppress_nist
@@ -46,12 +47,7 @@ _ACCESS_LOG = {
 
 def link_key_arn(stack: Stack, environment: Environment) -> str:
     """Return the ARN pattern of the key's secret: Secrets Manager adds six characters to the name."""
-    return stack.format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name=f"{physical_name(_LINK_KEY, environment)}-??????",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    return colon_arn(stack, "secretsmanager", "secret", f"{physical_name(_LINK_KEY, environment)}-??????")
 
 
 class Acknowledgement(Construct):

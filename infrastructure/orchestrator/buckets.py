@@ -5,6 +5,7 @@ The first two are retained and locked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
@@ -12,9 +13,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infrastructure.buckets import create_bucket
 from infrastructure.common import removal_policy_of
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import bucket_name
+from infrastructure.naming import bucket_name, title_of
 from orchestrator.environments import Environment, EvidenceSettings
 
 
@@ -26,24 +28,12 @@ def create_evidence_bucket(scope: Construct, environment: Environment, key: kms.
         environment: the environment.
         key: encrypts the bucket; None for S3's own key.
     """
-    settings = environment.evidence
     bucket = _bucket(
         scope,
         environment,
         key,
         "evidence",
-        versioned=True,
-        object_lock_default_retention=_lock(settings),
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="keep",
-                expiration=Duration.days(settings.keep_days),
-                # Replaced versions are kept as long as current ones: they show the earlier content.
-                noncurrent_version_expiration=Duration.days(settings.keep_days),
-                abort_incomplete_multipart_upload_after=Duration.days(1),
-            )
-        ],
-        removal_policy=removal_policy_of(environment),
+        **_kept(environment),
     )
     suppress_nag(bucket, "functions write to it and operators read it; CloudTrail records the access", "S1")
     return bucket
@@ -59,17 +49,7 @@ def create_heads_bucket(scope: Construct, environment: Environment) -> None:
         environment,
         None,
         "evidence-heads",
-        versioned=True,
-        object_lock_default_retention=_lock(environment.evidence),
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="keep",
-                expiration=Duration.days(environment.evidence.keep_days),
-                noncurrent_version_expiration=Duration.days(environment.evidence.keep_days),
-                abort_incomplete_multipart_upload_after=Duration.days(1),
-            )
-        ],
-        removal_policy=removal_policy_of(environment),
+        **_kept(environment),
     )
     reason = "functions write to it and operators read it; CloudTrail records the access"
     suppress_nag(bucket, reason, "S1")
@@ -110,20 +90,26 @@ def create_exports_bucket(scope: Construct, environment: Environment, key: kms.I
 
 
 def _bucket(scope: Construct, environment: Environment, key: kms.IKey | None, name: str, **settings: Any) -> s3.Bucket:
-    """Create a bucket that is private to the account and requires TLS."""
-    return s3.Bucket(
-        scope,
-        name.title().replace("-", ""),
-        bucket_name=bucket_name(name, environment),
-        encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-        encryption_key=key,
-        bucket_key_enabled=True if key else None,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        **settings,
-    )
+    return create_bucket(scope, title_of(name), bucket_name(name, environment), key, **settings)
+
+
+def _kept(environment: Environment) -> Mapping[str, Any]:
+    """Return the settings of a bucket of evidence: locked, and kept for as long as the settings say."""
+    settings = environment.evidence
+    return {
+        "versioned": True,
+        "object_lock_default_retention": _lock(settings),
+        "lifecycle_rules": [
+            s3.LifecycleRule(
+                id="keep",
+                expiration=Duration.days(settings.keep_days),
+                # Replaced versions are kept as long as current ones: they show the earlier content.
+                noncurrent_version_expiration=Duration.days(settings.keep_days),
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+            )
+        ],
+        "removal_policy": removal_policy_of(environment),
+    }
 
 
 def _lock(settings: EvidenceSettings) -> s3.ObjectLockRetention | None:

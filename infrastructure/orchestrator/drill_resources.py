@@ -11,8 +11,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from infrastructure.common import removal_policy_of
+from infrastructure.arns import keys_arn, table_arn
 from infrastructure.iam import allow_key_through_service, allow_restore_with_key, create_function_role
+from infrastructure.keys import create_key
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
@@ -57,15 +58,19 @@ def create_drill_resources(
         synthetic_key: ARN of the key that authenticates the synthetic client.
         data_key: encrypts the service's tables and the tables restored from them; None if AWS's own key does.
     """
-    signing_key = _key(
+    signing_key = create_key(
         stack,
         environment,
         "signing-of-drills",
-        "Signs access tokens of the isolated service of drills",
-        kms.KeySpec.ECC_NIST_P256,
+        f"Signs access tokens of the isolated service of drills ({environment.name})",
+        spec=kms.KeySpec.ECC_NIST_P256,
     )
-    seed_grants_key = _key(
-        stack, environment, "seed-grants", "Encrypts the seeded grants of drills", kms.KeySpec.SYMMETRIC_DEFAULT
+    seed_grants_key = create_key(
+        stack,
+        environment,
+        "seed-grants",
+        f"Encrypts the seeded grants of drills ({environment.name})",
+        spec=kms.KeySpec.SYMMETRIC_DEFAULT,
     )
     # Outside the names that drills give, which the cleanup job may delete.
     name = physical_name("functions-of-drills", environment)
@@ -102,10 +107,8 @@ def _restore_role(stack: Stack, environment: Environment, tables: str, data_key:
 
     Its actions are those of DynamoDB in AWSBackupServiceRolePolicyForRestores.
     """
-    backups = stack.format_arn(
-        service="dynamodb", resource="table", resource_name=f"{physical_name('*', environment)}/backup/*"
-    )
-    vault_keys = stack.format_arn(service="kms", resource="key", resource_name="*")
+    backups = table_arn(stack, f"{physical_name('*', environment)}/backup/*")
+    vault_keys = keys_arn(stack)
     keys = (
         [
             allow_key_through_service("dynamodb", data_key, sid="DataKey", writes=True, region=stack.region),
@@ -147,17 +150,3 @@ def _restore_role(stack: Stack, environment: Environment, tables: str, data_key:
     wildcards = {tables: TABLES_REASON, backups: "DynamoDB names backups"}
     suppress_wildcards(role, {**wildcards, **({vault_keys: "the vault's key is in another stack"} if data_key else {})})
     return role
-
-
-def _key(stack: Stack, environment: Environment, name: str, description: str, spec: kms.KeySpec) -> kms.Key:
-    signs = spec is kms.KeySpec.ECC_NIST_P256
-    return kms.Key(
-        stack,
-        f"{name.title().replace('-', '')}Key",
-        alias=f"alias/{physical_name(name, environment)}",
-        description=f"{description} ({environment.name})",
-        key_spec=spec,
-        key_usage=kms.KeyUsage.SIGN_VERIFY if signs else kms.KeyUsage.ENCRYPT_DECRYPT,
-        enable_key_rotation=None if signs else True,
-        removal_policy=removal_policy_of(environment),
-    )

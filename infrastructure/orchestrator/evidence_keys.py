@@ -13,8 +13,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from infrastructure.common import removal_policy_of
-from infrastructure.naming import global_name, physical_name
+from infrastructure.arns import role_arn
+from infrastructure.keys import create_key
 from orchestrator.environments import Environment
 from orchestrator.environments.evidence import key_alias
 
@@ -29,16 +29,16 @@ def create_evidence_keys(stack: Stack, environment: Environment) -> Sequence[kms
 
 
 def _key(stack: Stack, environment: Environment, number: int, *, signs: bool) -> kms.Key:
-    key = kms.Key(
+    key = create_key(
         stack,
-        f"EvidenceSigningKey{number}",
+        environment,
+        f"evidence-signing-key-{number}",
+        f"Signs evidence ({environment.name}, key {number})",
+        construct_id=f"EvidenceSigningKey{number}",
         alias=key_alias(number, environment.name),
-        description=f"Signs evidence ({environment.name}, key {number})",
-        key_spec=kms.KeySpec.ECC_NIST_P256,
-        key_usage=kms.KeyUsage.SIGN_VERIFY,
-        removal_policy=removal_policy_of(environment),
+        spec=kms.KeySpec.ECC_NIST_P256,
     )
-    recorders = [_role_arn(stack, environment, name) for name in RECORDERS]
+    recorders = [role_arn(stack, environment, name) for name in RECORDERS]
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="OnlyRecordersSign",
@@ -50,8 +50,3 @@ def _key(stack: Stack, environment: Environment, number: int, *, signs: bool) ->
         )
     )
     return key
-
-
-def _role_arn(stack: Stack, environment: Environment, function: str) -> str:
-    name = global_name(physical_name(function, environment), environment)
-    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)

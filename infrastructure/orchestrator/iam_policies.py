@@ -8,8 +8,9 @@ from dataclasses import replace
 from aws_cdk import aws_iam as iam
 
 from infrastructure.iam import allow_key_through_service, allow_restore_with_key, allow_update_with_key
+from infrastructure.orchestrator.iam_arns import Resources
 from infrastructure.orchestrator.iam_grants import ITEM_ACTIONS, WRITE_ITEM_ACTIONS, Ledger, Permissions
-from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, WILDCARD_REASONS, Resource, Resources
+from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, WILDCARD_REASONS, Resource
 
 _SHOW_VARIABLES = frozenset({
     "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction", "lambda:PublishVersion",

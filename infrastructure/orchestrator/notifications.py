@@ -2,7 +2,7 @@
 
 They exist only in environments with destinations (``[[….notifications]]``). An event becomes one message of the queue for
 each destination, so a provider that hangs or fails delays no other. A message is tried again after a growing time, and
-goes to the dead-letter queue after `RECEIVES` attempts.
+goes to the dead-letter queue after some attempts (`orchestrator.domain.notifications.delivery.RECEIVES`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from constructs import Construct
 
 from infrastructure.naming import physical_name
 from infrastructure.orchestrator.functions import NOTIFIER_SIZE
-from infrastructure.orchestrator.iam_resources import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
+from infrastructure.orchestrator.iam_arns import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
+from infrastructure.queues import create_dead_letters, create_messages
 from orchestrator.aws.notifications import SOURCE
 from orchestrator.domain.notifications.bus_events import NOTIFIED
-from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.environments import Environment
 
-_VISIBILITY = Duration.seconds(6 * NOTIFIER_SIZE.timeout_seconds)
-"""https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: at least six times the function's timeout."""
-
-_RETENTION, _DEAD_LETTER_RETENTION = Duration.days(4), Duration.days(14)
+_RETENTION = Duration.days(4)
 _MAX_AGE, _RETRIES = Duration.hours(24), 185
 """EventBridge's own defaults, named because a lost event is a lost notification."""
 
@@ -46,23 +43,14 @@ class NotificationQueues:
 
 def create_notification_queues(scope: Construct, environment: Environment) -> NotificationQueues:
     """Create the queues."""
-    dead_letters = sqs.Queue(
+    dead_letters = create_dead_letters(scope, environment, NOTIFICATION_DEAD_LETTERS)
+    messages = create_messages(
         scope,
-        "NotificationDeadLetters",
-        queue_name=physical_name(NOTIFICATION_DEAD_LETTERS, environment),
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=_DEAD_LETTER_RETENTION,
-    )
-    messages = sqs.Queue(
-        scope,
-        "Notifications",
-        queue_name=physical_name(NOTIFICATIONS, environment),
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=_RETENTION,
-        visibility_timeout=_VISIBILITY,
-        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIVES),
+        environment,
+        NOTIFICATIONS,
+        kept=_RETENTION,
+        function_seconds=NOTIFIER_SIZE.timeout_seconds,
+        dead_letters=dead_letters,
     )
     return NotificationQueues(messages, dead_letters)
 

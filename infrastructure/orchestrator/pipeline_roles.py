@@ -16,12 +16,13 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
+from infrastructure.arns import named_arn, role_arn, role_named
 from infrastructure.backups.copy_region_stack import copy_regions
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import bucket_name, global_name, physical_name
+from infrastructure.orchestrator.iam_arns import Resources
 from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS
 from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
-from infrastructure.orchestrator.iam_resources import Resources
 from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import SIGNING_OFF, signing_profile
 
@@ -35,12 +36,12 @@ _BOOTSTRAP = "cdk-hnb659fds"
 
 def pipeline_role_arn(stack: Stack, environment: Environment) -> str:
     """Return the pipeline role's ARN by name, because the role's policy depends on the bus that needs the ARN."""
-    return _role_arn(stack, "pipeline", environment)
+    return role_arn(stack, environment, "pipeline")
 
 
 def promotion_role_arn(stack: Stack, environment: Environment) -> str:
     """Return the promotion role's ARN by name, because the role's policy depends on the bus that needs the ARN."""
-    return _role_arn(stack, "promotion", environment)
+    return role_arn(stack, environment, "promotion")
 
 
 def create_promotion_role(stack: Stack, environment: Environment, bus: events.IEventBus) -> None:
@@ -75,19 +76,11 @@ def create_pipeline_role(stack: Stack, environment: Environment, resources: Reso
     if page.enabled:
         places.append((page.account or stack.account, page.region))
     bootstrap = [
-        stack.format_arn(
-            service="iam",
-            region="",
-            account=account,
-            resource="role",
-            resource_name=f"{_BOOTSTRAP}-*-{account}-{region}",
-        )
+        role_named(stack, f"{_BOOTSTRAP}-*-{account}-{region}", account=account)
         for account, region in dict.fromkeys(places)
     ]
     protected = [
-        stack.format_arn(
-            service="cloudformation", resource="stack", resource_name=f"{physical_name(name, environment)}/*"
-        )
+        named_arn(stack, "cloudformation", "stack", f"{physical_name(name, environment)}/*")
         for name in ("stack", "orchestrator")
     ]
     signing = [] if environment.security.code_signing == SIGNING_OFF else _signing(stack, environment)
@@ -132,11 +125,6 @@ def create_pipeline_role(stack: Stack, environment: Environment, resources: Reso
     )
 
 
-def _role_arn(stack: Stack, name: str, environment: Environment) -> str:
-    role_name = global_name(physical_name(name, environment), environment)
-    return stack.format_arn(service="iam", region="", resource="role", resource_name=role_name)
-
-
 def _announce_releases(bus_arn: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="AnnounceReleases",
@@ -149,9 +137,7 @@ def _announce_releases(bus_arn: str) -> iam.PolicyStatement:
 def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
     """Allow code signing. AWS Signer reads and writes the bucket with the caller's permissions."""
     bucket = f"arn:{stack.partition}:s3:::{bucket_name('signing', environment, stack.account)}"
-    profile = stack.format_arn(
-        service="signer", resource="/signing-profiles", resource_name=signing_profile(environment.name)
-    )
+    profile = named_arn(stack, "signer", "/signing-profiles", signing_profile(environment.name))
     shared_profile = environment.security.code_signing_profile
     return [
         iam.PolicyStatement(
@@ -162,7 +148,7 @@ def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement
         iam.PolicyStatement(
             sid="DescribeSigningJobs",
             actions=["signer:DescribeSigningJob"],
-            resources=[stack.format_arn(service="signer", resource="/signing-jobs", resource_name="*")],
+            resources=[named_arn(stack, "signer", "/signing-jobs", "*")],
         ),
         iam.PolicyStatement(
             sid="TransferPackages",

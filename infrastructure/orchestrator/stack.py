@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.arns import role_arn, state_machine_arn, table_arn, vault_arn
+from infrastructure.backups.stack import BACKUP_ROLE
 from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of, subscribe_contacts
 from infrastructure.iam import create_function_role
+from infrastructure.keys import create_key
 from infrastructure.lambda_variables import check_size
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
@@ -39,16 +41,14 @@ from infrastructure.orchestrator.event_rules import (
 )
 from infrastructure.orchestrator.evidence_keys import create_evidence_keys
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS, FunctionSpec
-from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
-from infrastructure.orchestrator.iam_resources import (
+from infrastructure.orchestrator.iam_arns import (
     NOTIFICATION_DEAD_LETTERS,
     CreatedResources,
     Resources,
-    backup_role_arn,
     resource_arns,
-    resource_conditions,
-    state_machine_arn,
 )
+from infrastructure.orchestrator.iam_conditions import resource_conditions
+from infrastructure.orchestrator.iam_policies import policy_statements, wildcard_reasons
 from infrastructure.orchestrator.notifications import (
     allow_polling,
     connect_notifications,
@@ -60,6 +60,7 @@ from infrastructure.orchestrator.status_page import (
     connect_status_page,
     status_page_variables,
 )
+from infrastructure.queues import create_dead_letters
 from infrastructure.standby.failover import (
     create_failover_alarms,
     create_restore_role,
@@ -145,20 +146,11 @@ class OrchestratorStack(EnvironmentStack):
         create_promotion_role(self, environment, self._bus)
         self._topics = {name: self._topic(name) for name in ("operators", "clients")}
         create_cost_alerts(self, environment, self._topics["operators"], self._topics_key)
-        self._dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            queue_name=physical_name("dead-letters", environment),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        self._dead_letters = create_dead_letters(self, environment, "dead-letters")
         self._drill_resources = create_drill_resources(
             self,
             environment,
-            tables=self.format_arn(
-                service="dynamodb", resource="table", resource_name=physical_name("drill-*", environment)
-            ),
+            tables=table_arn(self, physical_name("drill-*", environment)),
             synthetic_key=service["synthetic_key_id"],
             data_key=signing_keys.data_key,
         )
@@ -207,7 +199,7 @@ class OrchestratorStack(EnvironmentStack):
             environment,
             self._topics["operators"],
             handlers=[
-                self._function_name("event", name)
+                _short_name("event", name)
                 for name in (*EVENT_HANDLERS, *_optional_handlers(environment), *failover_handlers(environment))
             ],
             rollback_machine=state_machines["rollback"],
@@ -277,14 +269,7 @@ class OrchestratorStack(EnvironmentStack):
             }
 
     def _key(self, name: str, description: str) -> kms.Key:
-        return kms.Key(
-            self,
-            f"{name.title().replace('-', '')}Key",
-            alias=f"alias/{physical_name(name, self._environment)}",
-            description=f"{description} ({self._environment.name})",
-            enable_key_rotation=True,
-            removal_policy=removal_policy_of(self._environment),
-        )
+        return create_key(self, self._environment, name, f"{description} ({self._environment.name})")
 
     def _table(self, name: str, partition: dynamodb.Attribute, sort: dynamodb.Attribute) -> dynamodb.Table:
         """Create a table of the orchestrator.
@@ -405,13 +390,8 @@ class OrchestratorStack(EnvironmentStack):
             "BACKUP_VAULT": physical_name("backups", self._environment),
             "COPY_REGION": self._environment.backups.copy_region or "",
             "COPY_VAULT": physical_name("backup-copies", self._environment),
-            "COPY_ROLE": backup_role_arn(self, self._environment),
-            "DRILL_VAULT": self.format_arn(
-                service="backup",
-                resource="backup-vault",
-                resource_name=physical_name("backups-of-drills", self._environment),
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            ),
+            "COPY_ROLE": role_arn(self, self._environment, BACKUP_ROLE),
+            "DRILL_VAULT": vault_arn(self, self._environment, "backups-of-drills"),
             "RESTORE_ROLE": self._drill_resources.restore_role,
             "DRILL_ROLE": self._drill_resources.role,
             "DRILL_LOGS": self._drill_resources.log_group,
@@ -473,7 +453,11 @@ class OrchestratorStack(EnvironmentStack):
         )
 
     def _function_name(self, kind: str, name: str) -> str:
-        return physical_name(f"{kind}-{name.replace('_', '-')}", self._environment)
+        return physical_name(_short_name(kind, name), self._environment)
+
+
+def _short_name(kind: str, name: str) -> str:
+    return f"{kind}-{name.replace('_', '-')}"
 
 
 def _optional_handlers(environment: Environment) -> list[str]:

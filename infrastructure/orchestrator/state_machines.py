@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infrastructure.arns import executions_arn, state_machine_arn
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
@@ -95,17 +96,11 @@ def _allow_child_executions(role: iam.Role, state_machine: str, environment: Env
     https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
     The ARNs are built by name, because the state machine depends on this role.
     """
-    stack, name = Stack.of(role), physical_name(state_machine, environment)
-    own = _states_arn(stack, "stateMachine", name)
-    children = [_states_arn(stack, "execution", f"{name}{separator}*") for separator in (":", "/")]
+    stack = Stack.of(role)
+    own = state_machine_arn(stack, environment, state_machine)
+    children = [executions_arn(stack, environment, state_machine, separator=separator) for separator in (":", "/")]
     role.add_to_policy(iam.PolicyStatement(actions=["states:StartExecution"], resources=[own]))
     role.add_to_policy(
         iam.PolicyStatement(actions=["states:DescribeExecution", "states:StopExecution"], resources=children)
     )
     suppress_wildcards(role, dict.fromkeys(children, "Step Functions names the child executions of a map"))
-
-
-def _states_arn(stack: Stack, resource: str, name: str) -> str:
-    return stack.format_arn(
-        service="states", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )

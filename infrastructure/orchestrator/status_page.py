@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infrastructure.naming import physical_name
+from infrastructure.naming import physical_name, status_bucket_name
 from orchestrator.aws.notifications import SOURCE
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.domain.status_page.triggers import EVENT_TYPES
@@ -27,16 +27,11 @@ _MAX_AGE = Duration.minutes(5)
 _RETRIES = 20
 
 
-def status_bucket_name(environment: Environment) -> str:
-    """Return the name of the page's bucket, which is in the stack's account (infrastructure/status/stack.py)."""
-    return f"{physical_name('status', environment)}-{environment.status_page.account or Aws.ACCOUNT_ID}"
-
-
 def status_page_variables(environment: Environment) -> Mapping[str, str]:
     """Return the environment variables that only the publishing function has."""
     return {
         "STATUS_PAGE": encode_status_page(environment.status_page),
-        "STATUS_BUCKET": status_bucket_name(environment),
+        "STATUS_BUCKET": status_bucket_name(environment, environment.status_page.account or Aws.ACCOUNT_ID),
         "STATUS_REGION": environment.status_page.region or environment.region,
         "STATUS_HEARTBEATS": "yes" if environment.recovery["heartbeats"] else "",
     }

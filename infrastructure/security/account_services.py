@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infrastructure.arns import plain_arn
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
 from infrastructure.security.cloudtrail import create_record_bucket
@@ -116,7 +117,7 @@ def allow_events(topic: sns.Topic, key: kms.IKey, name: str) -> None:
             actions=["sns:Publish"], principals=[iam.ServicePrincipal(service)], resources=[topic.topic_arn]
         )
     )
-    arn = Stack.of(topic).format_arn(service="sns", resource=name)
+    arn = plain_arn(Stack.of(topic), "sns", name)
     context = {"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": arn}}
     key.grant(iam.ServicePrincipal(service, conditions=context), "kms:Decrypt", "kms:GenerateDataKey*")
 

@@ -10,10 +10,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infrastructure.arns import trail_arn
+from infrastructure.buckets import create_bucket
 from infrastructure.common import removal_policy_of
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag, suppress_wildcards
-from infrastructure.naming import bucket_name, physical_name
+from infrastructure.naming import bucket_name, physical_name, title_of
 from orchestrator.environments import Environment
 
 TRAIL = "Trail"
@@ -39,9 +41,6 @@ def create_trail(scope: Construct, environment: Environment, key: kms.IKey) -> l
         cloud_watch_log_group=group,
     )
     # CloudTrail may write for this trail only, not for another trail that names this bucket.
-    arn = Stack.of(scope).format_arn(
-        service="cloudtrail", resource="trail", resource_name=physical_name("trail", environment)
-    )
     bucket.add_to_resource_policy(
         iam.PolicyStatement(
             sid="DenyOtherTrails",
@@ -49,7 +48,7 @@ def create_trail(scope: Construct, environment: Environment, key: kms.IKey) -> l
             principals=[iam.ServicePrincipal("cloudtrail.amazonaws.com")],
             actions=["s3:PutObject"],
             resources=[bucket.arn_for_objects("*")],
-            conditions={"StringNotEquals": {"aws:SourceArn": arn}},
+            conditions={"StringNotEquals": {"aws:SourceArn": trail_arn(Stack.of(scope), environment)}},
         )
     )
     role = trail.node.find_child("LogsRole")
@@ -61,18 +60,12 @@ def create_record_bucket(
     scope: Construct, environment: Environment, key: kms.IKey, name: str, *, locked: bool
 ) -> s3.Bucket:
     """Create a bucket for records: encrypted, private, TLS only, versioned, and with object lock if `locked`."""
-    bucket = s3.Bucket(
+    bucket = create_bucket(
         scope,
-        f"{name.title()}Bucket",
-        bucket_name=bucket_name(name, environment, Stack.of(scope).account),
-        encryption=s3.BucketEncryption.KMS,
-        encryption_key=key,
-        bucket_key_enabled=True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
+        f"{title_of(name)}Bucket",
+        bucket_name(name, environment, Stack.of(scope).account),
+        key,
         versioned=True,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         object_lock_enabled=locked or None,
         object_lock_default_retention=s3.ObjectLockRetention.governance(Duration.days(environment.log_retention_days))
         if locked

@@ -20,19 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.naming import alarm_description, global_name, physical_name
+from infrastructure.alarms import Alarm, create_alarm, metric
+from infrastructure.naming import global_name, physical_name, title_of
 from infrastructure.orchestrator.evidence_keys import RECORDERS
 from orchestrator.aws.ledger.seeded_grants import PURPOSE
 from orchestrator.domain.names import role_beginning
 from orchestrator.environments import Environment
 
 NAMESPACE = "IbOauth/Security"
+_PERIOD = Duration.minutes(5)
 MAX_PATTERN_CHARACTERS = 1024
 """The limit of CloudWatch Logs for a filter pattern."""
 MAX_REGULAR_EXPRESSIONS = 2
@@ -209,10 +209,9 @@ def create_alarms(scope: Construct, environment: Environment, trail: logs.ILogGr
         topic: the topic of the security contacts.
     """
     for alarm in cloudtrail_alarms(environment):
-        title = alarm.name.title().replace("-", "")
         logs.CfnMetricFilter(
             scope,
-            f"{title}Filter",
+            f"{title_of(alarm.name)}Filter",
             filter_name=physical_name(alarm.name, environment),
             filter_pattern=alarm.pattern,
             log_group_name=trail.log_group_name,
@@ -222,49 +221,25 @@ def create_alarms(scope: Construct, environment: Environment, trail: logs.ILogGr
                 )
             ],
         )
-        metric = cloudwatch.Metric(
-            namespace=_namespace(environment), metric_name=alarm.metric, statistic="Sum", period=Duration.minutes(5)
-        )
-        _alarm(scope, environment, topic, alarm.name, alarm.meaning, metric, alarm.threshold)
+        events = metric(_namespace(environment), alarm.metric, {}, "Sum", _PERIOD)
+        create_alarm(scope, environment, Alarm(alarm.name, alarm.name, alarm.meaning, events, alarm.threshold), topic)
 
 
 def create_waf_alarm(scope: Construct, environment: Environment, topic: sns.ITopic) -> None:
     """Create the alarm on blocked requests. Many are an attack, or a rule that blocks a legitimate client."""
-    metric = cloudwatch.Metric(
-        namespace="AWS/WAFV2",
-        metric_name="BlockedRequests",
-        dimensions_map={"WebACL": physical_name("api", environment), "Region": environment.region, "Rule": "ALL"},
-        statistic="Sum",
-        period=Duration.minutes(5),
-    )
+    dimensions = {"WebACL": physical_name("api", environment), "Region": environment.region, "Rule": "ALL"}
     threshold = environment.security.blocked_requests_per_five_minutes
-    meaning = f"the web ACL blocked more than {threshold} requests in five minutes"
-    _alarm(scope, environment, topic, "waf-blocked-requests", meaning, metric, threshold)
+    name = "waf-blocked-requests"
+    alarm = Alarm(
+        name,
+        name,
+        f"the web ACL blocked more than {threshold} requests in five minutes",
+        metric("AWS/WAFV2", "BlockedRequests", dimensions, "Sum", _PERIOD),
+        threshold,
+    )
+    create_alarm(scope, environment, alarm, topic)
 
 
 def _namespace(environment: Environment) -> str:
     # Two environments in one account may have filters on the same trail.
     return f"{NAMESPACE}/{environment.name}"
-
-
-def _alarm(
-    scope: Construct,
-    environment: Environment,
-    topic: sns.ITopic,
-    name: str,
-    meaning: str,
-    metric: cloudwatch.IMetric,
-    threshold: int,
-) -> None:
-    alarm = cloudwatch.Alarm(
-        scope,
-        f"{name.title().replace('-', '')}Alarm",
-        alarm_name=physical_name(name, environment),
-        alarm_description=alarm_description(meaning, name),
-        metric=metric,
-        threshold=threshold,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluation_periods=1,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )
-    alarm.add_alarm_action(actions.SnsAction(topic))

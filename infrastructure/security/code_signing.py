@@ -6,14 +6,15 @@ function that requires a signature can use it.
 
 from __future__ import annotations
 
-from aws_cdk import Acknowledgment, CfnOutput, Duration, Stack, Validations
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_signer as signer
 from constructs import Construct
 
+from infrastructure.buckets import create_bucket
 from infrastructure.common import removal_policy_of
-from infrastructure.nag import suppress_nag
+from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import bucket_name
 from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import SIGNING_OFF, signing_profile
@@ -21,7 +22,6 @@ from orchestrator.environments.monitoring import SIGNING_OFF, signing_profile
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 """The signing platform of AWS Signer for Lambda."""
 
-_NIST = "NIST.800.53.R5"
 _VALID_MONTHS = 135
 """The maximum, so that a version needed for a rollback does not expire. A compromised signature is revoked instead."""
 
@@ -33,16 +33,12 @@ def create_signing_profile(scope: Construct, environment: Environment) -> str | 
     security = environment.security
     if security.code_signing == SIGNING_OFF:
         return None
-    bucket = s3.Bucket(
+    bucket = create_bucket(
         scope,
         "SigningBucket",
-        bucket_name=bucket_name("signing", environment, Stack.of(scope).account),
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
+        bucket_name("signing", environment, Stack.of(scope).account),
+        None,
         versioned=True,  # AWS Signer requires it
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=[
             s3.LifecycleRule(id="Expire", expiration=Duration.days(30), noncurrent_version_expiration=Duration.days(1))
         ],
@@ -50,9 +46,7 @@ def create_signing_profile(scope: Construct, environment: Environment) -> str | 
     )
     suppress_nag(bucket, "AWS Signer and CloudTrail record every signing", "S1")
     reason = "The code is not confidential, and with a KMS key every signer would need permission to use it"
-    Validations.of(bucket.node.default_child or bucket).acknowledge(
-        Acknowledgment(id=f"{_NIST}::{_NIST}-S3DefaultEncryptionKMS", reason=reason)
-    )
+    suppress_nist(bucket.node.default_child or bucket, reason, "S3DefaultEncryptionKMS")
     if security.code_signing_profile:
         return security.code_signing_profile
     profile = signer.CfnSigningProfile(

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
+from infrastructure.arns import (
+    function_arn,
+    keys_arn,
+    plain_arn,
+    rest_apis_arns,
+    role_arn,
+    scaling_alarms_arn,
+)
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import bucket_name, global_name, physical_name
-from infrastructure.orchestrator.iam_resources import Resource, resources_of_settings
+from infrastructure.orchestrator.iam_arns import resources_of_settings
+from infrastructure.orchestrator.iam_resources import Resource
 from orchestrator.environments import Environment
 from orchestrator.environments.monitoring import OWN_BOUNDARY
 
@@ -87,32 +96,19 @@ def create_boundary(scope: Construct, environment: Environment) -> None:
                 sid="DenyExceptScalingAlarms",
                 effect=iam.Effect.DENY,
                 actions=list(DENIED_EXCEPT_SCALING_ALARMS),
-                not_resources=[_scaling_alarms(Stack.of(scope), environment)],
+                not_resources=[scaling_alarms_arn(Stack.of(scope), environment)],
             ),
             iam.PolicyStatement(
                 sid="DenyExceptToStateMachines",
                 effect=iam.Effect.DENY,
                 actions=list(DENIED_EXCEPT_STATE_MACHINES),
                 resources=["*"],
-                conditions={"ArnNotLike": {"aws:PrincipalArn": _state_machine_roles(Stack.of(scope), environment)}},
+                conditions={"ArnNotLike": {"aws:PrincipalArn": role_arn(Stack.of(scope), environment, "machine-*")}},
             ),
         ],
     )
     suppress_nag(
         policy, "A boundary grants nothing: it limits the permissions that a role's own policy can grant", "IAM5"
-    )
-
-
-def _state_machine_roles(stack: Stack, environment: Environment) -> str:
-    name = global_name(physical_name("machine-*", environment), environment)
-    return stack.format_arn(service="iam", region="", resource="role", resource_name=name)
-
-
-def _scaling_alarms(stack: Stack, environment: Environment) -> str:
-    """Return the ARN pattern of the alarms that scale restored tables, by the names that AWS gives them."""
-    name = f"TargetTracking-table/{physical_name('restored-*', environment)}*"
-    return stack.format_arn(
-        service="cloudwatch", resource="alarm", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
     )
 
 
@@ -151,12 +147,7 @@ def _home_functions(stack: Stack, environment: Environment, functions: Sequence[
     """Return one ARN pattern that covers the live aliases in the home region; none without them."""
     if not functions:
         return []
-    name = f"{physical_name('*', environment)}:live"
-    colon = ArnFormat.COLON_RESOURCE_NAME
-    region = environment.lost_region
-    return [
-        stack.format_arn(service="lambda", region=region, resource="function", resource_name=name, arn_format=colon)
-    ]
+    return [function_arn(stack, f"{physical_name('*', environment)}:live", region=environment.lost_region)]
 
 
 def _covering(secrets: Sequence[str]) -> list[str]:
@@ -184,10 +175,7 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
     tables = dict.fromkeys(f"table/{name}" for name in (pattern, service.state_table, service.tokens_table))
 
     def arns(service_name: str, *resources: str) -> list[str]:
-        return [
-            stack.format_arn(service=service_name, resource=resource, arn_format=ArnFormat.NO_RESOURCE_NAME)
-            for resource in resources
-        ]
+        return [plain_arn(stack, service_name, resource) for resource in resources]
 
     def allow(service_name: str, *resources: str, actions: Sequence[str] = ()) -> iam.PolicyStatement:
         # Without a Sid, which would repeat the action: a managed policy has at most 6,144 characters.
@@ -198,16 +186,7 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
 
     def global_arns(service_name: str, *resources: str) -> list[str]:
         account = "" if service_name == "s3" else None
-        return [
-            stack.format_arn(
-                service=service_name,
-                region="",
-                account=account,
-                resource=resource,
-                arn_format=ArnFormat.NO_RESOURCE_NAME,
-            )
-            for resource in resources
-        ]
+        return [plain_arn(stack, service_name, resource, region="", account=account) for resource in resources]
 
     bucket = bucket_name("*", environment, stack.account)
     # CloudFormation names the role of API Gateway after its stack.
@@ -215,17 +194,13 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
     return [
         iam.PolicyStatement(
             actions=["apigateway:*"],
-            # API Gateway generates the ids of its APIs.
-            resources=[
-                stack.format_arn(service="apigateway", account="", resource=path, arn_format=ArnFormat.NO_RESOURCE_NAME)
-                for path in ("/restapis", "/restapis/*")
-            ],
+            resources=rest_apis_arns(stack),
         ),
         allow("application-autoscaling", "scalable-target/*"),
         allow("cloudformation", f"stack/{pattern}/*"),
         iam.PolicyStatement(
             actions=["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"],
-            resources=[_scaling_alarms(stack, environment)],
+            resources=[scaling_alarms_arn(stack, environment)],
         ),
         allow("dynamodb", *tables, *(f"{table}/*" for table in tables)),
         allow("events", f"event-bus/{bus}", f"rule/{pattern}", f"rule/{bus}/{pattern}"),
@@ -252,7 +227,7 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
 
 def _key_statements(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
     """Allow the use of the environment's keys by tag, because KMS generates key ids. Rotation tags new signing keys."""
-    keys = [stack.format_arn(service="kms", resource="key/*", arn_format=ArnFormat.NO_RESOURCE_NAME)]
+    keys = [keys_arn(stack)]
 
     def tagged(kind: str, tag: str) -> dict[str, dict[str, str]]:
         return {"StringEquals": {f"aws:{kind}Tag/{tag}": environment.name}}

@@ -12,7 +12,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infrastructure.common import EnvironmentStack, removal_policy_of, subscribe_contacts
+from infrastructure.arns import trail_arn
+from infrastructure.common import EnvironmentStack, subscribe_contacts
+from infrastructure.keys import create_key
 from infrastructure.naming import physical_name
 from infrastructure.security.account_services import allow_events, enable_config_rules, enable_guard_duty
 from infrastructure.security.cloudtrail import TRAIL, create_trail
@@ -65,24 +67,18 @@ class SecurityStack(EnvironmentStack):
 
     def _key(self) -> kms.Key:
         """Create the key of the trail and the topic. AWS services may use it for these only."""
-        key = kms.Key(
+        key = create_key(
             self,
-            "SecurityKey",
-            alias=f"alias/{physical_name('security', self._environment)}",
-            description=f"Encrypts the trail and notifications to the security contacts ({self._environment.name})",
-            enable_key_rotation=True,
-            removal_policy=removal_policy_of(self._environment),
+            self._environment,
+            AUDIENCE,
+            f"Encrypts the trail and notifications to the security contacts ({self._environment.name})",
         )
         own_account = {"StringEquals": {"aws:SourceAccount": self.account}}
         cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=own_account)
         key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
         if self._environment.security.trail:
-            trail = self.format_arn(
-                service="cloudtrail", resource="trail", resource_name=physical_name("trail", self._environment)
-            )
-            cloudtrail = iam.ServicePrincipal(
-                "cloudtrail.amazonaws.com", conditions={"StringEquals": {"aws:SourceArn": trail}}
-            )
+            this_trail = {"StringEquals": {"aws:SourceArn": trail_arn(self, self._environment)}}
+            cloudtrail = iam.ServicePrincipal("cloudtrail.amazonaws.com", conditions=this_trail)
             key.grant(cloudtrail, "kms:GenerateDataKey*", "kms:DescribeKey")
         return key
 

@@ -16,12 +16,14 @@ N"), and one that subtracts a metric needs more breaching periods than can lack 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from infrastructure.naming import alarm_description, physical_name
+from infrastructure.alarms import Alarm, create_alarm, metric
+from infrastructure.arns import alarm_arn
+from infrastructure.naming import physical_name
 from orchestrator.environments import AlarmSettings, Environment
 
 UPSTREAM_FUNCTION = "authorize"
@@ -31,37 +33,21 @@ _MINUTE_SECONDS = 60
 """The period of Lambda's and API Gateway's own metrics."""
 
 
-@dataclass(frozen=True)
-class _AlarmSpec:
-    """One alarm: its short name, its section of the runbook, its meaning, its value and its threshold.
-
-    datapoints: how many periods have to breach.
-    """
-
-    name: str
-    section: str
-    meaning: str
-    value: cloudwatch.Metric | cloudwatch.MathExpression
-    threshold: float
-    datapoints: int
-
-
 def create_alarms(stack: Stack, environment: Environment, namespace: str) -> list[str]:
     """Create the alarms; return their ARNs. Only events of these alarms trigger a rollback."""
     settings = environment.service.alarms
-    specs = [_api_alarm(environment, settings, namespace), _refused_grants(environment, settings, namespace)]
+    alarms = [_api_alarm(environment, settings, namespace), _refused_grants(environment, settings, namespace)]
     for function in environment.service.functions:
-        specs += _function_alarms(environment, settings, namespace, function)
-    return [_create_alarm(stack, environment, settings, spec) for spec in specs]
+        alarms += _function_alarms(environment, settings, namespace, function)
+    described = [replace(alarm, meaning=f"{alarm.meaning} is above {alarm.threshold:g}") for alarm in alarms]
+    return [alarm_arn(stack, create_alarm(stack, environment, alarm, None)) for alarm in described]
 
 
-def _function_alarms(
-    environment: Environment, settings: AlarmSettings, namespace: str, function: str
-) -> list[_AlarmSpec]:
+def _function_alarms(environment: Environment, settings: AlarmSettings, namespace: str, function: str) -> list[Alarm]:
     own_metrics = _Metrics(namespace, {"environment": environment.name, "function": function}, settings.period_seconds)
     lambda_metrics = _Metrics("AWS/Lambda", {"FunctionName": physical_name(function, environment)}, _MINUTE_SECONDS)
     return [
-        _AlarmSpec(
+        Alarm(
             f"{function}-server-errors",
             "server-errors",
             "percent of requests that the function answered with 5xx, without failures of upstream identity providers",
@@ -69,7 +55,7 @@ def _function_alarms(
             settings.server_error_percent,
             settings.datapoints,
         ),
-        _AlarmSpec(
+        Alarm(
             f"{function}-latency",
             "latency",
             "p99 latency of the function's requests in ms, without waiting for servers that are not ours",
@@ -77,7 +63,7 @@ def _function_alarms(
             settings.p99_latency_ms,
             settings.datapoints,
         ),
-        _AlarmSpec(
+        Alarm(
             f"{function}-errors",
             "errors",
             "percent of invocations that ended with an exception or a timeout",
@@ -88,9 +74,9 @@ def _function_alarms(
     ]
 
 
-def _refused_grants(environment: Environment, settings: AlarmSettings, namespace: str) -> _AlarmSpec:
+def _refused_grants(environment: Environment, settings: AlarmSettings, namespace: str) -> Alarm:
     own_metrics = _Metrics(namespace, {"environment": environment.name, "function": "token"}, settings.period_seconds)
-    return _AlarmSpec(
+    return Alarm(
         "token-refused-grants",
         "refused-grants",
         "percent of known grants (an authenticated client's own code or refresh token) refused with invalid_grant",
@@ -100,7 +86,7 @@ def _refused_grants(environment: Environment, settings: AlarmSettings, namespace
     )
 
 
-def _api_alarm(environment: Environment, settings: AlarmSettings, namespace: str) -> _AlarmSpec:
+def _api_alarm(environment: Environment, settings: AlarmSettings, namespace: str) -> Alarm:
     """Return the alarm on the API's 5xx, less those that a visitor or an upstream identity provider can cause.
 
     API Gateway also answers 5xx when Lambda throttles a function, which a flood of requests brings about.
@@ -115,7 +101,7 @@ def _api_alarm(environment: Environment, settings: AlarmSettings, namespace: str
         not_ours[f"{function}_throttles"] = lambda_metrics.sum("Throttles")
         if function == UPSTREAM_FUNCTION:
             not_ours["upstream"] = own_metrics.sum("UpstreamErrors")
-    return _AlarmSpec(
+    return Alarm(
         "api-server-errors",
         "api-server-errors",
         "percent of requests that the API answered with 5xx, including API Gateway's own errors, but neither throttled"
@@ -136,19 +122,10 @@ class _Metrics:
     period_seconds: int
 
     def sum(self, name: str) -> cloudwatch.Metric:
-        return self._metric(name, "Sum")
+        return metric(self.namespace, name, self.dimensions, "Sum", Duration.seconds(self.period_seconds))
 
     def p99(self, name: str) -> cloudwatch.Metric:
-        return self._metric(name, "p99")
-
-    def _metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=self.namespace,
-            metric_name=name,
-            dimensions_map=self.dimensions,
-            period=Duration.seconds(self.period_seconds),
-            statistic=statistic,
-        )
+        return metric(self.namespace, name, self.dimensions, "p99", Duration.seconds(self.period_seconds))
 
 
 def _share(
@@ -167,24 +144,4 @@ def _share(
         label="percent",
         using_metrics={"part": part, "whole": whole, **subtracted},
         period=whole.period,
-    )
-
-
-def _create_alarm(stack: Stack, environment: Environment, settings: AlarmSettings, spec: _AlarmSpec) -> str:
-    name = physical_name(spec.name, environment)
-    cloudwatch.Alarm(
-        stack,
-        f"{spec.name.title().replace('-', '')}Alarm",
-        alarm_name=name,
-        alarm_description=alarm_description(f"{spec.meaning} is above {spec.threshold:g}", spec.section),
-        metric=spec.value,
-        threshold=spec.threshold,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluation_periods=settings.evaluation_periods(round(spec.value.period.to_seconds()), spec.datapoints),
-        datapoints_to_alarm=spec.datapoints,
-        # Without requests there are no data points, and the service is not degraded.
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )
-    return stack.format_arn(
-        service="cloudwatch", resource="alarm", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
     )

@@ -14,8 +14,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infrastructure.arns import role_arn, table_arn
 from infrastructure.iam import allow_key_through_service
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import physical_name
 from orchestrator.environments import Environment
 from service.keys.issuing_lease import LEASE_KEY
 from service.storage.tables import HEALTH_KEY
@@ -108,7 +109,7 @@ _READS = frozenset({"GetItem", "BatchGetItem"})
 
 def restored_tables_arn(scope: Construct, role: str, environment: Environment) -> str:
     """Return the ARN pattern of the tables that restores, but not drills, create for `state` or `tokens`."""
-    return _arn(scope, physical_name(f"restored-*-{role}", environment))
+    return table_arn(Stack.of(scope), physical_name(f"restored-*-{role}", environment))
 
 
 def reachable_tables(scope: Construct, environment: Environment, resources: ServiceResources) -> list[str]:
@@ -124,12 +125,8 @@ def reachable_tables(scope: Construct, environment: Environment, resources: Serv
 def _replacement_tables(scope: Construct, role: str, live: str, environment: Environment) -> tuple[str, ...]:
     """Return the ARNs of tables that can replace the live one: restored tables, and the stack's own for a failback."""
     own = physical_name(role, environment)
-    failback = () if live == own else (_arn(scope, own),)
+    failback = () if live == own else (table_arn(Stack.of(scope), own),)
     return (restored_tables_arn(scope, role, environment), *failback)
-
-
-def _arn(scope: Construct, table: str) -> str:
-    return Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name=table)
 
 
 def policy_statements(
@@ -191,16 +188,7 @@ def restrict_key_use(environment: Environment, resources: ServiceResources) -> N
         (resources.signing_key, signing_functions, ("Sign",)),
         (resources.session_key, session_functions, ("Encrypt", "Decrypt", "ReEncrypt*", "GenerateDataKey*")),
     ):
-        stack = Stack.of(key)
-        roles = [
-            stack.format_arn(
-                service="iam",
-                region="",
-                resource="role",
-                resource_name=global_name(physical_name(name, environment), environment),
-            )
-            for name in functions
-        ]
+        roles = [role_arn(Stack.of(key), environment, name) for name in functions]
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="DenyOtherPrincipals",

@@ -23,8 +23,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of
+from infrastructure.arns import keys_arn
+from infrastructure.common import EnvironmentStack, SigningKeys, function_code
 from infrastructure.iam import create_function_role
+from infrastructure.keys import create_key
 from infrastructure.lambda_variables import check_size
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
@@ -106,7 +108,7 @@ class ServiceStack(EnvironmentStack):
         self._resources = self._create_resources()
         restrict_key_use(environment, self._resources)
         self.variables_key = (
-            self._key("variables", "Encrypts the environment variables of functions", rotated=True)
+            self._key("variables", "Encrypts the environment variables of functions")
             if environment.customer_managed_keys
             else None
         )
@@ -157,9 +159,9 @@ class ServiceStack(EnvironmentStack):
     def _create_resources(self) -> ServiceResources:
         data_key = None
         if self._environment.customer_managed_keys:
-            data_key = self._key("data", "Encrypts the service's tables", rotated=True)
+            data_key = self._key("data", "Encrypts the service's tables")
         service = self._environment.service
-        signing_key = self._key("signing", "Signs access tokens", spec=kms.KeySpec.ECC_NIST_P256)
+        signing_key = self._key("signing", "Signs access tokens", kms.KeySpec.ECC_NIST_P256)
         Tags.of(signing_key).add(SIGNING_KEY_TAG, self._environment.name)
         return ServiceResources(
             state=self._table("state", service.state_table, data_key),
@@ -170,9 +172,9 @@ class ServiceStack(EnvironmentStack):
             # A restore must not remove a revocation either. It reads from the stream what was revoked meanwhile.
             revocations=self._table("revocations", self._name("revocations"), data_key),
             signing_key=signing_key,
-            ring_keys=self.format_arn(service="kms", resource="key", resource_name="*"),
-            session_key=self._key("session", "Encrypts sessions at upstream identity providers", rotated=True),
-            synthetic_key=self._key("synthetic", "Authenticates the synthetic client", spec=kms.KeySpec.HMAC_256),
+            ring_keys=keys_arn(self),
+            session_key=self._key("session", "Encrypts sessions at upstream identity providers"),
+            synthetic_key=self._key("synthetic", "Authenticates the synthetic client", kms.KeySpec.HMAC_256),
         )
 
     def _create_network(self) -> Network | None:
@@ -187,23 +189,8 @@ class ServiceStack(EnvironmentStack):
         # After a cutover the functions use the restored table; the stack still owns its own table.
         return table if live == name else dynamodb.Table.from_table_name(self, f"{role.title()}LiveTable", live)
 
-    def _key(
-        self, name: str, description: str, *, spec: kms.KeySpec = kms.KeySpec.SYMMETRIC_DEFAULT, rotated: bool = False
-    ) -> kms.Key:
-        usage = {
-            kms.KeySpec.ECC_NIST_P256: kms.KeyUsage.SIGN_VERIFY,
-            kms.KeySpec.HMAC_256: kms.KeyUsage.GENERATE_VERIFY_MAC,
-        }
-        return kms.Key(
-            self,
-            f"{name.title()}Key",
-            alias=f"alias/{self._name(name)}",
-            description=f"{description} ({self._environment.name})",
-            key_spec=spec,
-            key_usage=usage.get(spec, kms.KeyUsage.ENCRYPT_DECRYPT),
-            enable_key_rotation=True if rotated else None,
-            removal_policy=removal_policy_of(self._environment),
-        )
+    def _key(self, name: str, description: str, spec: kms.KeySpec = kms.KeySpec.SYMMETRIC_DEFAULT) -> kms.Key:
+        return create_key(self, self._environment, name, f"{description} ({self._environment.name})", spec=spec)
 
     def _function(self, name: str, build: Build) -> lambda_.Function:
         """Create a function, its first version and its alias, with logical ids that never change."""

@@ -11,6 +11,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 
+from infrastructure.arns import named_arn
 from infrastructure.common import removal_policy_of
 from infrastructure.naming import physical_name
 from orchestrator.environments import Environment, UnitsSettings
@@ -81,9 +82,7 @@ def _replicated(
 ) -> dynamodb.TableV2:
     regions = environment.stores.replicas
     keys = {
-        region: stack.format_arn(
-            service="kms", region=region, resource="alias", resource_name=physical_name("data", environment)
-        )
+        region: named_arn(stack, "kms", "alias", physical_name("data", environment), region=region)
         for region in regions
     }
     target = environment.stores.target_utilisation_percent

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import ArnFormat, Fn, Stack
+from aws_cdk import Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infrastructure.arns import function_arn
 from infrastructure.logs import create_log_group
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment, NetworkSettings
@@ -142,9 +143,7 @@ class Network(Construct):
 
 def allow_vpc_attachment(scope: Construct, function_name: str) -> list[iam.PolicyStatement]:
     """Allow Lambda to attach a function to the VPC with its role, and deny the same actions to the function's code."""
-    function = Stack.of(scope).format_arn(
-        service="lambda", resource="function", resource_name=function_name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
+    function = function_arn(Stack.of(scope), function_name)
     return [
         iam.PolicyStatement(sid="Network", actions=list(_ATTACHMENT_ACTIONS), resources=["*"]),
         iam.PolicyStatement(

@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
+from infrastructure.arns import log_group_arn
 from infrastructure.logs import create_log_group
 from infrastructure.naming import physical_name
 from orchestrator.environments import Environment, FirewallSettings
@@ -84,14 +85,7 @@ class Firewall(Construct):
             "Logging",
             resource_arn=acl.attr_arn,
             # By name, because the group's ARN attribute ends with ":*", which WAF rejects.
-            log_destination_configs=[
-                Stack.of(self).format_arn(
-                    service="logs",
-                    resource="log-group",
-                    resource_name=group.log_group_name,
-                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                )
-            ],
+            log_destination_configs=[log_group_arn(Stack.of(self), group.log_group_name)],
             logging_filter={
                 "DefaultBehavior": "DROP",
                 "Filters": [{"Behavior": "KEEP", "Requirement": "MEETS_ANY", "Conditions": conditions}],

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -17,9 +16,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.alarms import SILENCE, Alarm, create_alarm, metric
+from infrastructure.arns import state_machine_arn
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import alarm_description, global_name, physical_name
-from infrastructure.orchestrator.iam_resources import state_machine_arn
+from infrastructure.naming import global_name, physical_name
 from infrastructure.standby.functions import EVALUATE_FAILOVER, RECORD_HOME_RELEASE, RENEW_LEASE
 from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
@@ -32,6 +32,9 @@ _SCHEDULES = {
     EVALUATE_FAILOVER: Duration.days(1),
 }
 _RETRIES = 2
+_MINUTE = Duration.minutes(1)
+_SILENT_MINUTES = 3
+"""So many minutes in a row without a renewal have to breach: two of them may be late."""
 LEASE_MISSES = 3
 """So many renewals in a row may fail before the alarm fires, if the lease lasts longer."""
 _LEAST_THRESHOLD_SECONDS = 30
@@ -114,78 +117,57 @@ def create_schedules(
 def create_failover_alarms(scope: Construct, environment: Environment, operators: sns.ITopic) -> None:
     """Create the alarms of the lease, of the plan's evaluation and of the failover's executions."""
     assert environment.failover is not None, "the caller has asked"
-    action = actions.SnsAction(operators)
-    alarms = [
-        cloudwatch.Alarm(
-            scope,
-            "IssuingLeaseAlarm",
-            alarm_name=physical_name("issuing-lease", environment),
-            alarm_description=alarm_description(
-                "the issuing lease is not renewed: when it ends, this region issues no tokens", "issuing-lease"
-            ),
-            metric=_metric(environment, LEASE_SECONDS_LEFT, "Minimum", Duration.minutes(1)),
-            threshold=lease_threshold_seconds(environment.failover.lease),
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            evaluation_periods=3,
-            datapoints_to_alarm=2,
-            # The standby region has no lease, and emits nothing.
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING
-            if environment.standby
-            else cloudwatch.TreatMissingData.BREACHING,
-        )
-    ]
+    alarms = [_lease_alarm(environment, environment.failover.lease)]
     if hosts_failover(environment):
-        alarms.append(
-            cloudwatch.Alarm(
-                scope,
-                "FailoverPlanAlarm",
-                alarm_name=physical_name("failover-plan", environment),
-                alarm_description=alarm_description(
-                    "a failover could not run now; the notification names each step and its reason", "failover-plan"
-                ),
-                metric=_metric(environment, STEPS_NOT_READY, "Maximum", Duration.days(1)),
-                threshold=0,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=1,
-                treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-            )
-        )
-        machine = {"StateMachineArn": state_machine_arn(Stack.of(scope), environment, "failover")}
-        alarms += [
-            cloudwatch.Alarm(
-                scope,
-                f"Failover{metric}Alarm",
-                alarm_name=physical_name(f"failover-{metric.lower()}", environment),
-                alarm_description=alarm_description(f"a failover stopped ({metric})", "failover-stopped"),
-                metric=cloudwatch.Metric(
-                    namespace="AWS/States",
-                    metric_name=metric,
-                    dimensions_map=machine,
-                    statistic="Sum",
-                    period=Duration.minutes(1),
-                ),
-                threshold=0,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=3,
-                datapoints_to_alarm=1,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            )
-            for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
-        ]
+        alarms += [_plan_alarm(environment), *_execution_alarms(Stack.of(scope), environment)]
     for alarm in alarms:
-        alarm.add_alarm_action(action)
+        create_alarm(scope, environment, alarm, operators)
+
+
+def _lease_alarm(environment: Environment, lease: timedelta) -> Alarm:
+    metrics = {"environment": environment.name}
+    alarm = Alarm(
+        "issuing-lease",
+        "issuing-lease",
+        "the issuing lease is not renewed: when it ends, this region issues no tokens",
+        metric(NAMESPACE, LEASE_SECONDS_LEFT, metrics, "Minimum", _MINUTE),
+        lease_threshold_seconds(lease),
+        datapoints=2,
+        below=True,
+    )
+    if environment.standby:
+        # The standby region has no lease, and emits nothing.
+        return alarm
+    return replace(alarm, datapoints=_SILENT_MINUTES, missing=SILENCE)
+
+
+def _plan_alarm(environment: Environment) -> Alarm:
+    metrics = {"environment": environment.name}
+    return Alarm(
+        "failover-plan",
+        "failover-plan",
+        "a failover could not run now; the notification names each step and its reason",
+        metric(NAMESPACE, STEPS_NOT_READY, metrics, "Maximum", Duration.days(1)),
+        0,
+        missing=SILENCE,
+    )
+
+
+def _execution_alarms(stack: Stack, environment: Environment) -> list[Alarm]:
+    machine = {"StateMachineArn": state_machine_arn(stack, environment, "failover")}
+    return [
+        Alarm(
+            f"failover-{name.lower()}",
+            "failover-stopped",
+            f"a failover stopped ({name})",
+            metric("AWS/States", name, machine, "Sum", _MINUTE),
+            0,
+            construct_id=f"Failover{name}Alarm",
+        )
+        for name in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    ]
 
 
 def lease_threshold_seconds(lease: timedelta) -> float:
     """Return below how many seconds left of a lease the alarm fires: above 0, and below the lease."""
     return max(lease.total_seconds() - LEASE_MISSES * 60, _LEAST_THRESHOLD_SECONDS)
-
-
-def _metric(environment: Environment, name: str, statistic: str, period: Duration) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=name,
-        dimensions_map={"environment": environment.name},
-        statistic=statistic,
-        period=period,
-    )

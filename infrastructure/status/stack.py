@@ -7,7 +7,7 @@ writes no more, a function of this stack says so on the page.
 
 from __future__ import annotations
 
-from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy
+from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -15,9 +15,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infrastructure.arns import role_arn
+from infrastructure.buckets import create_bucket
 from infrastructure.common import EnvironmentStack
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import physical_name, status_bucket_name
 from infrastructure.status.functions import Package
 from infrastructure.status.subscribers import Subscribers
 from infrastructure.status.watch import Watch
@@ -52,7 +54,7 @@ class StatusStack(EnvironmentStack):
         bucket = self._create_bucket(environment)
         headers = _headers_policy(self, physical_name("status", environment))
         distribution = self._create_distribution(environment, bucket, headers)
-        name = f"{physical_name('status', environment)}-{Aws.ACCOUNT_ID}"
+        name = status_bucket_name(environment, Aws.ACCOUNT_ID)
         Watch(self, environment, name, package)
         if settings.subscribers is not None:
             subscribers = Subscribers(self, environment, settings.subscribers, name, package)
@@ -67,15 +69,11 @@ class StatusStack(EnvironmentStack):
         )
 
     def _create_bucket(self, environment: Environment) -> s3.Bucket:
-        bucket = s3.Bucket(
+        bucket = create_bucket(
             self,
             "Site",
-            bucket_name=f"{physical_name('status', environment)}-{Aws.ACCOUNT_ID}",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            status_bucket_name(environment, Aws.ACCOUNT_ID),
+            None,
             versioned=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
@@ -180,11 +178,11 @@ def _let_publisher_write(bucket: s3.Bucket, environment: Environment) -> iam.Pol
 
     Its role is named in a condition: a principal that does not exist yet would make the policy invalid.
     """
-    role = global_name(physical_name("event-publish-status-page", environment), environment)
+    publisher = role_arn(Stack.of(bucket), environment, "event-publish-status-page", account=environment.account)
     return iam.PolicyStatement(
         sid="LetPublisherWrite",
         principals=[iam.AccountPrincipal(environment.account)],
         actions=["s3:PutObject"],
         resources=[bucket.arn_for_objects("*")],
-        conditions={"ArnEquals": {"aws:PrincipalArn": f"arn:{Aws.PARTITION}:iam::{environment.account}:role/{role}"}},
+        conditions={"ArnEquals": {"aws:PrincipalArn": publisher}},
     )

@@ -15,23 +15,21 @@ from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.alarms import Alarm, create_alarm, messages_in
 from infrastructure.common import removal_policy_of, subscribe_contacts
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import alarm_description, physical_name
+from infrastructure.naming import physical_name
+from infrastructure.queues import create_dead_letters, create_messages
 from infrastructure.status.functions import Package, create_function
 from orchestrator.domain.mail.settings import MailSettings, encode_mail
-from orchestrator.domain.notifications.delivery import RECEIVES
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.domain.subscribers.announcements import ANNOUNCEMENTS
 from orchestrator.environments import Environment
@@ -41,10 +39,11 @@ REQUESTS_PER_SECOND, BURST = 5, 10
 
 SENDER_SECONDS, ENDPOINT_SECONDS = 30, 15
 _PARALLEL = 10
-_KEPT_IN_QUEUE, _KEPT_DEAD = Duration.days(1), Duration.days(14)
+_KEPT_IN_QUEUE = Duration.days(1)
 _RECOVERY_DAYS = 7
 """How long backups of the table keep an erased address."""
 
+_DEAD_LETTERS = "subscriber-dead-letters"
 _KEY_CHARACTERS = 64
 _STAGE = "v1"
 
@@ -68,12 +67,14 @@ class Subscribers(Construct):
         self._bucket, self._package = bucket, package
         self._table = self._create_table()
         self._key = self._create_key()
-        self._dead_letters = self._queue("subscriber-dead-letters", _KEPT_DEAD)
-        self._messages = self._queue(
+        self._dead_letters = create_dead_letters(self, environment, _DEAD_LETTERS)
+        self._messages = create_messages(
+            self,
+            environment,
             "subscriber-messages",
-            _KEPT_IN_QUEUE,
-            visibility_timeout=Duration.seconds(6 * SENDER_SECONDS),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self._dead_letters, max_receive_count=RECEIVES),
+            kept=_KEPT_IN_QUEUE,
+            function_seconds=SENDER_SECONDS,
+            dead_letters=self._dead_letters,
         )
         self._endpoint = self._create_endpoint()
         self._create_sender()
@@ -165,17 +166,6 @@ class Subscribers(Construct):
         suppress_nag(key, reason, "SMG4")
         suppress_nist(key, reason, "SecretsManagerRotationEnabled", "SecretsManagerUsingKMSKey")
         return key
-
-    def _queue(self, name: str, kept: Duration, **settings: object) -> sqs.Queue:
-        return sqs.Queue(
-            self,
-            name.title().replace("-", ""),
-            queue_name=physical_name(name, self._environment),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=kept,
-            **settings,  # type: ignore[arg-type]
-        )
 
     def _create_endpoint(self) -> apigateway.RestApi:
         function = self._function(
@@ -314,23 +304,12 @@ class Subscribers(Construct):
         suppress_nag(topic, reason, "SNS2")
         suppress_nist(topic, reason, "SNSEncryptedKMS")
         subscribe_contacts(topic, self._environment.contacts["operators"])
-        alarm = cloudwatch.Alarm(
-            self,
-            "UndeliveredAlarm",
-            alarm_name=physical_name("status-undelivered-announcements", self._environment),
-            alarm_description=alarm_description(
-                "announcements did not reach subscribers of the status page", "dead-letters"
-            ),
-            metric=cloudwatch.Metric(
-                namespace="AWS/SQS",
-                metric_name="ApproximateNumberOfMessagesVisible",
-                dimensions_map={"QueueName": physical_name("subscriber-dead-letters", self._environment)},
-                statistic="Maximum",
-                period=Duration.minutes(1),
-            ),
-            threshold=0,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm = Alarm(
+            "status-undelivered-announcements",
+            "dead-letters",
+            "announcements did not reach subscribers of the status page",
+            messages_in(physical_name(_DEAD_LETTERS, self._environment)),
+            0,
+            construct_id="UndeliveredAlarm",
         )
-        alarm.add_alarm_action(actions.SnsAction(topic))
+        create_alarm(self, self._environment, alarm, topic)

@@ -15,6 +15,7 @@ from tests.infrastructure.templates import (
     Assemblies,
     Synthesised,
     changed,
+    paired,
     with_everything,
 )
 
@@ -69,3 +70,20 @@ def elsewhere(assemblies):
         return assemblies.of(changed(moved, **tables))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def home(assemblies):
+    """The home region of an environment with everything switched on and a standby region."""
+    return assemblies.of(paired())
+
+
+@pytest.fixture(scope="session")
+def standby(assemblies):
+    return assemblies.of(paired().in_standby_region())
+
+
+@pytest.fixture(params=[*ENVIRONMENTS, "everything_on", "home", "standby"])
+def each(request, synthesised):
+    """Each environment in turn, and those of other tests that have stacks and alarms which no environment has."""
+    return synthesised(request.param) if request.param in ENVIRONMENTS else request.getfixturevalue(request.param)

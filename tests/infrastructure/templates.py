@@ -21,7 +21,9 @@ import cdk_app
 from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
+from orchestrator.domain.failover.policy import read_failover
 from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings
+from orchestrator.domain.schema import SettingsReader
 from orchestrator.domain.status_page.settings import StatusPageSettings
 from orchestrator.domain.telemetry.settings import TelemetrySettings
 from orchestrator.environments.monitoring import OWN_BOUNDARY
@@ -32,6 +34,7 @@ from tests.fakes.subscribers import SENDER as STATUS_SENDER
 HOME_REGION, OTHER_REGION = "us-west-1", "eu-west-1"
 FAILOVER = "failover-202611240300"
 """What names the failover in the names of its restored tables (docs/runbooks/region-failover.md)."""
+STANDBY = "us-east-2"
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 ROOT = Path(cdk_app.__file__).parent
 CONTEXT = cdk_app.CONTEXT
@@ -151,6 +154,23 @@ def with_everything(name: str) -> environments.Environment:
         ),
         telemetry=TelemetrySettings("https://otlp.example.com", COLLECTOR_SECRET),
     )
+
+
+FAILOVER_POLICY = {
+    "region": STANDBY,
+    "lease_seconds": 900,
+    "oldest_copy_hours": 26,
+    "approval": {"approvers": ["arn:aws:iam::123456789012:role/Oncall"], "quorum": 2, "deadline_seconds": 3600},
+}
+
+
+def paired(name="prod") -> environments.Environment:
+    """An environment with everything that it can have switched on, and with a standby region."""
+    policy = read_failover(SettingsReader("failover", FAILOVER_POLICY))
+    everything = with_everything(name)
+    domain = environments.DomainSettings("login.example.com", "Z0EXAMPLE", "example.com", None)
+    api = dataclasses.replace(everything.api, domain=domain)
+    return dataclasses.replace(everything, failover=policy, account="123456789012", api=api)
 
 
 def resources(template: dict, kind: str) -> dict[str, dict]:

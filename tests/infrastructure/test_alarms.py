@@ -4,15 +4,22 @@ Alarms are judged by the local cloud's own evaluator, on the metrics that they w
 scene gives is by the runbook's section, because alarms that mean the same ring for the same reason.
 """
 
+import dataclasses
 import importlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk.aws_sns import Topic
 from typer.main import get_command
 
+from infrastructure.monitoring.alarms import create_limit_alarms
+from infrastructure.monitoring.stack import alarm_names
+from infrastructure.orchestrator.alarms import create_alarms as orchestrator_alarms
 from infrastructure.security.cloudtrail_alarms import cloudtrail_alarms
+from infrastructure.service.alarms import create_alarms as service_alarms
 from orchestrator import environments
 from orchestrator.cli.main import app
 from orchestrator.local.emulator.cloudwatch import metric_store
@@ -250,24 +257,48 @@ def test_the_runbook_names_the_alarms_that_fire_in_a_new_environment(every):
             assert (state(alarm, {}) == ALARM) is (section_of(alarm) in named), alarm["AlarmName"]
 
 
-def test_every_alarm_on_metrics_by_the_second_or_minute_evaluates_what_is_late(every):
-    delay = environments.load(every.name).service.alarms.metric_delay_seconds
-    evaluated = [
-        alarm
-        for template, file in zip(every.all, every.files, strict=True)
-        if file.name.startswith(("ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"))
-        for alarm in alarms_of(template)
-    ]
+def test_every_alarm_evaluates_what_is_late(each):
+    delay = environments.load(each.name).service.alarms.metric_delay_seconds
+    evaluated = [alarm for alarm in map(plain, alarms(each)) if section_of(alarm) not in NOT_EVALUATED_HERE]
     assert len(evaluated) > 30
-    for alarm in map(plain, evaluated):
-        if section_of(alarm) in NOT_EVALUATED_HERE:
-            continue
+    for alarm in evaluated:
         watch = parse_alarm(alarm | ({"Metrics": normalize_metrics(alarm["Metrics"])} if "Metrics" in alarm else {}))
         assert watch
+        late = watch.rule.evaluation_periods - watch.rule.datapoints_to_alarm
         if alarm["TreatMissingData"] == "breaching":
-            continue  # an alarm on silence: what is late is silent, so all of its periods must be
-        spare = watch.rule.evaluation_periods - watch.rule.datapoints_to_alarm
-        assert spare * watch.period_seconds >= delay, alarm["AlarmName"]
+            # An alarm on silence: what is late is silent, so all of its periods must be, and more than can only be late.
+            assert late == 0, alarm["AlarmName"]
+            assert watch.rule.evaluation_periods * watch.period_seconds > delay, alarm["AlarmName"]
+        else:
+            assert late * watch.period_seconds >= delay, alarm["AlarmName"]
+
+
+def test_the_stacks_with_alarms_are_checked(home, standby, everything_on):
+    """Those of the tables, of backups and of copies have none: they have alarms of the monitoring stack."""
+    with_alarms = {
+        file.name.removeprefix("ib-oauth-").rpartition("-")[0]
+        for one in (home, standby, everything_on)
+        for template, file in zip(one.all, one.files, strict=True)
+        if alarms_of(template)
+    }
+    assert with_alarms == {"stack", "orchestrator", "monitoring", "security", "status"}
+
+
+@pytest.mark.parametrize("name", ["state", "event", "change", "lock", "rollback", "oauth", "alarm-state"])
+def test_an_environment_is_named_at_the_end_of_its_alarms_names_and_nowhere_else(name):
+    def names(environment: str) -> list[str]:
+        stack = Stack(App(), "alarms")
+        renamed = dataclasses.replace(environments.load("prod"), name=environment)
+        topic = Topic(stack, "Topic")
+        machines = {"rollback_machine": "rollback", "deployment_machine": "deployment"}
+        queues = {"dead_letter_queue": "dead-letters", "notification_dead_letters": "notification-dead-letters"}
+        handlers = ("event-alarm-state-change", "event-reconcile")
+        orchestrator_alarms(stack, renamed, topic, handlers, **machines, **queues)
+        create_limit_alarms(stack, renamed, topic)
+        service_alarms(stack, renamed, "IbOauth")
+        return alarm_names(stack)
+
+    assert names(name) == [f"{one.removesuffix('-prod')}-{name}" for one in names("prod")]
 
 
 def test_an_alarm_that_subtracts_needs_more_periods_than_can_lack_what_it_subtracts(every):

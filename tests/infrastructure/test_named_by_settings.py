@@ -10,8 +10,9 @@ import pytest
 
 from infrastructure.orchestrator.acknowledgement import link_key_arn
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
+from infrastructure.orchestrator.iam_arns import Resources, resources_of_settings
 from infrastructure.orchestrator.iam_policies import policy_statements
-from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources, resources_of_settings
+from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource
 from infrastructure.security.permissions_boundary import _statements_of_settings
 from orchestrator import environments
 from orchestrator.domain.incidents.acknowledgement import AcknowledgementSettings

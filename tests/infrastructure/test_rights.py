@@ -5,9 +5,10 @@ import json
 import pytest
 
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
+from infrastructure.orchestrator.iam_arns import Resources
 from infrastructure.orchestrator.iam_grants import Grant, Ledger, Permissions
 from infrastructure.orchestrator.iam_policies import policy_statements
-from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource, Resources
+from infrastructure.orchestrator.iam_resources import NAMED_BY_SETTINGS, Resource
 from infrastructure.service.iam import ACCESS
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
 from orchestrator import environments

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import timedelta
 
@@ -11,42 +10,13 @@ import pytest
 from infrastructure.security.permissions_boundary import boundary_name
 from infrastructure.standby.failover import lease_threshold_seconds
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
-from orchestrator import environments
-from orchestrator.domain.failover.policy import read_failover
 from orchestrator.domain.incidents import regions
-from orchestrator.domain.schema import SettingsReader
 from state_machines import definitions
-from tests.infrastructure.templates import named, resources, text_of, with_everything
+from tests.infrastructure.templates import STANDBY, named, paired, resources, text_of
 from tests.infrastructure.test_alarms import OF_A_STANDBY_REGION, section_of
 from tests.infrastructure.test_boundary import LONGEST_POLICY, Names, boundary_of, ever
 from tests.infrastructure.test_rights import as_list
 from tests.infrastructure.variables import read_by
-
-STANDBY = "us-east-2"
-POLICY = {
-    "region": STANDBY,
-    "lease_seconds": 900,
-    "oldest_copy_hours": 26,
-    "approval": {"approvers": ["arn:aws:iam::123456789012:role/Oncall"], "quorum": 2, "deadline_seconds": 3600},
-}
-
-
-def paired(name="prod"):
-    policy = read_failover(SettingsReader("failover", POLICY))
-    everything = with_everything(name)
-    domain = environments.DomainSettings("login.example.com", "Z0EXAMPLE", "example.com", None)
-    api = dataclasses.replace(everything.api, domain=domain)
-    return dataclasses.replace(everything, failover=policy, account="123456789012", api=api)
-
-
-@pytest.fixture(scope="session")
-def home(assemblies):
-    return assemblies.of(paired())
-
-
-@pytest.fixture(scope="session")
-def standby(assemblies):
-    return assemblies.of(paired().in_standby_region())
 
 
 def functions(one):
