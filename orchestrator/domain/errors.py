@@ -15,12 +15,15 @@ OrchestratorError
 ├── ClosingEnded            the service did not stay closed for as long as a failback needs; close it again
 ├── ResourcePolicyConflict  another writer changed a table's resource policy; nothing was written, retry
 ├── PolicyNotEffective      a blocked table does not deny yet, or an unblocked one still denies; check again
+├── NotRecorded             a command made its change, and the ledger did not record the event; the audit trail lacks it
 ├── CheckNotReadable        a check or a hook of the environment's own has no valid answer
 ├── Throttled               AWS throttled the request, or is busy with another change of the resource; retry
 └── Unreachable             AWS could not be reached, or failed itself; retry
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
@@ -95,6 +98,24 @@ class PolicyNotEffective(OrchestratorError):
 
 class CheckNotReadable(OrchestratorError):
     """The source of a check, or a hook, gave no valid answer; the message says why. It quotes nothing secret."""
+
+
+class NotRecorded(OrchestratorError):
+    """A command made its change, but the ledger did not record the event.
+
+    Args:
+        name: the command.
+        why: what was changed, or the reason.
+        at: when.
+        cause: why the ledger did not record it.
+    """
+
+    def __init__(self, name: str, why: str, at: datetime, cause: Exception) -> None:
+        self.at = at
+        super().__init__(
+            f"{name}: {why}: this is done, but the ledger did not record its event ({type(cause).__name__}: {cause}), so"
+            f" the audit trail lacks it; note it in the incident or the ticket, with its time {at.isoformat()}"
+        )
 
 
 class Throttled(OrchestratorError):

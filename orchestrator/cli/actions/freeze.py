@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from orchestrator.cli.context import Context
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.freeze import Freeze, refuse_missing_reason
-from orchestrator.domain.deployment.record import EventRecord
 
 
 def freeze(context: Context, reason: str, by: str, *, json: bool) -> None:
@@ -70,13 +68,14 @@ def _announce(context: Context, freeze: Freeze) -> Freeze:
     """
     cloud = context.cloud
     if freeze.unfrozen_at is None:
-        _record_event(context, "freeze", freeze.at, freeze.description)
+        record_action(context, f"freeze-{freeze.at.isoformat()}", "freeze", freeze.description, at=freeze.at)
         deployment = cloud.ledger.read_lock().deployment
         accepted = cloud.announce("EnvironmentFrozen", deployment, by=freeze.by, reason=freeze.reason)
     else:
         by, reason = freeze.unfrozen_by, freeze.unfreeze_reason
         why = f"unfrozen by {by}: {reason} (it was {freeze.description})"
-        _record_event(context, "unfreeze", freeze.unfrozen_at, why)
+        at = freeze.unfrozen_at
+        record_action(context, f"unfreeze-{at.isoformat()}", "unfreeze", why, at=at)
         accepted = cloud.announce("EnvironmentUnfrozen", "", by=by, reason=reason)
     return cloud.freezes.mark_announced(freeze) if accepted else freeze
 
@@ -86,10 +85,6 @@ def _not_announced(freeze: Freeze) -> str:
         return ""
     event = "EnvironmentFrozen" if freeze.is_active else "EnvironmentUnfrozen"
     return f"; EventBridge has not accepted {event}: run the command again"
-
-
-def _record_event(context: Context, name: str, at: datetime, why: str) -> None:
-    context.cloud.ledger.record_event(EventRecord(f"{name}-{at.isoformat()}", at, "person", name, acted=True, why=why))
 
 
 def _print(context: Context, freeze: Freeze, message: str, *, json: bool) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from orchestrator.application import key_rotation
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.json_lines import print_request, print_result
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, local_minute, print_json, print_json_line, text_table
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.signing_keys import (
     PUBLICATION_PERIOD,
@@ -46,7 +46,7 @@ def rotate(context: Context, by: str, *, watch: bool, json: bool) -> None:
     """
     ring = key_rotation.publish_new_key(context.cloud.key_ring, context.cloud.now)
     (new,) = ring.keys_in_phase(KeyPhase.PUBLISHED)
-    _record_event(context, f"rotate by {by}", f"{new.kid} is published")
+    _record(context, f"rotate by {by}", f"{new.kid} is published")
     if not watch:
         _show(context, ring, json=json)
         return
@@ -71,7 +71,7 @@ def revoke(context: Context, kid: str, by: str, *, confirmed: bool, json: bool) 
             "--yes", "missing", "add it: with --json there is no confirmation, and the key's tokens become invalid"
         )
     ring = key_rotation.remove_key(context.cloud.key_ring, kid, context.cloud.now)
-    _record_event(context, f"revoke by {by}", f"{kid} was revoked; {ring.signing.kid} signs")
+    _record(context, f"revoke by {by}", f"{kid} was revoked; {ring.signing.kid} signs")
     _show(context, ring, json=json)
 
 
@@ -177,9 +177,9 @@ def _rotation(context: Context) -> timedelta:
     return timedelta(days=context.environment.key_rotation_days)
 
 
-def _record_event(context: Context, name: str, why: str) -> None:
+def _record(context: Context, name: str, why: str) -> None:
     at = context.cloud.now()
-    context.cloud.ledger.record_event(EventRecord(f"keys-{at.isoformat()}", at, "person", name, acted=True, why=why))
+    record_action(context, f"keys-{at.isoformat()}", name, why, at=at)
 
 
 def _duration(duration: timedelta) -> str:

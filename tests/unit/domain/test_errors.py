@@ -1,7 +1,8 @@
 import inspect
+from datetime import UTC, datetime
 
 from orchestrator.domain import errors
-from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
+from orchestrator.domain.errors import NotRecorded, OrchestratorError, Refused, Unreachable
 from orchestrator.domain.untrusted_json import TOO_DEEP
 
 
@@ -20,8 +21,19 @@ def test_a_request_that_was_not_answered_may_have_had_an_effect_unless_it_was_no
     assert not Unreachable("no route", sent=False).sent
 
 
+def test_what_was_done_and_not_recorded_is_said_with_its_time():
+    at = datetime(2026, 11, 30, 3, tzinfo=UTC)
+    error = NotRecorded("revoke by ann", "kid was revoked", at, Unreachable("no route"))
+    assert str(error) == (
+        "revoke by ann: kid was revoked: this is done, but the ledger did not record its event (Unreachable: no route),"
+        " so the audit trail lacks it; note it in the incident or the ticket, with its time 2026-11-30T03:00:00+00:00"
+    )
+    assert error.at == at
+
+
 def test_every_error_of_ours_stands_in_the_tree():
-    ours = [kind.__name__ for kind in vars(errors).values() if inspect.isclass(kind) and kind is not OrchestratorError]
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and kind.__module__ == errors.__name__]
+    ours = [kind.__name__ for kind in kinds if kind is not OrchestratorError]
     assert len(ours) >= 6
     assert all(issubclass(getattr(errors, name), OrchestratorError) and f"── {name}" in errors.__doc__ for name in ours)
 

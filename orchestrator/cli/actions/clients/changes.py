@@ -6,6 +6,8 @@ Wherever a command stops, `orchestrator clients reapply` brings into effect what
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 
 from orchestrator.application.restored_tables.managed_clients import bring_into_effect, reapply_clients
@@ -13,11 +15,11 @@ from orchestrator.aws.oauth_tables.client_grants import ClientGrants
 from orchestrator.cli.actions.clients.configuration import limits_of
 from orchestrator.cli.actions.clients.reading import public_record
 from orchestrator.cli.context import Context
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.clients import client as clients
 from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClient, Wanted
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import erasure_cost
@@ -53,8 +55,8 @@ def add(context: Context, wanted: Wanted, reason: str, by: str, *, public: bool,
         raise Refused(f"{context.name}.service.managed_clients", value=False, remedy=remedy)
     secret = None if public else _new_secret()
     client = clients.new_client(wanted, limits_of(context), None if secret is None else _hash_of(secret), change)
-    _save(context, client)
-    _print_secret(context, client, secret, json=json)
+    with _saved(context, client):
+        _print_secret(context, client, secret, json=json)
 
 
 def rotate_secret(
@@ -68,8 +70,8 @@ def rotate_secret(
     change, length, secret = _change(context, reason, by), clients.parse_overlap(overlap), _new_secret()
     before = context.cloud.client_records.read_client(client_id)
     client = clients.rotate_secret(before, _hash_of(secret), length, change, discard_new=discard_new)
-    _save(context, client)
-    _print_secret(context, client, secret, json=json)
+    with _saved(context, client):
+        _print_secret(context, client, secret, json=json)
 
 
 def set_contacts(
@@ -89,9 +91,9 @@ def set_contacts(
     """
     before = context.cloud.client_records.read_client(client_id)
     client = clients.with_contacts(before, contacts, _change(context, reason, by), webhook_secret=webhook_secret or "")
-    _save(context, client)
     named = [*contacts, *(["a webhook"] if webhook_secret else [])]
-    _print(context, client, f"{client_id}: contacts are {', '.join(named) or 'none'}", json=json)
+    with _saved(context, client):
+        _print(context, client, f"{client_id}: contacts are {', '.join(named) or 'none'}", json=json)
 
 
 def disable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
@@ -106,10 +108,9 @@ def disable(context: Context, client_id: str, reason: str, by: str, units_per_se
     client = clients.disable(before, _change(context, reason, by))
     if client == before:
         _bring_into_effect(context, client)
-    else:
-        _save(context, client)
-    ended = _end_grants(context, client_id, units_per_second, json=json)
-    _print(context, client, f"{client_id} is disabled; {_ended(ended)}", json=json, ended=ended)
+    with nullcontext() if client == before else _saved(context, client):
+        ended = _end_grants(context, client_id, units_per_second, json=json)
+        _print(context, client, f"{client_id} is disabled; {_ended(ended)}", json=json, ended=ended)
 
 
 def enable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
@@ -121,8 +122,8 @@ def enable(context: Context, client_id: str, reason: str, by: str, units_per_sec
     change, before = _change(context, reason, by), context.cloud.client_records.read_client(client_id)
     client = clients.enable(before, change)
     ended = _end_grants(context, client_id, units_per_second, json=json)
-    _save(context, client)
-    _print(context, client, f"{client_id} is enabled; {_ended(ended)}", json=json, ended=ended)
+    with _saved(context, client):
+        _print(context, client, f"{client_id} is enabled; {_ended(ended)}", json=json, ended=ended)
 
 
 def remove(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
@@ -134,8 +135,8 @@ def remove(context: Context, client_id: str, reason: str, by: str, units_per_sec
     change, before = _change(context, reason, by), context.cloud.client_records.read_client(client_id)
     client = clients.remove(before, change)
     ended = _end_grants(context, client_id, units_per_second, json=json)
-    _save(context, client)
-    _print(context, client, f"{client_id} is removed; {_ended(ended)}", json=json, ended=ended)
+    with _saved(context, client):
+        _print(context, client, f"{client_id} is removed; {_ended(ended)}", json=json, ended=ended)
 
 
 def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
@@ -143,7 +144,7 @@ def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
     change = _change(context, reason, by)
     changed = reapply_clients(context.cloud, context.live_tables[Role.TOKENS])
     records = context.cloud.client_records.list_clients()
-    _record_event(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
+    record_action(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
     if json:
         print_json({"environment": context.name, "clients": len(records), "changed": changed})
         return
@@ -163,21 +164,19 @@ def _refuse_configured(context: Context, client_id: str) -> None:
         raise Refused("CLIENT", client_id, remedy)
 
 
-def _save(context: Context, client: ManagedClient) -> None:
-    """Record a change, and bring it into effect."""
+@contextmanager
+def _saved(context: Context, client: ManagedClient) -> Iterator[None]:
+    """Save a change, bring it into effect, and record its event after the block.
+
+    What the block does, such as printing the only copy of a secret, does not depend on the event.
+    """
     context.cloud.client_records.save_client(client)
-    _record_event(
-        context,
-        f"clients-{client.client_id}-{client.revision}",
-        f"clients {client.action} {client.client_id} by {client.changed.by}",
-        client.changed.reason,
-    )
-    _bring_into_effect(context, client)
-
-
-def _record_event(context: Context, event_id: str, name: str, why: str) -> None:
-    event = EventRecord(event_id, context.cloud.now(), "person", name, acted=True, why=why)
-    context.cloud.ledger.record_event(event)
+    try:
+        _bring_into_effect(context, client)
+        yield
+    finally:
+        name = f"clients {client.action} {client.client_id} by {client.changed.by}"
+        record_action(context, f"clients-{client.client_id}-{client.revision}", name, client.changed.reason)
 
 
 def _bring_into_effect(context: Context, client: ManagedClient) -> None:

@@ -16,6 +16,7 @@ from orchestrator.application.cloud import now
 from orchestrator.application.notifications.attempt import Outcome, Way, attempt
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.clients.notices import (
     Channel,
@@ -28,7 +29,6 @@ from orchestrator.domain.clients.notices import (
     notification_of,
     recipients_of_one,
 )
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
 from orchestrator.domain.notifications.providers.requests import Result
 
@@ -149,8 +149,7 @@ def _has_it(outcome: Outcome) -> bool:
 def _record(context: Context, notice: Notice, part: str, why: str, by: str) -> None:
     # What follows "by" is the actor in the audit trail.
     name, why = f"clients notify by {by}", f"{notice.subject}: {why}"
-    event = EventRecord(f"clients-notify-{notice.key}-{part}", context.cloud.now(), "person", name, acted=True, why=why)
-    context.cloud.ledger.record_event(event)
+    record_action(context, f"clients-notify-{notice.key}-{part}", name, why)
 
 
 def _show(

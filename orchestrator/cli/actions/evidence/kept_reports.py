@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from orchestrator.cli.context import Context
 from orchestrator.cli.operator import operator_name
-from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.evidence.kept_report import report_id
 
@@ -30,5 +30,5 @@ def keep_report(
     name = report_id(kind, at, document)
     entry = context.cloud.evidence.read_entry(name)
     what = f"{kind} by {operator_name(None, context)}"
-    context.cloud.ledger.record_event(EventRecord(name, at, "person", what, acted=True, why=summary))
+    record_action(context, name, what, summary, at=at)
     return entry

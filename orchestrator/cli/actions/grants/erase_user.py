@@ -7,8 +7,8 @@ import sys
 from orchestrator.aws.oauth_tables.user_data import UserDataStore
 from orchestrator.cli.context import Context
 from orchestrator.cli.operator import operator_name
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import ErasureCost, ErasureCounts, Subject, erasure_cost, parse_subject
@@ -67,7 +67,7 @@ def _erase_all(context: Context, store: UserDataStore, subject: Subject) -> Eras
         erased = store.erase_items(subject, int(now.timestamp()))
         counts += erased
         if erased.is_empty:
-            context.cloud.ledger.record_event(_event_record(context, subject, counts))
+            _record(context, subject, counts)
             return counts
     raise NotErased(
         f"{subject.hash}: {counts.codes} codes and {counts.families} refresh token families were erased, but new items"
@@ -75,12 +75,12 @@ def _erase_all(context: Context, store: UserDataStore, subject: Subject) -> Eras
     )
 
 
-def _event_record(context: Context, subject: Subject, counts: ErasureCounts) -> EventRecord:
-    """Return the ledger's event record of an erasure: the hash of the subject, who erased, and the number of items."""
+def _record(context: Context, subject: Subject, counts: ErasureCounts) -> None:
+    """Record an erasure: the hash of the subject, who erased, and the number of items."""
     at = context.cloud.now()
     why = f"{counts.codes} codes and {counts.families} families"
     name = f"erase {subject.hash} by {operator_name(None, context)}"
-    return EventRecord(f"erase-{subject.hash}-{at.isoformat()}", at, "person", name, acted=True, why=why)
+    record_action(context, f"erase-{subject.hash}-{at.isoformat()}", name, why, at=at)
 
 
 def _json_object(subject: Subject, cost: ErasureCost, counts: ErasureCounts, *, yes: bool) -> dict[str, object]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.cli.context import Context
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.token_sanitization import LoggedEpoch
@@ -61,9 +61,7 @@ def revoke_all(context: Context, reason: str, by: str, *, confirmed: bool, json:
     tokens.raise_epoch(epoch)
     tokens.log_epoch(LoggedEpoch(epoch, f"revoke-all {at.isoformat()}"))
     why = f"all grants revoked by {by}: epoch {epoch} in {table}: {reason}"
-    cloud.ledger.record_event(
-        EventRecord(f"revoke-all-{at.isoformat()}", at, "person", "revoke all", acted=True, why=why)
-    )
+    record_action(context, f"revoke-all-{at.isoformat()}", "revoke all", why, at=at)
     restore = _restore_in_progress(context)
     if json:
         print_json(

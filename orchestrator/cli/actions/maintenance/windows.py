@@ -7,8 +7,8 @@ from datetime import datetime
 
 from orchestrator.application.maintenance.windows import change_schedule
 from orchestrator.cli.context import Context
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json, text_table
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance import schedule as decisions
 from orchestrator.domain.maintenance.schedule import Change, Schedule, WindowRequest
@@ -124,9 +124,7 @@ def _command(context: Context, decide: Callable[[Schedule], Change], action: Win
     step = window.steps[-1]
     why = f"{window.description} ({step.reason})" if step.reason else window.description
     name = f"maintenance {action.lower()} by {step.by}"
-    cloud.ledger.record_event(
-        EventRecord(f"{window.id}-{action}-{step.at.isoformat()}", step.at, "person", name, acted=True, why=why)
-    )
+    record_action(context, f"{window.id}-{action}-{step.at.isoformat()}", name, why, at=step.at)
     if json:
         print_json({"environment": context.name, "maintenance": window})
         return

@@ -10,8 +10,8 @@ from orchestrator.application.prices import load_prices
 from orchestrator.application.restored_tables.discarding import discard_tables, tables_to_discard
 from orchestrator.application.restored_tables.listing import RECENT, list_restored_tables, tables_of_functions
 from orchestrator.cli.context import Context
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json, text_table
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.unused_tables import (
     RestoredTableStatus,
@@ -96,7 +96,8 @@ def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str],
     for name in deleted:
         screen.print(f"deleted {name}", markup=False)
     if deleted:
-        _record_event(context, restore_id, by, deleted)
+        at, name = context.cloud.now(), f"discard {restore_id} by {by}"
+        record_action(context, f"discard-{at.isoformat()}", name, f"deleted {', '.join(deleted)}", at=at)
     if json:
         print_json({"restore": restore_id, "deleted": deleted})
 
@@ -137,12 +138,6 @@ def _object(context: Context, status: RestoredTableStatus, usd: float) -> Mappin
         "bytes": facts.size_bytes,
         "usd_per_month": round(usd, 4),
     }
-
-
-def _record_event(context: Context, restore_id: str, by: str, deleted: list[str]) -> None:
-    at, why = context.cloud.now(), f"deleted {', '.join(deleted)}"
-    name = f"discard {restore_id} by {by}"
-    context.cloud.ledger.record_event(EventRecord(f"discard-{at.isoformat()}", at, "person", name, acted=True, why=why))
 
 
 def _age(age: timedelta) -> str:

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.subscribers.table import SubscriberStore
 from orchestrator.cli.context import Context, clients_of
+from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
-from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.subscribers.subscriber import Pending, Subscriber, masked
 
@@ -78,8 +78,7 @@ def _erase(context: Context, ids: list[str], action: str, reason: str, by: str, 
     for subscriber in ids:
         store.erase(subscriber)
         name = f"status-page subscribers {action} {subscriber} by {by}"
-        event = EventRecord(f"subscribers-{action}-{subscriber}", now, "person", name, acted=True, why=reason)
-        context.cloud.ledger.record_event(event)
+        record_action(context, f"subscribers-{action}-{subscriber}", name, reason, at=now)
     if json:
         print_json({"environment": context.name, "erased": ids})
         return

@@ -15,6 +15,7 @@ from orchestrator.cli.actions.incidents import contacts as contacts_action
 from orchestrator.cli.context import Context
 from orchestrator.cli.main import app
 from orchestrator.domain.clients.client import EndedGrants
+from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.notifications.destinations import read_destinations
 from orchestrator.domain.schema import SettingsReader
@@ -147,6 +148,18 @@ def test_a_rotation_says_until_when_the_earlier_secret_is_accepted():
     assert "the earlier secret is accepted until" in run("rotate-secret", "app-orders", *REASON)
     assert "; the earlier until" in run("show", "app-orders")
     assert "the earlier" not in run("rotate-secret", "app-orders", "--overlap", "0h", *REASON)
+
+
+def test_a_client_that_the_audit_trail_lacks_works_and_its_secret_is_printed(context, monkeypatch):
+    def fail(_event):
+        raise Unreachable("no route")
+
+    monkeypatch.setattr(context.cloud.ledger, "record_event", fail)
+    printed = run(*ADD, *REASON, code=1)
+    assert "clients add app-orders by ann" in printed
+    assert "this is done, but the ledger did not record its event" in printed
+    assert "ibxs_" in printed
+    assert "managed, enabled" in run("show", "app-orders")
 
 
 def test_a_client_goes_from_enabled_to_removed(clock):
