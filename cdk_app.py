@@ -19,7 +19,7 @@ from pathlib import Path
 
 from aws_cdk import App, Aspects, Tags
 
-from infrastructure.backups.copy_region_stack import CopyRegionStack, copy_regions
+from infrastructure.backups.copy_region_stack import CopyRegionStack
 from infrastructure.backups.stack import BackupStack
 from infrastructure.monitoring.stack import MonitoringStack
 from infrastructure.orchestrator import stack as orchestrator_stack
@@ -58,7 +58,7 @@ def compose(
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
     backups = BackupStack(app, environment)
-    for region in copy_regions(environment):
+    for region in environment.other_regions:
         copy_region = CopyRegionStack(app, environment, region)
         service.add_stack_dependency(copy_region)
         orchestrator.add_stack_dependency(copy_region)

@@ -1,6 +1,6 @@
-"""The bucket of evidence and configuration snapshots with its second place, and the bucket of table exports.
+"""The bucket of evidence and configuration snapshots, its second place, its copies, and the bucket of table exports.
 
-The first two are retained and locked.
+All but the last are retained and locked.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -17,7 +17,10 @@ from infrastructure.buckets import create_bucket
 from infrastructure.common import removal_policy_of
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import bucket_name, title_of
+from orchestrator.domain import names
 from orchestrator.environments import Environment, EvidenceSettings
+
+COPIES = "evidence-copies"
 
 
 def create_evidence_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:
@@ -61,6 +64,36 @@ def create_heads_bucket(scope: Construct, environment: Environment) -> None:
 def heads_bucket_name(environment: Environment) -> str:
     """Return the name of the second place's bucket."""
     return bucket_name("evidence-heads", environment)
+
+
+def create_copies_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> None:
+    """Create the bucket in the standby region to which S3 replicates the evidence bucket, with the same lock.
+
+    Args:
+        scope: the stack in the standby region.
+        environment: the environment in its home region.
+        key: of the standby region; None for S3's own key.
+    """
+    bucket = create_bucket(scope, title_of(COPIES), copies_bucket_name(environment), key, **_kept(environment))
+    suppress_nag(bucket, "S3 writes to it, and operators read it; CloudTrail records the access", "S1")
+    suppress_nist(bucket, "it is itself the copy of a bucket in the home region", "S3BucketReplicationEnabled")
+    if key is None:
+        reason = "S3's own key encrypts it: `customer_managed_keys` is off in environments without real users"
+        suppress_nist(bucket, reason, "S3DefaultEncryptionKMS")
+
+
+def copies_bucket_name(environment: Environment, account: str = Aws.ACCOUNT_ID) -> str:
+    """Return the name of the bucket of copies, in either of the environment's regions.
+
+    The standby region is in it, so that no stack of that region has a bucket of this name.
+    """
+    assert environment.failover is not None, "only an environment with a standby region has copies"
+    return names.bucket_name(COPIES, environment.name, account, environment.failover.region)
+
+
+def home_evidence_bucket_name(environment: Environment, account: str = Aws.ACCOUNT_ID) -> str:
+    """Return the name of the evidence bucket of the home region, in either of the environment's regions."""
+    return names.bucket_name("evidence", environment.name, account, None)
 
 
 def create_exports_bucket(scope: Construct, environment: Environment, key: kms.IKey | None) -> s3.Bucket:

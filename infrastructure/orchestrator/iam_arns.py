@@ -30,7 +30,7 @@ from infrastructure.backups.stack import BACKUP_ROLE
 from infrastructure.common import SigningKeys
 from infrastructure.naming import physical_name, status_bucket_name
 from infrastructure.orchestrator.acknowledgement import link_key_arn
-from infrastructure.orchestrator.buckets import heads_bucket_name
+from infrastructure.orchestrator.buckets import copies_bucket_name, heads_bucket_name, home_evidence_bucket_name
 from infrastructure.orchestrator.iam_resources import COPY_RESOURCES, STANDBY_RESOURCES, Resource
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.environments import Environment
@@ -237,6 +237,12 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
         Resource.HOME_LEASE: [table("keys", home)] if home else [],
         Resource.HOME_DATA_KEYS: ([keys_arn(stack, region=home)] if home and environment.customer_managed_keys else []),
     }
+    if home:
+        evidence, copies = home_evidence_bucket_name(environment), copies_bucket_name(environment)
+        arns |= {
+            Resource.HOME_EVIDENCE: [f"arn:{Aws.PARTITION}:s3:::{evidence}"],
+            Resource.EVIDENCE_COPIES: [f"arn:{Aws.PARTITION}:s3:::{copies}"],
+        }
     if domain := environment.api.domain:
         arns[Resource.API_DOMAIN] = [plain_arn(stack, "apigateway", f"/domainnames/{domain.name}", account="")]
         if domain.hosted_zone_id:

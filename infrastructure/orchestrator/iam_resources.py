@@ -86,6 +86,8 @@ class Resource(Enum):
     HOME_LEASE = auto()  # the one item of the home region's table of the key ring that is its lease
     DATA_KEY = auto()  # the key of the tables that a failover restores
     HOME_DATA_KEYS = auto()  # the key of that table, by its alias
+    HOME_EVIDENCE = auto()  # the evidence bucket of the home region
+    EVIDENCE_COPIES = auto()  # the bucket of its copies in the standby region
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
 
 
@@ -143,6 +145,8 @@ STANDBY_RESOURCES = (
     Resource.HOME_FUNCTIONS,
     Resource.HOME_LEASE,
     Resource.HOME_DATA_KEYS,
+    Resource.HOME_EVIDENCE,
+    Resource.EVIDENCE_COPIES,
     Resource.DATA_KEY,
 )
 """Resources of an environment that has a standby region (`[….failover]`)."""

@@ -17,7 +17,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
 from infrastructure.arns import named_arn, role_arn, role_named
-from infrastructure.backups.copy_region_stack import copy_regions
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import bucket_name, global_name, physical_name
 from infrastructure.orchestrator.iam_arns import Resources
@@ -71,7 +70,7 @@ def create_pipeline_role(stack: Stack, environment: Environment, resources: Reso
         }
     }
     # The CDK's bootstrap names its roles after their region, and each stack is deployed by those of its own region.
-    places = [(stack.account, region) for region in (environment.region, *copy_regions(environment))]
+    places = [(stack.account, region) for region in (environment.region, *environment.other_regions)]
     page = environment.status_page
     if page.enabled:
         places.append((page.account or stack.account, page.region))

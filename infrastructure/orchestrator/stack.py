@@ -61,6 +61,7 @@ from infrastructure.orchestrator.status_page import (
     status_page_variables,
 )
 from infrastructure.queues import create_dead_letters
+from infrastructure.standby.copies import create_copies_alarm, replicate_evidence
 from infrastructure.standby.failover import (
     create_failover_alarms,
     create_restore_role,
@@ -140,6 +141,8 @@ class OrchestratorStack(EnvironmentStack):
             dynamodb.Attribute(name="second", type=number),
         )
         self._evidence = create_evidence_bucket(self, environment, self._evidence_key)
+        if environment.standby_region:
+            replicate_evidence(self, environment, self._evidence, self._evidence_key)
         self._evidence_keys = create_evidence_keys(self, environment)
         self._exports = create_exports_bucket(self, environment, self._evidence_key)
         self._bus = create_bus(self, environment)
@@ -263,6 +266,7 @@ class OrchestratorStack(EnvironmentStack):
         }
         create_schedules(self, environment, handlers, self._dead_letters)
         create_failover_alarms(self, environment, self._topics["operators"])
+        create_copies_alarm(self, environment, self._topics["operators"])
         if hosts_failover(environment):
             self.tasks |= {
                 name: self._task(name, spec, resources, own_variables) for name, spec in FAILOVER_TASKS.items()

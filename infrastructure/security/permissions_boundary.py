@@ -54,8 +54,9 @@ ROLE_ACTIONS = (
 DRILL_ROLE_ACTIONS = ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListRolePolicies")
 NEW_KEY_ACTIONS = ("kms:CreateKey", "kms:TagResource")
 
-HOME_ACTIONS = ("dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration")
-"""What the evaluation of a failover reads in the home region: its lease, and the releases of its live aliases."""
+HOME_ACTIONS = ("dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration", "s3:ListBucket")
+"""What the evaluation of a failover reads in the home region: its lease, the releases of its live aliases, and what files it
+has of its evidence."""
 
 DENIED_ACTIONS = (
     "cloudwatch:DisableAlarmActions", "events:PutPermission",
@@ -136,7 +137,7 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         if found
     ]
     # One statement for all kinds: a managed policy has at most 6,144 characters. Each action suits one kind only.
-    at_home = [*arns[Resource.HOME_LEASE], *arns[Resource.HOME_DATA_KEYS]]
+    at_home = [*arns[Resource.HOME_LEASE], *arns[Resource.HOME_DATA_KEYS], *arns[Resource.HOME_EVIDENCE]]
     at_home += _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS])
     if at_home:
         statements.append(iam.PolicyStatement(actions=list(HOME_ACTIONS), resources=at_home))

@@ -20,6 +20,7 @@ from infrastructure.alarms import SILENCE, Alarm, create_alarm, metric
 from infrastructure.arns import state_machine_arn
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import global_name, physical_name
+from infrastructure.orchestrator.buckets import copies_bucket_name, home_evidence_bucket_name
 from infrastructure.standby.functions import EVALUATE_FAILOVER, RECORD_HOME_RELEASE, RENEW_LEASE
 from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
@@ -68,6 +69,8 @@ def failover_variables(environment: Environment, restore_role: str) -> Mapping[s
         "API_DOMAIN": domain.name if domain else "",
         "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
         "OPERATORS": str(operators),
+        "HOME_EVIDENCE_BUCKET": home_evidence_bucket_name(environment),
+        "EVIDENCE_COPIES_BUCKET": copies_bucket_name(environment),
     }
 
 

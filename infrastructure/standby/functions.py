@@ -65,6 +65,10 @@ READ_HOME_LEASE = (
     allow("kms:Decrypt", on=(Resource.HOME_DATA_KEYS,)),
 )
 READ_HOME_RELEASE = allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,))
+LIST_COPIED_FILES = (
+    allow("s3:ListBucket", on=(Resource.HOME_EVIDENCE,)),
+    allow("s3:ListBucket", on=(Resource.EVIDENCE_COPIES,)),
+)
 CHECK_KEYS = (
     allow("dynamodb:GetItem", on=(Resource.KEY_RING,)),
     allow("kms:DescribeKey", "kms:GetPublicKey", on=(Resource.SIGNING_KEYS,)),
@@ -145,6 +149,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
                 INVOKE_LIVE_ALIAS,
                 *READ_HOME_LEASE,
                 READ_HOME_RELEASE,
+                *LIST_COPIED_FILES,
                 allow("apigateway:GET", on=(Resource.API_DOMAIN,)),
                 NOTIFY_OPERATORS,
             ),
@@ -152,6 +157,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
         variables=(
             *("FAILOVER_POLICY", "HOME_REGION", "KEYS_TABLE", "SIGNING_KEY_ID", "SERVICE", "API_DOMAIN"),
             *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS", "SOURCE_TABLES", "DATA_KEY"),
+            *("HOME_EVIDENCE_BUCKET", "EVIDENCE_COPIES_BUCKET"),
         ),
     ),
 }

@@ -186,6 +186,21 @@ class Environment:
         return self.cloud == LOCAL
 
     @property
+    def other_regions(self) -> tuple[str, ...]:
+        """The regions in which it has a stack of copies: those of its backups and replicas, and its standby region.
+
+        After a failover the standby region is its own, and has none.
+        """
+        backups = [self.backups.copy_region] if self.backups.copy_region else []
+        standby = [self.standby_region] if self.standby_region else []
+        return tuple(dict.fromkeys([*backups, *self.stores.replicas, *standby]))
+
+    @property
+    def standby_region(self) -> str | None:
+        """The region to which it can fail over; None without one, and for the stacks that are there."""
+        return self.failover.region if self.failover and self.failover.region != self.region else None
+
+    @property
     def region_in_names(self) -> str | None:
         """The region in the names of roles and buckets; None without a failover.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.failover.policy import SHORTEST_LEASE_SECONDS, FailoverPolicy, read_failover
+from orchestrator.domain.names import bucket_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 
@@ -55,12 +56,12 @@ def refuse_replicated_standby(policy: FailoverPolicy, replicas: Sequence[str], e
         raise EnvironmentRefused(f"{environment}.failover.region", policy.region, remedy)
 
 
-def failover_settings(environment: Environment, account: str = "") -> Mapping[str, str]:
+def failover_settings(environment: Environment, account: str) -> Mapping[str, str]:
     """Return what a process needs to move an environment between two regions, as a function's variables say it.
 
     Args:
         environment: as it is in one of its two regions; it has a standby region.
-        account: of the topics; without it they are left out.
+        account: of the topics and buckets, 12 digits.
     """
     assert environment.failover is not None, "the caller has refused an environment without a standby region"
     domain, name = environment.api.domain, environment.name
@@ -81,7 +82,6 @@ def failover_settings(environment: Environment, account: str = "") -> Mapping[st
     topics = {
         f"{audience.upper()}_TOPIC": f"arn:aws:sns:{environment.region}:{account}:ib-oauth-{audience}-{name}"
         for audience in ("operators", "clients")
-        if account
     }
     return {
         "FAILOVER_POLICY": json.dumps(environment.failover.encode(), allow_nan=False),
@@ -94,4 +94,7 @@ def failover_settings(environment: Environment, account: str = "") -> Mapping[st
         "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),
         "REVOCATIONS_TABLE": f"ib-oauth-revocations-{name}",
         **topics,
+        # infrastructure/orchestrator/buckets.py
+        "HOME_EVIDENCE_BUCKET": bucket_name("evidence", name, account, None),
+        "EVIDENCE_COPIES_BUCKET": bucket_name("evidence-copies", name, account, environment.failover.region),
     }

@@ -132,14 +132,14 @@ def deploy(
         if not post_deploy.is_bootstrapped(cloud.environ):
             bootstrap(cloud)
         assembly = synthesis.result()
-    if ORCHESTRATOR in stacks and environment.backups.copy_region:
-        _deploy_copy_region(cloud, environment, assembly, environment.backups.copy_region)
+    for region in environment.other_regions if ORCHESTRATOR in stacks else ():
+        _deploy_copy_region(cloud, environment, assembly, region)
     deploy_assembly(cloud, environment, assembly, stacks)
     return assembly
 
 
 def _deploy_copy_region(cloud: Cloud, environment: environments.Environment, assembly: Path, region: str) -> None:
-    """Deploy the stack in the region that backups are copied to. Those of the home region need it."""
+    """Deploy the stack in a region that data is copied to. Those of the home region need it."""
     environ = {**cloud.environ, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     other = RegionTarget(cloud.endpoint_url, region, environ)
     if not post_deploy.is_bootstrapped(other.environ):

@@ -24,12 +24,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
+from orchestrator.aws.failover.copied_files import list_files
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.failover.issuing_region import first_assignment
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
 from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.incidents.incident import EntryKind
+from orchestrator.domain.names import bucket_name
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.back_rehearsal import BackReport, Places, rehearse_back
@@ -57,6 +59,7 @@ APPROVERS: Final = ("ann", "bob")
 _RENEW_SECONDS: Final = 3
 _PATIENCE_SECONDS: Final = 300
 _FAILOVER_ID: Final = "fo-rehearsal"
+_COPIED_FILE: Final = "configuration/rehearsal.json"
 _RENEW_FUNCTION: Final = f"ib-oauth-event-renew-lease-{ENVIRONMENT}"
 
 Say = Callable[[str], None]
@@ -144,6 +147,8 @@ def rehearse(folder: Path, other: str, say: Say, *, back: bool = False) -> Failo
         with _minutely(home_cloud, cloud):
             wait_until(lambda: _has_lease(home_cloud), f"the lease of {HOME}")
             say(f"{HOME} has its lease")
+            _verify_copies(home_cloud, cloud, other)
+            say(f"a file of evidence has its copy in {other}")
             rehearsal = _Rehearsal(home, cloud, other, prepare(home, other, say), say)
             report = _fail_over(rehearsal)
             if not back:
@@ -240,6 +245,17 @@ def _verify(rehearsal: _Rehearsal, url: str) -> None:
         require_equal(rejected, None, "a refresh token from before the outage")
         if client.log_in(clients.client_after_backup) is not None:
             raise RehearsalFailed("a client that registered after the copies can log in")
+
+
+def _verify_copies(home: Cloud, standby: Cloud, other: str) -> None:
+    """Check that S3 copies the home region's evidence to the standby region."""
+    home.artifacts.put_file(_COPIED_FILE, b"{}", "application/json")
+    bucket = bucket_name("evidence-copies", ENVIRONMENT, ACCOUNT, other)
+
+    def copied() -> bool:
+        return any(one.key == _COPIED_FILE for one in list_files(standby.clients("s3"), bucket))
+
+    wait_until(copied, "the copy of a file of evidence")
 
 
 def _verify_incident(rehearsal: _Rehearsal) -> None:

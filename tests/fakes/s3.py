@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from tests.fakes.errors import client_error
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+"""When every object was put."""
 
 
 class FakeS3:
@@ -50,7 +54,11 @@ class FakeS3:
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - botocore's
         """One object a page, so that code that reads the first page only fails."""
         assert Bucket, "a bucket has a name"
-        found = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
+        found = [
+            {"Key": key, "Size": len(self.objects[key]), "LastModified": LONG_AGO}
+            for key in sorted(self.objects)
+            if key.startswith(Prefix)
+        ]
         yield from ({"Contents": [one]} for one in found) if found else ({},)
 
     def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:  # noqa: N803

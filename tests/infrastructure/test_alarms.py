@@ -29,7 +29,7 @@ from tests.infrastructure.templates import resources
 
 ROOT = Path(environments.settings_file()).parent
 RUNBOOK = ROOT / "docs/runbooks/alarms.md"
-OF_A_STANDBY_REGION = {"issuing-lease", "failover-plan", "failover-stopped"}
+OF_A_STANDBY_REGION = {"issuing-lease", "failover-plan", "failover-stopped", "evidence-copies"}
 """Sections of alarms that only an environment with a standby region has (test_standby.py)."""
 LINK = re.compile(r"Runbook: docs/runbooks/alarms\.md#([a-z0-9-]+)$")
 NOW = 1_800_000_000 // 3600 * 3600

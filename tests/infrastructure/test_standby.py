@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -170,7 +171,9 @@ def test_the_alarms_name_their_sections(home, standby):
     def alarms(one):
         return {found["AlarmName"]: found for found in resources(one.orchestrator, "AWS::CloudWatch::Alarm").values()}
 
-    own = [found for name, found in alarms(standby).items() if "failover" in name or "issuing-lease" in name]
+    own = [
+        found for name, found in alarms(standby).items() if re.search("failover|issuing-lease|evidence-copies", name)
+    ]
     assert {section_of(found) for found in own} - {"event-handler-errors"} == OF_A_STANDBY_REGION
     assert alarms(home)["ib-oauth-issuing-lease-prod"]["TreatMissingData"] == "breaching"
     assert alarms(standby)["ib-oauth-issuing-lease-prod"]["TreatMissingData"] == "notBreaching"
@@ -244,7 +247,105 @@ def test_the_boundary_of_a_standby_region_allows_what_its_evaluation_reads_in_th
         for resource in as_list(one["Resource"])
     ]
     assert {action for action, _ in read} == {"dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration"}
+    bucket = Names(standby, STANDBY).real("arn:aws:s3:::ib-oauth-evidence-prod-<AWS::AccountId>")
+    read.append(("s3:ListBucket", bucket))
     assert [(action, arn) for action, arn in read if not ever(boundary, action, arn, {})] == []
+
+
+COPIES_BUCKET = f"ib-oauth-evidence-copies-prod-<AWS::AccountId>-{STANDBY}"
+
+
+def test_the_home_region_replicates_its_evidence_under_the_key_of_the_copies(home):
+    bucket = bucket_of(home.orchestrator, "ib-oauth-evidence-prod-<AWS::AccountId>")
+    (rule,) = bucket["ReplicationConfiguration"]["Rules"]
+    destination = rule["Destination"]
+    assert text_of(destination["Bucket"]) == f"arn:<AWS::Partition>:s3:::{COPIES_BUCKET}"
+    key = text_of(destination["EncryptionConfiguration"]["ReplicaKmsKeyID"])
+    assert key == f"arn:<AWS::Partition>:kms:{STANDBY}:123456789012:alias/ib-oauth-evidence-copies-prod"
+    assert rule["SourceSelectionCriteria"] == {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+    assert (rule["Filter"], rule["DeleteMarkerReplication"]) == ({"Prefix": ""}, {"Status": "Disabled"})
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def copies_template(home):
+    (template,) = (one for one in home.all if any("copies" in text_of(b["BucketName"]) for b in buckets_of(one)))
+    return template
+
+
+def buckets_of(template):
+    return [one for one in resources(template, "AWS::S3::Bucket").values() if "BucketName" in one]
+
+
+def bucket_of(template, name):
+    (found,) = (one for one in buckets_of(template) if text_of(one["BucketName"]) == name)
+    return found
+
+
+def test_the_bucket_of_copies_is_locked_versioned_and_encrypted_with_a_key_of_its_region(home):
+    template = copies_template(home)
+    bucket = bucket_of(template, COPIES_BUCKET)
+    evidence = bucket_of(home.orchestrator, "ib-oauth-evidence-prod-<AWS::AccountId>")
+    for setting in ("ObjectLockConfiguration", "VersioningConfiguration", "LifecycleConfiguration"):
+        assert bucket[setting] == evidence[setting]
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert "EvidenceCopiesKey" in json.dumps(encryption)
+    aliases = [one["AliasName"] for one in resources(template, "AWS::KMS::Alias").values()]
+    assert "alias/ib-oauth-evidence-copies-prod" in aliases
+
+
+def test_only_s3_assumes_the_role_of_the_replication_and_it_writes_nothing_but_copies(home):
+    role = named(home.orchestrator, "AWS::IAM::Role", "RoleName", "ib-oauth-replication-prod")
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert "PermissionsBoundary" not in role, "the boundary ends at the region"
+    (policy,) = role["Policies"]
+    assert '"Evidence4' not in json.dumps(policy), "the bucket refers to the role"
+    writes = {
+        text_of(one["Resource"])
+        for one in policy["PolicyDocument"]["Statement"]
+        if "s3:ReplicateObject" in as_list(one["Action"])
+    }
+    assert writes == {f"arn:<AWS::Partition>:s3:::{COPIES_BUCKET}/*"}
+    (encrypts,) = [one for one in policy["PolicyDocument"]["Statement"] if "kms:Encrypt" in as_list(one["Action"])]
+    assert encrypts["Condition"]["ForAnyValue:StringEquals"] == {
+        "kms:ResourceAliases": "alias/ib-oauth-evidence-copies-prod"
+    }
+    assert not any(
+        "Delete" in action for one in policy["PolicyDocument"]["Statement"] for action in as_list(one["Action"])
+    )
+
+
+def test_failed_copies_are_measured_at_home_and_late_ones_in_the_standby_region(home, standby):
+    def alarms(one):
+        return {found["AlarmName"]: found for found in resources(one.orchestrator, "AWS::CloudWatch::Alarm").values()}
+
+    failed, late = "ib-oauth-evidence-copies-failed-prod", "ib-oauth-evidence-copies-late-prod"
+    assert (failed in alarms(standby), late in alarms(home)) == (False, False)
+    for alarm, metric in (
+        (alarms(home)[failed], "OperationsFailedReplication"),
+        (alarms(standby)[late], "ReplicationLatency"),
+    ):
+        assert alarm["MetricName"] == metric
+        dimensions = {one["Name"]: text_of(one["Value"]) for one in alarm["Dimensions"]}
+        assert dimensions == {
+            "SourceBucket": "ib-oauth-evidence-prod-<AWS::AccountId>",
+            "DestinationBucket": COPIES_BUCKET,
+            "RuleId": "to-the-standby-region",
+        }
+
+
+def test_the_standby_region_replicates_nothing_and_its_evaluation_only_lists_both_buckets(standby):
+    bucket = bucket_of(standby.orchestrator, f"ib-oauth-evidence-prod-<AWS::AccountId>-{STANDBY}")
+    assert "ReplicationConfiguration" not in bucket
+    own = statements(standby, "ib-oauth-event-evaluate-failover-prod")
+    found = {(text_of(one["Resource"]), one["Action"]) for one in own if "s3:" in json.dumps(one["Action"])}
+    assert found == {
+        ("arn:<AWS::Partition>:s3:::ib-oauth-evidence-prod-<AWS::AccountId>", "s3:ListBucket"),
+        (f"arn:<AWS::Partition>:s3:::{COPIES_BUCKET}", "s3:ListBucket"),
+    }
+
+
+def test_without_a_standby_region_nothing_is_replicated(prod):
+    assert "ReplicationConfiguration" not in json.dumps(prod.orchestrator)
 
 
 @pytest.mark.parametrize("lease_seconds", [120, 180, 900])

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from infrastructure.backups.copy_region_stack import copy_regions
 from orchestrator import environments
 from tests.infrastructure.templates import named, resources, synthesise, text_of
 
@@ -158,7 +157,7 @@ def test_copies_are_kept_in_another_region_under_a_key_of_that_region(prod):
 
 @pytest.mark.parametrize("name", ["local", "dev", "staging"])
 def test_nothing_is_elsewhere_unless_an_environment_says_so(synthesised, name):
-    assert copy_regions(environments.load(name)) == ()
+    assert environments.load(name).other_regions == ()
     assert not list(synthesised(name).folder.glob("*ib-oauth-copy-*.template.json"))
 
 

@@ -14,11 +14,13 @@ from orchestrator.application.failover.data_key import key_state
 from orchestrator.application.failover.planning import copies_of_home, failover_policy
 from orchestrator.application.failover.releases import HomeClients, code_served, planned_release
 from orchestrator.aws.clients import client_in, translate_errors
+from orchestrator.aws.failover.copied_files import list_files
 from orchestrator.aws.failover.domain_record import DomainRecord
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
 from orchestrator.domain.analysis.observations import HttpRequest
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.failover.copies import CopiedFiles, StoredFile
 from orchestrator.domain.failover.home_releases import PlannedRelease
 from orchestrator.domain.failover.readiness import ENABLED, StandbyFacts, StepReadiness, evaluate_plan
 from orchestrator.domain.failover.steps import Step
@@ -86,8 +88,21 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
         domain=domain,
         domain_target=reading.read(Step.UPDATE_DNS, lambda: domain_target(cloud, domain), ""),
         operators=int(cloud.settings["OPERATORS"]),
+        files=copied_files(cloud, at_home),
         unread=reading.unread,
     )
+
+
+def copied_files(cloud: Cloud, home_clients: HomeClients) -> CopiedFiles:
+    """Return the home region's evidence and configuration snapshots, and their copies in this region."""
+    reading, none = Reading(), ()
+    copies: tuple[StoredFile, ...] = reading.read(
+        Step.RESTORE, lambda: list_files(cloud.clients("s3"), cloud.settings["EVIDENCE_COPIES_BUCKET"]), none
+    )
+    at_home: tuple[StoredFile, ...] = reading.read(
+        Step.RESTORE, lambda: list_files(home_clients("s3"), cloud.settings["HOME_EVIDENCE_BUCKET"]), none
+    )
+    return CopiedFiles(at_home, copies, reading.unread.get(Step.RESTORE, ""))
 
 
 def evaluate_failover(cloud: Cloud, home_clients: HomeClients | None = None) -> tuple[StepReadiness, ...]:

@@ -14,6 +14,12 @@ HOURS = 730
 HIGH_RESOLUTION_SECONDS = 60
 """Alarms with a shorter period cost more."""
 
+REPLICATION_METRICS = 4
+"""Metrics of a rule: bytes and operations pending, operations failed, and latency. They are charged as custom metrics.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+"""
+
 _NO_PRICE_OF_ITS_OWN = (
     "AWS::ApiGateway::", "AWS::ApplicationAutoScaling::", "AWS::Backup::", "AWS::Budgets::", "AWS::CDK::", "AWS::CE::",
     "AWS::CloudFormation::", "AWS::CloudWatch::AnomalyDetector", "AWS::EC2::FlowLog", "AWS::EC2::Route",
@@ -28,6 +34,7 @@ UNIT_NAMES: Mapping[str, str] = {
     "kms_key_month": "KMS keys",
     "cloudwatch_alarm_metric_month": "alarms, by metric",
     "cloudwatch_high_resolution_alarm_metric_month": "alarms with short periods, by metric",
+    "cloudwatch_metric_month": "metrics of replication",
     "cloudwatch_composite_alarm_month": "composite alarms",
     "cloudwatch_dashboard_month": "dashboards",
     "cloudwatch_insight_rule_month": "contributor rules",
@@ -85,6 +92,13 @@ def _endpoint(properties: Mapping[str, Any]) -> Mapping[str, float]:
     return {"vpc_interface_endpoint_hour": len(properties.get("SubnetIds", [0])) * HOURS}
 
 
+def _bucket(properties: Mapping[str, Any]) -> Mapping[str, float]:
+    """S3 publishes its metrics of a replication for each rule that has them. What a bucket holds is usage."""
+    rules = properties.get("ReplicationConfiguration", {}).get("Rules", [])
+    measured = [rule for rule in rules if rule["Destination"].get("Metrics", {}).get("Status") == "Enabled"]
+    return {"cloudwatch_metric_month": REPLICATION_METRICS * len(measured)} if measured else {}
+
+
 def _single_unit(unit: str) -> Callable[[Mapping[str, Any]], Mapping[str, float]]:
     return lambda _properties: {unit: 1}
 
@@ -97,5 +111,6 @@ _PRICED: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, float]]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::EC2::VPCEndpoint": _endpoint,
     "AWS::KMS::Key": _single_unit("kms_key_month"),
+    "AWS::S3::Bucket": _bucket,
     "AWS::WAFv2::WebACL": _web_acl,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.domain.deployment.gates import Gate
+from orchestrator.domain.failover.copies import CopiedFiles, copies_problem
 from orchestrator.domain.failover.home_releases import OUTDATED, PlannedRelease, release_name
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
 from orchestrator.domain.failover.steps import STEPS, Step
@@ -42,6 +43,7 @@ class StandbyFacts:
         operators: how many e-mail addresses and other destinations get the operators' notifications.
         data_key: state of the standby region's key that encrypts the restored tables; empty if it is not there, None if the
             environment has no keys of its own.
+        files: the home region's evidence and configuration snapshots, and their copies in the standby region.
         unread: why a step's facts could not be read.
     """
 
@@ -61,6 +63,7 @@ class StandbyFacts:
     domain_target: str
     operators: int
     data_key: str | None = None
+    files: CopiedFiles = field(default_factory=CopiedFiles)
     unread: Mapping[Step, str] = field(default_factory=dict)
 
 
@@ -127,10 +130,10 @@ def _restore(facts: StandbyFacts, now: datetime) -> _Found:
     problems += [_competing_problem(role, facts, now) for role in Role]
     if facts.data_key not in {None, ENABLED}:
         problems.append(f"the key of the tables in {facts.region} is {facts.data_key or 'not there'}")
+    problems.append(copies_problem(facts.files, now))
     oldest = min((as_of for as_of in newest.values() if as_of), default=now)
-    return "; ".join(
-        problem for problem in problems if problem
-    ), f"the oldest copy has an age of {_hours(now - oldest)}"
+    there = f"the oldest copy has an age of {_hours(now - oldest)}; {facts.files.snapshots} configuration snapshots"
+    return "; ".join(problem for problem in problems if problem), there
 
 
 def _copy_problem(role: Role, as_of: datetime | None, facts: StandbyFacts, now: datetime) -> str:

@@ -106,7 +106,7 @@ RULES: Mapping[Step, StepRule] = {
     ),
     Step.RESTORE: StepRule(
         "restore the tables from the newest copies",
-        "this region has a copy of each table, none older than the approved one",
+        "this region has a copy of each table, none older than the approved one, and of evidence and snapshots",
         "the restored tables are active and have the settings that a restore drops",
         timedelta(minutes=30),
     ),

@@ -70,6 +70,7 @@ PATCHES: tuple[str, ...] = (
     "kms.key_states",
     "s3.missing_objects",
     "s3.object_keys",
+    "s3.replication",
     "ses.raw_messages",
     "sns.topic_keys",
     "logs.log_group_keys",

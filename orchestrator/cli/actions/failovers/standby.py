@@ -39,5 +39,5 @@ def policy_of(context: Context) -> FailoverPolicy:
 
 def standby_cloud(context: Context) -> Cloud:
     """Return the adapters of the standby region, with the settings that only a failover reads."""
-    settings = {**context.cloud.settings, **failover_settings(context.environment)}
+    settings = {**context.cloud.settings, **failover_settings(context.environment, context.account)}
     return Cloud(settings, clients=context.clients)

@@ -29,6 +29,7 @@ from orchestrator.event_handlers.standby import evaluate_failover as evaluation_
 from orchestrator.event_handlers.standby import record_home_release as recording_handler
 from tests.fakes.errors import client_error
 from tests.fakes.restorable_tables import arn_of
+from tests.fakes.s3 import FakeS3
 from tests.fakes.tables import Tables
 from tests.samples import NOW
 from tests.workflow.failovers import HOME, KEYS, FailoverWorld
@@ -525,7 +526,12 @@ def evaluable(world, lease_minutes=10):
     keys.put_item(TableName="home-keys", Item={**item, "until": {"N": str(until)}})
     world.cloud.settings.update({"KEYS_TABLE": "home-keys", "OPERATORS": "1"})
     with_domain(world)
-    return {"dynamodb": keys, "lambda": world.plane}.__getitem__
+    evidence, copies = FakeS3(), FakeS3()
+    for stored in (evidence, copies):
+        stored.put_object(Bucket="b", Key="configuration/c.json", Body=b"{}", ChecksumAlgorithm="SHA256")
+    world.clients["s3"] = copies
+    world.cloud.settings.update({"HOME_EVIDENCE_BUCKET": "evidence", "EVIDENCE_COPIES_BUCKET": "copies"})
+    return {"dynamodb": keys, "lambda": world.plane, "s3": evidence}.__getitem__
 
 
 def test_what_is_there_is_ready(world):
@@ -564,6 +570,29 @@ def test_what_cannot_be_read_is_not_ready(world):
     assert evaluated[Step.RESTORE].ready
 
 
+def test_a_file_without_a_copy_is_named_and_an_unreadable_bucket_is_no_copy(world):
+    home = evaluable(world)
+    home("s3").put_object(Bucket="b", Key="evidence/e.json", Body=b"{}", ChecksumAlgorithm="SHA256")
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, home)}
+    assert "no copy of evidence/e.json" in evaluated[Step.RESTORE].reason
+
+    def lost(service):
+        return (
+            SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=_denied))
+            if service == "s3"
+            else home(service)
+        )
+
+    evaluated = {one.step: one for one in evaluate_failover(world.cloud, lost)}
+    assert "snapshots could not be checked: ClientError" in evaluated[Step.RESTORE].reason
+    assert not evaluated[Step.RESTORE].ready
+
+
+def _denied(**_):
+    yield from ()
+    raise client_error("AccessDenied", "no", status=403)
+
+
 def at_home(code):
     """The home region's Lambda, whose live aliases serve this code."""
     return SimpleNamespace(get_function_configuration=lambda **_: {"CodeSha256": code})
@@ -577,7 +606,7 @@ def test_a_release_that_only_latest_has_is_what_a_failover_would_publish(world):
         function.latest["CodeSha256"] = "code-2"
     reasons = {}
     for served in ("code-1", "code-2"):
-        clients = {"lambda": at_home(served), "dynamodb": home("dynamodb")}
+        clients = {"lambda": at_home(served), "dynamodb": home("dynamodb"), "s3": home("s3")}
         evaluated = {one.step: one for one in evaluate_failover(world.cloud, clients.__getitem__)}
         reasons[served] = (evaluated[Step.DEPLOY_RELEASE].ready, evaluated[Step.DEPLOY_RELEASE].reason)
     ready, rolled_back = reasons["code-1"]
@@ -592,7 +621,9 @@ def test_another_release_a_missing_alias_and_an_unhealthy_service_are_found(worl
     other = SimpleNamespace(get_function_configuration=lambda **_: {"CodeSha256": "another"})
     evaluated = {
         one.step: one
-        for one in evaluate_failover(world.cloud, {"lambda": other, "dynamodb": home("dynamodb")}.__getitem__)
+        for one in evaluate_failover(
+            world.cloud, {"lambda": other, "dynamodb": home("dynamodb"), "s3": home("s3")}.__getitem__
+        )
     }
     assert not evaluated[Step.DEPLOY_RELEASE].ready
     assert evaluated[Step.VERIFY].reason == "the service in us-west-1 answers 500"

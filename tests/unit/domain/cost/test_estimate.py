@@ -71,6 +71,13 @@ def month(*templates, warm_mb=0, usage=USAGE):
     ("kind", "properties", "units"),
     [
         ("AWS::KMS::Key", {}, {"kms_key_month": 1}),
+        ("AWS::S3::Bucket", {}, {}),
+        ("AWS::S3::Bucket", {"ReplicationConfiguration": {"Rules": [{"Destination": {}}]}}, {}),
+        (
+            "AWS::S3::Bucket",
+            {"ReplicationConfiguration": {"Rules": [{"Destination": {"Metrics": {"Status": "Enabled"}}}]}},
+            {"cloudwatch_metric_month": 4},
+        ),
         ("AWS::CloudWatch::CompositeAlarm", {}, {"cloudwatch_composite_alarm_month": 1}),
         ("AWS::CloudWatch::Dashboard", {}, {"cloudwatch_dashboard_month": 1}),
         ("AWS::CloudWatch::InsightRule", {}, {"cloudwatch_insight_rule_month": 1}),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.domain.failover.copies import CopiedFiles, StoredFile
 from orchestrator.domain.failover.home_releases import PlannedRelease, Standing
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, take_assignment
 from orchestrator.domain.failover.readiness import StandbyFacts, evaluate_plan, not_ready
@@ -18,6 +19,13 @@ from tests.unit.domain.failover.world import GATE, HOME, STANDBY
 def copies(age=timedelta(hours=3), roles=tuple(Role)):
     return tuple(CrossRegionBackup(role, f"arn:{role}", NOW - age) for role in roles)
 
+
+def files(*keys, age=timedelta(hours=1), size=10):
+    return tuple(StoredFile(key, size, NOW - age) for key in keys)
+
+
+SNAPSHOT = "configuration/20261123T020000Z-ab.json"
+FILES = files(SNAPSHOT, "evidence/r-1.json")
 
 READY = StandbyFacts(
     home=HOME,
@@ -35,6 +43,7 @@ READY = StandbyFacts(
     domain="login.example.com",
     domain_target="d-1.execute-api.us-east-2.amazonaws.com",
     operators=1,
+    files=CopiedFiles(FILES, FILES),
 )
 
 
@@ -43,7 +52,7 @@ def test_a_complete_standby_region_is_ready():
     assert [one.step for one in evaluated] == list(STEPS)
     assert not_ready(evaluated) == ""
     reasons = {one.step: one.reason for one in evaluated}
-    assert reasons[Step.RESTORE] == "the oldest copy has an age of 3.0 h"
+    assert reasons[Step.RESTORE] == "the oldest copy has an age of 3.0 h; 1 configuration snapshots"
     assert reasons[Step.FENCE] == "the assignment names us-west-1; its lease lasts until 03:14:00 UTC"
 
 
@@ -72,6 +81,18 @@ def test_a_complete_standby_region_is_ready():
         ),
         (Step.RESTORE, {"data_key": "PendingDeletion"}, "the key of the tables in us-east-2 is PendingDeletion"),
         (Step.RESTORE, {"data_key": ""}, "the key of the tables in us-east-2 is not there"),
+        (
+            Step.RESTORE,
+            {"files": CopiedFiles(FILES, files(SNAPSHOT))},
+            "no copy of evidence/r-1.json: docs/runbooks/alarms.md#evidence-copies",
+        ),
+        (Step.RESTORE, {"files": CopiedFiles(FILES, files(SNAPSHOT, "evidence/r-1.json", size=9))}, "no copy of evid"),
+        (
+            Step.RESTORE,
+            {"files": CopiedFiles((*files("a", "b", "c"), *files("d", age=timedelta(minutes=16))), ())},
+            "no copy of d, c, b and 1 more",
+        ),
+        (Step.RESTORE, {"files": CopiedFiles(unread="AccessDenied")}, "snapshots could not be checked: AccessDenied"),
         (Step.DEPLOY_RELEASE, {"without_alias": ("token",)}, "no live alias in us-east-2: token"),
         (
             Step.DEPLOY_RELEASE,
@@ -104,6 +125,16 @@ def test_what_is_missing_makes_its_step_not_ready(step, changes, reason):
     assert [one.step for one in evaluated if not one.ready] == [step]
     assert reason in not_ready(evaluated)
     assert not_ready(evaluated).startswith(f"{step}: ")
+
+
+def test_a_file_that_was_just_put_need_not_be_in_the_copy_yet():
+    new = CopiedFiles((*FILES, *files("evidence/r-2.json", age=timedelta(minutes=15))), FILES)
+    assert not_ready(evaluate_plan(replace(READY, files=new), NOW)) == ""
+
+
+def test_what_is_only_in_the_copy_is_no_problem():
+    """What an attacker removed at home stays there."""
+    assert not_ready(evaluate_plan(replace(READY, files=CopiedFiles((), FILES)), NOW)) == ""
 
 
 def test_without_an_answer_of_the_home_region_the_release_is_judged_by_the_record():
