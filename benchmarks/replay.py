@@ -37,14 +37,17 @@ Item = Mapping[str, Any]
 
 
 class Table:
-    """Answers the ledger's reads as DynamoDB does: an item by its key, and the items of a partition in their order."""
+    """Answers the ledger's reads as DynamoDB does: an item by its key, and the items of a partition in their order.
+
+    Items are encoded when they are put: what DynamoDB does for an answer is not part of the measured time.
+    """
 
     def __init__(self) -> None:
-        self.partitions: dict[str, dict[str, Item]] = {}
+        self.partitions: dict[str, dict[str, str]] = {}
 
     def put(self, item: Item) -> None:
         """Keep an item."""
-        self.partitions.setdefault(item["pk"]["S"], {})[item["sk"]["S"]] = item
+        self.partitions.setdefault(item["pk"]["S"], {})[item["sk"]["S"]] = json.dumps(item, allow_nan=False)
 
     def answer(self, request: Any, **_: Any) -> AWSResponse:
         """Answer a request of botocore instead of the network (its event ``before-send``)."""
@@ -54,15 +57,15 @@ class Table:
         request_body = json.loads(request.body)
         if request.headers["X-Amz-Target"].endswith(b".GetItem"):
             found = self.partitions.get(request_body["Key"]["pk"]["S"], {}).get(request_body["Key"]["sk"]["S"])
-            body: dict[str, Any] = {"Item": found} if found else {}
+            content = f'{{"Item":{found}}}' if found else "{}"
         else:
             values = request_body["ExpressionAttributeValues"]
             first, last = (values.get(name, {"S": end})["S"] for name, end in ((":since", ""), (":until", "~")))
             items = self.partitions.get(values[":pk"]["S"], {})
             keys = sorted(key for key in items if first <= key <= last)
-            body = {"Items": [items[key] for key in (keys if request_body["ScanIndexForward"] else reversed(keys))]}
-        content = json.dumps(body, allow_nan=False).encode()
-        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(content))
+            chosen = ",".join(items[key] for key in (keys if request_body["ScanIndexForward"] else reversed(keys)))
+            content = f'{{"Items":[{chosen}]}}'
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(content.encode()))
 
 
 class _Raw(io.BytesIO):
