@@ -171,6 +171,7 @@ class Lives(RuleBasedStateMachine):
         if effect in {codes.Effect.REFUSE, codes.Effect.REVOKE_FAMILY}:
             assert isinstance(issued, InvalidGrant)
             return multiple()
+        assert isinstance(issued, Issued)
         code.family = Family(code.session_ends_at, self.epoch, [issued.refresh_token])
         self._check(issued, code.family, WEB.scopes)
         self.families.append(code.family)

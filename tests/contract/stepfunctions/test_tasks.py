@@ -67,14 +67,14 @@ def test_a_task_that_is_retried_after_a_timeout_has_the_whole_time_again(machine
 
 
 def test_a_missed_heartbeat_is_caught_under_its_own_name(machines, asking):
-    found = machines.run(states({**asking, "HeartbeatSeconds": 1, "TimeoutSeconds": 2}, ["States.HeartbeatTimeout"]))
+    found = machines.run(states({**asking, "HeartbeatSeconds": 1, "TimeoutSeconds": 20}, ["States.HeartbeatTimeout"]))
     assert found.status == "SUCCEEDED"
     assert found.output["error"]["Error"] == "States.HeartbeatTimeout"
 
 
 def test_a_missed_heartbeat_is_caught_as_a_timeout_too(machines, asking):
     found = machines.run(
-        states({**asking, "HeartbeatSecondsPath": "$.beat", "TimeoutSeconds": 2}, ["States.Timeout"]), {"beat": 1}
+        states({**asking, "HeartbeatSecondsPath": "$.beat", "TimeoutSeconds": 20}, ["States.Timeout"]), {"beat": 1}
     )
     assert found.status == "SUCCEEDED"
     assert found.output["error"]["Error"] == "States.HeartbeatTimeout"
