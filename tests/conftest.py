@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,10 @@ def pytest_collection() -> Generator[None, Any, Any]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the coverage run, and put the files that take longest first."""
+    decides = cache(lambda path: any(path.is_relative_to(folder) for folder in DECISION_TESTS))
+    duration = cache(lambda path: seconds_of(path.relative_to(ROOT).as_posix()))
     for item in items:
-        excluded = any(item.get_closest_marker(name) for name in ("simulation", "proof"))
-        if not excluded and any(folder in item.path.parents for folder in DECISION_TESTS):
+        if decides(item.path) and not any(item.get_closest_marker(name) for name in ("simulation", "proof")):
             item.add_marker("decision")
     # Files of the same duration stay in their order, and so do the tests of a file.
-    items.sort(key=lambda item: -seconds_of(item.path.relative_to(ROOT).as_posix()))
+    items.sort(key=lambda item: -duration(item.path))
