@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -167,7 +168,7 @@ class SyntheticProof:
         if not mac.isascii() or len(mac) > _MAC_MAX_CHARACTERS:
             return False
         try:
-            octets = credentials.decode_base64url(mac)
+            octets = urlsafe_b64decode(mac + "=" * (-len(mac) % 4))  # padding is allowed
         except ValueError:
             return False
         if not octets:
