@@ -17,6 +17,13 @@ import boto3
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.rebuild.assemblies import Assembly, UnknownStack, in_order
+from orchestrator.aws.rebuild.operations import (
+    COMPLETE,
+    failures_of,
+    stack_request,
+    stack_status,
+    start_operation,
+)
 from orchestrator.local.cloud import LocalCloudError
 
 QUALIFIER = "hnb659fds"
@@ -28,8 +35,6 @@ BOOTSTRAP_VERSION = "30"
 POLL_SECONDS = 0.2
 DEPLOY_SECONDS = 600
 
-_CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
-_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _TO_BE_CREATED_AGAIN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
@@ -80,62 +85,37 @@ def deploy(assembly: Path, names: Sequence[str], environ: Mapping[str, str], acc
 
 def _deploy_stack(name: str, assembly: Assembly, environ: Mapping[str, str]) -> None:
     client = _client("cloudformation", environ)
-    request = {
-        "StackName": name,
-        "TemplateURL": f"{environ['AWS_ENDPOINT_URL']}/{assembly.template_location(name)}",
-        "Capabilities": list(_CAPABILITIES),
-        "Tags": [{"Key": key, "Value": value} for key, value in assembly.properties(name).get("tags", {}).items()],
-    }
-    status = _status(client, name)
+    url = f"{environ['AWS_ENDPOINT_URL']}/{assembly.template_location(name)}"
+    request = stack_request(assembly, name, url)
+    status = stack_status(client, name)
     if status in _TO_BE_CREATED_AGAIN:
         client.delete_stack(StackName=name)
         status = _settled(client, name)
-    if status is None:
-        client.create_stack(**request)
+    if not status:
+        start_operation(client, "create_stack", request)
     elif not _update(client, request):
         return
-    if (ended := _settled(client, name)) not in _DONE:
-        raise DeployFailed(f"{name} ended in {ended}:\n{_reasons(client, name)}")
+    if (ended := _settled(client, name)) not in COMPLETE:
+        reasons = "\n".join(failures_of(client, name))
+        raise DeployFailed(f"{name} ended in {ended}:\n{reasons}")
 
 
 def _update(client: Any, request: Mapping[str, Any]) -> bool:
     """Update a stack; return whether anything differs."""
     try:
-        client.update_stack(**request)
+        return start_operation(client, "update_stack", request)
     except ClientError as error:
-        if "No updates are to be performed" in str(error):
-            return False
         raise DeployFailed(f"{request['StackName']} was not updated: {error}") from error
-    return True
 
 
-def _settled(client: Any, name: str) -> str | None:
-    """Wait until nothing is in progress; return the stack's status, None for no stack."""
+def _settled(client: Any, name: str) -> str:
+    """Wait until nothing is in progress; return the stack's status, empty for no stack."""
     deadline = time.monotonic() + DEPLOY_SECONDS
-    while (status := _status(client, name)) is not None and status.endswith("_IN_PROGRESS"):
+    while (status := stack_status(client, name)).endswith("_IN_PROGRESS"):
         if time.monotonic() > deadline:
             raise DeployFailed(f"{name} is still in {status} after {DEPLOY_SECONDS} s")
         time.sleep(POLL_SECONDS)
     return status
-
-
-def _status(client: Any, name: str) -> str | None:
-    try:
-        status = str(client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return None if status == "DELETE_COMPLETE" else status
-
-
-def _reasons(client: Any, name: str) -> str:
-    events = client.describe_stack_events(StackName=name)["StackEvents"]
-    failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
-    return "\n".join(
-        f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
-        for event in failed
-    )
 
 
 def _client(service: str, environ: Mapping[str, str]) -> Any:

@@ -19,12 +19,12 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
+from orchestrator.aws.rebuild.operations import DELETED, stack_status
 from orchestrator.domain.rebuild.plan import Found, FoundKey
 from orchestrator.domain.rebuild.template import BUCKET
 from orchestrator.domain.recovery.backup_times import Backup
 
 _STACK_NAME, _LOGICAL_ID = "aws:cloudformation:stack-name", "aws:cloudformation:logical-id"
-_GONE: Final = "DELETE_COMPLETE"
 _NOT_OURS: Final = frozenset({"AccessDeniedException", "NotFoundException"})
 """Keys whose policy keeps the caller out, and keys that are gone since they were listed."""
 
@@ -69,21 +69,12 @@ class Remains:
         """Return the names of the stacks that were deleted; CloudFormation keeps them for 90 days."""
         client = self._clients("cloudformation")
         with translate_errors():
-            pages = client.get_paginator("list_stacks").paginate(StackStatusFilter=[_GONE])
+            pages = client.get_paginator("list_stacks").paginate(StackStatusFilter=[DELETED])
             return frozenset(str(stack["StackName"]) for page in pages for stack in page["StackSummaries"])
 
     def stack_status(self, name: str) -> str:
         """Return a stack's status; empty if there is no such stack."""
-        try:
-            with translate_errors():
-                status = str(
-                    self._clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-                )
-        except ClientError as error:
-            if error_code(error) == "ValidationError" and "does not exist" in str(error):
-                return ""
-            raise
-        return "" if status == _GONE else status
+        return stack_status(self._clients("cloudformation"), name)
 
     def _table_status(self, table: str) -> str:
         try:

@@ -8,22 +8,25 @@ import that is complete is followed by its update, and a stack that has the asse
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
-
-from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.aws.rebuild.assemblies import Assembly
-from orchestrator.aws.rebuild.remains import Remains
+from orchestrator.aws.rebuild.operations import (
+    CAPABILITIES,
+    COMPLETE,
+    failures_of,
+    stack_request,
+    stack_status,
+    start_operation,
+)
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.rebuild.plan import PlannedStack
 from orchestrator.domain.rebuild.template import IDENTIFIERS, import_template
 
-_CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _CHANGE_SET: Final = "rebuild"
-_COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
-_CAN_BE_UPDATED: Final = frozenset({"IMPORT_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", *_COMPLETE})
+_CAN_BE_UPDATED: Final = frozenset({"IMPORT_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", *COMPLETE})
 _NOTHING_EXECUTED: Final = "REVIEW_IN_PROGRESS"
 _NEVER_COMPLETE: Final = frozenset({_NOTHING_EXECUTED, "ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"})
 """States of a stack whose creation or import came to nothing. It has no resources, and is deleted and made again."""
@@ -35,8 +38,6 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "DELETE_FAILED": "delete it by `aws cloudformation delete-stack`, then repeat the command",
 }
 _REMEDY: Final = "remove the cause, then repeat the command"
-_OPERATIONS: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "DELETE_IN_PROGRESS"})
-"""The statuses with which an operation on a stack begins."""
 _LARGEST_BODY: Final = 51_200
 """Bytes of a template in a request. A larger one is in a bucket."""
 _POLL_SECONDS, _LONGEST_SECONDS = 2.0, 3600.0
@@ -73,7 +74,6 @@ class Stacks:
         self._clients, self._assembly, self._sleep = clients, assembly, sleep
         self._endpoint, self._as_role, self._poll_seconds = endpoint.rstrip("/"), as_role, poll_seconds
         self._client = clients("cloudformation")
-        self._remains = Remains(clients)
 
     def rebuild(self, stack: PlannedStack) -> str:
         """Bring a stack to the assembly's template; return what was done, one sentence.
@@ -92,14 +92,14 @@ class Stacks:
             if stack.imports:
                 done.append(self._import(stack))
             else:
-                self._start("create_stack", self._request(name))
+                start_operation(self._client, "create_stack", self._request(name))
                 done.append("created")
             status = self._expect(name, {"IMPORT_COMPLETE", "CREATE_COMPLETE"})
         if status not in _CAN_BE_UPDATED:
             self._fail(name, status)
-        if not (status in _COMPLETE and self._has_template(name)):
+        if not (status in COMPLETE and self._has_template(name)):
             self._assembly.publish(name, self._clients)
-            if self._start("update_stack", self._request(name)):
+            if start_operation(self._client, "update_stack", self._request(name)):
                 self._expect(name, {"UPDATE_COMPLETE"})
             done.append("updated to its template")
         self._protect(name)
@@ -134,7 +134,7 @@ class Stacks:
                 **change_set,
                 ChangeSetType="IMPORT",
                 ResourcesToImport=resources,
-                Capabilities=_CAPABILITIES,
+                Capabilities=list(CAPABILITIES),
                 **self._body(stack.name, template),
                 **self._role(stack.name),
             )
@@ -166,14 +166,8 @@ class Stacks:
         return {"TemplateURL": self._url(f"{bucket}/{key}")}
 
     def _request(self, name: str) -> dict[str, Any]:
-        tags = self._assembly.properties(name).get("tags", {})
-        return {
-            "StackName": name,
-            "TemplateURL": self._url(self._assembly.template_location(name)),
-            "Capabilities": _CAPABILITIES,
-            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-            **self._role(name),
-        }
+        url = self._url(self._assembly.template_location(name))
+        return {**stack_request(self._assembly, name, url), **self._role(name)}
 
     def _url(self, location: str) -> str:
         if self._endpoint:
@@ -184,17 +178,6 @@ class Stacks:
     def _role(self, name: str) -> Mapping[str, str]:
         role = self._assembly.properties(name).get("cloudFormationExecutionRoleArn")
         return {"RoleARN": self._assembly.resolved(str(role))} if role and self._as_role else {}
-
-    def _start(self, operation: str, request: Mapping[str, Any]) -> bool:
-        """Start an operation; return whether there is anything to do."""
-        try:
-            with translate_errors():
-                getattr(self._client, operation)(**request)
-        except ClientError as error:
-            if "No updates are to be performed" in str(error):
-                return False
-            raise
-        return True
 
     def _has_template(self, name: str) -> bool:
         with translate_errors():
@@ -218,7 +201,7 @@ class Stacks:
         """Wait until nothing of a stack is in progress, or with `empty` until it does not exist; return its status."""
         waited = 0.0
         while True:
-            status = self._remains.stack_status(name)
+            status = stack_status(self._client, name)
             in_progress = status.endswith("_IN_PROGRESS") and (empty or status != _NOTHING_EXECUTED)
             if not in_progress:
                 return status
@@ -231,25 +214,5 @@ class Stacks:
         return waited + self._poll_seconds
 
     def _fail(self, name: str, status: str) -> NoReturn:
-        reasons = "; ".join(self._failures(name)[:_REASONS]) or "its events have no reason"
+        reasons = "; ".join(failures_of(self._client, name)[:_REASONS]) or "its events have no reason"
         raise StackNotRebuilt(f"{name} is in {status}: {reasons}. {_REMEDIES.get(status, _REMEDY)}")
-
-    def _failures(self, name: str) -> list[str]:
-        """Return what failed in the newest operation on a stack, the first failure first."""
-        failed: list[str] = []
-        for event in self._newest_events(name):
-            reason = event.get("ResourceStatusReason", "no reason")
-            # What was still under way when the first resource failed is cancelled: that is no reason.
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
-                failed.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
-        return failed[::-1]
-
-    def _newest_events(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the events of the newest operation on a stack, the newest first, as CloudFormation lists them."""
-        with translate_errors():
-            for page in self._client.get_paginator("describe_stack_events").paginate(StackName=name):
-                for event in page["StackEvents"]:
-                    yield event
-                    of_the_stack = event.get("PhysicalResourceId") == event["StackId"]
-                    if of_the_stack and event["ResourceStatus"] in _OPERATIONS:
-                        return
