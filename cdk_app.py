@@ -21,6 +21,7 @@ from aws_cdk import App, Aspects, Tags
 
 from infrastructure.backups.copy_region_stack import CopyRegionStack
 from infrastructure.backups.stack import BackupStack
+from infrastructure.lambda_functions import Package
 from infrastructure.monitoring.stack import MonitoringStack
 from infrastructure.orchestrator import stack as orchestrator_stack
 from infrastructure.orchestrator.local_overrides import RemoveUnsupported
@@ -31,7 +32,6 @@ from infrastructure.security.nag_suppressions import apply_suppressions
 from infrastructure.security.permissions_boundary import apply_boundary
 from infrastructure.security.stack import SecurityStack
 from infrastructure.service import stack as service_stack
-from infrastructure.status.functions import Package
 from infrastructure.status.stack import StatusStack
 from orchestrator import environments
 from orchestrator.environments.monitoring import OWN_BOUNDARY
@@ -48,13 +48,13 @@ def compose(
     app: App,
     environment: environments.Environment,
     service_build: service_stack.Build,
-    orchestrator_build: orchestrator_stack.Build,
+    orchestrator_package: Package,
 ) -> None:
     """Add the stacks of an environment to an app."""
     security = SecurityStack(app, environment)
     service = service_stack.ServiceStack(app, environment, service_build)
     orchestrator = orchestrator_stack.OrchestratorStack(
-        app, environment, orchestrator_build, service.service_settings, service.signing_keys, service.variables_key
+        app, environment, orchestrator_package, service.service_settings, service.signing_keys, service.variables_key
     )
     StateMachines(orchestrator, environment, orchestrator.tasks)
     backups = BackupStack(app, environment)
@@ -66,8 +66,7 @@ def compose(
     # Last, because it refers to the alarms of the other stacks.
     MonitoringStack(app, environment, service, orchestrator, security)
     if environment.status_page.enabled:
-        package = Package(orchestrator_build.folder, orchestrator_build.digest, orchestrator_build.signed)
-        page = StatusStack(app, environment, package)
+        page = StatusStack(app, environment, orchestrator_package)
         # The environment's own boundary ends at its region, where the page is not.
         if environment.security.permission_boundary != OWN_BOUNDARY and not environment.status_page.account:
             apply_boundary(page, environment)
@@ -111,8 +110,10 @@ def _synthesise(app: App) -> None:
     compose(
         app,
         environment,
-        service_stack.Build(str(service.folder), service.digest, assets.source_commit(), _signed(app, "service")),
-        orchestrator_stack.Build(str(orchestrator.folder), orchestrator.digest, _signed(app, "orchestrator")),
+        service_stack.Build(
+            Package(str(service.folder), service.digest, _signed(app, "service")), assets.source_commit()
+        ),
+        Package(str(orchestrator.folder), orchestrator.digest, _signed(app, "orchestrator")),
     )
     if _text(app, "rule_packs"):
         add_packs(app)

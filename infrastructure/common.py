@@ -1,16 +1,12 @@
-"""What all stacks share: the base class, the removal policy of data, subscriptions to topics, and functions' code."""
+"""What all stacks share: the base class, the signing keys, and the removal policy of data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aws_cdk
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from infrastructure.naming import physical_name
@@ -77,14 +73,3 @@ def removal_policy_of(environment: Environment) -> RemovalPolicy:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     """
     return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if environment.deletion_protection else RemovalPolicy.DESTROY
-
-
-def subscribe_contacts(topic: sns.Topic, contacts: Sequence[str]) -> None:
-    """Subscribe e-mail addresses to a topic. Their owners confirm the subscription once."""
-    for address in contacts:
-        topic.add_subscription(subscriptions.EmailSubscription(address))
-
-
-def function_code(folder: str, digest: str, signed: str | None) -> lambda_.Code:
-    """Return the code of functions: the content of a folder, or its signed package, byte for byte."""
-    return lambda_.Code.from_asset(signed) if signed else lambda_.Code.from_asset(folder, asset_hash=digest)

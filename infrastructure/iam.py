@@ -15,6 +15,17 @@ from infrastructure.logs import log_streams_arn
 from infrastructure.nag import suppress_wildcards
 
 
+def own_account_service(stack: Stack, service: str) -> iam.ServicePrincipal:
+    """Return a service of AWS as a principal, on behalf of the stack's account only.
+
+    Args:
+        stack: determines the account.
+        service: the beginning of its name, such as `backup`.
+    """
+    own_account = {"StringEquals": {"aws:SourceAccount": stack.account}}
+    return iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=own_account)
+
+
 def allow_logging(group: logs.ILogGroup) -> iam.PolicyStatement:
     """Allow a function to write to its own log group."""
     return iam.PolicyStatement(

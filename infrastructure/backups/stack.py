@@ -9,22 +9,18 @@ from __future__ import annotations
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infrastructure.arns import table_arn, vault_arn
+from infrastructure.backups.roles import BACKUP_ROLE, create_backup_role
 from infrastructure.common import EnvironmentStack, removal_policy_of
 from infrastructure.keys import create_key
-from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import physical_name
 from orchestrator.environments import Environment
 
 # Without the key ring: restoring it would reactivate retired keys, and no backup contains the keys themselves.
 _TABLES = ("state", "tokens", "revocations", "ledger")
-BACKUP_ROLE = "backups"
-"""The short name of the role with which AWS Backup makes backups and copies."""
-_POLICY = "service-role/AWSBackupServiceRolePolicyForBackup"
 _LOCK_GRACE_PERIOD = Duration.days(3)
 """How long a lock in compliance mode can still be removed; AWS requires at least three days."""
 
@@ -76,7 +72,7 @@ class BackupStack(EnvironmentStack):
             "Tables",
             backup_selection_name="tables",
             resources=[backup.BackupResource.from_arn(arn) for arn in self._tables(environment)],
-            role=self._role(environment),
+            role=create_backup_role(self, environment, "Role", BACKUP_ROLE),
             disable_default_backup_policy=True,  # the role has its own policy
         )
 
@@ -85,24 +81,6 @@ class BackupStack(EnvironmentStack):
         service = environment.service
         names = [*(physical_name(table, environment) for table in _TABLES), service.state_table, service.tokens_table]
         return [table_arn(self, name) for name in dict.fromkeys(names)]
-
-    def _role(self, environment: Environment) -> iam.Role:
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=global_name(physical_name(BACKUP_ROLE, environment), environment),
-            assumed_by=iam.ServicePrincipal(
-                "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
-            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY)],
-        )
-        suppress_nag(
-            role,
-            "Only AWS Backup can assume this role. AWS updates the managed policy when backups need more permissions;"
-            " with a narrower policy of our own, backups would fail then",
-            f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_POLICY}]",
-        )
-        return role
 
 
 def create_vault_key(stack: Stack, environment: Environment, name: str) -> kms.Key | None:

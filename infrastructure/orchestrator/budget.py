@@ -15,10 +15,10 @@ import json
 from aws_cdk import Stack
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_ce as ce
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
+from infrastructure.iam import own_account_service
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment
 
@@ -41,9 +41,7 @@ def create_cost_alerts(stack: Stack, environment: Environment, operators: sns.To
     """
     monitored = environment.budget.anomaly_monitor
     for service in ("budgets", "costalerts") if monitored else ("budgets",):
-        principal = iam.ServicePrincipal(
-            f"{service}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
-        )
+        principal = own_account_service(stack, service)
         operators.grant_publish(principal)
         topics_key.grant(principal, "kms:Decrypt", "kms:GenerateDataKey*")
     _budget(stack, environment, operators)

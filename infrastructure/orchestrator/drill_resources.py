@@ -12,7 +12,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from infrastructure.arns import keys_arn, table_arn
-from infrastructure.iam import allow_key_through_service, allow_restore_with_key, create_function_role
+from infrastructure.iam import (
+    allow_key_through_service,
+    allow_restore_with_key,
+    create_function_role,
+    own_account_service,
+)
 from infrastructure.keys import create_key
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_wildcards
@@ -128,9 +133,7 @@ def _restore_role(stack: Stack, environment: Environment, tables: str, data_key:
         stack,
         "DrillRestoreRole",
         role_name=global_name(physical_name("restores-of-drills", environment), environment),
-        assumed_by=iam.ServicePrincipal(
-            "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
-        ),
+        assumed_by=own_account_service(stack, "backup"),
         inline_policies={
             "access": iam.PolicyDocument(
                 statements=[

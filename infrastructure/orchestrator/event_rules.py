@@ -15,6 +15,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.iam import own_account_service
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.pipeline_roles import pipeline_role_arn, promotion_role_arn
 from orchestrator.aws.ledger.standing_grants import STANDING
@@ -163,9 +164,7 @@ def create_drill_schedules(
         scope,
         "DrillScheduleRole",
         role_name=global_name(physical_name("drill-schedule", environment), environment),
-        assumed_by=iam.ServicePrincipal(
-            "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
-        ),
+        assumed_by=own_account_service(Stack.of(scope), "scheduler"),
         inline_policies={
             "access": iam.PolicyDocument(
                 statements=[

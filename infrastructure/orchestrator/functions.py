@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from infrastructure.lambda_functions import Size
 from infrastructure.orchestrator.iam_grants import (
     ACKNOWLEDGE_INCIDENT,
     ANALYZE_CANARY,
@@ -67,18 +68,6 @@ from infrastructure.orchestrator.iam_resources import Resource
 
 
 @dataclass(frozen=True)
-class Size:
-    """Memory and timeout of a function. With 1,769 MB a function has one full vCPU.
-
-    The timeout is shorter than that of the state that invokes the function: 75 s, or 315 s for a state that reads
-    whole tables. So a state never continues while its function still writes.
-    """
-
-    memory_mb: int = 512
-    timeout_seconds: int = 60
-
-
-@dataclass(frozen=True)
 class FunctionSpec:
     """A function of the orchestrator.
 
@@ -86,7 +75,8 @@ class FunctionSpec:
         package: the package of the function's module.
         permissions: in addition to logging and tracing.
         variables: names of the environment variables, in addition to those that every function has.
-        size: memory and timeout.
+        size: memory and timeout. The timeout is shorter than that of the state that invokes the function: 75 s, or
+            315 s for a state that reads whole tables. So a state never continues while its function still writes.
     """
 
     package: str

@@ -26,7 +26,7 @@ from infrastructure.arns import (
     table_arn,
     vault_arn,
 )
-from infrastructure.backups.stack import BACKUP_ROLE
+from infrastructure.backups.roles import BACKUP_ROLE, RESTORE_ROLE
 from infrastructure.common import SigningKeys
 from infrastructure.naming import physical_name, status_bucket_name
 from infrastructure.orchestrator.acknowledgement import link_key_arn
@@ -229,7 +229,7 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
         return arns
     arns |= {
         Resource.COPIED_RECOVERY_POINTS: [recovery_points_arn(stack)],
-        Resource.COPIES_RESTORE_ROLE: [role_arn(stack, environment, "restores")],
+        Resource.COPIES_RESTORE_ROLE: [role_arn(stack, environment, RESTORE_ROLE)],
         Resource.HOME_FUNCTIONS: [
             function_arn(stack, f"{physical_name(name, environment)}:live", region=home)
             for name in (environment.service.functions if home else ())

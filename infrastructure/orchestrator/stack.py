@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -20,14 +19,13 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.arns import role_arn, state_machine_arn, table_arn, vault_arn
-from infrastructure.backups.stack import BACKUP_ROLE
-from infrastructure.common import EnvironmentStack, SigningKeys, function_code, removal_policy_of, subscribe_contacts
-from infrastructure.iam import create_function_role
+from infrastructure.backups.roles import BACKUP_ROLE
+from infrastructure.common import EnvironmentStack, SigningKeys, removal_policy_of
+from infrastructure.iam import own_account_service
 from infrastructure.keys import create_key
-from infrastructure.lambda_variables import check_size
-from infrastructure.logs import create_log_group
+from infrastructure.lambda_functions import Package, create_function
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import physical_name
 from infrastructure.orchestrator.acknowledgement import ACKNOWLEDGE_INCIDENT, Acknowledgement
 from infrastructure.orchestrator.alarms import create_alarms
 from infrastructure.orchestrator.buckets import create_evidence_bucket, create_exports_bucket, heads_bucket_name
@@ -71,6 +69,7 @@ from infrastructure.standby.failover import (
     hosts_failover,
 )
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
+from infrastructure.topics import create_topic
 from orchestrator.domain.deployment.policy import encode_policy
 from orchestrator.domain.incidents.policy import encode_policy as encode_policy_of_incidents
 from orchestrator.domain.incidents.regions import STANDBY
@@ -80,22 +79,13 @@ from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.environments import Environment
 
 
-@dataclass(frozen=True)
-class Build:
-    """The orchestrator's code: the asset's folder, the digest of its content, and its signed package, if any."""
-
-    folder: str
-    digest: str
-    signed: str | None = None
-
-
 class OrchestratorStack(EnvironmentStack):
     """The orchestrator of one environment.
 
     Args:
         scope: the app.
         environment: the environment.
-        build: the code of all functions.
+        package: the code of all functions.
         service: the service's settings for the orchestrator (`ServiceStack.service_settings`).
         signing_keys: the service's signing keys.
         service_variables_key: encrypts the variables of the service's functions; None if AWS's own key does.
@@ -108,7 +98,7 @@ class OrchestratorStack(EnvironmentStack):
         self,
         scope: Construct,
         environment: Environment,
-        build: Build,
+        package: Package,
         service: Mapping[str, Any],
         signing_keys: SigningKeys,
         service_variables_key: kms.IKey | None,
@@ -120,7 +110,7 @@ class OrchestratorStack(EnvironmentStack):
             f"Deployment, rollback and recovery of the OAuth service ({environment.name})",
         )
         suppress_nag(self, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
-        self._build, self._signing_keys = build, signing_keys
+        self._package, self._signing_keys = package, signing_keys
         self._service_variables_key = service_variables_key
         self._ledger_key = self._key("ledger", "Encrypts the ledger") if environment.customer_managed_keys else None
         # Always a customer managed key: CloudWatch alarms cannot publish to a topic that AWS's own key encrypts.
@@ -300,21 +290,19 @@ class OrchestratorStack(EnvironmentStack):
         )
 
     def _topic(self, audience: str) -> sns.Topic:
-        topic = sns.Topic(
-            self,
-            f"{audience.title()}Topic",
-            topic_name=physical_name(audience, self._environment),
-            master_key=self._topics_key,
-            enforce_ssl=True,
-        )
-        if audience == "operators":
-            cloudwatch = iam.ServicePrincipal(
-                "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            )
-            topic.grant_publish(cloudwatch)
+        of_alarms = audience == "operators"
+        if of_alarms:
+            cloudwatch = own_account_service(self, "cloudwatch")
             self._topics_key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
-        subscribe_contacts(topic, self._environment.contacts[audience])
-        return topic
+        return create_topic(
+            self,
+            self._environment,
+            f"{audience.title()}Topic",
+            audience,
+            self._environment.contacts[audience],
+            self._topics_key,
+            of_alarms=of_alarms,
+        )
 
     def _resources(self, service: Mapping[str, Any]) -> Resources:
         created = CreatedResources(
@@ -418,15 +406,6 @@ class OrchestratorStack(EnvironmentStack):
         *extra_statements: iam.PolicyStatement,
         **settings: Any,
     ) -> lambda_.Function:
-        title, function_name = f"{kind}_{name}".title().replace("_", ""), self._function_name(kind, name)
-        group = create_log_group(self, f"{title}Logs", f"/aws/lambda/{function_name}", self._environment)
-        role_name = global_name(function_name, self._environment)
-        statements = [*policy_statements(spec.permissions, resources, self.region), *extra_statements]
-        wildcards = wildcard_reasons(spec.permissions, resources)
-        variables_key = (function_name, self._variables_key) if self._variables_key else None
-        role = create_function_role(
-            self, f"{title}Role", role_name, group, statements, wildcards, variables=variables_key
-        )
         own_variables = {
             "ENVIRONMENT": self._environment.name,
             "LEDGER_TABLE": physical_name("ledger", self._environment),
@@ -435,29 +414,21 @@ class OrchestratorStack(EnvironmentStack):
             "LOG_LEVEL": self._environment.service.log_level,
             **{key: variables[key] for key in spec.variables},
         }
-        check_size(self, self._environment, name, own_variables)
-        return lambda_.Function(
+        return create_function(
             self,
-            title,
-            function_name=function_name,
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
-            handler=f"{spec.package}.{name}.handler",
-            code=function_code(self._build.folder, self._build.digest, self._build.signed),
-            memory_size=spec.size.memory_mb,
-            timeout=Duration.seconds(spec.size.timeout_seconds),
-            tracing=lambda_.Tracing.ACTIVE,
-            log_group=group,
-            role=role.without_policy_updates(),
-            environment_encryption=self._variables_key,
+            self._environment,
+            self._package,
+            _short_name(kind, name),
+            f"{spec.package}.{name}.handler",
+            spec.size,
+            [*policy_statements(spec.permissions, resources, self.region), *extra_statements],
+            wildcard_reasons(spec.permissions, resources),
+            variables=own_variables,
+            variables_key=self._variables_key,
             # An execution that started before a deployment of the stack continues with the version that it refers to.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
-            environment=own_variables,
             **settings,
         )
-
-    def _function_name(self, kind: str, name: str) -> str:
-        return physical_name(_short_name(kind, name), self._environment)
 
 
 def _short_name(kind: str, name: str) -> str:

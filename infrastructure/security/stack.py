@@ -13,7 +13,8 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.arns import trail_arn
-from infrastructure.common import EnvironmentStack, subscribe_contacts
+from infrastructure.common import EnvironmentStack
+from infrastructure.iam import own_account_service
 from infrastructure.keys import create_key
 from infrastructure.naming import physical_name
 from infrastructure.security.account_services import allow_events, enable_config_rules, enable_guard_duty
@@ -21,6 +22,7 @@ from infrastructure.security.cloudtrail import TRAIL, create_trail
 from infrastructure.security.cloudtrail_alarms import create_alarms, create_waf_alarm
 from infrastructure.security.code_signing import create_signing_profile
 from infrastructure.security.permissions_boundary import create_boundary
+from infrastructure.topics import create_topic
 from orchestrator.environments import Environment
 
 AUDIENCE = "security"
@@ -73,9 +75,7 @@ class SecurityStack(EnvironmentStack):
             AUDIENCE,
             f"Encrypts the trail and notifications to the security contacts ({self._environment.name})",
         )
-        own_account = {"StringEquals": {"aws:SourceAccount": self.account}}
-        cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=own_account)
-        key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+        key.grant(own_account_service(self, "cloudwatch"), "kms:Decrypt", "kms:GenerateDataKey*")
         if self._environment.security.trail:
             this_trail = {"StringEquals": {"aws:SourceArn": trail_arn(self, self._environment)}}
             cloudtrail = iam.ServicePrincipal("cloudtrail.amazonaws.com", conditions=this_trail)
@@ -83,14 +83,5 @@ class SecurityStack(EnvironmentStack):
         return key
 
     def _topic(self, key: kms.IKey) -> sns.Topic:
-        topic = sns.Topic(
-            self,
-            "SecurityTopic",
-            topic_name=physical_name(AUDIENCE, self._environment),
-            master_key=key,
-            enforce_ssl=True,
-        )
-        own_account = {"StringEquals": {"aws:SourceAccount": self.account}}
-        topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=own_account))
-        subscribe_contacts(topic, self._environment.contacts[AUDIENCE])
-        return topic
+        contacts = self._environment.contacts[AUDIENCE]
+        return create_topic(self, self._environment, "SecurityTopic", AUDIENCE, contacts, key, of_alarms=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -15,6 +15,7 @@ from constructs import Construct
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
 from infrastructure.naming import physical_name
+from infrastructure.public_api import access_log_format, allow_invocation, proxy_integration, stage_address
 from infrastructure.security.permissions_boundary import exempt_from_own_boundary
 from infrastructure.service.domain_name import ApiDomain
 from infrastructure.service.usage_plans import create_usage_plans, requires_key
@@ -135,9 +136,7 @@ class Api(Construct):
                 stage_name=environment.name,
                 tracing_enabled=True,
                 access_log_destination=apigateway.LogGroupLogDestination(access_logs),
-                access_log_format=apigateway.AccessLogFormat.custom(
-                    json.dumps(_ACCESS_LOG, separators=(",", ":"), allow_nan=False)
-                ),
+                access_log_format=access_log_format(_ACCESS_LOG),
                 method_options=_throttles(environment),
                 **_method_options(service.throttle_requests_per_second, service.throttle_burst_requests),
             ),
@@ -163,13 +162,7 @@ class Api(Construct):
         create_usage_plans(self, environment, rest_api.deployment_stage)
         if domain:
             ApiDomain(self, domain, rest_api, standby=environment.standby)
-            self.url = f"https://{domain.name}"
-        elif environment.local:
-            endpoint = environment.endpoint_url or "http://127.0.0.1:4566"
-            self.url = f"{endpoint}/_aws/execute-api/{rest_api.rest_api_id}/{environment.name}"
-        else:
-            host = f"{rest_api.rest_api_id}.execute-api.{stack.region}.{Aws.URL_SUFFIX}"
-            self.url = f"https://{host}/{environment.name}"
+        self.url = f"https://{domain.name}" if domain else stage_address(environment, rest_api, environment.name)
 
     def _gateway_responses(self, rest_api: apigateway.RestApi) -> None:
         """Define API Gateway's own responses: an OAuth error and the members of a problem (RFC 9457) in one object."""
@@ -199,10 +192,7 @@ class Api(Construct):
         alias: lambda_.CfnAlias,
         routes: tuple[tuple[str, tuple[str, ...]], ...],
     ) -> None:
-        invoke = f"arn:{Aws.PARTITION}:apigateway:{Aws.REGION}:lambda:path/2015-03-31/functions/{alias.ref}/invocations"
-        integration = apigateway.Integration(
-            type=apigateway.IntegrationType.AWS_PROXY, integration_http_method="POST", uri=invoke
-        )
+        integration = proxy_integration(alias.ref)
         for path, methods in routes:
             resource = rest_api.root.resource_for_path(path)
             for method in (*methods, *_head_of(methods), _ANY):
@@ -212,14 +202,7 @@ class Api(Construct):
                     authorization_type=apigateway.AuthorizationType.NONE,
                     api_key_required=requires_key(environment, f"{method} {path}"),
                 )
-        lambda_.CfnPermission(
-            self,
-            f"{function.title()}Invocation",
-            action="lambda:InvokeFunction",
-            function_name=alias.ref,
-            principal="apigateway.amazonaws.com",
-            source_arn=rest_api.arn_for_execute_api("*", "/*", rest_api.deployment_stage.stage_name),
-        )
+        allow_invocation(self, f"{function.title()}Invocation", rest_api, alias.ref)
 
 
 def _head_of(methods: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,20 +17,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Tags
+from aws_cdk import CfnOutput, RemovalPolicy, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infrastructure.arns import keys_arn
-from infrastructure.common import EnvironmentStack, SigningKeys, function_code
-from infrastructure.iam import create_function_role
+from infrastructure.common import EnvironmentStack, SigningKeys
 from infrastructure.keys import create_key
+from infrastructure.lambda_functions import Package, Size, create_function
 from infrastructure.lambda_variables import check_size
-from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import physical_name
 from infrastructure.service.alarms import create_alarms
 from infrastructure.service.api import Api
 from infrastructure.service.environment_variables import client_variables
@@ -81,16 +80,12 @@ class Build:
     """The code of one release of the service.
 
     Attributes:
-        folder: the asset's folder.
-        digest: hex digest of the asset's content; `/version` returns its beginning as `build`.
+        package: the code. `/version` returns the beginning of its digest as `build`.
         commit: the commit of the sources.
-        signed: the package signed by AWS Signer, which is deployed instead of the folder; None if unsigned.
     """
 
-    folder: str
-    digest: str
+    package: Package
     commit: str
-    signed: str | None = None
 
 
 class ServiceStack(EnvironmentStack):
@@ -195,7 +190,6 @@ class ServiceStack(EnvironmentStack):
     def _function(self, name: str, build: Build) -> lambda_.Function:
         """Create a function, its first version and its alias, with logical ids that never change."""
         settings = self._environment.service.functions[name]
-        group = create_log_group(self, f"{name.title()}Logs", f"/aws/lambda/{self._name(name)}", self._environment)
         statements = policy_statements(self, name, self._environment, self._resources)
         roles = ("state", "tokens")
         restored = {restored_tables_arn(self, role, self._environment): RESTORED_REASON for role in roles}
@@ -204,27 +198,18 @@ class ServiceStack(EnvironmentStack):
         if self._network:
             statements += allow_vpc_attachment(self, self._name(name))
             attachment = vars(self._network.attachment_of(name))
-        role_name = global_name(self._name(name), self._environment)
-        variables_key = (self._name(name), self.variables_key) if self.variables_key else None
-        role = create_function_role(
-            self, f"{name.title()}Role", role_name, group, statements, wildcards, variables=variables_key
-        )
-        function = lambda_.Function(
+        function = create_function(
             self,
-            f"{name.title()}Function",
-            function_name=self._name(name),
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
-            handler=f"service.handlers.{name}.handler",
-            code=function_code(build.folder, build.digest, build.signed),
-            memory_size=settings.memory_mb,
-            timeout=Duration.seconds(settings.timeout_seconds),
+            self._environment,
+            build.package,
+            name,
+            f"service.handlers.{name}.handler",
+            Size(settings.memory_mb, settings.timeout_seconds),
+            statements,
+            wildcards,
+            construct_id=f"{name.title()}Function",
+            variables_key=self.variables_key,
             reserved_concurrent_executions=settings.reserved_concurrency,
-            tracing=lambda_.Tracing.ACTIVE,
-            log_group=group,
-            # iam.py has all statements of the role; constructs must not add any.
-            role=role.without_policy_updates(),
-            environment_encryption=self.variables_key,
             **attachment,
         )
         cfn_function = function.node.default_child
@@ -254,7 +239,11 @@ class ServiceStack(EnvironmentStack):
             "TOKENS_TABLE": service.tokens_table,
             **client_variables(environment),
             "RELEASE": _compact(
-                {"commit": build.commit, "build": build.digest[:16], "configuration": configuration_digest(environment)}
+                {
+                    "commit": build.commit,
+                    "build": build.package.digest[:16],
+                    "configuration": configuration_digest(environment),
+                }
             ),
             "SOURCE_REQUESTS_PER_SECOND": str(service.source_requests_per_second),
             "SOURCE_BURST_REQUESTS": str(service.source_burst_requests),

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infrastructure.alarms import Alarm, create_alarm, metric
 from infrastructure.arns import keys_arn, named_arn
+from infrastructure.iam import own_account_service
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.buckets import COPIES, copies_bucket_name, home_evidence_bucket_name
@@ -139,9 +140,7 @@ def _replication_role(scope: Construct, environment: Environment, key: kms.IKey 
         scope,
         "ReplicationRole",
         role_name=global_name(physical_name("replication", environment), environment),
-        assumed_by=iam.ServicePrincipal(
-            "s3.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
-        ),
+        assumed_by=own_account_service(Stack.of(scope), "s3"),
         inline_policies={"access": iam.PolicyDocument(statements=statements)},
     )
     suppress_wildcards(role, wildcards)

@@ -18,15 +18,14 @@ from constructs import Construct
 
 from infrastructure.alarms import SILENCE, Alarm, create_alarm, metric
 from infrastructure.arns import state_machine_arn
-from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.backups.roles import RESTORE_ROLE, create_backup_role
+from infrastructure.naming import physical_name
 from infrastructure.orchestrator.buckets import copies_bucket_name, home_evidence_bucket_name
 from infrastructure.standby.functions import EVALUATE_FAILOVER, RECORD_HOME_RELEASE, RENEW_LEASE
 from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
 from orchestrator.aws.cloudwatch.embedded_metrics import NAMESPACE
 from orchestrator.environments import Environment
 
-_POLICY = "service-role/AWSBackupServiceRolePolicyForRestores"
 _SCHEDULES = {
     RENEW_LEASE: Duration.minutes(1),
     RECORD_HOME_RELEASE: Duration.minutes(1),
@@ -76,21 +75,7 @@ def failover_variables(environment: Environment, restore_role: str) -> Mapping[s
 
 def create_restore_role(scope: Construct, environment: Environment) -> iam.Role:
     """Create the role with which AWS Backup restores copied recovery points."""
-    role = iam.Role(
-        scope,
-        "RestoreRole",
-        role_name=global_name(physical_name("restores", environment), environment),
-        assumed_by=iam.ServicePrincipal(
-            "backup.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
-        ),
-        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY)],
-    )
-    suppress_nag(
-        role,
-        "Only AWS Backup can assume this role. AWS updates the managed policy when restores need more permissions;"
-        " with a narrower policy of our own, restores would fail then",
-        f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_POLICY}]",
-    )
+    role = create_backup_role(scope, environment, "RestoreRole", RESTORE_ROLE)
     # AWS Backup creates tables, which the environment's boundary does not allow to its own roles.
     iam.PermissionsBoundary.of(role).clear()
     return role

@@ -1,34 +1,20 @@
-"""The functions of the status page's stack: one role each, their logs, and what all of them have in common."""
+"""The functions of the status page's stack: what all of them have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infrastructure.common import function_code
-from infrastructure.iam import create_function_role
-from infrastructure.lambda_variables import check_size
-from infrastructure.logs import create_log_group
+from infrastructure.lambda_functions import Package, Size, create_function
 from infrastructure.nag import suppress_nag, suppress_nist
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import title_of
 from orchestrator.environments import Environment
 
 
-@dataclass(frozen=True)
-class Package:
-    """The package of the functions: its folder, its digest, and the signed package if there is one."""
-
-    folder: str
-    digest: str
-    signed: str | None = None
-
-
-def create_function(
+def create_page_function(
     scope: Construct,
     environment: Environment,
     package: Package,
@@ -52,35 +38,26 @@ def create_function(
         variables: its environment variables.
         wildcards: the resources of `statements` that contain a wildcard, each with its reason.
     """
-    function_name = physical_name(f"status-{name}", environment)
-    title = name.title().replace("-", "")
-    group = create_log_group(scope, f"{title}Logs", f"/aws/lambda/{function_name}", environment)
-    role_name = global_name(function_name, environment)
-    role = create_function_role(scope, f"{title}Role", role_name, group, list(statements), wildcards or {})
-    reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
-    suppress_nist(role, reason, "IAMNoInlinePolicy")
     own_variables = {
         "ENVIRONMENT": environment.name,
         "POWERTOOLS_SERVICE_NAME": "status-page",
         "LOG_LEVEL": environment.service.log_level,
         **variables,
     }
-    check_size(Stack.of(scope), environment, name, own_variables)
-    function = lambda_.Function(
+    function = create_function(
         scope,
-        title,
-        function_name=function_name,
-        runtime=lambda_.Runtime.PYTHON_3_13,
-        architecture=lambda_.Architecture.ARM_64,
-        handler=f"orchestrator.event_handlers.{handler}",
-        code=function_code(package.folder, package.digest, package.signed),
-        memory_size=512,
-        timeout=Duration.seconds(seconds),
-        tracing=lambda_.Tracing.ACTIVE,
-        log_group=group,
-        role=role.without_policy_updates(),
-        environment=own_variables,
+        environment,
+        package,
+        f"status-{name}",
+        f"orchestrator.event_handlers.{handler}",
+        Size(timeout_seconds=seconds),
+        statements,
+        wildcards or {},
+        title=title_of(name),
+        variables=own_variables,
     )
+    reason = "The role belongs to one function, and its policy is created, reviewed and deleted with it"
+    suppress_nist(scope.node.find_child(f"{title_of(name)}Role"), reason, "IAMNoInlinePolicy")
     suppress_nag(function, "Python 3.13 is supported until 2029, and the wheels are locked for it", "L1")
     suppress_nist(
         function,

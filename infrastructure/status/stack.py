@@ -18,9 +18,9 @@ from constructs import Construct
 from infrastructure.arns import role_arn
 from infrastructure.buckets import create_bucket
 from infrastructure.common import EnvironmentStack
+from infrastructure.lambda_functions import Package
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import physical_name, status_bucket_name
-from infrastructure.status.functions import Package
 from infrastructure.status.subscribers import Subscribers
 from infrastructure.status.watch import Watch
 from orchestrator.domain.status_page.headers import CONTENT_SECURITY_POLICY, HSTS_SECONDS, PERMISSIONS_POLICY

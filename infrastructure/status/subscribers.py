@@ -19,23 +19,33 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.alarms import Alarm, create_alarm, messages_in
-from infrastructure.common import removal_policy_of, subscribe_contacts
+from infrastructure.common import removal_policy_of
+from infrastructure.lambda_functions import Package
 from infrastructure.nag import suppress_nag, suppress_nist
 from infrastructure.naming import physical_name
+from infrastructure.public_api import (
+    Throttle,
+    create_link_key,
+    create_public_api,
+    route_to_function,
+    suppress_public,
+)
 from infrastructure.queues import create_dead_letters, create_messages
-from infrastructure.status.functions import Package, create_function
+from infrastructure.status.functions import create_page_function
+from infrastructure.topics import create_topic
 from orchestrator.domain.mail.settings import MailSettings, encode_mail
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.domain.subscribers.announcements import ANNOUNCEMENTS
+from orchestrator.domain.subscribers.messages import CONFIRM_PATH, REQUEST_PATH, UNSUBSCRIBE_PATH
 from orchestrator.environments import Environment
 
-REQUESTS_PER_SECOND, BURST = 5, 10
-"""Of the endpoint, over all of its callers. A subscriber needs three requests."""
+THROTTLE = Throttle(5, 10)
+"""A subscriber needs three requests."""
+
+ROUTES = ((REQUEST_PATH, ("POST",)), *((path, ("GET", "HEAD", "POST")) for path in (CONFIRM_PATH, UNSUBSCRIBE_PATH)))
 
 SENDER_SECONDS, ENDPOINT_SECONDS = 30, 15
 _PARALLEL = 10
@@ -44,8 +54,6 @@ _RECOVERY_DAYS = 7
 """How long backups of the table keep an erased address."""
 
 _DEAD_LETTERS = "subscriber-dead-letters"
-_KEY_CHARACTERS = 64
-_STAGE = "v1"
 
 
 class Subscribers(Construct):
@@ -66,7 +74,14 @@ class Subscribers(Construct):
         self._stack, self._environment, self._sender = stack, environment, sender
         self._bucket, self._package = bucket, package
         self._table = self._create_table()
-        self._key = self._create_key()
+        self._key = create_link_key(
+            self,
+            environment,
+            "status-link-key",
+            f"Signs links and webhooks of the status page ({environment.name})",
+            not_rotated="Links of sent messages end subscriptions for a year, and webhooks verify with it: it is replaced if "
+            "it leaks",
+        )
         self._dead_letters = create_dead_letters(self, environment, _DEAD_LETTERS)
         self._messages = create_messages(
             self,
@@ -151,22 +166,6 @@ class Subscribers(Construct):
         )
         return table
 
-    def _create_key(self) -> secretsmanager.Secret:
-        key = secretsmanager.Secret(
-            self,
-            "LinkKey",
-            secret_name=physical_name("status-link-key", self._environment),
-            description=f"Signs links and webhooks of the status page ({self._environment.name})",
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                password_length=_KEY_CHARACTERS, exclude_punctuation=True
-            ),
-            removal_policy=removal_policy_of(self._environment),
-        )
-        reason = "Links of sent messages end subscriptions for a year, and webhooks verify with it: it is replaced if it leaks"
-        suppress_nag(key, reason, "SMG4")
-        suppress_nist(key, reason, "SecretsManagerRotationEnabled", "SecretsManagerUsingKMSKey")
-        return key
-
     def _create_endpoint(self) -> apigateway.RestApi:
         function = self._function(
             "serve_subscriptions",
@@ -177,53 +176,23 @@ class Subscribers(Construct):
             ],
             ENDPOINT_SECONDS,
         )
-        api = apigateway.RestApi(
+        api = create_public_api(
             self,
             "Api",
-            rest_api_name=physical_name("subscriptions", self._environment),
-            description=f"Form and links of the status page ({self._environment.name})",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
-            # Its log would have the tokens of links, and addresses of readers.
-            cloud_watch_role=False,
-            deploy_options=apigateway.StageOptions(
-                stage_name=_STAGE,
-                tracing_enabled=True,
-                metrics_enabled=True,
-                throttling_rate_limit=REQUESTS_PER_SECOND,
-                throttling_burst_limit=BURST,
-            ),
+            self._environment,
+            "subscriptions",
+            f"Form and links of the status page ({self._environment.name})",
+            THROTTLE,
         )
-        api.node.try_remove_child("Endpoint")
-        subscriptions = api.root.add_resource("subscriptions")
-        invoke = f"arn:{Aws.PARTITION}:apigateway:{Aws.REGION}:lambda:path/2015-03-31/functions/{function.function_arn}/invocations"
-        integration = apigateway.Integration(
-            type=apigateway.IntegrationType.AWS_PROXY, integration_http_method="POST", uri=invoke
+        route_to_function(self, api, ROUTES, function.function_arn)
+        suppress_public(
+            api,
+            unauthenticated="The form is public, and a link is signed: subscribers have no account",
+            throttled=f"The stage takes {THROTTLE.requests_per_second} requests a second, and confirmations are limited by "
+            "address and hour",
         )
-        for path, methods in {
-            "request": ("POST",),
-            "confirm": ("GET", "HEAD", "POST"),
-            "unsubscribe": ("GET", "HEAD", "POST"),
-        }.items():
-            resource = subscriptions.add_resource(path)
-            for method in methods:
-                resource.add_method(method, integration, authorization_type=apigateway.AuthorizationType.NONE)
-        lambda_.CfnPermission(
-            self,
-            "Invocation",
-            action="lambda:InvokeFunction",
-            function_name=function.function_arn,
-            principal="apigateway.amazonaws.com",
-            source_arn=api.arn_for_execute_api("*", "/*", api.deployment_stage.stage_name),
-        )
-        public = "The form is public, and a link is signed: subscribers have no account"
-        suppress_nag(api, public, "APIG4", "COG4")
-        suppress_nag(api, "The function validates each request, and answers with what to do", "APIG2")
+        # A log would have addresses of readers, too.
         suppress_nag(api, "A log would have the tokens of links: the function logs method and status", "APIG1", "APIG6")
-        throttled = f"The stage takes {REQUESTS_PER_SECOND} requests a second, and confirmations are limited by address and hour"
-        suppress_nag(api, throttled, "APIG3")
-        suppress_nist(api, throttled, "APIGWAssociatedWithWAF")
-        suppress_nist(api, "Nothing is cached: every answer is to one request", "APIGWCacheEnabledAndEncrypted")
-        suppress_nist(api, "The integration is a function, which needs no client certificate", "APIGWSSLEnabled")
         suppress_nist(api, "A log would have the tokens of links", "APIGWExecutionLoggingEnabled")
         return api
 
@@ -274,7 +243,7 @@ class Subscribers(Construct):
 
     def _function(self, module: str, statements: Sequence[iam.PolicyStatement], seconds: int) -> lambda_.Function:
         name, handler = module.replace("_", "-"), f"{module}.handler"
-        return create_function(
+        return create_page_function(
             self, self._environment, self._package, name, handler, statements, seconds, self._variables()
         )
 
@@ -293,17 +262,12 @@ class Subscribers(Construct):
         }
 
     def _create_alarms(self) -> None:
-        topic = sns.Topic(
-            self, "Operators", topic_name=physical_name("status-operators", self._environment), enforce_ssl=True
-        )
-        cloudwatch_may = iam.ServicePrincipal(
-            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self._stack.account}}
-        )
-        topic.grant_publish(cloudwatch_may)
+        environment = self._environment
+        contacts = environment.contacts["operators"]
+        topic = create_topic(self, environment, "Operators", "status-operators", contacts, None, of_alarms=True)
         reason = "Its messages name an alarm and nothing else; CloudWatch cannot publish under AWS's own key"
         suppress_nag(topic, reason, "SNS2")
         suppress_nist(topic, reason, "SNSEncryptedKMS")
-        subscribe_contacts(topic, self._environment.contacts["operators"])
         alarm = Alarm(
             "status-undelivered-announcements",
             "dead-letters",

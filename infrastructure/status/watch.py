@@ -8,8 +8,9 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infrastructure.lambda_functions import Package
 from infrastructure.naming import physical_name
-from infrastructure.status.functions import Package, create_function
+from infrastructure.status.functions import create_page_function
 from orchestrator.application.status_page.site import STATE
 from orchestrator.environments import Environment
 
@@ -35,7 +36,7 @@ class Watch(Construct):
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[arn]),
             iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{arn}/*"]),
         ]
-        function = create_function(
+        function = create_page_function(
             self,
             environment,
             package,

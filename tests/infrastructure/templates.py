@@ -18,7 +18,7 @@ os.environ.setdefault("CDK_VALIDATION", "false")
 from aws_cdk import App
 
 import cdk_app
-from infrastructure.orchestrator import stack as orchestrator_stack
+from infrastructure.lambda_functions import Package
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
 from orchestrator.domain.failover.policy import read_failover
@@ -65,8 +65,8 @@ def synthesise(folder: Path, environment: environments.Environment, *, code: str
     cdk_app.compose(
         app,
         environment,
-        service_stack.Build(str(asset), code * 64, commit="0" * 40),
-        orchestrator_stack.Build(str(asset), code * 64),
+        service_stack.Build(Package(str(asset), code * 64), commit="0" * 40),
+        Package(str(asset), code * 64),
     )
     if prepare:
         prepare(app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from infrastructure.orchestrator.acknowledgement import BURST, REQUESTS_PER_SECOND
+from infrastructure.orchestrator.acknowledgement import THROTTLE
 from tests.infrastructure.templates import named, resources, text_of
 
 
@@ -39,7 +39,10 @@ def test_the_endpoint_has_a_page_and_webhooks_and_no_other_path(everything_on):
 def test_the_stage_is_throttled_and_its_log_has_neither_query_nor_headers_nor_addresses(everything_on):
     (stage,) = resources(everything_on.orchestrator, "AWS::ApiGateway::Stage").values()
     (setting,) = stage["MethodSettings"]
-    assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (REQUESTS_PER_SECOND, BURST)
+    assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (
+        THROTTLE.requests_per_second,
+        THROTTLE.burst,
+    )
     assert setting["DataTraceEnabled"] is False
     logged = json.loads(stage["AccessLogSetting"]["Format"])
     assert set(logged) == {"request_id", "time_ms", "method", "route", "status", "latency_ms", "integration_error"}

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import cdk_app
-from infrastructure.orchestrator import stack as orchestrator_stack
+from infrastructure.lambda_functions import Package
 from infrastructure.service import stack as service_stack
 from orchestrator import environments
 from orchestrator.environments.pipeline import PipelineSettings
@@ -86,8 +86,8 @@ def test_what_was_signed_is_deployed_byte_for_byte_and_trusts_the_profile_that_i
     cdk_app.compose(
         app,
         environment,
-        service_stack.Build(str(tmp_path), "a" * 64, "0" * 40, str(tmp_path / "service.zip")),
-        orchestrator_stack.Build(str(tmp_path), "b" * 64, str(tmp_path / "orchestrator.zip")),
+        service_stack.Build(Package(str(tmp_path), "a" * 64, str(tmp_path / "service.zip")), "0" * 40),
+        Package(str(tmp_path), "b" * 64, str(tmp_path / "orchestrator.zip")),
     )
     app.synth()
 
