@@ -44,6 +44,7 @@ PATCHES: tuple[str, ...] = (
     "stepfunctions.map_and_parallel",
     "stepfunctions.requests",
     "eventbridge.requests",
+    "eventbridge.schedules",
     "apigateway.requests",
     "cloudwatch.cloudformation_alarms",
     "cloudformation.failed_creations",
