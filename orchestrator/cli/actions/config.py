@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.local_times import local_minute
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.configuration.normalization import NOT_COMPARED
 from orchestrator.domain.configuration.snapshot import (
@@ -45,7 +46,7 @@ def list_snapshots(context: Context, limit: int, *, json: bool) -> None:
         return
     earlier: Sequence[SnapshotRecord | None] = [*records[1:], None]
     rows = [
-        (f"{record.taken_at.astimezone():%Y-%m-%d %H:%M}", record.id, record.parts, _change(record, before), record.why)
+        (local_minute(record.taken_at), record.id, record.parts, _change(record, before), record.why)
         for record, before in zip(records, earlier, strict=True)
     ]
     console().print(
@@ -143,7 +144,7 @@ def _change(record: SnapshotRecord, before: SnapshotRecord | None) -> str:
 
 
 def _title(snapshot: ConfigurationSnapshot, name: str) -> str:
-    return f"{name} of {snapshot.environment} ({snapshot.taken_at.astimezone():%Y-%m-%d %H:%M}, {snapshot.why})"
+    return f"{name} of {snapshot.environment} ({local_minute(snapshot.taken_at)}, {snapshot.why})"
 
 
 def _truncated(value: str) -> str:

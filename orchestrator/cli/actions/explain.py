@@ -20,7 +20,8 @@ from orchestrator.cli.rendering.evidence_page import (
     thresholds_line,
 )
 from orchestrator.cli.rendering.gates_and_checks import CHECK_COLUMNS, custom_check_rows, gate_lines
-from orchestrator.cli.rendering.output import console, local_time, print_json, steps_table, text_table, timeline_row
+from orchestrator.cli.rendering.local_times import local_second, local_time
+from orchestrator.cli.rendering.output import console, print_json, steps_table, text_table, timeline_row
 from orchestrator.cli.rendering.recovery_timeline import (
     check_rows,
     outcome_style,
@@ -32,6 +33,7 @@ from orchestrator.cli.rendering.step_metrics import read_step_metrics
 from orchestrator.domain.analysis.spending import spendings
 from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord, PauseToken
 from orchestrator.domain.hash_chain import first_broken_index
+from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 from orchestrator.domain.rollback.incident import Incident
 
@@ -94,7 +96,7 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
         if json:
             print_json({"deployment": name, "outcome": "REFUSED", "reason": refusal.why, "at": refusal.at})
         else:
-            message = f"{name} was refused at {local_time(refusal.at)} and nothing was changed: {refusal.why}"
+            message = f"{name} was refused at {local_second(refusal.at)} and nothing was changed: {refusal.why}"
             console().print(message, markup=False)
         return
     record = read_deployment_history(context, name)
@@ -117,6 +119,7 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
         return
     screen = console()
     screen.print(outcome_line(deployment), style="bold", markup=False)
+    screen.print(_requested_line(deployment), style="dim", markup=False)
     for entry in deployment_timeline(deployment, decisions, record.pause):
         screen.print(timeline_row(entry))
     if deployment.shifts:
@@ -139,7 +142,7 @@ def _explain_recovery(context: Context, name: str, *, json: bool) -> None:
         if json:
             print_json({"recovery": name, "outcome": "REFUSED", "reason": refusal.why, "at": refusal.at})
         else:
-            message = f"{name} was refused at {local_time(refusal.at)}, nothing was created: {refusal.why}"
+            message = f"{name} was refused at {local_second(refusal.at)}, nothing was created: {refusal.why}"
             console().print(message, markup=False)
         return
     recovery = context.cloud.drills.read_record(name)
@@ -148,11 +151,17 @@ def _explain_recovery(context: Context, name: str, *, json: bool) -> None:
         return
     screen = console()
     screen.print(recovery_outcome_line(recovery), style=f"bold {outcome_style(recovery)}", markup=False)
+    screen.print(_requested_line(recovery), style="dim", markup=False)
     for line in summary_lines(recovery):
         screen.print(line, markup=False)
     for phase in phase_entries(recovery):
         screen.print(timeline_row(phase))
     screen.print(text_table(("check", "verdict", "reason"), check_rows(recovery), ("check", "verdict")))
+
+
+def _requested_line(record: Deployment | Recovery) -> str:
+    """Return when it was requested and by whom; the times of day below it are in the same time zone."""
+    return f"requested by {record.requested_by} at {local_second(record.requested_at)}"
 
 
 def _show_evidence(screen: Console, deployment: Deployment, decisions: Sequence[DecisionEntry]) -> None:

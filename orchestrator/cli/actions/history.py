@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import short_digest
+from orchestrator.cli.rendering.local_times import local_minute, local_second
 from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.recovery.outcome import summary_of
@@ -41,7 +42,7 @@ def list_history(context: Context, limit: int, *, json: bool) -> None:
 
 def _deployment_row(deployment: Deployment) -> tuple[str, ...]:
     return (
-        f"{deployment.requested_at.astimezone():%m-%d %H:%M}",
+        local_minute(deployment.requested_at),
         deployment.id,
         deployment.outcome or deployment.phase,
         deployment.plan.strategy,
@@ -51,10 +52,10 @@ def _deployment_row(deployment: Deployment) -> tuple[str, ...]:
 
 def _recovery_row(recovery: Recovery) -> tuple[str, ...]:
     return (
-        f"{recovery.requested_at.astimezone():%m-%d %H:%M}",
+        local_minute(recovery.requested_at),
         recovery.id,
         recovery.outcome or "in progress",
-        f"{recovery.point.astimezone():%m-%d %H:%M:%S}",
+        local_second(recovery.point),
         recovery.reason,
     )
 

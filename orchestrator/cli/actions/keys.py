@@ -11,7 +11,8 @@ from orchestrator.application import key_rotation
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.json_lines import print_request, print_result
 from orchestrator.cli.recorded_actions import record_action
-from orchestrator.cli.rendering.output import console, local_minute, print_json, print_json_line, text_table
+from orchestrator.cli.rendering.local_times import local_minute
+from orchestrator.cli.rendering.output import console, print_json, print_json_line, text_table
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.signing_keys import (
     PUBLICATION_PERIOD,

@@ -15,7 +15,8 @@ from orchestrator.aws.lambda_.aliases import Alias
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import outcome_line, pause_as_json, pause_lines, short_digest
-from orchestrator.cli.rendering.output import console, local_minute, print_json, show_freeze, text_table
+from orchestrator.cli.rendering.local_times import local_minute
+from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
 from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.known_good import made_live

@@ -13,7 +13,7 @@ from orchestrator.cli.live.layout import INDENT, BarRow, Flow, Glyphs, Row, dura
 from orchestrator.cli.live.phase_rows import phase_rows
 from orchestrator.cli.live.snapshots import DeploymentSnapshot
 from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, short_digest
-from orchestrator.cli.rendering.output import local_time
+from orchestrator.cli.rendering.local_times import local_minute, local_time
 from orchestrator.domain.deployment.record import Deployment, DeploymentOutcome, DeploymentPhase, Side
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.progress.deployment_progress import (
@@ -100,7 +100,9 @@ def _release(deployment: Deployment, glyphs: Glyphs) -> Flow:
     pieces = [
         Text.assemble("release ", (short_digest(deployment.release.digest), "bold")),
         Text(f"strategy {one_line(deployment.plan.strategy)}"),
-        Text(f"in {deployment.environment}, by {one_line(deployment.requested_by)}"),
+        Text(
+            f"in {deployment.environment}, by {one_line(deployment.requested_by)} at {local_minute(deployment.requested_at)}"
+        ),
     ]
     return Flow(pieces, separator=f" {glyphs.dot} ")
 

@@ -9,7 +9,7 @@ from orchestrator.cli.live.drawing import Drawing, Section
 from orchestrator.cli.live.layout import BarRow, Flow, Glyphs, duration
 from orchestrator.cli.live.phase_rows import phase_rows
 from orchestrator.cli.live.snapshots import RecoverySnapshot
-from orchestrator.cli.rendering.output import local_time
+from orchestrator.cli.rendering.local_times import local_minute, local_time
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.progress.phases import (
     ObjectiveUse,
@@ -63,7 +63,9 @@ def _about(recovery: Recovery, glyphs: Glyphs) -> Flow:
     what = f"failback of {recovery.failback_of}" if recovery.failback_of else str(recovery.kind)
     fault = [Text(f"with the injected fault {recovery.fault}", "yellow")] if recovery.fault else []
     pieces = [
-        Text(f"{what} of {recovery.environment}, by {one_line(recovery.requested_by)}"),
+        Text(
+            f"{what} of {recovery.environment}, by {one_line(recovery.requested_by)} at {local_minute(recovery.requested_at)}"
+        ),
         Text(f"recovery point {recovery.point.isoformat(timespec='seconds')}"),
         *fault,
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.cli.rendering.local_times import local_second
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.gate_decisions import answers
 from orchestrator.domain.deployment.record import (
@@ -85,7 +86,7 @@ def plan_line(deployment: Deployment) -> str:
 
 def pause_lines(deployment: Deployment, pause: PauseToken) -> list[str]:
     """Return for what a paused deployment waits, until when, and the commands that answer it."""
-    until = f"{pause.deadline.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    until = local_second(pause.deadline)
     commands = answer_commands(deployment)
     return [
         f"it waits for an operator until {until}: {pause.reason}",

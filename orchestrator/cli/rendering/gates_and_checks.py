@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.cli.rendering.output import local_time
+from orchestrator.cli.rendering.local_times import local_time
 from orchestrator.domain.deployment.record import DecisionEntry, Deployment
 
 CHECKS = "custom_checks"

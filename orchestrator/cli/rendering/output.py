@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orchestrator.cli.rendering.deployment_timeline import TimelineEntry
+from orchestrator.cli.rendering.local_times import local_time
 from orchestrator.cli.rendering.step_metrics import StepMetrics, error_percent
 from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.printable import printable
@@ -89,16 +89,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not isfinite(value) else value
-
-
-def local_time(at: datetime) -> str:
-    """Return a time of day in the local time zone."""
-    return f"{at.astimezone():%H:%M:%S}"
-
-
-def local_minute(at: datetime) -> str:
-    """Return a date and a time of day, to the minute, in the local time zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True)

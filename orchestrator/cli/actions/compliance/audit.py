@@ -15,6 +15,7 @@ from orchestrator.aws.cloudwatch.logs import Logs
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.cli.actions.reports.replay import parse_age
 from orchestrator.cli.context import Context
+from orchestrator.cli.rendering.local_times import local_second
 from orchestrator.cli.rendering.output import console, notes_console, print_csv, print_json, text_table
 from orchestrator.domain.audit.access_entries import clients_of_requests, entry_of_request
 from orchestrator.domain.audit.cloudtrail_entries import entry_of_call
@@ -86,7 +87,7 @@ def audit(
     if entries:
         rows = [
             (
-                f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}",
+                local_second(entry.at),
                 *map(one_line, (entry.source, entry.actor, entry.action, entry.resource, entry.outcome)),
                 shortened(one_line(entry.detail)),
             )

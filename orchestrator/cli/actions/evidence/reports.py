@@ -12,6 +12,7 @@ from rich.console import Console
 from orchestrator.aws.ledger.evidence import entry_as_json
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import spaced
+from orchestrator.cli.rendering.local_times import local_minute, local_second
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
 from orchestrator.domain.compliance.result import Status
@@ -31,7 +32,7 @@ def list_entries(context: Context, limit: int, *, json: bool) -> None:
     rows = [
         (
             entry.number,
-            f"{entry.recorded_at.astimezone():%Y-%m-%d %H:%M}",
+            local_minute(entry.recorded_at),
             entry.kind,
             entry.recovery,
             entry.outcome,
@@ -104,7 +105,10 @@ def _show_recovery(screen: Console, report: Mapping[str, Any]) -> None:
             markup=False,
         )
     timeline = report["timeline"]
-    rows = [(spaced(phase["name"]), _clock(phase["began"]), f"{phase['seconds']:.1f}") for phase in timeline["phases"]]
+    rows = [
+        (spaced(phase["name"]), local_second(datetime.fromisoformat(phase["began"])), f"{phase['seconds']:.1f}")
+        for phase in timeline["phases"]
+    ]
     screen.print(
         text_table(("phase", "started", "seconds"), [*rows, ("wall time", "", f"{timeline['wall_seconds']:.1f}")])
     )
@@ -122,7 +126,3 @@ def read_verified(context: Context, file: EvidenceFile) -> bytes:
         Refused: it differs from its recorded digest.
     """
     return context.cloud.artifacts.get_file(file.key, file.sha256)
-
-
-def _clock(at: str) -> str:
-    return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}"

@@ -16,7 +16,8 @@ from orchestrator.cli.actions.reports.replay_settings import assignments
 from orchestrator.cli.actions.reports.report import render, write_file
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, REFUSED
-from orchestrator.cli.rendering.output import console, local_time, print_json, text_table
+from orchestrator.cli.rendering.local_times import local_second
+from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.cli.rendering.reports.replay_report import (
     COLUMNS,
     SUMMARY,
@@ -157,7 +158,7 @@ def _show(replays: Sequence[Replayed], missing: Sequence[NotReplayed], values: M
         for found in replays:
             for one in found.replay.decisions:
                 if not one.same:
-                    text = f"{found.deployment} {local_time(one.at)} {one.state}: recorded {one.recorded.action}, "
+                    text = f"{found.deployment} {local_second(one.at)} {one.state}: recorded {one.recorded.action}, "
                     screen.print(f"{text}now {one.replayed.action}: {one.replayed.reason}", style="red", markup=False)
     screen.print(f"recomputed: {'; '.join(RECOMPUTED_IN_WORDS.values())}", style="dim", markup=False)
     screen.print(f"recorded verdicts taken as given: {', '.join(NOT_RECOMPUTED)}", style="dim", markup=False)
