@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -152,6 +153,15 @@ def messages_in(queue: str) -> cloudwatch.Metric:
         queue: the queue's physical name.
     """
     return metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}, "Maximum", Duration.minutes(1))
+
+
+def state_changes(environment: Environment) -> Mapping[str, Any]:
+    """Return the pattern of the events of all of the environment's alarms, as parameters of `events.EventPattern`."""
+    return {
+        "source": ["aws.cloudwatch"],
+        "detail_type": ["CloudWatch Alarm State Change"],
+        "detail": {"alarmName": [{"wildcard": physical_name("*", environment)}]},
+    }
 
 
 def _evaluation_periods(environment: Environment, alarm: Alarm) -> int:

@@ -5,7 +5,7 @@ A name is a physical name, or a pattern of some. The account and region are the 
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, Aws, Stack
 
 from infrastructure.naming import global_name, physical_name
 from orchestrator.environments import Environment
@@ -38,6 +38,11 @@ def role_arn(stack: Stack, environment: Environment, name: str, *, account: str 
 def role_named(stack: Stack, name: str, *, account: str | None = None) -> str:
     """Return the ARN of a role."""
     return named_arn(stack, "iam", "role", name, region="", account=account)
+
+
+def bucket_arn(name: str, objects: str = "") -> str:
+    """Return the ARN of a bucket or, with `objects`, the ARN or pattern of objects in it."""
+    return f"arn:{Aws.PARTITION}:s3:::{name}{f'/{objects}' if objects else ''}"
 
 
 def table_arn(stack: Stack, name: str, *, region: str | None = None) -> str:

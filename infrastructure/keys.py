@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -49,4 +50,25 @@ def create_key(
         # KMS rotates the material of symmetric keys that encrypt, and of no others.
         enable_key_rotation=True if spec in (None, kms.KeySpec.SYMMETRIC_DEFAULT) else None,
         removal_policy=removal_policy_of(environment),
+    )
+
+
+def deny_others(key: kms.IKey, sid: str, actions: Sequence[str], roles: Sequence[str]) -> None:
+    """Deny actions with a key to every principal of the account except some roles, whatever else allows them.
+
+    Args:
+        key: the key.
+        sid: the statement's id.
+        actions: of KMS.
+        roles: ARNs of the roles; none if no principal may.
+    """
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=list(actions),
+            resources=["*"],  # in a key policy "*" is the key itself
+            conditions={"ArnNotEquals": {"aws:PrincipalArn": list(roles)}} if roles else None,
+        )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -48,6 +49,23 @@ def create_messages(
         kept,
         visibility_timeout=Duration.seconds(_TIMEOUTS_OF_VISIBILITY * function_seconds),
         dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIVES),
+    )
+
+
+def deliver_messages(function: lambda_.Function, messages: sqs.IQueue, parallel: int) -> None:
+    """Have a function work on each message of a queue by itself.
+
+    Args:
+        function: may poll the queue.
+        messages: the queue.
+        parallel: how many messages it works on at the same time, of the account's concurrent executions.
+    """
+    function.add_event_source_mapping(
+        "Messages",
+        event_source_arn=messages.queue_arn,
+        batch_size=1,
+        report_batch_item_failures=True,
+        max_concurrency=parallel,
     )
 
 

@@ -15,6 +15,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.alarms import state_changes
 from infrastructure.iam import own_account_service
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.pipeline_roles import pipeline_role_arn, promotion_role_arn
@@ -116,11 +117,7 @@ def create_event_rules(
         "incident_alarms": (
             "track_incidents",
             None,
-            {
-                "source": ["aws.cloudwatch"],
-                "detail_type": ["CloudWatch Alarm State Change"],
-                "detail": {"alarmName": [{"wildcard": physical_name("*", environment)}]},
-            },
+            state_changes(environment),
             _OTHERS_MAX_AGE,
         ),
         "release_ready": ("release_ready", bus, {"detail_type": ["ReleaseReady"]}, _OTHERS_MAX_AGE),

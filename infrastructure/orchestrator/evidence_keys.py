@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from infrastructure.arns import role_arn
-from infrastructure.keys import create_key
+from infrastructure.keys import create_key, deny_others
 from orchestrator.environments import Environment
 from orchestrator.environments.evidence import key_alias
 
@@ -38,15 +37,6 @@ def _key(stack: Stack, environment: Environment, number: int, *, signs: bool) ->
         alias=key_alias(number, environment.name),
         spec=kms.KeySpec.ECC_NIST_P256,
     )
-    recorders = [role_arn(stack, environment, name) for name in RECORDERS]
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="OnlyRecordersSign",
-            effect=iam.Effect.DENY,
-            principals=[iam.AnyPrincipal()],
-            actions=["kms:Sign"],
-            resources=["*"],
-            conditions={"ArnNotEquals": {"aws:PrincipalArn": recorders}} if signs else None,
-        )
-    )
+    recorders = [role_arn(stack, environment, name) for name in RECORDERS] if signs else []
+    deny_others(key, "OnlyRecordersSign", ["kms:Sign"], recorders)
     return key

@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from infrastructure.arns import (
+    bucket_arn,
     executions_arn,
     function_arn,
     keys_arn,
@@ -182,12 +183,10 @@ def resources_of_settings(stack: Stack, environment: Environment) -> Mapping[Res
         ),
         Resource.LINK_KEY: [link_key_arn(stack, environment)] if environment.acknowledgement.enabled else [],
         Resource.EVIDENCE_HEADS: (
-            [f"arn:{Aws.PARTITION}:s3:::{heads_bucket_name(environment)}/*"] if environment.backups.copy_region else []
+            [bucket_arn(heads_bucket_name(environment), "*")] if environment.backups.copy_region else []
         ),
         Resource.STATUS_PAGE_OBJECTS: (
-            [f"arn:{Aws.PARTITION}:s3:::{status_bucket_name(environment, page.account or Aws.ACCOUNT_ID)}/*"]
-            if page.enabled
-            else []
+            [bucket_arn(status_bucket_name(environment, page.account or Aws.ACCOUNT_ID), "*")] if page.enabled else []
         ),
         **dict.fromkeys(COPY_RESOURCES, ()),
         **_copy_arns(stack, environment),
@@ -238,10 +237,9 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
         Resource.HOME_DATA_KEYS: ([keys_arn(stack, region=home)] if home and environment.customer_managed_keys else []),
     }
     if home:
-        evidence, copies = home_evidence_bucket_name(environment), copies_bucket_name(environment)
         arns |= {
-            Resource.HOME_EVIDENCE: [f"arn:{Aws.PARTITION}:s3:::{evidence}"],
-            Resource.EVIDENCE_COPIES: [f"arn:{Aws.PARTITION}:s3:::{copies}"],
+            Resource.HOME_EVIDENCE: [bucket_arn(home_evidence_bucket_name(environment))],
+            Resource.EVIDENCE_COPIES: [bucket_arn(copies_bucket_name(environment))],
         }
     if domain := environment.api.domain:
         arns[Resource.API_DOMAIN] = [plain_arn(stack, "apigateway", f"/domainnames/{domain.name}", account="")]

@@ -17,10 +17,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.alarms import state_changes
 from infrastructure.naming import physical_name
 from infrastructure.orchestrator.functions import NOTIFIER_SIZE
 from infrastructure.orchestrator.iam_arns import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
-from infrastructure.queues import create_dead_letters, create_messages
+from infrastructure.queues import create_dead_letters, create_messages, deliver_messages
 from orchestrator.aws.notifications import SOURCE
 from orchestrator.domain.notifications.bus_events import NOTIFIED
 from orchestrator.environments import Environment
@@ -83,20 +84,12 @@ def connect_notifications(
         queues: the queues.
         function: sends the messages.
     """
-    alarm_names = [{"wildcard": physical_name("*", environment)}]
     patterns = {
         "notification-events": (
             bus,
             events.EventPattern(source=[SOURCE], detail_type=list(NOTIFIED)),
         ),
-        "notification-alarms": (
-            None,
-            events.EventPattern(
-                source=["aws.cloudwatch"],
-                detail_type=["CloudWatch Alarm State Change"],
-                detail={"alarmName": alarm_names},
-            ),
-        ),
+        "notification-alarms": (None, events.EventPattern(**state_changes(environment))),
     }
     for name, (event_bus, pattern) in patterns.items():
         rule = events.Rule(
@@ -114,10 +107,4 @@ def connect_notifications(
                 retry_attempts=_RETRIES,
             )
         )
-    function.add_event_source_mapping(
-        "Messages",
-        event_source_arn=queues.messages.queue_arn,
-        batch_size=1,
-        report_batch_item_failures=True,
-        max_concurrency=_PARALLEL,
-    )
+    deliver_messages(function, queues.messages, _PARALLEL)

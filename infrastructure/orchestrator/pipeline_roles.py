@@ -16,7 +16,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
-from infrastructure.arns import named_arn, role_arn, role_named
+from infrastructure.arns import bucket_arn, named_arn, role_arn, role_named
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import bucket_name, global_name, physical_name
 from infrastructure.orchestrator.iam_arns import Resources
@@ -135,7 +135,7 @@ def _announce_releases(bus_arn: str) -> iam.PolicyStatement:
 
 def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement]:
     """Allow code signing. AWS Signer reads and writes the bucket with the caller's permissions."""
-    bucket = f"arn:{stack.partition}:s3:::{bucket_name('signing', environment, stack.account)}"
+    bucket = bucket_name("signing", environment, stack.account)
     profile = named_arn(stack, "signer", "/signing-profiles", signing_profile(environment.name))
     shared_profile = environment.security.code_signing_profile
     return [
@@ -152,9 +152,9 @@ def _signing(stack: Stack, environment: Environment) -> list[iam.PolicyStatement
         iam.PolicyStatement(
             sid="TransferPackages",
             actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
-            resources=[f"{bucket}/*"],
+            resources=[bucket_arn(bucket, "*")],
         ),
-        iam.PolicyStatement(sid="ListPackages", actions=["s3:ListBucket"], resources=[bucket]),
+        iam.PolicyStatement(sid="ListPackages", actions=["s3:ListBucket"], resources=[bucket_arn(bucket)]),
     ]
 
 

@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infrastructure.alarms import state_changes
 from infrastructure.naming import physical_name, status_bucket_name
 from orchestrator.aws.notifications import SOURCE
 from orchestrator.domain.status_page.settings import encode_status_page
@@ -59,11 +60,7 @@ def connect_status_page(
             "event_pattern": events.EventPattern(source=[SOURCE], detail_type=list(EVENT_TYPES)),
         },
         "alarms": {
-            "event_pattern": events.EventPattern(
-                source=["aws.cloudwatch"],
-                detail_type=["CloudWatch Alarm State Change"],
-                detail={"alarmName": [{"wildcard": physical_name("*", environment)}]},
-            )
+            "event_pattern": events.EventPattern(**state_changes(environment)),
         },
         "clock": {"schedule": events.Schedule.rate(_EVERY)},
     }

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from infrastructure.arns import role_arn, table_arn
 from infrastructure.iam import allow_key_through_service
+from infrastructure.keys import deny_others
 from infrastructure.naming import physical_name
 from orchestrator.environments import Environment
 from service.keys.issuing_lease import LEASE_KEY
@@ -189,16 +190,7 @@ def restrict_key_use(environment: Environment, resources: ServiceResources) -> N
         (resources.session_key, session_functions, ("Encrypt", "Decrypt", "ReEncrypt*", "GenerateDataKey*")),
     ):
         roles = [role_arn(Stack.of(key), environment, name) for name in functions]
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="DenyOtherPrincipals",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=[f"kms:{action}" for action in denied_actions],
-                resources=["*"],  # in a key policy "*" is the key itself
-                conditions={"ArnNotEquals": {"aws:PrincipalArn": roles}},
-            )
-        )
+        deny_others(key, "DenyOtherPrincipals", [f"kms:{action}" for action in denied_actions], roles)
 
 
 def _key_ring_statements(

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -15,7 +15,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infrastructure.alarms import Alarm, create_alarm, metric
-from infrastructure.arns import keys_arn, named_arn
+from infrastructure.arns import bucket_arn, keys_arn, named_arn
 from infrastructure.iam import own_account_service
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
@@ -46,7 +46,7 @@ def replicate_evidence(scope: Construct, environment: Environment, bucket: s3.Bu
         key: encrypts it; None for S3's own key.
     """
     role = _replication_role(scope, environment, key)
-    copies = f"arn:{Aws.PARTITION}:s3:::{copies_bucket_name(environment)}"
+    copies = bucket_arn(copies_bucket_name(environment))
     rule, encrypted = s3.CfnBucket, key is not None
     properties = bucket.node.default_child
     assert isinstance(properties, s3.CfnBucket), "the construct of a bucket has one"
@@ -108,11 +108,11 @@ def create_copies_alarm(scope: Construct, environment: Environment, operators: s
 
 def _replication_role(scope: Construct, environment: Environment, key: kms.IKey | None) -> iam.Role:
     # By name: the bucket refers to the role.
-    source = f"arn:{Aws.PARTITION}:s3:::{home_evidence_bucket_name(environment)}"
-    objects = f"{source}/*"
-    copies = f"arn:{Aws.PARTITION}:s3:::{copies_bucket_name(environment)}/*"
+    home = home_evidence_bucket_name(environment)
+    objects = bucket_arn(home, "*")
+    copies = bucket_arn(copies_bucket_name(environment), "*")
     statements = [
-        iam.PolicyStatement(actions=list(_SOURCE_ACTIONS), resources=[source]),
+        iam.PolicyStatement(actions=list(_SOURCE_ACTIONS), resources=[bucket_arn(home)]),
         iam.PolicyStatement(actions=list(_OBJECT_ACTIONS), resources=[objects]),
         iam.PolicyStatement(actions=list(_COPY_ACTIONS), resources=[copies]),
     ]

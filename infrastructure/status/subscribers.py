@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -22,6 +22,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infrastructure.alarms import Alarm, create_alarm, messages_in
+from infrastructure.arns import bucket_arn
 from infrastructure.common import removal_policy_of
 from infrastructure.lambda_functions import Package
 from infrastructure.nag import suppress_nag, suppress_nist
@@ -33,7 +34,7 @@ from infrastructure.public_api import (
     route_to_function,
     suppress_public,
 )
-from infrastructure.queues import create_dead_letters, create_messages
+from infrastructure.queues import create_dead_letters, create_messages, deliver_messages
 from infrastructure.status.functions import create_page_function
 from infrastructure.topics import create_topic
 from orchestrator.domain.mail.settings import MailSettings, encode_mail
@@ -112,7 +113,6 @@ class Subscribers(Construct):
 
         The bucket's own property does it: the CDK's method would add a function that may change every bucket.
         """
-        arn = f"arn:{Aws.PARTITION}:s3:::{self._bucket}"
         permitted = self._messages.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="LetBucketReport",
@@ -120,7 +120,7 @@ class Subscribers(Construct):
                 actions=["sqs:SendMessage"],
                 resources=[self._messages.queue_arn],
                 conditions={
-                    "ArnEquals": {"aws:SourceArn": arn},
+                    "ArnEquals": {"aws:SourceArn": bucket_arn(self._bucket)},
                     "StringEquals": {"aws:SourceAccount": self._stack.account},
                 },
             )
@@ -211,11 +211,9 @@ class Subscribers(Construct):
                     ],
                     resources=[self._messages.queue_arn],
                 ),
-                iam.PolicyStatement(
-                    actions=["s3:GetObject"], resources=[f"arn:{Aws.PARTITION}:s3:::{self._bucket}/{ANNOUNCEMENTS}"]
-                ),
+                iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket_arn(self._bucket, ANNOUNCEMENTS)]),
                 # Without it a missing file is AccessDenied.
-                iam.PolicyStatement(actions=["s3:ListBucket"], resources=[f"arn:{Aws.PARTITION}:s3:::{self._bucket}"]),
+                iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn(self._bucket)]),
                 iam.PolicyStatement(
                     actions=["ses:SendEmail", "ses:SendRawEmail"],
                     resources=[self._sender.identity_arn],
@@ -225,13 +223,7 @@ class Subscribers(Construct):
             ],
             SENDER_SECONDS,
         )
-        function.add_event_source_mapping(
-            "Messages",
-            event_source_arn=self._messages.queue_arn,
-            batch_size=1,
-            report_batch_item_failures=True,
-            max_concurrency=_PARALLEL,
-        )
+        deliver_messages(function, self._messages, _PARALLEL)
 
     def _on_table(self, *actions_on_items: str) -> iam.PolicyStatement:
         return iam.PolicyStatement(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infrastructure.arns import bucket_arn
 from infrastructure.lambda_functions import Package
 from infrastructure.naming import physical_name
 from infrastructure.status.functions import create_page_function
@@ -29,12 +30,12 @@ class Watch(Construct):
 
     def __init__(self, stack: Stack, environment: Environment, bucket: str, package: Package) -> None:
         super().__init__(stack, "Watch")
-        arn = f"arn:{Aws.PARTITION}:s3:::{bucket}"
+        files = bucket_arn(bucket, "*")
         statements = [
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{arn}/{STATE}"]),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket_arn(bucket, STATE)]),
             # Without it a missing file is AccessDenied.
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[arn]),
-            iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{arn}/*"]),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn(bucket)]),
+            iam.PolicyStatement(actions=["s3:PutObject"], resources=[files]),
         ]
         function = create_page_function(
             self,
@@ -45,7 +46,7 @@ class Watch(Construct):
             statements,
             _SECONDS,
             {"STATUS_BUCKET": bucket, "STATUS_REGION": stack.region},
-            {f"{arn}/*": "each incident has a page of its own"},
+            {files: "each incident has a page of its own"},
         )
         rule = events.Rule(
             self,
