@@ -17,10 +17,10 @@ from unittest.mock import patch
 from benchmarks.rollouts.errors import BURSTS
 from benchmarks.rollouts.labelled import Rollout, Signal
 from benchmarks.rollouts.world import CANARY, STABLE, START
-from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.verdict import Json, Verdict
 from orchestrator.probes import checks, health, oauth_flows, paired_flows, security
-from orchestrator.probes.checks import VERSION_HEADER, ProbeRun
+from orchestrator.probes.checks import ProbeRun
 from orchestrator.probes.context import ProbeContext
 from orchestrator.probes.ports import Pace, ProbeClients
 

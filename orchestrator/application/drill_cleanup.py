@@ -19,11 +19,12 @@ from orchestrator.application.recovery_reporting import publish_completion, writ
 from orchestrator.application.restored_tables.restore_jobs import describe_restored, may_appear
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.names import DRILL_PREFIX
 from orchestrator.domain.recovery.backups.kinds import BY_RESTORE_JOB
 from orchestrator.domain.recovery.cleanup import cleanup_reason, concluded_by_cleanup, is_expired_drill, with_cleaned_at
 from orchestrator.domain.recovery.outcome import recovery_message
 from orchestrator.domain.recovery.record import Fault, Recovery, RecoveryAction, RecoveryDecision, TableRecovery
-from orchestrator.domain.recovery.request import DRILL_PREFIX, target_name
+from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.recovery.restored_table import (
     CLOCK_TOLERANCE,
     DRILL_TAG,

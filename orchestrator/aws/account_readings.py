@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.doctor.operation import AlarmReading, Subscription
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.names import PREFIX
 
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 """The version of the CDK's bootstrap stack with the default qualifier."""
@@ -27,7 +28,6 @@ DENIALS: Final = frozenset(
 )  # fmt: skip
 """Error codes of calls that IAM does not allow."""
 
-_PREFIX = "ib-oauth-"
 _CONFIRMED = "arn:"
 _LACKING = re.compile(r"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z]+)")
 
@@ -149,7 +149,7 @@ class AccountReadings:
         """Return every alarm of an environment."""
         cloudwatch = self._clients("cloudwatch")
         pages = cloudwatch.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=_PREFIX, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+            AlarmNamePrefix=PREFIX, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         return tuple(
             AlarmReading(str(alarm["AlarmName"]), str(alarm["StateValue"]), bool(alarm["ActionsEnabled"]))

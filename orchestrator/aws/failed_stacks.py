@@ -28,9 +28,9 @@ from orchestrator.domain.failed_stacks import (
     plan_removal,
     refuse_older_table,
 )
+from orchestrator.domain.names import is_of_environment
 from orchestrator.domain.recovery.restored_table import Removal
 
-_PREFIX = "ib-oauth-"
 _KEY_DAYS = 7
 _TABLE_TRIES, _EVERY_SECONDS = 60, 5
 _ALREADY = frozenset({"KMSInvalidStateException", "NotFoundException", "ResourceNotFoundException"})
@@ -134,5 +134,5 @@ class FailedStacks:
 
 def _is_failed(stack: dict[str, Any], environment: str) -> bool:
     name = str(stack["StackName"])
-    ours = name.startswith(_PREFIX) and name.endswith(f"-{environment}")
+    ours = is_of_environment(name, environment)
     return ours and stack["StackStatus"] in CREATION_FAILED

@@ -12,11 +12,10 @@ from time import perf_counter
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from orchestrator.aws.public_http import USER_AGENT, tls_context, within
-from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.errors import Unreachable
 
 FORM = "application/x-www-form-urlencoded"
-VERSION_HEADER = "x-ib-oauth-version"
 TIMEOUT_SECONDS = 5.0
 BODY_LIMIT_BYTES = 1_000_000
 

@@ -19,7 +19,7 @@ from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import AliasConflict, Refused
 from orchestrator.domain.incidents.policy import encode_policy
 from orchestrator.domain.mail.settings import encode_mail
-from orchestrator.domain.names import bucket_name
+from orchestrator.domain.names import bucket_name, event_bus_name, resource_name, state_machine_arn
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.status_page.settings import encode_status_page
 from orchestrator.environments import project
@@ -53,13 +53,13 @@ class Context:
         settings = {
             "ENVIRONMENT": self.name,
             "AWS_REGION": self.environment.region,
-            "LEDGER_TABLE": f"ib-oauth-ledger-{self.name}",
-            "EVENT_BUS": f"ib-oauth-{self.name}",
+            "LEDGER_TABLE": resource_name("ledger", self.name),
+            "EVENT_BUS": event_bus_name(self.name),
             "ROLLBACK_MACHINE": self.state_machine_arn("rollback"),
-            "KEYS_TABLE": f"ib-oauth-keys-{self.name}",
-            "BACKUP_VAULT": f"ib-oauth-backups-{self.name}",
+            "KEYS_TABLE": resource_name("keys", self.name),
+            "BACKUP_VAULT": resource_name("backups", self.name),
             "COPY_REGION": self.environment.backups.copy_region or "",
-            "COPY_VAULT": f"ib-oauth-backup-copies-{self.name}",
+            "COPY_VAULT": resource_name("backup-copies", self.name),
             "EVIDENCE_BUCKET": self._evidence_bucket,
             "MAIL": encode_mail(self.environment.mail),
             "EVIDENCE_KEYS": ",".join(
@@ -67,14 +67,14 @@ class Context:
             ),
             "EVIDENCE_HEADS_BUCKET": self._heads_bucket,
             "EVIDENCE_HEADS_REGION": self.environment.backups.copy_region or "",
-            "REPORT_RECORDER": f"ib-oauth-event-record-report-{self.name}",
+            "REPORT_RECORDER": resource_name("event-record-report", self.name),
             "INCIDENTS": encode_policy(self.environment.incidents),
-            "HEARTBEATS_TABLE": f"ib-oauth-heartbeats-{self.name}",
+            "HEARTBEATS_TABLE": resource_name("heartbeats", self.name),
             "STATUS_PAGE": encode_status_page(self.environment.status_page),
             "STATUS_HEARTBEATS": "yes" if self.environment.recovery.get("heartbeats") else "",
             "STATUS_BUCKET": status_bucket(self.environment, self.account),
             "STATUS_REGION": self.environment.status_page.region or self.environment.region,
-            "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{self.name}",
+            "SIGNING_KEY_ID": f"alias/{resource_name('signing', self.name)}",
         }
         return Cloud(
             settings,
@@ -85,7 +85,7 @@ class Context:
     @property
     def revocations_table(self) -> str:
         """The name of the table with the log of revocations."""
-        return f"ib-oauth-revocations-{self.name}"
+        return resource_name("revocations", self.name)
 
     @property
     def _evidence_bucket(self) -> str:
@@ -129,11 +129,11 @@ class Context:
 
     def state_machine_arn(self, name: str) -> str:
         """Return the ARN of a state machine."""
-        return f"arn:aws:states:{self.environment.region}:{self.account}:stateMachine:ib-oauth-{name}-{self.name}"
+        return state_machine_arn(name, self.name, self.account, self.environment.region)
 
     def function_name(self, function: str) -> str:
         """Return the name of one of the service's functions."""
-        return f"ib-oauth-{function}-{self.name}"
+        return resource_name(function, self.name)
 
 
 def status_bucket(environment: environments.Environment, account: str) -> str:
@@ -143,7 +143,7 @@ def status_bucket(environment: environments.Environment, account: str) -> str:
         environment: the environment.
         account: of the environment; the bucket is in another one if the settings say so.
     """
-    return f"ib-oauth-status-{environment.name}-{environment.status_page.account or account}"
+    return bucket_name("status", environment.name, environment.status_page.account or account, None)
 
 
 def context_of(name: str) -> Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 
 LOCKS = ("none", "governance", "compliance")
@@ -33,7 +34,7 @@ class EvidenceSettings:
 
 def key_alias(number: int, environment: str) -> str:
     """Return the alias of an environment's evidence key, from 1, with which the command line names it."""
-    return f"alias/ib-oauth-evidence-signing-{number}-{environment}"
+    return f"alias/{resource_name(f'evidence-signing-{number}', environment)}"
 
 
 def read_evidence(table: SettingsReader) -> EvidenceSettings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.failover.policy import SHORTEST_LEASE_SECONDS, FailoverPolicy, read_failover
-from orchestrator.domain.names import bucket_name
+from orchestrator.domain.names import bucket_name, resource_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 
@@ -66,7 +66,7 @@ def failover_settings(environment: Environment, account: str) -> Mapping[str, st
     assert environment.failover is not None, "the caller has refused an environment without a standby region"
     domain, name = environment.api.domain, environment.name
     service = Service(
-        functions={function: f"ib-oauth-{function}-{name}" for function in environment.service.functions},
+        functions={function: resource_name(function, name) for function in environment.service.functions},
         alias="live",
         api_url="",
         issuer="",
@@ -75,12 +75,12 @@ def failover_settings(environment: Environment, account: str) -> Mapping[str, st
         metric_namespace="",
         api_name="",
         stage=name,
-        synthetic_key_id=f"alias/ib-oauth-synthetic-{name}",
+        synthetic_key_id=f"alias/{resource_name('synthetic', name)}",
         tls=not environment.local,
     )
     sources = {Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table}
     topics = {
-        f"{audience.upper()}_TOPIC": f"arn:aws:sns:{environment.region}:{account}:ib-oauth-{audience}-{name}"
+        f"{audience.upper()}_TOPIC": f"arn:aws:sns:{environment.region}:{account}:{resource_name(audience, name)}"
         for audience in ("operators", "clients")
     }
     return {
@@ -88,11 +88,11 @@ def failover_settings(environment: Environment, account: str) -> Mapping[str, st
         "HOME_REGION": environment.lost_region or environment.region,
         "SOURCE_TABLES": json.dumps(sources, allow_nan=False),
         "SERVICE": json.dumps(asdict(service), allow_nan=False),
-        "DATA_KEY": f"alias/ib-oauth-data-{name}" if environment.customer_managed_keys else "",
+        "DATA_KEY": f"alias/{resource_name('data', name)}" if environment.customer_managed_keys else "",
         "API_DOMAIN": domain.name if domain else "",
         "HOSTED_ZONE_ID": (domain.hosted_zone_id or "") if domain else "",
         "OPERATORS": str(len(environment.contacts["operators"]) + len(environment.notifications)),
-        "REVOCATIONS_TABLE": f"ib-oauth-revocations-{name}",
+        "REVOCATIONS_TABLE": resource_name("revocations", name),
         **topics,
         # infrastructure/orchestrator/buckets.py
         "HOME_EVIDENCE_BUCKET": bucket_name("evidence", name, account, None),

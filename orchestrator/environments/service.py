@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.schema import EnvironmentRefused, SettingsReader
 from orchestrator.domain.setting_rules import Choice, Text
 from orchestrator.environments.api import DomainSettings
@@ -222,7 +223,7 @@ def _tables(name: str, table: SettingsReader) -> dict[str, Any]:
         "least_epoch": table.whole_number("least_epoch", 0, HIGHEST_EPOCH) if "least_epoch" in table else 0
     }
     for key in ("state", "tokens"):
-        value = table.take(key, f"ib-oauth-{key}-{name}", described_by=(Text(matching=_TABLE_NAME),))
+        value = table.take(key, resource_name(key, name), described_by=(Text(matching=_TABLE_NAME),))
         if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
             raise EnvironmentRefused(table.field(key), value, "give the name of a DynamoDB table")
         tables[f"{key}_table"] = value

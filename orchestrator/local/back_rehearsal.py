@@ -23,6 +23,7 @@ from orchestrator.aws.failover.aws_clock import AwsClock
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
 from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.names import resource_name
 from orchestrator.environments import Environment
 from orchestrator.environments.failover import failover_settings
 from orchestrator.local.cloud import ACCOUNT
@@ -177,8 +178,8 @@ def both_regions(places: Places) -> BothRegions:
     at_home = replace(environment, region=environment.lost_region, lost_region=None, standby=False)
     name = environment.name
     common = {
-        "KEYS_TABLE": f"ib-oauth-keys-{name}",
-        "SIGNING_KEY_ID": f"alias/ib-oauth-signing-{name}",
+        "KEYS_TABLE": resource_name("keys", name),
+        "SIGNING_KEY_ID": f"alias/{resource_name('signing', name)}",
         "OPERATORS": "1",  # the local environment has no addresses, and its topics exist nevertheless
     }
     now = AwsClock(places.standby.clients("sts")).now

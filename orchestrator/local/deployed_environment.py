@@ -21,6 +21,7 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import CONFIG
 from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.record import Deployment
+from orchestrator.domain.names import bucket_name, event_bus_name, resource_name, state_machine_arn
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.environments.evidence import key_alias
 from orchestrator.local import cdk_deploy, identity_provider
@@ -29,7 +30,7 @@ from orchestrator.local.emulator.options import Options, Profile
 
 T = TypeVar("T")
 ENVIRONMENT = "local"
-EVIDENCE_BUCKET = f"ib-oauth-evidence-{ENVIRONMENT}-{ACCOUNT}"
+EVIDENCE_BUCKET = bucket_name("evidence", ENVIRONMENT, ACCOUNT, None)
 RELEASES = Path(__file__).resolve().parents[2] / "examples" / "releases"
 POLL_SECONDS = 0.2
 
@@ -73,7 +74,7 @@ class LocalEnvironment:
 
     def state_machine_arn(self, name: str) -> str:
         """Return the ARN of a state machine."""
-        return f"arn:aws:states:{self.local.region}:{ACCOUNT}:stateMachine:ib-oauth-{name}-{ENVIRONMENT}"
+        return state_machine_arn(name, ENVIRONMENT, ACCOUNT, self.local.region)
 
     def start_deployment(self, deployment_id: str, **options: object) -> str:
         """Start a deployment. Return its execution's ARN."""
@@ -137,8 +138,8 @@ def cloud_for(environ: Mapping[str, str], evidence_bucket: str = EVIDENCE_BUCKET
     settings = {
         "ENVIRONMENT": ENVIRONMENT,
         "AWS_REGION": environ["AWS_REGION"],
-        "LEDGER_TABLE": f"ib-oauth-ledger-{ENVIRONMENT}",
-        "EVENT_BUS": f"ib-oauth-{ENVIRONMENT}",
+        "LEDGER_TABLE": resource_name("ledger", ENVIRONMENT),
+        "EVENT_BUS": event_bus_name(ENVIRONMENT),
         "EVIDENCE_BUCKET": evidence_bucket,
         "EVIDENCE_KEYS": key_alias(1, ENVIRONMENT),
         "EVIDENCE_HEADS_BUCKET": "",

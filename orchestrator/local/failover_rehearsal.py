@@ -31,7 +31,7 @@ from orchestrator.domain.failover.issuing_region import first_assignment
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
 from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.incidents.incident import EntryKind
-from orchestrator.domain.names import bucket_name
+from orchestrator.domain.names import bucket_name, resource_name, state_machine_arn
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.back_rehearsal import BackReport, Places, rehearse_back
@@ -60,7 +60,7 @@ _RENEW_SECONDS: Final = 3
 _PATIENCE_SECONDS: Final = 300
 _FAILOVER_ID: Final = "fo-rehearsal"
 _COPIED_FILE: Final = "configuration/rehearsal.json"
-_RENEW_FUNCTION: Final = f"ib-oauth-event-renew-lease-{ENVIRONMENT}"
+_RENEW_FUNCTION: Final = resource_name("event-renew-lease", ENVIRONMENT)
 
 Say = Callable[[str], None]
 
@@ -169,7 +169,7 @@ class _Rehearsal:
 
     @property
     def machine(self) -> str:
-        return f"arn:aws:states:{self.other}:{ACCOUNT}:stateMachine:ib-oauth-failover-{ENVIRONMENT}"
+        return state_machine_arn("failover", ENVIRONMENT, ACCOUNT, self.other)
 
 
 def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
@@ -325,7 +325,7 @@ def _minutely(*regions: Cloud) -> Iterator[None]:
 
 
 def _has_lease(cloud: Cloud) -> bool:
-    table = f"ib-oauth-keys-{ENVIRONMENT}"
+    table = resource_name("keys", ENVIRONMENT)
     key = {"pk": {"S": "issuing-lease"}}
     item = cloud.clients("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     return bool(item) and float(item["until"]["N"]) > time.time()

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from orchestrator.domain.analysis.observations import VERSION_HEADER
 from orchestrator.domain.base64url import encode_base64url
 from orchestrator.domain.sign_in.pkce import code_challenge
 from orchestrator.local.traffic_observations import NO_RESPONSE, ObservedResponse
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 2.0
 """A connection that was idle for longer is not reused: the server may be closing it."""
-VERSION_HEADER: Final = "x-ib-oauth-version"
 MAX_POLLS: Final = 5
 
 _FUNCTIONS: Final = {"/authorize": "authorize", "/login": "authorize", "/login/poll": "authorize", "/token": "token"}

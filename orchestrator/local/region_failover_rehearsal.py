@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups, backup_name_as_of
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import (
     EXPIRES,
@@ -179,7 +180,7 @@ def prepare(environment: LocalEnvironment, other: str, say: Say) -> RehearsalCli
         require(client.log_in(registered_before), "the login of the client that registered before the backups")
         other_dynamodb = cloud_for(environment.local.environ_for_region(other)).clients("dynamodb")
         for role in Role:
-            table = f"ib-oauth-{role}-{ENVIRONMENT}"
+            table = resource_name(role, ENVIRONMENT)
             as_of = _back_up_across_regions(environment.cloud.clients("dynamodb"), other_dynamodb, table)
             say(f"the table {role} is backed up in {other} as of {as_of:%H:%M:%S}")
         return RehearsalClients(tokens_before, registered_before, register(environment.api_url))

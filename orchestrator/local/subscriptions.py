@@ -20,9 +20,13 @@ from orchestrator.application.subscribers.queue import receive_message
 from orchestrator.aws.clients import error_code
 from orchestrator.domain.http_messages import HttpRequest, HttpResponse
 from orchestrator.domain.mail.settings import MailSettings, encode_mail
+from orchestrator.domain.names import resource_name
+from orchestrator.local.deployed_environment import ENVIRONMENT
 
-TABLE, KEY = "ib-oauth-subscribers-local", "ib-oauth-status-link-key-local"
-_QUEUE, _DEAD_LETTERS = "ib-oauth-subscriber-messages-local", "ib-oauth-subscriber-dead-letters-local"
+TABLE, KEY = (resource_name(name, ENVIRONMENT) for name in ("subscribers", "status-link-key"))
+_QUEUE, _DEAD_LETTERS = (
+    resource_name(name, ENVIRONMENT) for name in ("subscriber-messages", "subscriber-dead-letters")
+)
 _EXISTS = frozenset({"ResourceInUseException", "ResourceExistsException", "AlreadyExistsException"})
 
 

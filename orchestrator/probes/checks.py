@@ -16,7 +16,7 @@ from functools import partial
 from math import ceil, log
 from typing import TypeVar
 
-from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest, HttpResponse
 from orchestrator.domain.analysis.repeated_checks import (
     CALLS_A_ROUND,
     CheckAnswers,
@@ -36,7 +36,6 @@ from orchestrator.probes.ports import Invoker, Pace
 A = TypeVar("A")
 B = TypeVar("B")
 
-VERSION_HEADER = "x-ib-oauth-version"
 SERVER_ERRORS_FROM = 500
 REPETITIONS = 2
 """How often each evaluation sends each check to each version, until one fails. With more, a canary that fails few calls is

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest, HttpResponse
 from orchestrator.domain.deployment.schema_compatibility import (
     SchemaVersions,
     SchemaVersionsUnknown,
@@ -17,7 +17,6 @@ from orchestrator.domain.deployment.schema_compatibility import (
 )
 from orchestrator.domain.untrusted_json import decode_untrusted
 from orchestrator.domain.verdict import Evidence, Json, Verdict
-from orchestrator.probes.checks import VERSION_HEADER
 from orchestrator.probes.context import ProbeContext
 from orchestrator.probes.ports import Invoker, Pace
 

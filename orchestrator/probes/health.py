@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from math import log
 
-from orchestrator.domain.analysis.observations import HttpRequest
+from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest
 from orchestrator.domain.analysis.repeated_checks import (
     ProbeTests,
     needed_evidence,
@@ -30,7 +30,6 @@ from orchestrator.probes.checks import (
     SERVER_ERRORS_FROM,
     UNKNOWN_CODE,
     VERIFIER,
-    VERSION_HEADER,
     Check,
     CheckRun,
     ProbeRun,

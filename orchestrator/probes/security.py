@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.domain.analysis.observations import Certificate, HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, Certificate, HttpRequest, HttpResponse
 from orchestrator.domain.analysis.repeated_checks import ProbeTests, spent_by_probe
 from orchestrator.domain.analysis.running_tests import ComparedRate
 from orchestrator.domain.base64url import encode_base64url
@@ -23,7 +23,6 @@ from orchestrator.probes.checks import (
     REDIRECT_URI,
     UNKNOWN_CODE,
     VERIFIER,
-    VERSION_HEADER,
     Check,
     CheckRun,
     ProbeRun,

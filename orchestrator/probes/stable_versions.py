@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from orchestrator.domain.analysis.observations import VERSION_HEADER
 from orchestrator.domain.verdict import Evidence, Verdict
-from orchestrator.probes.checks import VERSION_HEADER, run_in_parallel
+from orchestrator.probes.checks import run_in_parallel
 from orchestrator.probes.context import ProbeContext
 from orchestrator.probes.health import EDGE_REQUESTS, EDGE_ROUNDS, EdgeAnswer, call_api_once, edge_figures
 from orchestrator.probes.ports import HttpClient, Invoker, Pace

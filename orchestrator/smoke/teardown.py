@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.domain.names import DRILL_PREFIX, PREFIX, RESTORED_PREFIX, is_of_environment
 from orchestrator.domain.recovery.restored_table import Removal
 
 Clients = Callable[[str], Any]
@@ -44,12 +45,7 @@ def tear_down(environment: str, regions: Mapping[str, Clients], say: Callable[[s
 def _stacks(clients: Clients, environment: str) -> list[str]:
     """The environment's stacks, the newest first: a later stack imports from an earlier one."""
     pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
-    found = [
-        stack
-        for page in pages
-        for stack in page["Stacks"]
-        if stack["StackName"].startswith("ib-oauth-") and stack["StackName"].endswith(f"-{environment}")
-    ]
+    found = [stack for page in pages for stack in page["Stacks"] if is_of_environment(stack["StackName"], environment)]
     return [stack["StackName"] for stack in sorted(found, key=lambda one: one["CreationTime"], reverse=True)]
 
 
@@ -124,7 +120,7 @@ def _remove_tables(clients: Clients, environment: str) -> Sequence[str]:
     """Remove what restores and drills made; return what is left."""
     pages = clients("dynamodb").get_paginator("list_tables").paginate()
     names = [name for page in pages for name in page["TableNames"]]
-    prefixes = ("ib-oauth-drill-", "ib-oauth-restored-", "ib-oauth-smoke-")
+    prefixes = (DRILL_PREFIX, RESTORED_PREFIX, f"{PREFIX}smoke-")
     ours = [name for name in names if name.startswith(prefixes) and f"-{environment}" in name]
     return [name for name in ours if not _remove_table(clients, name)]
 

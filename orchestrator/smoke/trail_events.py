@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.aws.ledger.seeded_grants import PURPOSE
+from orchestrator.domain.names import bucket_name, resource_name
 
 Event = dict[str, Any]
 ACCOUNT = "111122223333"
@@ -114,14 +115,14 @@ def night(environment: str, suffix: str = "") -> list[Event]:
 
 
 def _ours(name: str, environment: str, suffix: str) -> Event:
-    return by_role(f"ib-oauth-{name}-{environment}{suffix}")
+    return by_role(f"{resource_name(name, environment)}{suffix}")
 
 
 def _drill(environment: str, suffix: str) -> Iterator[Event]:
     def task(name: str) -> Event:
         return _ours(f"task-{name}", environment, suffix)
 
-    copy = f"ib-oauth-drill-d1-tokens-{environment}"
+    copy = resource_name("drill-d1-tokens", environment)
     grants = {"environment": environment, "recovery": "d1", "purpose": PURPOSE}
     sessions = {"environment": environment, "purpose": "session", "owner": "family#1"}
     yield call(task("seed-grants"), "kms", "Encrypt", encryptionContext=grants)
@@ -150,7 +151,7 @@ def _restore(environment: str, suffix: str) -> Iterator[Event]:
     def task(name: str) -> Event:
         return _ours(f"task-{name}", environment, suffix)
 
-    source, copy = f"ib-oauth-tokens-{environment}", f"ib-oauth-restored-r1-tokens-{environment}"
+    source, copy = resource_name("tokens", environment), resource_name("restored-r1-tokens", environment)
     yield call(task("record-backup-point"), "dynamodb", "CreateBackup", tableName=source)
     yield call(task("start-restore"), "dynamodb", "RestoreTableToPointInTime", targetTableName=copy)
     yield call(task("reapply-settings"), "dynamodb", "PutResourcePolicy", resourceArn=copy)
@@ -194,10 +195,10 @@ def _aws_itself(environment: str, suffix: str) -> Iterator[Event]:
             autoscaling,
             "dynamodb",
             "UpdateTable",
-            tableName=f"ib-oauth-tokens-{environment}",
+            tableName=resource_name("tokens", environment),
             provisionedThroughput={"readCapacityUnits": units},
         )
-    backups = by_role(f"ib-oauth-backups-{environment}{suffix}", invoked_by="backup.amazonaws.com")
+    backups = by_role(f"{resource_name('backups', environment)}{suffix}", invoked_by="backup.amazonaws.com")
     yield call(backups, "dynamodb", "CreateBackup")
     yield call(backups, "dynamodb", "DeleteBackup")
     yield call(by_role("AWSServiceRoleForBackup", invoked_by="backup.amazonaws.com"), "dynamodb", "DeleteBackup")
@@ -212,21 +213,21 @@ def _aws_itself(environment: str, suffix: str) -> Iterator[Event]:
             _ours(name, environment, suffix),
             "kms",
             "Decrypt",
-            encryptionContext={"aws:dynamodb:tableName": f"ib-oauth-tokens-{environment}"},
+            encryptionContext={"aws:dynamodb:tableName": resource_name("tokens", environment)},
         )
 
 
 def _deployment(environment: str, suffix: str) -> Iterator[Event]:
     execution = by_cloudformation(f"cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-us-west-1")
     yield call(_ours("pipeline", environment, suffix), "sts", "AssumeRole", roleArn="cdk-hnb659fds-deploy-role")
-    yield call(execution, "dynamodb", "UpdateTable", tableName=f"ib-oauth-state-{environment}")
-    yield call(execution, "dynamodb", "UpdateContinuousBackups", tableName=f"ib-oauth-state-{environment}")
-    yield call(execution, "iam", "PutRolePolicy", roleName=f"ib-oauth-token-{environment}")
-    yield call(execution, "iam", "CreateRole", roleName=f"ib-oauth-task-new-{environment}")
-    yield call(execution, "iam", "UpdateAssumeRolePolicy", roleName=f"ib-oauth-token-{environment}")
+    yield call(execution, "dynamodb", "UpdateTable", tableName=resource_name("state", environment))
+    yield call(execution, "dynamodb", "UpdateContinuousBackups", tableName=resource_name("state", environment))
+    yield call(execution, "iam", "PutRolePolicy", roleName=resource_name("token", environment))
+    yield call(execution, "iam", "CreateRole", roleName=resource_name("task-new", environment))
+    yield call(execution, "iam", "UpdateAssumeRolePolicy", roleName=resource_name("token", environment))
     yield call(execution, "kms", "PutKeyPolicy", keyId="data")
-    yield call(execution, "lambda", "UpdateFunctionCode", functionName=f"ib-oauth-token-{environment}")
-    yield call(execution, "s3", "PutBucketPolicy", bucketName=f"ib-oauth-evidence-{environment}-{ACCOUNT}")
+    yield call(execution, "lambda", "UpdateFunctionCode", functionName=resource_name("token", environment))
+    yield call(execution, "s3", "PutBucketPolicy", bucketName=bucket_name("evidence", environment, ACCOUNT, None))
 
 
 # --- what the alarms are for ---------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ def events_by_alarm(environment: str, account: str = ACCOUNT) -> dict[str, list[
         "encryptionContext": {"environment": environment, "purpose": "session", "owner": "family#1"}
     }
     denied: dict[str, Any] = {"error": "AccessDenied"}
-    trail = f"ib-oauth-trail-{environment}-{account}"
+    trail = bucket_name("trail", environment, account, None)
     return {
         "access-denied": [
             call(ours("token"), "kms", "Sign", **denied) | {"eventName": "VerifyMac"},

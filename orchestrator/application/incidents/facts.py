@@ -10,6 +10,7 @@ from orchestrator.domain.analysis.observations import MetricQuery
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.incidents.postmortem import TrafficCounts
 from orchestrator.domain.incidents.timeline import LedgerFacts, Span
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.verdict import Window
 
 LONGEST = timedelta(days=1)
@@ -56,7 +57,7 @@ def count_traffic(cloud: Cloud, span: Span) -> TrafficCounts:
     """
     if cloud.now() - span.start > _MOST:
         return TrafficCounts()
-    api = {"ApiName": f"ib-oauth-api-{cloud.environment}", "Stage": cloud.environment}
+    api = {"ApiName": resource_name("api", cloud.environment), "Stage": cloud.environment}
     names = {"requests": "Count", "failed": "5XXError"}
     queries = [MetricQuery(key, _API, name, api, "Sum", _PERIOD) for key, name in names.items()]
     values = Metrics(cloud.clients("cloudwatch")).read_metrics(queries, Window(span.start, span.end))

@@ -14,6 +14,7 @@ from orchestrator.aws.rebuild.stacks import Stacks
 from orchestrator.domain.analysis.observations import HttpRequest
 from orchestrator.domain.configuration.snapshot import read_snapshot, snapshot_differences
 from orchestrator.domain.errors import RestoreFailed, Unreachable
+from orchestrator.domain.names import SERVICE_STACK, resource_name
 from orchestrator.domain.rebuild.plan import KeyState, PlannedTable, RebuildPlan, TableSource
 from orchestrator.domain.rebuild.result import Phase, RebuildResult, describe_differences
 from orchestrator.domain.recovery.token_sanitization import next_epoch
@@ -21,7 +22,7 @@ from orchestrator.domain.recovery.token_sanitization import next_epoch
 _TABLE_POLL_SECONDS, _TABLE_SECONDS = 5.0, 6 * 3600.0
 _HEALTH_POLL_SECONDS, _HEALTH_SECONDS = 2.0, 180.0
 _EXISTS: Final = frozenset({"TableAlreadyExistsException", "TableInUseException", "ResourceInUseException"})
-_SERVICE, _URL = "ib-oauth-stack", "ApiUrl"
+_URL = "ApiUrl"
 _PLAN_ANEW: Final = "`orchestrator rebuild --abandon` ends this rebuild, and the next one is planned anew"
 
 
@@ -135,7 +136,7 @@ class Rebuild:
 
     def _end_logins(self, plan: RebuildPlan, table: PlannedTable) -> None:
         """Raise the epoch of restored tokens: revocations since the backup are lost. Recorded before it is written."""
-        log = f"ib-oauth-revocations-{plan.environment}"
+        log = resource_name("revocations", plan.environment)
         tokens = self._cloud.restored_tokens(table.name, table.name, log)
         # A log that comes back empty does not exist before its stack does.
         no_log = any(one.name == log and one.source is TableSource.EMPTY for one in plan.tables)
@@ -151,7 +152,7 @@ class Rebuild:
         return done
 
     def _await_health(self, plan: RebuildPlan, healthy: list[bool]) -> str:
-        url = self._stacks.output(f"{_SERVICE}-{plan.environment}", _URL).rstrip("/")
+        url = self._stacks.output(f"{SERVICE_STACK}-{plan.environment}", _URL).rstrip("/")
         waited, answer = 0.0, ""
         while waited <= _HEALTH_SECONDS:
             answer = self._health(url)

@@ -16,6 +16,7 @@ from orchestrator.application.recovery_planning import tables_in_use
 from orchestrator.domain.analysis.observations import AlarmState, HttpRequest
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.names import short_name
 from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.domain.status_page.evidence import (
     PROBES,
@@ -167,4 +168,4 @@ def _read_windows(cloud: Cloud, settings: StatusPageSettings) -> list[Maintenanc
 
 
 def _short(alarm: str, cloud: Cloud) -> str:
-    return alarm.removeprefix("ib-oauth-").removesuffix(f"-{cloud.environment}")
+    return short_name(alarm, cloud.environment)

@@ -10,10 +10,12 @@ from typing import Any
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.step_functions import Execution, execution_arn
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import PREFIX
 from orchestrator.domain.telemetry.otlp import encode_trace
 from orchestrator.domain.telemetry.spans import Link, TracedExecution, execution_spans, link_of, release_link
 
 PACKAGE = "ib-oauth-orchestrator"
+_DEPLOYMENT, _ROLLBACK = f"{PREFIX}deployment-", f"{PREFIX}rollback-"
 
 
 def read_trace(cloud: Cloud, arn: str) -> dict[str, Any]:
@@ -46,16 +48,16 @@ def _links(cloud: Cloud, execution: Execution) -> tuple[Link, ...]:
     links = [release_link(record.release.digest)] if record.release.digest else []
     if deployment != name:
         machine_arn = execution.arn.replace(":execution:", ":stateMachine:").rsplit(":", 1)[0]
-        deployments = execution_arn(machine_arn.replace("ib-oauth-rollback-", "ib-oauth-deployment-"), deployment)
+        deployments = execution_arn(machine_arn.replace(_ROLLBACK, _DEPLOYMENT), deployment)
         links.append(link_of(deployments, "rolls back"))
     return tuple(links)
 
 
 def _deployment_of(machine: str, name: str, input_json: str) -> str:
     """Return the deployment that an execution is about; empty for a drill or a restore."""
-    if machine.startswith("ib-oauth-deployment-"):
+    if machine.startswith(_DEPLOYMENT):
         return name
-    if not machine.startswith("ib-oauth-rollback-"):
+    if not machine.startswith(_ROLLBACK):
         return ""
     found: Mapping[str, Any] = json.loads(input_json or "{}")
     return str(found.get("deployment", ""))

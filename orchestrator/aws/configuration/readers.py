@@ -17,15 +17,15 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.configuration.normalization import normalize_variables, redact
+from orchestrator.domain.names import DRILL_PREFIX, ORCHESTRATOR_STACK, PREFIX, SERVICE_STACK, event_bus_name
 from orchestrator.domain.untrusted_json import decode_untrusted
 
 Clients: TypeAlias = Callable[[str], Any]
 Raw: TypeAlias = tuple[str, Mapping[str, Any]]
 """A resource's name, and its configuration as AWS returns it."""
 
-PREFIX = "ib-oauth-"
 _LOGS = (f"/aws/lambda/{PREFIX}", f"/aws/vendedlogs/states/{PREFIX}", f"/aws/apigateway/{PREFIX}")
-_STACKS = ("ib-oauth-stack", "ib-oauth-orchestrator")
+_STACKS = (SERVICE_STACK, ORCHESTRATOR_STACK)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Names:
 
     def is_ours(self, name: str) -> bool:
         """Return whether a resource of this name belongs to the environment. The resources of drills do not."""
-        if not name.startswith(PREFIX) or name.startswith(f"{PREFIX}drill-"):
+        if not name.startswith(PREFIX) or name.startswith(DRILL_PREFIX):
             return False
         return name.endswith(f"-{self.environment}") or self.without_generated_id(name) != name
 
@@ -165,7 +165,7 @@ def rules(clients: Clients, names: Names) -> Iterator[Raw]:
 def buses(clients: Clients, names: Names) -> Iterator[Raw]:
     """The environment's event bus with its resource policy."""
     client = clients("events")
-    name = f"{PREFIX}{names.environment}"
+    name = event_bus_name(names.environment)
     bus = _call(client.describe_event_bus, ("ResourceNotFoundException",), Name=name)
     if bus:
         yield name, {**bus, "Policy": _json(bus.get("Policy", ""))}

@@ -32,6 +32,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.backup_times import Backup
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.region_failover import CrossRegionBackup
@@ -162,7 +163,7 @@ class CrossRegionBackups:
         in_use: Mapping[Role, str] | None = None,
     ) -> None:
         self._clients, self._environment, self._standby = clients, environment, standby
-        own = {role: f"ib-oauth-{role}-{environment}" for role in Role}
+        own = {role: resource_name(role, environment) for role in Role}
         self._tables = {name: role for role, name in {**own, **(in_use or {})}.items()}
         # Without a setting that names another table than the stack's, a restored one may be in use.
         self._may_be_restored = {role for role, name in own.items() if name in self._tables}

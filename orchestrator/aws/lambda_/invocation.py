@@ -11,13 +11,12 @@ from uuid import uuid4
 
 from orchestrator.aws.clients import BUSY, translate_errors
 from orchestrator.aws.lambda_.versions import LATEST
-from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest, HttpResponse
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
 from orchestrator.domain.untrusted_json import decode_untrusted, text_of
 
 FORM = "application/x-www-form-urlencoded"
-VERSION_HEADER = "x-ib-oauth-version"
 UNHANDLED_STATUS = 502
 """What API Gateway returns if a function raised an exception."""
 

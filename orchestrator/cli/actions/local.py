@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator import environments
 from orchestrator.cli.rendering.output import console
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.restore import environment_variables_of
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, deployed_environment, identity_provider
@@ -95,7 +96,7 @@ def _deploy_again(local: LocalCloud, environment: environments.Environment, rele
     screen = console()
     screen.print(f"local cloud {local.endpoint_url} (pid {local.pid}) is already running; deploying the stacks again …")
     cloud = deployed_environment.cloud_for(local.environ)
-    variables = environment_variables_of(cloud.versions.describe_version(f"ib-oauth-authorize-{environment.name}"))
+    variables = environment_variables_of(cloud.versions.describe_version(resource_name("authorize", environment.name)))
     # The identity provider is a separate process; only the functions' variables contain its address.
     (url, *_) = {provider["url"] for provider in json.loads(variables["PLATFORMS"]).values()}
     cdk_deploy.deploy(local, environment, release, platform_url=url, stacks=cdk_deploy.EVERYTHING)

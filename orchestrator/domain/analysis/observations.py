@@ -53,6 +53,10 @@ class HttpRequest:
     body: str | None = None
 
 
+VERSION_HEADER = "x-ib-oauth-version"
+"""The header by which a function names the version that responded."""
+
+
 @dataclass(frozen=True)
 class HttpResponse:
     """The response to a request.

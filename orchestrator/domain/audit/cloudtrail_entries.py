@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, Source
-
-PREFIX = "ib-oauth"
+from orchestrator.domain.names import PREFIX
 
 
 def entry_of_call(event: Mapping[str, Any], environment: str, named: Collection[str] = ()) -> AuditEntry | None:

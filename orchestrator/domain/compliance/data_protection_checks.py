@@ -19,6 +19,7 @@ from orchestrator.domain.compliance.templates import (
     text_of,
 )
 from orchestrator.domain.doctor.result import listed
+from orchestrator.domain.names import PREFIX
 
 LONGEST_EXPORT_DAYS = 7
 ENABLED = "ENABLED"
@@ -48,7 +49,7 @@ def _backup_retention(subject: Subject) -> str:
 
 
 def _exports_expire(subject: Subject) -> str:
-    exports = [one for one in subject.of_kind(BUCKET) if "ib-oauth-exports-" in text_of(one.get("BucketName"))]
+    exports = [one for one in subject.of_kind(BUCKET) if f"{PREFIX}exports-" in text_of(one.get("BucketName"))]
     if not exports:
         raise NotApplicable("there is no bucket of exports")
 

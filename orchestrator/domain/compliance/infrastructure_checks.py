@@ -20,6 +20,7 @@ from orchestrator.domain.compliance.templates import (
     text_of,
 )
 from orchestrator.domain.doctor.result import listed
+from orchestrator.domain.names import PREFIX
 
 SUPPORTED_RUNTIMES = frozenset({"python3.11", "python3.12", "python3.13", "python3.14"})
 """Lambda's Python runtimes without a deprecation date in the past."""
@@ -30,8 +31,8 @@ TABLE, FUNCTION, BUCKET, ROLE = "AWS::DynamoDB::Table", "AWS::Lambda::Function",
 LOG_GROUP, KEY, STAGE = "AWS::Logs::LogGroup", "AWS::KMS::Key", "AWS::ApiGateway::Stage"
 ACL, TRAIL, VAULT = "AWS::WAFv2::WebACL", "AWS::CloudTrail::Trail", "AWS::Backup::BackupVault"
 NOT_BACKED_UP = {
-    "ib-oauth-heartbeats-": "its items are written again every minute",
-    "ib-oauth-keys-": "an old key ring would reactivate a retired key; it is restored alone, to a point in time",
+    f"{PREFIX}heartbeats-": "its items are written again every minute",
+    f"{PREFIX}keys-": "an old key ring would reactivate a retired key; it is restored alone, to a point in time",
 }
 """Tables without backups, by the beginning of their names, each with its reason."""
 TLS_POLICIES = frozenset({"TLS_1_2", "SecurityPolicy_TLS13_1_2_2021_06", "SecurityPolicy_TLS13_1_3_2025_09"})
@@ -142,7 +143,7 @@ def _records_locked(subject: Subject) -> str:
     buckets = [
         bucket
         for bucket in subject.of_kind(BUCKET)
-        if any(f"ib-oauth-{name}-" in text_of(bucket.get("BucketName")) for name in names)
+        if any(f"{PREFIX}{name}-" in text_of(bucket.get("BucketName")) for name in names)
     ]
     return problem_of(buckets, lambda one: not is_true(one.get("ObjectLockEnabled"))) if buckets else "there are none"
 

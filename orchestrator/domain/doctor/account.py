@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orchestrator.domain.capacity.account_concurrency import Concurrency, Reservation, refuse_excess_reservation
 from orchestrator.domain.doctor.result import Result, failed, listed, passed, skipped, warned
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import ORCHESTRATOR_STACK
 
 BOOTSTRAP_VERSION = 6
 """The oldest bootstrap stack that can deploy the stacks: `requiresBootstrapStackVersion` of their manifest."""
@@ -93,7 +94,7 @@ def check_pipeline(provider: str | None, role: str | None, wanted_provider: str,
         if found is None
     ]
     if missing:
-        return failed(f"missing: {listed(missing)}", f"npx cdk deploy ib-oauth-orchestrator-{env} -c environment={env}")
+        return failed(f"missing: {listed(missing)}", f"npx cdk deploy {ORCHESTRATOR_STACK}-{env} -c environment={env}")
     return passed(f"{role} trusts {provider}")
 
 

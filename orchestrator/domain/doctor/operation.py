@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.doctor.result import Result, failed, listed, passed, warned
+from orchestrator.domain.names import SERVICE_STACK
 
 BACKUP_AGE = timedelta(hours=36)
 """One backup a day, which starts within an hour and ends within eight (infrastructure/backups/stack.py)."""
@@ -120,7 +121,7 @@ def check_point_in_time(tables: Mapping[str, bool], env: str) -> Result:
     """Check that every table can be restored to a point in time. `tables`: whether it is on, by table."""
     without = [table for table, enabled in tables.items() if not enabled]
     if without:
-        return failed(f"off for {listed(without)}", f"npx cdk deploy ib-oauth-stack-{env} -c environment={env}")
+        return failed(f"off for {listed(without)}", f"npx cdk deploy {SERVICE_STACK}-{env} -c environment={env}")
     return passed(f"on for {len(tables)} tables")
 
 

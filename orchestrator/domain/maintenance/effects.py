@@ -12,6 +12,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.maintenance.schedule import Schedule
 from orchestrator.domain.maintenance.window import Window
+from orchestrator.domain.names import short_name
 from orchestrator.domain.notifications.alarms import SECURITY
 
 
@@ -66,4 +67,4 @@ def _section(subject: str, cause: str, environment: str) -> str:
     kind, _, name = subject.partition(":")
     if kind != "alarm":
         return ""
-    return cause if cause in SECURITY else name.removeprefix("ib-oauth-").removesuffix(f"-{environment}")
+    return cause if cause in SECURITY else short_name(name, environment)

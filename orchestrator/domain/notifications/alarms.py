@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.domain.names import short_name
 from orchestrator.domain.notifications.notification import (
     Audience,
     EventKind,
@@ -134,7 +135,7 @@ def alarm_section(detail: Mapping[str, Any], name: str, environment: str) -> str
     found = _SECTION.search(str(description))
     if found:
         return found[1]
-    short = name.removeprefix("ib-oauth-").removesuffix(f"-{environment}")
+    short = short_name(name, environment)
     return short if short in COMPOSITES else ""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.domain.names import is_of_environment
 from orchestrator.domain.recovery.record import CheckResult, Role
 from orchestrator.domain.verdict import Json, Outcome, Verdict
 
@@ -82,7 +83,7 @@ def _check_alarms(
 ) -> CheckResult:
     """Compare the alarms by metric. Those of the stacks follow the tables that environments.toml names."""
     names = sorted(name for metric in source.keys() - restored.keys() for name in source[metric])
-    of_stacks = [name for name in names if name.startswith("ib-oauth-") and name.endswith(f"-{environment}")]
+    of_stacks = [name for name in names if is_of_environment(name, environment)]
     missing = [name for name in names if name not in of_stacks]
     remedy = "watches the source alone: create such an alarm on the restored table"
     figures: dict[str, Json] = {"moved_by_cdk_deploy": list(of_stacks)}

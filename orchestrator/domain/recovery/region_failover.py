@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import ORCHESTRATOR_STACK, SERVICE_STACK, resource_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
 from orchestrator.domain.regions import refuse_region
@@ -149,7 +150,7 @@ EXPIRES = "delete_at"
 """The attribute by which DynamoDB expires the service's items."""
 
 _STREAM = "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
-_POLICIES = {"ib-oauth-stack": "service", "ib-oauth-orchestrator": "orchestrator"}
+_POLICIES = {SERVICE_STACK: "service", ORCHESTRATOR_STACK: "orchestrator"}
 """Stacks with a stack policy, and the folder below ``infrastructure`` that has it."""
 
 LOST = (
@@ -247,7 +248,7 @@ def _steps(
     inputs: FailoverInputs, tables: Sequence[PlannedRestore], settings: Sequence[Setting]
 ) -> tuple[FailoverStep, ...]:
     environment, region = inputs.environment, inputs.region
-    stack = f"ib-oauth-stack-{environment}"
+    stack = resource_name("stack", environment)
     domain = f"the stack points {inputs.domain} to the new API" if inputs.domain else "the API has another address"
     return (
         FailoverStep(

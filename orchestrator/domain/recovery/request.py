@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identifiers import new_key
+from orchestrator.domain.names import DRILL_PREFIX, RESTORED_PREFIX
 from orchestrator.domain.recovery.backups.kinds import (
     BackupKind,
     Selection,
@@ -30,7 +31,6 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,24}")
 RECOVERY_PREFIX = "dr-"
 """Prefix of the id of every recovery."""
 
-DRILL_PREFIX = "ib-oauth-drill-"
 """Prefix of the names of all resources of a drill."""
 
 
@@ -105,7 +105,7 @@ def scheduled_key(scheduled: datetime, kind: str = "") -> str:
 
 def target_name(kind: Kind, recovery: str, what: str, environment: str) -> str:
     """Return the name of a recovery's resource. what: a table's role, or the name of a function or an IAM role."""
-    prefix = DRILL_PREFIX if kind is Kind.DRILL else "ib-oauth-restored-"
+    prefix = DRILL_PREFIX if kind is Kind.DRILL else RESTORED_PREFIX
     return f"{prefix}{recovery}-{what}-{environment}"
 
 

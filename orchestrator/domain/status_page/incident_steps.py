@@ -20,10 +20,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Entry, EntryKind
+from orchestrator.domain.names import PREFIX
 from orchestrator.domain.printable import printable
 
 OPENED_AGAIN = "The problem with {} is back. We are investigating it."
-_COMPOSITE = "alarm:ib-oauth-service-degraded-"
+_COMPOSITE = f"alarm:{PREFIX}service-degraded-"
 
 
 class Step(StrEnum):

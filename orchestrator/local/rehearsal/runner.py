@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.domain.deployment.release import STABLE_OUTCOMES
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.rehearsal.measurement import data_loss, recovery_time, works
 from orchestrator.domain.rehearsal.result import Rehearsal, Step, end_of
 from orchestrator.domain.rehearsal.scenario import CloudUse, End, Scenario
@@ -172,7 +173,7 @@ class _Run:
 
     @property
     def _alarm(self) -> str:
-        return f"ib-oauth-{self._scenario.alarm}-{ENVIRONMENT}"
+        return resource_name(self._scenario.alarm, ENVIRONMENT)
 
     def _note(self, what: str) -> None:
         seconds = round((datetime.now(UTC) - self._fault_at).total_seconds(), 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from orchestrator.local.deployed_environment import LocalEnvironment
+from orchestrator.domain.names import resource_name
+from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
 STRATEGY: Final[Mapping[str, object]] = {
@@ -40,6 +41,6 @@ def split_traffic(here: LocalEnvironment, deployment_id: str) -> None:
 def canary_weights(here: LocalEnvironment) -> set[int]:
     """Return the weights of the canary, in percent, that the aliases of the service's functions have."""
     client = here.cloud.clients("lambda")
-    aliases = [client.get_alias(FunctionName=f"ib-oauth-{name}-local", Name="live") for name in _FUNCTIONS]
+    aliases = [client.get_alias(FunctionName=resource_name(name, ENVIRONMENT), Name="live") for name in _FUNCTIONS]
     weights = [alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}) for alias in aliases]
     return {round(100 * sum(weight.values())) for weight in weights}

@@ -14,11 +14,11 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest, HttpResponse
 from orchestrator.domain.compliance.result import NotChecked
 from orchestrator.domain.errors import Throttled
 from orchestrator.probes import synthetic_client
-from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI, VERSION_HEADER
+from orchestrator.probes.checks import CLIENT_ID, REDIRECT_URI
 from orchestrator.probes.conformance.messages import Authorized, Granted
 from orchestrator.probes.ports import HttpClient, Pace
 from orchestrator.probes.synthetic_client import (

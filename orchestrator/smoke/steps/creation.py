@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.failed_stacks import FailedStacks
+from orchestrator.domain.names import resource_name
 from orchestrator.local.cdk_deploy import SECURITY, SERVICE
 from orchestrator.smoke.results import Fact, Verdict
 from orchestrator.smoke.steps.shipping import ship_first
@@ -73,7 +74,7 @@ def _anomaly_monitor(world: World) -> Fact:
     specification = {"Tags": {"Key": "environment", "Values": [world.name], "MatchOptions": ["EQUALS"]}}
     client = world.clients("ce")
     monitor = {
-        "MonitorName": f"ib-oauth-smoke-{world.name}",
+        "MonitorName": resource_name("smoke", world.name),
         "MonitorType": "CUSTOM",
         "MonitorSpecification": specification,
     }

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code
 from orchestrator.cli.actions.restore import write_settings
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.smoke.access import SmokeClient, load_of, writer_connection
 from orchestrator.smoke.policy_spread import Writers, denial, spread_of
@@ -104,7 +105,7 @@ def _cutover(world: World) -> Iterator[Fact]:
 
 
 def _scratch_table(world: World, stack: ExitStack) -> tuple[str, str]:
-    client, name = world.clients("dynamodb"), f"ib-oauth-smoke-{world.name}"
+    client, name = world.clients("dynamodb"), resource_name("smoke", world.name)
     created = client.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],

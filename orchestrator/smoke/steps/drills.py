@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.aws.dynamodb.batch import batch_write
+from orchestrator.domain.names import DRILL_PREFIX
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
 from orchestrator.smoke.access import SmokeClient, load_of
@@ -149,15 +150,15 @@ def _left(world: World) -> Fact:
         name
         for page in world.clients("dynamodb").get_paginator("list_tables").paginate()
         for name in page["TableNames"]
-        if name.startswith("ib-oauth-drill-")
+        if name.startswith(DRILL_PREFIX)
     ]
     left = [f"table {name}" for name in tables]
     if not world.environment.local:
         alarms = world.clients("cloudwatch").get_paginator("describe_alarms")
-        for page in alarms.paginate(AlarmNamePrefix="TargetTracking-table/ib-oauth-drill-"):
+        for page in alarms.paginate(AlarmNamePrefix=f"TargetTracking-table/{DRILL_PREFIX}"):
             left += [f"alarm {alarm['AlarmName']}" for alarm in page["MetricAlarms"]]
         targets = world.clients("application-autoscaling").get_paginator("describe_scalable_targets")
         for page in targets.paginate(ServiceNamespace="dynamodb"):
             found = [one["ResourceId"] for one in page["ScalableTargets"]]
-            left += [f"target {name}" for name in found if name.startswith("table/ib-oauth-drill-")]
+            left += [f"target {name}" for name in found if name.startswith(f"table/{DRILL_PREFIX}")]
     return Fact("5", Verdict.FAIL if left else Verdict.PASS, f"drills left {len(left)} resources", {"left": left})

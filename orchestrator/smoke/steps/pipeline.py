@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.domain.names import resource_name
 from orchestrator.smoke.results import Fact, Verdict
 from orchestrator.smoke.world import World
 
@@ -12,7 +13,7 @@ JOB_SECONDS = 18_000
 
 def run(world: World) -> Iterator[Fact]:
     """Yield how long the role's sessions last, and whether it may assume the bootstrap roles of every region."""
-    iam, name = world.clients("iam"), f"ib-oauth-pipeline-{world.name}"
+    iam, name = world.clients("iam"), resource_name("pipeline", world.name)
     role = iam.get_role(RoleName=name)["Role"]
     yield Fact(
         "11",

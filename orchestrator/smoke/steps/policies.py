@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from orchestrator.domain.names import resource_name, short_name
 from orchestrator.local.cdk_deploy import SECURITY
 from orchestrator.smoke.results import Fact, Verdict
 from orchestrator.smoke.trail_events import Event, events_by_alarm, night
@@ -48,7 +49,7 @@ def _valid_policies(world: World) -> Fact:
 
 def _describe_alarms(world: World) -> Fact:
     """Whether a task may call DescribeAlarms, for which AWS's page wants a permission scoped to ``*``."""
-    role = f"arn:aws:iam::{world.account}:role/ib-oauth-task-check-readiness-{world.name}"
+    role = f"arn:aws:iam::{world.account}:role/{resource_name('task-check-readiness', world.name)}"
     answer = world.clients("iam").simulate_principal_policy(
         PolicySourceArn=role, ActionNames=["cloudwatch:DescribeAlarms"], ResourceArns=["*"]
     )
@@ -64,13 +65,13 @@ def _patterns(world: World) -> Iterator[Fact]:
     """Test each deployed pattern with the calls that its alarm is for, and with our own nights and a sibling's."""
     logs, filters = world.clients("logs"), []
     for page in logs.get_paginator("describe_metric_filters").paginate(
-        logGroupName=f"/aws/cloudtrail/ib-oauth-trail-{world.name}"
+        logGroupName=f"/aws/cloudtrail/{resource_name('trail', world.name)}"
     ):
         filters += page["metricFilters"]
     by_alarm = events_by_alarm(world.name, world.account)
     nights = [*night(world.name), *night("sibling")]
     for one in filters:
-        alarm = one["filterName"].removeprefix("ib-oauth-").removesuffix(f"-{world.name}")
+        alarm = short_name(one["filterName"], world.name)
         meant = by_alarm.get(alarm, [])
         seen, own = (_count_matches(logs, one["filterPattern"], events) for events in (meant, nights))
         fires = own > (SPIKE_EVENTS if alarm == SPIKE else 0)

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from orchestrator.domain.names import resource_name
 from orchestrator.smoke.results import Fact, Verdict
 from orchestrator.smoke.world import World
 from state_machines import definitions
@@ -64,7 +65,7 @@ def _all_states(states: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 
 def _role(world: World, stack: ExitStack) -> str:
-    iam, name = world.clients("iam"), f"ib-oauth-smoke-{world.name}"
+    iam, name = world.clients("iam"), resource_name("smoke", world.name)
     services = [{"Service": service} for service in ("lambda.amazonaws.com", "states.amazonaws.com")]
     trust = {
         "Version": "2012-10-17",
@@ -88,7 +89,7 @@ def _role(world: World, stack: ExitStack) -> str:
 
 
 def _function(world: World, stack: ExitStack, role: str) -> str:
-    client, name = world.clients("lambda"), f"ib-oauth-smoke-{world.name}"
+    client, name = world.clients("lambda"), resource_name("smoke", world.name)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("smoke.py", _CODE)
@@ -128,7 +129,7 @@ def _machine(world: World, stack: ExitStack, role: str, function: str) -> str:
     }
     client = world.clients("stepfunctions")
     machine = client.create_state_machine(
-        name=f"ib-oauth-smoke-{world.name}",
+        name=resource_name("smoke", world.name),
         definition=json.dumps({"StartAt": "Fault", "States": states}, allow_nan=False),
         roleArn=role,
     )["stateMachineArn"]

@@ -4,7 +4,16 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from orchestrator.domain.names import bucket_name, global_name, role_beginning
+from orchestrator.domain.names import (
+    bucket_name,
+    event_bus_name,
+    global_name,
+    is_of_environment,
+    resource_name,
+    role_beginning,
+    short_name,
+    state_machine_arn,
+)
 
 LONGEST, FARTHEST = "staging-of-sixte", "ap-southeast-2"
 ROLES = (
@@ -20,6 +29,26 @@ ACCOUNT = "123456789012"
 
 def role(name, environment=LONGEST, region=FARTHEST):
     return global_name(f"ib-oauth-{name}-{environment}", environment, region)
+
+
+def test_the_name_of_a_resource_has_that_of_the_environment_at_its_end_and_gives_the_short_name_again():
+    name = resource_name("keys", "prod")
+
+    assert name == "ib-oauth-keys-prod"
+    assert short_name(name, "prod") == "keys"
+    assert is_of_environment(name, "prod")
+
+
+@pytest.mark.parametrize("name", ["keys-prod", "ib-oauth-keys-staging", "other-ib-oauth-keys-prod"])
+def test_another_name_is_of_no_environment_of_ours(name):
+    assert not is_of_environment(name, "prod")
+
+
+def test_state_machines_and_the_event_bus_have_names_of_the_same_form():
+    arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:ib-oauth-drill-prod"
+
+    assert state_machine_arn("drill", "prod", ACCOUNT, "eu-central-1") == arn
+    assert event_bus_name("prod") == "ib-oauth-prod"
 
 
 def test_a_name_that_fits_has_the_region_at_its_end_and_none_without_a_failover():

@@ -24,7 +24,7 @@ from orchestrator.domain.doctor import account, operation, stacks
 from orchestrator.domain.doctor.examples import example_values
 from orchestrator.domain.doctor.result import Result, skipped
 from orchestrator.domain.incidents import coverage
-from orchestrator.domain.names import global_name
+from orchestrator.domain.names import PREFIX, global_name, resource_name
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.environments.settings_document import SettingsFile
@@ -109,7 +109,7 @@ class Checks:
         return tuple(dict.fromkeys([*([copy] if copy else []), *self._environment.stores.replicas]))
 
     def _name(self, name: str) -> str:
-        return f"ib-oauth-{name}-{self.context.name}"
+        return resource_name(name, self.context.name)
 
     def _settings(self) -> Result:
         tables = SettingsFile.read(environments.settings_file()).merged(self.context.name)
@@ -185,7 +185,7 @@ class Checks:
     def _alarms(self) -> Result:
         # The local cloud makes no backups, so the alarms that miss them say nothing.
         local = self._environment.local
-        alarms = [one for one in self._alarm_readings if not (local and one.name.startswith("ib-oauth-backup-"))]
+        alarms = [one for one in self._alarm_readings if not (local and one.name.startswith(f"{PREFIX}backup-"))]
         return operation.check_alarm_states(alarms)
 
     def _configuration(self) -> Result:

@@ -29,6 +29,7 @@ from orchestrator.domain.audit.ledger_entries import (
 )
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
 from orchestrator.domain.verdict import Window
@@ -112,7 +113,7 @@ def _read_requests(context: Context, query: AuditQuery) -> tuple[list[AuditEntry
     try:
         with denials():
             logs = Logs(context.clients("logs"), read_seconds=ACCESS_SECONDS)
-            requests = logs.read_lines(f"/aws/apigateway/ib-oauth-api-{context.name}", "", window)
+            requests = logs.read_lines(f"/aws/apigateway/{resource_name('api', context.name)}", "", window)
             functions = [context.function_name(name) for name in context.environment.service.functions]
             pages = [logs.read_lines(f"/aws/lambda/{name}", REQUEST_LINES, window) for name in functions]
     except Denied as error:

@@ -43,17 +43,18 @@ from orchestrator.domain.compliance.result import NotApplicable, NotChecked, Res
 from orchestrator.domain.compliance.templates import TemplateCheck, run_template_checks, subject_of
 from orchestrator.domain.doctor.result import Result as Reading
 from orchestrator.domain.doctor.result import failed, passed, skipped
+from orchestrator.domain.names import PREFIX
 from orchestrator.domain.user_erasure import Subject, erasure_cost
 
 TRIAL_SUBJECT = "compliance:no-such-user"
 TRIAL_UNITS_PER_SECOND, MOST_TRIAL_SECONDS = 200.0, 120
 """A trial erasure reads all tables; of larger ones, `orchestrator erase` is the check."""
 LOG_GROUPS = (
-    "/aws/lambda/ib-oauth-",
-    "/aws/vendedlogs/states/ib-oauth-",
-    "/aws/apigateway/ib-oauth-",
-    "/aws/cloudtrail/ib-oauth-",
-    "aws-waf-logs-ib-oauth-",
+    f"/aws/lambda/{PREFIX}",
+    f"/aws/vendedlogs/states/{PREFIX}",
+    f"/aws/apigateway/{PREFIX}",
+    f"/aws/cloudtrail/{PREFIX}",
+    f"aws-waf-logs-{PREFIX}",
 )
 """The beginnings of the names of an environment's log groups."""
 

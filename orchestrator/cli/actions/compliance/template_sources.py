@@ -20,6 +20,7 @@ from orchestrator.domain.compliance.result import NotApplicable, NotChecked
 from orchestrator.domain.compliance.templates import Expectations
 from orchestrator.domain.doctor.result import listed
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.texts import shortened
 from orchestrator.environments import project
@@ -54,7 +55,7 @@ def find_templates(context: Context, assembly: Path | None) -> Mapping[str, Mapp
         NotChecked: a stack is missing.
         ClientError, BotoCoreError: CloudFormation did not answer.
     """
-    wanted = [f"ib-oauth-{name}-{context.name}" for name in STACKS]
+    wanted = [resource_name(name, context.name) for name in STACKS]
     if assembly is None:
         templates = ComplianceReadings(context.clients).read_templates(wanted)
         remedy = (

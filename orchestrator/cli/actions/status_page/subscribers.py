@@ -13,6 +13,7 @@ from orchestrator.cli.recorded_actions import record_action
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.subscribers.subscriber import Pending, Subscriber, masked
 
 STANDARD_INPUT = "-"
@@ -108,4 +109,4 @@ def _read(context: Context) -> tuple[list[Subscriber], list[Pending]]:
 def _store(context: Context) -> SubscriberStore:
     page = context.environment.status_page
     clients = clients_of(context.environment, page.region) if page.enabled else context.clients
-    return SubscriberStore(clients("dynamodb"), f"ib-oauth-subscribers-{context.name}")
+    return SubscriberStore(clients("dynamodb"), resource_name("subscribers", context.name))

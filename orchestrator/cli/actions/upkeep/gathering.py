@@ -22,6 +22,7 @@ from orchestrator.cli.actions.upkeep.lock_files import read_advisory_files, read
 from orchestrator.cli.context import Context, clients_of
 from orchestrator.domain.doctor.result import Result, passed
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.names import PREFIX
 from orchestrator.domain.upkeep import alarm_history, dependencies, expiry, resources, runtimes, trends
 from orchestrator.domain.upkeep.recommendations import concurrency, log_retention, memory, table_capacity, throttles
 from orchestrator.domain.upkeep.result import CheckResult, not_applicable, not_checked, result_of_doctor
@@ -40,7 +41,7 @@ NOT_LOCALLY: Mapping[str, str] = {
 }
 ON_DEMAND = (1, None)
 """The least and the most units of a table on demand, if it were provisioned."""
-_BACKUP_ALARMS = "ib-oauth-backup-"
+_BACKUP_ALARMS = f"{PREFIX}backup-"
 _DEAD_LETTERS = "dead-letters"
 _LOG_PREFIX = "/aws/lambda/"
 

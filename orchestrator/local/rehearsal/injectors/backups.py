@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from botocore.exceptions import ClientError
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.rehearsal.catalogue import RECOVERY_COMMAND
 from orchestrator.local.deployed_environment import ENVIRONMENT
@@ -15,7 +16,7 @@ from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
 _JOB_SECONDS = 60.0
-_VAULT = f"ib-oauth-backups-{ENVIRONMENT}"
+_VAULT = resource_name("backups", ENVIRONMENT)
 _OFF = {"PointInTimeRecoveryEnabled": False}
 
 
@@ -76,7 +77,7 @@ def _points(stage: Stage) -> list[str]:
 
 
 def _role(stage: Stage) -> str:
-    iam, name = stage.here.cloud.clients("iam"), f"ib-oauth-backups-{ENVIRONMENT}"
+    iam, name = stage.here.cloud.clients("iam"), resource_name("backups", ENVIRONMENT)
     trust = {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]}, allow_nan=False)
     with suppress(iam.exceptions.EntityAlreadyExistsException):

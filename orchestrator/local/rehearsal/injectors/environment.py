@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from orchestrator.domain.names import resource_name
 from orchestrator.local import cdk_deploy
 from orchestrator.local.deployed_environment import ENVIRONMENT
 from orchestrator.local.rehearsal.injectors.tables import delete_table
@@ -32,13 +33,13 @@ def empty(stage: Stage) -> None:
         client.delete_stack(**name)
         client.get_waiter("stack_delete_complete").wait(**name, WaiterConfig={"Delay": _EVERY_SECONDS})
     for table in _TABLES:
-        delete_table(stage, f"ib-oauth-{table}-{ENVIRONMENT}")
+        delete_table(stage, resource_name(table, ENVIRONMENT))
 
 
 def rebuild(stage: Stage) -> None:
     """Read the plan, rebuild the environment, and have the ledger record its new address and versions."""
     planned = stage.type("orchestrator rebuild --plan --env ENV").output
-    missing = [table for table in _TABLES if f"ib-oauth-{table}-{ENVIRONMENT}" not in planned]
+    missing = [table for table in _TABLES if resource_name(table, ENVIRONMENT) not in planned]
     if missing:
         raise RehearsalFailed(f"`orchestrator rebuild --plan` does not name {', '.join(missing)}: {planned}")
     for line in stage.type("orchestrator rebuild --yes --env ENV").output.splitlines():

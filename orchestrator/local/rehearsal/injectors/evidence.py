@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.rehearsal.catalogue import EVIDENCE_COMMAND
 from orchestrator.local.deployed_environment import ENVIRONMENT
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
-_ALIAS = f"alias/ib-oauth-evidence-{ENVIRONMENT}"
+_ALIAS = f"alias/{resource_name('evidence', ENVIRONMENT)}"
 _DRILL_SECONDS = 180
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.rehearsal.catalogue import LEDGER_COMMANDS
 from orchestrator.local.deployed_environment import ENVIRONMENT
 from orchestrator.local.rehearsal.injectors.tables import delete_table
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
-_TABLE = f"ib-oauth-ledger-{ENVIRONMENT}"
+_TABLE = resource_name("ledger", ENVIRONMENT)
 _ITEMS = "ledger items"
 
 

@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.oauth_tables.restored_tokens import FAMILY
 from orchestrator.domain.environment_lock import Kind
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.record import Role
+from orchestrator.local.deployed_environment import ENVIRONMENT
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
@@ -90,7 +92,7 @@ def _restore(stage: Stage, options: str) -> None:
 def live_table(stage: Stage, role: Role) -> str:
     """Return the table that the live version of a function uses."""
     live = stage.here.cloud.clients("lambda").get_function_configuration(
-        FunctionName="ib-oauth-token-local", Qualifier="live"
+        FunctionName=resource_name("token", ENVIRONMENT), Qualifier="live"
     )
     return str(live["Environment"]["Variables"][f"{role}_TABLE".upper()])
 
