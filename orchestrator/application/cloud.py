@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from orchestrator.aws.ledger.segment_digests import SegmentDigestStore
     from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
     from orchestrator.aws.ledger.status_page import StatusPageStore
-    from orchestrator.aws.link_keys import LinkKeys
     from orchestrator.aws.mail import Mailer
     from orchestrator.aws.notification_queue import NotificationQueue
     from orchestrator.aws.notifications import Bus, Topics
@@ -82,6 +81,7 @@ if TYPE_CHECKING:
     from orchestrator.aws.oauth_tables.signing_keys import KeyRing
     from orchestrator.aws.otlp_exporter import OtlpExporter
     from orchestrator.aws.provider_client import ProviderClient
+    from orchestrator.aws.secrets_manager import LinkKeys
     from orchestrator.aws.site_bucket import SiteBucket
     from orchestrator.aws.step_functions import Executions
     from orchestrator.aws.subscribers.table import SubscriberStore
@@ -336,7 +336,7 @@ class Adapters:
     notification_queue: Lazy[NotificationQueue] = _adapter(
         "aws.notification_queue:NotificationQueue", "sqs", "NOTIFICATION_QUEUE", "NOTIFICATION_DEAD_LETTERS"
     )
-    link_keys: Lazy[LinkKeys] = _adapter("aws.link_keys:LinkKeys", "secretsmanager", "LINK_KEY")
+    link_keys: Lazy[LinkKeys] = _adapter("aws.secrets_manager:LinkKeys", "secretsmanager", "LINK_KEY")
     providers: Lazy[ProviderClient] = _adapter("aws.provider_client:ProviderClient", _providers)
     subscribers: Lazy[SubscriberStore] = _adapter(
         "aws.subscribers.table:SubscriberStore", "dynamodb", "SUBSCRIBERS_TABLE"

@@ -146,6 +146,21 @@ def translate_errors(**known: type[OrchestratorError]) -> Iterator[None]:
         raise Unreachable(str(error)) from error
 
 
+def read_pages(client: Any, operation: str, **params: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the pages of an operation that AWS answers in pages.
+
+    Args:
+        client: botocore's client.
+        operation: a method of it with a paginator, such as ``list_tables``.
+        params: its parameters.
+
+    Raises:
+        Throttled, Unreachable: as `translate_errors`.
+    """
+    with translate_errors():
+        yield from client.get_paginator(operation).paginate(**params)
+
+
 def conditional_write(write: Callable[..., Mapping[str, Any]], **params: Any) -> Mapping[str, Any] | None:
     """Make a conditional write of DynamoDB and return its response; None where the condition did not hold.
 

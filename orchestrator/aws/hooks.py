@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import BUSY, error_code, translate_errors
 from orchestrator.aws.public_http import PublicHttp
+from orchestrator.aws.secrets_manager import read_secret_text
 from orchestrator.domain.deployment.hooks import ATTEMPTS, Hook, HookAnswer, HookCall, HookKind, read_answer
 from orchestrator.domain.errors import CheckNotReadable, Throttled, Unreachable
 from orchestrator.domain.untrusted_json import decode_untrusted
@@ -120,8 +121,7 @@ class Hooks:
 
     def _read_secret(self, arn: str) -> bytes:
         try:
-            with translate_errors():
-                return str(self._secrets.get_secret_value(SecretId=arn)["SecretString"]).encode()
+            return read_secret_text(self._secrets, arn).encode()
         except (ClientError, KeyError) as error:
             raise CheckNotReadable(
                 f"the secret that signs its requests cannot be read: {type(error).__name__}"

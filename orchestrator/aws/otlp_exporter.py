@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code
 from orchestrator.aws.public_http import PublicHttp
+from orchestrator.aws.secrets_manager import read_secret_text
 from orchestrator.domain.errors import CheckNotReadable, Refused, Unreachable
 from orchestrator.domain.telemetry.settings import parse_headers, traces_url
 
@@ -69,8 +70,7 @@ class OtlpExporter:
         if not secret:
             return {}
         try:
-            with translate_errors():
-                text = str(self._secrets().get_secret_value(SecretId=secret)["SecretString"])
+            text = read_secret_text(self._secrets(), secret)
         except (ClientError, KeyError) as error:
             code = error_code(error) if isinstance(error, ClientError) else "it has no text"
             remedy = f"give a secret that can be read: {code}"

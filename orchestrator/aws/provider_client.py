@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code
 from orchestrator.aws.mail import Mailer
 from orchestrator.aws.public_http import NotPublic, PublicHttp
+from orchestrator.aws.secrets_manager import read_secret_text
 from orchestrator.domain.errors import CheckNotReadable, Throttled, Unreachable
 from orchestrator.domain.notifications.destinations import Destination, DestinationKind
 from orchestrator.domain.notifications.notification import Notification
@@ -108,8 +109,7 @@ class ProviderClient:
             KeyError: it has no text.
             Throttled, Unreachable: Secrets Manager did not answer.
         """
-        with translate_errors():
-            return str(self._secrets.get_secret_value(SecretId=arn)["SecretString"])
+        return read_secret_text(self._secrets, arn)
 
 
 def _hidden(notification: Notification, secret: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code, read_pages, translate_errors
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.telemetry.spans import HistoryEvent
 
@@ -102,22 +102,14 @@ class Executions:
 
     def read_history(self, arn: str) -> tuple[HistoryEvent, ...]:
         """Return the events of an execution in their order; none if Step Functions no longer has it."""
-        events: list[HistoryEvent] = []
-        page: dict[str, str] = {}
-        while True:
-            try:
-                with translate_errors():
-                    response = self._client.get_execution_history(
-                        executionArn=arn, maxResults=HISTORY_PAGE, includeExecutionData=False, **page
-                    )
-            except ClientError as error:
-                if error_code(error) == "ExecutionDoesNotExist":
-                    return ()
-                raise
-            events += [_decode_event(event) for event in response["events"]]
-            if "nextToken" not in response:
-                return tuple(events)
-            page = {"nextToken": response["nextToken"]}
+        params = {"executionArn": arn, "maxResults": HISTORY_PAGE, "includeExecutionData": False}
+        try:
+            pages = read_pages(self._client, "get_execution_history", **params)
+            return tuple(_decode_event(event) for page in pages for event in page["events"])
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return ()
+            raise
 
     def stop_execution(self, arn: str, reason: str) -> None:
         """Stop an execution; one that has ended stays as it is."""

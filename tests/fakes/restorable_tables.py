@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.fakes.clouds import ACCOUNT, REGION
 from tests.fakes.errors import client_error
+from tests.fakes.pages import Pages
 
 COPIED = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingModeSummary", "SSEDescription")
 WINDOW = timedelta(days=35)
@@ -86,6 +87,9 @@ class RestorableTables:
         return table
 
     # --- describing --------------------------------------------------------------------------------------
+
+    def get_paginator(self, operation: str) -> Any:
+        return Pages(getattr(self, operation))
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:  # noqa: N803 - botocore's
         table = self._known(TableName)

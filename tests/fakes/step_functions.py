@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.fakes.errors import client_error
+from tests.fakes.pages import Pages
 
 RUNNING, ABORTED = "RUNNING", "ABORTED"
 
@@ -70,6 +71,9 @@ class FakeStepFunctions:
             "startDate": found.started_at,
             "stopDate": found.ended_at,
         }
+
+    def get_paginator(self, operation: str) -> Any:
+        return Pages(getattr(self, operation))
 
     def get_execution_history(
         self,

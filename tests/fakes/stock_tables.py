@@ -10,6 +10,7 @@ from typing import Any
 from ministack.services import dynamodb
 
 from tests.fakes.errors import client_error
+from tests.fakes.pages import Pages
 
 TIMES = ("EarliestRestorableDateTime", "LatestRestorableDateTime")
 
@@ -59,6 +60,9 @@ class StockTables:
 
     def list_tags_of_resource(self, **params: Any) -> dict[str, Any]:
         return self._call("list_tags", params)
+
+    def get_paginator(self, operation: str) -> Any:
+        return Pages(getattr(self, operation))
 
     def __getattr__(self, operation: str) -> Any:
         return lambda **params: self._call(operation, params)

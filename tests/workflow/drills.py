@@ -297,7 +297,7 @@ class _Routed:
         if operation in {"export_table_to_point_in_time", "describe_export"}:
             return getattr(world.exports, operation)
         if operation == "get_paginator":
-            return world.ledger.get_paginator
+            return lambda name: (world.ledger if name in OF_ITEMS else world.tables).get_paginator(name)
         if operation not in OF_ITEMS:
             return getattr(world.tables, operation)
 

@@ -499,6 +499,12 @@ def both(first: Any, second: Any) -> Any:
         def __getattr__(self, operation: str) -> Any:
             return getattr(first, operation, None) or getattr(second, operation)
 
+        def get_paginator(self, operation: str) -> Any:
+            try:
+                return first.get_paginator(operation)
+            except AttributeError:
+                return second.get_paginator(operation)
+
     return Both()
 
 

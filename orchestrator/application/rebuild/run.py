@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.dynamodb.descriptions import describe_table
 from orchestrator.aws.rebuild.records import RebuildRecords
 from orchestrator.aws.rebuild.stacks import Stacks
 from orchestrator.domain.analysis.observations import HttpRequest
@@ -186,10 +187,4 @@ class Rebuild:
 
     def _describe(self, table: str) -> Mapping[str, Any]:
         """Return the description of a table; empty if there is none."""
-        try:
-            with translate_errors():
-                return dict(self._cloud.clients("dynamodb").describe_table(TableName=table)["Table"])
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            return {}
+        return describe_table(self._cloud.clients("dynamodb"), table) or {}

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code, read_pages, translate_errors
 from orchestrator.domain.configuration.normalization import normalize_variables, redact
 from orchestrator.domain.names import DRILL_PREFIX, ORCHESTRATOR_STACK, PREFIX, SERVICE_STACK, event_bus_name
 from orchestrator.domain.untrusted_json import decode_untrusted
@@ -349,9 +349,8 @@ READERS: Mapping[str, Reader] = {
 
 
 def _pages(client: Any, operation: str, key: str, **params: Any) -> Iterator[Any]:
-    with translate_errors():
-        for page in client.get_paginator(operation).paginate(**params):
-            yield from page.get(key) or ()
+    for page in read_pages(client, operation, **params):
+        yield from page.get(key) or ()
 
 
 def _call(

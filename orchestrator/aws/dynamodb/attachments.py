@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code, read_pages, translate_errors
 from orchestrator.domain.recovery.attachments import Attachments
 
 _ABSENT = "ResourceNotFoundException"
@@ -68,24 +68,12 @@ class TableAttachments:
         return tuple(sorted(one["StreamArn"] for one in destinations if one["DestinationStatus"] in _SENDING))
 
     def _mappings(self) -> Iterator[Mapping[str, Any]]:
-        start: dict[str, str] = {}
-        while True:
-            with translate_errors():
-                page = self._lambda.list_event_source_mappings(**start)
+        for page in read_pages(self._lambda, "list_event_source_mappings"):
             yield from page["EventSourceMappings"]
-            if not page.get("NextMarker"):
-                return
-            start = {"Marker": page["NextMarker"]}
 
     def _alarms(self) -> Iterator[Alarm]:
-        start: dict[str, str] = {}
-        while True:
-            with translate_errors():
-                page = self._cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"], **start)
+        for page in read_pages(self._cloudwatch, "describe_alarms", AlarmTypes=["MetricAlarm"]):
             yield from page.get("MetricAlarms", ())
-            if not page.get("NextToken"):
-                return
-            start = {"NextToken": page["NextToken"]}
 
 
 def _alarms_on(table: str, alarms: Sequence[Alarm]) -> Mapping[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.dynamodb.descriptions import ABSENT, describe_table
 from orchestrator.aws.dynamodb.read_pace import read_units_of
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import Source
@@ -27,7 +28,6 @@ from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.restored_table import Removal, RestoredTable
 
 _ON_DEMAND = "PAY_PER_REQUEST"
-_ABSENT = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 _BEING_CHANGED = frozenset({"ResourceInUseException", "TableInUseException"})
 _NOT_ALLOWED = frozenset({"ValidationException", "AccessDeniedException"})
 """The error codes of a deletion that the table's protection, or a policy, forbids."""
@@ -49,7 +49,7 @@ class TableRestores:
         Raises:
             Refused: the table does not exist, or is being deleted.
         """
-        description = self._describe(table)
+        description = describe_table(self._client, table)
         if description is None:
             raise Refused(f"tables.{role}", table, "deploy the service stack first, or name a table that exists")
         if description["TableStatus"] == "DELETING":
@@ -74,7 +74,7 @@ class TableRestores:
 
     def exists(self, table: str) -> bool:
         """Return whether a table exists."""
-        return self._describe(table) is not None
+        return describe_table(self._client, table) is not None
 
     def start_restore(self, source: str, target: str, point: datetime, backup_arn: str = "", *, key: str = "") -> bool:
         """Start a restore; return False if the account's limit of concurrent restores is reached, to be tried again.
@@ -119,7 +119,7 @@ class TableRestores:
                 "InvalidRestoreTimeException",
                 "PointInTimeRecoveryUnavailableException",
                 "BackupNotFoundException",
-                *_ABSENT,
+                *ABSENT,
             }:
                 raise Refused(f"tables.{source}", point.isoformat(), f"DynamoDB cannot restore it: {error}") from error
             with translate_errors():
@@ -128,7 +128,7 @@ class TableRestores:
 
     def describe_restore(self, table: str) -> RestoredTable | None:
         """Describe a restored table; None if it does not exist."""
-        description = self._describe(table)
+        description = describe_table(self._client, table)
         if description is None:
             return None
         summary = description.get("RestoreSummary") or {}
@@ -149,21 +149,21 @@ class TableRestores:
             with translate_errors():
                 self._client.tag_resource(ResourceArn=arn, Tags=listed)
         except ClientError as error:
-            if error_code(error) not in _BEING_CHANGED | _ABSENT:
+            if error_code(error) not in _BEING_CHANGED | ABSENT:
                 raise
             return False
         return True
 
     def set_deletion_protection(self, table: str, *, on: bool) -> None:
         """Turn a table's deletion protection on or off. A table that is absent, or being changed, is skipped."""
-        description = self._describe(table)
+        description = describe_table(self._client, table)
         if description is None or bool(description.get("DeletionProtectionEnabled")) is on:
             return
         try:
             with translate_errors():
                 self._client.update_table(TableName=table, DeletionProtectionEnabled=on)
         except ClientError as error:
-            if error_code(error) not in _BEING_CHANGED | _ABSENT:
+            if error_code(error) not in _BEING_CHANGED | ABSENT:
                 raise
 
     def remove_table(self, table: str, *, lift_protection: bool = True) -> Removal:
@@ -173,7 +173,7 @@ class TableRestores:
             table: its name.
             lift_protection: turn deletion protection off first.
         """
-        description = self._describe(table)
+        description = describe_table(self._client, table)
         if description is None:
             return Removal.GONE
         if description["TableStatus"] == "DELETING":
@@ -185,21 +185,11 @@ class TableRestores:
                 self._client.delete_table(TableName=table)
         except ClientError as error:
             code = error_code(error)
-            if code in _ABSENT:
+            if code in ABSENT:
                 return Removal.GONE
             if code in _BEING_CHANGED:
                 return Removal.UNDER_WAY
             if code in _NOT_ALLOWED:
                 return Removal.REFUSED
             raise
-        return Removal.UNDER_WAY if self._describe(table) else Removal.GONE
-
-    def _describe(self, table: str) -> Mapping[str, Any] | None:
-        try:
-            with translate_errors():
-                description: Mapping[str, Any] = self._client.describe_table(TableName=table)["Table"]
-        except ClientError as error:
-            if error_code(error) not in _ABSENT:
-                raise
-            return None
-        return description
+        return Removal.UNDER_WAY if describe_table(self._client, table) else Removal.GONE

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import read_pages, translate_errors
+from orchestrator.aws.dynamodb.descriptions import describe_table
 from orchestrator.domain.recovery.unused_tables import TableFacts
-
-_ABSENT = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 
 
 class TableInventory:
@@ -26,24 +23,13 @@ class TableInventory:
 
     def list_tables(self, matches: Callable[[str], object]) -> list[str]:
         """Return the names of all tables that match, sorted."""
-        names: list[str] = []
-        start: dict[str, str] = {}
-        while True:
-            with translate_errors():
-                page = self._client.list_tables(**start)
-            names += [name for name in page["TableNames"] if matches(name)]
-            if not page.get("LastEvaluatedTableName"):
-                return sorted(names)
-            start = {"ExclusiveStartTableName": page["LastEvaluatedTableName"]}
+        pages = read_pages(self._client, "list_tables")
+        return sorted(name for page in pages for name in page["TableNames"] if matches(name))
 
     def describe(self, table: str) -> TableFacts | None:
         """Describe a table; None if it does not exist."""
-        try:
-            with translate_errors():
-                description = self._client.describe_table(TableName=table)["Table"]
-        except ClientError as error:
-            if error_code(error) not in _ABSENT:
-                raise
+        description = describe_table(self._client, table)
+        if description is None:
             return None
         indexes = [*description.get("GlobalSecondaryIndexes", ()), *description.get("LocalSecondaryIndexes", ())]
         return TableFacts(

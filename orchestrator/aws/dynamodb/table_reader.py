@@ -11,10 +11,10 @@ from time import sleep
 from typing import Any, TypeAlias
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import translate_errors
 from orchestrator.aws.dynamodb.batch import batch_client, batch_get, scan_segment
+from orchestrator.aws.dynamodb.descriptions import describe_table
 from orchestrator.aws.dynamodb.raw_client import RawClient
 from orchestrator.aws.dynamodb.read_pace import ReadPace, read_units_of
 from orchestrator.domain.errors import TableNotReadable
@@ -27,7 +27,6 @@ Item: TypeAlias = dict[str, dict[str, Any]]
 Pages: TypeAlias = Callable[[int, int], Iterator[Sequence[msgspec.Raw]]]
 """Reads segment `n` of `m`, page after page, to its end or with an error."""
 
-_ABSENT = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 _BOTH_IMAGES = "NEW_AND_OLD_IMAGES"
 _PAGE_HASH_BYTES = 16
 _decode = msgspec.json.Decoder(Item).decode
@@ -288,13 +287,9 @@ class TableReader:
             return dict(hashing.entry(raw) for raw in batch_get(client, table, keys, sleep=self._sleep))
 
     def _describe(self, table: str) -> Mapping[str, Any]:
-        try:
-            with translate_errors():
-                description: Mapping[str, Any] = self._client.describe_table(TableName=table)["Table"]
-        except ClientError as error:
-            if error_code(error) not in _ABSENT:
-                raise
-            raise TableNotReadable(f"{table} does not exist") from error
+        description = describe_table(self._client, table)
+        if description is None:
+            raise TableNotReadable(f"{table} does not exist")
         if description["TableStatus"] not in {"ACTIVE", "UPDATING"}:
             raise TableNotReadable(f"{table} is {description['TableStatus']}")
         if (description.get("RestoreSummary") or {}).get("RestoreInProgress"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.aws.clients import error_code, read_pages, translate_errors
 from orchestrator.domain.errors import Refused, Throttled
 from orchestrator.domain.recovery.table_settings import (
     ON_DEMAND,
@@ -117,15 +117,9 @@ class TableSettingsStore:
     # --- reading -----------------------------------------------------------------------------------------
 
     def _tags(self, arn: str) -> Mapping[str, str]:
-        tags: dict[str, str] = {}
-        start: dict[str, str] = {}
-        while True:
-            with translate_errors():
-                page = self._client.list_tags_of_resource(ResourceArn=arn, **start)
-            tags |= {tag["Key"]: tag["Value"] for tag in page.get("Tags", ())}
-            if not page.get("NextToken"):
-                return {key: value for key, value in sorted(tags.items()) if not key.startswith(("aws:", OUR_TAGS))}
-            start = {"NextToken": page["NextToken"]}
+        pages = read_pages(self._client, "list_tags_of_resource", ResourceArn=arn)
+        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page.get("Tags", ())}
+        return {key: value for key, value in sorted(tags.items()) if not key.startswith(("aws:", OUR_TAGS))}
 
     def _policy(self, arn: str) -> Json:
         try:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from time import sleep
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
-from orchestrator.aws.clients import conditional_write, error_code, translate_errors
+from orchestrator.aws.clients import conditional_write, read_pages
+from orchestrator.aws.dynamodb.descriptions import describe_table
 from orchestrator.domain.errors import Refused
 
 CODE, FAMILY, REVOKED = "code#", "family#", "revoked#"
@@ -64,13 +63,10 @@ class OwnedItems:
         return sum(self._bytes(table) for table in (self._state, self._tokens))
 
     def _bytes(self, table: str) -> int:
-        with translate_errors():
-            try:
-                return int(self._client.describe_table(TableName=table)["Table"].get("TableSizeBytes", 0))
-            except ClientError as error:
-                if error_code(error) == "ResourceNotFoundException":
-                    raise Refused("service tables", table, "deploy the service stack first") from error
-                raise
+        description = describe_table(self._client, table)
+        if description is None:
+            raise Refused("service tables", table, "deploy the service stack first")
+        return int(description.get("TableSizeBytes", 0))
 
     def _keys(self, table: str, prefix: str, owner: str, also: str = "") -> Iterator[str]:
         """Yield the keys of an owner's items, page after page, consistently.
@@ -81,25 +77,21 @@ class OwnedItems:
             owner: the owner.
             also: a further condition on the items.
         """
-        start: dict[str, Any] = {}
-        while True:
-            with translate_errors():
-                page = self._client.scan(
-                    TableName=table,
-                    ConsistentRead=True,
-                    Limit=self._page_items,
-                    FilterExpression=f"begins_with(pk, :prefix) AND {_OWNED}{also}",
-                    ProjectionExpression="pk",
-                    ExpressionAttributeNames={"#owner": self.OWNER},
-                    ExpressionAttributeValues={":prefix": {"S": prefix}, ":owner": {"S": owner}},
-                    ReturnConsumedCapacity="TOTAL",
-                    **start,
-                )
+        pages = read_pages(
+            self._client,
+            "scan",
+            TableName=table,
+            ConsistentRead=True,
+            Limit=self._page_items,
+            FilterExpression=f"begins_with(pk, :prefix) AND {_OWNED}{also}",
+            ProjectionExpression="pk",
+            ExpressionAttributeNames={"#owner": self.OWNER},
+            ExpressionAttributeValues={":prefix": {"S": prefix}, ":owner": {"S": owner}},
+            ReturnConsumedCapacity="TOTAL",
+        )
+        for page in pages:
             yield from (item["pk"]["S"] for item in page.get("Items", ()))
             self._pace(page)
-            if "LastEvaluatedKey" not in page:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _log_revocation(self, key: str, now: int) -> None:
         """Enter a revocation into the log, which no restore replaces; an existing entry stays."""

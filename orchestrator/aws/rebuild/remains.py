@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
+from orchestrator.aws.dynamodb.descriptions import describe_table
 from orchestrator.aws.rebuild.operations import DELETED, stack_status
 from orchestrator.domain.rebuild.plan import Found, FoundKey
 from orchestrator.domain.rebuild.template import BUCKET
@@ -77,13 +78,8 @@ class Remains:
         return stack_status(self._clients("cloudformation"), name)
 
     def _table_status(self, table: str) -> str:
-        try:
-            with translate_errors():
-                return str(self._clients("dynamodb").describe_table(TableName=table)["Table"]["TableStatus"])
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            return ""
+        description = describe_table(self._clients("dynamodb"), table)
+        return str(description["TableStatus"]) if description else ""
 
     def _keys(self, stacks: Collection[str]) -> Mapping[tuple[str, str], tuple[FoundKey, ...]]:
         client = self._clients("kms")

@@ -21,6 +21,7 @@ from orchestrator.local.identity_provider import ACCOUNTS
 from service.login.flow import SYNTHETIC_SUBJECT
 from service.oauth.families import Cause
 from service.storage import item_codec
+from tests.fakes.pages import Pages
 
 ADA, GRACE = (f"demo:{ACCOUNTS[name].user_uuid}" for name in ("ada", "grace"))
 
@@ -73,6 +74,8 @@ class Dies:
         self.client, self.left = client, after
 
     def __getattr__(self, name):
+        if name == "get_paginator":
+            return lambda operation: Pages(getattr(self, operation))
         operation = getattr(self.client, name)
 
         def call(**arguments):
@@ -85,13 +88,15 @@ class Dies:
         return call
 
 
-class Pages:
+class OneItemAPage:
     """A DynamoDB client whose scans give one item a page."""
 
     def __init__(self, client):
         self.client = client
 
     def __getattr__(self, name):
+        if name == "get_paginator":
+            return lambda operation: Pages(getattr(self, operation))
         operation = getattr(self.client, name)
         return (lambda **arguments: operation(**{**arguments, "Limit": 1})) if name == "scan" else operation
 
@@ -138,10 +143,12 @@ def test_wherever_it_stops_what_was_reached_is_dead_and_repeating_it_finishes(se
 
 def test_every_page_is_read(service, people_of):
     lived(service)
-    assert people_of(Pages(service.aws.dynamodb)).count_items(parse_subject(ADA)) == ErasureCounts(codes=3, families=2)
-    assert people_of(Pages(service.aws.dynamodb)).erase_items(parse_subject(ADA), int(service.now)) == ErasureCounts(
-        3, 2
+    assert people_of(OneItemAPage(service.aws.dynamodb)).count_items(parse_subject(ADA)) == ErasureCounts(
+        codes=3, families=2
     )
+    assert people_of(OneItemAPage(service.aws.dynamodb)).erase_items(
+        parse_subject(ADA), int(service.now)
+    ) == ErasureCounts(3, 2)
 
 
 def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, paused):
@@ -149,6 +156,8 @@ def test_reading_and_writing_are_paced_by_what_they_consume(service, people_of, 
 
     class Consumes:
         def __getattr__(self, name):
+            if name == "get_paginator":
+                return lambda operation: Pages(getattr(self, operation))
             operation = getattr(service.aws.dynamodb, name)
             return lambda **arguments: {**operation(**arguments), "ConsumedCapacity": {"CapacityUnits": 50.0}}
 
@@ -162,6 +171,8 @@ def test_an_item_that_became_another_person_s_meanwhile_is_left(service, tables,
 
     class Changes:
         def __getattr__(self, name):
+            if name == "get_paginator":
+                return lambda operation: Pages(getattr(self, operation))
             operation = getattr(service.aws.dynamodb, name)
 
             def call(**arguments):
@@ -186,6 +197,9 @@ def test_a_page_takes_no_more_at_once_than_a_second_may(people_of, pace, items):
         def scan(self, **params):
             limits.append(params["Limit"])
             return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
+
+        def get_paginator(self, operation):
+            return Pages(getattr(self, operation))
 
     people_of(Table(), pace).count_items(parse_subject(ADA))
     assert limits == [items, items]

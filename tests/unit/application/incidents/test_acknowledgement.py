@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from orchestrator.application.incidents.incident_log import attend_incidents, receive_event
-from orchestrator.aws.link_keys import LinkKeys
+from orchestrator.aws.secrets_manager import LinkKeys
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.incidents.acknowledgement import LINK_LASTS, PAGERS_PATH, PATH
 from orchestrator.domain.incidents.incident import IncidentState

@@ -9,6 +9,7 @@ from orchestrator.aws.dynamodb.attachments import TableAttachments
 from orchestrator.domain.errors import Throttled
 from orchestrator.domain.recovery.attachments import Attachments
 from tests.fakes.errors import client_error
+from tests.fakes.pages import Pages
 from tests.fakes.restorable_tables import arn_of
 
 TABLE, OTHER = ("orders", arn_of("orders")), ("orders2", arn_of("orders2"))
@@ -33,6 +34,9 @@ class Account:
     def describe_alarms(self, *, AlarmTypes, NextToken="0"):  # noqa: N803
         assert AlarmTypes == ["MetricAlarm"]
         return self._page("MetricAlarms", "NextToken", self.alarms, NextToken)
+
+    def get_paginator(self, operation):
+        return Pages(getattr(self, operation))
 
     def _page(self, field, token, entries, begin):
         self.calls.append(field)

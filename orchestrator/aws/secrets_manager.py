@@ -1,4 +1,4 @@
-"""The keys of signed links, in Secrets Manager: the current one, and the one before it while links of it are valid."""
+"""Secrets Manager: the text of a secret, and the keys of signed links."""
 
 from __future__ import annotations
 
@@ -13,8 +13,25 @@ CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html#term_version"""
 
 
+def read_secret_text(secrets: Any, secret: str, **params: str) -> str:
+    """Return the text of a secret.
+
+    Args:
+        secrets: botocore's Secrets Manager client.
+        secret: its ARN.
+        params: further parameters of GetSecretValue, such as ``VersionStage``.
+
+    Raises:
+        ClientError: it does not exist, or must not be read.
+        KeyError: it has no text.
+        Throttled, Unreachable: Secrets Manager did not answer.
+    """
+    with translate_errors():
+        return str(secrets.get_secret_value(SecretId=secret, **params)["SecretString"])
+
+
 class LinkKeys:
-    """Reads the keys of signed links.
+    """Reads the keys of signed links: the current one, and the one before it while links of it are valid.
 
     Args:
         secrets: botocore's Secrets Manager client.
@@ -41,5 +58,4 @@ class LinkKeys:
             return (current,)
 
     def _read(self, stage: str) -> bytes:
-        with translate_errors():
-            return read_key(self._secrets.get_secret_value(SecretId=self._secret, VersionStage=stage)["SecretString"])
+        return read_key(read_secret_text(self._secrets, self._secret, VersionStage=stage))
