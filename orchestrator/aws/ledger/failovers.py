@@ -15,12 +15,10 @@ does not fence them: a failover must not wait for a deployment that a lost regio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
+from orchestrator.aws.ledger.lock import LockedTable, decoded
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import LockLost, Refused
 from orchestrator.domain.failover.home_releases import HomeReleases
@@ -75,7 +73,7 @@ class FailoverStore(LockedTable):
 
     def create_assignment(self, assignment: IssuingAssignment) -> IssuingAssignment:
         """Write the first assignment; return the one that is there if there is one."""
-        put = {**self._put_assignment(assignment, 1), **unless_changed(0)}
+        put = self._put_versioned(*_ASSIGNMENT, assignment, 0)
         if conditional_write(self._client.put_item, **put) is not None:
             return assignment
         found = self.read_assignment().assignment
@@ -85,7 +83,7 @@ class FailoverStore(LockedTable):
     def create(self, failover: Failover) -> ReadFailover:
         """Write a new failover; return the one that an earlier attempt has written."""
         entry = self._put(_LISTED, f"{failover.requested_at.isoformat()}#{failover.id}", failover.id)
-        put = {**self._put_failover(failover, 1), **unless_changed(0)}
+        put = self._put_versioned(_key(failover.id), "record", failover, 0)
         if self._write_together([put, entry]):
             return ReadFailover(failover, 1)
         return self.read(failover.id)
@@ -124,11 +122,10 @@ class FailoverStore(LockedTable):
             LockLost: one of them was changed by another writer; nothing was written.
             Throttled: the transaction met another one; nothing was written.
         """
-        version = read.version + 1
-        puts: list[Mapping[str, Any]] = [{**self._put_failover(failover, version), **unless_changed(read.version)}]
+        puts = [self._put_versioned(_key(failover.id), "record", failover, read.version)]
         if assignment is not None:
             seen, written = assignment
-            puts.append({**self._put_assignment(written, seen.version + 1), **unless_changed(seen.version)})
+            puts.append(self._put_versioned(*_ASSIGNMENT, written, seen.version))
         if not self._write_together(puts):
             current = self.read(failover.id)
             if current.failover == failover and (
@@ -136,7 +133,7 @@ class FailoverStore(LockedTable):
             ):
                 return current  # An earlier attempt of ours wrote it, and its response was lost.
             raise LockLost(f"failover {failover.id} or the assignment was changed by another writer")
-        return ReadFailover(failover, version)
+        return ReadFailover(failover, read.version + 1)
 
     def check_unchanged(self, read: ReadFailover) -> None:
         """Raise LockLost if another writer has changed the failover since it was read."""
@@ -154,8 +151,7 @@ class FailoverStore(LockedTable):
 
     def write_home_releases(self, read: ReadHomeReleases, releases: HomeReleases) -> bool:
         """Write that record; return False if another writer has changed it since it was read."""
-        version = {"N": str(read.version + 1)}
-        put = {**self._put(*_HOME_RELEASES, releases, record_version=version), **unless_changed(read.version)}
+        put = self._put_versioned(*_HOME_RELEASES, releases, read.version)
         return conditional_write(self._client.put_item, **put) is not None
 
     # --- approvals ---------------------------------------------------------------------------------------
@@ -178,12 +174,6 @@ class FailoverStore(LockedTable):
     def read_approvals(self, failover_id: str) -> list[Approval]:
         """Read the approvals."""
         return [decoded(item, Approval) for item in self._query(_approvals(failover_id))]
-
-    def _put_assignment(self, assignment: IssuingAssignment, version: int) -> dict[str, Any]:
-        return self._put(*_ASSIGNMENT, assignment, record_version={"N": str(version)})
-
-    def _put_failover(self, failover: Failover, version: int) -> dict[str, Any]:
-        return self._put(_key(failover.id), "record", failover, record_version={"N": str(version)})
 
 
 def _key(failover_id: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
+from orchestrator.aws.ledger.lock import LockedTable
 from orchestrator.domain.findings.register import FindingRegister
 
 _REGISTER = ("findings", "register")
@@ -20,8 +18,7 @@ class FindingStore(LockedTable):
 
     def read_register(self) -> FindingRegister:
         """Read the register, consistently; an empty one before the first report."""
-        item = self._get(*_REGISTER)
-        return decoded(item, FindingRegister) if item else FindingRegister()
+        return self._read_or_new(*_REGISTER, FindingRegister)
 
     def write_register(self, register: FindingRegister) -> bool:
         """Write the register; return False if another writer was faster.
@@ -29,6 +26,5 @@ class FindingStore(LockedTable):
         Raises:
             Throttled: the transaction met another one. Nothing was written.
         """
-        written = replace(register, version=register.version + 1)
-        put = self._put(*_REGISTER, written, record_version={"N": str(written.version)})
-        return self._write_together([{**put, **unless_changed(register.version)}])
+        _, put = self._put_next(*_REGISTER, register)
+        return self._write_together([put])

@@ -13,10 +13,8 @@ and holds the records of rollbacks (deployments.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.errors import Refused
@@ -36,8 +34,7 @@ class IncidentStore(LockedTable):
 
     def read_register(self) -> Register:
         """Read the register, consistently; an empty one before the first incident."""
-        item = self._get(*_REGISTER)
-        return decoded(item, Register) if item else Register()
+        return self._read_or_new(*_REGISTER, Register)
 
     def read_entries(self, incident_id: str) -> list[Entry]:
         """Return the chain of an incident, oldest entry first.
@@ -82,15 +79,10 @@ class IncidentStore(LockedTable):
         Raises:
             Throttled: the transaction met another one. Nothing was written.
         """
-        puts: list[Mapping[str, Any]] = [self._put_register(register)]
+        puts = [self._put_next(*_REGISTER, register)[1]]
         for entry in entries:
             put = self._put(f"incident#{entry.incident}", f"entry#{entry.number:06}", entry)
             puts.append({**put, **unless_changed(0)})
             if entry.number == 1:
                 puts.append(self._put(_LIST, entry.incident, entry.at))
         return self._write_together(puts)
-
-    def _put_register(self, register: Register) -> Mapping[str, Any]:
-        written = replace(register, version=register.version + 1)
-        put = self._put(*_REGISTER, written, record_version={"N": str(written.version)})
-        return {**put, **unless_changed(register.version)}

@@ -7,8 +7,9 @@ must not delay deployments. Every write of a lock's holder is fenced: it checks 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -18,6 +19,20 @@ from orchestrator.domain.environment_lock import EnvironmentLock, Kind
 from orchestrator.domain.errors import LockLost, Throttled
 
 T = TypeVar("T")
+
+
+class Versioned(Protocol):
+    """A dataclass that is written with its version: 0 before it was ever written."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def version(self) -> int:
+        """How often it was written."""
+        ...
+
+
+V = TypeVar("V", bound=Versioned)
 LOCK = "lock"
 """The sort key of every lock, and the partition key of the environment's."""
 
@@ -108,6 +123,30 @@ class LockedTable:
     def _put(self, pk: str, sk: str, record: object, **attributes: Mapping[str, str]) -> dict[str, Any]:
         body = msgspec.json.encode(record).decode()
         return {"TableName": self._table, "Item": {"pk": {"S": pk}, "sk": {"S": sk}, "body": {"S": body}, **attributes}}
+
+    def _read_or_new(self, pk: str, sk: str, kind: type[T]) -> T:
+        """Read a record, consistently; return an empty one if there is none."""
+        item = self._get(pk, sk)
+        return decoded(item, kind) if item else kind()
+
+    def _put_versioned(
+        self, pk: str, sk: str, record: object, seen: int, **attributes: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the put of a record after the version that was read, 0 if there was none: it fails if that has changed."""
+        put = self._put(pk, sk, record, record_version={"N": str(seen + 1)}, **attributes)
+        return {**put, **unless_changed(seen)}
+
+    def _put_next(self, pk: str, sk: str, record: V, **attributes: Mapping[str, str]) -> tuple[V, dict[str, Any]]:
+        """Return a record with its next version, and the put of `_put_versioned` that writes it.
+
+        Args:
+            pk: the partition key.
+            sk: the sort key.
+            record: as it is to be, with the version that was read.
+            attributes: further attributes of the item.
+        """
+        written = replace(record, version=record.version + 1)
+        return written, self._put_versioned(pk, sk, written, record.version, **attributes)
 
     def _write_together(self, puts: Sequence[Mapping[str, Any]]) -> bool:
         """Write all items or none; return False if the condition of a put is not met.

@@ -10,11 +10,7 @@ Every write is one transaction: the windows that change, and the schedule, whose
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
-from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
+from orchestrator.aws.ledger.lock import LockedTable, decoded
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.maintenance.schedule import Change, Schedule
 from orchestrator.domain.maintenance.window import Window
@@ -32,8 +28,7 @@ class MaintenanceStore(LockedTable):
 
     def read_schedule(self) -> Schedule:
         """Read the schedule, consistently; an empty one before the first window."""
-        item = self._get(*_SCHEDULE)
-        return decoded(item, Schedule) if item else Schedule()
+        return self._read_or_new(*_SCHEDULE, Schedule)
 
     def read_window(self, window_id: str) -> Window:
         """Read a window, open or closed.
@@ -56,11 +51,5 @@ class MaintenanceStore(LockedTable):
         Raises:
             Throttled: the transaction met another one. Nothing was written.
         """
-        puts = [self._put_schedule(change.schedule)]
-        puts += [self._put(_WINDOWS, window.id, window) for window in change.windows]
-        return self._write_together(puts)
-
-    def _put_schedule(self, schedule: Schedule) -> Mapping[str, Any]:
-        written = replace(schedule, version=schedule.version + 1)
-        put = self._put(*_SCHEDULE, written, record_version={"N": str(written.version)})
-        return {**put, **unless_changed(schedule.version)}
+        _, schedule = self._put_next(*_SCHEDULE, change.schedule)
+        return self._write_together([schedule, *(self._put(_WINDOWS, window.id, window) for window in change.windows)])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
+from orchestrator.aws.ledger.lock import LockedTable, decoded
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.status_page.history import PageRecord
 from orchestrator.domain.status_page.overrides import Override
@@ -41,8 +41,7 @@ class StatusPageStore(LockedTable):
 
     def read_record(self) -> PageRecord:
         """Read the record, consistently; an empty one before the first observation."""
-        item = self._get(*_RECORD)
-        return decoded(item, PageRecord) if item else PageRecord()
+        return self._read_or_new(*_RECORD, PageRecord)
 
     def save_record(self, record: PageRecord) -> PageRecord | None:
         """Write the record; return it with its new version, or None if another writer was faster.
@@ -50,10 +49,8 @@ class StatusPageStore(LockedTable):
         Args:
             record: as it is to be, with the version that was read.
         """
-        written = replace(record, version=record.version + 1)
-        put = self._put(*_RECORD, written, record_version={"N": str(written.version)})
-        condition = unless_changed(record.version)
-        return written if conditional_write(self._client.put_item, **put, **condition) is not None else None
+        written, put = self._put_next(*_RECORD, record)
+        return written if conditional_write(self._client.put_item, **put) is not None else None
 
     def read_overrides(self) -> list[Override]:
         """Return the newest override of each component, also those that have ended."""
