@@ -14,14 +14,14 @@ from functools import partial
 from math import log
 
 from orchestrator.domain.analysis.observations import VERSION_HEADER, HttpRequest
+from orchestrator.domain.analysis.odds import odds_in_words, odds_of_log
 from orchestrator.domain.analysis.repeated_checks import (
     ProbeTests,
     needed_evidence,
-    odds_text,
     spent_by_probe,
 )
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTest, RunningTests
-from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Tally
+from orchestrator.domain.analysis.sequential_testing import Margin, Tally, limit_at
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.verdict import Evidence, Json, Outcome, Verdict
 from orchestrator.probes.checks import (
@@ -49,7 +49,6 @@ EDGE_ROUNDS = 3
 """How often each request is sent through the API: enough to see that it works. Metrics measure the canary's share."""
 WHOLE_DEPLOYMENT = datetime.fromtimestamp(0, UTC)
 """The window of the API's responses: their totals are those of all evaluations."""
-LOWEST_LIMIT, HIGHEST_LIMIT = 1e-6, 0.999
 
 # An unknown code makes `token` read its table; a forbidden challenge method makes `authorize` read its clients.
 TOKEN_REQUEST = HttpRequest(
@@ -171,8 +170,9 @@ def edge_rates(
         answers: function, version, and whether the response was bad.
         called: the functions that are called through the API.
     """
-    allowed = min(HIGHEST_LIMIT, max(LOWEST_LIMIT, context.thresholds.max_error_percent / 100))
-    null = Limit(allowed) if context.weight_percent == FULL_PERCENT else Margin(0.0)
+    null = (
+        limit_at(context.thresholds.max_error_percent / 100) if context.weight_percent == FULL_PERCENT else Margin(0.0)
+    )
     rates = []
     for function in context.changed:
         if function.name not in called:
@@ -199,7 +199,7 @@ def edge_failure(tests: ProbeTests, rates: tuple[ComparedRate, ...], bad: str) -
     worst = tests.rates[EDGE].worst_rate(rates)
     return (
         f"through the API, {worst.description} {bad} in {worst.canary.bad} of {worst.canary.trials}, "
-        f"stable {worst.stable.bad} of {worst.stable.trials}; evidence {odds_text(tests.log_evidence)} to 1 against chance"
+        f"stable {worst.stable.bad} of {worst.stable.trials}; evidence {odds_in_words(odds_of_log(tests.log_evidence))} to 1 against chance"
     )
 
 

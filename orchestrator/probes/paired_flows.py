@@ -13,11 +13,11 @@ from math import ceil, sqrt
 from statistics import mean
 
 from orchestrator.domain.analysis.latency_lines import tolerated_ms
+from orchestrator.domain.analysis.odds import odds_in_words, odds_of_log
 from orchestrator.domain.analysis.repeated_checks import (
     EpisodeResult,
     ProbeTests,
     add_answers,
-    odds_text,
     spent_by_probe,
 )
 from orchestrator.domain.analysis.running_tests import ComparedRate
@@ -103,7 +103,9 @@ def _judge(count: int, rates: Sequence[ComparedRate], tests: ProbeTests, result:
         for rate in slower
     )
     if result.proved and slower and tests.rates[LATENCY].log_evidence > tests.checks.log_evidence:
-        return Verdict.failed(f"{described}; evidence {odds_text(tests.log_evidence)} to 1 against chance")
+        return Verdict.failed(
+            f"{described}; evidence {odds_in_words(odds_of_log(tests.log_evidence))} to 1 against chance"
+        )
     verdict = result.verdict(before_traffic=False)
     if verdict.outcome is not Outcome.PASS:
         return verdict

@@ -28,9 +28,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import exp, inf, log, log1p
+from math import inf, log, log1p
 
 from orchestrator.domain.analysis.dispersion import Periods
+from orchestrator.domain.analysis.odds import MOST_LOG_ODDS_IN_REASONS, odds_of_log
 from orchestrator.domain.analysis.request_metrics import trending_worse
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
 from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
@@ -41,7 +42,6 @@ from orchestrator.domain.verdict import Json, Verdict, worst
 BOUND_SHARE = 0.1
 """The part of the checks' probability for upper bounds that are below the truth; the tests have the rest."""
 
-MOST_LOG_EVIDENCE = 20.0
 """Natural logarithm of the highest odds that are stated."""
 
 _LARGEST_SHARE, _BISECTIONS = 0.999, 40
@@ -97,7 +97,7 @@ class JudgedChecks:
     @property
     def evidence(self) -> float:
         """The odds against chance so far."""
-        return exp(min(self.tests.log_evidence, MOST_LOG_EVIDENCE))
+        return odds_of_log(self.tests.log_evidence, MOST_LOG_ODDS_IN_REASONS)
 
     @property
     def verdict(self) -> Verdict:
@@ -178,7 +178,7 @@ def _null_of(reading: CheckReading, bound_probability: float) -> Null | None:
 
 
 def _proved(reading: CheckReading, rate: ComparedRate, tests: RunningTests) -> Verdict:
-    odds = two_digits(exp(min(tests.log_evidence, MOST_LOG_EVIDENCE)))
+    odds = two_digits(odds_of_log(tests.log_evidence, MOST_LOG_ODDS_IN_REASONS))
     return Verdict.failed(
         f"check {reading.check.name}: {_describe(reading, rate)}; evidence {odds} to 1 against chance"
     )

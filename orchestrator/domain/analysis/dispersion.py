@@ -37,7 +37,7 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Tally
+from orchestrator.domain.analysis.sequential_testing import Tally, total_of
 from orchestrator.domain.verdict import Json
 
 LARGEST_BURST = 20
@@ -75,7 +75,7 @@ class Periods:
     @property
     def total(self) -> Tally:
         """The trials of all periods."""
-        return _sum_of(self.tallies)
+        return total_of(self.tallies)
 
 
 NO_PERIODS = Periods()
@@ -270,7 +270,7 @@ def _sum_pairs(periods: Periods, requests: int) -> tuple[PairSums, ...]:
         sums.append(_compare_neighbours(blocks))
         if length * periods.seconds >= LONGEST_BURST_SECONDS and requests * length >= 2 * LARGEST_BURST * count:
             break
-        blocks = [_sum_of(blocks[at : at + 2]) for at in range(0, len(blocks), 2)]
+        blocks = [total_of(blocks[at : at + 2]) for at in range(0, len(blocks), 2)]
         length *= 2
     return tuple(sums)
 
@@ -298,9 +298,3 @@ def _count_clusters(tallies: Sequence[Tally]) -> int:
             clusters += 1 if current > CHANCE_MEETING else current
             current = 0
     return clusters
-
-
-def _sum_of(tallies: Sequence[Tally]) -> Tally:
-    if len(tallies) <= 1:
-        return tallies[0] if tallies else NO_TRIALS
-    return Tally(sum(one.trials for one in tallies), sum(one.bad for one in tallies))

@@ -24,11 +24,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
-from math import exp
 
 from orchestrator.domain.analysis.dispersion import LARGEST_BURST, Periods
 from orchestrator.domain.analysis.latency_lines import PERCENTILES, tolerated_ms
 from orchestrator.domain.analysis.observations import Measurements, VersionComparison
+from orchestrator.domain.analysis.odds import MOST_LOG_ODDS_IN_REASONS, odds_of_log
 from orchestrator.domain.analysis.request_metrics import trend_deviations, trending_worse
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
 from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Limit, Margin, Null, Tally
@@ -56,7 +56,6 @@ GUESSED_FROM_REQUESTS = 1000
 ENOUGH_SLOW = 10 * LARGEST_BURST
 """From so many slow requests of stable on, what slows both versions down at once can be distinguished from bursts."""
 
-MOST_EVIDENCE_SHOWN = 20.0
 """Natural logarithm of the highest odds that a reason states."""
 
 
@@ -74,7 +73,7 @@ def judge_latency(
 ) -> Verdict:
     """Judge the latency of the changed functions; arguments as for `request_metrics.judge_request_metrics`."""
     if tests.proves_worse(thresholds.false_alarm_probability(SOURCE)):
-        odds = two_digits(exp(min(tests.log_evidence, MOST_EVIDENCE_SHOWN)))
+        odds = two_digits(odds_of_log(tests.log_evidence, MOST_LOG_ODDS_IN_REASONS))
         slowest = _describe(tests.worst_rate(rates), functions)
         return Verdict.failed(f"{slowest}; evidence {odds} to 1 against chance")
     unidentified = [function.name for function in functions if not function.versions_identified]

@@ -35,10 +35,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from math import exp, inf, log
+from math import inf, log
 from typing import Any
 
 from orchestrator.domain.analysis.log_errors import LoggedError
+from orchestrator.domain.analysis.odds import log_sum
 from orchestrator.domain.verdict import Json
 
 ODDS_RATIOS = (5.0, 1000.0)
@@ -96,7 +97,7 @@ class Kind:
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of its capital, within its share."""
-        return _log_sum(self.bets) - log(self.number * (self.number + 1))
+        return log_sum(self.bets) - log(self.number * (self.number + 1))
 
     def toss(self, *, on_canary: bool, canary_share: float) -> Kind:
         """Return the kind after it appeared again."""
@@ -121,13 +122,13 @@ class Discoveries:
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of the capital, in play and not yet in play."""
-        return _log_sum((*self.bets, -log(self.looks + 1)))
+        return log_sum((*self.bets, -log(self.looks + 1)))
 
     def begin_look(self) -> Discoveries:
         """Return the test with the part of the capital that comes into play at its next look."""
         look = self.looks + 1
         added = -log(look * (look + 1)) - log(len(ODDS_RATIOS))
-        return replace(self, looks=look, bets=tuple(_log_sum((bet, added)) for bet in self.bets))
+        return replace(self, looks=look, bets=tuple(log_sum((bet, added)) for bet in self.bets))
 
     def toss(self, *, on_canary: bool, canary_share: float) -> Discoveries:
         """Return the test after a period with a first appearance."""
@@ -155,8 +156,8 @@ class KindsTest:
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of the capital: one half is on kinds, one half on discoveries."""
-        kinds = _log_sum((*(kind.log_evidence for kind in self.kinds), -log(self.numbered + 1)))
-        return _log_sum((kinds, self.discoveries.log_evidence)) - log(2)
+        kinds = log_sum((*(kind.log_evidence for kind in self.kinds), -log(self.numbered + 1)))
+        return log_sum((kinds, self.discoveries.log_evidence)) - log(2)
 
     def remember(self, kinds: Iterable[str]) -> KindsTest:
         """Return the test with kinds that are known, because stable has them."""
@@ -234,7 +235,7 @@ class LogTests:
         """Natural logarithm of the evidence that canary logs errors of its own."""
         if not self.functions:
             return 0.0
-        return _log_sum([test.log_evidence for test in self.functions.values()]) - log(len(self.functions))
+        return log_sum([test.log_evidence for test in self.functions.values()]) - log(len(self.functions))
 
     def to_json(self) -> Mapping[str, Json]:
         """Return the form in the ledger."""
@@ -283,7 +284,7 @@ def _by_period(look: Look) -> Iterable[tuple[list[str], list[str]]]:
 
 def _most_promising(kinds: Sequence[Kind]) -> tuple[Kind, ...]:
     """Return the tracked kinds by number. A kind that is forgotten is new when it appears again."""
-    ranked = sorted(kinds, key=lambda kind: (_log_sum(kind.bets), kind.number), reverse=True)
+    ranked = sorted(kinds, key=lambda kind: (log_sum(kind.bets), kind.number), reverse=True)
     return tuple(sorted(ranked[:TRACKED_KINDS], key=lambda kind: kind.number))
 
 
@@ -314,8 +315,3 @@ def _counted_to_json(counted: Kind | Discoveries) -> dict[str, Json]:
 def _counted_from_json(document: Any) -> dict[str, Any]:
     bets = tuple(-inf if bet is None else float(bet) for bet in document["bets"])
     return {"canary": int(document["canary"]), "stable": int(document["stable"]), "bets": bets}
-
-
-def _log_sum(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs))

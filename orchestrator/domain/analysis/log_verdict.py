@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, log
+from math import log
 
 from orchestrator.domain.analysis.log_kinds import Kind, KindsTest, LogTests
+from orchestrator.domain.analysis.odds import MOST_LOG_ODDS_IN_REASONS, odds_of_log
 from orchestrator.domain.deployment.policy import Thresholds
 from orchestrator.domain.texts import two_digits
 from orchestrator.domain.verdict import Verdict
@@ -25,7 +26,6 @@ DOUBTFUL_FROM = 0.5
 NAMED_KINDS = 3
 """How many new kinds a reason names, those with the most evidence first."""
 
-MOST_EVIDENCE_SHOWN = 20.0
 """Natural logarithm of the highest odds that a reason states."""
 
 
@@ -78,7 +78,7 @@ def judge_log_errors(functions: tuple[FunctionErrors, ...], tests: LogTests, thr
 def _proof(tests: LogTests) -> str:
     """Return the function with the most evidence, what it is, and its odds against chance."""
     name, test = max(tests.functions.items(), key=lambda entry: entry[1].log_evidence)
-    odds = two_digits(exp(min(tests.log_evidence, MOST_EVIDENCE_SHOWN)))
+    odds = two_digits(odds_of_log(tests.log_evidence, MOST_LOG_ODDS_IN_REASONS))
     kinds = sorted(test.kinds, key=lambda kind: kind.log_evidence, reverse=True)
     if kinds and kinds[0].log_evidence >= test.discoveries.log_evidence:
         return f"{_describe_kind(name, kinds[0])}; evidence {odds} to 1 against chance"

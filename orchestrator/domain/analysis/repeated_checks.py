@@ -42,11 +42,11 @@ from dataclasses import dataclass, field, replace
 from math import exp, log
 from typing import Any
 
+from orchestrator.domain.analysis.odds import odds_in_words, odds_of_log
 from orchestrator.domain.analysis.running_tests import RunningTests
-from orchestrator.domain.analysis.sequential_testing import Tally, mean_log_evidence
-from orchestrator.domain.analysis.spending import MOST_EVIDENCE_SHOWN, false_alarm_figures
+from orchestrator.domain.analysis.sequential_testing import Tally, mean_log_evidence, total_of
+from orchestrator.domain.analysis.spending import false_alarm_figures
 from orchestrator.domain.deployment.policy import Thresholds
-from orchestrator.domain.texts import two_digits
 from orchestrator.domain.verdict import Json, Verdict
 
 SOURCE = "checks"
@@ -333,7 +333,9 @@ class EpisodeResult:
         """
         if self.proved:
             failed = _describe(_worst_first(self.repeated)) or "the canary fails more often than stable"
-            return Verdict.failed(f"{failed}; evidence {odds_text(self.log_evidence)} to 1 against chance")
+            return Verdict.failed(
+                f"{failed}; evidence {odds_in_words(odds_of_log(self.log_evidence))} to 1 against chance"
+            )
         newest = {answers.name: answers for answers in self.newest}
         broken = [answers for answers in _worst_first(self.repeated) if newest.get(answers.name, answers).never_right]
         shared = [answers for answers in broken if newest.get(answers.name, answers).broken_on_stable]
@@ -354,22 +356,9 @@ def spent_by_probe(thresholds: Thresholds, log_evidence: float) -> Mapping[str, 
     return false_alarm_figures(1 / needed_evidence(thresholds), log_evidence)
 
 
-def odds_text(log_evidence: float) -> str:
-    """Return odds with two significant digits, such as ``2,000``."""
-    odds = exp(min(log_evidence, 50.0))
-    if odds > MOST_EVIDENCE_SHOWN:
-        return f"more than {MOST_EVIDENCE_SHOWN:,.0f}"
-    digits = two_digits(odds)
-    return f"{int(digits):,}" if digits.isdigit() else digits
-
-
 def _sum(one: CheckAnswers, other: CheckAnswers) -> CheckAnswers:
-    stable = None if one.stable is None or other.stable is None else _total(one.stable, other.stable)
-    return CheckAnswers(one.name, _total(one.canary, other.canary), stable, other.problem or one.problem)
-
-
-def _total(one: Tally, other: Tally) -> Tally:
-    return Tally(one.trials + other.trials, one.bad + other.bad)
+    stable = None if one.stable is None or other.stable is None else total_of([one.stable, other.stable])
+    return CheckAnswers(one.name, total_of([one.canary, other.canary]), stable, other.problem or one.problem)
 
 
 def _worst_first(answers: Iterable[CheckAnswers]) -> list[CheckAnswers]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import exp, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 from orchestrator.domain.analysis.dispersion import NO_PERIODS, Periods
@@ -37,10 +37,11 @@ from orchestrator.domain.analysis.observations import (
     Sample,
     VersionComparison,
 )
+from orchestrator.domain.analysis.odds import bounded_odds_text, odds_of_log
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
-from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
+from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally, limit_at
 from orchestrator.domain.deployment.policy import Thresholds
-from orchestrator.domain.texts import percent, two_digits
+from orchestrator.domain.texts import percent
 from orchestrator.domain.verdict import Json, Verdict
 
 SOURCE = "request_metrics"
@@ -73,9 +74,6 @@ DRIFT = 2.0
 drift with a standard deviation of 0.5 exceeds it in less than 1 % of deployments."""
 
 WORST_MINUTES = 5
-
-NEARLY_NOTHING, NEARLY_ALL = 1e-6, 0.999
-MOST_EVIDENCE_SHOWN = 1e9
 
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -181,15 +179,15 @@ def _null(function: VersionComparison, counts: Counts, thresholds: Thresholds, o
     baseline, before = function.before, counts.before
     if baseline and before and before.total.trials and baseline.requests >= thresholds.minimum_requests:
         highest = highest_before(before.periods, before.total, thresholds.minimum_requests)
-        return _limit(highest + _margin(thresholds))
-    return None if otherwise is None else _limit(otherwise)
+        return limit_at(highest + _margin(thresholds))
+    return None if otherwise is None else limit_at(otherwise)
 
 
 def _absolute_limit(function: VersionComparison, thresholds: Thresholds) -> Null | None:
     """Return the limit of the 5xx rate. If stable exceeds it too, the fix of a broken release must be deployable."""
     allowed, stable = thresholds.max_error_percent / 100, function.stable
     broken_by_stable = stable.requests >= thresholds.minimum_requests and stable.errors.share > allowed
-    return None if broken_by_stable else _limit(allowed)
+    return None if broken_by_stable else limit_at(allowed)
 
 
 def highest_before(periods: Periods, total: Tally, minimum_trials: int) -> float:
@@ -327,13 +325,9 @@ def _figures(measurements: Measurements) -> Mapping[str, Json]:
 def _evidence_summary(
     tests: RunningTests, rates: tuple[ComparedRate, ...], functions: tuple[VersionComparison, ...]
 ) -> str:
-    odds = exp(min(tests.log_evidence, 50.0))
-    shown = (
-        f"more than {two_digits(min(odds, MOST_EVIDENCE_SHOWN))}" if odds > MOST_EVIDENCE_SHOWN else two_digits(odds)
-    )
     worst = tests.worst_rate(rates)
     new_results = _new_results(worst, functions)
-    return f"{_describe(worst, functions)}{new_results}; evidence {shown} to 1 against chance"
+    return f"{_describe(worst, functions)}{new_results}; evidence {bounded_odds_text(odds_of_log(tests.log_evidence))} to 1 against chance"
 
 
 def describe_few_requests(few: Sequence[VersionComparison], thresholds: Thresholds) -> str:
@@ -426,10 +420,6 @@ def _without_result(sample: Sample) -> Tally:
 
 def _margin(thresholds: Thresholds) -> float:
     return thresholds.tolerated_increase_percent / 100
-
-
-def _limit(share: float) -> Limit:
-    return Limit(min(NEARLY_ALL, max(NEARLY_NOTHING, share)))
 
 
 def _estimate(tally: Tally) -> tuple[float, float]:

@@ -30,7 +30,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import exp, floor, inf, log, log1p
+from math import floor, inf, log, log1p
+
+from orchestrator.domain.analysis.odds import log_sum
 
 ALTERNATIVES = ((0.003, 0.08), (0.01, 0.28), (0.04, 0.28), (0.08, 0.28), (0.3, 0.04), (0.9, 0.04))
 """How much worse canary may be, as shares of the range between the allowed rate and 100 %, and their weights, whose sum is
@@ -78,6 +80,13 @@ class Tally:
 NO_TRIALS = Tally()
 
 
+def total_of(tallies: Sequence[Tally]) -> Tally:
+    """Return the trials of all tallies."""
+    if len(tallies) <= 1:
+        return tallies[0] if tallies else NO_TRIALS
+    return Tally(sum(one.trials for one in tallies), sum(one.bad for one in tallies))
+
+
 @dataclass(frozen=True)
 class Margin:
     """The null: canary's rate is at most stable's plus `points` (a share from 0 to below 1)."""
@@ -90,6 +99,14 @@ class Limit:
     """The null: canary's rate is at most `share` (above 0, below 1), whatever stable's is."""
 
     share: float
+
+
+LOWEST_LIMIT, HIGHEST_LIMIT = 1e-6, 0.999
+
+
+def limit_at(share: float) -> Limit:
+    """Return the limit at a share, or at the nearest one that a limit may have."""
+    return Limit(min(HIGHEST_LIMIT, max(LOWEST_LIMIT, share)))
 
 
 Null = Margin | Limit
@@ -145,7 +162,7 @@ class SequentialTest:
             capital += [
                 began + bet / dispersion for began, bet in zip(_log_capital_of(number), since_start, strict=True)
             ]
-        return _log_sum(capital)
+        return log_sum(capital)
 
     def update(self, canary: Tally, stable: Tally, null: Null) -> SequentialTest:
         """Bet on the requests since the previous evaluation.
@@ -220,7 +237,7 @@ def mean_log_evidence(evidence: Iterable[tuple[float, float]]) -> float:
     listed = list(evidence)
     if not listed:
         return 0.0
-    return _log_sum([capital + log(weight) for capital, weight in listed]) - log(sum(weight for _, weight in listed))
+    return log_sum([capital + log(weight) for capital, weight in listed]) - log(sum(weight for _, weight in listed))
 
 
 def _is_start(evaluation: int) -> bool:
@@ -288,8 +305,3 @@ def _gain(seen: Tally, bet_on: float, nearest: float) -> float:
 
 def _rounded_down(value: float) -> float:
     return floor(value * RESOLUTION) / RESOLUTION
-
-
-def _log_sum(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs)) if top > -inf else -inf

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from math import exp
 
+from orchestrator.domain.analysis.odds import MOST_ODDS_SHOWN, odds_of_log
 from orchestrator.domain.deployment.policy import FalseAlarmShares, Thresholds
 from orchestrator.domain.verdict import Evidence, Json
 
 FALSE_ALARM = "false_alarm"
 """The key in `Evidence.figures`."""
 
-MOST_EVIDENCE_SHOWN = 1e9
 
 SOURCE_OF_PROBE: Mapping[str, str] = {
     "metrics": "request_metrics",
@@ -58,7 +57,7 @@ def false_alarm_figures(probability: float, log_evidence: float) -> Mapping[str,
         probability: the source's, above 0 (`Thresholds.false_alarm_probability`).
         log_evidence: natural logarithm of the evidence so far.
     """
-    evidence = min(MOST_EVIDENCE_SHOWN, exp(min(log_evidence, 50.0)))
+    evidence = min(MOST_ODDS_SHOWN, odds_of_log(log_evidence))
     return {
         "percent": round(100 * probability, 9),
         "evidence": float(f"{evidence:.4g}"),

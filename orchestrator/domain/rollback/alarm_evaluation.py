@@ -41,9 +41,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
-from math import exp, inf, log, sqrt
+from math import inf, log, sqrt
 
 from orchestrator.domain.analysis.dispersion import Periods
+from orchestrator.domain.analysis.odds import MOST_ODDS_SHOWN, bounded_odds_text, log_sum, odds_of_log
 from orchestrator.domain.analysis.request_metrics import highest_before
 from orchestrator.domain.analysis.sequential_testing import (
     ALTERNATIVES,
@@ -54,24 +55,20 @@ from orchestrator.domain.analysis.sequential_testing import (
     Margin,
     Null,
     Tally,
+    limit_at,
     log_factors,
+    total_of,
 )
 from orchestrator.domain.deployment.policy import Thresholds
-from orchestrator.domain.texts import percent, two_digits
+from orchestrator.domain.texts import percent
 from orchestrator.domain.verdict import Json
 
 CATASTROPHIC_REQUESTS = 20
 """The fewest requests of the newest minute in which a share is catastrophic, times the dispersion."""
 
-MOST_EVIDENCE_SHOWN = 1e9
-
-LARGEST_LOGARITHM = 50.0
-"""Evidence above this is proof under any setting; it is not computed, because it may be no number any more."""
 
 MINUTE_SECONDS = 60.0
 """The periods of `AlarmRate.before`."""
-
-NEARLY_NOTHING, NEARLY_ALL = 1e-6, 0.999
 
 PARTS = 4
 """The parts of the probability: that canary is worse than stable, that stable is worse than canary, that canary is worse
@@ -144,7 +141,7 @@ class AlarmEvaluation:
         """Return what the evaluation spent of the deployment's false alarms, for `Evidence.figures`."""
         return {
             "percent": self.share_percent,
-            "evidence": float(f"{min(self.odds, MOST_EVIDENCE_SHOWN):.4g}"),
+            "evidence": float(f"{min(self.odds, MOST_ODDS_SHOWN):.4g}"),
             "needed": self.needed,
         }
 
@@ -185,7 +182,7 @@ def evaluate_split(rates: Sequence[AlarmRate], thresholds: Thresholds, *, arrivi
     reverse = [_log_capital(rate, margin) for rate in swapped]
     if swapped and _odds(reverse) >= decided.needed:
         worst = _strongest(swapped, reverse)
-        reason = f"stable is proved worse: {worst.description}: {_ratio(_total(worst.stable))}, stable {_ratio(_total(worst.canary))}"
+        reason = f"stable is proved worse: {worst.description}: {_ratio(total_of(worst.stable))}, stable {_ratio(total_of(worst.canary))}"
         return _with(decided, AlarmOutcome.STABLE_WORSE, reason)
     return decided
 
@@ -194,7 +191,7 @@ def evaluate_promoted(rates: Sequence[AlarmRate], thresholds: Thresholds, *, arr
     """Evaluate an alarm when the canary has all traffic; arguments as for `evaluate_split`."""
     if not any(tally.trials for rate in rates for tally in rate.canary):
         return _without_requests(thresholds, arriving=arriving)
-    if all(_total(rate.before).trials < thresholds.minimum_requests for rate in rates):
+    if all(total_of(rate.before).trials < thresholds.minimum_requests for rate in rates):
         reason = "there is no baseline: too few requests were counted in the hour before the deployment"
         return AlarmEvaluation(AlarmOutcome.NO_BASELINE, f"{reason}, so it rolls back")
     capitals = [_log_capital(rate, _limit_before(rate, thresholds, len(rates))) for rate in rates]
@@ -223,7 +220,7 @@ def _decide_on_canary(
     needed, odds = 1 / probability, _odds(capitals)
     describe = _describe_split if split else _describe_promoted
     strongest = describe(_strongest(rates, capitals))
-    evidence = f"evidence {_shown(odds)} to 1, needed {_shown(needed)}"
+    evidence = f"evidence {bounded_odds_text(odds)} to 1, needed {bounded_odds_text(needed)}"
     plain = AlarmEvaluation(
         outcome=AlarmOutcome.NOT_TO_BLAME,
         reason=f"the release is not proved to be the cause: {strongest}; {evidence}",
@@ -237,7 +234,7 @@ def _decide_on_canary(
     for rate in rates:
         if not catastrophic(rate.newest_canary, rate.dispersion, thresholds):
             continue
-        other = rate.newest_stable if rate.stable else _total(rate.before)
+        other = rate.newest_stable if rate.stable else total_of(rate.before)
         if not catastrophic(other, rate.dispersion, thresholds):
             reason = (
                 f"catastrophic, without further proof: {rate.description}: {_ratio(rate.newest_canary)} in a minute"
@@ -257,7 +254,7 @@ def _log_capital(rate: AlarmRate, null: Null) -> float:
     A fault may begin at any minute, so a part of the capital, 1/t - 1/(t+1), comes into play at minute t; it is divided
     equally among the excesses. The product of the minutes' factors is a capital, and so is the sum of these parts.
     """
-    known = _total(rate.before)
+    known = total_of(rate.before)
     believed = _remembered(known.bad, known.trials)
     bets = [-inf] * len(ALTERNATIVES)
     number = 0
@@ -266,11 +263,9 @@ def _log_capital(rate: AlarmRate, null: Null) -> float:
             number += 1
             begun = -log(number * (number + 1) * len(ALTERNATIVES))
             factors = log_factors((believed[0] + GUESSED_BAD) / (believed[1] + GUESSED_TRIALS), canary, stable, null)
-            bets = [
-                _log_sum([bet, begun]) + factor / rate.dispersion for bet, factor in zip(bets, factors, strict=True)
-            ]
+            bets = [log_sum([bet, begun]) + factor / rate.dispersion for bet, factor in zip(bets, factors, strict=True)]
         believed = _remembered(believed[0] + stable.bad, believed[1] + stable.trials)
-    return _log_sum([*bets, -log(number + 1)])
+    return log_sum([*bets, -log(number + 1)])
 
 
 def _remembered(bad: float, trials: float) -> tuple[float, float]:
@@ -279,24 +274,19 @@ def _remembered(bad: float, trials: float) -> tuple[float, float]:
     return bad * kept, trials * kept
 
 
-def _log_sum(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs))
-
-
 def _limit_before(rate: AlarmRate, thresholds: Thresholds, count: int) -> Limit:
     """Return the limit of the canary's rate: what the hour before may have had, plus the margin.
 
     It is at most the absolute limit. But a rate drifts after the hour as it did within it, so the limit is at least what
     the request metrics allow without a stable version to compare with (`highest_before`).
     """
-    known, margin = _total(rate.before), thresholds.tolerated_increase_percent / 100
+    known, margin = total_of(rate.before), thresholds.tolerated_increase_percent / 100
     if known.trials < thresholds.minimum_requests:
-        return _limit(rate.otherwise)
+        return limit_at(rate.otherwise)
     confidence = log(PARTS * count / thresholds.false_alarm_probability("alarms"))
     upper = upper_confidence_limit(known, rate.dispersion, confidence) + margin
     drifted = highest_before(Periods(MINUTE_SECONDS, tuple(rate.before)), known, thresholds.minimum_requests) + margin
-    return _limit(max(drifted, min(upper, max(rate.otherwise, known.share + margin))))
+    return limit_at(max(drifted, min(upper, max(rate.otherwise, known.share + margin))))
 
 
 def upper_confidence_limit(known: Tally, dispersion: float, confidence: float) -> float:
@@ -328,10 +318,10 @@ def drift_dispersion(tallies: Sequence[Tally], lengths: Sequence[int]) -> float:
         tallies: successive periods.
         lengths: how many periods make up a block.
     """
-    whole = _total(tallies)
+    whole = total_of(tallies)
     estimates = [1.0]
     for length in lengths if whole.bad else ():
-        blocks = [_total(tallies[at : at + length]) for at in range(0, len(tallies), length)]
+        blocks = [total_of(tallies[at : at + length]) for at in range(0, len(tallies), length)]
         expected = [(block, block.trials * whole.share) for block in blocks if block.trials]
         freedom = len(expected) - 1
         if freedom > 0:
@@ -349,21 +339,13 @@ def _divergence(known: Tally, rate: float) -> float:
 
 def _odds(capitals: Sequence[float]) -> float:
     """Return the mean capital, of which each part of the probability needs `PARTS` times 1/p. capitals: logarithms."""
-    return sum(exp(min(capital, LARGEST_LOGARITHM)) for capital in capitals) / len(capitals) / PARTS
+    return sum(odds_of_log(capital) for capital in capitals) / len(capitals) / PARTS
 
 
 def _strongest(rates: Sequence[AlarmRate], capitals: Sequence[float]) -> AlarmRate:
     """Return the rate with the most evidence, of those with failures if there are any."""
     ranked = zip(rates, capitals, strict=True)
-    return max(ranked, key=lambda one: (_total((*one[0].canary, *one[0].stable)).bad > 0, one[1]))[0]
-
-
-def _limit(share: float) -> Limit:
-    return Limit(min(NEARLY_ALL, max(NEARLY_NOTHING, share)))
-
-
-def _total(tallies: Sequence[Tally]) -> Tally:
-    return Tally(sum(one.trials for one in tallies), sum(one.bad for one in tallies))
+    return max(ranked, key=lambda one: (total_of((*one[0].canary, *one[0].stable)).bad > 0, one[1]))[0]
 
 
 def _with(evaluation: AlarmEvaluation, outcome: AlarmOutcome, reason: str) -> AlarmEvaluation:
@@ -371,18 +353,16 @@ def _with(evaluation: AlarmEvaluation, outcome: AlarmOutcome, reason: str) -> Al
 
 
 def _describe_split(rate: AlarmRate) -> str:
-    there = f"stable {_ratio(_total(rate.stable))}" if rate.stable else f"before {_ratio(_total(rate.before))}"
-    return f"{rate.description}: {_ratio(_total(rate.canary))}, {there}"
+    there = f"stable {_ratio(total_of(rate.stable))}" if rate.stable else f"before {_ratio(total_of(rate.before))}"
+    return f"{rate.description}: {_ratio(total_of(rate.canary))}, {there}"
 
 
 def _describe_promoted(rate: AlarmRate) -> str:
-    return f"{rate.description}: {_ratio(_total(rate.canary))} since, {_ratio(_total(rate.before))} in the hour before"
+    return (
+        f"{rate.description}: {_ratio(total_of(rate.canary))} since, {_ratio(total_of(rate.before))} in the hour before"
+    )
 
 
 def _ratio(tally: Tally) -> str:
     share = f" ({percent(tally.share)})" if tally.bad else ""
     return f"{tally.bad} of {tally.trials}{share}"
-
-
-def _shown(odds: float) -> str:
-    return f"more than {two_digits(MOST_EVIDENCE_SHOWN)}" if odds > MOST_EVIDENCE_SHOWN else two_digits(odds)

@@ -9,8 +9,9 @@ from math import inf, log
 from typing import Any
 
 from orchestrator.domain.analysis.confidence_sequence import confidence_interval
+from orchestrator.domain.analysis.odds import odds_in_words
 from orchestrator.domain.analysis.sequential_testing import Tally
-from orchestrator.domain.analysis.spending import FALSE_ALARM, MOST_EVIDENCE_SHOWN
+from orchestrator.domain.analysis.spending import FALSE_ALARM
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.record import DecisionEntry, Deployment, EventRecord, Rollback
 from orchestrator.domain.plots.time_plot import Callout, Level, Moment, Point, Series, TimePlot
@@ -91,14 +92,6 @@ class DeploymentFacts:
 def decider(rollback: Rollback) -> str:
     """Return who decided a rollback, in words."""
     return DECIDERS.get(rollback.trigger.source, rollback.trigger.source)
-
-
-def odds_in_words(odds: float) -> str:
-    """Return odds with two significant digits and thousands separators; the highest recorded value is a bound."""
-    if odds >= MOST_EVIDENCE_SHOWN:
-        return f"more than {MOST_EVIDENCE_SHOWN:,.0f}"
-    digits = two_digits(odds)
-    return f"{int(digits):,}" if digits.isdigit() else digits
 
 
 def deployment_plots(facts: DeploymentFacts) -> tuple[TimePlot, ...]:

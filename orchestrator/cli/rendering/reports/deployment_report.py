@@ -32,12 +32,12 @@ from orchestrator.cli.rendering.reports.deployment_plots import (
     decider,
     deployment_plots,
     figures_by_function,
-    odds_in_words,
     odds_of,
     odds_of_event,
     strongest,
 )
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact, Report, ReportTable, table
+from orchestrator.domain.analysis.odds import odds_in_words
 from orchestrator.domain.deployment.record import (
     DecisionEntry,
     Deployment,

@@ -10,6 +10,7 @@ from math import comb, exp, log
 
 import pytest
 
+from orchestrator.domain.analysis.odds import odds_in_words, odds_of_log
 from orchestrator.domain.analysis.repeated_checks import (
     ALTERNATIVES,
     BURST_CALLS,
@@ -26,7 +27,6 @@ from orchestrator.domain.analysis.repeated_checks import (
     add_answers,
     difference,
     needed_evidence,
-    odds_text,
     spent_by_probe,
 )
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
@@ -361,7 +361,7 @@ def test_three_probes_divide_the_share_of_the_checks():
     ("odds", "text"), [(1.0, "1"), (2047.0, "2,000"), (0.5, "0.5"), (1e30, "more than 1,000,000,000")]
 )
 def test_odds_have_two_significant_digits(odds, text):
-    assert odds_text(log(odds)) == text
+    assert odds_in_words(odds_of_log(log(odds))) == text
 
 
 def rates_with(bad):

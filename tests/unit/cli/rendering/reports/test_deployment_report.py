@@ -14,10 +14,11 @@ import pytest
 
 from orchestrator.cli.actions.explain import explain
 from orchestrator.cli.actions.reports.report import read_report, render
-from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts, odds_in_words
+from orchestrator.cli.rendering.reports.deployment_plots import DeploymentFacts
 from orchestrator.cli.rendering.reports.deployment_report import deployment_report, seconds_in_words
 from orchestrator.cli.rendering.reports.markdown import escaped
 from orchestrator.cli.rendering.reports.report import MOST_ROWS, table
+from orchestrator.domain.analysis.odds import odds_in_words
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.record import DeploymentPhase
 from tests.fakes.two_versions import CANARY
