@@ -26,6 +26,7 @@ from orchestrator.domain.recovery.restored_table import (
     ENVIRONMENT_TAG,
     RESTORE_TAG,
     RestoredTable,
+    foreign_origin,
 )
 from orchestrator.domain.recovery.table_settings import (
     DefaultTableSettings,
@@ -156,9 +157,7 @@ def _refuse_foreign(failover: Failover, table: CopiedTable, restored: RestoredTa
     Raises:
         Refused: it was not created by this failover.
     """
-    ours = restored.in_progress is not None and restored.backup_arn == table.backup_arn
-    recent = restored.created_at is not None and restored.created_at >= failover.requested_at - CLOCK_TOLERANCE
-    if not (ours and recent):
+    if foreign_origin(restored, failover.id, failover.requested_at, backup_arn=table.backup_arn):
         remedy = "it is left as it is, because this failover did not create it; start another failover"
         raise Refused("target", table.target, remedy)
 

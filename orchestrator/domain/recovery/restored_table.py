@@ -79,16 +79,32 @@ def foreign_reason(recovery: Recovery, table: TableRecovery, restored: RestoredT
     The name proves nothing, because anyone may give it to a table. A recovery writes only to a table, and removes only a
     table, that DynamoDB reports as restored from the recovery's source, or from its backup, after it was requested.
     """
+    backup = table.restored_from if table.backup_arn else ""
+    return foreign_origin(restored, recovery.id, recovery.requested_at, backup_arn=backup, source_arn=table.source_arn)
+
+
+def foreign_origin(
+    restored: RestoredTable, request: str, requested_at: datetime, *, backup_arn: str, source_arn: str = ""
+) -> str:
+    """Return why a restore that a request started did not create a table; empty if it did.
+
+    Args:
+        restored: the table, as DynamoDB or AWS Backup reports it.
+        request: the id of the recovery or the failover.
+        requested_at: when it was requested.
+        backup_arn: the backup that it is restored from; empty if from a table.
+        source_arn: that table, without a backup.
+    """
     if restored.in_progress is None:
         return "no restore created it"
-    if table.backup_arn:
-        if restored.backup_arn != table.restored_from:
+    if backup_arn:
+        if restored.backup_arn != backup_arn:
             return f"it was restored from {restored.backup_arn or restored.source_arn or 'an unknown table'}"
-    elif restored.source_arn != table.source_arn:
+    elif restored.source_arn != source_arn:
         return f"it was restored from {restored.source_arn or 'an unknown table'}"
-    if restored.created_at is None or restored.created_at < recovery.requested_at - CLOCK_TOLERANCE:
+    if restored.created_at is None or restored.created_at < requested_at - CLOCK_TOLERANCE:
         created = restored.created_at.isoformat() if restored.created_at else "an unknown time"
-        return f"it was created at {created}, and {recovery.id} was requested at {recovery.requested_at.isoformat()}"
+        return f"it was created at {created}, and {request} was requested at {requested_at.isoformat()}"
     return ""
 
 
