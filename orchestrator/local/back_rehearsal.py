@@ -35,7 +35,7 @@ from orchestrator.local.rehearsal_clients import (
     register,
     require,
     require_equal,
-    wait_until,
+    wait_until_true,
 )
 
 _ID: Final = "fb-rehearsal"
@@ -145,7 +145,7 @@ def rehearse_back(places: Places, clients: RehearsalClients, approvers: tuple[st
         return bool(at_home.issued)
 
     # Each function process reads the lease again when it has none, and not before each request.
-    wait_until(home_issues, f"tokens of {ended.region}")
+    wait_until_true(home_issues, f"tokens of {ended.region}")
     say(f"{ended.region} issues the tokens")
     last, first = max(at_standby.issued, default=None), min(at_home.issued, default=None)
     if last is None or first is None or last > first:

@@ -5,7 +5,6 @@ The demo, the benchmarks and the end-to-end tests run in it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from orchestrator.environments.evidence import key_alias
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
 from orchestrator.local.emulator.options import Options, Profile
+from orchestrator.local.waiting import wait_until
 
 T = TypeVar("T")
 ENVIRONMENT = "local"
@@ -121,13 +121,7 @@ class LocalEnvironment:
         Raises:
             WaitTimeout: it returned None until the time was over.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            value = condition()
-            if value is not None:
-                return value
-            time.sleep(POLL_SECONDS)
-        raise WaitTimeout(f"{what}: not within {seconds:g} s")
+        return wait_until(condition, seconds, what, WaitTimeout, POLL_SECONDS)
 
 
 def cloud_for(environ: Mapping[str, str], evidence_bucket: str = EVIDENCE_BUCKET) -> Cloud:

@@ -51,7 +51,7 @@ from orchestrator.local.rehearsal_clients import (
     connect,
     require,
     require_equal,
-    wait_until,
+    wait_until_true,
 )
 
 LEASE_SECONDS: Final = 20
@@ -145,7 +145,7 @@ def rehearse(folder: Path, other: str, say: Say, *, back: bool = False) -> Failo
         cloud = cloud_for(environ, f"{EVIDENCE_BUCKET}-{other}")
         cloud.failovers.create_assignment(first_assignment(HOME))
         with _minutely(home_cloud, cloud):
-            wait_until(lambda: _has_lease(home_cloud), f"the lease of {HOME}")
+            wait_until_true(lambda: _has_lease(home_cloud), f"the lease of {HOME}")
             say(f"{HOME} has its lease")
             _verify_copies(home_cloud, cloud, other)
             say(f"a file of evidence has its copy in {other}")
@@ -203,7 +203,7 @@ def _approve(rehearsal: _Rehearsal) -> None:
             raise RehearsalFailed(f"the failover ended before its approvals: {execution.phase}")
         return bool(store.read_token(_FAILOVER_ID))
 
-    wait_until(waits, "the request for approvals")
+    wait_until_true(waits, "the request for approvals")
     for by in APPROVERS:
         store.approve(_FAILOVER_ID, Approval(by, datetime.now(UTC)))
         rehearsal.say(f"{by} approves")
@@ -255,7 +255,7 @@ def _verify_copies(home: Cloud, standby: Cloud, other: str) -> None:
     def copied() -> bool:
         return any(one.key == _COPIED_FILE for one in list_files(standby.clients("s3"), bucket))
 
-    wait_until(copied, "the copy of a file of evidence")
+    wait_until_true(copied, "the copy of a file of evidence")
 
 
 def _verify_incident(rehearsal: _Rehearsal) -> None:

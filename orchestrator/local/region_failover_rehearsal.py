@@ -55,7 +55,7 @@ from orchestrator.local.rehearsal_clients import (
     register,
     require,
     require_equal,
-    wait_until,
+    wait_until_true,
 )
 
 HOME: Final = "us-west-1"
@@ -199,16 +199,16 @@ def _back_up_across_regions(home: Any, other: Any, table: str) -> datetime:
     """
     details = home.create_backup(TableName=table, BackupName="to-be-copied")["BackupDetails"]
     as_of: datetime = details["BackupCreationDateTime"]
-    wait_until(lambda: _backup_status(home, details["BackupArn"]) == "AVAILABLE", f"the backup of {table}")
+    wait_until_true(lambda: _backup_status(home, details["BackupArn"]) == "AVAILABLE", f"the backup of {table}")
     name = f"{table}-copy"
     # A key of the home region cannot be used here. DynamoDB's own key encrypts the copy and what is restored from it.
     own_key = {"Enabled": False}
     other.restore_table_from_backup(
         BackupArn=details["BackupArn"], TargetTableName=name, SSESpecificationOverride=own_key
     )
-    wait_until(lambda: _table_status(other, name) == "ACTIVE", f"the restore of {table} in the other region")
+    wait_until_true(lambda: _table_status(other, name) == "ACTIVE", f"the restore of {table} in the other region")
     backup = other.create_backup(TableName=name, BackupName=backup_name_as_of(as_of))["BackupDetails"]["BackupArn"]
-    wait_until(lambda: _backup_status(other, backup) == "AVAILABLE", f"the backup of {table} in the other region")
+    wait_until_true(lambda: _backup_status(other, backup) == "AVAILABLE", f"the backup of {table} in the other region")
     other.delete_table(TableName=name)
     home.delete_backup(BackupArn=details["BackupArn"])
     return as_of
@@ -292,7 +292,7 @@ class _FailoverRunner:
         for table in self._plan.tables:
             self._dynamodb.restore_table_from_backup(BackupArn=table.backup.arn, TargetTableName=table.name)
         for table in self._plan.tables:
-            wait_until(lambda name=table.name: _table_status(self._dynamodb, name) == "ACTIVE", table.name)  # type: ignore[misc]
+            wait_until_true(lambda name=table.name: _table_status(self._dynamodb, name) == "ACTIVE", table.name)  # type: ignore[misc]
             recovery = {"PointInTimeRecoveryEnabled": True}
             self._dynamodb.update_continuous_backups(TableName=table.name, PointInTimeRecoverySpecification=recovery)
             expiry = {"Enabled": True, "AttributeName": EXPIRES}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Final, TypeVar
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.local.oauth_client import Connection, OAuthClient, Tokens, TrafficClient
+from orchestrator.local.waiting import wait_until
 
 PATIENCE_SECONDS: Final = 180.0
 """A limit, not a measurement: a loaded machine needs longer than a quiet one."""
@@ -79,10 +79,6 @@ def require_equal(actual: object, expected: object, what: str) -> None:
         raise RehearsalFailed(f"{what}: {actual}, expected {expected}")
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until_true(condition: Callable[[], bool], what: str) -> None:
     """Wait for a condition; raises RehearsalFailed after `PATIENCE_SECONDS`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RehearsalFailed(f"{what}: not within {PATIENCE_SECONDS:g} s")
-        time.sleep(0.1)
+    wait_until(lambda: condition() or None, PATIENCE_SECONDS, what, RehearsalFailed, 0.1)

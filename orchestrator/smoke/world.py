@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.local import cdk_deploy
 from orchestrator.local.cloud import LocalCloud
+from orchestrator.local.waiting import wait_until
 
 T = TypeVar("T")
 POLL_SECONDS = 2.0
@@ -226,12 +226,7 @@ class World:
         Raises:
             TimedOut: it returned None until the time was over.
         """
-        deadline = time.monotonic() + seconds
-        while (value := condition()) is None:
-            if time.monotonic() > deadline:
-                raise TimedOut(f"{what}: not within {seconds:g} s")
-            time.sleep(every_seconds)
-        return value
+        return wait_until(condition, seconds, what, TimedOut, every_seconds)
 
 
 def broken_copy(assembly: Path, stack: str, folder: Path) -> Path:

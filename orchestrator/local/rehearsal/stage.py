@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from orchestrator.local.cloud import ROOT, LocalCloud
 from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, cloud_for, stack_output
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 from orchestrator.local.traffic_generator import Traffic
+from orchestrator.local.waiting import wait_until
 
 T = TypeVar("T")
 RATE_PER_SECOND = 8.0
@@ -112,12 +112,7 @@ class Stage:
         Raises:
             RehearsalFailed: it had none in time.
         """
-        deadline = time.monotonic() + seconds
-        while (value := condition()) is None:
-            if time.monotonic() > deadline:
-                raise RehearsalFailed(f"{what}: not within {seconds:g} s")
-            time.sleep(POLL_SECONDS)
-        return value
+        return wait_until(condition, seconds, what, RehearsalFailed, POLL_SECONDS)
 
 
 def _environ() -> dict[str, str]:
