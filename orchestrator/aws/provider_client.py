@@ -22,6 +22,7 @@ from orchestrator.domain.notifications.providers.dispatch import next_request
 from orchestrator.domain.notifications.providers.email import notification_mail
 from orchestrator.domain.notifications.providers.requests import (
     Answer,
+    ProviderRequest,
     Result,
     SecretMalformed,
     read_answer,
@@ -78,8 +79,6 @@ class ProviderClient:
             return self._converse(notification, destination, secret)
         except SecretMalformed as error:
             return Answer(Result.REFUSED, str(error))
-        except NotPublic as error:
-            return Answer(Result.REFUSED, redacted(str(error), hidden))
         except (CheckNotReadable, ValueError) as error:
             return Answer(Result.FAILED, redacted(str(error), hidden))
 
@@ -87,18 +86,17 @@ class ProviderClient:
         answer = Answer(Result.DELIVERED, "nothing to send")
         bodies: list[bytes] = []
         while request := next_request(notification, destination, secret, self._now(), bodies, local=self._local):
-            if not self._local and not request.url.startswith("https:"):
-                # In a function's own environment, loopback is Lambda's runtime interface.
-                return Answer(Result.REFUSED, "the address is not https")
-            response = self._web.exchange(
-                request.method, request.url, self._timeout_seconds, request.body or None, request.headers
-            )
-            answer = read_answer(
-                response.status, response.headers, response.body, _hidden(notification, secret), self._now()
+            answer, body = exchange_request(
+                self._web,
+                request,
+                _hidden(notification, secret),
+                self._now,
+                local=self._local,
+                timeout_seconds=self._timeout_seconds,
             )
             if answer.result is not Result.DELIVERED:
                 return answer
-            bodies.append(response.body)
+            bodies.append(body)
         return answer
 
     def read_secret(self, arn: str) -> str:
@@ -110,6 +108,37 @@ class ProviderClient:
             Throttled, Unreachable: Secrets Manager did not answer.
         """
         return read_secret_text(self._secrets, arn)
+
+
+def exchange_request(
+    web: PublicHttp,
+    request: ProviderRequest,
+    hidden: str,
+    now: Callable[[], datetime],
+    *,
+    local: bool,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> tuple[Answer, bytes]:
+    """Make a request of a provider; return its answer and the body of its response.
+
+    Args:
+        web: sends requests to public addresses only.
+        request: the request.
+        hidden: what the answer must not quote.
+        now: the clock.
+        local: whether addresses of this machine are allowed.
+        timeout_seconds: of the request.
+    """
+    if not local and not request.url.startswith("https:"):
+        # In a function's own environment, loopback is Lambda's runtime interface.
+        return Answer(Result.REFUSED, "the address is not https"), b""
+    try:
+        response = web.exchange(request.method, request.url, timeout_seconds, request.body or None, request.headers)
+    except NotPublic as error:
+        return Answer(Result.REFUSED, redacted(str(error), hidden)), b""
+    except CheckNotReadable as error:
+        return Answer(Result.FAILED, redacted(str(error), hidden)), b""
+    return read_answer(response.status, response.headers, response.body, hidden, now()), response.body
 
 
 def _hidden(notification: Notification, secret: str) -> str:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from orchestrator.aws.public_http import NotPublic, PublicHttp
-from orchestrator.domain.errors import CheckNotReadable
-from orchestrator.domain.notifications.providers.requests import Answer, ProviderRequest, Result, read_answer, redacted
-
-TIMEOUT_SECONDS = 5.0
-"""Of one request. A server that hangs delays the messages to itself alone."""
+from orchestrator.aws.provider_client import TIMEOUT_SECONDS, exchange_request
+from orchestrator.aws.public_http import PublicHttp
+from orchestrator.domain.notifications.providers.requests import Answer, ProviderRequest
 
 
 class SubscriberWebhooks:
@@ -31,13 +28,7 @@ class SubscriberWebhooks:
             now: the current time.
             local: whether addresses of this machine are allowed.
         """
-        if not local and not request.url.startswith("https:"):
-            # In a function's own environment, loopback is Lambda's runtime interface.
-            return Answer(Result.REFUSED, "the address is not https")
-        try:
-            response = self._web.exchange("POST", request.url, self._timeout_seconds, request.body, request.headers)
-        except NotPublic as error:
-            return Answer(Result.REFUSED, redacted(str(error), request.url))
-        except CheckNotReadable as error:
-            return Answer(Result.FAILED, redacted(str(error), request.url))
-        return read_answer(response.status, response.headers, response.body, request.url, now)
+        answer, _ = exchange_request(
+            self._web, request, request.url, lambda: now, local=local, timeout_seconds=self._timeout_seconds
+        )
+        return answer

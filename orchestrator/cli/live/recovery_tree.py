@@ -12,6 +12,7 @@ from orchestrator.cli.live.snapshots import RecoverySnapshot
 from orchestrator.cli.rendering.local_times import local_minute, local_time
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.progress.phases import (
+    ObjectiveState,
     ObjectiveUse,
     PhaseState,
     expected_end,
@@ -22,8 +23,11 @@ from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryO
 from orchestrator.domain.texts import percent
 from orchestrator.domain.verdict import Outcome
 
-NEARLY = 0.8
-"""A recovery that has used this part of its RTO is a warning."""
+_STYLES = {
+    ObjectiveState.MET: "green",
+    ObjectiveState.NEARLY_USED: "yellow",
+    ObjectiveState.MISSED: "bold red",
+}
 
 
 def draw_recovery(snapshot: RecoverySnapshot, glyphs: Glyphs, *, compact: bool = False) -> Drawing:
@@ -80,8 +84,8 @@ def _objective(use: ObjectiveUse, glyphs: Glyphs) -> BarRow:
     else:
         words = Text(f"{duration(use.used)} of {objective} ({percent(use.share)})")
     share = use.share or 0.0
-    style = "bold red" if share > 1 else "yellow" if share >= NEARLY else "green"
-    return BarRow(name, min(1.0, share), words, cell_len(name.plain), cell_len(words.plain), glyphs, style)
+    widths = cell_len(name.plain), cell_len(words.plain)
+    return BarRow(name, min(1.0, share), words, *widths, glyphs, _STYLES[use.state])
 
 
 def _checks(recovery: Recovery, glyphs: Glyphs) -> list[Text]:

@@ -33,14 +33,19 @@ from orchestrator.console.sections import (
 )
 from orchestrator.domain.objectives.scenarios import scenario_of
 from orchestrator.domain.plots.time_plot import Level, Point, Series, TimePlot
-from orchestrator.domain.progress.phases import ObjectiveUse, expected_end, recovery_phases, recovery_time_used
+from orchestrator.domain.progress.phases import (
+    ObjectiveState,
+    ObjectiveUse,
+    expected_end,
+    recovery_phases,
+    recovery_time_used,
+)
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
 from orchestrator.domain.texts import percent
 
 PLACE = "Recoveries"
 LISTED = 60
-NEARLY = 0.8
-"""A recovery that has used this part of its RTO is a warning, as in the live view."""
+_TONES = {ObjectiveState.MET: GOOD, ObjectiveState.NEARLY_USED: OPEN, ObjectiveState.MISSED: BAD}
 
 
 def recoveries_page(context: Context) -> Page:
@@ -174,6 +179,5 @@ def _objective(use: ObjectiveUse) -> Bar:
     objective = lasted(use.objective)
     if use.used is None or use.share is None:
         return Bar("RTO used", None, f"{ABSENT} of {objective}")
-    tone = BAD if use.share > 1 else OPEN if use.share >= NEARLY else GOOD
     words = f"{lasted(use.used)} of {objective} ({percent(use.share)})"
-    return Bar("RTO used", min(1.0, use.share), words, tone)
+    return Bar("RTO used", min(1.0, use.share), words, _TONES[use.state])

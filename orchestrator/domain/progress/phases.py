@@ -35,6 +35,18 @@ class PhaseProgress:
     expected: timedelta | None = None
 
 
+NEARLY = 0.8
+"""The share of an objective from which on it is nearly used."""
+
+
+class ObjectiveState(StrEnum):
+    """Whether an objective is met so far."""
+
+    MET = "MET"
+    NEARLY_USED = "NEARLY_USED"
+    MISSED = "MISSED"
+
+
 @dataclass(frozen=True)
 class ObjectiveUse:
     """How much of the recovery time objective is used. `used` is None before a restore was requested."""
@@ -46,6 +58,14 @@ class ObjectiveUse:
     def share(self) -> float | None:
         """The used part of the objective, 1 for all of it; None if nothing was measured."""
         return None if self.used is None else self.used / self.objective
+
+    @property
+    def state(self) -> ObjectiveState:
+        """Whether the objective is met so far."""
+        share = self.share or 0.0
+        if share > 1:
+            return ObjectiveState.MISSED
+        return ObjectiveState.NEARLY_USED if share >= NEARLY else ObjectiveState.MET
 
 
 def recovery_phases(recovery: Recovery, earlier: Sequence[Recovery], now: datetime) -> tuple[PhaseProgress, ...]:

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.domain.deployment.record import DeploymentPhase, Rollback, RollbackTrigger
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.progress.phases import (
+    ObjectiveState,
     ObjectiveUse,
     PhaseProgress,
     PhaseState,
@@ -167,3 +168,17 @@ def test_a_rollback_that_reverted_nothing_has_phases_that_did_not_happen():
 
 def test_a_deployment_without_a_rollback_has_no_phases():
     assert rollback_phases(in_flight(), [], NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("used", "state"),
+    [
+        (None, ObjectiveState.MET),
+        (79, ObjectiveState.MET),
+        (80, ObjectiveState.NEARLY_USED),
+        (100, ObjectiveState.NEARLY_USED),
+        (101, ObjectiveState.MISSED),
+    ],
+)
+def test_an_objective_is_met_nearly_used_or_missed(used, state):
+    assert ObjectiveUse(None if used is None else seconds(used), seconds(100)).state is state
