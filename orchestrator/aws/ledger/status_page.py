@@ -9,26 +9,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.aws.clients import conditional_write, translate_errors
 from orchestrator.aws.ledger.lock import LockedTable, decoded
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.status_page.history import PageRecord
-from orchestrator.domain.status_page.overrides import Override
+from orchestrator.domain.status_page.overrides import Override, OverrideEntry
 
 _RECORD, _OVERRIDES, _LOG = ("status-page", "record"), "status-override", "status-override-log"
-
-
-@dataclass(frozen=True)
-class OverrideEntry:
-    """An entry of the log of overrides. `cleared`: the override was ended by `by`, before its time."""
-
-    at: datetime
-    by: str
-    override: Override
-    cleared: bool = False
 
 
 class StatusPageStore(LockedTable):

@@ -1,4 +1,4 @@
-"""The entries of the ledger: deployments, rollbacks, recoveries, incidents, freezes, commands, keys and erasures."""
+"""The entries of the ledger: deployments, rollbacks, recoveries, incidents, freezes, commands, keys, overrides and erasures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from orchestrator.domain.deployment.record import Deployment, EventRecord, Opera
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Entry
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.rollback.decision import PERSON
+from orchestrator.domain.status_page.overrides import OverrideEntry
 
 _BY = re.compile(r" by (?P<by>.+)")
 _FROZEN_BY = re.compile(r"(?:un)?frozen by (?P<by>.+?)(?: since |: )")
@@ -105,6 +106,17 @@ def entries_of_incident(incident_id: str, entries: Iterable[Entry]) -> Iterator[
         actor = SYSTEM if entry.by == ORCHESTRATOR else entry.by
         action = f"incident {entry.kind.lower().replace('_', ' ')}"
         yield _entry(f"{incident_id}/{number}", entry.at, actor, action, incident_id, detail=entry.text)
+
+
+def entry_of_override(entry: OverrideEntry) -> AuditEntry:
+    """Return the entry of an override of a component's state on the status page, or of its clearing."""
+    override = entry.override
+    key = f"status-override/{override.component}/{entry.at.isoformat()}"
+    if entry.cleared:
+        return _entry(key, entry.at, entry.by, "status override cleared", override.component)
+    detail = f"until {override.until:%Y-%m-%d %H:%M} UTC: {override.reason}"
+    action = f"status override set to {override.state}"
+    return _entry(key, entry.at, entry.by, action, override.component, detail=detail)
 
 
 def entry_of_event(event: EventRecord) -> AuditEntry:

@@ -42,6 +42,16 @@ class Override:
         return self.at <= now < self.until
 
 
+@dataclass(frozen=True)
+class OverrideEntry:
+    """An entry of the log of overrides. `cleared`: the override was ended by `by`, before its time."""
+
+    at: datetime
+    by: str
+    override: Override
+    cleared: bool = False
+
+
 def new_override(
     components: Sequence[Component], component: str, state: str, reason: str, until: datetime, by: str, now: datetime
 ) -> Override:

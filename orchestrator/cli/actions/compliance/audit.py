@@ -26,6 +26,7 @@ from orchestrator.domain.audit.ledger_entries import (
     entries_of_incident,
     entries_of_recovery,
     entry_of_event,
+    entry_of_override,
 )
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
@@ -147,6 +148,8 @@ def _read_ledger(context: Context, query: AuditQuery) -> tuple[list[AuditEntry],
         entries += _of_deployment(context, deployment, query)
     for recovery in recoveries:
         entries += entries_of_recovery(recovery)
+    overrides = context.cloud.status_pages.read_override_log(LISTED)
+    entries += [entry_of_override(one) for one in overrides]
     incidents = context.cloud.incidents.list_ids(LISTED)
     oldest_incident: datetime | None = None
     for incident_id in incidents:
@@ -159,6 +162,7 @@ def _read_ledger(context: Context, query: AuditQuery) -> tuple[list[AuditEntry],
             ("deployments", deployments[-1].requested_at if len(deployments) == LISTED else None),
             ("recoveries", recoveries[-1].requested_at if len(recoveries) == LISTED else None),
             ("events", events[-1].at if len(events) == LISTED else None),
+            ("overrides", overrides[-1].at if len(overrides) == LISTED else None),
             ("incidents", oldest_incident if len(incidents) == LISTED else None),
         )
         if oldest is not None and oldest > query.since

@@ -17,6 +17,7 @@ from orchestrator.domain.audit.ledger_entries import (
     entries_of_incident,
     entries_of_recovery,
     entry_of_event,
+    entry_of_override,
 )
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.record import (
@@ -30,6 +31,8 @@ from orchestrator.domain.deployment.record import (
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Draft, EntryKind, append
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.rollback.decision import PERSON
+from orchestrator.domain.status_page.component_state import ComponentState
+from orchestrator.domain.status_page.overrides import Override, OverrideEntry
 from tests.fakes.cloudtrail import call
 from tests.samples import NOW, deployment, recovery, seconds
 
@@ -234,3 +237,15 @@ def test_an_incident_s_entries_name_the_person_or_the_system():
         (SYSTEM, "incident paged", "inc-1", "paged bob"),
     ]
     assert len({one.id for one in entries_of_incident("inc-1", chain)}) == len(chain)
+
+
+def test_an_override_of_the_status_page_and_its_clearing_are_two_entries():
+    override = Override("tokens", ComponentState.DEGRADED, "Slow logins.", NOW, LATER, "ann")
+    set_by_ann = entry_of_override(OverrideEntry(NOW, "ann", override))
+    cleared_by_bob = entry_of_override(OverrideEntry(LATER, "bob", override, cleared=True))
+
+    assert (set_by_ann.actor, set_by_ann.resource) == ("ann", "tokens")
+    assert set_by_ann.action == f"status override set to {ComponentState.DEGRADED}"
+    assert set_by_ann.detail == f"until {LATER:%Y-%m-%d %H:%M} UTC: Slow logins."
+    assert (cleared_by_bob.actor, cleared_by_bob.action) == ("bob", "status override cleared")
+    assert set_by_ann.id != cleared_by_bob.id

@@ -16,6 +16,8 @@ from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.cli.actions.compliance import audit as module
 from orchestrator.cli.main import app
 from orchestrator.domain.deployment.record import EventRecord, RollbackTrigger
+from orchestrator.domain.status_page.component_state import ComponentState
+from orchestrator.domain.status_page.overrides import Override
 from tests.fakes.cloudtrail import Trail, call
 from tests.fakes.errors import client_error
 from tests.samples import seconds
@@ -72,6 +74,20 @@ def test_it_is_narrowed_by_actor_resource_and_age(scene):
     assert actors("--resource", "d-1") == ["ann", "bob"]
     assert actors("--since", "2m") == ["=cmd()"]
     assert actors("--since", "100d") == ["old", "system", "ann", "bob", "=cmd()"]
+
+
+def test_who_overrode_the_status_page_is_listed(scene):
+    now = scene.clock.now()
+    override = Override("tokens", ComponentState.DEGRADED, "Slow logins.", now - seconds(50), now, "cy")
+    scene.cloud.status_pages.save_override(override)
+    scene.cloud.status_pages.clear_override("tokens", "dee", now - seconds(40))
+
+    entries = json.loads(run("--json", "--resource", "tokens").output)["entries"]
+
+    assert [(one["actor"], one["action"]) for one in entries] == [
+        ("cy", f"status override set to {ComponentState.DEGRADED}"),
+        ("dee", "status override cleared"),
+    ]
 
 
 def test_csv_is_one_table_whose_cells_are_no_formulas_and_the_notes_are_apart(scene):
