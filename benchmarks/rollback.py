@@ -64,7 +64,6 @@ def open_deployment(here: LocalEnvironment, model: Deployment, number: int) -> D
         rollback=None,
         outcome=None,
         ended_at=None,
-        alarms_at_start=(),
         preexisting_alarms=(),
         running={},
     )

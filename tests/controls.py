@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator import environments
 from orchestrator.domain.compliance.catalogue.controls import CONTROLS, controls_of
 from orchestrator.domain.compliance.control import Framework
-from orchestrator.domain.compliance.openid_conformance import REVISION, TESTS, ConformanceTest, Profile
+from tests.openid_conformance import REVISION, TESTS, ConformanceTest, Profile
 
 PAGE = Path(environments.settings_file()).parent / "docs" / "reference" / "controls.md"
 TITLES = {

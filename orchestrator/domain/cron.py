@@ -1,4 +1,4 @@
-"""Schedule expressions of EventBridge: when they are due, and how often in a month.
+"""Schedule expressions of EventBridge, and how often they are due in a month.
 
 A cron expression has six fields (minutes, hours, day of the month, month, day of the week, year), in UTC. One of the two
 fields of days must be ``?``. A rate is a number of minutes, hours or days
@@ -53,10 +53,6 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]
     years: frozenset[int]
-
-    def is_due(self, at: datetime) -> bool:
-        """Return whether it is due in the minute of a time, which is in UTC."""
-        return at.minute in self.minutes and at.hour in self.hours and self._on_day(at)
 
     def runs_in(self, begin: datetime, days: int) -> int:
         """Return how often it is due in some days from a time."""

@@ -62,13 +62,6 @@ class Snapshot:
     until: float
     counts: tuple[Counts, ...]
 
-    def counts_for(self, function: str, version: str) -> Counts:
-        """Return the statistics of one version; all zero if it did not respond."""
-        return next(
-            (item for item in self.counts if (item.function, item.version) == (function, version)),
-            Counts(function, version, 0, 0, 0, {}, None, None),
-        )
-
     def as_json(self) -> dict[str, Any]:
         """Return the snapshot as plain JSON values."""
         return {"since": self.since, "until": self.until, "counts": [asdict(item) for item in self.counts]}

@@ -88,11 +88,6 @@ def with_diagrams(page: str) -> str:
     return _BLOCK.sub(block, page)
 
 
-def drawn_in(page: str) -> tuple[str, ...]:
-    """Return the names of the state machines that a page has a diagram of, in its order."""
-    return tuple(found["name"] for found in _BLOCK.finditer(page))
-
-
 def main(page: Path = PAGE) -> None:
     """Rewrite the diagrams in a page."""
     before = page.read_text(encoding="utf-8")

@@ -182,7 +182,6 @@ class Deployment:
     checklist: Mapping[str, str] = field(default_factory=dict)
     schema_change: bool = False
     fencing_token: int = 0
-    alarms_at_start: tuple[str, ...] = ()
     preexisting_alarms: tuple[str, ...] = ()
     backup_point: BackupPoint | None = None
     revisions: Mapping[str, str] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def check_readiness(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     for_each(deployment.functions, lambda function: _refuse_unready(function, deployment, cloud))
     for_each(deployment.service.tables, lambda table: _refuse_unrecoverable(table, cloud))
     in_alarm = _alarms_in_alarm(deployment, cloud)
-    ready = replace(deployment, phase=DeploymentPhase.READY, alarms_at_start=in_alarm, preexisting_alarms=in_alarm)
+    ready = replace(deployment, phase=DeploymentPhase.READY, preexisting_alarms=in_alarm)
     reason = f"ready; checklist {', '.join(deployment.checklist) or 'not required here'}"
     if in_alarm:
         reason += f"; already in ALARM and not attributed to the canary: {', '.join(_name(arn) for arn in in_alarm)}"

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.domain.compliance.catalogue.controls import CONTROLS
 from orchestrator.domain.compliance.control import Framework
-from orchestrator.domain.compliance.openid_conformance import TESTS, Profile
+from tests.openid_conformance import TESTS, Profile
 
 MODULES = [
     "oidcc-server",
