@@ -15,7 +15,8 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, logger
-from orchestrator.application.cutover import cutover_result, finish_cutover, replay_onto_new_tables
+from orchestrator.application.cutover.replays import replay_onto_new_tables
+from orchestrator.application.cutover.result import cutover_result, finish_cutover
 from orchestrator.application.start_rollback import TooManyAttempts, last_attempt_failed, start_rollback
 from orchestrator.domain.deployment.late_writes import (
     CHECK,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import unblock_live_tables
+from orchestrator.application.cutover.unblocking import unblock_live_tables
 from orchestrator.application.incidents.incident_log import attend_incidents
 from orchestrator.application.live_state import report_live_state
 from orchestrator.application.maintenance.windows import attend_maintenance

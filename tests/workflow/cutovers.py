@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
@@ -20,8 +20,8 @@ from unittest import mock
 
 import msgspec
 
-from orchestrator.application import cutover as application
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.cutover import passes, replays, unblocking
 from orchestrator.aws.dynamodb.access_block import TableAccess
 from orchestrator.aws.dynamodb.batch import batch_client
 from orchestrator.aws.dynamodb.late_writes import LateWrites
@@ -398,7 +398,7 @@ class CutoverWorld:
         routing = SimpleNamespace(routing=SimpleNamespace(primary="1"))
         vars(self.cloud)["aliases"] = SimpleNamespace(read_alias=lambda _: routing)
         assert FUNCTIONS
-        return application.unblock_live_tables(self.cloud)
+        return unblocking.unblock_live_tables(self.cloud)
 
     @property
     def deployment(self) -> Deployment:
@@ -446,7 +446,11 @@ class CutoverWorld:
 @contextmanager
 def sequential() -> Iterator[None]:
     """Have no threads: reading lets time pass for all."""
-    with mock.patch.object(application, "for_each", lambda items, call: [call(item) for item in items]):
+    with ExitStack() as patches:
+        for module in (passes, replays, unblocking):
+            patches.enter_context(
+                mock.patch.object(module, "for_each", lambda items, call: [call(item) for item in items])
+            )
         yield
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.application import cutover as application
+from orchestrator.application.cutover import replays as application
 from orchestrator.aws.dynamodb.access_block import TableAccess
 from orchestrator.domain.deployment.cutover import blocked_policy
 from orchestrator.domain.environment_lock import Kind

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.application.cutover import unblock_live_tables
+from orchestrator.application.cutover.unblocking import unblock_live_tables
 from orchestrator.application.failover.back.copying import read_rows
 from orchestrator.application.failover.back.run import ATTEMPTS, cancel_back, run_back
 from orchestrator.application.failover.planning import open_failover

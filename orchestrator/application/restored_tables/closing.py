@@ -8,7 +8,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.cutover import Families, catch_up, replay_writes
+from orchestrator.application.cutover.passes import Families, replay_writes
+from orchestrator.application.cutover.replays import catch_up
 from orchestrator.application.restored_tokens import restored_tokens_of
 from orchestrator.aws.dynamodb.streams import StreamTail
 from orchestrator.aws.dynamodb.write_closing import TOKEN

@@ -16,12 +16,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import (
+from orchestrator.application.cutover.passes import replay_until_complete
+from orchestrator.application.cutover.replays import (
     catch_up,
     prepare_replay,
     replay_onto_new_tables,
     replay_since_point,
-    replay_until_complete,
 )
 from orchestrator.application.restored_tables.closing import close_and_replay
 from orchestrator.application.restored_tables.managed_clients import reapply_clients

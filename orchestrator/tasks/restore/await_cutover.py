@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import cutover_result, finish_cutover
+from orchestrator.application.cutover.result import cutover_result, finish_cutover
 from orchestrator.domain.recovery.policy import seconds_before_poll
 from orchestrator.domain.recovery.record import RecoveryAction, RecoveryDecision
 from orchestrator.tasks.runtime import (

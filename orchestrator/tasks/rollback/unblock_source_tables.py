@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.application.cloud import Cloud
-from orchestrator.application.cutover import replay_back, replay_until_complete
+from orchestrator.application.cutover.passes import replay_until_complete
+from orchestrator.application.cutover.replays import replay_back
 from orchestrator.application.restored_tables.closing import reopen
 from orchestrator.domain.deployment.cutover import Cutover
 from orchestrator.domain.deployment.decision import Action

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.application.cutover import cutover_result
+from orchestrator.application.cutover.result import cutover_result
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.record import CUTOVER_CHECK, CheckResult
 from orchestrator.domain.verdict import Outcome, Verdict
