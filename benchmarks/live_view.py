@@ -48,7 +48,7 @@ def measure(seconds: float = SECONDS, decisions: int = DECISIONS) -> tuple[list[
     next_at, new_at = clock.seconds() + NEW_SECONDS, dict[int, float]()
     cpu_of_ledger = 0.0
     with redirect_stdout(sys.stderr), view:
-        shown = reader.read(ledger.read_record(record.id))
+        shown = reader.read_snapshot(ledger.read_record(record.id))
         first = time.process_time() - began
         began = time.process_time()
         while clock.seconds() < end:
@@ -59,7 +59,7 @@ def measure(seconds: float = SECONDS, decisions: int = DECISIONS) -> tuple[list[
                 new_at[number] = next_at
                 next_at += NEW_SECONDS
                 cpu_of_ledger += time.process_time() - writing
-            shown = reader.read(ledger.read_record(record.id))
+            shown = reader.read_snapshot(ledger.read_record(record.id))
             view.show(shown)
             for entry in shown.decisions[decisions:]:
                 if entry.number in new_at:

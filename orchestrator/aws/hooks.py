@@ -50,7 +50,7 @@ class Hooks:
         self._functions, self._secrets, self._web = functions, secrets, web
         self._now, self._sleep = now, sleep
 
-    def ask(self, hook: Hook, call: HookCall, question: Mapping[str, Any]) -> HookAnswer:
+    def call_hook(self, hook: Hook, call: HookCall, question: Mapping[str, Any]) -> HookAnswer:
         """Ask a hook, at most `ATTEMPTS` times, until it answers.
 
         Args:

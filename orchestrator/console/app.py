@@ -174,7 +174,7 @@ class Site:
         if refusal:
             report = (refused_recovery_report if is_recovery else refused_report)(refusal, context.name)
             return Page(name, place, of_report(report))
-        frame = self._source(name).read()
+        frame = self._source(name).read_frame()
         path = f"{deployments.path_of(quote(name, safe=''))}/events"
         if frame.ended:
             return Page(name, place, frame.sections)

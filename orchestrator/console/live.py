@@ -53,7 +53,7 @@ class Frame:
 class Source(Protocol):
     """Reads what a live page shows."""
 
-    def read(self) -> Frame:
+    def read_frame(self) -> Frame:
         """Return the page as it is now; the same frame if nothing has changed."""
         ...
 
@@ -71,9 +71,9 @@ class DeploymentSource:
         self._shown: tuple[DeploymentSnapshot, Frame] | None = None
         self._plots: tuple[Section, ...] = ()
 
-    def read(self) -> Frame:
+    def read_frame(self) -> Frame:
         """Return the deployment as it is now."""
-        snapshot = self._reader.read(self._context.cloud.ledger.read_record(self._name))
+        snapshot = self._reader.read_snapshot(self._context.cloud.ledger.read_record(self._name))
         if self._shown is not None:
             shown, frame = self._shown
             changed = replace(shown, now=snapshot.now) != snapshot
@@ -106,9 +106,9 @@ class RecoverySource:
         self._reader = RecoveryReader(context)
         self._shown: tuple[RecoverySnapshot, Frame] | None = None
 
-    def read(self) -> Frame:
+    def read_frame(self) -> Frame:
         """Return the recovery as it is now."""
-        snapshot = self._reader.read(self._context.cloud.drills.read_record(self._name))
+        snapshot = self._reader.read_snapshot(self._context.cloud.drills.read_record(self._name))
         if self._shown is not None:
             shown, frame = self._shown
             waited = (snapshot.now - frame.at).total_seconds() >= REDRAW_SECONDS
@@ -132,7 +132,7 @@ class OverviewSource:
         self._context = context
         self._shown: tuple[object, Frame] | None = None
 
-    def read(self) -> Frame:
+    def read_frame(self) -> Frame:
         """Return the first page as it is now."""
         cloud = self._context.cloud
         records = (
@@ -239,7 +239,7 @@ class Broadcast:
         """Read a page again and again, until it has ended or no browser shows it."""
         while True:
             try:
-                frame = await run_in_threadpool(watched.source.read)
+                frame = await run_in_threadpool(watched.source.read_frame)
             except (OrchestratorError, ClientError) as error:
                 # Expired credentials and missing permissions are a ClientError, which a person may repair meanwhile.
                 await _publish(watched, f"What you see is old. AWS does not answer, trying again: {error}")

@@ -71,7 +71,7 @@ class Asking:
     platform_url: str
     issued: list[datetime] = field(default_factory=list)
 
-    def ask(self) -> None:
+    def request_tokens(self) -> None:
         """Log in anew. No answer, or 503, is a refusal."""
         try:
             with connect(self.url, self.platform_url) as client:
@@ -133,15 +133,15 @@ def rehearse_back(places: Places, clients: RehearsalClients, approvers: tuple[st
 
     def ask_both(text: str) -> None:
         say(text)
-        at_standby.ask()
-        at_home.ask()
+        at_standby.request_tokens()
+        at_home.request_tokens()
 
     ended = run_back(regions, _ID, ask_both).failover
     require_equal(ended.outcome, FailoverOutcome.SUCCEEDED, "the way back")
     ask_both(f"{ended.region} may issue the tokens")
 
     def home_issues() -> bool:
-        at_home.ask()
+        at_home.request_tokens()
         return bool(at_home.issued)
 
     # Each function process reads the lease again when it has none, and not before each request.

@@ -105,7 +105,7 @@ class _Client:
     issued: list[datetime] = field(default_factory=list)
     refused: int = 0
 
-    def ask(self) -> None:
+    def request_tokens(self) -> None:
         """Log in anew. No answer, or 503, is a refusal."""
         try:
             with connect(self.url, self.platform_url) as client:
@@ -176,8 +176,8 @@ def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
     local, say = rehearsal.home.local, rehearsal.say
     at_home = _Client(rehearsal.home.api_url, rehearsal.home.platform_url)
     at_standby = _Client(_api_url(rehearsal.cloud), rehearsal.home.platform_url)
-    at_home.ask()
-    at_standby.ask()
+    at_home.request_tokens()
+    at_standby.request_tokens()
     require_equal((len(at_home.issued), len(at_standby.issued)), (1, 0), "tokens of the two regions before the outage")
     local.set_lost_regions(HOME)
     lost_at = datetime.now(UTC)
@@ -188,7 +188,7 @@ def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
     failover = _follow(rehearsal, at_home, at_standby)
     _verify(rehearsal, at_standby.url)
     _verify_incident(rehearsal)
-    at_home.ask()
+    at_home.request_tokens()
     return _report(failover, lost_at, at_home, at_standby, rehearsal.other)
 
 
@@ -214,7 +214,7 @@ def _follow(rehearsal: _Rehearsal, at_home: _Client, at_standby: _Client) -> Fai
     """Follow the failover to its end; the home region returns as soon as the tables are restored."""
     deadline, reported, returned = time.monotonic() + _PATIENCE_SECONDS, 0, False
     while time.monotonic() < deadline:
-        failover = rehearsal.cloud.failovers.read(_FAILOVER_ID).failover
+        failover = rehearsal.cloud.failovers.read_failover(_FAILOVER_ID).failover
         for result in failover.results[reported:]:
             rehearsal.say(f"{result.step}: {result.result}")
         reported = len(failover.results)
@@ -227,8 +227,8 @@ def _follow(rehearsal: _Rehearsal, at_home: _Client, at_standby: _Client) -> Fai
             rehearsal.home.local.set_lost_regions()
             rehearsal.say(f"{HOME} is available again, with its outdated tables")
         if returned:
-            at_home.ask()
-            at_standby.ask()
+            at_home.request_tokens()
+            at_standby.request_tokens()
         time.sleep(0.2)
     raise RehearsalFailed(f"the failover has not ended within {_PATIENCE_SECONDS} s")
 

@@ -23,9 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups, backup_name_as_of
-from orchestrator.domain.names import resource_name
-from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import (
+from orchestrator.domain.failover.manual_plan import (
     EXPIRES,
     FailoverInputs,
     FailoverPlan,
@@ -33,6 +31,8 @@ from orchestrator.domain.recovery.region_failover import (
     StepKind,
     plan_failover,
 )
+from orchestrator.domain.names import resource_name
+from orchestrator.domain.recovery.record import Role
 from orchestrator.environments import project
 from orchestrator.environments.toml_editor import with_value
 from orchestrator.local import cdk_deploy

@@ -60,7 +60,7 @@ def step_task(step: Step, perform: Perform) -> Handler:
     """Return the Lambda handler of a step. A step that has a result, or is not the next one, is not performed."""
 
     def run(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTaskOutput:
-        read = cloud.failovers.read(task_input.failover)
+        read = cloud.failovers.read_failover(task_input.failover)
         if read.failover.outcome or read.failover.next_step is not step:
             return continue_with(read, cloud)
         progress = perform(begin_step(read, cloud), cloud)

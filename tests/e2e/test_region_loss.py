@@ -13,15 +13,15 @@ import pytest
 
 from orchestrator.domain.deployment.policy import CHECKLIST
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease, grant_lease
-from orchestrator.domain.failover.steps import STEPS_BACK
-from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import (
+from orchestrator.domain.failover.manual_plan import (
     CrossRegionBackup,
     FailoverInputs,
     RegionProbe,
     StepKind,
     plan_failover,
 )
+from orchestrator.domain.failover.steps import STEPS_BACK
+from orchestrator.domain.recovery.record import Role
 from tests.e2e.runbook import Runbook
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ class NothingAttached:
     def __init__(self) -> None:
         self.attached: dict[str, Attachments | Exception] = {}
 
-    def read(self, tables: Sequence[tuple[str, str]]) -> list[Attachments]:
+    def read_attachments(self, tables: Sequence[tuple[str, str]]) -> list[Attachments]:
         found = [self.attached.get(name, Attachments()) for name, _ in tables]
         for one in found:
             if isinstance(one, Exception):

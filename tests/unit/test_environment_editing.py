@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator import environments
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup, FailoverInputs, plan_failover
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup, FailoverInputs, plan_failover
 from orchestrator.environments import toml_editor
 from orchestrator.environments.toml_editor import read_exactly, with_value, write_in_place
 

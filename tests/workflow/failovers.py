@@ -141,7 +141,7 @@ class FailoverWorld(World):
     @property
     def failover(self) -> Failover:
         """The record."""
-        return self.cloud.failovers.read(self.name).failover
+        return self.cloud.failovers.read_failover(self.name).failover
 
     def run(self, execution: str = "") -> Ended:
         """Run an execution of the failover to its end; a second one resumes it."""

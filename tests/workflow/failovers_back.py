@@ -115,13 +115,13 @@ class BackWorld(FailoverWorld):
     @property
     def tokens_in_use(self) -> str:
         """The standby region's tokens table."""
-        tables = self.cloud.failovers.read(self.name).failover.tables
+        tables = self.cloud.failovers.read_failover(self.name).failover.tables
         return next(table.target for table in tables if table.role is Role.TOKENS)
 
     @property
     def back(self) -> Failover:
         """The record of the way back."""
-        return self.cloud.failovers.read(BACK).failover
+        return self.cloud.failovers.read_failover(BACK).failover
 
     def start(self) -> None:
         """Start the way back."""

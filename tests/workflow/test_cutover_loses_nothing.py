@@ -117,7 +117,7 @@ def test_a_corrupted_kind_is_not_replayed_and_what_was_lost_is_measured():
 def test_without_the_replay_the_same_clients_lose_something(stop_at):
     with sequential():
         world = CutoverWorld(Random(2), 40, stop_at)
-        with mock.patch.object(world.cloud.late_writes, "read", return_value=([], {})):
+        with mock.patch.object(world.cloud.late_writes, "read_late_writes", return_value=([], {})):
             world.run()
     assert list(world.violations())
 

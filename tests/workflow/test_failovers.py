@@ -139,7 +139,7 @@ def test_without_a_copy_of_each_table_it_is_refused(world):
     ended = world.run()
     assert (ended.phase, ended.error) == ("FAILED", "FailoverStopped")
     assert ended.path == ("Plan", "Conclude", "Concluded", "Stopped")
-    assert world.cloud.failovers.find(world.name) is None
+    assert world.cloud.failovers.find_failover(world.name) is None
 
 
 def test_a_step_that_fails_stops_it_and_names_the_step_and_a_second_execution_continues_there(world):

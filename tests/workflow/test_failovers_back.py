@@ -323,7 +323,7 @@ def test_when_the_home_region_is_lost_after_it_took_over_another_failover_ends_t
     store = world.cloud.failovers
     seen = store.read_assignment()
     taken = IssuingAssignment(seen.assignment.epoch + 1, "us-west-1", active=True, failover="fo-next")
-    store.commit(store.read(world.name), store.read(world.name).failover, (seen, taken))
+    store.commit(store.read_failover(world.name), store.read_failover(world.name).failover, (seen, taken))
     ended = world.go()
     assert ended.outcome is FailoverOutcome.SUPERSEDED
     assert ended.next_step is step, "its domain's record was not written"

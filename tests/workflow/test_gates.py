@@ -237,7 +237,7 @@ class Receiver:
     def __init__(self, **answers: HookAnswer) -> None:
         self.answers, self.questions = answers, []
 
-    def ask(self, _hook: Hook, call: HookCall, question: Any) -> HookAnswer:
+    def call_hook(self, _hook: Hook, call: HookCall, question: Any) -> HookAnswer:
         self.questions.append((question["phase"], question["weight_percent"], call.answer_token))
         passed = HookAnswer(passed=True, judged=True, reason="fine")
         return self.answers.get(f"question_{len(self.questions)}", passed)
@@ -303,8 +303,8 @@ def test_a_fault_at_a_hook_asks_the_same_question_again_or_rolls_back(interprete
 
 def test_a_task_that_is_repeated_after_its_question_asks_with_the_same_token(interpreter):
     class Dying(Receiver):
-        def ask(self, hook: Hook, call: HookCall, question: Any) -> HookAnswer:
-            answer = super().ask(hook, call, question)
+        def call_hook(self, hook: Hook, call: HookCall, question: Any) -> HookAnswer:
+            answer = super().call_hook(hook, call, question)
             if len(self.questions) == 1:
                 raise Throttled("the function died before it recorded the answer")
             return answer

@@ -347,11 +347,11 @@ def test_a_replay_that_outlasts_the_reconciler_keeps_no_one_from_being_called_an
 
     with (
         inhabited(world),
-        mock.patch.object(LateWrites, "read", outlast),
+        mock.patch.object(LateWrites, "read_late_writes", outlast),
         mock.patch.object(reconcile, "evaluate_lasting_alarms", side_effect=lambda _: called.append("alarms")),
         mock.patch.object(reconcile, "attend_incidents", side_effect=lambda _: called.append("pages")),
     ):
-        with mock.patch.object(LateWrites, "read", return_value=([], {})):
+        with mock.patch.object(LateWrites, "read_late_writes", return_value=([], {})):
             world.restore()
         world.announced.clear()
         while world.cloud.restores.read_lock().held and len(runs) < 30:

@@ -269,7 +269,7 @@ def test_a_replay_whose_stream_cannot_be_read_changes_nothing(interpreter):
         raise SourceStateUnknown("the stream was lost")
 
     world = RestoreWorld(interpreter, "re-unread")
-    vars(world.cloud)["late_writes"] = SimpleNamespace(read=unreadable, read_past=unreadable)
+    vars(world.cloud)["late_writes"] = SimpleNamespace(read_late_writes=unreadable, read_past=unreadable)
     with inhabited(world):
         world.restore(replay=True)
     assert verdict(world, "replay").outcome is Outcome.ERROR

@@ -186,12 +186,14 @@ class World:
         self.cloud = cloud_over(self.clients, self.clock.now, settings, sleep=self.clock.advance)
         vars(self.cloud)["probe_clients"] = None
         passed = HookAnswer(passed=True, judged=True, reason="fine")
-        vars(self.cloud)["hooks"] = SimpleNamespace(ask=lambda *_: passed)
+        vars(self.cloud)["hooks"] = SimpleNamespace(call_hook=lambda *_: passed)
         vars(self.cloud)["table_access"] = TableAccess(
             self.table_access, self.table_access.connect, self.clock.now, sleep=self.clock.advance
         )
         # The tables that it leaves accepted nothing after they were closed.
-        vars(self.cloud)["late_writes"] = SimpleNamespace(read=lambda *_: ([], {}), read_past=lambda *_: ({}, True))
+        vars(self.cloud)["late_writes"] = SimpleNamespace(
+            read_late_writes=lambda *_: ([], {}), read_past=lambda *_: ({}, True)
+        )
         self.measured: list[dict[str, Any]] = []
         vars(self.cloud)["embedded_metrics"] = EmbeddedMetrics("test", self.clock.now, self._measure)
         # Its copy of the tokens table has no family that was revoked meanwhile.

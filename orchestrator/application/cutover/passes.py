@@ -90,7 +90,7 @@ def replay_pass(
     def read(role: str) -> tuple[str, list[LateWrite], Mapping[str, int], str]:
         known = progress.positions_of(role)
         try:
-            writes, reached = cloud.late_writes.read(
+            writes, reached = cloud.late_writes.read_late_writes(
                 tables[role][0], since - STREAM_TIME, delay, known, at_most, is_over
             )
         except (SourceStateUnknown, TableNotReadable) as error:

@@ -35,7 +35,7 @@ class Reading:
 
     unread: dict[Step, str] = field(default_factory=dict)
 
-    def read(self, step: Step, read: Callable[[], T], otherwise: T) -> T:
+    def read_fact(self, step: Step, read: Callable[[], T], otherwise: T) -> T:
         """Return what `read` returns; if it fails, note why, and return `otherwise`."""
         try:
             with translate_errors():
@@ -58,35 +58,35 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
     reading, domain = Reading(), cloud.settings["API_DOMAIN"]
     lease = IssuingLeaseStore(at_home("dynamodb"), cloud.settings["KEYS_TABLE"])
     without: tuple[str, ...] = ()
-    without = reading.read(
+    without = reading.read_fact(
         Step.DEPLOY_RELEASE, lambda: without_alias(cloud.clients("lambda"), service), otherwise=without
     )
     # A failover publishes `$LATEST`. The alias here stays at the first version until then: without a lease the orchestrator
     # deploys nothing, and each release changes only `$LATEST`. So a release that home rolled back is found here.
-    release = reading.read(Step.DEPLOY_RELEASE, lambda: planned_release(cloud), PlannedRelease())
+    release = reading.read_fact(Step.DEPLOY_RELEASE, lambda: planned_release(cloud), PlannedRelease())
     served: Mapping[str, str] = {}
     return StandbyFacts(
         home=home,
         region=cloud.settings["AWS_REGION"],
         gate=policy.gate,
-        assignment=reading.read(Step.FENCE, lambda: cloud.failovers.read_assignment().assignment, None),
-        home_lease=reading.read(Step.FENCE, lease.read_lease, None),
-        copies=reading.read(
+        assignment=reading.read_fact(Step.FENCE, lambda: cloud.failovers.read_assignment().assignment, None),
+        home_lease=reading.read_fact(Step.FENCE, lease.read_lease, None),
+        copies=reading.read_fact(
             Step.RESTORE,
             copies_of_home(cloud, cloud.settings["AWS_REGION"]).list_backups,
             (),
         ),
         oldest_copy=policy.oldest_copy,
-        data_key=reading.read(Step.RESTORE, lambda: key_state(cloud), None),
-        home_release=reading.read(
+        data_key=reading.read_fact(Step.RESTORE, lambda: key_state(cloud), None),
+        home_release=reading.read_fact(
             Step.DEPLOY_RELEASE, lambda: code_served(at_home("lambda"), service, service.alias), served
         ),
         release=release,
         without_alias=without,
-        signing_key=reading.read(Step.CHECK_KEYS, lambda: signing_key_state(cloud), ""),
-        health=reading.read(Step.VERIFY, lambda: health_of(cloud, service), 0),
+        signing_key=reading.read_fact(Step.CHECK_KEYS, lambda: signing_key_state(cloud), ""),
+        health=reading.read_fact(Step.VERIFY, lambda: health_of(cloud, service), 0),
         domain=domain,
-        domain_target=reading.read(Step.UPDATE_DNS, lambda: domain_target(cloud, domain), ""),
+        domain_target=reading.read_fact(Step.UPDATE_DNS, lambda: domain_target(cloud, domain), ""),
         operators=int(cloud.settings["OPERATORS"]),
         files=copied_files(cloud, at_home),
         unread=reading.unread,
@@ -96,10 +96,10 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
 def copied_files(cloud: Cloud, home_clients: HomeClients) -> CopiedFiles:
     """Return the home region's evidence and configuration snapshots, and their copies in this region."""
     reading, none = Reading(), ()
-    copies: tuple[StoredFile, ...] = reading.read(
+    copies: tuple[StoredFile, ...] = reading.read_fact(
         Step.RESTORE, lambda: list_files(cloud.clients("s3"), cloud.settings["EVIDENCE_COPIES_BUCKET"]), none
     )
-    at_home: tuple[StoredFile, ...] = reading.read(
+    at_home: tuple[StoredFile, ...] = reading.read_fact(
         Step.RESTORE, lambda: list_files(home_clients("s3"), cloud.settings["HOME_EVIDENCE_BUCKET"]), none
     )
     return CopiedFiles(at_home, copies, reading.unread.get(Step.RESTORE, ""))

@@ -11,11 +11,11 @@ from orchestrator.application.failover.releases import planned_release
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups
 from orchestrator.aws.ledger.failovers import ReadFailover
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.manual_plan import FailoverInputs, plan_failover
 from orchestrator.domain.failover.policy import FailoverPolicy, read_failover
 from orchestrator.domain.failover.record import CopiedTable, Failover
 from orchestrator.domain.failover.steps import Direction
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import FailoverInputs, plan_failover
 from orchestrator.domain.schema import SettingsReader
 
 
@@ -62,7 +62,7 @@ def open_failover(cloud: Cloud, failover_id: str, requested_by: str, reason: str
     Raises:
         Refused: the region has no copy of a table, or it issues tokens already.
     """
-    found = cloud.failovers.find(failover_id)
+    found = cloud.failovers.find_failover(failover_id)
     if found is not None:
         if found.failover.direction is Direction.BACK:
             raise Refused("failover", failover_id, f"it goes back: `orchestrator failover back run {failover_id}`")

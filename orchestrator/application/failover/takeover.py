@@ -67,7 +67,7 @@ def cancel_failover(cloud: Cloud, failover_id: str, by: str) -> ReadFailover:
         Refused: it has ended, or its region may issue tokens.
         LockLost: another writer changed the assignment or the failover meanwhile; try again.
     """
-    read, seen = cloud.failovers.read(failover_id), cloud.failovers.read_assignment()
+    read, seen = cloud.failovers.read_failover(failover_id), cloud.failovers.read_assignment()
     cancelled = decisions.cancel(read.failover, by, cloud.now())
     assignment = return_assignment(_existing(seen), cancelled.home, failover_id)
     return cloud.failovers.commit(read, cancelled, None if assignment == seen.assignment else (seen, assignment))

@@ -78,7 +78,9 @@ def read_log_entries(
             # The table is compared with the whole log once, and after that with what comes from now on.
             return LogEntries(None, cloud.late_writes.read_past(log, known, is_over)[0])
         delay = stream_delay.total_seconds()
-        entries, reached = cloud.late_writes.read(log, since - STREAM_TIME, delay, known, MOST_ENTRIES, is_over)
+        entries, reached = cloud.late_writes.read_late_writes(
+            log, since - STREAM_TIME, delay, known, MOST_ENTRIES, is_over
+        )
     except (SourceStateUnknown, TableNotReadable) as error:
         logger.info("the whole table is compared with the revocation log", extra={"reason": str(error)})
         return LogEntries(None)

@@ -36,7 +36,7 @@ class TableAttachments:
     def __init__(self, client: Any, lambda_: Any, cloudwatch: Any) -> None:
         self._client, self._lambda, self._cloudwatch = client, lambda_, cloudwatch
 
-    def read(self, tables: Sequence[tuple[str, str]]) -> list[Attachments]:
+    def read_attachments(self, tables: Sequence[tuple[str, str]]) -> list[Attachments]:
         """Return what depends on each table, given by name and ARN. All mappings and alarms are read once.
 
         Raises:

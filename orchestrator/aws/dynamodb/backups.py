@@ -32,10 +32,10 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup
 from orchestrator.domain.names import resource_name
 from orchestrator.domain.recovery.backup_times import Backup
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 from orchestrator.domain.recovery.unused_tables import role_of_restored_table
 
 AVAILABLE, CREATING, SYSTEM = "AVAILABLE", "CREATING", "SYSTEM"

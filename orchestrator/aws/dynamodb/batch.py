@@ -160,7 +160,7 @@ def _batch_get(
     if pace is None:
         with translate_errors():
             return client.batch_get_item(RequestItems={table: {"Keys": list(keys), "ConsistentRead": True}})
-    response: Mapping[str, Any] = pace.read(
+    response: Mapping[str, Any] = pace.read_paced(
         lambda _: client.batch_get_item(
             RequestItems={table: {"Keys": list(keys), "ConsistentRead": consistent}}, ReturnConsumedCapacity="TOTAL"
         ),
@@ -293,7 +293,7 @@ def _scan(
         with translate_errors():
             return client.scan(ConsistentRead=True, **params)
     paced = {**params, "ConsistentRead": consistent, "ReturnConsumedCapacity": "TOTAL"}
-    response: Mapping[str, Any] = pace.read(
+    response: Mapping[str, Any] = pace.read_paced(
         lambda items: client.scan(**{**paced, "Limit": min(items, params.get("Limit", items))}),
         lambda response: int(response.get("ScannedCount", len(response["Items"]))),
     )

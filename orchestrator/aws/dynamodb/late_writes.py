@@ -75,7 +75,7 @@ class LateWrites:
     ) -> None:
         self._tables, self._streams, self._wires, self._sleep = tables, streams, wires, sleep
 
-    def read(
+    def read_late_writes(
         self,
         table: str,
         since: datetime,

@@ -81,7 +81,7 @@ class ReadPace:
                 affordable = int(self._rate * turn.read / turn.units) if turn.units else MOST_ITEMS
                 self._items = max(1, min(affordable, self._items * _GROWTH, MOST_ITEMS))
 
-    def read(self, request: Callable[[int], Mapping[str, Any]], count: Callable[[Mapping[str, Any]], int]) -> Any:
+    def read_paced(self, request: Callable[[int], Mapping[str, Any]], count: Callable[[Mapping[str, Any]], int]) -> Any:
         """Take a turn, and repeat it more slowly while the table throttles.
 
         Args:

@@ -86,27 +86,27 @@ class FailoverStore(LockedTable):
         put = self._put_versioned(_key(failover.id), "record", failover, 0)
         if self._write_together([put, entry]):
             return ReadFailover(failover, 1)
-        return self.read(failover.id)
+        return self.read_failover(failover.id)
 
-    def find(self, failover_id: str) -> ReadFailover | None:
+    def find_failover(self, failover_id: str) -> ReadFailover | None:
         """Read a failover, consistently; None if there is none."""
         item = self._get(_key(failover_id), "record")
         return ReadFailover(decoded(item, Failover), int(item["record_version"]["N"])) if item else None
 
-    def read(self, failover_id: str) -> ReadFailover:
+    def read_failover(self, failover_id: str) -> ReadFailover:
         """Read a failover, consistently.
 
         Raises:
             Refused: there is no such failover.
         """
-        found = self.find(failover_id)
+        found = self.find_failover(failover_id)
         if found is None:
             raise Refused("failover", failover_id, "name one that `orchestrator failover status` lists")
         return found
 
     def newest(self, limit: int) -> list[Failover]:
         """Return the newest failovers, newest first."""
-        return [self.read(decoded(item, str)).failover for item in self._query(_LISTED, limit=limit)]
+        return [self.read_failover(decoded(item, str)).failover for item in self._query(_LISTED, limit=limit)]
 
     def commit(
         self, read: ReadFailover, failover: Failover, assignment: tuple[ReadAssignment, IssuingAssignment] | None = None
@@ -127,7 +127,7 @@ class FailoverStore(LockedTable):
             seen, written = assignment
             puts.append(self._put_versioned(*_ASSIGNMENT, written, seen.version))
         if not self._write_together(puts):
-            current = self.read(failover.id)
+            current = self.read_failover(failover.id)
             if current.failover == failover and (
                 assignment is None or self.read_assignment().assignment == assignment[1]
             ):
@@ -137,7 +137,7 @@ class FailoverStore(LockedTable):
 
     def check_unchanged(self, read: ReadFailover) -> None:
         """Raise LockLost if another writer has changed the failover since it was read."""
-        if self.read(read.failover.id).version != read.version:
+        if self.read_failover(read.failover.id).version != read.version:
             raise LockLost(f"failover {read.failover.id} was changed by another writer")
 
     # --- the home region's releases ----------------------------------------------------------------------

@@ -222,7 +222,7 @@ def follow_recovery(context: Context, name: str, by: str, *, json: bool) -> int:
     with _view(context, name, screen, json=json) as view:
         reader = RecoveryReader(context)
         recovery = _wait_for_end(context, _show_phases(context, recovery, view, reader), view)
-        view.show(reader.read(recovery))
+        view.show(reader.read_snapshot(recovery))
         evidence = _wait_for_evidence(context, recovery, view)
     outcome = recovery_outcome_line(recovery) if evidence else missing_evidence_line(recovery)
     screen.print(text_table(("check", "verdict", "reason"), check_rows(recovery), ("check", "verdict")))
@@ -286,7 +286,7 @@ def _show_phases(context: Context, first: Recovery, view: View[RecoverySnapshot]
         try:
             recovery = known or context.cloud.drills.read_record(first.id)
             known = None
-            view.show(reader.read(recovery))
+            view.show(reader.read_snapshot(recovery))
             ended = recovery.ended_at is not None
             ended = ended or not context.cloud.executions.describe_execution(recovery.execution).alive
             patience.reset()

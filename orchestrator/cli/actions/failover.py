@@ -14,8 +14,8 @@ from orchestrator.cli.context import clients_of, context_of
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.manual_plan import FailoverInputs, FailoverPlan, plan_failover
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import FailoverInputs, FailoverPlan, plan_failover
 from orchestrator.domain.regions import refuse_region
 
 OTHER_REGION = "us-east-2"

@@ -56,7 +56,7 @@ class DeploymentReader:
         self._decisions: tuple[DecisionEntry, ...] = ()
         self._earlier: Sequence[Deployment] | None = None
 
-    def read(self, deployment: Deployment) -> DeploymentSnapshot:
+    def read_snapshot(self, deployment: Deployment) -> DeploymentSnapshot:
         """Return the snapshot of a record that has just been read."""
         ledger = self._context.cloud.ledger
         # Many decisions at first: one query. Then few or none: the next one by its key.
@@ -93,7 +93,7 @@ class RecoveryReader:
         self._context = context
         self._earlier: Sequence[Recovery] | None = None
 
-    def read(self, recovery: Recovery) -> RecoverySnapshot:
+    def read_snapshot(self, recovery: Recovery) -> RecoverySnapshot:
         """Return the snapshot of a record that has just been read."""
         if self._earlier is None:
             self._earlier = self._context.cloud.drills.newest_records(EARLIER)

@@ -122,7 +122,7 @@ def _follow(
             deployment = known or context.cloud.ledger.read_record(first.id)
             known = None
             ended = watcher.has_ended(deployment)
-            view.show(reader.read(deployment))
+            view.show(reader.read_snapshot(deployment))
             patience.reset()
             if ended:
                 return deployment

@@ -13,9 +13,9 @@ from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.failover.copies import CopiedFiles, copies_problem
 from orchestrator.domain.failover.home_releases import OUTDATED, PlannedRelease, release_name
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup, competing_remedy, competing_tables
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup, competing_remedy, competing_tables
 
 ENABLED = "Enabled"
 """The state of a key that can be used, as KMS names it."""

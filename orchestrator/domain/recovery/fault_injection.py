@@ -7,8 +7,8 @@ from math import inf
 from typing import Any
 
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.manual_plan import EXPIRES
 from orchestrator.domain.recovery.record import Fault
-from orchestrator.domain.recovery.region_failover import EXPIRES
 
 Item = Mapping[str, Mapping[str, Any]]
 

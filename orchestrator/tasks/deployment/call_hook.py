@@ -29,7 +29,7 @@ def call_hook(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     hook = hook_of(deployment)
     call = cloud.ledger.open_hook_call(deployment, HookCall(secrets.token_hex(TOKEN_BYTES)))
     try:
-        answer = cloud.hooks.ask(hook, call, question(deployment))
+        answer = cloud.hooks.call_hook(hook, call, question(deployment))
     except CheckNotReadable as error:
         answer = HookAnswer(passed=False, judged=False, reason=str(error))
     answered, decision = answer_hook(deployment, answer, cloud.now())

@@ -13,7 +13,7 @@ def check_approvals(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTask
     Raises:
         LockLost: another writer changed the failover.
     """
-    return continue_with(with_approvals(cloud.failovers.read(task_input.failover), cloud), cloud)
+    return continue_with(with_approvals(cloud.failovers.read_failover(task_input.failover), cloud), cloud)
 
 
 handler = failover_task(check_approvals)

@@ -22,7 +22,7 @@ def conclude_failover(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTa
         LockLost: another writer changed the failover.
     """
     problem = cause_of(task_input.error) if task_input.error else ""
-    read = cloud.failovers.find(task_input.failover)
+    read = cloud.failovers.find_failover(task_input.failover)
     if read is None:
         # Its plan was refused: nothing was written.
         return FailoverTaskOutput(task_input.failover, FailoverDecision(FailoverAction.STOPPED, problem))

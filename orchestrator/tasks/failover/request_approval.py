@@ -10,7 +10,7 @@ from orchestrator.tasks.failover_runtime import FailoverTaskInput, FailoverTaskO
 def request_approval(task_input: FailoverTaskInput, cloud: Cloud) -> FailoverTaskOutput:
     """Ask for the approvals that are missing."""
     cloud.failovers.save_token(task_input.failover, task_input.token)
-    ask_for_approval(cloud.failovers.read(task_input.failover).failover, cloud)
+    ask_for_approval(cloud.failovers.read_failover(task_input.failover).failover, cloud)
     return task_input.repeat_decision()
 
 

@@ -48,7 +48,7 @@ def _compare_attachments(recovery: Recovery, cloud: Cloud) -> list[CheckResult]:
         )
     ]
     try:
-        read = cloud.table_attachments.read(tables)
+        read = cloud.table_attachments.read_attachments(tables)
     except (ClientError, Throttled, Unreachable) as error:
         if recovery.kind is Kind.DRILL:
             raise

@@ -79,7 +79,9 @@ class Log:
         assert (table, positions) == (REVOCATIONS, {})
         return ({"shard": self.entries[-1].number} if self.entries else {}), True
 
-    def read(self, table: str, _since: Any, _delay: float, positions: Any, at_most: int, _is_over: Any) -> Any:
+    def read_late_writes(
+        self, table: str, _since: Any, _delay: float, positions: Any, at_most: int, _is_over: Any
+    ) -> Any:
         assert table == REVOCATIONS
         if self.error:
             raise self.error

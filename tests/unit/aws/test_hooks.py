@@ -110,7 +110,7 @@ def hooks(functions: Any = None, secrets: Any = None, waits: list[float] | None 
 
 
 def test_a_signed_question_is_answered(receiver):
-    answer = hooks().ask(webhook(receiver), CALL, QUESTION)
+    answer = hooks().call_hook(webhook(receiver), CALL, QUESTION)
     assert (answer.passed, answer.reason) == (True, "ok")
     assert receiver.bodies == [{**QUESTION, "attempt": 1, "answer_token": CALL.answer_token}]
 
@@ -120,14 +120,14 @@ def test_a_receiver_with_another_secret_refuses_the_request_and_nothing_passes(r
     with pytest.raises(CheckNotReadable, match="401") as raised:
         answer._post(webhook(receiver), b"another", b"{}")
     assert KEY.decode() not in str(raised.value)
-    assert answer.ask(webhook(receiver), CALL, QUESTION).passed is False
+    assert answer.call_hook(webhook(receiver), CALL, QUESTION).passed is False
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_failure_is_repeated_with_the_same_token_and_counted_attempts(receiver, status):
     good, waits = receiver.respond, []
     receiver.respond = lambda body: good(body) if len(receiver.bodies) > 2 else (status, b"later")
-    assert hooks(waits=waits).ask(webhook(receiver), CALL, QUESTION).passed
+    assert hooks(waits=waits).call_hook(webhook(receiver), CALL, QUESTION).passed
     assert [body["attempt"] for body in receiver.bodies] == [1, 2, 3]
     assert {body["answer_token"] for body in receiver.bodies} == {CALL.answer_token}
     assert waits == [1, 2]
@@ -135,18 +135,18 @@ def test_a_failure_is_repeated_with_the_same_token_and_counted_attempts(receiver
 
 def test_after_the_last_attempt_there_is_no_answer_and_that_passes_nothing(receiver):
     receiver.respond = lambda _body: (503, b"")
-    answer = hooks().ask(webhook(receiver), CALL, QUESTION)
+    answer = hooks().call_hook(webhook(receiver), CALL, QUESTION)
     assert (answer.passed, answer.judged, answer.reason) == (False, False, "it returned 503, in 3 attempts")
 
 
 def test_a_receiver_that_hangs_and_one_that_is_not_there_pass_nothing(receiver):
     hanging = Event()
     receiver.respond = lambda _body: (hanging.wait(5), (200, {}))[1]
-    answer = hooks().ask(webhook(receiver, timeout=0.1), CALL, QUESTION)
+    answer = hooks().call_hook(webhook(receiver, timeout=0.1), CALL, QUESTION)
     hanging.set()
     assert (answer.passed, answer.judged) == (False, False)
     absent = Hook("load", HookKind.WEBHOOK, (), seconds(1), url="http://127.0.0.1:1/", secret="arn:secret")
-    assert hooks().ask(absent, CALL, QUESTION).judged is False
+    assert hooks().call_hook(absent, CALL, QUESTION).judged is False
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_receiver_that_hangs_and_one_that_is_not_there_pass_nothing(receiver):
 )
 def test_a_wrong_answer_passes_nothing_and_is_not_requested_again(receiver, status, answer):
     receiver.respond = lambda _body: (status, answer)
-    found = hooks().ask(webhook(receiver), CALL, QUESTION)
+    found = hooks().call_hook(webhook(receiver), CALL, QUESTION)
     assert (found.passed, found.judged, len(receiver.bodies)) == (False, False, 1)
 
 
@@ -172,7 +172,7 @@ def test_a_fail_is_a_judgement_with_its_reason(receiver):
         200,
         {"answer_token": body["answer_token"], "verdict": "FAIL", "reason": "12 failed"},
     )
-    answer = hooks().ask(webhook(receiver), CALL, QUESTION)
+    answer = hooks().call_hook(webhook(receiver), CALL, QUESTION)
     assert (answer.passed, answer.judged, answer.reason) == (False, True, "12 failed")
 
 
@@ -181,10 +181,10 @@ def test_a_fail_is_a_judgement_with_its_reason(receiver):
 )
 def test_a_secret_that_cannot_be_read_is_not_readable_and_a_throttle_stays_a_throttle(receiver, answer):
     with pytest.raises(CheckNotReadable, match="secret"):
-        hooks(secrets=Secrets(answer)).ask(webhook(receiver), CALL, QUESTION)
+        hooks(secrets=Secrets(answer)).call_hook(webhook(receiver), CALL, QUESTION)
     throttle = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
     with pytest.raises(Throttled):
-        hooks(secrets=Secrets(throttle)).ask(webhook(receiver), CALL, QUESTION)
+        hooks(secrets=Secrets(throttle)).call_hook(webhook(receiver), CALL, QUESTION)
     assert receiver.bodies == []
 
 
@@ -195,7 +195,7 @@ def passes(body: dict[str, Any]) -> Any:
 def test_a_function_is_invoked_without_a_secret_and_its_failures_are_repeated():
     throttle = ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
     functions = Functions("raised", throttle, passes)
-    assert hooks(functions, Secrets(KeyError("unused"))).ask(FUNCTION, CALL, QUESTION).passed
+    assert hooks(functions, Secrets(KeyError("unused"))).call_hook(FUNCTION, CALL, QUESTION).passed
     assert [payload["attempt"] for payload in functions.payloads] == [1, 2, 3]
 
 
@@ -209,13 +209,13 @@ def test_a_function_is_invoked_without_a_secret_and_its_failures_are_repeated():
     ],
 )
 def test_a_function_without_a_valid_answer_passes_nothing(answers):
-    answer = hooks(Functions(*answers)).ask(FUNCTION, CALL, QUESTION)
+    answer = hooks(Functions(*answers)).call_hook(FUNCTION, CALL, QUESTION)
     assert (answer.passed, answer.judged) == (False, False)
 
 
 def test_a_function_that_takes_too_long_is_not_waited_for():
     hanging = Event()
     slow = lambda body: (hanging.wait(5), passes(body))[1]  # noqa: E731
-    answer = hooks(Functions(slow, slow, slow)).ask(FUNCTION, CALL, QUESTION)
+    answer = hooks(Functions(slow, slow, slow)).call_hook(FUNCTION, CALL, QUESTION)
     hanging.set()
     assert (answer.judged, answer.reason) == (False, "no answer within 0.5 s, in 3 attempts")

@@ -30,7 +30,7 @@ class Story:
     def __init__(self, *frames: Frame | Exception) -> None:
         self.frames, self.reads = list(frames), 0
 
-    def read(self) -> Frame:
+    def read_frame(self) -> Frame:
         self.reads += 1
         frame = self.frames[0] if len(self.frames) == 1 else self.frames.pop(0)
         if isinstance(frame, Exception):
@@ -160,63 +160,63 @@ def test_a_console_that_stops_ends_its_streams():
 def test_a_deployment_is_rendered_again_only_when_it_has_changed_or_time_has_passed():
     scene, record = scene_in_flight()
     source = DeploymentSource(scene.context, "d-1")
-    first = source.read()
-    assert source.read() is first
+    first = source.read_frame()
+    assert source.read_frame() is first
     scene.clock.advance(1.1)
-    assert source.read() is not first
+    assert source.read_frame() is not first
     plots = source._plots
     append_decision(scene, record, 4)
-    assert source.read().sections != first.sections
+    assert source.read_frame().sections != first.sections
     assert source._plots != plots
 
 
 def test_the_page_of_a_deployment_follows_it_until_its_end():
     scene, _ = scene_in_flight()
     source = DeploymentSource(scene.context, "d-1")
-    assert source.read().says == "SHIFTING, step 1 of 2, 10 % to canary"
+    assert source.read_frame().says == "SHIFTING, step 1 of 2, 10 % to canary"
     scene.save(
         followed.rolled_back(environment="local", phase=DeploymentPhase.ROLLING_BACK, outcome=None, ended_at=None)
     )()
-    running = source.read()
+    running = source.read_frame()
     assert (running.says, running.ended) == ("ROLLING_BACK", False)
     assert [section.id for section in running.sections].count("rollback") == 1
     scene.save(followed.rolled_back(environment="local"))()
-    ended = source.read()
+    ended = source.read_frame()
     assert (ended.says, ended.ended) == (DeploymentOutcome.ROLLED_BACK, True)
     scene.clock.advance(60)
-    assert source.read() is ended
+    assert source.read_frame() is ended
 
 
 def test_the_page_of_a_drill_follows_it_until_its_end():
     scene = busy_scene()
     source = RecoverySource(scene.context, "dr-9")
-    first = source.read()
+    first = source.read_frame()
     assert (first.says, first.ended) == ("IN PROGRESS", False)
-    assert source.read() is first
+    assert source.read_frame() is first
     scene.clock.advance(1.1)
-    assert source.read() is not first
+    assert source.read_frame() is not first
     record = scene.cloud.drills.read_record("dr-9")
     scene.cloud.drills.save_unlocked(
         replace(record, outcome=RecoveryOutcome.FAILED, ended_at=NOW + timedelta(minutes=3), reason="x")
     )
-    assert (source.read().says, source.read().ended) == ("FAILED", True)
+    assert (source.read_frame().says, source.read_frame().ended) == ("FAILED", True)
 
 
 def test_the_first_page_follows_the_ledger_at_once_and_all_else_a_little_later():
     scene, record = scene_in_flight()
     source = OverviewSource(scene.context)
-    first = source.read()
+    first = source.read_frame()
     assert (first.says, first.ended) == ("nothing needs attention", False)
-    assert source.read() is first
+    assert source.read_frame() is first
     scene.clock.advance(9)
-    assert source.read() is first
+    assert source.read_frame() is first
     scene.save(replace(record, shifts=(*record.shifts, Shift(1, 50, NOW))))()
-    second = source.read()
+    second = source.read_frame()
     assert "50 % to canary" in str(second.sections)
     scene.alarms.ringing = {"ib-oauth-token-latency-test"}
-    assert source.read() is second
+    assert source.read_frame() is second
     scene.clock.advance(10)
-    assert source.read().says == "attention needed: 1"
+    assert source.read_frame().says == "attention needed: 1"
 
 
 @pytest.mark.parametrize("path", ["/events", "/deployments/d-1/events", "/recoveries/dr-9/events"])

@@ -41,27 +41,27 @@ def gather_back(regions: BothRegions, own: str = "") -> BackFacts:
         standby=regions.standby_region,
         home=regions.home_region,
         gate=failover_policy(standby).gate,
-        assignment=reading.read(Step.PREPARE, lambda: regions.store.read_assignment().assignment, None),
-        in_progress=reading.read(Step.PREPARE, lambda: _in_progress(regions, own), ""),
-        lock=reading.read(Step.PREPARE, lambda: held_lock(standby) or held_lock(home), ""),
-        tables=reading.read(Step.COPY, lambda: live_tables(standby), none),
-        old_tables=reading.read(Step.LIST_ROWS, lambda: live_tables(home), none),
-        standby_release=reading.read(
+        assignment=reading.read_fact(Step.PREPARE, lambda: regions.store.read_assignment().assignment, None),
+        in_progress=reading.read_fact(Step.PREPARE, lambda: _in_progress(regions, own), ""),
+        lock=reading.read_fact(Step.PREPARE, lambda: held_lock(standby) or held_lock(home), ""),
+        tables=reading.read_fact(Step.COPY, lambda: live_tables(standby), none),
+        old_tables=reading.read_fact(Step.LIST_ROWS, lambda: live_tables(home), none),
+        standby_release=reading.read_fact(
             Step.DEPLOY_RELEASE, lambda: code_served(standby.clients("lambda"), service, service.alias), no_code
         ),
-        home_release=reading.read(
+        home_release=reading.read_fact(
             Step.DEPLOY_RELEASE, lambda: code_served(home.clients("lambda"), service, LATEST), no_code
         ),
-        without_alias=reading.read(
+        without_alias=reading.read_fact(
             Step.DEPLOY_RELEASE, lambda: without_alias(home.clients("lambda"), service), no_names
         ),
-        standby_lease=reading.read(Step.FENCE, standby.issuing_lease.read_lease, None),
-        home_lease=reading.read(Step.FENCE, home.issuing_lease.read_lease, None),
-        data_key=reading.read(Step.COPY, lambda: key_state(home), None),
-        signing_key=reading.read(Step.CHECK_KEYS, lambda: signing_key_state(home), ""),
-        health=reading.read(Step.VERIFY, lambda: health_of(home, service), 0),
+        standby_lease=reading.read_fact(Step.FENCE, standby.issuing_lease.read_lease, None),
+        home_lease=reading.read_fact(Step.FENCE, home.issuing_lease.read_lease, None),
+        data_key=reading.read_fact(Step.COPY, lambda: key_state(home), None),
+        signing_key=reading.read_fact(Step.CHECK_KEYS, lambda: signing_key_state(home), ""),
+        health=reading.read_fact(Step.VERIFY, lambda: health_of(home, service), 0),
         domain=domain,
-        domain_target=reading.read(Step.UPDATE_DNS, lambda: domain_target(home, domain), ""),
+        domain_target=reading.read_fact(Step.UPDATE_DNS, lambda: domain_target(home, domain), ""),
         operators=int(home.settings["OPERATORS"]),
         unread=reading.unread,
     )

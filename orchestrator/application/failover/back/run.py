@@ -69,7 +69,7 @@ def run_back(regions: BothRegions, failover_id: str, say: Say) -> ReadFailover:
         LockLost: another run continues it, or it was cancelled.
         Throttled, Unreachable: a region did not answer; the step is recorded.
     """
-    read = regions.store.read(failover_id)
+    read = regions.store.read_failover(failover_id)
     refuse_other_direction(read)
     attempts = 0
     while not read.failover.outcome:
@@ -77,7 +77,7 @@ def run_back(regions: BothRegions, failover_id: str, say: Say) -> ReadFailover:
         if decision.action is FailoverAction.WAIT:
             say(decision.reason)
             regions.standby.sleep(min(decision.wait_seconds, _LONGEST_WAIT_SECONDS))
-            read = regions.store.read(failover_id)
+            read = regions.store.read_failover(failover_id)
             continue
         step = Step(decision.action)
         try:
@@ -89,7 +89,7 @@ def run_back(regions: BothRegions, failover_id: str, say: Say) -> ReadFailover:
                 raise
             say(f"{step}: {type(error).__name__}: {error}; it is repeated")
             regions.standby.sleep(_PAUSE_SECONDS)
-            read = regions.store.read(failover_id)
+            read = regions.store.read_failover(failover_id)
             continue
         except LockLost:
             raise
@@ -112,7 +112,7 @@ def cancel_back(regions: BothRegions, failover_id: str, by: str) -> ReadFailover
         LockLost: another writer changed the assignment or the failover meanwhile; try again.
         PolicyNotEffective, ResourcePolicyConflict: the tables are not open everywhere yet; try again.
     """
-    read = regions.store.read(failover_id)
+    read = regions.store.read_failover(failover_id)
     if not read.failover.is_to_reopen:
         read = cancel_failover(regions.standby, failover_id, by)
     return closing.reopen_standby(read, regions) if read.failover.is_to_reopen else read
@@ -128,7 +128,7 @@ def _perform(step: Step, read: ReadFailover, regions: BothRegions, say: Say) -> 
     if isinstance(progress, StepWaits):
         say(f"{step}: {progress.reason}")
         regions.standby.sleep(progress.wait_seconds)
-        return regions.store.read(read.failover.id), True
+        return regions.store.read_failover(read.failover.id), True
     say(f"{step}: {progress.result}")
     return record_result(step, progress, regions.standby), False
 
@@ -195,7 +195,7 @@ _PERFORM: Mapping[Step, Perform] = {
 
 
 def _record_failure(regions: BothRegions, failover_id: str, step: Step, error: Exception) -> None:
-    read = regions.store.read(failover_id)
+    read = regions.store.read_failover(failover_id)
     if not read.failover.outcome:
         problem = f"{step}: {type(error).__name__}: {error}"
         regions.store.commit(read, replace(read.failover, failed=problem))

@@ -142,7 +142,7 @@ def rows(regions: BothRegions, failover_id: str, *, json: bool) -> None:
     Raises:
         Refused: there is no such failover, it goes the other way, or it has not copied the tables yet.
     """
-    read = regions.store.read(failover_id)
+    read = regions.store.read_failover(failover_id)
     refuse_other_direction(read)
     if Step.COPY not in read.failover.results_by_step:
         raise Refused("failover", f"{failover_id} is at {read.failover.next_step}", "the tables are not copied yet")

@@ -111,7 +111,7 @@ def resume(context: Context, failover_id: str, *, json: bool) -> None:
     Raises:
         Refused: there is no such failover, it has ended, or an execution of it is running.
     """
-    failover = context.cloud.failovers.read(failover_id).failover
+    failover = context.cloud.failovers.read_failover(failover_id).failover
     if failover.outcome:
         raise Refused("failover", failover_id, f"it has ended: {failover.outcome}")
     if failover.direction is Direction.BACK:
@@ -140,7 +140,7 @@ def approve(context: Context, failover_id: str, by: str, *, json: bool) -> None:
         Refused: the person is no approver, or nothing waits for approvals.
     """
     store, now = context.cloud.failovers, context.cloud.now()
-    failover = store.read(failover_id).failover
+    failover = store.read_failover(failover_id).failover
     refuse_unasked(failover, by)
     store.approve(failover_id, Approval(by, now))
     missing = missing_approvals(failover.gate, store.read_approvals(failover_id), failover.requested_by)
@@ -165,7 +165,7 @@ def refuse_failover(context: Context, failover_id: str, by: str, *, json: bool) 
         Refused: the person is no approver, or nothing waits for approvals.
     """
     store = context.cloud.failovers
-    read = store.read(failover_id)
+    read = store.read_failover(failover_id)
     rejected, back = reject(read.failover, by), read.failover.direction is Direction.BACK
     if back:
         rejected = rejected.ended(FailoverOutcome.CANCELLED, context.cloud.now())
@@ -206,7 +206,7 @@ def cancel(context: Context, failover_id: str, by: str, *, json: bool) -> None:
     Raises:
         Refused: it has ended, or its region may issue tokens already.
     """
-    if context.cloud.failovers.read(failover_id).failover.direction is Direction.BACK:
+    if context.cloud.failovers.read_failover(failover_id).failover.direction is Direction.BACK:
         cancelled = cancel_back(both_regions(context.name), failover_id, by).failover
     else:
         cancelled = cancel_failover(context.cloud, failover_id, by).failover
@@ -229,7 +229,7 @@ def status(context: Context, failover_id: str | None, *, json: bool) -> None:
         Refused: there is no such failover.
     """
     store, now = context.cloud.failovers, context.cloud.now()
-    found = [store.read(failover_id).failover] if failover_id else store.newest(1)
+    found = [store.read_failover(failover_id).failover] if failover_id else store.newest(1)
     assignment = store.read_assignment().assignment
     if json:
         print_json({"environment": context.name, "assignment": assignment, "failover": found[0] if found else None})

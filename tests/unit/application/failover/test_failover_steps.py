@@ -96,7 +96,7 @@ def of_aws_backup(world, **changes):
     vars(world.cloud)["restore_jobs"] = Jobs(world, **changes)
     world.cloud.settings["RESTORE_ROLE"] = "arn:role"
     chosen = replace(read.failover, tables=points, chosen_at=world.clock.now())
-    return world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), chosen)
+    return world.cloud.failovers.commit(world.cloud.failovers.read_failover("fo-1"), chosen)
 
 
 def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world):
@@ -160,7 +160,7 @@ def test_after_a_job_that_failed_the_next_execution_starts_another_one_with_anot
     assert [table.job for table in world.failover.tables] == ["", ""]
     jobs.failed = ""
 
-    progress = restore_tables(world.cloud.failovers.read("fo-1"), world.cloud)
+    progress = restore_tables(world.cloud.failovers.read_failover("fo-1"), world.cloud)
     for _ in range(5):
         world.clock.advance(10)
         progress = restore_tables(progress.read, world.cloud)
@@ -292,7 +292,9 @@ def test_a_copy_older_than_the_approved_one_is_never_restored_silently(world, ke
     first = opened(world).failover.tables
     back_up_at_home(world)
     newer = plan_tables(world.cloud, HOME, "us-west-1", world.clock.now())
-    read = world.cloud.failovers.commit(world.cloud.failovers.read("fo-1"), replace(world.failover, tables=newer))
+    read = world.cloud.failovers.commit(
+        world.cloud.failovers.read_failover("fo-1"), replace(world.failover, tables=newer)
+    )
     expired = {table.backup_arn for table in (newer if kept == "older" else (*newer, *first))}
     world.tables.backups = {arn: one for arn, one in world.tables.backups.items() if arn not in expired}
 
@@ -462,7 +464,7 @@ def test_the_one_change_that_was_requested_is_waited_for(world):
     world.clients["route53"] = SimpleNamespace(change_resource_record_sets=change, get_change=get_change)
     first = update_dns(opened(world), world.cloud)
     assert isinstance(first, StepWaits)
-    second = update_dns(world.cloud.failovers.read("fo-1"), world.cloud)
+    second = update_dns(world.cloud.failovers.read_failover("fo-1"), world.cloud)
     assert isinstance(second, StepDone)
     assert (len(requested), polled) == (1, ["C1", "C1"])
 

@@ -9,9 +9,9 @@ from moto import mock_aws
 
 from orchestrator.aws.configuration.readers import Names, buses, functions, roles
 from orchestrator.domain.environment_lock import Kind
-from orchestrator.domain.recovery.region_failover import plan_failover
+from orchestrator.domain.failover.manual_plan import plan_failover
 from orchestrator.domain.recovery.request import target_name
-from tests.unit.domain.recovery.test_region_failover import FACTS
+from tests.unit.domain.failover.test_manual_plan import FACTS
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 ACCESS = {

@@ -65,13 +65,13 @@ def metric(table, name="ReadThrottleEvents", **dimensions):
 
 
 def test_a_table_on_which_nothing_depends_has_none(attachments):
-    assert attachments.read([TABLE]) == [Attachments()]
+    assert attachments.read_attachments([TABLE]) == [Attachments()]
 
 
 def test_data_streams_that_are_on_are_destinations(account, attachments):
     statuses = ("ACTIVE", "ENABLING", "UPDATING", "DISABLING", "DISABLED", "ENABLE_FAILED")
     account.destinations["orders"] = [(f"arn:{status}", status) for status in statuses]
-    (found,) = attachments.read([TABLE])
+    (found,) = attachments.read_attachments([TABLE])
     assert found.kinesis_streams == ("arn:ACTIVE", "arn:ENABLING", "arn:UPDATING")
 
 
@@ -79,7 +79,7 @@ def test_the_destinations_of_a_table_that_is_gone_are_unknown_and_its_mappings_a
     account.destinations.clear()
     account.mappings = [mapping("1", f"{TABLE[1]}/stream/2026", "arn:f")]
     account.alarms = [{"AlarmName": "a", **metric("orders")}]
-    (found,) = attachments.read([TABLE])
+    (found,) = attachments.read_attachments([TABLE])
     assert (found.kinesis_streams, found.mappings) == (None, {"arn:f": "1"})
     assert found.alarms == {"AWS/DynamoDB ReadThrottleEvents": ("a",)}
 
@@ -91,7 +91,7 @@ def test_mappings_of_any_stream_of_the_table_are_found_on_every_page(account, at
         mapping("3", "", "arn:kafka"),
         mapping("4", f"{TABLE[1]}/stream/2025", "arn:h"),
     ]
-    first, second = attachments.read([TABLE, OTHER])
+    first, second = attachments.read_attachments([TABLE, OTHER])
     assert (first.mappings, second.mappings) == ({"arn:f": "1", "arn:h": "4"}, {"arn:g": "2"})
     assert account.calls.count("EventSourceMappings") == 4, "for all tables together"
 
@@ -112,7 +112,7 @@ def test_alarms_on_the_table_are_found_by_its_dimension_also_in_expressions(acco
         },
         {"AlarmName": "TargetTracking-table/orders-AlarmHigh-1", **metric("orders", "ConsumedReadCapacityUnits")},
     ]
-    (found,) = attachments.read([TABLE])
+    (found,) = attachments.read_attachments([TABLE])
     assert found.alarms == {
         "AWS/DynamoDB SystemErrors Operation=GetItem": ("a", "b"),
         "AWS/DynamoDB ReadThrottleEvents": ("of an expression",),
@@ -131,4 +131,4 @@ def test_what_may_not_be_read_is_an_error_and_not_nothing(account, attachments, 
 
     monkeypatch.setattr(account, operation, refuse)
     with pytest.raises(error):
-        attachments.read([TABLE])
+        attachments.read_attachments([TABLE])

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.aws.dynamodb.backups import CrossRegionBackups, backup_name_as_of
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 

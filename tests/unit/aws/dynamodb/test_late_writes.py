@@ -158,9 +158,9 @@ def test_late_writes_are_known_only_if_the_stream_covers_the_block(slept, stream
     late = LateWrites(described, streams, None, sleep=slept.append)  # type: ignore[arg-type]
     if began is None or began > NOW:
         with pytest.raises(SourceStateUnknown, match="covers its block"):
-            late.read(TABLE, NOW, 5, {})
+            late.read_late_writes(TABLE, NOW, 5, {})
     else:
-        assert late.read(TABLE, NOW, 5, {"shard": 7}) == ([("arn", NOW, 5, {"shard": 7})], {"shard": 7})
+        assert late.read_late_writes(TABLE, NOW, 5, {"shard": 7}) == ([("arn", NOW, 5, {"shard": 7})], {"shard": 7})
 
 
 @pytest.mark.parametrize(("over_after", "reached", "is_now"), [(99, 3, True), (2, 2, False)])
@@ -190,8 +190,8 @@ def test_reading_ends_when_the_time_is_over_and_says_how_far_it_came(slept):
     described = SimpleNamespace(describe=lambda _: SimpleNamespace(stream="arn", stream_since=NOW - timedelta(hours=1)))
     streams = SimpleNamespace(writes_since=lambda *_: iter("abc"))
     late = LateWrites(described, streams, None, sleep=slept.append)  # type: ignore[arg-type]
-    assert late.read(TABLE, NOW, 5, {}, None, lambda: True)[0] == ["a"]
-    assert late.read(TABLE, NOW, 5, {}, 2)[0] == ["a", "b"]
+    assert late.read_late_writes(TABLE, NOW, 5, {}, None, lambda: True)[0] == ["a"]
+    assert late.read_late_writes(TABLE, NOW, 5, {}, 2)[0] == ["a", "b"]
 
 
 def test_a_replay_onto_a_table_in_use_takes_a_turn_of_its_pace_for_each_read(tables, wired, slept):

@@ -31,12 +31,12 @@ def test_the_first_assignment_is_written_once(store):
 
 def test_a_failover_is_created_once_and_read_with_its_version(store):
     created = store.create(failover())
-    assert created == store.create(failover(reason="another")) == store.read("fo-1")
+    assert created == store.create(failover(reason="another")) == store.read_failover("fo-1")
     assert created.version == 1
     assert store.newest(5) == [failover()]
-    assert store.find("fo-2") is None
+    assert store.find_failover("fo-2") is None
     with pytest.raises(Refused, match="orchestrator failover status"):
-        store.read("fo-2")
+        store.read_failover("fo-2")
 
 
 def test_the_home_region_s_releases_are_written_by_one_writer_at_a_time(store):
@@ -55,8 +55,8 @@ def test_a_write_on_an_older_version_changes_nothing(store):
         store.commit(read, replace(read.failover, failed="y"))
     with pytest.raises(LockLost):
         store.check_unchanged(read)
-    store.check_unchanged(store.read("fo-1"))
-    assert store.read("fo-1").failover.failed == "x"
+    store.check_unchanged(store.read_failover("fo-1"))
+    assert store.read_failover("fo-1").failover.failed == "x"
 
 
 def test_the_assignment_and_the_failover_are_written_together_or_not_at_all(store):
@@ -68,7 +68,7 @@ def test_the_assignment_and_the_failover_are_written_together_or_not_at_all(stor
 
     with pytest.raises(LockLost):
         store.commit(written, replace(read.failover, reason="late"), (seen, first_assignment(HOME)))
-    assert store.read("fo-1") == written
+    assert store.read_failover("fo-1") == written
     assert store.read_assignment().assignment == taken
 
 

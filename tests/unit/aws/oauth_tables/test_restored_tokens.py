@@ -337,7 +337,7 @@ def test_a_chunk_is_no_larger_than_the_pace_of_the_source_allows(tables, restore
         def __init__(self):
             self.items = items
 
-        def read(self, request, count):
+        def read_paced(self, request, count):
             response = request(items)
             calls.append(count(response))
             return response

@@ -12,8 +12,8 @@ from orchestrator import environments
 from orchestrator.cli.actions import failover
 from orchestrator.cli.errors import REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 
 RUN = CliRunner()
 

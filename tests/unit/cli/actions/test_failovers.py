@@ -152,7 +152,7 @@ def test_approvals_that_came_while_it_was_stopped_let_it_go_on_when_it_is_resume
     assert (answer["missing"], answer["goes_on"]) == ("", False)
     assert call(monkeypatch, "ann", "resume", failover)[0] == 0
     settle(world)
-    assert world.cloud.failovers.read(failover).failover.outcome is FailoverOutcome.SUCCEEDED
+    assert world.cloud.failovers.read_failover(failover).failover.outcome is FailoverOutcome.SUCCEEDED
 
 
 def test_the_status_names_the_approved_copies_and_those_that_are_restored(world, monkeypatch):
@@ -196,7 +196,7 @@ def test_a_rejection_ends_it_and_a_second_failover_is_refused_while_one_is_open(
     world.cloud.failovers.save_token(failover, "token")
     answer = {"failover": failover, "rejected_by": "bob", "ends": True}
     assert call(monkeypatch, "bob", "reject", failover) == (0, answer)
-    assert world.cloud.failovers.read(failover).failover.rejected_by == "bob"
+    assert world.cloud.failovers.read_failover(failover).failover.rejected_by == "bob"
 
 
 def test_a_failover_that_stopped_is_resumed_under_the_next_name_and_one_that_runs_is_not(world, monkeypatch):
@@ -210,7 +210,7 @@ def test_a_failover_that_stopped_is_resumed_under_the_next_name_and_one_that_run
     code, answer = call(monkeypatch, "ann", "resume", failover)
     assert (code, answer["error"]["field"]) == (REFUSED, "failover")
     settle(world)
-    assert world.cloud.failovers.read(failover).failover.outcome is FailoverOutcome.SUCCEEDED
+    assert world.cloud.failovers.read_failover(failover).failover.outcome is FailoverOutcome.SUCCEEDED
     code, answer = call(monkeypatch, "ann", "resume", failover)
     assert "it has ended" in answer["error"]["message"]
 

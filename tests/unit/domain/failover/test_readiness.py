@@ -8,10 +8,10 @@ import pytest
 from orchestrator.domain.failover.copies import CopiedFiles, StoredFile
 from orchestrator.domain.failover.home_releases import PlannedRelease, Standing
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, take_assignment
+from orchestrator.domain.failover.manual_plan import CrossRegionBackup
 from orchestrator.domain.failover.readiness import StandbyFacts, evaluate_plan, not_ready
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import CrossRegionBackup
 from tests.samples import NOW
 from tests.unit.domain.failover.world import GATE, HOME, STANDBY
 

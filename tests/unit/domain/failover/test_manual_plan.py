@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.record import Role
-from orchestrator.domain.recovery.region_failover import (
+from orchestrator.domain.failover.manual_plan import (
     CrossRegionBackup,
     FailoverInputs,
     Prerequisite,
@@ -15,6 +14,7 @@ from orchestrator.domain.recovery.region_failover import (
     StepKind,
     plan_failover,
 )
+from orchestrator.domain.recovery.record import Role
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 HOME, OTHER = "us-west-1", "us-east-2"
