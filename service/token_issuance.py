@@ -25,7 +25,7 @@ from service.oauth.families import Cause, Family
 from service.oauth.openid.id_tokens import IdToken
 from service.oauth.openid.requests import OPENID
 from service.oauth.tokens import AccessToken
-from service.storage.grants import Answer, StoreUnavailable
+from service.storage.conditional_writes import Answer, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

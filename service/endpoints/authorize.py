@@ -22,7 +22,7 @@ from service.oauth import authorization, credentials, logins
 from service.oauth.errors import InvalidRequest, OAuthError, RedirectMismatch, Refused, UnknownClient
 from service.oauth.parameters import MAX_CHARACTERS
 from service.request_metrics import UNCONFIGURED_CLIENT
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

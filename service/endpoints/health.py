@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from service.http.responses import json_response
 from service.keys.errors import KeyUnavailable
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.tables import NO_TABLE, TABLES
 
 if TYPE_CHECKING:

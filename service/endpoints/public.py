@@ -18,7 +18,8 @@ from service.keys.kms import PublicKeys, Vault
 from service.oauth import client_metadata, metadata
 from service.oauth.resources import own
 from service.storage import item_schema
-from service.storage.grants import Store, StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
+from service.storage.grants import Store
 from service.token_verification import PublishedIssuer, Verification
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from service.oauth.credentials import Kind
 from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant
 from service.request_metrics import UNCONFIGURED_CLIENT
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.token_issuance import Issuance, TokenSigner
 from service.token_verification import PublishedIssuer, SignatureVerifier, Verification
 

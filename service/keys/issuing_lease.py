@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from service.keys.errors import KeyUnavailable
 from service.settings import SettingInvalid, required
-from service.storage.grants import STORE_ERRORS, StoreUnavailable
+from service.storage.conditional_writes import STORE_ERRORS, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from service.keys.errors import KeyUnavailable
 from service.settings import required
-from service.storage.grants import STORE_ERRORS, StoreUnavailable
+from service.storage.conditional_writes import STORE_ERRORS, StoreUnavailable
 from service.storage.item_schema import ItemSchemaUnknown
 from service.storage.tables import NO_TABLE
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from service.storage import item_codec
-from service.storage.grants import STORE_ERRORS, StoreUnavailable
+from service.storage.conditional_writes import STORE_ERRORS, StoreUnavailable
 from service.storage.item_schema import check_readable
 
 if TYPE_CHECKING:

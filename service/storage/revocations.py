@@ -25,7 +25,8 @@ from botocore.exceptions import ClientError
 
 from service.aws_errors import code_of
 from service.storage import item_codec
-from service.storage.grants import CONDITION_FAILED, STORE_ERRORS, Store
+from service.storage.conditional_writes import CONDITION_FAILED, STORE_ERRORS
+from service.storage.grants import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

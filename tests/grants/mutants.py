@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.storage import item_codec
-from service.storage.grants import Answer, Lost
+from service.storage.conditional_writes import Answer, Lost
 from service.storage.revocations import RevokingStore
 
 

@@ -33,7 +33,7 @@ from service.oauth.errors import InvalidGrant
 from service.oauth.token_request import CodeGrant, RefreshGrant
 from service.oauth.tokens import AccessToken
 from service.storage import item_codec
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.revocations import RevokingStore
 from service.token_issuance import Issuance, Issued
 from tests.fakes.clock import SimulatedClock

@@ -31,7 +31,7 @@ from service.oauth.clients import Client
 from service.oauth.errors import InvalidGrant, InvalidScope, OAuthError
 from service.oauth.token_request import CodeGrant, RefreshGrant
 from service.storage import item_codec
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.revocations import RevokingStore
 from service.token_issuance import ACCESS_TOKEN_SECONDS, Issuance, Issued
 from tests.fakes.intercepted import Intercepted

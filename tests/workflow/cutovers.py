@@ -47,7 +47,7 @@ from orchestrator.tasks.rollback.unblock_source_tables import unblock_source_tab
 from orchestrator.tasks.runtime import RecoveryTaskInput, RecoveryTaskOutput, TaskInput, TaskOutput
 from service.oauth import validity
 from service.oauth.families import Cause, Family
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.revocations import RevokingStore
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.clouds import SETTINGS, cloud_over

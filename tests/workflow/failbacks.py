@@ -22,7 +22,7 @@ from orchestrator.tasks.common.replay_late_writes import replay_before_promotion
 from orchestrator.tasks.deployment import sync_tables as sync_task
 from orchestrator.tasks.deployment.block_source_tables import block_source_tables
 from orchestrator.tasks.deployment.sync_tables import sync_tables
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.revocations import RevokingStore
 from tests.fakes.hosted_tables import arn_of
 from tests.workflow.cutovers import (

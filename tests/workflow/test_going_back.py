@@ -17,7 +17,7 @@ from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.lost_writes.closing import LEAST_LEFT
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
-from service.storage.grants import CLOSING_READ_SECONDS
+from service.storage.conditional_writes import CLOSING_READ_SECONDS
 from tests.fakes.clouds import execution_arn, machine_arn
 from tests.samples import recovery_table
 from tests.workflow.restores import REVOCATIONS, STATE, TOKENS, RestoreWorld, restore_machines

@@ -1,6 +1,6 @@
 """Close the service to writes for a moment, by the item of the revocation epoch, and mark the end of a table's stream.
 
-The service reads that item before it writes (service/storage/grants.py). Attribute names are those of the service
+The service reads that item before it writes (service/storage/conditional_writes.py). Attribute names are those of the service
 (service/storage/item_codec.py); a test compares them.
 """
 

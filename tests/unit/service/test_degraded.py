@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from service.storage.revocations import RevokingStore
 from tests.unit.service.faults import faults_of
 from tests.unit.service.story import STEPS, Stage, missing, steps_of

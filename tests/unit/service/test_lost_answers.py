@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from service.oauth.families import Cause
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from tests.unit.service.conftest import SECRET, Service
 from tests.unit.service.faults import ANSWER_LOST, CUT_OFF, DYNAMODB
 from tests.unit.service.story import SELF_DESCRIBED, Stage

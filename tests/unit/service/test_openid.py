@@ -12,7 +12,7 @@ from requests.adapters import BaseAdapter
 
 from service.oauth import tokens as access_tokens
 from service.storage import item_codec
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from tests.openid_client import OpenIDClient
 from tests.unit.service import story
 from tests.unit.service.conftest import ISSUER, SECRET, Service

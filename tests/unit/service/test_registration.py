@@ -11,7 +11,7 @@ import pytest
 from service.clients import registry
 from service.endpoints.registration import MAX_BODY_CHARACTERS
 from service.oauth import registration
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from tests.unit.service.conftest import Service
 
 TOKEN = "an-initial-access-token"

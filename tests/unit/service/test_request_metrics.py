@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from tests.unit.service.conftest import Service
 from tests.unit.service.faults import faults_of
 from tests.unit.service.story import STEPS, Stage

@@ -23,7 +23,7 @@ from service.http.app import HttpFunction
 from service.keys.kms import Vault
 from service.login import flow
 from service.oauth.credentials import Credential
-from service.storage.grants import StoreUnavailable
+from service.storage.conditional_writes import StoreUnavailable
 from tests import samples
 from tests.unit.service.conftest import ROOT
 from tests.unit.service.faults import faults_of

@@ -22,7 +22,8 @@ from orchestrator.domain.verdict import Outcome
 from orchestrator.probes.synthetic_client import SyntheticIdentity
 from service.login.flow import SYNTHETIC_SESSION_SECONDS
 from service.storage import item_codec
-from service.storage.grants import Answer, Store, StoreUnavailable
+from service.storage.conditional_writes import Answer, StoreUnavailable
+from service.storage.grants import Store
 from tests.unit.service.conftest import ISSUER, Service
 from tests.unit.service.recorder import Recorder
 from tests.unit.service.test_secrets import Functions

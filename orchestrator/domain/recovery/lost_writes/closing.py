@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from orchestrator.domain.recovery.heartbeats import PREFIX
 
 KNOWN = timedelta(seconds=2)
-"""How old the service's knowledge of a closing may be (service/storage/grants.py, CLOSING_READ_SECONDS)."""
+"""How old the service's knowledge of a closing may be (service/storage/conditional_writes.py, CLOSING_READ_SECONDS)."""
 CLOCKS = timedelta(seconds=0.2)
 """How much the clocks of two functions differ at most: they follow Amazon's time service."""
 LEAD = timedelta(seconds=5)

@@ -222,5 +222,5 @@ def test_every_batch_call_of_the_product_is_one_that_has_a_limit():
     assert calling == {
         "orchestrator/aws/dynamodb/batch.py",
         "orchestrator/aws/notifications.py",  # `Bus.put_event` has ATTEMPTS
-        "service/storage/grants.py",
+        "service/storage/conditional_writes.py",
     }

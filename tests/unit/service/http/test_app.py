@@ -334,7 +334,8 @@ def test_no_attribute_that_an_expression_names_is_a_reserved_word_of_dynamodb(se
 
     from ministack.services._dynamodb_keywords import AWS_KEYWORDS
 
-    source = Path(__import__("service.storage.grants", fromlist=["storage"]).__file__).read_text()
+    folder = Path(__import__("service.storage.grants", fromlist=["storage"]).__file__).parent
+    source = "".join((folder / name).read_text() for name in ("conditional_writes.py", "grants.py"))
     expressions = " ".join(re.findall(r'"((?:SET|phase|attribute|refresh_hash|expires_at| AND)[^"]*)"', source))
     functions = {"SET", "ADD", "REMOVE", "AND", "attribute_exists", "attribute_not_exists", "if_not_exists"}
     names = set(re.findall(r"(?<![:\w])[a-z_A-Z]+", expressions)) - functions

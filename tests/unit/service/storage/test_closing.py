@@ -8,7 +8,7 @@ import pytest
 
 from service.oauth.credentials import Credential, Kind
 from service.oauth.families import Cause, Family
-from service.storage.grants import CLOSING_READ_SECONDS, StoreUnavailable
+from service.storage.conditional_writes import CLOSING_READ_SECONDS, StoreUnavailable
 from service.storage.revocations import RevokingStore
 from tests.fakes.tables import Tables
 

@@ -13,7 +13,7 @@ from orchestrator.domain.recovery.lost_writes.closing import (
     MARKS,
     MarkedShards,
 )
-from service.storage.grants import CLOSING_READ_SECONDS
+from service.storage.conditional_writes import CLOSING_READ_SECONDS
 from tests.samples import NOW, seconds
 
 PLANNED = closing.plan_closing(NOW)
