@@ -6,12 +6,11 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 
-from orchestrator.cli.rendering.reports.page import SIGNS, page_style
+from orchestrator.cli.rendering.reports.page import SIGNS, page_style, templates_of
 from orchestrator.cli.rendering.reports.report import render_plot
 from orchestrator.console.sections import Link, Page, Section
-from orchestrator.domain.printable import printable
 
 PLACES = (
     Link("Overview", "/"),
@@ -74,15 +73,7 @@ def digest_of(html: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        # What a template marks as markup of ours is no plain text any more.
-        finalize=lambda value: printable(value).replace(" %", "\u00a0%") if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of(__package__, "templates")
     environment.globals["signs"] = SIGNS
     environment.globals["render_plot"] = render_plot
     environment.tests["link"] = lambda value: isinstance(value, Link)

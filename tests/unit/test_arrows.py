@@ -97,6 +97,7 @@ EXTERNAL: dict[str, tuple[str, ...]] = {
     "infrastructure": ("aws_cdk", "constructs", "cdk_nag"),
     "orchestrator.environments.toml_editor": ("tomlkit",),
     "orchestrator.cli.rendering.reports": ("jinja2",),
+    "orchestrator.application.html_templates": ("jinja2",),
     "orchestrator.application.status_page": ("jinja2",),
     "orchestrator.application.incidents": ("jinja2",),
     "orchestrator.console": ("jinja2", "starlette", "uvicorn"),

@@ -14,9 +14,10 @@ from hashlib import sha256
 from importlib.resources import files
 
 from botocore.exceptions import ClientError
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 
 from orchestrator.application.cloud import Cloud, logger
+from orchestrator.application.html_templates import template_environment
 from orchestrator.application.incidents.incident_log import announce_soon, change_incident
 from orchestrator.application.notifications.fan_out import configured_destinations
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
@@ -36,7 +37,6 @@ from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.incidents.pager_webhooks import WebhookRefused, acknowledged_page, verify_webhook
 from orchestrator.domain.incidents.register import Change, Register
 from orchestrator.domain.notifications.destinations import Destination
-from orchestrator.domain.printable import printable
 from orchestrator.domain.signed_links import LinkRefused, read_token
 
 TEMPLATE = "acknowledgement.html.j2"
@@ -182,14 +182,7 @@ def _document(status: int, document: dict[str, str], headers: dict[str, str] | N
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_package_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return template_environment(__package__)
 
 
 @cache

@@ -8,10 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from jinja2 import Environment, Template
 
+from orchestrator.application.html_templates import template_environment
 from orchestrator.domain.incidents.severity import IncidentSeverity
-from orchestrator.domain.printable import printable
 from orchestrator.domain.status_page.component_state import LABELS, ComponentState
 from orchestrator.domain.status_page.headers import PAGE_POLICY
 from orchestrator.domain.status_page.history import DAYS, DayBar
@@ -91,14 +91,7 @@ def _render(template: str, page: StatusPage, written_at: datetime, **values: Any
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_package_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(__package__)
     environment.filters |= {"percent": percent, "label": label_of, "minute": _minute, "day": _day}
     environment.globals |= {
         "policy": PAGE_POLICY,

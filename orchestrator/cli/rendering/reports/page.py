@@ -9,8 +9,9 @@ from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 
+from orchestrator.application.html_templates import template_environment
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Report, render_plot
 from orchestrator.domain.plots.style import PLOT_STYLE
 from orchestrator.domain.printable import printable
@@ -23,7 +24,7 @@ def render_page(report: Report) -> str:
     """Return the HTML page of a report."""
     style = page_style()
     return (
-        _environment()
+        templates_of(__package__, lstrip_blocks=False)
         .get_template(TEMPLATE)
         .render(
             report=report,
@@ -40,20 +41,11 @@ def page_style() -> str:
     return f"{_package_file(STYLE)}{PLOT_STYLE}"
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_package_file),
-        autoescape=True,
-        undefined=StrictUndefined,
-        # What the template marks as markup of ours is no plain text any more.
-        finalize=lambda value: _printed(value) if type(value) is str else value,
-        trim_blocks=True,
+def templates_of(package: str, folder: str = "", *, lstrip_blocks: bool = True) -> Environment:
+    """Return the templates of a package (`template_environment`), in whose texts percentages do not wrap."""
+    return template_environment(
+        package, folder, lambda text: printable(text).replace(" %", "\u00a0%"), lstrip_blocks=lstrip_blocks
     )
-
-
-def _printed(text: str) -> str:
-    """Return text without control characters, whose percentages do not wrap."""
-    return printable(text).replace(" %", "\u00a0%")
 
 
 def _package_file(name: str) -> str:
