@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,15 @@ from rich.console import Console
 
 from orchestrator.application.notifications.findings import change_findings
 from orchestrator.cli.actions.compliance.gathering import Gathering
-from orchestrator.cli.actions.evidence.kept_reports import keep_report
+from orchestrator.cli.actions.evidence.kept_reports import (
+    entry_object,
+    keep_report,
+    read_newest_report,
+    show_kept,
+    write_page,
+)
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
-from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.catalogue.controls import controls_of
 from orchestrator.domain.compliance.control import Framework, choose_frameworks
@@ -38,7 +42,7 @@ from orchestrator.domain.compliance.report import (
     report_object,
 )
 from orchestrator.domain.compliance.result import Status
-from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.findings.register import after_compliance
 from orchestrator.domain.printable import one_line
 
@@ -85,9 +89,7 @@ def run(
     report = compile_report(context.name, context.cloud.now(), controls_of(chosen), results)
     previous = _newest_report(context) if trend else None
     difference = compare_reports(_only(previous, chosen), recorded(report)) if previous else None
-    if output is not None:
-        # Before the report is kept: a page that cannot be written refuses the command, which then records nothing.
-        write("--output", output, render_page(report, sha256(report_document(report)).hexdigest()))
+    write_page(output, report_document(report), lambda digest: render_page(report, digest))
     entry = _keep(context, report) if record else None
     if json:
         print_json(_json_object(report, difference, entry, trend=trend))
@@ -95,10 +97,7 @@ def run(
         _show(screen, report, chosen)
         if trend:
             _show_trend(screen, difference)
-        if entry:
-            screen.print(f"kept as {entry.title} of the evidence chain: orchestrator evidence show {entry.recovery}")
-        if output:
-            screen.print(f"the page is {output}", markup=False)
+        show_kept(screen, entry, output)
     if report.outcome == SUCCEEDED:
         return DONE
     return FAILED if report.outcome == REPORT_FAILED else UNREACHABLE
@@ -107,20 +106,13 @@ def run(
 def _json_object(
     report: ComplianceReport, difference: Trend | None, entry: ChainEntry | None, *, trend: bool
 ) -> Mapping[str, Any]:
-    content: dict[str, Any] = report_object(report)
-    if trend:
-        content["trend"] = difference
-    if entry:
-        content["entry"] = {"number": entry.number, "id": entry.recovery, "hash": entry.hash}
-    return content
+    compared = {"trend": difference} if trend else {}
+    return {**report_object(report), **compared, **entry_object(entry)}
 
 
 def _newest_report(context: Context) -> RecordedReport | None:
-    entry = context.cloud.evidence.newest_of_kind(KIND)
-    if entry is None:
-        return None
-    file = next(file for file in entry.files if file.name == REPORT_FILE)
-    return read_report(context.cloud.artifacts.get_file(file.key, file.sha256))
+    newest = read_newest_report(context, KIND)
+    return None if newest is None else read_report(newest[1])
 
 
 def _only(previous: RecordedReport, chosen: Sequence[Framework]) -> RecordedReport:

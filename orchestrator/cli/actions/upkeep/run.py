@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from orchestrator.application.notifications.findings import change_findings
-from orchestrator.cli.actions.evidence.kept_reports import keep_report
+from orchestrator.cli.actions.evidence.kept_reports import (
+    entry_object,
+    keep_report,
+    read_newest_report,
+    show_kept,
+    write_page,
+)
 from orchestrator.cli.actions.upkeep.gathering import Gathering, complete
 from orchestrator.cli.context import Context
 from orchestrator.cli.errors import DONE, FAILED, UNREACHABLE
-from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json, text_table
-from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry
+from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.findings.register import after_upkeep
 from orchestrator.domain.printable import one_line
 from orchestrator.domain.upkeep.finding import Severity
@@ -58,18 +61,13 @@ def run(context: Context, advisories: Sequence[Path], output: Path | None, *, re
     first_seen: dict[str, datetime] = {}
     results.append(complete(PREVIOUS, lambda: _read_previous(context, first_seen), context.name))
     report = compile_report(context.name, context.cloud.now(), results, first_seen)
-    if output is not None:
-        # Before the report is kept: a page that cannot be written refuses the command, which then records nothing.
-        write("--output", output, render_page(report, sha256(report_document(report)).hexdigest()))
+    write_page(output, report_document(report), lambda digest: render_page(report, digest))
     entry = _keep(context, report) if record else None
     if json:
-        print_json(_json_object(report, entry))
+        print_json({**report_object(report), **entry_object(entry)})
     else:
         _show(screen, report)
-        if entry:
-            screen.print(f"kept as {entry.title} of the evidence chain: orchestrator evidence show {entry.recovery}")
-        if output:
-            screen.print(f"the page is {output}", markup=False)
+        show_kept(screen, entry, output)
     if report.needing_action:
         return FAILED
     return UNREACHABLE if report.unreachable else DONE
@@ -77,19 +75,12 @@ def run(context: Context, advisories: Sequence[Path], output: Path | None, *, re
 
 def _read_previous(context: Context, first_seen: dict[str, datetime]) -> CheckResult:
     """Read since when the findings of the newest kept report last."""
-    entry = context.cloud.evidence.newest_of_kind(KIND)
-    if entry is None:
+    newest = read_newest_report(context, KIND)
+    if newest is None:
         return found(PREVIOUS, (), "none is kept: findings without a measured time begin today; --record keeps one")
-    file = next(file for file in entry.files if file.name == REPORT_FILE)
-    first_seen.update(read_first_seen(context.cloud.artifacts.get_file(file.key, file.sha256)))
+    entry, document = newest
+    first_seen.update(read_first_seen(document))
     return found(PREVIOUS, (), f"{entry.recovery} of {entry.recorded_at:%Y-%m-%d %H:%M} UTC")
-
-
-def _json_object(report: UpkeepReport, entry: ChainEntry | None) -> Mapping[str, Any]:
-    content: dict[str, Any] = report_object(report)
-    if entry:
-        content["entry"] = {"number": entry.number, "id": entry.recovery, "hash": entry.hash}
-    return content
 
 
 def _keep(context: Context, report: UpkeepReport) -> ChainEntry:
