@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 SHOWN_CHARACTERS = 200
 """The most characters of a value that a message quotes. A message must fit into every record that carries it."""
@@ -19,6 +20,8 @@ MAX_ARN = 2048
 
 MAX_CHANGELOG = 1500
 """The most characters of a changelog entry for clients. Slack shows at most 2000 characters of one field."""
+
+NOT_MEASURED = "not measured"
 
 _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?:[eE][+-]?\d+)?(?!\w|\.\d)")
 _STAMP = re.compile(r" \(\d{2}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}\)")
@@ -41,6 +44,13 @@ def two_digits(value: float) -> str:
 def percent(share: float) -> str:
     """Return a share from 0 to 1 in percent, with two significant digits."""
     return f"{two_digits(100 * share)} %"
+
+
+def measured_seconds(length: timedelta | float | None) -> str:
+    """Return a duration in whole seconds, such as ``22 s``; `NOT_MEASURED` without one. A number is in seconds."""
+    if length is None:
+        return NOT_MEASURED
+    return f"{length.total_seconds() if isinstance(length, timedelta) else length:.0f} s"
 
 
 def alarm_reason(reason: str) -> str:

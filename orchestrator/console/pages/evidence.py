@@ -17,6 +17,7 @@ from orchestrator.console.sections import Facts, Heading, Link, Links, Page, Tab
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import ChainEntry, ChainFault, ChainHead
+from orchestrator.domain.texts import measured_seconds
 from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
 PLACE = "Evidence"
@@ -163,7 +164,7 @@ def _sections(kind: str, report: Mapping[str, Any]) -> tuple[Facts | Table | Non
     facts = tuple(
         Fact(
             spaced(str(one["name"])).replace("_", " ").capitalize(),
-            "not measured" if one["measured_seconds"] is None else f"{one['measured_seconds']:.0f} s",
+            measured_seconds(one["measured_seconds"]),
             f"objective {one['promised_seconds']:.0f} s: {'met' if one['met'] else 'MISSED'}",
         )
         for one in report["objectives"]

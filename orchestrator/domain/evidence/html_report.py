@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.domain.printable import printable
+from orchestrator.domain.texts import NOT_MEASURED
 
 _STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --panel: #f4f6f8; --text: #16202a; --quiet: #51606e; --rule: #d5dce3;
@@ -124,7 +125,7 @@ def _objective(objective: Mapping[str, Any]) -> tuple[str, str, str]:
         details += f"<br>measured by {escape(objective['measured_by'])}"
     return (
         _IN_WORDS.get(objective["name"], objective["name"]),
-        "not measured" if measured is None else escape(_duration(measured)),
+        NOT_MEASURED if measured is None else escape(_duration(measured)),
         details,
     )
 

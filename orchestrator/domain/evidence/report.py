@@ -17,10 +17,10 @@ from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.objectives.scenarios import ScenarioRun, run_as_json, scenario_of
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryOutcome, concluded
 from orchestrator.domain.recovery.restored_table import with_error
+from orchestrator.domain.texts import measured_seconds
 from orchestrator.domain.verdict import Json, Outcome
 
 FORMAT = 1
-NOT_MEASURED = "not measured"
 
 _LOOKS_SECRET = re.compile(r"\bib[a-z]{1,4}_[A-Za-z0-9_.-]{16,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 """A credential of the service, and a signed token. No check result should contain one; if one does, it is withheld."""
@@ -153,7 +153,7 @@ def _summary(recovery: Recovery) -> str:
         case _:
             result = f"it failed: {recovery.reason}"
     measured = recovery.measured
-    took, lost = (_seconds_in_words(duration) for duration in (measured.recovery_time, measured.data_loss))
+    took, lost = (measured_seconds(duration) for duration in (measured.recovery_time, measured.data_loss))
     action = f"{tables} restored to {recovery.point:%Y-%m-%d %H:%M:%S} UTC"
     if recovery.failback_of:
         action = f"{tables} replaced by the original tables of restore {recovery.failback_of}, with all writes since"
@@ -231,10 +231,6 @@ def _leftover_resources(recovery: Recovery) -> list[str]:
 
 def _timestamp(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
-
-
-def _seconds_in_words(duration: timedelta | None) -> str:
-    return NOT_MEASURED if duration is None else f"{duration.total_seconds():.0f} s"
 
 
 def _without_secrets(value: Any) -> Any:

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.incidents.timeline import LedgerFacts
-
-NOT_MEASURED = "not measured"
+from orchestrator.domain.texts import NOT_MEASURED, measured_seconds
 
 QUESTIONS = (
     ("What broke, and why?", "The change or the fault, and why the system allowed it. Ask “why” until the answer is a property of the system."),
@@ -93,11 +92,14 @@ def impact_rows(impact: Impact) -> list[tuple[str, str]]:
         ("Clients with requests", _count(traffic.clients)),
         ("Requests", _count(traffic.requests)),
         ("Failed requests (5xx)", f"{_count(traffic.failed)}{share}"),
-        ("Exposure to a canary that was rolled back", _seconds(impact.exposure) if impact.rollbacks else "none"),
-        ("Lasted", _seconds(impact.lasted)),
+        (
+            "Exposure to a canary that was rolled back",
+            measured_seconds(impact.exposure) if impact.rollbacks else "none",
+        ),
+        ("Lasted", measured_seconds(impact.lasted)),
         (
             "Time to acknowledge",
-            _seconds(impact.to_acknowledge) if impact.to_acknowledge is not None else "not acknowledged",
+            measured_seconds(impact.to_acknowledge) if impact.to_acknowledge is not None else "not acknowledged",
         ),
         ("Rollbacks", str(impact.rollbacks)),
         ("Pages in the last episode", str(impact.pages)),
@@ -106,7 +108,3 @@ def impact_rows(impact: Impact) -> list[tuple[str, str]]:
 
 def _count(number: int | None) -> str:
     return NOT_MEASURED if number is None else str(number)
-
-
-def _seconds(length: timedelta | None) -> str:
-    return NOT_MEASURED if length is None else f"{length.total_seconds():.0f} s"

@@ -9,12 +9,13 @@ from statistics import median
 
 from orchestrator.domain.objectives.scenarios import ScenarioRun
 from orchestrator.domain.recovery.record import Objectives
+from orchestrator.domain.texts import NOT_MEASURED
 
 TREND_RUNS = 10
 """A value is compared with the median of so many earlier runs at most."""
 STEADY_PERCENT = 10.0
 """Within so much of the median, a value counts as unchanged."""
-MET, MISSED, NOT_MEASURED, NEVER_RUN = "met", "MISSED", "not measured", "never run"
+MET, MISSED, NEVER_RUN = "met", "MISSED", "never run"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.domain.deployment.outcome import cause_of
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.record import CheckResult, Recovery, RecoveryAction, RecoveryDecision
+from orchestrator.domain.texts import measured_seconds
 from orchestrator.domain.verdict import Outcome
 
 
@@ -69,5 +70,5 @@ def objectives_in_words(recovery: Recovery) -> Mapping[str, str]:
 
 
 def _measured_and_promised(measured: timedelta | None, promised: timedelta) -> str:
-    words = "not measured" if measured is None else f"{measured.total_seconds():.0f} s"
+    words = measured_seconds(measured)
     return f"{words}, objective {promised.total_seconds():.0f} s"

@@ -8,6 +8,7 @@ from typing import Final
 
 from orchestrator.domain.rehearsal.result import Rehearsal, verdict_of
 from orchestrator.domain.rehearsal.scenario import Scenario
+from orchestrator.domain.texts import NOT_MEASURED
 
 WIDTH: Final = 100
 NEVER: Final = "never run"
@@ -115,4 +116,4 @@ def _wrapped(text: str, first: str) -> list[str]:
 
 
 def _seconds(seconds: float | None) -> str:
-    return "not measured" if seconds is None else f"{seconds:.1f} s"
+    return NOT_MEASURED if seconds is None else f"{seconds:.1f} s"

@@ -1,8 +1,18 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.texts import SHOWN_CHARACTERS, alarm_reason, percent, shortened, two_digits
+from orchestrator.domain.texts import (
+    NOT_MEASURED,
+    SHOWN_CHARACTERS,
+    alarm_reason,
+    measured_seconds,
+    percent,
+    shortened,
+    two_digits,
+)
 
 
 @given(st.text())
@@ -61,3 +71,8 @@ def test_a_share_is_shown_in_percent():
 )
 def test_an_alarm_is_shown_with_its_value_and_threshold_and_without_stamps(reason, text):
     assert alarm_reason(reason) == text
+
+
+@pytest.mark.parametrize(("length", "text"), [(21.6, "22 s"), (timedelta(minutes=2), "120 s"), (None, NOT_MEASURED)])
+def test_a_measured_duration_is_in_whole_seconds(length, text):
+    assert measured_seconds(length) == text

@@ -17,6 +17,7 @@ from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.compliance.report import KIND as COMPLIANCE
 from orchestrator.domain.compliance.result import Status
 from orchestrator.domain.evidence.chain import REPORT_FILE, ChainEntry, EvidenceFile
+from orchestrator.domain.texts import measured_seconds
 from orchestrator.domain.upkeep.report import KIND as UPKEEP
 
 
@@ -96,8 +97,7 @@ def _show_findings(screen: Console, findings: Sequence[Mapping[str, str]]) -> No
 
 def _show_recovery(screen: Console, report: Mapping[str, Any]) -> None:
     for objective in report["objectives"]:
-        seconds = objective["measured_seconds"]
-        measured = "not measured" if seconds is None else f"{seconds:.0f} s"
+        measured = measured_seconds(objective["measured_seconds"])
         result = "met" if objective["met"] else "MISSED"
         name = spaced(objective["name"]).replace("_", " ")
         screen.print(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from orchestrator.cli.rendering.reports.deployment_report import clock
 from orchestrator.cli.rendering.reports.report import GOOD, OPEN, Fact, Report, ReportTable, table
 from orchestrator.domain.incidents.incident import Incident, Role
-from orchestrator.domain.incidents.postmortem import NOT_MEASURED, QUESTIONS, Impact, impact_rows
+from orchestrator.domain.incidents.postmortem import QUESTIONS, Impact, impact_rows
 from orchestrator.domain.incidents.timeline import Moment
+from orchestrator.domain.texts import NOT_MEASURED
 
 
 def incident_report(incident: Incident, impact: Impact, timeline: Sequence[Moment], environment: str) -> Report:

@@ -10,6 +10,7 @@ from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact, Rep
 from orchestrator.domain.objectives.scenarios import ScenarioRun
 from orchestrator.domain.objectives.table import NEVER_RUN, Figure, ScenarioObjectives
 from orchestrator.domain.plots.time_plot import Level, Point, Series, TimePlot
+from orchestrator.domain.texts import NOT_MEASURED
 
 _COLUMNS = ("scenario", "objective", "promised", "measured", "result", "trend", "runs")
 _RECOVERY_TIME, _DATA_LOSS = "recovery time", "data loss"
@@ -125,4 +126,4 @@ def _runs(rows: Sequence[ScenarioObjectives]) -> list[tuple[str, ...]]:
 
 
 def _in_words(duration: timedelta | None) -> str:
-    return "not measured" if duration is None else seconds_in_words(duration.total_seconds())
+    return NOT_MEASURED if duration is None else seconds_in_words(duration.total_seconds())

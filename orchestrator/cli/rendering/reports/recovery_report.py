@@ -10,6 +10,7 @@ from orchestrator.domain.deployment.record import EventRecord
 from orchestrator.domain.plots.gantt import Bar, Gantt, Limit
 from orchestrator.domain.recovery.outcome import objectives_in_words
 from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome
+from orchestrator.domain.texts import NOT_MEASURED
 from orchestrator.domain.verdict import Outcome
 
 
@@ -89,7 +90,7 @@ def _facts(recovery: Recovery) -> tuple[Fact, ...]:
     objectives = [
         Fact(
             name,
-            "not measured" if value is None else seconds_in_words(value.total_seconds()),
+            NOT_MEASURED if value is None else seconds_in_words(value.total_seconds()),
             f"objective {seconds_in_words(limit.total_seconds())}",
         )
         for name, value, limit in pairs
