@@ -15,7 +15,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infrastructure.naming import physical_name
+from infrastructure.naming import physical_name, title_of
 from orchestrator.environments import Environment
 
 CLIENTS_RULE = "clients"
@@ -140,7 +140,7 @@ def create_saved_queries(scope: Construct, environment: Environment) -> None:
     for name, query in SAVED_QUERIES.items():
         logs.CfnQueryDefinition(
             scope,
-            f"{name.title().replace('-', '')}Query",
+            f"{title_of(name)}Query",
             name=f"ib-oauth/{environment.name}/{name}",
             query_string=query.text,
             log_group_names=log_groups_of(environment, query.source),

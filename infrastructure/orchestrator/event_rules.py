@@ -17,7 +17,7 @@ from constructs import Construct
 
 from infrastructure.alarms import state_changes
 from infrastructure.iam import own_account_service
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import global_name, physical_name, title_of
 from infrastructure.orchestrator.pipeline_roles import pipeline_role_arn, promotion_role_arn
 from orchestrator.aws.ledger.standing_grants import STANDING
 from orchestrator.aws.notifications import SOURCE
@@ -125,7 +125,7 @@ def create_event_rules(
     for name, (handler, event_bus, pattern, max_age) in patterns.items():
         rule = events.Rule(
             scope,
-            f"{_title(name)}Rule",
+            f"{title_of(name)}Rule",
             rule_name=_rule_name(name, environment),
             event_bus=event_bus,
             event_pattern=events.EventPattern(**pattern),
@@ -134,7 +134,7 @@ def create_event_rules(
     for name, interval in _SCHEDULED.items():
         rule = events.Rule(
             scope,
-            f"{_title(name)}Rule",
+            f"{title_of(name)}Rule",
             rule_name=_rule_name(name, environment),
             schedule=events.Schedule.rate(interval),
             enabled=name != "write_heartbeats" or bool(environment.recovery["heartbeats"]),
@@ -240,7 +240,7 @@ def create_trace_rule(
     name = "execution_ended"
     rule = events.Rule(
         scope,
-        f"{_title(name)}Rule",
+        f"{title_of(name)}Rule",
         rule_name=_rule_name(name, environment),
         event_pattern=events.EventPattern(**pattern),
     )
@@ -263,7 +263,3 @@ def _target(handler: lambda_.Function, dead_letters: sqs.IQueue, max_age: Durati
 
 def _rule_name(rule: str, environment: Environment) -> str:
     return physical_name(f"event-{rule.replace('_', '-')}", environment)
-
-
-def _title(name: str) -> str:
-    return name.title().replace("_", "")

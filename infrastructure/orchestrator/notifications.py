@@ -18,7 +18,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infrastructure.alarms import state_changes
-from infrastructure.naming import physical_name
+from infrastructure.naming import physical_name, title_of
 from infrastructure.orchestrator.functions import NOTIFIER_SIZE
 from infrastructure.orchestrator.iam_arns import NOTIFICATION_DEAD_LETTERS, NOTIFICATIONS
 from infrastructure.queues import create_dead_letters, create_messages, deliver_messages
@@ -94,7 +94,7 @@ def connect_notifications(
     for name, (event_bus, pattern) in patterns.items():
         rule = events.Rule(
             scope,
-            f"{name.title().replace('-', '')}Rule",
+            f"{title_of(name)}Rule",
             rule_name=physical_name(f"event-{name}", environment),
             event_bus=event_bus,
             event_pattern=pattern,

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infrastructure.arns import plain_arn
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import global_name, physical_name
+from infrastructure.naming import global_name, physical_name, title_of
 from infrastructure.security.cloudtrail import create_record_bucket
 from orchestrator.environments import Environment
 
@@ -80,7 +80,7 @@ def enable_config_rules(scope: Construct, environment: Environment, key: kms.IKe
     for identifier, requirement in RULES.items():
         rule = config.ManagedRule(
             scope,
-            f"{identifier.title().replace('_', '')}Rule",
+            f"{title_of(identifier)}Rule",
             identifier=identifier,
             config_rule_name=physical_name(identifier.lower().replace("_", "-"), environment),
             description=requirement,
@@ -127,7 +127,7 @@ def _notify(
 ) -> None:
     rule = events.Rule(
         scope,
-        f"{source.title().replace('-', '')}Findings",
+        f"{title_of(source)}Findings",
         rule_name=physical_name(f"{source}-findings", environment),
         event_pattern=pattern,
     )

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infrastructure.logs import create_log_group
 from infrastructure.nag import suppress_nag
-from infrastructure.naming import physical_name
+from infrastructure.naming import physical_name, title_of
 from infrastructure.public_api import access_log_format, allow_invocation, proxy_integration, stage_address
 from infrastructure.security.permissions_boundary import exempt_from_own_boundary
 from infrastructure.service.domain_name import ApiDomain
@@ -177,7 +177,7 @@ class Api(Construct):
             if status:
                 body |= {"title": HTTPStatus(status).phrase, "status": status}
             rest_api.add_gateway_response(
-                f"Response{kind.title().replace('_', '')}",
+                f"Response{title_of(kind)}",
                 type=apigateway.ResponseType.of(kind),
                 status_code=str(status) if status else None,
                 response_headers={**headers, **({"Retry-After": "'1'"} if kind in _WITH_RETRY_AFTER else {})},

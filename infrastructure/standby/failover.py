@@ -19,7 +19,7 @@ from constructs import Construct
 from infrastructure.alarms import SILENCE, Alarm, create_alarm, metric
 from infrastructure.arns import state_machine_arn
 from infrastructure.backups.roles import RESTORE_ROLE, create_backup_role
-from infrastructure.naming import physical_name
+from infrastructure.naming import physical_name, title_of
 from infrastructure.orchestrator.buckets import copies_bucket_name, home_evidence_bucket_name
 from infrastructure.standby.functions import EVALUATE_FAILOVER, RECORD_HOME_RELEASE, RENEW_LEASE
 from orchestrator.application.failover.metrics import LEASE_SECONDS_LEFT, STEPS_NOT_READY
@@ -88,7 +88,7 @@ def create_schedules(
     for name, function in handlers.items():
         rule = events.Rule(
             scope,
-            f"{name.title().replace('_', '')}Rule",
+            f"{title_of(name)}Rule",
             rule_name=physical_name(f"event-{name.replace('_', '-')}", environment),
             schedule=events.Schedule.rate(_SCHEDULES[name]),
         )
