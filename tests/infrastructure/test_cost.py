@@ -64,7 +64,7 @@ def test_more_requests_cost_more_and_the_assumption_is_shown(prod):
         (
             ["--env", "prod", "--assembly", "nowhere"],
             "--assembly",
-            "name a folder that `cdk synth -c environment=prod` wrote",
+            "name a folder that `npx cdk synth -c environment=prod` wrote",
         ),
     ],
 )

@@ -12,11 +12,11 @@ NAMES = ("ib-oauth-security-prod", "ib-oauth-stack-prod")
     ("states", "level", "reason", "remedy"),
     [
         (("CREATE_COMPLETE", "UPDATE_COMPLETE"), Level.PASS, "2 stacks are complete", ""),
-        (("CREATE_COMPLETE", None), Level.FAIL, "not deployed: ib-oauth-stack-prod", "cdk deploy --all -c environment=prod"),
+        (("CREATE_COMPLETE", None), Level.FAIL, "not deployed: ib-oauth-stack-prod", "npx cdk deploy --all -c environment=prod"),
         (("CREATE_COMPLETE", "ROLLBACK_COMPLETE"), Level.FAIL, "creation failed: ib-oauth-stack-prod (ROLLBACK_COMPLETE)", "orchestrator remove-failed-stacks --env prod"),
         (("CREATE_COMPLETE", "UPDATE_ROLLBACK_FAILED"), Level.FAIL, "in a state that is not good", "docs/runbooks/infrastructure-rollback.md"),
         (("CREATE_COMPLETE", "A_STATE_OF_THE_FUTURE"), Level.FAIL, "in a state that is not good", "docs/runbooks/infrastructure-rollback.md"),
-        (("CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"), Level.WARN, "the last change was rolled back", "cdk deploy --all"),
+        (("CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"), Level.WARN, "the last change was rolled back", "npx cdk deploy --all"),
         (("CREATE_COMPLETE", "UPDATE_IN_PROGRESS"), Level.WARN, "being changed", "wait for its end"),
         (("UPDATE_FAILED", "UPDATE_IN_PROGRESS"), Level.FAIL, "not good: ib-oauth-security-prod (UPDATE_FAILED)", "docs/runbooks"),
     ],
