@@ -62,7 +62,7 @@ STORY_OF: Mapping[tuple[str, str], str] = {
     **{("deployment", state): "held" for state in ("Pause", "Resume")},
     ("deployment", "CallHook"): "hooked",
     ("deployment", "WarmUp"): "warmed",
-    **{("deployment", state): "cut over" for state in ("BlockSourceTables", "ReplayLateWrites")},
+    **{("deployment", state): "cut over" for state in ("PreparePromotion", "BlockSourceTables", "ReplayLateWrites")},
     **{
         ("deployment", state): "went back"
         for state in ("SyncTables", "CatchUp", "VerifySyncedTables", "BlockPreviousTables")

@@ -1,10 +1,14 @@
-"""Promote: point every alias at the canary alone, without weights. The canary becomes the live version."""
+"""Promote: point every alias at the canary alone, without weights. The canary becomes the live version.
+
+A cutover enters it once before, as PreparePromotion: a cold start takes more than a second, and clients are refused from the
+closing of the tables until the aliases have moved.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.application.cloud import Cloud
+from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.application.traffic_shifting import promote as promote_aliases
 from orchestrator.domain.deployment.decision import Action
 from orchestrator.domain.deployment.record import Deployment, DeploymentPhase, Shift
@@ -12,6 +16,9 @@ from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.errors import ClosingEnded
 from orchestrator.domain.recovery.lost_writes.closing import may_promote
 from orchestrator.tasks.runtime import TaskInput, TaskOutput, append_decision, make_decision, task
+
+PREPARATION = "PreparePromotion"
+"""The state in which the function only loads what the promotion will need."""
 
 
 def promote(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
@@ -23,6 +30,8 @@ def promote(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
         ClosingEnded: the tables that a failback leaves may take writes again; no alias was written.
     """
     deployment = cloud.ledger.read_record(task_input.deployment)
+    if task_input.state_name == PREPARATION:
+        return _prepare(deployment, task_input, cloud)
     failback = deployment.cutover is not None and deployment.cutover.failback
     if failback:
         deployment = _begin_failback(deployment, task_input, cloud)
@@ -40,6 +49,14 @@ def promote(task_input: TaskInput, cloud: Cloud) -> TaskOutput:
     reason = f"promoted: {task_input.decision.reason}"
     decision = make_decision(Action.BLOCK if failback else Action.WAIT_FOR_METRICS, reason, wait_seconds)
     return append_decision(task_input, cloud, promoted, decision)
+
+
+def _prepare(deployment: Deployment, task_input: TaskInput, cloud: Cloud) -> TaskOutput:
+    """Make every client of AWS that the promotion uses, with its connections, and change nothing."""
+    cloud.ledger.fence(task_input.fencing_token)()
+    for_each(deployment.functions, lambda function: cloud.aliases.read_alias(function.function_name))
+    cloud.clients("events")
+    return task_input.repeat_decision()
 
 
 def _begin_failback(deployment: Deployment, task_input: TaskInput, cloud: Cloud) -> Deployment:

@@ -35,6 +35,7 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "VerifyBeforeTraffic": "ADVANCE",
         "AnalyzeCanary": "PROMOTE",
         "Resume": "PROMOTE",
+        "PreparePromotion": "CUT_OVER",
         "BlockSourceTables": "REPLAY",
         "BlockPreviousTables": "WAIT_FOR_METRICS",
         "SyncTables": "REPLAY",
