@@ -32,7 +32,13 @@ from orchestrator.domain.recovery.restore import (
     table_variables_of,
     tables_by_role,
 )
-from orchestrator.domain.recovery.standing_grants.coverage import LIFETIME, choose_standing, draw_point
+from orchestrator.domain.recovery.standing_grants.coverage import (
+    LIFETIME,
+    StandingGrants,
+    choose_standing,
+    draw_point,
+    find_standing_of_backups,
+)
 from orchestrator.domain.recovery.table_settings import DefaultTableSettings, TableSettings, defaults_without_source
 
 
@@ -104,6 +110,9 @@ def plan_table_recovery(
     plan = plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
     if drills_point:
         plan = replace(plan, standing_grants=_standing_grants_of(standing, plan.point, written_since, now))
+    elif kind is Kind.DRILL and request.backup_kind is not BackupKind.PITR:
+        held = _standing_grants_of_backups(standing, sources, last_cutover(), now)
+        plan = replace(plan, standing_grants=held.written_at if held else None)
     if request.replay:
         refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
     return plan
@@ -143,6 +152,16 @@ def _standing_grants_of(
     kept = standing.list_sets(max(point - LIFETIME, written_since), point)
     later = standing.list_sets(max(point + timedelta(seconds=1), written_since), now, limit=1)
     return choose_standing(kept, later[0].written_at if later else None, point, now).written_at
+
+
+def _standing_grants_of_backups(
+    standing: StandingGrantIndex, sources: Sequence[Source], cut_over_at: datetime | None, now: datetime
+) -> StandingGrants | None:
+    """Return the standing grants that a drill of backups tries; None if none are in all of them."""
+    times = [(one.latest, one.uncertainty) for one in sources if one.latest is not None]
+    begin, end = min(at - uncertain for at, uncertain in times), max(at + uncertain for at, uncertain in times)
+    since = begin - LIFETIME if cut_over_at is None else max(begin - LIFETIME, cut_over_at)
+    return find_standing_of_backups(standing.list_sets(since, begin), begin, end, now)
 
 
 def _named_sources(

@@ -22,10 +22,12 @@ class FakeBackup:
     Args:
         tables: the tables.
         now: the clock.
-        fill: is called with source and target of each table that a job creates.
+        fill: is called with source, target and time of each table that a job creates.
     """
 
-    def __init__(self, tables: RestorableTables, now: Callable[[], datetime], fill: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, tables: RestorableTables, now: Callable[[], datetime], fill: Callable[[str, str, datetime], None]
+    ) -> None:
         self._tables, self._now, self._fill = tables, now, fill
         self.points: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -182,7 +184,7 @@ class FakeBackup:
             busy_until=self._now() + restoring,
             status_until="CREATING",
         )
-        self._fill(source, target)
+        self._fill(source, target, point["CreationDate"])
         job |= {"Status": "RUNNING", "CreatedResourceArn": arn_of(target)}
 
     def _reject(self, operation: str) -> None:

@@ -318,7 +318,8 @@ class _Routed:
 
     def _restore_backup(self, **params: Any) -> Any:
         answer = self._world.tables.restore_table_from_backup(**params)
-        self._world.fill(self._world.tables.backups[params["BackupArn"]]["TableName"], params["TargetTableName"])
+        backup = self._world.tables.backups[params["BackupArn"]]
+        self._world.fill(backup["TableName"], params["TargetTableName"], backup["BackupCreationDateTime"])
         return answer
 
     def _delete(self, *, TableName: str) -> Any:  # noqa: N803 - botocore's

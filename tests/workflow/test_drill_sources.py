@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.application.seeded_grants import GRANT_CHECKS
 from orchestrator.domain.evidence.chain import REPORT_FILE
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.verdict import Outcome
@@ -77,6 +78,51 @@ def test_the_grants_of_the_drill_are_newer_than_its_backup_which_is_said_and_doe
     assert (seeded.verdict.outcome, seeded.decides) == (Outcome.INCONCLUSIVE, False)
     assert result(recovery, "tokens.new_flow").verdict.outcome is Outcome.PASS
     assert result(recovery, "tokens.safe").verdict.outcome is Outcome.PASS
+
+
+def grant_and_back_up(world, kind):
+    """Give standing grants every hour, and back up the tables while the second of three sets is unchanged."""
+    for number in range(3):
+        world.keep_grants()
+        world.clock.advance(600)
+        world.remember()
+        world.clock.advance(600)
+        if number == 1:
+            for table in TABLES:
+                if kind == "vault":
+                    world.vault.back_up(table, world.clock.now(), timedelta(0))
+                else:
+                    world.tables.back_up(table, "before-d-1")
+        world.clock.advance(2400)
+
+
+BY_USE = {"tokens.kept", "tokens.revoked_before", "tokens.revoked_since", "tokens.rotated_since"}
+
+
+@pytest.mark.parametrize("kind", ["backup", "vault"])
+def test_standing_grants_that_a_backup_holds_are_tried(interpreter, kind):
+    with drilled(DrillWorld(interpreter)) as world:
+        grant_and_back_up(world, kind)
+        world.drill(f"dr-standing-{kind}", **{"from": kind})
+    recovery = world.recovery(f"dr-standing-{kind}")
+    assert recovery.outcome is RecoveryOutcome.SUCCEEDED, recovery.reason
+    assert recovery.standing_grants is not None
+    held = result(recovery, "tokens.held")
+    assert (held.verdict.outcome, held.figures["held"]) == (Outcome.PASS, 7)
+    outcomes = {check: result(recovery, check).verdict.outcome for check in GRANT_CHECKS}
+    assert outcomes == {check: Outcome.PASS if check in BY_USE else Outcome.INCONCLUSIVE for check in GRANT_CHECKS}
+
+
+def test_standing_grants_of_an_old_backup_are_judged_by_their_items_and_why_is_said(interpreter):
+    with drilled(DrillWorld(interpreter)) as world:
+        grant_and_back_up(world, "backup")
+        world.clock.advance(20 * 3600)
+        world.drill("dr-standing-old", **{"from": "backup"})
+    recovery = world.recovery("dr-standing-old")
+    assert result(recovery, "tokens.held").verdict.outcome is Outcome.PASS
+    kept = result(recovery, "tokens.kept")
+    assert (kept.verdict.outcome, kept.decides) == (Outcome.INCONCLUSIVE, False)
+    assert kept.verdict.reason.startswith("not covered: its grant expired at ")
 
 
 def test_the_age_of_a_backup_is_measured_and_no_objective_of_point_in_time_recovery(interpreter):

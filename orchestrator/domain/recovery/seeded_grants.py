@@ -115,8 +115,11 @@ def not_seeded(check: str) -> CheckResult:
 
 
 def older_than_grants(kind: str) -> CheckResult:
-    """Return the result of the seeded grants in a drill of a backup, which has none of them. It does not decide."""
-    reason = f"a backup of kind {kind} is older than any grant of its drill: `tokens.safe` judged those that it holds"
+    """Return the result of the seeded grants in a drill of a backup without standing grants. It does not decide."""
+    reason = (
+        f"not covered: a backup of kind {kind} is older than any grant of its drill, and holds no standing grants that were "
+        "kept: `tokens.safe` judged the grants that it holds"
+    )
     return CheckResult("tokens.seeded", Verdict.inconclusive(reason), decides=False)
 
 

@@ -50,7 +50,7 @@ def check_seeded_grants(task_input: RecoveryTaskInput, cloud: Cloud) -> Recovery
     client = GrantClient(cloud.probe_clients.functions, targets)
     identity = SyntheticIdentity(cloud.probe_clients.macs, recovery.service.synthetic_key_id, recovery.environment)
     is_drill = recovery.kind is Kind.DRILL
-    expected = is_drill and recovery.backup_kind is BackupKind.PITR
+    expected = is_drill and (recovery.backup_kind is BackupKind.PITR or recovery.standing_grants is not None)
     grants = cloud.seeded_grants.find_grants(recovery.id) if expected else None
     if grants is not None and not grants.precede(recovery.point):
         # Of a drill of an earlier point: a table without them rejects them all, which would prove nothing.

@@ -76,6 +76,21 @@ def choose_standing(
     raise Refused("to", point.isoformat(), f"{why}: the earliest later time that can be drilled is {later.isoformat()}")
 
 
+def find_standing_of_backups(
+    kept: Sequence[StandingGrants], begin: datetime, end: datetime, now: datetime
+) -> StandingGrants | None:
+    """Return the newest set that backups hold as it was given; None if there is none.
+
+    Args:
+        kept: the sets.
+        begin: the earliest time of which a backup's content may be.
+        end: the latest one.
+        now: the time.
+    """
+    covering = [one for one in kept if one.covers(begin, now) and one.covers(end, now)]
+    return max(covering, key=lambda one: one.written_at, default=None)
+
+
 def draw_point(
     kept: Sequence[StandingGrants], earliest: datetime, latest: datetime, recovery: str, now: datetime
 ) -> datetime:

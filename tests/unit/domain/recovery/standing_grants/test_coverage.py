@@ -12,6 +12,7 @@ from orchestrator.domain.recovery.standing_grants.coverage import (
     StandingGrants,
     choose_standing,
     draw_point,
+    find_standing_of_backups,
 )
 from tests.samples import NOW
 
@@ -40,6 +41,19 @@ def test_a_set_covers_the_points_from_its_writing_until_its_changes_or_its_end(o
 def test_the_newest_set_that_covers_the_point_is_tried():
     chosen = choose_standing(HOURLY, None, WRITTEN + HOUR, NOW)
     assert chosen == HOURLY[1]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "found"),
+    [
+        (HOUR + SECOND, HOUR + 60 * SECOND, HOURLY[1]),
+        (HOUR - SECOND, HOUR - SECOND / 2, HOURLY[0]),
+        (HOUR - 60 * SECOND, HOUR + 60 * SECOND, None),
+        (-HOUR, -HOUR, None),
+    ],
+)
+def test_backups_hold_a_set_that_was_unchanged_at_all_times_that_their_content_may_be_of(begin, end, found):
+    assert find_standing_of_backups(HOURLY, WRITTEN + begin, WRITTEN + end, NOW) == found
 
 
 def test_a_point_that_no_set_covers_is_refused_with_the_earliest_later_time():
