@@ -215,6 +215,9 @@ class Dynamo:
     def scan(self, **_):
         return {"Items": []}
 
+    def get_paginator(self, operation):
+        return SimpleNamespace(paginate=lambda **params: [getattr(self, operation)(**params)])
+
 
 class Pages:
     """Log groups and trails."""
