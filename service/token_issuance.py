@@ -263,7 +263,9 @@ class Issuance:
 
     def _sign_next(self, family: Family, request: _Refresh, salt: str, nonce: str, epoch: int) -> Issued:
         """Return the tokens that a refresh token is exchanged for. Raises InvalidScope, InvalidTarget, KeyUnavailable."""
-        scope = scopes.narrow(request.grant.scope, family.scope)
+        # Every client may have `openid` (openid/requests.py); of the rest it may have lost some since the login (ADR 80).
+        allowed = scopes.still_allowed(family.scope, (OPENID, *request.client.scopes))
+        scope = scopes.narrow(request.grant.scope, allowed)
         token_request.check_resource(request.grant.resource, family.audience, request.client)
         refresh = credentials.derive_next_refresh(request.credential, salt)
         return self._sign_tokens(family, scope, refresh, nonce, request.now, epoch)

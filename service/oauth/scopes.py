@@ -26,6 +26,17 @@ def format_scope(scope: Scope) -> str:
     return " ".join(scope)
 
 
+def still_allowed(granted: Scope, allowed: Scope) -> Scope:
+    """Return what of a grant's scope its client may still have, in the grant's order.
+
+    Raises InvalidScope if that is nothing: the grant stays, and counts again if the client gets one of its scopes back.
+    """
+    remaining = tuple(word for word in granted if word in allowed)
+    if granted and not remaining:
+        raise InvalidScope("none of the granted scopes is allowed for this client any more")
+    return remaining
+
+
 def narrow(requested: str | None, allowed: Scope) -> Scope:
     """Return the scope to grant: the requested one if it is allowed, everything that is allowed if none was requested.
 

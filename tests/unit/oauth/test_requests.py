@@ -147,6 +147,14 @@ def test_no_requested_scope_is_everything_allowed():
     assert scopes.narrow("b", ("a", "b")) == ("b",)
 
 
+def test_a_grant_keeps_what_its_client_may_still_have():
+    assert scopes.still_allowed(("profile", "email"), ("email", "profile", "more")) == ("profile", "email")
+    assert scopes.still_allowed(("profile", "email"), ("email",)) == ("email",)
+    assert scopes.still_allowed((), ()) == ()
+    with pytest.raises(InvalidScope, match="none of the granted scopes"):
+        scopes.still_allowed(("profile",), ("email",))
+
+
 @pytest.mark.parametrize(
     ("requested", "allowed", "said"),
     [

@@ -225,6 +225,33 @@ def test_tokens_of_a_client_that_is_gone_are_inactive(aws, variables):
     assert introspect(after, token, **API_SERVER).json == {"active": False}
 
 
+def with_scopes(aws, variables, *scopes):
+    """The service of a release in whose settings the client `web` has these scopes."""
+    clients = [{**one, **({"scopes": list(scopes)} if one["client_id"] == "web" else {})} for one in configured()]
+    return Service(aws, {**variables, "CLIENTS": json.dumps(clients)})
+
+
+def test_a_refresh_gives_no_scope_that_the_client_has_lost_since_the_login(aws, variables):
+    before = with_scopes(aws, variables, "profile", "email")
+    tokens = tokens_of_web(before, scope="openid profile email")
+    after = with_scopes(aws, variables, "email")
+    narrowed = after.refresh(tokens["refresh_token"], **WEB).json
+    assert narrowed["scope"] == "openid email"
+    assert access_tokens.parse_unverified(narrowed["access_token"]).claims["scope"] == "openid email"
+    refused = after.refresh(narrowed["refresh_token"], scope="profile", **WEB)
+    assert (refused.status, refused.json["error"]) == (400, "invalid_scope")
+    again = before.refresh(narrowed["refresh_token"], **WEB).json
+    assert again["scope"] == "openid profile email", "the grant itself is what the user agreed to"
+
+
+def test_a_client_that_lost_every_scope_of_a_grant_is_refused_and_the_grant_lives_on(aws, variables):
+    before = with_scopes(aws, variables, "profile", "email")
+    tokens = tokens_of_web(before, scope="profile")
+    refused = with_scopes(aws, variables, "email").refresh(tokens["refresh_token"], **WEB)
+    assert (refused.status, refused.json["error"]) == (400, "invalid_scope")
+    assert lives(before, tokens, WEB)
+
+
 def test_introspection_is_for_servers_and_no_page_may_read_it(service, monkeypatch):
     def without_cors(answer):
         return [name for name in answer.headers if name.lower().startswith("access-control")] == []
