@@ -71,7 +71,9 @@ def test_drills_begin_by_schedule_within_a_window_and_receive_the_scheduled_time
 def test_standing_grants_are_kept_every_hour_by_the_function_that_starts_drills_and_without_a_window(every):
     schedules = {one["Name"]: one for one in resources(every.orchestrator, "AWS::Scheduler::Schedule").values()}
     schedule = schedules[f"ib-oauth-standing-grants-{every.name}"]
-    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(1 hour)")
+    # AWS begins a rate at the deployment of the stacks: no release is live at the first one, and the event would fail.
+    expression = "rate(1 hour)" if every.name == "local" else "cron(0 * * * ? *)"
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", expression)
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     request = {"scheduled": "<aws.scheduler.scheduled-time>", "keep": "standing-grants"}
     assert json.loads(schedule["Target"]["Input"]) == request

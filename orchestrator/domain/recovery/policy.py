@@ -134,7 +134,7 @@ class RecoveryPolicy:
             scenarios=read_scenarios(settings.table("scenarios")),
         )
         if policy.drill_point is Selection.RANDOM and not policy.standing_grants:
-            remedy = 'set standing_grants, such as "rate(1 hour)": they are what a drill of an older point tries'
+            remedy = 'set standing_grants, such as "cron(0 * * * ? *)": they are what a drill of an older point tries'
             settings.observer.refused(settings.refused("drill_point", policy.drill_point.value, remedy), None)
         settings.refuse_unknown_keys()
         return policy

@@ -71,7 +71,7 @@ def choose_standing(
         return max(covering, key=lambda one: one.written_at)
     why = "no standing grants of before it are kept, so a drill could try no token in a copy of that time"
     if later is None:
-        remedy = "omit it for the latest time, or set recovery.standing_grants, such as rate(1 hour), for later drills"
+        remedy = "omit it for the latest time, or set recovery.standing_grants, such as cron(0 * * * ? *), for later drills"
         raise Refused("to", point.isoformat(), f"{why}: {remedy}")
     raise Refused("to", point.isoformat(), f"{why}: the earliest later time that can be drilled is {later.isoformat()}")
 
@@ -117,7 +117,7 @@ def draw_point(
     if not spans:
         remedy = (
             f"no standing grants from {earliest.isoformat()} to {latest.isoformat()} are kept: "
-            "set recovery.standing_grants, such as rate(1 hour), and wait for the first ones"
+            "set recovery.standing_grants, such as cron(0 * * * ? *), and wait for the first ones"
         )
         raise Refused("select", "random", remedy)
     number = int.from_bytes(blake2b(recovery.encode(), digest_size=16).digest())

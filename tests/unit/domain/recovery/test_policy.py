@@ -111,7 +111,7 @@ def test_random_points_without_standing_grants_are_refused_because_every_such_dr
     with pytest.raises(Refused) as caught:
         RecoveryPolicy.parse(recovery_table(drill_point="random"))
     assert (caught.value.field, caught.value.value) == ("recovery.drill_point", "random")
-    assert caught.value.remedy.startswith('set standing_grants, such as "rate(1 hour)"')
+    assert caught.value.remedy.startswith('set standing_grants, such as "cron(0 * * * ? *)"')
 
 
 @pytest.mark.parametrize("name", environments.names())
