@@ -71,7 +71,9 @@ def choose_standing(
         return max(covering, key=lambda one: one.written_at)
     why = "no standing grants of before it are kept, so a drill could try no token in a copy of that time"
     if later is None:
-        remedy = "omit it for the latest time, or set recovery.standing_grants, such as cron(0 * * * ? *), for later drills"
+        remedy = (
+            "omit it for the latest time, or set recovery.standing_grants, such as cron(0 * * * ? *), for later drills"
+        )
         raise Refused("to", point.isoformat(), f"{why}: {remedy}")
     raise Refused("to", point.isoformat(), f"{why}: the earliest later time that can be drilled is {later.isoformat()}")
 
