@@ -25,6 +25,7 @@ from orchestrator.cli.main import app
 from orchestrator.local.emulator.cloudwatch import metric_store
 from orchestrator.local.emulator.cloudwatch.alarm_config import normalize_metrics, parse_alarm, validate_alarm
 from orchestrator.local.emulator.cloudwatch.alarm_state import ALARM, OK, evaluate
+from tests.alarm_list import sections_of
 from tests.infrastructure.templates import resources
 
 ROOT = Path(environments.settings_file()).parent
@@ -313,3 +314,14 @@ def test_what_the_last_drill_said_holds_until_the_next_one(every):
     assert found.keys() == SAID_ONCE
     for alarm in found.values():
         assert state(alarm, {}) == STAYS
+
+
+def test_every_alarm_is_in_the_runbook_s_list_by_its_name_with_its_section(each):
+    listed = {}
+    for template in each.all:
+        for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+            for alarm in resources(template, kind).values():
+                name = alarm["AlarmName"].removeprefix("ib-oauth-").removesuffix(f"-{each.name}")
+                listed[name] = (sections_of(name), {LINK.search(alarm["AlarmDescription"])[1]})
+    assert len(listed) > 40
+    assert {name: found for name, found in listed.items() if found[0] != found[1]} == {}

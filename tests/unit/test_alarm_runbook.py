@@ -11,20 +11,10 @@ from orchestrator.domain.incidents.policy import DEFAULT_SEVERITIES
 from orchestrator.domain.incidents.signals import signal_of
 from orchestrator.domain.notifications.alarms import COMPOSITES, ONE_PAGE, SEVERITIES
 from orchestrator.domain.notifications.notification import Severity
+from tests.alarm_list import PAGE, ROWS, sections_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/runbooks/alarms.md").read_text(encoding="utf-8")
 SNAPSHOTS = ROOT / "tests/infrastructure/snapshots/prod"
-ROW = re.compile(
-    r"^\| `([^`]+)` \| \[([a-z0-9-]+)\]\(#([a-z0-9-]+)\) \| SEV([123]) \| ([^|]+) \| (yes|no) \|$", re.MULTILINE
-)
-ROWS = ROW.findall(PAGE)
-PLACEHOLDERS = {
-    "{function}": "(?:authorize|token|public)",
-    "{table}": "[a-z]+",
-    "{handler}": "[a-z-]+",
-    "{kind}": "(?:backup|copy|vault)",
-}
 LEVELS = {"1": Severity.CRITICAL, "2": Severity.ERROR, "3": Severity.WARNING}
 PHRASES = {
     "yes": "Opens an incident.",
@@ -70,26 +60,7 @@ def test_every_alarm_is_in_the_list_by_its_name_with_its_section():
     found = alarms()
     assert len(found) > 60
     for name, section in found.items():
-        listed = {
-            row[1]
-            for row in ROWS
-            if re.fullmatch(re.sub(r"\{\w+\}", lambda match: PLACEHOLDERS[match[0]], row[0]), name)
-        }
-        assert listed == {section}, name
-
-
-def test_the_alarms_of_stacks_that_production_does_not_have_are_in_the_list():
-    """Such as those of the status page's subscribers: an f-string's alarms are known by how they begin."""
-    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "infrastructure").rglob("*.py")))
-    named = re.findall(r'alarm_name=physical_name\(f?"([^"]+)"', sources)
-    assert len(named) > 8
-    listed = [row[0] for row in ROWS]
-    missing = [
-        name
-        for name in named
-        if not any(row == name or ("{" in name and row.startswith(name.partition("{")[0])) for row in listed)
-    ]
-    assert missing == []
+        assert sections_of(name) == {section}, name
 
 
 def test_the_list_has_every_section_and_no_other():

@@ -41,7 +41,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "kms-key-changed": _SEV2, "alias-changed-manually": _SEV2, "table-changed-manually": _SEV2,
     "iam-policy-changed": _SEV2, "root-account-used": _SEV1, "console-login-without-mfa": _SEV2,
     "cloudtrail-changed": _SEV2, "waf-blocked-requests": _SEV3,
-    "issuing-lease": _SEV2, "failover-plan": _SEV3, "failover-stopped": _SEV1,
+    "issuing-lease": _SEV2, "failover-plan": _SEV3, "failover-stopped": _SEV1, "evidence-copies": _SEV3,
 }  # fmt: skip
 """Section of the alarm runbook to the severity that it has there."""
 
