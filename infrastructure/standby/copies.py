@@ -16,7 +16,6 @@ from constructs import Construct
 
 from infrastructure.alarms import Alarm, create_alarm, metric
 from infrastructure.arns import bucket_arn, keys_arn, named_arn
-from infrastructure.iam import own_account_service
 from infrastructure.nag import suppress_wildcards
 from infrastructure.naming import global_name, physical_name
 from infrastructure.orchestrator.buckets import COPIES, copies_bucket_name, home_evidence_bucket_name
@@ -140,7 +139,10 @@ def _replication_role(scope: Construct, environment: Environment, key: kms.IKey 
         scope,
         "ReplicationRole",
         role_name=global_name(physical_name("replication", environment), environment),
-        assumed_by=own_account_service(Stack.of(scope), "s3"),
+        # Without a condition on the account: AWS documents none for this role, and with one that S3 does not meet nothing
+        # would be copied. A bucket of another account cannot name it, because that needs iam:PassRole in this account.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+        assumed_by=iam.ServicePrincipal("s3.amazonaws.com"),
         inline_policies={"access": iam.PolicyDocument(statements=statements)},
     )
     suppress_wildcards(role, wildcards)

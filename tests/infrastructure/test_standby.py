@@ -167,6 +167,15 @@ def test_only_aws_backup_assumes_the_role_that_restores_copies(standby):
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
+def test_s3_assumes_the_role_that_copies_without_a_condition_that_aws_does_not_document(home):
+    (trust,) = next(
+        role["AssumeRolePolicyDocument"]["Statement"]
+        for role in resources(home.orchestrator, "AWS::IAM::Role").values()
+        if "replication" in str(role.get("RoleName"))
+    )
+    assert trust == {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}}
+
+
 def test_the_alarms_name_their_sections(home, standby):
     def alarms(one):
         return {found["AlarmName"]: found for found in resources(one.orchestrator, "AWS::CloudWatch::Alarm").values()}
