@@ -53,11 +53,13 @@ from orchestrator.local.rehearsal_clients import (
     require_equal,
     wait_until_true,
 )
+from orchestrator.local.waiting import wait_until
 
 LEASE_SECONDS: Final = 20
 APPROVERS: Final = ("ann", "bob")
 _RENEW_SECONDS: Final = 3
 _PATIENCE_SECONDS: Final = 300
+_FIRST_LOGIN_SECONDS: Final = 10
 _FAILOVER_ID: Final = "fo-rehearsal"
 _COPIED_FILE: Final = "configuration/rehearsal.json"
 _RENEW_FUNCTION: Final = resource_name("event-renew-lease", ENVIRONMENT)
@@ -237,7 +239,10 @@ def _verify(rehearsal: _Rehearsal, url: str) -> None:
     """Check what clients notice: new logins work, and everything from before has ended."""
     clients = rehearsal.clients
     with connect(url, rehearsal.home.platform_url) as client:
-        tokens = require(client.log_in(LOCAL_CLIENTS[0]), "a new login")
+        # A process that found no lease reads it again after MIN_READ_SECONDS; until then it answers 503.
+        tokens = wait_until(
+            lambda: client.log_in(LOCAL_CLIENTS[0]), _FIRST_LOGIN_SECONDS, "a new login", RehearsalFailed, 0.5
+        )
         refreshed, _ = client.refresh(tokens)
         require_equal(client.userinfo(require(refreshed, "a refresh")).observation.status, HTTPStatus.OK, "userinfo")
         require(client.log_in(clients.client_before_backup), "a login of the client that registered before the copies")

@@ -1,0 +1,55 @@
+"""The checks after a rehearsed failover wait as a client does."""
+
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import SimpleNamespace
+
+import pytest
+
+from orchestrator.local import failover_rehearsal
+from orchestrator.local.rehearsal_clients import RehearsalFailed
+
+OK = SimpleNamespace(observation=SimpleNamespace(status=HTTPStatus.OK))
+
+
+class Client:
+    """Is refused at its first logins, as by a process that read the lease before the region had one."""
+
+    def __init__(self, refused: int) -> None:
+        self.refused = refused
+
+    def log_in(self, client):
+        self.refused -= 1
+        return None if self.refused >= 0 or client == "after" else client
+
+    def refresh(self, tokens):
+        return (None if tokens == "old" else tokens), None
+
+    def userinfo(self, _tokens):
+        return OK
+
+
+@pytest.fixture
+def verify(monkeypatch):
+    def verify(client: Client) -> None:
+        @contextmanager
+        def connect(*_):
+            yield client
+
+        monkeypatch.setattr(failover_rehearsal, "connect", connect)
+        monkeypatch.setattr(failover_rehearsal, "_FIRST_LOGIN_SECONDS", 1)
+        clients = SimpleNamespace(
+            client_before_backup="before", client_after_backup="after", tokens_before_backup="old"
+        )
+        failover_rehearsal._verify(SimpleNamespace(clients=clients, home=SimpleNamespace(platform_url="")), "")
+
+    return verify
+
+
+def test_the_first_login_may_meet_a_process_that_still_has_no_lease(verify):
+    verify(Client(refused=1))
+
+
+def test_a_region_that_never_issues_tokens_fails_the_rehearsal(verify):
+    with pytest.raises(RehearsalFailed, match="a new login: not within 1 s"):
+        verify(Client(refused=1000))
