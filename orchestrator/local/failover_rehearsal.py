@@ -119,6 +119,15 @@ class _Client:
         else:
             self.issued.append(datetime.now(UTC))
 
+    def wait_for_tokens(self) -> None:
+        """Request tokens until some are issued, as soon as every process has read that its region may."""
+
+        def issued() -> list[datetime] | None:
+            self.request_tokens()
+            return self.issued or None
+
+        wait_until(issued, _FIRST_LOGIN_SECONDS, f"tokens from {self.url}", RehearsalFailed, 0.5)
+
 
 def rehearse(folder: Path, other: str, say: Say, *, back: bool = False) -> FailoverReport:
     """Rehearse a failover with the home region's return in the middle, on a separate local cloud.
@@ -188,6 +197,7 @@ def _fail_over(rehearsal: _Rehearsal) -> FailoverReport:
     rehearsal.cloud.executions.start_execution(rehearsal.machine, _FAILOVER_ID, request)
     _approve(rehearsal)
     failover = _follow(rehearsal, at_home, at_standby)
+    at_standby.wait_for_tokens()
     _verify(rehearsal, at_standby.url)
     _verify_incident(rehearsal)
     at_home.request_tokens()
@@ -279,8 +289,7 @@ def _report(failover: Failover, lost_at: datetime, at_home: _Client, at_standby:
     last_home, first_standby = max(at_home.issued, default=None), min(at_standby.issued, default=None)
     if last_home and first_standby and last_home > first_standby:
         raise RehearsalFailed(f"both regions issued tokens: {HOME} at {last_home}, {other} since {first_standby}")
-    if first_standby is None:
-        raise RehearsalFailed(f"{other} issued no tokens")
+    assert first_standby is not None, "the rehearsal waits for its tokens"
     return FailoverReport(
         failover=failover,
         recovery_time=results[Step.ANNOUNCE].ended - lost_at,

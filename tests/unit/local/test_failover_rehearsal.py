@@ -50,6 +50,20 @@ def test_the_first_login_may_meet_a_process_that_still_has_no_lease(verify):
     verify(Client(refused=1))
 
 
+def test_the_tokens_of_a_region_are_waited_for(monkeypatch):
+    place = failover_rehearsal._Client("http://127.0.0.1:1", "")
+    refused = iter([None, OK])
+    monkeypatch.setattr(Client, "log_in", lambda *_: next(refused))
+
+    @contextmanager
+    def connect(*_):
+        yield Client(refused=0)
+
+    monkeypatch.setattr(failover_rehearsal, "connect", connect)
+    place.wait_for_tokens()
+    assert (place.refused, len(place.issued)) == (1, 1)
+
+
 def test_a_region_that_never_issues_tokens_fails_the_rehearsal(verify):
     with pytest.raises(RehearsalFailed, match="a new login: not within 1 s"):
         verify(Client(refused=1000))
