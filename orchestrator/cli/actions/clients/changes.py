@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from hashlib import sha256
 
 from orchestrator.application.restored_tables.managed_clients import bring_into_effect, reapply_clients
@@ -20,7 +21,7 @@ from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.clients import client as clients
 from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClient, Wanted
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
-from orchestrator.domain.errors import OrchestratorError, Refused
+from orchestrator.domain.errors import NotRecorded, OrchestratorError, Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import erasure_cost
 
@@ -171,12 +172,18 @@ def _saved(context: Context, client: ManagedClient) -> Iterator[None]:
     What the block does, such as printing the only copy of a secret, does not depend on the event.
     """
     context.cloud.client_records.save_client(client)
+    event_id = f"clients-{client.client_id}-{client.revision}"
+    name = f"clients {client.action} {client.client_id} by {client.changed.by}"
+    record = partial(record_action, context, event_id, name, client.changed.reason)
     try:
         _bring_into_effect(context, client)
         yield
-    finally:
-        name = f"clients {client.action} {client.client_id} by {client.changed.by}"
-        record_action(context, f"clients-{client.client_id}-{client.revision}", name, client.changed.reason)
+    except BaseException:
+        # That the change is not complete is what the operator has to read, not that its event is missing.
+        with suppress(NotRecorded):
+            record()
+        raise
+    record()
 
 
 def _bring_into_effect(context: Context, client: ManagedClient) -> None:

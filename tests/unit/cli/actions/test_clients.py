@@ -162,6 +162,18 @@ def test_a_client_that_the_audit_trail_lacks_works_and_its_secret_is_printed(con
     assert "managed, enabled" in run("show", "app-orders")
 
 
+def test_a_change_that_is_not_complete_is_never_said_to_be_done(context, monkeypatch):
+    def fail(_event):
+        raise Unreachable("no route")
+
+    run(*ADD, *REASON)
+    monkeypatch.setattr(changes, "ClientGrants", EndlessGrants)
+    monkeypatch.setattr(context.cloud.ledger, "record_event", fail)
+    printed = run("disable", "app-orders", *REASON, code=1)
+    assert "new ones kept appearing" in printed
+    assert "this is done" not in printed
+
+
 def test_a_client_goes_from_enabled_to_removed(clock):
     run(*ADD, *REASON)
     assert "contacts are b@o.example" in run("contacts", "app-orders", "--contact", "b@o.example", *REASON)
