@@ -73,15 +73,20 @@ def of_aws_backup(world, **changes):
     return world.cloud.failovers.commit(world.cloud.failovers.read_failover("fo-1"), chosen)
 
 
+def later(progress, world):
+    """The step after it was repeated for as long as the jobs take."""
+    for _ in range(5):
+        world.clock.advance(10)
+        progress = restore_tables(progress.read, world.cloud)
+    return progress
+
+
 def test_recovery_points_are_restored_by_one_job_each_whose_id_is_recorded(world):
     progress = restore_tables(of_aws_backup(world), world.cloud)
     jobs = world.cloud.restore_jobs
     assert [table for _, table in jobs.started] == [table.target for table in world.failover.tables]
     assert [table.job for table in world.failover.tables] == ["job-1", "job-2"]
-    for _ in range(5):
-        world.clock.advance(10)
-        progress = restore_tables(progress.read, world.cloud)
-    assert isinstance(progress, StepDone)
+    assert isinstance(later(progress, world), StepDone)
     assert len(jobs.started) == 2
 
 
@@ -94,10 +99,7 @@ def test_a_job_whose_id_was_lost_is_found_by_what_it_restores(world):
     progress = restore_tables(read, world.cloud)
 
     assert [table.job for table in world.failover.tables] == ["job-1", "job-2"]
-    for _ in range(5):
-        world.clock.advance(10)
-        progress = restore_tables(progress.read, world.cloud)
-    assert isinstance(progress, StepDone)
+    assert isinstance(later(progress, world), StepDone)
     assert len(jobs.started) == 2
 
 
