@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from select import POLLIN, poll
@@ -106,10 +107,16 @@ def _exchange(
     except (OSError, HTTPException):
         connection.close()  # the next request opens it again
         raise
-    if len(content) > BODY_LIMIT_BYTES:
+    if len(content) > BODY_LIMIT_BYTES or _asks_to_close(headers):
         connection.close()
+    if len(content) > BODY_LIMIT_BYTES:
         raise HTTPException(f"a response above {BODY_LIMIT_BYTES} bytes")
     return response.status, response.getheaders(), content.decode("utf-8", "replace")
+
+
+def _asks_to_close(headers: Mapping[str, str]) -> bool:
+    """Return whether no request may follow on the connection (RFC 9112 §9.6), whether or not the response repeats it."""
+    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
 
 
 def _was_closed(idle: socket.socket | None) -> bool:

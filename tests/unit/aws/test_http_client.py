@@ -70,3 +70,28 @@ def test_a_request_whose_connection_is_closed_before_the_answer_may_have_had_an_
             HttpClient().send(f"http://127.0.0.1:{server.getsockname()[1]}", HttpRequest("POST", "/token"))
         thread.join()
     assert raised.value.sent
+
+
+def test_a_connection_that_a_request_asks_to_close_carries_no_other_request():
+    """RFC 9112 §9.6. The server closes it after its response, perhaps only when the next request is under way."""
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    lines = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def respond_twice():
+            accepted = []
+            for _ in range(2):
+                connection, _ = server.accept()
+                accepted.append(connection)
+                lines.append(connection.recv(1000).split(b"\r\n")[0])
+                connection.sendall(response)
+            for connection in accepted:
+                connection.close()
+
+        thread = Thread(target=respond_twice, daemon=True)
+        thread.start()
+        client, url = HttpClient(), f"http://127.0.0.1:{server.getsockname()[1]}"
+        client.send(url, HttpRequest("POST", "/token", headers={"connection": "close"}))
+        assert client.send(url, HttpRequest("GET", "/keys")).status == 200
+        thread.join(5)
+    assert lines == [b"POST /token HTTP/1.1", b"GET /keys HTTP/1.1"]
