@@ -49,6 +49,7 @@ class FailbackWorld(CutoverWorld):
         stream_seconds: how late a write may be in its stream.
         stop_at: when a rollback begins; None for none.
         stop_after_closing: how long after the begin of a closing a rollback begins; None for none.
+        closings: how often ReplayLateWrites is tried.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class FailbackWorld(CutoverWorld):
         stream_seconds: float,
         stop_at: float | None = None,
         stop_after_closing: float | None = None,
+        closings: int = 21,
     ) -> None:
+        self._closings = closings
         self._processes: dict[tuple[str, str], list[RevokingStore]] = {}
         self.refused_at: list[float] = []
         self._stop_after_closing = stop_after_closing
@@ -140,7 +143,7 @@ class FailbackWorld(CutoverWorld):
             self.clock.advance(max(STATE_SECONDS, output.decision.wait_seconds))
         if self._task(block_source_tables, attempts=1, state="BlockSourceTables") is None:
             return False
-        if self._task(replay_before_promotion, attempts=21, state="ReplayLateWrites") is None:
+        if self._task(replay_before_promotion, attempts=self._closings, state="ReplayLateWrites") is None:
             return False
         self.clock.advance(STATE_SECONDS)
         if not may_promote(self.cutover.opens_at, self.clock.now()):
