@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from random import Random
 
 import pytest
 
@@ -51,22 +50,6 @@ def killed_at(state, *, after):
     return bridge
 
 
-def killed_at_random(seed):
-    """A bridge that stops the execution at some invocation, before its task or after."""
-    random = Random(seed)
-    strikes, after, count = random.randrange(1, 60), random.random() < 0.5, 0
-
-    def bridge(invocation, run):
-        nonlocal count
-        count += 1
-        answer = None if count == strikes and not after else run()
-        if count == strikes:
-            bridge.world.stop(invocation.execution.rpartition(":")[2])
-        return answer or {"Payload": {}}
-
-    return bridge
-
-
 def sweep_until_nothing_is_left(world):
     for _ in range(PATIENCE_SWEEPS):
         if not world.copies():
@@ -105,19 +88,6 @@ def test_a_drill_that_is_killed_at_any_state_leaves_nothing_and_is_not_green_by_
     assert holder in {"", world.execution(name)}
     if not concluded:
         assert not holder
-
-
-@pytest.mark.proof
-def test_fifty_drills_that_are_killed_at_random_points_leave_no_table(interpreter):
-    left = set()
-    for seed in range(50):
-        bridge = killed_at_random(seed)
-        with drilled(DrillWorld(interpreter, bridge)) as world:
-            bridge.world = world
-            world.drill(f"dr-random-{seed}")
-            sweep_until_nothing_is_left(world)  # the event of its end is lost, too
-            left |= world.copies()
-    assert left == set()
 
 
 def test_the_next_drill_takes_the_lock_of_one_that_died_after_its_record_was_complete(interpreter):
