@@ -13,6 +13,7 @@ from typing import Any
 
 from ministack.services._dynamodb_keywords import AWS_KEYWORDS
 
+from orchestrator.domain.failover.back.history import kind_of_item
 from tests.fakes.errors import client_error
 
 Item = Mapping[str, Any]
@@ -21,10 +22,15 @@ _TOKEN = re.compile(r"\s*(\(|\)|,|<=|>=|<>|=|<|>|:\w+|\w+)")
 
 
 class FakeDynamoDB:
-    """A DynamoDB client over one table that is simply there."""
+    """A DynamoDB client over one table that is simply there.
+
+    Attributes:
+        page_size: the most items of a page of Scan.
+    """
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.page_size = 1000
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803 - botocore's
         assert TableName, "a table has a name"
@@ -73,6 +79,17 @@ class FakeDynamoDB:
         ]
         return {"Items": found[: params.get("Limit", len(found))]}
 
+    def scan(self, **params: Any) -> dict[str, Any]:
+        assert params["ConsistentRead"], "the ledger never reads what may be stale"
+        assert params.get("TotalSegments", 1) == 1, "segments are not faked"
+        start = params.get("ExclusiveStartKey")
+        # Partitions are in the order of their hashes; the items of one in the order of their sort keys.
+        order = sorted(self.items, key=lambda key: (hash(key[0]), key))
+        rest = order[order.index(_key(start)) + 1 :] if start else order
+        page = [deepcopy(self.items[key]) for key in rest[: self.page_size]]
+        more = {"LastEvaluatedKey": {name: page[-1][name] for name in ("pk", "sk")}} if len(page) < len(rest) else {}
+        return {"Items": page, **more}
+
     def get_paginator(self, operation: str) -> Any:
         return _OnePage(getattr(self, operation))
 
@@ -81,6 +98,9 @@ class FakeDynamoDB:
         return not condition or holds(condition, self.items.get(key, {}), write.get("ExpressionAttributeValues", {}))
 
     def _put(self, put: Mapping[str, Any]) -> None:
+        key = _key(put["Item"])
+        known = "ledger" not in put["TableName"] or kind_of_item(*key)
+        assert known, f"{key}: place this kind in LEDGER_KINDS (orchestrator/domain/failover/back/history.py)"
         self.items[_key(put["Item"])] = deepcopy(dict(put["Item"]))
 
 
