@@ -15,14 +15,18 @@ from botocore.credentials import Credentials
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.back.copying import open_back, read_rows
+from orchestrator.application.failover.back.history import copy_history
 from orchestrator.application.failover.back.regions import BothRegions, HomeCloud
 from orchestrator.application.failover.back.run import run_back
+from orchestrator.application.failover.copied_ledgers import newest_recorded
 from orchestrator.application.failover.data_key import with_key_arn
 from orchestrator.aws.dynamodb.raw_client import RawClient, raw_client_like
 from orchestrator.aws.failover.aws_clock import AwsClock
 from orchestrator.domain.deployment.gates import Approval
+from orchestrator.domain.failover.back.history import HistoryReport
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
 from orchestrator.domain.failover.steps import Step
+from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.names import resource_name
 from orchestrator.environments import Environment
 from orchestrator.environments.failover import failover_settings
@@ -41,6 +45,7 @@ from orchestrator.local.rehearsal_clients import (
 _ID: Final = "fb-rehearsal"
 _HOLD: Final = timedelta(seconds=2)
 _READ_SHARE_PERCENT: Final = 25.0
+_LISTED: Final = 9
 
 Say = Callable[[str], None]
 
@@ -55,12 +60,14 @@ class BackReport:
         without_tokens: from the standby region's last token of the client until the home region's first; the client asks at
             each step.
         rows_only_at_home: rows of the home region's old tables that were listed and not copied.
+        history: what was copied of the standby region's ledger.
     """
 
     failover: Failover
     took: timedelta
     without_tokens: timedelta
     rows_only_at_home: int
+    history: HistoryReport
 
 
 @dataclass
@@ -163,12 +170,38 @@ def rehearse_back(places: Places, clients: RehearsalClients, approvers: tuple[st
     if not listed:
         raise RehearsalFailed("the client that only the old tables have was not listed")
     say(f"{listed} rows are only in the old tables, and were not copied")
+    own = places.home.ledger.newest_records(_LISTED)
+    history = copy_history(regions)
+    say(history.description)
+    _verify_history(history, places, ended)
+    require_equal(places.home.ledger.newest_records(_LISTED), own, "what the home region takes for its own deployments")
     return BackReport(
         failover=ended,
         took=ended.results_by_step[Step.ANNOUNCE].ended - began,
         without_tokens=first - last,
         rows_only_at_home=listed,
+        history=history,
     )
+
+
+def _verify_history(history: HistoryReport, places: Places, ended: Failover) -> None:
+    """Check that the home region shows the way back, the failover before it and its incident, as the standby region does."""
+    require_equal((history.differing, history.unknown), ((), ()), "items that differ, or are of no known kind")
+    standby, home = places.standby, places.home
+    listed = newest_recorded(home, _failovers, lambda failover: failover.requested_at, _LISTED)
+    require_equal((listed[0].record, listed[0].region), (ended, ended.home), "the newest failover in the history")
+    require_equal([one.record for one in listed], _failovers(standby), "the failovers in the history")
+    incidents = newest_recorded(home, _incidents, lambda incident: incident.opened_at, _LISTED)
+    from_standby = [one.record for one in incidents if one.region == ended.home]
+    require_equal(from_standby, _incidents(standby), "the incidents of the standby region")
+
+
+def _failovers(cloud: Cloud) -> list[Failover]:
+    return cloud.failovers.newest(_LISTED)
+
+
+def _incidents(cloud: Cloud) -> list[Incident]:
+    return [cloud.incidents.read_incident(name) for name in cloud.incidents.list_ids(_LISTED)]
 
 
 def both_regions(places: Places) -> BothRegions:

@@ -68,7 +68,7 @@ def rehearse(env: str, to: str | None, *, json: bool, back: bool = False) -> Non
         screen.print(
             f"the way back took {report.back.took.total_seconds():.1f} s; the client got no tokens for at most "
             f"{report.back.without_tokens.total_seconds():.1f} s; {report.back.rows_only_at_home} rows are only in the "
-            "old tables",
+            f"old tables; {report.back.history.description}",
             soft_wrap=True,
         )
 

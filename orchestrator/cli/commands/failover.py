@@ -187,3 +187,16 @@ def rows_back(failover: Failover, env: Env = "local", json: AsJson = False) -> N
 
     with report_errors(json):
         actions.rows(actions.both_regions(env), failover, json=json)
+
+
+@back.command(name="history")
+def history_back(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be copied, and copy nothing.")] = False,
+    env: Env = "local",
+    json: AsJson = False,
+) -> None:
+    """Copy the standby region's history into the home ledger."""
+    from orchestrator.cli.actions.failovers import back as actions
+
+    with report_errors(json):
+        raise typer.Exit(actions.history(actions.both_regions(env), dry_run=dry_run, json=json))

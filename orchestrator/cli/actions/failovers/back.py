@@ -1,4 +1,4 @@
-"""The commands `failover back plan`, `start`, `run` and `rows`."""
+"""The commands `failover back plan`, `start`, `run`, `rows` and `history`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.application.failover.back.copying import open_back, read_rows
 from orchestrator.application.failover.back.facts import gather_back
+from orchestrator.application.failover.back.history import copy_history
 from orchestrator.application.failover.back.regions import BothRegions, HomeCloud
 from orchestrator.application.failover.back.run import refuse_other_direction, run_back
 from orchestrator.application.failover.data_key import with_key_arn
@@ -16,6 +17,7 @@ from orchestrator.cli.context import Context, clients_of, wires_of
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.back.history import HistoryReport
 from orchestrator.domain.failover.back.readiness import evaluate_back
 from orchestrator.domain.failover.back.rows import NAMED, describe_rows
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
@@ -116,9 +118,12 @@ def start(regions: BothRegions, reason: str, by: str, *, json: bool) -> None:
 def run(regions: BothRegions, failover_id: str, *, json: bool) -> int:
     """Perform the steps that have no result; return the exit code: 0 if it succeeded, 1 if it waits or ended otherwise.
 
+    After a success it copies the history. A run that succeeded and whose copy failed is repeated for the copy alone.
+
     Raises:
         Refused: there is no such failover, it goes the other way, or a step cannot run.
         LockLost: another run continues it, or it was cancelled.
+        Throttled, Unreachable: a region did not answer; after the success, while the history was copied.
     """
     screen = console()
 
@@ -127,13 +132,37 @@ def run(regions: BothRegions, failover_id: str, *, json: bool) -> int:
             screen.print(f"{regions.standby.now():%H:%M:%S} {text}", markup=False, soft_wrap=True)
 
     failover = run_back(regions, failover_id, say).failover
-    if json:
-        print_json({"failover": failover_id, "outcome": failover.outcome, "step": failover.next_step})
-    elif failover.outcome:
+    succeeded = failover.outcome is FailoverOutcome.SUCCEEDED
+    if not json and failover.outcome:
         screen.print(f"{failover_id}: {failover.outcome}", style="bold", markup=False)
-    else:
+    copied = copy_history(regions) if succeeded else None
+    if json:
+        answer = {"failover": failover_id, "outcome": failover.outcome, "step": failover.next_step}
+        print_json({**answer, **({"history": copied} if copied else {})})
+    elif copied:
+        _print_history(copied)
+    elif not failover.outcome:
         _print_approvals(failover)
-    return READY if failover.outcome is FailoverOutcome.SUCCEEDED else WAITS
+    return READY if succeeded else WAITS
+
+
+def history(regions: BothRegions, *, dry_run: bool, json: bool) -> int:
+    """Copy what the standby region's ledger recorded into the home region's; return the exit code: 0 if all is there, else 1.
+
+    Args:
+        regions: both.
+        dry_run: only print what would be copied.
+        json: print one JSON object.
+
+    Raises:
+        Throttled, Unreachable: a region did not answer; a repetition copies the rest.
+    """
+    report = copy_history(regions, dry_run=dry_run)
+    if json:
+        print_json(report)
+    else:
+        _print_history(report)
+    return NOT_READY if report.differing or report.unknown else READY
 
 
 def rows(regions: BothRegions, failover_id: str, *, json: bool) -> None:
@@ -161,6 +190,16 @@ def rows(regions: BothRegions, failover_id: str, *, json: bool) -> None:
         for row in listed:
             if row.kind == NAMED:
                 screen.print(f"  {row.key}", markup=False, soft_wrap=True)
+
+
+def _print_history(report: HistoryReport) -> None:
+    screen = console()
+    screen.print(report.description, markup=False, soft_wrap=True)
+    rows = [(one.kind, one.new, one.changed, one.same, one.differ) for one in report.counts]
+    screen.print(text_table(("KIND", "NEW", "CHANGED", "THERE", "DIFFER"), rows))
+    for title, keys in (("differs, and was left as it is", report.differing), ("of no known kind", report.unknown)):
+        for key in keys:
+            screen.print(f"{title}: {key}", style="red", markup=False, soft_wrap=True)
 
 
 def _print_approvals(failover: Failover) -> None:

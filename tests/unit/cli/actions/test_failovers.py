@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from orchestrator.application.failover.releases import record_home_release
 from orchestrator.cli.actions.failovers import standby
-from orchestrator.cli.errors import REFUSED
+from orchestrator.cli.errors import REFUSED, UNREACHABLE
 from orchestrator.cli.main import app
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Unreachable
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import STEPS_BACK
 from tests.fakes.clouds import machine_arn
@@ -276,7 +276,10 @@ def test_back_from_the_plan_to_the_end(both, monkeypatch):
     for by in ("ann", "bob"):
         code, answer = call(monkeypatch, by, "approve", name)
     assert (code, answer["missing"]) == (0, "")
-    assert call(monkeypatch, "ann", "back", "run", name)[1]["outcome"] == "SUCCEEDED"
+    code, ended = call(monkeypatch, "ann", "back", "run", name)
+    assert (code, ended["outcome"]) == (0, "SUCCEEDED")
+    assert ended["history"]["region"] == "us-west-1"
+    assert {one["kind"]: one["new"] for one in ended["history"]["counts"]}["failovers"] == 2
 
     shown = RUN.invoke(app, ["failover", "status"]).stdout
     assert f"{HOME} issues the tokens" in shown
@@ -304,7 +307,53 @@ def test_back_in_words(both, monkeypatch):
         monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", by)
         approved = RUN.invoke(app, ["failover", "approve", name]).stdout
     assert f"continue it: orchestrator failover back run {name} --env test" in approved
-    assert f"{name}: SUCCEEDED" in RUN.invoke(app, ["failover", "back", "run", name]).stdout
+    ended = RUN.invoke(app, ["failover", "back", "run", name]).stdout
+    assert f"{name}: SUCCEEDED" in ended
+    assert "records of us-west-1 were copied, 0 updated, 0 are there already" in ended
+    assert "approvals of failovers" in ended
+
+
+def test_the_history_is_planned_copied_and_found_there_by_a_repetition(both, monkeypatch):
+    both.go_back()
+    code, planned = call(monkeypatch, "ann", "back", "history", "--dry-run")
+    assert (code, planned["copied"]) == (0, False)
+    text = RUN.invoke(app, ["failover", "back", "history"]).stdout
+    new = sum(one["new"] for one in planned["counts"])
+    assert f"{new} records of us-west-1 were copied" in text
+    code, again = call(monkeypatch, "ann", "back", "history")
+    assert (code, sum(one["new"] for one in again["counts"])) == (0, 0)
+    assert sum(one["same"] for one in again["counts"]) == new
+
+
+def test_history_that_differs_or_has_no_known_kind_is_named_and_fails_the_command(both, monkeypatch):
+    both.go_back()
+    both.table.items["something-new", "x"] = {"pk": {"S": "something-new"}, "sk": {"S": "x"}, "body": {"S": "{}"}}
+    code, answer = call(monkeypatch, "ann", "back", "history")
+    assert (code, answer["unknown"]) == (1, ["something-new x"])
+    key = next(key for key in both.home_ledger.items if key[0].startswith("copied#us-west-1#incident#"))
+    both.home_ledger.items[key]["body"] = {"S": "{}"}
+    listed = RUN.invoke(app, ["failover", "back", "history"])
+    assert listed.exit_code == 1
+    assert "of no known kind: something-new x" in listed.stdout
+    assert "differs, and was left as it is: incident#inc-" in listed.stdout
+
+
+def test_a_way_back_whose_history_was_not_copied_has_succeeded_and_its_run_is_repeated_for_that(both, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATOR_REQUESTED_BY", "ann")
+    both.start()
+    both.go()
+    both.approve()
+    both.table.scan = lambda **_: (_ for _ in ()).throw(Unreachable("no answer"))
+    stopped = RUN.invoke(app, ["failover", "back", "run", "fb-1"])
+    assert stopped.exit_code == UNREACHABLE
+    assert "fb-1: SUCCEEDED" in stopped.output
+    assert "the ledger of us-west-1 did not answer: no answer" in stopped.output
+    assert "`orchestrator failover back history`" in stopped.output
+    assert both.back.outcome is FailoverOutcome.SUCCEEDED
+    del both.table.scan
+    code, ended = call(monkeypatch, "ann", "back", "run", "fb-1")
+    assert (code, ended["outcome"]) == (0, "SUCCEEDED")
+    assert sum(one["new"] for one in ended["history"]["counts"]) > 0
 
 
 @pytest.mark.parametrize(
