@@ -82,6 +82,22 @@ class Context:
             client_in=lambda service, region: clients_of(self.environment, region)(service),
         )
 
+    def of_record(self, name: str) -> Context:
+        """Return the context whose ledger has a deployment or a recovery: this one, or one that reads a copied ledger.
+
+        Args:
+            name: its id. This context is returned for an id that no ledger has.
+        """
+        # Most commands use only this region's ledger.
+        from orchestrator.application.failover.copied_ledgers import cloud_that_has, has_record  # noqa: PLC0415
+
+        cloud = cloud_that_has(self.cloud, has_record(name))
+        if cloud is self.cloud:
+            return self
+        copied = Context(self.environment, cloud.clients)
+        vars(copied)["cloud"] = cloud
+        return copied
+
     @property
     def revocations_table(self) -> str:
         """The name of the table with the log of revocations."""

@@ -294,7 +294,7 @@ def explain(deployment: AnyId, env: Env = "local", json: AsJson = False) -> None
     from orchestrator.cli.context import context_of
 
     with report_errors(json):
-        action.explain(context_of(env), deployment, json=json)
+        action.explain(context_of(env).of_record(deployment), deployment, json=json)
 
 
 @app.command()

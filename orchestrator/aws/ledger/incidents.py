@@ -36,6 +36,10 @@ class IncidentStore(LockedTable):
         """Read the register, consistently; an empty one before the first incident."""
         return self._read_or_new(*_REGISTER, Register)
 
+    def has_incident(self, incident_id: str) -> bool:
+        """Return whether there is an incident of this id."""
+        return self._get(_LIST, incident_id) is not None
+
     def read_entries(self, incident_id: str) -> list[Entry]:
         """Return the chain of an incident, oldest entry first.
 
@@ -44,7 +48,10 @@ class IncidentStore(LockedTable):
         """
         items = self._query(f"incident#{incident_id}", prefix="entry#", forward=True)
         if not items:
-            raise Refused("incident", incident_id, "name one that `orchestrator incident list` lists")
+            remedy = (
+                "name one that `orchestrator incident list` lists; --standby for one that the standby region recorded"
+            )
+            raise Refused("incident", incident_id, remedy)
         return [decoded(item, Entry) for item in items]
 
     def read_incident(self, incident_id: str) -> Incident:

@@ -1,28 +1,41 @@
-"""The command `history`: deployments, drills and restores."""
+"""The command `history`: deployments, drills, restores and failovers, also those that another region recorded."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.application.failover.copied_ledgers import newest_recorded
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.deployment_timeline import short_digest
 from orchestrator.cli.rendering.local_times import local_minute, local_second
-from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
+from orchestrator.cli.rendering.output import console, print_json, show_freeze
+from orchestrator.cli.rendering.recorded import recorded_json, recorded_table
 from orchestrator.domain.deployment.record import Deployment
+from orchestrator.domain.failover.record import Failover
 from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.recovery.record import Recovery
 
 
 def list_history(context: Context, limit: int, *, json: bool) -> None:
-    """List at most `limit` deployments, and as many drills and restores, newest first."""
-    deployments, freeze = context.cloud.ledger.newest_records(limit), context.cloud.freezes.read_freeze()
-    recoveries = context.cloud.drills.newest_records(limit)
+    """List at most `limit` deployments, and as many drills and restores, and failovers, newest first."""
+    cloud = context.cloud
+    deployments = newest_recorded(
+        cloud, lambda one: one.ledger.newest_records(limit), lambda deployment: deployment.requested_at, limit
+    )
+    recoveries = newest_recorded(
+        cloud, lambda one: one.drills.newest_records(limit), lambda recovery: recovery.requested_at, limit
+    )
+    failovers = newest_recorded(
+        cloud, lambda one: one.failovers.newest(limit), lambda failover: failover.requested_at, limit
+    )
+    freeze = cloud.freezes.read_freeze()
     if json:
         print_json(
             {
                 "freeze": freeze,
-                "deployments": [_summary(deployment) for deployment in deployments],
-                "recoveries": [summary_of(recovery) for recovery in recoveries],
+                "deployments": [recorded_json(one, _summary(one.record)) for one in deployments],
+                "recoveries": [recorded_json(one, summary_of(one.record)) for one in recoveries],
+                "failovers": [recorded_json(one, _failover_summary(one.record)) for one in failovers],
             }
         )
         return
@@ -30,14 +43,15 @@ def list_history(context: Context, limit: int, *, json: bool) -> None:
     show_freeze(screen, freeze)
     if deployments:
         columns = ("when", "deployment", "outcome", "strategy", "release")
-        rows = [_deployment_row(deployment) for deployment in deployments]
-        screen.print(text_table(columns, rows, ("deployment", "outcome")))
+        screen.print(recorded_table(columns, deployments, _deployment_row, ("deployment", "outcome")))
     else:
         screen.print("no deployment yet")
     if recoveries:
         columns = ("when", "recovery", "outcome", "restored to", "reason")
-        rows = [_recovery_row(recovery) for recovery in recoveries]
-        screen.print(text_table(columns, rows, ("recovery", "outcome")))
+        screen.print(recorded_table(columns, recoveries, _recovery_row, ("recovery", "outcome")))
+    if failovers:
+        columns = ("when", "failover", "outcome", "to", "reason")
+        screen.print(recorded_table(columns, failovers, _failover_row, ("failover", "outcome")))
 
 
 def _deployment_row(deployment: Deployment) -> tuple[str, ...]:
@@ -71,4 +85,27 @@ def _summary(deployment: Deployment) -> dict[str, Any]:
         "outcome": deployment.outcome,
         "reason": deployment.reason,
         "ended_at": deployment.ended_at,
+    }
+
+
+def _failover_row(failover: Failover) -> tuple[str, ...]:
+    return (
+        local_minute(failover.requested_at),
+        failover.id,
+        failover.outcome or "in progress",
+        failover.region,
+        failover.reason,
+    )
+
+
+def _failover_summary(failover: Failover) -> dict[str, Any]:
+    return {
+        "failover": failover.id,
+        "requested_at": failover.requested_at,
+        "requested_by": failover.requested_by,
+        "from": failover.home,
+        "to": failover.region,
+        "outcome": failover.outcome,
+        "reason": failover.reason,
+        "ended_at": failover.ended_at,
     }

@@ -61,7 +61,8 @@ def report(
             return
         if identifier is None:
             raise Refused("id", "", "give the id of a deployment, drill or restore, --dora or --objectives")
-        action.write_report(context_of(env), identifier, form, output, build_folder() / "reports", json=json)
+        context = context_of(env).of_record(identifier)
+        action.write_report(context, identifier, form, output, build_folder() / "reports", json=json)
 
 
 @app.command()

@@ -18,10 +18,16 @@ TONES = {IncidentState.OPEN: BAD, IncidentState.ACKNOWLEDGED: OPEN, IncidentStat
 def incidents_page(context: Context) -> Page:
     """Return the page of the newest incidents."""
     incidents = read_incidents(context, LISTED)
-    still_open = sum(incident.is_open for incident in incidents)
+    still_open = sum(one.record.is_open for one in incidents)
     columns = ("incident", "opened (UTC)", "severity", "state", "acknowledged by", "cause", "title", "open actions")
     heading = Heading("Incidents", f"the newest {len(incidents)} of {context.name}, {still_open} not resolved")
-    table = Table("incidents", "History", columns, tuple(_row(one) for one in incidents), empty="There was none.")
+    table = Table(
+        "incidents",
+        "History",
+        columns,
+        tuple(_row(one.record, one.region) for one in incidents),
+        empty="There was none.",
+    )
     return Page("Incidents", PLACE, (heading, table))
 
 
@@ -43,13 +49,14 @@ def incident_page(context: Context, name: str) -> Page:
         present(
             Heading(incident.title, str(incident.severity), incident.state, TONES[incident.state], sentences),
             note(altered, BAD) if altered else None,
-            Links("Actions", links) if (links := incident_links(incident)) else None,
+            note(f"It was recorded in {story.region}, and is changed there.") if story.region else None,
+            Links("Actions", links) if not story.region and (links := incident_links(incident)) else None,
             Table("timeline", "Timeline", ("time (UTC)", "source", "what", "by"), rows, caption),
         ),
     )
 
 
-def _row(one: Incident) -> tuple[Cell, ...]:
+def _row(one: Incident, region: str) -> tuple[Cell, ...]:
     return (
         Link(one.id, f"/incidents/{one.id}"),
         minute(one.opened_at),
@@ -57,6 +64,6 @@ def _row(one: Incident) -> tuple[Cell, ...]:
         str(one.state),
         text_or_absent(one.acknowledged_by),
         one.cause,
-        one.title,
+        f"{one.title} (recorded in {region})" if region else one.title,
         str(len(one.open_actions)),
     )

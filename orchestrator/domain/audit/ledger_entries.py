@@ -1,14 +1,17 @@
-"""The entries of the ledger: deployments, rollbacks, recoveries, incidents, freezes, commands, keys, overrides and erasures."""
+"""The entries of the ledger: deployments, rollbacks, recoveries, failovers, incidents, commands, overrides and so on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, Source
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.record import Deployment, EventRecord, OperatorCommand, RollbackTrigger
+from orchestrator.domain.failover.record import Failover
+from orchestrator.domain.failover.steps import Direction
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Entry
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.rollback.decision import PERSON
@@ -98,6 +101,30 @@ def entries_of_recovery(recovery: Recovery) -> Iterator[AuditEntry]:
         yield _entry(
             f"{name}/ended", recovery.ended_at, SYSTEM, f"{what} ended", name, outcome=outcome, detail=recovery.reason
         )
+
+
+def entries_of_failover(failover: Failover, approvals: Iterable[Approval] = ()) -> Iterator[AuditEntry]:
+    """Yield what happened to a failover or a way back: its request, its approvals, each step, and its end."""
+    name = failover.id
+    what = "way back" if failover.direction is Direction.BACK else "failover"
+    detail = f"from {failover.home} to {failover.region}: {failover.reason}"
+    yield _entry(
+        f"{name}/requested", failover.requested_at, failover.requested_by, f"{what} requested", name, detail=detail
+    )
+    for approval in approvals:
+        key = f"{name}/approved/{approval.by}/{approval.at.isoformat()}"
+        yield _entry(key, approval.at, approval.by, "approved", name)
+    for done in failover.results:
+        yield _entry(f"{name}/{done.step}", done.ended, SYSTEM, f"{what} {done.step}", name, detail=done.result)
+    if failover.ended_at is not None:
+        actor, outcome = failover.rejected_by or SYSTEM, str(failover.outcome or "")
+        yield _entry(f"{name}/ended", failover.ended_at, actor, f"{what} ended", name, outcome=outcome)
+
+
+def recorded_in(entry: AuditEntry, region: str) -> AuditEntry:
+    """Return an entry of another region's ledger: it names the region, and its id is unique among those of this one."""
+    detail = f"{entry.detail}; recorded in {region}" if entry.detail else f"recorded in {region}"
+    return replace(entry, id=f"{region}/{entry.id}", detail=detail)
 
 
 def entries_of_incident(incident_id: str, entries: Iterable[Entry]) -> Iterator[AuditEntry]:

@@ -9,9 +9,12 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.copied_ledgers import copied_clouds, region_of
 from orchestrator.aws.account_readings import Denied, denials
 from orchestrator.aws.cloudtrail import LOOKUPS_PER_SECOND, CallHistory
 from orchestrator.aws.cloudwatch.logs import Logs
+from orchestrator.aws.ledger.deployments import Ledger
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.cli.actions.reports.replay import parse_age
 from orchestrator.cli.context import Context
@@ -23,10 +26,12 @@ from orchestrator.domain.audit.csv_export import csv_of
 from orchestrator.domain.audit.entry import AuditEntry, AuditQuery, Source, time_line
 from orchestrator.domain.audit.ledger_entries import (
     entries_of_deployment,
+    entries_of_failover,
     entries_of_incident,
     entries_of_recovery,
     entry_of_event,
     entry_of_override,
+    recorded_in,
 )
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.errors import Refused, Throttled, Unreachable
@@ -139,46 +144,59 @@ def _show_notes(screen: Console, notes: tuple[SourceNote, ...]) -> None:
 
 
 def _read_ledger(context: Context, query: AuditQuery) -> tuple[list[AuditEntry], SourceNote]:
-    ledger = context.cloud.ledger
-    deployments = ledger.newest_records(LISTED)
-    recoveries = [*context.cloud.drills.newest_records(LISTED)]
-    events = ledger.read_events(LISTED)
-    entries = [entry_of_event(event) for event in events]
-    for deployment in deployments:
-        entries += _of_deployment(context, deployment, query)
-    for recovery in recoveries:
-        entries += entries_of_recovery(recovery)
-    overrides = context.cloud.status_pages.read_override_log(LISTED)
-    entries += [entry_of_override(one) for one in overrides]
-    incidents = context.cloud.incidents.list_ids(LISTED)
-    oldest_incident: datetime | None = None
-    for incident_id in incidents:
-        chain = context.cloud.incidents.read_entries(incident_id)
-        entries += entries_of_incident(incident_id, chain)
-        oldest_incident = chain[0].at
-    cut_off = [
-        name
-        for name, oldest in (
-            ("deployments", deployments[-1].requested_at if len(deployments) == LISTED else None),
-            ("recoveries", recoveries[-1].requested_at if len(recoveries) == LISTED else None),
-            ("events", events[-1].at if len(events) == LISTED else None),
-            ("overrides", overrides[-1].at if len(overrides) == LISTED else None),
-            ("incidents", oldest_incident if len(incidents) == LISTED else None),
-        )
-        if oldest is not None and oldest > query.since
-    ]
+    """Return the entries of this region's ledger, and of those that were copied from other regions."""
+    entries, cut_off = _entries_of(context.cloud, query)
+    for copied in copied_clouds(context.cloud):
+        found, of_copy = _entries_of(copied, query)
+        entries += [recorded_in(one, region_of(copied)) for one in found]
+        cut_off += [f"{name} of {region_of(copied)}" for name in of_copy]
     if cut_off:
         note = f"only the newest {LISTED} {' and '.join(cut_off)} were read: give a later --since"
         return entries, SourceNote(Source.LEDGER, complete=False, note=note)
     return entries, SourceNote(Source.LEDGER, complete=True)
 
 
-def _of_deployment(context: Context, deployment: Deployment, query: AuditQuery) -> Iterator[AuditEntry]:
+def _entries_of(cloud: Cloud, query: AuditQuery) -> tuple[list[AuditEntry], list[str]]:
+    """Return the entries of one ledger, and of which kinds only the newest were read."""
+    ledger = cloud.ledger
+    deployments = ledger.newest_records(LISTED)
+    recoveries = [*cloud.drills.newest_records(LISTED)]
+    events = ledger.read_events(LISTED)
+    entries = [entry_of_event(event) for event in events]
+    for deployment in deployments:
+        entries += _of_deployment(ledger, deployment, query)
+    for recovery in recoveries:
+        entries += entries_of_recovery(recovery)
+    failovers = cloud.failovers.newest(LISTED)
+    for failover in failovers:
+        entries += entries_of_failover(failover, cloud.failovers.read_approvals(failover.id))
+    overrides = cloud.status_pages.read_override_log(LISTED)
+    entries += [entry_of_override(one) for one in overrides]
+    incidents = cloud.incidents.list_ids(LISTED)
+    oldest_incident: datetime | None = None
+    for incident_id in incidents:
+        chain = cloud.incidents.read_entries(incident_id)
+        entries += entries_of_incident(incident_id, chain)
+        oldest_incident = chain[0].at
+    return entries, [
+        name
+        for name, oldest in (
+            ("deployments", deployments[-1].requested_at if len(deployments) == LISTED else None),
+            ("recoveries", recoveries[-1].requested_at if len(recoveries) == LISTED else None),
+            ("failovers", failovers[-1].requested_at if len(failovers) == LISTED else None),
+            ("events", events[-1].at if len(events) == LISTED else None),
+            ("overrides", overrides[-1].at if len(overrides) == LISTED else None),
+            ("incidents", oldest_incident if len(incidents) == LISTED else None),
+        )
+        if oldest is not None and oldest > query.since
+    ]
+
+
+def _of_deployment(ledger: Ledger, deployment: Deployment, query: AuditQuery) -> Iterator[AuditEntry]:
     newest = max(filter(None, (deployment.requested_at, deployment.ended_at)))
     rolled_back_at = deployment.rollback.reverted_at if deployment.rollback else None
     if deployment.ended_at is not None and max(newest, rolled_back_at or newest) < query.since:
         return  # nothing of it happened in this time, so its other items need not be read
-    ledger = context.cloud.ledger
     approvals = [
         one for gate in {gate.gate for gate in deployment.gates} for one in ledger.read_approvals(deployment.id, gate)
     ]

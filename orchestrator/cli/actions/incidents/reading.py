@@ -7,34 +7,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import environments
-from orchestrator.application.cloud import for_each, now
+from orchestrator.application.cloud import Cloud, for_each, now
+from orchestrator.application.failover.copied_ledgers import Recorded, cloud_that_has, newest_recorded, region_of
 from orchestrator.application.incidents.facts import count_traffic, read_facts
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.cli.actions.reports.report import FORMATS, render, write_file
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
+from orchestrator.cli.rendering.recorded import recorded_json, recorded_table
 from orchestrator.cli.rendering.reports.incident_report import causes_in_markdown, incident_report
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Unreachable
 from orchestrator.domain.incidents.coverage import turns_of
 from orchestrator.domain.incidents.incident import Entry, Incident, Role, broken_at, replay
-from orchestrator.domain.incidents.postmortem import impact_of
+from orchestrator.domain.incidents.postmortem import TrafficCounts, impact_of
 from orchestrator.domain.incidents.timeline import Moment, span_of, timeline_of
 
 
 @dataclass(frozen=True)
 class IncidentStory:
-    """An incident with its timeline. `broken_at`: the first entry that does not continue the hash chain; None if all do."""
+    """An incident with its timeline.
+
+    Attributes:
+        broken_at: the first entry that does not continue the hash chain; None if all do.
+        region: whose ledger recorded it; empty for this region.
+    """
 
     incident: Incident
     entries: Sequence[Entry]
     timeline: Sequence[Moment]
     broken_at: int | None
+    region: str = ""
 
 
-def read_incidents(context: Context, limit: int) -> list[Incident]:
-    """Return the newest incidents, newest first."""
-    store = context.cloud.incidents
-    return for_each(store.list_ids(limit), store.read_incident)
+def read_incidents(context: Context, limit: int) -> list[Recorded[Incident]]:
+    """Return the newest incidents of this region and of copied ledgers, newest first."""
+
+    def newest(cloud: Cloud) -> list[Incident]:
+        return for_each(cloud.incidents.list_ids(limit), cloud.incidents.read_incident)
+
+    return newest_recorded(context.cloud, newest, lambda incident: incident.opened_at, limit)
 
 
 def read_story(context: Context, incident_id: str) -> IncidentStory:
@@ -43,11 +54,17 @@ def read_story(context: Context, incident_id: str) -> IncidentStory:
     Raises:
         Refused: there is no such incident.
     """
-    cloud = context.cloud
+    cloud = _cloud_of(context, incident_id)
     entries = cloud.incidents.read_entries(incident_id)
     incident, at = replay(entries), cloud.now()
     timeline = timeline_of(incident, entries, read_facts(cloud, span_of(incident, at)), at)
-    return IncidentStory(incident, entries, timeline, broken_at(entries))
+    region = "" if cloud is context.cloud else region_of(cloud)
+    return IncidentStory(incident, entries, timeline, broken_at(entries), region)
+
+
+def _cloud_of(context: Context, incident_id: str) -> Cloud:
+    """Return this region, or the copied ledger that has the incident."""
+    return cloud_that_has(context.cloud, lambda cloud: cloud.incidents.has_incident(incident_id))
 
 
 def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool) -> None:
@@ -55,15 +72,19 @@ def list_incidents(context: Context, limit: int, *, only_open: bool, json: bool)
 
     The register has the open ones: any number of newer incidents may be resolved.
     """
-    shown = read_open_incidents(context.cloud)[::-1][:limit] if only_open else read_incidents(context, limit)
+    shown = (
+        [Recorded(one) for one in read_open_incidents(context.cloud)[::-1][:limit]]
+        if only_open
+        else read_incidents(context, limit)
+    )
     if json:
-        print_json({"environment": context.name, "incidents": shown})
+        print_json({"environment": context.name, "incidents": [recorded_json(one, one.record) for one in shown]})
         return
     if not shown:
         console().print(f"{context.name} has no {'open ' if only_open else ''}incident", markup=False)
         return
     columns = ("opened (UTC)", "incident", "severity", "state", "cause", "title", "open actions")
-    console().print(text_table(columns, [_row(incident) for incident in shown], ("incident", "state")))
+    console().print(recorded_table(columns, shown, _row, ("incident", "state")))
 
 
 def _row(incident: Incident) -> tuple[str, ...]:
@@ -88,12 +109,14 @@ def show_incident(context: Context, incident_id: str, *, json: bool) -> None:
     incident, broken, timeline = story.incident, story.broken_at, story.timeline
     if json:
         document = {"environment": context.name, "incident": incident, "entries": story.entries, "timeline": timeline}
-        print_json({**document, "broken_at": broken})
+        print_json({**document, "broken_at": broken, **({"recorded_in": story.region} if story.region else {})})
         return
     screen = console()
     screen.print(f"{incident.severity} {incident.title}", style="bold", markup=False)
     for line in summary_lines(incident):
         screen.print(line, markup=False)
+    if story.region:
+        screen.print(f"recorded in {story.region}: change it there, with --standby", markup=False)
     if broken is not None:
         screen.print(f"the record was altered: entry {broken} does not continue the hash chain", style="bold red")
     screen.print(
@@ -141,12 +164,18 @@ def write_postmortem(
     """
     if form not in FORMATS:
         raise Refused("--format", form, f"give one of {', '.join(FORMATS)}")
-    cloud = context.cloud
+    cloud = _cloud_of(context, incident_id)
     entries = cloud.incidents.read_entries(incident_id)
     incident, at = replay(entries), cloud.now()
     span = span_of(incident, at)
     facts = read_facts(cloud, span)
-    impact = impact_of(incident, facts, count_traffic(cloud, span), at)
+    try:
+        traffic = count_traffic(cloud, span)
+    except Unreachable:
+        if cloud is context.cloud:
+            raise
+        traffic = TrafficCounts()  # the metrics are in the region that recorded the incident, which may be gone
+    impact = impact_of(incident, facts, traffic, at)
     report = incident_report(incident, impact, timeline_of(incident, entries, facts, at), context.name)
     content = render(report, form)
     if form == "md":

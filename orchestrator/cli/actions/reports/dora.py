@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from orchestrator.application.failover.copied_ledgers import newest_recorded
 from orchestrator.cli.actions.reports.replay import LISTED, parse_age
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
@@ -34,7 +35,10 @@ def report_dora(context: Context, since: str | None, repository: Path, *, json: 
     """
     until = context.cloud.now()
     earliest = until - parse_age(since or DEFAULT_AGE)
-    deployments = context.cloud.ledger.newest_records(LISTED)
+    listed = newest_recorded(
+        context.cloud, lambda cloud: cloud.ledger.newest_records(LISTED), lambda one: one.requested_at, LISTED
+    )
+    deployments = [one.record for one in listed]
     commits = {one.release.commit for one in deployments if _COMMIT.fullmatch(one.release.commit)}
     keys = four_keys(deployments, commit_times(commits, repository), earliest, until)
     # A deployment ends after it was requested, so none of the period is missing if an older one is listed.

@@ -14,10 +14,12 @@ from orchestrator.domain.audit.csv_export import COLUMNS, csv_of
 from orchestrator.domain.audit.entry import SYSTEM, AuditEntry, AuditQuery, Source, time_line
 from orchestrator.domain.audit.ledger_entries import (
     entries_of_deployment,
+    entries_of_failover,
     entries_of_incident,
     entries_of_recovery,
     entry_of_event,
     entry_of_override,
+    recorded_in,
 )
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.deployment.record import (
@@ -28,6 +30,8 @@ from orchestrator.domain.deployment.record import (
     RollbackTrigger,
     Shift,
 )
+from orchestrator.domain.failover.record import Failover, FailoverOutcome
+from orchestrator.domain.failover.steps import Direction, Step
 from orchestrator.domain.incidents.incident import ORCHESTRATOR, Draft, EntryKind, append
 from orchestrator.domain.recovery.record import RecoveryOutcome
 from orchestrator.domain.rollback.decision import PERSON
@@ -35,6 +39,7 @@ from orchestrator.domain.status_page.component_state import ComponentState
 from orchestrator.domain.status_page.overrides import Override, OverrideEntry
 from tests.fakes.cloudtrail import call
 from tests.samples import NOW, deployment, recovery, seconds
+from tests.unit.domain.failover.world import GATE
 
 pytestmark = pytest.mark.decision
 LATER = NOW + seconds(60)
@@ -249,3 +254,45 @@ def test_an_override_of_the_status_page_and_its_clearing_are_two_entries():
     assert set_by_ann.detail == f"until {LATER:%Y-%m-%d %H:%M} UTC: Slow logins."
     assert (cleared_by_bob.actor, cleared_by_bob.action) == ("bob", "status override cleared")
     assert set_by_ann.id != cleared_by_bob.id
+
+
+def test_a_failover_has_its_request_its_approvals_its_steps_and_its_end():
+    ended = replace(failover(), outcome=FailoverOutcome.SUCCEEDED, ended_at=LATER).with_result(
+        Step.APPROVE, "2 of 2", NOW
+    )
+    found = list(entries_of_failover(ended, [Approval("bob", NOW)]))
+    assert [(one.actor, one.action, one.outcome, one.detail) for one in found] == [
+        ("ann", "failover requested", "", "from us-west-1 to us-east-2: the region is lost"),
+        ("bob", "approved", "", ""),
+        (SYSTEM, "failover APPROVE", "", "2 of 2"),
+        (SYSTEM, "failover ended", "SUCCEEDED", ""),
+    ]
+    assert len({one.id for one in found}) == len(found)
+
+
+def test_a_way_back_in_progress_has_its_request_and_one_that_was_rejected_has_its_approver():
+    back = replace(failover(), direction=Direction.BACK)
+    assert [one.action for one in entries_of_failover(back)] == ["way back requested"]
+    rejected = replace(back, rejected_by="bob", outcome=FailoverOutcome.CANCELLED, ended_at=LATER)
+    assert [(one.actor, one.outcome) for one in entries_of_failover(rejected)][-1] == ("bob", "CANCELLED")
+
+
+def failover():
+    return Failover(
+        id="fo-1",
+        environment="test",
+        home="us-west-1",
+        region="us-east-2",
+        requested_by="ann",
+        reason="the region is lost",
+        requested_at=NOW,
+        gate=GATE,
+        lease=seconds(900),
+        tables=(),
+    )
+
+
+@pytest.mark.parametrize(("detail", "shown"), [("why", "why; recorded in us-east-2"), ("", "recorded in us-east-2")])
+def test_an_entry_of_another_region_s_ledger_names_it_and_has_an_id_of_its_own(detail, shown):
+    copied = recorded_in(entry(detail=detail), "us-east-2")
+    assert (copied.detail, copied.id) == (shown, "us-east-2/1")
