@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrator.domain.clients.client import Action, Change, ManagedClient
 from orchestrator.domain.deployment.cutover import Cutover, TableChange, TableRef
 from orchestrator.domain.deployment.plan import Function, Plan, Service
 from orchestrator.domain.deployment.policy import CHECKLIST, DeliveryPolicy, WhenInconclusive
@@ -199,6 +200,13 @@ def cut_over(**changes: Any) -> Cutover:
         for role in roles
     )
     return Cutover(**({"recovery": "re-1", "changes": tables} | changes))
+
+
+def managed_client(app: str, revision: int = 1, /, **changes: Any) -> ManagedClient:
+    change = Change("ann", "ticket 4711", NOW)
+    uris, scopes = ("https://app.example/callback",), ("profile",)
+    added = ManagedClient(f"app-{app}", app, uris, scopes, (), (), NOW, revision, Action.ADD, change)
+    return replace(added, **changes)
 
 
 def checklist() -> Mapping[str, str]:

@@ -234,7 +234,11 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
             for name in (environment.service.functions if home else ())
         ],
         Resource.HOME_LEASE: [table("keys", home)] if home else [],
-        Resource.HOME_DATA_KEYS: ([keys_arn(stack, region=home)] if home and environment.customer_managed_keys else []),
+        Resource.HOME_CLIENT_RECORDS: [table("ledger", home)] if home else [],
+        **dict.fromkeys(
+            (Resource.HOME_DATA_KEYS, Resource.HOME_LEDGER_KEYS),
+            [keys_arn(stack, region=home)] if home and environment.customer_managed_keys else [],
+        ),
     }
     if home:
         arns |= {

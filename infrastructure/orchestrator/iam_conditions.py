@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from infrastructure.naming import physical_name
 from infrastructure.orchestrator.iam_resources import Resource
 from orchestrator.aws.dynamodb.access_block import PROBED_KEY
+from orchestrator.aws.ledger.clients import CLIENTS_KEY
 from orchestrator.aws.ledger.failovers import ASSIGNMENT_KEY
 from orchestrator.aws.oauth_tables.issuing_lease import LEASE_KEY
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
@@ -37,6 +38,8 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
         Resource.ASSIGNMENT_KEYS: _by_alias("ledger", environment),
         Resource.HOME_LEASE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [LEASE_KEY]}},
         Resource.HOME_DATA_KEYS: _by_alias("data", environment),
+        Resource.HOME_CLIENT_RECORDS: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [CLIENTS_KEY]}},
+        Resource.HOME_LEDGER_KEYS: _by_alias("ledger", environment),
         Resource.COPIES_RESTORE_ROLE: {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
         Resource.SCALABLE_TARGETS: {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}},
     }

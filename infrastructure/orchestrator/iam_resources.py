@@ -86,6 +86,8 @@ class Resource(Enum):
     HOME_LEASE = auto()  # the one item of the home region's table of the key ring that is its lease
     DATA_KEY = auto()  # the key of the tables that a failover restores
     HOME_DATA_KEYS = auto()  # the key of that table, by its alias
+    HOME_CLIENT_RECORDS = auto()  # the records of managed clients in the home region's ledger
+    HOME_LEDGER_KEYS = auto()  # the key of that ledger, by its alias
     HOME_EVIDENCE = auto()  # the evidence bucket of the home region
     EVIDENCE_COPIES = auto()  # the bucket of its copies in the standby region
     ALL_RESOURCES = auto()  # for actions without resource-level permissions
@@ -127,6 +129,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.EXPORT_OBJECTS: "DynamoDB names the files of an export",
     Resource.ASSIGNMENT_KEYS: "KMS generates key ids; a condition on the alias limits this to the ledger's key",
     Resource.HOME_DATA_KEYS: "KMS generates key ids; a condition on the alias limits this to the tables' key",
+    Resource.HOME_LEDGER_KEYS: "KMS generates key ids; a condition on the alias limits this to the ledger's key",
     Resource.COPIED_RECOVERY_POINTS: "AWS Backup names recovery points",
     Resource.DNS_CHANGES: "Route 53 names changes",
     Resource.ALL_RESOURCES: "these actions do not support resource-level permissions",
@@ -145,6 +148,8 @@ STANDBY_RESOURCES = (
     Resource.HOME_FUNCTIONS,
     Resource.HOME_LEASE,
     Resource.HOME_DATA_KEYS,
+    Resource.HOME_CLIENT_RECORDS,
+    Resource.HOME_LEDGER_KEYS,
     Resource.HOME_EVIDENCE,
     Resource.EVIDENCE_COPIES,
     Resource.DATA_KEY,

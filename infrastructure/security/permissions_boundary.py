@@ -54,9 +54,12 @@ ROLE_ACTIONS = (
 DRILL_ROLE_ACTIONS = ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListRolePolicies")
 NEW_KEY_ACTIONS = ("kms:CreateKey", "kms:TagResource")
 
-HOME_ACTIONS = ("dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration", "s3:ListBucket")
-"""What the evaluation of a failover reads in the home region: its lease, the releases of its live aliases, and what files it
-has of its evidence."""
+HOME_ACTIONS = (
+    *("dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"),
+    *("lambda:GetFunctionConfiguration", "s3:ListBucket"),
+)
+"""What the evaluation of a failover reads in the home region: its lease, the records of managed clients, the releases of its
+live aliases, and what files it has of its evidence."""
 
 DENIED_ACTIONS = (
     "cloudwatch:DisableAlarmActions", "events:PutPermission",
@@ -91,16 +94,15 @@ def create_boundary(scope: Construct, environment: Environment) -> None:
             *_own_resource_statements(Stack.of(scope), environment),
             *_key_statements(Stack.of(scope), environment),
             *_statements_of_settings(Stack.of(scope), environment),
-            iam.PolicyStatement(sid="Unscoped", actions=list(UNSCOPED_ACTIONS), resources=["*"]),
-            iam.PolicyStatement(sid="Deny", effect=iam.Effect.DENY, actions=list(DENIED_ACTIONS), resources=["*"]),
+            # Without Sids, here and below: a managed policy has at most 6,144 characters.
+            iam.PolicyStatement(actions=list(UNSCOPED_ACTIONS), resources=["*"]),
+            iam.PolicyStatement(effect=iam.Effect.DENY, actions=list(DENIED_ACTIONS), resources=["*"]),
             iam.PolicyStatement(
-                sid="DenyExceptScalingAlarms",
                 effect=iam.Effect.DENY,
                 actions=list(DENIED_EXCEPT_SCALING_ALARMS),
                 not_resources=[scaling_alarms_arn(Stack.of(scope), environment)],
             ),
             iam.PolicyStatement(
-                sid="DenyExceptToStateMachines",
                 effect=iam.Effect.DENY,
                 actions=list(DENIED_EXCEPT_STATE_MACHINES),
                 resources=["*"],
@@ -137,7 +139,9 @@ def _statements_of_settings(stack: Stack, environment: Environment) -> list[iam.
         if found
     ]
     # One statement for all kinds: a managed policy has at most 6,144 characters. Each action suits one kind only.
+    # HOME_LEDGER_KEYS has the ARN of HOME_DATA_KEYS: only their conditions differ.
     at_home = [*arns[Resource.HOME_LEASE], *arns[Resource.HOME_DATA_KEYS], *arns[Resource.HOME_EVIDENCE]]
+    at_home += arns[Resource.HOME_CLIENT_RECORDS]
     at_home += _home_functions(stack, environment, arns[Resource.HOME_FUNCTIONS])
     if at_home:
         statements.append(iam.PolicyStatement(actions=list(HOME_ACTIONS), resources=at_home))
@@ -179,7 +183,6 @@ def _own_resource_statements(stack: Stack, environment: Environment) -> list[iam
         return [plain_arn(stack, service_name, resource) for resource in resources]
 
     def allow(service_name: str, *resources: str, actions: Sequence[str] = ()) -> iam.PolicyStatement:
-        # Without a Sid, which would repeat the action: a managed policy has at most 6,144 characters.
         return iam.PolicyStatement(
             actions=list(actions) or [f"{service_name}:*"],
             resources=arns(service_name, *resources),

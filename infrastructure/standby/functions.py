@@ -64,6 +64,10 @@ READ_HOME_LEASE = (
     allow("dynamodb:GetItem", on=(Resource.HOME_LEASE,)),
     allow("kms:Decrypt", on=(Resource.HOME_DATA_KEYS,)),
 )
+READ_HOME_CLIENTS = (
+    allow("dynamodb:Query", on=(Resource.HOME_CLIENT_RECORDS,)),
+    allow("kms:Decrypt", on=(Resource.HOME_LEDGER_KEYS,)),
+)
 READ_HOME_RELEASE = allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,))
 LIST_COPIED_FILES = (
     allow("s3:ListBucket", on=(Resource.HOME_EVIDENCE,)),
@@ -139,7 +143,8 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
     EVALUATE_FAILOVER: FunctionSpec(
         "orchestrator.event_handlers.standby",
         Permissions(
-            Ledger.READS,
+            # It copies the records of managed clients that a command could not copy.
+            Ledger.WRITES,
             publishes_events=False,
             grants=(
                 *LIST_COPIES,
@@ -148,6 +153,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
                 READ_VERSIONS,
                 INVOKE_LIVE_ALIAS,
                 *READ_HOME_LEASE,
+                *READ_HOME_CLIENTS,
                 READ_HOME_RELEASE,
                 *LIST_COPIED_FILES,
                 allow("apigateway:GET", on=(Resource.API_DOMAIN,)),

@@ -104,6 +104,12 @@ class Context:
         return resource_name("revocations", self.name)
 
     @property
+    def standby_region(self) -> str | None:
+        """The standby region; None without one, and after a failover, when the service runs there."""
+        failover = self.environment.failover
+        return failover.region if failover and failover.region != self.environment.region else None
+
+    @property
     def _evidence_bucket(self) -> str:
         return self._bucket("evidence")
 

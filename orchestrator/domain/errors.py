@@ -16,6 +16,7 @@ OrchestratorError
 ├── ResourcePolicyConflict  another writer changed a table's resource policy; nothing was written, retry
 ├── PolicyNotEffective      a blocked table does not deny yet, or an unblocked one still denies; check again
 ├── NotRecorded             a command made its change, and the ledger did not record the event; the audit trail lacks it
+├── NotCopied               a command changed clients, and the standby region's ledger does not have it; copy it again
 ├── CheckNotReadable        a check or a hook of the environment's own has no valid answer
 ├── Throttled               AWS throttled the request, or is busy with another change of the resource; retry
 └── Unreachable             AWS could not be reached, or failed itself; retry
@@ -94,6 +95,23 @@ class ResourcePolicyConflict(OrchestratorError):
 
 class PolicyNotEffective(OrchestratorError):
     """A table's resource policy is not in effect yet: DynamoDB still responds by the previous one."""
+
+
+class NotCopied(OrchestratorError):
+    """Managed clients were changed in the home region, but the standby region's ledger does not have the change.
+
+    Args:
+        clients: their ids, and what was done.
+        region: the standby region.
+        environment: the environment's name.
+        cause: why it does not have it.
+    """
+
+    def __init__(self, clients: str, region: str, environment: str, cause: object) -> None:
+        super().__init__(
+            f"{clients}: this is done and in effect, but the ledger in {region} does not have it ({cause}), so a failover"
+            f" would bring an earlier state back: `orchestrator clients reapply --reason … --env {environment}` copies it"
+        )
 
 
 class CheckNotReadable(OrchestratorError):

@@ -163,9 +163,18 @@ def _one(tokens: list[str], item: Item, values: Values) -> tuple[bool, list[str]
             return item.get(name) == values[value], rest
         case [name, "BETWEEN", first, "AND", last, *rest]:
             return name in item and values[first]["S"] <= str(item[name]["S"]) <= values[last]["S"], rest
-        case [name, ">=", value, *rest] if value.startswith(":"):
-            return name in item and str(item[name]["S"]) >= values[value]["S"], rest
+        case [name, ("<=" | ">=") as operator, value, *rest] if value.startswith(":"):
+            return name in item and _compare(item[name], operator, values[value]), rest
     raise AssertionError(f"{' '.join(tokens)} is not faked")
+
+
+def _compare(found: Mapping[str, str], operator: str, value: Mapping[str, str]) -> bool:
+    """Numbers by their size, texts by their order; of two kinds, neither is the greater."""
+    if found.keys() != value.keys():
+        return False
+    first, second = (int(one["N"]) if "N" in one else one["S"] for one in (found, value))
+    lower, higher = (first, second) if operator == "<=" else (second, first)
+    return lower <= higher  # type: ignore[operator]
 
 
 def _key(item: Item) -> tuple[str, str]:

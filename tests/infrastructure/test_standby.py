@@ -82,7 +82,7 @@ def test_only_the_standby_region_records_what_the_home_region_serves(home, stand
     assert rule["ScheduleExpression"] == "rate(1 minute)"
 
 
-def test_only_the_evaluation_reads_the_lease_of_the_home_region_and_nothing_else_of_its_table(standby):
+def test_only_the_evaluation_reads_the_lease_and_the_records_of_clients_of_the_home_region_and_nothing_else(standby):
     home = paired().region
     readers, elsewhere = set(), []
     for name in functions(standby):
@@ -90,14 +90,19 @@ def test_only_the_evaluation_reads_the_lease_of_the_home_region_and_nothing_else
         readers |= {name for _ in found}
         elsewhere += found
     assert readers == {"ib-oauth-event-evaluate-failover-prod"}
-    (read,) = elsewhere
-    assert read["Action"] == "dynamodb:GetItem"
+    read, query = elsewhere
+    assert (read["Action"], query["Action"]) == ("dynamodb:GetItem", "dynamodb:Query")
     assert text_of(read["Resource"]) == f"arn:<AWS::Partition>:dynamodb:{home}:123456789012:table/ib-oauth-keys-prod"
     assert read["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["issuing-lease"]}}
+    assert text_of(query["Resource"]).endswith(f":dynamodb:{home}:123456789012:table/ib-oauth-ledger-prod")
+    assert query["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["clients"]}}
     own = statements(standby, "ib-oauth-event-evaluate-failover-prod")
-    (decrypts,) = [one for one in own if f":kms:{home}:" in json.dumps(one["Resource"])]
-    assert decrypts["Action"] == "kms:Decrypt"
-    assert decrypts["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/ib-oauth-data-prod"}
+    decrypts = [one for one in own if f":kms:{home}:" in json.dumps(one["Resource"])]
+    assert [one["Action"] for one in decrypts] == ["kms:Decrypt"] * 2
+    assert [one["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"] for one in decrypts] == [
+        "alias/ib-oauth-data-prod",
+        "alias/ib-oauth-ledger-prod",
+    ]
 
 
 def test_only_what_renews_the_lease_and_what_takes_over_may_write_it(standby):
@@ -246,7 +251,10 @@ def test_the_boundary_of_a_standby_region_allows_what_its_evaluation_reads_in_th
         for action in as_list(one["Action"])
         for resource in as_list(one["Resource"])
     ]
-    assert {action for action, _ in read} == {"dynamodb:GetItem", "kms:Decrypt", "lambda:GetFunctionConfiguration"}
+    assert {action for action, _ in read} == {
+        *("dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"),
+        "lambda:GetFunctionConfiguration",
+    }
     bucket = Names(standby, STANDBY).real("arn:aws:s3:::ib-oauth-evidence-prod-<AWS::AccountId>")
     read.append(("s3:ListBucket", bucket))
     assert [(action, arn) for action, arn in read if not ever(boundary, action, arn, {})] == []

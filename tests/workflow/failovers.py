@@ -22,6 +22,7 @@ from orchestrator.probes.checks import REDIRECT_URI
 from orchestrator.probes.synthetic_client import BROWSER_COOKIE, SUBJECT
 from state_machines import definitions
 from tests.fakes.clouds import REGION, machine_arn
+from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.scaling import FakeScaling
 from tests.fakes.tables import Tables
@@ -82,6 +83,7 @@ class FailoverWorld(World):
 
     Attributes:
         home_returns: the home region reads the assignment again, before every task.
+        home_ledger: the ledger of the home region, of which only the records of clients are used.
         both_issued: moments at which both regions might have issued tokens.
     """
 
@@ -90,6 +92,7 @@ class FailoverWorld(World):
         self.rows = Tables(STATE, TOKENS, REVOCATIONS, KEYS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
         vars(self.cloud)["issuing_lease"] = IssuingLeaseStore(self.rows, KEYS)
+        self.home_ledger = FakeDynamoDB()
         self.service = SyntheticService()
         macs = SimpleNamespace(generate_mac=lambda *_: b"mac")
         vars(self.cloud)["probe_clients"] = SimpleNamespace(functions=self.service, macs=macs)

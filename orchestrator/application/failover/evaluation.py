@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.data_key import key_state
+from orchestrator.application.failover.managed_clients import client_copies
 from orchestrator.application.failover.planning import copies_of_home, failover_policy
 from orchestrator.application.failover.releases import HomeClients, code_served, planned_release
 from orchestrator.aws.clients import client_in, translate_errors
@@ -89,6 +90,7 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
         domain_target=reading.read_fact(Step.UPDATE_DNS, lambda: domain_target(cloud, domain), ""),
         operators=int(cloud.settings["OPERATORS"]),
         files=copied_files(cloud, at_home),
+        clients=client_copies(cloud, at_home),
         unread=reading.unread,
     )
 

@@ -1,7 +1,8 @@
 """Managed clients in the ledger's table, one item a client: ``pk`` is ``clients``, ``sk`` the client's id.
 
 Each write is conditional on the revision that was read, so of two operators who change a client at once, one is
-refused. The ledger's event records hold the history.
+refused. The ledger's event records hold the history. The standby region's ledger has a copy of each record
+(docs/adr/0081): a failover brings its tables into their state.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.clients.client import ManagedClient
 from orchestrator.domain.errors import Refused
 
-_LIST = "clients"
+CLIENTS_KEY = "clients"
 
 
 class ClientRecords(LockedTable):
@@ -29,11 +30,11 @@ class ClientRecords(LockedTable):
 
     def list_clients(self) -> list[ManagedClient]:
         """Return all managed clients by their ids, also removed ones."""
-        return [decoded(item, ManagedClient) for item in self._query(_LIST, forward=True)]
+        return [decoded(item, ManagedClient) for item in self._query(CLIENTS_KEY, forward=True)]
 
     def find_client(self, client_id: str) -> ManagedClient | None:
         """Return a managed client, read consistently; None if there never was one with this id."""
-        item = self._get(_LIST, client_id)
+        item = self._get(CLIENTS_KEY, client_id)
         return decoded(item, ManagedClient) if item else None
 
     def read_client(self, client_id: str) -> ManagedClient:
@@ -53,7 +54,7 @@ class ClientRecords(LockedTable):
         Raises:
             Refused: another operator was faster, or a client with this id exists or existed.
         """
-        put = self._put(_LIST, client.client_id, client, revision={"N": str(client.revision)})
+        put = self._put(CLIENTS_KEY, client.client_id, client, revision=_number(client.revision))
         condition = unless_changed(client.revision - 1, "revision")
         if conditional_write(self._client.put_item, **put, **condition) is not None:
             return
@@ -65,3 +66,28 @@ class ClientRecords(LockedTable):
         raise Refused(
             "CLIENT", f"{client.client_id} changed meanwhile", "see `orchestrator clients show`, and try again"
         )
+
+    def copy_client(self, client: ManagedClient, replacing: int = 0) -> bool:
+        """Write the record that another region's ledger has of a client. It is idempotent.
+
+        Args:
+            client: that record.
+            replacing: a newer revision here that is replaced as well, because the other ledger does not know it.
+
+        Returns:
+            False if there is a newer revision here, which another operator copied meanwhile.
+
+        Raises:
+            Throttled, Unreachable: DynamoDB did not answer. Whether it was written is not known: copy it again.
+        """
+        put = self._put(CLIENTS_KEY, client.client_id, client, revision=_number(client.revision))
+        condition = "attribute_not_exists(pk) OR revision <= :revision OR revision = :replacing"
+        values = {":revision": _number(client.revision), ":replacing": _number(replacing)}
+        written = conditional_write(
+            self._client.put_item, **put, ConditionExpression=condition, ExpressionAttributeValues=values
+        )
+        return written is not None
+
+
+def _number(value: int) -> dict[str, str]:
+    return {"N": str(value)}

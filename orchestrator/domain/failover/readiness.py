@@ -13,6 +13,7 @@ from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.failover.copies import CopiedFiles, copies_problem
 from orchestrator.domain.failover.home_releases import OUTDATED, PlannedRelease, release_name
 from orchestrator.domain.failover.issuing_region import IssuingAssignment, IssuingLease
+from orchestrator.domain.failover.managed_clients import ClientCopies, clients_problem
 from orchestrator.domain.failover.manual_plan import CrossRegionBackup, competing_remedy, competing_tables
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
@@ -44,6 +45,7 @@ class StandbyFacts:
         data_key: state of the standby region's key that encrypts the restored tables; empty if it is not there, None if the
             environment has no keys of its own.
         files: the home region's evidence and configuration snapshots, and their copies in the standby region.
+        clients: the records of managed clients in the ledgers of both regions.
         unread: why a step's facts could not be read.
     """
 
@@ -64,6 +66,7 @@ class StandbyFacts:
     operators: int
     data_key: str | None = None
     files: CopiedFiles = field(default_factory=CopiedFiles)
+    clients: ClientCopies = field(default_factory=ClientCopies)
     unread: Mapping[Step, str] = field(default_factory=dict)
 
 
@@ -180,8 +183,12 @@ def _verify(facts: StandbyFacts, _now: datetime) -> _Found:
     return "", "the service answers"
 
 
-def _take_over(_facts: StandbyFacts, _now: datetime) -> _Found:
-    return "", "needs only the assignment"
+def _take_over(facts: StandbyFacts, _now: datetime) -> _Found:
+    if facts.assignment and facts.assignment.region != facts.home:
+        # After a failover the records of the standby region are the truth.
+        return "", "needs only the assignment"
+    there = f"{len(facts.clients.copies)} managed clients are recorded here as in {facts.home}"
+    return clients_problem(facts.clients, facts.home, facts.region), there
 
 
 def _dns(facts: StandbyFacts, _now: datetime) -> _Found:

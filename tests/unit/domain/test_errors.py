@@ -2,7 +2,7 @@ import inspect
 from datetime import UTC, datetime
 
 from orchestrator.domain import errors
-from orchestrator.domain.errors import NotRecorded, OrchestratorError, Refused, Unreachable
+from orchestrator.domain.errors import NotCopied, NotRecorded, OrchestratorError, Refused, Unreachable
 from orchestrator.domain.untrusted_json import TOO_DEEP
 
 
@@ -47,3 +47,12 @@ def test_a_value_that_is_nested_too_deeply_to_be_quoted_is_refused_all_the_same(
     for _ in range(100_000):
         value = [value]
     assert str(Refused("strategy", value, "name one")) == f"strategy: {TOO_DEEP} is refused: name one"
+
+
+def test_a_change_that_was_not_copied_is_done_and_has_its_remedy():
+    error = NotCopied("clients disable app-a", "us-east-2", "prod", "Unreachable: no route")
+    assert str(error) == (
+        "clients disable app-a: this is done and in effect, but the ledger in us-east-2 does not have it (Unreachable: no"
+        " route), so a failover would bring an earlier state back: `orchestrator clients reapply --reason … --env prod`"
+        " copies it"
+    )

@@ -59,6 +59,7 @@ def command(managing, ledger, monkeypatch):
     ]  # fmt: skip
     context = SimpleNamespace(
         name="local",
+        standby_region=None,
         revocations_table=variables["REVOCATIONS_TABLE"],
         clients=lambda name: managing.aws.dynamodb,
         live_tables={Role.STATE: variables["STATE_TABLE"], Role.TOKENS: variables["TOKENS_TABLE"]},

@@ -1,6 +1,7 @@
-"""Changes of managed clients: the ledger's record first, then the item that the service reads, then the grants.
+"""Changes of managed clients: the ledger's record first, then the item that the service reads, the copy, then the grants.
 
-Wherever a command stops, `orchestrator clients reapply` brings into effect what the ledger has.
+The copy is the same record in the ledger of the standby region, for a failover. Wherever a command stops, `orchestrator
+clients reapply` brings into effect what the ledger has, and copies it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from hashlib import sha256
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orchestrator.application.failover.managed_clients import copy_record, copy_records
 from orchestrator.application.restored_tables.managed_clients import bring_into_effect, reapply_clients
+from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.oauth_tables.client_grants import ClientGrants
 from orchestrator.cli.actions.clients.configuration import limits_of
 from orchestrator.cli.actions.clients.reading import public_record
@@ -21,7 +26,7 @@ from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.clients import client as clients
 from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClient, Wanted
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
-from orchestrator.domain.errors import NotRecorded, OrchestratorError, Refused
+from orchestrator.domain.errors import NotCopied, NotRecorded, OrchestratorError, Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import erasure_cost
 
@@ -107,9 +112,7 @@ def disable(context: Context, client_id: str, reason: str, by: str, units_per_se
     _refuse_configured(context, client_id)
     before = context.cloud.client_records.read_client(client_id)
     client = clients.disable(before, _change(context, reason, by))
-    if client == before:
-        _bring_into_effect(context, client)
-    with nullcontext() if client == before else _saved(context, client):
+    with _brought_into_effect(context, client) if client == before else _saved(context, client):
         ended = _end_grants(context, client_id, units_per_second, json=json)
         _print(context, client, f"{client_id} is disabled; {_ended(ended)}", json=json, ended=ended)
 
@@ -141,15 +144,36 @@ def remove(context: Context, client_id: str, reason: str, by: str, units_per_sec
 
 
 def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
-    """Write every client's item again, as the ledger has it: after a restore, or a command that stopped midway."""
+    """Write every client's item again, as the ledger has it: after a restore, or a command that stopped midway.
+
+    In an environment with a standby region, also make the records in its ledger those of this one.
+
+    Raises:
+        NotCopied: the standby region's ledger does not have the records.
+    """
     change = _change(context, reason, by)
     changed = reapply_clients(context.cloud, context.live_tables[Role.TOKENS])
-    records = context.cloud.client_records.list_clients()
-    record_action(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
+    records = context.cloud.client_records
+    copied: tuple[str, ...] = ()
+    problem = None
+    try:
+        if target := _standby_records(context):
+            copied = copy_records(records, target)
+    except (OrchestratorError, BotoCoreError, ClientError) as error:
+        problem = _not_copied(context, "clients reapply", error)
+    known = len(records.list_clients())
+    # That the records are not copied is what the operator has to read, not that the event is missing.
+    with suppress(NotRecorded) if problem else nullcontext():
+        record_action(context, f"clients-reapply-{change.at.isoformat()}", f"clients reapply by {by}", reason)
     if json:
-        print_json({"environment": context.name, "clients": len(records), "changed": changed})
-        return
-    console().print(f"{len(records)} clients are as the ledger has them; changed: {', '.join(changed) or 'none'}")
+        print_json({"environment": context.name, "clients": known, "changed": changed, "copied": copied})
+    else:
+        screen = console()
+        screen.print(f"{known} clients are as the ledger has them; changed: {', '.join(changed) or 'none'}")
+        if context.standby_region and problem is None:
+            screen.print(f"records copied to {context.standby_region}: {', '.join(copied) or 'none'}", markup=False)
+    if problem:
+        raise problem
 
 
 def _change(context: Context, reason: str, by: str) -> Change:
@@ -170,14 +194,18 @@ def _saved(context: Context, client: ManagedClient) -> Iterator[None]:
     """Save a change, bring it into effect, and record its event after the block.
 
     What the block does, such as printing the only copy of a secret, does not depend on the event.
+
+    Raises:
+        NotCopied: the standby region's ledger does not have the change, which is in effect.
+        NotRecorded: the ledger did not accept the event.
     """
     context.cloud.client_records.save_client(client)
     event_id = f"clients-{client.client_id}-{client.revision}"
     name = f"clients {client.action} {client.client_id} by {client.changed.by}"
     record = partial(record_action, context, event_id, name, client.changed.reason)
     try:
-        _bring_into_effect(context, client)
-        yield
+        with _brought_into_effect(context, client):
+            yield
     except BaseException:
         # That the change is not complete is what the operator has to read, not that its event is missing.
         with suppress(NotRecorded):
@@ -186,9 +214,43 @@ def _saved(context: Context, client: ManagedClient) -> Iterator[None]:
     record()
 
 
-def _bring_into_effect(context: Context, client: ManagedClient) -> None:
+@contextmanager
+def _brought_into_effect(context: Context, client: ManagedClient) -> Iterator[None]:
+    """Bring a client's record into effect, and copy it to the standby region.
+
+    The block follows also if it could not be copied: the change is in effect.
+
+    Raises:
+        NotCopied: after the block, if the standby region's ledger does not have the record.
+    """
     items = context.cloud.client_items(context.live_tables[Role.TOKENS])
     bring_into_effect(context.cloud, items, client)
+    problem = _copy_to_standby(context, client)
+    yield
+    if problem:
+        raise problem
+
+
+def _copy_to_standby(context: Context, client: ManagedClient) -> NotCopied | None:
+    """Write a client's record to the standby region's ledger; return why that does not have it."""
+    try:
+        if target := _standby_records(context):
+            copy_record(context.cloud.client_records, target, client)
+    except (OrchestratorError, BotoCoreError, ClientError) as error:
+        return _not_copied(context, f"clients {client.action} {client.client_id}", error)
+    return None
+
+
+def _standby_records(context: Context) -> ClientRecords | None:
+    """Return the records in the standby region's ledger, which has the name of this one; None without that region."""
+    region = context.standby_region
+    if region is None:
+        return None
+    return ClientRecords(context.cloud.client_in("dynamodb", region), context.cloud.settings["LEDGER_TABLE"])
+
+
+def _not_copied(context: Context, done: str, error: Exception) -> NotCopied:
+    return NotCopied(done, str(context.standby_region), context.name, f"{type(error).__name__}: {error}")
 
 
 def _end_grants(context: Context, client_id: str, units_per_second: float, *, json: bool) -> EndedGrants:

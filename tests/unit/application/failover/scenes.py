@@ -50,7 +50,16 @@ def evaluable(world, lease_minutes=10):
         stored.put_object(Bucket="b", Key="configuration/c.json", Body=b"{}", ChecksumAlgorithm="SHA256")
     world.clients["s3"] = copies
     world.cloud.settings.update({"HOME_EVIDENCE_BUCKET": "evidence", "EVIDENCE_COPIES_BUCKET": "copies"})
-    return {"dynamodb": keys, "lambda": world.plane, "s3": evidence}.__getitem__
+    dynamodb = SimpleNamespace(get_item=keys.get_item, get_paginator=world.home_ledger.get_paginator)
+    return {"dynamodb": dynamodb, "lambda": world.plane, "s3": evidence}.__getitem__
+
+
+def reach_home(monkeypatch, home):
+    """Let functions of this region reach these clients of the home region."""
+    for module in ("evaluation", "managed_clients"):
+        monkeypatch.setattr(
+            f"orchestrator.application.failover.{module}.client_in", lambda service, _region: home(service)
+        )
 
 
 def at_home(code):

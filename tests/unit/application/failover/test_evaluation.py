@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.steps import Step
 from orchestrator.event_handlers.standby import evaluate_failover as evaluation_handler
 from tests.fakes.errors import client_error
-from tests.unit.application.failover.scenes import at_home, evaluable, internal_error, opened, serve_at_home
+from tests.unit.application.failover.scenes import at_home, evaluable, internal_error, opened, reach_home, serve_at_home
 
 
 def test_what_is_there_is_ready(world):
@@ -110,9 +110,7 @@ def test_another_release_a_missing_alias_and_an_unhealthy_service_are_found(worl
 def test_the_handler_notifies_the_operators_of_each_step_that_is_not_ready(world, monkeypatch):
     home = evaluable(world)
     serve_at_home(world, "code-1")
-    monkeypatch.setattr(
-        "orchestrator.application.failover.evaluation.client_in", lambda service, _region: home(service)
-    )
+    reach_home(monkeypatch, home)
     assert evaluation_handler.handler({"id": "e"}, None)["answer"] == "a failover could run now"
     assert world.topics.published == []
     world.tables.backups.clear()

@@ -10,12 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator import environments
+from orchestrator.application.failover.managed_clients import copy_record
+from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.cli.actions.clients import changes
 from orchestrator.cli.actions.incidents import contacts as contacts_action
 from orchestrator.cli.context import Context
 from orchestrator.cli.main import app
 from orchestrator.domain.clients.client import EndedGrants
 from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.failover.policy import read_failover
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.notifications.destinations import read_destinations
 from orchestrator.domain.schema import SettingsReader
@@ -25,6 +28,7 @@ from tests.fakes.errors import client_error
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.notification_queue import MovableClock
 from tests.unit.domain.incidents.worlds import ROTA
+from tests.workflow.failovers import POLICY
 
 RUN = CliRunner(env={"COLUMNS": "250", "ORCHESTRATOR_REQUESTED_BY": "ann"})
 ADD = ("add", "app-orders", "--name", "Orders", "--redirect-uri", "https://o.example/cb", "--scope", "profile")
@@ -302,3 +306,129 @@ def test_an_environment_without_a_rota_has_a_page_too(monkeypatch):
     assert "no rota: add [local.on_call]" in print_contacts("--env", "local")
     assert json.loads(print_contacts("--env", "local", "--json"))["on_call"] is None
     assert "env: 'moon' is refused" in print_contacts("--env", "moon", code=2)
+
+
+STANDBY = "us-east-2"
+
+
+class Region:
+    """The standby region's ledger, which can be made to fail."""
+
+    def __init__(self):
+        self.ledger, self.broken, self.regions = FakeDynamoDB(), None, []
+
+    def __call__(self, service, region):
+        assert service == "dynamodb"
+        self.regions.append(region)
+        if self.broken:
+            raise self.broken
+        return self.ledger
+
+    @property
+    def records(self):
+        return {client.client_id: client for client in ClientRecords(self.ledger, "ledger").list_clients()}
+
+
+@pytest.fixture
+def standby(context):
+    policy = read_failover(SettingsReader("failover", {**POLICY, "region": STANDBY}))
+    object.__setattr__(context, "environment", replace(context.environment, failover=policy))
+    region = Region()
+    object.__setattr__(context.cloud, "client_in", region)
+    return region
+
+
+def test_each_change_reaches_the_ledger_of_the_standby_region(context, standby, clock):
+    for words in (
+        ADD,
+        ("contacts", "app-orders", "--contact", "b@o.example"),
+        ("rotate-secret", "app-orders"),
+        ("disable", "app-orders"),
+        ("remove", "app-orders"),
+    ):
+        run(*words, *REASON)
+        assert list(standby.records.values()) == context.cloud.client_records.list_clients()
+        clock.advance(60)
+    assert standby.records["app-orders"].removed
+    assert standby.records["app-orders"].contacts == ()
+    assert set(standby.regions) == {STANDBY}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Unreachable("no route"),
+        client_error("AccessDeniedException", "not authorized", status=400),
+        client_error("ResourceNotFoundException", "the stacks are not deployed", status=400),
+    ],
+)
+def test_a_change_that_the_standby_region_does_not_have_is_in_effect_and_reported_with_the_remedy(standby, broken):
+    secret = run(*ADD, *REASON).splitlines()[1]
+    standby.broken = broken
+    printed = run("disable", "app-orders", *REASON, code=1)
+    assert "app-orders is disabled; 0 codes" in printed
+    assert "clients disable app-orders: this is done and in effect" in printed
+    assert f"the ledger in {STANDBY} does not have it ({type(broken).__name__}" in printed
+    assert "`orchestrator clients reapply --reason … --env local`" in printed
+    assert "managed, disabled" in run("show", "app-orders")
+    assert standby.records["app-orders"].status == "enabled"
+    assert secret not in printed
+
+    standby.broken = None
+    assert "app-orders is disabled" in run("disable", "app-orders", *REASON), "a repetition copies it"
+    assert standby.records["app-orders"].status == "disabled"
+
+
+def test_a_new_secret_is_printed_although_the_standby_region_does_not_answer(standby):
+    standby.broken = Unreachable("no route")
+    printed = run(*ADD, *REASON, code=1)
+    assert "ibxs_" in printed
+    assert "clients add app-orders: this is done" in printed
+
+
+def test_what_is_missing_in_the_standby_region_is_reported_before_a_missing_event(context, standby, monkeypatch):
+    def fail(_event):
+        raise Unreachable("no route")
+
+    standby.broken = Unreachable("no route")
+    monkeypatch.setattr(context.cloud.ledger, "record_event", fail)
+    assert f"the ledger in {STANDBY} does not have it" in run(*ADD, *REASON, code=1)
+    assert f"the ledger in {STANDBY} does not have it" in run("reapply", *REASON, code=1)
+
+
+def test_the_repair_copies_what_is_missing_and_replaces_what_only_the_standby_region_has(context, standby):
+    standby.broken = Unreachable("no route")
+    run(*ADD, *REASON, code=1)
+    standby.broken = None
+    assert f"records copied to {STANDBY}: app-orders" in run("reapply", *REASON)
+    (client,) = context.cloud.client_records.list_clients()
+    ClientRecords(standby.ledger, "ledger").copy_client(replace(client, revision=7, name="Of another time"))
+    assert json.loads(run("reapply", *REASON, "--json"))["copied"] == ["app-orders"]
+    assert standby.records == {"app-orders": client}
+    assert f"records copied to {STANDBY}: none" in run("reapply", *REASON)
+
+
+def test_a_repair_that_fails_is_an_error_after_what_was_done(standby):
+    run(*ADD, *REASON)
+    standby.broken = Unreachable("no route")
+    printed = run("reapply", *REASON, code=1)
+    assert "1 clients are as the ledger has them; changed: none" in printed
+    assert "clients reapply: this is done and in effect" in printed
+
+
+def test_a_newer_change_of_another_operator_in_the_standby_region_stays(context, standby):
+    run(*ADD, *REASON)
+    (client,) = context.cloud.client_records.list_clients()
+    newer = replace(client, revision=2, name="Newer")
+    context.cloud.client_records.save_client(newer)
+    target = ClientRecords(standby.ledger, "ledger")
+    target.copy_client(newer)
+    copy_record(context.cloud.client_records, target, client)
+    assert standby.records == {"app-orders": newer}
+
+
+def test_after_a_failover_the_lost_region_gets_no_copy(context, standby):
+    object.__setattr__(context, "environment", replace(context.environment, region=STANDBY, lost_region="us-west-1"))
+    run(*ADD, *REASON)
+    run("reapply", *REASON)
+    assert standby.regions == []

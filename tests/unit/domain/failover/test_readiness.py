@@ -8,11 +8,12 @@ import pytest
 from orchestrator.domain.failover.copies import CopiedFiles, StoredFile
 from orchestrator.domain.failover.home_releases import PlannedRelease, Standing
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, take_assignment
+from orchestrator.domain.failover.managed_clients import ClientCopies
 from orchestrator.domain.failover.manual_plan import CrossRegionBackup
 from orchestrator.domain.failover.readiness import StandbyFacts, evaluate_plan, not_ready
 from orchestrator.domain.failover.steps import STEPS, Step
 from orchestrator.domain.recovery.record import Role
-from tests.samples import NOW
+from tests.samples import NOW, managed_client
 from tests.unit.domain.failover.world import GATE, HOME, STANDBY
 
 
@@ -44,7 +45,14 @@ READY = StandbyFacts(
     domain_target="d-1.execute-api.us-east-2.amazonaws.com",
     operators=1,
     files=CopiedFiles(FILES, FILES),
+    clients=ClientCopies((managed_client("a"),), (managed_client("a"),)),
 )
+
+
+def test_after_a_failover_the_records_of_the_region_that_was_left_are_not_compared():
+    facts = replace(READY, assignment=first_assignment(STANDBY), clients=ClientCopies(unread="it is lost"))
+    found = {one.step: one for one in evaluate_plan(facts, NOW)}[Step.TAKE_OVER]
+    assert (found.ready, found.reason) == (True, "needs only the assignment")
 
 
 def test_a_complete_standby_region_is_ready():
@@ -53,6 +61,7 @@ def test_a_complete_standby_region_is_ready():
     assert not_ready(evaluated) == ""
     reasons = {one.step: one.reason for one in evaluated}
     assert reasons[Step.RESTORE] == "the oldest copy has an age of 3.0 h; 1 configuration snapshots"
+    assert reasons[Step.TAKE_OVER] == "1 managed clients are recorded here as in us-west-1"
     assert reasons[Step.FENCE] == "the assignment names us-west-1; its lease lasts until 03:14:00 UTC"
 
 
@@ -114,6 +123,12 @@ def test_a_complete_standby_region_is_ready():
         (Step.CHECK_KEYS, {"signing_key": "PendingDeletion"}, "the signing key in us-east-2 is PendingDeletion"),
         (Step.VERIFY, {"health": 503}, "the service in us-east-2 answers 503"),
         (Step.VERIFY, {"health": 0}, "the service in us-east-2 answers nothing"),
+        (
+            Step.TAKE_OVER,
+            {"clients": ClientCopies((managed_client("a"),))},
+            "managed clients of which us-east-2 has not the record of us-west-1: app-a (enabled, revision 1; there no",
+        ),
+        (Step.TAKE_OVER, {"clients": ClientCopies(unread="no")}, "managed clients could not be compared: no"),
         (Step.UPDATE_DNS, {"domain": ""}, "the API has no domain of its own"),
         (Step.UPDATE_DNS, {"domain_target": ""}, "us-east-2 has no target for login.example.com"),
         (Step.ANNOUNCE, {"operators": 0}, "no operator would be notified"),
