@@ -105,6 +105,7 @@ def resource_arns(
         Resource.LIVE_ALIAS: [f"{arn}:{service['alias']}" for arn in functions],
         Resource.TABLES: tables,
         Resource.HEARTBEAT_ROWS: [*tables, restored],
+        Resource.CLIENT_ITEMS: [restored],
         Resource.HEARTBEATS_TABLE: [created.heartbeats_table],
         Resource.STREAMS: [f"{arn}/stream/*" for arn in tables],
         Resource.RESTORED_STREAMS: [f"{restored}/stream/*"],

@@ -10,6 +10,7 @@ from orchestrator.aws.dynamodb.access_block import PROBED_KEY
 from orchestrator.aws.ledger.clients import CLIENTS_KEY
 from orchestrator.aws.ledger.failovers import ASSIGNMENT_KEY
 from orchestrator.aws.oauth_tables.issuing_lease import LEASE_KEY
+from orchestrator.aws.oauth_tables.managed_clients import PREFIX as CLIENT_PREFIX
 from orchestrator.domain.recovery.heartbeats import PREFIX as HEARTBEAT_PREFIX
 from orchestrator.environments import Environment
 
@@ -21,6 +22,7 @@ def resource_conditions(environment: Environment, tag: str) -> Mapping[Resource,
     return {
         Resource.MAIL_IDENTITY: {"StringEquals": {"ses:FromAddress": sender}},
         Resource.HEARTBEAT_ROWS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{HEARTBEAT_PREFIX}*"]}},
+        Resource.CLIENT_ITEMS: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{CLIENT_PREFIX}*"]}},
         Resource.KEY_RING: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ring"]}},
         Resource.LOGGED_REVOCATION_EPOCH: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["epoch"]}},
         Resource.ACCESS_BLOCK_PROBE: {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [PROBED_KEY["pk"]["S"]]}},

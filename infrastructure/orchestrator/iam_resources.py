@@ -14,6 +14,7 @@ class Resource(Enum):
     LIVE_ALIAS = auto()  # their alias `live`
     TABLES = auto()  # the service's own tables and the tables in use
     HEARTBEAT_ROWS = auto()  # the heartbeat rows in live and restored tables
+    CLIENT_ITEMS = auto()  # the items of clients in restored tables
     HEARTBEATS_TABLE = auto()  # the table of acknowledged heartbeats
     STREAMS = auto()  # streams of the service's tables
     RESTORED_STREAMS = auto()  # streams of the tables that restores make
@@ -110,6 +111,7 @@ WILDCARD_REASONS: Mapping[Resource, str] = {
     Resource.QUALIFIED: "any version can become stable or canary",
     Resource.RESTORED_TABLES: "restored tables are named by the restore that creates them",
     Resource.HEARTBEAT_ROWS: "restored tables are named by the restore that creates them",
+    Resource.CLIENT_ITEMS: "restored tables are named by the restore that creates them",
     Resource.ACCESS_BLOCK_PROBE: "restored tables are named by the restore that creates them",
     Resource.ALL_ALARMS: "CloudWatch describes composite alarms only with a permission on * (DescribeAlarms)",
     Resource.CHECKED_LOGS: "CloudWatch Logs authorises a log group with the suffix of its streams",

@@ -68,6 +68,7 @@ READ_HOME_CLIENTS = (
     allow("dynamodb:Query", on=(Resource.HOME_CLIENT_RECORDS,)),
     allow("kms:Decrypt", on=(Resource.HOME_LEDGER_KEYS,)),
 )
+APPLY_CLIENTS = allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", on=(Resource.CLIENT_ITEMS,))
 READ_HOME_RELEASE = allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,))
 LIST_COPIED_FILES = (
     allow("s3:ListBucket", on=(Resource.HOME_EVIDENCE,)),
@@ -117,7 +118,7 @@ FAILOVER_TASKS: Mapping[str, FunctionSpec] = {
     ),
     "check_keys": _task(*CHECK_KEYS, variables=("KEYS_TABLE", "SIGNING_KEY_ID")),
     "verify_standby": _task(INVOKE_LIVE_ALIAS, SIGN_IN_AS_SYNTHETIC_CLIENT, variables=("SERVICE",)),
-    "take_over": _task(USE_LEASE, variables=("FAILOVER_POLICY", "KEYS_TABLE")),
+    "take_over": _task(USE_LEASE, APPLY_CLIENTS, variables=("FAILOVER_POLICY", "KEYS_TABLE")),
     "update_dns": _task(*UPDATE_DNS, variables=("SERVICE", "API_DOMAIN", "HOSTED_ZONE_ID")),
     "announce_failover": _task(
         allow("sns:Publish", on=(Resource.OPERATORS, Resource.CLIENTS)),

@@ -105,6 +105,13 @@ def test_only_the_evaluation_reads_the_lease_and_the_records_of_clients_of_the_h
     ]
 
 
+def test_what_takes_over_changes_only_the_items_of_clients_in_restored_tables(standby):
+    own = statements(standby, "ib-oauth-task-take-over-prod")
+    (tables,) = [one for one in own if "table/ib-oauth-restored-" in json.dumps(one["Resource"])]
+    assert set(tables["Action"]) == {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+    assert tables["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["client#*"]}}
+
+
 def test_only_what_renews_the_lease_and_what_takes_over_may_write_it(standby):
     writers = {
         name

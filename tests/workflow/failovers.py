@@ -10,16 +10,25 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from orchestrator.application.failover.managed_clients import copy_record
 from orchestrator.aws.dynamodb.backups import backup_name_as_of
+from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
+from orchestrator.aws.oauth_tables.managed_clients import ClientItems, encode_item
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.analysis.observations import HttpRequest, HttpResponse
+from orchestrator.domain.clients.client import ManagedClient
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.failover.issuing_region import IssuingLease, first_assignment, grant_lease
 from orchestrator.domain.failover.record import Failover
+from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.signing_keys import KeyPhase, SigningKey, SigningKeyRing
 from orchestrator.probes.checks import REDIRECT_URI
 from orchestrator.probes.synthetic_client import BROWSER_COOKIE, SUBJECT
+from service.clients.managed import Limits
+from service.clients.registry import ManagedClients
+from service.oauth.clients import Client
+from service.storage.clients import ClientStore
 from state_machines import definitions
 from tests.fakes.clouds import REGION, machine_arn
 from tests.fakes.dynamodb import FakeDynamoDB
@@ -84,6 +93,7 @@ class FailoverWorld(World):
     Attributes:
         home_returns: the home region reads the assignment again, before every task.
         home_ledger: the ledger of the home region, of which only the records of clients are used.
+        clients_backed_up: managed clients as the copies of the tokens table have them.
         both_issued: moments at which both regions might have issued tokens.
     """
 
@@ -92,7 +102,9 @@ class FailoverWorld(World):
         self.rows = Tables(STATE, TOKENS, REVOCATIONS, KEYS)
         vars(self.cloud)["restored_tokens"] = partial(RestoredTokens, self.rows)
         vars(self.cloud)["issuing_lease"] = IssuingLeaseStore(self.rows, KEYS)
+        vars(self.cloud)["client_items"] = partial(ClientItems, self.rows)
         self.home_ledger = FakeDynamoDB()
+        self.clients_backed_up: list[ManagedClient] = []
         self.service = SyntheticService()
         macs = SimpleNamespace(generate_mac=lambda *_: b"mac")
         vars(self.cloud)["probe_clients"] = SimpleNamespace(functions=self.service, macs=macs)
@@ -184,6 +196,25 @@ class FailoverWorld(World):
             if table.target not in self.copied_tables:
                 self.rows.add(table.target)
                 self.copied_tables.add(table.target)
+                for client in self.clients_backed_up if table.role is Role.TOKENS else ():
+                    self.rows.put_item(TableName=table.target, Item=encode_item(client))
+
+    def save_client(self, client: ManagedClient, *, copied: bool = True) -> None:
+        """Have an operator change a client at home, whose record comes to this region or not."""
+        records = ClientRecords(self.home_ledger, "ledger")
+        records.save_client(client)
+        if copied:
+            copy_record(records, self.cloud.client_records, client)
+
+    def known_client(self, client_id: str) -> Client | None:
+        """A client as the service of this region knows it: None if it is refused everywhere."""
+        (tokens,) = (table.target for table in self.failover.tables if table.role is Role.TOKENS)
+        directory = ManagedClients(
+            ClientStore(self.rows, STATE, tokens),
+            Limits(frozenset({"profile"}), frozenset(), "https://issuer.invalid"),
+            lambda: self.clock.now().timestamp(),
+        )
+        return directory.get(client_id)
 
     @property
     def copied_tables(self) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchestrator.aws.dynamodb.table_reader import TableReader
 from orchestrator.aws.lambda_.aliases import Aliases
 from orchestrator.aws.lambda_.versions import Versions
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
+from orchestrator.aws.oauth_tables.managed_clients import ClientItems
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import Unreachable
@@ -23,7 +25,6 @@ from orchestrator.domain.failover.record import Failover
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.signing_keys import KeyPhase, SigningKey, SigningKeyRing
 from tests.fakes.clouds import REGION
-from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.restorable_tables import RestorableTables
 from tests.fakes.scaling import FakeScaling
@@ -90,7 +91,6 @@ class BackWorld(FailoverWorld):
         self.home_tables = HomeTables(self)
         self.home_plane = LambdaControlPlane()
         self.home_service = SyntheticService()
-        self.home_ledger = FakeDynamoDB()
 
     def fail_over(self) -> None:
         """Run the failover, and log a user in."""
@@ -210,6 +210,7 @@ class BackWorld(FailoverWorld):
         adapters["aliases"] = Aliases(OfHome(self, self.home_plane), LIVE, sleep=lambda _: None)
         adapters["versions"] = Versions(OfHome(self, self.home_plane), sleep=lambda _: None)
         adapters["issuing_lease"] = IssuingLeaseStore(rows, KEYS)
+        adapters["client_items"] = partial(ClientItems, rows)
         adapters["restored_tokens"] = lambda table, source, log: RestoredTokens(rows, table, source, log)
         adapters["probe_clients"] = SimpleNamespace(
             functions=OfHome(self, self.home_service), macs=SimpleNamespace(generate_mac=lambda *_: b"mac")

@@ -13,6 +13,8 @@ from orchestrator.domain.errors import Unreachable
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import STEPS, Step
 from state_machines import definitions
+from tests.samples import NOW
+from tests.samples import managed_client as client
 from tests.workflow.failovers import FailoverWorld, failover_machine
 from tests.workflow.faults import (
     error_after,
@@ -246,11 +248,16 @@ def test_after_a_fault_it_ends_or_is_resumed_with_one_issuer(interpreter, state,
 
     world = FailoverWorld(interpreter, f"fo-{next(NUMBERS)}", bridge)
     with inhabited(world):
+        world.clients_backed_up.append(client("attacked"))
+        world.save_client(client("attacked"))
+        world.save_client(client("attacked", 2, disabled_at=NOW))
         ended = world.run()
         assert struck, "the fault never struck"
         assert ended.phase == "SUCCEEDED" or fault not in RETRIED or ended.error == "FailoverSuperseded", ended.cause
         resumed = ended.phase == "SUCCEEDED" or world.run(f"{world.name}-2").phase == "SUCCEEDED"
     assert resumed, "a second execution continues it to its end"
+    assert world.failover.clients.changed == ("app-attacked",)
+    assert world.known_client("app-attacked") is None
     assert world.failover.outcome is FailoverOutcome.SUCCEEDED
     assert world.may_issue()
     assert world.both_issued == []

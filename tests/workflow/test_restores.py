@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 
 from orchestrator.aws.oauth_tables.managed_clients import encode_item
-from orchestrator.domain.clients.client import Action, Change, ManagedClient
 from orchestrator.domain.deployment.record import DeploymentOutcome
 from orchestrator.domain.errors import SourceStateUnknown
 from orchestrator.domain.recovery.heartbeats import SLOTS
@@ -17,6 +15,7 @@ from orchestrator.domain.recovery.lost_writes.measurement import CLOSING, REPLAY
 from orchestrator.domain.recovery.record import RecoveryOutcome, Role
 from orchestrator.domain.verdict import Outcome
 from tests.samples import NOW
+from tests.samples import managed_client as client
 from tests.workflow.restores import (
     STATE,
     TOKENS,
@@ -363,13 +362,6 @@ def test_what_was_revoked_since_stays_dead_also_what_was_revoked_while_the_copy_
     assert world.families(world.tokens_copy) == {"kept": True, "early": False, "late": False}
     epochs = {variables["LEAST_EPOCH"] for variables in world.variables()}
     assert epochs == {str(world.recovery.least_epoch)} == {"1"}
-
-
-def client(name, revision=1, **changes):
-    change = Change("ann", "ticket 4711", NOW)
-    uris = ("https://app.example/callback",)
-    one = ManagedClient(f"app-{name}", name, uris, (), (), (), NOW, revision, Action.ADD, change)
-    return replace(one, **changes)
 
 
 CLIENTS = {"disabled": {"disabled_at": NOW}, "removed": {"disabled_at": NOW, "removed": True}, "renamed": {"name": "x"}}

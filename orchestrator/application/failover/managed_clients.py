@@ -1,19 +1,22 @@
-"""Managed clients in a failover: their records reach the other region's ledger."""
+"""Managed clients in a failover: their records reach the other region's ledger, and its tables get their state."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from orchestrator.application.cloud import Cloud
+from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.clients import client_in, translate_errors
 from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.failover.managed_clients import ClientCopies, records_to_copy
+from orchestrator.domain.failover.managed_clients import ClientCopies, compare_items, records_to_copy, replaced_revision
+from orchestrator.domain.recovery.record import Role
 
 if TYPE_CHECKING:
     from orchestrator.application.failover.releases import HomeClients
+    from orchestrator.aws.ledger.failovers import ReadFailover
     from orchestrator.domain.clients.client import ManagedClient
 
 
@@ -86,3 +89,35 @@ def copy_record(source: ClientRecords, target: ClientRecords, client: ManagedCli
     # In this order: a revision that another operator copied meanwhile is in `source` already.
     there = target.read_client(client.client_id)
     target.copy_client(source.read_client(client.client_id), replacing=there.revision)
+
+
+def apply_clients(read: ReadFailover, cloud: Cloud, source: ClientRecords | None = None) -> ReadFailover:
+    """Bring the clients of the new tokens table into the state of the ledger's records; return the failover as written.
+
+    What differs is recorded before it is changed, so that a repetition still knows it. The lease of the region that is
+    left has ended, so no request changes a client meanwhile.
+
+    Args:
+        read: the failover.
+        cloud: of the region that takes over.
+        source: on the way back, the records of the region that is left: the ledger gets them first.
+
+    Raises:
+        Throttled, Unreachable: DynamoDB did not answer; a repetition continues.
+        LockLost: another writer changed the failover.
+    """
+    failover, target = read.failover, cloud.client_records
+    (table,) = (table.target for table in failover.tables if table.role is Role.TOKENS)
+    items, records = cloud.client_items(table), (source or target).list_clients()
+    missing = records_to_copy(records, target.list_clients()) if source else ()
+    revisions = for_each(records, lambda client: items.read_revision(client.client_id))
+    brought = tuple(client.client_id for client in missing)
+    found = replace(compare_items(records, revisions), brought=brought).with_earlier(failover.clients)
+    if found != failover.clients:
+        read = cloud.failovers.commit(read, replace(failover, clients=found))
+    if source:
+        copy_records(source, target)
+    for_each(
+        zip(records, revisions, strict=True), lambda pair: items.apply(pair[0], replacing=replaced_revision(*pair))
+    )
+    return read

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.managed_clients import apply_clients
 from orchestrator.application.failover.planning import failover_policy
 from orchestrator.application.failover.progress import StepDone
 from orchestrator.aws.clients import client_in
+from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment, ReadFailover
 from orchestrator.domain.errors import OrchestratorError, Refused, Unreachable
 from orchestrator.domain.failover import decisions
@@ -41,23 +43,34 @@ def fence_home(read: ReadFailover, cloud: Cloud) -> StepDone:
     return StepDone(read, f"{failover.home} gets no lease; the last one ends by {ends:%H:%M:%S} UTC")
 
 
-def take_over(read: ReadFailover, cloud: Cloud) -> StepDone:
-    """Activate the assignment and give this region its first lease. The caller has waited until no other lease is left.
+def take_over(read: ReadFailover, cloud: Cloud, clients: ClientRecords | None = None) -> StepDone:
+    """Bring the managed clients into their recorded state, activate the assignment, and give this region its first lease.
+
+    The caller has waited until no other lease is left: no token is issued before the clients have that state.
+
+    Args:
+        read: the failover.
+        cloud: of the region that takes over.
+        clients: on the way back, the records of managed clients of the region that is left.
 
     Raises:
         Refused: the assignment is not this failover's any more.
         LockLost: another writer changed the assignment or the failover.
         Unreachable: the lease could not be written.
     """
-    failover, seen = read.failover, cloud.failovers.read_assignment()
-    assignment = activate_assignment(_existing(seen), failover.region, failover.id)
+    seen = cloud.failovers.read_assignment()
+    assignment = activate_assignment(_existing(seen), read.failover.region, read.failover.id)
+    read = apply_clients(read, cloud, clients)
+    failover = read.failover
+    assert failover.clients is not None, "they were recorded"
     if assignment != seen.assignment:
         read = cloud.failovers.commit(read, failover, (seen, assignment))
     answer = renew_lease(cloud, cloud.failovers, failover.region)
     lease = cloud.issuing_lease.read_lease()
     if lease is None or not lease.allows(cloud.now()):
         raise Unreachable(f"the lease of {failover.region} does not read back: {answer}")
-    return StepDone(read, f"{failover.region} issues tokens since {cloud.now():%H:%M:%S} UTC, epoch {assignment.epoch}")
+    issues = f"{failover.region} issues tokens since {cloud.now():%H:%M:%S} UTC, epoch {assignment.epoch}"
+    return StepDone(read, f"{issues}; {failover.clients.description}")
 
 
 def cancel_failover(cloud: Cloud, failover_id: str, by: str) -> ReadFailover:

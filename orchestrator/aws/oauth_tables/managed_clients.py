@@ -14,7 +14,7 @@ from orchestrator.aws.clients import conditional_write, translate_errors
 from orchestrator.domain.clients.client import ManagedClient
 
 SCHEMA = 1
-_PREFIX = "client#"
+PREFIX = "client#"
 
 
 class ClientItems:
@@ -90,7 +90,7 @@ def encode_item(client: ManagedClient) -> Mapping[str, Any]:
 
 
 def _key(client_id: str) -> dict[str, Any]:
-    return {"pk": {"S": f"{_PREFIX}{client_id}"}}
+    return {"pk": {"S": f"{PREFIX}{client_id}"}}
 
 
 def _number(value: int) -> Mapping[str, str]:

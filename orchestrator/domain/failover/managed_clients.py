@@ -1,11 +1,11 @@
-"""Managed clients in a failover: the records that the standby region has. Pure."""
+"""Managed clients in a failover: the records that the standby region has, and what they change in restored tables. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain.clients.client import ManagedClient
+from orchestrator.domain.clients.client import ManagedClient, Status
 
 _NAMED = 3
 """So many clients are named in a reason; of others only the number is reported."""
@@ -24,6 +24,70 @@ class ClientCopies:
     at_home: tuple[ManagedClient, ...] = ()
     copies: tuple[ManagedClient, ...] = ()
     unread: str = ""
+
+
+@dataclass(frozen=True)
+class AppliedClients:
+    """What a failover found when it brought the clients of its tokens table into the state of the ledger's records.
+
+    Attributes:
+        known: how many records there are. A client without a record stays as the table has it.
+        changed: ids of those whose items had another state, or none.
+        newer: ids of those whose items are newer than a record that enables them; they stay as they are.
+        brought: on the way back, ids of those whose records were first brought into the home region's ledger.
+    """
+
+    known: int = 0
+    changed: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
+
+    def with_earlier(self, earlier: AppliedClients | None) -> AppliedClients:
+        """Return it with what an attempt before it had found, which may have changed everything already."""
+        if earlier is None:
+            return self
+        return AppliedClients(
+            self.known,
+            _union(earlier.changed, self.changed),
+            self.newer,
+            _union(earlier.brought, self.brought),
+        )
+
+    @property
+    def description(self) -> str:
+        """What was changed, in words."""
+        words = [f"{self.known} managed clients are as the ledger has them, changed: {_listed(self.changed)}"]
+        if self.newer:
+            words.append(f"newer than the ledger's record, and left as they are: {_listed(self.newer)}")
+        if self.brought:
+            words.append(f"records brought from the other ledger: {_listed(self.brought)}")
+        return "; ".join(words)
+
+
+def compare_items(records: Sequence[ManagedClient], revisions: Sequence[int | None]) -> AppliedClients:
+    """Return what applying the records to a tokens table changes.
+
+    Args:
+        records: of the ledger.
+        revisions: of the client's item in the table, for each record; None without an item.
+    """
+    changed: list[str] = []
+    newer: list[str] = []
+    for record, revision in zip(records, revisions, strict=True):
+        if revision == (None if record.removed else record.revision):
+            continue
+        stays = revision is not None and revision > max(record.revision, replaced_revision(record, revision))
+        (newer if stays else changed).append(record.client_id)
+    return AppliedClients(len(records), tuple(changed), tuple(newer))
+
+
+def replaced_revision(record: ManagedClient, revision: int | None) -> int:
+    """Return the newer revision of an item that its record replaces; 0 for none.
+
+    An item that is newer than its record has a change that did not come here, or was written by hand. A record that disables
+    or removes the client replaces it: the client is refused until a person has decided.
+    """
+    return 0 if record.status is Status.ENABLED else revision or 0
 
 
 def records_to_copy(records: Iterable[ManagedClient], there: Iterable[ManagedClient]) -> tuple[ManagedClient, ...]:
@@ -55,3 +119,11 @@ def clients_problem(copies: ClientCopies, home: str, region: str) -> str:
 def _difference(client: ManagedClient, there: ManagedClient | None) -> str:
     copy = "no record" if there is None else f"revision {there.revision}"
     return f"{client.client_id} ({client.status}, revision {client.revision}; there {copy})"
+
+
+def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
+
+
+def _listed(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids) or "none"

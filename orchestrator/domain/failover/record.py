@@ -11,6 +11,7 @@ from orchestrator.domain.deployment.gates import Gate
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.failover.home_releases import PlannedRelease
+from orchestrator.domain.failover.managed_clients import AppliedClients
 from orchestrator.domain.failover.steps import Direction, Step, StepRule, rules_of, steps_of
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
@@ -100,6 +101,7 @@ class Failover:
         chosen_at: when RESTORE began and `tables` were chosen for it; None before that.
         rejected_by: the approver who rejected it, or the person who cancelled it; empty without one.
         failed: step and reason of the last failure, until the step succeeds; empty without one.
+        clients: what TAKE_OVER changed of the managed clients, recorded before it is written; None before that.
         direction: where it goes. Back, `home` is the standby region, which is left, and `region` the home region.
         close_requested_at: back, when the tables in use were first to deny writes; None before that.
         reopened_at: back, when they were verified to accept writes again after a cancellation; None before that.
@@ -130,6 +132,7 @@ class Failover:
     direction: Direction = Direction.AWAY
     close_requested_at: datetime | None = None
     reopened_at: datetime | None = None
+    clients: AppliedClients | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:

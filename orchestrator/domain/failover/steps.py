@@ -135,9 +135,9 @@ RULES: Mapping[Step, StepRule] = {
         timedelta(minutes=1),
     ),
     Step.TAKE_OVER: StepRule(
-        "let this region issue tokens",
-        "every lease of the home region has ended",
-        "the assignment is active, and this region has a lease",
+        "bring the managed clients into the ledger's state, and let this region issue tokens",
+        "every lease of the home region has ended; this region's ledger has the home region's records of managed clients",
+        "clients are as the ledger has them, the assignment is active, and this region has a lease",
         timedelta(minutes=1),
     ),
     Step.UPDATE_DNS: StepRule(
@@ -207,9 +207,9 @@ RULES_BACK: Mapping[Step, StepRule] = {
     Step.CHECK_KEYS: RULES[Step.CHECK_KEYS],
     Step.VERIFY: RULES[Step.VERIFY],
     Step.TAKE_OVER: StepRule(
-        "let the home region issue tokens",
+        "bring the records of managed clients to the home region, and let it issue tokens",
         "every lease of the standby region has ended",
-        "the assignment is active, and the home region has a lease",
+        "the home region's ledger has the records of clients, the assignment is active, and the home region has a lease",
         timedelta(minutes=1),
     ),
     Step.UPDATE_DNS: RULES[Step.UPDATE_DNS],

@@ -1,4 +1,4 @@
-"""TakeOver: activate the assignment and give this region its lease, when no other lease is left."""
+"""TakeOver: apply the records of clients, activate the assignment and give this region its lease, when no other is left."""
 
 from __future__ import annotations
 

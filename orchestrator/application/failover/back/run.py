@@ -175,7 +175,7 @@ def _take_over(read: ReadFailover, regions: BothRegions) -> StepDone:
         closing.refuse_reopened(read.failover, regions)
         # An active assignment cannot be returned: the home region must answer now.
         regions.home.issuing_lease.read_lease()
-    return take_over(read, regions.home)
+    return take_over(read, regions.home, regions.standby.client_records)
 
 
 _PERFORM: Mapping[Step, Perform] = {

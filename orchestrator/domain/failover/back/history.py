@@ -103,7 +103,7 @@ LEDGER_KINDS: Final = (
     LedgerKind("newest status overrides", "status-override", "*", Placement.STAYS, f"{_STATE}: the log has it"),
     LedgerKind("maintenance schedules", "maintenance-schedule", "schedule", Placement.STAYS, _STATE),
     LedgerKind("maintenance windows", "maintenance", "*", Placement.STAYS, f"{_STATE}: `events` has its changes"),
-    LedgerKind("managed clients", "clients", "*", Placement.STAYS, f"{_STATE}: `events` has its changes"),
+    LedgerKind("managed clients", "clients", "*", Placement.STAYS, "TAKE_OVER has brought them home already"),
     LedgerKind("issuing assignments", "issuing-assignment", "assignment", Placement.STAYS, _STATE),
     LedgerKind("releases of the home region", "home-releases", "record", Placement.STAYS, _STATE),
     LedgerKind("task tokens of failovers", "failover#*", "token", Placement.STAYS, _SECRET),

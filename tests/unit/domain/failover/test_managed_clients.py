@@ -1,13 +1,54 @@
-"""Managed clients in a failover: which records are missing."""
+"""Managed clients in a failover: which records are missing, and what applying records changes."""
+
+import pytest
 
 from orchestrator.domain.failover.managed_clients import (
+    AppliedClients,
     ClientCopies,
     clients_problem,
+    compare_items,
     records_to_copy,
 )
 from tests.samples import NOW
 from tests.samples import managed_client as client
 from tests.unit.domain.failover.world import HOME, STANDBY
+
+REMOVED = client("removed", 3, removed=True, disabled_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("record", "revision", "changed", "newer"),
+    [
+        (client("a", 2), 2, (), ()),
+        (client("a", 2), 1, ("app-a",), ()),
+        (client("a", 2), None, ("app-a",), ()),
+        (client("a", 2), 3, (), ("app-a",)),
+        (REMOVED, None, (), ()),
+        (REMOVED, 3, ("app-removed",), ()),
+        (REMOVED, 2, ("app-removed",), ()),
+        (REMOVED, 4, ("app-removed",), ()),
+        (client("off", 2, disabled_at=NOW), 3, ("app-off",), ()),
+    ],
+)
+def test_an_item_is_changed_unless_it_is_as_recorded_or_newer_than_a_record_that_enables_it(
+    record, revision, changed, newer
+):
+    assert compare_items([record], [revision]) == AppliedClients(1, changed, newer)
+
+
+def test_what_an_earlier_attempt_changed_is_still_reported():
+    earlier = AppliedClients(2, ("app-a",), ("app-n",), ("app-a",))
+    now = AppliedClients(3, ("app-b",), ("app-n",), ("app-b", "app-a"))
+    assert now.with_earlier(earlier) == AppliedClients(3, ("app-a", "app-b"), ("app-n",), ("app-a", "app-b"))
+    assert now.with_earlier(None) == now
+
+
+def test_what_was_changed_is_described_in_words():
+    assert AppliedClients(2).description == "2 managed clients are as the ledger has them, changed: none"
+    assert AppliedClients(2, ("app-a", "app-b"), ("app-n",), ("app-a",)).description == (
+        "2 managed clients are as the ledger has them, changed: app-a, app-b; newer than the ledger's record, and left as"
+        " they are: app-n; records brought from the other ledger: app-a"
+    )
 
 
 def test_records_that_are_missing_or_differ_are_copied():
