@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Thread
@@ -24,8 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.managed_clients import copy_record
 from orchestrator.aws.failover.copied_files import list_files
 from orchestrator.aws.step_functions import execution_arn
+from orchestrator.domain.clients.client import Change, Limits, ManagedClient, Wanted, disable, new_client
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.failover.issuing_region import first_assignment
 from orchestrator.domain.failover.record import Failover, FailoverOutcome
@@ -43,7 +46,7 @@ from orchestrator.local.deployed_environment import (
     cloud_for,
     stack_output,
 )
-from orchestrator.local.oauth_client import LOCAL_CLIENTS
+from orchestrator.local.oauth_client import LOCAL_CLIENTS, TrafficClient
 from orchestrator.local.region_failover_rehearsal import HOME, prepare
 from orchestrator.local.rehearsal_clients import (
     RehearsalClients,
@@ -62,6 +65,12 @@ _PATIENCE_SECONDS: Final = 300
 _FIRST_LOGIN_SECONDS: Final = 10
 _FAILOVER_ID: Final = "fo-rehearsal"
 _COPIED_FILE: Final = "configuration/rehearsal.json"
+_DISABLED: Final = TrafficClient(
+    "app-rehearsal",
+    "https://rehearsal.example/callback",
+    scope="profile",
+    secret="local-rehearsal-secret-not-for-accounts",  # noqa: S106 - of the local environment alone
+)
 _RENEW_FUNCTION: Final = resource_name("event-renew-lease", ENVIRONMENT)
 
 Say = Callable[[str], None]
@@ -160,7 +169,11 @@ def rehearse(folder: Path, other: str, say: Say, *, back: bool = False) -> Failo
             say(f"{HOME} has its lease")
             _verify_copies(home_cloud, cloud, other)
             say(f"a file of evidence has its copy in {other}")
-            rehearsal = _Rehearsal(home, cloud, other, prepare(home, other, say), say)
+            added = _add_client(home, cloud)
+            clients = prepare(home, other, say)
+            _disable_client(added, home, cloud)
+            say(f"{_DISABLED.client_id} was disabled since its table was copied")
+            rehearsal = _Rehearsal(home, cloud, other, clients, say)
             report = _fail_over(rehearsal)
             if not back:
                 return report
@@ -260,6 +273,31 @@ def _verify(rehearsal: _Rehearsal, url: str) -> None:
         require_equal(rejected, None, "a refresh token from before the outage")
         if client.log_in(clients.client_after_backup) is not None:
             raise RehearsalFailed("a client that registered after the copies can log in")
+        if client.log_in(_DISABLED) is not None:
+            raise RehearsalFailed("a client that was disabled after the copies can log in")
+    rehearsal.say(f"{_DISABLED.client_id} is refused")
+
+
+def _add_client(home: LocalEnvironment, standby: Cloud) -> ManagedClient:
+    """Add a managed client, as `orchestrator clients add` does, and log a user in with it."""
+    secret, change = sha256(str(_DISABLED.secret).encode()).hexdigest(), Change("ann", "rehearsal", datetime.now(UTC))
+    wanted = Wanted(_DISABLED.client_id, "Rehearsal", (_DISABLED.redirect_uri,), (_DISABLED.scope,), (), ())
+    limits = Limits(frozenset(), frozenset({_DISABLED.scope}), frozenset())
+    client = new_client(wanted, limits, secret, change)
+    _save_client(client, home.cloud, standby)
+    with connect(home.api_url, home.platform_url) as connection:
+        require(connection.log_in(_DISABLED), "a login of a managed client")
+    return client
+
+
+def _disable_client(client: ManagedClient, home: LocalEnvironment, standby: Cloud) -> None:
+    _save_client(disable(client, Change("ann", "rehearsal", datetime.now(UTC))), home.cloud, standby)
+
+
+def _save_client(client: ManagedClient, home: Cloud, standby: Cloud) -> None:
+    home.client_records.save_client(client)
+    home.client_items(resource_name("tokens", ENVIRONMENT)).apply(client)
+    copy_record(home.client_records, standby.client_records, client)
 
 
 def _verify_copies(home: Cloud, standby: Cloud, other: str) -> None:

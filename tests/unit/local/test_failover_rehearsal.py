@@ -9,18 +9,20 @@ import pytest
 from orchestrator.local import failover_rehearsal
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
+DISABLED = failover_rehearsal._DISABLED
 OK = SimpleNamespace(observation=SimpleNamespace(status=HTTPStatus.OK))
 
 
 class Client:
     """Is refused at its first logins, as by a process that read the lease before the region had one."""
 
-    def __init__(self, refused: int) -> None:
-        self.refused = refused
+    def __init__(self, refused: int, *, knows_disabled: bool = False) -> None:
+        self.refused, self.knows_disabled = refused, knows_disabled
 
     def log_in(self, client):
         self.refused -= 1
-        return None if self.refused >= 0 or client == "after" else client
+        refused = client == "after" or (client == DISABLED and not self.knows_disabled)
+        return None if self.refused >= 0 or refused else client
 
     def refresh(self, tokens):
         return (None if tokens == "old" else tokens), None
@@ -41,7 +43,9 @@ def verify(monkeypatch):
         clients = SimpleNamespace(
             client_before_backup="before", client_after_backup="after", tokens_before_backup="old"
         )
-        failover_rehearsal._verify(SimpleNamespace(clients=clients, home=SimpleNamespace(platform_url="")), "")
+        failover_rehearsal._verify(
+            SimpleNamespace(clients=clients, home=SimpleNamespace(platform_url=""), say=lambda _: None), ""
+        )
 
     return verify
 
@@ -67,3 +71,8 @@ def test_the_tokens_of_a_region_are_waited_for(monkeypatch):
 def test_a_region_that_never_issues_tokens_fails_the_rehearsal(verify):
     with pytest.raises(RehearsalFailed, match="a new login: not within 1 s"):
         verify(Client(refused=1000))
+
+
+def test_a_client_that_was_disabled_after_the_copies_must_be_refused(verify):
+    with pytest.raises(RehearsalFailed, match="a client that was disabled after the copies can log in"):
+        verify(Client(refused=0, knows_disabled=True))
