@@ -18,7 +18,7 @@ BACKUP=$(aws dynamodb list-backups --table-name $TABLE --backup-type SYSTEM --ou
 KEY=$(aws kms describe-key --key-id alias/ib-oauth-ledger-ENV --query KeyMetadata.Arn --output text)
 aws dynamodb restore-table-from-backup --target-table-name $TABLE --backup-arn $BACKUP \\
   --sse-specification-override Enabled=true,SSEType=KMS,KMSMasterKeyId=$KEY
-aws dynamodb wait table-exists --table-name $TABLE
+until aws dynamodb wait table-exists --table-name $TABLE; do echo "$TABLE is still restored"; done
 aws dynamodb update-continuous-backups --table-name $TABLE \\
   --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true
 aws dynamodb update-time-to-live --table-name $TABLE \\
