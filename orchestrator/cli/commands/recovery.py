@@ -82,7 +82,7 @@ def restore(
     replay: Annotated[bool, typer.Option("--replay", help="Replay what was written since the recovery point.")] = False,
     corrupted: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Kind not to replay: login, code, client, family."),
+        typer.Option(metavar="KIND", help="Kind not to replay: login, code, client, family; repeatable."),
     ] = None,
     write_settings: Annotated[
         str | None,
