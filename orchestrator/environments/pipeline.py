@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.domain.schema import SettingsReader
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
+_REPOSITORY = re.compile(r"[A-Za-z0-9-]+(?:/[A-Za-z0-9._-]+|@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]+")
 _PROVIDER = re.compile(r"arn:aws:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com")
 
@@ -17,7 +17,9 @@ class PipelineSettings:
     """The GitHub repository, and the one environment of it, whose jobs may deploy here.
 
     Attributes:
-        repository: ``OWNER/NAME``.
+        repository: ``OWNER/NAME``, or ``OWNER@ID/NAME@ID`` where the subjects of its tokens have the ids: the default
+            of repositories that were created, renamed or transferred since 2026-07-15
+            (https://docs.github.com/en/actions/reference/openid-connect-reference#immutable-subject-claims).
         github_environment: the repository's environment; its reviewers approve each job.
         provider: ARN of the account's OIDC provider for GitHub; None creates it. An account has at most one.
     """
@@ -30,7 +32,11 @@ class PipelineSettings:
 def read_pipeline(table: SettingsReader) -> PipelineSettings:
     """Read the table ``[….pipeline]``."""
     pipeline = PipelineSettings(
-        repository=table.text("repository", matching=_REPOSITORY, remedy="give OWNER/NAME without a pattern"),
+        repository=table.text(
+            "repository",
+            matching=_REPOSITORY,
+            remedy="give OWNER/NAME or OWNER@ID/NAME@ID, as its tokens have it, without a pattern",
+        ),
         github_environment=table.text(
             "github_environment",
             matching=_ENVIRONMENT,

@@ -113,9 +113,21 @@ def test_an_account_that_has_a_provider_keeps_it(tmp_path):
     assert not resources(one.orchestrator, "AWS::IAM::OIDCProvider")
 
 
+@pytest.mark.parametrize("repository", ["example/ib-oauth", "example@123456/ib-oauth@456789"])
+def test_a_repository_is_named_as_its_tokens_name_it(repository):
+    """Those of repositories that were created, renamed or transferred since 2026-07-15 have the ids of owner and repository.
+    https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens"""
+    text = f'repository = "{repository}"\ngithub_environment = "staging"'
+    assert read_pipeline(SettingsReader("dev.pipeline", tomllib.loads(text))).repository == repository
+
+
 @pytest.mark.parametrize(
     ("text", "refused"),
     [
+        (
+            'repository = "example@123456/ib-oauth"\ngithub_environment = "staging"',
+            r"dev.pipeline.repository: 'example@123456/ib-oauth' is refused: give OWNER/NAME or OWNER@ID/NAME@ID",
+        ),
         (
             'repository = "example/*"\ngithub_environment = "staging"',
             r"dev.pipeline.repository: 'example/\*' is refused: give OWNER/NAME",

@@ -47,7 +47,9 @@ QUESTIONS = (
     Question("account", "AWS account of production, 12 digits (Enter: the one of the credentials)"),
     Question("email", "E-mail address for alarms, security findings and budgets (Enter: none)"),
     Question("domain", "Domain of the service in production (Enter: the address of the API)"),
-    Question("repository", "GitHub repository that deploys, as OWNER/NAME (Enter: none)"),
+    Question(
+        "repository", "GitHub repository that deploys: OWNER/NAME, or OWNER@ID/NAME@ID if it is new (Enter: none)"
+    ),
 )
 HOSTED_ZONE = Question("hosted_zone_id", "Id of the Route 53 hosted zone of the domain, such as Z0123456789ABC")
 
