@@ -33,7 +33,8 @@ The largest estimate of all counts: of stable before the deployment, of stable n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
+from functools import cached_property
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -130,6 +131,8 @@ class Clustering:
         """Add another window of the same version."""
         if not other.pairs and not other.errors:
             return self
+        if not self.pairs and not self.errors:
+            return other
         pairs = zip_longest(self.pairs, other.pairs, fillvalue=PairSums())
         return Clustering(
             tuple(one + another for one, another in pairs),
@@ -192,7 +195,7 @@ class Dispersion:
         canary = self.earlier_canary + self.canary
         return max(self.of_neighbours, canary.errors_a_cluster)
 
-    @property
+    @cached_property
     def of_neighbours(self) -> float:
         """Return the largest estimate of φ by pairs of neighbours."""
         if not self.has_errors:
@@ -213,6 +216,12 @@ class Dispersion:
         )
         return measured if measured.has_errors else UNKNOWN
 
+    def in_window(self, window: Dispersion) -> Dispersion:
+        """Return what is known with the clustering of the current window, and of stable before, that was measured."""
+        if not self.has_errors:
+            return window
+        return Dispersion(window.before, self.earlier_canary, self.earlier_stable, window.canary, window.stable)
+
     def next_window(self) -> Dispersion:
         """Return what is known at the start of another window."""
         if not self.has_errors:
@@ -221,7 +230,14 @@ class Dispersion:
 
     def carried(self) -> Dispersion:
         """Return what the ledger carries: `from_json` of `to_json`."""
-        return Dispersion(*(part.carried() for part in vars(self).values())) if self.has_errors else UNKNOWN
+        if not self.has_errors:
+            return UNKNOWN
+        # What was measured is rounded; sums of windows are not.
+        canary, stable = self.earlier_canary.carried(), self.earlier_stable.carried()
+        return Dispersion(self.before, canary, stable, self.canary, self.stable)
+
+    def _parts(self) -> Iterable[tuple[str, Clustering]]:
+        return ((one.name, getattr(self, one.name)) for one in fields(self))
 
     def to_json(self) -> Json:
         """Return the form in the ledger: by attribute, without those that know nothing."""
@@ -231,7 +247,7 @@ class Dispersion:
                 part.clusters,
                 *([round(one, DECIMALS) for one in astuple(sums)] for sums in part.pairs),
             ]
-            for name, part in vars(self).items()
+            for name, part in self._parts()
             if part.errors
         }
 

@@ -22,7 +22,7 @@ def odds_of_log(log_odds: float, most: float = LARGEST_LOG_ODDS) -> float:
 def log_sum(logs: Sequence[float]) -> float:
     """Return the natural logarithm of the sum of numbers above or equal to 0, given as their logarithms."""
     top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs)) if top > -inf else -inf
+    return top + log(sum([exp(value - top) for value in logs])) if top > -inf else -inf
 
 
 def bounded_odds_text(odds: float) -> str:

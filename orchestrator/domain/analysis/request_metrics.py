@@ -109,53 +109,71 @@ def request_rates(function: VersionComparison, thresholds: Thresholds) -> tuple[
     return tuple(_rate(function, name, counts, thresholds) for name, counts in count_rates(function).items())
 
 
+@cache
+def rate_names(function: str) -> tuple[str, ...]:
+    """Return the names of a function's rates, as `count_rates` has them."""
+    upstream = ("upstream_errors",) if function == UPSTREAM_FUNCTION else ()
+    grants = ("refused", *REFUSALS, "no_result") if function == GRANT_FUNCTION else ()
+    return ("server_errors", "server_error_limit", "deaths", *upstream, *grants)
+
+
 def count_rates(function: VersionComparison) -> Mapping[str, Counts]:
     """Return what the rates of one function count, by the name of the rate. It depends on no threshold."""
-    errors = _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.server_errors)))
-    counts = {
-        "server_errors": errors,
-        "server_error_limit": errors,
-        "deaths": _counts(function, lambda one: Count(one.function_failures, Periods(60.0, one.minutes))),
-    }
-    if function.name == UPSTREAM_FUNCTION:
-        counts["upstream_errors"] = _by_sample(
-            function, lambda one: Tally(one.requests, min(one.requests, one.upstream_errors))
-        )
-    if function.name == GRANT_FUNCTION:
-        counts["refused"] = _by_sample(
-            function, lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants))
-        )
-        counts |= _count_results(function)
-        counts["no_result"] = _by_sample(function, _without_result)
-    return counts
+    results = _count_results(function) if function.name == GRANT_FUNCTION else {}
+    return {name: results.get(name) or count_rate(function, name) for name in rate_names(function.name)}
 
 
-def null_of(name: str, function: VersionComparison, counts: Counts, thresholds: Thresholds) -> Null | None:
+def count_rate(function: VersionComparison, name: str) -> Counts:
+    """Return what one of the function's rates counts."""
+    match name:
+        case "server_errors" | "server_error_limit":
+            return _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.server_errors)))
+        case "deaths":
+            return _counts(function, lambda one: Count(one.function_failures, Periods(60.0, one.minutes)))
+        case "upstream_errors":
+            return _by_sample(function, lambda one: Tally(one.requests, min(one.requests, one.upstream_errors)))
+        case "refused":
+            return _by_sample(function, lambda one: Tally(one.known_grants, min(one.known_grants, one.refused_grants)))
+        case "no_result":
+            return _by_sample(function, _without_result)
+        case _:
+            return _by_sample(function, lambda one: Tally(sum(one.grants.values()), one.grants.get(name, 0)))
+
+
+def null_of(
+    name: str, function: VersionComparison, counts: Callable[[], Counts], thresholds: Thresholds
+) -> Null | None:
     """Return the null hypothesis of a rate; None if there is nothing to compare with.
 
     Args:
         name: of the rate, without the function's.
         function: both versions.
-        counts: what the rate counts of them.
+        counts: returns what the rate counts of them; it is not called if the null depends on no count.
         thresholds: the thresholds.
     """
+    if name == "server_error_limit":
+        return _absolute_limit(function, thresholds)
+    counted = counts()
     match name:
         case "server_errors":
-            return _null(function, counts, thresholds, None)
-        case "server_error_limit":
-            return _absolute_limit(function, thresholds)
+            return _null(function, counted, thresholds, None)
         case "deaths":
-            return _null(function, counts, thresholds, thresholds.max_error_percent / 100)
+            return _null(function, counted, thresholds, thresholds.max_error_percent / 100)
         case "refused":
-            return _null(function, counts, thresholds, REFUSED_WITHOUT_BASELINE)
+            return _null(function, counted, thresholds, REFUSED_WITHOUT_BASELINE)
         case _:
             # Visitors, clients or providers cause it: it has no limit without stable in the same window.
-            return Margin(_margin(thresholds)) if counts.stable.total.trials else None
+            return margin_of(thresholds) if counted.stable.total.trials else None
 
 
 def describe_rate(function: str, name: str, thresholds: Thresholds) -> str:
     """Return a bad trial of a rate in words, such as ``token returns 5xx``."""
-    return f"{function} {DESCRIPTIONS[name].format(max_error_percent=thresholds.max_error_percent)}"
+    return _described(function, name, thresholds.max_error_percent)
+
+
+@cache  # of a few rates and settings
+def _described(function: str, name: str, max_error_percent: float) -> str:
+    return f"{function} {DESCRIPTIONS[name].format(max_error_percent=max_error_percent)}"
 
 
 def _rate(function: VersionComparison, name: str, counts: Counts, thresholds: Thresholds) -> ComparedRate:
@@ -164,7 +182,7 @@ def _rate(function: VersionComparison, name: str, counts: Counts, thresholds: Th
         description=describe_rate(function.name, name, thresholds),
         canary=counts.canary.total,
         stable=counts.stable.total,
-        null=null_of(name, function, counts, thresholds),
+        null=null_of(name, function, lambda: counts, thresholds),
         canary_periods=counts.canary.periods,
         stable_periods=counts.stable.periods,
         before_periods=NO_PERIODS if counts.before is None else counts.before.periods,
@@ -175,11 +193,11 @@ def _rate(function: VersionComparison, name: str, counts: Counts, thresholds: Th
 def _null(function: VersionComparison, counts: Counts, thresholds: Thresholds, otherwise: float | None) -> Null | None:
     """Return the null hypothesis: stable now, stable before, or an absolute share if there is one."""
     if counts.stable.total.trials and not function.canary_has_all_traffic:
-        return Margin(_margin(thresholds))
+        return margin_of(thresholds)
     baseline, before = function.before, counts.before
     if baseline and before and before.total.trials and baseline.requests >= thresholds.minimum_requests:
         highest = highest_before(before.periods, before.total, thresholds.minimum_requests)
-        return limit_at(highest + _margin(thresholds))
+        return limit_at(highest + margin_of(thresholds).points)
     return None if otherwise is None else limit_at(otherwise)
 
 
@@ -407,19 +425,21 @@ def _count_results(function: VersionComparison) -> Mapping[str, Counts]:
     versions = (function.canary, function.stable, *([function.before] if function.before else []))
     occurred = {result for version in versions for sample in version.samples for result in sample.grants}
     none = _by_sample(function, lambda one: Tally(sum(one.grants.values()), 0))
-    return {result: _count_result(function, result) if result in occurred else none for result in REFUSALS}
-
-
-def _count_result(function: VersionComparison, result: str) -> Counts:
-    return _by_sample(function, lambda one: Tally(sum(one.grants.values()), one.grants.get(result, 0)))
+    return {result: count_rate(function, result) if result in occurred else none for result in REFUSALS}
 
 
 def _without_result(sample: Sample) -> Tally:
     return Tally(sample.requests, max(0, sample.requests - sum(sample.grants.values())))
 
 
-def _margin(thresholds: Thresholds) -> float:
-    return thresholds.tolerated_increase_percent / 100
+def margin_of(thresholds: Thresholds) -> Margin:
+    """Return the null hypothesis of a rate that is compared with stable's in the same window."""
+    return _margin_at(thresholds.tolerated_increase_percent)
+
+
+@cache  # of a few settings
+def _margin_at(percent_more: float) -> Margin:
+    return Margin(percent_more / 100)
 
 
 def _estimate(tally: Tally) -> tuple[float, float]:

@@ -7,16 +7,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.analysis.dispersion import NO_PERIODS, UNKNOWN, Dispersion, Periods
 from orchestrator.domain.analysis.sequential_testing import NO_TRIALS, Null, SequentialTest, Tally, mean_log_evidence
 from orchestrator.domain.verdict import Json, Verdict
 
 
-@dataclass(frozen=True)
-class ComparedRate:
+class ComparedRate(NamedTuple):
     """One rate that may be worse on canary, as totals since the start of the window.
+
+    A tuple, because `RunningTests.update` compares what the rates of an evaluation count.
 
     Attributes:
         name: unique within an evaluation, such as ``token/server_errors``.
@@ -25,6 +26,7 @@ class ComparedRate:
         canary_periods, stable_periods: the same totals period by period, which show how bad trials cluster; empty if
             they were not read.
         before_periods: stable before the deployment; empty if it was not read.
+        clusters: how bad trials cluster in the window, if that is known without the periods.
         weight: the rate's share of the capital, relative to the other rates' weights. It depends on nothing measured.
     """
 
@@ -37,12 +39,18 @@ class ComparedRate:
     stable_periods: Periods = NO_PERIODS
     before_periods: Periods = NO_PERIODS
     weight: float = 1.0
+    clusters: Dispersion | None = None
+
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """What the test of the rate depends on: all but its name and its description."""
+        return self[2:]
 
 
 _NOTHING_SEEN = SequentialTest()
 
-_Update = tuple[SequentialTest, Tally, Tally, Null]
-"""A test, the new trials of canary and stable, and the null: what the updated test depends on."""
+_Update = tuple[SequentialTest, Tally, Tally, Tally, Tally, Null]
+"""A test, the totals of canary and stable before and now, and the null: what the updated test depends on."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class RunningTest:
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of the evidence that canary is worse, with the dispersion known now. The stream keeps it."""
-        return self.stream.log_evidence_at(self.dispersion.value)
+        return self.stream.log_evidence_at(1.0 if self.dispersion is UNKNOWN else self.dispersion.value)
 
     def update(self, rate: ComparedRate, updated: dict[_Update, SequentialTest] | None = None) -> RunningTest:
         """Count the new trials. It compares totals, not increments, so that late data are counted once, later.
@@ -67,15 +75,19 @@ class RunningTest:
             rate: the totals.
             updated: the updates of this evaluation so far: most rates count the same requests without a bad one.
         """
-        dispersion = self.dispersion.update(rate.canary_periods, rate.stable_periods, rate.before_periods)
+        if rate.clusters is None:
+            dispersion = self.dispersion.update(rate.canary_periods, rate.stable_periods, rate.before_periods)
+        else:
+            dispersion = self.dispersion.in_window(rate.clusters)
         if rate.null is None:
             return RunningTest(self.stream, self.canary, self.stable, dispersion, rate.weight)
         known = self.stream.know_before(rate.before_periods.total)
-        update = known, rate.canary.since(self.canary), rate.stable.since(self.stable), rate.null
+        update = known, self.canary, self.stable, rate.canary, rate.stable, rate.null
         done = {} if updated is None else updated
         stream = done.get(update)
         if stream is None:
-            stream = done[update] = known.update(*update[1:])
+            canary, stable = rate.canary.since(self.canary), rate.stable.since(self.stable)
+            stream = done[update] = known.update(canary, stable, rate.null)
         canary, stable = _larger(self.canary, rate.canary), _larger(self.stable, rate.stable)
         return RunningTest(stream, canary, stable, dispersion, rate.weight)
 
@@ -109,11 +121,21 @@ class RunningTests:
         since = window_start.isoformat()
         known = self.tests
         if since != self.since:
-            known = {name: test.next_window() for name, test in known.items()}
-        updated: dict[_Update, SequentialTest] = {}
-        return RunningTests(
-            since, {rate.name: known.get(rate.name, _NOT_BEGUN).update(rate, updated) for rate in rates}
-        )
+            # By identity, so that rates that had one test still have one.
+            shared = {id(test): test for test in known.values()}
+            moved = {key: test.next_window() for key, test in shared.items()}
+            known = {name: moved[id(test)] for name, test in known.items()}
+        streams: dict[_Update, SequentialTest] = {}
+        tests: dict[str, RunningTest] = {}
+        counted: tuple[object, ...] = ()
+        last = test = _NOT_BEGUN
+        for rate in rates:
+            before, counts = known.get(rate.name, _NOT_BEGUN), rate.counts
+            # Most refusals of grants never occur: such rates have one test, as long as they count the same.
+            if before is not last or counts != counted:
+                last, counted, test = before, counts, before.update(rate, streams)
+            tests[rate.name] = test
+        return RunningTests(since, tests)
 
     @cached_property
     def log_evidence(self) -> float:
@@ -164,8 +186,8 @@ def no_metrics_since(start: datetime) -> Verdict:
 def _running_test_to_json(test: RunningTest) -> Mapping[str, Json]:
     return {
         "stream": asdict(test.stream),
-        "canary": asdict(test.canary),
-        "stable": asdict(test.stable),
+        "canary": test.canary._asdict(),
+        "stable": test.stable._asdict(),
         "dispersion": test.dispersion.to_json(),
         "weight": test.weight,
     }

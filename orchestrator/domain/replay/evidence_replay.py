@@ -16,18 +16,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from orchestrator.domain.analysis import latency, log_verdict, request_metrics
 from orchestrator.domain.analysis.latency_lines import LatencyLines
 from orchestrator.domain.analysis.observations import Measurements, Sample, VersionComparison
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests, no_metrics_since
-from orchestrator.domain.analysis.sequential_testing import Limit, Tally
+from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Null, Tally
 from orchestrator.domain.analysis.spending import FALSE_ALARM
 from orchestrator.domain.deployment.policy import Thresholds
 from orchestrator.domain.deployment.strategy import FULL_PERCENT
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.replay.recorded_rates import RATES, recorded_null, recorded_rate, with_recorded_clusters
+from orchestrator.domain.replay.recorded_rates import RATES, RecordedRow
 from orchestrator.domain.texts import two_digits
 from orchestrator.domain.verdict import Evidence, Outcome, Verdict
 
@@ -89,7 +90,7 @@ class RunningReplay:
             rates = _latency_rates(functions, settings.replayed, rows)
         # As exact as the ledger carried them from evaluation to evaluation.
         before = self.tests.get(one.probe, RunningTests()).carried()
-        tests = with_recorded_clusters(before.update(one.window.start, rates), rows)
+        tests = before.update(one.window.start, rates)
         judge = request_metrics.judge_request_metrics if of_metrics else latency.judge_latency
         verdict = (
             judge(functions, settings.replayed, tests, rates)
@@ -103,22 +104,35 @@ def _metrics_rates(
     functions: tuple[VersionComparison, ...], settings: Settings, rows: Mapping[str, Any], where: str
 ) -> tuple[ComparedRate, ...]:
     """Return the rates with the recorded counts, and with the null hypotheses of the replayed settings."""
-    recorded, replayed = settings.recorded, settings.replayed
+    margins = {request_metrics.margin_of(settings.recorded): request_metrics.margin_of(settings.replayed)}
     rates: list[ComparedRate] = []
     for function in functions:
-        for name, counts in request_metrics.count_rates(function).items():
+        row, last = None, None
+        for name in request_metrics.rate_names(function.name):
             full_name = f"{function.name}/{name}"
-            row = rows[full_name]
-            null = recorded_null(row)
-            if null == request_metrics.null_of(name, function, counts, recorded):
-                null = request_metrics.null_of(name, function, counts, replayed)
-            elif isinstance(null, Limit) and not _same_baseline(settings):
-                # The limit comes from the worst minutes before the deployment, which are not recorded.
-                remedy = "leave minimum_requests and tolerated_increase_percent as they are"
-                raise Refused(where, f"{full_name} without the minutes before the deployment", remedy)
-            description = request_metrics.describe_rate(function.name, name, replayed)
-            rates.append(recorded_rate(full_name, description, request_metrics.WEIGHTS[name], row, null))
+            document = rows[full_name]
+            # Most refusals of grants never occur, and their rows are equal.
+            if row is None or document != last:
+                row, last = RecordedRow.from_json(document), document
+                if isinstance(row.null, Margin):
+                    row = row._replace(null=margins.get(row.null, row.null))
+            is_margin = isinstance(row.null, Margin)
+            null = row.null if is_margin else _null_now(row.null, name, function, settings, where)
+            description = request_metrics.describe_rate(function.name, name, settings.replayed)
+            rates.append(row.rate(full_name, description, request_metrics.WEIGHTS[name], null))
     return tuple(rates)
+
+
+def _null_now(null: Null | None, name: str, function: VersionComparison, settings: Settings, where: str) -> Null | None:
+    """Return the null hypothesis by the replayed settings, if the recorded settings give the recorded one."""
+    counts = cache(partial(request_metrics.count_rate, function, name))
+    if null == request_metrics.null_of(name, function, counts, settings.recorded):
+        return request_metrics.null_of(name, function, counts, settings.replayed)
+    if isinstance(null, Limit) and not _same_baseline(settings):
+        # The limit comes from the worst minutes before the deployment, which are not recorded.
+        remedy = "leave minimum_requests and tolerated_increase_percent as they are"
+        raise Refused(where, f"{function.name}/{name} without the minutes before the deployment", remedy)
+    return null
 
 
 def _same_baseline(settings: Settings) -> bool:
@@ -136,8 +150,8 @@ def _latency_rates(
     for function in functions:
         for name, description in latency.describe_rates(function, thresholds).items():
             full_name = f"{function.name}/{name}"
-            row = rows[full_name]
-            rates.append(recorded_rate(full_name, description, latency.WEIGHTS[name], row, recorded_null(row)))
+            row = RecordedRow.from_json(rows[full_name])
+            rates.append(row.rate(full_name, description, latency.WEIGHTS[name], row.null))
     return tuple(rates)
 
 

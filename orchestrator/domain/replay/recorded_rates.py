@@ -13,7 +13,7 @@ The counts of single periods are not recorded: the tests need their totals, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.analysis.dispersion import NO_PERIODS, Dispersion, Periods
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
@@ -36,57 +36,50 @@ def rates_to_json(tests: RunningTests, rates: tuple[ComparedRate, ...]) -> Mappi
     return {rate.name: _row(rate, tests.tests[rate.name].dispersion) for rate in rates}
 
 
-def recorded_null(row: Any) -> Null | None:
-    """Return the null hypothesis that a rate had.
+class RecordedRow(NamedTuple):
+    """What `rates_to_json` wrote of one rate; the attributes are those of the row."""
 
-    Args:
-        row: what `rates_to_json` wrote.
+    canary: Tally
+    stable: Tally
+    before: Periods
+    null: Null | None
+    clusters: Dispersion
 
-    Raises:
-        KeyError, TypeError, ValueError: it is another document.
-    """
-    return _null(row["null"])
+    @classmethod
+    def from_json(cls, row: Any) -> RecordedRow:
+        """Read what `rates_to_json` wrote.
 
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is another document.
+        """
+        before = row.get("before")
+        return cls(
+            _tally(row["canary"]),
+            _tally(row["stable"]),
+            Periods(tallies=(_tally(before),)) if before else NO_PERIODS,
+            _null(row["null"]),
+            Dispersion.from_json(row.get("clusters")),
+        )
 
-def recorded_rate(name: str, description: str, weight: float, row: Any, null: Null | None) -> ComparedRate:
-    """Return a rate with the counts of its row.
+    def rate(self, name: str, description: str, weight: float, null: Null | None) -> ComparedRate:
+        """Return the rate with these counts.
 
-    Args:
-        name: as `ComparedRate` has it.
-        description: as today's code describes it.
-        weight: as today's code weighs it.
-        row: what `rates_to_json` wrote.
-        null: the null hypothesis of the rate that is returned.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is another document.
-    """
-    before = row.get("before")
-    return ComparedRate(
-        name,
-        description,
-        _tally(row["canary"]),
-        _tally(row["stable"]),
-        null,
-        before_periods=Periods(tallies=(_tally(before),)) if before else NO_PERIODS,
-        weight=weight,
-    )
-
-
-def with_recorded_clusters(tests: RunningTests, rows: Mapping[str, Any]) -> RunningTests:
-    """Return tests that were updated without periods, with the clustering of the window that the rows have."""
-    return RunningTests(
-        tests.since,
-        {name: test.with_dispersion(_in_window(test.dispersion, rows[name])) for name, test in tests.tests.items()},
-    )
-
-
-def _in_window(dispersion: Dispersion, row: Any) -> Dispersion:
-    """Return a dispersion with the clustering of the window that the row has."""
-    window = Dispersion.from_json(row.get("clusters"))
-    if not dispersion.has_errors:
-        return window
-    return Dispersion(window.before, dispersion.earlier_canary, dispersion.earlier_stable, window.canary, window.stable)
+        Args:
+            name: as `ComparedRate` has it.
+            description: as today's code describes it.
+            weight: as today's code weighs it.
+            null: the null hypothesis of the rate that is returned.
+        """
+        return ComparedRate(
+            name,
+            description,
+            self.canary,
+            self.stable,
+            null,
+            before_periods=self.before,
+            weight=weight,
+            clusters=self.clusters,
+        )
 
 
 def _row(rate: ComparedRate, dispersion: Dispersion) -> Mapping[str, Json]:

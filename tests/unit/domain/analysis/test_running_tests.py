@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import log
 
 import pytest
@@ -97,6 +96,18 @@ def test_rates_with_the_same_requests_have_the_evidence_that_each_has_alone():
     assert together.tests["a"] == together.tests["b"] != together.tests["c"]
 
 
+def test_rates_that_count_the_same_have_one_test_until_one_of_them_differs():
+    counts = {"canary": Tally(50, 0), "stable": Tally(500, 0), "null": Margin(0.005)}
+    tests = RunningTests().update(NOW, (measure("a", **counts), measure("b", **counts)))
+    tests = tests.carried().update(NOW + seconds(60), (measure("a", **counts), measure("b", **counts)))
+    assert tests.tests["a"] is tests.tests["b"]
+    worse = measure("b", **{**counts, "canary": Tally(90, 7)})
+    apart = tests.update(NOW + seconds(60), (measure("a", **counts), worse)).tests
+    assert apart["b"] == tests.tests["b"].update(worse) != apart["a"]
+    heavier = tests.update(NOW + seconds(60), (measure("a", **counts), measure("b", **counts, weight=2.0))).tests
+    assert [heavier[name].weight for name in ("a", "b")] == [1.0, 2.0]
+
+
 def spread(*bad, requests=100):
     return Periods(10.0, tuple(Tally(requests, count) for count in bad))
 
@@ -141,7 +152,7 @@ def test_the_weights_of_the_rates_divide_the_evidence():
 
 
 def test_periods_are_learnt_where_there_is_nothing_to_compare_with_yet():
-    idle = replace(in_periods((0, 0, 20, 0, 0), before=(0, 20, 0, 0)), null=None)
+    idle = in_periods((0, 0, 20, 0, 0), before=(0, 20, 0, 0))._replace(null=None)
     assert RunningTests().update(NOW, (idle,)).tests["token/server_errors"].dispersion.value > 10
 
 

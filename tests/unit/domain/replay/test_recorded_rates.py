@@ -9,12 +9,7 @@ import pytest
 from orchestrator.domain.analysis.dispersion import Periods
 from orchestrator.domain.analysis.running_tests import ComparedRate, RunningTests
 from orchestrator.domain.analysis.sequential_testing import Limit, Margin, Tally
-from orchestrator.domain.replay.recorded_rates import (
-    rates_to_json,
-    recorded_null,
-    recorded_rate,
-    with_recorded_clusters,
-)
+from orchestrator.domain.replay.recorded_rates import RecordedRow, rates_to_json
 from tests.samples import NOW, seconds
 
 
@@ -39,15 +34,12 @@ def test_tests_on_the_recorded_counts_are_those_on_the_periods(null):
         rates = (rate("a", canary, stable, null, before), rate("b", [], [], None))
         measured = RunningTests.from_json(json.loads(json.dumps(measured.to_json()))).update(start, rates)
         rows = json.loads(json.dumps(rates_to_json(measured, rates)))
-        again = tuple(
-            recorded_rate(one.name, one.description, one.weight, rows[one.name], recorded_null(rows[one.name]))
-            for one in rates
-        )
+        read = {name: RecordedRow.from_json(row) for name, row in rows.items()}
+        again = tuple(read[one.name].rate(one.name, one.description, one.weight, read[one.name].null) for one in rates)
         assert [(one.canary, one.stable, one.null) for one in again] == [
             (one.canary, one.stable, one.null) for one in rates
         ]
         replayed = RunningTests.from_json(replayed.to_json()).update(start, again)
-        replayed = with_recorded_clusters(replayed, rows)
         assert replayed.log_evidence == measured.log_evidence
         assert replayed.to_json() == measured.to_json()
 
@@ -61,8 +53,13 @@ def test_a_row_leaves_out_what_is_not_known():
 
 @pytest.mark.parametrize(
     "row",
-    [{}, {"canary": [1], "stable": [1, 0], "null": None}, {"canary": [1, 0], "stable": [1, 0], "null": ["odd", 1]}],
+    [
+        None,
+        {},
+        {"canary": [1], "stable": [1, 0], "null": None},
+        {"canary": [1, 0], "stable": [1, 0], "null": ["odd", 1]},
+    ],
 )
 def test_another_document_is_an_error(row):
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        recorded_rate("a", "a", 1.0, row, recorded_null(row))
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        RecordedRow.from_json(row)
