@@ -188,6 +188,43 @@ def test_production_comes_after_staging_and_waits_for_people():
     ]
 
 
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({"BEFORE": "42"}, ["--before", "build/before/r1/"]),
+        ({"BEFORE": "", "ROLLBACK_PLAN": "remove the stacks"}, ["--rollback-plan", "remove the stacks"]),
+        ({"BEFORE": ""}, []),
+    ],
+    ids=["a-later-release", "the-first-release", "the-first-release-of-staging"],
+)
+def test_the_first_release_ships_without_one_before_it(tmp_path, variables, options):
+    inputs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())[True]["workflow_dispatch"]["inputs"]
+    assert {name for name, one in inputs.items() if one["required"]} == {"security_review", "documentation"}
+    steps_of_ship = steps(ROOT / ".github/workflows/ship.yml")
+    (download,) = [step for step in steps_of_ship if step.get("with", {}).get("path") == "build/before/"]
+    assert download["if"] == "inputs.before != ''"
+    for folder in ("bin", ".venv/bin", "build/releases/r2", *(["build/before/r1"] if variables["BEFORE"] else [])):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".venv/bin/activate").touch()
+    for name in ("orchestrator", "npx", "aws"):
+        command = tmp_path / "bin" / name
+        command.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+        command.chmod(0o755)
+    (script,) = [step["run"] for step in steps_of_ship if step.get("name") == "Ship"]
+    environ = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "ENVIRONMENT": "prod", "RUN": "run", "AFTER": "staging"}
+    github = {"GITHUB_ACTOR": "me", "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1"}
+    ended = subprocess.run(
+        ["bash", "-ec", script],
+        env=environ | github | variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = ended.stdout.split("check-quotas")[0].splitlines()
+    assert words[words.index("evidence/oauth.json") + 1 :] == options
+
+
 def test_the_wheel_is_published_with_its_bill_of_materials():
     steps_of_wheel = jobs(ROOT / ".github/workflows/release.yml")["wheel"]["steps"]
     runs = [step.get("run", step.get("uses", "")).partition("@")[0] for step in steps_of_wheel]

@@ -40,8 +40,9 @@ def collect(
         env: the environment, whose delivery policy lists the required items.
         reports: JUnit files.
         benchmarks: files with the JSON output of benchmarks.
-        before: the preceding release, whose assembly can roll back the stacks.
-        references: items that are references, such as the URL of a review.
+        before: the preceding release, whose assembly can roll back the stacks; None if there is none.
+        references: items that are references, such as the URL of a review. A rollback plan is one only if no release
+            precedes.
         where: the pipeline run, such as its URL.
         out: the file to write.
         json: print one JSON object.
@@ -57,6 +58,8 @@ def collect(
     if benchmarks:
         items["performance"] = reference_of_performance([_benchmark(path) for path in benchmarks], where)
     if before:
+        if "rollback_plan" in items:
+            raise Refused("--rollback-plan", items["rollback_plan"], "give it or --before, not both")
         items["rollback_plan"] = _rollback_plan(before, env)
     checklist = complete_checklist(items, DeliveryPolicy.parse(environments.load(env).delivery).checklist)
     write("--out", out, f"{jsonlib.dumps(checklist, indent=2, allow_nan=False)}\n".encode())

@@ -257,6 +257,22 @@ def test_a_release_before_without_an_assembly_is_no_way_back(tmp_path, built):
     assert (code, printed["error"]["field"]) == (2, "--before")
 
 
+def test_the_first_release_has_none_before_it_and_names_its_rollback_plan(tmp_path, built):
+    options = everything(tmp_path, built)
+    at = options.index("--before")
+    first = [*options[:at], *options[at + 2 :]]
+    code, printed = collected(tmp_path, *first)
+    assert (code, printed["error"]["field"]) == (2, "checklist")
+    assert printed["error"]["remedy"].endswith("rollback_plan")
+    plan = "https://wiki.example/first-release"
+    code, printed = collected(tmp_path, *first, "--rollback-plan", plan)
+    assert (code, printed["checklist"]["rollback_plan"]) == (0, plan)
+    (tmp_path / "out.json").unlink()
+    code, printed = collected(tmp_path, *options, "--rollback-plan", plan)
+    assert (code, printed["error"]["field"]) == (2, "--rollback-plan")
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_what_an_environment_wants_and_that_is_missing_is_named(tmp_path):
     code, printed = collected(tmp_path, "--documentation", "https://docs.example/1")
     assert code == 2
