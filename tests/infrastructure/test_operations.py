@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from infrastructure.orchestrator.functions import EVENT_HANDLERS, OPTIONAL_HANDLERS, TASKS
 from infrastructure.orchestrator.iam_grants import PIPELINE_PERMISSIONS, Ledger
 from infrastructure.service.iam import ACCESS
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
-from tests.aws_operations import called_operations
+from tests.aws_operations import ROOT, called_operations
 
 ROWS = (
     *(*TASKS.values(), *EVENT_HANDLERS.values(), *OPTIONAL_HANDLERS.values()),
@@ -81,6 +83,14 @@ def allowed_actions() -> set[str]:
         actions |= {f"dynamodb:{action}" for action in (*row.state, *row.tokens, *row.revocations)}
         actions |= {f"kms:{action}" for action in (*row.signing, *row.session, *row.synthetic)}
     return actions
+
+
+def test_the_permissions_of_people_are_actions_that_the_product_calls():
+    page = (ROOT / "docs/reference/permissions.md").read_text(encoding="utf-8")
+    section = page.partition("## Permissions of people\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+:[A-Z][A-Za-z]+)`", section))
+    assert named >= {"states:StartExecution", "states:SendTaskSuccess", "dynamodb:PutItem", "events:PutEvents"}
+    assert named - called_actions() == {"kms:GenerateDataKey"}  # DynamoDB calls it for the caller
 
 
 def test_every_operation_is_allowed_to_a_function_or_left_to_persons():
