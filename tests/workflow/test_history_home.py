@@ -199,28 +199,52 @@ def test_the_console_shows_an_incident_of_the_standby_region_without_actions(wor
     assert f"It was recorded in {REGION}, and is changed there." in str(sections)
 
 
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_post_mortem_counts_the_traffic_of_the_region_that_recorded_it_if_that_answers(world, home, gone, tmp_path):
+NO_ANSWERS = [
+    Unreachable("no answer"),
+    Throttled("too many"),
+    client_error("AccessDeniedException", "an explicit deny"),
+]
+
+
+@pytest.mark.parametrize("error", [None, *NO_ANSWERS], ids=str)
+def test_a_post_mortem_counts_the_traffic_of_the_region_that_recorded_it_if_that_answers(world, home, error, tmp_path):
     copy_history(world.regions)
     requested = []
-    object.__setattr__(home.cloud, "client_in", lambda *which: requested.append(which) or cloudwatch(gone=gone))
+    object.__setattr__(home.cloud, "client_in", lambda *which: requested.append(which) or cloudwatch(error))
     file = tmp_path / "postmortem.md"
     reading.write_postmortem(home, incident_of(world), "md", file, tmp_path, json=False)
     assert "region us-east-2 is lost" in file.read_text(encoding="utf-8")
     assert requested == [("cloudwatch", REGION)]
 
 
-def test_a_post_mortem_of_this_region_without_its_metrics_is_not_written(world, tmp_path):
-    world.clients["cloudwatch"] = cloudwatch(gone=True)
-    own = SimpleNamespace(name="test", cloud=world.cloud)
-    with pytest.raises(Unreachable):
+@pytest.mark.parametrize("error", [None, *NO_ANSWERS], ids=str)
+def test_a_deployment_of_another_region_is_explained_without_its_metrics(world, home, error, capsys):
+    copy_history(world.regions)
+    object.__setattr__(home.cloud, "client_in", lambda *_: cloudwatch(error))
+    capsys.readouterr()
+    found = cloud_that_has(home.cloud, has_record(AWAY))
+    explain.explain(SimpleNamespace(name="test", cloud=found), AWAY, json=False)
+    text = capsys.readouterr().out
+    assert (f"{REGION} did not return the metrics of the steps" in text) is (error is not None)
+    assert ("requested  observed" in text) is (error is None)
+    assert "3 decisions, chain intact" in text
+
+
+@pytest.mark.parametrize("error", NO_ANSWERS, ids=str)
+def test_what_needs_the_metrics_of_this_region_fails_without_them(world, error, tmp_path):
+    clients = {"dynamodb": world.table}
+    cloud = Cloud(world.cloud.settings, clients=lambda one: clients.get(one, cloudwatch(error)), now=world.clock.now)
+    own = SimpleNamespace(name="test", cloud=cloud)
+    with pytest.raises(type(error)):
         reading.write_postmortem(own, incident_of(world), "md", tmp_path / "p.md", tmp_path, json=False)
+    with pytest.raises(type(error)):
+        explain.explain(own, AWAY, json=False)
 
 
-def cloudwatch(*, gone):
+def cloudwatch(error):
     def paginate(**_):
-        if gone:
-            raise Unreachable("no answer")
+        if error is not None:
+            raise error
         return []
 
     return SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))

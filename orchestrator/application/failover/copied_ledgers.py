@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from botocore.exceptions import ClientError
+
 from orchestrator.application.cloud import Cloud
 from orchestrator.aws.failover.ledger_copies import CopiedLedgerClient, LedgerCopies
+from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.recovery.request import RECOVERY_PREFIX
 
 T = TypeVar("T")
@@ -81,6 +84,26 @@ def has_record(name: str) -> Callable[[Cloud], object]:
 def region_of(cloud: Cloud) -> str:
     """Return the region of an environment's ledger."""
     return cloud.settings["AWS_REGION"]
+
+
+def of_its_region(cloud: Cloud, read: Callable[[], T]) -> T | None:
+    """Return what another service than the ledger has; of a copied ledger, None if its region does not answer.
+
+    That region may be gone, or closed to this account.
+
+    Args:
+        cloud: whose service it is.
+        read: reads it.
+
+    Raises:
+        Throttled, Unreachable, ClientError: this region's service did not answer.
+    """
+    try:
+        return read()
+    except (Throttled, Unreachable, ClientError):
+        if isinstance(cloud.clients("dynamodb"), CopiedLedgerClient):
+            return None
+        raise
 
 
 def _copied(cloud: Cloud, dynamodb: Any, region: str) -> Cloud:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from orchestrator.application.cloud import Cloud
+from orchestrator.application.failover.copied_ledgers import of_its_region, region_of
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
 from orchestrator.cli.rendering.deployment_timeline import deployment_timeline, outcome_line, pause_as_json, spaced
@@ -124,7 +126,7 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
         screen.print(timeline_row(entry))
     if deployment.shifts:
         screen.print()
-        screen.print(steps_table(read_step_metrics(context.cloud, deployment, context.cloud.now())))
+        _show_steps(screen, context.cloud, deployment)
     for line in gate_lines(deployment):
         screen.print(line, markup=False)
     _show_evidence(screen, deployment, decisions)
@@ -133,6 +135,14 @@ def _explain_deployment(context: Context, name: str, *, json: bool) -> None:
         screen.print(f"{local_time(event.at)}  {event.source} {event.name} {effect}: {event.why}", markup=False)
     chain = f"{len(decisions)} decisions, chain intact" if broken is None else f"CHAIN BROKEN at decision {broken + 1}"
     screen.print(chain, style="bold red" if broken is not None else "dim")
+
+
+def _show_steps(screen: Console, cloud: Cloud, deployment: Deployment) -> None:
+    steps = of_its_region(cloud, lambda: read_step_metrics(cloud, deployment, cloud.now()))
+    if steps is None:
+        screen.print(f"{region_of(cloud)} did not return the metrics of the steps", style="dim", markup=False)
+    else:
+        screen.print(steps_table(steps))
 
 
 def _explain_recovery(context: Context, name: str, *, json: bool) -> None:

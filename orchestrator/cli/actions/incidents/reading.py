@@ -8,7 +8,13 @@ from pathlib import Path
 
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud, for_each, now
-from orchestrator.application.failover.copied_ledgers import Recorded, cloud_that_has, newest_recorded, region_of
+from orchestrator.application.failover.copied_ledgers import (
+    Recorded,
+    cloud_that_has,
+    newest_recorded,
+    of_its_region,
+    region_of,
+)
 from orchestrator.application.incidents.facts import count_traffic, read_facts
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.cli.actions.reports.report import FORMATS, render, write_file
@@ -16,7 +22,7 @@ from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.output import console, print_json, text_table
 from orchestrator.cli.rendering.recorded import recorded_json, recorded_table
 from orchestrator.cli.rendering.reports.incident_report import causes_in_markdown, incident_report
-from orchestrator.domain.errors import Refused, Unreachable
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.incidents.coverage import turns_of
 from orchestrator.domain.incidents.incident import Entry, Incident, Role, broken_at, replay
 from orchestrator.domain.incidents.postmortem import TrafficCounts, impact_of
@@ -169,12 +175,7 @@ def write_postmortem(
     incident, at = replay(entries), cloud.now()
     span = span_of(incident, at)
     facts = read_facts(cloud, span)
-    try:
-        traffic = count_traffic(cloud, span)
-    except Unreachable:
-        if cloud is context.cloud:
-            raise
-        traffic = TrafficCounts()  # the metrics are in the region that recorded the incident, which may be gone
+    traffic = of_its_region(cloud, lambda: count_traffic(cloud, span)) or TrafficCounts()
     impact = impact_of(incident, facts, traffic, at)
     report = incident_report(incident, impact, timeline_of(incident, entries, facts, at), context.name)
     content = render(report, form)
