@@ -78,17 +78,23 @@ class LedgerCopies(LockedTable):
         return False
 
 
-def read_ledger(client: Any, table: str) -> Iterator[Sequence[Item]]:
-    """Yield the items of a ledger in pages, read consistently; within a page, those of a partition are in their order.
-
-    Args:
-        client: botocore's DynamoDB client.
-        table: the ledger's name.
+class OriginalLedger(LockedTable):
+    """The ledger that is copied. It is only read, and consistently.
 
     Raises:
-        Throttled, Unreachable: the ledger did not answer.
+        Throttled, Unreachable: the ledger did not answer; each method.
     """
-    return (page.items for page in scan_segment(client, table))
+
+    def read_partition(self, pk: str) -> Sequence[Item]:
+        """Return the items of a partition, in their order."""
+        return self._query(pk, forward=True)
+
+    def read_pages(self) -> Iterator[Sequence[Item]]:
+        """Yield all items in pages; within a page, those of a partition are in their order.
+
+        An item that is written meanwhile may be missing.
+        """
+        return (page.items for page in scan_segment(self._client, self._table))
 
 
 def key_of(item: Item) -> ItemKey:

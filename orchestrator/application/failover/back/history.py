@@ -1,7 +1,8 @@
 """Copy what the standby region's ledger recorded into the home region's ledger. It may be repeated at any time.
 
 A repetition finds what is there already, so a copy that stopped is continued by the next one. A record is listed only
-once it is there as a whole, and the copy as a whole is registered last.
+once it is there as a whole, and the copy as a whole is registered last. The standby region may write meanwhile: the
+lists are read first, so a record that is opened later is listed by the next copy.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from orchestrator.application.cloud import Cloud, for_each
+from orchestrator.application.cloud import for_each
 from orchestrator.application.failover.back.regions import BothRegions
-from orchestrator.aws.failover.ledger_copies import ItemKey, LedgerCopies, key_of, read_ledger
+from orchestrator.aws.failover.ledger_copies import ItemKey, LedgerCopies, OriginalLedger, key_of
 from orchestrator.domain.errors import Throttled, Unreachable
 from orchestrator.domain.failover.back.history import (
+    LEDGER_KINDS,
     Comparison,
     HistoryReport,
     Item,
@@ -25,6 +27,9 @@ from orchestrator.domain.failover.back.history import (
     kind_of_item,
     report_history,
 )
+
+LISTS = tuple(kind for kind in LEDGER_KINDS if kind.placement is Placement.LIST)
+WITH_RECORDS = frozenset({Placement.ENTRY, Placement.RECORD})
 
 Placed = tuple[LedgerKind, Item]
 Compared = tuple[LedgerKind, str, Comparison]
@@ -44,12 +49,13 @@ def copy_history(regions: BothRegions, *, dry_run: bool = False) -> HistoryRepor
     copies = LedgerCopies(home.clients("dynamodb"), home.settings["LEDGER_TABLE"], sleep=home.sleep)
     compared: list[Compared] = []
     unknown: list[str] = []
-    lists: list[Placed] = []
-    for page in _read_pages(standby, region):
-        placed, others = _place(page)
+    original = OriginalLedger(standby.clients("dynamodb"), standby.settings["LEDGER_TABLE"])
+    # The standby region may write meanwhile. A record that is listed by now is on one of the pages that are read below.
+    with _names_region(region):
+        lists = [(kind, item) for kind in LISTS for item in original.read_partition(kind.pk)]
+    for page in _read_pages(original, region):
+        items, others = _place(page)
         unknown += others
-        lists += [one for one in placed if one[0].placement is Placement.LIST]
-        items = [one for one in placed if one[0].placement is not Placement.LIST]
         with _names_region(regions.home_region):
             compared += _copy_items(items, region, copies, dry_run=dry_run)
     with _names_region(regions.home_region):
@@ -59,9 +65,9 @@ def copy_history(regions: BothRegions, *, dry_run: bool = False) -> HistoryRepor
     return report_history(region, compared, unknown, copied=not dry_run)
 
 
-def _read_pages(standby: Cloud, region: str) -> Iterator[Sequence[Item]]:
+def _read_pages(original: OriginalLedger, region: str) -> Iterator[Sequence[Item]]:
     with _names_region(region):
-        yield from read_ledger(standby.clients("dynamodb"), standby.settings["LEDGER_TABLE"])
+        yield from original.read_pages()
 
 
 @contextmanager
@@ -77,9 +83,9 @@ def _names_region(region: str) -> Iterator[None]:
 
 
 def _place(page: Sequence[Item]) -> tuple[list[Placed], list[str]]:
-    """Return the items that are copied, with their kinds, and the keys of those of no kind."""
+    """Return the items that are copied with the records, with their kinds, and the keys of those of no kind."""
     kinds = [(kind_of_item(*key_of(item)), item) for item in page]
-    placed = [(kind, item) for kind, item in kinds if kind and kind.placement is not Placement.STAYS]
+    placed = [(kind, item) for kind, item in kinds if kind and kind.placement in WITH_RECORDS]
     return placed, [_name(item) for kind, item in kinds if kind is None]
 
 

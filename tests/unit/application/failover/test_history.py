@@ -88,3 +88,25 @@ def test_a_record_is_updated_and_an_altered_entry_is_left(regions, clients):
     (copied,) = copied_clouds(regions.home)
     assert copied.ledger.read_record("d-1").reason == "later"
     assert clients[HOME].get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["body"] == {"S": "{}"}
+
+
+@pytest.mark.parametrize("clients", ["fake"], indirect=True)
+def test_a_record_that_is_opened_during_a_copy_is_listed_by_the_next_one(regions, clients):
+    """Scan is no snapshot: the partition of the new record is read before it is written, and the list later."""
+    ledger, table = regions.standby.ledger, clients[STANDBY]
+    for name in ("b-1", "b-2", "b-3"):
+        ledger.create_record(deployment(id=name, requested_at=NOW))
+    table.page_size, table.partition_order = 2, str
+    works = table.scan
+
+    def scan(**params):
+        if "ExclusiveStartKey" in params:
+            ledger.create_record(deployment(id="a-new", requested_at=NOW + seconds(5)))
+        return works(**params)
+
+    table.scan = scan
+    copy_history(regions)
+    (copied,) = copied_clouds(regions.home)
+    assert [one.id for one in copied.ledger.newest_records(9)] == ["b-3", "b-2", "b-1"]
+    copy_history(regions)
+    assert [one.id for one in copied.ledger.newest_records(9)] == ["a-new", "b-3", "b-2", "b-1"]
