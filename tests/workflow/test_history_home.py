@@ -285,17 +285,19 @@ def test_a_dry_run_counts_and_writes_nothing(world, home):
 
 
 def test_a_record_that_goes_on_in_the_standby_region_is_updated_by_a_repetition(world, home):
-    copy_history(world.regions)
     ledger = world.cloud.ledger
-    ledger.save_unlocked(replace(ledger.read_record(AWAY), reason="written later"))
+    open_one = ledger.create_record(deployment(id="d-open", requested_at=world.clock.now()))
+    copy_history(world.regions)
+    ledger.save_unlocked(replace(open_one, reason="written later"))
     command_incident(
         world.cloud, incident_of(world), lambda *_: [Draft(EntryKind.UPDATE, "the post-mortem is due", "ann")]
     )
     again = copy_history(world.regions)
     changed = {one.kind: (one.new, one.changed) for one in again.counts if one.new or one.changed}
     assert changed == {"deployments": (0, 1), "entries of incidents": (1, 0)}
+    assert again.updated == ("deployment#d-open record",)
     (copied,) = copied_clouds(home.cloud)
-    assert copied.ledger.read_record(AWAY).reason == "written later"
+    assert copied.ledger.read_record("d-open").reason == "written later"
     assert copied.incidents.read_entries(incident_of(world))[-1].text == "the post-mortem is due"
 
 
@@ -307,6 +309,20 @@ def test_an_entry_whose_copy_was_altered_is_named_and_left_as_it_is(world):
     assert again.differing == (f"deployment#{AWAY} decision#000002",)
     assert "1 differ" in again.description
     assert world.home_ledger.items[key]["body"] == {"S": "{}"}
+
+
+@pytest.mark.parametrize("changed", [{"requested_by": "cem"}, {"outcome": DeploymentOutcome.SUCCEEDED}])
+def test_a_record_that_was_altered_after_its_end_is_named_and_the_copy_is_left_as_it_is(world, home, changed):
+    copy_history(world.regions)
+    ledger = world.cloud.ledger
+    ledger.save_unlocked(replace(ledger.read_record(AWAY), **changed))
+    again = copy_history(world.regions)
+    assert (again.differing, again.updated) == ((f"deployment#{AWAY} record",), ())
+    (copied,) = copied_clouds(home.cloud)
+    assert (copied.ledger.read_record(AWAY).requested_by, copied.ledger.read_record(AWAY).outcome) == (
+        "ann",
+        DeploymentOutcome.ROLLED_BACK,
+    )
 
 
 def test_an_item_of_no_known_kind_is_named_and_not_copied(world):

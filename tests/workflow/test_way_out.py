@@ -7,6 +7,7 @@ import pytest
 from orchestrator.cli.actions import deploy as commands
 from orchestrator.domain.deployment.record import DeploymentOutcome, DeploymentPhase
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.failover.back.history import Comparison, compare_item, kind_of_item
 from orchestrator.domain.verdict import Outcome
 from tests.fakes.errors import client_error
 from tests.samples import FUNCTIONS
@@ -219,12 +220,18 @@ def test_the_rollback_of_a_finished_deployment_is_repeated_until_it_is_done(inte
 
     with living(interpreter, f"d-late-{machine_state}", GOOD, throttle) as world:
         world.deploy(strategy=STRATEGY)
+        key = (f"deployment#{world.name}", "record")
+        before = world.table.items[key]
         world.ring("e-1")
         world.run_started()
         for _ in range(4):
             world.settle()
         assert since[-1] - since[0] >= 120
         assert world.check() == "stable"
+        compared = compare_item(kind_of_item(*key), world.table.items[key], before)
+        assert compared is Comparison.CHANGED, (
+            "a copied history has it as a rollback after the end, not as an alteration"
+        )
         attempted = len(attempts(world, world.name))
         world.settle()
         assert len(attempts(world, world.name)) == attempted, "what is done is not repeated"

@@ -6,7 +6,7 @@
 | ``home-releases``       | ``record``    | what the home region serves and served (`…failover.home_releases`), and its version |
 | ``failover#ID``         | ``record``    | the failover, and its version                                                |
 | ``failover#ID``         | ``token``     | the task token of the state that waits for approvals                         |
-| ``failover-approvals#ID`` | person      | the approval of a person                                                     |
+| ``failover-approvals#ID`` | person      | the first approval of a person                                               |
 | ``failovers``           | request time  | the ids, for lists                                                           |
 
 A failover and the assignment are written on the condition that neither has changed since it was read. The environment's lock
@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.aws.clients import conditional_write, translate_errors
-from orchestrator.aws.ledger.lock import LockedTable, decoded
+from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
 from orchestrator.domain.deployment.gates import Approval
 from orchestrator.domain.errors import LockLost, Refused
 from orchestrator.domain.failover.home_releases import HomeReleases
@@ -167,9 +167,9 @@ class FailoverStore(LockedTable):
         return decoded(item, str) if item else ""
 
     def approve(self, failover_id: str, approval: Approval) -> None:
-        """Write a person's approval; a second one replaces the first."""
-        with translate_errors():
-            self._client.put_item(**self._put(_approvals(failover_id), approval.by, approval))
+        """Write a person's approval; a second one leaves the first as it is."""
+        put = self._put(_approvals(failover_id), approval.by, approval)
+        conditional_write(self._client.put_item, **{**put, **unless_changed(0)})
 
     def read_approvals(self, failover_id: str) -> list[Approval]:
         """Read the approvals."""

@@ -197,6 +197,8 @@ def _print_history(report: HistoryReport) -> None:
     screen.print(report.description, markup=False, soft_wrap=True)
     rows = [(one.kind, one.new, one.changed, one.same, one.differ) for one in report.counts]
     screen.print(text_table(("KIND", "NEW", "CHANGED", "THERE", "DIFFER"), rows))
+    for key in report.updated:
+        screen.print(f"updated: {key}", markup=False, soft_wrap=True)
     for title, keys in (("differs, and was left as it is", report.differing), ("of no known kind", report.unknown)):
         for key in keys:
             screen.print(f"{title}: {key}", style="red", markup=False, soft_wrap=True)

@@ -13,6 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from orchestrator.domain.deployment.record import DeploymentPhase
+from orchestrator.domain.untrusted_json import decode_untrusted
+
 COPIED: Final = "copied#"
 """What the partition keys of copies begin with."""
 
@@ -27,7 +30,7 @@ class Placement(StrEnum):
     """What happens to the items of a kind."""
 
     ENTRY = "ENTRY"  # copied; it is written once, so a copy with another content is reported, and left as it is
-    RECORD = "RECORD"  # copied; a later content replaces the copied one
+    RECORD = "RECORD"  # copied; a later content replaces the copied one, until the record has ended
     LIST = "LIST"  # copied as ENTRY, after everything else: a record is listed once it is there
     STAYS = "STAYS"  # not copied
 
@@ -42,6 +45,7 @@ class LedgerKind:
         sk: the sort key, in the same way.
         placement: what happens to its items.
         why: why they are not copied; empty for those that are.
+        after_end: fields of the record that may still change after its end. The first of them always does then.
     """
 
     name: str
@@ -49,6 +53,7 @@ class LedgerKind:
     sk: str
     placement: Placement
     why: str = ""
+    after_end: tuple[str, ...] = ()
 
     @property
     def is_partition_of_record(self) -> bool:
@@ -65,9 +70,22 @@ _STATE = "it is state of its region, and no history"
 _EXPIRES = "it expires with its recovery, and serves no later reader"
 _EVIDENCE = "the chain is verified where its files and its key are: in its own region"
 
+_BY_ROLLBACK = (
+    "rollback",
+    "phase",
+    "outcome",
+    "reason",
+    "ended_at",
+    "fencing_token",
+    "functions",
+    "revisions",
+    "cutover",
+)
+"""What a rollback changes of a deployment that has ended."""
+
 LEDGER_KINDS: Final = (
-    LedgerKind("deployments", "deployment#*", "record", Placement.RECORD),
-    LedgerKind("refused deployments", "deployment#*", "refused", Placement.RECORD),
+    LedgerKind("deployments", "deployment#*", "record", Placement.RECORD, after_end=_BY_ROLLBACK),
+    LedgerKind("refused deployments", "deployment#*", "refused", Placement.ENTRY),
     LedgerKind("decisions", "deployment#*", "decision#*", Placement.ENTRY),
     LedgerKind("rollback triggers", "deployment#*", "trigger#*", Placement.ENTRY),
     LedgerKind("operator commands", "deployment#*", "command", Placement.RECORD),
@@ -77,11 +95,11 @@ LEDGER_KINDS: Final = (
     LedgerKind("questions to hooks", "deployment#*", "hook#*", Placement.STAYS, _SECRET),
     LedgerKind("events", "events", "*", Placement.ENTRY),
     LedgerKind("rollbacks", "incidents", "*", Placement.RECORD),
-    LedgerKind("recoveries", "recovery#*", "record", Placement.RECORD),
-    LedgerKind("refused recoveries", "recovery#*", "refused", Placement.RECORD),
+    LedgerKind("recoveries", "recovery#*", "record", Placement.RECORD, after_end=("cleaned_at",)),
+    LedgerKind("refused recoveries", "recovery#*", "refused", Placement.ENTRY),
     LedgerKind("entries of incidents", "incident#*", "entry#*", Placement.ENTRY),
-    LedgerKind("failovers", "failover#*", "record", Placement.RECORD),
-    LedgerKind("approvals of failovers", "failover-approvals#*", "*", Placement.RECORD),
+    LedgerKind("failovers", "failover#*", "record", Placement.RECORD, after_end=("reopened_at",)),
+    LedgerKind("approvals of failovers", "failover-approvals#*", "*", Placement.ENTRY),
     LedgerKind("status overrides", "status-override-log", "*", Placement.ENTRY),
     LedgerKind("list of deployments", "history", "*", Placement.LIST),
     LedgerKind("list of recoveries", "recoveries", "*", Placement.LIST),
@@ -128,7 +146,7 @@ class Comparison(StrEnum):
     NEW = "NEW"  # there is no copy
     CHANGED = "CHANGED"  # a record that was written again since it was copied
     SAME = "SAME"
-    DIFFERS = "DIFFERS"  # what is written once has two contents: one of them was altered
+    DIFFERS = "DIFFERS"  # what is written once, or has ended, has two contents: one of them was altered
 
 
 @dataclass(frozen=True)
@@ -165,6 +183,7 @@ class HistoryReport:
         region: whose ledger is copied.
         copied: False if it only shows what would be copied.
         counts: of the kinds that have items, in the order of `LEDGER_KINDS`.
+        updated: keys of records that were written again since they were copied, in alphabetical order.
         differing: keys of items whose copies differ, in alphabetical order.
         unknown: keys of items of no kind of `LEDGER_KINDS`, in alphabetical order: not copied.
     """
@@ -172,6 +191,7 @@ class HistoryReport:
     region: str
     copied: bool
     counts: tuple[KindCount, ...]
+    updated: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -183,9 +203,9 @@ class HistoryReport:
     @property
     def description(self) -> str:
         """The result in words."""
-        changed, same = sum(count.changed for count in self.counts), sum(count.same for count in self.counts)
-        verb = "were" if self.copied else "would be"
-        text = f"{self.new} records of {self.region} {verb} copied, {changed} updated, {same} are there already"
+        same, verb = sum(count.same for count in self.counts), "were" if self.copied else "would be"
+        copied = f"{self.new} records of {self.region} {verb} copied, {len(self.updated)} updated"
+        text = f"{copied}, {same} are there already"
         return f"{text}, {len(self.differing)} differ" if self.differing else text
 
 
@@ -210,7 +230,9 @@ def compare_item(kind: LedgerKind, wanted: Item, found: Item | None) -> Comparis
         return Comparison.NEW
     if found == wanted:
         return Comparison.SAME
-    return Comparison.CHANGED if kind.placement is Placement.RECORD else Comparison.DIFFERS
+    if kind.placement is Placement.RECORD and _may_change(kind, found, wanted):
+        return Comparison.CHANGED
+    return Comparison.DIFFERS
 
 
 def report_history(
@@ -243,8 +265,25 @@ def report_history(
         for kind, count in tally.items()
         if any(count.values())
     )
-    differing = tuple(sorted(key for _, key, comparison in found if comparison is Comparison.DIFFERS))
-    return HistoryReport(region, copied, counts, differing, tuple(sorted(unknown)))
+    updated, differing = (
+        tuple(sorted(key for _, key, comparison in found if comparison is wanted))
+        for wanted in (Comparison.CHANGED, Comparison.DIFFERS)
+    )
+    return HistoryReport(region, copied, counts, updated, differing, tuple(sorted(unknown)))
+
+
+def _may_change(kind: LedgerKind, before: Item, after: Item) -> bool:
+    """Return whether a record may have another content than its copy: it had not ended, or ended records do so."""
+    try:
+        was, now = (decode_untrusted(item["body"]["S"]) for item in (before, after))
+    except ValueError:
+        return False
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        return False
+    if not was.get("ended_at") or was.get("phase") == DeploymentPhase.ROLLING_BACK:
+        return True
+    changed = {name for name in was | now if was.get(name) != now.get(name)}
+    return bool(kind.after_end) and kind.after_end[0] in changed and changed <= set(kind.after_end)
 
 
 def _matches(pattern: str, key: str) -> bool:

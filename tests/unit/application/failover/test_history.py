@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import boto3
@@ -12,7 +13,8 @@ from orchestrator.application.cloud import Cloud
 from orchestrator.application.failover.back.history import copy_history
 from orchestrator.application.failover.back.regions import BothRegions, HomeCloud
 from orchestrator.application.failover.copied_ledgers import copied_clouds
-from orchestrator.domain.deployment.record import EventRecord
+from orchestrator.domain.deployment.gates import Approval
+from orchestrator.domain.deployment.record import DeploymentPhase, EventRecord
 from tests.fakes.clouds import SETTINGS
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.samples import NOW, deployment, seconds
@@ -88,6 +90,23 @@ def test_a_record_is_updated_and_an_altered_entry_is_left(regions, clients):
     (copied,) = copied_clouds(regions.home)
     assert copied.ledger.read_record("d-1").reason == "later"
     assert clients[HOME].get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]["body"] == {"S": "{}"}
+
+
+def test_a_record_that_was_altered_after_its_end_is_named_and_its_copy_is_left(regions):
+    ledger, failovers = regions.standby.ledger, regions.standby.failovers
+    ended = deployment(id="d-1", requested_by="mallory", ended_at=NOW, phase=DeploymentPhase.ENDED)
+    ledger.create_record(ended)
+    ledger.create_record(deployment(id="d-2"))
+    failovers.approve("fo-1", Approval("ann", NOW))
+    copy_history(regions)
+    ledger.save_unlocked(replace(ended, requested_by="alice"))
+    ledger.save_unlocked(deployment(id="d-2", reason="later"))
+    failovers.approve("fo-1", Approval("ann", NOW + seconds(60)))
+    again = copy_history(regions)
+    assert again.differing == ("deployment#d-1 record",)
+    assert again.updated == ("deployment#d-2 record",)
+    (copied,) = copied_clouds(regions.home)
+    assert copied.ledger.read_record("d-1").requested_by == "mallory"
 
 
 @pytest.mark.parametrize("clients", ["fake"], indirect=True)

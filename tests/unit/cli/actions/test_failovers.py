@@ -16,6 +16,7 @@ from orchestrator.domain.errors import Refused, Unreachable
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import STEPS_BACK
 from tests.fakes.clouds import machine_arn
+from tests.samples import deployment
 from tests.workflow.failovers import HOME, FailoverWorld, failover_machine
 from tests.workflow.failovers_back import BackWorld
 from tests.workflow.restores import STATE
@@ -323,6 +324,16 @@ def test_the_history_is_planned_copied_and_found_there_by_a_repetition(both, mon
     code, again = call(monkeypatch, "ann", "back", "history")
     assert (code, sum(one["new"] for one in again["counts"])) == (0, 0)
     assert sum(one["same"] for one in again["counts"]) == new
+
+
+def test_a_record_that_went_on_since_it_was_copied_is_named(both, monkeypatch):
+    both.go_back()
+    open_one = both.cloud.ledger.create_record(deployment(id="d-open"))
+    call(monkeypatch, "ann", "back", "history")
+    both.cloud.ledger.save_unlocked(replace(open_one, reason="later"))
+    listed = RUN.invoke(app, ["failover", "back", "history"])
+    assert listed.exit_code == 0
+    assert "updated: deployment#d-open record" in listed.stdout
 
 
 def test_history_that_differs_or_has_no_known_kind_is_named_and_fails_the_command(both, monkeypatch):
