@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from orchestrator.aws.clients import client, client_in, sdk_versions, translate_errors
+from orchestrator.aws.clients import brief_client_in, client, client_in, sdk_versions, translate_errors
 from orchestrator.aws.dynamodb.raw_client import RawClient, raw_client
 from orchestrator.aws.rate_limiter import RateLimiter
 from orchestrator.domain.environment_lock import Kind
@@ -367,6 +367,7 @@ class Cloud(Adapters):
         wires: opens a connection that reads whole tables and streams, by service name.
         sleep: waits for some seconds.
         client_in: botocore client by service name and region.
+        brief_client_in: the same, without waiting long for a region that may be lost.
     """
 
     settings: Mapping[str, str]
@@ -375,6 +376,7 @@ class Cloud(Adapters):
     wires: Callable[[str], RawClient] = raw_client
     sleep: Callable[[float], None] = sleep
     client_in: Callable[[str, str], Any] = client_in
+    brief_client_in: Callable[[str, str], Any] = brief_client_in
 
     @classmethod
     def of_this_function(cls) -> Cloud:

@@ -9,11 +9,12 @@ from threading import Lock
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
 from botocore.credentials import Credentials
 
 from orchestrator import environments
 from orchestrator.application.cloud import Cloud
-from orchestrator.aws.clients import CONFIG
+from orchestrator.aws.clients import BRIEF, CONFIG
 from orchestrator.aws.dynamodb.raw_client import RawClient
 from orchestrator.domain.deployment.policy import DeliveryPolicy
 from orchestrator.domain.errors import AliasConflict, Refused
@@ -80,6 +81,7 @@ class Context:
             settings,
             clients=self.clients,
             client_in=lambda service, region: clients_of(self.environment, region)(service),
+            brief_client_in=lambda service, region: clients_of(self.environment, region, BRIEF)(service),
         )
 
     def of_record(self, name: str) -> Context:
@@ -181,13 +183,13 @@ def context_of(name: str) -> Context:
     return Context(environment, clients_of(environment, environment.region))
 
 
-def clients_of(environment: environments.Environment, region: str) -> Callable[[str], Any]:
+def clients_of(environment: environments.Environment, region: str, config: Config = CONFIG) -> Callable[[str], Any]:
     """Return a function that creates clients for a region, at the environment's endpoint.
 
     Raises:
         LocalCloudNotRunning: the environment is local, and the local cloud does not run.
     """
-    return _clients(region, _address(environment))
+    return _clients(region, _address(environment), config)
 
 
 def wires_of(environment: environments.Environment, region: str) -> Callable[[str], RawClient]:
@@ -222,13 +224,13 @@ def _address(environment: environments.Environment) -> Mapping[str, Any]:
     }
 
 
-def _clients(region: str, address: Mapping[str, Any]) -> Callable[[str], Any]:
+def _clients(region: str, address: Mapping[str, Any], config: Config) -> Callable[[str], Any]:
     # A session is not safe for threads, and the console has some; its clients are.
     session, one_at_a_time = botocore.session.get_session(), Lock()
 
     @cache
     def create(service: str) -> Any:
         with one_at_a_time:
-            return session.create_client(service, region_name=region, config=CONFIG, **address)
+            return session.create_client(service, region_name=region, config=config, **address)
 
     return create

@@ -297,7 +297,7 @@ def _disable_client(client: ManagedClient, home: LocalEnvironment, standby: Clou
 def _save_client(client: ManagedClient, home: Cloud, standby: Cloud) -> None:
     home.client_records.save_client(client)
     home.client_items(resource_name("tokens", ENVIRONMENT)).apply(client)
-    copy_record(home.client_records, standby.client_records, client)
+    copy_record(home.client_records, standby.client_records, client, standby.failovers.read_assignment())
 
 
 def _verify_copies(home: Cloud, standby: Cloud, other: str) -> None:

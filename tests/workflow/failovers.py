@@ -204,7 +204,7 @@ class FailoverWorld(World):
         records = ClientRecords(self.home_ledger, "ledger")
         records.save_client(client)
         if copied:
-            copy_record(records, self.cloud.client_records, client)
+            copy_record(records, self.cloud.client_records, client, self.cloud.failovers.read_assignment())
 
     def known_client(self, client_id: str) -> Client | None:
         """A client as the service of this region knows it: None if it is refused everywhere."""

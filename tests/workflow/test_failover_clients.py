@@ -9,7 +9,7 @@ import pytest
 from orchestrator.application.failover.back.run import run_back
 from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.oauth_tables.managed_clients import encode_item
-from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.errors import LockLost, Unreachable
 from orchestrator.domain.failover.managed_clients import AppliedClients
 from orchestrator.domain.failover.record import FailoverOutcome
 from orchestrator.domain.failover.steps import Step
@@ -204,3 +204,73 @@ def test_a_change_after_the_tables_were_closed_is_in_effect_at_home(both):
 
     assert run_back(both.regions, both.back.id, say).failover.outcome is FailoverOutcome.SUCCEEDED
     assert "disabled_at" in at_home(both, "app-late")
+
+
+def home_records(world):
+    return ClientRecords(world.home_ledger, "ledger")
+
+
+def test_the_way_back_keeps_a_client_disabled_that_only_the_home_region_knew_to_be(both):
+    """The standby region never got the record, and the copy of the table is older."""
+    both.clients_backed_up.append(client("orphan"))
+    home_records(both).save_client(client("orphan"))
+    home_records(both).save_client(client("orphan", 2, disabled_at=NOW))
+    both.fail_over()
+    assert both.go_back().outcome is FailoverOutcome.SUCCEEDED
+    assert "disabled_at" in at_home(both, "app-orphan")
+    assert both.back.clients == AppliedClients(1, ("app-orphan",))
+
+
+def test_the_way_back_keeps_what_was_disabled_or_removed_at_home_and_names_it(both):
+    back_up(both, client("attacked"), client("gone", secret_sha256="1" * 64), client("divided"))
+    both.save_client(client("attacked", 2, disabled_at=NOW), copied=False)
+    both.save_client(client("gone", 2, disabled_at=NOW), copied=False)
+    both.save_client(client("gone", 3, disabled_at=NOW, removed=True), copied=False)
+    both.save_client(client("divided", 2, disabled_at=NOW), copied=False)
+    both.fail_over()
+    for revision in (2, 3):
+        changed = client("divided", revision, name="Newer")
+        both.cloud.client_records.save_client(changed)
+    both.cloud.client_items(both.tokens_in_use).apply(changed)
+
+    assert both.go_back().outcome is FailoverOutcome.SUCCEEDED
+
+    kept = {one.client_id: (one.status.value, one.revision, one.name) for one in home_records(both).list_clients()}
+    assert kept == {
+        "app-attacked": ("disabled", 2, "attacked"),
+        "app-divided": ("disabled", 4, "Newer"),
+        "app-gone": ("removed", 3, "gone"),
+    }
+    assert at_home(both, "app-gone") is None
+    assert all("disabled_at" in at_home(both, name) for name in ("app-attacked", "app-divided"))
+    assert both.back.clients.kept == ("app-attacked", "app-divided", "app-gone")
+    assert "not in the other ledger, and left so: app-attacked, app-divided, app-gone" in took_over_back(both)
+
+
+def test_what_the_way_back_applies_is_what_its_ledger_then_has(both, monkeypatch):
+    """An operator changes the client in the region that is left, while its record is brought."""
+    back_up(both, client("attacked"))
+    both.fail_over()
+    both.cloud.client_records.save_client(client("attacked", 2, name="Newer"))
+    records = both.regions.home.client_records
+    copy = records.copy_client
+
+    def late(record, replacing=0):
+        both.cloud.client_records.save_client(client("attacked", 3, disabled_at=NOW))
+        return copy(record, replacing)
+
+    monkeypatch.setattr(records, "copy_client", late)
+    assert both.go_back().outcome is FailoverOutcome.SUCCEEDED
+    (record,) = home_records(both).list_clients()
+    assert at_home(both, "app-attacked") == encode_item(record)
+
+
+def test_a_record_that_changes_while_it_is_brought_stops_the_way_back(both, monkeypatch):
+    back_up(both, client("attacked"))
+    both.fail_over()
+    both.cloud.client_records.save_client(client("attacked", 2, name="Newer"))
+    with monkeypatch.context() as patched:
+        patched.setattr(both.regions.home.client_records, "copy_client", lambda *_, **__: False)
+        with pytest.raises(LockLost, match="the record of app-attacked was changed"):
+            both.go_back()
+    assert both.go().outcome is FailoverOutcome.SUCCEEDED

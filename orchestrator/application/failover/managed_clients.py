@@ -10,13 +10,20 @@ from botocore.exceptions import ClientError
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.clients import client_in, translate_errors
 from orchestrator.aws.ledger.clients import ClientRecords
-from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.failover.managed_clients import ClientCopies, compare_items, records_to_copy, replaced_revision
+from orchestrator.domain.errors import LockLost, OrchestratorError
+from orchestrator.domain.failover.managed_clients import (
+    AppliedClients,
+    ClientCopies,
+    compare_items,
+    records_to_bring,
+    records_to_copy,
+    replaced_revision,
+)
 from orchestrator.domain.recovery.record import Role
 
 if TYPE_CHECKING:
     from orchestrator.application.failover.releases import HomeClients
-    from orchestrator.aws.ledger.failovers import ReadFailover
+    from orchestrator.aws.ledger.failovers import ReadAssignment, ReadFailover
     from orchestrator.domain.clients.client import ManagedClient
 
 
@@ -50,7 +57,8 @@ def copy_missing_clients(cloud: Cloud, home_clients: HomeClients | None = None) 
         cloud: of the standby region.
         home_clients: as `home_records`.
     """
-    home, assignment = cloud.settings["HOME_REGION"], cloud.failovers.read_assignment().assignment
+    home, seen = cloud.settings["HOME_REGION"], cloud.failovers.read_assignment()
+    assignment = seen.assignment
     if assignment is None or not assignment.active or assignment.region != home:
         # The records of the region that issues tokens are the truth.
         return ""
@@ -58,37 +66,50 @@ def copy_missing_clients(cloud: Cloud, home_clients: HomeClients | None = None) 
         with translate_errors():
             at_home = home_records(cloud, home_clients).list_clients()
             missing = records_to_copy(at_home, cloud.client_records.list_clients())
-            copied = [client.client_id for client in missing if cloud.client_records.copy_client(client)]
+            copied = [client.client_id for client in missing if cloud.client_records.copy_client(client, seen=seen)]
     except (OrchestratorError, ClientError):
         return ""  # The evaluation, which follows, cannot read them either, and says why.
     return f"; records of clients copied from {home}: {', '.join(copied)}" if copied else ""
 
 
-def copy_records(source: ClientRecords, target: ClientRecords) -> tuple[str, ...]:
+def copy_records(source: ClientRecords, target: ClientRecords, seen: ReadAssignment) -> tuple[str, ...]:
     """Make the records of another region's ledger those of `source`; return the ids of those that were different.
 
+    Args:
+        source: the records in force.
+        target: of the other region's ledger.
+        seen: as `copy_record`.
+
     Raises:
+        LockLost: the assignment has changed.
         Throttled, Unreachable: a ledger did not answer; a repetition continues.
     """
     missing = records_to_copy(source.list_clients(), target.list_clients())
     for client in missing:
-        copy_record(source, target, client)
+        copy_record(source, target, client, seen)
     return tuple(client.client_id for client in missing)
 
 
-def copy_record(source: ClientRecords, target: ClientRecords, client: ManagedClient) -> None:
+def copy_record(source: ClientRecords, target: ClientRecords, client: ManagedClient, seen: ReadAssignment) -> None:
     """Write a record of `source` to another region's ledger. A newer revision that `source` does not know is replaced.
 
     `source` is of the region whose tables are in use, so its records are the truth.
 
+    Args:
+        source: the records in force.
+        target: of the other region's ledger.
+        client: the record.
+        seen: the assignment in the ledger of `target`, by which those of `source` are in force.
+
     Raises:
+        LockLost: the assignment has changed.
         Throttled, Unreachable: a ledger did not answer; a repetition continues.
     """
-    if target.copy_client(client):
+    if target.copy_client(client, seen=seen):
         return
     # In this order: a revision that another operator copied meanwhile is in `source` already.
     there = target.read_client(client.client_id)
-    target.copy_client(source.read_client(client.client_id), replacing=there.revision)
+    target.copy_client(source.read_client(client.client_id), replacing=there.revision, seen=seen)
 
 
 def apply_clients(read: ReadFailover, cloud: Cloud, source: ClientRecords | None = None) -> ReadFailover:
@@ -104,20 +125,36 @@ def apply_clients(read: ReadFailover, cloud: Cloud, source: ClientRecords | None
 
     Raises:
         Throttled, Unreachable: DynamoDB did not answer; a repetition continues.
-        LockLost: another writer changed the failover.
+        LockLost: another writer changed the failover, or a record that is brought.
     """
-    failover, target = read.failover, cloud.client_records
-    (table,) = (table.target for table in failover.tables if table.role is Role.TOKENS)
-    items, records = cloud.client_items(table), (source or target).list_clients()
-    missing = records_to_copy(records, target.list_clients()) if source else ()
-    revisions = for_each(records, lambda client: items.read_revision(client.client_id))
-    brought = tuple(client.client_id for client in missing)
-    found = replace(compare_items(records, revisions), brought=brought).with_earlier(failover.clients)
-    if found != failover.clients:
-        read = cloud.failovers.commit(read, replace(failover, clients=found))
+    (table,) = (table.target for table in read.failover.tables if table.role is Role.TOKENS)
     if source:
-        copy_records(source, target)
+        read = _bring_records(read, cloud, source)
+    items, records = cloud.client_items(table), cloud.client_records.list_clients()
+    revisions = for_each(records, lambda client: items.read_revision(client.client_id))
+    read = _record(read, cloud, compare_items(records, revisions))
     for_each(
         zip(records, revisions, strict=True), lambda pair: items.apply(pair[0], replacing=replaced_revision(*pair))
     )
     return read
+
+
+def _bring_records(read: ReadFailover, cloud: Cloud, source: ClientRecords) -> ReadFailover:
+    """Bring the records of the region that is left into this region's ledger, but none that undoes a disabling here."""
+    target = cloud.client_records
+    there = {client.client_id: client.revision for client in target.list_clients()}
+    coming = records_to_bring(source.list_clients(), target.list_clients())
+    brought = tuple(client.client_id for client in coming.records)
+    read = _record(read, cloud, AppliedClients(brought=brought, kept=coming.kept))
+    for client in coming.records:
+        if not target.copy_client(client, replacing=there.get(client.client_id, 0)):
+            raise LockLost(f"the record of {client.client_id} was changed in the ledger of the region that takes over")
+    return read
+
+
+def _record(read: ReadFailover, cloud: Cloud, found: AppliedClients) -> ReadFailover:
+    """Write into the failover what was found, with what an earlier attempt had found."""
+    found = found.with_earlier(read.failover.clients)
+    if found == read.failover.clients:
+        return read
+    return cloud.failovers.commit(read, replace(read.failover, clients=found))

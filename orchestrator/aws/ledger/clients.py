@@ -7,14 +7,20 @@ refused. The ledger's event records hold the history. The standby region's ledge
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.aws.clients import conditional_write
-from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
+from botocore.exceptions import ClientError
+
+from orchestrator.aws.clients import conditional_write, translate_errors
+from orchestrator.aws.ledger.failovers import ReadAssignment, assignment_check
+from orchestrator.aws.ledger.lock import UNMET, LockedTable, decoded, is_condition_unmet, refuse_busy, unless_changed
 from orchestrator.domain.clients.client import ManagedClient
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import LockLost, Refused
 
 CLIENTS_KEY = "clients"
+_ASSIGNMENT_CHECK = 0
+"""The assignment's check is the first item of the transaction, and has the cancellation reason of this index."""
 
 
 class ClientRecords(LockedTable):
@@ -67,26 +73,42 @@ class ClientRecords(LockedTable):
             "CLIENT", f"{client.client_id} changed meanwhile", "see `orchestrator clients show`, and try again"
         )
 
-    def copy_client(self, client: ManagedClient, replacing: int = 0) -> bool:
+    def copy_client(self, client: ManagedClient, replacing: int = 0, seen: ReadAssignment | None = None) -> bool:
         """Write the record that another region's ledger has of a client. It is idempotent.
 
         Args:
             client: that record.
             replacing: a newer revision here that is replaced as well, because the other ledger does not know it.
+            seen: the assignment in this ledger, which still has to be as it was read; None for no such condition.
 
         Returns:
             False if there is a newer revision here, which another operator copied meanwhile.
 
         Raises:
+            LockLost: the assignment has changed.
             Throttled, Unreachable: DynamoDB did not answer. Whether it was written is not known: copy it again.
         """
         put = self._put(CLIENTS_KEY, client.client_id, client, revision=_number(client.revision))
         condition = "attribute_not_exists(pk) OR revision <= :revision OR revision = :replacing"
         values = {":revision": _number(client.revision), ":replacing": _number(replacing)}
-        written = conditional_write(
-            self._client.put_item, **put, ConditionExpression=condition, ExpressionAttributeValues=values
-        )
-        return written is not None
+        put |= {"ConditionExpression": condition, "ExpressionAttributeValues": values}
+        if seen is None:
+            return conditional_write(self._client.put_item, **put) is not None
+        return self._put_while_assigned(put, seen)
+
+    def _put_while_assigned(self, put: Mapping[str, Any], seen: ReadAssignment) -> bool:
+        """Write an item if the assignment is as it was read; return False if the item's own condition is not met."""
+        try:
+            with translate_errors():
+                self._client.transact_write_items(TransactItems=[assignment_check(self._table, seen), {"Put": put}])
+        except ClientError as error:
+            refuse_busy(error)
+            if not is_condition_unmet(error):
+                raise
+            if error.response["CancellationReasons"][_ASSIGNMENT_CHECK].get("Code") == UNMET:
+                raise LockLost("a failover changed the assignment meanwhile: repeat it") from error
+            return False
+        return True
 
 
 def _number(value: int) -> dict[str, str]:

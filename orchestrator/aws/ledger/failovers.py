@@ -15,7 +15,9 @@ does not fence them: a failover must not wait for a deployment that a lost regio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.aws.clients import conditional_write, translate_errors
 from orchestrator.aws.ledger.lock import LockedTable, decoded, unless_changed
@@ -174,6 +176,18 @@ class FailoverStore(LockedTable):
     def read_approvals(self, failover_id: str) -> list[Approval]:
         """Read the approvals."""
         return [decoded(item, Approval) for item in self._query(_approvals(failover_id))]
+
+
+def assignment_check(table: str, seen: ReadAssignment) -> Mapping[str, Any]:
+    """Return the check of a transaction that no writer has changed the assignment since it was read.
+
+    Args:
+        table: the ledger's name.
+        seen: the assignment as it was read.
+    """
+    pk, sk = _ASSIGNMENT
+    key = {"pk": {"S": pk}, "sk": {"S": sk}}
+    return {"ConditionCheck": {"TableName": table, "Key": key, **unless_changed(seen.version)}}
 
 
 def _key(failover_id: str) -> str:

@@ -79,6 +79,19 @@ def first_assignment(home: str) -> IssuingAssignment:
     return IssuingAssignment(epoch=1, region=home, active=True)
 
 
+def has_true_records(assignment: IssuingAssignment | None, region: str) -> bool:
+    """Return whether the records of managed clients in the ledger of a region are those in force.
+
+    They are until the other region's takeover is active: a failover, or a way back, that has only taken the assignment
+    still brings what is changed in the region that is left.
+
+    Args:
+        assignment: None if the environment has none.
+        region: one of its two regions.
+    """
+    return assignment is None or assignment.active == (assignment.region == region)
+
+
 def grant_lease(
     assignment: IssuingAssignment | None, region: str, read_began: datetime, lease: timedelta
 ) -> IssuingLease | None:

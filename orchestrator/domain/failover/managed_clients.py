@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestrator.domain.clients.client import ManagedClient, Status
+from orchestrator.domain.clients.client import Action, ManagedClient, Status
 
 _NAMED = 3
 """So many clients are named in a reason; of others only the number is reported."""
@@ -35,12 +35,15 @@ class AppliedClients:
         changed: ids of those whose items had another state, or none.
         newer: ids of those whose items are newer than a record that enables them; they stay as they are.
         brought: on the way back, ids of those whose records were first brought into the home region's ledger.
+        kept: on the way back, ids of those that the home region's ledger disables or has removed, and the other one has not:
+            they stay so until a person decides.
     """
 
     known: int = 0
     changed: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()
     brought: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def with_earlier(self, earlier: AppliedClients | None) -> AppliedClients:
         """Return it with what an attempt before it had found, which may have changed everything already."""
@@ -51,6 +54,7 @@ class AppliedClients:
             _union(earlier.changed, self.changed),
             self.newer,
             _union(earlier.brought, self.brought),
+            _union(earlier.kept, self.kept),
         )
 
     @property
@@ -61,7 +65,22 @@ class AppliedClients:
             words.append(f"newer than the ledger's record, and left as they are: {_listed(self.newer)}")
         if self.brought:
             words.append(f"records brought from the other ledger: {_listed(self.brought)}")
+        if self.kept:
+            words.append(f"disabled or removed here, and not in the other ledger, and left so: {_listed(self.kept)}")
         return "; ".join(words)
+
+
+@dataclass(frozen=True)
+class ComingRecords:
+    """What a ledger gets from the one of the region that is left.
+
+    Attributes:
+        records: that are written.
+        kept: ids of those that stay disabled or removed, against the record of the other ledger.
+    """
+
+    records: tuple[ManagedClient, ...]
+    kept: tuple[str, ...]
 
 
 def compare_items(records: Sequence[ManagedClient], revisions: Sequence[int | None]) -> AppliedClients:
@@ -94,6 +113,53 @@ def records_to_copy(records: Iterable[ManagedClient], there: Iterable[ManagedCli
     """Return the records that the other ledger does not have, or has otherwise."""
     found = {client.client_id: client for client in there}
     return tuple(client for client in records if found.get(client.client_id) != client)
+
+
+def records_to_bring(coming: Iterable[ManagedClient], here: Iterable[ManagedClient]) -> ComingRecords:
+    """Return what the ledger of a region that takes over again gets from the one that is left.
+
+    The records that come replace those that are here: the tables in use are theirs. But a change that disabled or removed
+    a client here may never have reached the other region, so it stays.
+
+    Args:
+        coming: records of the region that is left.
+        here: records of the region that takes over. Those of clients that only it has stay.
+    """
+    found = {client.client_id: client for client in here}
+    differing = records_to_copy(coming, found.values())
+    kept = {client.client_id for client in differing if _stays(found.get(client.client_id), client)}
+    records = [
+        _refused_still(found[client.client_id], client) if client.client_id in kept else client for client in differing
+    ]
+    written = tuple(client for client in records if client != found.get(client.client_id))
+    return ComingRecords(written, tuple(client.client_id for client in differing if client.client_id in kept))
+
+
+def _stays(here: ManagedClient | None, coming: ManagedClient) -> bool:
+    """Return whether a record stays although another one comes: it refuses the client, which the other does not."""
+    if here is None or here.status is Status.ENABLED or coming.removed:
+        return False
+    if here.removed:
+        return True
+    # Only an operator who saw the client disabled can have enabled it.
+    enabled_since = coming.action is Action.ENABLE and coming.changed.at > here.changed.at
+    return coming.status is Status.ENABLED and not enabled_since
+
+
+def _refused_still(here: ManagedClient, coming: ManagedClient) -> ManagedClient:
+    """Return the record that refuses a client, with a revision above the one that comes."""
+    if here.revision > coming.revision:
+        return here
+    if here.removed:
+        return replace(here, revision=coming.revision + 1)
+    # The other region's newer secrets and contacts come all the same.
+    return replace(
+        coming,
+        revision=coming.revision + 1,
+        disabled_at=here.disabled_at,
+        action=here.action,
+        changed=here.changed,
+    )
 
 
 def clients_problem(copies: ClientCopies, home: str, region: str) -> str:

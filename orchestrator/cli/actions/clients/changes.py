@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orchestrator.application.failover.managed_clients import copy_record, copy_records
 from orchestrator.application.restored_tables.managed_clients import bring_into_effect, reapply_clients
 from orchestrator.aws.ledger.clients import ClientRecords
+from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment
 from orchestrator.aws.oauth_tables.client_grants import ClientGrants
 from orchestrator.cli.actions.clients.configuration import limits_of
 from orchestrator.cli.actions.clients.reading import public_record
@@ -27,6 +28,7 @@ from orchestrator.domain.clients import client as clients
 from orchestrator.domain.clients.client import Change, EndedGrants, ManagedClient, Wanted
 from orchestrator.domain.deployment.freeze import refuse_missing_reason
 from orchestrator.domain.errors import NotCopied, NotRecorded, OrchestratorError, Refused
+from orchestrator.domain.failover.issuing_region import IssuingAssignment, has_true_records
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.user_erasure import erasure_cost
 
@@ -157,8 +159,8 @@ def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
     copied: tuple[str, ...] = ()
     problem = None
     try:
-        if target := _standby_records(context):
-            copied = copy_records(records, target)
+        if standby := _standby_ledger(context):
+            copied = copy_records(records, *standby)
     except (OrchestratorError, BotoCoreError, ClientError) as error:
         problem = _not_copied(context, "clients reapply", error)
     known = len(records.list_clients())
@@ -178,6 +180,7 @@ def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
 
 def _change(context: Context, reason: str, by: str) -> Change:
     refuse_missing_reason("--reason", reason)
+    _refuse_outdated_settings(context)
     return Change(by, reason, context.cloud.now())
 
 
@@ -234,19 +237,57 @@ def _brought_into_effect(context: Context, client: ManagedClient) -> Iterator[No
 def _copy_to_standby(context: Context, client: ManagedClient) -> NotCopied | None:
     """Write a client's record to the standby region's ledger; return why that does not have it."""
     try:
-        if target := _standby_records(context):
-            copy_record(context.cloud.client_records, target, client)
+        if standby := _standby_ledger(context):
+            target, seen = standby
+            copy_record(context.cloud.client_records, target, client, seen)
     except (OrchestratorError, BotoCoreError, ClientError) as error:
         return _not_copied(context, f"clients {client.action} {client.client_id}", error)
     return None
 
 
-def _standby_records(context: Context) -> ClientRecords | None:
-    """Return the records in the standby region's ledger, which has the name of this one; None without that region."""
-    region = context.standby_region
+def _standby_ledger(context: Context) -> tuple[ClientRecords, ReadAssignment] | None:
+    """Return the records and the assignment in the standby region's ledger; None without that region.
+
+    Raises:
+        Refused: a failover has made that region's records those in force.
+    """
+    region, table = context.standby_region, context.cloud.settings["LEDGER_TABLE"]
     if region is None:
         return None
-    return ClientRecords(context.cloud.client_in("dynamodb", region), context.cloud.settings["LEDGER_TABLE"])
+    client = context.cloud.client_in("dynamodb", region)
+    seen = FailoverStore(client, table).read_assignment()
+    _refuse_records_not_in_force(context, seen.assignment)
+    return ClientRecords(client, table), seen
+
+
+def _refuse_outdated_settings(context: Context) -> None:
+    """Refuse settings whose region has not the records in force: a working copy from before a failover, or after one.
+
+    Raises:
+        Refused: the assignment says so.
+    """
+    failover = context.environment.failover
+    if failover is None:
+        return
+    here = failover.region == context.environment.region
+    try:
+        client = context.clients("dynamodb") if here else context.cloud.brief_client_in("dynamodb", failover.region)
+        assignment = FailoverStore(client, context.cloud.settings["LEDGER_TABLE"]).read_assignment().assignment
+    except (OrchestratorError, BotoCoreError, ClientError):
+        return  # An attacked client is disabled all the same. The copy needs that region, too, and reports it.
+    _refuse_records_not_in_force(context, assignment)
+
+
+def _refuse_records_not_in_force(context: Context, assignment: IssuingAssignment | None) -> None:
+    region = context.environment.region
+    if assignment is None or has_true_records(assignment, region):
+        return
+    other = assignment.region if assignment.active else "the other region"
+    remedy = (
+        f"by failover {assignment.failover or 'none'}, clients are changed in {other}: run it with the newest"
+        " environments.toml, which names that region"
+    )
+    raise Refused(f"{context.name}.region", region, remedy)
 
 
 def _not_copied(context: Context, done: str, error: Exception) -> NotCopied:

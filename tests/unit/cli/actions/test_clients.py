@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 from orchestrator import environments
 from orchestrator.application.failover.managed_clients import copy_record
 from orchestrator.aws.ledger.clients import ClientRecords
+from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment, ReadFailover
 from orchestrator.cli.actions.clients import changes
 from orchestrator.cli.actions.incidents import contacts as contacts_action
 from orchestrator.cli.context import Context
 from orchestrator.cli.main import app
 from orchestrator.domain.clients.client import EndedGrants
 from orchestrator.domain.errors import Unreachable
+from orchestrator.domain.failover.issuing_region import activate_assignment, first_assignment, take_assignment
 from orchestrator.domain.failover.policy import read_failover
 from orchestrator.domain.incidents.policy import IncidentPolicy
 from orchestrator.domain.notifications.destinations import read_destinations
@@ -27,6 +29,7 @@ from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.errors import client_error
 from tests.fakes.lambda_control_plane import LambdaControlPlane
 from tests.fakes.notification_queue import MovableClock
+from tests.unit.domain.failover.world import failover
 from tests.unit.domain.incidents.worlds import ROTA
 from tests.workflow.failovers import POLICY
 
@@ -335,6 +338,7 @@ def standby(context):
     object.__setattr__(context, "environment", replace(context.environment, failover=policy))
     region = Region()
     object.__setattr__(context.cloud, "client_in", region)
+    object.__setattr__(context.cloud, "brief_client_in", region)
     return region
 
 
@@ -423,8 +427,69 @@ def test_a_newer_change_of_another_operator_in_the_standby_region_stays(context,
     context.cloud.client_records.save_client(newer)
     target = ClientRecords(standby.ledger, "ledger")
     target.copy_client(newer)
-    copy_record(context.cloud.client_records, target, client)
+    copy_record(context.cloud.client_records, target, client, ReadAssignment(None))
     assert standby.records == {"app-orders": newer}
+
+
+def take_over(standby, home, active=True):
+    """A failover has taken the assignment, and has taken over unless it is not active."""
+    store = FailoverStore(standby.ledger, "ledger")
+    store.create_assignment(first_assignment(home))
+    read = ReadFailover(failover(), 0)
+    seen = store.read_assignment()
+    taken = take_assignment(seen.assignment, STANDBY, "fo-1")
+    read = store.commit(read, read.failover, (seen, taken))
+    if active:
+        store.commit(read, read.failover, (store.read_assignment(), activate_assignment(taken, STANDBY, "fo-1")))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reapply",),
+        ("contacts", "app-orders", "--contact", "b@o.example"),
+        ("disable", "app-orders"),
+        ("rotate-secret", "app-orders"),
+    ],
+)
+def test_settings_from_before_a_failover_change_no_record(context, standby, clock, words):
+    run(*ADD, *REASON)
+    take_over(standby, context.environment.region)
+    target = ClientRecords(standby.ledger, "ledger")
+    disabled = replace(standby.records["app-orders"], revision=2, disabled_at=clock.now())
+    target.save_client(disabled)
+    printed = run(*words, *REASON, code=2)
+    assert "local.region: 'us-west-1' is refused: by failover fo-1, clients are changed in us-east-2" in printed
+    assert standby.records == {"app-orders": disabled}
+    assert context.cloud.client_records.read_client("app-orders").revision == 1, "nothing was changed"
+
+
+def test_settings_of_a_region_that_was_left_again_change_no_record(context, standby):
+    take_over(standby, context.environment.region, active=False)
+    object.__setattr__(context, "environment", replace(context.environment, region=STANDBY, lost_region="us-west-1"))
+    context.clients("dynamodb").items |= standby.ledger.items
+    assert "by failover fo-1, clients are changed in the other region" in run(*ADD, *REASON, code=2)
+    assert context.cloud.client_records.list_clients() == []
+
+
+def test_a_change_while_a_failover_runs_reaches_the_standby_region(context, standby):
+    run(*ADD, *REASON)
+    take_over(standby, context.environment.region, active=False)
+    run("disable", "app-orders", *REASON)
+    assert standby.records["app-orders"].status == "disabled"
+
+
+def test_a_failover_that_takes_over_during_a_command_is_no_reason_to_replace_its_records(context, standby, monkeypatch):
+    run(*ADD, *REASON)
+    real = changes.copy_record
+
+    def copy(*arguments):
+        take_over(standby, context.environment.region)
+        real(*arguments)
+
+    monkeypatch.setattr(changes, "copy_record", copy)
+    assert "a failover changed the assignment meanwhile" in run("disable", "app-orders", *REASON, code=1)
+    assert standby.records["app-orders"].status == "enabled"
 
 
 def test_after_a_failover_the_lost_region_gets_no_copy(context, standby):

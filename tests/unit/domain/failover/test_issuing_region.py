@@ -12,6 +12,7 @@ from orchestrator.domain.failover.issuing_region import (
     activation_due,
     first_assignment,
     grant_lease,
+    has_true_records,
     refuse_without_lease,
     return_assignment,
     take_assignment,
@@ -94,3 +95,19 @@ def test_a_release_that_needs_a_lease_is_refused_without_a_valid_one():
         refuse_without_lease(None, NOW)
     with pytest.raises(Refused, match="issuing-lease"):
         refuse_without_lease(lease, NOW + LEASE)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "at_home", "in_standby"),
+    [
+        (None, True, True),
+        (FIRST, True, False),
+        (TAKEN, True, False),
+        (activate_assignment(TAKEN, STANDBY, "fo-1"), False, True),
+        (IssuingAssignment(3, HOME, active=False, failover="fb-1"), False, True),
+    ],
+)
+def test_the_records_of_clients_are_in_force_in_one_region_until_the_other_has_taken_over(
+    assignment, at_home, in_standby
+):
+    assert (has_true_records(assignment, HOME), has_true_records(assignment, STANDBY)) == (at_home, in_standby)

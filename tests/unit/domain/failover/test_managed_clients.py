@@ -1,12 +1,18 @@
 """Managed clients in a failover: which records are missing, and what applying records changes."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from orchestrator.domain.clients.client import Action, Change
 from orchestrator.domain.failover.managed_clients import (
     AppliedClients,
     ClientCopies,
+    ComingRecords,
     clients_problem,
     compare_items,
+    records_to_bring,
     records_to_copy,
 )
 from tests.samples import NOW
@@ -14,6 +20,10 @@ from tests.samples import managed_client as client
 from tests.unit.domain.failover.world import HOME, STANDBY
 
 REMOVED = client("removed", 3, removed=True, disabled_at=NOW)
+OFF_2 = client("a", 2, disabled_at=NOW, action=Action.DISABLE, changed=Change("ann", "attacked", NOW))
+GONE_3 = client("a", 3, disabled_at=NOW, removed=True)
+NEWER_SECRET = client("a", 2, secret_sha256="2" * 64)
+ENABLED_SINCE = client("a", 3, action=Action.ENABLE, changed=Change("bob", "fixed", NOW + timedelta(hours=1)))
 
 
 @pytest.mark.parametrize(
@@ -37,17 +47,20 @@ def test_an_item_is_changed_unless_it_is_as_recorded_or_newer_than_a_record_that
 
 
 def test_what_an_earlier_attempt_changed_is_still_reported():
-    earlier = AppliedClients(2, ("app-a",), ("app-n",), ("app-a",))
+    earlier = AppliedClients(2, ("app-a",), ("app-n",), ("app-a",), ("app-k",))
     now = AppliedClients(3, ("app-b",), ("app-n",), ("app-b", "app-a"))
-    assert now.with_earlier(earlier) == AppliedClients(3, ("app-a", "app-b"), ("app-n",), ("app-a", "app-b"))
+    assert now.with_earlier(earlier) == AppliedClients(
+        3, ("app-a", "app-b"), ("app-n",), ("app-a", "app-b"), ("app-k",)
+    )
     assert now.with_earlier(None) == now
 
 
 def test_what_was_changed_is_described_in_words():
     assert AppliedClients(2).description == "2 managed clients are as the ledger has them, changed: none"
-    assert AppliedClients(2, ("app-a", "app-b"), ("app-n",), ("app-a",)).description == (
+    assert AppliedClients(2, ("app-a", "app-b"), ("app-n",), ("app-a",), ("app-k",)).description == (
         "2 managed clients are as the ledger has them, changed: app-a, app-b; newer than the ledger's record, and left as"
-        " they are: app-n; records brought from the other ledger: app-a"
+        " they are: app-n; records brought from the other ledger: app-a; disabled or removed here, and not in the other"
+        " ledger, and left so: app-k"
     )
 
 
@@ -55,6 +68,32 @@ def test_records_that_are_missing_or_differ_are_copied():
     same, older, other = client("same"), client("older", 2), client("other", contacts=("a@app.example",))
     there = [same, client("older"), client("other"), client("only-there")]
     assert records_to_copy([same, older, other, client("new")], there) == (older, other, client("new"))
+
+
+@pytest.mark.parametrize(
+    ("here", "coming", "written", "kept"),
+    [
+        (None, client("a", 2), client("a", 2), False),
+        (client("a", 2), client("a", 2), None, False),
+        (client("a", 3), client("a", 2), client("a", 2), False),
+        (OFF_2, client("a"), None, True),
+        (OFF_2, NEWER_SECRET, replace(OFF_2, revision=3, secret_sha256="2" * 64), True),
+        (OFF_2, replace(NEWER_SECRET, revision=7), replace(OFF_2, revision=8, secret_sha256="2" * 64), True),
+        (OFF_2, client("a", 3, disabled_at=NOW), client("a", 3, disabled_at=NOW), False),
+        (OFF_2, ENABLED_SINCE, ENABLED_SINCE, False),
+        (OFF_2, replace(ENABLED_SINCE, changed=OFF_2.changed), replace(OFF_2, revision=4), True),
+        (OFF_2, client("a", 3, removed=True), client("a", 3, removed=True), False),
+        (GONE_3, client("a"), None, True),
+        (GONE_3, ENABLED_SINCE, replace(GONE_3, revision=4), True),
+        (GONE_3, client("a", 4, removed=True), client("a", 4, removed=True), False),
+    ],
+)
+def test_a_ledger_takes_the_other_regions_record_unless_its_own_refuses_the_client(here, coming, written, kept):
+    found = records_to_bring([coming], [here, client("only-here")] if here else [])
+    assert found == ComingRecords((written,) if written else (), ("app-a",) if kept else ())
+    now_here = written or here
+    again = records_to_bring([coming], [now_here])
+    assert again.records == (), "a repetition writes nothing"
 
 
 def problem(at_home, copies=(), unread=""):
