@@ -7,8 +7,10 @@ from itertools import count
 import pytest
 
 from orchestrator.application.failover.back.run import run_back
+from orchestrator.application.restored_tables.managed_clients import bring_into_effect
 from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.oauth_tables.managed_clients import encode_item
+from orchestrator.domain.clients.client import Change, with_contacts
 from orchestrator.domain.errors import LockLost, Unreachable
 from orchestrator.domain.failover.managed_clients import AppliedClients
 from orchestrator.domain.failover.record import FailoverOutcome
@@ -84,7 +86,9 @@ def test_every_change_since_the_backup_is_in_effect_before_this_region_issues_to
     assert (seen[0]["attacked"], seen[0]["removed"]) == (None, None)
     assert seen[0]["leaked"].secret_sha256 == "2" * 64, "the leaked secret is refused"
     assert seen[0]["new"].name == "new"
-    assert set(world.failover.clients.changed) == {"app-attacked", "app-removed", "app-leaked", "app-new"}
+    assert set(world.failover.clients.changed) == {"app-attacked", "app-removed", "app-leaked"}
+    assert world.failover.clients.created == ("app-new",)
+    assert "created from a record alone: app-new" in took_over(world)
 
 
 def test_a_change_while_the_failover_runs_is_in_effect_too(world):
@@ -108,14 +112,34 @@ def test_a_client_without_a_record_stays_as_the_copy_has_it(world):
 
 
 def test_a_record_that_is_older_than_the_copy_changes_nothing_and_is_named(world):
-    """The standby region did not answer when the client was disabled, and the table was backed up later."""
-    back_up(world, client("attacked"))
-    world.save_client(client("attacked", 2, disabled_at=NOW), copied=False)
-    world.clients_backed_up[:] = [client("attacked", 2, disabled_at=NOW)]
+    """The standby region did not answer when the client's contacts changed, and the table was backed up later."""
+    back_up(world, client("orders"))
+    world.save_client(client("orders", 2), copied=False)
+    world.clients_backed_up[:] = [client("orders", 2)]
     assert world.run().phase == "SUCCEEDED"
-    assert world.known_client("app-attacked") is None
-    assert world.failover.clients == AppliedClients(1, newer=("app-attacked",))
-    assert "newer than the ledger's record, and left as they are: app-attacked" in took_over(world)
+    assert world.known_client("app-orders") is not None
+    assert world.failover.clients == AppliedClients(1, newer=("app-orders",))
+    assert "newer than the ledger's record, and left as they are: app-orders" in took_over(world)
+
+
+def test_no_later_command_undoes_what_the_standby_regions_records_lack(world):
+    """The standby region did not answer when a client was disabled and a secret replaced; the table was backed up later."""
+    back_up(world, client("attacked"), client("leaked", secret_sha256="1" * 64))
+    newer = [client("attacked", 2, disabled_at=NOW), client("leaked", 2, secret_sha256="2" * 64)]
+    for one in newer:
+        world.save_client(one, copied=False)
+    world.clients_backed_up[:] = newer
+    assert world.run().phase == "SUCCEEDED"
+    assert world.failover.clients == AppliedClients(2, disabled=("app-attacked", "app-leaked"))
+    assert "disabled, because their newer items" in took_over(world)
+
+    for name in ("app-attacked", "app-leaked"):
+        change = Change("bob", "an address", world.clock.now())
+        changed = with_contacts(world.cloud.client_records.read_client(name), ("a@b.example",), change)
+        world.cloud.client_records.save_client(changed)
+        (tokens,) = (table.target for table in world.failover.tables if table.role is Role.TOKENS)
+        bring_into_effect(world.cloud, world.cloud.client_items(tokens), changed)
+        assert world.known_client(name) is None
 
 
 def test_a_client_that_its_record_disables_is_refused_whatever_revision_the_copy_has(world):

@@ -10,11 +10,13 @@ from botocore.exceptions import ClientError
 from orchestrator.application.cloud import Cloud, for_each
 from orchestrator.aws.clients import client_in, translate_errors
 from orchestrator.aws.ledger.clients import ClientRecords
+from orchestrator.domain.clients.client import Change
 from orchestrator.domain.errors import LockLost, OrchestratorError
 from orchestrator.domain.failover.managed_clients import (
     AppliedClients,
     ClientCopies,
     compare_items,
+    disabled_records,
     records_to_bring,
     records_to_copy,
     replaced_revision,
@@ -131,11 +133,14 @@ def apply_clients(read: ReadFailover, cloud: Cloud, source: ClientRecords | None
     if source:
         read = _bring_records(read, cloud, source)
     items, records = cloud.client_items(table), cloud.client_records.list_clients()
-    revisions = for_each(records, lambda client: items.read_revision(client.client_id))
-    read = _record(read, cloud, compare_items(records, revisions))
-    for_each(
-        zip(records, revisions, strict=True), lambda pair: items.apply(pair[0], replacing=replaced_revision(*pair))
-    )
+    found = for_each(records, lambda client: items.read_item(client.client_id))
+    read = _record(read, cloud, compare_items(records, found))
+    change = Change(f"failover {read.failover.id}", "its item was newer than its record", cloud.now())
+    disabled = disabled_records(records, found, change)
+    for client in disabled.values():
+        cloud.client_records.copy_client(client)
+    records = [disabled.get(client.client_id, client) for client in records]
+    for_each(zip(records, found, strict=True), lambda pair: items.apply(pair[0], replacing=replaced_revision(*pair)))
     return read
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.aws.clients import conditional_write, translate_errors
 from orchestrator.domain.clients.client import ManagedClient
+from orchestrator.domain.failover.managed_clients import ClientItem
 
 SCHEMA = 1
 PREFIX = "client#"
@@ -28,8 +29,8 @@ class ClientItems:
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def read_revision(self, client_id: str) -> int | None:
-        """Return the revision of a client's item, read consistently; None without an item.
+    def read_item(self, client_id: str) -> ClientItem | None:
+        """Return a client's item, read consistently; None without an item.
 
         Raises:
             Throttled, Unreachable: DynamoDB did not answer.
@@ -37,7 +38,15 @@ class ClientItems:
         with translate_errors():
             response = self._client.get_item(TableName=self._table, Key=_key(client_id), ConsistentRead=True)
         item = response.get("Item")
-        return int(item.get("revision", _number(0))["N"]) if item else None
+        if not item:
+            return None
+        secret, earlier = (item.get(name, {}).get("S") for name in ("secret_sha256", "earlier_secret_sha256"))
+        return ClientItem(int(item.get("revision", _number(0))["N"]), "disabled_at" in item, (secret, earlier))
+
+    def read_revision(self, client_id: str) -> int | None:
+        """Return the revision of a client's item as `read_item`; None without an item."""
+        item = self.read_item(client_id)
+        return item.revision if item else None
 
     def apply(self, client: ManagedClient, replacing: int = 0) -> bool:
         """Make a client's item what its record says. It is idempotent.

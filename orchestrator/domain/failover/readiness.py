@@ -187,7 +187,7 @@ def _take_over(facts: StandbyFacts, _now: datetime) -> _Found:
     if facts.assignment and facts.assignment.region != facts.home:
         # After a failover the records of the standby region are the truth.
         return "", "needs only the assignment"
-    there = f"{len(facts.clients.copies)} managed clients are recorded here as in {facts.home}"
+    there = f"{len(facts.clients.at_home)} managed clients are recorded here as in {facts.home}"
     return clients_problem(facts.clients, facts.home, facts.region), there
 
 

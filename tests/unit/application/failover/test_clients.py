@@ -42,6 +42,15 @@ def test_a_region_with_all_records_is_ready(world, home):
     assert (found.ready, found.reason) == (True, "1 managed clients are recorded here as in us-east-2")
 
 
+def test_a_client_that_only_this_region_has_is_no_pass(world, home):
+    at_home(world, client("orders"))
+    for one in (client("orders"), client("planted")):
+        world.cloud.client_records.copy_client(one)
+    found = take_over_of(world, home)
+    assert not found.ready
+    assert "recorded only in us-west-1, which a failover would create: app-planted" in found.reason
+
+
 def test_a_client_whose_change_did_not_reach_this_region_is_named(world, home):
     at_home(world, client("orders", 2, disabled_at=NOW), client("new"))
     world.cloud.client_records.copy_client(client("orders"))
