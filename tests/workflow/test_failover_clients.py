@@ -298,3 +298,16 @@ def test_a_record_that_changes_while_it_is_brought_stops_the_way_back(both, monk
         with pytest.raises(LockLost, match="the record of app-attacked was changed"):
             both.go_back()
     assert both.go().outcome is FailoverOutcome.SUCCEEDED
+
+
+def test_a_record_that_cannot_be_decoded_stops_the_failover_with_its_name_until_it_is_corrected(world):
+    back_up(world, client("orders"))
+    ledger = world.cloud.client_records._client
+    item = {"pk": {"S": "clients"}, "sk": {"S": "app-x"}, "revision": {"N": "1"}, "body": {"S": "{}"}}
+    ledger.put_item(TableName="ledger", Item=item)
+    assert world.run().error == "FailoverStopped"
+    assert world.failover.failed.startswith("TAKE_OVER: ledger item clients: 'app-x' is refused: it cannot be decoded")
+    assert not world.may_issue()
+    world.cloud.client_records.copy_client(client("x"))
+    assert world.run(f"{world.name}-2").phase == "SUCCEEDED"
+    assert world.known_client("app-x").name == "x"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import conditional_write, translate_errors
@@ -35,13 +36,21 @@ class ClientRecords(LockedTable):
         super().__init__(client, table)
 
     def list_clients(self) -> list[ManagedClient]:
-        """Return all managed clients by their ids, also removed ones."""
-        return [decoded(item, ManagedClient) for item in self._query(CLIENTS_KEY, forward=True)]
+        """Return all managed clients by their ids, also removed ones.
+
+        Raises:
+            Refused: a record cannot be decoded; the error names it.
+        """
+        return [_decoded(item) for item in self._query(CLIENTS_KEY, forward=True)]
 
     def find_client(self, client_id: str) -> ManagedClient | None:
-        """Return a managed client, read consistently; None if there never was one with this id."""
+        """Return a managed client, read consistently; None if there never was one with this id.
+
+        Raises:
+            Refused: its record cannot be decoded.
+        """
         item = self._get(CLIENTS_KEY, client_id)
-        return decoded(item, ManagedClient) if item else None
+        return _decoded(item) if item else None
 
     def read_client(self, client_id: str) -> ManagedClient:
         """Return a managed client, read consistently.
@@ -109,6 +118,17 @@ class ClientRecords(LockedTable):
                 raise LockLost("a failover changed the assignment meanwhile: repeat it") from error
             return False
         return True
+
+
+def _decoded(item: Mapping[str, Any]) -> ManagedClient:
+    try:
+        return decoded(item, ManagedClient)
+    except (KeyError, msgspec.DecodeError) as error:
+        remedy = (
+            f"it cannot be decoded ({type(error).__name__}: {error}), and was not written by `orchestrator clients`:"
+            " correct or delete it (docs/runbooks/region-failover.md#clients-that-only-the-standby-region-has)"
+        )
+        raise Refused(f"ledger item {CLIENTS_KEY}", item["sk"]["S"], remedy) from error
 
 
 def _number(value: int) -> dict[str, str]:

@@ -67,6 +67,20 @@ def test_a_home_region_that_does_not_answer_is_no_pass(world, home):
     assert "the records of managed clients could not be compared: Unreachable: " in found.reason
 
 
+def test_a_record_that_cannot_be_decoded_is_no_pass_and_is_named(world, home, monkeypatch):
+    serve_at_home(world, "code-1")
+    reach_home(monkeypatch, home)
+    damage(world)
+    answer = evaluation_handler.handler({"id": "e"}, None)["answer"]
+    assert answer.startswith("TAKE_OVER: the records of managed clients could not be compared: Refused: ledger item")
+    assert "'app-x' is refused: it cannot be decoded" in answer
+
+
+def damage(world):
+    item = {"pk": {"S": "clients"}, "sk": {"S": "app-x"}, "revision": {"N": "1"}, "body": {"S": "{}"}}
+    world.cloud.client_records._client.put_item(TableName="ledger", Item=item)
+
+
 def test_every_day_the_missing_records_are_brought_over_before_the_evaluation(world, home, monkeypatch):
     serve_at_home(world, "code-1")
     reach_home(monkeypatch, home)

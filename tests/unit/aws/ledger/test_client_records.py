@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.aws.ledger.failovers import FailoverStore, ReadAssignment
-from orchestrator.domain.errors import LockLost, Throttled
+from orchestrator.domain.errors import LockLost, Refused, Throttled
 from orchestrator.domain.failover.issuing_region import first_assignment
 from tests.fakes.errors import client_error
 from tests.samples import managed_client as client
@@ -61,3 +61,14 @@ def test_a_copy_that_dynamodb_refuses_for_another_reason_is_that_error():
         records = ClientRecords(SimpleNamespace(transact_write_items=refuse), TABLE)
         with pytest.raises(expected):
             records.copy_client(client("a"), seen=ReadAssignment(None))
+
+
+@pytest.mark.parametrize("body", [{"body": {"S": "{}"}}, {"body": {"S": "no JSON"}}, {}])
+def test_a_record_that_cannot_be_decoded_is_named(ledger, body):
+    records = ClientRecords(ledger._client, TABLE)
+    records.save_client(client("a"))
+    ledger._client.put_item(TableName=TABLE, Item={"pk": {"S": "clients"}, "sk": {"S": "app-x"}, **body})
+    for read in (records.list_clients, lambda: records.read_client("app-x")):
+        with pytest.raises(Refused, match="ledger item clients: 'app-x' is refused: it cannot be decoded"):
+            read()
+    assert records.read_client("app-a") == client("a")
