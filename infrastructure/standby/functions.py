@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from infrastructure.lambda_functions import Size
 from infrastructure.orchestrator.functions import FunctionSpec
 from infrastructure.orchestrator.iam_grants import (
     INVOKE_LIVE_ALIAS,
@@ -166,6 +167,8 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
             *("HOSTED_ZONE_ID", "OPERATORS_TOPIC", "OPERATORS", "SOURCE_TABLES", "DATA_KEY"),
             *("HOME_EVIDENCE_BUCKET", "EVIDENCE_COPIES_BUCKET"),
         ),
+        # A home region that drops packets: each of five reads waits for two attempts, S3's for each of eight addresses.
+        size=Size(timeout_seconds=180),
     ),
 }
 """Event handlers of an environment with a standby region, by module. All but the first are in the standby region only."""

@@ -28,8 +28,11 @@ CONFIG = Config(
     max_pool_connections=25,
 )
 
-# For a region that may be lost: what it does not answer soon is missing, and something waits for that finding.
-BRIEF = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+# For a region that may be lost: what it does not answer soon is missing, and something waits for that finding. A second
+# attempt is for a throttle.
+BRIEF = Config(
+    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=25
+)
 
 THROTTLES = frozenset(
     {"BandwidthLimitExceeded", "EC2ThrottledException", "ExecutionLimitExceeded", "KMSThrottling",
@@ -95,7 +98,7 @@ def client_in(service: str, region: str) -> Any:
 
 
 def brief_client_in(service: str, region: str) -> Any:
-    """Return a client as `client_in` does, which does not wait long for a region that may be lost: 8 s at most."""
+    """Return a client as `client_in` does, which does not wait long for a region that may be lost: two attempts of 8 s."""
     with _creation:
         return session().create_client(service, region_name=region, config=BRIEF)
 

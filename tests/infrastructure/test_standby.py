@@ -11,6 +11,7 @@ import pytest
 from infrastructure.security.permissions_boundary import boundary_name
 from infrastructure.standby.failover import lease_threshold_seconds
 from infrastructure.standby.functions import FAILOVER_HANDLERS, FAILOVER_TASKS
+from orchestrator.aws.clients import BRIEF
 from orchestrator.domain.incidents import regions
 from state_machines import definitions
 from tests.infrastructure.templates import STANDBY, named, paired, resources, text_of
@@ -80,6 +81,14 @@ def test_only_the_standby_region_records_what_the_home_region_serves(home, stand
     rules = resources(standby.orchestrator, "AWS::Events::Rule").values()
     (rule,) = [one for one in rules if one.get("Name") == "ib-oauth-event-record-home-release-prod"]
     assert rule["ScheduleExpression"] == "rate(1 minute)"
+
+
+def test_the_evaluation_reports_a_home_region_that_drops_packets_within_its_time(standby):
+    attempts = BRIEF.retries["total_max_attempts"]
+    # Two reads of clients, of the lease and the functions; S3, whose name has eight addresses.
+    unconnected = (2 + 1 + 1 + 8) * attempts * BRIEF.connect_timeout
+    unanswered = (2 + 1 + 1 + 1) * attempts * (BRIEF.connect_timeout + BRIEF.read_timeout)
+    assert max(unconnected, unanswered) < functions(standby)["ib-oauth-event-evaluate-failover-prod"]["Timeout"] / 2
 
 
 def test_only_the_evaluation_reads_the_lease_and_the_records_of_clients_of_the_home_region_and_nothing_else(standby):

@@ -14,7 +14,7 @@ from orchestrator.application.failover.data_key import key_state
 from orchestrator.application.failover.managed_clients import client_copies
 from orchestrator.application.failover.planning import copies_of_home, failover_policy
 from orchestrator.application.failover.releases import HomeClients, code_served, planned_release
-from orchestrator.aws.clients import client_in, translate_errors
+from orchestrator.aws.clients import brief_client_in, translate_errors
 from orchestrator.aws.failover.copied_files import list_files
 from orchestrator.aws.failover.domain_record import DomainRecord
 from orchestrator.aws.oauth_tables.issuing_lease import IssuingLeaseStore
@@ -55,7 +55,7 @@ def gather_facts(cloud: Cloud, home_clients: HomeClients | None = None) -> Stand
     """
     policy, home = failover_policy(cloud), cloud.settings["HOME_REGION"]
     service = msgspec.json.decode(cloud.settings["SERVICE"], type=Service)
-    at_home = home_clients or (lambda name: client_in(name, home))
+    at_home = home_clients or (lambda name: brief_client_in(name, home))
     reading, domain = Reading(), cloud.settings["API_DOMAIN"]
     lease = IssuingLeaseStore(at_home("dynamodb"), cloud.settings["KEYS_TABLE"])
     without: tuple[str, ...] = ()

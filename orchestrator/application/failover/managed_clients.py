@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.aws.clients import client_in, translate_errors
+from orchestrator.aws.clients import brief_client_in, translate_errors
 from orchestrator.aws.ledger.clients import ClientRecords
 from orchestrator.domain.clients.client import Change
 from orchestrator.domain.errors import LockLost, OrchestratorError
@@ -36,7 +36,7 @@ def home_records(cloud: Cloud, home_clients: HomeClients | None = None) -> Clien
         cloud: of the standby region.
         home_clients: botocore client by service, of the home region; by default with the function's credentials.
     """
-    client = home_clients("dynamodb") if home_clients else client_in("dynamodb", cloud.settings["HOME_REGION"])
+    client = home_clients("dynamodb") if home_clients else brief_client_in("dynamodb", cloud.settings["HOME_REGION"])
     return ClientRecords(client, cloud.settings["LEDGER_TABLE"])
 
 

@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
 from orchestrator.cli.program import CommandLine
+from orchestrator.cli.standby_option import Standby, context_in
 
 app = CommandLine(no_args_is_help=True, help="Add, rotate, disable and diagnose OAuth clients.")
 
@@ -94,16 +95,16 @@ def disable(
     reason: Reason,
     units_per_second: Units = 200,
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Disable a client at once, and end its grants."""
     from orchestrator.cli.actions.clients import changes
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = context_in(env, standby=standby)
         changes.disable(context, client, reason, operator_name(requested_by, context), units_per_second, json=json)
 
 
@@ -132,16 +133,16 @@ def remove(
     reason: Reason,
     units_per_second: Units = 200,
     env: Env = "local",
+    standby: Standby = False,
     requested_by: RequestedBy = None,
     json: AsJson = False,
 ) -> None:
     """Remove a disabled client; its id is not used again."""
     from orchestrator.cli.actions.clients import changes
-    from orchestrator.cli.context import context_of
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = context_of(env)
+        context = context_in(env, standby=standby)
         changes.remove(context, client, reason, operator_name(requested_by, context), units_per_second, json=json)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.errors import AsJson, Env, RequestedBy, report_errors
 from orchestrator.cli.files import output_file
 from orchestrator.cli.program import CommandLine
-
-if TYPE_CHECKING:
-    from orchestrator.cli.context import Context
+from orchestrator.cli.standby_option import Standby, context_in
 
 app = CommandLine(no_args_is_help=True, help="Open, follow and resolve incidents; write post-mortems.")
 action_app = CommandLine(no_args_is_help=True, help="Add and complete action items of a post-mortem.")
@@ -20,15 +18,6 @@ app.add_typer(action_app, name="action")
 
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id of an incident; `list` lists them.")]
 Severity = Annotated[str | None, typer.Option(help="SEV1, SEV2 or SEV3; default: unchanged.")]
-Standby = Annotated[bool, typer.Option("--standby", help="Use the ledger of the standby region.")]
-
-
-def _context(env: str, *, standby: bool) -> Context:
-    """Return the context of an environment, or of its standby region, which has the incident of the lost region."""
-    from orchestrator.cli.actions.failovers.standby import standby_context
-    from orchestrator.cli.context import context_of
-
-    return standby_context(env) if standby else context_of(env)
 
 
 @app.command("open")
@@ -47,7 +36,7 @@ def open_incident(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         by = operator_name(requested_by, context)
         commands.open_incident(context, title, cause=cause, severity=severity, reason=reason, by=by, json=json)
 
@@ -64,7 +53,7 @@ def list_incidents(
     from orchestrator.cli.actions.incidents import reading
 
     with report_errors(json):
-        reading.list_incidents(_context(env, standby=standby), limit, only_open=only_open, json=json)
+        reading.list_incidents(context_in(env, standby=standby), limit, only_open=only_open, json=json)
 
 
 @app.command()
@@ -73,7 +62,7 @@ def show(incident: Incident, env: Env = "local", standby: Standby = False, json:
     from orchestrator.cli.actions.incidents import reading
 
     with report_errors(json):
-        reading.show_incident(_context(env, standby=standby), incident, json=json)
+        reading.show_incident(context_in(env, standby=standby), incident, json=json)
 
 
 @app.command("ack")
@@ -90,7 +79,7 @@ def acknowledge(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.acknowledge(context, incident, note, operator_name(requested_by, context), json=json)
 
 
@@ -109,7 +98,7 @@ def update(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.update(context, incident, text, severity, operator_name(requested_by, context), json=json)
 
 
@@ -128,7 +117,7 @@ def assign_role(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.assign_role(context, incident, role, person, operator_name(requested_by, context), json=json)
 
 
@@ -147,7 +136,7 @@ def resolve(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.resolve(context, incident, reason, operator_name(requested_by, context), force=force, json=json)
 
 
@@ -168,7 +157,7 @@ def postmortem(
 
     with report_errors(json):
         folder = build_folder() / "reports"
-        reading.write_postmortem(_context(env, standby=standby), incident, form, output, folder, json=json)
+        reading.write_postmortem(context_in(env, standby=standby), incident, form, output, folder, json=json)
 
 
 @app.command("on-call")
@@ -196,7 +185,7 @@ def add_action(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.add_action(context, incident, text, owner, due, operator_name(requested_by, context), json=json)
 
 
@@ -214,5 +203,5 @@ def complete_action(
     from orchestrator.cli.operator import operator_name
 
     with report_errors(json):
-        context = _context(env, standby=standby)
+        context = context_in(env, standby=standby)
         commands.complete_action(context, incident, number, operator_name(requested_by, context), json=json)

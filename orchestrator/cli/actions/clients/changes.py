@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
 from hashlib import sha256
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -37,8 +36,15 @@ SECRET_PREFIX = "ibxs_"  # noqa: S105 - the prefix by which a secret scanner fin
 MAX_PASSES = 5
 
 
+_FAILED = (OrchestratorError, BotoCoreError, ClientError)
+
+
 class GrantsNotEnded(OrchestratorError):
     """New grants kept appearing although the client is disabled."""
+
+
+class NotComplete(OrchestratorError):
+    """A command failed, and the standby region's ledger does not have its change either."""
 
 
 def add(context: Context, wanted: Wanted, reason: str, by: str, *, public: bool, json: bool) -> None:
@@ -107,6 +113,8 @@ def set_contacts(
 def disable(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
     """Disable a client at once, and end its grants. On a disabled client, end what is left of them.
 
+    In a standby region that has not taken over, only the record is written: a failover brings it into effect.
+
     Raises:
         Refused: the client is unknown, removed, or a configured one.
         Throttled, Unreachable: it may be in effect already; repeat the command.
@@ -114,6 +122,9 @@ def disable(context: Context, client_id: str, reason: str, by: str, units_per_se
     _refuse_configured(context, client_id)
     before = context.cloud.client_records.read_client(client_id)
     client = clients.disable(before, _change(context, reason, by))
+    if _is_before_takeover(context):
+        _record_for_failover(context, before, client, json=json)
+        return
     with _brought_into_effect(context, client) if client == before else _saved(context, client):
         ended = _end_grants(context, client_id, units_per_second, json=json)
         _print(context, client, f"{client_id} is disabled; {_ended(ended)}", json=json, ended=ended)
@@ -135,11 +146,16 @@ def enable(context: Context, client_id: str, reason: str, by: str, units_per_sec
 def remove(context: Context, client_id: str, reason: str, by: str, units_per_second: float, *, json: bool) -> None:
     """Remove a disabled client for ever. What is left of its grants ends first.
 
+    In a standby region that has not taken over, only the record is written: a failover brings it into effect.
+
     Raises:
         Refused: it is not disabled, or less than a minute ago.
     """
     change, before = _change(context, reason, by), context.cloud.client_records.read_client(client_id)
     client = clients.remove(before, change)
+    if _is_before_takeover(context):
+        _record_for_failover(context, before, client, json=json)
+        return
     ended = _end_grants(context, client_id, units_per_second, json=json)
     with _saved(context, client):
         _print(context, client, f"{client_id} is removed; {_ended(ended)}", json=json, ended=ended)
@@ -148,21 +164,31 @@ def remove(context: Context, client_id: str, reason: str, by: str, units_per_sec
 def reapply(context: Context, reason: str, by: str, *, json: bool) -> None:
     """Write every client's item again, as the ledger has it: after a restore, or a command that stopped midway.
 
-    In an environment with a standby region, also make the records in its ledger those of this one.
+    In an environment with a standby region, also make the records in its ledger those of this one, also if the items
+    cannot be written here.
 
     Raises:
         NotCopied: the standby region's ledger does not have the records.
+        NotComplete: nor could the items be written here.
     """
     change = _change(context, reason, by)
-    changed = reapply_clients(context.cloud, context.live_tables[Role.TOKENS])
     records = context.cloud.client_records
+    failed: Exception | None = None
+    changed: tuple[str, ...] = ()
+    try:
+        changed = reapply_clients(context.cloud, context.live_tables[Role.TOKENS])
+    except _FAILED as error:
+        failed = error
     copied: tuple[str, ...] = ()
-    problem = None
+    cause = ""
     try:
         if standby := _standby_ledger(context):
             copied = copy_records(records, *standby)
-    except (OrchestratorError, BotoCoreError, ClientError) as error:
-        problem = _not_copied(context, "clients reapply", error)
+    except _FAILED as error:
+        cause = _text_of(error)
+    if failed:
+        raise _incomplete(context, failed, cause)
+    problem = NotCopied("clients reapply", str(context.standby_region), context.name, cause) if cause else None
     known = len(records.list_clients())
     # That the records are not copied is what the operator has to read, not that the event is missing.
     with suppress(NotRecorded) if problem else nullcontext():
@@ -203,46 +229,93 @@ def _saved(context: Context, client: ManagedClient) -> Iterator[None]:
         NotRecorded: the ledger did not accept the event.
     """
     context.cloud.client_records.save_client(client)
-    event_id = f"clients-{client.client_id}-{client.revision}"
-    name = f"clients {client.action} {client.client_id} by {client.changed.by}"
-    record = partial(record_action, context, event_id, name, client.changed.reason)
     try:
         with _brought_into_effect(context, client):
             yield
     except BaseException:
         # That the change is not complete is what the operator has to read, not that its event is missing.
         with suppress(NotRecorded):
-            record()
+            _record_event(context, client)
         raise
-    record()
+    _record_event(context, client)
+
+
+def _record_event(context: Context, client: ManagedClient) -> None:
+    event_id = f"clients-{client.client_id}-{client.revision}"
+    name = f"clients {client.action} {client.client_id} by {client.changed.by}"
+    record_action(context, event_id, name, client.changed.reason)
 
 
 @contextmanager
 def _brought_into_effect(context: Context, client: ManagedClient) -> Iterator[None]:
     """Bring a client's record into effect, and copy it to the standby region.
 
-    The block follows also if it could not be copied: the change is in effect.
+    It is copied also if it could not be brought into effect here: a failover may be what comes next. The block follows also
+    if it could not be copied: the change is in effect.
 
     Raises:
         NotCopied: after the block, if the standby region's ledger does not have the record.
+        NotComplete: nor could the change be brought into effect, or the block failed.
     """
-    items = context.cloud.client_items(context.live_tables[Role.TOKENS])
-    bring_into_effect(context.cloud, items, client)
-    problem = _copy_to_standby(context, client)
-    yield
-    if problem:
-        raise problem
+    failed: Exception | None = None
+    try:
+        items = context.cloud.client_items(context.live_tables[Role.TOKENS])
+        bring_into_effect(context.cloud, items, client)
+    except _FAILED as error:
+        failed = error
+    cause = _copy_to_standby(context, client)
+    if failed:
+        raise _incomplete(context, failed, cause)
+    try:
+        yield
+    except _FAILED as error:
+        if not cause:
+            raise
+        raise _incomplete(context, error, cause) from error
+    if cause:
+        done = f"clients {client.action} {client.client_id}"
+        raise NotCopied(done, str(context.standby_region), context.name, cause)
 
 
-def _copy_to_standby(context: Context, client: ManagedClient) -> NotCopied | None:
-    """Write a client's record to the standby region's ledger; return why that does not have it."""
+def _incomplete(context: Context, failed: Exception, cause: str) -> Exception:
+    """Return the error of a command that failed, with why the standby region's ledger lacks its change, if it does."""
+    if not cause:
+        return failed
+    return NotComplete(
+        f"{_text_of(failed)}; and the ledger in {context.standby_region} does not have the change ({cause}): repeat the"
+        " command"
+    )
+
+
+def _is_before_takeover(context: Context) -> bool:
+    """Return whether the context is of a standby region whose records are not in force yet."""
+    if not context.environment.standby:
+        return False
+    assignment = context.cloud.failovers.read_assignment().assignment
+    return assignment is None or not has_true_records(assignment, context.environment.region)
+
+
+def _record_for_failover(context: Context, before: ManagedClient, client: ManagedClient, *, json: bool) -> None:
+    """Write a change into the ledger of a standby region that has not taken over; a failover brings it into effect."""
+    if client != before:
+        context.cloud.client_records.save_client(client)
+        _record_event(context, client)
+    message = (
+        f"{client.client_id} is {client.status} by the ledger of {context.environment.region}, from the next failover on;"
+        f" in {context.environment.lost_region} nothing has changed: if it goes on, repeat the command there"
+    )
+    _print(context, client, message, json=json)
+
+
+def _copy_to_standby(context: Context, client: ManagedClient) -> str:
+    """Write a client's record to the standby region's ledger; return why that does not have it, empty if it has."""
     try:
         if standby := _standby_ledger(context):
             target, seen = standby
             copy_record(context.cloud.client_records, target, client, seen)
-    except (OrchestratorError, BotoCoreError, ClientError) as error:
-        return _not_copied(context, f"clients {client.action} {client.client_id}", error)
-    return None
+    except _FAILED as error:
+        return _text_of(error)
+    return ""
 
 
 def _standby_ledger(context: Context) -> tuple[ClientRecords, ReadAssignment] | None:
@@ -267,13 +340,13 @@ def _refuse_outdated_settings(context: Context) -> None:
         Refused: the assignment says so.
     """
     failover = context.environment.failover
-    if failover is None:
+    if failover is None or context.environment.standby:
         return
     here = failover.region == context.environment.region
     try:
         client = context.clients("dynamodb") if here else context.cloud.brief_client_in("dynamodb", failover.region)
         assignment = FailoverStore(client, context.cloud.settings["LEDGER_TABLE"]).read_assignment().assignment
-    except (OrchestratorError, BotoCoreError, ClientError):
+    except _FAILED:
         return  # An attacked client is disabled all the same. The copy needs that region, too, and reports it.
     _refuse_records_not_in_force(context, assignment)
 
@@ -290,8 +363,8 @@ def _refuse_records_not_in_force(context: Context, assignment: IssuingAssignment
     raise Refused(f"{context.name}.region", region, remedy)
 
 
-def _not_copied(context: Context, done: str, error: Exception) -> NotCopied:
-    return NotCopied(done, str(context.standby_region), context.name, f"{type(error).__name__}: {error}")
+def _text_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _end_grants(context: Context, client_id: str, units_per_second: float, *, json: bool) -> EndedGrants:

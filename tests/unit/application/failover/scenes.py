@@ -58,7 +58,7 @@ def reach_home(monkeypatch, home):
     """Let functions of this region reach these clients of the home region."""
     for module in ("evaluation", "managed_clients"):
         monkeypatch.setattr(
-            f"orchestrator.application.failover.{module}.client_in", lambda service, _region: home(service)
+            f"orchestrator.application.failover.{module}.brief_client_in", lambda service, _region: home(service)
         )
 
 

@@ -318,7 +318,7 @@ class Region:
     """The standby region's ledger, which can be made to fail."""
 
     def __init__(self):
-        self.ledger, self.broken, self.regions = FakeDynamoDB(), None, []
+        self.ledger, self.broken, self.regions = Tables(), None, []
 
     def __call__(self, service, region):
         assert service == "dynamodb"
@@ -429,6 +429,90 @@ def test_a_newer_change_of_another_operator_in_the_standby_region_stays(context,
     target.copy_client(newer)
     copy_record(context.cloud.client_records, target, client, ReadAssignment(None))
     assert standby.records == {"app-orders": newer}
+
+
+@pytest.fixture
+def beyond(context, standby, clock, logs, monkeypatch):
+    """The standby region with `--standby`."""
+    clients = {"dynamodb": standby.ledger, "logs": logs, "lambda": LambdaControlPlane()}
+    there = Context(context.environment.in_standby_region(), clients.__getitem__)
+    vars(there)["cloud"] = cloud_over(clients, clock.now, {**SETTINGS, "AWS_REGION": STANDBY})
+    monkeypatch.setattr("orchestrator.cli.actions.failovers.standby.standby_context", lambda _name: there)
+    return there
+
+
+def lose_home(context, monkeypatch):
+    def lost(**_):
+        raise Unreachable("us-west-1 is lost")
+
+    for name in ("put_item", "get_item"):
+        monkeypatch.setattr(context.clients("dynamodb"), name, lost)
+
+
+def test_while_the_home_region_is_lost_a_client_is_disabled_and_removed_in_the_standby_regions_ledger(
+    context, standby, beyond, clock, monkeypatch
+):
+    run(*ADD, *REASON)
+    take_over(standby, context.environment.region, active=False)
+    lose_home(context, monkeypatch)
+    assert "us-west-1 is lost" in run("disable", "app-orders", *REASON, code=3)
+    printed = run("disable", "app-orders", "--standby", *REASON)
+    assert "app-orders is disabled by the ledger of us-east-2, from the next failover on" in printed
+    assert "in us-west-1 nothing has changed" in printed
+    assert run("disable", "app-orders", "--standby", *REASON) == printed, "a repetition changes nothing"
+    assert (standby.records["app-orders"].status, standby.records["app-orders"].revision) == ("disabled", 2)
+    assert standby.ledger.tokens == {}
+    clock.advance(60)
+    assert "app-orders is removed by the ledger" in run("remove", "app-orders", "--standby", *REASON)
+    assert standby.records["app-orders"].removed
+    events = [key for key in standby.ledger.items if key[0] == "events"]
+    assert len(events) == 2
+
+
+def test_after_the_takeover_a_client_is_disabled_at_once_although_the_settings_name_the_lost_region(
+    context, standby, beyond, monkeypatch
+):
+    run(*ADD, *REASON)
+    take_over(standby, context.environment.region)
+    lose_home(context, monkeypatch)
+    assert "app-orders is disabled; 0 codes" in run("disable", "app-orders", "--standby", *REASON)
+    assert "disabled_at" in standby.ledger.tokens["client#app-orders"]
+
+
+def test_a_home_region_whose_tokens_table_does_not_answer_gets_the_change_to_the_standby_region(
+    context, standby, monkeypatch
+):
+    run(*ADD, *REASON)
+    tables = context.clients("dynamodb")
+    put = tables.put_item
+
+    def put_ledger(**item):
+        if "tokens" in item["TableName"]:
+            raise client_error("InternalServerError", "no", status=500)
+        return put(**item)
+
+    monkeypatch.setattr(tables, "put_item", put_ledger)
+    assert "does not have the change" not in run("disable", "app-orders", *REASON, code=3)
+    assert standby.records["app-orders"].status == "disabled"
+    ClientRecords(standby.ledger, "ledger").copy_client(replace(standby.records["app-orders"], revision=7))
+    run("reapply", *REASON, code=3)
+    assert standby.records["app-orders"].revision == 2
+
+    standby.broken = Unreachable("no route")
+    for words in (("disable", "app-orders"), ("reapply",)):
+        printed = run(*words, *REASON, code=1)
+        assert "Unreachable: An error occurred (InternalServerError)" in printed
+        assert f"and the ledger in {STANDBY} does not have the change (Unreachable: no route)" in printed
+        assert "in effect" not in printed
+
+
+def test_grants_that_are_not_ended_hide_no_missing_copy(standby, monkeypatch):
+    run(*ADD, *REASON)
+    monkeypatch.setattr(changes, "ClientGrants", EndlessGrants)
+    standby.broken = Unreachable("no route")
+    printed = run("disable", "app-orders", *REASON, code=1)
+    assert "new ones kept appearing" in printed
+    assert f"and the ledger in {STANDBY} does not have the change (Unreachable: no route)" in printed
 
 
 def take_over(standby, home, active=True):
