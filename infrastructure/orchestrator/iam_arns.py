@@ -235,6 +235,7 @@ def _standby_arns(stack: Stack, environment: Environment) -> Mapping[Resource, S
             for name in (environment.service.functions if home else ())
         ],
         Resource.HOME_LEASE: [table("keys", home)] if home else [],
+        Resource.CLIENT_RECORDS: [table("ledger", standby)],
         Resource.HOME_CLIENT_RECORDS: [table("ledger", home)] if home else [],
         **dict.fromkeys(
             (Resource.HOME_DATA_KEYS, Resource.HOME_LEDGER_KEYS),

@@ -17,6 +17,7 @@ class Ledger(Enum):
 
     NONE = ()
     READS = ("GetItem", "Query")
+    CHECKS = ("GetItem", "Query", "ConditionCheckItem")
     WRITES = ("GetItem", "Query", "PutItem", "ConditionCheckItem")
 
 

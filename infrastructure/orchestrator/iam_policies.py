@@ -88,16 +88,17 @@ def _table_key_statements(
     permissions: Permissions, actions: set[str], resources: Resources, region: str
 ) -> list[iam.PolicyStatement]:
     statements = []
-    # The ledger's key also encrypts the table of acknowledged heartbeats.
-    writes_heartbeats = _writes_heartbeats(permissions)
-    if resources.ledger_key and (permissions.ledger is not Ledger.NONE or writes_heartbeats):
-        writes = permissions.ledger is Ledger.WRITES or writes_heartbeats
+    puts = _puts_with_ledger_key(permissions)
+    if resources.ledger_key and (permissions.ledger is not Ledger.NONE or puts):
+        writes = permissions.ledger is Ledger.WRITES or puts
         statements.append(
             allow_key_through_service("dynamodb", resources.ledger_key, sid="LedgerKey", writes=writes, region=region)
         )
     # The key ring's key also encrypts the service's other tables and the tables that are restored from them.
-    if resources.ring_key and actions & set(ITEM_ACTIONS):
-        writes = bool(actions & set(WRITE_ITEM_ACTIONS))
+    of_service = [grant for grant in permissions.grants if grant.resources != (Resource.CLIENT_RECORDS,)]
+    on_items = {action for grant in of_service for action in grant.actions}
+    if resources.ring_key and on_items & set(ITEM_ACTIONS):
+        writes = bool(on_items & set(WRITE_ITEM_ACTIONS))
         statements.append(
             allow_key_through_service("dynamodb", resources.ring_key, sid="RingKey", writes=writes, region=region)
         )
@@ -108,10 +109,11 @@ def _table_key_statements(
     return statements
 
 
-def _writes_heartbeats(permissions: Permissions) -> bool:
+def _puts_with_ledger_key(permissions: Permissions) -> bool:
+    """Return whether it writes some of the ledger's items, or acknowledged heartbeats, whose table has the same key."""
+    encrypted = {Resource.HEARTBEATS_TABLE, Resource.CLIENT_RECORDS}
     return any(
-        "dynamodb:PutItem" in grant.actions and Resource.HEARTBEATS_TABLE in grant.resources
-        for grant in permissions.grants
+        "dynamodb:PutItem" in grant.actions and encrypted.intersection(grant.resources) for grant in permissions.grants
     )
 
 

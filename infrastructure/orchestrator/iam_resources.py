@@ -87,6 +87,7 @@ class Resource(Enum):
     HOME_LEASE = auto()  # the one item of the home region's table of the key ring that is its lease
     DATA_KEY = auto()  # the key of the tables that a failover restores
     HOME_DATA_KEYS = auto()  # the key of that table, by its alias
+    CLIENT_RECORDS = auto()  # the records of managed clients in the standby region's ledger
     HOME_CLIENT_RECORDS = auto()  # the records of managed clients in the home region's ledger
     HOME_LEDGER_KEYS = auto()  # the key of that ledger, by its alias
     HOME_EVIDENCE = auto()  # the evidence bucket of the home region
@@ -150,6 +151,7 @@ STANDBY_RESOURCES = (
     Resource.HOME_FUNCTIONS,
     Resource.HOME_LEASE,
     Resource.HOME_DATA_KEYS,
+    Resource.CLIENT_RECORDS,
     Resource.HOME_CLIENT_RECORDS,
     Resource.HOME_LEDGER_KEYS,
     Resource.HOME_EVIDENCE,

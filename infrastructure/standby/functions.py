@@ -69,6 +69,7 @@ READ_HOME_CLIENTS = (
     allow("dynamodb:Query", on=(Resource.HOME_CLIENT_RECORDS,)),
     allow("kms:Decrypt", on=(Resource.HOME_LEDGER_KEYS,)),
 )
+COPY_CLIENTS = allow("dynamodb:PutItem", on=(Resource.CLIENT_RECORDS,))
 APPLY_CLIENTS = allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", on=(Resource.CLIENT_ITEMS,))
 READ_HOME_RELEASE = allow("lambda:GetFunctionConfiguration", on=(Resource.HOME_FUNCTIONS,))
 LIST_COPIED_FILES = (
@@ -145,8 +146,8 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
     EVALUATE_FAILOVER: FunctionSpec(
         "orchestrator.event_handlers.standby",
         Permissions(
-            # It copies the records of managed clients that a command could not copy.
-            Ledger.WRITES,
+            # A copy of a client's record is written with a check of the assignment.
+            Ledger.CHECKS,
             publishes_events=False,
             grants=(
                 *LIST_COPIES,
@@ -156,6 +157,7 @@ FAILOVER_HANDLERS: Mapping[str, FunctionSpec] = {
                 INVOKE_LIVE_ALIAS,
                 *READ_HOME_LEASE,
                 *READ_HOME_CLIENTS,
+                COPY_CLIENTS,
                 READ_HOME_RELEASE,
                 *LIST_COPIED_FILES,
                 allow("apigateway:GET", on=(Resource.API_DOMAIN,)),

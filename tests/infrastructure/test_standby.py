@@ -83,6 +83,17 @@ def test_only_the_standby_region_records_what_the_home_region_serves(home, stand
     assert rule["ScheduleExpression"] == "rate(1 minute)"
 
 
+def test_of_its_ledger_the_evaluation_writes_only_the_records_of_clients(standby):
+    own = statements(standby, "ib-oauth-event-evaluate-failover-prod")
+    (write,) = [one for one in own if "dynamodb:PutItem" in as_list(one["Action"])]
+    assert write["Action"] == "dynamodb:PutItem"
+    assert text_of(write["Resource"]).endswith(f":dynamodb:{STANDBY}:123456789012:table/ib-oauth-ledger-prod")
+    assert write["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["clients"]}}
+    keys = {one["Sid"]: "kms:GenerateDataKey" in json.dumps(one["Action"]) for one in own if one.get("Sid")}
+    assert keys["LedgerKey"] is True
+    assert keys["RingKey"] is False, "it writes to no table of the service"
+
+
 def test_the_evaluation_reports_a_home_region_that_drops_packets_within_its_time(standby):
     attempts = BRIEF.retries["total_max_attempts"]
     # Two reads of clients, of the lease and the functions; S3, whose name has eight addresses.
