@@ -19,7 +19,7 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.core.responses.error_response_json": "37b83f60219dea513f4cc5820dbdda1f29a04112013fd70151cc8de0c155f2ba",
+    "ministack.core.responses.error_response_json": "37b83f60219dea51",
 }
 
 WORDINGS: Final = (

@@ -26,7 +26,7 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.apigateway_v1._invoke_lambda_proxy_v1": "5651a96fa7ba1ad6d4b631a70149583cdb347d35a7683dede3e6d728810f7e1f",
+    "ministack.services.apigateway_v1._invoke_lambda_proxy_v1": "5651a96fa7ba1ad6",
 }
 
 DROPPED_FROM_REQUESTS: Final = frozenset(

@@ -27,12 +27,12 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.apigateway_v1._handle_execute_in_scope": "60ed5805557fdae6683c3fcd89b8a187c09a73f6ea3503eb5fa2966afadd67e7",
-    "ministack.services.apigateway_v1._execute_in_scope": "2ae72b7d5eb64690c7e5e1932ab4a03e618b596977f16f62c733068ef4a53105",
-    "ministack.services.apigateway_v1._invoke_lambda_proxy_v1": "5651a96fa7ba1ad6d4b631a70149583cdb347d35a7683dede3e6d728810f7e1f",
-    "ministack.services.apigateway_v1._invoke_lambda_custom_v1": "79d47dae9d0003dd14bded802488c5e37040bd682093453cc5ebe4f8490c3cc2",
-    "ministack.services.apigateway_v1._invoke_http_proxy_v1": "794bf003ceedc9f1f1a375f5598ff702f8a06583c7e96c2ca46dbfad3284d0f8",
-    "ministack.services.apigateway_v1._invoke_sqs_v1": "f1a9ab93150af1a362d885b309a8b96f54df149834f14ccd6b1f017cefc010f1",
+    "ministack.services.apigateway_v1._handle_execute_in_scope": "60ed5805557fdae6",
+    "ministack.services.apigateway_v1._execute_in_scope": "2ae72b7d5eb64690",
+    "ministack.services.apigateway_v1._invoke_lambda_proxy_v1": "5651a96fa7ba1ad6",
+    "ministack.services.apigateway_v1._invoke_lambda_custom_v1": "79d47dae9d0003dd",
+    "ministack.services.apigateway_v1._invoke_http_proxy_v1": "794bf003ceedc9f1",
+    "ministack.services.apigateway_v1._invoke_sqs_v1": "f1a9ab93150af1a3",
 }
 
 _NAMESPACE: Final = "AWS/ApiGateway"

@@ -27,16 +27,16 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.apigateway_v1._create_rest_api": "0e98c85ff1324d4c455c89deb49c82abc04bf011d690f03c52d45b96d0b36d3e",
-    "ministack.services.apigateway_v1._rest_api_view": "2a03b89dbd358b6dfa4e727915822a83a6633a7c26d8e6a7adbff84a88a87a8b",
-    "ministack.services.apigateway_v1._get_stage": "6a91f92cafd2015921d236892348c4e0d6742ee34fb79c475b7618fc409ad5c0",
-    "ministack.services.apigateway_v1._get_rest_api": "9db5101b8879a7cf66d51964bdfe4c4222ff8aceeed85c316f82e997003a64de",
-    "ministack.services.apigateway_v1._create_resource": "d7d3fa54bf696de33f6780bda081a5dec31f0da12c0ef45808e123c0893fa0da",
-    "ministack.services.apigateway_v1._put_method": "68269dbdc33e9189a3742aea16a2663a83c50bc8d1bf656f2dc47cec08fffb46",
-    "ministack.services.apigateway_v1._delete_deployment": "cb25e7c6f4f55b11eaefc7c2caad28b7e022e3469cfdf9527208e8647b2ba0a7",
-    "ministack.services.apigateway_v1._get_gateway_responses": "6fb0858913b6bee6900b22b112abdc76f91b4342a9505b73c63995cbb80040c2",
-    "ministack.services.apigateway_v1._get_gateway_response": "ab3436758ed2294260dc000f4bccc69293a63c312ab45d4bffc05fa65cb74f68",
-    "ministack.services.apigateway_v1._delete_gateway_response": "2be26b1fafe3756a604b27a5c68f0719cc5ec110a6b4a4d52e0b9b87cc22f1b0",
+    "ministack.services.apigateway_v1._create_rest_api": "0e98c85ff1324d4c",
+    "ministack.services.apigateway_v1._rest_api_view": "2a03b89dbd358b6d",
+    "ministack.services.apigateway_v1._get_stage": "6a91f92cafd20159",
+    "ministack.services.apigateway_v1._get_rest_api": "9db5101b8879a7cf",
+    "ministack.services.apigateway_v1._create_resource": "d7d3fa54bf696de3",
+    "ministack.services.apigateway_v1._put_method": "68269dbdc33e9189",
+    "ministack.services.apigateway_v1._delete_deployment": "cb25e7c6f4f55b11",
+    "ministack.services.apigateway_v1._get_gateway_responses": "6fb0858913b6bee6",
+    "ministack.services.apigateway_v1._get_gateway_response": "ab3436758ed22942",
+    "ministack.services.apigateway_v1._delete_gateway_response": "2be26b1fafe3756a",
 }
 
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")

@@ -33,11 +33,11 @@ from orchestrator.local.emulator.backup.jobs import Jobs
 from orchestrator.local.emulator.backup.store import BackupError, Json
 
 PINNED: Final = {
-    "ministack.services.eventbridge._parse_cron_fields": "c88b90c1864de0596866f57c9fe1c1cc2930199877c126eead92f22bc6a0d3f3",
-    "ministack.services.eventbridge._cron_next_fire": "6c0efd26b6123373f9dad1d02b16f88f0b120ceb7e14b3450f1ccf350ac52dbf",
-    "ministack.services.eventbridge._parse_rate_seconds": "0184f31e965ea4818d03466ad4f818bfbfc8ceecf5f6b0200526ad5454fa3fea",
-    "ministack.services.backup._create_selection": "b5ef7d43809bb7b8a6629260ea16c204a47bfb12b4e486acb1af3cd949770380",
-    "ministack.services.backup._delete_selection": "3c852b5d261175a648a01fce08d98fb38e69ff7364892a8010c31ffedfd4b28f",
+    "ministack.services.eventbridge._parse_cron_fields": "c88b90c1864de059",
+    "ministack.services.eventbridge._cron_next_fire": "6c0efd26b6123373",
+    "ministack.services.eventbridge._parse_rate_seconds": "0184f31e965ea481",
+    "ministack.services.backup._create_selection": "b5ef7d43809bb7b8",
+    "ministack.services.backup._delete_selection": "3c852b5d261175a6",
 }
 
 SELECTION: Final = "AWS::Backup::BackupSelection"

@@ -43,10 +43,10 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **PLAN_PINS,
-    "ministack.services.backup.handle_request": "2262eee618f8e68f7b1e8eda1be743dce41c366200314a69bfdc324c8ea88c87",
-    "ministack.services.backup._vault_arn": "4a03f54fe2ac41ff9e076a6e9b53884bbff8118fdc2dc6061f21b91a21714522",
-    "ministack.services.backup._err": "482c90f6a2c5fd23ccfe9370bb6a3ba9a56ff9979f7b12f7dcf4744d9c25b925",
-    "ministack.services.dynamodb._dynamodb_arn_spec": "dcca04b8fc59295dd39dae3f3032ebd7db8a996c80bd2174be0951c4df7f9ff7",
+    "ministack.services.backup.handle_request": "2262eee618f8e68f",
+    "ministack.services.backup._vault_arn": "4a03f54fe2ac41ff",
+    "ministack.services.backup._err": "482c90f6a2c5fd23",
+    "ministack.services.dynamodb._dynamodb_arn_spec": "dcca04b8fc59295d",
 }
 
 Handler = Callable[..., Awaitable[Response]]

@@ -28,10 +28,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudformation.provisioners._provision_resource": "3b8f01fb187141b6e85be8e34409f906b46b659ceae8dc4da87a1510e639f9a0",
-    "ministack.services.cloudformation.provisioners._update_resource": "21b9b1207f59a864b54bf49fa9859887d593490605e31eaf896e00a3d223dfd2",
-    "ministack.services.dynamodb._sse_description_from_spec": "190b59f83f13711aaab395519490527d649354736ec87cc8d913c33b153884ec",
-    "ministack.services.s3._bucket_default_sse_headers": "e7f8158dbf300dc79b84978b087f529eadc1ab4b85398599ea7c3a8a4602793f",
+    "ministack.services.cloudformation.provisioners._provision_resource": "3b8f01fb187141b6",
+    "ministack.services.cloudformation.provisioners._update_resource": "21b9b1207f59a864",
+    "ministack.services.dynamodb._sse_description_from_spec": "190b59f83f13711a",
+    "ministack.services.s3._bucket_default_sse_headers": "e7f8158dbf300dc7",
 }
 
 Json = Mapping[str, Any]

@@ -31,10 +31,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudformation.provisioners._provision_resource": "3b8f01fb187141b6e85be8e34409f906b46b659ceae8dc4da87a1510e639f9a0",
-    "ministack.services.cloudformation.provisioners._delete_resource": "9e9ba54fb4281d6571ac3ba16b2d3e433c2cfcb06f11704ce67478e06e77ef8c",
-    "ministack.services.cloudformation.stacks._roll_back_operation": "3464033d8f285fe36d6a0aa936dc91dd32e7936dda0d12217c31651afed0d607",
-    "ministack.services.cloudformation.handlers._create_stack": "84e0df897c75b4a0b0f8a27dad9a47ab0302e4d6d93c286898c399430f2fb9fd",
+    "ministack.services.cloudformation.provisioners._provision_resource": "3b8f01fb187141b6",
+    "ministack.services.cloudformation.provisioners._delete_resource": "9e9ba54fb4281d65",
+    "ministack.services.cloudformation.stacks._roll_back_operation": "3464033d8f285fe3",
+    "ministack.services.cloudformation.handlers._create_stack": "84e0df897c75b4a0",
 }
 
 Provision = Callable[[str, str, Mapping[str, Any], str], tuple[str, dict[str, Any]]]

@@ -16,10 +16,10 @@ from typing import Any
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.services.cloudformation.provisioners._backup_vault_update": "b3173fdc3dc5cd5b3e25400049bfc595717bb8d98ed92f4f016683f05c86df46",
-    "ministack.services.cloudformation.provisioners._import_resource": "0466d8e0cf56023861c7354bbe916e10c131b3f60015b2c3f0ffb92eab189eb2",
-    "ministack.services.cloudformation.changesets._import_not_found": "25846c03bcb8e030002a91661e9189f3145d808cd525dc93b887720a3cf56ca7",
-    "ministack.services.backup._vault_arn": "4a03f54fe2ac41ff9e076a6e9b53884bbff8118fdc2dc6061f21b91a21714522",
+    "ministack.services.cloudformation.provisioners._backup_vault_update": "b3173fdc3dc5cd5b",
+    "ministack.services.cloudformation.provisioners._import_resource": "0466d8e0cf560238",
+    "ministack.services.cloudformation.changesets._import_not_found": "25846c03bcb8e030",
+    "ministack.services.backup._vault_arn": "4a03f54fe2ac41ff",
 }
 
 _TYPE, _NAME = "AWS::Backup::BackupVault", "BackupVaultName"

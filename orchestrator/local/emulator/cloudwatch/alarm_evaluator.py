@@ -55,18 +55,18 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudwatch._enable_alarm_actions": "40da31b56cc59a753078939715aee41bb8a0ff719f2d4b1fddd9c97a0bb365d2",
-    "ministack.services.cloudwatch._disable_alarm_actions": "8a8c267b0887d0b4abdf0ef9cbfd30aeed5e3bcc099b1d3d76f86ae827840ba2",
-    "ministack.services.cloudwatch._delete_alarms": "5f8a0651d9764fe93e9f6e31f828c66cd7c558252173c9a8c8c402066e3de0fc",
-    "ministack.services.cloudwatch.cloudformation_delete_metric_alarm": "9e51067c38cd028cb7a85ff2f4a1ed1f8b6ad60b4a9e52499612f1f7a046ed5c",
-    "ministack.services.cloudwatch._evaluate_alarm": "a0b0acd3d432b711a4e0a2cc389b6acea5aab29ecc5e5986b13fb370cdad30fe",
-    "ministack.services.cloudwatch._evaluate_all_alarms": "f83f88e57f1ccfc9ae5020078bce761ce6af4f5d9b6ec938be7f439681daaaa7",
-    "ministack.services.cloudwatch._put_metric_alarm": "953a67ff4bb1ee4bc36f84b0c5c0fce770df1eb228c40a9fb59a83d67c310d5f",
-    "ministack.services.cloudwatch.cloudformation_put_metric_alarm": "8cb1178b326d33f79863f40c8dbb1b0924dd1c2f670a26d20b3393d398841b55",
-    "ministack.services.cloudwatch._set_alarm_state": "0fa9fef3bd1834a55313e8b54bdb9d2e29fa01158f493f8e6114f110308e54bc",
-    "ministack.services.cloudwatch._record_history": "c5890b06e5c82d3d80855e157b695b5ab9cddcb6a31083233e8360c9ed70222e",
-    "ministack.services.cloudwatch._dispatch_alarm_actions": "fcf47c0d1e6ec4a03a219d7bf8d5a7218ed085cb29f497c8a98f417c45ecbd49",
-    "ministack.services.cloudwatch._evaluate_parent_alarms": "24a65a9e43d5d48893d44b822c9d3bf25f2e6542f9b7d41dac3d28ee5e61f1b7",
+    "ministack.services.cloudwatch._enable_alarm_actions": "40da31b56cc59a75",
+    "ministack.services.cloudwatch._disable_alarm_actions": "8a8c267b0887d0b4",
+    "ministack.services.cloudwatch._delete_alarms": "5f8a0651d9764fe9",
+    "ministack.services.cloudwatch.cloudformation_delete_metric_alarm": "9e51067c38cd028c",
+    "ministack.services.cloudwatch._evaluate_alarm": "a0b0acd3d432b711",
+    "ministack.services.cloudwatch._evaluate_all_alarms": "f83f88e57f1ccfc9",
+    "ministack.services.cloudwatch._put_metric_alarm": "953a67ff4bb1ee4b",
+    "ministack.services.cloudwatch.cloudformation_put_metric_alarm": "8cb1178b326d33f7",
+    "ministack.services.cloudwatch._set_alarm_state": "0fa9fef3bd1834a5",
+    "ministack.services.cloudwatch._record_history": "c5890b06e5c82d3d",
+    "ministack.services.cloudwatch._dispatch_alarm_actions": "fcf47c0d1e6ec4a0",
+    "ministack.services.cloudwatch._evaluate_parent_alarms": "24a65a9e43d5d488",
 }
 
 TICK_SECONDS: Final = 10

@@ -24,8 +24,8 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudwatch._transition_composite": "b990e25bf465ac9adc641f941bffa3c8f73c5881d14554abd3238c01e0697220",
-    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62265a3f72bcc4005a49bb4494392923947544f13c9ee82298",
+    "ministack.services.cloudwatch._transition_composite": "b990e25bf465ac9a",
+    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62",
 }
 
 _SOURCE: Final = "aws.cloudwatch"

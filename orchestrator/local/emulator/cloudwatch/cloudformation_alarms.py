@@ -21,8 +21,8 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudformation.provisioners._cw_metric_alarm_record": "4565fcede1ebf266b93fd427e72d1606f3de10bea9993e680a1ef4d03485aada",
-    "ministack.services.cloudwatch.cloudformation_put_metric_alarm": "8cb1178b326d33f79863f40c8dbb1b0924dd1c2f670a26d20b3393d398841b55",
+    "ministack.services.cloudformation.provisioners._cw_metric_alarm_record": "4565fcede1ebf266",
+    "ministack.services.cloudwatch.cloudformation_put_metric_alarm": "8cb1178b326d33f7",
 }
 
 Record = Callable[[str, Mapping[str, Any]], dict[str, Any]]

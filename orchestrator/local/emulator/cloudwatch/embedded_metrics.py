@@ -24,9 +24,9 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.cloudwatch_logs._append_log_events": "e47cae7a15a4cc4668b51832593f304d5bb88fecfa67de3b88c0c115883e987c",
-    "ministack.services.cloudwatch_logs._put_log_events": "acd4fda33a3857d73cf689aeadebb907329fbb370e3dbb7187e1bbad4173e007",
-    "ministack.services.lambda_svc._emit_lambda_logs": "111efbf06968bb207427d25f6070f8048962a56385e2f7c62bb76b5f9d051720",
+    "ministack.services.cloudwatch_logs._append_log_events": "e47cae7a15a4cc46",
+    "ministack.services.cloudwatch_logs._put_log_events": "acd4fda33a3857d7",
+    "ministack.services.lambda_svc._emit_lambda_logs": "111efbf06968bb20",
 }
 
 MAX_VALUES: Final = 100

@@ -52,21 +52,21 @@ from orchestrator.local.emulator.patching import wrap
 _MODULE = "ministack.services.cloudwatch"
 
 PINNED = {
-    "ministack.services.cloudwatch._put_metric_data": "e46b3314d311faffebfdb094dc1f572db47aa14e17d783d3dc3cdeafb437b980",
-    "ministack.services.cloudwatch._get_metric_data": "bf6a8e1132a2230cb4f52d9e180016cf6a281ceb2283eb37ec66a45c87707fc0",
-    "ministack.services.cloudwatch._get_metric_statistics": "332ec61708c8a90e71417619883b96f593ebedb95bfcf7b791cb0c9b69fba186",
-    "ministack.services.cloudwatch._list_metrics": "2464a5f77c2813ab7fa8a49b76878881b206ee351e6f50605d3a04ab8c07ad79",
-    "ministack.services.cloudwatch.record_metric": "7f777bfbe523a0c546fed315883fc1cb1ef995d5fbd0339d400458272d0464a5",
-    "ministack.services.cloudwatch._evict_old_metrics": "cf47bc1522ad839b7348f920acfb1d6508b3bf2829b2636898c641fb29933958",
-    "ministack.services.cloudwatch.get_state": "a5b5ec456bb6c2e71f37324280c35dea7f490e6810f6bf06304533996b91eb4f",
-    "ministack.services.cloudwatch._parse_ts": "f948ba95e7cfe74b9d0ca27e638c05b2d592dcd74317a2d9aff42b66a6ad0c94",
-    "ministack.services.cloudwatch._dims_key": "a304eb3ef986fb56006cf9fbf0b741a581d15847a3715e57eb3986a6e8c4a4d0",
-    "ministack.services.cloudwatch._cbor_ok": "6a0ef132ea60d60992c100127d3011ee7c57b83d0426741ebe88981493a4a6b8",
-    "ministack.services.cloudwatch._json_ok": "1bc13bff9ace0bb4550646c794fa9580f870215bc5d20a9b7ec02c2cbd8e4102",
-    "ministack.services.cloudwatch._xml": "522fb76b418563b0981d09fe815d832196ad4076bc94e826486341c939d7aeaf",
-    "ministack.services.cloudwatch._error": "9852285b57e4bc38cfaeaecb6ac66891ad779da6f021051fcd225b756df00071",
-    "ministack.services.cloudwatch._cbor_timestamp": "0047eb5974f02a76c14d842a1974357b2c181f277fd6edf7ce5b1f3745f95519",
-    "ministack.services.cloudwatch.handle_request": "0e8a6c92a042e65cf132b959fafb68daceb593deeda90cc241e49679305debc8",
+    "ministack.services.cloudwatch._put_metric_data": "e46b3314d311faff",
+    "ministack.services.cloudwatch._get_metric_data": "bf6a8e1132a2230c",
+    "ministack.services.cloudwatch._get_metric_statistics": "332ec61708c8a90e",
+    "ministack.services.cloudwatch._list_metrics": "2464a5f77c2813ab",
+    "ministack.services.cloudwatch.record_metric": "7f777bfbe523a0c5",
+    "ministack.services.cloudwatch._evict_old_metrics": "cf47bc1522ad839b",
+    "ministack.services.cloudwatch.get_state": "a5b5ec456bb6c2e7",
+    "ministack.services.cloudwatch._parse_ts": "f948ba95e7cfe74b",
+    "ministack.services.cloudwatch._dims_key": "a304eb3ef986fb56",
+    "ministack.services.cloudwatch._cbor_ok": "6a0ef132ea60d609",
+    "ministack.services.cloudwatch._json_ok": "1bc13bff9ace0bb4",
+    "ministack.services.cloudwatch._xml": "522fb76b418563b0",
+    "ministack.services.cloudwatch._error": "9852285b57e4bc38",
+    "ministack.services.cloudwatch._cbor_timestamp": "0047eb5974f02a76",
+    "ministack.services.cloudwatch.handle_request": "0e8a6c92a042e65c",
 }
 
 _CLEANUP_INTERVAL_SECONDS: Final = 60.0

@@ -21,7 +21,7 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._update_alias": "0017f6b94b062e9042a309044f56cc2a302fb9bc600dc9c495d2c5fb4ec21727",
+    "ministack.services.lambda_svc._update_alias": "0017f6b94b062e90",
 }
 
 SHORTEST_SECONDS: Final = 0.2

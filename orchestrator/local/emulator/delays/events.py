@@ -18,8 +18,8 @@ from orchestrator.local.emulator.delays import delayed
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.services.eventbridge._dispatch_event": "d1bfe064f602d11c9700f4890bde62c7641b4442a9f2d61da81c075c8186416d",
-    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62265a3f72bcc4005a49bb4494392923947544f13c9ee82298",
+    "ministack.services.eventbridge._dispatch_event": "d1bfe064f602d11c",
+    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62",
 }
 
 LONGEST_SECONDS: Final = 2.0

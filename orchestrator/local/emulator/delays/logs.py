@@ -18,7 +18,7 @@ from orchestrator.local.emulator.delays import delayed
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.services.cloudwatch_logs._append_log_events": "e47cae7a15a4cc4668b51832593f304d5bb88fecfa67de3b88c0c115883e987c",
+    "ministack.services.cloudwatch_logs._append_log_events": "e47cae7a15a4cc46",
 }
 
 SHORTEST_SECONDS: Final = 0.5

@@ -50,14 +50,14 @@ from orchestrator.local.emulator.region_outage import in_lost_region
 from orchestrator.local.emulator.scheduler import Scheduler
 
 PINNED = {
-    "ministack.services.dynamodb._create_backup": "c214b50b30e2d267a838a4fdedf5e9e082ff0d2d1cbbaf20a1a9c8f505d9d76b",
-    "ministack.services.dynamodb._describe_backup": "d539203865bb25ddb0799cb5bd979b97a451bd16ef59f73edcd70996e22901a4",
-    "ministack.services.dynamodb._delete_backup": "10e3704a5271029406b1e18c98e23b77b59c5f8eb4b7e806c1f4f9b4bfbc16d4",
-    "ministack.services.dynamodb._list_backups": "cc6cfc999eef7273a87b4bff6db22e068d5be18032a3c125b1e155e4f067b12c",
-    "ministack.services.dynamodb._restore_table_from_backup": "edcd8f45000965c2a5d8ec2b7d4d6089eb8d9f8165acc633e3e205ec230f203f",
-    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b010c8d7e820c5e762251f540f0afa49a6fd50f4d7eb71034a",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.services.cloudformation.provisioners._ddb_delete": "33ee7316b2cab0628384d7d1fe18bd200b2ce0f1f22d09258769f5a85c8ff5cb",
+    "ministack.services.dynamodb._create_backup": "c214b50b30e2d267",
+    "ministack.services.dynamodb._describe_backup": "d539203865bb25dd",
+    "ministack.services.dynamodb._delete_backup": "10e3704a52710294",
+    "ministack.services.dynamodb._list_backups": "cc6cfc999eef7273",
+    "ministack.services.dynamodb._restore_table_from_backup": "edcd8f45000965c2",
+    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b0",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.services.cloudformation.provisioners._ddb_delete": "33ee7316b2cab062",
 }
 
 BACKUP_SHARE_OF_RESTORE: Final = 0.1

@@ -20,7 +20,7 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb._table_description": "e6f5cce379b8a88384cacba05335011c35cc67e04c1dcaa03efb257b78b1439a",
+    "ministack.services.dynamodb._table_description": "e6f5cce379b8a883",
 }
 
 

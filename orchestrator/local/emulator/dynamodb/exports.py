@@ -38,10 +38,10 @@ from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.scheduler import Scheduler
 
 PINNED = {
-    "ministack.services.dynamodb._export_table_to_point_in_time": "7de9a0bcce54903797206c1aaba250e0ae8c9dc79726dd4b1cb19d63f3172b8a",
-    "ministack.services.dynamodb._describe_export": "28915d45df50e6aea0b8fde00a8bb22bf022d6fef68e01e2da7464fbd0b5885d",
-    "ministack.services.dynamodb._table_name_from_arn": "52e10f129baf69e8117ce81df34a85d437507be8a86d478b8770ec72ecf0414b",
-    "ministack.services.s3._put_object": "cf5861e4d9999243015aa5097b1d960f4883c07e650e4304fd7c46889206e3d5",
+    "ministack.services.dynamodb._export_table_to_point_in_time": "7de9a0bcce549037",
+    "ministack.services.dynamodb._describe_export": "28915d45df50e6ae",
+    "ministack.services.dynamodb._table_name_from_arn": "52e10f129baf69e8",
+    "ministack.services.s3._put_object": "cf5861e4d9999243",
 }
 
 PARTITIONS: Final = 2

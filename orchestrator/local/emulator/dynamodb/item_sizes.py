@@ -22,11 +22,11 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb._number_size_bytes": "b88f1324ce678bb276156a8702e006da5c99223b856b4d553f9a0ee96a24b463",
-    "ministack.services.dynamodb._number_error": "ef4bc256910b5cf4c4dc46bf65f7473db5a8a6466df73ac43673bdb6ad0b8549",
-    "ministack.services.dynamodb._ddb_canonicalize_number": "cfa3862c4b5124a614d1e681cf8d67618397942bf27ef146481ef017d58ca309",
-    "ministack.services.dynamodb._attribute_value_size": "a57557cf9928573c992e91bffce2f74c907e341f1f6ff75fd7348d08f625ebaf",
-    "ministack.services.dynamodb._item_size_bytes": "9be41cc11f947cdef198554a55cf6cd13ae579cc3d775a9dff26d2c0cea731b8",
+    "ministack.services.dynamodb._number_size_bytes": "b88f1324ce678bb2",
+    "ministack.services.dynamodb._number_error": "ef4bc256910b5cf4",
+    "ministack.services.dynamodb._ddb_canonicalize_number": "cfa3862c4b5124a6",
+    "ministack.services.dynamodb._attribute_value_size": "a57557cf9928573c",
+    "ministack.services.dynamodb._item_size_bytes": "9be41cc11f947cde",
 }
 
 REMEMBERED: Final = 1 << 17

@@ -41,16 +41,16 @@ from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.region_outage import in_lost_region
 
 PINNED = {
-    "ministack.services.dynamodb._describe_continuous_backups": "ba81b08f309d3e7a3b81ac81bac4b2541ded657b41ca1fb2a2b6bee844b7ac2b",
-    "ministack.services.dynamodb._update_continuous_backups": "4d306deca0a21e5241ce834a4e7e5b81e9b7a86f3f63167b8dfbdda8f14f64ed",
-    "ministack.services.dynamodb._restore_table_to_point_in_time": "d2251b31c3114998a6f1ae57a75ca91e1f0af44063452cafb595af251b8c6e7e",
-    "ministack.services.dynamodb._set_item": "4e78ad492132cdbad7bd356b0fe962214d886415b39f88bdfc05d56263d99ba9",
-    "ministack.services.dynamodb._remove_item": "5cce50c99688dab8a5219d2e4bbcd06fc3b74c932d6aa6b47db5afc614203a1e",
-    "ministack.services.dynamodb._items_replaced": "b48626c371f77c18df8fa1ad9e1ce3fa214dcb6d57cfa0e4d99c817b6170aefd",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.services.dynamodb._dynamodb_arn_spec": "dcca04b8fc59295dd39dae3f3032ebd7db8a996c80bd2174be0951c4df7f9ff7",
-    "ministack.services.dynamodb._create_replica": "efdf96ccad372bde1fb0a4db1fe2c12d93265a1c2ca529c7d9f112bde0460965",
-    "ministack.services.dynamodb._ttl_reaper": "66841bfd60279dd7a992068c2507c2fce8791c33c4a28d754b2e66a819cf0933",
+    "ministack.services.dynamodb._describe_continuous_backups": "ba81b08f309d3e7a",
+    "ministack.services.dynamodb._update_continuous_backups": "4d306deca0a21e52",
+    "ministack.services.dynamodb._restore_table_to_point_in_time": "d2251b31c3114998",
+    "ministack.services.dynamodb._set_item": "4e78ad492132cdba",
+    "ministack.services.dynamodb._remove_item": "5cce50c99688dab8",
+    "ministack.services.dynamodb._items_replaced": "b48626c371f77c18",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.services.dynamodb._dynamodb_arn_spec": "dcca04b8fc59295d",
+    "ministack.services.dynamodb._create_replica": "efdf96ccad372bde",
+    "ministack.services.dynamodb._ttl_reaper": "66841bfd60279dd7",
 }
 
 _MODULE: Final = "ministack.services.dynamodb"

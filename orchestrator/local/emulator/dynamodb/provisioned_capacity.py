@@ -36,14 +36,14 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a07339816d280e7b86da8395988b41f91ce72caade86e12406",
-    "ministack.services.dynamodb._paginate_evaluated_items": "d70cfb58e3a279c99c8c67aac2c9d6a47683919ae024555b1c03510f4fae7fe4",
-    "ministack.services.dynamodb._add_consumed_capacity": "e8b57ddae96f70fbadaa1e8409302e7790d795af3c53397e7d15abb7bb69bb91",
-    "ministack.services.dynamodb._item_size_bytes": "9be41cc11f947cdef198554a55cf6cd13ae579cc3d775a9dff26d2c0cea731b8",
-    "ministack.services.dynamodb._resolve_table_key_values": "6294dbce740f21acb7fe6886d1575dc58bb6d0aeddc66c80812a4c1445b76b0e",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.services.dynamodb._batch_get_item": "d6d516ae8785bf7ca1e6b53534dce0d157b4204251e2788d2a078463f9aff708",
-    "ministack.services.dynamodb._batch_write_item": "7c31fe8286aeea2e0e9d3ea4a5ece83405bec494491bb8cffa41669bdcfb3429",
+    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a0",
+    "ministack.services.dynamodb._paginate_evaluated_items": "d70cfb58e3a279c9",
+    "ministack.services.dynamodb._add_consumed_capacity": "e8b57ddae96f70fb",
+    "ministack.services.dynamodb._item_size_bytes": "9be41cc11f947cde",
+    "ministack.services.dynamodb._resolve_table_key_values": "6294dbce740f21ac",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.services.dynamodb._batch_get_item": "d6d516ae8785bf7c",
+    "ministack.services.dynamodb._batch_write_item": "7c31fe8286aeea2e",
 }
 
 READ_OPERATIONS: Final = frozenset({"GetItem", "Query", "Scan"})

@@ -38,20 +38,20 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a07339816d280e7b86da8395988b41f91ce72caade86e12406",
-    "ministack.app.app": "ab1297bd6cd59811b347cef576050a6d4d632cb33b6a484dd67a4745c1f2ac95",
-    "ministack.services.dynamodb._put_resource_policy": "5b3fefd5ff240f899e26d8dde9ab40470ebfe87b7720d0f4db19a827a2e3d400",
-    "ministack.services.dynamodb._get_resource_policy": "a327624bef8e568f8de65d0902f8f740e07e64f73d6871be37e4f238f5c1a2b4",
-    "ministack.services.dynamodb._delete_resource_policy": "99079547dbec128e080053c8b6ea4d3e3f0c6d8af2226cb4141788cd699359e9",
-    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b010c8d7e820c5e762251f540f0afa49a6fd50f4d7eb71034a",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.services.dynamodb._parse_partiql": "34f90fe3b74ee60c7c6e876510ff52e3ab67047b8dd5560db0d47211b71068ff",
-    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c3f28de72185cba2e134551562c9d23f88e070633d48e25c0",
-    "ministack.core.iam_actions.dynamodb_transaction_checks": "684e748338e8727f8cf3ae2bc8a4ec5d347c91ecbf80d1469e8da21967f0f21e",
-    "ministack.core.iam_actions.access_denied_response": "3cc2e315f91f45daeb6160cb1c8250291fde007fa3e721acf72c8159838589a8",
-    "ministack.core.iam_evaluator.evaluate_resource_policy": "e49ce7161ad63e35672a960067131789e35087bb35ff5fef944372c0f76bc2e7",
-    "ministack.core.iam_evaluator.EvalContext": "f5769904b3fa1d4eb6bb6bdad08ae5284a1af071144fd4d95547deec9cd320db",
-    "ministack.core.iam_evaluator.request_caller_arn": "12240eb881e7e316b2fb679ee9be267fe96726dfcbb2a6d23e64a9663d820df5",
+    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a0",
+    "ministack.app.app": "ab1297bd6cd59811",
+    "ministack.services.dynamodb._put_resource_policy": "5b3fefd5ff240f89",
+    "ministack.services.dynamodb._get_resource_policy": "a327624bef8e568f",
+    "ministack.services.dynamodb._delete_resource_policy": "99079547dbec128e",
+    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b0",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.services.dynamodb._parse_partiql": "34f90fe3b74ee60c",
+    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c",
+    "ministack.core.iam_actions.dynamodb_transaction_checks": "684e748338e8727f",
+    "ministack.core.iam_actions.access_denied_response": "3cc2e315f91f45da",
+    "ministack.core.iam_evaluator.evaluate_resource_policy": "e49ce7161ad63e35",
+    "ministack.core.iam_evaluator.EvalContext": "f5769904b3fa1d4e",
+    "ministack.core.iam_evaluator.request_caller_arn": "12240eb881e7e316",
 }
 
 LONGEST_SECONDS: Final = {"instant": 0.3, "aws-timing": 6.0}

@@ -23,8 +23,8 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.core.responses.json_response": "e6a4da6038be24fa0eafee70d389d9f9f28c4c253ca9366aaca1736462319da6",
-    "ministack.services.dynamodb_streams._cap_page_bytes": "38318d6495797467969a3c68ac0cfe2d7791528adb75724bfc426a8deb8c22e9",
+    "ministack.core.responses.json_response": "e6a4da6038be24fa",
+    "ministack.services.dynamodb_streams._cap_page_bytes": "38318d6495797467",
     "ministack.services.dynamodb_streams._GET_RECORDS_MAX_BYTES": "no source",
 }
 

@@ -30,20 +30,20 @@ from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.scheduler import Scheduler
 
 PINNED = {
-    "ministack.services.dynamodb._create_table": "a0f15611329ac2db3754ae236e3ea9e889d209436660a8dcd1edd7fcf02bf681",
-    "ministack.services.dynamodb._describe_table": "5349afe9bf82b3a63b76356c298e2710fe8a9460b9c5fac9b32ca2977419af42",
-    "ministack.services.dynamodb._list_tables": "8f794a82152bb49173054ed25c263945e1bbde1c8e8abc1d96784a6f474a89ed",
-    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b010c8d7e820c5e762251f540f0afa49a6fd50f4d7eb71034a",
-    "ministack.services.dynamodb._update_table": "dd1170ef031cfbe4b01d0c725f77612fa0b46399680c93378fc8bc71b28eea41",
-    "ministack.services.dynamodb._update_ttl": "e8243a4fbbb8997d50df7a01ceccf9841238b74356b22756a0c1cd71c8dc1056",
-    "ministack.services.dynamodb._tag_resource": "9b8ed4ada86ca3236dd002f464e26ff13ba7ae08f250f0a0fc3fd472f011b8ce",
-    "ministack.services.dynamodb._untag_resource": "92f7978fc4a00063a6e0a46666e38d72b5e3648e25bceca8beb02dc4771e6c9a",
-    "ministack.services.dynamodb._list_tags": "385495dea4ba38da073ce9dbc82cc5dab567fd96626ba574f7b016d0ca35a570",
-    "ministack.services.dynamodb._create_backup": "c214b50b30e2d267a838a4fdedf5e9e082ff0d2d1cbbaf20a1a9c8f505d9d76b",
-    "ministack.services.dynamodb._table_description": "e6f5cce379b8a88384cacba05335011c35cc67e04c1dcaa03efb257b78b1439a",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.services.dynamodb._restore_create_request": "e2a722137ccf5e39ed3e3918ba7cba9912bda3a05691cd28add0598e20ed373c",
-    "ministack.services.dynamodb._items_replaced": "b48626c371f77c18df8fa1ad9e1ce3fa214dcb6d57cfa0e4d99c817b6170aefd",
+    "ministack.services.dynamodb._create_table": "a0f15611329ac2db",
+    "ministack.services.dynamodb._describe_table": "5349afe9bf82b3a6",
+    "ministack.services.dynamodb._list_tables": "8f794a82152bb491",
+    "ministack.services.dynamodb._delete_table": "c1dc27be8166e3b0",
+    "ministack.services.dynamodb._update_table": "dd1170ef031cfbe4",
+    "ministack.services.dynamodb._update_ttl": "e8243a4fbbb8997d",
+    "ministack.services.dynamodb._tag_resource": "9b8ed4ada86ca323",
+    "ministack.services.dynamodb._untag_resource": "92f7978fc4a00063",
+    "ministack.services.dynamodb._list_tags": "385495dea4ba38da",
+    "ministack.services.dynamodb._create_backup": "c214b50b30e2d267",
+    "ministack.services.dynamodb._table_description": "e6f5cce379b8a883",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.services.dynamodb._restore_create_request": "e2a722137ccf5e39",
+    "ministack.services.dynamodb._items_replaced": "b48626c371f77c18",
 }
 
 MAX_RESTORES: Final = 50

@@ -24,11 +24,11 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb._scan": "7094ff00335eb10456a25d7d7440d18cc7eb8a03df9ae609edecf578fe3a529d",
-    "ministack.services.dynamodb._extract_key_val": "faaaf17a7c3923b48e07651c20d59e6cbb7a103ef747dd4e8bbea997d0affd7a",
-    "ministack.services.dynamodb._apply_exclusive_start_key_scan": "ba125dde3d8c0ac70c0ee4b866202743eb3e8eb68c26f363ef4321c98fddff06",
-    "ministack.services.dynamodb._paginate_evaluated_items": "d70cfb58e3a279c99c8c67aac2c9d6a47683919ae024555b1c03510f4fae7fe4",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
+    "ministack.services.dynamodb._scan": "7094ff00335eb104",
+    "ministack.services.dynamodb._extract_key_val": "faaaf17a7c3923b4",
+    "ministack.services.dynamodb._apply_exclusive_start_key_scan": "ba125dde3d8c0ac7",
+    "ministack.services.dynamodb._paginate_evaluated_items": "d70cfb58e3a279c9",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
 }
 
 PAGE_ITEMS: Final = 10_000

@@ -32,16 +32,16 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.dynamodb_streams._describe_stream": "8971045db3134ac91c65d4100e2c748717ee62ffb1c72f34ccb9edf4867f45d3",
-    "ministack.services.dynamodb_streams._get_shard_iterator": "cd697f737ba220fbae45bc86a5df52f8300880c0eb61b3c21639efeb738367be",
-    "ministack.services.dynamodb_streams._get_records": "bb50abe735aab60d4a9bd69b8f637dee97ed9fc8818805659ec1dbe366520bc7",
-    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d893299aac4da00e1ca89c31aba9c849b13b9b199f3797cfb728a7",
-    "ministack.services.dynamodb_streams._request_stream_source": "bfaa27ea4086b29897229abc2cd3f162c736b15245c615fbdebc4c6f99a0f37f",
-    "ministack.services.dynamodb_streams._enabled_stream_info": "5d32a1db01f5ce051dc56befc98b7fa952a8d920d8e97644c71b4c44620b2a48",
-    "ministack.services.dynamodb_streams._records_for": "4392d072446ad51f27166c0efe3b649e1bffad100cd473fbe184595420c39171",
-    "ministack.services.dynamodb_streams._horizon": "8c450ea9335192aa2f37ba9db4523d7610369562058675037bab0b75cd91aace",
-    "ministack.services.dynamodb_streams._cap_page_bytes": "38318d6495797467969a3c68ac0cfe2d7791528adb75724bfc426a8deb8c22e9",
-    "ministack.services.dynamodb_streams._shard_not_found": "b75301bf8163c60024221b28718b3aac048384d61a0f7f0f4e106790dbfac312",
+    "ministack.services.dynamodb_streams._describe_stream": "8971045db3134ac9",
+    "ministack.services.dynamodb_streams._get_shard_iterator": "cd697f737ba220fb",
+    "ministack.services.dynamodb_streams._get_records": "bb50abe735aab60d",
+    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d89329",
+    "ministack.services.dynamodb_streams._request_stream_source": "bfaa27ea4086b298",
+    "ministack.services.dynamodb_streams._enabled_stream_info": "5d32a1db01f5ce05",
+    "ministack.services.dynamodb_streams._records_for": "4392d072446ad51f",
+    "ministack.services.dynamodb_streams._horizon": "8c450ea9335192aa",
+    "ministack.services.dynamodb_streams._cap_page_bytes": "38318d6495797467",
+    "ministack.services.dynamodb_streams._shard_not_found": "b75301bf8163c600",
 }
 
 LANES: Final = 2

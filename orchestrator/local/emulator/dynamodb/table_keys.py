@@ -50,15 +50,15 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a07339816d280e7b86da8395988b41f91ce72caade86e12406",
-    "ministack.services.dynamodb_streams.handle_request": "389ac47d7853e742f54074c198215ca9865171d2a8c3e8a686ebad4aa50dd8ef",
-    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d893299aac4da00e1ca89c31aba9c849b13b9b199f3797cfb728a7",
-    "ministack.services.dynamodb._sse_description_from_spec": "190b59f83f13711aaab395519490527d649354736ec87cc8d913c33b153884ec",
-    "ministack.services.dynamodb._table_description": "e6f5cce379b8a88384cacba05335011c35cc67e04c1dcaa03efb257b78b1439a",
-    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7bc9eb72ff535b8403d24ee2d02beb34fa804c25510dd44c30",
-    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c3f28de72185cba2e134551562c9d23f88e070633d48e25c0",
-    "ministack.core.iam_actions.dynamodb_transaction_checks": "684e748338e8727f8cf3ae2bc8a4ec5d347c91ecbf80d1469e8da21967f0f21e",
-    "ministack.services.kms._create_grant": "a86035ca33dc3e240f0565c7c7a86f408bf9f4ab62e5c2eda0a0934c42f479c4",
+    "ministack.services.dynamodb.handle_request": "1201f2ac993ce1a0",
+    "ministack.services.dynamodb_streams.handle_request": "389ac47d7853e742",
+    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d89329",
+    "ministack.services.dynamodb._sse_description_from_spec": "190b59f83f13711a",
+    "ministack.services.dynamodb._table_description": "e6f5cce379b8a883",
+    "ministack.services.dynamodb._normalize_table_name": "904f676618e44f7b",
+    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c",
+    "ministack.core.iam_actions.dynamodb_transaction_checks": "684e748338e8727f",
+    "ministack.services.kms._create_grant": "a86035ca33dc3e24",
     "ministack.services.kms._grants": "no source",
 }
 

@@ -28,11 +28,11 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62265a3f72bcc4005a49bb4494392923947544f13c9ee82298",
-    "ministack.services.eventbridge._put_targets": "9d129f83c189b4c95dc8991eb36681b984a237d2f0adf92a3ccc5d132af91256",
-    "ministack.services.eventbridge._delete_rule": "d9465abcda0ef97791d427e790f5210b039e7035047084ec23f656d27b5e148a",
-    "ministack.services.eventbridge._describe_rule": "15f985ec340c7588f1d6ff9e2e9f567b2272b022060f63c8f794a5eeae41f249",
-    "ministack.services.eventbridge._rule_key": "b580a78d885d20be1abcc12e921265dae10d3303edafc51c29e68b7ac3fb08e4",
+    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62",
+    "ministack.services.eventbridge._put_targets": "9d129f83c189b4c9",
+    "ministack.services.eventbridge._delete_rule": "d9465abcda0ef977",
+    "ministack.services.eventbridge._describe_rule": "15f985ec340c7588",
+    "ministack.services.eventbridge._rule_key": "b580a78d885d20be",
 }
 
 MOST_TARGETS: Final = 5

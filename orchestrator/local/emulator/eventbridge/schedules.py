@@ -32,15 +32,15 @@ from zoneinfo import ZoneInfo
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.services.scheduler._tick_schedules": "0ece514e91205b1dfd40a5a18ba84b213cd58e1623601bdc62648a02b6b44d2f",
-    "ministack.services.scheduler._to_epoch": "171d744977fd4531509c2fcf8f9aac7fe070e00ebdc2d0842d7d175ab7c1fe0e",
-    "ministack.services.scheduler._create_schedule": "5b205607c15c5c7f7284a8359cef500bfe1c310939518fde40d075bb51e688dd",
-    "ministack.services.eventbridge._parse_cron_fields": "c88b90c1864de0596866f57c9fe1c1cc2930199877c126eead92f22bc6a0d3f3",
-    "ministack.services.eventbridge._cron_next_fire": "6c0efd26b6123373f9dad1d02b16f88f0b120ceb7e14b3450f1ccf350ac52dbf",
-    "ministack.services.eventbridge._parse_rate_seconds": "0184f31e965ea4818d03466ad4f818bfbfc8ceecf5f6b0200526ad5454fa3fea",
-    "ministack.services.eventbridge._invoke_target": "550e304af08095637ed4de07798e4acc1b1f89316f91ab60d4d865f9f46c58f2",
-    "ministack.services.cloudformation.provisioners._scheduler_schedule_create": "76f27cf333eb3f04be1425fb86ede563567bf4ccd1ad6c303c597ba169d1d7d9",
-    "ministack.services.cloudformation.provisioners._scheduler_schedule_update": "70e0243c9de11d442f9594cfc74cfe72bf59de01f9f42e6e6d0fdbd67fe94505",
+    "ministack.services.scheduler._tick_schedules": "0ece514e91205b1d",
+    "ministack.services.scheduler._to_epoch": "171d744977fd4531",
+    "ministack.services.scheduler._create_schedule": "5b205607c15c5c7f",
+    "ministack.services.eventbridge._parse_cron_fields": "c88b90c1864de059",
+    "ministack.services.eventbridge._cron_next_fire": "6c0efd26b6123373",
+    "ministack.services.eventbridge._parse_rate_seconds": "0184f31e965ea481",
+    "ministack.services.eventbridge._invoke_target": "550e304af0809563",
+    "ministack.services.cloudformation.provisioners._scheduler_schedule_create": "76f27cf333eb3f04",
+    "ministack.services.cloudformation.provisioners._scheduler_schedule_update": "70e0243c9de11d44",
 }
 
 TYPE: Final = "AWS::Scheduler::Schedule"

@@ -25,8 +25,8 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
-    "ministack.core.iam_evaluator.resolve_caller_identity": "d3b70cb836773b162033afc9640e0527f271b1be8c429df370b8ca19d651a950",
+    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f",
+    "ministack.core.iam_evaluator.resolve_caller_identity": "d3b70cb836773b16",
 }
 
 

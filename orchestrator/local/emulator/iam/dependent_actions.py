@@ -24,9 +24,9 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
-    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
-    "ministack.core.iam_actions.access_denied_response": "3cc2e315f91f45daeb6160cb1c8250291fde007fa3e721acf72c8159838589a8",
+    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f",
+    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778",
+    "ministack.core.iam_actions.access_denied_response": "3cc2e315f91f45da",
 }
 
 Json = dict[str, Any]

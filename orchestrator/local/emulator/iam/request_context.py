@@ -47,15 +47,15 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.core.iam_actions.extract_resource_arn": "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
-    "ministack.core.iam_actions._lambda_action": "19fa24ebca403b7afb7dbdd2de306589a087ba1a8dd5ec4df5ce7df77401080f",
-    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c3f28de72185cba2e134551562c9d23f88e070633d48e25c0",
-    "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c08e31cc7148fc9ffc139fdf8e87d569ee49bb78859d1804f",
-    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
-    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d893299aac4da00e1ca89c31aba9c849b13b9b199f3797cfb728a7",
-    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
-    "ministack.core.iam_evaluator.pin_request_origin": "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
-    "ministack.core.iam_evaluator._resolve_condition_key": "15e26964cd38f32c421942a5542a689cb51b63a4e8f746932323a9aeb1caba0c",
+    "ministack.core.iam_actions.extract_resource_arn": "82f51700695c62fd",
+    "ministack.core.iam_actions._lambda_action": "19fa24ebca403b7a",
+    "ministack.core.iam_actions.dynamodb_resource_arns": "a7186900d54a313c",
+    "ministack.core.iam_actions.dynamodb_service_context": "0f0021bdc8a3f13c",
+    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778",
+    "ministack.services.dynamodb_streams._decode_iterator": "7e5b4a5bf8d89329",
+    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f",
+    "ministack.core.iam_evaluator.pin_request_origin": "de819c1bd9ac2be4",
+    "ministack.core.iam_evaluator._resolve_condition_key": "15e26964cd38f32c",
 }
 
 Json = dict[str, Any]

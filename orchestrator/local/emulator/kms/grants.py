@@ -31,10 +31,10 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.kms._create_grant": "a86035ca33dc3e240f0565c7c7a86f408bf9f4ab62e5c2eda0a0934c42f479c4",
-    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
-    "ministack.core.iam_evaluator.EvalResult": "ff1281edb0a933ff4d4e5264fcd111a3332c10a92e813f5aaf4f3e1946f44d4f",
-    "ministack.core.iam_evaluator._principal_matches": "e1370d344db7cdef97bebcf91fc6fa6e8c2a2f5d9a7dc7e8387dd82c37dbf777",
+    "ministack.services.kms._create_grant": "a86035ca33dc3e24",
+    "ministack.core.iam_actions.request_tag_context": "d46adb816e024778",
+    "ministack.core.iam_evaluator.EvalResult": "ff1281edb0a933ff",
+    "ministack.core.iam_evaluator._principal_matches": "e1370d344db7cdef",
 }
 
 Json = dict[str, Any]

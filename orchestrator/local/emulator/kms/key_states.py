@@ -23,10 +23,10 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.kms._get_public_key": "21617f95a5bbcc47b52ce6bc0e1fe096d2825b50f2acdbb623bc442372c3f654",
-    "ministack.services.kms._enable_key": "66018297bbfbc857f3bfbb01a9a013e115e77073c0acc68c8684e557fbefa316",
-    "ministack.services.kms._disable_key": "16097654ccaaaefbaf1fa65850bb88e6419238111213cfb241b22a960af318eb",
-    "ministack.services.kms._cancel_key_deletion": "cb8634482612a0bcf765aeba12704dbde38b6702647b4295eaf932cc6df016b3",
+    "ministack.services.kms._get_public_key": "21617f95a5bbcc47",
+    "ministack.services.kms._enable_key": "66018297bbfbc857",
+    "ministack.services.kms._disable_key": "16097654ccaaaefb",
+    "ministack.services.kms._cancel_key_deletion": "cb8634482612a0bc",
 }
 
 PENDING_DELETION: Final = "PendingDeletion"

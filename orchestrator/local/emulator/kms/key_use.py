@@ -21,10 +21,10 @@ from http import HTTPStatus
 from typing import Any
 
 PINNED = {
-    "ministack.services.kms._resolve_key": "90e6b84ded7c823f75cf7a9678ac127f23c81219c0118a9b3df9ca85ff83f935",
-    "ministack.services.kms._check_key_state": "d0518d69f8e506236123314d2a72c35a8e5c3d5b5a47d8bace312e690ba76619",
-    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
-    "ministack.core.router.extract_access_key_id": "4f0df6b2b1cd3320b2ba2bd9ab8b995d9dc67a142510d8392d351f99ecbd54a7",
+    "ministack.services.kms._resolve_key": "90e6b84ded7c823f",
+    "ministack.services.kms._check_key_state": "d0518d69f8e50623",
+    "ministack.core.iam_evaluator.enforce": "cf64b1ee5b099c8f",
+    "ministack.core.router.extract_access_key_id": "4f0df6b2b1cd3320",
 }
 """What the patches that use this module pin in addition to their own internals."""
 

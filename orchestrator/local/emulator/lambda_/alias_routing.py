@@ -30,10 +30,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._get_func_record_for_ref": "492b4efe8f903a0fb18131e79a26799e296cc6e65e07aef56fb94fc597324c3e",
-    "ministack.services.lambda_svc._effective_func_record_for_qualifier": "9347cb8fd2dc4d9c41e6b115465bc92862bdebc910b2f9625d0b4ceb138ec4e3",
-    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea9410f53f0fe93f34fec1f1bd3ad4a83c07c8d3620fdbfa78bb",
-    "ministack.services.lambda_svc._qp_first": "8faa9310780b75ae55bb2ddedd59ced7c49b2d653a5f107d8ac36f4dcbec576d",
+    "ministack.services.lambda_svc._get_func_record_for_ref": "492b4efe8f903a0f",
+    "ministack.services.lambda_svc._effective_func_record_for_qualifier": "9347cb8fd2dc4d9c",
+    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea94",
+    "ministack.services.lambda_svc._qp_first": "8faa9310780b75ae",
 }
 
 Record = Mapping[str, Any]

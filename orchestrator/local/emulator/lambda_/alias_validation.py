@@ -33,12 +33,12 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._publish_version": "3bc240a8db5dc832f515f31d2f1b45b51ba333ac13c9f46ad674f0fdeb0839b3",
-    "ministack.services.lambda_svc._create_alias": "2fca00d580eb577491600df7c23c66939aece42c4deb4ad18148175a10fe2703",
-    "ministack.services.lambda_svc._get_alias": "772310d801b93f473fba09e87d3206938f4080c90c666b6dac26909f6ba5783c",
-    "ministack.services.lambda_svc._delete_alias": "425784b531066a22d60e017fcc4a1152ba5f5120f929d4ffc2827182dd58b3f4",
-    "ministack.services.lambda_svc._update_alias": "0017f6b94b062e9042a309044f56cc2a302fb9bc600dc9c495d2c5fb4ec21727",
-    "ministack.services.lambda_svc._check_revision": "09b9d0694f8c24c41480a098c6a169d308ebcd3add86dd9fe8ca3e20e9147444",
+    "ministack.services.lambda_svc._publish_version": "3bc240a8db5dc832",
+    "ministack.services.lambda_svc._create_alias": "2fca00d580eb5774",
+    "ministack.services.lambda_svc._get_alias": "772310d801b93f47",
+    "ministack.services.lambda_svc._delete_alias": "425784b531066a22",
+    "ministack.services.lambda_svc._update_alias": "0017f6b94b062e90",
+    "ministack.services.lambda_svc._check_revision": "09b9d0694f8c24c4",
 }
 
 Record = Mapping[str, Any]

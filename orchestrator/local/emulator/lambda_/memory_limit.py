@@ -32,8 +32,8 @@ from orchestrator.local.emulator.lambda_.unhandled_errors import DIED
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.core.lambda_runtime.Worker.invoke": "96751a75471021ecc05362bd28031305be50ff352345c5f7b1f9b7924a467b31",
-    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e83b8a36e069852483461164e899afa9c735a17e138ad1c93",
+    "ministack.core.lambda_runtime.Worker.invoke": "96751a75471021ec",
+    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e",
 }
 
 KILLED: Final = "Runtime exited with error: signal: killed"

@@ -30,12 +30,12 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._emit_lambda_metrics": "3b6689d77cf6f1e4a34bbc802897ae14238f517ac62b96bb499be027b1846957",
-    "ministack.services.lambda_svc._execute_function": "3ceb16d6480a2161601b152da88f1633573e5143f94de16fab84877d447165be",
-    "ministack.services.lambda_svc._function_config_scope_mismatch": "440702222ab56d4dddfd126c0fbd3e65f46b2fbcbdb522e78ccdedd6047a889b",
-    "ministack.services.lambda_svc._inflight_key": "5e3a5f67df0d2c4bb917ea1798a378a157957e74257d18e4d517c9d6da97efe6",
-    "ministack.services.lambda_svc.executions_in_flight": "7602b2469fd856ca623847913f4a4517530e890833a22fe79ddf43cf75045b27",
-    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea9410f53f0fe93f34fec1f1bd3ad4a83c07c8d3620fdbfa78bb",
+    "ministack.services.lambda_svc._emit_lambda_metrics": "3b6689d77cf6f1e4",
+    "ministack.services.lambda_svc._execute_function": "3ceb16d6480a2161",
+    "ministack.services.lambda_svc._function_config_scope_mismatch": "440702222ab56d4d",
+    "ministack.services.lambda_svc._inflight_key": "5e3a5f67df0d2c4b",
+    "ministack.services.lambda_svc.executions_in_flight": "7602b2469fd856ca",
+    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea94",
 }
 
 _NAMESPACE: Final = "AWS/Lambda"

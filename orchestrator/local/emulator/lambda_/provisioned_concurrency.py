@@ -27,10 +27,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._get_provisioned_concurrency": "e579a7415a6daf676f0e5a358f5b970fe8288dddfee783ee8dd4c8a20f0a5b1e",
-    "ministack.services.lambda_svc._put_provisioned_concurrency": "c9f084246ab90bdfbfd797891434abcd0812fb67d387fca7a9f2e39bf2e48b01",
-    "ministack.services.lambda_svc._delete_provisioned_concurrency": "fe70f5acfe356c294360d0a8befd5e9b795cb028d2b9aa5c15416810f559e52d",
-    "ministack.services.lambda_svc._func_arn": "0fae69e5f3899f714909a8b1b49df49ea8c49f30280de8775eb6d0b0996885ba",
+    "ministack.services.lambda_svc._get_provisioned_concurrency": "e579a7415a6daf67",
+    "ministack.services.lambda_svc._put_provisioned_concurrency": "c9f084246ab90bdf",
+    "ministack.services.lambda_svc._delete_provisioned_concurrency": "fe70f5acfe356c29",
+    "ministack.services.lambda_svc._func_arn": "0fae69e5f3899f71",
 }
 
 ALLOCATION_SECONDS = 1.0

@@ -27,14 +27,14 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._get_function": "4d089b87a93984a2d2299bd388d54c4d460ffd728bb72b5583461d2d9e161efe",
-    "ministack.services.lambda_svc._get_function_config": "846856e3230f485cf99f51851451e7b215d0d1d93bbe41641bf11ae161b070d4",
-    "ministack.services.lambda_svc._get_policy": "3f1ea49b41d8a3c5756e9f0d12fca394b70a0e0ed6df671c998f0619ac85713b",
-    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea9410f53f0fe93f34fec1f1bd3ad4a83c07c8d3620fdbfa78bb",
-    "ministack.services.lambda_svc._get_event_invoke_config": "e05c2c3e32b45ca9422b10327ac666b60c8f9448aa612593823f21fa842dfa8a",
-    "ministack.services.lambda_svc._put_event_invoke_config": "e53a9f8cbd9cf1c172722a1d0d95de938701b993c8521e51c218d36ae6f9f818",
-    "ministack.services.lambda_svc._delete_event_invoke_config": "b309c08b988a7af7868d31f959baa473b37eedcf1e33346efb28c21f975db6e6",
-    "ministack.services.lambda_svc._func_arn": "0fae69e5f3899f714909a8b1b49df49ea8c49f30280de8775eb6d0b0996885ba",
+    "ministack.services.lambda_svc._get_function": "4d089b87a93984a2",
+    "ministack.services.lambda_svc._get_function_config": "846856e3230f485c",
+    "ministack.services.lambda_svc._get_policy": "3f1ea49b41d8a3c5",
+    "ministack.services.lambda_svc._invoke": "ab193779e5c2ea94",
+    "ministack.services.lambda_svc._get_event_invoke_config": "e05c2c3e32b45ca9",
+    "ministack.services.lambda_svc._put_event_invoke_config": "e53a9f8cbd9cf1c1",
+    "ministack.services.lambda_svc._delete_event_invoke_config": "b309c08b988a7af7",
+    "ministack.services.lambda_svc._func_arn": "0fae69e5f3899f71",
 }
 
 Operation = Callable[..., Any]

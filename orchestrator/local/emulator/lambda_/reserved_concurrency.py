@@ -22,10 +22,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._reserved_concurrency": "ebec4b4bba775119805da226a9f344a55259af044938d13af894fe2111220468",
-    "ministack.services.lambda_svc._acquire_execution_slot": "ed3b38149e2e14aaf63ef63060c189a9bac09ab8255ef83f09bc2b6ddc44b742",
-    "ministack.services.lambda_svc._throttle_response": "647221d5b0775feb5335a56f6640977c1b1477937e3edd635d8919aa577c41ae",
-    "ministack.services.stepfunctions._call_lambda": "25830369b12636da09a4e4650489842a507f43aa952b5186a47458ff6f3c47d5",
+    "ministack.services.lambda_svc._reserved_concurrency": "ebec4b4bba775119",
+    "ministack.services.lambda_svc._acquire_execution_slot": "ed3b38149e2e14aa",
+    "ministack.services.lambda_svc._throttle_response": "647221d5b0775feb",
+    "ministack.services.stepfunctions._call_lambda": "25830369b12636da",
 }
 
 _THROTTLE = "TooManyRequestsException"

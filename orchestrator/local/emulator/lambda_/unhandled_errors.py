@@ -29,10 +29,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import replace_once, wrap
 
 PINNED = {
-    "ministack.core.lambda_runtime._PYTHON_WORKER_SCRIPT": "368800addf4dc998ee6491e17deca9781150a67dd6cca91ac71973e9e3f54aa2",
-    "ministack.core.lambda_runtime.Worker.invoke": "96751a75471021ecc05362bd28031305be50ff352345c5f7b1f9b7924a467b31",
-    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e83b8a36e069852483461164e899afa9c735a17e138ad1c93",
-    "ministack.services.lambda_svc._execute_function_warm": "62b9218bef5b948a23c3269d6fb7260f88dda21cb88a1962ab72e4dceac81153",
+    "ministack.core.lambda_runtime._PYTHON_WORKER_SCRIPT": "368800addf4dc998",
+    "ministack.core.lambda_runtime.Worker.invoke": "96751a75471021ec",
+    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e",
+    "ministack.services.lambda_svc._execute_function_warm": "62b9218bef5b948a",
 }
 
 Outcome = dict[str, Any]

@@ -33,8 +33,8 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.lambda_svc.handle_request": "f2255bfe6f90ab0a0c4f3a144cb0c1ba058e49a804d77bbefb9fa9249e534948",
-    "ministack.services.lambda_svc._resolve_request_scoped_name_and_qualifier": "eb688ea1bcd8d7fd9eea2935855c620046d0b6777d86c68941f0b60dee56e3f1",
+    "ministack.services.lambda_svc.handle_request": "f2255bfe6f90ab0a",
+    "ministack.services.lambda_svc._resolve_request_scoped_name_and_qualifier": "eb688ea1bcd8d7fd",
 }
 
 _PATH: Final = re.compile(r"/[\d-]+/functions/?(?:(?P<name>[^/]+)(?:/(?P<below>configuration|code|versions))?/?)?")

@@ -16,9 +16,9 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.lambda_svc._get_function": "4d089b87a93984a2d2299bd388d54c4d460ffd728bb72b5583461d2d9e161efe",
-    "ministack.services.lambda_svc._presigned_code_url": "d8756e9a7bf07d55ce6064204608a232a14236dc20e03ab1957b079ffd154529",
-    "ministack.services.lambda_svc.serve_function_code": "342a87e413d967efcbd68d83e76fafe814477bb0fafbfe10da06f596dd0adab6",
+    "ministack.services.lambda_svc._get_function": "4d089b87a93984a2",
+    "ministack.services.lambda_svc._presigned_code_url": "d8756e9a7bf07d55",
+    "ministack.services.lambda_svc.serve_function_code": "342a87e413d967ef",
 }
 
 Response = tuple[int, Mapping[str, str], bytes]

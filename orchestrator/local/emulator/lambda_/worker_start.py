@@ -19,8 +19,8 @@ from orchestrator.local.emulator.lambda_.fork_server import ForkedProcess, ForkS
 from orchestrator.local.emulator.options import Options
 
 PINNED = {
-    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e83b8a36e069852483461164e899afa9c735a17e138ad1c93",
-    "ministack.core.lambda_runtime.kill_workers": "56a6df63f9bd485916cffa3c374db7410afa2aff70fb5668372e054c0b0b1836",
+    "ministack.core.lambda_runtime.Worker._spawn": "c55febf956565c5e",
+    "ministack.core.lambda_runtime.kill_workers": "56a6df63f9bd4859",
 }
 
 

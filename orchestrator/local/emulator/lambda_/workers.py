@@ -28,13 +28,13 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import replace_once, wrap
 
 PINNED = {
-    "ministack.core.lambda_runtime._PYTHON_WORKER_SCRIPT": "368800addf4dc998ee6491e17deca9781150a67dd6cca91ac71973e9e3f54aa2",
-    "ministack.core.lambda_runtime.Worker._drain_stderr_bounded": "3fd7cc742872e604e4937310429a4021719467dd7d2993734c4331c01e4427ab",
-    "ministack.core.lambda_runtime.Worker._read_stderr": "d8eb30038f94ee61114c125786f36da87369f757aeb85484213e7b57d65de273",
-    "ministack.core.lambda_runtime.acquire_worker": "5017d144adb5b983050914401f482f2ad1332f4564c96903c20ab7e4defad7da",
-    "ministack.core.lambda_runtime.release_worker": "25d5dd7d42b6e30ce6843a33cf159b418d185f46bfa0a76a64268ea83e203cdc",
-    "ministack.core.lambda_runtime.reap_idle_workers": "d0e5aa7c2b5902ae662449a3a4e76a8ec6e691de4431ecc10949728fd90ad05a",
-    "ministack.core.lambda_runtime.kill_workers": "56a6df63f9bd485916cffa3c374db7410afa2aff70fb5668372e054c0b0b1836",
+    "ministack.core.lambda_runtime._PYTHON_WORKER_SCRIPT": "368800addf4dc998",
+    "ministack.core.lambda_runtime.Worker._drain_stderr_bounded": "3fd7cc742872e604",
+    "ministack.core.lambda_runtime.Worker._read_stderr": "d8eb30038f94ee61",
+    "ministack.core.lambda_runtime.acquire_worker": "5017d144adb5b983",
+    "ministack.core.lambda_runtime.release_worker": "25d5dd7d42b6e30c",
+    "ministack.core.lambda_runtime.reap_idle_workers": "d0e5aa7c2b5902ae",
+    "ministack.core.lambda_runtime.kill_workers": "56a6df63f9bd4859",
 }
 
 Record = Mapping[str, Any]

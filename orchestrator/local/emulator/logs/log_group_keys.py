@@ -26,10 +26,10 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.cloudwatch_logs._create_log_group": "ce6fd1931ae9eb644fd7d3e1cfb695f5de37f060f4290da375019d9f6fc58268",
-    "ministack.services.cloudwatch_logs._make_group_arn": "3d349158bb566a4f01ee99f6ba2bd90e4a26fa2f7d828c36691bfc27efa6b177",
-    "ministack.core.iam_evaluator.evaluate_resource_policy": "e49ce7161ad63e35672a960067131789e35087bb35ff5fef944372c0f76bc2e7",
-    "ministack.core.iam_evaluator.EvalContext": "f5769904b3fa1d4eb6bb6bdad08ae5284a1af071144fd4d95547deec9cd320db",
+    "ministack.services.cloudwatch_logs._create_log_group": "ce6fd1931ae9eb64",
+    "ministack.services.cloudwatch_logs._make_group_arn": "3d349158bb566a4f",
+    "ministack.core.iam_evaluator.evaluate_resource_policy": "e49ce7161ad63e35",
+    "ministack.core.iam_evaluator.EvalContext": "f5769904b3fa1d4e",
 }
 
 ACTIONS: Final = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "DescribeKey")

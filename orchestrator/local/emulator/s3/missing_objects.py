@@ -22,10 +22,10 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.s3._get_object": "64ad7071ef0ec45adb8cc4d57b18a3b52d058504b27e0b44d9800d977475b170",
-    "ministack.services.s3._head_object": "369c3a8482eadb367519f0ee6eec143c9e6b6670f52966b90b63e29f47ad42ae",
-    "ministack.services.s3._ensure_bucket": "6d3c30f64f2a81d35bb334b7715967b92ac79bca054e7cc6f3f1393d92136bf8",
-    "ministack.app._enforce_data_plane": "1e54bcf1421bb5d83595d6e2c4857e32bfc36c7556b28f52035c37c2c7738f36",
+    "ministack.services.s3._get_object": "64ad7071ef0ec45a",
+    "ministack.services.s3._head_object": "369c3a8482eadb36",
+    "ministack.services.s3._ensure_bucket": "6d3c30f64f2a81d3",
+    "ministack.app._enforce_data_plane": "1e54bcf1421bb5d8",
 }
 
 Response = tuple[int, dict[str, str], bytes]

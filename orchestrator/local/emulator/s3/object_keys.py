@@ -32,10 +32,10 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.s3._get_object": "64ad7071ef0ec45adb8cc4d57b18a3b52d058504b27e0b44d9800d977475b170",
-    "ministack.services.s3._put_object": "cf5861e4d9999243015aa5097b1d960f4883c07e650e4304fd7c46889206e3d5",
-    "ministack.services.s3._resolve_sse_write_headers": "2affef5a7d37a0556777621b7caff2c465142cd151ba318d8d849ce991a623c0",
-    "ministack.services.s3._error": "7a708a97c4bd72fb2f665fa3469e696c27314c5d9c21b62090648038092455f9",
+    "ministack.services.s3._get_object": "64ad7071ef0ec45a",
+    "ministack.services.s3._put_object": "cf5861e4d9999243",
+    "ministack.services.s3._resolve_sse_write_headers": "2affef5a7d37a055",
+    "ministack.services.s3._error": "7a708a97c4bd72fb",
 }
 
 _ENCRYPTION_HEADER = "x-amz-server-side-encryption"

@@ -42,15 +42,15 @@ from orchestrator.local.emulator.scheduler import Scheduler
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.s3._maybe_replicate": "cb2dd6521e3d196df95c6c2fcf3d0102486b200921b87e4098726c68598a63f8",
-    "ministack.services.s3._replication_rule_for": "53970a6a11c1e27c73470e92befc067fff681bdb58109b8ddbd496c867627ef5",
-    "ministack.services.s3._replication_destination_region": "84ff7deeab0beafa44939fb448bfc7fe6aa1e9ce5089ad9cb2ecfc89e9c5fc26",
-    "ministack.services.s3._record_object_version": "9af490c3d6ff2f016e4b278605b817aad660b278043e3c9c6c6a211611ecdc7b",
-    "ministack.services.s3._put_bucket_replication": "4b079c94906276a8166a76496ab416858e94bae373c3b11a858c3bce64181792",
-    "ministack.services.s3._delete_bucket_replication": "badf0352a659d126b97afa50e976e4f97dd976f1da2d68775048e8ba86d2e22b",
-    "ministack.services.cloudformation.provisioners._s3_apply_configurations": "9a299ad21255ed9092e945af776558659775a6c50d0f978e57d9c5267c7322e1",
-    "ministack.core.iam_evaluator.evaluate": "2a5dd6932d1aca6a6e0759dca046354fdde705da759f8ea7fed9487e3bc49825",
-    "ministack.core.iam_evaluator._gather_role_policies": "d83d1661b86595ac8babc95841fec0e216a5d5b4a862e92f05b35be6c451dd20",
+    "ministack.services.s3._maybe_replicate": "cb2dd6521e3d196d",
+    "ministack.services.s3._replication_rule_for": "53970a6a11c1e27c",
+    "ministack.services.s3._replication_destination_region": "84ff7deeab0beafa",
+    "ministack.services.s3._record_object_version": "9af490c3d6ff2f01",
+    "ministack.services.s3._put_bucket_replication": "4b079c94906276a8",
+    "ministack.services.s3._delete_bucket_replication": "badf0352a659d126",
+    "ministack.services.cloudformation.provisioners._s3_apply_configurations": "9a299ad21255ed90",
+    "ministack.core.iam_evaluator.evaluate": "2a5dd6932d1aca6a",
+    "ministack.core.iam_evaluator._gather_role_policies": "d83d1661b86595ac",
 }
 
 _PENDING, _FAILED, _COMPLETED = "PENDING", "FAILED", "COMPLETED"

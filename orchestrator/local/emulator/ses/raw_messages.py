@@ -22,9 +22,9 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.ses_v2.handle_request": "cab4023919ec58ca72851f3493f7d8f7e64139a8f8ad2a91b71177cdc6e07f3a",
-    "ministack.services.ses._sent_emails_list": "72df70a8c9cc1ff68e9a52e76a8587d7851173a96ec5e744d8fe683f62d01d76",
-    "ministack.app._handle_ses_messages_request": "b76364875fb910be023516463a30f788603fb6067d7ec74eb007745608b4a4db",
+    "ministack.services.ses_v2.handle_request": "cab4023919ec58ca",
+    "ministack.services.ses._sent_emails_list": "72df70a8c9cc1ff6",
+    "ministack.app._handle_ses_messages_request": "b76364875fb910be",
 }
 
 Response = tuple[int, dict[str, str], bytes]

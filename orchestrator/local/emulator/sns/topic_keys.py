@@ -33,9 +33,9 @@ from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
     **KEY_USE,
-    "ministack.services.sns.handle_request": "a6cb34ecce860f66b656cc556ad59c8c7de1c783a30262652cdb9603164b7fdf",
-    "ministack.services.sns._normalize_arn": "69f62bc46c4bbc44be09dcf2b366407290507e97e0a3f4f6da7b2796a9416aea",
-    "ministack.services.sns._error": "862fe92306ca5dad80e5e715c43d6207229fc7fc783017ccd87d64449e6d1f3e",
+    "ministack.services.sns.handle_request": "a6cb34ecce860f66",
+    "ministack.services.sns._normalize_arn": "69f62bc46c4bbc44",
+    "ministack.services.sns._error": "862fe92306ca5dad",
 }
 
 _CODES: Final = {

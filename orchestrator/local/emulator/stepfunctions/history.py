@@ -22,11 +22,11 @@ from orchestrator.local.emulator.stepfunctions.execution import current_executio
 from orchestrator.local.emulator.stepfunctions.retry_and_catch import TIMEOUTS
 
 PINNED = {
-    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d3aa32e79439b7971c7af7b50dcee5533ed2cce923742ac6a",
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0f8660e27ccc9e1687a5f5d167a727613b8ee0c90bdd53d69",
-    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d46c6fe19292640055cfa72e929d2356153f3a8a6c2c023d9",
-    "ministack.services.stepfunctions._get_execution_history": "e865bdd85d5d89cdff09d2db6876fbeba12a423a547fa19094da69f5ef414f0e",
+    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0",
+    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d",
+    "ministack.services.stepfunctions._get_execution_history": "e865bdd85d5d89cd",
 }
 
 _INTEGRATION: Final = "arn:aws:states:::"

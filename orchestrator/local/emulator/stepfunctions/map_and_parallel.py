@@ -37,18 +37,18 @@ from orchestrator.local.emulator.stepfunctions.execution import (
 )
 
 PINNED = {
-    "ministack.services.stepfunctions._run_sub_machine": "f8d844168b1459f8d2f13b3fb93ee6cba425bbc57bd05e7cab3fe8f010853f29",
-    "ministack.services.stepfunctions._run_map_items": "5df19a8074ce768cd03c8245c3da48736b96ba4d595422592f45b0a9b0866db8",
-    "ministack.services.stepfunctions._run_distributed_map": "2b77d3ec0e04f8f19753678ebd461ff7bfc77d587daab309c523eaf3040167c7",
-    "ministack.services.stepfunctions._run_parallel_branches": "b8c7f69152976e05aeea7823a4c9fd9a3c039fd117a94b38abb3f7bfd0b1bc4a",
-    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605ae3ffb450d0dfa0adc150caa811d0715fc2d4eb7cf28a1648",
-    "ministack.services.stepfunctions._execute_pass": "b1dff47048bcf8e1033cb21b8a67d924994d21b9004d17634e017aca4eb9d32c",
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._execute_choice": "468955fcd4a438d261fe7d65fe1e6b15e57adf0cc45e67ebc774e4d6d1365b66",
-    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b0862b8b6d48b3f9f1d5d21ac08d7e8670fd12f6ef8bad4bfed",
-    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48dbcfd4940826e5f421b725798fe2488174ebd11244c077c93",
-    "ministack.services.stepfunctions._execute_map": "18ad3965291213ada6d870a080c18a942f9e21c9c73a534d6bc962b472ca471e",
-    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d3aa32e79439b7971c7af7b50dcee5533ed2cce923742ac6a",
+    "ministack.services.stepfunctions._run_sub_machine": "f8d844168b1459f8",
+    "ministack.services.stepfunctions._run_map_items": "5df19a8074ce768c",
+    "ministack.services.stepfunctions._run_distributed_map": "2b77d3ec0e04f8f1",
+    "ministack.services.stepfunctions._run_parallel_branches": "b8c7f69152976e05",
+    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605a",
+    "ministack.services.stepfunctions._execute_pass": "b1dff47048bcf8e1",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._execute_choice": "468955fcd4a438d2",
+    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b08",
+    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48d",
+    "ministack.services.stepfunctions._execute_map": "18ad3965291213ad",
+    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d",
 }
 
 _STATES: Final = ("pass", "task", "choice", "wait", "parallel", "map")

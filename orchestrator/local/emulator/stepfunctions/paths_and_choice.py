@@ -28,21 +28,21 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.stepfunctions._resolve_path": "4ca0c5fe9f7014c6bd12e85953608d6de6983843fa6f0f950b96c87b94c8d1aa",
-    "ministack.services.stepfunctions._resolve_path_or_ctx": "39841ce14aefd1c1d546635eb6518f0a368bb632094ea503687066452c8f5db6",
-    "ministack.services.stepfunctions._resolve_ctx_path": "9d99cf3416f9b704a495b1c21f332f75e3dca4c43199a49a8018799f57702c9d",
-    "ministack.services.stepfunctions._parse_jsonpath_tokens": "0b9043314fbca0a0bb046a8bf63b009e086f4542f9b636e6c58b611a99b709ac",
-    "ministack.services.stepfunctions._evaluate_rule": "728e6547c8ca20e527aee6425c19be62c9662f9fe61f45f03ae5ccb033992dea",
-    "ministack.services.stepfunctions._apply_result_selector": "2c9e674e99b411de398294c90e7c73690f231bc6b424c6f616d10e70d2c14410",
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48dbcfd4940826e5f421b725798fe2488174ebd11244c077c93",
-    "ministack.services.stepfunctions._execute_map": "18ad3965291213ada6d870a080c18a942f9e21c9c73a534d6bc962b472ca471e",
-    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b0862b8b6d48b3f9f1d5d21ac08d7e8670fd12f6ef8bad4bfed",
-    "ministack.services.stepfunctions._resolve_params_obj": "d41c2e27dd1b00a5e4058e1d96edc10c6ca3eea75fb3aa82fc99d6957fc5da1e",
-    "ministack.services.stepfunctions._eval_intrinsic_arg": "7748e3b16ffd65498fba61cc025f59ab1df1f2868b9d3a3bea488339aa558e3d",
-    "ministack.services.stepfunctions._exec_intrinsic": "4ecd0aea2f6e04154f7ddbf4589e5132a046686aaa2d88445841ea83b54f4124",
-    "ministack.services.stepfunctions._parse_ts": "558842d52cf6eeb8e4d399a102c0995caae57a1a398220734c9e54ffc48dc8d9",
-    "ministack.services.stepfunctions._ExecutionError": "82f3c23a59f9bf3c6e042a5d6fd2327c8fb0c1b73ce8932fbe1bd3a93dd63133",
+    "ministack.services.stepfunctions._resolve_path": "4ca0c5fe9f7014c6",
+    "ministack.services.stepfunctions._resolve_path_or_ctx": "39841ce14aefd1c1",
+    "ministack.services.stepfunctions._resolve_ctx_path": "9d99cf3416f9b704",
+    "ministack.services.stepfunctions._parse_jsonpath_tokens": "0b9043314fbca0a0",
+    "ministack.services.stepfunctions._evaluate_rule": "728e6547c8ca20e5",
+    "ministack.services.stepfunctions._apply_result_selector": "2c9e674e99b411de",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48d",
+    "ministack.services.stepfunctions._execute_map": "18ad3965291213ad",
+    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b08",
+    "ministack.services.stepfunctions._resolve_params_obj": "d41c2e27dd1b00a5",
+    "ministack.services.stepfunctions._eval_intrinsic_arg": "7748e3b16ffd6549",
+    "ministack.services.stepfunctions._exec_intrinsic": "4ecd0aea2f6e0415",
+    "ministack.services.stepfunctions._parse_ts": "558842d52cf6eeb8",
+    "ministack.services.stepfunctions._ExecutionError": "82f3c23a59f9bf3c",
 }
 
 NOTHING: Final = object()

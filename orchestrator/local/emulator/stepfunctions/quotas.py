@@ -25,20 +25,20 @@ from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.stepfunctions.execution import RUNNING, ExecutionEnded, current_executions
 
 PINNED = {
-    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9d2541cc83863bfb69f2472b29aec9a9fc3454f3d19d045b4",
-    "ministack.services.stepfunctions._start_sync_execution": "8600470a0208036c033f7af10253c51fa62781d9ae04057bc98a964ff7f8650b",
-    "ministack.services.stepfunctions._resolve_state_machine_arn": "e054a309ee54fa0f59e2eb0f05edc4424f3b65fc964fd342b86b74284f051ac1",
-    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0f8660e27ccc9e1687a5f5d167a727613b8ee0c90bdd53d69",
-    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d46c6fe19292640055cfa72e929d2356153f3a8a6c2c023d9",
-    "ministack.services.stepfunctions._execute_pass": "b1dff47048bcf8e1033cb21b8a67d924994d21b9004d17634e017aca4eb9d32c",
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._execute_choice": "468955fcd4a438d261fe7d65fe1e6b15e57adf0cc45e67ebc774e4d6d1365b66",
-    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b0862b8b6d48b3f9f1d5d21ac08d7e8670fd12f6ef8bad4bfed",
-    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48dbcfd4940826e5f421b725798fe2488174ebd11244c077c93",
-    "ministack.services.stepfunctions._execute_map": "18ad3965291213ada6d870a080c18a942f9e21c9c73a534d6bc962b472ca471e",
-    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605ae3ffb450d0dfa0adc150caa811d0715fc2d4eb7cf28a1648",
-    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cddd3335ba9ff53624510d2f5c8c98a44cfaa119b7ec65cd71f",
-    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d3aa32e79439b7971c7af7b50dcee5533ed2cce923742ac6a",
+    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9",
+    "ministack.services.stepfunctions._start_sync_execution": "8600470a0208036c",
+    "ministack.services.stepfunctions._resolve_state_machine_arn": "e054a309ee54fa0f",
+    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0",
+    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d",
+    "ministack.services.stepfunctions._execute_pass": "b1dff47048bcf8e1",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._execute_choice": "468955fcd4a438d2",
+    "ministack.services.stepfunctions._execute_wait": "a1012679c72d1b08",
+    "ministack.services.stepfunctions._execute_parallel": "2166e1f53e5fd48d",
+    "ministack.services.stepfunctions._execute_map": "18ad3965291213ad",
+    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605a",
+    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cdd",
+    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d",
 }
 
 DATA_BYTES: Final = 256 * 1024

@@ -29,16 +29,16 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.stepfunctions._create_state_machine": "4bc1231dda6925d21e113eb9e2e1bf3d54839926a1c415de258f31b77cf5c583",
-    "ministack.services.stepfunctions._delete_state_machine": "bcbc7c7e5bea52d5da81af6a6417bced25c7cd820f036964f0e226e1b27ee78a",
-    "ministack.services.stepfunctions._describe_state_machine": "12f03d98a47ad0cca7d333cada11a2e12c3805a557c98c0f55f46dba74dcc805",
-    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9d2541cc83863bfb69f2472b29aec9a9fc3454f3d19d045b4",
-    "ministack.services.stepfunctions._stop_execution": "44d2d84ccd5c9702368e7b6e0382b330fbee17f85e3f8ca3788730bf9a7bfcea",
-    "ministack.services.stepfunctions._describe_execution": "c3ad294ad8b5070a8e7ac8d723dce006d64dd49516b4a22f23ee75307cdd8ea6",
-    "ministack.services.stepfunctions._list_executions": "741208b3007744b324016272100b763372c67a49023302e6a23a215364b6c0c8",
-    "ministack.services.stepfunctions._get_execution_history": "e865bdd85d5d89cdff09d2db6876fbeba12a423a547fa19094da69f5ef414f0e",
-    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cddd3335ba9ff53624510d2f5c8c98a44cfaa119b7ec65cd71f",
-    "ministack.services.stepfunctions._fail_state_field": "0bfc6a7a3f4b0b188e371da4de87b6671e76c72717be3f42c76c35d81d2bf8a5",
+    "ministack.services.stepfunctions._create_state_machine": "4bc1231dda6925d2",
+    "ministack.services.stepfunctions._delete_state_machine": "bcbc7c7e5bea52d5",
+    "ministack.services.stepfunctions._describe_state_machine": "12f03d98a47ad0cc",
+    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9",
+    "ministack.services.stepfunctions._stop_execution": "44d2d84ccd5c9702",
+    "ministack.services.stepfunctions._describe_execution": "c3ad294ad8b5070a",
+    "ministack.services.stepfunctions._list_executions": "741208b3007744b3",
+    "ministack.services.stepfunctions._get_execution_history": "e865bdd85d5d89cd",
+    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cdd",
+    "ministack.services.stepfunctions._fail_state_field": "0bfc6a7a3f4b0b18",
 }
 
 Request = Mapping[str, Any]

@@ -22,12 +22,12 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.stepfunctions._error_matches": "519b9dc729c56a3caca5c301fd662ff40e1925ea47d7b8ad19b98236a9811dfa",
-    "ministack.services.stepfunctions._find_matching_retrier": "cb494ae8503cce39ee49c409d9c1946a51cbf7709a67b5f5ce376db5a0c79170",
-    "ministack.services.stepfunctions._find_matching_catcher": "7fcca16317a49a2bdac5a71dddd89d118c3817ad9692405dc3de12522d07a883",
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._with_retry_and_catch": "b351699db7b381ef576a7e75ff60547346976d2f41a6c3f7a1c7919cd44aa1a2",
-    "ministack.services.stepfunctions._scaled_sleep": "5ed19df2efa98412c20be89d2ac932b48b42994c7086ecf62b3ea29aa6f8113e",
+    "ministack.services.stepfunctions._error_matches": "519b9dc729c56a3c",
+    "ministack.services.stepfunctions._find_matching_retrier": "cb494ae8503cce39",
+    "ministack.services.stepfunctions._find_matching_catcher": "7fcca16317a49a2b",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._with_retry_and_catch": "b351699db7b381ef",
+    "ministack.services.stepfunctions._scaled_sleep": "5ed19df2efa98412",
 }
 
 TERMINAL: Final = frozenset({"States.DataLimitExceeded", "States.Runtime"})

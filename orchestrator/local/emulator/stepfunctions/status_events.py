@@ -20,9 +20,9 @@ from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 
 PINNED = {
-    "ministack.services.stepfunctions._emit_execution_status_event": "9c89e45693e353eb9d427665ea17e9887c0b8a327f801f559de47807778dfd36",
-    "ministack.services.stepfunctions._iso_to_epoch_ms": "7feda6fbce176e78d039a8a156860525794ec200771fc76166b377265e0ccc29",
-    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62265a3f72bcc4005a49bb4494392923947544f13c9ee82298",
+    "ministack.services.stepfunctions._emit_execution_status_event": "9c89e45693e353eb",
+    "ministack.services.stepfunctions._iso_to_epoch_ms": "7feda6fbce176e78",
+    "ministack.services.eventbridge._put_events": "ebcda0f38061fc62",
 }
 
 PAYLOAD_BYTES: Final = 248 * 1024

@@ -32,19 +32,19 @@ from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.stepfunctions.execution import CHANGED, ExecutionEnded, notify, wait_until
 
 PINNED = {
-    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c49b82c78ad185f18083422f2bc30168836d7b4f2dae28d9a",
-    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0f8660e27ccc9e1687a5f5d167a727613b8ee0c90bdd53d69",
-    "ministack.services.stepfunctions._invoke_resource_with_timeout": "faeed0bf70d53efc6584e3807359286ba330ecfa4f3f76adda682f6c7f6e9333",
-    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d46c6fe19292640055cfa72e929d2356153f3a8a6c2c023d9",
-    "ministack.services.stepfunctions._invoke_activity": "1fc6dceff76d55fca41b628c25c20c20b8f3b9f48a1a17b0657054adbaa69e29",
-    "ministack.services.stepfunctions._call_lambda": "25830369b12636da09a4e4650489842a507f43aa952b5186a47458ff6f3c47d5",
-    "ministack.services.stepfunctions._send_task_success": "12eff48bce57f5abe0fe41ea2e0dcbee9b8df43acc2297f032b66b1f360b1f05",
-    "ministack.services.stepfunctions._send_task_failure": "c2a489b4ed330840a447d69aa1188355ebb657f6679b8cb0e07869ec7b3d3c28",
-    "ministack.services.stepfunctions._send_task_heartbeat": "56879a4655d159a255746e29496e73b0630c7b799b65dc31883df10cef00112d",
-    "ministack.services.stepfunctions._jsonata_state_field": "9bf62b72170e2ea4901780eeaa527fc7a97695e6114d6dd33e2e2e6ca8063627",
-    "ministack.services.stepfunctions._resolve_path_or_ctx": "39841ce14aefd1c1d546635eb6518f0a368bb632094ea503687066452c8f5db6",
-    "ministack.services.stepfunctions._apply_input_path": "65be3f02951797de738a67058da5dcb22cc0e7854d04cc3863146df760729aa6",
-    "ministack.services.stepfunctions._ExecutionError": "82f3c23a59f9bf3c6e042a5d6fd2327c8fb0c1b73ce8932fbe1bd3a93dd63133",
+    "ministack.services.stepfunctions._execute_task": "53c818d247dba62c",
+    "ministack.services.stepfunctions._invoke_resource": "a85d2be9a8584ce0",
+    "ministack.services.stepfunctions._invoke_resource_with_timeout": "faeed0bf70d53efc",
+    "ministack.services.stepfunctions._invoke_with_callback": "bbb38423156a0d3d",
+    "ministack.services.stepfunctions._invoke_activity": "1fc6dceff76d55fc",
+    "ministack.services.stepfunctions._call_lambda": "25830369b12636da",
+    "ministack.services.stepfunctions._send_task_success": "12eff48bce57f5ab",
+    "ministack.services.stepfunctions._send_task_failure": "c2a489b4ed330840",
+    "ministack.services.stepfunctions._send_task_heartbeat": "56879a4655d159a2",
+    "ministack.services.stepfunctions._jsonata_state_field": "9bf62b72170e2ea4",
+    "ministack.services.stepfunctions._resolve_path_or_ctx": "39841ce14aefd1c1",
+    "ministack.services.stepfunctions._apply_input_path": "65be3f02951797de",
+    "ministack.services.stepfunctions._ExecutionError": "82f3c23a59f9bf3c",
 }
 
 DEFAULT_TIMEOUT_SECONDS: Final = 99_999_999

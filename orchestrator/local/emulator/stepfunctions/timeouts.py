@@ -34,17 +34,17 @@ from orchestrator.local.emulator.stepfunctions.execution import (
 )
 
 PINNED = {
-    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9d2541cc83863bfb69f2472b29aec9a9fc3454f3d19d045b4",
-    "ministack.services.stepfunctions._start_sync_execution": "8600470a0208036c033f7af10253c51fa62781d9ae04057bc98a964ff7f8650b",
-    "ministack.services.stepfunctions._stop_execution": "44d2d84ccd5c9702368e7b6e0382b330fbee17f85e3f8ca3788730bf9a7bfcea",
-    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605ae3ffb450d0dfa0adc150caa811d0715fc2d4eb7cf28a1648",
-    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cddd3335ba9ff53624510d2f5c8c98a44cfaa119b7ec65cd71f",
-    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d3aa32e79439b7971c7af7b50dcee5533ed2cce923742ac6a",
-    "ministack.services.stepfunctions._scaled_sleep": "5ed19df2efa98412c20be89d2ac932b48b42994c7086ecf62b3ea29aa6f8113e",
-    "ministack.services.stepfunctions._sleep_until": "2738e0a4030c2d426c792863740c5c4597dbaa65acb434e3bfd1d6bf82693017",
-    "ministack.services.stepfunctions._run_sub_machine": "f8d844168b1459f8d2f13b3fb93ee6cba425bbc57bd05e7cab3fe8f010853f29",
-    "ministack.services.stepfunctions._emit_execution_status_event": "9c89e45693e353eb9d427665ea17e9887c0b8a327f801f559de47807778dfd36",
-    "ministack.core.responses.AccountRegionScopedDict": "62c53f1c556e2158d82ee61710a414eb891c2c8bbdd1a1dac4cb0f2a004800e0",
+    "ministack.services.stepfunctions._start_execution": "9923282fc76c57b9",
+    "ministack.services.stepfunctions._start_sync_execution": "8600470a0208036c",
+    "ministack.services.stepfunctions._stop_execution": "44d2d84ccd5c9702",
+    "ministack.services.stepfunctions._run_execution": "996dff84e0e0605a",
+    "ministack.services.stepfunctions._fail_execution": "e6da895fa0b74cdd",
+    "ministack.services.stepfunctions._add_event": "b1db143ccd21809d",
+    "ministack.services.stepfunctions._scaled_sleep": "5ed19df2efa98412",
+    "ministack.services.stepfunctions._sleep_until": "2738e0a4030c2d42",
+    "ministack.services.stepfunctions._run_sub_machine": "f8d844168b1459f8",
+    "ministack.services.stepfunctions._emit_execution_status_event": "9c89e45693e353eb",
+    "ministack.core.responses.AccountRegionScopedDict": "62c53f1c556e2158",
 }
 
 
