@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestrator import environments
+from orchestrator.aws.clients import CONFIG
 from orchestrator.cli import context as cli_context
 from orchestrator.cli.context import Context
 from orchestrator.domain.recovery.record import Role
@@ -33,7 +34,7 @@ def test_threads_create_clients_one_after_the_other_because_a_session_is_not_mad
         return service
 
     monkeypatch.setattr(botocore.session, "get_session", lambda: SimpleNamespace(create_client=create_client))
-    clients = cli_context._clients("us-west-1", {})
+    clients = cli_context._clients("us-west-1", {}, CONFIG)
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(clients, [f"service-{number}" for number in range(8)]))
     assert len(set(made)) == 8

@@ -64,7 +64,7 @@ def command(managing, ledger, monkeypatch):
         clients=lambda name: managing.aws.dynamodb,
         live_tables={Role.STATE: variables["STATE_TABLE"], Role.TOKENS: variables["TOKENS_TABLE"]},
         environment=SimpleNamespace(
-            local=True,
+            local=True, failover=None, standby=False,
             service=SimpleNamespace(
                 clients=configured, managed_clients=True,
             ),

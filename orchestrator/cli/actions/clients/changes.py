@@ -324,10 +324,9 @@ def _standby_ledger(context: Context) -> tuple[ClientRecords, ReadAssignment] | 
     Raises:
         Refused: a failover has made that region's records those in force.
     """
-    region, table = context.standby_region, context.cloud.settings["LEDGER_TABLE"]
-    if region is None:
+    if context.standby_region is None:
         return None
-    client = context.cloud.client_in("dynamodb", region)
+    client, table = context.cloud.client_in("dynamodb", context.standby_region), context.cloud.settings["LEDGER_TABLE"]
     seen = FailoverStore(client, table).read_assignment()
     _refuse_records_not_in_force(context, seen.assignment)
     return ClientRecords(client, table), seen
