@@ -89,17 +89,19 @@ def grant_and_back_up(world, kind):
         world.clock.advance(600)
         if number == 1:
             for table in TABLES:
-                if kind == "vault":
-                    world.vault.back_up(table, world.clock.now(), timedelta(0))
-                else:
+                if kind == "backup":
                     world.tables.back_up(table, "before-d-1")
+                    continue
+                point = world.vault.back_up(table, world.clock.now(), timedelta(0))
+                if kind == "copy":
+                    world.vault.copy_away(point)
         world.clock.advance(2400)
 
 
 BY_USE = {"tokens.kept", "tokens.revoked_before", "tokens.revoked_since", "tokens.rotated_since"}
 
 
-@pytest.mark.parametrize("kind", ["backup", "vault"])
+@pytest.mark.parametrize("kind", ["backup", "vault", "copy"])
 def test_standing_grants_that_a_backup_holds_are_tried(interpreter, kind):
     with drilled(DrillWorld(interpreter)) as world:
         grant_and_back_up(world, kind)
