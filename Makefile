@@ -14,6 +14,7 @@
 # make docs       build the documentation as a site in build/site; every link and anchor has to lead somewhere
 # make snapshots  write every environment's templates as text, for review diffs
 # make advisories fetch the advisories about all locked dependencies, for `orchestrator upkeep`
+# make wheels     build the wheels of the command line and of the emulator into dist/, from the sources alone
 # make sbom       write build/sbom.cdx.json: all packages of the installation with versions, hashes and licences
 # make lock       update the lock files (needs uv); UPGRADE=--upgrade takes the newest versions
 
@@ -28,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage docs snapshots advisories sbom lock test-sfn-local \
-	test-runtime-botocore smoke-aws clean
+	wheels test-runtime-botocore smoke-aws clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -154,6 +155,11 @@ advisories: $(UPKEEP)/.installed
 		$(UPKEEP)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --format json --output $$report || test -s $$report || exit 1; \
 	done
 
+# The folders of an earlier build would add modules that have moved or are no more. Needs no `make install`.
+wheels:
+	rm -rf build/lib build/bdist.* distributions/emulator/build dist/ib_oauth_orchestrator*.whl
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps $(WHEEL_OPTIONS) --wheel-dir dist . ./distributions/emulator
+
 # cyclonedx-bom pins other versions of our dependencies, too.
 SBOM := .venv-sbom
 $(SBOM)/.installed: requirements/sbom.lock
@@ -166,12 +172,13 @@ sbom: install $(SBOM)/.installed
 	$(SBOM)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible \
 		--spec-version 1.6 --output-format JSON --output-file build/sbom.cdx.json
 
-# Without UPGRADE the pinned versions stay, as far as pyproject.toml allows. A function's lock has the versions of dev.lock.
+# Without UPGRADE the pinned versions stay, as far as the two pyproject.toml allow. A function's lock has the versions of dev.lock.
 UV_LOCK = uv pip compile --quiet $(UPGRADE) --generate-hashes --no-header --no-emit-find-links
 UNIVERSAL = --universal --no-strip-extras --python-version 3.11
+OURS = --no-emit-package ib-oauth-orchestrator --no-emit-package ib-oauth-orchestrator-emulator
 FUNCTION = --constraint requirements/dev.lock --no-annotate --python-version 3.13 --python-platform aarch64-manylinux_2_28
 lock:
-	$(UV_LOCK) pyproject.toml --all-extras $(UNIVERSAL) -o requirements/dev.lock
+	$(UV_LOCK) pyproject.toml --all-extras $(UNIVERSAL) $(OURS) -o requirements/dev.lock
 	$(UV_LOCK) requirements/checkov.in $(UNIVERSAL) -o requirements/checkov.lock
 	$(UV_LOCK) requirements/localstack.in $(UNIVERSAL) -o requirements/localstack.lock
 	$(UV_LOCK) requirements/lambda-runtime.in $(UNIVERSAL) -o requirements/lambda-runtime.lock

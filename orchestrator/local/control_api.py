@@ -15,11 +15,12 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.local.emulator.cloudformation.failed_creations import CreationFaults
-from orchestrator.local.emulator.region_outage import Outage
-from orchestrator.local.emulator.throttled_services import Throttles
+if TYPE_CHECKING:  # the launcher imports the paths, where the emulator may not be installed
+    from orchestrator.local.emulator.cloudformation.failed_creations import CreationFaults
+    from orchestrator.local.emulator.region_outage import Outage
+    from orchestrator.local.emulator.throttled_services import Throttles
 
 CREATIONS_PATH = "/_local/creations"
 POLICIES_PATH = "/_local/policies"

@@ -24,10 +24,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.local.cloud import CALLS_NAME
 from orchestrator.local.control_api import Application, Controls, with_control_api
 from orchestrator.local.emulator import PATCHES, PROFILES, Options, PinMismatch, install_patches
 from orchestrator.local.emulator.cloudformation.failed_creations import CREATION_FAULTS
-from orchestrator.local.emulator.options import CALLS_NAME, EXECUTED_VERSIONS
+from orchestrator.local.emulator.options import EXECUTED_VERSIONS
 from orchestrator.local.emulator.region_outage import OUTAGE
 from orchestrator.local.emulator.throttled_services import THROTTLES
 from orchestrator.local.pid_file import RunningCloud, process_start_time

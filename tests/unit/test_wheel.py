@@ -1,4 +1,7 @@
-"""The wheel has everything that the commands read, is small, and works where there is no clone."""
+"""The wheels have everything that the commands read, are small, and work where there is no clone.
+
+The main one is enough for commands on accounts. The emulator of the local cloud is the other.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,24 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from orchestrator.cli.extras import EXTRAS
+from orchestrator.cli.extras import EMULATOR, EXTRAS, PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("infrastructure", "orchestrator", "service", "state_machines")
-BUILT_FROM = ("LICENSE", "README.md", "cdk_app.py", "environments.toml", "pyproject.toml", *PACKAGES)
-MOST_BYTES = 2_200_000
+SECOND = "distributions/emulator"
+"""The folder that the emulator's wheel is built in; its modules are elsewhere."""
+EMULATOR_FOLDER = f"{EMULATOR.replace('.', '/')}/"
+BUILT_FROM = (
+    *("LICENSE", "Makefile", "README.md", "cdk_app.py", "environments.toml", "pyproject.toml"),
+    *(SECOND, *PACKAGES),
+)
+MOST_BYTES = 2_000_000
 ONLY_IN_A_CLONE = (
     "infrastructure/monitoring/grafana/",
     "orchestrator/environments/json_schema/",
@@ -36,6 +46,8 @@ RUN = """
 import sys
 folder, missing, *sys.argv = sys.argv[1:]
 sys.path.insert(0, folder)
+# An editable installation finds every module of ours that the folder has not.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not getattr(finder, "__module__", "").startswith("__editable__")]
 sys.modules.update(dict.fromkeys(missing.split(","), None))
 import orchestrator
 assert orchestrator.__file__.startswith(folder), orchestrator.__file__
@@ -49,6 +61,18 @@ for module in pkgutil.walk_packages(actions.__path__, actions.__name__ + "."):
         importlib.import_module(module.name)
 print("imported")
 """
+LOCAL_IMPORTS = f"""{RUN}
+from orchestrator.local import assembly_deploy, cdk_deploy, cloud, post_deploy
+print("imported")
+"""
+SERVER = f"""{RUN}
+from orchestrator.cli.extras import require
+require("local")
+from orchestrator.local import emulator, server
+assert emulator.__file__.startswith(folder), emulator.__file__
+emulator.install_patches(emulator.Options())
+print("imported")
+"""
 
 
 def files() -> list[str]:
@@ -58,16 +82,34 @@ def files() -> list[str]:
     return [name for name in listed if (ROOT / name).exists()]
 
 
+def leave_files_of_an_earlier_build(source: Path) -> None:
+    """What a build leaves in a clone: a copy of each module, and a list of the files."""
+    (source / "build/lib" / EMULATOR_FOLDER).mkdir(parents=True)
+    (source / "build/lib" / EMULATOR_FOLDER / "moved.py").touch()
+    (source / "dist").mkdir()
+    (source / "dist/ib_oauth_orchestrator-0.0.9-py3-none-any.whl").touch()
+    listed = source / f"{PACKAGE.replace('-', '_')}.egg-info/SOURCES.txt"
+    listed.parent.mkdir()
+    listed.write_text("\n".join(name for name in files() if name.startswith("orchestrator/local/")))
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def wheels(tmp_path_factory) -> tuple[Path, Path]:
+    """The main wheel and that of the emulator, as `make wheels` builds them in a clone that was built before."""
+    source = tmp_path_factory.mktemp("source")
     for name in files():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", f"--wheel-dir={target}"]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(source)], check=True, capture_output=True)
-    (built,) = target.iterdir()
-    return built
+    leave_files_of_an_earlier_build(source)
+    options = [f"PYTHON={sys.executable}", "WHEEL_OPTIONS=--no-build-isolation --no-index"]
+    subprocess.run(["make", "--silent", "wheels", *options], cwd=source, check=True, capture_output=True)
+    main, emulator = sorted((source / "dist").iterdir())
+    return main, emulator
+
+
+@pytest.fixture(scope="module")
+def wheel(wheels) -> Path:
+    return wheels[0]
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +119,22 @@ def unpacked(wheel, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def unpacked_with_emulator(wheels, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("installed_local")
+    for one in wheels:
+        zipfile.ZipFile(one).extractall(folder)
+    return folder
+
+
 @pytest.fixture
 def run(unpacked, tmp_path):
     """Run the installed command line in an empty folder, without the extras' modules or with all."""
 
-    def run(*arguments: str, program: str = COMMAND, missing: tuple[str, ...] = WITHOUT_EXTRAS):
-        command = [sys.executable, "-I", "-c", program, str(unpacked), ",".join(missing) or "nothing", "orchestrator"]
+    def run(
+        *arguments: str, program: str = COMMAND, missing: tuple[str, ...] = WITHOUT_EXTRAS, installed: Path = unpacked
+    ):
+        command = [sys.executable, "-I", "-c", program, str(installed), ",".join(missing) or "nothing", "orchestrator"]
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
         folder = tmp_path / "project"
         folder.mkdir(exist_ok=True)
@@ -97,17 +149,42 @@ def test_the_wheel_is_small(wheel):
     assert wheel.stat().st_size <= MOST_BYTES
 
 
-def test_every_file_of_the_packages_is_in_it_as_it_is(wheel):
-    expected = {
+def test_every_file_of_the_packages_is_in_one_of_them_as_it_is(wheels):
+    packaged = {
         name
         for name in files()
         if name.split("/")[0] in (*PACKAGES, "cdk_app.py") and not name.startswith(ONLY_IN_A_CLONE)
     }
-    with zipfile.ZipFile(wheel) as archive:
-        found = {name for name in archive.namelist() if ".dist-info/" not in name}
-        assert found == expected
-        assert len(expected) > 500
-        assert [name for name in expected if archive.read(name) != (ROOT / name).read_bytes()] == []
+    of_the_emulator = {name for name in packaged if name.startswith(EMULATOR_FOLDER)}
+    assert len(of_the_emulator) > 100
+    assert len(packaged - of_the_emulator) > 500
+    for built, expected in zip(wheels, (packaged - of_the_emulator, of_the_emulator), strict=True):
+        with zipfile.ZipFile(built) as archive:
+            found = [name for name in archive.namelist() if ".dist-info/" not in name]
+            assert sorted(found) == sorted(expected)
+            assert [name for name in expected if archive.read(name) != (ROOT / name).read_bytes()] == []
+
+
+def test_no_file_is_in_both(wheels):
+    """So one can be uninstalled, and the other is complete."""
+    main, emulator = (set(zipfile.ZipFile(built).namelist()) for built in wheels)
+    assert not main & emulator
+
+
+def test_they_have_one_version_licence_and_python(wheels):
+    main, emulator = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", SECOND)
+    )
+    for key in ("version", "license", "license-files", "requires-python"):
+        assert main[key] == emulator[key]
+    version = main["version"]
+    assert [built.name.split("-")[1] for built in wheels] == [version, version]
+    assert f"{emulator['name']}=={version}" in main["optional-dependencies"]["local"]
+    assert f"{main['name']}=={version}" in emulator["dependencies"]
+    for built in wheels:
+        with zipfile.ZipFile(built) as archive:
+            (licence,) = (name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE"))
+            assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -183,6 +260,55 @@ def test_the_commands_on_accounts_need_no_extra(run):
     assert answer.stdout == "imported\n", answer.stderr
 
 
+@pytest.mark.parametrize("arguments", [["up"], ["down"], ["rehearse", "--scenario", "all"], ["failover", "rehearse"]])
+def test_without_the_emulator_a_command_of_the_local_cloud_names_the_extra(run, arguments):
+    run("init", "--yes")
+    answer = run(*arguments, missing=())
+    assert answer.returncode == REFUSED, answer.stderr
+    assert f"needs the extra `local`, and {EMULATOR} is not installed" in answer.stderr
+    assert "pip install 'ib-oauth-orchestrator[local]'" in answer.stderr
+
+
+def test_without_the_emulator_a_local_cloud_is_looked_for_and_stacks_can_be_synthesised(run):
+    """`release build`, `cost`, `compliance` and `rebuild` import these when they run."""
+    answer = run(program=LOCAL_IMPORTS, missing=())
+    assert answer.stdout == "imported\n", answer.stderr
+
+
+@pytest.mark.proof
+def test_without_the_emulator_stacks_are_synthesised(run):
+    run("init", "--yes")
+    answer = run("cost", "--env", "staging", missing=())
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_without_the_emulator_disasters_are_listed(run):
+    answer = run("rehearse", "list", missing=())
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_installation_from_a_file_takes_the_emulator_from_a_file(run, unpacked, wheels, tmp_path, together):
+    """An index need not have a project of that name, and if it has, the project need not be ours."""
+    installed, folder = tmp_path / "installed", tmp_path / "wheels of mine"
+    shutil.copytree(unpacked, installed)
+    folder.mkdir()
+    main, emulator = wheels
+    if together:
+        shutil.copy2(emulator, folder)
+    (metadata,) = installed.glob("*.dist-info")
+    (metadata / "direct_url.json").write_text(json.dumps({"url": (folder / main.name).as_uri(), "archive_info": {}}))
+    answer = run("up", missing=(), installed=installed)
+    named = f"'{folder / emulator.name}'" if together else emulator.name
+    assert f"pip install 'ib-oauth-orchestrator[local]' {named}" in answer.stderr
+    assert "ib_oauth" not in run("console", installed=installed).stderr
+
+
+def test_with_the_emulator_the_server_of_the_local_cloud_starts(run, unpacked_with_emulator):
+    answer = run(program=SERVER, missing=(), installed=unpacked_with_emulator)
+    assert answer.stdout == "imported\n", answer.stderr
+
+
 def test_what_is_built_from_it_is_the_release_of_the_clone(run):
     """An installation and a clone of the same commit build the same packages, so that a release can be checked."""
     digests = (
@@ -198,7 +324,7 @@ def test_what_is_built_from_it_is_the_release_of_the_clone(run):
 
 @pytest.mark.proof
 @pytest.mark.timeout(900)
-def test_from_the_wheel_to_a_deployment_and_a_drill_in_a_new_environment(wheel, tmp_path):
+def test_from_the_wheels_to_a_deployment_and_a_drill_in_a_new_environment(wheels, tmp_path):
     """Needs a package index. The local cloud has to be deployed within three minutes of the start of pip."""
     environment, folder = tmp_path / "venv", tmp_path / "project"
     folder.mkdir()
@@ -213,7 +339,8 @@ def test_from_the_wheel_to_a_deployment_and_a_drill_in_a_new_environment(wheel, 
         assert finished.returncode == 0, f"{command}: {finished.stdout}{finished.stderr}"
 
     started = time.monotonic()
-    run("pip", "install", "--quiet", f"{wheel}[local]")
+    main, emulator = map(str, wheels)
+    run("pip", "install", "--quiet", f"{main}[local]", emulator)
     run("orchestrator", "init", "--yes")
     try:
         run("orchestrator", "up", "--detach")

@@ -225,10 +225,14 @@ def test_the_first_release_ships_without_one_before_it(tmp_path, variables, opti
     assert words[words.index("evidence/oauth.json") + 1 :] == options
 
 
-def test_the_wheel_is_published_with_its_bill_of_materials():
+def test_both_wheels_are_built_attested_and_published_with_their_bill_of_materials():
     steps_of_wheel = jobs(ROOT / ".github/workflows/release.yml")["wheel"]["steps"]
     runs = [step.get("run", step.get("uses", "")).partition("@")[0] for step in steps_of_wheel]
     assert runs.index("make sbom && cp build/sbom.cdx.json dist/") < runs.index("actions/upload-artifact")
+    (built,) = (run for run in runs if "make wheels" in run)
+    attestation = runs.index("actions/attest-build-provenance")
+    assert runs.index(built) < attestation < runs.index("actions/upload-artifact")
+    assert steps_of_wheel[attestation]["with"]["subject-path"] == "dist/*.whl"
     assert steps_of_wheel[-1]["with"]["path"] == "dist/"
 
 

@@ -18,7 +18,7 @@ from orchestrator.domain.recovery.restore import environment_variables_of
 from orchestrator.environments import project
 from orchestrator.local import cdk_deploy, deployed_environment, identity_provider
 from orchestrator.local.cloud import LocalCloud, LocalCloudNotRunning
-from orchestrator.local.emulator.options import PROFILES, Options
+from orchestrator.local.emulator.options import PROFILES
 
 
 def up(
@@ -61,7 +61,7 @@ def up(
             region=environment.region,
             profile=profile or PROFILES[0],
             seed=seed,
-            restore_seconds=Options.restore_seconds if restore_seconds is None else restore_seconds,
+            restore_seconds=restore_seconds,
             lifetime="detached" if detach else "parent",
         )
         started = stack.enter_context(ExitStack())

@@ -9,8 +9,6 @@ from typing import Literal, get_args
 Profile = Literal["instant", "aws-timing"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 ExecutedVersions = Literal["weighted", "all"]
-CALLS_NAME = "calls.jsonl"
-"""The record of calls, in the folder of the local cloud."""
 EXECUTED_VERSIONS: tuple[ExecutedVersions, ...] = get_args(ExecutedVersions)
 
 

@@ -22,8 +22,10 @@ from orchestrator.cli.program import CommandLine
 ROOT = Path(__file__).resolve().parents[3]
 RUN = CliRunner()
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EMULATOR = tomllib.loads((ROOT / "distributions/emulator/pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = packages_distributions()
 BROUGHT = {
+    extras.EMULATOR: EMULATOR["name"],
     "botocore": "boto3",
     "constructs": "aws-cdk-lib",
     "hypercorn": "ministack",
@@ -43,6 +45,9 @@ def requirements(extra: str | None = None) -> set[str]:
     for one in map(Requirement, lines):
         if one.name == extras.PACKAGE:
             found |= {name for included in one.extras for name in requirements(included)}
+        elif one.name == EMULATOR["name"]:
+            brought = {canonicalize_name(other.name) for other in map(Requirement, EMULATOR["dependencies"])}
+            found |= {one.name} | brought - {extras.PACKAGE}
         else:
             found.add(canonicalize_name(one.name))
     return found
@@ -98,6 +103,12 @@ def test_every_library_that_the_code_imports_is_declared():
     [
         ("starlette.routing", "console"),
         ("ministack", "local"),
+        ("orchestrator.local.emulator", "local"),
+        ("orchestrator.local.emulator.options", "local"),
+        ("orchestrator.local.emulators", None),
+        ("orchestrator.local", None),
+        ("orchestrator", None),
+        (None, None),
         ("aws_cdk.aws_lambda", "infrastructure"),
         ("cyclonedx", "release"),
         ("numpy", None),
@@ -130,6 +141,9 @@ def test_an_extra_that_is_installed_is_enough():
     [
         (["console"], "uvicorn", "console"),
         (["up"], "ministack", "local"),
+        (["up"], "orchestrator.local.emulator", "local"),
+        (["down"], "orchestrator.local.emulator", "local"),
+        (["rehearse", "--scenario", "tables-lost"], "orchestrator.local.emulator", "local"),
         (["up"], "aws_cdk", "local"),
         (["down"], "cryptography", "local"),
         (["failover", "rehearse"], "ministack", "local"),
