@@ -17,6 +17,9 @@ _INTRO: Final = """\
 For on-call engineers and auditors: what happens in each disaster, what a person must type, and what the last rehearsal
 measured. After reading it you know which commands bring an environment back, and how long it takes.
 
+A **rehearsal** is a disaster on a local cloud of its own, with the commands of its runbook. A drill, in contrast, runs
+on the environment.
+
 `orchestrator rehearse --scenario all --record docs/reference/rehearsals.json` runs the scenarios on a local cloud under
 traffic and writes this page; `orchestrator rehearse --scenario NAME` runs one, `orchestrator rehearse list` lists them.
 `tests/unit/local/test_rehearsals_page.py` compares the page with the recorded runs.
