@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import jsonschema
-
 from orchestrator.application.cloud import Cloud
 from orchestrator.domain.deployment.outcome import EVENT_TYPES
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.findings.register import EVENT as FINDING_EVENT
 from orchestrator.domain.incidents.announcements import EVENT_TYPES as INCIDENT_EVENTS
 from orchestrator.domain.maintenance.announcements import EVENT_TYPES as MAINTENANCE_EVENTS
+from tests.json_schema import EVENT_SCHEMAS, validate_event
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = json.loads((ROOT / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 COMMON = {"environment", "deployment", "recovery", "at"}
 TO_US = {"ReleaseReady", "NotificationTest"}
 
@@ -51,7 +49,7 @@ def test_every_announced_event_is_described():
     wrong = [
         f"{where}: {kind} with {', '.join(sorted(names))}"
         for where, kind, names in found
-        if not set(SCHEMAS[kind]["required"]) - COMMON <= names <= set(SCHEMAS[kind]["properties"])
+        if not set(EVENT_SCHEMAS[kind]["required"]) - COMMON <= names <= set(EVENT_SCHEMAS[kind]["properties"])
     ]
     assert wrong == []
 
@@ -59,7 +57,7 @@ def test_every_announced_event_is_described():
 def test_every_described_event_is_announced_somewhere():
     # test_announcements.py in tests/unit/domain/incidents and .../maintenance, and .../findings validate the others.
     others = {*INCIDENT_EVENTS.values(), *MAINTENANCE_EVENTS.values(), FINDING_EVENT}
-    assert {kind for _, kind, _ in announcements()} == set(SCHEMAS) - TO_US - others
+    assert {kind for _, kind, _ in announcements()} == set(EVENT_SCHEMAS) - TO_US - others
 
 
 class _EventsClient:
@@ -84,4 +82,4 @@ def test_an_event_as_put_on_the_bus_fits_its_schema():
     for entry in events.entries:
         assert entry["Source"] == "ib-oauth.orchestrator"
         assert entry["EventBusName"] == "ib-oauth-dev"
-        jsonschema.validate(json.loads(entry["Detail"]), SCHEMAS[entry["DetailType"]])
+        validate_event(entry["DetailType"], json.loads(entry["Detail"]))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 
 from orchestrator.domain.errors import Throttled
 from state_machines import definitions
 from tests.fakes.errors import client_error
 from tests.fakes.step_functions import ABORTED
+from tests.json_schema import validate_event
 from tests.workflow.drills import STATE, TOKENS, DrillWorld, drilled
 from tests.workflow.moto_interpreter import moto_interpreter
 from tests.workflow.world import function_arns, raised
-
-SCHEMAS = json.loads((Path(__file__).resolve().parents[2] / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +24,7 @@ def interpreter():
 def event_types(world):
     """Detail-types in order; each event fits its schema."""
     for kind, detail in world.events.put:
-        jsonschema.validate(detail, SCHEMAS[kind])
+        validate_event(kind, detail)
     return [kind for kind, _ in world.events.put]
 
 

@@ -4,9 +4,9 @@ import re
 from math import inf, isfinite, nan
 
 import pytest
-from jsonschema import Draft7Validator
 
 from orchestrator.domain import setting_rules as rules
+from tests.json_schema import draft7_validator
 
 NO_NUMBERS = [True, None, "5", [5], {}, nan, inf, -inf]
 CASES = [
@@ -36,7 +36,7 @@ def test_a_rule_accepts_what_is_valid_and_nothing_else(rule, valid, invalid):
 
 @pytest.mark.parametrize(("rule", "valid", "invalid"), CASES, ids=lambda value: type(value).__name__)
 def test_its_schema_refuses_nothing_that_it_accepts_and_of_the_rest_what_json_can_state(rule, valid, invalid):
-    validator = Draft7Validator(rule.schema)
+    validator = draft7_validator(rule.schema)
     assert all(validator.is_valid(value) for value in valid)
     accepted = [value for value in invalid if _is_json(value) and validator.is_valid(value)]
     # That numbers ascend cannot be stated; that they differ can.

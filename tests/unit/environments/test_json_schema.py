@@ -5,26 +5,31 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
 
 from orchestrator import environments
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.schema import SettingsReader
 from orchestrator.environments import json_schema
 from orchestrator.environments.settings_document import SettingsFile, merge
+from tests.json_schema import draft7_validator
 from tests.unit.environments.corruptions import corruptions
 
 SCHEMA = json.loads(json_schema.document())
-VALIDATOR = Draft7Validator(SCHEMA)
 SETTINGS = SettingsFile.read(environments.settings_file())
 EXAMPLE = SettingsFile.read(json_schema.EXAMPLE)
 
 
+@cache
+def validator():
+    return draft7_validator(SCHEMA)
+
+
 def accepts(document: object) -> bool:
-    return VALIDATOR.is_valid(document)
+    return validator().is_valid(document)
 
 
 def test_the_page_is_current():
@@ -33,7 +38,7 @@ def test_the_page_is_current():
 
 
 def test_it_is_a_json_schema_and_editors_find_it():
-    Draft7Validator.check_schema(SCHEMA)
+    assert validator().schema == SCHEMA
     directive = SETTINGS.text.splitlines()[0]
     assert environments.settings_file().parent / directive.removeprefix("#:schema ") == json_schema.SCHEMA
     directive = EXAMPLE.text.splitlines()[0]
@@ -42,7 +47,7 @@ def test_it_is_a_json_schema_and_editors_find_it():
 
 @pytest.mark.parametrize("settings", [SETTINGS, EXAMPLE], ids=lambda settings: settings.file.name)
 def test_the_settings_files_are_valid(settings):
-    assert not [error.message for error in VALIDATOR.iter_errors(settings.document)]
+    assert not [error.message for error in validator().iter_errors(settings.document)]
 
 
 @pytest.mark.parametrize("name", SETTINGS.names)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
-import jsonschema
 import pytest
 
 from orchestrator.domain.compliance.catalogue.controls import CONTROLS
@@ -33,10 +30,9 @@ from orchestrator.domain.upkeep.finding import Finding, Owner
 from orchestrator.domain.upkeep.finding import Severity as UpkeepSeverity
 from orchestrator.domain.upkeep.report import compile_report as upkeep_report
 from orchestrator.domain.upkeep.result import CheckResult, Status
-from orchestrator.environments import settings_file
+from tests.json_schema import validate_event
 from tests.samples import NOW
 
-SCHEMA = json.loads((Path(settings_file()).parent / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 SECURITY = [one for one in CONTROLS if one.owner is ControlOwner.SECURITY]
 OPERATORS = [one for one in CONTROLS if one.owner is ControlOwner.OPERATORS]
 
@@ -137,7 +133,7 @@ def test_the_event_is_as_its_schema_says_and_names_at_most_ten():
     many = [one for one in SECURITY if one.id.startswith("oauth-")][:20]
     report = compliance_report("test", NOW, many, [Result(one.id, ControlStatus.FAIL, "no") for one in many])
     detail = detail_of(after_compliance(FindingRegister(), report))
-    jsonschema.validate(detail, SCHEMA["FindingsReported"])
+    validate_event("FindingsReported", detail)
     assert (detail["open"], len(detail["findings"])) == (20, MOST_NAMED)
     assert detail["severity"] == "critical"
 

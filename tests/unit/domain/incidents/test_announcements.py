@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
-from pathlib import Path
 
-import jsonschema
 import pytest
 
 from orchestrator.domain.incidents.announcements import EVENT_TYPES, events_of
@@ -17,10 +14,10 @@ from orchestrator.domain.notifications.bus_event import Objectives
 from orchestrator.domain.notifications.bus_events import NOTIFIED, bus_notifications
 from orchestrator.domain.notifications.incidents import INCIDENT_TRANSLATIONS
 from orchestrator.domain.notifications.notification import Audience, EventKind, Severity, Transition
+from tests.json_schema import EVENT_SCHEMAS, validate_event
 from tests.samples import NOW
 from tests.unit.domain.incidents.worlds import Incidents, minutes, signal
 
-SCHEMAS = json.loads((Path(__file__).resolve().parents[4] / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 ROLLBACK = "rollback:d-1"
 
 
@@ -61,10 +58,10 @@ def of(events, kind):
 
 def test_every_kind_of_event_is_described_announced_and_notified(events):
     kinds = {event.detail_type for event in events}
-    assert kinds == set(EVENT_TYPES.values()) == set(INCIDENT_TRANSLATIONS) <= set(SCHEMAS)
+    assert kinds == set(EVENT_TYPES.values()) == set(INCIDENT_TRANSLATIONS) <= set(EVENT_SCHEMAS)
     assert set(INCIDENT_TRANSLATIONS) <= set(NOTIFIED)
     for event in events:
-        jsonschema.validate({"environment": "prod", **event.detail}, SCHEMAS[event.detail_type])
+        validate_event(event.detail_type, {"environment": "prod", **event.detail})
         assert all(one.title.startswith("prod: SEV") for one in notifications(event))
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
-import jsonschema
 import pytest
 
 from orchestrator.domain.errors import Refused
@@ -26,10 +23,10 @@ from orchestrator.domain.maintenance.window import Announcement
 from orchestrator.domain.notifications.bus_event import Objectives
 from orchestrator.domain.notifications.bus_events import NOTIFIED, bus_notifications
 from orchestrator.domain.notifications.notification import Audience, EventKind, Severity, Transition
+from tests.json_schema import validate_event
 from tests.samples import NOW
 from tests.unit.domain.maintenance.worlds import HOUR, MINUTE, POLICY, Maintenance, only, planned, request
 
-SCHEMAS = json.loads((Path(__file__).resolve().parents[4] / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 A = Announcement
 STARTS, ENDS = NOW + 100 * HOUR, NOW + 102 * HOUR
 
@@ -133,7 +130,7 @@ def notifications_of(announcement, window):
 @pytest.mark.parametrize("announcement", Announcement)
 def test_every_event_is_as_described(announcement):
     detail = event_detail(history()[announcement], announcement, NOW)
-    jsonschema.validate({"environment": "prod", **detail}, SCHEMAS[EVENT_TYPES[announcement]])
+    validate_event(EVENT_TYPES[announcement], {"environment": "prod", **detail})
     assert EVENT_TYPES[announcement] in NOTIFIED
 
 

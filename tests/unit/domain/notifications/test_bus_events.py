@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from orchestrator.domain.notifications.bus_event import Objectives
 from orchestrator.domain.notifications.bus_events import TEST_EVENT, TRANSLATIONS, bus_notifications
 from orchestrator.domain.notifications.notification import Audience, EventKind, Figure, Severity, Transition
+from tests.json_schema import EVENT_SCHEMAS, validate_event
 
 ROOT = Path(__file__).resolve().parents[4]
-SCHEMAS = json.loads((ROOT / "docs/reference/events/schemas.json").read_bytes())["$defs"]
 AT = "2026-11-23T03:00:00+00:00"
 OBJECTIVES = Objectives(7200, 600)
 RECOVERY = {"recovery": "dr-1"}
@@ -82,7 +80,7 @@ NO_SHORT_CUT = {
 
 def notifications(kind, **changes):
     detail = {"environment": "prod", "at": AT, **DETAILS[kind], **changes}
-    jsonschema.validate(detail, SCHEMAS[kind])
+    validate_event(kind, detail)
     return bus_notifications(kind, detail, "prod", OBJECTIVES)
 
 
@@ -91,7 +89,7 @@ def first(kind, **changes):
 
 
 def test_every_translated_event_is_described_and_has_an_example_here():
-    assert set(DETAILS) == set(TRANSLATIONS) == set(NO_SHORT_CUT) <= set(SCHEMAS)
+    assert set(DETAILS) == set(TRANSLATIONS) == set(NO_SHORT_CUT) <= set(EVENT_SCHEMAS)
 
 
 @pytest.mark.parametrize("kind", DETAILS)
