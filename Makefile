@@ -1,5 +1,6 @@
 # make demo       install, then deploy good and bad releases to the local cloud
-# make test       install, then run the tests
+# make test       install, then check the code and run the tests, within ten minutes
+# make test-slow  run the tests that `make test` leaves out (tests/slow.py), and check the coverage
 # make test-fast  check and test what changed since the last commit, within a minute
 # make browser    install headless Chromium for the page tests (Debian, as root)
 # make smoke-aws  show on an AWS account what only AWS can show; prints the cost and asks first
@@ -28,8 +29,8 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser scanner localstack demo test test-fast proof bench check coverage docs snapshots advisories sbom lock test-sfn-local \
-	wheels test-runtime-botocore smoke-aws clean
+.PHONY: help install browser scanner localstack demo test test-fast test-not-slow test-slow proof bench check coverage docs snapshots advisories sbom lock \
+	test-sfn-local wheels test-runtime-botocore smoke-aws clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -68,12 +69,19 @@ $(LOCALSTACK)/.installed: requirements/localstack.lock
 	$(LOCALSTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/localstack.lock
 	@touch $@
 
-# `coverage` has run the tests marked `decision`. The longest files come first (tests/durations.py). The end-to-end tests
-# run alone: they wait for seconds of the wall clock, and an environment of theirs uses both cores.
+# mypy uses one core, so it runs at the same time. The longest files come first (tests/durations.py).
 WORKERS ?= 3
-test: install browser scanner check coverage
-	$(BIN)/pytest -m "not proof and not repeated and not decision" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=tests/e2e
-	$(BIN)/pytest -m "not proof and not repeated" tests/e2e
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: install
+	@$(MAKE) --no-print-directory -j 2 check test-not-slow
+
+test-not-slow: install
+	$(BIN)/pytest -m "not slow and not proof and not repeated" $(PARALLEL)
+
+# The end-to-end tests run alone: they wait for seconds of the wall clock, and an environment of theirs uses both cores.
+test-slow: install browser scanner coverage
+	$(BIN)/pytest -m "slow and not proof and not repeated" $(PARALLEL) --ignore=tests/e2e
+	$(BIN)/pytest -m "slow and not proof and not repeated" tests/e2e
 
 test-fast: install
 	$(BIN)/ruff check .

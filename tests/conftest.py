@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from tests.durations import seconds_of
+from tests.slow import is_slow
 
 # Two cores run several local clouds during the tests, so the time that an example takes is no evidence.
 settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,8 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DECISION_TESTS = (ROOT / "tests" / "unit" / "domain", ROOT / "tests" / "unit" / "oauth")
 """Folders of the decision modules' unit tests."""
 
-ONE_WORKER = ("tests/e2e/", "tests/edge/")
-"""Folders of which one worker runs all files: an end-to-end environment uses a core, and the edge's files share theirs."""
+ONE_WORKER = ("tests/e2e/", "tests/edge/", "tests/infrastructure/")
+"""Folders of which one worker runs all files: an end-to-end environment uses a core, the edge's files share theirs, and
+those of the infrastructure share the stacks that were synthesised.
+"""
 
 
 class Scheduling(LoadFileScheduling):
@@ -60,12 +63,26 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.enable()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import the files of which `-m "not slow …"` would deselect every test."""
+    deselected = config.getoption("markexpr").startswith("not slow")
+    return True if deselected and collection_path.suffix == ".py" and slow(collection_path) else None
+
+
+@cache
+def slow(path: Path) -> bool:
+    """Return whether a file belongs to `make test-slow`."""
+    return path.is_relative_to(ROOT) and is_slow(path.relative_to(ROOT).as_posix())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the coverage run, and put the files that take longest first."""
+    """Mark the tests of the coverage run and the slow ones, and put the files that take longest first."""
     decides = cache(lambda path: any(path.is_relative_to(folder) for folder in DECISION_TESTS))
     duration = cache(lambda path: seconds_of(path.relative_to(ROOT).as_posix()))
     for item in items:
         if decides(item.path) and not any(item.get_closest_marker(name) for name in ("simulation", "proof")):
             item.add_marker("decision")
+        if slow(item.path):
+            item.add_marker("slow")
     # Files of the same duration stay in their order, and so do the tests of a file.
     items.sort(key=lambda item: -duration(item.path))
