@@ -7,7 +7,8 @@ which the state is not known is left out, and is never uptime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -101,8 +102,12 @@ def day_bars(changes: Sequence[StateChange], now: datetime) -> tuple[DayBar, ...
 
 def uptime_percent(changes: Sequence[StateChange], start: datetime, end: datetime) -> float | None:
     """Return the uptime between two times in percent; None if no state of that time is known."""
+    return _uptime_percent(_intervals(changes, start, end))
+
+
+def _uptime_percent(intervals: Iterable[tuple[ComponentState, timedelta]]) -> float | None:
     known, down = timedelta(), timedelta()
-    for state, length in _intervals(changes, start, end):
+    for state, length in intervals:
         if state is not ComponentState.UNKNOWN:
             known += length
             down += length * DOWN_SHARE.get(state, 0)
@@ -110,15 +115,20 @@ def uptime_percent(changes: Sequence[StateChange], start: datetime, end: datetim
 
 
 def _bar(changes: Sequence[StateChange], start: datetime, end: datetime) -> DayBar:
-    states = [state for state, _ in _intervals(changes, start, end)]
-    return DayBar(start, worst_of(states) if states else None, uptime_percent(changes, start, end))
+    intervals = list(_intervals(changes, start, end))
+    states = [state for state, _ in intervals]
+    return DayBar(start, worst_of(states) if states else None, _uptime_percent(intervals))
 
 
 def _intervals(
     changes: Sequence[StateChange], start: datetime, end: datetime
 ) -> Iterator[tuple[ComponentState, timedelta]]:
-    for number, change in enumerate(changes):
-        until = changes[number + 1].at if number + 1 < len(changes) else end
+    # The changes are in order. The first that counts is the last one that is not after the start.
+    begin = max(bisect_right(changes, start, key=lambda change: change.at) - 1, 0)
+    for number, change in enumerate(changes[begin:], start=begin + 1):
+        if change.at >= end:
+            return
+        until = changes[number].at if number < len(changes) else end
         first, last = max(change.at, start), min(until, end)
         if first < last:
             yield change.state, last - first

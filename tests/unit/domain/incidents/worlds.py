@@ -41,9 +41,13 @@ class Incidents:
     policy: IncidentPolicy = POLICY
     register: Register = field(default_factory=Register)
     chains: dict[str, list[Entry]] = field(default_factory=dict)
+    replayed: dict[str, Incident] = field(default_factory=dict)
+    """What was replayed since the last write."""
 
     def find(self, name: str) -> Incident:
-        return replay(self.chains[name])
+        if name not in self.replayed:
+            self.replayed[name] = replay(self.chains[name])
+        return self.replayed[name]
 
     def write(self, change: Change | None, now: datetime = NOW) -> Incident | None:
         if change is None:
@@ -53,6 +57,7 @@ class Incidents:
             return None
         incident, entries = append(change.incident_id, change.incident, change.drafts, now)
         self.chains.setdefault(change.incident_id, []).extend(entries)
+        self.replayed.pop(change.incident_id, None)
         self.register = after_change(change, incident, now)
         return incident
 

@@ -175,6 +175,22 @@ def test_random_orders_of_events_leave_the_state_that_the_evidence_of_the_last_o
                 assert [change.at for change in changes] == sorted(change.at for change in changes)
 
 
+def test_the_uptime_is_that_of_all_intervals_one_by_one():
+    generator = random.Random(61)
+    for _ in range(300):
+        times = sorted(NOW + minutes(generator.randint(0, 60)) for _ in range(generator.randint(0, 6)))
+        changes = [StateChange(at, generator.choice(list(ComponentState))) for at in times]
+        start = NOW + minutes(generator.randint(-10, 60))
+        end = start + minutes(generator.randint(0, 40))
+        # A state per minute: that of the last change which is not after it.
+        each = [start + minutes(number) for number in range((end - start) // minutes(1))]
+        states = [[change.state for change in changes if change.at <= minute][-1:] for minute in each]
+        known = [state for last in states for state in last if state is not UNKNOWN]
+        down = sum({MAJOR: 1.0, PARTIAL: 0.3}.get(state, 0.0) for state in known)
+        expected = pytest.approx(100 * (1 - down / len(known))) if known else None
+        assert uptime_percent(changes, start, end) == expected
+
+
 def test_a_page_allows_nothing_but_its_own_style_and_images():
     assert PAGE_POLICY.startswith("default-src 'none';")
     assert "script-src" not in PAGE_POLICY
