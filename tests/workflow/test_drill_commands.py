@@ -87,6 +87,18 @@ def test_a_green_drill_that_is_followed_ends_with_0_and_shows_every_phase(here, 
     assert shown.index("evidence: entry") < shown.index("dr-green SUCCEEDED after")
 
 
+@pytest.mark.parametrize("json", [True, False])
+def test_a_drill_that_ended_before_is_shown_and_that_nothing_was_started_is_noted(here, capsys, json):
+    key = "again-json" if json else "again"
+    drill.drill(here.context, options(), key, watch=True, json=json)
+    assert capsys.readouterr().err == ""
+    executions = dict(here.world.states.executions)
+    assert drill.drill(here.context, options(), key, watch=True, json=json) == 0
+    note = f"dr-{key} was started before, so nothing is started now; for another one, give another --key"
+    assert note in " ".join(capsys.readouterr().err.split())
+    assert here.world.states.executions == executions
+
+
 def test_how_it_ended_is_not_said_while_its_execution_runs(here, capsys, monkeypatch):
     describe, looks = here.world.states.describe_execution, []
 

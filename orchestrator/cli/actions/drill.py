@@ -36,7 +36,7 @@ from orchestrator.cli.rendering.follow import (
     POLL_SECONDS,
     RefusedByPlan,
 )
-from orchestrator.cli.rendering.output import console, print_json, text_table, timeline_row
+from orchestrator.cli.rendering.output import console, notes_console, print_json, text_table, timeline_row
 from orchestrator.cli.rendering.recovery_timeline import (
     check_rows,
     evidence_line,
@@ -128,6 +128,7 @@ def drill(context: Context, request: Mapping[str, object], key: str | None, *, w
     """
     name, started = start_drill(context, request, key)
     if watch:
+        note_repeated(name, started=started)
         return follow_recovery(context, name, str(request["requested_by"]), json=json)
     return report_answer(context, name, started=started, json=json)
 
@@ -142,6 +143,13 @@ def start_drill(context: Context, request: Mapping[str, object], key: str | None
     # PlanRecovery repeats these checks, because executions can also be started without the command line.
     plan_recovery(context, request, name, Kind.DRILL)
     return name, start_request(context.cloud.executions, context.state_machine_arn("drill"), name, request)
+
+
+def note_repeated(name: str, *, started: bool) -> None:
+    """Note on standard error that a recovery is followed which an earlier command started."""
+    if not started:
+        note = f"{name} was started before, so nothing is started now; for another one, give another --key"
+        notes_console().print(note, markup=False)
 
 
 def report_answer(context: Context, name: str, *, started: bool, json: bool) -> int:

@@ -79,6 +79,7 @@ def restore(
         raise Refused("confirmation", "no", "nothing was started; agree, or give --yes")
     started = start_request(context.cloud.executions, context.state_machine_arn("restore"), name, request)
     if watch:
+        drill.note_repeated(name, started=started)
         code = drill.follow_recovery(context, name, str(request["requested_by"]), json=json)
         if not json:
             show_settings(context, context.cloud.restores.read_record(name))
@@ -131,7 +132,8 @@ def write_settings(context: Context, name: str, file: Path | None = None, *, jso
     if json:
         print_json({"file": str(file), "settings": settings})
         return
-    console().print(f"{file.name} now names the tables in use; run `npx cdk deploy` so that the stacks agree")
+    deploy = "orchestrator up" if context.environment.local else "npx cdk deploy"
+    console().print(f"{file.name} now names the tables in use; run `{deploy}` so that the stacks agree")
 
 
 def _refuse_invalid(name: str, document: str) -> None:

@@ -199,6 +199,16 @@ def test_the_settings_file_names_the_copies_and_nothing_else_in_it_changes(conte
     assert file.read_text(encoding="utf-8") == once
 
 
+@pytest.mark.parametrize(("cloud", "command"), [("aws", "npx cdk deploy"), ("local", "orchestrator up")])
+def test_the_command_that_deploys_the_written_settings_is_that_of_the_cloud(context, tmp_path, capsys, cloud, command):
+    restored(context, outcome=RecoveryOutcome.SUCCEEDED, least_epoch=2)
+    shutil.copy(environments.settings_file(), file := tmp_path / "environments.toml")
+    elsewhere = replace(context, environment=replace(context.environment, cloud=cloud))
+    vars(elsewhere)["cloud"] = context.cloud
+    restore.write_settings(elsewhere, "dr-1", file)
+    assert f"run `{command}` so that the stacks agree" in " ".join(capsys.readouterr().out.split())
+
+
 def test_with_json_the_written_settings_are_one_object(context, tmp_path, capsys, monkeypatch):
     restored(context, outcome=RecoveryOutcome.SUCCEEDED, least_epoch=2)
     file = tmp_path / "environments.toml"
