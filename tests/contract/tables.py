@@ -77,7 +77,66 @@ def described(cloud: Any, name: str) -> dict[str, Any]:
 
 def content(cloud: Any, name: str) -> list[dict[str, Any]]:
     """All items of a small table, in the order of their keys."""
-    return sorted(cloud.client("dynamodb").scan(TableName=name)["Items"], key=lambda item: item["pk"]["S"])
+    return scanned(cloud.client("dynamodb"), name)
+
+
+def scanned(client: Any, name: str) -> list[dict[str, Any]]:
+    """All items of a small table of the client's region, in the order of their keys."""
+    return sorted(client.scan(TableName=name)["Items"], key=lambda item: item["pk"]["S"])
+
+
+WAYS = (
+    "put", "update", "nested", "batch-put", "transaction-put", "transaction-update", "statement-update",
+    "deleted", "batch-deleted", "transaction-deleted", "statement-deleted",
+)  # fmt: skip
+"""Each way in which `rewrite` changes or deletes an item, and the key of that item."""
+NESTED = {"M": {"list": {"L": [{"S": "first"}, {"M": {"n": {"N": "1"}}}]}, "removed": {"S": "x"}}}
+
+
+def fill(client: Any, name: str) -> list[dict[str, Any]]:
+    """Put the items that `rewrite` changes; returns them."""
+    for way in WAYS:
+        item = {**key(way), "v": {"S": "before"}, "names": {"SS": ["x", "y"]}, "nested": NESTED}
+        client.put_item(TableName=name, Item=item)
+    return scanned(client, name)
+
+
+def rewrite(client: Any, name: str) -> None:
+    """Change or delete each item of `fill` in its way, values within values included, and add one."""
+    after, table = {"S": "after"}, {"TableName": name}
+    setting = {"UpdateExpression": "SET v = :v", "ExpressionAttributeValues": {":v": after}}
+    client.put_item(**table, Item={**key("put"), "v": after})
+    client.update_item(**table, Key=key("update"), **setting)
+    client.update_item(
+        **table,
+        Key=key("nested"),
+        UpdateExpression="SET nested.#l[0] = :v, nested.#l[1].n = nested.#l[1].n + :n, nested.more = :v "
+        "REMOVE nested.removed ADD seen :n DELETE #names :gone",
+        ExpressionAttributeNames={"#l": "list", "#names": "names"},
+        ExpressionAttributeValues={":v": after, ":n": {"N": "1"}, ":gone": {"SS": ["x"]}},
+    )
+    client.batch_write_item(
+        RequestItems={
+            name: [
+                {"PutRequest": {"Item": {**key("batch-put"), "v": after}}},
+                {"PutRequest": {"Item": {**key("added"), "v": after}}},
+                {"DeleteRequest": {"Key": key("batch-deleted")}},
+            ]
+        }
+    )
+    client.transact_write_items(
+        TransactItems=[
+            {"Put": {**table, "Item": {**key("transaction-put"), "v": after}}},
+            {"Update": {**table, "Key": key("transaction-update"), **setting}},
+            {"Delete": {**table, "Key": key("transaction-deleted")}},
+        ]
+    )
+    client.execute_statement(Statement=f"UPDATE \"{name}\" SET v = 'after' WHERE pk = 'statement-update'")
+    client.execute_statement(Statement=f"DELETE FROM \"{name}\" WHERE pk = 'statement-deleted'")
+    client.delete_item(**table, Key=key("deleted"))
+    found = {item["pk"]["S"]: item for item in scanned(client, name)}
+    assert found.keys() == {"added", *(way for way in WAYS if "deleted" not in way)}
+    assert all(item.get("v") == after or "seen" in item for item in found.values())
 
 
 def there(cloud: Any, name: str) -> bool:

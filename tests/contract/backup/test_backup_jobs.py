@@ -21,15 +21,15 @@ from orchestrator.domain.recovery.backups.restore_jobs import Validation, descri
 from orchestrator.local.cloud import ACCOUNT
 from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
 from tests.contract.keys import customer_key, disable
-from tests.contract.tables import active, content, described, key, table
+from tests.contract.tables import active, content, described, fill, key, rewrite, scanned, table
 from tests.contract.waiting import eventually
 
 OTHER = "us-east-2"
 
 
-def client(cloud, region: str) -> Any:
+def client(cloud, region: str, service: str = "backup") -> Any:
     session = boto3.Session("test", "test", region_name=region)
-    return session.client("backup", endpoint_url=cloud.endpoint_url, config=Config(retries={"max_attempts": 0}))
+    return session.client(service, endpoint_url=cloud.endpoint_url, config=Config(retries={"max_attempts": 0}))
 
 
 def role(cloud, service: str = "backup.amazonaws.com") -> str:
@@ -61,12 +61,22 @@ def ended(describe, field: str) -> dict[str, Any]:
     return describe()
 
 
-def restored(cloud, point: str, target: str, **settings: Any) -> dict[str, Any]:
-    """Restore a recovery point; return the job at its end."""
-    backup = cloud.client("backup")
+def restored(cloud, point: str, target: str, region: str = "", **settings: Any) -> dict[str, Any]:
+    """Restore a recovery point in its region; return the job at its end."""
+    backup = client(cloud, region) if region else cloud.client("backup")
     request = {"RecoveryPointArn": point, "IamRoleArn": role(cloud), "Metadata": {"targetTableName": target}}
     job = backup.start_restore_job(**request | settings)["RestoreJobId"]
     return ended(lambda: backup.describe_restore_job(RestoreJobId=job), "Status")
+
+
+def copied(cloud, by: Any, arn: str, source: str, destination: str, **settings: Any) -> str:
+    """Have a client copy a recovery point from one vault to another, twice with one token; return the copy's ARN."""
+    request = {"RecoveryPointArn": arn, "SourceBackupVaultName": source, "IamRoleArn": role(cloud)}
+    request |= {"DestinationBackupVaultArn": destination, "IdempotencyToken": cloud.name("token")} | settings
+    job = by.start_copy_job(**request)["CopyJobId"]
+    assert by.start_copy_job(**request)["CopyJobId"] == job, "the same token starts no second job"
+    done = ended(lambda: by.describe_copy_job(CopyJobId=job)["CopyJob"], "State")
+    return str(done["DestinationRecoveryPointArn"])
 
 
 def stored(cloud) -> tuple[str, str, str]:
@@ -233,17 +243,9 @@ def test_a_copy_is_copied_back_and_its_retention_counts_from_the_time_of_the_ori
     backup, there = cloud.client("backup"), client(cloud, OTHER)
     away, back = vault(cloud, OTHER), vault(cloud)
 
-    def copied(by: Any, arn: str, source: str, destination: str, **settings: Any) -> str:
-        request = {"RecoveryPointArn": arn, "SourceBackupVaultName": source, "IamRoleArn": role(cloud)}
-        request |= {"DestinationBackupVaultArn": destination, "IdempotencyToken": cloud.name("token")} | settings
-        job = by.start_copy_job(**request)["CopyJobId"]
-        assert by.start_copy_job(**request)["CopyJobId"] == job, "the same token starts no second job"
-        done = ended(lambda: by.describe_copy_job(CopyJobId=job)["CopyJob"], "State")
-        return str(done["DestinationRecoveryPointArn"])
-
     vaults = {one: by.describe_backup_vault(BackupVaultName=one) for by, one in ((there, away), (backup, back))}
-    copy = copied(backup, point, stored_in, vaults[away]["BackupVaultArn"])
-    returned = copied(there, copy, away, vaults[back]["BackupVaultArn"], Lifecycle={"DeleteAfterDays": 2})
+    copy = copied(cloud, backup, point, stored_in, vaults[away]["BackupVaultArn"])
+    returned = copied(cloud, there, copy, away, vaults[back]["BackupVaultArn"], Lifecycle={"DeleteAfterDays": 2})
     original = backup.describe_recovery_point(BackupVaultName=stored_in, RecoveryPointArn=point)
     found = backup.describe_recovery_point(BackupVaultName=back, RecoveryPointArn=returned)
     assert (found["CreationDate"], found["Status"]) == (original["CreationDate"], "COMPLETED")
@@ -251,6 +253,25 @@ def test_a_copy_is_copied_back_and_its_retention_counts_from_the_time_of_the_ori
     target = cloud.name("restored")
     assert restored(cloud, returned, target)["Status"] == "COMPLETED"
     assert content(cloud, target) == [{**key("a"), "v": {"S": "before"}}]
+
+
+def test_a_recovery_point_and_its_copies_hold_the_same_whatever_is_written_to_the_tables_restored_from_them(cloud):
+    name, stored_in = table(cloud, recovery=False), vault(cloud)
+    then = fill(cloud.client("dynamodb"), name)
+    point = backed_up(cloud, name, stored_in)["RecoveryPointArn"]
+    rewrite(cloud.client("dynamodb"), name)
+    backup, there = cloud.client("backup"), client(cloud, OTHER)
+    away, back = vault(cloud, OTHER), vault(cloud)
+    destination = there.describe_backup_vault(BackupVaultName=away)["BackupVaultArn"]
+    copy = copied(cloud, backup, point, stored_in, destination)
+    home = backup.describe_backup_vault(BackupVaultName=back)["BackupVaultArn"]
+    returned = copied(cloud, there, copy, away, home)
+    places = ((point, cloud.region), (copy, OTHER), (returned, cloud.region))
+    for backed_up_point, region in places * 2:
+        target, dynamodb = cloud.name("restored"), client(cloud, region, "dynamodb")
+        assert restored(cloud, backed_up_point, target, region)["Status"] == "COMPLETED"
+        assert scanned(dynamodb, target) == then, (backed_up_point, region)
+        rewrite(dynamodb, target)
 
 
 def test_a_copy_to_a_vault_that_is_locked_for_longer_fails(cloud):

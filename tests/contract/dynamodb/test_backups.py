@@ -15,8 +15,8 @@ from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import RecoveryRequest
-from tests.contract.dynamodb.test_point_in_time_recovery import put, refusal
-from tests.contract.tables import active, content, described, key, restore, table
+from tests.contract.dynamodb.test_point_in_time_recovery import INDEXED, put, refusal
+from tests.contract.tables import active, content, described, fill, key, restore, rewrite, table
 from tests.contract.waiting import eventually
 from tests.samples import recovery_table
 
@@ -61,6 +61,52 @@ def test_what_is_restored_from_a_backup_takes_its_time_and_names_what_was_backed
     assert summary["SourceTableArn"] == described(cloud, name)["TableArn"]
     assert (summary["SourceBackupArn"], summary["RestoreInProgress"]) == (arn, False)
     assert content(cloud, target) == [{**key("a"), "v": {"S": "before"}}]
+
+
+def check_unharmed(cloud, arn: str, then: list) -> None:
+    """Every restore of a backup holds the same, whatever is written to the tables that were restored before it."""
+    for _ in range(3):
+        restored = restored_from(cloud, arn)
+        assert content(cloud, restored) == then
+        rewrite(cloud.client("dynamodb"), restored)
+
+
+@pytest.mark.both
+def test_a_backup_holds_the_same_whatever_is_written_to_its_table_and_to_those_restored_from_it(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud, recovery=False)
+    then = fill(client, name)
+    arn = backup(cloud, name)
+    rewrite(client, name)
+    check_unharmed(cloud, arn, then)
+
+
+def test_the_backup_of_a_deleted_table_holds_the_same_whatever_is_written_to_those_restored_from_it(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    then = fill(client, name)
+    client.delete_table(TableName=name)
+    (left,) = client.list_backups(TableName=name, BackupType="SYSTEM")["BackupSummaries"]
+    check_unharmed(cloud, left["BackupArn"], then)
+
+
+@pytest.mark.both
+def test_a_backup_has_the_settings_of_its_table_whatever_is_changed_of_those_restored_from_it(cloud):
+    client, units = cloud.client("dynamodb"), {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    provisioned = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
+    indexes = [{**index, "ProvisionedThroughput": units} for index in INDEXED["GlobalSecondaryIndexes"]]
+    name = table(cloud, recovery=False, **INDEXED | provisioned | {"GlobalSecondaryIndexes": indexes})
+    arn = backup(cloud, name)
+    for _ in range(2):
+        restored = restored_from(cloud, arn)
+        found = described(cloud, restored)
+        (index,) = found["GlobalSecondaryIndexes"]
+        assert [one["ProvisionedThroughput"]["WriteCapacityUnits"] for one in (found, index)] == [5, 5]
+        assert len(found["AttributeDefinitions"]) == 2
+        more = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 7}
+        update = {"Update": {"IndexName": index["IndexName"], "ProvisionedThroughput": more}}
+        client.update_table(TableName=restored, ProvisionedThroughput=more, GlobalSecondaryIndexUpdates=[update])
+        client.update_table(
+            TableName=restored, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": index["IndexName"]}}]
+        )
 
 
 def test_a_backup_outlives_its_table(cloud):

@@ -9,7 +9,7 @@ from hashlib import md5
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.tables import content, key, moment, restorable, table
+from tests.contract.tables import content, fill, key, moment, restorable, restore, rewrite, table
 from tests.contract.waiting import eventually
 
 
@@ -41,8 +41,27 @@ def complete(cloud, arn):
     return eventually(ended)
 
 
+def exported_items(cloud, bucket, export):
+    """The items in an export's files, each of which is as the manifests say."""
+
+    def read(path):
+        return cloud.client("s3").get_object(Bucket=bucket, Key=path)["Body"].read()
+
+    summary = json.loads(read(export["ExportManifest"]))
+    assert (summary["itemCount"], summary["outputFormat"]) == (export["ItemCount"], "DYNAMODB_JSON")
+    items = []
+    for line in read(summary["manifestFilesS3Key"]).splitlines():
+        file = json.loads(line)
+        data = read(file["dataFileS3Key"])
+        assert b64encode(md5(data).digest()).decode() == file["md5Checksum"]
+        held = [json.loads(text)["Item"] for text in gzip.decompress(data).splitlines()]
+        assert len(held) == file["itemCount"]
+        items += held
+    return items
+
+
 def test_an_export_holds_the_table_as_it_was_in_files_that_its_manifests_list(cloud, bucket):
-    client, s3, name = cloud.client("dynamodb"), cloud.client("s3"), table(cloud)
+    client, name = cloud.client("dynamodb"), table(cloud)
     for number in range(20):
         client.put_item(TableName=name, Item={**key(str(number)), "n": {"N": str(number)}})
     at, then = moment(), content(cloud, name)
@@ -54,20 +73,20 @@ def test_an_export_holds_the_table_as_it_was_in_files_that_its_manifests_list(cl
 
     assert (export["ExportStatus"], export["ItemCount"], export["ExportTime"]) == ("COMPLETED", 20, at)
 
-    def read(path):
-        return s3.get_object(Bucket=bucket, Key=path)["Body"].read()
-
-    summary = json.loads(read(export["ExportManifest"]))
-    assert (summary["itemCount"], summary["outputFormat"]) == (20, "DYNAMODB_JSON")
-    items = []
-    for line in read(summary["manifestFilesS3Key"]).splitlines():
-        file = json.loads(line)
-        data = read(file["dataFileS3Key"])
-        assert b64encode(md5(data).digest()).decode() == file["md5Checksum"]
-        held = [json.loads(text)["Item"] for text in gzip.decompress(data).splitlines()]
-        assert len(held) == file["itemCount"]
-        items += held
+    items = exported_items(cloud, bucket, export)
     assert sorted(items, key=lambda item: item["pk"]["S"]) == sorted(then, key=lambda item: item["pk"]["S"])
+
+
+def test_an_export_holds_the_same_whatever_is_written_while_it_runs_and_to_a_table_restored_to_its_time(cloud, bucket):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    then, at = fill(client, name), moment()
+    rewrite(client, restore(cloud, name, at))
+    begun = request_export(cloud, bucket, name, at)
+    rewrite(client, name)
+    again = request_export(cloud, bucket, name, at, "again")
+    for export in (begun, again):
+        items = exported_items(cloud, bucket, complete(cloud, export["ExportArn"]))
+        assert sorted(items, key=lambda item: item["pk"]["S"]) == then
 
 
 def test_the_same_token_is_the_same_export_and_with_another_request_a_conflict(cloud, bucket):

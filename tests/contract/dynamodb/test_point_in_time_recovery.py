@@ -5,7 +5,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.tables import content, described, key, moment, recover, restorable, restore, table, window
+from tests.contract.tables import (
+    content,
+    described,
+    fill,
+    key,
+    moment,
+    recover,
+    restorable,
+    restore,
+    rewrite,
+    table,
+    window,
+)
 
 
 def refusal(call, **arguments) -> str:
@@ -46,6 +58,16 @@ def test_a_restore_gives_the_table_as_it_was_at_that_second_whatever_wrote_to_it
     client.delete_item(TableName=name, Key=key("deleted"))
 
     assert content(cloud, restore(cloud, name, between)) == then
+
+
+def test_a_second_is_the_same_whatever_is_written_to_the_table_and_to_those_restored_from_it(cloud):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    then, between = fill(client, name), moment()
+    rewrite(client, name)
+    for _ in range(3):
+        restored = restore(cloud, name, between)
+        assert content(cloud, restored) == then
+        rewrite(client, restored)
 
 
 def test_every_second_of_a_table_can_be_distinguished(cloud):

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from orchestrator.local.emulator.dynamodb.write_journal import Items
+from orchestrator.local.emulator.dynamodb.write_journal import Items, copy_items
 from orchestrator.local.emulator.options import Options
 from orchestrator.local.emulator.patching import wrap
 from orchestrator.local.emulator.scheduler import Scheduler
@@ -61,7 +61,7 @@ class Restore:
     Attributes:
         request: the request, with the target's name and the settings that override the source's.
         source: MiniStack's record of the source, or the copy in a backup; the target takes its settings.
-        items: the items that the target will hold.
+        items: the items that the target will hold; it does not change them.
         summary: the ``RestoreSummary``.
         ended: called when the target is ACTIVE.
     """
@@ -112,7 +112,8 @@ class RunningRestores:
             self._tables[key] = _description(response, table, restore)
 
         def end() -> None:
-            table["items"] = defaultdict(dict, restore.items)
+            # In mappings of the table's own: the backup keeps what it has, whatever is written to the table.
+            table["items"] = defaultdict(dict, copy_items(restore.items))
             table["RestoreSummary"] = {**restore.summary, "RestoreInProgress": False}
             dynamodb._items_replaced(table)
             with self._lock:
