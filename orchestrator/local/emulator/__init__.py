@@ -63,6 +63,7 @@ PATCHES: tuple[str, ...] = (
     "dynamodb.stream_shards",
     "dynamodb.table_keys",
     "dynamodb.resource_policies",
+    "application_autoscaling.requests",
     "iam.call_recorder",  # inner to the patches that complete a call's resource, context and dependent actions
     "iam.request_context",
     "iam.dependent_actions",

@@ -53,7 +53,7 @@ def _provision(world: World, table: str) -> None:
     client.update_table(TableName=table, BillingMode="PROVISIONED", ProvisionedThroughput=units)
     client.get_waiter("table_exists").wait(TableName=table)
     if world.environment.local:
-        return  # it has no Application Auto Scaling
+        return  # nothing scales there
     scaling = world.clients("application-autoscaling")
     for dimension, metric in (
         ("Read", "DynamoDBReadCapacityUtilization"),

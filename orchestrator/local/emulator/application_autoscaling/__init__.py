@@ -1,0 +1,1 @@
+"""Application Auto Scaling: the scalable targets of tables, and their policies."""
