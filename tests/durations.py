@@ -5,6 +5,7 @@ SECONDS: dict[str, int] = {
     "tests/infrastructure/test_checks.py": 240,
     "tests/infrastructure/test_orchestrator_stack.py": 170,
     "tests/e2e/test_least_privilege.py": 150,
+    "tests/e2e/test_backup_drills.py": 130,
     "tests/e2e/test_drill_checks.py": 125,
     "tests/unit/service/test_browser.py": 113,
     "tests/workflow/test_faults.py": 112,

@@ -8,12 +8,14 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each, logger
+from orchestrator.application.restored_tables.discarding import reason_unproved
 from orchestrator.aws.lambda_.versions import LATEST
 from orchestrator.domain.deployment.plan import Service
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery.restore import table_variables_of
 from orchestrator.domain.recovery.unused_tables import (
     RestoredTableStatus,
+    TableFacts,
     oldest_unused,
     recovery_of_table,
     status_of,
@@ -43,10 +45,13 @@ def list_restored_tables(cloud: Cloud, in_use: Mapping[str, str]) -> list[Restor
         recovery: cloud.restores.find_record(recovery)
         for recovery in {recovery_of_table(one.name, cloud.environment) for one in facts}
     }
-    return [
-        status_of(one, cloud.environment, records[recovery_of_table(one.name, cloud.environment)], in_use, recent)
-        for one in facts
-    ]
+
+    def status(one: TableFacts) -> RestoredTableStatus:
+        record = records[recovery_of_table(one.name, cloud.environment)]
+        foreign = reason_unproved(cloud, record, one.name) if record and record.ended_at else ""
+        return status_of(one, cloud.environment, record, in_use, recent, foreign=foreign)
+
+    return for_each(facts, status)
 
 
 def tables_of_functions(cloud: Cloud, functions: Mapping[str, str]) -> Mapping[str, str]:

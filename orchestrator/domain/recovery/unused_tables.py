@@ -32,6 +32,7 @@ class TableUse(StrEnum):
     RESTORING = "restore in progress"
     UNUSED = "unused"
     NO_RECORD = "no record"  # the ledger has no restore of its name
+    FOREIGN = "not ours: left as it is"  # its restore did not create it
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class RestoredTableStatus:
         recovery: id of its restore, from its name.
         used_by: what uses it; empty if nothing does.
         since: when it was created or, if it was in use, when another one replaced it.
+        foreign: why it is not its restore's; empty unless its use is FOREIGN.
     """
 
     facts: TableFacts
@@ -66,6 +68,7 @@ class RestoredTableStatus:
     use: TableUse
     used_by: str
     since: datetime
+    foreign: str = ""
 
     @property
     def is_unused(self) -> bool:
@@ -92,7 +95,13 @@ def role_of_restored_table(table: str, environment: str) -> Role | None:
 
 
 def status_of(
-    facts: TableFacts, environment: str, record: Recovery | None, in_use: Mapping[str, str], recent: Iterable[Recovery]
+    facts: TableFacts,
+    environment: str,
+    record: Recovery | None,
+    in_use: Mapping[str, str],
+    recent: Iterable[Recovery],
+    *,
+    foreign: str = "",
 ) -> RestoredTableStatus:
     """Return the status of a table with the name of a restored table.
 
@@ -102,17 +111,22 @@ def status_of(
         record: the ledger's record of its restore; None if there is none.
         in_use: name of each table in use to what uses it.
         recent: recoveries that may have replaced it.
+        foreign: why it is not proved that its restore created it; empty if it is. Until the restore has ended, nothing
+            proves it.
     """
     used_by = in_use.get(facts.name, "")
     if used_by:
         use = TableUse.IN_USE
     elif record is None:
         use = TableUse.NO_RECORD
+    elif record.ended_at is None:
+        use = TableUse.RESTORING
     else:
-        use = TableUse.UNUSED if record.ended_at else TableUse.RESTORING
+        use = TableUse.FOREIGN if foreign else TableUse.UNUSED
     replaced = [recovery.ended_at for recovery in replacements(facts.name, recent) if recovery.ended_at]
     since = max([facts.created_at, *replaced])
-    return RestoredTableStatus(facts, recovery_of_table(facts.name, environment), use, used_by, since)
+    why = foreign if use is TableUse.FOREIGN else ""
+    return RestoredTableStatus(facts, recovery_of_table(facts.name, environment), use, used_by, since, why)
 
 
 def replacements(table: str, recoveries: Iterable[Recovery]) -> list[Recovery]:
@@ -171,21 +185,21 @@ def refuse_discard(recovery: Recovery, in_use: Mapping[str, str], lock: Environm
         raise Refused("environment lock", lock.execution, remedy)
 
 
-def refuse_unproved(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> None:
-    """Refuse to delete a table of which DynamoDB does not report that this restore created it, for this time.
+def unproved_reason(recovery: Recovery, table: TableRecovery, restored: RestoredTable) -> str:
+    """Return why DynamoDB does not prove that a restore created a table, for its time; empty if it does.
 
-    Raises:
-        Refused: another restore, or none, created it.
+    Another restore, or none, may have created a table of that name. It is never deleted.
     """
-    reason = foreign_reason(recovery, table, restored)
-    if not table.backup_arn:
-        if not table.source_arn:
-            reason = reason or "the record does not name its source"
-        if restored.point is None or restored.point.replace(microsecond=0) != recovery.point:
-            point = restored.point.isoformat() if restored.point else "no time"
-            reason = reason or f"it was restored to {point}, and this restore is to {recovery.point.isoformat()}"
-    if reason:
-        raise Refused("restored table", table.target, f"{reason}: delete it by hand if it is yours")
+    if reason := foreign_reason(recovery, table, restored):
+        return reason
+    if table.backup_arn:
+        return ""
+    if not table.source_arn:
+        return "the record does not name its source"
+    if restored.point is None or restored.point.replace(microsecond=0) != recovery.point:
+        point = restored.point.isoformat() if restored.point else "no time"
+        return f"it was restored to {point}, and this restore is to {recovery.point.isoformat()}"
+    return ""
 
 
 def consequences_of_discard(recovery: Recovery, recent: Sequence[Recovery]) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from orchestrator import environments
 from orchestrator.application.prices import load_prices
-from orchestrator.application.restored_tables.discarding import discard_tables, tables_to_discard
+from orchestrator.application.restored_tables.discarding import Discarded, discard_tables, tables_to_discard
 from orchestrator.application.restored_tables.listing import RECENT, list_restored_tables, tables_of_functions
 from orchestrator.cli.context import Context
 from orchestrator.cli.recorded_actions import record_action
@@ -16,6 +16,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.unused_tables import (
     RestoredTableStatus,
     TableFacts,
+    TableUse,
     consequences_of_discard,
     monthly_usd,
 )
@@ -23,12 +24,17 @@ from orchestrator.environments import project
 
 
 def list_tables(context: Context, *, json: bool) -> None:
-    """List the tables with the names of restored tables: their restore, use, age, size and price a month."""
+    """List the tables with the names of restored tables: their restore, use, age, size and price a month.
+
+    A table that is not its restore's has no price, and is left out of the sums.
+    """
     statuses = list_restored_tables(context.cloud, tables_in_use(context))
-    prices = [_monthly_usd(context, status.facts) for status in statuses]
+    prices = [None if status.foreign else _monthly_usd(context, status.facts) for status in statuses]
+    priced = list(zip(statuses, prices, strict=True))
     if json:
-        tables = [_object(context, status, usd) for status, usd in zip(statuses, prices, strict=True)]
-        print_json({"environment": context.name, "tables": tables, "usd_per_month": round(sum(prices), 4)})
+        total = sum(usd for usd in prices if usd is not None)
+        tables = [_object(context, status, usd) for status, usd in priced]
+        print_json({"environment": context.name, "tables": tables, "usd_per_month": round(total, 4)})
         return
     if not statuses:
         console().print(f"{context.name} has no restored table")
@@ -42,20 +48,23 @@ def list_tables(context: Context, *, json: bool) -> None:
             _age(now - status.facts.created_at),
             status.facts.items,
             status.facts.size_bytes,
-            f"{usd:.2f}",
+            "-" if usd is None else f"{usd:.2f}",
         )
-        for status, usd in zip(statuses, prices, strict=True)
+        for status, usd in priced
     ]
     columns = ("table", "restore", "use", "age", "items (approx.)", "bytes (approx.)", "USD/month")
     screen = console()
     screen.print(text_table(columns, rows, columns[:2]))
-    unused = [usd for status, usd in zip(statuses, prices, strict=True) if status.is_unused]
-    if unused:
-        screen.print(
-            f"{len(unused)} are unused, for {sum(unused):.2f} US dollars a month; "
-            f"`orchestrator restore discard ID --env {context.name}` deletes those of a restore",
-            markup=False,
-        )
+    for status in statuses:
+        if status.foreign:
+            screen.print(_left(status.facts.name, status.foreign), markup=False)
+    for use, remedy in (
+        (TableUse.UNUSED, f"`orchestrator restore discard ID --env {context.name}` deletes those of a restore"),
+        (TableUse.NO_RECORD, "the ledger has no record of their restores: delete them by hand if they are yours"),
+    ):
+        found = [usd for status, usd in priced if status.use is use and usd is not None]
+        if found:
+            screen.print(f"{len(found)} are unused, for {sum(found):.2f} US dollars a month; {remedy}", markup=False)
 
 
 def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str], bool], *, json: bool) -> None:
@@ -68,6 +77,8 @@ def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str],
         confirm: asks the operator; returns whether the operator agrees.
         json: print one JSON object.
 
+    A table of the same name that is not proved to be the restore's is named and left.
+
     Raises:
         Refused: there is no such restore, its tables must not be deleted, or the operator did not agree; nothing was
             deleted.
@@ -75,9 +86,12 @@ def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str],
     """
     cloud = context.cloud
     recovery = cloud.restores.read_record(restore_id)
-    tables = tables_to_discard(cloud, recovery, lambda: tables_in_use(context))
+    found = tables_to_discard(cloud, recovery, lambda: tables_in_use(context))
+    tables = found.own
     screen = console()
     screen.quiet = json
+    for name, reason in found.foreign.items():
+        screen.print(_left(name, reason), markup=False)
     if not tables:
         screen.print(f"{restore_id} has no table any more: nothing was deleted", markup=False)
     else:
@@ -90,16 +104,20 @@ def discard(context: Context, restore_id: str, by: str, confirm: Callable[[str],
         screen.print(text_table(columns, rows, columns[:1]))
         for sentence in consequences_of_discard(recovery, cloud.restores.newest_records(RECENT)):
             screen.print(sentence, markup=False)
-        if not confirm(f"Delete {len(tables)} tables of {context.name}?"):
+        count = f"{len(tables)} table{'' if len(tables) == 1 else 's'}"
+        if not confirm(f"Delete {count} of {context.name}?"):
             raise Refused("confirmation", "no", "nothing was deleted; agree, or give --yes")
-    deleted = discard_tables(cloud, recovery, lambda: tables_in_use(context)) if tables else []
-    for name in deleted:
+    done = discard_tables(cloud, recovery, lambda: tables_in_use(context)) if tables else Discarded((), found.foreign)
+    for name in done.deleted:
         screen.print(f"deleted {name}", markup=False)
-    if deleted:
+    for name in done.foreign:
+        screen.print(f"left {name}, which is not ours", markup=False)
+    if done.deleted:
         at, name = context.cloud.now(), f"discard {restore_id} by {by}"
-        record_action(context, f"discard-{at.isoformat()}", name, f"deleted {', '.join(deleted)}", at=at)
+        record_action(context, f"discard-{at.isoformat()}", name, f"deleted {', '.join(done.deleted)}", at=at)
     if json:
-        print_json({"restore": restore_id, "deleted": deleted})
+        left = [{"table": name, "reason": reason} for name, reason in done.foreign.items()]
+        print_json({"restore": restore_id, "deleted": list(done.deleted), "left": left})
 
 
 def tables_in_use(context: Context) -> Mapping[str, str]:
@@ -124,19 +142,24 @@ def _monthly_usd(context: Context, facts: TableFacts) -> float:
     return monthly_usd(facts, load_prices(context.environment.region), point_in_time=point_in_time)
 
 
-def _object(context: Context, status: RestoredTableStatus, usd: float) -> Mapping[str, object]:
+def _left(name: str, reason: str) -> str:
+    return f"{name} is not ours, and stays: {reason}; delete it by hand if it is yours"
+
+
+def _object(context: Context, status: RestoredTableStatus, usd: float | None) -> Mapping[str, object]:
     facts = status.facts
     return {
         "table": facts.name,
         "restore": status.recovery,
         "use": status.use,
         "used_by": status.used_by,
+        "not_ours": status.foreign,
         "created_at": facts.created_at,
         "age_seconds": round((context.cloud.now() - facts.created_at).total_seconds()),
         "unused_since": status.since if status.is_unused else None,
         "items": facts.items,
         "bytes": facts.size_bytes,
-        "usd_per_month": round(usd, 4),
+        "usd_per_month": None if usd is None else round(usd, 4),
     }
 
 

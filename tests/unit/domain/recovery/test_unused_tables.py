@@ -20,8 +20,8 @@ from orchestrator.domain.recovery.unused_tables import (
     oldest_unused,
     recovery_of_table,
     refuse_discard,
-    refuse_unproved,
     status_of,
+    unproved_reason,
 )
 from orchestrator.domain.verdict import Verdict
 from tests.samples import NOW, recovery, restored_tables
@@ -68,6 +68,22 @@ def test_the_use_of_a_table_is_what_uses_it_or_what_its_restore_does(record, in_
     status = status_of(FACTS, "test", record, in_use, [])
     assert (status.use, status.used_by, status.recovery) == (use, in_use.get(TABLE, ""), "dr-1")
     assert status.is_unused is (use in {TableUse.UNUSED, TableUse.NO_RECORD})
+
+
+@pytest.mark.parametrize(
+    ("record", "in_use", "use"),
+    [
+        (DEAD, {}, TableUse.FOREIGN),
+        (DEAD, {TABLE: "token:5"}, TableUse.IN_USE),
+        (None, {}, TableUse.NO_RECORD),
+        (replace(DEAD, ended_at=None), {}, TableUse.RESTORING),
+    ],
+)
+def test_a_table_that_its_ended_restore_did_not_create_is_not_ours_and_costs_us_nothing(record, in_use, use):
+    status = status_of(FACTS, "test", record, in_use, [], foreign="no restore created it")
+    assert (status.use, status.foreign) == (use, "no restore created it" if use is TableUse.FOREIGN else "")
+    assert status.is_unused is (use is TableUse.NO_RECORD)
+    assert (oldest_unused([status]) is None) is (use is not TableUse.NO_RECORD)
 
 
 def test_a_table_that_was_in_use_is_unused_since_another_replaced_it():
@@ -133,27 +149,27 @@ BACKUP = replace(TABLE_RECOVERY, backup_arn="arn:backup")
 
 
 def test_a_table_that_this_restore_made_is_proved_by_its_source_and_time():
-    refuse_unproved(DEAD, TABLE_RECOVERY, OURS)
-    refuse_unproved(DEAD, BACKUP, replace(OURS, source_arn="", point=None, backup_arn="arn:backup"))
+    assert unproved_reason(DEAD, TABLE_RECOVERY, OURS) == ""
+    from_backup = replace(OURS, source_arn="", point=None, backup_arn="arn:backup")
+    assert unproved_reason(DEAD, BACKUP, from_backup) == ""
 
 
 @pytest.mark.parametrize(
-    ("table", "restored"),
+    ("table", "restored", "why"),
     [
-        (TABLE_RECOVERY, replace(OURS, source_arn="arn:another")),
-        (TABLE_RECOVERY, replace(OURS, source_arn="", point=None)),
-        (TABLE_RECOVERY, replace(OURS, point=DEAD.point + timedelta(seconds=1))),
-        (TABLE_RECOVERY, replace(OURS, point=None)),
-        (TABLE_RECOVERY, replace(OURS, created_at=DEAD.requested_at - timedelta(days=1))),
-        (TABLE_RECOVERY, replace(OURS, in_progress=None)),
-        (replace(TABLE_RECOVERY, source_arn=""), replace(OURS, source_arn="")),
-        (BACKUP, OURS),
-        (BACKUP, replace(OURS, backup_arn="arn:another")),
+        (TABLE_RECOVERY, replace(OURS, source_arn="arn:another"), "it was restored from arn:another"),
+        (TABLE_RECOVERY, replace(OURS, source_arn="", point=None), "it was restored from an unknown table"),
+        (TABLE_RECOVERY, replace(OURS, point=DEAD.point + timedelta(seconds=1)), "this restore is to"),
+        (TABLE_RECOVERY, replace(OURS, point=None), "it was restored to no time"),
+        (TABLE_RECOVERY, replace(OURS, created_at=DEAD.requested_at - timedelta(days=1)), "it was created at"),
+        (TABLE_RECOVERY, replace(OURS, in_progress=None), "no restore created it"),
+        (replace(TABLE_RECOVERY, source_arn=""), replace(OURS, source_arn=""), "does not name its source"),
+        (BACKUP, OURS, f"it was restored from {TABLE_RECOVERY.source_arn}"),
+        (BACKUP, replace(OURS, backup_arn="arn:another"), "it was restored from arn:another"),
     ],
 )
-def test_a_table_of_the_same_name_that_is_not_proved_to_be_ours_is_not_deleted(table, restored):
-    with pytest.raises(Refused, match="delete it by hand if it is yours"):
-        refuse_unproved(DEAD, table, restored)
+def test_a_table_of_the_same_name_that_is_not_proved_to_be_ours_has_the_reason(table, restored, why):
+    assert why in unproved_reason(DEAD, table, restored)
 
 
 def test_what_is_lost_with_the_tables_is_said_first():

@@ -183,7 +183,8 @@ def test_with_json_only_yes_deletes(scene):
     assert (refused.exit_code, json.loads(refused.stdout)["error"]["field"]) == (2, "confirmation")
     assert len(scene.copies) == 2
     done = scene.run("discard", "dr-1", "--json", "--yes")
-    assert json.loads(done.stdout) == {"restore": "dr-1", "deleted": [table.target for table in record.tables]}
+    deleted = [table.target for table in record.tables]
+    assert json.loads(done.stdout) == {"restore": "dr-1", "deleted": deleted, "left": []}
 
 
 @pytest.mark.parametrize("role", ["state", "tokens"])
@@ -220,14 +221,86 @@ def test_a_restore_that_runs_keeps_its_tables(scene):
     assert len(scene.copies) == 2
 
 
-def test_another_s_table_of_the_same_name_is_not_deleted_and_nothing_else_of_the_restore_is(scene):
+def replaced_by_another(scene, role="tokens"):
+    """Have a table that no restore of ours created take the name of a restored one."""
+    name = target("dr-1", role)
+    scene.tables.tables[name].description["RestoreSummary"]["SourceTableArn"] = arn_of("another")
+    return name
+
+
+def test_a_table_that_is_not_ours_is_listed_as_such_without_a_price(scene):
+    scene.restored()
+    foreign, own = replaced_by_another(scene), target("dr-1", "state")
+    for table in scene.copies:
+        scene.tables.tables[table].description["TableSizeBytes"] = 5_000_000_000
+    listed = scene.run("list").stdout
+    lines = {line.split()[0]: line for line in reversed(listed.splitlines()) if line}
+    assert "not ours: left as it is" in lines[foreign]
+    assert lines[foreign].split()[-1] == "-"
+    assert f"{foreign} is not ours, and stays: it was restored from {arn_of('another')}; delete it by hand" in listed
+    assert "1 are unused, for 1.40 US dollars a month; `orchestrator restore discard ID --env prod`" in listed
+    answer = json.loads(scene.run("list", "--json").stdout)
+    by = {one["table"]: one for one in answer["tables"]}
+    assert (by[foreign]["use"], by[foreign]["usd_per_month"]) == ("not ours: left as it is", None)
+    assert (by[foreign]["not_ours"], by[own]["not_ours"]) == (f"it was restored from {arn_of('another')}", "")
+    assert answer["usd_per_month"] == by[own]["usd_per_month"] == 1.4
+
+    del scene.tables.tables[own]
+    assert "restore discard" not in scene.run("list").stdout
+
+
+def test_a_table_that_is_not_ours_is_left_and_named_and_ours_are_deleted(scene):
+    scene.restored()
+    foreign, own = replaced_by_another(scene), target("dr-1", "state")
+    before = dict(scene.tables.tables[foreign].description)
+    refused = scene.run("discard", "dr-1", input="n\n")
+    assert (refused.exit_code, scene.copies) == (2, {foreign, own})
+    assert "Delete 1 table of prod?" in refused.output
+    done = scene.run("discard", "dr-1", "--yes")
+    assert (done.exit_code, scene.copies) == (0, {foreign})
+    assert f"deleted {own}\nleft {foreign}, which is not ours\n" in done.stdout
+    assert scene.tables.tables[foreign].description == before
+    (event,) = scene.cloud.ledger.read_events(5)
+    assert event.why == f"deleted {own}"
+    again = scene.run("discard", "dr-1", "--yes")
+    assert (again.exit_code, scene.copies) == (0, {foreign})
+    assert "dr-1 has no table any more: nothing was deleted" in again.stdout
+    assert f"left {foreign}, which is not ours" in again.stdout
+
+
+def test_with_json_the_tables_that_are_left_have_their_reason(scene):
+    scene.restored()
+    foreign, reason = replaced_by_another(scene), f"it was restored from {arn_of('another')}"
+    for deleted in ([target("dr-1", "state")], []):
+        done = json.loads(scene.run("discard", "dr-1", "--json", "--yes").stdout)
+        assert done == {"restore": "dr-1", "deleted": deleted, "left": [{"table": foreign, "reason": reason}]}
+
+
+def test_a_table_that_is_replaced_between_the_answer_and_the_deletion_is_left(scene):
     record = scene.restored()
-    summary = scene.tables.tables[record.tables[1].target].description["RestoreSummary"]
-    summary["SourceTableArn"] = arn_of("somebody-elses")
-    refused = scene.run("discard", "dr-1", "--yes")
-    assert (refused.exit_code, "delete it by hand if it is yours" in refused.output) == (2, True)
-    assert len(scene.copies) == 2
-    assert all(scene.tables.tables[one].description["DeletionProtectionEnabled"] for one in scene.copies)
+
+    def agree(_question):
+        replaced_by_another(scene)
+        return True
+
+    restored_tables.discard(scene.context, record.id, "ann", agree, json=True)
+    assert scene.copies == {target("dr-1", "tokens")}
+
+
+def test_tables_without_a_record_are_not_offered_to_a_command_that_refuses_them(scene):
+    name = target("failover-202611240300", "state")
+    scene.tables.add(name)
+    listed = scene.run("list").stdout
+    assert "no record" in listed
+    assert "delete them by hand if they are yours" in listed
+    assert "restore discard" not in listed
+
+
+def test_a_table_with_the_name_of_no_table_of_its_restore_is_not_ours(scene):
+    record = scene.restored(tables=())
+    scene.tables.add(target(record.id, "state"))
+    (listed,) = json.loads(scene.run("list", "--json").stdout)["tables"]
+    assert listed["not_ours"] == "dr-1 has no table of this name"
 
 
 def test_a_restore_that_the_ledger_does_not_know_is_refused(scene):
