@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.domain.deployment.record import DeploymentOutcome
 
 DONE, FAILED, REFUSED, UNREACHABLE = 0, 1, 2, 3
+"""The exit codes. A request that AWS rejected is UNREACHABLE, not REFUSED: an earlier one may have changed something, and
+expired credentials are rejections as well."""
 MISSING = "ResourceNotFoundException"
 
 Env = Annotated[str, typer.Option("--env", help="Environment in environments.toml.")]

@@ -40,8 +40,8 @@ app = CommandLine(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Progressive delivery and disaster recovery of the OAuth service. "
-    "Exit codes: 0 succeeded, 1 rolled back or failed, 2 refused, nothing was changed, 3 the cloud could not be reached, "
-    "4 the output could not be written (its reader closed the pipe), 130 interrupted.",
+    "Exit codes: 0 succeeded, 1 rolled back or failed, 2 refused, nothing was changed, 3 AWS could not be reached or "
+    "rejected a request, 4 the output could not be written (its reader closed the pipe), 130 interrupted.",
 )
 
 Id = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Id of a deployment; `history` lists them.")]

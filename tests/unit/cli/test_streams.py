@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.errors import DONE, FAILED, REFUSED, UNREACHABLE
+from orchestrator.cli.errors import DONE, FAILED, REFUSED, UNREACHABLE, answer_to
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.cli.streams import OUTPUT_NOT_WRITTEN, OutputNotWritten, guarded_output
+from tests.fakes.errors import client_error
 
 ROOT = Path(__file__).resolve().parents[3]
 WORDS = "naïve → 80 % — [….usage] 日本"
@@ -138,6 +140,21 @@ def test_a_program_without_streams_runs(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     with guarded_output():
         pass
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "reference/cli", "guides/operations", "guides/incidents", "runbooks/drill", "runbooks/restore",
+     "runbooks/failback"],
+)  # fmt: skip
+def test_the_exit_code_of_a_request_that_aws_rejected_is_documented_as_such(page):
+    answer = answer_to(client_error("AccessDeniedException"))
+    assert answer is not None
+    message, code, _ = answer
+    assert (message.startswith("AWS rejected the request"), code) == (True, UNREACHABLE)
+    file = ROOT / page if page.endswith(".md") else ROOT / "docs" / f"{page}.md"
+    text = " ".join(file.read_text(encoding="utf-8").replace("|", " ").split())
+    assert re.search(rf"\b{code} [^.;\d]*\brejected a request\b", text)
 
 
 def test_the_exit_codes_are_different_and_documented():
