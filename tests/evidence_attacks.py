@@ -232,6 +232,17 @@ def let_an_entry_expire(attacker: Attacker) -> None:
     attacker.items["evidence", f"link#{len(attacker.entries):06}"]["expires_at"] = {"N": "1"}
 
 
+def give_the_head_the_body_of_an_entry(attacker: Attacker) -> None:
+    """The head has the newest entry's number and hash, among all other fields of that entry."""
+    item = attacker.items["evidence", "head"]
+    item["body"] = attacker.items["evidence", f"link#{len(attacker.entries):06}"]["body"]
+
+
+def change_the_type_of_a_pointer(attacker: Attacker) -> None:
+    """The pointer of a drill is a number instead of text, so that its entry is not found by it."""
+    attacker.items["evidence", "recovery#dr-3"]["body"] = {"N": "3"}
+
+
 def put_head(attacker: Attacker, head: Any) -> None:
     """Put a head into the second place."""
     attacker.memory.second_place.put_object(
@@ -256,11 +267,21 @@ STRUCTURAL: Mapping[str, Callable[[Attacker], None]] = {
         change_a_recovery_pointer,
         change_the_success_pointer,
         let_an_entry_expire,
+        give_the_head_the_body_of_an_entry,
+        change_the_type_of_a_pointer,
     )
 }
 """The structural attacks by name."""
 
-OF_THE_LEDGER_ALONE = frozenset({"change_a_recovery_pointer", "change_the_success_pointer", "let_an_entry_expire"})
+OF_THE_LEDGER_ALONE = frozenset(
+    {
+        "change_a_recovery_pointer",
+        "change_the_success_pointer",
+        "let_an_entry_expire",
+        "give_the_head_the_body_of_an_entry",
+        "change_the_type_of_a_pointer",
+    }
+)
 """Those that leave an export as it was: it is made of the entries, and has no pointers."""
 
 

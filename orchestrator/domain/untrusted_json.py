@@ -30,6 +30,22 @@ def text_of(value: object) -> str:
         return TOO_DEEP
 
 
+def problem_of(error: Exception) -> str:
+    """Return what is wrong with a document, by the error that its decoding or the reading of its fields raised."""
+    match error:
+        case KeyError(args=(field,)):
+            return f"it has no field {quoted(field)}"
+        case json.JSONDecodeError():
+            return f"it is no JSON ({one_line(str(error))})"
+        case UnicodeDecodeError():
+            return "it is no JSON, because it is not UTF-8"
+        case KeyError() | TypeError() | AttributeError():
+            return "a field is missing, is unknown, or has a value of another type"
+        case RecursionError():
+            return TOO_DEEP
+    return shortened(one_line(str(error)))
+
+
 def quoted(value: object) -> str:
     """Return a value as a message quotes it: escaped, and shortened."""
     try:

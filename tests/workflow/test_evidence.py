@@ -197,6 +197,15 @@ def _spoil_a_success(items, _links):
     items["evidence", "success#drill"]["body"] = {"S": "{}"}
 
 
+def _change_the_outcome_of_a_record(items, _links):
+    body = items["recovery#dr-ev-l2", "record"]["body"]["S"]
+    items["recovery#dr-ev-l2", "record"]["body"] = {"S": body.replace('"outcome":"SUCCEEDED"', '"outcome":"FAILED"')}
+
+
+def _spoil_a_record(items, _links):
+    items["recovery#dr-ev-l2", "record"]["body"] = {"S": "[]"}
+
+
 @pytest.fixture(scope="module")
 def three_drills(interpreter):
     with drilled(DrillWorld(interpreter)) as world:
@@ -217,6 +226,8 @@ def three_drills(interpreter):
         (_forget_a_recovery, "recovery#dr-ev-l1"),
         (_forge_a_success, "success#drill"),
         (_spoil_a_success, "success#drill"),
+        (_change_the_outcome_of_a_record, "the record of dr-ev-l2"),
+        (_spoil_a_record, "the record of dr-ev-l2"),
     ],
 )
 def test_a_change_of_the_ledger_alone_is_found(three_drills, change, where):
@@ -233,6 +244,20 @@ def test_a_change_of_the_ledger_alone_is_found(three_drills, change, where):
     assert where in {fault.where for fault in faults}
     if where == "success#drill":
         assert newest is None, "an alarm for overdue drills cannot be silenced by a forged success"
+
+
+def test_a_record_that_has_no_outcome_yet_or_is_absent_is_no_fault(three_drills):
+    chain, items = three_drills.cloud.evidence, three_drills.ledger.items
+    recorded = deepcopy(items)
+    try:
+        body = items["recovery#dr-ev-l1", "record"]["body"]["S"]
+        assert '"outcome":"SUCCEEDED"' in body
+        items["recovery#dr-ev-l1", "record"]["body"] = {"S": body.replace('"outcome":"SUCCEEDED"', '"outcome":null')}
+        del items["recovery#dr-ev-l2", "record"]
+        assert chain.verify_chain() == ()
+    finally:
+        items.clear()
+        items.update(recorded)
 
 
 def test_the_evidence_of_another_recovery_is_not_shown(interpreter):

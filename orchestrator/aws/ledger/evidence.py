@@ -18,7 +18,7 @@ next attempt puts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -32,6 +32,7 @@ from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
 from orchestrator.aws.ledger.evidence_keys import EvidenceKeys
 from orchestrator.aws.ledger.evidence_verification import entry_key, verify_stored_chain
 from orchestrator.aws.ledger.lock import LockedTable, decoded
+from orchestrator.aws.ledger.records import RECORD, Recoveries
 from orchestrator.domain.configuration.snapshot import SnapshotRecord
 from orchestrator.domain.errors import Refused, Throttled
 from orchestrator.domain.evidence.chain import (
@@ -46,6 +47,7 @@ from orchestrator.domain.evidence.chain import (
     read_entry,
 )
 from orchestrator.domain.evidence.html_report import render_html
+from orchestrator.domain.evidence.kept_report import KINDS as KEPT_REPORTS
 from orchestrator.domain.evidence.ledger_items import entry_sort_key
 from orchestrator.domain.evidence.report import report_document, report_of
 from orchestrator.domain.evidence.signatures import (
@@ -212,8 +214,22 @@ class EvidenceChain(LockedTable):
             keys: as an auditor has them; without them, those of KMS.
         """
         return verify_stored_chain(
-            self._query(_EVIDENCE, forward=True), self._artifacts, self.heads, keys or self.published_keys()
+            self._query(_EVIDENCE, forward=True),
+            self._artifacts,
+            self.heads,
+            keys or self.published_keys(),
+            self._read_outcomes,
         )
+
+    def _read_outcomes(self, entries: Iterable[ChainEntry]) -> Mapping[str, str | None]:
+        """Return the outcomes of the recoveries' records that have one; None for a record that cannot be read."""
+        outcomes: dict[str, str | None] = {}
+        for name in (entry.recovery for entry in entries if entry.kind not in KEPT_REPORTS):
+            for item in self._query(f"{Recoveries.WHAT}#{name}", prefix=RECORD):
+                outcome = _outcome_of(item)
+                if outcome != "":
+                    outcomes[name] = outcome
+        return outcomes
 
     def _put_files(self, identifier: str, report: bytes, html: bytes) -> tuple[EvidenceFile, ...]:
         files = []
@@ -273,6 +289,15 @@ class EvidenceChain(LockedTable):
 
     def _put_text(self, sk: str, text: str) -> dict[str, Any]:
         return {"TableName": self._table, "Item": {"pk": {"S": _EVIDENCE}, "sk": {"S": sk}, "body": {"S": text}}}
+
+
+def _outcome_of(record: Mapping[str, Any]) -> str | None:
+    """Return the outcome in the item of a recovery's record: empty if it has none yet, None if it cannot be read."""
+    try:
+        outcome = json.loads(record["body"]["S"])["outcome"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return "" if outcome is None else str(outcome)
 
 
 def entry_as_json(entry: ChainEntry) -> dict[str, Any]:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.aws.ledger.artifacts import ArtifactStore
 from orchestrator.aws.ledger.evidence_heads import EvidenceHeads
-from orchestrator.domain.errors import Refused
-from orchestrator.domain.evidence.chain import ChainEntry, ChainFault, EvidenceFile, read_entry, verify_chain
-from orchestrator.domain.evidence.ledger_items import LedgerItem, entries_of, head_of, item_faults, newest_successes
+from orchestrator.domain.evidence.chain import (
+    ChainEntry,
+    ChainFault,
+    EvidenceFile,
+    entry_file,
+    readable_entries,
+    verify_chain,
+)
+from orchestrator.domain.evidence.ledger_items import (
+    LedgerItem,
+    entries_of,
+    head_of,
+    item_faults,
+    newest_successes,
+    record_faults,
+)
 from orchestrator.domain.evidence.signatures import PublishedKeys, second_place_faults, signature_faults
 
 ENTRIES_PREFIX = "evidence/links/"
@@ -25,8 +38,9 @@ def verify_stored_chain(
     artifacts: ArtifactStore,
     heads: EvidenceHeads | None,
     keys: PublishedKeys,
+    read_outcomes: Callable[[Iterable[ChainEntry]], Mapping[str, str | None]],
 ) -> tuple[ChainFault, ...]:
-    """Verify the chain, its signatures, and its three copies; return every fault.
+    """Verify the chain, its signatures, its three copies, and the outcomes of the ledger's records; return every fault.
 
     The bucket and the ledger are compared in either direction. So the deletion of entries from the ledger is found,
     because the bucket still has their files, whatever the head says. If they are gone there, too, the second place
@@ -37,6 +51,7 @@ def verify_stored_chain(
         artifacts: the bucket.
         heads: the second place; None if there is none.
         keys: the environment's public keys.
+        read_outcomes: reads what `record_faults` compares with the entries.
     """
     items = [LedgerItem(item["sk"]["S"], _attributes(item)) for item in stored]
     entries = entries_of(items)
@@ -47,31 +62,24 @@ def verify_stored_chain(
     faults = [*verify_chain(entries, read_file, head_of(items)), *signature_faults(entries, keys)]
     if heads:
         faults += second_place_faults(heads.read_versions(), entries, keys)
-    readable = list(_readable(entries))
+    readable = list(readable_entries(entries))
     faults += _bucket_faults(readable, artifacts)
-    return (*faults, *item_faults(items, newest_successes([entry for _, entry in readable], read_file)))
+    faults += item_faults(items, newest_successes(readable, read_file))
+    return (*faults, *record_faults(readable, read_outcomes(readable)))
 
 
-def _bucket_faults(entries: Sequence[tuple[bytes, ChainEntry]], artifacts: ArtifactStore) -> Iterator[ChainFault]:
-    named = {entry_key(entry): (text, entry) for text, entry in entries}
-    for key, (text, entry) in named.items():
+def _bucket_faults(entries: Sequence[ChainEntry], artifacts: ArtifactStore) -> Iterator[ChainFault]:
+    named = {entry_key(entry): entry for entry in entries}
+    for key, entry in named.items():
         kept = artifacts.find_file(key)
         if kept is None:
             yield ChainFault(f"entry {entry.number}", f"its file is missing: {key}")
-        elif kept != text:
+        elif kept != entry_file(entry):
             yield ChainFault(f"entry {entry.number}", f"its file is not what the ledger holds: {key}")
     for key in artifacts.list_keys_of_versions(ENTRIES_PREFIX):
         if key not in named:
             yield ChainFault("the ledger", f"it lacks the entry of {key}, which the bucket holds")
 
 
-def _readable(entries: Sequence[bytes]) -> Iterator[tuple[bytes, ChainEntry]]:
-    for text in entries:
-        try:
-            yield text, read_entry(text)
-        except Refused:
-            continue  # `verify_chain` reports it
-
-
 def _attributes(item: Mapping[str, Any]) -> Mapping[str, str]:
-    return {name: str(next(iter(value.values()))) for name, value in item.items() if name not in {"pk", "sk"}}
+    return {name: value.get("S", "") for name, value in item.items() if name not in {"pk", "sk"}}

@@ -27,6 +27,8 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Recovery
 
 DRILL_LOCK = "lock#drill"
+RECORD = "record"
+"""The sort key of every record."""
 
 BATCH = 100
 FIRST_BATCH = 5
@@ -84,7 +86,7 @@ class Records(LockedTable, Generic[R]):
 
     def find_record(self, record_id: str) -> R | None:
         """Read a record, consistently; None if there is none."""
-        item = self._get(self._key(record_id), "record")
+        item = self._get(self._key(record_id), RECORD)
         return decoded(item, self.KIND) if item else None
 
     def read_record(self, record_id: str) -> R:
@@ -158,14 +160,14 @@ class Records(LockedTable, Generic[R]):
 
         while ids:
             batch, ids, first = ids[:first], ids[first:], BATCH
-            keys = [{"pk": {"S": self._key(one)}, "sk": {"S": "record"}} for one in batch]
+            keys = [{"pk": {"S": self._key(one)}, "sk": {"S": RECORD}} for one in batch]
             found = {item["pk"]["S"]: item for item in batch_get(self._client, self._table, keys)}
             for one in batch:
                 item = found.get(self._key(one))
                 yield decoded(item, self.KIND) if item else self.read_record(one)
 
     def _put_record(self, record: R) -> dict[str, Any]:
-        return self._put(self._key(record.id), "record", record)
+        return self._put(self._key(record.id), RECORD, record)
 
     def _key(self, record_id: str) -> str:
         return f"{self.WHAT}#{record_id}"

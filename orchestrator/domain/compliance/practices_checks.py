@@ -10,7 +10,7 @@ from orchestrator.domain.compliance.result import NotApplicable, NotChecked, Res
 from orchestrator.domain.doctor.result import Level, listed
 from orchestrator.domain.doctor.result import Result as Reading
 from orchestrator.domain.evidence.chain import ChainFault
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 
 HIGHEST_FALSE_ALARM_PERCENT = 5.0
 ROTATION_GRACE = timedelta(days=2)
@@ -111,7 +111,7 @@ def violations_of(report: bytes) -> list[tuple[str, str]]:
             for construct in violation["violatingConstructs"]
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise NotChecked(f"the validation report cannot be read: {quoted(error)}", PACKS_REMEDY) from error
+        raise NotChecked(f"the validation report cannot be read: {problem_of(error)}", PACKS_REMEDY) from error
     if missing:
         raise NotChecked(f"the validation report is not from {listed(missing)}", PACKS_REMEDY)
     return found

@@ -15,7 +15,7 @@ from orchestrator.domain.compliance.control import SEVERITY_ORDER, Control, Fram
 from orchestrator.domain.compliance.result import Result, Status
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 
 VERSION = 1
 KIND = "compliance"
@@ -169,7 +169,7 @@ def read_report(document: bytes) -> RecordedReport:
         report = RecordedReport(datetime.fromisoformat(content["at"]), str(content["outcome"]), statuses)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(
-            "report", f"{len(document)} bytes", f"it is no compliance report of version {VERSION}: {quoted(error)}"
+            "report", f"{len(document)} bytes", f"it is no compliance report of version {VERSION}: {problem_of(error)}"
         ) from error
     if not known:
         raise Refused(

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.domain.configuration.normalization import ORDERED_LISTS, Identities, Part, canonical_json
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 from orchestrator.domain.verdict import Json
 
 FORMAT = 1
@@ -141,7 +141,7 @@ def read_snapshot(text: bytes) -> ConfigurationSnapshot:
         )
         digest = snapshot.digest
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = f"name a configuration snapshot; this file is not one: {quoted(error)}"
+        remedy = f"name a configuration snapshot; this file is not one: {problem_of(error)}"
         raise Refused("snapshot", f"{len(text)} bytes", remedy) from error
     if document.get("digest") != digest:
         raise Refused(

@@ -8,7 +8,7 @@ forged chain matches the head only if the ledger was forged too; its entries lac
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -16,10 +16,12 @@ from hashlib import sha256
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.hash_chain import GENESIS_HASH, entry_hash
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 from orchestrator.domain.verdict import Json
 
 REPORT_FILE, HTML_FILE = "bundle.json", "page.html"
+KNOWN_HEAD = "the given head"
+"""The place of a fault that a head from another channel shows."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read_entry(text: bytes) -> ChainEntry:
         require_whole_numbers(entry.number, *(file.size_bytes for file in files))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused(
-            "entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {quoted(error)}"
+            "entry", f"{len(text)} bytes", f"it is not an entry of an evidence chain: {problem_of(error)}"
         ) from error
     if serialized != text:
         raise Refused("entry", entry.title, "its bytes differ from the serialized entry: it was changed")
@@ -151,6 +153,43 @@ def verify_chain(entries: Sequence[bytes], read: ReadFile, head: ChainHead | Non
     return tuple(faults)
 
 
+def known_head_faults(entries: Sequence[bytes], known: ChainHead) -> tuple[ChainFault, ...]:
+    """Check that a chain continues the one whose head a reader knows from another channel.
+
+    The known head may be older than the chain's: the hash of its entry covers all entries before. It says nothing about
+    later entries.
+
+    Args:
+        entries: the entries' files. `verify_chain` checks them.
+        known: the head that the reader knows.
+    """
+    hashes = {0: GENESIS_HASH} | {entry.number: entry.hash for entry in readable_entries(entries)}
+    newest = max(hashes)
+    if known.number > newest:
+        what = f"missing at the end: {entry_range(newest + 1, known.number)}"
+    elif known.number not in hashes:
+        what = f"entry {known.number} is missing or cannot be read, so it cannot be compared"
+    elif hashes[known.number] != known.hash:
+        what = f"entry {known.number} has the hash {hashes[known.number]} instead of {known.hash}: it is another chain"
+    else:
+        return ()
+    return (ChainFault(KNOWN_HEAD, what),)
+
+
+def readable_entries(entries: Iterable[bytes]) -> Iterator[ChainEntry]:
+    """Yield the entries that can be read. `verify_chain` reports the others."""
+    for text in entries:
+        try:
+            yield read_entry(text)
+        except Refused:
+            continue
+
+
+def entry_range(first: int, last: int) -> str:
+    """Return the entries from a number to another as a fault names them. A forged number may be very large."""
+    return f"entry {first}" if first == last else f"entry {first} to {last}"
+
+
 def require_text(*values: object) -> None:
     """Raise TypeError unless all values are text: a decoded document may have any."""
     if not all(isinstance(value, str) for value in values):
@@ -172,8 +211,8 @@ def _read_valid_entry(text: bytes) -> ChainEntry:
 
 def _order_faults(entry: ChainEntry, before: ChainHead, position: int) -> list[ChainFault]:
     if entry.number > before.number + 1:
-        missing = ", ".join(map(str, range(before.number + 1, entry.number)))
-        return [ChainFault(entry.title, f"missing before it: entry {missing}")]
+        missing = entry_range(before.number + 1, entry.number - 1)
+        return [ChainFault(entry.title, f"missing before it: {missing}")]
     if entry.number <= before.number:
         problem = f"it is at position {position}, after entry {before.number}: reordered or duplicated"
         return [ChainFault(entry.title, problem)]
@@ -199,8 +238,8 @@ def _file_faults(entry: ChainEntry, read: ReadFile) -> list[ChainFault]:
 
 def _head_faults(last: ChainHead, head: ChainHead) -> list[ChainFault]:
     if last.number < head.number:
-        missing = ", ".join(map(str, range(last.number + 1, head.number + 1)))
-        return [ChainFault("the head", f"missing at the end: entry {missing}")]
+        missing = entry_range(last.number + 1, head.number)
+        return [ChainFault("the head", f"missing at the end: {missing}")]
     if last != head:
         return [
             ChainFault(

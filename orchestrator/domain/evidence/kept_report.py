@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.evidence.chain import ChainEntry
-from orchestrator.domain.untrusted_json import decode_untrusted, quoted
+from orchestrator.domain.untrusted_json import decode_untrusted, problem_of, quoted
 
 KINDS = ("compliance", "upkeep")
 """The kinds of reports that are kept, as their documents name them."""
@@ -40,7 +40,7 @@ def entry_of_report(document: bytes, environment: str, now: datetime) -> ChainEn
         kind, of, outcome = (str(report[name]) for name in ("kind", "environment", "outcome"))
         at = datetime.fromisoformat(report["at"])
     except (ValueError, KeyError, TypeError) as error:
-        raise Refused("report", f"{len(document)} bytes", f"give a report's document: {quoted(error)}") from error
+        raise Refused("report", f"{len(document)} bytes", f"give a report's document: {problem_of(error)}") from error
     if at.tzinfo is None:
         raise Refused("at", quoted(report["at"]), "give a time with its zone")
     if kind not in KINDS:

@@ -14,7 +14,7 @@ has to be.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from orchestrator.domain.evidence.chain import (
     read_entry,
 )
 from orchestrator.domain.recovery.record import RecoveryOutcome
+from orchestrator.domain.untrusted_json import quoted
 
 HEAD, ENTRY, RECOVERY, SUCCESS = "head", "link#", "recovery#", "success#"
 BODY, NEWEST, EXPIRES = "body", "newest", "expires_at"
@@ -40,7 +41,7 @@ class LedgerItem:
 
     Attributes:
         sort_key: its sort key.
-        attributes: the text of all others, by name.
+        attributes: the text of all others, by name; empty for a value of another type, which we never write.
     """
 
     sort_key: str
@@ -61,6 +62,11 @@ def entries_of(items: Sequence[LedgerItem]) -> list[bytes]:
     """Return the entries' files in the order of their sort keys."""
     found = sorted((item for item in items if item.sort_key.startswith(ENTRY)), key=lambda item: item.sort_key)
     return [item.body.encode() for item in found]
+
+
+def head_body(head: ChainHead) -> str:
+    """Return the body of the head, byte by byte as the ledger stores it."""
+    return json.dumps({"number": head.number, "hash": head.hash}, separators=(",", ":"), allow_nan=False)
 
 
 def head_of(items: Sequence[LedgerItem]) -> ChainHead:
@@ -105,6 +111,23 @@ def item_faults(items: Sequence[LedgerItem], successes: Mapping[str, ChainEntry]
         yield ChainFault(key, "it is missing, so its entry is not found by it")
 
 
+def record_faults(entries: Iterable[ChainEntry], outcomes: Mapping[str, str | None]) -> Iterator[ChainFault]:
+    """Yield the faults of the recoveries' records whose outcome is not that of the signed entry.
+
+    Args:
+        entries: those that can be read.
+        outcomes: outcome by recovery, of the records that have one; None for a record that cannot be read. A record of
+            a dead execution has no outcome until the cleanup job completes it.
+    """
+    for entry in entries:
+        outcome = outcomes.get(entry.recovery, entry.outcome)
+        if outcome is None:
+            yield ChainFault(f"the record of {entry.recovery}", "it cannot be read")
+        elif outcome != entry.outcome:
+            problem = f"its outcome is {quoted(outcome)}, and {entry.outcome} in entry {entry.number}: it was changed"
+            yield ChainFault(f"the record of {entry.recovery}", problem)
+
+
 def _attribute_faults(item: LedgerItem) -> Iterator[ChainFault]:
     if EXPIRES in item.attributes:
         yield ChainFault(item.sort_key, "it has a time to live, by which DynamoDB deletes it")
@@ -117,6 +140,8 @@ def _head_faults(item: LedgerItem) -> Iterator[ChainFault]:
     head = _head(item.body)
     if head is None:
         yield ChainFault(item.sort_key, "it cannot be read")
+    elif item.body != head_body(head):
+        yield ChainFault(item.sort_key, "its body is not a number and a hash as we write them: it was changed")
     elif item.attributes.get(NEWEST) != head.hash:
         yield ChainFault(item.sort_key, "its attribute `newest` is not its hash, so nothing more can be appended")
 

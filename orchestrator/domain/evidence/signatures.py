@@ -23,12 +23,13 @@ from orchestrator.domain.evidence.chain import (
     ChainFault,
     ChainHead,
     entry_file,
-    read_entry,
+    entry_range,
+    readable_entries,
     require_text,
     require_whole_numbers,
 )
 from orchestrator.domain.evidence.es256 import PublicKey, verifies
-from orchestrator.domain.untrusted_json import decode_untrusted, quoted
+from orchestrator.domain.untrusted_json import decode_untrusted, problem_of, quoted
 
 SECOND_PLACE = "the second place"
 _ENTRY, _HEAD = b"ib-oauth evidence entry\n", b"ib-oauth evidence head\n"
@@ -120,7 +121,7 @@ def read_head(text: bytes) -> SignedHead:
         require_text(head.hash, head.key_id, head.signature)
         require_whole_numbers(head.number)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"it is not a signed head of an evidence chain: {quoted(error)}"
+        problem = f"it is not a signed head of an evidence chain: {problem_of(error)}"
         raise Refused("head", f"{len(text)} bytes", problem) from error
     if serialized != text:
         raise Refused("head", str(head.number), "its bytes differ from the serialized head: it was changed")
@@ -144,7 +145,7 @@ def read_keys(text: bytes) -> PublishedKeys:
         document: Any = decode_untrusted(text)
         keys = PublishedKeys(str(document["environment"]), tuple(_key(member) for member in document["keys"]))
     except (ValueError, KeyError, TypeError) as error:
-        remedy = f"give the file that `orchestrator evidence key` writes: {quoted(error)}"
+        remedy = f"give the file that has the public keys, as `orchestrator evidence key --output FILE` writes it: {problem_of(error)}"
         raise Refused("key", f"{len(text)} bytes", remedy) from error
     if not keys.keys:
         raise Refused("key", f"{len(text)} bytes", "it has no key: write it again with `orchestrator evidence key`")
@@ -172,7 +173,7 @@ def signature_faults(entries: Sequence[bytes], keys: PublishedKeys) -> tuple[Cha
         keys: the environment's keys.
     """
     faults: list[ChainFault] = []
-    readable = list(_readable(entries))
+    readable = list(readable_entries(entries))
     newest_key: int | None = None
     for entry in readable:
         if entry.environment != keys.environment:
@@ -203,7 +204,7 @@ def second_place_faults(
         keys: the environment's keys.
     """
     faults: list[ChainFault] = []
-    by_number = {entry.number: entry for entry in _readable(entries)}
+    by_number = {entry.number: entry for entry in readable_entries(entries)}
     newest = max(by_number, default=0)
     kept = 0
     for text in sorted(set(heads)):
@@ -220,7 +221,7 @@ def second_place_faults(
         if entry and entry.hash != head.hash:
             faults.append(ChainFault(SECOND_PLACE, f"it has another entry {head.number}, with hash {head.hash}"))
     if kept > newest:
-        faults.append(ChainFault(SECOND_PLACE, f"missing at the end: entry {newest + 1} to {kept}, which it knows"))
+        faults.append(ChainFault(SECOND_PLACE, f"missing at the end: {entry_range(newest + 1, kept)}, which it knows"))
     elif kept < newest and by_number[newest].signature:
         remedy = "verify again in a minute; then record evidence again"
         faults.append(ChainFault(SECOND_PLACE, f"it lacks the head of entry {newest}: {remedy}"))
@@ -266,11 +267,3 @@ def _signature_problem(kid: str, signature: str, message: bytes, keys: Published
 
 def _head_message(head: SignedHead) -> bytes:
     return _HEAD + head_file(replace(head, signature=""))
-
-
-def _readable(entries: Iterable[bytes]) -> Iterable[ChainEntry]:
-    for text in entries:
-        try:
-            yield read_entry(text)
-        except Refused:
-            continue

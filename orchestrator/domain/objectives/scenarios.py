@@ -22,7 +22,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backups.kinds import BackupKind
 from orchestrator.domain.recovery.record import Objectives, Recovery, RecoveryOutcome
 from orchestrator.domain.schema import SettingsReader
-from orchestrator.domain.untrusted_json import decode_untrusted, quoted
+from orchestrator.domain.untrusted_json import decode_untrusted, problem_of, quoted
 
 SCENARIO = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MINUTES = (0.01, 10_080)
@@ -126,7 +126,9 @@ def read_rehearsals(text: bytes) -> tuple[ScenarioRun, ...]:
         document: Any = decode_untrusted(text)
         runs = tuple(_rehearsal(str(name), run) for name, run in document.items())
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Refused("rehearsals", f"{len(text)} bytes", f"give a record of rehearsals: {quoted(error)}") from error
+        raise Refused(
+            "rehearsals", f"{len(text)} bytes", f"give a record of rehearsals: {problem_of(error)}"
+        ) from error
     return runs
 
 

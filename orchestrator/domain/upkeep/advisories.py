@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 from orchestrator.domain.upkeep.finding import Severity
 from orchestrator.domain.upkeep.python_versions import order_of
 
@@ -131,7 +131,7 @@ def read_advisories(content: object, source: str, as_of: datetime, *, whole_data
         packages = None if whole_database else frozenset(one.package for one in advisories)
         return AdvisoryData(source, as_of, advisories, packages=packages)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Refused("--advisories", source, f"{_REMEDY}: {quoted(error)}") from error
+        raise Refused("--advisories", source, f"{_REMEDY}: {problem_of(error)}") from error
 
 
 def _entries(content: object) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.domain.configuration.normalization import canonical_json
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.untrusted_json import quoted
+from orchestrator.domain.untrusted_json import problem_of
 from orchestrator.domain.upkeep.finding import DUE_WITHIN, SEVERITY_ORDER, Finding
 from orchestrator.domain.upkeep.result import CheckResult, Status
 
@@ -193,7 +193,7 @@ def read_first_seen(document: bytes) -> Mapping[str, datetime]:
         known = (content["kind"], content["version"]) == (KIND, VERSION)
         since = {str(one["id"]): datetime.fromisoformat(one["since"]) for one in content["findings"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = f"it is no upkeep report of version {VERSION}: {quoted(error)}"
+        remedy = f"it is no upkeep report of version {VERSION}: {problem_of(error)}"
         raise Refused("report", f"{len(document)} bytes", remedy) from error
     if not known or any(at.tzinfo is None for at in since.values()):
         remedy = f"it is of another kind, or of another version than {VERSION}"

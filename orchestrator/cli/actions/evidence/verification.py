@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ from orchestrator.cli.context import Context
 from orchestrator.cli.files import write
 from orchestrator.cli.rendering.output import console, print_json
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.evidence.chain import ChainFault, ChainHead, verify_chain
+from orchestrator.domain.evidence.chain import ChainFault, ChainHead, entry_range, known_head_faults, verify_chain
 from orchestrator.domain.evidence.signatures import (
     PublishedKeys,
     SignedHead,
@@ -30,6 +31,7 @@ NO_SECOND_PLACE = (
     "there is no second place: an end that is missing in the bucket and in the ledger is only found with a head from "
     "another channel (--head)"
 )
+_HEAD = re.compile(r"([0-9]{1,9}):([0-9a-f]{64})")
 _T = TypeVar("_T")
 
 
@@ -59,7 +61,8 @@ def verify_folder(folder: Path, head: str, key: Path | None, *, json: bool) -> i
 
     Args:
         folder: as `evidence export` wrote it.
-        head: number:hash, or a file that `evidence head` wrote; empty for the folder's own.
+        head: a head from another channel, as number:hash or as a file that `evidence head` wrote; it may be older than
+            the export. Empty for none.
         key: a file of published keys; without it, the folder's own.
         json: print one JSON object.
 
@@ -73,18 +76,23 @@ def verify_folder(folder: Path, head: str, key: Path | None, *, json: bool) -> i
         keys = read_keys(exported.keys)
     else:
         raise Refused("--folder", str(folder), f"it has no {KEYS_FILE}: give the published file with --key")
-    expected, heads = exported.head, exported.heads
-    if head:
-        expected, signed = _head(head, keys)
-        heads = (*(heads or ()), *signed)
-    faults = [*verify_chain(exported.entries, exported.read_file, expected), *signature_faults(exported.entries, keys)]
-    if heads is not None:
-        faults += second_place_faults(heads, exported.entries, keys)
+    known = _head(head, keys) if head else None
+    faults = [
+        *exported.faults,
+        *verify_chain(exported.entries, exported.read_file, exported.head),
+        *signature_faults(exported.entries, keys),
+    ]
+    if exported.heads is not None:
+        faults += second_place_faults(exported.heads, exported.entries, keys)
+    if known:
+        faults += known_head_faults(exported.entries, known)
     kids = ", ".join(one.kid for one in keys.keys)
     notes = [] if key else [f"the keys are the folder's own: compare {kids} with the published ones, or give --key"]
-    if not head and heads is None:
+    if known is None and exported.heads is None:
         notes.append(NO_SECOND_PLACE)
-    return _report(faults, expected, notes, json=json)
+    elif known and not faults and known.number < exported.head.number:
+        notes.append(_continuation(known, exported.head))
+    return _report(faults, exported.head, notes, json=json)
 
 
 def show_key(context: Context, output: Path | None, *, json: bool) -> None:
@@ -127,18 +135,29 @@ def show_head(context: Context, output: Path | None, *, json: bool) -> None:
         console().print(head_file(head).decode(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _head(text: str, keys: PublishedKeys) -> tuple[ChainHead, tuple[bytes, ...]]:
-    """Return the head that an option gives, and the signed one of a file."""
-    number, _, digest = text.partition(":")
-    if number.isdigit() and digest:
-        return ChainHead(int(number), digest), ()
+def _head(text: str, keys: PublishedKeys) -> ChainHead:
+    """Return the head that an option gives, or the signed one of a file."""
+    if found := _HEAD.fullmatch(text.lower()):
+        return ChainHead(int(found[1]), found[2])
     if not _is_file(text):
-        remedy = "give number:hash, as `evidence list --json` prints it, or a file that `evidence head` wrote"
+        remedy = (
+            "give NUMBER:HASH with the 64 hexadecimal digits of the hash, as `evidence list --json` prints them, "
+            "or a file that `evidence head` wrote"
+        )
         raise Refused("--head", text, remedy)
     signed: SignedHead = _read("--head", Path(text), read_head)
     if problem := head_problem(signed, keys):
         raise Refused("--head", text, problem)
-    return signed.head, (head_file(signed),)
+    return signed.head
+
+
+def _continuation(known: ChainHead, newest: ChainHead) -> str:
+    """Return what a known head proves that is older than the export."""
+    later = entry_range(known.number + 1, newest.number)
+    return (
+        f"entry {known.number} has the hash of the given head, so the chain continues the one that ended there; "
+        f"{later} came after it and rest on their signatures, and a later end that is missing is not found by this head"
+    )
 
 
 def _is_file(text: str) -> bool:

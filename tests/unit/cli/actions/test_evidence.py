@@ -167,10 +167,108 @@ def test_a_head_that_was_recorded_elsewhere_is_what_counts(there, tmp_path):
     head = printed("list")["head"]
 
     right = run("verify", "--folder", tmp_path / "out", "--head", f"3:{head['hash']}")
+    upper = run("verify", "--folder", tmp_path / "out", "--head", f"3:{head['hash'].upper()}")
     wrong = run("verify", "--folder", tmp_path / "out", "--head", f"3:{'0' * 64}")
 
-    assert (right.code, wrong.code) == (0, 1)
-    assert "the newest entry should be 3 with hash 000" in wrong.text
+    assert (right.code, upper.code, wrong.code) == (0, 0, 1)
+    assert f"the given head: entry 3 has the hash {head['hash']} instead of 000" in " ".join(wrong.text.split())
+    assert "came after it" not in right.text
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_head_from_before_the_export_proves_that_the_chain_continues_it(there, tmp_path, signed):
+    run("export", tmp_path / "out")
+    known = there.evidence.read_entries()[0]
+    head = tmp_path / "head.json"
+    head.write_bytes(next(text for text in there.evidence.heads.read_versions() if b'"number":1,' in text))
+
+    answer = run("verify", "--folder", tmp_path / "out", "--head", head if signed else f"1:{known.hash}")
+
+    assert answer.code == 0, answer.text
+    text = " ".join(answer.text.split())
+    assert "3 entries, all files as recorded; the chain head is 3:" in text
+    assert "entry 1 has the hash of the given head, so the chain continues the one that ended there" in text
+    assert "entry 2 to 3 came after it and rest on their signatures" in text
+
+
+def test_a_signed_head_from_before_the_export_needs_no_second_place(there, tmp_path):
+    head = tmp_path / "head.json"
+    head.write_bytes(next(text for text in there.evidence.heads.read_versions() if b'"number":1,' in text))
+    there.evidence.heads = None
+    run("export", tmp_path / "out")
+
+    assert run("verify", "--folder", tmp_path / "out", "--head", head).code == 0
+
+
+@pytest.mark.parametrize("number", ["1", "0"])
+def test_another_hash_at_an_older_number_is_a_fault(there, tmp_path, number):
+    run("export", tmp_path / "out")
+
+    answer = run("verify", "--folder", tmp_path / "out", "--head", f"{number}:{'f' * 64}")
+
+    assert answer.code == 1
+    assert "it is another chain" in " ".join(answer.text.split())
+
+
+def test_a_head_far_beyond_the_chain_is_named_in_one_line(there, tmp_path):
+    run("export", tmp_path / "out")
+
+    answer = run("verify", "--folder", tmp_path / "out", "--head", f"500000000:{'f' * 64}")
+
+    assert answer.code == 1
+    assert "the given head: missing at the end: entry 4 to 500000000" in " ".join(answer.text.split())
+    assert len(answer.text) < 1000
+
+
+def added(where):
+    def harm(folder):
+        (folder / where).parent.mkdir(exist_ok=True)
+        (folder / where).write_text("better")
+
+    return harm
+
+
+def link(folder):
+    (folder / "more").symlink_to(folder / "000001-dr-1")
+
+
+def rename(folder):
+    (folder / "000003-dr-3").rename(folder / "000003-dr-9")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (added("summary.html"), "summary.html: no entry names it"),
+        (added("000003-dr-3/page2.html"), "000003-dr-3/page2.html: no entry names it"),
+        (added("000003-dr-3/more/page.html"), "000003-dr-3/more/page.html: no entry names it"),
+        (added("000003-dr-3/\x1b[1Apage.html"), "000003-dr-3/\\x1b[1Apage.html: no entry names it"),
+        (link, "more: no entry names it"),
+        (rename, "000003-dr-9: it has entry 3 (dr-3), so it was renamed or replaced"),
+    ],
+    ids=["top", "subfolder", "deeper", "control characters", "link", "renamed"],
+)
+def test_what_was_added_to_an_export_is_named(there, tmp_path, harm, said):
+    run("export", tmp_path / "out")
+    harm(tmp_path / "out")
+
+    answer = run("verify", "--folder", tmp_path / "out")
+
+    assert answer.code == 1
+    assert said in " ".join(answer.text.split())
+
+
+@pytest.mark.parametrize(
+    "content", ['{"number": 3}', '{"number": 3, "hash": "HASH", "note": 1}', '{"number":3,"hash":"HASH"}']
+)
+def test_a_head_of_an_export_with_other_bytes_is_refused(there, tmp_path, content):
+    run("export", tmp_path / "out")
+    (tmp_path / "out/head.json").write_text(content.replace("HASH", printed("list")["head"]["hash"]))
+
+    answer = run("verify", "--folder", tmp_path / "out", "--json")
+
+    assert answer.code == 2
+    assert "it is not the head that `evidence export` writes" in json.loads(answer.text)["error"]["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +289,10 @@ def test_a_refusal_names_what_is_wrong(there, words, field):
 def test_a_head_that_is_none_is_refused(there, tmp_path):
     run("export", tmp_path / "out")
 
-    for head in ("newest", "x" * 300):
-        assert run("verify", "--folder", tmp_path / "out", "--head", head).code == 2
+    for head in ("newest", "x" * 300, "5000000:abc", "3:abc", f"3:{'g' * 64}", f"-3:{'f' * 64}", f"²:{'f' * 64}", "3:"):
+        answer = run("verify", "--folder", tmp_path / "out", "--head", head, "--json")
+        assert answer.code == 2, head
+        assert "NUMBER:HASH with the 64 hexadecimal digits" in json.loads(answer.text)["error"]["remedy"]
     (tmp_path / "out/head.json").write_text("[]")
     assert run("verify", "--folder", tmp_path / "out").code == 2
 
@@ -269,6 +369,18 @@ def test_a_file_that_has_no_keys_is_refused(there, tmp_path, content):
     answer = run("verify", "--key", key, "--json")
 
     assert (answer.code, json.loads(answer.text)["error"]["field"]) == (2, "--key")
+
+
+def test_a_head_in_the_place_of_the_keys_is_refused_with_where_the_keys_are_from(there, tmp_path):
+    run("head", "--output", tmp_path / "head.json")
+
+    answer = run("verify", "--key", tmp_path / "head.json", "--json")
+
+    remedy = json.loads(answer.text)["error"]["remedy"]
+    assert (
+        remedy
+        == "give the file that has the public keys, as `orchestrator evidence key --output FILE` writes it: it has no field 'keys'"
+    )
 
 
 def test_the_keys_of_another_environment_verify_nothing(there, tmp_path):

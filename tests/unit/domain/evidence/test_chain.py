@@ -18,6 +18,7 @@ from orchestrator.domain.evidence.chain import (
     ChainHead,
     EvidenceFile,
     entry_file,
+    known_head_faults,
     place_entry,
     read_entry,
     verify_chain,
@@ -132,6 +133,53 @@ def test_a_link_that_was_left_out_is_named(left_out, where, what):
     whole = shelf()
 
     assert replace(whole, links=whole.links[:left_out] + whole.links[left_out + 1 :]).faults() == [(where, what)]
+
+
+def test_entries_that_were_left_out_are_named_as_a_range_however_many_they_are():
+    whole = shelf(5)
+    middle = replace(whole, links=(whole.links[0], whole.links[4]))
+    assert middle.faults() == [("entry 5 (dr-5)", "missing before it: entry 2 to 4")]
+
+    far = ChainHead(10**9, "f" * 64)
+    assert replace(whole, head=far).faults() == [("the head", "missing at the end: entry 6 to 1000000000")]
+    one = place_entry(ChainHead(10**9, "f" * 64), made("dr-far", {REPORT_FILE: b"{}", HTML_FILE: b""}))
+    first, *_ = verify_chain([entry_file(one)], lambda _: b"{}", None)
+    assert (first.where, first.what) == ("entry 1000000001 (dr-far)", "missing before it: entry 1 to 1000000000")
+
+
+def hash_of(text: bytes) -> str:
+    return read_entry(text).hash
+
+
+def test_a_known_head_may_be_older_than_the_chain_that_continues_it():
+    whole = shelf(5)
+    known = [ChainHead(), *(ChainHead(number, hash_of(text)) for number, text in enumerate(whole.links, start=1))]
+
+    assert [known_head_faults(whole.links, head) for head in known] == [()] * 6
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_another_hash_at_the_number_of_a_known_head_is_another_chain(number):
+    (fault,) = known_head_faults(shelf(5).links, ChainHead(number, "f" * 64))
+
+    assert fault.where == "the given head"
+    assert fault.what.startswith(f"entry {number} has the hash ")
+    assert fault.what.endswith(f" instead of {'f' * 64}: it is another chain")
+
+
+@pytest.mark.parametrize(("number", "missing"), [(6, "entry 6"), (10**9, "entry 6 to 1000000000")])
+def test_a_known_head_beyond_the_chain_shows_that_its_end_is_missing(number, missing):
+    (fault,) = known_head_faults(shelf(5).links, ChainHead(number, "f" * 64))
+
+    assert (fault.where, fault.what) == ("the given head", f"missing at the end: {missing}")
+
+
+def test_a_known_head_whose_entry_is_missing_or_unreadable_cannot_be_compared():
+    whole = shelf(3)
+    known = ChainHead(2, hash_of(whole.links[1]))
+    for links in ((whole.links[0], whole.links[2]), (whole.links[0], b"{}", whole.links[2])):
+        (fault,) = known_head_faults(links, known)
+        assert fault.what == "entry 2 is missing or cannot be read, so it cannot be compared"
 
 
 def test_without_a_head_nothing_can_be_missed_at_the_end():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -20,9 +19,11 @@ from orchestrator.domain.evidence.ledger_items import (
     LedgerItem,
     entries_of,
     entry_sort_key,
+    head_body,
     head_of,
     item_faults,
     newest_successes,
+    record_faults,
 )
 from tests.samples import NOW
 
@@ -56,7 +57,7 @@ def items() -> dict[str, LedgerItem]:
     found = [item(entry_sort_key(entry.number), entry_file(entry).decode()) for entry in ENTRIES]
     found += [item(f"recovery#{entry.recovery}", str(entry.number)) for entry in ENTRIES]
     found.append(item("success#drill", entry_file(ENTRIES[0]).decode()))
-    found.append(item("head", json.dumps({"number": newest.number, "hash": newest.hash}), newest=newest.hash))
+    found.append(item("head", head_body(ChainHead(newest.number, newest.hash)), newest=newest.hash))
     return {one.sort_key: one for one in found}
 
 
@@ -91,7 +92,9 @@ def put(*changed):
     return lambda found: found.update({one.sort_key: one for one in changed})
 
 
-HEAD = json.dumps({"number": 6, "hash": ENTRIES[-1].hash})
+NEWEST = ENTRIES[-1]
+HEAD = head_body(ChainHead(6, NEWEST.hash))
+CHANGED_HEAD = "head: its body is not a number and a hash as we write them: it was changed"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,10 @@ HEAD = json.dumps({"number": 6, "hash": ENTRIES[-1].hash})
         (put(item("link#000009", entry_file(ENTRIES[1]).decode())), "link#000009: it has entry 2"),
         (put(item("head", HEAD, newest="x")), "head: its attribute `newest` is not its hash"),
         (put(item("head", HEAD)), "head: its attribute `newest` is not its hash"),
+        (put(item("head", entry_file(NEWEST).decode(), newest=NEWEST.hash)), CHANGED_HEAD),
+        (put(item("head", HEAD.replace("}", ',"note":1}'), newest=NEWEST.hash)), CHANGED_HEAD),
+        (put(item("head", HEAD.replace(",", ", "), newest=NEWEST.hash)), CHANGED_HEAD),
+        (put(item("head", HEAD.replace("{", '{"number":5,'), newest=NEWEST.hash)), CHANGED_HEAD),
         (put(item("head", "[]", newest="x")), "head: it cannot be read"),
         (put(item("head", "[" * 100_000, newest="x")), "head: it cannot be read"),
         (put(item("head", '{"number": true, "hash": "x"}', newest="x")), "head: it cannot be read"),
@@ -135,3 +142,18 @@ def test_an_entry_that_cannot_be_read_is_left_to_the_chain():
 
     assert said(changed) == ["recovery#dr-2: it does not name the entry of this recovery"]
     assert head_of([item("head", "{}")]) == ChainHead()
+
+
+def test_a_record_whose_outcome_is_not_that_of_its_entry_is_named():
+    outcomes = {"dr-1": "SUCCEEDED", "dr-2": None, "dr-3": "SUCCEEDED"}
+
+    found = [f"{one.where}: {one.what}" for one in record_faults(ENTRIES, outcomes)]
+
+    assert found == [
+        "the record of dr-2: it cannot be read",
+        "the record of dr-3: its outcome is 'SUCCEEDED', and FAILED in entry 3: it was changed",
+    ]
+
+
+def test_an_entry_without_a_record_has_no_fault():
+    assert list(record_faults(ENTRIES, {})) == []
