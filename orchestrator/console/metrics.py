@@ -52,7 +52,7 @@ def _state(status: EnvironmentStatus) -> Iterator[Gauge]:
     yield gauge(
         "orchestrator_live_state_problems", "Differences of the live state from the record.", (len(status.problems), {})
     )
-    yield gauge("orchestrator_alarms_firing", "Alarms of the service in ALARM.", (len(status.firing), {}))
+    yield gauge("orchestrator_alarms_firing", "Alarms of the environment in ALARM.", (len(status.firing), {}))
     yield gauge("orchestrator_alarms_missing", "Alarms of the service that do not exist.", (len(status.missing), {}))
     yield gauge(
         "orchestrator_open_incidents",

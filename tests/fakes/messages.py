@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from tests.fakes.errors import client_error
@@ -52,10 +53,20 @@ class FakeAlarms:
     deleted: set[str] = field(default_factory=set)
     """Names of the alarms that do not exist."""
     reads_fail: bool = False
+    sections: dict[str, str] = field(default_factory=dict)
+    """Section of the runbook by alarm; the others name none."""
 
-    def get_paginator(self, name: str) -> FakeAlarms:
+    def get_paginator(self, name: str) -> Any:
+        if name == "describe_alarms":
+            return SimpleNamespace(paginate=self._describe_firing)
         assert name == "get_metric_data"
         return self
+
+    def _describe_firing(self, *, AlarmNamePrefix: str, AlarmTypes: list[str], StateValue: str) -> list[dict[str, Any]]:  # noqa: N803 - botocore's
+        assert AlarmTypes, "without types CloudWatch leaves composite alarms out"
+        assert StateValue == "ALARM", "other states are not faked"
+        names = [name for name in sorted(self.ringing - self.deleted) if name.startswith(AlarmNamePrefix)]
+        return [{"MetricAlarms": [self._alarm(name)]} for name in names]
 
     def paginate(self, **_params: Any) -> list[dict[str, Any]]:
         if self.reads_fail:
@@ -66,24 +77,26 @@ class FakeAlarms:
     def describe_alarms(self, **params: Any) -> dict[str, Any]:
         assert len(params["AlarmNames"]) <= params["MaxRecords"] <= 100, "DescribeAlarms takes no more"
         assert params["AlarmTypes"], "without types CloudWatch leaves composite alarms out"
-        found = [
-            {
-                "AlarmName": name,
-                "StateValue": "ALARM" if name in self.ringing else "OK",
-                "StateUpdatedTimestamp": self.since,
-                "ComparisonOperator": "GreaterThanThreshold",
-                "Threshold": 5.0,
-                "EvaluationPeriods": 2,
-                "Namespace": "IbOauth",
-                "MetricName": name,
-                "Dimensions": [],
-                "Period": 60,
-                "Statistic": "Sum",
-            }
-            for name in params["AlarmNames"]
-            if name not in self.deleted
-        ]
+        found = [self._alarm(name) for name in params["AlarmNames"] if name not in self.deleted]
         return {"MetricAlarms": found, "CompositeAlarms": []}
+
+    def _alarm(self, name: str) -> dict[str, Any]:
+        return {
+            "AlarmName": name,
+            "AlarmDescription": f"Runbook: docs/runbooks/alarms.md#{self.sections[name]}"
+            if name in self.sections
+            else "",
+            "StateValue": "ALARM" if name in self.ringing else "OK",
+            "StateUpdatedTimestamp": self.since,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": 5.0,
+            "EvaluationPeriods": 2,
+            "Namespace": "IbOauth",
+            "MetricName": name,
+            "Dimensions": [],
+            "Period": 60,
+            "Statistic": "Sum",
+        }
 
 
 @dataclass

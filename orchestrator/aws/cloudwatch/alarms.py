@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.aws.cloudwatch.metrics import read_results
 from orchestrator.domain.analysis.observations import AlarmState
+from orchestrator.domain.names import PREFIX, is_of_environment
+from orchestrator.domain.rollback.triggers import ALARM_STATE
 from orchestrator.domain.status_page.rolled_back_changes import AlarmPeriods
 from orchestrator.domain.verdict import Window
 
@@ -23,6 +26,14 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 """Operators that compare with a number. The others compare with a band."""
+
+
+@dataclass(frozen=True)
+class FiringAlarm:
+    """An alarm in ALARM, with its description, which names its section of the runbook."""
+
+    state: AlarmState
+    description: str = ""
 
 
 class Alarms:
@@ -43,16 +54,25 @@ class Alarms:
             Unreachable: CloudWatch did not answer.
         """
         arn_of = {arn.rpartition(":")[2]: arn for arn in arns}
-        return {
-            arn_of[alarm["AlarmName"]]: AlarmState(
-                name=alarm["AlarmName"],
-                state=alarm["StateValue"],
-                # `StateUpdatedTimestamp` also moves while the state stays the same.
-                since=(alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"]).astimezone(UTC),
-                reason=alarm.get("StateReason", ""),
-            )
-            for alarm in self._describe(list(arn_of))
-        }
+        return {arn_of[alarm["AlarmName"]]: _state_of(alarm) for alarm in self._describe(list(arn_of))}
+
+    def read_firing(self, environment: str) -> list[FiringAlarm]:
+        """Return every alarm of an environment that is in ALARM, metric and composite ones.
+
+        Raises:
+            Throttled: the request limit was reached.
+            Unreachable: CloudWatch did not answer.
+        """
+        pages = self._client.get_paginator("describe_alarms").paginate(
+            AlarmNamePrefix=PREFIX, AlarmTypes=["MetricAlarm", "CompositeAlarm"], StateValue=ALARM_STATE
+        )
+        with translate_errors():
+            return [
+                FiringAlarm(_state_of(alarm), str(alarm.get("AlarmDescription", "")))
+                for page in pages
+                for alarm in (*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ()))
+                if alarm["StateValue"] == ALARM_STATE and is_of_environment(alarm["AlarmName"], environment)
+            ]
 
     def read_periods(self, arns: Sequence[str], window: Window) -> Mapping[str, AlarmPeriods]:
         """Return the periods of alarms that began in a window, by ARN.
@@ -95,6 +115,16 @@ class Alarms:
             at.astimezone(UTC) for at, value in values if at >= window.start and breaches(value, threshold)
         )
         return AlarmPeriods(length * alarm["EvaluationPeriods"], tuple(breaching))
+
+
+def _state_of(alarm: Mapping[str, Any]) -> AlarmState:
+    return AlarmState(
+        name=alarm["AlarmName"],
+        state=alarm["StateValue"],
+        # `StateUpdatedTimestamp` also moves while the state stays the same.
+        since=(alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"]).astimezone(UTC),
+        reason=alarm.get("StateReason", ""),
+    )
 
 
 def _query_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from orchestrator import environments
 from orchestrator.application.cloud import for_each
 from orchestrator.application.incidents.incident_log import read_open_incidents
 from orchestrator.application.live_state import read_live_state
+from orchestrator.aws.cloudwatch.alarms import FiringAlarm
 from orchestrator.aws.lambda_.aliases import Alias
 from orchestrator.cli.context import Context
 from orchestrator.cli.live.snapshots import pause_of
@@ -18,13 +19,16 @@ from orchestrator.cli.rendering.deployment_timeline import outcome_line, pause_a
 from orchestrator.cli.rendering.local_times import local_minute
 from orchestrator.cli.rendering.output import console, print_json, show_freeze, text_table
 from orchestrator.cli.rendering.recovery_timeline import recovery_outcome_line
+from orchestrator.domain.analysis.observations import AlarmState
 from orchestrator.domain.deployment.freeze import Freeze
 from orchestrator.domain.deployment.known_good import made_live
 from orchestrator.domain.deployment.record import Deployment, PauseToken
 from orchestrator.domain.deployment.release import release_digest
 from orchestrator.domain.environment_lock import EnvironmentLock
 from orchestrator.domain.incidents.incident import Incident
+from orchestrator.domain.incidents.severity import OF_NOTIFICATION, IncidentSeverity
 from orchestrator.domain.maintenance.window import Window
+from orchestrator.domain.notifications.alarms import alarm_severity
 from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.recovery.record import Recovery
 from orchestrator.domain.rollback.triggers import ALARM_STATE
@@ -43,8 +47,8 @@ class EnvironmentStatus:
         maintenance: the window that is under way; None without one.
         latest: digest of the release in `$LATEST`.
         aliases: by function.
-        firing: names of the service's alarms that are in ALARM.
-        missing: names of those that do not exist.
+        firing: names of the environment's alarms that are in ALARM, the most severe first.
+        missing: names of the service's alarms that do not exist.
         incidents: those that are not resolved.
         newest: the newest deployment; None if there is none.
         recovery: the newest drill or restore; None if there is none.
@@ -198,11 +202,28 @@ def _live_as_json(live: Deployment | None) -> dict[str, object] | None:
 
 
 def _alarms(context: Context, newest: Deployment | None) -> tuple[list[str], list[str]]:
-    """Return the names of the service's alarms that are in ALARM, and of those that do not exist."""
+    """Return the names of the environment's alarms in ALARM, and of the service's alarms that do not exist."""
     expected = newest.service.alarms if newest else ()
     states = context.cloud.alarms.read_states(expected)
-    firing = sorted(alarm.name for alarm in states.values() if alarm.state == ALARM_STATE)
+    firing = [alarm.name for alarm in firing_alarms(context, states.values())]
     return firing, sorted(arn.rpartition(":")[2] for arn in expected if arn not in states)
+
+
+def firing_alarms(context: Context, of_service: Iterable[AlarmState]) -> list[AlarmState]:
+    """Return every alarm of the environment that is in ALARM, the most severe first.
+
+    Args:
+        context: the environment.
+        of_service: the service's alarms as they were read, in any state. A deployment may be judged by an alarm that has
+            another name than the environment's.
+    """
+    known = {alarm.name: FiringAlarm(alarm) for alarm in of_service if alarm.state == ALARM_STATE}
+    found = known | {alarm.state.name: alarm for alarm in context.cloud.alarms.read_firing(context.name)}
+
+    def severity(alarm: FiringAlarm) -> IncidentSeverity:
+        return OF_NOTIFICATION[alarm_severity(alarm.state.name, alarm.description, context.name)]
+
+    return [alarm.state for alarm in sorted(found.values(), key=lambda one: (severity(one), one.state.name))]
 
 
 def _canary(version: str, weight_percent: int) -> str:

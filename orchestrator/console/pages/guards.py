@@ -8,6 +8,7 @@ from orchestrator.cli.actions.costs import CostEstimate, read_estimate, usd_in_w
 from orchestrator.cli.actions.explain import MAX_EVENTS
 from orchestrator.cli.actions.keys import KEY_COLUMNS, USABLE, key_rows
 from orchestrator.cli.actions.maintenance.windows import state_in_words
+from orchestrator.cli.actions.status import firing_alarms
 from orchestrator.cli.context import Context
 from orchestrator.cli.rendering.reports.report import BAD, GOOD, OPEN, Fact
 from orchestrator.console.actions import link_to
@@ -70,25 +71,29 @@ def freezes_page(context: Context) -> Page:
 
 
 def alarms_page(context: Context) -> Page:
-    """Return the page of the service's alarms as CloudWatch has them now."""
+    """Return the page of alarms as CloudWatch has them now: the service's, and all others that are in ALARM."""
     newest = next(iter(context.cloud.ledger.newest_records(1)), None)
-    if newest is None:
+    expected = newest.service.alarms if newest else ()
+    states = context.cloud.alarms.read_states(expected)
+    in_alarm = firing_alarms(context, states.values())
+    if newest is None and not in_alarm:
         heading = Heading("Alarms", "", "UNKNOWN", OPEN, ("The first deployment records the service's alarms.",))
         return Page("Alarms", "Alarms", (heading,))
-    states = context.cloud.alarms.read_states(newest.service.alarms)
-    firing = sum(state.state == ALARM_STATE for state in states.values())
-    missing = [arn.rpartition(":")[2] for arn in newest.service.alarms if arn not in states]
-    rows = [(one.name, one.state, minute(one.since), one.reason) for one in states.values()]
+    firing = len(in_alarm)
+    missing = [arn.rpartition(":")[2] for arn in expected if arn not in states]
+    others = [one for one in states.values() if one.state != ALARM_STATE]
+    rows = [(one.name, one.state, minute(one.since), one.reason) for one in (*in_alarm, *others)]
     rows += [(name, "does not exist", "", "") for name in missing]
-    rows.sort(key=lambda row: (row[1] != ALARM_STATE, row[0]))
+    # Those in ALARM stay in the order of their severity.
+    rows[firing:] = sorted(rows[firing:])
     bad = firing or missing
     return Page(
         "Alarms",
         "Alarms",
         (
             Heading(
-                "Alarms of the service",
-                f"{len(rows)} of {context.name}, read from CloudWatch now",
+                "Alarms",
+                f"those of the service, and all others of {context.name} that are in ALARM, read from CloudWatch now",
                 f"{firing} IN ALARM" if firing else "QUIET" if not missing else f"{len(missing)} MISSING",
                 BAD if bad else GOOD,
             ),

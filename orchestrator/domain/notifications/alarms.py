@@ -139,6 +139,18 @@ def alarm_section(detail: Mapping[str, Any], name: str, environment: str) -> str
     return short if short in COMPOSITES else ""
 
 
+def alarm_severity(name: str, description: str, environment: str) -> Severity:
+    """Return the severity that an alarm has in the runbook.
+
+    Args:
+        name: the alarm's name.
+        description: the alarm's description; a composite alarm is known by its name.
+        environment: the environment's name.
+    """
+    section = alarm_section({"configuration": {"description": description}}, name, environment)
+    return SEVERITIES.get(section, UNKNOWN_SEVERITY)
+
+
 def _action(section: str) -> str:
     if section in ONE_PAGE:
         return "if a deployment is in flight or in its rollback window, it is evaluated and, if to blame, rolled back"

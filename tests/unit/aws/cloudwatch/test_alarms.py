@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,9 +40,16 @@ class CloudWatch:
         found = [{"AlarmName": name, **common, **self.alarms[name]} for name in params["AlarmNames"]]
         return {"MetricAlarms": found}
 
-    def get_paginator(self, name: str) -> CloudWatch:
+    def get_paginator(self, name: str) -> Any:
+        if name == "describe_alarms":
+            return SimpleNamespace(paginate=self._pages)
         assert name == "get_metric_data"
         return self
+
+    def _pages(self, **params: Any) -> list[dict[str, Any]]:
+        self.queries.append(params)
+        found = [{"AlarmName": name, "StateUpdatedTimestamp": NOW, **alarm} for name, alarm in self.alarms.items()]
+        return [{"MetricAlarms": found[:1], "CompositeAlarms": found[1:2]}, {"MetricAlarms": found[2:]}]
 
     def paginate(self, **params: Any) -> list[dict[str, Any]]:
         self.queries.append(params["MetricDataQueries"])
@@ -61,6 +69,26 @@ def test_a_state_is_as_old_as_its_last_transition():
     moved = {**updated, "StateTransitionedTimestamp": NOW - timedelta(minutes=9)}
     states = Alarms(CloudWatch({}, old=updated, new=moved)).read_states([ARN.format("old"), ARN.format("new")])
     assert [state.since for state in states.values()] == [NOW, NOW - timedelta(minutes=9)]
+
+
+def test_the_alarms_of_the_environment_in_alarm_are_read_from_every_page_composite_ones_too():
+    alarms = {
+        "ib-oauth-a-prod": {"StateValue": "ALARM", "AlarmDescription": "Runbook: docs/runbooks/alarms.md#a"},
+        "ib-oauth-b-prod": {"StateValue": "ALARM"},
+        "ib-oauth-c-prod": {"StateValue": "ALARM", "StateReason": "3 datapoints"},
+        "ib-oauth-d-dev": {"StateValue": "ALARM"},
+        # CloudWatch reads by state; an emulator may not.
+        "ib-oauth-e-prod": {"StateValue": "OK"},
+    }
+    cloudwatch = CloudWatch({}, **alarms)
+    found = Alarms(cloudwatch).read_firing("prod")
+    assert [(one.state.name, one.state.reason, one.description[-2:]) for one in found] == [
+        ("ib-oauth-a-prod", "", "#a"),
+        ("ib-oauth-b-prod", "", ""),
+        ("ib-oauth-c-prod", "3 datapoints", ""),
+    ]
+    types = ["MetricAlarm", "CompositeAlarm"]
+    assert cloudwatch.queries == [{"AlarmNamePrefix": "ib-oauth-", "AlarmTypes": types, "StateValue": "ALARM"}]
 
 
 def test_an_alarm_s_periods_are_read_by_its_own_definition_and_only_those_of_the_window():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.notifications.alarms import ONE_PAGE, SECURITY, SEVERITIES, alarm_notifications
+from orchestrator.domain.notifications.alarms import ONE_PAGE, SECURITY, SEVERITIES, alarm_notifications, alarm_severity
 from orchestrator.domain.notifications.notification import Audience, Figure, Severity, Transition
 
 RUNBOOK = Path(__file__).resolve().parents[4] / "docs/runbooks/alarms.md"
@@ -126,3 +126,17 @@ def test_a_value_without_a_statistic_is_a_value():
     data = json.dumps({"recentDatapoints": [1], "threshold": 0})
     (notification,) = alarm_notifications({"detail": {**event()["detail"], "state": state_with(data)}}, "prod")
     assert notification.figures == (Figure("Value", "1", "0"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "severity"),
+    [
+        ("ib-oauth-x-prod", "Broken. Runbook: docs/runbooks/alarms.md#rollback-failed", Severity.CRITICAL),
+        ("ib-oauth-x-prod", "Broken. Runbook: docs/runbooks/alarms.md#backup-overdue", Severity.WARNING),
+        ("ib-oauth-service-degraded-prod", "", Severity.ERROR),
+        ("ib-oauth-automatic-rollback-unavailable-prod", "", Severity.CRITICAL),
+        ("ib-oauth-x-prod", "of another team", Severity.ERROR),
+    ],
+)
+def test_an_alarm_has_the_severity_of_its_section(name, description, severity):
+    assert alarm_severity(name, description, "prod") is severity
