@@ -13,6 +13,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from orchestrator.domain.names import resource_name
 from orchestrator.domain.schema import EnvironmentRefused
 
 Value = str | int | list[str]
@@ -43,6 +44,29 @@ def with_value(document: str, table: str, key: str, value: Value) -> str:
         if _says(changed, wanted):
             return _with_line_ends_of(document, changed)
     raise EnvironmentRefused(f"{table}.{key}", value, _EDIT_MANUALLY)
+
+
+def with_original_tables(document: str, environment: str) -> str:
+    """Return the settings for a new cloud, in which nothing was restored: with the tables that the stack creates.
+
+    Args:
+        document: the file's content. After a restore it names the restored tables and their lowest revocation epoch.
+        environment: the environment's name.
+
+    Raises:
+        EnvironmentRefused: the document is not TOML, or has a form that cannot be edited.
+    """
+    original: Mapping[str, Value] = {
+        "state": resource_name("state", environment),
+        "tokens": resource_name("tokens", environment),
+        "least_epoch": 0,
+    }
+    settings = _parsed(document)
+    named = {key for table in ("defaults", environment) for key in _service_tables(settings, table)}
+    for key, value in original.items():
+        if key in named:
+            document = with_value(document, f"{environment}.service.tables", key, value)
+    return document
 
 
 def write_in_place(file: Path, document: str) -> None:
@@ -85,6 +109,13 @@ def _parsed(document: str) -> dict[str, Any]:
         return tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise EnvironmentRefused("environments", "the settings file", f"correct the TOML syntax: {error}") from error
+
+
+def _service_tables(settings: object, environment: str) -> Mapping[str, object]:
+    """Return the table ``[ENVIRONMENT.service.tables]``; empty if there is none."""
+    for name in (environment, "service", "tables"):
+        settings = settings.get(name) if isinstance(settings, Mapping) else None
+    return settings if isinstance(settings, Mapping) else {}
 
 
 def _says(document: str, wanted: Mapping[str, Any]) -> bool:

@@ -22,7 +22,10 @@ from orchestrator.aws.step_functions import execution_arn
 from orchestrator.domain.deployment.record import Deployment
 from orchestrator.domain.names import bucket_name, event_bus_name, resource_name, state_machine_arn
 from orchestrator.domain.recovery.record import Recovery
+from orchestrator.domain.schema import EnvironmentRefused
+from orchestrator.environments import project
 from orchestrator.environments.evidence import key_alias
+from orchestrator.environments.toml_editor import with_original_tables
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
 from orchestrator.local.emulator.options import Options, Profile
@@ -165,6 +168,39 @@ def client_factory(environ: Mapping[str, str], config: Config) -> Callable[[str]
 
 
 @contextmanager
+def original_settings(folder: Path) -> Iterator[None]:
+    """Use the project's settings with the tables that the stack creates, if they name restored ones.
+
+    Args:
+        folder: where they are written if they differ.
+
+    Raises:
+        EnvironmentRefused: the settings cannot be read or edited.
+    """
+    document = environments.settings_file().read_text(encoding="utf-8")
+    original = with_original_tables(document, ENVIRONMENT)
+    file = None
+    if original != document:
+        file = folder / project.NAME
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(original, encoding="utf-8")
+    with project.selected(file):
+        yield
+
+
+def refuse_restored_tables(environment: environments.Environment) -> None:
+    """Refuse settings that name restored tables, for a new cloud: it has only the tables that the stack creates.
+
+    Raises:
+        EnvironmentRefused: they name restored tables.
+    """
+    for role, table in {"state": environment.service.state_table, "tokens": environment.service.tokens_table}.items():
+        if table != resource_name(role, environment.name):
+            remedy = "remove the restored tables from the settings: this local cloud is new, and has none"
+            raise EnvironmentRefused(f"{environment.name}.service.tables.{role}", table, remedy)
+
+
+@contextmanager
 def local_environment(
     folder: Path,
     *,
@@ -183,13 +219,17 @@ def local_environment(
         restore_seconds: how long a table's restore takes.
         settings: the settings file, if it is not environments.toml.
         backups: deploy the stack of backups as well.
+
+    Raises:
+        EnvironmentRefused: the settings name restored tables; nothing was started.
     """
     stacks = (cdk_deploy.SERVICE, cdk_deploy.ORCHESTRATOR, *((cdk_deploy.BACKUPS,) if backups else ()))
+    environment = environments.load(ENVIRONMENT, settings)
+    refuse_restored_tables(environment)
     with (
         identity_provider.serve() as platform_url,
         LocalCloud.start(folder, profile=profile, seed=seed, restore_seconds=restore_seconds) as local,
     ):
-        environment = environments.load(ENVIRONMENT, settings)
         cdk_deploy.deploy(local, environment, platform_url=platform_url, settings=settings, stacks=stacks)
         cloud = cloud_for(local.environ)
         yield LocalEnvironment(

@@ -36,6 +36,7 @@ from orchestrator.domain.failover.steps import Step
 from orchestrator.domain.incidents.incident import EntryKind
 from orchestrator.domain.names import bucket_name, resource_name, state_machine_arn
 from orchestrator.environments import project
+from orchestrator.environments.toml_editor import with_original_tables
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.back_rehearsal import BackReport, Places, rehearse_back
 from orchestrator.local.cloud import ACCOUNT, LocalCloud
@@ -342,7 +343,7 @@ def _report(failover: Failover, lost_at: datetime, at_home: _Client, at_standby:
 
 def _settings_with_standby(folder: Path, other: str) -> Path:
     """Write the project's settings with a standby region of the local environment; return the file."""
-    document = environments.settings_file().read_text(encoding="utf-8")
+    document = with_original_tables(environments.settings_file().read_text(encoding="utf-8"), ENVIRONMENT)
     table = (
         f"\n[{ENVIRONMENT}.failover]\nregion = {json.dumps(other, allow_nan=False)}\nlease_seconds = {LEASE_SECONDS}\n"
         f"oldest_copy_hours = 26\n[{ENVIRONMENT}.failover.approval]\napprovers = {json.dumps(APPROVERS, allow_nan=False)}\n"

@@ -44,6 +44,7 @@ from orchestrator.local.deployed_environment import (
     client_factory,
     cloud_for,
     local_environment,
+    original_settings,
     stack_output,
 )
 from orchestrator.local.emulator.options import Options
@@ -142,7 +143,7 @@ def rehearse(
         RehearsalFailed: a step did not have its required result.
     """
     observer = observer or Observer()
-    with local_environment(folder, restore_seconds=restore_seconds) as environment:
+    with original_settings(folder), local_environment(folder, restore_seconds=restore_seconds) as environment:
         say(f"the environment runs in {HOME}: {environment.api_url}")
         observer.before_backups(environment)
         clients = prepare(environment, other, say)

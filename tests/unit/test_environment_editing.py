@@ -10,7 +10,7 @@ from orchestrator import environments
 from orchestrator.domain.failover.manual_plan import CrossRegionBackup, FailoverInputs, plan_failover
 from orchestrator.domain.recovery.record import Role
 from orchestrator.environments import toml_editor
-from orchestrator.environments.toml_editor import read_exactly, with_value, write_in_place
+from orchestrator.environments.toml_editor import read_exactly, with_original_tables, with_value, write_in_place
 
 DOCUMENT = """# what it says
 [defaults]
@@ -231,3 +231,36 @@ def test_the_lost_region_is_another_one(tmp_path):
     file.write_text(with_value(document, "prod", "lost_region", "us-west-1"), encoding="utf-8")
     with pytest.raises(environments.EnvironmentRefused, match="give the lost region"):
         environments.load("prod", file)
+
+
+RESTORED = """
+[local.service.tables]
+state = "ib-oauth-restored-state-1"   # of the restore
+tokens = "ib-oauth-restored-tokens-1"
+least_epoch = 3
+"""
+
+
+def test_settings_of_a_new_cloud_name_the_tables_that_the_stack_creates(tmp_path):
+    document = environments.settings_file().read_text(encoding="utf-8")
+    file = tmp_path / "environments.toml"
+    file.write_text(with_original_tables(document + RESTORED, "local"), encoding="utf-8")
+
+    assert with_original_tables(document, "local") == document
+    assert "# of the restore" in file.read_text(encoding="utf-8")
+    assert environments.load("local", file).service == environments.load("local").service
+
+
+@pytest.mark.parametrize("table", ["defaults", "local"])
+def test_a_single_setting_of_restored_tables_is_replaced_wherever_it_is(tmp_path, table):
+    document = environments.settings_file().read_text(encoding="utf-8")
+    document += f"\n[{table}.service.tables]\nleast_epoch = 7\n"
+    file = tmp_path / "environments.toml"
+    file.write_text(with_original_tables(document, "local"), encoding="utf-8")
+
+    assert environments.load("local", file).service == environments.load("local").service
+
+
+@pytest.mark.parametrize("document", ["local = 1\n", "[local]\nservice = 1\n", "[local.service]\ntables = 1\n", ""])
+def test_settings_without_a_table_of_tables_stay_as_they_are(document):
+    assert with_original_tables(document, "local") == document

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from orchestrator import environments
 from orchestrator.environments import project
-from orchestrator.environments.toml_editor import with_value
+from orchestrator.environments.toml_editor import with_original_tables, with_value
 from orchestrator.local import cdk_deploy, identity_provider
 from orchestrator.local.cloud import ROOT, LocalCloud
 from orchestrator.local.deployed_environment import ENVIRONMENT, LocalEnvironment, cloud_for, stack_output
@@ -121,14 +121,19 @@ def _environ() -> dict[str, str]:
     return {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", "AWS_PAGER": "", **kept}
 
 
+def stage_settings(document: str) -> str:
+    """Return the settings of a stage, by those of the project."""
+    # As in an account: tables and keys are protected, and outlive their stacks.
+    protected = with_value(document, ENVIRONMENT, "deletion_protection", True)
+    return with_original_tables(protected, ENVIRONMENT)
+
+
 @contextmanager
 def open_stage(folder: Path, say: Callable[[str], None], *, traffic: bool = True) -> Iterator[Stage]:
     """Start a local cloud in a project of its own, deploy the stacks, and send traffic; stop all on exit."""
     folder = folder.resolve()
-    # As in an account: tables and keys are protected, and outlive their stacks.
-    settings = environments.settings_file().read_text(encoding="utf-8")
-    protected = with_value(settings, ENVIRONMENT, "deletion_protection", True)
-    (folder / project.NAME).write_text(protected, encoding="utf-8")
+    settings = stage_settings(environments.settings_file().read_text(encoding="utf-8"))
+    (folder / project.NAME).write_text(settings, encoding="utf-8")
     with (
         project.selected(folder / project.NAME),
         identity_provider.serve() as platform_url,
