@@ -21,6 +21,7 @@ from aws_cdk import App, Aspects, Tags
 
 from infrastructure.backups.copy_region_stack import CopyRegionStack
 from infrastructure.backups.stack import BackupStack
+from infrastructure.common import stack_tags
 from infrastructure.lambda_functions import Package
 from infrastructure.monitoring.stack import MonitoringStack
 from infrastructure.orchestrator import stack as orchestrator_stack
@@ -74,12 +75,9 @@ def compose(
         workload.add_stack_dependency(security)
         apply_boundary(workload, environment)
         require_signatures(workload, environment, security.publisher)
-    # Cost allocation tags by environment, owner and component.
-    Tags.of(app).add("environment", environment.name)
-    Tags.of(app).add("service", "ib-oauth")
-    Tags.of(app).add("owner", environment.owner)
     for stack in app.node.children:
-        Tags.of(stack).add("component", stack.node.id.removeprefix("ib-oauth-").removesuffix(f"-{environment.name}"))
+        for key, value in stack_tags(environment, stack.node.id).items():
+            Tags.of(stack).add(key, value)
     apply_suppressions(app, environment)
     if environment.local:
         Aspects.of(app).add(RemoveUnsupported())

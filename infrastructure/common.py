@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aws_cdk
@@ -10,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infrastructure.naming import physical_name
+from orchestrator.domain.names import short_name
 from orchestrator.environments import Environment
 
 
@@ -43,6 +45,17 @@ class EnvironmentStack(Stack):
             termination_protection=environment.deletion_protection,
         )
         self._environment = environment
+
+
+def stack_tags(environment: Environment, stack: str) -> Mapping[str, str]:
+    """Return the tags of every resource of a stack: cost allocation by environment, owner and component.
+
+    Args:
+        environment: the environment.
+        stack: the stack's name.
+    """
+    component = short_name(stack, environment.name)
+    return {"environment": environment.name, "service": "ib-oauth", "owner": environment.owner, "component": component}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from infrastructure.orchestrator.iam_grants import (
     CHANGE_ACCESS_BLOCK,
     CLEAN_UP,
     DELIVER_NOTIFICATIONS,
+    DESCRIBE_BACKUPS,
     DESCRIBE_TABLES,
     ENCRYPT_SEEDED_GRANTS,
     EXPORT_TABLES,
@@ -287,7 +288,11 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "reapply_settings": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=(*READ_TABLE_SETTINGS, *WRITE_TABLE_SETTINGS)),
+        Permissions(
+            Ledger.WRITES,
+            publishes_events=False,
+            grants=(*READ_TABLE_SETTINGS, DESCRIBE_BACKUPS, *WRITE_TABLE_SETTINGS),
+        ),
         variables=("RECOVERY_POLICY", "DEFAULT_TABLE_SETTINGS"),
     ),
     "inject_fault": FunctionSpec(
@@ -306,7 +311,11 @@ TASKS: Mapping[str, FunctionSpec] = {
     ),
     "compare_settings": FunctionSpec(
         "orchestrator.tasks.recovery",
-        Permissions(Ledger.WRITES, publishes_events=False, grants=(*READ_TABLE_SETTINGS, *READ_ATTACHMENTS)),
+        Permissions(
+            Ledger.WRITES,
+            publishes_events=False,
+            grants=(*READ_TABLE_SETTINGS, DESCRIBE_BACKUPS, *READ_ATTACHMENTS),
+        ),
         variables=("DEFAULT_TABLE_SETTINGS",),
     ),
     "compare_contents": FunctionSpec(

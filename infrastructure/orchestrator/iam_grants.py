@@ -238,6 +238,8 @@ READ_TABLE_SETTINGS = (
         on=(Resource.ALL_RESOURCES,),
     ),
 )
+DESCRIBE_BACKUPS = allow("dynamodb:DescribeBackup", on=(Resource.BACKUPS,))
+"""The settings of a deleted table are in the backup from which it is restored."""
 READ_ATTACHMENTS = (
     allow("dynamodb:DescribeKinesisStreamingDestination", on=(Resource.TABLES, *DRILL_AND_RESTORED_TABLES)),
     allow("lambda:ListEventSourceMappings", on=(Resource.ALL_RESOURCES,)),

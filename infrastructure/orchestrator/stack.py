@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from aws_cdk import RemovalPolicy
@@ -59,6 +60,7 @@ from infrastructure.orchestrator.status_page import (
     status_page_variables,
 )
 from infrastructure.queues import create_dead_letters
+from infrastructure.service.tables import declared_settings
 from infrastructure.standby.copies import create_copies_alarm, replicate_evidence
 from infrastructure.standby.failover import (
     create_failover_alarms,
@@ -370,13 +372,7 @@ class OrchestratorStack(EnvironmentStack):
                     "tokens": self._environment.service.tokens_table,
                 }
             ),
-            "DEFAULT_TABLE_SETTINGS": _compact(
-                {
-                    "time_to_live": "delete_at",
-                    "recovery": 35,
-                    "deletion_protection": self._environment.deletion_protection,
-                }
-            ),
+            "DEFAULT_TABLE_SETTINGS": _compact(asdict(declared_settings(self._environment))),
             "SERVICE": self.to_json_string(service),
             "SEED_GRANTS_KEY": self._drill_resources.seed_grants_key,
             "BACKUP_VAULT": physical_name("backups", self._environment),

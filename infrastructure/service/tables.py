@@ -7,17 +7,24 @@ that may be used only once.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 
 from infrastructure.arns import named_arn
-from infrastructure.common import removal_policy_of
+from infrastructure.common import removal_policy_of, stack_tags
 from infrastructure.naming import physical_name
+from orchestrator.domain.recovery.backups.settings_without_source import DeclaredUnits, DefaultTableSettings
+from orchestrator.domain.recovery.record import Role
 from orchestrator.environments import Environment, UnitsSettings
 
 REPLICATED = ("state", "tokens", "revocations")
 """The tables with replicas. The key ring has none, because KMS keys exist in their region only."""
+
+STREAMED = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+"""The stream of the tables that restores and drills read."""
 
 _KEY = dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING)
 _EXPIRES = "delete_at"
@@ -43,6 +50,20 @@ def create_table(
     return _single_region(stack, environment, role, key, units, streamed=streamed)
 
 
+def declared_settings(environment: Environment) -> DefaultTableSettings:
+    """Return what this stack declares for the tables that a restore may have to create without their source."""
+    stores = environment.stores
+    return DefaultTableSettings(
+        time_to_live=_EXPIRES,
+        recovery=stores.point_in_time_days,
+        deletion_protection=environment.deletion_protection,
+        stream=STREAMED.value,
+        tags=stack_tags(environment, physical_name("stack", environment)),
+        units={Role(role): DeclaredUnits(**asdict(units)) for role, units in (stores.units or {}).items()},
+        target_utilisation_percent=stores.target_utilisation_percent if stores.provisioned else 0,
+    )
+
+
 def _single_region(
     stack: Stack,
     environment: Environment,
@@ -64,7 +85,7 @@ def _single_region(
         encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
         encryption_key=key,
         time_to_live_attribute=_EXPIRES,
-        stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if streamed else None,
+        stream=STREAMED if streamed else None,
         deletion_protection=environment.deletion_protection,
         removal_policy=removal_policy_of(environment),
     )

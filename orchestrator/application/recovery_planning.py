@@ -20,6 +20,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.backup_times import Backup, backups_made_together, source_from
 from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
+from orchestrator.domain.recovery.backups.settings_without_source import DefaultTableSettings, wanted_without_source
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
 from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams
 from orchestrator.domain.recovery.plan import RecoveryPlan, Source, plan_recovery, recovery_window
@@ -39,7 +40,7 @@ from orchestrator.domain.recovery.standing_grants.coverage import (
     draw_point,
     find_standing_of_backups,
 )
-from orchestrator.domain.recovery.table_settings import DefaultTableSettings, TableSettings, defaults_without_source
+from orchestrator.domain.recovery.table_settings import WantedSettings, as_in_source
 
 
 def plan_table_recovery(
@@ -283,12 +284,20 @@ def refuse_unfinishable_restore(cloud: Cloud, functions: Mapping[str, str], sour
     for_each(sorted(functions.items()), refuse)
 
 
-def wanted_settings(table: TableRecovery, cloud: Cloud) -> TableSettings:
-    """Return the settings that a restored table must have: its source's or, without a source, the stack's defaults."""
+def wanted_settings(table: TableRecovery, cloud: Cloud) -> WantedSettings:
+    """Return the settings that a restored table must have: its source's.
+
+    Without a source, they are what the stacks declare and what the restored backup states.
+    """
     if not table.gone:
-        return cloud.table_settings.read_settings(table.source)
-    defaults = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
-    return defaults_without_source(cloud.table_settings.read_settings(table.target), defaults)
+        return as_in_source(cloud.table_settings.read_settings(table.source))
+    declared = msgspec.json.decode(cloud.settings["DEFAULT_TABLE_SETTINGS"], type=DefaultTableSettings)
+    return wanted_without_source(
+        table.role,
+        cloud.table_settings.read_settings(table.target),
+        declared,
+        cloud.table_settings.read_backed_up(table.restored_from, table.target),
+    )
 
 
 def _live_version(cloud: Cloud, function_name: str) -> FunctionVersion:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from tests.fakes.restorable_tables import RestorableTables, arn_of
+from tests.fakes.restorable_tables import RestorableTables
 
 Item = Mapping[str, Any]
 LABEL = "2026-01-01T00:00:00.000"
@@ -36,11 +36,7 @@ class Contents:
 
     def stream(self, table: str) -> None:
         """Give a table a stream with both images."""
-        self._tables.tables[table].description |= {
-            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-            "LatestStreamLabel": LABEL,
-            "LatestStreamArn": f"{arn_of(table)}/stream/{LABEL}",
-        }
+        self._tables.stream(table, LABEL)
 
     def put(self, table: str, item: Item) -> None:
         """Write an item, now."""

@@ -86,6 +86,14 @@ class RestorableTables:
         self.tables[name] = table
         return table
 
+    def stream(self, name: str, label: str = "2026-01-01T00:00:00.000") -> None:
+        """Give a table a stream with both images, which began at the time of its label."""
+        self.tables[name].description |= {
+            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "LatestStreamLabel": label,
+            "LatestStreamArn": f"{arn_of(name)}/stream/{label}",
+        }
+
     # --- describing --------------------------------------------------------------------------------------
 
     def get_paginator(self, operation: str) -> Any:
@@ -225,6 +233,31 @@ class RestorableTables:
         found = [one for one in self.backups.values() if one["TableName"] == TableName]
         listed = [one for one in found if BackupType in {"ALL", one["BackupType"]}]
         return {"BackupSummaries": [{key: one[key] for key in one if key != "description"} for one in listed]}
+
+    def describe_backup(self, *, BackupArn: str) -> dict[str, Any]:  # noqa: N803
+        """As DynamoDB documents it: no tags, no resource policy, no table class, no types of key attributes."""
+        found = self.backups.get(BackupArn)
+        if found is None:
+            raise client_error("BackupNotFoundException", BackupArn)
+        source = found["description"]
+        units = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        details = {
+            "TableName": found["TableName"],
+            "KeySchema": source["KeySchema"],
+            "ProvisionedThroughput": source.get("ProvisionedThroughput", units),
+            "BillingMode": (source.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED"),
+            **{key: source[key] for key in ("OnDemandThroughput",) if key in source},
+        }
+        features = {
+            "GlobalSecondaryIndexes": source.get("GlobalSecondaryIndexes", []),
+            "LocalSecondaryIndexes": source.get("LocalSecondaryIndexes", []),
+            **{
+                stated: source[key]
+                for stated, key in (("StreamDescription", "StreamSpecification"), ("SSEDescription", "SSEDescription"))
+                if key in source
+            },
+        }
+        return {"BackupDescription": deepcopy({"SourceTableDetails": details, "SourceTableFeatureDetails": features})}
 
     def back_up(self, table: str, name: str, kind: str = "USER") -> None:
         """Have a backup of a table."""

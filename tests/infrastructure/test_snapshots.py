@@ -71,7 +71,12 @@ TURNED = {
     ),
     "the upper bound of a table": (
         lambda prod: with_units(prod, "tokens", most_reads=4001),
-        {"AWS::ApplicationAutoScaling::ScalableTarget TokensTableReadScalingTarget MaxCapacity"},
+        # A restore of a deleted table gets the bounds from the functions' variables.
+        {
+            "AWS::ApplicationAutoScaling::ScalableTarget TokensTableReadScalingTarget MaxCapacity",
+            "AWS::Lambda::Function TaskCompareSettings Environment",
+            "AWS::Lambda::Function TaskReapplySettings Environment",
+        },
     ),
     "how long backups are kept": (
         lambda prod: with_part(prod, "backups", keep_days=91),

@@ -3,9 +3,12 @@
 import dataclasses
 import json
 
+import msgspec
 import pytest
 
 from orchestrator import environments
+from orchestrator.domain.recovery.backups.settings_without_source import DefaultTableSettings
+from orchestrator.domain.recovery.record import Role
 from tests.infrastructure.templates import named, resources, synthesise, text_of
 
 TABLES = ("state", "tokens", "keys", "revocations")
@@ -207,3 +210,37 @@ def test_replicated_tables_scale_between_the_same_bounds(spread):
 def test_the_aliases_are_the_same_text_with_replicas(spread, prod):
     for kind in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
         assert resources(spread.service, kind) == resources(prod.service, kind)
+
+
+@pytest.mark.parametrize("name", environments.names())
+def test_a_restore_of_a_deleted_table_gets_what_the_stack_declares_for_it(synthesised, name):
+    one = synthesised(name)
+    environment = environments.load(name)
+    function = named(
+        one.orchestrator, "AWS::Lambda::Function", "FunctionName", f"ib-oauth-task-reapply-settings-{name}"
+    )
+    declared = msgspec.json.decode(
+        text_of(function["Environment"]["Variables"]["DEFAULT_TABLE_SETTINGS"]), type=DefaultTableSettings
+    )
+    for role in Role:
+        described = table(one, role)
+        recovery = described["PointInTimeRecoverySpecification"]
+        assert recovery["PointInTimeRecoveryEnabled"]
+        assert declared.recovery == recovery["RecoveryPeriodInDays"]
+        assert declared.time_to_live == described["TimeToLiveSpecification"]["AttributeName"]
+        assert declared.stream == described["StreamSpecification"]["StreamViewType"]
+        assert declared.deletion_protection == described["DeletionProtectionEnabled"]
+        assert declared.tags == {tag["Key"]: tag["Value"] for tag in described["Tags"]}
+        assert described.get("TableClass", "STANDARD") == "STANDARD"
+        assert (role in declared.units) is (described.get("BillingMode", "PROVISIONED") == "PROVISIONED")
+    bounds = {
+        role: (units.least_reads, units.most_reads, units.least_writes, units.most_writes)
+        for role, units in declared.units.items()
+    }
+    assert bounds == {role: dataclasses.astuple(units) for role, units in (environment.stores.units or {}).items()}
+    targets = {
+        policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
+        for policy in resources(one.service, "AWS::ApplicationAutoScaling::ScalingPolicy").values()
+        if "Table" in json.dumps(policy)
+    }
+    assert targets <= {declared.target_utilisation_percent}

@@ -36,7 +36,15 @@ from tests.workflow.world import Bridge, Invocation, Scenario, World, both, func
 
 STATE, TOKENS, REVOCATIONS = "ib-oauth-state-test", "ib-oauth-tokens-test", "ib-oauth-revocations-test"
 ITEMS = 20
-DECLARED = {"time_to_live": "delete_at", "recovery": 35, "deletion_protection": True}
+DECLARED = {
+    "time_to_live": "delete_at",
+    "recovery": 35,
+    "deletion_protection": True,
+    "stream": "NEW_AND_OLD_IMAGES",
+    "tags": {"environment": "test"},
+    "units": {},
+    "target_utilisation_percent": 0,
+}
 
 
 @contextmanager

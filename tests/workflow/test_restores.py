@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from orchestrator.domain.verdict import Outcome
 from tests.samples import NOW
 from tests.samples import managed_client as client
 from tests.workflow.restores import (
+    DECLARED,
     STATE,
     TOKENS,
     RestoreWorld,
@@ -168,6 +170,46 @@ def test_two_tables_that_are_gone_come_back_and_tokens_that_are_later_than_the_s
     assert "12 s apart" in verdict(world, "restore.times").reason
     assert "restore.times" in world.recovery.reason
     assert world.families(world.tokens_copy) == {"one": first == TOKENS}
+
+
+def test_tables_that_are_gone_come_back_with_the_settings_that_a_restore_drops_and_can_be_restored_again(interpreter):
+    world = RestoreWorld(interpreter, "re-gone-settings")
+    for table in (STATE, TOKENS):
+        world.tables.lose(table)
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    for name in copies(world):
+        restored = world.cloud.table_settings.read_settings(name)
+        assert restored.stream == "NEW_AND_OLD_IMAGES"
+        assert (restored.tags, restored.time_to_live, restored.recovery) == ({"environment": "test"}, "delete_at", 35)
+    settings = {one.check: one for one in world.recovery.check_results if one.check.startswith("settings.")}
+    not_covered = {check for check, one in settings.items() if one.verdict.outcome is Outcome.INCONCLUSIVE}
+    assert {check.rpartition(".")[2] for check in not_covered} == {"resource_policy", "contributor_insights"}
+    assert not any(settings[check].decides for check in not_covered)
+    assert {one.verdict.outcome for check, one in settings.items() if check not in not_covered} == {Outcome.PASS}
+    assert not any("as in the source" in one.verdict.reason for one in settings.values())
+
+
+def test_a_table_on_provisioned_capacity_that_is_gone_comes_back_scaled(interpreter):
+    world = RestoreWorld(interpreter, "re-gone-busy")
+    settings = world.cloud.settings
+    units = {"least_reads": 20, "most_reads": 1000, "least_writes": 20, "most_writes": 1000}
+    declared = {**DECLARED, "units": {"state": units, "tokens": units}, "target_utilisation_percent": 70}
+    settings["DEFAULT_TABLE_SETTINGS"] = json.dumps(declared)
+    for table in (STATE, TOKENS):
+        world.tables.tables[table].description |= {
+            "BillingModeSummary": {"BillingMode": "PROVISIONED"},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 400, "WriteCapacityUnits": 70},
+        }
+        world.tables.lose(table)
+    with inhabited(world):
+        assert world.restore().phase == "SUCCEEDED", world.recovery.reason
+    for name in copies(world):
+        restored = world.cloud.table_settings.read_settings(name)
+        assert restored.billing == {"mode": "PROVISIONED", "table": [400, 70], "indexes": {}}
+        assert {(one["min"], one["max"]) for one in restored.autoscaling.values()} == {(20, 1000)}
+    assert verdict(world, "settings.state.billing").outcome is Outcome.PASS
+    assert verdict(world, "settings.tokens.autoscaling").outcome is Outcome.PASS
 
 
 def test_a_backup_by_name_is_restored_and_one_that_a_table_lacks_is_refused_with_those_there_are(interpreter):

@@ -20,6 +20,7 @@ from orchestrator.domain.recovery.backups.restore_jobs import (
     is_recovery_point,
     refuse_failed_job,
 )
+from orchestrator.domain.recovery.backups.settings_without_source import DefaultTableSettings, defaults_without_source
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.restored_table import (
     CLOCK_TOLERANCE,
@@ -29,8 +30,6 @@ from orchestrator.domain.recovery.restored_table import (
     foreign_origin,
 )
 from orchestrator.domain.recovery.table_settings import (
-    DefaultTableSettings,
-    defaults_without_source,
     refuse_other_key,
     settings_to_reapply,
     settings_until_in_use,
@@ -166,7 +165,7 @@ def _apply_settings(table: CopiedTable, cloud: Cloud, defaults: DefaultTableSett
     """Apply the stack's settings that differ; return their names."""
     current = cloud.table_settings.read_settings(table.target)
     refuse_other_key(table.target, current.encryption, cloud.settings["DATA_KEY"])
-    wanted = replace(defaults_without_source(current, defaults), stream="NEW_AND_OLD_IMAGES")
+    wanted = defaults_without_source(current, defaults)
     names = settings_to_reapply(wanted, current)
     for name in names:
         cloud.table_settings.apply(name, table.target, settings_until_in_use(wanted), current)

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, read_pages, translate_errors
 from orchestrator.domain.errors import Refused, Throttled
+from orchestrator.domain.recovery.backups.restore_jobs import is_recovery_point
+from orchestrator.domain.recovery.backups.settings_without_source import BackedUpSettings
 from orchestrator.domain.recovery.table_settings import (
     ON_DEMAND,
     OUR_TAGS,
@@ -25,6 +27,7 @@ from orchestrator.domain.verdict import Json
 
 _LATER = frozenset({"ResourceInUseException", "TableInUseException", "ContinuousBackupsUnavailableException"})
 _REJECTED = frozenset({"ValidationException", "ResourceNotFoundException", "ObjectNotFoundException"})
+_NO_BACKUP = frozenset({"BackupNotFoundException"})
 _NO_POLICY = frozenset({"PolicyNotFoundException"})
 _INSIGHTS_ON = frozenset({"ENABLING", "ENABLED"})
 _ALL_KEYS = "ACCESSED_AND_THROTTLED_KEYS"
@@ -83,6 +86,41 @@ class TableSettingsStore:
             resource_policy=self._policy(arn),
             autoscaling=self._autoscaling(table, _indexes(description)) if billing["mode"] == PROVISIONED else None,
             contributor_insights=self._insights(table, description),
+        )
+
+    def read_backed_up(self, backup_arn: str, table: str) -> BackedUpSettings | None:
+        """Read the settings that a backup states of the table that was backed up; None if there is no statement.
+
+        DynamoDB describes its own backups only, and none that was deleted. It states no types of key attributes: they
+        are those of the restored table.
+
+        Args:
+            backup_arn: the backup.
+            table: the table that was restored from it.
+        """
+        if is_recovery_point(backup_arn):
+            return None
+        try:
+            with translate_errors():
+                stated = self._client.describe_backup(BackupArn=backup_arn)["BackupDescription"]
+                restored = self._client.describe_table(TableName=table)["Table"]
+        except ClientError as error:
+            if error_code(error) not in _NO_BACKUP:
+                raise
+            return None
+        source, features = stated["SourceTableDetails"], stated.get("SourceTableFeatureDetails") or {}
+        description = {
+            **{name: source[name] for name in ("ProvisionedThroughput", "OnDemandThroughput") if name in source},
+            "BillingModeSummary": {"BillingMode": source.get("BillingMode", PROVISIONED)},
+            "AttributeDefinitions": restored["AttributeDefinitions"],
+            "GlobalSecondaryIndexes": features.get("GlobalSecondaryIndexes") or (),
+            "LocalSecondaryIndexes": features.get("LocalSecondaryIndexes") or (),
+        }
+        return BackedUpSettings(
+            keys=_keys(description, source["KeySchema"]),
+            indexes=_indexes(description),
+            billing=_billing(description),
+            encryption=_encryption(features.get("SSEDescription") or {}),
         )
 
     def apply(self, name: str, table: str, wanted: TableSettings, found: TableSettings) -> bool:
@@ -256,7 +294,8 @@ def _index_name(index: str) -> Mapping[str, str]:
 
 def _keys(description: Mapping[str, Any], schema: Sequence[Mapping[str, str]]) -> Json:
     types = {part["AttributeName"]: part["AttributeType"] for part in description["AttributeDefinitions"]}
-    return [[key["AttributeName"], types[key["AttributeName"]], key["KeyType"]] for key in schema]
+    # Of an index that a restored table lacks, its backup states no types.
+    return [[key["AttributeName"], types.get(key["AttributeName"], ""), key["KeyType"]] for key in schema]
 
 
 def _indexes(description: Mapping[str, Any]) -> Mapping[str, Json]:

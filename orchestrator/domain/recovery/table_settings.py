@@ -10,9 +10,9 @@ table of a drill never does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Final
 
 from orchestrator.domain.deployment.cutover import unblocked_policy
 from orchestrator.domain.errors import Refused
@@ -60,22 +60,25 @@ class TableSettings:
 
 
 @dataclass(frozen=True)
-class DefaultTableSettings:
-    """The stack's settings of every table of the service, for a restored table whose source no longer exists."""
+class WantedSettings:
+    """The settings that a restored table must have.
 
-    time_to_live: str
-    recovery: int
-    deletion_protection: bool
+    Attributes:
+        settings: the settings.
+        origins: setting to the origin of its value, such as ``as in the source``. A setting without an origin is not
+            known: the restored table keeps what it has, and it is not compared.
+    """
+
+    settings: TableSettings
+    origins: Mapping[str, str]
 
 
-def defaults_without_source(restored: TableSettings, defaults: DefaultTableSettings) -> TableSettings:
-    """Return the settings that a restored table must have if the source no longer exists: the stack's defaults."""
-    return replace(
-        restored,
-        time_to_live=defaults.time_to_live,
-        recovery=defaults.recovery,
-        deletion_protection=defaults.deletion_protection,
-    )
+AS_IN_THE_SOURCE: Final = "as in the source"
+
+
+def as_in_source(source: TableSettings) -> WantedSettings:
+    """Return the settings of a restored table whose source exists."""
+    return WantedSettings(source, {setting.name: AS_IN_THE_SOURCE for setting in fields(TableSettings)})
 
 
 def refuse_other_key(table: str, encryption: Json, key: str) -> None:
@@ -111,6 +114,19 @@ REAPPLIED = (
 
 CAPACITY = ("billing", "autoscaling")
 """Settings of provisioned capacity, which a restored table gets last."""
+
+_FOR_LATER: Final = "on demand until the service uses the table"
+"""The origin of these settings before that."""
+
+BOTH_IMAGES: Final = "NEW_AND_OLD_IMAGES"
+"""The view type of the streams from which late writes, and writes since a recovery point, are read."""
+
+
+def turn_on_stream(table: str) -> str:
+    """Return the command that turns on a table's stream with both images."""
+    specification = f"StreamEnabled=true,StreamViewType={BOTH_IMAGES}"
+    return f"aws dynamodb update-table --table-name {table} --stream-specification {specification}"
+
 
 ON_DEMAND, PROVISIONED = "PAY_PER_REQUEST", "PROVISIONED"
 """The billing modes of DynamoDB."""
@@ -162,7 +178,7 @@ def settings_to_reapply(source: TableSettings, restored: TableSettings) -> tuple
     """
     differing = _applicable_differences(settings_until_in_use(source), restored)
     # Scaling is for a provisioned table, and the limits of a table that gets its capacity last do not matter before.
-    later = [*_capacity_for_later(source)] if _mode(restored) == ON_DEMAND else ["autoscaling"]
+    later = [*_capacity_for_later(source)] if billing_mode(restored.billing) == ON_DEMAND else ["autoscaling"]
     return tuple(name for name in REAPPLIED if name in differing and name not in later)
 
 
@@ -173,8 +189,7 @@ def settings_until_in_use(source: TableSettings) -> TableSettings:
     """
     if not _capacity_for_later(source):
         return source
-    billing = {"mode": ON_DEMAND, "table": _NO_LIMITS, "indexes": dict.fromkeys(source.indexes, _NO_LIMITS)}
-    return replace(source, billing=billing, autoscaling=None)
+    return replace(source, billing=without_limits(source.indexes), autoscaling=None)
 
 
 def capacity_to_reapply(source: TableSettings, restored: TableSettings) -> tuple[str, ...]:
@@ -184,38 +199,52 @@ def capacity_to_reapply(source: TableSettings, restored: TableSettings) -> tuple
     """
     differing = _applicable_differences(source, restored)
     # Only a provisioned table can be scaled: the next round does.
-    waits = () if _mode(restored) == PROVISIONED else ("autoscaling",)
+    waits = () if billing_mode(restored.billing) == PROVISIONED else ("autoscaling",)
     return tuple(name for name in _capacity_for_later(source) if name in differing and name not in waits)
 
 
 def setting_check_results(
-    role: Role, source: TableSettings, restored: TableSettings, *, with_capacity: bool = True
+    role: Role, wanted: WantedSettings, restored: TableSettings, *, with_capacity: bool = True
 ) -> tuple[CheckResult, ...]:
     """Return one check result per setting, with expected and actual value. The access block is not compared.
 
+    A setting whose right value is not known is INCONCLUSIVE, and does not decide.
+
     Args:
         role: the table's.
-        source: the settings that the restored table must have.
+        wanted: the settings that the restored table must have.
         restored: the settings that it has.
-        with_capacity: whether it must have the source's provisioned capacity. If not, it must be on demand.
+        with_capacity: whether it must have its provisioned capacity. If not, it must be on demand.
     """
+    source = wanted.settings
     expected = source if with_capacity else _with_capacity_for_later(source)
     before = asdict(_comparable(_without_block(expected), expected))
     after = asdict(_comparable(_without_block(restored), expected))
     if expected is not source:
         # The limits of an on-demand table are not the source's, which is provisioned.
-        after["billing"] = {"mode": _mode(restored)}
+        after["billing"] = {"mode": billing_mode(restored.billing)}
+    origins = {**wanted.origins, **({} if expected is source else dict.fromkeys(CAPACITY, _FOR_LATER))}
     return tuple(
         CheckResult(
             f"settings.{role}.{name}",
-            _judge_setting(name, before[name], after[name]),
+            _judge_setting(name, before[name], after[name], origins[name]),
             {"expected": before[name], "found": after[name]},
         )
+        if name in origins
+        else _not_covered(role, name, after[name])
         for name in before
     )
 
 
-def capacity_check_results(role: Role, source: TableSettings, restored: TableSettings) -> tuple[CheckResult, ...]:
+def _not_covered(role: Role, name: str, found: Json) -> CheckResult:
+    reason = (
+        f"not covered: neither the stacks nor the backup state the {name.replace('_', ' ')} of the source, which no "
+        f"longer exists; the restored table has {_text_of(found) if found else 'none'}"
+    )
+    return CheckResult(f"settings.{role}.{name}", Verdict.inconclusive(reason), {"found": found}, decides=False)
+
+
+def capacity_check_results(role: Role, wanted: WantedSettings, restored: TableSettings) -> tuple[CheckResult, ...]:
     """Return the check results of provisioned capacity in a table that the service uses.
 
     A difference does not decide on the outcome: on demand, the table serves its clients as well.
@@ -223,18 +252,28 @@ def capacity_check_results(role: Role, source: TableSettings, restored: TableSet
     names = {f"settings.{role}.{name}" for name in CAPACITY}
     return tuple(
         replace(result, decides=result.verdict.outcome is Outcome.PASS)
-        for result in setting_check_results(role, source, restored)
+        for result in setting_check_results(role, wanted, restored)
         if result.check in names
     )
 
 
-def _mode(settings: TableSettings) -> Json:
-    return settings.billing.get("mode", "") if isinstance(settings.billing, Mapping) else ""
+def billing_mode(billing: Json) -> Json:
+    """Return the billing mode of the setting `billing`; empty if it has none."""
+    return billing.get("mode", "") if isinstance(billing, Mapping) else ""
+
+
+def without_limits(indexes: Iterable[str]) -> Json:
+    """Return the setting `billing` of an on-demand table without limits.
+
+    Args:
+        indexes: names of its indexes.
+    """
+    return {"mode": ON_DEMAND, "table": _NO_LIMITS, "indexes": dict.fromkeys(indexes, _NO_LIMITS)}
 
 
 def _capacity_for_later(source: TableSettings) -> tuple[str, ...]:
     """Return the settings of the source's capacity that a restored table gets last."""
-    return CAPACITY if _mode(source) == PROVISIONED else ()
+    return CAPACITY if billing_mode(source.billing) == PROVISIONED else ()
 
 
 def _with_capacity_for_later(source: TableSettings) -> TableSettings:
@@ -278,10 +317,10 @@ def _without_block(settings: TableSettings) -> TableSettings:
     )
 
 
-def _judge_setting(name: str, expected: Json, actual: Json) -> Verdict:
+def _judge_setting(name: str, expected: Json, actual: Json, origin: str) -> Verdict:
     words = name.replace("_", " ")
     if expected == actual:
-        return Verdict.passed(f"{words} as in the source")
+        return Verdict.passed(f"{words} {origin}")
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         missing, other, extra = _key_differences(expected, actual)
         differences = [
@@ -290,7 +329,10 @@ def _judge_setting(name: str, expected: Json, actual: Json) -> Verdict:
             if names
         ]
         return Verdict.failed(f"{words} of the restored table {'; '.join(differences)}")
-    return Verdict.failed(f"{words} of the restored table: {_text_of(actual)}, of the source: {_text_of(expected)}")
+    should_be = (
+        f"of the source: {_text_of(expected)}" if origin == AS_IN_THE_SOURCE else f"{origin}: {_text_of(expected)}"
+    )
+    return Verdict.failed(f"{words} of the restored table: {_text_of(actual)}, {should_be}")
 
 
 def _key_differences(

@@ -62,8 +62,8 @@ def _compare_attachments(recovery: Recovery, cloud: Cloud) -> list[CheckResult]:
 
 
 def _compare_table(table: TableRecovery, cloud: Cloud, *, with_capacity: bool) -> tuple[CheckResult, ...]:
-    source, restored = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
-    return setting_check_results(table.role, source, restored, with_capacity=with_capacity)
+    wanted, restored = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
+    return setting_check_results(table.role, wanted, restored, with_capacity=with_capacity)
 
 
 handler = recovery_task(compare_settings)

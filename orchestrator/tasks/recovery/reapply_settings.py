@@ -64,7 +64,8 @@ def reapply_settings(task_input: RecoveryTaskInput, cloud: Cloud) -> RecoveryTas
 
 def _apply_settings(table: TableRecovery, *, cloud: Cloud, skipped: str, with_capacity: bool) -> tuple[str, ...]:
     """Apply the settings that differ, and return their names. Fault injection has one setting skipped."""
-    source, current = wanted_settings(table, cloud), cloud.table_settings.read_settings(table.target)
+    source = wanted_settings(table, cloud).settings
+    current = cloud.table_settings.read_settings(table.target)
     different = (capacity_to_reapply if with_capacity else settings_to_reapply)(source, current)
     wanted = source if with_capacity else settings_until_in_use(source)
     names = tuple(name for name in different if name != skipped)

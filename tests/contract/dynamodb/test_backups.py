@@ -9,6 +9,7 @@ from orchestrator.application.prices import load_prices
 from orchestrator.application.recovery_planning import plan_table_recovery
 from orchestrator.aws.dynamodb.backups import OnDemandBackups
 from orchestrator.aws.dynamodb.restores import TableRestores
+from orchestrator.aws.dynamodb.table_settings import TableSettingsStore
 from orchestrator.aws.ledger.standing_grants import StandingGrantIndex
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.recovery.backup_times import describe_times
@@ -151,6 +152,30 @@ def test_a_deleted_table_with_recovery_leaves_a_backup(cloud):
     assert left["BackupName"] == f"{name}$DeletedTableBackup"
     assert left["BackupExpiryDateTime"] > left["BackupCreationDateTime"]
     assert content(cloud, restored_from(cloud, left["BackupArn"])) == [{**key("a"), "v": {"S": "last"}}]
+
+
+@pytest.mark.parametrize("deleted", [True, pytest.param(False, marks=pytest.mark.both)])
+def test_a_backup_states_the_settings_of_its_table(cloud, deleted):
+    client, name = cloud.client("dynamodb"), table(cloud)
+    client.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "delete_at"})
+    client.update_table(
+        TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    )
+    settings = TableSettingsStore(client, cloud.client("application-autoscaling"))
+    before = settings.read_settings(name)
+    if deleted:
+        client.delete_table(TableName=name)
+        (left,) = client.list_backups(TableName=name, BackupType="SYSTEM")["BackupSummaries"]
+        arn = left["BackupArn"]
+    else:
+        arn = backup(cloud, name)
+    features = client.describe_backup(BackupArn=arn)["BackupDescription"]["SourceTableFeatureDetails"]
+    assert features["StreamDescription"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert features["TimeToLiveDescription"]["AttributeName"] == "delete_at"
+
+    stated = settings.read_backed_up(arn, restored_from(cloud, arn))
+    assert (stated.keys, stated.indexes) == (before.keys, before.indexes)
+    assert (stated.billing, stated.encryption) == (before.billing, before.encryption)
 
 
 def test_two_deleted_tables_are_planned_and_restored_each_from_what_it_left(cloud):

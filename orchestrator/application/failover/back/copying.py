@@ -17,9 +17,10 @@ from orchestrator.domain.failover.back.rows import OldRow, describe_rows, old_ro
 from orchestrator.domain.failover.home_releases import PlannedRelease, Standing, release_name
 from orchestrator.domain.failover.record import CopiedTable, Failover
 from orchestrator.domain.failover.steps import Direction
+from orchestrator.domain.recovery.backups.settings_without_source import DefaultTableSettings
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import target_name
-from orchestrator.domain.recovery.table_settings import DefaultTableSettings
+from orchestrator.domain.recovery.table_settings import BOTH_IMAGES
 
 
 def open_back(regions: BothRegions, failover_id: str, requested_by: str, reason: str) -> ReadFailover:
@@ -88,7 +89,7 @@ def copy_tables(read: ReadFailover, regions: BothRegions) -> StepDone | StepWait
             reason = f"the backup of {table.source} is being made"
             return StepWaits(read, reason, seconds_before_check(read, regions.standby.now()))
     settings = regions.standby.table_settings.read_settings(read.failover.tables[0].source)
-    defaults = DefaultTableSettings(settings.time_to_live, settings.recovery, settings.deletion_protection)
+    defaults = DefaultTableSettings(settings.time_to_live, settings.recovery, settings.deletion_protection, BOTH_IMAGES)
     progress = restore_chosen(read, regions.home, defaults)
     if isinstance(progress, StepDone):
         tag_tables(progress.read.failover, regions.home)

@@ -98,7 +98,7 @@ class _Backups:
             return error_response("TableNotFoundException", f"Table not found: {name}")
         if not data.get("BackupName"):
             return error_response("ValidationException", "BackupName is required")
-        details = self._create_record(table, data["BackupName"], "USER", "CREATING")
+        details = self._create_record(table, data["BackupName"], "USER", "CREATING", self._time_to_live(table))
         response = json_response({"BackupDetails": details})
         self._scheduler.call_later(self._seconds, lambda: details.update(BackupStatus="AVAILABLE"))
         return response
@@ -162,9 +162,10 @@ class _Backups:
     def deleting(self, original: Operation) -> Operation:
         def delete_table(data: Json) -> Response:
             table = self._dynamodb._tables.get(self._dynamodb._normalize_table_name(data.get("TableName")))
+            time_to_live = self._time_to_live(table)
             response = original(data)
             if response[0] < 400 and table:  # noqa: PLR2004 - an HTTP error
-                self._back_up_deleted_table(table)
+                self._back_up_deleted_table(table, time_to_live)
             return response
 
         return delete_table
@@ -172,18 +173,30 @@ class _Backups:
     def deleting_by_stack(self, original: Callable[..., None]) -> Callable[..., None]:
         def delete(name: str, properties: Json) -> None:
             table = self._dynamodb._tables.get(name)
+            time_to_live = self._time_to_live(table)
             original(name, properties)
             if table:
-                self._back_up_deleted_table(table)
+                self._back_up_deleted_table(table, time_to_live)
 
         return delete
 
-    def _back_up_deleted_table(self, table: Json) -> None:
-        if JOURNALS.pop(table["TableId"], None):
-            self._create_record(table, table["TableName"] + DELETED_SUFFIX, "SYSTEM", "AVAILABLE")
+    def _time_to_live(self, table: Json | None) -> Json | None:
+        """Return the description of a table's time to live, which MiniStack drops with the table."""
+        return deepcopy(self._dynamodb._ttl_settings.get(table["TableName"])) if table else None
 
-    def _create_record(self, table: Json, name: str, kind: str, status: str) -> Json:
+    def _back_up_deleted_table(self, table: Json, time_to_live: Json | None) -> None:
+        if JOURNALS.pop(table["TableId"], None):
+            self._create_record(table, table["TableName"] + DELETED_SUFFIX, "SYSTEM", "AVAILABLE", time_to_live)
+
+    def _create_record(self, table: Json, name: str, kind: str, status: str, time_to_live: Json | None) -> Json:
         """Create the record of a backup.
+
+        Args:
+            table: MiniStack's record of the table.
+            name: of the backup.
+            kind: ``USER`` or ``SYSTEM``.
+            status: of the backup.
+            time_to_live: the description of the table's time to live.
 
         Returns:
             The ``BackupDetails``, which change with the backup's status.
@@ -209,6 +222,7 @@ class _Backups:
                     for key in ("TableName", "TableId", "TableArn", "KeySchema", "ProvisionedThroughput")
                 },
                 **{key: copied[key] for key in ("TableSizeBytes", "ItemCount")},
+                **{key: copied[key] for key in ("OnDemandThroughput",) if copied.get(key)},
                 "TableCreationDateTime": copied["CreationDateTime"],
                 "BillingMode": (copied.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED"),
             },
@@ -216,7 +230,7 @@ class _Backups:
                 "LocalSecondaryIndexes": copied.get("LocalSecondaryIndexes") or [],
                 "GlobalSecondaryIndexes": copied.get("GlobalSecondaryIndexes") or [],
                 "StreamDescription": copied.get("StreamSpecification"),
-                "TimeToLiveDescription": self._dynamodb._ttl_settings.get(table["TableName"]),
+                "TimeToLiveDescription": time_to_live,
                 "SSEDescription": copied.get("SSEDescription"),
             },
             "_table": copied,

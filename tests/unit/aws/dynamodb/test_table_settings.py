@@ -266,3 +266,44 @@ class TestRestoring:
         restoring.set_deletion_protection(absent, on=True)
         assert restoring.describe_restore(absent) is None
         assert not restoring.tag_table(arn_of(absent), {"a": "b"})
+
+
+def test_a_backup_states_the_keys_indexes_capacity_and_encryption_of_its_table():
+    world = World(
+        BillingModeSummary={"BillingMode": "PROVISIONED"},
+        ProvisionedThroughput={"ReadCapacityUnits": 9, "WriteCapacityUnits": 8},
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-day",
+                "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                "ProvisionedThroughput": {"ReadCapacityUnits": 7, "WriteCapacityUnits": 6},
+            }
+        ],
+        SSEDescription={"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": "arn:key"},
+    ).restored()
+    world.tables.back_up(SOURCE, "nightly")
+    (arn,) = world.tables.backups
+    before = world.settings.read_settings(SOURCE)
+    stated = world.settings.read_backed_up(arn, COPY)
+    # The restored table of this fake defines no attribute `day`, so its type is not known.
+    assert stated.indexes == {"by-day": {**before.indexes["by-day"], "keys": [["day", "", "HASH"]]}}
+    assert (stated.keys, stated.billing, stated.encryption) == (before.keys, before.billing, before.encryption)
+
+
+def test_a_backup_of_which_nothing_is_stated_is_none():
+    world = World().restored()
+    recovery_point = "arn:aws:backup:us-west-1:123456789012:recovery-point:1"
+    assert world.settings.read_backed_up(recovery_point, COPY) is None
+    assert world.settings.read_backed_up(f"{arn_of(SOURCE)}/backup/deleted", COPY) is None
+
+
+def test_a_backup_that_may_not_be_described_is_no_statement():
+    world = World().restored()
+
+    def refuse(**_params):
+        raise client_error("AccessDeniedException", "not authorized")
+
+    world.tables.describe_backup = refuse
+    with pytest.raises(ClientError, match="not authorized"):
+        world.settings.read_backed_up(f"{arn_of(SOURCE)}/backup/1", COPY)

@@ -7,11 +7,11 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.table_settings import (
     REAPPLIED,
-    DefaultTableSettings,
     TableSettings,
+    WantedSettings,
+    as_in_source,
     capacity_check_results,
     capacity_to_reapply,
-    defaults_without_source,
     differing_settings,
     index_of_target,
     refuse_other_key,
@@ -70,7 +70,7 @@ def test_units_within_the_bounds_of_autoscaling_do_not_differ():
     """They move between the two readings."""
     copy = provisioned(units=(25, 90), index=(20, 5))
     assert differing_settings(BUSY, copy) == ()
-    assert set(outcomes(setting_check_results(Role.STATE, BUSY, copy)).values()) == {Outcome.PASS}
+    assert set(outcomes(setting_check_results(Role.STATE, as_in_source(BUSY), copy)).values()) == {Outcome.PASS}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_units_within_the_bounds_of_autoscaling_do_not_differ():
 )
 def test_units_beyond_the_bounds_or_that_nothing_scales_differ(copy):
     assert "billing" in differing_settings(BUSY, copy)
-    assert outcomes(setting_check_results(Role.STATE, BUSY, copy))["billing"] is Outcome.FAIL
+    assert outcomes(setting_check_results(Role.STATE, as_in_source(BUSY), copy))["billing"] is Outcome.FAIL
 
 
 def test_other_bounds_differ():
@@ -113,21 +113,24 @@ def test_the_limits_of_a_table_on_demand_are_no_capacity_that_comes_last():
     limited = replace(ON_DEMAND, billing={**ON_DEMAND.billing, "table": [100, 100]})
     assert settings_to_reapply(limited, ON_DEMAND) == ("billing",)
     assert capacity_to_reapply(limited, ON_DEMAND) == ()
-    assert outcomes(setting_check_results(Role.STATE, limited, ON_DEMAND, with_capacity=False))["billing"] == "FAIL"
+    assert (
+        outcomes(setting_check_results(Role.STATE, as_in_source(limited), ON_DEMAND, with_capacity=False))["billing"]
+        == "FAIL"
+    )
 
 
 def test_until_then_a_copy_has_to_be_on_demand():
-    found = setting_check_results(Role.STATE, BUSY, ON_DEMAND, with_capacity=False)
+    found = setting_check_results(Role.STATE, as_in_source(BUSY), ON_DEMAND, with_capacity=False)
     assert set(outcomes(found).values()) == {Outcome.PASS}
-    early = outcomes(setting_check_results(Role.STATE, BUSY, BUSY, with_capacity=False))
+    early = outcomes(setting_check_results(Role.STATE, as_in_source(BUSY), BUSY, with_capacity=False))
     assert {name for name, outcome in early.items() if outcome is not Outcome.PASS} == {"billing", "autoscaling"}
 
 
 def test_whether_a_table_in_use_got_its_capacity_is_reported_and_decides_nothing():
-    late = capacity_check_results(Role.STATE, BUSY, ON_DEMAND)
+    late = capacity_check_results(Role.STATE, as_in_source(BUSY), ON_DEMAND)
     assert outcomes(late) == {"billing": Outcome.FAIL, "autoscaling": Outcome.FAIL}
     assert not any(one.decides for one in late)
-    results = capacity_check_results(Role.STATE, BUSY, BUSY)
+    results = capacity_check_results(Role.STATE, as_in_source(BUSY), BUSY)
     assert set(outcomes(results).values()) == {Outcome.PASS}
     assert all(one.decides for one in results)
 
@@ -164,7 +167,7 @@ def test_of_an_index_that_is_missing_nothing_is_put_right_and_it_is_a_finding(so
     late = replace(copy, time_to_live="", billing={**copy.billing, "table": [7, 7]})
     assert settings_to_reapply(source, late)[0] == "time_to_live"
     assert "billing" in settings_to_reapply(source, late) + capacity_to_reapply(source, late)
-    found = {one.check: one.verdict for one in setting_check_results(Role.STATE, source, copy)}
+    found = {one.check: one.verdict for one in setting_check_results(Role.STATE, as_in_source(source), copy)}
     assert found["settings.state.indexes"].outcome is Outcome.FAIL
     assert "lacks by-day" in found["settings.state.indexes"].reason
 
@@ -182,7 +185,7 @@ def test_every_setting_is_either_put_right_or_brought_by_the_restore():
 
 
 def test_every_setting_is_a_finding_with_both_values():
-    found = setting_check_results(Role.TOKENS, SOURCE, BARE)
+    found = setting_check_results(Role.TOKENS, as_in_source(SOURCE), BARE)
     assert [one.check for one in found] == [f"settings.tokens.{field.name}" for field in fields(TableSettings)]
     failed = {one.check.rpartition(".")[2]: one for one in found if one.verdict.outcome is not Outcome.PASS}
     assert failed.keys() == {"time_to_live", "recovery", "deletion_protection", "tags"}
@@ -202,28 +205,41 @@ def test_every_setting_is_a_finding_with_both_values():
 def test_a_difference_is_reported_by_what_differs(changes, text):
     bad = [
         one
-        for one in setting_check_results(Role.STATE, SOURCE, replace(SOURCE, **changes))
+        for one in setting_check_results(Role.STATE, as_in_source(SOURCE), replace(SOURCE, **changes))
         if one.verdict.outcome != "PASS"
     ]
     assert [one.verdict.reason for one in bad] == [text]
 
 
-def test_a_copy_whose_source_is_gone_is_to_have_what_the_stack_declares():
-    wanted = defaults_without_source(BARE, DefaultTableSettings("delete_at", 35, deletion_protection=True))
-    assert wanted == replace(SOURCE, tags={})
+def test_a_setting_that_is_not_known_is_never_passed_and_decides_nothing():
+    wanted = WantedSettings(SOURCE, {"stream": "as the stacks declare", "recovery": "as the stacks declare"})
+    found = {one.check.rpartition(".")[2]: one for one in setting_check_results(Role.STATE, wanted, replace(BARE))}
+    assert {name for name, one in found.items() if one.verdict.outcome is Outcome.PASS} == {"stream"}
+    assert found["stream"].verdict.reason == "stream as the stacks declare"
+    assert found["recovery"].verdict.outcome is Outcome.FAIL
+    assert found["recovery"].verdict.reason == "recovery of the restored table: 0, as the stacks declare: 35"
+    unknown = [one for name, one in found.items() if name not in wanted.origins]
+    assert {(one.verdict.outcome, one.decides) for one in unknown} == {(Outcome.INCONCLUSIVE, False)}
+    assert all(one.verdict.reason.startswith("not covered: ") for one in unknown)
+    assert found["indexes"].verdict.reason.endswith("the restored table has {'by-day': {'kind': 'global'}}")
+    assert found["resource_policy"].verdict.reason.endswith("the restored table has none")
 
 
 def test_whether_a_table_is_closed_is_no_setting_and_what_others_put_into_its_policy_is_one():
     anothers = {"Version": "2012-10-17", "Statement": [{"Sid": "Auditors", "Effect": "Allow"}]}
     shut = replace(SOURCE, resource_policy=blocked_policy(None, "arn"))
-    assert {one.verdict.outcome for one in setting_check_results(Role.STATE, SOURCE, shut)} == {Outcome.PASS}
+    assert {one.verdict.outcome for one in setting_check_results(Role.STATE, as_in_source(SOURCE), shut)} == {
+        Outcome.PASS
+    }
     both = replace(SOURCE, resource_policy=blocked_policy(anothers, "arn"))
     assert {
         one.verdict.outcome
-        for one in setting_check_results(Role.STATE, replace(SOURCE, resource_policy=anothers), both)
+        for one in setting_check_results(Role.STATE, as_in_source(replace(SOURCE, resource_policy=anothers)), both)
     } == {Outcome.PASS}
     bad = [
-        one.check for one in setting_check_results(Role.STATE, SOURCE, both) if one.verdict.outcome is not Outcome.PASS
+        one.check
+        for one in setting_check_results(Role.STATE, as_in_source(SOURCE), both)
+        if one.verdict.outcome is not Outcome.PASS
     ]
     assert bad == ["settings.state.resource_policy"]
 
