@@ -17,12 +17,12 @@ from orchestrator.domain.deployment.cutover import TableRef
 from orchestrator.domain.deployment.release import FunctionVersion
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.backup_times import Backup, backups_made_together, source_from
+from orchestrator.domain.recovery.backup_times import Backup, backups_made_together, replay_begins, source_from
 from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.backups.selection import select_backups, source_of_backup
 from orchestrator.domain.recovery.backups.settings_without_source import DefaultTableSettings, wanted_without_source
 from orchestrator.domain.recovery.failback import FailbackTable, plan_failback, refuse_not_cut_over, refuse_not_in_use
-from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams
+from orchestrator.domain.recovery.lost_writes.replay import refuse_beyond_streams, refuse_without_streams
 from orchestrator.domain.recovery.plan import RecoveryPlan, Source, plan_recovery, recovery_window
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role, TableRecovery
@@ -80,13 +80,14 @@ def plan_table_recovery(
 
     Raises:
         Refused: a table does not exist or cannot be restored, the time is outside the window, the backups are of
-            different times, the cost exceeds the limit, or no standing grants cover the chosen point of a drill.
+            different times, the cost exceeds the limit, no stream holds the writes to be replayed, or no standing
+            grants cover the chosen point of a drill.
     """
 
     def source(role: Role, table: str) -> Source:
         if kind is Kind.RESTORE and not restores.exists(table):
             return source_from(role, table, backups.of_deleted_table(role, table), gone=True)
-        return restores.describe_source(role, table)
+        return _existing_source(restores, backups, role, table)
 
     (refuse_restore_options if kind is Kind.DRILL else refuse_drill_options)(request)
     if request.backup_kind is not BackupKind.PITR:
@@ -95,7 +96,7 @@ def plan_table_recovery(
             BackupKind.VAULT: lambda one: vault(one.arn),
             BackupKind.COPY: lambda one: copies(one.arn),
         }
-        existing = for_each(tables.items(), lambda table: restores.describe_source(*table))
+        existing = for_each(tables.items(), lambda table: _existing_source(restores, backups, *table))
         since = now - timedelta(days=request.within_days) if request.within_days else None
         listed = for_each(existing, listed_by[request.backup_kind])
         sources = _selected_sources(existing, listed, request, recovery, since)
@@ -110,13 +111,34 @@ def plan_table_recovery(
         request = replace(request, to=_drawn_point(standing, sources, policy, recovery, written_since, now))
     plan = plan_recovery(kind, recovery, sources, request, policy, environment=environment, prices=prices, now=now)
     if drills_point:
-        plan = replace(plan, standing_grants=_standing_grants_of(standing, plan.point, written_since, now))
+        plan = replace(
+            plan, standing_grants=_standing_grants_of(standing, plan.point, written_since, policy.standing_grants, now)
+        )
     elif kind is Kind.DRILL and request.backup_kind is not BackupKind.PITR:
         held = _standing_grants_of_backups(standing, sources, last_cutover(), now)
         plan = replace(plan, standing_grants=held.written_at if held else None)
     if request.replay:
         refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
+        # A deleted table whose backup is exact has no later writes; that of another backup has them in no stream.
+        replayed = [table.source for table in plan.tables if not table.gone or table.uncertainty]
+        streams = dict(zip(replayed, for_each(replayed, restores.read_stream_start), strict=True))
+        refuse_without_streams(streams, replay_begins(plan.tables, plan.point))
     return plan
+
+
+def _existing_source(restores: TableRestores, backups: OnDemandBackups, role: Role, table: str) -> Source:
+    """Describe a table that a drill or a restore reads.
+
+    Raises:
+        Refused: it does not exist, or is being deleted.
+    """
+    try:
+        return restores.describe_source(role, table)
+    except Refused:
+        if restores.exists(table) or not backups.has_left_backup(table):
+            raise
+    remedy = "it was deleted, and a drill needs it; its system backup can be restored: `orchestrator restore --plan`"
+    raise Refused(f"tables.{role}", table, remedy)
 
 
 def last_cutover(cloud: Cloud) -> datetime | None:
@@ -143,16 +165,16 @@ def _drawn_point(
     earliest, latest = recovery_window(sources)
     earliest = max(earliest, latest - policy.drill_point_window)
     kept = standing.list_sets(max(earliest - LIFETIME, written_since), latest)
-    return draw_point(kept, earliest, latest, recovery, now)
+    return draw_point(kept, earliest, latest, recovery, now, policy.standing_grants)
 
 
 def _standing_grants_of(
-    standing: StandingGrantIndex, point: datetime, written_since: datetime, now: datetime
+    standing: StandingGrantIndex, point: datetime, written_since: datetime, schedule: str | None, now: datetime
 ) -> datetime:
     """Return when the standing grants were written that a drill of a recovery point tries."""
     kept = standing.list_sets(max(point - LIFETIME, written_since), point)
     later = standing.list_sets(max(point + timedelta(seconds=1), written_since), now, limit=1)
-    return choose_standing(kept, later[0].written_at if later else None, point, now).written_at
+    return choose_standing(kept, later[0].written_at if later else None, point, now, schedule).written_at
 
 
 def _standing_grants_of_backups(

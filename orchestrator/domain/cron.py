@@ -42,6 +42,10 @@ class Rate:
         del begin  # the same at any time
         return days * _DAY // self.every
 
+    def next_after(self, at: datetime) -> datetime:
+        """Return the time by which it is due next. When it was due last is not known."""
+        return at + self.every
+
 
 @dataclass(frozen=True)
 class Cron:
@@ -58,6 +62,16 @@ class Cron:
         """Return how often it is due in some days from a time."""
         on = sum(self._on_day(begin + number * _DAY) for number in range(days))
         return on * len(self.hours) * len(self.minutes)
+
+    def next_after(self, at: datetime) -> datetime | None:
+        """Return the first time after another at which it is due; None if that is more than five years later."""
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        times = [
+            timedelta(hours=hour, minutes=minute) for hour in sorted(self.hours) for minute in sorted(self.minutes)
+        ]
+        days = (midnight + number * _DAY for number in range(5 * _DAYS_A_YEAR))
+        due = (day + time for day in days if self._on_day(day) for time in times)
+        return next((one for one in due if one > at), None)
 
     def _on_day(self, at: datetime) -> bool:
         weekday = at.isoweekday() % 7 + 1
@@ -87,6 +101,15 @@ def read_schedule(expression: str) -> Cron | Rate:
         _values(weekdays, range(1, 8), _DAYS),
         _values(years, _YEARS),
     )
+
+
+def next_run(expression: str, now: datetime) -> datetime | None:
+    """Return the time by which a schedule expression is due next; None if that is more than five years later.
+
+    Raises:
+        InvalidSchedule: it cannot be read.
+    """
+    return read_schedule(expression).next_after(now)
 
 
 def runs_per_month(schedule: Cron | Rate, now: datetime) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 
 from orchestrator.application.cloud import Cloud, for_each, logger
@@ -29,7 +28,7 @@ from orchestrator.domain.errors import (
     SourceStateUnknown,
     TableNotReadable,
 )
-from orchestrator.domain.recovery.backup_times import content_time
+from orchestrator.domain.recovery.backup_times import replay_begins
 from orchestrator.domain.recovery.lost_writes.replay import MOST_WRITES
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Recovery, Role
@@ -85,7 +84,7 @@ def replay_onto_new_tables(
         return ReplayRules(log, _epoch_shift(cloud, recovery), accept_rotated=accepts, since_point=since_point)
 
     assert cutover.block_requested_at is not None, "late writes are those after the request"
-    since = cutover.block_requested_at if recovery.replays is None else replay_begins(recovery)
+    since = cutover.block_requested_at if recovery.replays is None else replay_begins(recovery.tables, recovery.point)
     if cutover.failback:
         since = cutover.synced_since or since
     corrupted = recovery.replays or ()
@@ -211,13 +210,8 @@ def replay_since_point(
     def rules(families: Families) -> ReplayRules:
         return ReplayRules(tokens.read_revocation_log(families), _epoch_shift(cloud, recovery), since_point=True)
 
-    since = replay_begins(recovery)
+    since = replay_begins(recovery.tables, recovery.point)
     return replay_pass(cloud, tables, since, progress, policy, rules, recovery.replays or (), at_most=MOST_WRITES)
-
-
-def replay_begins(recovery: Recovery) -> datetime:
-    """Return the time from which writes may be missing in the restored tables."""
-    return min(content_time(table, recovery.point) - table.uncertainty for table in recovery.tables)
 
 
 def replay_back(

@@ -92,6 +92,10 @@ class OnDemandBackups:
         summaries = self._summaries(table, "ALL")
         return tuple(_backup(summary) for summary in summaries if summary["BackupStatus"] == AVAILABLE)
 
+    def has_left_backup(self, table: str) -> bool:
+        """Return whether a table of this name was deleted and has left a system backup."""
+        return any(summary["BackupStatus"] in {AVAILABLE, CREATING} for summary in self._summaries(table, SYSTEM))
+
     def of_deleted_table(self, role: Role, table: str) -> Backup:
         """Return the newest system backup of a deleted table.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
+from orchestrator.domain.recovery.table_settings import BOTH_IMAGES
 
 ABSENT = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 """Error codes of DynamoDB for a table that does not exist."""
@@ -32,3 +34,15 @@ def describe_table(client: Any, table: str) -> Mapping[str, Any] | None:
             raise
         return None
     return description
+
+
+def stream_since(description: Mapping[str, Any] | None) -> datetime | None:
+    """Return when the stream of a table began; None if it has none with both images.
+
+    Args:
+        description: DynamoDB's description of the table; None if it does not exist.
+    """
+    stream = (description or {}).get("StreamSpecification") or {}
+    label = (description or {}).get("LatestStreamLabel", "")
+    usable = stream.get("StreamEnabled") and stream.get("StreamViewType") == BOTH_IMAGES and label
+    return datetime.fromisoformat(label.removesuffix("Z")).replace(tzinfo=UTC) if usable else None

@@ -20,7 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.aws.clients import error_code, translate_errors
-from orchestrator.aws.dynamodb.descriptions import ABSENT, describe_table
+from orchestrator.aws.dynamodb.descriptions import ABSENT, describe_table, stream_since
 from orchestrator.aws.dynamodb.read_pace import read_units_of
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.recovery.plan import Source
@@ -70,7 +70,12 @@ class TableRestores:
             latest=recovery.get("LatestRestorableDateTime") if on else None,
             read_units=read_units_of(description),
             encryption_key=(description.get("SSEDescription") or {}).get("KMSMasterKeyArn", ""),
+            stream_since=stream_since(description),
         )
+
+    def read_stream_start(self, table: str) -> datetime | None:
+        """Return when the stream of a table began; None if it has none with both images, or does not exist."""
+        return stream_since(describe_table(self._client, table))
 
     def exists(self, table: str) -> bool:
         """Return whether a table exists."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from itertools import chain
 from time import sleep
@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.aws.clients import translate_errors
 from orchestrator.aws.dynamodb.batch import batch_client, batch_get, scan_segment
-from orchestrator.aws.dynamodb.descriptions import describe_table
+from orchestrator.aws.dynamodb.descriptions import describe_table, stream_since
 from orchestrator.aws.dynamodb.raw_client import RawClient
 from orchestrator.aws.dynamodb.read_pace import ReadPace, read_units_of
 from orchestrator.domain.errors import TableNotReadable
@@ -27,7 +27,6 @@ Item: TypeAlias = dict[str, dict[str, Any]]
 Pages: TypeAlias = Callable[[int, int], Iterator[Sequence[msgspec.Raw]]]
 """Reads segment `n` of `m`, page after page, to its end or with an error."""
 
-_BOTH_IMAGES = "NEW_AND_OLD_IMAGES"
 _PAGE_HASH_BYTES = 16
 _decode = msgspec.json.Decoder(Item).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -222,9 +221,7 @@ class TableReader:
         description = self._describe(table)
         with translate_errors():
             time_to_live = self._client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-        stream = description.get("StreamSpecification") or {}
-        label = description.get("LatestStreamLabel", "")
-        usable = bool(stream.get("StreamEnabled") and stream.get("StreamViewType") == _BOTH_IMAGES and label)
+        since = stream_since(description)
         ttl_enabled = time_to_live.get("TimeToLiveStatus") == "ENABLED"
         return TableDescription(
             table=table,
@@ -232,8 +229,8 @@ class TableReader:
             ttl_attribute=time_to_live.get("AttributeName", "") if ttl_enabled else "",
             items=description.get("ItemCount", 0),
             size_bytes=description.get("TableSizeBytes", 0),
-            stream=description["LatestStreamArn"] if usable else "",
-            stream_since=datetime.fromisoformat(label.removesuffix("Z")).replace(tzinfo=UTC) if usable else None,
+            stream=description["LatestStreamArn"] if since else "",
+            stream_since=since,
             read_units=read_units_of(description),
         )
 

@@ -52,7 +52,7 @@ from orchestrator.domain.evidence.chain import ChainEntry
 from orchestrator.domain.recovery.backup_times import describe_times
 from orchestrator.domain.recovery.plan import RecoveryPlan
 from orchestrator.domain.recovery.policy import RecoveryPolicy
-from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome, Role
+from orchestrator.domain.recovery.record import Recovery, RecoveryOutcome, Role, TableRecovery
 from orchestrator.domain.recovery.request import (
     new_recovery_key,
     read_recovery_request,
@@ -90,11 +90,18 @@ def show_plan(recovery_plan: RecoveryPlan) -> None:
         f"recovery point {recovery_plan.point.isoformat()}; "
         f"the latest of all tables is {recovery_plan.latest.isoformat()}"
     )
-    rows = [(table.source, table.target, table.items, table.size_bytes) for table in recovery_plan.tables]
+    rows = [(table.source, table.target, *counts_of(table)) for table in recovery_plan.tables]
     screen.print(
         text_table(("table", "restored to", "items (approx.)", "bytes (approx.)"), rows, ("table", "restored to"))
     )
     show_cost(recovery_plan)
+
+
+def counts_of(table: TableRecovery) -> tuple[str | int, int]:
+    """Return the items and the bytes of what is restored: of a backup, only its bytes are listed."""
+    if table.backup_arn:
+        return "unknown", table.backup_bytes or table.size_bytes
+    return table.items, table.size_bytes
 
 
 def show_backups(recovery_plan: RecoveryPlan) -> None:
@@ -188,12 +195,7 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
     if request.failback_of and kind is Kind.RESTORE:
         region_prices = prices.load_prices(environment.region)
         return plan_table_failback(context.cloud, request, policy, prices=region_prices, now=context.cloud.now())
-    if request.fault:
-        indexes = [
-            index for table in tables.values() for index in context.cloud.table_settings.read_settings(table).indexes
-        ]
-        refuse_impossible_fault(request.fault, indexes)
-    return plan_table_recovery(
+    recovery_plan = plan_table_recovery(
         context.cloud.table_restores,
         context.cloud.backups,
         kind,
@@ -209,6 +211,12 @@ def plan_recovery(context: Context, options: Mapping[str, object], name: str, ki
         vault=partial(list_recovery_points, context.cloud),
         copies=partial(list_copies, context.cloud),
     )
+    if request.fault:
+        indexes = [
+            index for table in tables.values() for index in context.cloud.table_settings.read_settings(table).indexes
+        ]
+        refuse_impossible_fault(request.fault, indexes)
+    return recovery_plan
 
 
 def follow_recovery(context: Context, name: str, by: str, *, json: bool) -> int:

@@ -165,6 +165,11 @@ def content_time(table: TableRecovery, point: datetime) -> datetime:
     return table.backup_at or point
 
 
+def replay_begins(tables: Sequence[TableRecovery], point: datetime) -> datetime:
+    """Return the time from which writes may be missing in restored tables."""
+    return min(content_time(table, point) - table.uncertainty for table in tables)
+
+
 def times_apart(tables: Sequence[TableRecovery], point: datetime) -> timedelta:
     """Return how far the times of the restored tables' contents are apart; zero if they are one recovery point."""
     spread = _spread([content_time(table, point) for table in tables])

@@ -15,6 +15,7 @@ from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import CheckResult, Cost, Measured, Recovery, TableRecovery
 from orchestrator.domain.recovery.request import RecoveryRequest
 from orchestrator.domain.recovery.restore import VARIABLES
+from orchestrator.domain.recovery.table_settings import turn_on_stream
 from orchestrator.domain.verdict import Json, Verdict
 
 LOSS_SOURCE = "both sides, and the stream of the tables that were in use"
@@ -82,7 +83,8 @@ def plan_failback(
     """Plan the failback of a restore. All writes since the restore are kept.
 
     Raises:
-        Refused: a table does not exist, is not blocked or cannot be restored, or the cost exceeds the limit.
+        Refused: a table does not exist, is not blocked, has no stream or cannot be restored, or the cost exceeds the
+            limit.
     """
     planned = tuple(
         _planned_table(table, failback, now) for table, failback in zip(restore.tables, tables, strict=True)
@@ -106,6 +108,9 @@ def _planned_table(table: TableRecovery, failback: FailbackTable, now: datetime)
         if source.latest is None:
             remedy = "point-in-time recovery is off: enable it first, because overwritten items cannot be restored"
             raise Refused(f"tables.{table.role}", source.name, remedy)
+    if failback.in_use.stream_since is None:
+        remedy = f"it has no stream, from which its last writes are read: `{turn_on_stream(table.target)}`, then repeat"
+        raise Refused(f"tables.{table.role}", table.target, remedy)
     return TableRecovery(
         role=table.role,
         source=table.target,

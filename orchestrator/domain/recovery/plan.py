@@ -39,6 +39,7 @@ class Source:
         exportable_from: of a backup: the earliest time that an export of the table can show; None if it cannot.
         encryption_key: ARN of the key that encrypts it; empty for DynamoDB's own.
         backup_bytes: the size of the backup, as AWS states it; 0 if it does not, and for point-in-time recovery.
+        stream_since: when its stream with both images began; None if it has none.
     """
 
     role: Role
@@ -55,6 +56,7 @@ class Source:
     exportable_from: datetime | None = None
     encryption_key: str = ""
     backup_bytes: int = 0
+    stream_since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class RecoveryPolicy:
         drill_window: flexible time window of the schedule; 0 for none.
         drill_point: the recovery point of scheduled drills of point-in-time recovery: the latest or a random one.
         drill_point_window: how far back a random recovery point may be.
-        standing_grants: EventBridge Scheduler expression in UTC, by which standing grants are given; empty for none.
+        standing_grants: EventBridge Scheduler expression in UTC, by which standing grants are given; empty for none. None if
+            the settings do not state it, as those of functions.
         objectives: RTO and RPO.
         drills: schedules of drills of other kinds of backup.
         max_monthly_usd: settings whose scheduled drills cost more in a month are refused by `orchestrator lint`.
@@ -63,7 +64,7 @@ class RecoveryPolicy:
     drill_window: timedelta
     drill_point: Selection
     drill_point_window: timedelta
-    standing_grants: str
+    standing_grants: str | None
     objectives: Objectives
     drills: Mapping[BackupKind, DrillSchedule]
     max_monthly_usd: float
@@ -152,5 +153,5 @@ def _drill_point(settings: SettingsReader) -> Selection:
     return Selection(settings.choice("drill_point", (Selection.LATEST.value, Selection.RANDOM.value)))
 
 
-def _standing_grants(settings: SettingsReader) -> str:
-    return read_expression(settings, "standing_grants", may_be_empty=True) if "standing_grants" in settings else ""
+def _standing_grants(settings: SettingsReader) -> str | None:
+    return read_expression(settings, "standing_grants", may_be_empty=True) if "standing_grants" in settings else None

@@ -13,7 +13,7 @@ from orchestrator.aws.dynamodb.restores import TableRestores
 from orchestrator.aws.ledger.standing_grants import STANDING, StandingGrantIndex, set_key
 from orchestrator.domain.environment_lock import Kind
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.recovery.backups.kinds import Selection
+from orchestrator.domain.recovery.backups.kinds import BackupKind, Selection
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Role
 from orchestrator.domain.recovery.request import RecoveryRequest
@@ -161,8 +161,46 @@ def test_a_table_that_is_being_deleted_is_refused_until_it_is_gone(world):
 
 def test_a_drill_of_a_deleted_table_is_refused(world):
     world.delete(STATE, 100)
+    world.tables.backups.clear()
     with pytest.raises(Refused, match="deploy the service stack first"):
         world.plan(Kind.DRILL)
+
+
+def test_a_drill_of_a_table_that_left_a_backup_is_refused_with_the_restore(world):
+    world.delete(STATE, 100)
+    for request in ({}, {"backup_kind": BackupKind.BACKUP}):
+        with pytest.raises(Refused, match="its system backup can be restored: `orchestrator restore --plan`"):
+            world.plan(Kind.DRILL, **request)
+
+
+def stream(world, table, since):
+    world.tables.stream(table, f"{since:%Y-%m-%dT%H:%M:%S}.000")
+
+
+def test_a_replay_is_planned_only_of_tables_whose_streams_hold_the_writes_since_the_point(world):
+    point = second(world.clock.now()) - HOUR
+    stream(world, STATE, point - HOUR)
+    with pytest.raises(Refused, match=f"{TOKENS} has no stream: omit `replay`") as refused:
+        world.plan(to=point, replay=True)
+    assert refused.value.field == "replay"
+    stream(world, TOKENS, point + HOUR / 2)
+    with pytest.raises(Refused, match=f"{TOKENS} has a stream since .* only: .* give a later one than"):
+        world.plan(to=point, replay=True)
+    assert world.plan(to=point).point == point
+    stream(world, TOKENS, point)
+    assert world.plan(to=point, replay=True).point == point
+
+
+def test_a_replay_of_deleted_tables_is_planned_only_if_a_table_with_a_stream_is_left(world):
+    stream(world, TOKENS, world.clock.now() - 24 * HOUR)
+    back_up(world, STATE, TOKENS)
+    world.delete(STATE, 3600)
+    assert world.plan(replay=True).tables[0].gone
+    with pytest.raises(Refused, match=f"{STATE} has no stream: omit `replay`"):
+        world.plan(backup="nightly", replay=True)
+    world.delete(TOKENS, 3500)
+    with pytest.raises(Refused, match="no original table exists, and their streams went with them"):
+        world.plan(replay=True)
 
 
 def back_up(world, *tables):
@@ -216,7 +254,7 @@ def test_standing_grants_of_before_a_cutover_were_written_to_other_tables(world)
     keep_grants(world, now - 2 * HOUR, now - HOUR / 4)
     with pytest.raises(Refused, match=(now - HOUR / 4).isoformat().replace("+", r"\+")):
         world.plan(Kind.DRILL, to=now - HOUR, cut_over_at=now - 1.5 * HOUR)
-    with pytest.raises(Refused, match=r"set recovery\.standing_grants"):
+    with pytest.raises(Refused, match=r"wait for the next standing grants if recovery\.standing_grants is set"):
         world.plan(Kind.DRILL, to=now - HOUR, cut_over_at=now)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.domain.cron import Cron, InvalidSchedule, Rate, read_schedule, runs_per_month
+from orchestrator.domain.cron import Cron, InvalidSchedule, Rate, next_run, read_schedule, runs_per_month
 
 pytestmark = pytest.mark.decision
 MONDAY = datetime(2026, 11, 30, 5, 0, tzinfo=UTC)
@@ -91,3 +91,21 @@ def test_what_cannot_be_read_is_refused_with_the_reason(expression, reason):
     with pytest.raises(InvalidSchedule) as caught:
         read_schedule(expression)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "after"),
+    [
+        ("cron(0 * * * ? *)", timedelta(hours=1)),
+        ("cron(5,59 5,4 * * ? *)", timedelta(minutes=5)),
+        ("cron(0 5 * * ? *)", timedelta(days=1)),
+        ("cron(0 4 ? * WED *)", timedelta(days=2, hours=-1)),
+        ("rate(2 hours)", timedelta(hours=2)),
+    ],
+)
+def test_the_next_run_is_after_the_time(expression, after):
+    assert next_run(expression, MONDAY) == MONDAY + after
+
+
+def test_a_schedule_that_is_over_has_no_next_run():
+    assert next_run("cron(0 5 * * ? 2025)", MONDAY) is None

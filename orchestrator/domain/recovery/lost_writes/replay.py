@@ -8,7 +8,7 @@ the restored table holds what it is based on, and a revocation always wins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.domain.deployment.late_writes import EPOCH_KEY, LateWrite, ReplayProgress, is_of_clients
@@ -70,6 +70,29 @@ def refuse_beyond_streams(point: datetime, recovery_time: timedelta, now: dateti
             "`to`, or omit `replay` and lose what was written since"
         )
         raise Refused("replay", point.isoformat(), remedy)
+
+
+def refuse_without_streams(streams: Mapping[str, datetime | None], since: datetime) -> None:
+    """Refuse a replay of writes that no stream holds.
+
+    Args:
+        streams: table that exists to the time when its stream with both images began; None if it has none.
+        since: the time from which writes may be missing in the restored tables.
+
+    Raises:
+        Refused: a stream is missing or began later, or no table exists.
+    """
+    if not streams:
+        remedy = "no original table exists, and their streams went with them: omit `replay`"
+        raise Refused("replay", since.isoformat(timespec="seconds"), remedy)
+    for table, began in streams.items():
+        if began is None or began > since:
+            has = "has no stream" if began is None else f"has a stream since {began.isoformat(timespec='seconds')} only"
+            remedy = f"{table} {has}: omit `replay` and lose what was written since the recovery point"
+            later = (
+                "" if began is None else f", or give a later one than {began.isoformat(timespec='seconds')} with `to`"
+            )
+            raise Refused("replay", since.isoformat(timespec="seconds"), remedy + later)
 
 
 def chosen_writes(writes: Iterable[LateWrite], corrupted: Collection[str]) -> tuple[list[LateWrite], list[LateWrite]]:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
+from orchestrator.domain.cron import next_run
 from orchestrator.domain.errors import Refused
 
 LIFETIME: Final = timedelta(hours=12)
@@ -53,7 +54,7 @@ class StandingGrants:
 
 
 def choose_standing(
-    kept: Sequence[StandingGrants], later: datetime | None, point: datetime, now: datetime
+    kept: Sequence[StandingGrants], later: datetime | None, point: datetime, now: datetime, schedule: str | None
 ) -> StandingGrants:
     """Return the newest set that covers a recovery point.
 
@@ -62,6 +63,7 @@ def choose_standing(
         later: when the first set after the point was written; None without one.
         point: the recovery point.
         now: the time.
+        schedule: the setting `recovery.standing_grants`; empty if no grants are given, None if it is not known.
 
     Raises:
         Refused: none covers it. The error has the earliest later time that can be drilled.
@@ -71,11 +73,28 @@ def choose_standing(
         return max(covering, key=lambda one: one.written_at)
     why = "no standing grants of before it are kept, so a drill could try no token in a copy of that time"
     if later is None:
-        remedy = (
-            "omit it for the latest time, or set recovery.standing_grants, such as cron(0 * * * ? *), for later drills"
-        )
-        raise Refused("to", point.isoformat(), f"{why}: {remedy}")
+        raise Refused("to", point.isoformat(), f"{why}: omit it for the latest time, or {_first_grants(schedule, now)}")
     raise Refused("to", point.isoformat(), f"{why}: the earliest later time that can be drilled is {later.isoformat()}")
+
+
+def _first_grants(schedule: str | None, now: datetime) -> str:
+    """Return how a drill gets its first standing grants.
+
+    Args:
+        schedule: the setting `recovery.standing_grants`; empty if no grants are given, None if it is not known.
+        now: the time.
+    """
+    if schedule is None:
+        return "wait for the next standing grants if recovery.standing_grants is set; set it otherwise"
+    if not schedule:
+        return "set recovery.standing_grants, such as cron(0 * * * ? *), and wait for the first ones"
+    first = next_run(schedule, now)
+    if first is None:
+        return f"correct recovery.standing_grants: {schedule} is never due again"
+    return (
+        f"wait: recovery.standing_grants ({schedule}) gives the next ones by {first.isoformat(timespec='minutes')}, "
+        "and points from then on can be drilled"
+    )
 
 
 def find_standing_of_backups(
@@ -94,7 +113,12 @@ def find_standing_of_backups(
 
 
 def draw_point(
-    kept: Sequence[StandingGrants], earliest: datetime, latest: datetime, recovery: str, now: datetime
+    kept: Sequence[StandingGrants],
+    earliest: datetime,
+    latest: datetime,
+    recovery: str,
+    now: datetime,
+    schedule: str | None,
 ) -> datetime:
     """Return a random recovery point that standing grants cover. Every attempt of a drill draws the same.
 
@@ -104,6 +128,7 @@ def draw_point(
         latest: its end, a whole second.
         recovery: id of the drill, by which the point is drawn.
         now: the time.
+        schedule: the setting `recovery.standing_grants`; empty if no grants are given, None if it is not known.
 
     Raises:
         Refused: no set covers a point of the window.
@@ -119,7 +144,7 @@ def draw_point(
     if not spans:
         remedy = (
             f"no standing grants from {earliest.isoformat()} to {latest.isoformat()} are kept: "
-            "set recovery.standing_grants, such as cron(0 * * * ? *), and wait for the first ones"
+            f"{_first_grants(schedule, now)}"
         )
         raise Refused("select", "random", remedy)
     number = int.from_bytes(blake2b(recovery.encode(), digest_size=16).digest())

@@ -58,6 +58,7 @@ def plane():
 def context(tables, states):
     for name in (STATE, TOKENS):
         tables.add(name)
+        tables.stream(name)
     clients = {
         "dynamodb": both(FakeDynamoDB(), tables),
         "stepfunctions": states,
@@ -123,7 +124,11 @@ def test_a_replay_from_a_point_that_the_streams_have_left_is_refused_in_the_plan
 def test_a_table_that_is_gone_is_named_in_the_plan(context, tables, capsys):
     tables.lose(STATE)
     restore.plan(context, REQUEST, json=False)
-    assert f"Deleted tables, restored from their backups: {STATE}." in " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"Deleted tables, restored from their backups: {STATE}." in printed
+    # A list of backups has their bytes, and no number of items.
+    assert f"{STATE} ib-oauth-restored-dr-planned-state-prod unknown 1000" in printed
+    assert f"{TOKENS} ib-oauth-restored-dr-planned-tokens-prod 1000 1000000" in printed
 
 
 @pytest.mark.parametrize("deleted", [(STATE,), (TOKENS,), (STATE, TOKENS)])
@@ -313,6 +318,7 @@ def earlier_restore(context, tables):
     context.cloud.restores.create_record(kept)
     for table in kept.tables:
         tables.add(table.target)
+        tables.stream(table.target)
         tables.add(table.source).policy = json.dumps(blocked_policy(None, table.source_arn))
     used = {"STATE_TABLE": kept.tables[0].target, "TOKENS_TABLE": kept.tables[1].target}
     for function in kept.service.functions.values():
@@ -357,6 +363,10 @@ def open_left(context, tables, earlier_restore):
     tables.tables[earlier_restore.tables[0].source].policy = ""
 
 
+def turn_off_stream(context, tables, earlier_restore):
+    del tables.tables[earlier_restore.tables[1].target].description["StreamSpecification"]
+
+
 def remove_left(context, tables, earlier_restore):
     del tables.tables[earlier_restore.tables[0].source]
 
@@ -375,6 +385,7 @@ def use_others(context, tables, earlier_restore):
     ("change", "field", "why"),
     [
         (open_left, "tables.state", "it is not blocked"),
+        (turn_off_stream, "tables.tokens", "it has no stream"),
         (remove_left, "tables.state", "it no longer exists"),
         (be_red, "failback_of", "cut_over: it failed"),
         (use_others, "failback_of", "uses another now"),

@@ -17,6 +17,7 @@ from orchestrator.domain.recovery.backup_times import (
     content_time,
     describe_times,
     judge_times,
+    replay_begins,
     rotated_policy,
     source_from,
     times_apart,
@@ -121,6 +122,12 @@ def from_backup(table, seconds, *, gone=True):
 def test_the_content_of_a_table_is_of_its_backup_s_time_or_of_the_recovery_point():
     assert content_time(STATE, POINT) == POINT
     assert content_time(from_backup(STATE, 7), POINT) == POINT + timedelta(seconds=7)
+
+
+def test_writes_may_be_missing_from_the_earliest_time_that_a_content_may_be_of():
+    exact, inexact = from_backup(STATE, 7), replace(from_backup(STATE, 9), uncertainty=timedelta(seconds=4))
+    assert replay_begins([STATE], POINT) == POINT
+    assert replay_begins([exact, inexact], POINT) == POINT + timedelta(seconds=5)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ LEVEL = SyncProgress(
 
 
 def source(table, name, **changes):
-    return replace(Source(table.role, name, f"arn:{name}", GB, 1000, NOW, NOW), **changes)
+    return replace(Source(table.role, name, f"arn:{name}", GB, 1000, NOW, NOW, stream_since=NOW), **changes)
 
 
 def way(table, **changes):
@@ -97,6 +97,11 @@ STATE, TOKENS = RESTORE.tables
         ({"blocked": False}, "tables.state", "it is not blocked"),
         ({"original": source(STATE, STATE.source, latest=None)}, "tables.state", "point-in-time recovery is off"),
         ({"in_use": source(STATE, STATE.target, latest=None)}, "tables.state", "point-in-time recovery is off"),
+        (
+            {"in_use": source(STATE, STATE.target, stream_since=None)},
+            "tables.state",
+            "it has no stream, from which its last writes are read: `aws dynamodb update-table --table-name",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_gone_back_to_is_refused(bad, field, why):

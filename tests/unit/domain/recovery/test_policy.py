@@ -101,7 +101,12 @@ def test_drills_of_other_kinds_of_backup_have_schedules_of_their_own():
 
 def test_scheduled_drills_restore_the_latest_point_or_a_random_one_within_some_days():
     policy = RecoveryPolicy.parse(recovery_table())
-    assert (policy.drill_point, policy.drill_point_window, policy.standing_grants) == ("latest", timedelta(days=35), "")
+    assert (policy.drill_point, policy.drill_point_window, policy.standing_grants) == (
+        "latest",
+        timedelta(days=35),
+        None,
+    )
+    assert RecoveryPolicy.parse(recovery_table(standing_grants="")).standing_grants == ""
     table = recovery_table(drill_point="random", drill_point_days=5, standing_grants="rate(1 hour)")
     policy = RecoveryPolicy.parse(table)
     assert (policy.drill_point, policy.drill_point_window) == ("random", timedelta(days=5))

@@ -25,6 +25,7 @@ from orchestrator.domain.recovery.lost_writes.replay import (
     kind_of,
     read_corrupted,
     refuse_beyond_streams,
+    refuse_without_streams,
 )
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.request import read_recovery_request, refuse_restore_options
@@ -71,6 +72,19 @@ def test_a_point_that_the_streams_may_have_left_by_then_is_refused_with_the_earl
     assert refused.value.field == "replay"
     assert (NOW - 22 * HOURS).isoformat(timespec="seconds") in refused.value.remedy
     assert "omit `replay`" in refused.value.remedy
+
+
+def test_a_replay_needs_streams_that_hold_all_writes_since_the_point():
+    refuse_without_streams({"state": NOW - HOURS, "tokens": NOW}, NOW)
+    for streams, why in (
+        ({"state": NOW, "tokens": None}, "tokens has no stream: omit `replay` and lose what was written since"),
+        ({"state": NOW + HOURS}, f"state has a stream since {(NOW + HOURS).isoformat(timespec='seconds')} only"),
+        ({}, "no original table exists, and their streams went with them: omit `replay`"),
+    ):
+        with pytest.raises(Refused) as refused:
+            refuse_without_streams(streams, NOW)
+        assert (refused.value.field, refused.value.value) == ("replay", NOW.isoformat(timespec="seconds"))
+        assert refused.value.remedy.startswith(why)
 
 
 def test_writes_are_divided_by_the_kind_of_their_item_and_those_of_no_client_are_neither():
