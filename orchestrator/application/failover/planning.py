@@ -36,6 +36,7 @@ def plan_tables(cloud: Cloud, home: str, region: str, now: datetime) -> tuple[Co
     Raises:
         Refused: the region has no copy of a table, or current copies of two tables of which one was in use.
     """
+    backups, others = copies_of_home(cloud, region).list_with_others()
     plan = plan_failover(
         FailoverInputs(
             environment=cloud.environment,
@@ -45,7 +46,8 @@ def plan_tables(cloud: Cloud, home: str, region: str, now: datetime) -> tuple[Co
             copy_region=None,
             domain=None,
             probes=(),
-            backups=copies_of_home(cloud, region).list_backups(),
+            backups=backups,
+            others=others,
             now=now,
             assumed=True,
             oldest_copy=failover_policy(cloud).oldest_copy,

@@ -168,14 +168,24 @@ class CrossRegionBackups:
     ) -> None:
         self._clients, self._environment, self._standby = clients, environment, standby
         own = {role: resource_name(role, environment) for role in Role}
+        self._own = {name: role for role, name in own.items()}
         self._tables = {name: role for role, name in {**own, **(in_use or {})}.items()}
         # Without a setting that names another table than the stack's, a restored one may be in use.
         self._may_be_restored = {role for role, name in own.items() if name in self._tables}
 
     def list_backups(self) -> tuple[CrossRegionBackup, ...]:
         """Return every backup that is complete, in no order."""
+        return self.list_with_others()[0]
+
+    def list_with_others(self) -> tuple[tuple[CrossRegionBackup, ...], tuple[CrossRegionBackup, ...]]:
+        """Return every backup that is complete of a table that may be in use, and those of the environment's other tables.
+
+        Others are those of the stack's own table and of restored tables, where the settings name another table.
+        """
         with translate_errors():
-            return (*self._on_demand_backups(), *self._recovery_points())
+            found = (*self._on_demand_backups(), *self._recovery_points())
+        in_use = tuple(one for one in found if self._may_be_in_use(one.table))
+        return in_use, tuple(one for one in found if not self._may_be_in_use(one.table))
 
     def _on_demand_backups(self) -> Iterator[CrossRegionBackup]:
         for page in self._clients("dynamodb").get_paginator("list_backups").paginate(BackupType="ALL"):
@@ -201,11 +211,11 @@ class CrossRegionBackups:
                         yield CrossRegionBackup(role, point["RecoveryPointArn"], point["CreationDate"], name)
 
     def _role(self, table: str) -> Role | None:
-        """Return the role of a table that may be in use; None of any other table."""
-        if table in self._tables:
-            return self._tables[table]
-        restored = role_of_restored_table(table, self._environment)
-        return restored if restored in self._may_be_restored else None
+        """Return the role of a table of the environment; None of any other table."""
+        return self._tables.get(table) or self._own.get(table) or role_of_restored_table(table, self._environment)
+
+    def _may_be_in_use(self, table: str) -> bool:
+        return table in self._tables or role_of_restored_table(table, self._environment) in self._may_be_restored
 
 
 def _stands_for(summary: Mapping[str, Any]) -> str:

@@ -140,6 +140,12 @@ def _target(environment: environments.Environment, to: str | None) -> str:
 def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
     """Plan from the backups in the other region, as if the home region were lost now."""
     context = context_of(environment.name)
+    backups, others = CrossRegionBackups(
+        clients_of(context.environment, other),
+        environment.name,
+        standby=other if environment.failover else "",
+        in_use={Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table},
+    ).list_with_others()
     return plan_failover(
         FailoverInputs(
             environment=environment.name,
@@ -149,12 +155,8 @@ def _plan(environment: environments.Environment, other: str) -> FailoverPlan:
             copy_region=environment.backups.copy_region,
             domain=environment.api.domain.name if environment.api.domain else None,
             probes=(),
-            backups=CrossRegionBackups(
-                clients_of(context.environment, other),
-                environment.name,
-                standby=other if environment.failover else "",
-                in_use={Role.STATE: environment.service.state_table, Role.TOKENS: environment.service.tokens_table},
-            ).list_backups(),
+            backups=backups,
+            others=others,
             now=datetime.now(UTC),
             assumed=True,
             checklist=DeliveryPolicy.parse(environment.delivery).checklist,

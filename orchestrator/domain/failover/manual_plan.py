@@ -77,6 +77,8 @@ class FailoverInputs:
         assumed: the plan is a rehearsal, and none of its steps is executed.
         oldest_copy: the greatest age of a copy of a table that is backed up.
         checklist: items whose evidence a deployment of the environment must bring.
+        others: backups in the other region of the environment's tables that the settings do not name, such as the originals
+            of a restore.
     """
 
     environment: str
@@ -91,6 +93,7 @@ class FailoverInputs:
     assumed: bool = False
     oldest_copy: timedelta = OLDEST_COPY
     checklist: tuple[str, ...] = ()
+    others: tuple[CrossRegionBackup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,13 +207,30 @@ def _planned_restore(role: Role, inputs: FailoverInputs) -> PlannedRestore:
     """Return the restore of a table's newest backup that is not later than now."""
     backups = [backup for backup in inputs.backups if backup.role is role and backup.as_of <= inputs.now]
     if not backups:
-        remedy = "copy backups there in advance (backups.copy_region); replicas are not used (docs/guides/replicas.md)"
-        raise Refused(f"backups.{role}", f"none in {inputs.region}", remedy)
+        raise Refused(f"backups.{role}", f"none in {inputs.region}", _remedy_without_backup(role, inputs))
     if tables := competing_tables(role, backups, inputs.now, inputs.oldest_copy):
         raise Refused(f"backups.{role}", f"copies of {' and of '.join(tables)}", competing_remedy(role, inputs.region))
     # A restore's name: configuration snapshots, roles and the permissions boundary know restored tables by it.
     name = target_name(Kind.RESTORE, f"failover-{inputs.now:%Y%m%d%H%M}", role, inputs.environment)
     return PlannedRestore(max(backups, key=lambda backup: backup.as_of), name)
+
+
+def _remedy_without_backup(role: Role, inputs: FailoverInputs) -> str:
+    """Return what to do without a backup of the table that the settings name, with the backups of other tables."""
+    newest: dict[str, datetime] = {}
+    for one in inputs.others:
+        if one.role is role and one.as_of <= inputs.now:
+            newest[one.table] = max(one.as_of, newest.get(one.table, one.as_of))
+    if not newest:
+        return "copy backups there in advance (backups.copy_region); replicas are not used (docs/guides/replicas.md)"
+    ordered = sorted(newest.items(), key=lambda found: (found[1], found[0]), reverse=True)
+    times = ", ".join(f"{table} as of {at.isoformat(timespec='seconds')}" for table, at in ordered)
+    return (
+        f"the table that service.tables.{role} names has no copy there yet, but others have: {times}. Wait for the next "
+        f'backup and its copy; if the region is lost now, set service.tables.{role} = "{ordered[0][0]}" in '
+        f"environments.toml, deploy the stacks in {inputs.region} if they wait there, and repeat: what was written since "
+        "then is lost"
+    )
 
 
 def competing_tables(

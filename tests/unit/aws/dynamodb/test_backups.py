@@ -42,6 +42,8 @@ def copies(
     points: dict[str, list[dict]] | None = None,
     standby: str = "",
     in_use: dict[Role, str] | None = None,
+    *,
+    others: bool = False,
 ) -> tuple[CrossRegionBackup, ...]:
     points = points or {}
     clients = {
@@ -51,7 +53,8 @@ def copies(
             list_recovery_points_by_backup_vault=lambda params: [{"RecoveryPoints": points[params["BackupVaultName"]]}],
         ),
     }
-    return CrossRegionBackups(clients.__getitem__, "prod", standby=standby, in_use=in_use).list_backups()
+    found = CrossRegionBackups(clients.__getitem__, "prod", standby=standby, in_use=in_use)
+    return found.list_with_others()[1] if others else found.list_backups()
 
 
 OF_ANOTHER_ENVIRONMENT = (
@@ -99,6 +102,17 @@ def test_of_a_role_whose_restored_table_the_settings_name_only_that_table_s_copi
         [], {"v": [point(table) for table in tables]}, in_use={Role.STATE: "ib-oauth-state-prod", Role.TOKENS: used}
     )
     assert [copy.table for copy in found] == [used, "ib-oauth-state-prod"]
+
+
+def test_of_a_role_whose_restored_table_the_settings_name_the_copies_of_others_are_listed_apart():
+    used, other = "ib-oauth-restored-dr-2-tokens-prod", "ib-oauth-restored-dr-1-tokens-prod"
+    tables = ("ib-oauth-tokens-prod", other, used, "ib-oauth-state-prod", *OF_ANOTHER_ENVIRONMENT)
+    points = {"v": [point(table) for table in tables]}
+    found = copies([], points, in_use={Role.STATE: "ib-oauth-state-prod", Role.TOKENS: used}, others=True)
+    assert [(copy.role, copy.table) for copy in found] == [
+        (Role.TOKENS, "ib-oauth-tokens-prod"),
+        (Role.TOKENS, other),
+    ]
 
 
 def test_a_backup_that_says_of_which_moment_it_is_is_of_that_moment():

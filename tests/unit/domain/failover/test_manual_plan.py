@@ -65,6 +65,26 @@ def test_current_copies_of_two_tables_of_a_role_are_refused_by_their_names():
         plan_failover(replace(FACTS, backups=(FACTS.backups[0], *both)))
 
 
+def test_without_a_copy_of_the_table_in_use_the_copies_of_its_originals_are_named_with_the_way_to_use_them():
+    """Right after a restore, only the original tables have copies."""
+    others = (
+        replace(backup(Role.TOKENS, timedelta(hours=30), 1), table=ORIGINAL),
+        replace(backup(Role.TOKENS, timedelta(hours=6), 2), table=ORIGINAL),
+        replace(backup(Role.TOKENS, timedelta(hours=-1), 3), table=ORIGINAL),
+        replace(backup(Role.TOKENS, timedelta(days=9), 4), table=RESTORED),
+        replace(backup(Role.STATE, timedelta(hours=1), 5), table="ib-oauth-state-prod"),
+    )
+    with pytest.raises(Refused) as refused:
+        plan_failover(replace(FACTS, backups=FACTS.backups[:1], others=others))
+    assert (refused.value.field, refused.value.value) == ("backups.tokens", f"none in {OTHER}")
+    at = (NOW - timedelta(hours=6)).isoformat(timespec="seconds")
+    assert f"others have: {ORIGINAL} as of {at}, {RESTORED} as of " in refused.value.remedy
+    assert (
+        f'set service.tables.tokens = "{ORIGINAL}" in environments.toml, deploy the stacks in ' in refused.value.remedy
+    )
+    assert "copy backups there in advance" not in refused.value.remedy
+
+
 @pytest.mark.parametrize("age", [timedelta(hours=27), timedelta(hours=-1)])
 def test_a_copy_that_is_not_current_competes_with_none(age):
     old, new = backup(Role.TOKENS, age, 1), backup(Role.TOKENS, timedelta(hours=1), 2)
