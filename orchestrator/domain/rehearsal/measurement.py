@@ -31,6 +31,21 @@ class AcknowledgedWrite:
     found: bool
 
 
+@dataclass(frozen=True)
+class KeptLogin:
+    """A login whose refresh token was tried at the end, and whether it was accepted."""
+
+    at: datetime
+    alive: bool
+
+
+def count_logins(logins: Sequence[KeptLogin]) -> tuple[int | None, int | None]:
+    """Return how many logins were tried, and how many of them had ended; None of both if none was tried."""
+    if not logins:
+        return None, None
+    return len(logins), sum(not login.alive for login in logins)
+
+
 def works(flows: Sequence[Flow], since: datetime) -> bool:
     """Return whether the newest flows that started since a time show that the service works."""
     newest = [flow for flow in flows if flow.started_at >= since][-FLOWS_FOR_A_STATE:]

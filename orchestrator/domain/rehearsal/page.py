@@ -35,6 +35,10 @@ which a person reads.
 **Data loss**: the time in which writes were lost that the service had acknowledged. One client is registered each second;
 at the end the service is asked for each of them.
 
+**Logins ended**: logins of before the fault whose refresh token was rejected at the end, of those that were tried. Their
+users log in again. It is not part of the data loss: a restore ends logins on purpose where their validity is not proven
+([restore](../runbooks/restore.md)).
+
 **Objectives**: those of a local cloud, where a restore takes a second. An environment's own are `rto_minutes` and
 `rpo_minutes` of its settings."""
 
@@ -47,8 +51,10 @@ def render_page(scenarios: Sequence[Scenario], runs: Mapping[str, Rehearsal]) ->
         runs: the last run of each scenario, by name. A scenario without a run is on the page as such.
     """
     lines = ["# Rehearsed disasters", "", *_paragraphs(_INTRO), "## Results", ""]
-    lines += ["| scenario | result | end | recovery time | data loss | alarm after | flows failed | writes lost |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    lines += [
+        "| scenario | result | end | recovery time | data loss | alarm after | flows failed | writes lost | logins ended |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     lines += [_row(scenario, runs.get(scenario.name)) for scenario in scenarios]
     lines += ["", *(line for measure in _MEASURES.split("\n\n") for line in _item(" ".join(measure.split()))), ""]
     for scenario in scenarios:
@@ -59,7 +65,7 @@ def render_page(scenarios: Sequence[Scenario], runs: Mapping[str, Rehearsal]) ->
 def _row(scenario: Scenario, run: Rehearsal | None) -> str:
     link = f"[{scenario.name}](#{scenario.name})"
     if run is None:
-        return f"| {link} | {NEVER} |{' |' * 6}"
+        return f"| {link} | {NEVER} |{' |' * 7}"
     cells = (
         link,
         str(verdict_of(scenario, run).outcome),
@@ -69,6 +75,7 @@ def _row(scenario: Scenario, run: Rehearsal | None) -> str:
         _seconds(run.alarm_seconds) if scenario.alarm else "none",
         f"{run.failed_flows} of {run.flows}",
         f"{run.lost_writes} of {run.writes}",
+        f"{run.ended_logins} of {run.logins}" if run.logins else NOT_MEASURED,
     )
     return f"| {' | '.join(cells)} |"
 

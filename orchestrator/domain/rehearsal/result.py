@@ -33,6 +33,8 @@ class Rehearsal:
         alarm_seconds: from the fault until the scenario's alarm fired; None if it did not, or has none.
         flows, failed_flows: flows after the fault.
         writes, lost_writes: writes that the service acknowledged, and those of them that were missing at the end.
+        logins, ended_logins: logins of before the fault that were tried at the end, and those of them that had ended: their
+            users log in again. None if none was tried.
     """
 
     scenario: str
@@ -48,6 +50,8 @@ class Rehearsal:
     failed_flows: int
     writes: int
     lost_writes: int
+    logins: int | None = None
+    ended_logins: int | None = None
 
 
 def end_of(took: timedelta | None, *, commands: bool) -> End:
@@ -82,5 +86,14 @@ def verdict_of(scenario: Scenario, run: Rehearsal) -> Verdict:
             return Verdict.failed(f"{name} {seconds:.1f} s, objective {objective:g} s")
     return Verdict.passed(
         f"{scenario.expected}: recovery time {run.recovery_seconds:.1f} s, data loss {run.loss_seconds:.1f} s, "
-        f"{run.failed_flows} of {run.flows} flows failed, {run.lost_writes} of {run.writes} writes are lost"
+        f"{run.failed_flows} of {run.flows} flows failed, {run.lost_writes} of {run.writes} writes are lost, "
+        f"{describe_logins(run)}"
     )
+
+
+def describe_logins(run: Rehearsal) -> str:
+    """Return how many logins of before the fault had ended at the end."""
+    if not run.logins:
+        return "logins were not measured"
+    consequence = ": every user logs in again" if run.ended_logins == run.logins else ""
+    return f"{run.ended_logins} of {run.logins} logins ended{consequence}"

@@ -15,12 +15,15 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.domain.rehearsal.measurement import AcknowledgedWrite, Flow
-from orchestrator.local.oauth_client import LOCAL_CLIENTS, Connection, OAuthClient, TrafficClient
+from orchestrator.domain.rehearsal.measurement import AcknowledgedWrite, Flow, KeptLogin
+from orchestrator.local.oauth_client import LOCAL_CLIENTS, Connection, OAuthClient, Tokens, TrafficClient
 from orchestrator.local.rehearsal_clients import connect, register
 
 FLOW_SECONDS = 1.0
 """How often a flow and a registration begin."""
+MOST_LOGINS = 20
+"""So many logins of before the fault are tried at the end, the newest ones."""
+_TRIES = 3
 _CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """Any valid code challenge: the one of RFC 7636, appendix B."""
 
@@ -37,6 +40,7 @@ class ServiceMonitor:
         self._api_url, self._platform_url = api_url, platform_url
         self._flows: list[Flow] = []
         self._registered: list[tuple[datetime, TrafficClient]] = []
+        self._logins: list[tuple[datetime, Tokens]] = []
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._run_flows, self._write)]
 
@@ -60,15 +64,47 @@ class ServiceMonitor:
         with connect(self._api_url(), self._platform_url) as client:
             return tuple(AcknowledgedWrite(at, _known(client, registered)) for at, registered in self._registered)
 
+    def read_logins_back(self, before: datetime) -> tuple[KeptLogin, ...]:
+        """Return logins of before a time, and whether the service still accepts their refresh tokens.
+
+        It ends at the first login for which the service did not answer.
+        """
+        tried: list[KeptLogin] = []
+        with connect(self._api_url(), self._platform_url) as client:
+            for at, tokens in [(at, tokens) for at, tokens in self._logins if at < before][-MOST_LOGINS:]:
+                alive = _is_alive(client, tokens)
+                if alive is None:
+                    break
+                tried.append(KeptLogin(at, alive))
+        return tuple(tried)
+
     def _run_flows(self) -> None:
         while not self._stopping.wait(FLOW_SECONDS):
             service, platform = Connection(self._api_url()), Connection(self._platform_url)
             client = OAuthClient(service, platform, lambda _: None, random.Random())  # noqa: S311 - test traffic
             started = datetime.now(UTC)
-            failed = _attempt(client) and _attempt(client)
+            failed = self._attempt(client) and self._attempt(client)
             self._flows.append(Flow(started, failed))
             service.close()
             platform.close()
+
+    def _attempt(self, client: OAuthClient) -> str:
+        """Run one flow; return what failed, or nothing. No failure of the service or of the provider is an error."""
+        try:
+            return self._flow(client)
+        except (OSError, http.client.HTTPException) as error:
+            return type(error).__name__
+
+    def _flow(self, client: OAuthClient) -> str:
+        """Run one flow and keep its login; return the step that failed, or nothing."""
+        tokens = client.log_in(LOCAL_CLIENTS[0])
+        if tokens is None:
+            return "login"
+        refreshed, _ = client.refresh(tokens)
+        if refreshed is None:
+            return "refresh"
+        self._logins.append((datetime.now(UTC), refreshed))
+        return "" if client.userinfo(refreshed).observation.status == HTTPStatus.OK else "userinfo"
 
     def _write(self) -> None:
         while not self._stopping.wait(FLOW_SECONDS):
@@ -120,23 +156,17 @@ class AlarmWatch:
             return before  # the next reading is a second later
 
 
-def _attempt(client: OAuthClient) -> str:
-    """Run one flow; return what failed, or nothing. No failure of the service or of the identity provider is an error."""
-    try:
-        return _flow(client)
-    except (OSError, http.client.HTTPException) as error:
-        return type(error).__name__
-
-
-def _flow(client: OAuthClient) -> str:
-    """Run one flow; return the step that failed, or nothing."""
-    tokens = client.log_in(LOCAL_CLIENTS[0])
-    if tokens is None:
-        return "login"
-    refreshed, _ = client.refresh(tokens)
-    if refreshed is None:
-        return "refresh"
-    return "" if client.userinfo(refreshed).observation.status == HTTPStatus.OK else "userinfo"
+def _is_alive(client: OAuthClient, tokens: Tokens) -> bool | None:
+    """Return whether a refresh token is accepted; None if the service did not answer."""
+    for _ in range(_TRIES):
+        refreshed, response = client.refresh(tokens)
+        status = response.observation.status
+        if refreshed is not None:
+            return True
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and status:
+            return False
+        time.sleep(FLOW_SECONDS)
+    return None
 
 
 def _known(client: OAuthClient, registered: TrafficClient) -> bool:
@@ -151,7 +181,7 @@ def _known(client: OAuthClient, registered: TrafficClient) -> bool:
             "code_challenge_method": "S256",
         }
     )
-    for _ in range(3):
+    for _ in range(_TRIES):
         status = client.get(f"/authorize?{query}").observation.status
         if status == HTTPStatus.OK:
             return True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.domain.deployment.release import STABLE_OUTCOMES
 from orchestrator.domain.names import resource_name
-from orchestrator.domain.rehearsal.measurement import data_loss, recovery_time, works
+from orchestrator.domain.rehearsal.measurement import count_logins, data_loss, recovery_time, works
 from orchestrator.domain.rehearsal.result import Rehearsal, Step, end_of
 from orchestrator.domain.rehearsal.scenario import CloudUse, End, Scenario
 from orchestrator.local.deployed_environment import ENVIRONMENT
@@ -146,6 +146,7 @@ class _Run:
             )
         self._steps.sort(key=lambda step: step.seconds)
         writes = monitor.read_writes_back()
+        logins, ended_logins = count_logins(monitor.read_logins_back(self._fault_at))
         flows = [flow for flow in monitor.flows if flow.started_at >= self._fault_at]
         took, loss = recovery_time(monitor.flows, self._fault_at), data_loss(writes, self._fault_at)
         alarm = alarms.fired.get(self._alarm) if self._scenario.alarm else None
@@ -163,6 +164,8 @@ class _Run:
             failed_flows=sum(bool(flow.failed) for flow in flows),
             writes=len(writes),
             lost_writes=sum(not write.found for write in writes),
+            logins=logins,
+            ended_logins=ended_logins,
         )
 
     def _undo(self) -> None:

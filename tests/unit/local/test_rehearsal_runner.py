@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.domain.rehearsal.catalogue import find_scenarios
-from orchestrator.domain.rehearsal.measurement import Flow
+from orchestrator.domain.rehearsal.measurement import Flow, KeptLogin
 from orchestrator.domain.rehearsal.scenario import End
 from orchestrator.local.rehearsal import runner
 
@@ -32,6 +32,9 @@ class Monitor(AbstractContextManager):
 
     def read_writes_back(self):
         return ()
+
+    def read_logins_back(self, before):
+        return tuple(KeptLogin(flow.started_at, alive=False) for flow in self.seen if flow.started_at < before)
 
 
 class Alarms(AbstractContextManager):
@@ -79,3 +82,4 @@ def test_a_fast_remedy_comes_after_a_flow_that_the_fault_broke(stage, monkeypatc
     (run,) = runner.run_scenarios(stage, find_scenarios(["key-disabled"]), await_alarm=False)
 
     assert (run.ended, run.problem, run.failed_flows) == (End.COMMANDS, "", 1)
+    assert run.logins == run.ended_logins > 0

@@ -12,6 +12,8 @@ from typing import Final
 from orchestrator.domain.rehearsal.measurement import (
     FLOWS_FOR_A_STATE,
     AcknowledgedWrite,
+    KeptLogin,
+    count_logins,
     data_loss,
     recovery_time,
     works,
@@ -77,6 +79,7 @@ class _Watched(Observer):
         self._running = ExitStack()
         self._monitor: ServiceMonitor | None = None
         self.writes: tuple[AcknowledgedWrite, ...] = ()
+        self.logins: tuple[KeptLogin, ...] = ()
         self.steps: list[Step] = []
         self.lost_at = datetime.now(UTC)
 
@@ -125,6 +128,7 @@ class _Watched(Observer):
         self._wait_for_service(datetime.now(UTC))
         self._running.close()
         self.writes = self.monitor.read_writes_back()
+        self.logins = self.monitor.read_logins_back(self.lost_at)
 
     def close(self) -> None:
         """Stop the traffic and the monitor."""
@@ -159,6 +163,7 @@ def rehearse_loss(folder: Path, scenario: Scenario, say: Callable[[str], None]) 
     flows = watched.monitor.flows if watched.steps else ()
     took = recovery_time(flows, watched.lost_at)
     loss = data_loss(watched.writes, watched.lost_at)
+    logins, ended_logins = count_logins(watched.logins)
     after = [flow for flow in flows if flow.started_at >= watched.lost_at]
     return Rehearsal(
         scenario=scenario.name,
@@ -174,4 +179,6 @@ def rehearse_loss(folder: Path, scenario: Scenario, say: Callable[[str], None]) 
         failed_flows=sum(bool(flow.failed) for flow in after),
         writes=len(watched.writes),
         lost_writes=sum(not write.found for write in watched.writes),
+        logins=logins,
+        ended_logins=ended_logins,
     )

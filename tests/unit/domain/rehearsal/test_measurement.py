@@ -8,6 +8,8 @@ from orchestrator.domain.rehearsal.measurement import (
     FLOWS_FOR_A_STATE,
     AcknowledgedWrite,
     Flow,
+    KeptLogin,
+    count_logins,
     data_loss,
     recovery_time,
     works,
@@ -78,3 +80,8 @@ def test_the_loss_lasts_from_the_newest_write_before_it_to_the_newest_lost_one(f
 def test_without_a_write_before_the_fault_there_is_no_data_loss_to_report():
     assert data_loss([], FAULT) is None
     assert data_loss([AcknowledgedWrite(at(1), found=True)], FAULT) is None
+
+
+def test_logins_are_counted_and_without_any_nothing_was_measured():
+    assert count_logins([KeptLogin(at(-2), alive=True), KeptLogin(at(-1), alive=False)]) == (2, 1)
+    assert count_logins([]) == (None, None)

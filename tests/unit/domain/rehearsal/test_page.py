@@ -6,7 +6,7 @@ from tests.unit.domain.rehearsal.test_result import RUN, SCENARIO
 
 def test_the_page_has_the_measured_values_of_a_run():
     page = render_page([SCENARIO], {"lost": RUN})
-    row = "| [lost](#lost) | PASS | in service again after a person's commands | 60.0 s | 5.0 s | 12.0 s | 20 of 80 | 5 of 90 |"
+    row = "| [lost](#lost) | PASS | in service again after a person's commands | 60.0 s | 5.0 s | 12.0 s | 20 of 80 | 5 of 90 | 20 of 20 |"
     assert row in page
     assert "| 0.1 | A table is lost. |" in page
     assert "Last run 2026-11-30 12:00 UTC, PASS: " in page
@@ -14,7 +14,7 @@ def test_the_page_has_the_measured_values_of_a_run():
 
 def test_a_scenario_that_was_never_run_has_no_result():
     page = render_page([SCENARIO], {})
-    assert "| [lost](#lost) | never run | | | | | | |" in page
+    assert "| [lost](#lost) | never run | | | | | | | |" in page
     assert "This scenario was never run." in page
     assert "PASS:" not in page
 

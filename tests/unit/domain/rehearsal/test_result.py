@@ -33,6 +33,8 @@ RUN = Rehearsal(
     failed_flows=20,
     writes=90,
     lost_writes=5,
+    logins=20,
+    ended_logins=20,
 )
 
 
@@ -40,6 +42,17 @@ def test_a_run_at_its_objectives_passes_and_says_what_was_measured():
     verdict = verdict_of(SCENARIO, RUN)
     assert verdict.outcome is Outcome.PASS
     assert "recovery time 60.0 s, data loss 5.0 s, 20 of 80 flows failed, 5 of 90 writes are lost" in verdict.reason
+    assert verdict.reason.endswith("20 of 20 logins ended: every user logs in again")
+
+
+@pytest.mark.parametrize(
+    ("logins", "ended", "text"),
+    [(20, 3, "3 of 20 logins ended"), (20, 0, "0 of 20 logins ended"), (None, None, "logins were not measured")],
+)
+def test_the_logins_that_ended_are_stated_and_do_not_decide(logins, ended, text):
+    verdict = verdict_of(SCENARIO, replace(RUN, logins=logins, ended_logins=ended))
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.reason.endswith(text)
 
 
 @pytest.mark.parametrize(
