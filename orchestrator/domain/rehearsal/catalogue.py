@@ -89,7 +89,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         name="lambda-throttled",
-        injected="Lambda throttles every call to its control plane while half of the traffic goes to a canary, "
+        injected="Lambda throttles every call to its control plane for ten minutes while half of the traffic goes to a canary, "
         "which an operator aborts meanwhile.",
         expected=End.THROUGHOUT,
         action="",
@@ -97,7 +97,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         runbook="alarms.md#rollback-failed",
         alarm="",
         objectives=_within(0, 0),
-        limits="The throttle lasts a minute here, not ten; Invoke has a quota of its own and is not throttled.",
+        limits="Invoke has a quota of its own and is not throttled.",
     ),
     Scenario(
         name="key-disabled",

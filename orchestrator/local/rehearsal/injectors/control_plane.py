@@ -9,7 +9,7 @@ from orchestrator.local.rehearsal.split_traffic import canary_weights, split_tra
 from orchestrator.local.rehearsal.stage import Stage
 from orchestrator.local.rehearsal_clients import RehearsalFailed
 
-THROTTLED_SECONDS = 60.0
+THROTTLED_SECONDS = 600.0
 _DEPLOYMENT = "d-throttled"
 _END_SECONDS = 300.0
 

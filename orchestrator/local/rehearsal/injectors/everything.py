@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from orchestrator.domain.rehearsal.catalogue import EVIDENCE_COMMAND, LEDGER_COMMANDS
-from orchestrator.local.rehearsal.injectors import control_plane, evidence, keys, ledger, tables
+from orchestrator.local.rehearsal.injectors import evidence, keys, ledger, tables
 from orchestrator.local.rehearsal.stage import Stage
+
+_THROTTLED_SECONDS = 60.0
 
 
 def inject(stage: Stage) -> None:
@@ -20,7 +22,7 @@ def inject(stage: Stage) -> None:
 
 def remedy(stage: Stage) -> None:
     """Recover in the order of the dependencies: the ledger, the keys, then the table, which needs all of them."""
-    time.sleep(control_plane.THROTTLED_SECONDS)
+    time.sleep(_THROTTLED_SECONDS)
     stage.here.local.throttle()
     stage.type(LEDGER_COMMANDS)
     stage.type(EVIDENCE_COMMAND)
