@@ -119,10 +119,10 @@ def plan_table_recovery(
         plan = replace(plan, standing_grants=held.written_at if held else None)
     if request.replay:
         refuse_beyond_streams(plan.point, policy.objectives.recovery_time, now)
-        # A deleted table whose backup is exact has no later writes; that of another backup has them in no stream.
-        replayed = [table.source for table in plan.tables if not table.gone or table.uncertainty]
+        # The writes to a deleted table since an older backup are lost in any case: nothing of ours can read its stream.
+        replayed = [table.source for table in plan.tables if not table.gone]
         streams = dict(zip(replayed, for_each(replayed, restores.read_stream_start), strict=True))
-        refuse_without_streams(streams, replay_begins(plan.tables, plan.point))
+        refuse_without_streams(streams, replay_begins(plan.tables, plan.point), by_time=not request.backup)
     return plan
 
 

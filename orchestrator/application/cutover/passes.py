@@ -10,11 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from botocore.exceptions import ClientError
 
 from orchestrator.application.cloud import Cloud, for_each
-from orchestrator.application.restored_tables.logged_revocations import (
-    STREAM_TIME,
-    LogEntries,
-    read_log_entries,
-)
+from orchestrator.application.restored_tables.logged_revocations import LogEntries, read_log_entries
 from orchestrator.aws.clients import error_code
 from orchestrator.aws.dynamodb.access_block import DENIED
 from orchestrator.aws.dynamodb.late_writes import AFTER_DENIAL_SECONDS, DENIALS

@@ -20,7 +20,7 @@ from orchestrator.aws.dynamodb.read_pace import ReadPace
 from orchestrator.aws.oauth_tables.restored_tokens import RestoredTokens, listed_by
 from orchestrator.domain.deployment.late_writes import ReplayProgress
 from orchestrator.domain.errors import SourceStateUnknown, TableNotReadable
-from orchestrator.domain.recovery.lost_writes.replay import RETENTION
+from orchestrator.domain.recovery.lost_writes.replay import RETENTION, STREAM_TIME
 from orchestrator.domain.recovery.token_sanitization import RevocationLog
 
 LOG = "revocations"
@@ -28,9 +28,6 @@ LOG = "revocations"
 
 MOST_ENTRIES = 20_000
 """Entries that a pass reads: two hundred calls for their logins."""
-
-STREAM_TIME = timedelta(seconds=2)
-"""Stream records have whole seconds. A write of the second before may have been acknowledged after a request."""
 
 SAFETY = timedelta(hours=1)
 """How much earlier than its retention a stream is taken for incomplete: reading it takes time."""

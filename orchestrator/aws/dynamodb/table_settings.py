@@ -111,7 +111,7 @@ class TableSettingsStore:
         source, features = stated["SourceTableDetails"], stated.get("SourceTableFeatureDetails") or {}
         description = {
             **{name: source[name] for name in ("ProvisionedThroughput", "OnDemandThroughput") if name in source},
-            "BillingModeSummary": {"BillingMode": source.get("BillingMode", PROVISIONED)},
+            "BillingModeSummary": {"BillingMode": source.get("BillingMode") or _mode_by_units(source)},
             "AttributeDefinitions": restored["AttributeDefinitions"],
             "GlobalSecondaryIndexes": features.get("GlobalSecondaryIndexes") or (),
             "LocalSecondaryIndexes": features.get("LocalSecondaryIndexes") or (),
@@ -325,6 +325,12 @@ def _billing(description: Mapping[str, Any]) -> dict[str, Any]:
         "table": _units(description, mode),
         "indexes": {name: _units(index, mode) for name, index in indexes.items()},
     }
+
+
+def _mode_by_units(source: Mapping[str, Any]) -> str:
+    """Return the billing mode of a backup's table that does not state it: one on demand has no units."""
+    units = source.get("ProvisionedThroughput") or {}
+    return PROVISIONED if units.get("ReadCapacityUnits") or units.get("WriteCapacityUnits") else ON_DEMAND
 
 
 def _units(description: Mapping[str, Any], mode: str) -> Json:

@@ -229,7 +229,8 @@ def _remedy_without_backup(role: Role, inputs: FailoverInputs) -> str:
         f"the table that service.tables.{role} names has no copy there yet, but others have: {times}. Wait for the next "
         f'backup and its copy; if the region is lost now, set service.tables.{role} = "{ordered[0][0]}" in '
         f"environments.toml, deploy the stacks in {inputs.region} if they wait there, and repeat: what was written since "
-        "then is lost"
+        "then is lost. If a restore replaced that table because its content was wrong, a copy from after that restore's "
+        "recovery point has the same content: restore an older copy by hand (docs/runbooks/region-failover-manual.md)"
     )
 
 

@@ -67,10 +67,12 @@ class WantedSettings:
         settings: the settings.
         origins: setting to the origin of its value, such as ``as in the source``. A setting without an origin is not
             known: the restored table keeps what it has, and it is not compared.
+        advisory: settings whose difference is reported and does not decide.
     """
 
     settings: TableSettings
     origins: Mapping[str, str]
+    advisory: frozenset[str] = frozenset()
 
 
 AS_IN_THE_SOURCE: Final = "as in the source"
@@ -224,16 +226,16 @@ def setting_check_results(
         # The limits of an on-demand table are not the source's, which is provisioned.
         after["billing"] = {"mode": billing_mode(restored.billing)}
     origins = {**wanted.origins, **({} if expected is source else dict.fromkeys(CAPACITY, _FOR_LATER))}
-    return tuple(
-        CheckResult(
-            f"settings.{role}.{name}",
-            _judge_setting(name, before[name], after[name], origins[name]),
-            {"expected": before[name], "found": after[name]},
-        )
-        if name in origins
-        else _not_covered(role, name, after[name])
-        for name in before
-    )
+
+    def judge(name: str) -> CheckResult:
+        if name not in origins:
+            return _not_covered(role, name, after[name])
+        verdict = _judge_setting(name, before[name], after[name], origins[name])
+        decides = verdict.outcome is Outcome.PASS or name not in wanted.advisory
+        figures = {"expected": before[name], "found": after[name]}
+        return CheckResult(f"settings.{role}.{name}", verdict, figures, decides=decides)
+
+    return tuple(judge(name) for name in before)
 
 
 def _not_covered(role: Role, name: str, found: Json) -> CheckResult:

@@ -184,10 +184,10 @@ def test_a_replay_is_planned_only_of_tables_whose_streams_hold_the_writes_since_
         world.plan(to=point, replay=True)
     assert refused.value.field == "replay"
     stream(world, TOKENS, point + HOUR / 2)
-    with pytest.raises(Refused, match=f"{TOKENS} has a stream since .* only: .* give a later one than"):
+    with pytest.raises(Refused, match=f"{TOKENS} has a stream since .* only: .* or later with `to`"):
         world.plan(to=point, replay=True)
     assert world.plan(to=point).point == point
-    stream(world, TOKENS, point)
+    stream(world, TOKENS, point - timedelta(seconds=2))
     assert world.plan(to=point, replay=True).point == point
 
 
@@ -196,10 +196,9 @@ def test_a_replay_of_deleted_tables_is_planned_only_if_a_table_with_a_stream_is_
     back_up(world, STATE, TOKENS)
     world.delete(STATE, 3600)
     assert world.plan(replay=True).tables[0].gone
-    with pytest.raises(Refused, match=f"{STATE} has no stream: omit `replay`"):
-        world.plan(backup="nightly", replay=True)
+    assert world.plan(backup="nightly", replay=True).tables[0].gone, "what was written to the other one is replayed"
     world.delete(TOKENS, 3500)
-    with pytest.raises(Refused, match="no original table exists, and their streams went with them"):
+    with pytest.raises(Refused, match="no original table exists whose stream could be read"):
         world.plan(replay=True)
 
 

@@ -31,6 +31,14 @@ _OF_THE_STACKS: Final = ("time_to_live", "recovery", "deletion_protection", "tab
 _OF_THE_BACKUP: Final = ("keys", "indexes", "encryption")
 """Settings that a restore brings, and that the backup states."""
 
+_ADVISORY: Final = frozenset({"encryption"})
+"""A difference from the backup does not decide: AWS documents neither that a backup states each key, nor that a restore
+keeps it, and the tables are gone.
+"""
+
+_UNSTATED: Final[Mapping[str, Json]] = {"indexes": {}, "encryption": "AWS_OWNED"}
+"""What a setting is if the backup says nothing of it. A restored table that has more shows that the source had it."""
+
 
 @dataclass(frozen=True)
 class DeclaredUnits:
@@ -59,7 +67,7 @@ class DefaultTableSettings:
     time_to_live: str
     recovery: int
     deletion_protection: bool
-    stream: str
+    stream: str = "NEW_AND_OLD_IMAGES"
     tags: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[Role, DeclaredUnits] = field(default_factory=dict)
     target_utilisation_percent: int = 0
@@ -98,30 +106,34 @@ def wanted_without_source(
         backup: what its backup states; None if there is no statement.
     """
     settings = defaults_without_source(restored, declared)
-    settings = replace(settings, table_class="STANDARD", tags=declared.tags)
+    # Tags in addition are the account's: it may tag each new table by itself.
+    settings = replace(settings, table_class="STANDARD", tags={**restored.tags, **declared.tags})
     origins = dict.fromkeys(_OF_THE_STACKS, DECLARED)
     if backup is not None:
-        settings = replace(settings, keys=backup.keys, indexes=backup.indexes, encryption=backup.encryption)
-        origins |= dict.fromkeys(_OF_THE_BACKUP, OF_BACKUP)
+        stated = {name: getattr(backup, name) for name in _OF_THE_BACKUP}
+        more = {name for name, none in _UNSTATED.items() if stated[name] == none != getattr(restored, name)}
+        known = {name: value for name, value in stated.items() if name not in more}
+        settings = replace(settings, **known)
+        origins |= dict.fromkeys(known, OF_BACKUP)
     units = declared.units.get(role)
     by = OF_BACKUP if backup is not None else DECLARED
     mode = billing_mode(backup.billing) if backup is not None else (PROVISIONED if units else ON_DEMAND)
     if mode == ON_DEMAND:
         billing = backup.billing if backup is not None else without_limits(settings.indexes)
         origins |= {"billing": by, "autoscaling": by}
-        return WantedSettings(replace(settings, billing=billing, autoscaling=None), MappingProxyType(origins))
+        return WantedSettings(replace(settings, billing=billing, autoscaling=None), MappingProxyType(origins), _ADVISORY)
     origins["billing"] = by
     if units is None:
         # The source may have been scaled; no statement is left of it.
         assert backup is not None
-        return WantedSettings(replace(settings, billing=backup.billing, autoscaling={}), MappingProxyType(origins))
+        return WantedSettings(replace(settings, billing=backup.billing, autoscaling={}), MappingProxyType(origins), _ADVISORY)
     origins["autoscaling"] = DECLARED
     settings = replace(
         settings,
         billing=_provisioned(units, settings.indexes, backup),
         autoscaling=_scaling(units, declared.target_utilisation_percent),
     )
-    return WantedSettings(settings, MappingProxyType(origins))
+    return WantedSettings(settings, MappingProxyType(origins), _ADVISORY)
 
 
 def _provisioned(units: DeclaredUnits, indexes: Mapping[str, Json], backup: BackedUpSettings | None) -> Json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from orchestrator.domain.deployment.late_writes import EPOCH_KEY, LateWrite, ReplayProgress, is_of_clients
 from orchestrator.domain.errors import Refused
@@ -72,26 +73,32 @@ def refuse_beyond_streams(point: datetime, recovery_time: timedelta, now: dateti
         raise Refused("replay", point.isoformat(), remedy)
 
 
-def refuse_without_streams(streams: Mapping[str, datetime | None], since: datetime) -> None:
+STREAM_TIME: Final = timedelta(seconds=2)
+"""Stream records have whole seconds. A write of the second before may have been acknowledged after a request."""
+
+
+def refuse_without_streams(streams: Mapping[str, datetime | None], since: datetime, *, by_time: bool) -> None:
     """Refuse a replay of writes that no stream holds.
 
     Args:
         streams: table that exists to the time when its stream with both images began; None if it has none.
         since: the time from which writes may be missing in the restored tables.
+        by_time: whether a later recovery point can be given, which backups do not have.
 
     Raises:
         Refused: a stream is missing or began later, or no table exists.
     """
     if not streams:
-        remedy = "no original table exists, and their streams went with them: omit `replay`"
+        remedy = "no original table exists whose stream could be read: omit `replay`"
         raise Refused("replay", since.isoformat(timespec="seconds"), remedy)
     for table, began in streams.items():
-        if began is None or began > since:
+        if began is None or began > since - STREAM_TIME:
             has = "has no stream" if began is None else f"has a stream since {began.isoformat(timespec='seconds')} only"
             remedy = f"{table} {has}: omit `replay` and lose what was written since the recovery point"
-            later = (
-                "" if began is None else f", or give a later one than {began.isoformat(timespec='seconds')} with `to`"
-            )
+            later = ""
+            if began is not None and by_time:
+                first = (began + STREAM_TIME + timedelta(microseconds=999_999)).replace(microsecond=0)
+                later = f", or give {first.isoformat()} or later with `to`"
             raise Refused("replay", since.isoformat(timespec="seconds"), remedy + later)
 
 

@@ -78,6 +78,26 @@ def test_keys_indexes_and_encryption_are_those_that_the_backup_states():
     )
 
 
+def test_a_key_that_differs_from_the_backup_s_is_reported_and_does_not_stop_a_restore():
+    """The tables are gone, and AWS documents neither that a backup states its key nor that a restore keeps it."""
+    stated = replace(BACKUP, encryption=["KMS", "arn:key"])
+    wanted = wanted_without_source(Role.STATE, RESTORED, STACKS, stated)
+    (found,) = [one for one in setting_check_results(Role.STATE, wanted, RESTORED) if one.check.endswith("encryption")]
+    assert (found.verdict.outcome, found.decides) == (Outcome.FAIL, False)
+
+
+def test_what_the_restored_table_has_and_the_backup_does_not_state_is_not_covered():
+    restored = replace(RESTORED, indexes={"by-day": {"kind": "global"}}, encryption=["KMS", "arn:key"])
+    wanted = wanted_without_source(Role.STATE, restored, STACKS, BACKUP)
+    assert {"indexes", "encryption"} <= unknown(setting_check_results(Role.STATE, wanted, restored))
+
+
+def test_tags_that_the_account_adds_to_new_tables_stay_and_stop_no_restore():
+    restored = replace(RESTORED, tags={"created-by": "ann", "owner": "other"})
+    wanted = wanted_without_source(Role.STATE, restored, STACKS, BACKUP)
+    assert wanted.settings.tags == {"created-by": "ann", "owner": "identity"}
+
+
 @pytest.mark.parametrize(
     ("stated", "units"),
     [

@@ -1,7 +1,8 @@
 """Which writes a restore replays, and how far back."""
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -19,6 +20,7 @@ from orchestrator.domain.recovery.lost_writes.replay import (
     FEW_WRITES,
     KINDS,
     MOST_PASSES,
+    STREAM_TIME,
     check_replay,
     chosen_writes,
     is_caught_up,
@@ -75,16 +77,30 @@ def test_a_point_that_the_streams_may_have_left_by_then_is_refused_with_the_earl
 
 
 def test_a_replay_needs_streams_that_hold_all_writes_since_the_point():
-    refuse_without_streams({"state": NOW - HOURS, "tokens": NOW}, NOW)
+    just = NOW - STREAM_TIME
+    refuse_without_streams({"state": NOW - HOURS, "tokens": just}, NOW, by_time=True)
     for streams, why in (
-        ({"state": NOW, "tokens": None}, "tokens has no stream: omit `replay` and lose what was written since"),
+        ({"state": just, "tokens": None}, "tokens has no stream: omit `replay` and lose what was written since"),
         ({"state": NOW + HOURS}, f"state has a stream since {(NOW + HOURS).isoformat(timespec='seconds')} only"),
-        ({}, "no original table exists, and their streams went with them: omit `replay`"),
+        ({"state": just + timedelta(milliseconds=400)}, "state has a stream since "),
+        ({}, "no original table exists whose stream could be read: omit `replay`"),
     ):
         with pytest.raises(Refused) as refused:
-            refuse_without_streams(streams, NOW)
+            refuse_without_streams(streams, NOW, by_time=True)
         assert (refused.value.field, refused.value.value) == ("replay", NOW.isoformat(timespec="seconds"))
         assert refused.value.remedy.startswith(why)
+
+
+def test_the_time_that_a_refused_replay_names_is_accepted():
+    began = NOW - STREAM_TIME + timedelta(milliseconds=400)
+    with pytest.raises(Refused) as refused:
+        refuse_without_streams({"state": began}, NOW, by_time=True)
+    (named,) = re.findall(r"give (\S+) or later with `to`", refused.value.remedy)
+    assert datetime.fromisoformat(named) - NOW == timedelta(seconds=1)
+    refuse_without_streams({"state": began}, datetime.fromisoformat(named), by_time=True)
+    with pytest.raises(Refused) as refused:
+        refuse_without_streams({"state": began}, NOW, by_time=False)
+    assert "`to`" not in refused.value.remedy, "backups refuse it"
 
 
 def test_writes_are_divided_by_the_kind_of_their_item_and_those_of_no_client_are_neither():
