@@ -74,10 +74,11 @@ def install_command(extra: str, prefix: Path | None = None) -> str:
 
 
 def _wheels_of_the_emulator() -> tuple[str, ...]:
-    """Return the file that the emulator is installed from: none if an index has it.
+    """Return the file or folder that the emulator is installed from: none if an index has it.
 
     An installation from a file must not take a project of that name from an index, where it need not be ours. The
-    command names the wheel that was built with this one, or its name alone if it is not in the same folder any more.
+    command names what is next to what this installation is from: the folder of a clone, or the wheel that was built
+    with this one. If neither is there, it names the wheel alone, which pip reports as missing.
     """
     # Imported here: only a missing extra needs them, and they take 20 ms.
     import json  # noqa: PLC0415
@@ -89,9 +90,11 @@ def _wheels_of_the_emulator() -> tuple[str, ...]:
     except PackageNotFoundError:
         return ()
     url = str(json.loads(installed.read_text("direct_url.json") or "{}").get("url", ""))
-    if not url.endswith(".whl"):
+    if not url:
         return ()
-    wheel = Path(unquote(urlsplit(url).path)).with_name(
-        f"{PACKAGE.replace('-', '_')}_emulator-{installed.version}-py3-none-any.whl"
-    )
-    return (str(wheel) if wheel.is_file() else wheel.name,)
+    source = Path(unquote(urlsplit(url).path))
+    wheel = source.with_name(f"{PACKAGE.replace('-', '_')}_emulator-{installed.version}-py3-none-any.whl")
+    for built in (source / "distributions" / "emulator", wheel):
+        if built.exists():
+            return (str(built),)
+    return (wheel.name,)

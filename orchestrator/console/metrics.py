@@ -36,7 +36,7 @@ def metrics_text(context: Context) -> str:
     gauges += _recoveries(recoveries)
     gauges.append(
         gauge(
-            "orchestrator_evidence_entries", "Entries of the evidence chain.", (cloud.evidence.read_head().number, {})
+            "orchestrator_evidence_entries", "Entries of the evidence chain.", (cloud.evidence.find_head().number, {})
         )
     )
     return render_metrics(gauges, environment=context.name)

@@ -198,6 +198,9 @@ def refuse_restored_tables(environment: environments.Environment) -> None:
         if table != resource_name(role, environment.name):
             remedy = "remove the restored tables from the settings: this local cloud is new, and has none"
             raise EnvironmentRefused(f"{environment.name}.service.tables.{role}", table, remedy)
+    if epoch := environment.service.least_epoch:
+        remedy = "remove the revocation epoch of a restore from the settings: the tables of a new cloud have epoch 0"
+        raise EnvironmentRefused(f"{environment.name}.service.tables.least_epoch", epoch, remedy)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from copy import deepcopy
 
 import pytest
@@ -246,13 +247,30 @@ def test_a_change_of_the_ledger_alone_is_found(three_drills, change, where):
         assert newest is None, "an alarm for overdue drills cannot be silenced by a forged success"
 
 
+@pytest.mark.parametrize("outcome", ["null", '""'])
+def test_a_record_that_ended_and_lost_its_outcome_is_a_fault(three_drills, outcome):
+    chain, items = three_drills.cloud.evidence, three_drills.ledger.items
+    recorded = deepcopy(items)
+    try:
+        body = items["recovery#dr-ev-l1", "record"]["body"]["S"]
+        changed = body.replace('"outcome":"SUCCEEDED"', f'"outcome":{outcome}')
+        items["recovery#dr-ev-l1", "record"]["body"] = {"S": changed}
+        assert "the record of dr-ev-l1" in {fault.where for fault in chain.verify_chain()}
+    finally:
+        items.clear()
+        items.update(recorded)
+
+
 def test_a_record_that_has_no_outcome_yet_or_is_absent_is_no_fault(three_drills):
     chain, items = three_drills.cloud.evidence, three_drills.ledger.items
     recorded = deepcopy(items)
     try:
         body = items["recovery#dr-ev-l1", "record"]["body"]["S"]
         assert '"outcome":"SUCCEEDED"' in body
-        items["recovery#dr-ev-l1", "record"]["body"] = {"S": body.replace('"outcome":"SUCCEEDED"', '"outcome":null')}
+        open_again = re.sub(
+            r'"ended_at":"[^"]+"', '"ended_at":null', body.replace('"outcome":"SUCCEEDED"', '"outcome":null')
+        )
+        items["recovery#dr-ev-l1", "record"]["body"] = {"S": open_again}
         del items["recovery#dr-ev-l2", "record"]
         assert chain.verify_chain() == ()
     finally:

@@ -29,7 +29,7 @@ from orchestrator.domain.errors import (
     SourceStateUnknown,
     TableNotReadable,
 )
-from orchestrator.domain.recovery.lost_writes.replay import chosen_writes
+from orchestrator.domain.recovery.lost_writes.replay import STREAM_TIME, chosen_writes
 from orchestrator.domain.recovery.policy import RecoveryPolicy
 from orchestrator.domain.recovery.record import Recovery
 

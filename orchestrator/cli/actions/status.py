@@ -28,6 +28,7 @@ from orchestrator.domain.environment_lock import EnvironmentLock
 from orchestrator.domain.incidents.incident import Incident
 from orchestrator.domain.incidents.severity import OF_NOTIFICATION, IncidentSeverity
 from orchestrator.domain.maintenance.window import Window
+from orchestrator.domain.names import is_of_environment
 from orchestrator.domain.notifications.alarms import alarm_severity
 from orchestrator.domain.recovery.outcome import summary_of
 from orchestrator.domain.recovery.record import Recovery
@@ -218,7 +219,14 @@ def firing_alarms(context: Context, of_service: Iterable[AlarmState]) -> list[Al
             another name than the environment's.
     """
     known = {alarm.name: FiringAlarm(alarm) for alarm in of_service if alarm.state == ALARM_STATE}
-    found = known | {alarm.state.name: alarm for alarm in context.cloud.alarms.read_firing(context.name)}
+    firing = context.cloud.alarms.read_firing(context.name)
+    # The names of `eu-prod` end as those of `prod` do.
+    longer = [name for name in environments.names() if name.endswith(f"-{context.name}")] if firing else []
+    found = known | {
+        alarm.state.name: alarm
+        for alarm in firing
+        if not any(is_of_environment(alarm.state.name, name) for name in longer)
+    }
 
     def severity(alarm: FiringAlarm) -> IncidentSeverity:
         return OF_NOTIFICATION[alarm_severity(alarm.state.name, alarm.description, context.name)]

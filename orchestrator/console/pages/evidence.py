@@ -66,7 +66,7 @@ class ChainPages:
     def _find(self, arrived: float, *, again: bool) -> _Verified:
         """Return a verification that ended after the request arrived, or a recent one of the same chain."""
         chain, known = self._context.cloud.evidence, self._verified
-        at, head = self._context.cloud.now(), chain.read_head()
+        at, head = self._context.cloud.now(), chain.find_head()
         if known is not None and known.head == head:
             recent = not again and monotonic() - known.ended < SHOWN_SECONDS
             if recent or known.ended >= arrived:

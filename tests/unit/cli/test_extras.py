@@ -8,6 +8,7 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -182,7 +183,24 @@ def test_a_missing_module_of_no_extra_is_a_bug_and_not_hidden(monkeypatch):
 
 
 def test_pipx_and_pip_have_different_commands(tmp_path):
-    assert extras.install_command("local", tmp_path).endswith("-m pip install 'ib-oauth-orchestrator[local]'")
+    assert extras.install_command("console", tmp_path).endswith("-m pip install 'ib-oauth-orchestrator[console]'")
     (tmp_path / "pipx_metadata.json").touch()
-    expected = "pipx runpip ib-oauth-orchestrator install 'ib-oauth-orchestrator[local]'"
-    assert extras.install_command("local", tmp_path) == expected
+    expected = "pipx runpip ib-oauth-orchestrator install 'ib-oauth-orchestrator[console]'"
+    assert extras.install_command("console", tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (None, ""),
+        ("file://FOLDER", " FOLDER/distributions/emulator"),
+        ("https://example.com/owner/project", " ib_oauth_orchestrator_emulator-0.1.0-py3-none-any.whl"),
+    ],
+)
+def test_what_was_not_installed_from_an_index_takes_the_emulator_from_none(monkeypatch, tmp_path, source, named):
+    (tmp_path / "distributions" / "emulator").mkdir(parents=True)
+    origin = json.dumps({"url": source.replace("FOLDER", str(tmp_path))}) if source else None
+    installed = SimpleNamespace(version="0.1.0", read_text=lambda _name: origin)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: installed)
+    command = extras.install_command("local", tmp_path)
+    assert command.endswith(f"install 'ib-oauth-orchestrator[local]'{named.replace('FOLDER', str(tmp_path))}")

@@ -25,6 +25,7 @@ from orchestrator.domain.evidence.signatures import (
     second_place_faults,
     signature_faults,
 )
+from orchestrator.domain.printable import one_line
 
 SOUND, BROKEN = 0, 1
 NO_SECOND_PLACE = (
@@ -53,7 +54,7 @@ def verify(context: Context, head: str, key: Path | None, *, json: bool) -> int:
     keys = _read("--key", key, read_keys) if key else None
     faults = chain.verify_chain(keys)
     notes = [] if chain.heads else [f"{NO_SECOND_PLACE}; set [{context.name}.backups] copy_region"]
-    return _report(faults, chain.read_head(), notes, json=json)
+    return _report(faults, chain.find_head(), notes, json=json)
 
 
 def verify_folder(folder: Path, head: str, key: Path | None, *, json: bool) -> int:
@@ -182,7 +183,7 @@ def _report(faults: Sequence[ChainFault], head: ChainHead, notes: Sequence[str],
         return BROKEN if faults else SOUND
     screen = console()
     for fault in faults:
-        screen.print(f"{fault.where}: {fault.what}", style="red", markup=False)
+        screen.print(f"{one_line(fault.where)}: {one_line(fault.what)}", style="red", markup=False)
     if faults:
         summary = f"{len(faults)} faults: the evidence differs from what was recorded"
     else:

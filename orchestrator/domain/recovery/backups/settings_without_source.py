@@ -121,12 +121,16 @@ def wanted_without_source(
     if mode == ON_DEMAND:
         billing = backup.billing if backup is not None else without_limits(settings.indexes)
         origins |= {"billing": by, "autoscaling": by}
-        return WantedSettings(replace(settings, billing=billing, autoscaling=None), MappingProxyType(origins), _ADVISORY)
+        return WantedSettings(
+            replace(settings, billing=billing, autoscaling=None), MappingProxyType(origins), _ADVISORY
+        )
     origins["billing"] = by
     if units is None:
         # The source may have been scaled; no statement is left of it.
         assert backup is not None
-        return WantedSettings(replace(settings, billing=backup.billing, autoscaling={}), MappingProxyType(origins), _ADVISORY)
+        return WantedSettings(
+            replace(settings, billing=backup.billing, autoscaling={}), MappingProxyType(origins), _ADVISORY
+        )
     origins["autoscaling"] = DECLARED
     settings = replace(
         settings,

@@ -162,6 +162,15 @@ def test_an_export_that_was_changed_says_where(there, tmp_path, harm, said):
     assert said in answer.text
 
 
+@pytest.mark.parametrize("body", ["[]", "{}", '{"number": "x", "hash": 5}', "{"])
+def test_a_head_in_the_ledger_that_cannot_be_read_is_a_fault_and_hides_none(there, body):
+    there.memory.ledger.items["evidence", "head"]["body"] = {"S": body}
+    answer = run("verify")
+    assert answer.code == 1
+    assert "the evidence differs from what was recorded" in answer.text
+    assert printed("verify")["sound"] is False
+
+
 def test_a_head_that_was_recorded_elsewhere_is_what_counts(there, tmp_path):
     run("export", tmp_path / "out")
     head = printed("list")["head"]

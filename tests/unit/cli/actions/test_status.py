@@ -44,6 +44,14 @@ def test_every_alarm_of_the_environment_that_fires_is_named_the_most_severe_firs
     assert f"alarms firing: {', '.join(expected)}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_alarms_of_an_environment_whose_name_ends_alike_are_left_out(capsys, monkeypatch):
+    scene = Scene()
+    monkeypatch.setattr("orchestrator.environments.names", lambda: ("local", "eu-local"))
+    scene.alarms.ringing = {"ib-oauth-backup-overdue-local", "ib-oauth-backup-overdue-eu-local"}
+    status.show_status(scene.context, json=True)
+    assert json.loads(capsys.readouterr().out)["alarms_firing"] == ["ib-oauth-backup-overdue-local"]
+
+
 def test_before_the_first_deployment_alarms_that_fire_are_named_too(capsys):
     scene = Scene()
     scene.alarms.ringing = {"ib-oauth-backup-overdue-local"}
