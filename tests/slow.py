@@ -1,7 +1,7 @@
 """What `make test` leaves to `make test-slow`, so that it ends within ten minutes. `.ci/run` runs both (ADR 86).
 
-These are an eighth of the tests and take two thirds of the time. Most change with something other than the product's code:
-the emulator, the tools that read the templates, a browser, an earlier release. Others try what a shorter test of `make test`
+These are a seventh of the tests and take two thirds of the time. Most change with something other than the product's code:
+the emulator, the stacks and the tools that read their templates, a browser, an earlier release. Others try what a shorter test of `make test`
 tries as well, at every state, in every order or with real waits.
 """
 
@@ -16,10 +16,7 @@ SLOW: Final[dict[str, str]] = {
     "tests/e2e": "stacks, traffic and waits of the local cloud",
     "tests/edge": "clients that others wrote, through the local API Gateway",
     "tests/grants": "races for one grant, and stores that lose them",
-    "tests/infrastructure/permissions": "every recorded call against every policy",
-    "tests/infrastructure/test_boundary.py": "every role against the permissions boundary",
-    "tests/infrastructure/test_checks.py": "cdk-nag, cfn-lint and checkov over the templates of all environments",
-    "tests/infrastructure/test_snapshots.py": "the templates of all environments, as text",
+    "tests/infrastructure": "synthesis of all environments' stacks, and the tools that read templates",
     "tests/unit/application/notifications/test_deliveries.py": "deliveries in any order, with every failure",
     "tests/unit/cli/actions/test_status_page_in_browser.py": "a browser",
     "tests/unit/cli/rendering/reports/test_report_in_browser.py": "a browser",
