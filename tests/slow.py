@@ -1,8 +1,8 @@
 """What `make test` leaves to `make test-slow`, so that it ends within ten minutes. `.ci/run` runs both (ADR 86).
 
-These are a seventh of the tests and take two thirds of the time. Most change with something other than the product's code:
-the emulator, the stacks and the tools that read their templates, a browser, an earlier release. Others try what a shorter test of `make test`
-tries as well, at every state, in every order or with real waits.
+These are a seventh of the tests and take two thirds of the time. Most change with something other than the functions and
+the command line: the emulator, the stacks and the tools that read their templates, a browser, an earlier release. Others
+try what a shorter test of `make test` tries as well, at every state, in every order or with real waits.
 """
 
 from __future__ import annotations

@@ -138,7 +138,10 @@ def test_without_standing_grants_an_older_point_is_refused_with_the_setting(inte
     with drilled(DrillWorld(interpreter)) as world:
         world.drill("dr-none", to=(world.clock.now() - 30 * timedelta(minutes=1)).isoformat())
     assert world.tables.restored == []
-    assert "wait for the next standing grants if recovery.standing_grants is set; set it otherwise" in world.cloud.drills.read_refusal("dr-none").why
+    assert (
+        "wait for the next standing grants if recovery.standing_grants is set; set it otherwise"
+        in world.cloud.drills.read_refusal("dr-none").why
+    )
 
 
 def test_the_schedule_draws_a_random_point_that_the_evidence_has(interpreter):
