@@ -48,6 +48,13 @@ def run(*words: str) -> SimpleNamespace:
     return SimpleNamespace(code=answer.exit_code, text=answer.output)
 
 
+def verified_after(harm, folder) -> SimpleNamespace:
+    """Export the chain, harm the folder, and verify it."""
+    run("export", folder)
+    harm(folder)
+    return run("verify", "--folder", folder)
+
+
 def printed(*words: str):
     return json.loads(run(*words, "--json").text)
 
@@ -153,10 +160,7 @@ def remove(folder):
     ids=["changed", "file gone", "entry gone", "head", "removed", "reordered"],
 )
 def test_an_export_that_was_changed_says_where(there, tmp_path, harm, said):
-    run("export", tmp_path / "out")
-    harm(tmp_path / "out")
-
-    answer = run("verify", "--folder", tmp_path / "out")
+    answer = verified_after(harm, tmp_path / "out")
 
     assert answer.code == 1
     assert said in answer.text
@@ -258,10 +262,7 @@ def rename(folder):
     ids=["top", "subfolder", "deeper", "control characters", "link", "renamed"],
 )
 def test_what_was_added_to_an_export_is_named(there, tmp_path, harm, said):
-    run("export", tmp_path / "out")
-    harm(tmp_path / "out")
-
-    answer = run("verify", "--folder", tmp_path / "out")
+    answer = verified_after(harm, tmp_path / "out")
 
     assert answer.code == 1
     assert said in " ".join(answer.text.split())
